@@ -1,1 +1,28 @@
-//! x
+//! Typed single-slot channels: one process puts, others get the latest value where it lies.
+//!
+//! Users add the crate `io-shared`, which re-exports everything here. [`Channel`] is the builder,
+//! [`Producer`], [`Consumer`] and [`Observer`] are what it builds. This crate adds types, waiting
+//! and reopening to the slots of `io-shared-core`, and no unsafe code.
+//!
+//! What must stay true: a put never waits for a consumer; a wait ends at its deadline, at a value,
+//! or with an error; and no operation but opening and waiting makes a system call, as long as nobody
+//! sleeps and the name was looked at within the last 100 ms.
+
+#![forbid(unsafe_code)]
+
+mod channel;
+mod consumer;
+mod observer;
+mod producer;
+mod waiting;
+
+pub use channel::{Channel, consumer, producer};
+pub use consumer::Consumer;
+#[doc(hidden)]
+pub use io_shared_core::private;
+pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
+pub use io_shared_core::{
+    Error, ErrorKind, Holder, Message, Name, Result, Schema, Size, Text, message, schema,
+};
+pub use observer::Observer;
+pub use producer::Producer;

@@ -1,8 +1,31 @@
 //! What may cross a process boundary as it lies in memory.
+//!
+//! [`Message`] is the promise that a type's bytes mean the same to every process; [`Shape`] is the
+//! arithmetic between the bytes of a message and the elements in its tail. The derive implements
+//! the trait, slots and channels rely on it: what is promised here is what makes it sound to hand
+//! out a `&T` to memory that another program has written.
 
-use crate::schema::{Schema, Type};
+use std::fmt;
+
+use crate::schema::{Scalar, Schema, Type};
 
 /// The layout facts of a message that are needed before its bytes are looked at.
+///
+/// A message is either *sized* (`element` is `None`) or ends in a slice, its *tail*. Lengths come
+/// in two kinds: the **wire length** is fixed part plus elements, what a reader is told; the
+/// **padded length** is the wire length rounded up to the alignment, what must be backed by
+/// memory, because a Rust reference to a struct that ends in a slice covers it.
+///
+/// ```
+/// use io_shared_core::message::Shape;
+///
+/// // struct Labels { frame: u64, labels: [u32] }
+/// let shape = Shape { size: 8, align: 8, element: Some(4) };
+/// assert_eq!(shape.wire_len_of(3), Some(20));
+/// assert_eq!(shape.padded_len_of(3), Some(24));
+/// assert_eq!(shape.elements_in(20), Some(3));
+/// assert_eq!(shape.elements_in(21), None);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Bytes of the fixed part: `size_of` of a sized message, the offset of the tail otherwise.
@@ -13,28 +36,499 @@ pub struct Shape {
     pub element: Option<usize>,
 }
 
+impl Shape {
+    /// The wire length in bytes of a message with `elements` elements in its tail.
+    ///
+    /// `None` if that is more than memory can hold (`isize::MAX` bytes, padding included), or if
+    /// the message is sized and `elements` is not 0.
+    ///
+    /// ```
+    /// use io_shared_core::message::Shape;
+    ///
+    /// let sized = Shape { size: 16, align: 8, element: None };
+    /// assert_eq!(sized.wire_len_of(0), Some(16));
+    /// assert_eq!(sized.wire_len_of(1), None);
+    /// let slice = Shape { size: 0, align: 4, element: Some(4) };
+    /// assert_eq!(slice.wire_len_of(usize::MAX), None);
+    /// ```
+    pub const fn wire_len_of(&self, elements: usize) -> Option<usize> {
+        match self.lengths_of(elements) {
+            Some((wire, _)) => Some(wire),
+            None => None,
+        }
+    }
+
+    /// The bytes of memory that a message with `elements` elements in its tail must be backed by:
+    /// the wire length rounded up to the alignment.
+    ///
+    /// `None` in the same cases as [`wire_len_of`](Self::wire_len_of).
+    ///
+    /// ```
+    /// use io_shared_core::message::Shape;
+    ///
+    /// let shape = Shape { size: 8, align: 8, element: Some(4) };
+    /// assert_eq!(shape.padded_len_of(1), Some(16));
+    /// assert_eq!(shape.padded_len_of(2), Some(16));
+    /// ```
+    pub const fn padded_len_of(&self, elements: usize) -> Option<usize> {
+        match self.lengths_of(elements) {
+            Some((_, padded)) => Some(padded),
+            None => None,
+        }
+    }
+
+    /// The number of tail elements in a message of `wire_len` bytes, 0 for a sized message.
+    ///
+    /// `None` if no message has that wire length: it is not the size of a sized message, shorter
+    /// than the fixed part, no whole number of elements, or more than memory can hold. Any
+    /// `wire_len` is safe to ask about, also one that a hostile process wrote; whether so many
+    /// bytes are there is the caller's to check, by [`padded_len_of`](Self::padded_len_of).
+    ///
+    /// ```
+    /// use io_shared_core::message::Shape;
+    ///
+    /// let shape = Shape { size: 16, align: 8, element: Some(16) };
+    /// assert_eq!(shape.elements_in(16), Some(0));
+    /// assert_eq!(shape.elements_in(48), Some(2));
+    /// assert_eq!(shape.elements_in(15), None);
+    /// assert_eq!(shape.elements_in(u64::MAX), None);
+    /// ```
+    pub const fn elements_in(&self, wire_len: u64) -> Option<usize> {
+        if wire_len > isize::MAX as u64 {
+            return None;
+        }
+        let Some(tail) = (wire_len as usize).checked_sub(self.size) else {
+            return None;
+        };
+        let elements = match self.element {
+            None | Some(0) if tail > 0 => return None,
+            None | Some(0) => 0,
+            Some(element) if tail % element != 0 => return None,
+            Some(element) => tail / element,
+        };
+        match self.lengths_of(elements) {
+            Some(_) => Some(elements),
+            None => None,
+        }
+    }
+
+    const fn lengths_of(&self, elements: usize) -> Option<(usize, usize)> {
+        let tail = match self.element {
+            None if elements > 0 => return None,
+            None => 0,
+            Some(element) => match element.checked_mul(elements) {
+                Some(tail) => tail,
+                None => return None,
+            },
+        };
+        let Some(wire) = self.size.checked_add(tail) else {
+            return None;
+        };
+        match wire.checked_next_multiple_of(self.align) {
+            Some(padded) if padded <= isize::MAX as usize => Some((wire, padded)),
+            _ => None,
+        }
+    }
+}
+
 /// A type with a fixed layout, no padding, no pointers, every bit pattern valid.
 ///
+/// Implemented for `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, [`Text<N>`](crate::Text), arrays
+/// and slices of messages. `#[derive(Message)]` implements it for `#[repr(C)]` structs of messages,
+/// also for those that end in a slice, and says for each field that cannot cross what to use
+/// instead.
+///
+/// ```
+/// use io_shared_core::Message;
+/// use io_shared_derive::Message;
+///
+/// #[derive(Message)]
+/// #[repr(C)]
+/// struct Labels {
+///     frame: u64,
+///     labels: [u32],
+/// }
+///
+/// assert_eq!(Labels::SHAPE.size, 8);
+/// assert_eq!(Labels::SHAPE.element, Some(4));
+/// ```
+///
 /// # Safety
-/// See the derive.
+///
+/// Whoever implements this by hand promises, for as long as the program runs:
+///
+/// 1. **Layout.** The layout is the same in every program that compiles the same definition
+///    (`repr(C)`, `repr(transparent)`, primitives). [`SHAPE`](Self::SHAPE) is true: for a sized
+///    type its size and alignment; for one that ends in a slice the offset of the slice, the
+///    alignment of the whole, and the size of an element, which is not 0.
+/// 2. **No padding.** Every byte of a sized type, every byte of the fixed part and of each element
+///    of one that ends in a slice, belongs to a primitive. After the last element of a slice
+///    there may be padding.
+/// 3. **Every bit pattern is valid**, and there are no pointers, no references and no handles
+///    whose meaning is confined to one process.
+/// 4. **No interior mutability**: nothing in it changes through `&Self`.
+/// 5. **No drop glue**: its bytes may be copied, overwritten and forgotten.
+/// 6. [`from_raw_parts`](Self::from_raw_parts) and [`from_raw_parts_mut`](Self::from_raw_parts_mut)
+///    return `start` itself, its address and provenance, with `elements` as the length of the tail
+///    and nothing else; [`elements`](Self::elements) is the length of the tail.
+/// 7. The provided methods are not overridden.
+///
+/// The proof of 1 and 2 may be an assertion that runs when `SHAPE` is evaluated (for generic types
+/// it is). Code that relies on the promise must therefore use `Self::SHAPE` before it touches
+/// bytes; the methods here do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot cross a process boundary",
+    label = "is not a `Message`",
+    note = "a message is a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), `Text<N>`, an array of messages, or a `#[repr(C)]` struct with `#[derive(Message)]`; a slice of messages may come last",
+    note = "collections, pointers, atomics and cells mean something to one process only: store the values themselves"
+)]
 pub unsafe trait Message: Send + Sync + 'static {
     /// Size, alignment and tail.
     const SHAPE: Shape;
 
-    /// The description of the type's layout.
+    /// The description of the type's layout: names, types, offsets, units, docs.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!(<[f32; 3]>::layout().to_string(), "[<f4; 3]");
+    /// ```
     fn layout() -> Type;
 
     /// The pointer to a message of `elements` tail elements that starts at `start`.
+    ///
+    /// A sized message ignores `elements`. Nothing is checked and nothing is read: the pointer is
+    /// as good as `start` is.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// let bytes = [0u8; 12];
+    /// let slice: *const [u8] = Message::from_raw_parts(bytes.as_ptr(), 12);
+    /// assert_eq!(slice.len(), 12);
+    /// ```
     fn from_raw_parts(start: *const u8, elements: usize) -> *const Self;
 
     /// The mutable pointer to a message of `elements` tail elements that starts at `start`.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// let mut bytes = [0u8; 12];
+    /// let slice: *mut [u8] = Message::from_raw_parts_mut(bytes.as_mut_ptr(), 12);
+    /// assert_eq!(slice.len(), 12);
+    /// ```
     fn from_raw_parts_mut(start: *mut u8, elements: usize) -> *mut Self;
 
     /// The number of elements in the tail; 0 for a sized message.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!([1u32, 2, 3][..].elements(), 3);
+    /// assert_eq!([1u32, 2, 3].elements(), 0); // an array is sized
+    /// ```
     fn elements(&self) -> usize;
 
-    /// The schema.
+    /// The description of the type's layout as a channel stores it.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!(f32::schema().to_json(), r#""<f4""#);
+    /// ```
     fn schema() -> Schema {
         Schema::new(Self::layout())
+    }
+
+    /// The bytes of this message that are meant for readers: fixed part and elements, without
+    /// the padding that may follow the last element.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!([1u32, 2, 3][..].wire_len(), 12);
+    /// ```
+    fn wire_len(&self) -> usize {
+        match Self::SHAPE.element {
+            None => Self::SHAPE.size,
+            // A reference to so many elements exists, so their bytes fit in an isize.
+            Some(element) => Self::SHAPE.size + element * self.elements(),
+        }
+    }
+
+    /// The message as bytes, [`wire_len`](Self::wire_len) of them.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!([1u16, 2].as_bytes(), [1, 0, 2, 0]);
+    /// ```
+    fn as_bytes(&self) -> &[u8] {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        // SAFETY: `start` is valid for reads of `wire_len` bytes while `self` is borrowed, as the
+        // wire length is at most `size_of_val(self)`, which is at most isize::MAX; u8 needs no
+        // alignment; every one of these bytes is initialised, because a message has no padding
+        // before its wire length (2); and none changes through `&self` (4).
+        unsafe { std::slice::from_raw_parts(start, self.wire_len()) }
+    }
+
+    /// The message that `bytes` are, where they lie. The inverse of [`as_bytes`](Self::as_bytes)
+    /// for messages that need no padding at the end.
+    ///
+    /// All of `bytes` is the message: a sized one takes exactly its size, one that ends in a slice
+    /// as many elements as there are.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// let words = [1u64, 2];
+    /// let bytes = words.as_bytes();
+    /// assert_eq!(<[u64]>::from_bytes(bytes), Ok(&words[..]));
+    /// assert!(<[u64]>::from_bytes(&bytes[..15]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BytesError`] as [`from_prefix`](Self::from_prefix) with `wire_len` = `bytes.len()`. So a
+    /// message whose end is padded (3 labels of 4 bytes after a `u64`) is `TooShort`: Rust's
+    /// reference to it covers its padding too. Give `from_prefix` the longer buffer.
+    fn from_bytes(bytes: &[u8]) -> Result<&Self, BytesError> {
+        Self::from_prefix(bytes, bytes.len())
+    }
+
+    /// The message of `wire_len` bytes at the start of `bytes`, where it lies; what follows in
+    /// `bytes` is left alone.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// let words = [1u32, 2, 3, 4];
+    /// assert_eq!(<[u32]>::from_prefix(words.as_bytes(), 8), Ok(&[1, 2][..]));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`BytesError::Length`]: no message of this type has `wire_len` bytes.
+    /// - [`BytesError::TooShort`]: `bytes` has less than `wire_len` rounded up to the alignment.
+    /// - [`BytesError::Misaligned`]: `bytes` does not start at a multiple of the alignment.
+    fn from_prefix(bytes: &[u8], wire_len: usize) -> Result<&Self, BytesError> {
+        let shape = Self::SHAPE;
+        let Some(elements) = shape.elements_in(wire_len as u64) else {
+            return Err(BytesError::Length {
+                expected: shape,
+                found: wire_len,
+            });
+        };
+        // elements_in has computed this length too, so it is there.
+        let padded = shape.padded_len_of(elements).unwrap_or(usize::MAX);
+        if bytes.len() < padded {
+            return Err(BytesError::TooShort {
+                expected: padded,
+                found: bytes.len(),
+            });
+        }
+        let past = bytes.as_ptr().addr() % shape.align;
+        if past != 0 {
+            return Err(BytesError::Misaligned {
+                expected: shape.align,
+                found: past,
+            });
+        }
+        let message = Self::from_raw_parts(bytes.as_ptr(), elements);
+        // SAFETY: the pointer is that of `bytes` with `elements` as its length (6), so it is not
+        // null, aligned (just checked), and `size_of_val` of the message is `padded` (1), which
+        // lies within `bytes` (just checked); the bytes are initialised and valid as this type
+        // whatever they are (3); they are borrowed shared for as long as the result is, and the
+        // type has no interior mutability (4).
+        Ok(unsafe { &*message })
+    }
+}
+
+/// Why bytes are not a message of the type asked for.
+///
+/// ```
+/// use io_shared_core::Message;
+/// use io_shared_core::message::BytesError;
+///
+/// let error = u32::from_bytes(&[0; 3]).unwrap_err();
+/// assert_eq!(error.to_string(), "the message has 4 bytes, found 3");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BytesError {
+    /// No message of this type has so many bytes: not the size of a sized message, less than the
+    /// fixed part, or no whole number of elements.
+    Length {
+        /// The shape of the type asked for.
+        expected: Shape,
+        /// The wire length given, in bytes.
+        found: usize,
+    },
+    /// The message is longer than the bytes there are, its padding at the end included.
+    TooShort {
+        /// Bytes that must be there.
+        expected: usize,
+        /// Bytes that are there.
+        found: usize,
+    },
+    /// The bytes do not start at a multiple of the alignment.
+    Misaligned {
+        /// The alignment in bytes.
+        expected: usize,
+        /// By how many bytes the start is past a multiple of it.
+        found: usize,
+    },
+}
+
+impl fmt::Display for BytesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            BytesError::Length {
+                expected:
+                    Shape {
+                        size,
+                        element: None,
+                        ..
+                    },
+                found,
+            } => {
+                write!(f, "the message has {size} bytes, found {found}")
+            }
+            BytesError::Length {
+                expected:
+                    Shape {
+                        size,
+                        element: Some(element),
+                        ..
+                    },
+                found,
+            } => {
+                write!(
+                    f,
+                    "the message has {size} bytes and a whole number of elements of {element} \
+                     bytes, found {found}"
+                )
+            }
+            BytesError::TooShort { expected, found } => {
+                write!(
+                    f,
+                    "the message needs {expected} bytes, the padding at its end included, \
+                     found {found}"
+                )
+            }
+            BytesError::Misaligned { expected, found } => {
+                write!(
+                    f,
+                    "the message starts at a multiple of {expected} bytes, found a start \
+                     {found} past one"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for BytesError {}
+
+macro_rules! numbers {
+    ($($number:ident => $scalar:ident),* $(,)?) => {$(
+        // SAFETY: a primitive number of at most 64 bits has one layout on the 64-bit targets this
+        // crate compiles for (its alignment is its size) (1), no padding (2), every bit pattern
+        // (3), no interior mutability (4) and no drop glue (5); the pointers are casts (6); no
+        // provided method is overridden (7).
+        unsafe impl Message for $number {
+            const SHAPE: Shape = {
+                assert!(align_of::<$number>() == size_of::<$number>());
+                Shape { size: size_of::<$number>(), align: align_of::<$number>(), element: None }
+            };
+
+            fn layout() -> Type {
+                Type::Scalar(Scalar::$scalar)
+            }
+
+            fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
+                start.cast()
+            }
+
+            fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
+                start.cast()
+            }
+
+            fn elements(&self) -> usize {
+                0
+            }
+        }
+    )*};
+}
+
+numbers! {
+    u8 => U8, u16 => U16, u32 => U32, u64 => U64,
+    i8 => I8, i16 => I16, i32 => I32, i64 => I64,
+    f32 => F32, f64 => F64,
+}
+
+// SAFETY: an array is its elements one after the other, without anything between or after them, so
+// all promises of `T` hold for it (1 to 5), and `T`'s proof runs in SHAPE; the pointers are casts
+// (6); no provided method is overridden (7).
+unsafe impl<T: Message, const N: usize> Message for [T; N] {
+    const SHAPE: Shape = Shape {
+        size: T::SHAPE.size * N,
+        align: T::SHAPE.align,
+        element: None,
+    };
+
+    fn layout() -> Type {
+        Type::Array {
+            count: N,
+            element: Box::new(T::layout()),
+        }
+    }
+
+    fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
+        start.cast()
+    }
+
+    fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
+        start.cast()
+    }
+
+    fn elements(&self) -> usize {
+        0
+    }
+}
+
+// SAFETY: a slice is its elements one after the other, so all promises of `T` hold for it (1 to 5):
+// its tail starts at 0, its alignment is that of `T`, an element is `size_of::<T>()` bytes, which
+// is asserted not to be 0, and `T`'s proof runs in SHAPE; the pointers keep address and provenance
+// and get `elements` as their length (6); no provided method is overridden (7).
+unsafe impl<T: Message> Message for [T] {
+    const SHAPE: Shape = {
+        assert!(
+            T::SHAPE.size > 0,
+            "the elements of a slice must have at least one byte"
+        );
+        Shape {
+            size: 0,
+            align: T::SHAPE.align,
+            element: Some(T::SHAPE.size),
+        }
+    };
+
+    fn layout() -> Type {
+        Type::Slice {
+            element: Box::new(T::layout()),
+        }
+    }
+
+    fn from_raw_parts(start: *const u8, elements: usize) -> *const Self {
+        std::ptr::slice_from_raw_parts(start.cast(), elements)
+    }
+
+    fn from_raw_parts_mut(start: *mut u8, elements: usize) -> *mut Self {
+        std::ptr::slice_from_raw_parts_mut(start.cast(), elements)
+    }
+
+    fn elements(&self) -> usize {
+        self.len()
     }
 }

@@ -1,0 +1,47 @@
+//! What travels through the channels, shared by every role.
+//!
+//! Only declarations: the derive checks that each type has one layout on both sides, and the
+//! channel refuses to open when the other side was built with another one.
+
+use io_shared::Message;
+
+/// Room in the channels, for any lidar that the roles may be fed from.
+pub(crate) const MAX_POINTS: usize = 1 << 18;
+
+/// One return of the laser, in the frame of the sensor: x ahead, y left, z up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Message)]
+#[repr(C)]
+pub(crate) struct Point {
+    #[message(unit = "m")]
+    pub(crate) x: f32,
+    #[message(unit = "m")]
+    pub(crate) y: f32,
+    #[message(unit = "m")]
+    pub(crate) z: f32,
+    /// Strength of the return, 0 to 1.
+    pub(crate) intensity: f32,
+}
+
+/// One turn of the lidar.
+#[derive(Debug, Message)]
+#[repr(C)]
+pub(crate) struct Cloud {
+    /// Number of the turn, from 0.
+    pub(crate) frame: u64,
+    /// When the turn ended, by the monotonic clock of this machine.
+    #[message(unit = "ns")]
+    pub(crate) stamp_ns: u64,
+    pub(crate) points: [Point],
+}
+
+/// One label for every point of one cloud.
+#[derive(Debug, Message)]
+#[repr(C)]
+pub(crate) struct Labels {
+    /// The frame of the cloud that was labelled.
+    pub(crate) frame: u64,
+    /// The sequence under which that cloud was published.
+    pub(crate) cloud_seq: u64,
+    /// 0 unlabelled, 1 ground, 2 and up the clusters.
+    pub(crate) labels: [u32],
+}

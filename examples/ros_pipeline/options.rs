@@ -1,0 +1,180 @@
+//! The command line: which role to play, what to scan, how fast, and what to write at the end.
+//!
+//! Read once in `main`. The launcher hands its own options on to the roles it starts, so a role
+//! started by hand takes the same ones.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+
+pub(crate) const HELP: &str = "\
+A pipeline as on a robot: a lidar, a program that labels its point clouds, and a viewer, each a
+process of its own. Clouds go one way and labels the other through shared memory: nothing is
+copied, nothing is serialised, and any of them may be killed and started again.
+
+Usage: ros_pipeline [ROLE] [OPTIONS]
+
+  cargo run --release --example ros_pipeline
+  cargo run --release --example ros_pipeline -- --frames 300 --chaos
+  cargo run --release --example ros_pipeline -- --input a.bin b.bin --rate 0 --png out.png
+
+Roles:
+  (none)          start all three, print a summary at the end, remove the channels
+  lidar           scan and publish clouds
+  segmentator     label every cloud: ground, and the things that stand on it
+  viewer          print a line for every labelled cloud
+                  To start them by hand, in any order: one terminal each, the same --prefix,
+                  Ctrl-C to stop. Their channels stay; the next run without a role removes them.
+
+Options:
+  --frames N      stop after N frames; 0 goes on until Ctrl-C [default: 100, by hand 0]
+  --rate HZ       frames a second; the newest wins if a reader is slower. 0 goes in step: the
+                  next frame waits until this one was taken, nothing is missed [default: 10]
+  --input FILE... play these KITTI scans (.bin) in a loop instead of the built-in street
+  --png FILE      write a bird's-eye picture of the last labelled frame
+  --chaos         kill the segmentator at random moments and start it again
+  --seed N        of the street, the segmentation and the chaos [default: 1]
+  --prefix NAME   begin the channels' names so, to keep two runs apart [default: ros_pipeline]
+  --json          print the summary as one JSON object on the last line
+  -h, --help      print this
+
+A line tells: frame, points, share of the ground, clusters, microseconds from put to get (cloud
+and labels; ~ marks an age, where the reader was not waiting yet), and frames without labels so
+far. The exit status is 0 if every frame is accounted for and every label is right.
+";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Launcher,
+    Lidar,
+    Segmentator,
+    Viewer,
+}
+
+impl Role {
+    /// The word on the command line, which is also the consumer's name on the channels.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Launcher => "launcher",
+            Role::Lidar => "lidar",
+            Role::Segmentator => "segmentator",
+            Role::Viewer => "viewer",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Options {
+    pub(crate) role: Role,
+    /// Started by the launcher: the end of standard input, not Ctrl-C, says stop.
+    pub(crate) attended: bool,
+    /// `None` goes on for ever.
+    pub(crate) frames: Option<u64>,
+    /// The time from frame to frame; `None` goes in step with the readers.
+    pub(crate) period: Option<Duration>,
+    pub(crate) input: Vec<PathBuf>,
+    pub(crate) png: Option<PathBuf>,
+    pub(crate) chaos: bool,
+    pub(crate) seed: u64,
+    pub(crate) prefix: String,
+    pub(crate) json: bool,
+}
+
+/// What `main` is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Request {
+    Run(Options),
+    Help,
+}
+
+impl Options {
+    /// Reads the arguments that follow the program's name.
+    pub(crate) fn parse(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Request, lexopt::Error> {
+        let mut parser = lexopt::Parser::from_args(arguments);
+        let mut role = None;
+        let mut frames = None;
+        let mut rate = 10.0;
+        let mut options = Options {
+            role: Role::Launcher,
+            attended: false,
+            frames: None,
+            period: None,
+            input: Vec::new(),
+            png: None,
+            chaos: false,
+            seed: 1,
+            prefix: "ros_pipeline".to_owned(),
+            json: false,
+        };
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Value(word) if role.is_none() => {
+                    role = Some(match word.to_str() {
+                        Some("lidar") => Role::Lidar,
+                        Some("segmentator") => Role::Segmentator,
+                        Some("viewer") => Role::Viewer,
+                        _ => {
+                            let word = word.display();
+                            return Err(format!(
+                                "no role {word:?}: give lidar, segmentator, viewer or none"
+                            )
+                            .into());
+                        }
+                    });
+                }
+                Long("frames") => frames = Some(parser.value()?.parse()?),
+                Long("rate") => rate = parser.value()?.parse()?,
+                Long("input") => options.input.extend(parser.values()?.map(PathBuf::from)),
+                Long("png") => options.png = Some(parser.value()?.into()),
+                Long("chaos") => options.chaos = true,
+                Long("seed") => options.seed = parser.value()?.parse()?,
+                Long("prefix") => options.prefix = parser.value()?.string()?,
+                Long("json") => options.json = true,
+                // Not in the help: only the launcher has a use for it.
+                Long("attended") => options.attended = true,
+                Short('h') | Long("help") => return Ok(Request::Help),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        options.role = role.unwrap_or(Role::Launcher);
+        let default = if options.role == Role::Launcher {
+            100
+        } else {
+            0
+        };
+        options.frames = Some(frames.unwrap_or(default)).filter(|&frames| frames > 0);
+        options.period = match rate {
+            0.0 => None,
+            rate => match Duration::try_from_secs_f64(1.0 / rate) {
+                Ok(period) if !period.is_zero() && rate > 0.0 => Some(period),
+                _ => return Err(format!("--rate {rate} is no number of frames a second").into()),
+            },
+        };
+        if options.chaos && options.role != Role::Launcher {
+            return Err("--chaos kills processes that it started: give it without a role".into());
+        }
+        Ok(Request::Run(options))
+    }
+
+    /// The arguments that start a role with these options.
+    pub(crate) fn arguments(&self, role: Role) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![role.name().into(), "--attended".into()];
+        let mut give = |option: &str, value: OsString| arguments.extend([option.into(), value]);
+        let rate = self.period.map_or(0.0, |period| 1.0 / period.as_secs_f64());
+        give("--frames", self.frames.unwrap_or(0).to_string().into());
+        give("--rate", rate.to_string().into());
+        give("--seed", self.seed.to_string().into());
+        give("--prefix", self.prefix.clone().into());
+        for file in &self.input {
+            give("--input", file.into());
+        }
+        if let Some(file) = &self.png {
+            give("--png", file.into());
+        }
+        arguments
+    }
+}

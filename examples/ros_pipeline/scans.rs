@@ -1,0 +1,86 @@
+//! Recorded lidar scans in the format of the KITTI data set, for `--input`.
+//!
+//! Read whole at the start by the lidar, so that playing them costs no disk access a frame. A file
+//! is records of four little-endian `f32` (x, y, z, intensity) with no header; numbers are kept as
+//! they are, those that are not finite included: the segmentation leaves such points unlabelled.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::messages::{Point, MAX_POINTS};
+
+const RECORD: usize = 16;
+
+#[derive(Debug)]
+pub(crate) enum ScanError {
+    Unreadable(PathBuf, io::Error),
+    /// The length in bytes is no multiple of a record.
+    Ragged(PathBuf, u64),
+    /// The length in bytes is zero.
+    Empty(PathBuf),
+    /// The length in bytes is more than the channel has room for.
+    TooLarge(PathBuf, u64),
+}
+
+/// Reads one scan.
+pub(crate) fn read(path: &Path) -> Result<Vec<Point>, ScanError> {
+    let unreadable = |error| ScanError::Unreadable(path.to_owned(), error);
+    // Looked at before reading, so that a mistyped name of a huge file does not fill the memory.
+    let length = fs::metadata(path).map_err(unreadable)?.len();
+    if length > (MAX_POINTS * RECORD) as u64 {
+        return Err(ScanError::TooLarge(path.to_owned(), length));
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    if bytes.is_empty() {
+        return Err(ScanError::Empty(path.to_owned()));
+    }
+    let (records, rest) = bytes.as_chunks::<RECORD>();
+    if !rest.is_empty() {
+        return Err(ScanError::Ragged(path.to_owned(), bytes.len() as u64));
+    }
+    let number = |record: &[u8; RECORD], at: usize| {
+        f32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
+    };
+    Ok(records
+        .iter()
+        .map(|record| Point {
+            x: number(record, 0),
+            y: number(record, 4),
+            z: number(record, 8),
+            intensity: number(record, 12),
+        })
+        .collect())
+}
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScanError::Unreadable(path, error) => {
+                write!(f, "cannot read the scan {}: {error}", path.display())
+            }
+            ScanError::Ragged(path, length) => write!(
+                f,
+                "{} is no KITTI scan: {length} bytes is no multiple of {RECORD} (x, y, z and \
+                 intensity as f32)",
+                path.display()
+            ),
+            ScanError::Empty(path) => write!(f, "the scan {} is empty", path.display()),
+            ScanError::TooLarge(path, length) => write!(
+                f,
+                "{} has {length} bytes, but the channel has room for {MAX_POINTS} points only",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ScanError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ScanError::Unreadable(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}

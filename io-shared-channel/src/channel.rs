@@ -1,0 +1,325 @@
+//! The builder: a channel's name and options, and the two-line forms.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use io_shared_core::{Error, ErrorKind, Message, Name, Result, Schema, Size, Spec};
+
+use crate::{Consumer, Observer, Producer};
+
+/// A named single slot for messages of type `T`, not yet opened.
+///
+/// Options may be given on both sides, and mean *at least*: a side that finds less says
+/// [`ErrorKind::Mismatch`] with both numbers. What is not given is taken as found, and has its
+/// default when the channel is created. Mistakes in names and options surface when it is opened.
+///
+/// # Examples
+/// ```
+/// use io_shared_channel::Channel;
+/// use std::time::Duration;
+///
+/// # fn main() -> io_shared_channel::Result<()> {
+/// # let name = &format!("/doc-channel-{}", std::process::id());
+/// let mut clouds = Channel::<[f32]>::named(name).capacity("5M").producer()?;
+/// let mut viewer = Channel::<[f32]>::named(name)
+///     .open_timeout(Duration::from_secs(1))
+///     .consumer()?;
+/// clouds.put(&[1.0, 2.0])?;
+/// assert_eq!(*viewer.get()?, [1.0, 2.0]);
+/// # Channel::remove(name)
+/// # }
+/// ```
+#[must_use = "a channel is opened by .producer(), .consumer() or .observer()"]
+pub struct Channel<T: ?Sized> {
+    options: Options,
+    message: PhantomData<fn() -> Box<T>>,
+}
+
+/// What the builder has been told.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) name: String,
+    capacity: Option<Capacity>,
+    consumers: Option<usize>,
+    holds: Option<usize>,
+    mode: Option<u32>,
+    pub(crate) consumer_as: Option<String>,
+    pub(crate) stamps: bool,
+    prefault: bool,
+    pub(crate) reopen: bool,
+    pub(crate) open_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+enum Capacity {
+    Bytes(Size),
+    Elements(usize),
+}
+
+impl<T: Message + ?Sized> Channel<T> {
+    /// The channel of that name; `cloud_share` and `/cloud_share` are the same.
+    pub fn named(name: impl Into<String>) -> Self {
+        let options = Options {
+            name: name.into(),
+            capacity: None,
+            consumers: None,
+            holds: None,
+            mode: None,
+            consumer_as: None,
+            stamps: true,
+            prefault: false,
+            reopen: false,
+            open_timeout: None,
+        };
+        Self {
+            options,
+            message: PhantomData,
+        }
+    }
+
+    /// How large one message may get, header fields included: bytes, or a text such as `"5M"`
+    /// (K, M and G are powers of 1024). Not needed for sized messages.
+    ///
+    /// The channel's memory is this times the number of buffers (`consumers` x `holds` + 2), and all
+    /// of it is reserved at creation.
+    pub fn capacity(mut self, size: impl Into<Size>) -> Self {
+        self.options.capacity = Some(Capacity::Bytes(size.into()));
+        self
+    }
+
+    /// As [`capacity`](Self::capacity), in elements of the message's tail.
+    pub fn elements(mut self, elements: usize) -> Self {
+        self.options.capacity = Some(Capacity::Elements(elements));
+        self
+    }
+
+    /// How many consumers may live at once. Default 1; times `holds`, at most 253.
+    pub fn consumers(mut self, consumers: usize) -> Self {
+        self.options.consumers = Some(consumers);
+        self
+    }
+
+    /// How many values each consumer may hold at once, through owned guards. Default 1, at most 4.
+    pub fn holds(mut self, holds: usize) -> Self {
+        self.options.holds = Some(holds);
+        self
+    }
+
+    /// Names this consumer. A named consumer that is killed and comes back goes on where it
+    /// stopped; the name is its own while it lives. 1 to 63 bytes.
+    pub fn consumer_as(mut self, name: impl Into<String>) -> Self {
+        self.options.consumer_as = Some(name.into());
+        self
+    }
+
+    /// The permission bits of a channel created here, whatever the umask. Default `0o600`.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.options.mode = Some(mode);
+        self
+    }
+
+    /// Whether puts carry the time, from which [`Guard::age`](crate::Guard::age) follows. Default
+    /// on; off, a put does not read the clock.
+    pub fn stamps(mut self, stamps: bool) -> Self {
+        self.options.stamps = stamps;
+        self
+    }
+
+    /// Whether all pages are mapped in at opening, so that the first messages cause no page faults.
+    /// Default off. (The memory itself is reserved in any case.)
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.options.prefault = prefault;
+        self
+    }
+
+    /// Whether a handle whose channel was removed or replaced opens the new one by itself, instead
+    /// of saying [`ErrorKind::Replaced`]. Default off. A loan of the old channel still says so.
+    pub fn reopen(mut self, reopen: bool) -> Self {
+        self.options.reopen = reopen;
+        self
+    }
+
+    /// How long opening waits for the other side, where this side cannot create the channel (a
+    /// consumer of messages that end in a slice, without `capacity`; an observer). Default: as long
+    /// as it takes; 0: [`ErrorKind::NotFound`] at once.
+    ///
+    /// It also bounds the wait for a producer to replace a channel of another shape (default 1 s).
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.options.open_timeout = Some(timeout);
+        self
+    }
+
+    /// Opens the channel to put.
+    ///
+    /// Creates it if it is not there; replaces it if it has another shape and nobody lives in it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleTaken`] if it has a living producer, [`ErrorKind::Mismatch`] if it has
+    /// another shape and somebody lives in it, [`ErrorKind::NoSpace`],
+    /// [`ErrorKind::FileSizeLimit`], [`ErrorKind::BadName`], [`ErrorKind::BadSize`],
+    /// [`ErrorKind::BadOption`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
+    /// [`ErrorKind::System`].
+    pub fn producer(self) -> Result<Producer<T>> {
+        Producer::open(self.options)
+    }
+
+    /// Opens the channel to get.
+    ///
+    /// Creates it if it is not there and the type or `capacity` says how large it is; else waits
+    /// for its producer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSlot`] if all consumer slots are taken, [`ErrorKind::RoleTaken`] if this
+    /// consumer's name is, [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`] after `open_timeout`,
+    /// and the others of [`producer`](Self::producer).
+    pub fn consumer(self) -> Result<Consumer<T>> {
+        Consumer::open(self.options)
+    }
+
+    /// Opens the channel to look on: it takes no slot, wakes nobody, and needs read permission
+    /// only. Waits for the channel to be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`] after `open_timeout`,
+    /// [`ErrorKind::BadName`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
+    /// [`ErrorKind::System`].
+    pub fn observer(self) -> Result<Observer<T>> {
+        Observer::open(self.options)
+    }
+}
+
+impl Channel<()> {
+    /// Removes the channel of that name, like a file. Programs that use it find
+    /// [`ErrorKind::Replaced`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not
+    /// ours is left alone), [`ErrorKind::BadName`], [`ErrorKind::Busy`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_channel::{Channel, ErrorKind};
+    /// let error = Channel::remove("/doc-not-there").unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// ```
+    pub fn remove(name: &str) -> Result<()> {
+        io_shared_core::remove(&Name::new(name)?)
+    }
+}
+
+impl Options {
+    pub(crate) fn name(&self) -> Result<Name> {
+        Name::new(&self.name)
+    }
+
+    /// What core is to look for or to create.
+    pub(crate) fn spec<T: Message + ?Sized>(&self) -> Result<Spec> {
+        let count = |option: &'static str, value: Option<usize>| {
+            value.map(u32::try_from).transpose().map_err(|_| {
+                let found = value.map_or_else(String::new, |value| value.to_string());
+                self.refused(option, found, "a small number is meant".into())
+            })
+        };
+        Ok(Spec {
+            schema: Some(Schema::new(T::layout())),
+            capacity: self.capacity_of::<T>()?,
+            consumers: count("consumers", self.consumers)?,
+            holds: count("holds", self.holds)?,
+            mode: self.mode,
+            prefault: self.prefault,
+            open_timeout: self.open_timeout,
+        })
+    }
+
+    fn capacity_of<T: Message + ?Sized>(&self) -> Result<Option<u64>> {
+        let fixed = T::SHAPE.size as u64;
+        let sized = T::SHAPE.element.is_none();
+        match &self.capacity {
+            None => Ok(sized.then_some(fixed)),
+            Some(Capacity::Elements(elements)) => match T::SHAPE.wire_len_of(*elements) {
+                Some(bytes) => Ok(Some(bytes as u64)),
+                None => Err(self.refused(
+                    "elements",
+                    elements.to_string(),
+                    "a message must stay below 2^63 bytes".into(),
+                )),
+            },
+            Some(Capacity::Bytes(size)) => {
+                let bytes = size.bytes(&self.name)?;
+                if bytes < fixed {
+                    return Err(self.refused(
+                        "capacity",
+                        bytes.to_string(),
+                        format!("one message has at least {fixed} bytes"),
+                    ));
+                }
+                Ok(Some(if sized { fixed } else { bytes }))
+            }
+        }
+    }
+
+    fn refused(&self, option: &'static str, found: String, expected: String) -> Error {
+        Error::new(
+            &self.name,
+            ErrorKind::BadOption {
+                option,
+                found,
+                expected,
+            },
+        )
+    }
+}
+
+impl<T: ?Sized> std::fmt::Debug for Channel<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel")
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+impl<T: ?Sized> Clone for Channel<T> {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            message: PhantomData,
+        }
+    }
+}
+
+/// Opens the channel of that name to put, with every option at its default.
+///
+/// # Errors
+/// As for [`Channel::producer`].
+///
+/// # Examples
+/// ```
+/// # fn main() -> io_shared_channel::Result<()> {
+/// # let name = &format!("/doc-producer-{}", std::process::id());
+/// let mut speed = io_shared_channel::producer::<f64>(name)?;
+/// speed.put(&13.9)?;
+/// # io_shared_channel::Channel::remove(name)
+/// # }
+/// ```
+pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
+    Channel::<T>::named(name).producer()
+}
+
+/// Opens the channel of that name to get, with every option at its default.
+///
+/// # Errors
+/// As for [`Channel::consumer`].
+///
+/// # Examples
+/// ```
+/// # fn main() -> io_shared_channel::Result<()> {
+/// # let name = &format!("/doc-consumer-{}", std::process::id());
+/// # io_shared_channel::producer::<f64>(name)?.put(&13.9)?;
+/// let mut speed = io_shared_channel::consumer::<f64>(name)?;
+/// assert_eq!(*speed.get()?, 13.9);
+/// # io_shared_channel::Channel::remove(name)
+/// # }
+/// ```
+pub fn consumer<T: Message + ?Sized>(name: &str) -> Result<Consumer<T>> {
+    Channel::<T>::named(name).consumer()
+}

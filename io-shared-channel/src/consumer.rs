@@ -1,0 +1,223 @@
+//! The side that gets.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use io_shared_core::slot::{Consuming, Guard, Slot, Which};
+use io_shared_core::{Error, ErrorKind, Message, Result, Schema, clock};
+
+use crate::channel::Options;
+use crate::waiting::Patience;
+
+/// A consumer of a channel, in a slot of its own. Dropped, it gives its slot back.
+///
+/// # Examples
+/// ```
+/// # fn main() -> io_shared_channel::Result<()> {
+/// # let name = &format!("/doc-gets-{}", std::process::id());
+/// # let mut temperature = io_shared_channel::producer::<f64>(name)?;
+/// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+/// assert!(consumer.try_get()?.is_none());
+///
+/// temperature.put(&20.5)?;
+/// temperature.put(&20.6)?;
+/// let value = consumer.get()?; // the newest wins
+/// assert_eq!((*value, value.seq(), value.missed()), (20.6, 2, 1));
+/// # drop(value);
+/// # io_shared_channel::Channel::remove(name)
+/// # }
+/// ```
+pub struct Consumer<T: Message + ?Sized> {
+    slot: Slot<Consuming>,
+    options: Options,
+    patience: Patience,
+    message: PhantomData<fn() -> Box<T>>,
+}
+
+impl<T: Message + ?Sized> Consumer<T> {
+    pub(crate) fn open(options: Options) -> Result<Self> {
+        let slot = open::<T>(&options, options.open_timeout)?;
+        Ok(Self {
+            slot,
+            options,
+            patience: Patience::default(),
+            message: PhantomData,
+        })
+    }
+
+    /// Waits for a value that this consumer has not had, and reads it where it lies.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyHeld`], [`ErrorKind::Replaced`] (without `.reopen(true)`),
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    #[inline]
+    pub fn get(&mut self) -> Result<Guard<'_, T>> {
+        self.get_until(u64::MAX, Duration::MAX)
+    }
+
+    /// As [`get`](Self::get), for at most `timeout`; 0 tries once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], and as for [`get`](Self::get).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let name = &format!("/doc-get-timeout-{}", std::process::id());
+    /// use io_shared_channel::ErrorKind;
+    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// let error = consumer.get_timeout(Duration::from_millis(10)).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+    /// # io_shared_channel::Channel::remove(name)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn get_timeout(&mut self, timeout: Duration) -> Result<Guard<'_, T>> {
+        self.get_until(clock::deadline(timeout), timeout)
+    }
+
+    #[inline]
+    fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
+        let Self {
+            slot,
+            options,
+            patience,
+            ..
+        } = self;
+        patience.start();
+        let held = slot.hold::<T>(Which::Unseen, |slot, nothing| match nothing {
+            Ok(()) => Ok(patience.wait(slot, deadline)),
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::Busy { .. }) {
+                    std::thread::yield_now();
+                } else {
+                    reopen_or::<T>(slot, options, error, deadline)?;
+                }
+                Ok(clock::now() < deadline)
+            }
+        })?;
+        match held {
+            Some(guard) => Ok(guard),
+            None => Err(timed_out(&options.name, timeout)),
+        }
+    }
+
+    /// The value that this consumer has not had, if there is one.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and [`ErrorKind::Busy`] if the producer replaced the value 64
+    /// times while it was being taken.
+    #[inline]
+    pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
+        self.try_which(Which::Unseen)
+    }
+
+    /// The latest value, had or not; none if nothing was ever put. It counts as had from then on.
+    ///
+    /// # Errors
+    /// As for [`try_get`](Self::try_get).
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let name = &format!("/doc-latest-{}", std::process::id());
+    /// # io_shared_channel::producer::<f64>(name)?.put(&20.5)?;
+    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// assert_eq!(*consumer.get()?, 20.5);
+    /// assert!(consumer.try_get()?.is_none());
+    /// assert_eq!(consumer.latest()?.as_deref(), Some(&20.5));
+    /// # io_shared_channel::Channel::remove(name)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn latest(&mut self) -> Result<Option<Guard<'_, T>>> {
+        self.try_which(Which::Current)
+    }
+
+    #[inline]
+    fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
+        let Self { slot, options, .. } = self;
+        slot.hold::<T>(which, |slot, nothing| match nothing {
+            Ok(()) => Ok(false),
+            Err(error) => reopen_or::<T>(slot, options, error, 0),
+        })
+    }
+
+    /// Whether a producer lives.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    pub fn has_producer(&self) -> Result<bool> {
+        self.slot.has_producer()
+    }
+
+    /// The channel's name.
+    pub fn name(&self) -> &str {
+        self.slot.name()
+    }
+
+    /// Bytes that one message may have, header fields included.
+    pub fn capacity(&self) -> u64 {
+        self.slot.capacity()
+    }
+
+    /// The description of the channel's messages.
+    pub fn schema(&self) -> &Schema {
+        self.slot.schema()
+    }
+}
+
+/// Opens what has taken the region's place, if `error` says that something has and the user asked
+/// for it; else gives `error` back. Whether there is something in its place by now.
+#[cold]
+fn reopen_or<T: Message + ?Sized>(
+    slot: &mut Slot<Consuming>,
+    options: &Options,
+    error: Error,
+    deadline: u64,
+) -> Result<bool> {
+    if !options.reopen || *error.kind() != ErrorKind::Replaced {
+        return Err(error);
+    }
+    // In slices, so that the caller's deadline holds.
+    let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+    match open::<T>(options, Some(left.min(Duration::from_millis(100)))) {
+        Ok(new) => {
+            *slot = new;
+            Ok(true)
+        }
+        Err(error) if *error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cold]
+fn timed_out(name: &str, after: Duration) -> Error {
+    Error::new(
+        name,
+        ErrorKind::Timeout {
+            after,
+            waiting_for: "value".into(),
+        },
+    )
+}
+
+fn open<T: Message + ?Sized>(
+    options: &Options,
+    open_timeout: Option<Duration>,
+) -> Result<Slot<Consuming>> {
+    let spec = io_shared_core::Spec {
+        open_timeout,
+        ..options.spec::<T>()?
+    };
+    Slot::consuming(&options.name()?, options.consumer_as.as_deref(), &spec)
+}
+
+impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consumer")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}

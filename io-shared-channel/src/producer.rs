@@ -1,0 +1,257 @@
+//! The side that puts.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crossbeam_utils::Backoff;
+use io_shared_core::slot::{Loan, Producing, Slot};
+use io_shared_core::{ErrorKind, Message, Result, Schema, Spec, clock};
+
+use crate::channel::Options;
+
+/// The one producer of a channel. Dropped, it leaves the channel and its last value in place.
+///
+/// # Examples
+/// ```
+/// # fn main() -> io_shared_channel::Result<()> {
+/// # let name = &format!("/doc-puts-{}", std::process::id());
+/// let mut temperature = io_shared_channel::producer::<f64>(name)?;
+/// assert_eq!(temperature.put(&20.5)?, 1);
+///
+/// let mut loan = temperature.loan()?; // already in shared memory
+/// *loan = 20.6;
+/// assert_eq!(loan.put()?, 2);
+/// # io_shared_channel::Channel::remove(name)
+/// # }
+/// ```
+pub struct Producer<T: Message + ?Sized> {
+    slot: Slot<Producing>,
+    options: Options,
+    message: PhantomData<fn() -> Box<T>>,
+}
+
+impl<T: Message + ?Sized> Producer<T> {
+    pub(crate) fn open(options: Options) -> Result<Self> {
+        let slot = open::<T>(&options, options.spec::<T>()?)?;
+        Ok(Self {
+            slot,
+            options,
+            message: PhantomData,
+        })
+    }
+
+    /// Puts a copy of `value`: the newest value from now on. Never waits for anybody. Gives the
+    /// value's sequence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (without
+    /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::Corrupt`]. The value before stays the newest.
+    #[inline]
+    pub fn put(&mut self, value: &T) -> Result<u64> {
+        match self.put_once(value) {
+            Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
+                self.reopen()?;
+                self.put_once(value)
+            }
+            put => put,
+        }
+    }
+
+    #[inline]
+    fn put_once(&mut self, value: &T) -> Result<u64> {
+        let mut loan = self.slot.loan::<T>(value.elements())?;
+        loan.copy_from(value);
+        loan.put()
+    }
+
+    /// Lends a buffer for a message with `elements` in its tail, to be filled in place. Its content
+    /// at first is that of an older message, or zeros.
+    ///
+    /// Does not compile for a sized message: see [`loan`](Self::loan).
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let name = &format!("/doc-loan-len-{}", std::process::id());
+    /// use io_shared_channel::Channel;
+    /// let mut labels = Channel::<[u32]>::named(name).elements(1000).producer()?;
+    /// let mut loan = labels.loan_len(1000)?;
+    /// loan[..3].copy_from_slice(&[7, 8, 9]);
+    /// loan.truncate(3); // only these were used
+    /// loan.put()?;
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+        const {
+            assert!(
+                T::SHAPE.element.is_some(),
+                "this message does not end in a slice: use loan()"
+            );
+        }
+        self.loan_any(elements)
+    }
+
+    #[inline]
+    fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+        if self.options.reopen && self.slot.is_stale() {
+            self.reopen()?;
+        }
+        self.slot.loan(elements)
+    }
+
+    /// Waits until every consumer that has its claim now has had the last value put; gives how many
+    /// have. For going in step; a put itself never waits.
+    ///
+    /// A consumer that ends meanwhile is not waited for any longer; with no consumer it returns at
+    /// once with 0. Spins shortly, then sleeps for 50 us doubling to 1 ms between looks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Timeout`], which names the slots that have not had it; [`ErrorKind::Replaced`],
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let name = &format!("/doc-wait-taken-{}", std::process::id());
+    /// let mut step = io_shared_channel::producer::<u64>(name)?;
+    /// step.put(&1)?;
+    /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // nobody is there
+    ///
+    /// let mut consumer = io_shared_channel::consumer::<u64>(name)?;
+    /// assert!(step.wait_taken(Duration::ZERO).is_err());
+    /// assert_eq!(*consumer.get()?, 1);
+    /// assert_eq!(step.wait_taken(Duration::ZERO)?, 1);
+    /// # io_shared_channel::Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
+        let deadline = clock::deadline(timeout);
+        let slots = self.slot.claimed()?;
+        let mut missing = slots.clone();
+        let mut had = 0;
+        let backoff = Backoff::new();
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let before = missing.len();
+            missing.retain(|&slot| !self.slot.has_had_last(slot));
+            had += before - missing.len();
+            if missing.is_empty() {
+                return Ok(had);
+            }
+            if !backoff.is_completed() {
+                backoff.snooze();
+                continue;
+            }
+            self.slot.check()?;
+            let living = self.slot.claimed()?;
+            missing.retain(|slot| living.contains(slot));
+            let left = deadline.saturating_sub(clock::now());
+            if left == 0 && !missing.is_empty() {
+                return Err(self.not_taken(timeout, &missing));
+            }
+            std::thread::sleep(pause.min(Duration::from_nanos(left)));
+            pause = (pause * 2).min(Duration::from_millis(1));
+        }
+    }
+
+    #[cold]
+    fn not_taken(&self, after: Duration, missing: &[usize]) -> io_shared_core::Error {
+        let names: Vec<_> = missing
+            .iter()
+            .map(|slot| self.slot.describe_consumer(*slot))
+            .collect();
+        let last = self.slot.sequence();
+        let waiting_for = format!("get of value {last} by {}", names.join(", "));
+        io_shared_core::Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
+    }
+
+    /// How many consumers live.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    pub fn consumers(&self) -> Result<usize> {
+        self.slot.claimed().map(|slots| slots.len())
+    }
+
+    /// The sequence of the last value put, by this producer or one before it; 0 for none.
+    pub fn seq(&self) -> u64 {
+        self.slot.sequence()
+    }
+
+    /// The channel's name.
+    pub fn name(&self) -> &str {
+        self.slot.name()
+    }
+
+    /// Bytes that one message may have, header fields included.
+    pub fn capacity(&self) -> u64 {
+        self.slot.capacity()
+    }
+
+    /// The description of the channel's messages.
+    pub fn schema(&self) -> &Schema {
+        self.slot.schema()
+    }
+
+    /// Opens what has taken the region's place, with at least what this one had.
+    #[cold]
+    fn reopen(&mut self) -> Result<()> {
+        let spec = Spec {
+            capacity: Some(self.slot.capacity()),
+            consumers: u32::try_from(self.slot.consumer_slots()).ok(),
+            holds: u32::try_from(self.slot.holds()).ok(),
+            ..self.options.spec::<T>()?
+        };
+        self.slot = open::<T>(&self.options, spec)?;
+        Ok(())
+    }
+}
+
+impl<T: Message> Producer<T> {
+    /// Lends a buffer to be filled in place. Its content at first is that of an older message, or
+    /// zeros.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::Corrupt`].
+    ///
+    /// # Panics
+    /// Does not compile for `[T]`-tailed messages: see [`loan_len`](Self::loan_len).
+    #[inline]
+    pub fn loan(&mut self) -> Result<Loan<'_, T>> {
+        self.loan_any(0)
+    }
+
+    /// As [`loan`](Self::loan), with every byte 0.
+    ///
+    /// # Errors
+    /// As for [`loan`](Self::loan).
+    #[inline]
+    pub fn loan_zeroed(&mut self) -> Result<Loan<'_, T>> {
+        let mut loan = self.loan_any(0)?;
+        loan.zero();
+        Ok(loan)
+    }
+}
+
+fn open<T: Message + ?Sized>(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
+    let mut slot = Slot::producing(&options.name()?, &spec)?;
+    slot.set_stamps(options.stamps);
+    Ok(slot)
+}
+
+impl<T: Message + ?Sized> std::fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producer")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! Who is alive: byte-range locks that the kernel drops when their owner is gone.
+//!
+//! A [`Claims`] is one open file description of a region, opened for one handle, never mapped and
+//! never used for anything else. Locks on it are OFD locks (fcntl(2), "Open file description
+//! locks"): they belong to the description, not to the process, so two handles of one process
+//! exclude each other, and closing another descriptor of the file drops nothing. The bytes lie far
+//! behind any content, at the same offsets in every layout version.
+
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::AtomicI32;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::{clock, fork};
+
+/// A part of a region that can be claimed. The offset of its byte is fixed for all time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Creation, removal, replacement and named claims: held for microseconds.
+    Region,
+    /// The producer's role.
+    Producer,
+    /// A consumer's slot.
+    Consumer(usize),
+    /// All roles at once, but not the region's own byte.
+    Roles,
+}
+
+const BASE: i64 = 1 << 62;
+const ROLES: i64 = 1 << 16;
+
+impl Part {
+    fn range(self) -> (i64, i64) {
+        match self {
+            Part::Region => (BASE, 1),
+            Part::Producer => (BASE + 1, 1),
+            Part::Consumer(slot) => (BASE + 0x100 + slot as i64, 1),
+            Part::Roles => (BASE + 1, ROLES - 1),
+        }
+    }
+}
+
+/// How long a claim found taken is tried again: a burier or replacer holds one only for its repair,
+/// and a process between fork and exec for about as long.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long the region's own lock is waited for; its holders do a few system calls under it.
+const REGION_PATIENCE: Duration = Duration::from_secs(1);
+
+/// One open file description with the claims of one handle.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    descriptor: RawFd,
+    place: &'static AtomicI32,
+    generation: u32,
+}
+
+impl Claims {
+    /// Takes a descriptor whose open file description is shared with nothing else.
+    pub(crate) fn new(descriptor: OwnedFd) -> Result<Self, Errno> {
+        let place = fork::enter(descriptor.as_raw_fd())?;
+        Ok(Self { descriptor: descriptor.into_raw_fd(), place, generation: fork::generation() })
+    }
+
+    /// Whether a fork lies between the handle's opening and now. If so, the descriptor is closed
+    /// and its number may be something else's.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
+    /// Takes `part` if nobody has it.
+    pub(crate) fn try_claim(&self, part: Part) -> Result<bool, Errno> {
+        match self.set(libc::F_WRLCK, part) {
+            Ok(()) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Takes `part`, trying again for 20 ms (the region's own lock: 1 s) while another has it.
+    pub(crate) fn claim(&self, part: Part) -> Result<bool, Errno> {
+        let patience = if part == Part::Region { REGION_PATIENCE } else { PATIENCE };
+        let deadline = clock::deadline(patience);
+        let mut pause = Duration::from_micros(20);
+        loop {
+            if self.try_claim(part)? {
+                return Ok(true);
+            }
+            if clock::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(2));
+        }
+    }
+
+    pub(crate) fn release(&self, part: Part) {
+        // An unlock of a lock that is held cannot fail but by ENOLCK when it splits a range, and
+        // these ranges are never split; the close frees it in any case.
+        let _ = self.set(libc::F_UNLCK, part);
+    }
+
+    /// Whether somebody else has `part`. Says nothing about this handle's own claims: the kernel
+    /// calls those free.
+    pub(crate) fn is_taken(&self, part: Part) -> Result<bool, Errno> {
+        let mut lock = flock(libc::F_WRLCK, part);
+        self.fcntl(FcntlArg::F_OFD_GETLK(&mut lock))?;
+        Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+    }
+
+    fn set(&self, kind: libc::c_int, part: Part) -> Result<(), Errno> {
+        self.fcntl(FcntlArg::F_OFD_SETLK(&flock(kind, part)))
+    }
+
+    fn fcntl(&self, argument: FcntlArg<'_>) -> Result<(), Errno> {
+        // SAFETY: the descriptor is this value's own and open, unless a fork lies between, which
+        // callers rule out by `is_forked`.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) };
+        fcntl(descriptor, argument).map(drop)
+    }
+}
+
+fn flock(kind: libc::c_int, part: Part) -> libc::flock {
+    let (l_start, l_len) = part.range();
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start,
+        l_len,
+        l_pid: 0, // must be 0 for OFD locks
+    }
+}
+
+impl Drop for Claims {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
+        // Unlock, then leave the table, then close: a fork in between inherits at most a
+        // description without locks, and never closes a number that is another file's by now.
+        self.release(Part::Region);
+        self.release(Part::Roles);
+        fork::leave(self.place);
+        // SAFETY: this value owns the descriptor and is gone after this.
+        unsafe { libc::close(self.descriptor) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    fn open(file: &tempfile::NamedTempFile) -> Claims {
+        let file = File::options().read(true).write(true).open(file.path()).unwrap();
+        Claims::new(file.into()).unwrap()
+    }
+
+    #[test]
+    fn two_handles_of_one_process_exclude_each_other() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (a, b) = (open(&file), open(&file));
+        assert!(a.try_claim(Part::Producer).unwrap());
+        assert!(!b.try_claim(Part::Producer).unwrap());
+        assert!(b.try_claim(Part::Consumer(0)).unwrap());
+        assert!(b.is_taken(Part::Producer).unwrap());
+        assert!(!a.is_taken(Part::Producer).unwrap(), "one's own claim does not count");
+        drop(a);
+        assert!(b.claim(Part::Producer).unwrap());
+    }
+
+    #[test]
+    fn all_roles_are_won_only_when_nobody_has_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (a, b) = (open(&file), open(&file));
+        assert!(a.try_claim(Part::Consumer(252)).unwrap());
+        assert!(!b.try_claim(Part::Roles).unwrap());
+        assert!(b.try_claim(Part::Region).unwrap());
+        a.release(Part::Consumer(252));
+        assert!(b.try_claim(Part::Roles).unwrap());
+        assert!(!a.try_claim(Part::Producer).unwrap());
+    }
+}

@@ -1,0 +1,150 @@
+//! The one list of instants at which a process may die, for the model, the kill harness and the
+//! crash table in `docs/PROOF.md`.
+//!
+//! The protocol passes each by calling `reached` of its platform. In the shipped library that is
+//! nothing at all. The model ends the thread there; with the feature `crash-points` (for the
+//! harness, never for users) a process writes down where it is, so that whoever kills it can count
+//! what was hit, or kills itself there.
+
+macro_rules! crash_points {
+    ($($(#[doc = $doc:literal])+ $point:ident,)*) => {
+        /// An instant between two steps of the protocol.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum CrashPoint {
+            $($(#[doc = $doc])+ $point,)*
+        }
+
+        impl CrashPoint {
+            /// Every crash point, in the order of the crash table.
+            pub const ALL: &[CrashPoint] = &[$(CrashPoint::$point,)*];
+        }
+    };
+}
+
+crash_points! {
+    /// A new producer has its claim; the epoch is still its predecessor's.
+    ProducerClaimed,
+    /// The epoch is raised; nothing is scanned.
+    EpochRaised,
+    /// A loan has found that `latest` is its own.
+    LoanChecked,
+    /// The held entries are read; no buffer is opened.
+    LoanScanned,
+    /// The buffer's sequence is 0; the user fills it.
+    LoanOpened,
+    /// The buffer is complete and has its sequence; `latest` is the value before.
+    PutSealed,
+    /// `latest` names the new value; nobody is woken.
+    PutPublished,
+    /// The waiting bytes are read, one at least is set; nobody is woken.
+    PutSawWaiting,
+    /// Whoever waited is woken.
+    PutWoken,
+    /// A burier has won a waiting consumer's claim and cleared nothing.
+    BuryWon,
+    /// The dead consumer's waiting byte is cleared; its claim is still won.
+    BuryCleared,
+    /// A new consumer has its claim; the block is its predecessor's.
+    ConsumerClaimed,
+    /// The block is cleared; `last_seen` is the predecessor's.
+    ConsumerCleared,
+    /// The block is the new consumer's.
+    ConsumerReady,
+    /// A get has read `latest`; nothing is held.
+    GetRead,
+    /// The held entry names a buffer; `latest` is not looked at again.
+    GetHeld,
+    /// The held buffer is the latest value's; `last_seen` is the value before.
+    GetValidated,
+    /// `last_seen` is stored; the user reads.
+    GetSeen,
+    /// The held entry is 0 again.
+    GetReleased,
+    /// The waiting byte is set; `latest` is not looked at again.
+    SleepFlagged,
+    /// Awake again; the waiting byte is still set.
+    SleepWoken,
+    /// The waiting byte is 0 again.
+    SleepCleared,
+    /// A region is created, without a name and without its magic.
+    RegionSized,
+    /// The whole header but its magic is written.
+    RegionWritten,
+    /// The magic is written and the creator has its claim; the name is not linked.
+    RegionClaimed,
+    /// The name is linked.
+    RegionLinked,
+    /// A remover has the region's lock; the name is linked.
+    RemoveLocked,
+    /// The name is gone; the retired flag is not set.
+    RemoveUnlinked,
+    /// The retired flag is set; nobody is woken.
+    RemoveRetired,
+}
+
+/// Marks that the running process has reached `point`.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+pub(crate) fn reached(_point: CrashPoint) {}
+
+#[cfg(feature = "crash-points")]
+pub use recording::{kill_self_at, late_finds, record};
+
+#[cfg(feature = "crash-points")]
+pub(crate) use recording::{count_late_find, reached};
+
+#[cfg(feature = "crash-points")]
+mod recording {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use super::CrashPoint;
+
+    static RECORD: OnceLock<(&'static AtomicU32, u32)> = OnceLock::new();
+    /// The point to die at in the upper half, the times to pass it first in the lower.
+    static FATAL: AtomicU64 = AtomicU64::new(u64::MAX);
+
+    /// How long before a slice's end a value must have been put, for its find to be a late one.
+    const LATE: u64 = 20_000_000;
+    static LATE_FINDS: AtomicU64 = AtomicU64::new(0);
+
+    /// How many values this process found only because a slice of a wait ended, although they were
+    /// put more than 20 ms before. Other than 0 only after the producer was killed or stopped.
+    pub fn late_finds() -> u64 {
+        LATE_FINDS.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_late_find(nanoseconds_before: u64) {
+        if nanoseconds_before > LATE {
+            LATE_FINDS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// From now on, writes the number of each crash point passed to `word` (plus one, 0 is none),
+    /// and lingers there for `linger` spins, so that a random kill can hit it.
+    pub fn record(word: &'static AtomicU32, linger: u32) {
+        let _ = RECORD.set((word, linger));
+    }
+
+    /// Kills this process with SIGKILL when it reaches `point` after `passes` earlier passes.
+    pub fn kill_self_at(point: CrashPoint, passes: u32) {
+        FATAL.store(u64::from(point as u8) << 32 | u64::from(passes), Ordering::Relaxed);
+    }
+
+    pub(crate) fn reached(point: CrashPoint) {
+        if let Some((word, linger)) = RECORD.get() {
+            word.store(point as u32 + 1, Ordering::Relaxed);
+            for _ in 0..*linger {
+                std::hint::spin_loop();
+            }
+        }
+        let fatal = FATAL.load(Ordering::Relaxed);
+        if fatal >> 32 == point as u64 {
+            if fatal as u32 == 0 {
+                let _ = nix::sys::signal::raise(nix::sys::signal::SIGKILL);
+            }
+            FATAL.store(fatal - 1, Ordering::Relaxed);
+        }
+    }
+}

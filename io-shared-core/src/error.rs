@@ -1,0 +1,371 @@
+//! The one error type of every crate here.
+//!
+//! An [`Error`] says what happened, on which name, what was expected and found, and what to do
+//! next. Programs match on [`Error::kind`]; people read its `Display`. It is one pointer wide, so
+//! that the results of the hot path stay in registers; it allocates only when something failed.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The result of a fallible call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, and on which name.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{ErrorKind, Name};
+///
+/// let error = Name::new("a/b").unwrap_err();
+/// assert!(matches!(error.kind(), ErrorKind::BadName { .. }));
+/// assert_eq!(
+///     error.to_string(),
+///     "`a/b` cannot be a name: it has a `/` after the first character; use letters, digits, `-`, `_` and `.`"
+/// );
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    name: String,
+    kind: ErrorKind,
+}
+
+/// A living process in a role of a channel, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// `producer`, or `consumer 2`, or `consumer 2 (viewer)`.
+    pub role: String,
+    /// The process id that the holder wrote down, in its own PID namespace; `None` if unknown.
+    pub pid: Option<u32>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "{} is process {pid}", self.role),
+            None => write!(f, "{} is another process", self.role),
+        }
+    }
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The name cannot name a region.
+    BadName {
+        /// What is wrong with it, and what is right.
+        reason: &'static str,
+    },
+    /// A size that is not a number, or digits and one of K, M, G.
+    BadSize {
+        /// What was given.
+        found: String,
+    },
+    /// An option outside its range, or missing.
+    BadOption {
+        /// The builder's method.
+        option: &'static str,
+        /// What was given.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// Nothing of that name exists.
+    NotFound,
+    /// Something else stands under that name.
+    NotARegion {
+        /// What it is.
+        found: String,
+    },
+    /// The region has another type, size or layout version, and somebody lives in it or the caller
+    /// may not replace it.
+    Mismatch {
+        /// One line for each difference: what the channel has, what this program has.
+        differences: Vec<String>,
+        /// Who lives in the region.
+        holders: Vec<Holder>,
+    },
+    /// The role is another handle's.
+    RoleTaken {
+        /// Who has it.
+        holder: Holder,
+    },
+    /// Every consumer slot is claimed.
+    NoSlot {
+        /// Who has them.
+        holders: Vec<Holder>,
+    },
+    /// This producer's claim was lost and another producer took over.
+    RoleLost,
+    /// The region was removed or replaced by another.
+    Replaced,
+    /// The time ran out.
+    Timeout {
+        /// The time that was allowed.
+        after: Duration,
+        /// Whom or what the wait was for.
+        waiting_for: String,
+    },
+    /// Another process kept changing what was being read, or held a lock for too long.
+    Busy {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// Every hold of this consumer is in use.
+    AlreadyHeld {
+        /// How many there are.
+        holds: usize,
+    },
+    /// The producer's one loan is in use.
+    AlreadyLoaned,
+    /// The handle was inherited over a fork.
+    ForkedHandle,
+    /// The message does not fit.
+    TooLarge {
+        /// Bytes of the message.
+        needed: u64,
+        /// Bytes that one message of this channel may have.
+        capacity: u64,
+    },
+    /// The channel has used up its sequence numbers.
+    SequenceExhausted,
+    /// The region holds something that no conforming program writes.
+    Corrupt {
+        /// What it is.
+        what: String,
+    },
+    /// Not enough memory (tmpfs) or disk for the region.
+    NoSpace {
+        /// Bytes of the region.
+        needed: u64,
+        /// The directory that is full.
+        directory: String,
+    },
+    /// The process's file size limit is below the region's size.
+    FileSizeLimit {
+        /// Bytes of the region.
+        needed: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Only the owner of the object may remove or replace it.
+    NotOwner,
+    /// This machine or file system cannot do it.
+    Unsupported {
+        /// What is missing.
+        what: String,
+    },
+    /// A system call failed.
+    System {
+        /// The call.
+        call: &'static str,
+        /// Its errno.
+        errno: i32,
+    },
+}
+
+impl Error {
+    /// An error of `kind` on `name`.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Error, ErrorKind};
+    /// assert_eq!(Error::new("/x", ErrorKind::NotFound).name(), "/x");
+    /// ```
+    #[cold]
+    pub fn new(name: impl fmt::Display, kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { name: name.to_string(), kind }))
+    }
+
+    #[cold]
+    pub(crate) fn system(name: impl fmt::Display, call: &'static str, errno: nix::Error) -> Self {
+        Self::new(name, ErrorKind::System { call, errno: errno as i32 })
+    }
+
+    #[cold]
+    pub(crate) fn corrupt(name: impl fmt::Display, what: impl Into<String>) -> Self {
+        Self::new(name, ErrorKind::Corrupt { what: what.into() })
+    }
+
+    /// What went wrong.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Error, ErrorKind};
+    /// assert_eq!(*Error::new("/x", ErrorKind::Replaced).kind(), ErrorKind::Replaced);
+    /// ```
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The name of the channel or object, as the user gave it.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Error, ErrorKind};
+    /// assert_eq!(Error::new("/x", ErrorKind::RoleLost).name(), "/x");
+    /// ```
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error").field("name", &self.0.name).field("kind", &self.0.kind).finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.0.name;
+        match &self.0.kind {
+            ErrorKind::BadName { reason } => write!(f, "`{name}` cannot be a name: {reason}"),
+            ErrorKind::BadSize { found } => write!(
+                f,
+                "{name}: `{found}` is not a size: write bytes (4096), or digits and one of K, M, G \
+                 (powers of 1024), as in \"64K\", \"5M\", \"1G\""
+            ),
+            ErrorKind::BadOption { option, found, expected } => {
+                write!(f, "{name}: .{option}({found}) will not do: {expected}")
+            }
+            ErrorKind::NotFound => write!(
+                f,
+                "{name} does not exist: start its producer, or wait for it with a longer .open_timeout()"
+            ),
+            ErrorKind::NotARegion { found } => write!(
+                f,
+                "{name} is {found}, not an io-shared region, and is left as it is: use another name, \
+                 or delete it if nobody needs it"
+            ),
+            ErrorKind::Mismatch { differences, holders } => {
+                write!(f, "{name} has another shape than this program expects:")?;
+                for difference in differences {
+                    write!(f, "\n  {difference}")?;
+                }
+                if holders.is_empty() {
+                    write!(
+                        f,
+                        "\nNobody lives in it: a producer of the new shape replaces it when it starts"
+                    )
+                } else {
+                    write!(f, "\nIt is in use (")?;
+                    list(f, holders)?;
+                    write!(f, "): stop those programs, or build them from the same definition")
+                }
+            }
+            ErrorKind::RoleTaken { holder } => write!(
+                f,
+                "{name}: the role is taken ({holder}): a channel has one producer, and one consumer \
+                 of each name; stop that one, or use another channel or name"
+            ),
+            ErrorKind::NoSlot { holders } => {
+                write!(f, "{name}: all {} consumer slots are taken (", holders.len())?;
+                list(f, holders)?;
+                write!(f, "): create the channel with .consumers({}) or more", holders.len() + 1)
+            }
+            ErrorKind::RoleLost => write!(
+                f,
+                "{name}: another producer took over, because this handle's claim was closed under \
+                 it: nothing more is published through it; open a new producer"
+            ),
+            ErrorKind::Replaced => write!(
+                f,
+                "{name} was removed or replaced: open it again, or ask for that with .reopen(true)"
+            ),
+            ErrorKind::Timeout { after, waiting_for } => {
+                write!(f, "{name}: no {waiting_for} within {after:?}")
+            }
+            ErrorKind::Busy { doing } => {
+                write!(f, "{name}: others were too busy with it while {doing}: try again")
+            }
+            ErrorKind::AlreadyHeld { holds } => write!(
+                f,
+                "{name}: this consumer holds {holds} value(s) already, and may hold no more: drop a \
+                 guard first, or create the channel with .holds({})",
+                holds + 1
+            ),
+            ErrorKind::AlreadyLoaned => {
+                write!(f, "{name}: the buffer is lent already: put it or drop it first")
+            }
+            ErrorKind::ForkedHandle => write!(
+                f,
+                "{name}: this handle was inherited over a fork and is the parent's: open one in the \
+                 child"
+            ),
+            ErrorKind::TooLarge { needed, capacity } => write!(
+                f,
+                "{name}: a message of {needed} bytes does not fit, the channel's capacity is \
+                 {capacity}: create it with .capacity({needed}) or more"
+            ),
+            ErrorKind::SequenceExhausted => write!(
+                f,
+                "{name}: all sequence numbers are used up: remove the channel and start it anew"
+            ),
+            ErrorKind::Corrupt { what } => write!(
+                f,
+                "{name} is damaged: {what}: stop what writes to it, remove the channel and start it \
+                 anew"
+            ),
+            ErrorKind::NoSpace { needed, directory } => write!(
+                f,
+                "{name}: no room for {needed} bytes in {directory}: free some, ask for a smaller \
+                 .capacity(), or enlarge it (in a container, start it with a larger --shm-size)"
+            ),
+            ErrorKind::FileSizeLimit { needed, limit } => write!(
+                f,
+                "{name}: {needed} bytes are more than this process's file size limit of {limit}: \
+                 raise it (ulimit -f), or ask for a smaller .capacity()"
+            ),
+            ErrorKind::NotOwner => write!(
+                f,
+                "{name} belongs to another user, and only its owner may remove or replace it"
+            ),
+            ErrorKind::Unsupported { what } => write!(f, "{name}: not possible here: {what}"),
+            ErrorKind::System { call, errno } => {
+                let error = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "{name}: {call}: {error}")?;
+                match nix::Error::from_raw(*errno) {
+                    nix::Error::EACCES | nix::Error::EPERM => write!(
+                        f,
+                        ": ask its owner to create it with a wider .mode(), or open an observer"
+                    ),
+                    nix::Error::EMFILE => write!(f, ": close handles, or raise ulimit -n"),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result {
+    for (i, holder) in holders.iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        write!(f, "{comma}{holder}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_wide() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_mismatch_names_every_difference_and_every_holder() {
+        let kind = ErrorKind::Mismatch {
+            differences: vec!["capacity: channel has 16, this program wants 32".into()],
+            holders: vec![Holder { role: "producer".into(), pid: Some(7) }],
+        };
+        let text = Error::new("/x", kind).to_string();
+        assert!(text.contains("channel has 16, this program wants 32"), "{text}");
+        assert!(text.contains("producer is process 7"), "{text}");
+    }
+}

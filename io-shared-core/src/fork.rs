@@ -1,0 +1,124 @@
+//! What a fork must not do: keep a claim alive in a child that knows nothing of it.
+//!
+//! A child inherits every descriptor, and with it the locks of its open file description; the
+//! parent's claims would outlive the parent. So each claim's descriptor is entered here, and a
+//! `pthread_atfork` child handler closes them all and raises the generation, by which handles that
+//! were inherited are known. The handler runs between fork and exec, possibly in a process whose
+//! other threads held locks at that instant: it takes none, and calls nothing but close(2).
+
+use std::os::fd::RawFd;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static FIRST: Chunk = Chunk::new();
+
+const EMPTY: i32 = -1;
+
+/// A piece of the table of claim descriptors. Pieces are never freed, only filled again.
+struct Chunk {
+    descriptors: [AtomicI32; 64],
+    next: AtomicPtr<Chunk>,
+}
+
+impl Chunk {
+    const fn new() -> Self {
+        Self {
+            descriptors: [const { AtomicI32::new(EMPTY) }; 64],
+            next: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    fn next(&self) -> Option<&'static Chunk> {
+        let next = self.next.load(Ordering::Acquire);
+        // SAFETY: `next` is null or came from Box::leak in `grow`, whose store released the chunk's
+        // contents; chunks are never freed.
+        unsafe { next.as_ref() }
+    }
+
+    fn grow(&self) -> &'static Chunk {
+        let fresh: &'static mut Chunk = Box::leak(Box::new(Chunk::new()));
+        let fresh: *mut Chunk = fresh;
+        // AcqRel: the winner's chunk is complete before others can follow the pointer.
+        let chunk = match self.next.compare_exchange(
+            std::ptr::null_mut(),
+            fresh,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => fresh,
+            Err(other) => {
+                // SAFETY: `fresh` came from Box::leak above and was shown to nobody.
+                drop(unsafe { Box::from_raw(fresh) });
+                other
+            }
+        };
+        // SAFETY: both came from Box::leak and are never freed once linked.
+        unsafe { &*chunk }
+    }
+}
+
+/// How many forks lie between the first process and this one.
+#[inline]
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Enters a claim's descriptor, before its first lock; gives its place in the table.
+pub(crate) fn enter(descriptor: RawFd) -> Result<&'static AtomicI32, nix::Error> {
+    static REGISTERED: OnceLock<i32> = OnceLock::new();
+    // SAFETY: the handler is async-signal-safe and unwinds never; it stays for the life of the
+    // process, as does the code (an unloaded shared object's handlers are dropped by glibc).
+    match REGISTERED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(in_child)) }) {
+        0 => {}
+        errno => return Err(nix::Error::from_raw(*errno)),
+    }
+    let mut chunk = &FIRST;
+    loop {
+        let free = chunk.descriptors.iter().find(|place| {
+            // Relaxed: a fork in this thread comes after, and one in another thread before this
+            // store copies a descriptor that has no lock yet.
+            let (empty, order) = (EMPTY, Ordering::Relaxed);
+            place.compare_exchange(empty, descriptor, order, order).is_ok()
+        });
+        if let Some(place) = free {
+            return Ok(place);
+        }
+        chunk = chunk.next().unwrap_or_else(|| chunk.grow());
+    }
+}
+
+/// Takes a descriptor out again, after its last unlock and before its close.
+pub(crate) fn leave(place: &AtomicI32) {
+    place.store(EMPTY, Ordering::Relaxed);
+}
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    let mut chunk = Some(&FIRST);
+    while let Some(current) = chunk {
+        for place in &current.descriptors {
+            let descriptor = place.swap(EMPTY, Ordering::Relaxed);
+            if descriptor != EMPTY {
+                // SAFETY: the descriptor was a claim's, which only its handle closes, and that
+                // handle's generation is over: nobody uses the number again.
+                unsafe { libc::close(descriptor) };
+            }
+        }
+        chunk = current.next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_grows_and_its_places_are_used_again() {
+        let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
+        places.iter().for_each(|place| leave(place));
+        let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
+        assert!(again.iter().all(|a| places.iter().any(|p| std::ptr::eq(*p, *a))));
+        again.iter().for_each(|place| leave(place));
+    }
+}

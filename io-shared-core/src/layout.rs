@@ -1,0 +1,326 @@
+//! Where everything lies in a channel's region: DESIGN.md section 5.
+//!
+//! A [`Layout`] follows from six numbers alone. Whoever creates a region writes it into the
+//! prelude; whoever opens one reads the prelude once, computes the layout anew from those six
+//! numbers and refuses a prelude that says anything else. So no offset is ever taken from shared
+//! memory, and every one has gone through checked arithmetic.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+#[cfg(not(all(target_endian = "little", target_pointer_width = "64", target_os = "linux")))]
+compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
+
+/// The first eight bytes of every region, written last.
+pub(crate) const MAGIC: [u8; 8] = *b"ioshared";
+/// Raised when programs of before cannot use a region of after, or the reverse.
+pub(crate) const VERSION: u32 = 1;
+/// A region with a channel in it. Locks and typed state will have their own.
+pub(crate) const KIND_CHANNEL: u32 = 1;
+
+/// Blocks that different processes write lie this far apart: two cache lines, since prefetchers
+/// fetch them in pairs.
+pub(crate) const BLOCK: u64 = 128;
+
+pub(crate) const LATEST: u64 = 0x080;
+pub(crate) const CONTROL: u64 = 0x100;
+/// The first byte of [`CONTROL`], in every layout version.
+pub(crate) const RETIRED: u64 = CONTROL;
+
+/// The most buffers of a pool: an index and one must fit a byte.
+pub(crate) const MOST_BUFFERS: u64 = 255;
+/// The most values that one consumer holds at once.
+pub(crate) const MOST_HOLDS: u32 = 4;
+/// The longest schema text in bytes.
+pub(crate) const LONGEST_SCHEMA: u64 = 1 << 20;
+/// Bytes of { sequence, length, stamp } before the payload.
+const BUFFER_HEADER: u64 = 24;
+/// Payloads up to this size share the buffer header's cache line.
+const SMALL_PAYLOAD: u64 = 64 - BUFFER_HEADER;
+
+/// The immutable start of a region: what is checked before anything else is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct Prelude {
+    pub(crate) magic: [u8; 8],
+    pub(crate) version: u32,
+    pub(crate) kind: u32,
+    /// A random number that tells this region from any other of its name.
+    pub(crate) instance: u64,
+    pub(crate) total_size: u64,
+    pub(crate) capacity: u64,
+    pub(crate) stride: u64,
+    pub(crate) buffers_offset: u64,
+    pub(crate) schema_hash: u64,
+    pub(crate) page_size: u32,
+    pub(crate) consumers: u32,
+    pub(crate) holds: u32,
+    pub(crate) buffers: u32,
+    pub(crate) align: u32,
+    pub(crate) payload_offset: u32,
+    pub(crate) producer_offset: u32,
+    pub(crate) consumers_offset: u32,
+    pub(crate) schema_offset: u32,
+    pub(crate) schema_length: u32,
+    pub(crate) reserved: [u8; 16],
+    /// FNV-1a of everything before it.
+    pub(crate) checksum: u64,
+}
+
+const _: () = assert!(size_of::<Prelude>() == 128);
+
+/// The six numbers, and what follows from them. Offsets and sizes are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) consumers: u32,
+    pub(crate) holds: u32,
+    pub(crate) capacity: u64,
+    pub(crate) align: u32,
+    pub(crate) schema_length: u32,
+    pub(crate) page_size: u32,
+
+    pub(crate) buffers: u32,
+    pub(crate) producer_offset: u32,
+    pub(crate) consumers_offset: u32,
+    pub(crate) schema_offset: u32,
+    pub(crate) buffers_offset: u64,
+    pub(crate) payload_offset: u32,
+    pub(crate) stride: u64,
+    pub(crate) total_size: u64,
+}
+
+/// Why there can be no such layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LayoutError {
+    Consumers,
+    Holds,
+    Buffers,
+    Align,
+    Schema,
+    Size,
+}
+
+impl Layout {
+    pub(crate) fn plan(
+        consumers: u32,
+        holds: u32,
+        capacity: u64,
+        align: u32,
+        schema_length: u32,
+        page_size: u32,
+    ) -> Result<Self, LayoutError> {
+        if consumers == 0 {
+            return Err(LayoutError::Consumers);
+        }
+        if holds == 0 || holds > MOST_HOLDS {
+            return Err(LayoutError::Holds);
+        }
+        let buffers = u64::from(consumers) * u64::from(holds) + 2;
+        if buffers > MOST_BUFFERS {
+            return Err(LayoutError::Buffers);
+        }
+        if !page_size.is_power_of_two() || u64::from(page_size) < BLOCK {
+            return Err(LayoutError::Size);
+        }
+        if !align.is_power_of_two() || align > page_size {
+            return Err(LayoutError::Align);
+        }
+        if u64::from(schema_length) > LONGEST_SCHEMA {
+            return Err(LayoutError::Schema);
+        }
+        let align64 = u64::from(align);
+        let round_up = |value: u64, to: u64| value.checked_next_multiple_of(to);
+        let plan = || {
+            let producer_offset = round_up(CONTROL + 1 + u64::from(consumers), BLOCK)?;
+            let consumers_offset = producer_offset + BLOCK;
+            let schema_offset = consumers_offset + u64::from(consumers) * BLOCK;
+            let buffers_offset =
+                round_up(schema_offset + u64::from(schema_length), u64::from(page_size))?;
+            let padded = round_up(capacity, align64)?;
+            let payload_offset = if padded <= SMALL_PAYLOAD && align <= 8 {
+                BUFFER_HEADER
+            } else {
+                align64.max(64)
+            };
+            let stride = round_up(payload_offset.checked_add(padded)?, align64.max(BLOCK))?;
+            let total_size = stride.checked_mul(buffers)?.checked_add(buffers_offset)?;
+            i64::try_from(total_size).ok()?;
+            Some(Self {
+                consumers,
+                holds,
+                capacity,
+                align,
+                schema_length,
+                page_size,
+                buffers: u32::try_from(buffers).ok()?,
+                producer_offset: u32::try_from(producer_offset).ok()?,
+                consumers_offset: u32::try_from(consumers_offset).ok()?,
+                schema_offset: u32::try_from(schema_offset).ok()?,
+                buffers_offset,
+                payload_offset: u32::try_from(payload_offset).ok()?,
+                stride,
+                total_size,
+            })
+        };
+        plan().ok_or(LayoutError::Size)
+    }
+
+    /// The prelude of a new region; its magic is not yet in it.
+    pub(crate) fn prelude(&self, instance: u64, schema_hash: u64) -> Prelude {
+        let mut prelude = Prelude {
+            magic: MAGIC,
+            version: VERSION,
+            kind: KIND_CHANNEL,
+            instance,
+            total_size: self.total_size,
+            capacity: self.capacity,
+            stride: self.stride,
+            buffers_offset: self.buffers_offset,
+            schema_hash,
+            page_size: self.page_size,
+            consumers: self.consumers,
+            holds: self.holds,
+            buffers: self.buffers,
+            align: self.align,
+            payload_offset: self.payload_offset,
+            producer_offset: self.producer_offset,
+            consumers_offset: self.consumers_offset,
+            schema_offset: self.schema_offset,
+            schema_length: self.schema_length,
+            reserved: [0; 16],
+            checksum: 0,
+        };
+        prelude.checksum = prelude.sum();
+        prelude
+    }
+
+    /// The layout that `prelude` describes, if it describes one: its checksum holds, and each of
+    /// its offsets is the one that follows from its six numbers.
+    pub(crate) fn from_prelude(prelude: &Prelude) -> Result<Self, &'static str> {
+        if prelude.checksum != prelude.sum() {
+            return Err("the header's checksum does not hold");
+        }
+        let layout = Self::plan(
+            prelude.consumers,
+            prelude.holds,
+            prelude.capacity,
+            prelude.align,
+            prelude.schema_length,
+            prelude.page_size,
+        )
+        .map_err(|_| "the header's counts and sizes are out of range")?;
+        if layout.prelude(prelude.instance, prelude.schema_hash) == *prelude {
+            Ok(layout)
+        } else {
+            Err("the header's offsets do not follow from its counts and sizes")
+        }
+    }
+}
+
+impl Prelude {
+    fn sum(&self) -> u64 {
+        let bytes = self.as_bytes();
+        let before = bytes.len() - size_of::<u64>();
+        bytes.iter().take(before).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_default_channel_lies_where_the_design_says() {
+        let layout = Layout::plan(1, 1, 16, 4, 300, 4096).unwrap();
+        assert_eq!((layout.buffers, layout.payload_offset), (3, 24));
+        assert_eq!((layout.producer_offset, layout.consumers_offset), (0x180, 0x200));
+        assert_eq!((layout.schema_offset, layout.buffers_offset), (0x280, 4096));
+        assert_eq!(layout.total_size, 4096 + 3 * 128);
+        // 40 bytes are the most that share the header's line.
+        assert_eq!(Layout::plan(1, 1, 40, 8, 0, 4096).unwrap().payload_offset, 24);
+        assert_eq!(Layout::plan(1, 1, 41, 8, 0, 4096).unwrap().payload_offset, 64);
+        assert_eq!(Layout::plan(1, 1, 16, 16, 0, 4096).unwrap().payload_offset, 64);
+        assert_eq!(Layout::plan(1, 1, 16, 4096, 0, 4096).unwrap().payload_offset, 4096);
+    }
+
+    #[test]
+    fn a_five_mebibyte_channel_takes_three_payloads_and_a_little() {
+        let layout = Layout::plan(1, 1, 5 << 20, 8, 500, 4096).unwrap();
+        assert!(layout.total_size <= 3 * (5 << 20) + 16384, "{}", layout.total_size);
+    }
+
+    #[test]
+    fn impossible_layouts_are_refused() {
+        let plan = |c, h, cap, al, s| Layout::plan(c, h, cap, al, s, 4096).unwrap_err();
+        assert_eq!(plan(0, 1, 1, 1, 0), LayoutError::Consumers);
+        assert_eq!(plan(1, 0, 1, 1, 0), LayoutError::Holds);
+        assert_eq!(plan(1, 5, 1, 1, 0), LayoutError::Holds);
+        assert_eq!(plan(254, 1, 1, 1, 0), LayoutError::Buffers);
+        assert_eq!(plan(u32::MAX, 4, 1, 1, 0), LayoutError::Buffers);
+        assert_eq!(plan(1, 1, 1, 3, 0), LayoutError::Align);
+        assert_eq!(plan(1, 1, 1, 0, 0), LayoutError::Align);
+        assert_eq!(plan(1, 1, 1, 8192, 0), LayoutError::Align);
+        assert_eq!(plan(1, 1, 1, 1, u32::MAX), LayoutError::Schema);
+        assert_eq!(plan(1, 1, u64::MAX, 1, 0), LayoutError::Size);
+        assert_eq!(plan(1, 1, u64::MAX / 3, 64, 0), LayoutError::Size);
+        assert!(Layout::plan(253, 1, 1, 1, 0, 4096).is_ok());
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_prelude_is_noticed() {
+        let prelude = Layout::plan(2, 1, 100, 8, 77, 4096).unwrap().prelude(5, 6);
+        assert!(Layout::from_prelude(&prelude).is_ok());
+        for bit in 0..128 * 8 {
+            let mut bytes = [0; 128];
+            bytes.copy_from_slice(prelude.as_bytes());
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let flipped = Prelude::read_from_bytes(&bytes).unwrap();
+            assert!(Layout::from_prelude(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_hostile_prelude_with_a_valid_checksum_is_refused_or_in_bounds(
+            bytes in proptest::array::uniform32(any::<u32>()),
+            small in any::<bool>(),
+        ) {
+            let mut prelude = Prelude::read_from_bytes(bytes.as_bytes()).unwrap();
+            if small {
+                prelude.consumers %= 300;
+                prelude.holds %= 6;
+                prelude.align = 1 << (prelude.align % 14);
+                prelude.page_size = 4096;
+            }
+            prelude.checksum = prelude.sum();
+            if let Ok(layout) = Layout::from_prelude(&prelude) {
+                prop_assert!(layout.total_size <= i64::MAX as u64);
+            }
+        }
+
+        #[test]
+        fn parts_never_overlap(
+            consumers in 1u32..254,
+            holds in 1u32..5,
+            capacity in 0u64..1 << 40,
+            align in 0u32..13,
+            schema in 0u32..1 << 20,
+        ) {
+            let Ok(l) = Layout::plan(consumers, holds, capacity, 1 << align, schema, 4096) else {
+                return Ok(());
+            };
+            prop_assert!(CONTROL + 1 + u64::from(consumers) <= u64::from(l.producer_offset));
+            prop_assert!(l.producer_offset + 128 <= l.consumers_offset);
+            prop_assert!(l.consumers_offset + consumers * 128 <= l.schema_offset);
+            prop_assert!(u64::from(l.schema_offset + schema) <= l.buffers_offset);
+            prop_assert_eq!(l.buffers_offset % 4096, 0);
+            prop_assert_eq!(l.stride % BLOCK, 0);
+            prop_assert_eq!((l.buffers_offset + u64::from(l.payload_offset)) % (1 << align), 0);
+            prop_assert!(u64::from(l.payload_offset) + capacity <= l.stride);
+            prop_assert_eq!(l.buffers_offset + l.stride * u64::from(l.buffers), l.total_size);
+        }
+    }
+}

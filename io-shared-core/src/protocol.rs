@@ -1,0 +1,156 @@
+//! The protocol of a single slot: DESIGN.md section 6, as the model checker runs it.
+//!
+//! This is the source that ships. It is generic over [`Words`], the shared words of one slot, so
+//! that the same lines run over mapped memory and, in `model.rs`, over loom's atomics. Nothing here
+//! knows of names, mappings, types or time. The ordering arguments stand at the operations; the
+//! table of what each one is for, and of what the model said when it was weakened, is
+//! `docs/PROOF.md`.
+//!
+//! What must stay true:
+//! - A buffer that `latest` names, or that a validated held entry names, is not written.
+//! - Each shared word has one writer at a time: `latest`, the buffers and nothing else are the
+//!   producer's; a consumer's block and waiting byte are its own, or whoever has won its claim's.
+//! - Every index read from shared memory is checked against the pool before it is used.
+
+mod consumer;
+mod observer;
+mod producer;
+
+use std::sync::atomic::Ordering;
+
+pub use consumer::Which;
+pub(crate) use consumer::{Hold, Reader};
+pub(crate) use observer::watch;
+pub(crate) use producer::Publisher;
+
+use crate::crash_point::CrashPoint;
+
+/// One shared atomic word.
+pub(crate) trait Word<T> {
+    fn load(&self, order: Ordering) -> T;
+    fn store(&self, value: T, order: Ordering);
+}
+
+/// One shared atomic word that two processes may write.
+pub(crate) trait Exchange<T>: Word<T> {
+    fn compare_exchange(
+        &self,
+        current: T,
+        new: T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<T, T>;
+}
+
+/// The shared words of one slot and the kernel services that the protocol uses.
+///
+/// Implementations bound-check every index: the callers have checked it, a slip must not become an
+/// access outside the region.
+pub(crate) trait Words {
+    type Latest: Exchange<u64>;
+    type Count: Word<u64>;
+    type Flag: Word<u8>;
+
+    fn consumers(&self) -> usize;
+    fn holds(&self) -> usize;
+    fn buffers(&self) -> usize;
+
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 56..64 | index | the buffer of the latest value |
+    /// | 52..56 | epoch | raised by each producer as it takes over, modulo 16 |
+    /// | 0..52 | sequence | 0: no value yet; the low 32 bits are the futex word |
+    fn latest(&self) -> &Self::Latest;
+    /// 0: in use; 1: the region was removed or replaced.
+    fn retired(&self) -> &Self::Flag;
+    /// 0: awake; 1: asleep, or about to look once more before it sleeps.
+    fn waiting(&self, consumer: usize) -> &Self::Flag;
+    /// 0: nothing; n: buffer n - 1, once `latest` was found to name it still after the store.
+    fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
+    /// The sequence of the last value that this consumer has had.
+    fn last_seen(&self, consumer: usize) -> &Self::Count;
+    /// 0: being filled; n: complete, and value n once `latest` says so.
+    fn sequence(&self, buffer: usize) -> &Self::Count;
+    /// Bytes of the message in the buffer.
+    fn length(&self, buffer: usize) -> &Self::Count;
+    /// CLOCK_MONOTONIC in nanoseconds at the put; 0: no stamp.
+    fn stamp(&self, buffer: usize) -> &Self::Count;
+
+    fn fence(&self, order: Ordering);
+    /// FUTEX_WAKE of all on the low half of `latest`; how many slept there.
+    fn wake(&self) -> usize;
+    /// FUTEX_WAIT on the low half of `latest` while it is `low`, until `until` (CLOCK_MONOTONIC in
+    /// nanoseconds) at the latest. May end early for any reason.
+    fn wait(&self, low: u32, until: u64);
+    /// Tries to win the claim of a consumer that may be dead.
+    fn win(&self, consumer: usize) -> bool;
+    /// Gives up what `win` won.
+    fn unwin(&self, consumer: usize);
+    fn reached(&self, point: CrashPoint);
+}
+
+/// Why the protocol refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    RoleLost,
+    AlreadyHeld,
+    Busy,
+    SequenceExhausted,
+    Corrupt(&'static str),
+}
+
+/// How often a get looks again at a `latest` that moves under it.
+const TRIES: usize = 64;
+
+const SEQUENCE_BITS: u32 = 52;
+const EPOCH_BITS: u32 = 4;
+
+/// `latest`, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Latest {
+    pub(crate) index: usize,
+    pub(crate) epoch: u64,
+    pub(crate) sequence: u64,
+}
+
+impl Latest {
+    pub(crate) const LAST_SEQUENCE: u64 = (1 << SEQUENCE_BITS) - 1;
+
+    pub(crate) fn unpack(word: u64) -> Self {
+        Self {
+            index: (word >> (SEQUENCE_BITS + EPOCH_BITS)) as usize,
+            epoch: word >> SEQUENCE_BITS & ((1 << EPOCH_BITS) - 1),
+            sequence: word & Self::LAST_SEQUENCE,
+        }
+    }
+
+    pub(crate) fn pack(self) -> u64 {
+        (self.index as u64) << (SEQUENCE_BITS + EPOCH_BITS)
+            | (self.epoch & ((1 << EPOCH_BITS) - 1)) << SEQUENCE_BITS
+            | self.sequence
+    }
+
+    /// Takes a word read from shared memory apart and checks its index.
+    pub(crate) fn checked<W: Words>(words: &W, word: u64) -> Result<Self, Fault> {
+        let latest = Self::unpack(word);
+        if latest.index >= words.buffers() {
+            return Err(Fault::Corrupt("`latest` names a buffer outside the pool"));
+        }
+        Ok(latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latest_packs_what_it_unpacks() {
+        for (index, epoch, sequence) in
+            [(0, 0, 0), (254, 15, Latest::LAST_SEQUENCE), (1, 2, (1 << 32) - 2), (7, 9, 1 << 51)]
+        {
+            let latest = Latest { index, epoch, sequence };
+            assert_eq!(Latest::unpack(latest.pack()), latest);
+        }
+    }
+}

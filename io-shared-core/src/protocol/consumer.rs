@@ -1,0 +1,199 @@
+//! A consumer's half: take a slot, get, release, sleep.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+use super::{Fault, Latest, TRIES, Word, Words};
+use crate::crash_point::CrashPoint;
+
+/// Which value a get is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// One that this consumer has not had.
+    Unseen,
+    /// The latest, had or not.
+    Current,
+}
+
+/// A consumer that has the claim of its slot.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    consumer: usize,
+}
+
+/// A buffer that the producer leaves alone until [`Reader::release`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) entry: usize,
+    pub(crate) buffer: usize,
+    pub(crate) sequence: u64,
+    /// Values published since the one this consumer had before, and never had.
+    pub(crate) missed: u64,
+}
+
+impl Reader {
+    /// Takes the slot over from a dead or departed owner. The caller has its claim.
+    ///
+    /// `resumes`: this is the same consumer come back, which goes on after the value it had last.
+    /// Any other starts with the current value unseen.
+    pub(crate) fn take_over<W: Words>(
+        words: &W,
+        consumer: usize,
+        resumes: bool,
+    ) -> Result<Self, Fault> {
+        words.reached(CrashPoint::ConsumerClaimed);
+        for hold in 0..words.holds() {
+            // Release: see `release`.
+            words.held(consumer, hold).store(0, Release);
+        }
+        words.waiting(consumer).store(0, Relaxed);
+        words.reached(CrashPoint::ConsumerCleared);
+        // Relaxed: only the sequence is used, and a get acquires.
+        let latest = Latest::checked(words, words.latest().load(Relaxed))?;
+        let last_seen = if resumes {
+            words.last_seen(consumer).load(Relaxed).min(latest.sequence)
+        } else {
+            latest.sequence.max(1) - 1
+        };
+        words.last_seen(consumer).store(last_seen, Relaxed);
+        words.reached(CrashPoint::ConsumerReady);
+        Ok(Self { consumer })
+    }
+
+    pub(crate) fn consumer(&self) -> usize {
+        self.consumer
+    }
+
+    /// Holds the latest value; `None` if there is none, or none that was not had.
+    #[inline]
+    pub(crate) fn hold<W: Words>(&self, words: &W, which: Which) -> Result<Option<Hold>, Fault> {
+        // Acquire: what the producer wrote to the buffer before it published is read after this.
+        let mut word = words.latest().load(Acquire);
+        // Relaxed: this consumer is the only writer.
+        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        let mut claimed = None;
+        for _ in 0..TRIES {
+            let latest = match self.judge(words, word, last_seen, which) {
+                Ok(Some(latest)) => latest,
+                other => {
+                    self.give_up(words, claimed);
+                    return other.map(|_| None);
+                }
+            };
+            words.reached(CrashPoint::GetRead);
+            let entry = match claimed {
+                Some(entry) => entry,
+                None => self.free_entry(words)?,
+            };
+            claimed = Some(entry);
+            // Release, always: a producer that reads this value in place of an earlier one must
+            // know that our reads of the earlier buffer are over.
+            words.held(self.consumer, entry).store(latest.index as u8 + 1, Release);
+            words.reached(CrashPoint::GetHeld);
+            // SeqCst, with the fence in `scan`: either the producer's scan sees this entry, or we
+            // see that `latest` has moved on.
+            words.fence(SeqCst);
+            let again = words.latest().load(Acquire);
+            if again == word {
+                return self.settle(words, latest, entry, last_seen).map(Some);
+            }
+            word = again;
+        }
+        self.give_up(words, claimed);
+        Err(Fault::Busy)
+    }
+
+    /// Whether `word` names a value to take.
+    #[inline]
+    fn judge<W: Words>(
+        &self,
+        words: &W,
+        word: u64,
+        last_seen: u64,
+        which: Which,
+    ) -> Result<Option<Latest>, Fault> {
+        let latest = Latest::checked(words, word)?;
+        if latest.sequence < last_seen {
+            return Err(Fault::Corrupt("`latest` has gone back behind a value that was had"));
+        }
+        let nothing = latest.sequence == 0
+            || (which == Which::Unseen && latest.sequence == last_seen);
+        Ok((!nothing).then_some(latest))
+    }
+
+    fn free_entry<W: Words>(&self, words: &W) -> Result<usize, Fault> {
+        // Acquire: a guard dropped in another thread has ended its reads before the entry is used
+        // again, and our Release store passes that on to the producer.
+        (0..words.holds())
+            .find(|&hold| words.held(self.consumer, hold).load(Acquire) == 0)
+            .ok_or(Fault::AlreadyHeld)
+    }
+
+    #[inline]
+    fn settle<W: Words>(
+        &self,
+        words: &W,
+        latest: Latest,
+        entry: usize,
+        last_seen: u64,
+    ) -> Result<Hold, Fault> {
+        words.reached(CrashPoint::GetValidated);
+        // Relaxed: ordered by the acquired `latest`.
+        if words.sequence(latest.index).load(Relaxed) != latest.sequence {
+            self.give_up(words, Some(entry));
+            return Err(Fault::Corrupt("a buffer's sequence is not the one that `latest` gives it"));
+        }
+        // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
+        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
+        words.reached(CrashPoint::GetSeen);
+        Ok(Hold {
+            entry,
+            buffer: latest.index,
+            sequence: latest.sequence,
+            missed: (latest.sequence - last_seen).saturating_sub(1),
+        })
+    }
+
+    fn give_up<W: Words>(&self, words: &W, entry: Option<usize>) {
+        if let Some(entry) = entry {
+            self.release(words, entry);
+        }
+    }
+
+    /// Gives a held entry back. Its buffer may be written from now on.
+    #[inline]
+    pub(crate) fn release<W: Words>(&self, words: &W, entry: usize) {
+        Self::release_entry(words, self.consumer, entry);
+    }
+
+    /// As [`release`](Self::release), for guards that outlive the handle.
+    #[inline]
+    pub(crate) fn release_entry<W: Words>(words: &W, consumer: usize, entry: usize) {
+        // Release: our reads of the buffer come before the producer's writes to it.
+        words.held(consumer, entry).store(0, Release);
+        words.reached(CrashPoint::GetReleased);
+    }
+
+    /// Whether a get would find a value now.
+    pub(crate) fn has_unseen<W: Words>(&self, words: &W) -> bool {
+        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        Latest::unpack(words.latest().load(Relaxed)).sequence != last_seen
+    }
+
+    /// Sleeps until there is a value not had, the region is retired, or `until` (CLOCK_MONOTONIC in
+    /// nanoseconds) has come; may return earlier for no reason.
+    pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
+        words.waiting(self.consumer).store(1, Relaxed);
+        words.reached(CrashPoint::SleepFlagged);
+        // SeqCst, with the fence in `wake`: either the producer sees the byte after its publish, or
+        // we see its publish here.
+        words.fence(SeqCst);
+        let word = words.latest().load(Relaxed);
+        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        if Latest::unpack(word).sequence == last_seen && words.retired().load(Relaxed) == 0 {
+            words.wait(word as u32, until);
+        }
+        words.reached(CrashPoint::SleepWoken);
+        words.waiting(self.consumer).store(0, Relaxed);
+        words.reached(CrashPoint::SleepCleared);
+    }
+}

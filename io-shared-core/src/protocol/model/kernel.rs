@@ -1,0 +1,117 @@
+//! What the protocol asks of the kernel: a futex, and claims that outlive nobody.
+
+use loom::sync::{Mutex, MutexGuard};
+use loom::thread::{self, Thread};
+
+/// Whoever is blocked, to be told together.
+#[derive(Default)]
+struct Queue(Vec<Thread>);
+
+impl Queue {
+    /// Blocks until the next `wake`. Between the unlock and the block nothing can come: loom has no
+    /// scheduling point there, as the kernel has none between queueing a thread and its sleep that
+    /// a wake-up could be lost in.
+    fn block<T>(mut state: MutexGuard<'_, T>, queue: impl FnOnce(&mut T) -> &mut Queue) {
+        queue(&mut state).0.push(thread::current());
+        drop(state);
+        thread::park();
+    }
+
+    fn wake(&mut self) -> usize {
+        let woken = self.0.len();
+        self.0.drain(..).for_each(|sleeper| sleeper.unpark());
+        woken
+    }
+}
+
+/// FUTEX_WAIT and FUTEX_WAKE on one word.
+///
+/// The kernel keeps the sleepers of a word in a hash bucket under a spinlock. FUTEX_WAIT takes it,
+/// reads the word, and queues itself if the word is as expected; FUTEX_WAKE takes it and unqueues.
+/// A wake that finds nobody counted in the bucket leaves without the lock, but both sides have a
+/// full barrier there (the waiter between counting itself and reading the word, the waker between
+/// the caller's store and reading the count), so that the two orders are those of the lock: the wake
+/// came first and the wait sees the new word, or the wait came first and is woken. A mutex has these
+/// two orders and no third. It orders more than the kernel promises in memory, so that a reader
+/// which slept could see a payload thanks to it: that is for the scenarios without sleep to find.
+///
+/// Slices are off: a wait ends by a wake and by nothing else, until [`Futex::end_slices`].
+pub(super) struct Futex(Mutex<Sleepers>);
+
+#[derive(Default)]
+struct Sleepers {
+    queue: Queue,
+    slices: bool,
+}
+
+impl Futex {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Sleepers::default()))
+    }
+
+    pub(super) fn wait(&self, as_expected: impl FnOnce() -> bool) {
+        let sleepers = self.0.lock().unwrap();
+        if !sleepers.slices && as_expected() {
+            Queue::block(sleepers, |sleepers| &mut sleepers.queue);
+        }
+    }
+
+    pub(super) fn wake(&self) -> usize {
+        self.0.lock().unwrap().queue.wake()
+    }
+
+    /// Ends the slice of every wait, now and later.
+    pub(super) fn end_slices(&self) {
+        let mut sleepers = self.0.lock().unwrap();
+        sleepers.slices = true;
+        sleepers.queue.wake();
+    }
+}
+
+/// One claim: a byte lock that the kernel frees when its owner is dead.
+///
+/// It synchronises as a mutex does: what the owner did before it died is seen by the next owner.
+/// Each claim has a mutex of its own, so that claims order nothing among one another.
+pub(super) struct Claim(Mutex<Owner>);
+
+#[derive(Default)]
+struct Owner {
+    process: Option<u32>,
+    queue: Queue,
+}
+
+impl Claim {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Owner::default()))
+    }
+
+    pub(super) fn try_take(&self, process: u32) -> bool {
+        let mut owner = self.0.lock().unwrap();
+        let free = owner.process.is_none();
+        if free {
+            owner.process = Some(process);
+        }
+        free
+    }
+
+    /// Waits for the claim: what is shipped tries again for a while, and a burier or a dying owner
+    /// keeps it for less.
+    pub(super) fn take(&self, process: u32) {
+        loop {
+            let mut owner = self.0.lock().unwrap();
+            if owner.process.is_none() {
+                owner.process = Some(process);
+                return;
+            }
+            Queue::block(owner, |owner| &mut owner.queue);
+        }
+    }
+
+    pub(super) fn free(&self, process: u32) {
+        let mut owner = self.0.lock().unwrap();
+        if owner.process == Some(process) {
+            owner.process = None;
+            owner.queue.wake();
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A process of the model: what the protocol runs on, and what can die.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+
+use loom::sync::atomic::{AtomicU8, AtomicU64};
+use loom::thread::{self, JoinHandle};
+
+use super::mutant::{self, Mutant, Operation};
+use super::words::{Region, Shared};
+use crate::crash_point::CrashPoint;
+use crate::protocol::{Exchange, Latest, Word, Words};
+
+/// When a victim dies: at this point, after passing it so many times.
+pub(super) type Fate = Option<(CrashPoint, u32)>;
+
+/// How a victim's thread ends where its process is killed.
+struct Killed;
+
+/// One process, or one more thread of it under the same number.
+pub(super) struct Process {
+    pub(super) region: Arc<Region>,
+    number: u32,
+    latest: LatestWord,
+    victim: bool,
+    fate: Fate,
+    passes: RefCell<Vec<CrashPoint>>,
+}
+
+/// `latest`, as one process sees it.
+pub(super) struct LatestWord {
+    region: Arc<Region>,
+    read: Cell<u64>,
+    published: Cell<bool>,
+}
+
+impl Process {
+    pub(super) fn new(region: &Arc<Region>, number: u32) -> Self {
+        let latest =
+            LatestWord { region: Arc::clone(region), read: Cell::new(0), published: Cell::new(false) };
+        Self {
+            region: Arc::clone(region),
+            number,
+            latest,
+            victim: false,
+            fate: None,
+            passes: RefCell::default(),
+        }
+    }
+
+    /// Runs `life` in a thread of its own.
+    pub(super) fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
+        Running(thread::spawn(move || Some(life(&self))))
+    }
+
+    /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`. Dead or
+    /// at its end, its claims are free.
+    pub(super) fn run_victim<R: 'static>(
+        mut self,
+        fate: Fate,
+        life: impl FnOnce(&Self) -> R + 'static,
+    ) -> Running<R> {
+        self.victim = true;
+        self.fate = fate;
+        Running(thread::spawn(move || {
+            // Unwinding runs no line of the protocol: neither half has anything to drop.
+            let lived = match panic::catch_unwind(AssertUnwindSafe(|| life(&self))) {
+                Ok(value) => Some(value),
+                Err(death) if death.is::<Killed>() => None,
+                Err(failure) => panic::resume_unwind(failure),
+            };
+            self.free_claims();
+            lived
+        }))
+    }
+
+    pub(super) fn claim_consumer(&self, consumer: usize) {
+        self.region.consumers[consumer].claim.take(self.number);
+    }
+
+    pub(super) fn claim_producer(&self) {
+        self.region.producer.take(self.number);
+    }
+
+    /// What the kernel does when a process is gone, or when its descriptors are closed for it.
+    pub(super) fn free_claims(&self) {
+        self.region.producer.free(self.number);
+        self.region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
+    }
+}
+
+/// A process that was started.
+pub(super) struct Running<R>(JoinHandle<Option<R>>);
+
+impl<R> Running<R> {
+    /// Waits for its end; `None` if it was killed.
+    pub(super) fn end(self) -> Option<R> {
+        self.0.join().unwrap()
+    }
+}
+
+impl Words for Process {
+    /// More than any scenario can make a look fail, but for those that are to be `Busy`.
+    const TRIES: usize = 5;
+
+    type Latest = LatestWord;
+    type Count = Shared<AtomicU64>;
+    type Flag = Shared<AtomicU8>;
+
+    fn consumers(&self) -> usize {
+        self.region.consumers.len()
+    }
+
+    fn holds(&self) -> usize {
+        self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
+    }
+
+    fn buffers(&self) -> usize {
+        self.region.buffers.len()
+    }
+
+    fn latest(&self) -> &LatestWord {
+        &self.latest
+    }
+
+    fn retired(&self) -> &Self::Flag {
+        &self.region.retired
+    }
+
+    fn waiting(&self, consumer: usize) -> &Self::Flag {
+        &self.region.consumers[consumer].waiting
+    }
+
+    fn held(&self, consumer: usize, hold: usize) -> &Self::Flag {
+        &self.region.consumers[consumer].held[hold]
+    }
+
+    fn last_seen(&self, consumer: usize) -> &Self::Count {
+        &self.region.consumers[consumer].last_seen
+    }
+
+    fn sequence(&self, buffer: usize) -> &Self::Count {
+        &self.region.buffers[buffer].sequence
+    }
+
+    fn length(&self, buffer: usize) -> &Self::Count {
+        &self.region.buffers[buffer].length
+    }
+
+    fn stamp(&self, buffer: usize) -> &Self::Count {
+        &self.region.buffers[buffer].stamp
+    }
+
+    #[track_caller]
+    fn fence(&self, order: Ordering) {
+        match mutant::order(Location::caller(), Operation::Fence, order) {
+            Relaxed => {}
+            order => loom::sync::atomic::fence(order),
+        }
+    }
+
+    fn wake(&self) -> usize {
+        let late = mutant::is(Mutant::WakeFirst) || mutant::is(Mutant::WakeNever);
+        if late || mutant::is(Mutant::WakeOnlyAfterPut) && !self.latest.published.get() {
+            return 0;
+        }
+        self.region.futex.wake()
+    }
+
+    fn wait(&self, low: u32, _until: u64) {
+        self.region.futex.wait(|| self.region.latest.load(Relaxed) as u32 == low);
+    }
+
+    fn win(&self, consumer: usize) -> bool {
+        self.region.consumers[consumer].claim.try_take(self.number)
+            || mutant::is(Mutant::WinAlways)
+    }
+
+    fn unwin(&self, consumer: usize) {
+        if !mutant::is(Mutant::UnwinNever) {
+            self.region.consumers[consumer].claim.free(self.number);
+        }
+    }
+
+    fn reached(&self, point: CrashPoint) {
+        if !self.victim {
+            return;
+        }
+        let mut passes = self.passes.borrow_mut();
+        let before = passes.iter().filter(|&&passed| passed == point).count() as u32;
+        passes.push(point);
+        mutant::note_pass(point, before + 1);
+        if self.fate == Some((point, before)) {
+            mutant::note_death();
+            drop(passes);
+            panic::resume_unwind(Box::new(Killed));
+        }
+    }
+}
+
+impl Word<u64> for LatestWord {
+    #[track_caller]
+    fn load(&self, order: Ordering) -> u64 {
+        let place = Location::caller();
+        let order = mutant::order(place, Operation::Load, order);
+        if !mutant::is(Mutant::Repeated(place)) {
+            self.read.set(self.region.latest.load(order));
+        }
+        self.read.get()
+    }
+
+    #[track_caller]
+    fn store(&self, _value: u64, _order: Ordering) {
+        panic!("`latest` is only ever exchanged");
+    }
+}
+
+impl Exchange<u64> for LatestWord {
+    #[track_caller]
+    fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        let place = Location::caller();
+        let success = mutant::order(place, Operation::Exchange, success);
+        let failure = mutant::order(place, Operation::Failure, failure);
+        let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
+        if publishes && mutant::is(Mutant::WakeFirst) {
+            loom::sync::atomic::fence(SeqCst);
+            if self.region.consumers.iter().any(|consumer| consumer.waiting.0.load(Relaxed) != 0) {
+                self.region.futex.wake();
+            }
+        }
+        self.published.set(self.published.get() || publishes);
+        if mutant::is(Mutant::Dropped(place)) {
+            return Ok(current);
+        }
+        if mutant::is(Mutant::Plain(place)) {
+            self.region.latest.store(new, success);
+            return Ok(current);
+        }
+        self.region.latest.compare_exchange(current, new, success, failure)
+    }
+}

@@ -1,0 +1,137 @@
+//! The shared words of a slot, made of loom's atomics.
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{self, Relaxed};
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicU8, AtomicU64};
+
+use super::kernel::{Claim, Futex};
+use super::mutant::{self, Mutant, Operation};
+use crate::protocol::Word;
+
+/// A loom atomic that knows who calls it.
+pub(super) struct Shared<A>(pub(super) A);
+
+macro_rules! word {
+    ($Atomic:ty, $T:ty) => {
+        impl Word<$T> for Shared<$Atomic> {
+            #[track_caller]
+            fn load(&self, order: Ordering) -> $T {
+                let place = Location::caller();
+                let value = self.0.load(mutant::order(place, Operation::Load, order));
+                if mutant::is(Mutant::Blind(place)) { 0 } else { value }
+            }
+
+            #[track_caller]
+            fn store(&self, value: $T, order: Ordering) {
+                let place = Location::caller();
+                let order = mutant::order(place, Operation::Store, order);
+                if !mutant::is(Mutant::Dropped(place)) {
+                    self.0.store(value, order);
+                }
+            }
+        }
+    };
+}
+
+word!(AtomicU64, u64);
+word!(AtomicU8, u8);
+
+/// The two words of a message.
+pub(super) enum Payload {
+    /// As a consumer reads it: a read that is not ordered with every write is an error.
+    Plain(UnsafeCell<[u64; 2]>),
+    /// As an observer copies it: each word on its own, whatever is being written.
+    Copied([AtomicU64; 2]),
+}
+
+impl Payload {
+    pub(super) fn write(&self, message: [u64; 2]) {
+        match self {
+            // SAFETY: loom hands out the pointer for this closure alone, and ends the run if any
+            // other access is not ordered with it.
+            Payload::Plain(cell) => cell.with_mut(|bytes| unsafe { *bytes = message }),
+            Payload::Copied(words) => {
+                words.iter().zip(message).for_each(|(word, half)| word.store(half, Relaxed));
+            }
+        }
+    }
+
+    pub(super) fn read(&self) -> [u64; 2] {
+        match self {
+            // SAFETY: as in `write`.
+            Payload::Plain(cell) => cell.with(|bytes| unsafe { *bytes }),
+            Payload::Copied(words) => [words[0].load(Relaxed), words[1].load(Relaxed)],
+        }
+    }
+}
+
+/// How large a slot is.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) consumers: usize,
+    pub(super) holds: usize,
+    pub(super) buffers: usize,
+    /// Whether the payload is for observers.
+    pub(super) copied: bool,
+}
+
+impl Shape {
+    /// A slot with as many buffers as are enough.
+    pub(super) fn of(consumers: usize, holds: usize) -> Self {
+        Self { consumers, holds, buffers: consumers * holds + 2, copied: false }
+    }
+}
+
+pub(super) struct Buffer {
+    pub(super) sequence: Shared<AtomicU64>,
+    pub(super) length: Shared<AtomicU64>,
+    pub(super) stamp: Shared<AtomicU64>,
+    pub(super) payload: Payload,
+}
+
+pub(super) struct Consumer {
+    pub(super) waiting: Shared<AtomicU8>,
+    pub(super) held: Vec<Shared<AtomicU8>>,
+    pub(super) last_seen: Shared<AtomicU64>,
+    pub(super) claim: Claim,
+}
+
+/// A region: what the processes of a scenario share.
+pub(super) struct Region {
+    pub(super) latest: AtomicU64,
+    pub(super) retired: Shared<AtomicU8>,
+    pub(super) producer: Claim,
+    pub(super) consumers: Vec<Consumer>,
+    pub(super) buffers: Vec<Buffer>,
+    pub(super) futex: Futex,
+}
+
+impl Region {
+    pub(super) fn new(shape: Shape) -> Arc<Self> {
+        let word = || Shared(AtomicU64::new(0));
+        let flag = || Shared(AtomicU8::new(0));
+        let payload = || match shape.copied {
+            false => Payload::Plain(UnsafeCell::new([0; 2])),
+            true => Payload::Copied([AtomicU64::new(0), AtomicU64::new(0)]),
+        };
+        let consumer = || Consumer {
+            waiting: flag(),
+            held: (0..shape.holds).map(|_| flag()).collect(),
+            last_seen: word(),
+            claim: Claim::new(),
+        };
+        let buffer =
+            || Buffer { sequence: word(), length: word(), stamp: word(), payload: payload() };
+        Arc::new(Self {
+            latest: AtomicU64::new(0),
+            retired: flag(),
+            producer: Claim::new(),
+            consumers: (0..shape.consumers).map(|_| consumer()).collect(),
+            buffers: (0..shape.buffers).map(|_| buffer()).collect(),
+            futex: Futex::new(),
+        })
+    }
+}

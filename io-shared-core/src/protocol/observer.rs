@@ -1,0 +1,40 @@
+//! An observer's look: copy the latest value without taking part.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use super::{Fault, Latest, TRIES, Word, Words};
+
+/// Copies the latest value by `copy` (buffer, length in bytes), which must read by relaxed atomic
+/// words and must bear any length: the value may be torn until the sequence was looked at again.
+/// Gives the sequence, the stamp and what `copy` gave; `None` if there is no value yet.
+pub(crate) fn watch<W: Words, C>(
+    words: &W,
+    mut copy: impl FnMut(usize, u64) -> Option<C>,
+) -> Result<Option<(u64, u64, C)>, Fault> {
+    for _ in 0..TRIES {
+        // Acquire: the buffer's header and payload are at least as new as this word.
+        let latest = Latest::checked(words, words.latest().load(Acquire))?;
+        if latest.sequence == 0 {
+            return Ok(None);
+        }
+        let buffer = latest.index;
+        // Relaxed: ordered by the acquired `latest`; another sequence means that it is being
+        // filled again.
+        if words.sequence(buffer).load(Relaxed) != latest.sequence {
+            continue;
+        }
+        let length = words.length(buffer).load(Relaxed);
+        let stamp = words.stamp(buffer).load(Relaxed);
+        let copied = copy(buffer, length);
+        // Acquire, with the Release fence in `loan`: if any word of the copy was written by a later
+        // loan, the second look sees that loan's 0, or what came after it.
+        words.fence(Acquire);
+        if words.sequence(buffer).load(Relaxed) == latest.sequence {
+            return match copied {
+                Some(copied) => Ok(Some((latest.sequence, stamp, copied))),
+                None => Err(Fault::Corrupt("a message is longer than the capacity")),
+            };
+        }
+    }
+    Err(Fault::Busy)
+}

@@ -1,0 +1,194 @@
+//! The producer's half: loan, put, wake, take over, bury.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+use super::{Exchange, Fault, Latest, Word, Words};
+use crate::crash_point::CrashPoint;
+
+/// Needless wakes before the producer looks for dead sleepers; it doubles up to [`RAREST_LOOK`].
+const FIRST_LOOK: u32 = 16;
+const RAREST_LOOK: u32 = 1024;
+
+/// What a producer remembers between two puts; all of it can be lost with the process.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    /// The word this producer last wrote to `latest`.
+    word: u64,
+    /// Buffers found free and not published since, the longest unused last.
+    finds: Vec<u8>,
+    /// The sequence that each buffer last carried.
+    used: Vec<u64>,
+    needless: u32,
+    look_after: u32,
+}
+
+impl Publisher {
+    /// Takes the slot over from whoever published before. The caller has the producer's claim.
+    pub(crate) fn take_over<W: Words>(words: &W) -> Result<Self, Fault> {
+        words.reached(CrashPoint::ProducerClaimed);
+        // Acquire: the scan below reads sequences that the predecessor stored before it published.
+        let mut word = words.latest().load(Acquire);
+        let latest = loop {
+            let latest = Latest::checked(words, word)?;
+            let raised = Latest { epoch: latest.epoch + 1, ..latest };
+            // Never a plain store: a predecessor that lost its claim unawares may publish just now,
+            // and its value must not be undone. AcqRel: what it published is passed on to those
+            // who acquire the raised word.
+            match words.latest().compare_exchange(word, raised.pack(), AcqRel, Acquire) {
+                Ok(_) => break Latest::unpack(raised.pack()),
+                Err(moved) => word = moved,
+            }
+        };
+        words.reached(CrashPoint::EpochRaised);
+        let used = (0..words.buffers()).map(|buffer| words.sequence(buffer).load(Relaxed)).collect();
+        Ok(Self {
+            word: latest.pack(),
+            finds: Vec::with_capacity(words.buffers()),
+            used,
+            needless: 0,
+            look_after: FIRST_LOOK,
+        })
+    }
+
+    /// The sequence of the last value published.
+    pub(crate) fn sequence(&self) -> u64 {
+        Latest::unpack(self.word).sequence
+    }
+
+    /// Finds a free buffer and opens it for filling. Until it is published, or the next call, it
+    /// is this producer's alone; called again without a publish, it gives the same buffer.
+    pub(crate) fn loan<W: Words>(&mut self, words: &W) -> Result<usize, Fault> {
+        self.check(words)?;
+        if self.sequence() >= Latest::LAST_SEQUENCE {
+            return Err(Fault::SequenceExhausted);
+        }
+        words.reached(CrashPoint::LoanChecked);
+        if self.finds.is_empty() {
+            self.scan(words);
+        }
+        let Some(&buffer) = self.finds.last() else {
+            return Err(Fault::Corrupt("more buffers are held than there are holds"));
+        };
+        let buffer = usize::from(buffer);
+        words.reached(CrashPoint::LoanScanned);
+        // Relaxed, and the fence behind it: an observer that copies any byte written from here on
+        // finds, after its own Acquire fence, that the sequence is no longer the one it copies.
+        words.sequence(buffer).store(0, Relaxed);
+        words.fence(Release);
+        words.reached(CrashPoint::LoanOpened);
+        Ok(buffer)
+    }
+
+    /// Gathers the buffers that are neither the latest nor held. A buffer found free stays free
+    /// until it is published, since a consumer validates only what `latest` names; so one scan's
+    /// finds serve several loans.
+    fn scan<W: Words>(&mut self, words: &W) {
+        let mut taken = [false; 256];
+        taken[Latest::unpack(self.word).index] = true;
+        // SeqCst, with the fence in `hold`: of a publish followed by this scan and a held entry
+        // followed by a second look at `latest`, one sees the other.
+        words.fence(SeqCst);
+        for consumer in 0..words.consumers() {
+            for hold in 0..words.holds() {
+                // Acquire: the reads of the buffer that this entry named before come before our
+                // writes to it.
+                taken[usize::from(words.held(consumer, hold).load(Acquire)).wrapping_sub(1) & 255] =
+                    true;
+            }
+        }
+        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
+        self.finds.sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
+    }
+
+    /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet.
+    pub(crate) fn publish<W: Words>(
+        &mut self,
+        words: &W,
+        length: u64,
+        stamp: u64,
+    ) -> Result<u64, Fault> {
+        self.check(words)?;
+        let Some(&buffer) = self.finds.last() else {
+            return Err(Fault::Corrupt("a buffer was published that was not lent"));
+        };
+        let index = usize::from(buffer);
+        let last = Latest::unpack(self.word);
+        let next = Latest { index, sequence: last.sequence + 1, ..last };
+        // Relaxed: consumers and observers read these after they have acquired `latest`.
+        words.length(index).store(length, Relaxed);
+        words.stamp(index).store(stamp, Relaxed);
+        words.sequence(index).store(next.sequence, Release);
+        words.reached(CrashPoint::PutSealed);
+        // The one atomic write of a put. Release: the payload and the buffer's header come before
+        // it. A compare-exchange and not a store: a producer that lost its claim must not publish
+        // over its successor's value.
+        match words.latest().compare_exchange(self.word, next.pack(), AcqRel, Relaxed) {
+            Ok(_) => {}
+            Err(found) => return Err(self.diagnose(found)),
+        }
+        words.reached(CrashPoint::PutPublished);
+        self.word = next.pack();
+        self.used[index] = next.sequence;
+        self.finds.pop();
+        Ok(next.sequence)
+    }
+
+    /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.
+    pub(crate) fn wake<W: Words>(&mut self, words: &W) {
+        // SeqCst, with the fence in `sleep`: of this publish and that waiting byte, one side sees
+        // the other's.
+        words.fence(SeqCst);
+        // Relaxed: the byte carries no data, the fence has ordered it.
+        if (0..words.consumers()).any(|consumer| words.waiting(consumer).load(Relaxed) != 0) {
+            words.reached(CrashPoint::PutSawWaiting);
+            if words.wake() == 0 {
+                self.count_needless(words);
+            }
+            words.reached(CrashPoint::PutWoken);
+        }
+    }
+
+    #[cold]
+    fn count_needless<W: Words>(&mut self, words: &W) {
+        self.needless += 1;
+        if self.needless >= self.look_after {
+            let buried = bury(words);
+            self.needless = 0;
+            self.look_after =
+                if buried { FIRST_LOOK } else { (self.look_after * 2).min(RAREST_LOOK) };
+        }
+    }
+
+    /// `latest` is the word this producer wrote last, or it may not write any more.
+    fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
+        // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
+        let found = words.latest().load(Relaxed);
+        if found == self.word { Ok(()) } else { Err(self.diagnose(found)) }
+    }
+
+    #[cold]
+    fn diagnose(&self, found: u64) -> Fault {
+        if Latest::unpack(found).epoch == Latest::unpack(self.word).epoch {
+            Fault::Corrupt("`latest` was changed by something that is not its producer")
+        } else {
+            Fault::RoleLost
+        }
+    }
+}
+
+/// Clears the waiting bytes of dead consumers, so that puts stop waking nobody. Whether there were
+/// any. Only a claim that was won is acted on: asking and then acting would rob a new owner.
+fn bury<W: Words>(words: &W) -> bool {
+    let mut buried = false;
+    for consumer in 0..words.consumers() {
+        if words.waiting(consumer).load(Relaxed) != 0 && words.win(consumer) {
+            words.reached(CrashPoint::BuryWon);
+            // Relaxed: the kernel's lock orders it before a new owner's stores.
+            words.waiting(consumer).store(0, Relaxed);
+            words.reached(CrashPoint::BuryCleared);
+            words.unwin(consumer);
+            buried = true;
+        }
+    }
+    buried
+}

@@ -1,0 +1,144 @@
+//! The role blocks: who is in a role, and since when stamps count.
+//!
+//! They are for people and for telling consumers apart; that somebody is alive is proved by a claim
+//! alone. Each is written by whoever has its claim.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::{Region, word8, word64};
+use crate::claim::Part;
+use crate::clock;
+use crate::error::Holder;
+use crate::layout::{self, Layout};
+use crate::protocol::{Latest, Words};
+
+pub(super) const HELD: u64 = 0;
+const NAME_LENGTH: u64 = 4;
+/// 0: this slot has never been claimed.
+const CLAIMED: u64 = 5;
+pub(super) const LAST_SEEN: u64 = 8;
+const CONSUMER_PID: u64 = 16;
+const NAME: u64 = 32;
+/// The longest name of a consumer in bytes.
+pub(super) const LONGEST_NAME: usize = 63;
+
+const PRODUCER_PID: u64 = 0;
+const BOOT_ID: u64 = 8;
+const FIRST_SEQUENCE: u64 = 24;
+
+const _: () = assert!(NAME as usize + LONGEST_NAME <= layout::BLOCK as usize);
+
+impl Region {
+    fn in_producer(&self, offset: u64) -> *mut u8 {
+        self.in_header(u64::from(self.layout.producer_offset) + offset)
+    }
+
+    fn pid_at(&self, at: *mut u8) -> &AtomicU32 {
+        // SAFETY: `at` is the pid field of a block of this region: mapped while the region lives,
+        // aligned, and only ever accessed as an atomic of 32 bits.
+        unsafe { AtomicU32::from_ptr(at.cast()) }
+    }
+
+    fn producer_word(&self, offset: u64) -> &AtomicU64 {
+        // SAFETY: the block is aligned to 128, and callers pass the offset of a 64-bit field.
+        unsafe { word64(self, self.in_producer(offset)) }
+    }
+
+    pub(super) fn producer_pid(&self) -> u32 {
+        self.pid_at(self.in_producer(PRODUCER_PID)).load(Ordering::Relaxed)
+    }
+
+    pub(super) fn consumer_pid(&self, slot: usize) -> u32 {
+        self.pid_at(self.in_consumer(slot, CONSUMER_PID)).load(Ordering::Relaxed)
+    }
+
+    /// Writes down the producer that has just won its claim.
+    pub(super) fn enter_producer(&self) {
+        self.pid_at(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
+        let boot = clock::boot_id();
+        let known = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Relaxed));
+        if known != boot {
+            let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
+            // The sequence before the boot: who sees the new boot also sees where it starts.
+            self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
+            self.producer_word(BOOT_ID).store(boot[0], Ordering::Release);
+            self.producer_word(BOOT_ID + 8).store(boot[1], Ordering::Release);
+        }
+    }
+
+    /// Whether value `sequence` was stamped by the clock of this boot.
+    pub(crate) fn is_of_this_boot(&self, sequence: u64) -> bool {
+        let boot = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Acquire));
+        boot == clock::boot_id()
+            && sequence >= self.producer_word(FIRST_SEQUENCE).load(Ordering::Relaxed)
+    }
+
+    fn consumer_byte(&self, slot: usize, offset: u64) -> &std::sync::atomic::AtomicU8 {
+        // SAFETY: callers pass the offset of a byte field of the block.
+        unsafe { word8(self, self.in_consumer(slot, offset)) }
+    }
+
+    /// The name in a consumer's block; empty for none, or for bytes that are no name.
+    pub(super) fn consumer_name(&self, slot: usize) -> String {
+        let length = usize::from(self.consumer_byte(slot, NAME_LENGTH).load(Ordering::Relaxed));
+        let bytes: Vec<u8> = (0..length.min(LONGEST_NAME))
+            .map(|i| self.consumer_byte(slot, NAME + i as u64).load(Ordering::Relaxed))
+            .collect();
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+
+    pub(super) fn was_claimed(&self, slot: usize) -> bool {
+        self.consumer_byte(slot, CLAIMED).load(Ordering::Relaxed) != 0
+    }
+
+    /// Forgets who had the slot, before another takes it over: killed half-way, that one must not
+    /// be taken for its predecessor.
+    pub(super) fn forget_consumer(&self, slot: usize) {
+        self.consumer_byte(slot, CLAIMED).store(0, Ordering::Relaxed);
+        self.consumer_byte(slot, NAME_LENGTH).store(0, Ordering::Relaxed);
+    }
+
+    /// Writes down the consumer that has just taken over the slot.
+    pub(super) fn enter_consumer(&self, slot: usize, name: &str) {
+        self.pid_at(self.in_consumer(slot, CONSUMER_PID))
+            .store(std::process::id(), Ordering::Relaxed);
+        for (i, byte) in name.bytes().take(LONGEST_NAME).enumerate() {
+            self.consumer_byte(slot, NAME + i as u64).store(byte, Ordering::Relaxed);
+        }
+        let length = name.len().min(LONGEST_NAME) as u8;
+        self.consumer_byte(slot, NAME_LENGTH).store(length, Ordering::Relaxed);
+        self.consumer_byte(slot, CLAIMED).store(1, Ordering::Relaxed);
+    }
+}
+
+/// A holder as errors tell of it.
+pub(super) fn holder_of(part: Part, pid: u32, name: &str) -> Holder {
+    let role = match part {
+        Part::Consumer(slot) if name.is_empty() => format!("consumer {slot}"),
+        Part::Consumer(slot) => format!("consumer {slot} ({})", name.escape_debug()),
+        _ => "producer".to_owned(),
+    };
+    Holder { role, pid: (pid != 0).then_some(pid) }
+}
+
+/// The pid and name in `part`'s block, read from the file of a region that is not mapped.
+pub(super) fn read_holder(file: &std::fs::File, layout: &Layout, part: Part) -> Holder {
+    use std::os::unix::fs::FileExt;
+    let (start, pid_at) = match part {
+        Part::Consumer(slot) => (
+            u64::from(layout.consumers_offset) + slot as u64 * layout::BLOCK,
+            CONSUMER_PID as usize,
+        ),
+        _ => (u64::from(layout.producer_offset), PRODUCER_PID as usize),
+    };
+    let mut block = [0; layout::BLOCK as usize];
+    // What cannot be read stays unknown: this is for an error's text.
+    let _ = file.read_exact_at(&mut block, start);
+    let pid = block.get(pid_at..pid_at + 4).and_then(|bytes| bytes.try_into().ok());
+    let length = usize::from(block[NAME_LENGTH as usize]).min(LONGEST_NAME);
+    let name = match part {
+        Part::Consumer(_) => block.get(NAME as usize..NAME as usize + length).unwrap_or(&[]),
+        _ => &[],
+    };
+    holder_of(part, pid.map_or(0, u32::from_le_bytes), std::str::from_utf8(name).unwrap_or(""))
+}

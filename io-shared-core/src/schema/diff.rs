@@ -1,0 +1,130 @@
+//! The lines that tell two schemas apart, for the error at open.
+
+use super::error::At;
+use super::{Field, Struct, Type};
+
+/// One line per differing field; empty exactly when the shape texts are equal.
+pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !same_head(program, channel) {
+        lines.push(format!(
+            "{}: channel has {channel}, this program {program}",
+            At("")
+        ));
+    }
+    compare_structs(&mut lines, String::new(), program, channel);
+    lines
+}
+
+/// Whether two types are the same but for the structs they end in.
+fn same_head(a: &Type, b: &Type) -> bool {
+    match (a, b) {
+        (
+            Type::Array {
+                count: m,
+                element: a,
+            },
+            Type::Array {
+                count: n,
+                element: b,
+            },
+        ) => m == n && same_head(a, b),
+        (Type::Slice { element: a }, Type::Slice { element: b }) => same_head(a, b),
+        (Type::Struct(_), Type::Struct(_)) => true,
+        _ => a == b,
+    }
+}
+
+/// The struct that a type is made of, below arrays and slices, and the path to it.
+fn innermost(ty: &Type, mut path: String) -> Option<(&Struct, String)> {
+    match ty {
+        Type::Array { element, .. } | Type::Slice { element } => {
+            path.push_str("[]");
+            innermost(element, path)
+        }
+        Type::Struct(layout) => Some((layout, path)),
+        Type::Scalar(_) | Type::Text(_) => None,
+    }
+}
+
+fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channel: &Type) {
+    let Some((ours, path)) = innermost(program, path) else {
+        return;
+    };
+    let Some((theirs, _)) = innermost(channel, String::new()) else {
+        return;
+    };
+    let before = lines.len();
+    for our in &ours.fields {
+        let at = join(&path, &our.name);
+        let their = theirs.fields.iter().find(|their| their.name == our.name);
+        if !their.is_some_and(|their| same_place(our, their)) {
+            lines.push(format!(
+                "{}: channel has {}, this program {}",
+                At(&at),
+                place(their),
+                place(Some(our))
+            ));
+        }
+        if let Some(their) = their {
+            compare_structs(lines, at, &our.ty, &their.ty);
+        }
+    }
+    for their in &theirs.fields {
+        if !ours.fields.iter().any(|our| our.name == their.name) {
+            let at = join(&path, &their.name);
+            lines.push(format!(
+                "{}: channel has {}, this program none",
+                At(&at),
+                place(Some(their))
+            ));
+        }
+    }
+    // Sizes and alignments follow from the fields, so they are news only where no field differs.
+    if lines.len() == before {
+        let (size, align) = (ours.shape.size, ours.shape.align);
+        let (their_size, their_align) = (theirs.shape.size, theirs.shape.align);
+        if (size, align) != (their_size, their_align) {
+            lines.push(format!(
+                "{}: channel has {their_size} bytes aligned to {their_align}, this program {size} \
+                 bytes aligned to {align}",
+                At(&path)
+            ));
+        } else if order(ours) != order(theirs) {
+            // Only fields without bytes can change places and keep their offsets.
+            lines.push(format!(
+                "{}: channel has the fields in the order {}, this program {}",
+                At(&path),
+                order(theirs),
+                order(ours)
+            ));
+        }
+    }
+}
+
+fn same_place(a: &Field, b: &Field) -> bool {
+    a.offset == b.offset && same_head(&a.ty, &b.ty)
+}
+
+fn place(field: Option<&Field>) -> String {
+    match field {
+        Some(Field { ty, offset, .. }) => format!("{ty} at {offset}"),
+        None => "none".to_owned(),
+    }
+}
+
+fn order(layout: &Struct) -> String {
+    let names: Vec<&str> = layout
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    names.join(", ")
+}
+
+fn join(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
+    }
+}

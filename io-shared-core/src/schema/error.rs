@@ -1,0 +1,194 @@
+//! Why a text is not a schema.
+
+use std::fmt;
+
+/// Why a text is not a schema: what is wrong, and `at` which value (`points[].x`; empty for the
+/// whole message).
+///
+/// ```
+/// use io_shared_core::Schema;
+///
+/// let text = r#"{"struct":"P","size":4,"align":4,"fields":[{"name":"x","type":"<f4"}]}"#;
+/// let error = Schema::from_json(text).unwrap_err();
+/// assert_eq!(error.to_string(), "field `x`: key `offset` must be there and be a whole number");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// The text is longer than the limit.
+    TooLong {
+        /// The longest text taken, in bytes.
+        limit: usize,
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// The text is no JSON; the reason, with line and column.
+    Json(String),
+    /// Types are nested deeper than the limit.
+    TooDeep {
+        /// Where.
+        at: String,
+        /// The deepest nesting taken.
+        limit: usize,
+    },
+    /// A key is missing, or its value is of another kind.
+    Key {
+        /// Where.
+        at: String,
+        /// The key.
+        key: &'static str,
+        /// What its value must be.
+        expected: &'static str,
+    },
+    /// A type is neither a code nor an object with one of the keys `struct`, `array`, `slice`.
+    Kind {
+        /// Where.
+        at: String,
+    },
+    /// The code is that of no type.
+    Code {
+        /// Where.
+        at: String,
+        /// The code found.
+        found: String,
+    },
+    /// A name is empty or has characters that no name in a program has.
+    Name {
+        /// Where.
+        at: String,
+        /// The name found.
+        found: String,
+    },
+    /// Two fields of one struct have the same name.
+    DuplicateName {
+        /// Where.
+        at: String,
+    },
+    /// A field does not start where the field before it ends, or is not aligned there.
+    Offset {
+        /// Where.
+        at: String,
+        /// Where the field before it ends, in bytes.
+        expected: usize,
+        /// The offset found, in bytes.
+        found: usize,
+    },
+    /// A struct's size is not what its fields make.
+    Size {
+        /// Where.
+        at: String,
+        /// What the fields make, in bytes.
+        expected: usize,
+        /// The size found, in bytes.
+        found: usize,
+    },
+    /// An alignment is no power of two, or too small for the fields, or does not divide the size
+    /// or an offset.
+    Align {
+        /// Where.
+        at: String,
+        /// The alignment found, in bytes.
+        found: usize,
+    },
+    /// A slice is neither the whole message nor its last field, or its elements have no bytes.
+    Slice {
+        /// Where.
+        at: String,
+    },
+    /// The value is larger than memory can hold.
+    TooLarge {
+        /// Where.
+        at: String,
+    },
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SchemaError::TooLong { limit, found } => {
+                write!(
+                    f,
+                    "a schema has at most {limit} bytes of text, found {found}"
+                )
+            }
+            SchemaError::Json(reason) => write!(f, "the text is not JSON: {reason}"),
+            SchemaError::TooDeep { at, limit } => {
+                write!(f, "{}: types are nested deeper than {limit}", At(at))
+            }
+            SchemaError::Key { at, key, expected } => {
+                write!(f, "{}: key `{key}` must be there and be {expected}", At(at))
+            }
+            SchemaError::Kind { at } => {
+                write!(
+                    f,
+                    "{}: a type is a code or has one of the keys `struct`, `array`, `slice`",
+                    At(at)
+                )
+            }
+            SchemaError::Code { at, found } => {
+                write!(
+                    f,
+                    "{}: `{}` is not the code of a type",
+                    At(at),
+                    found.escape_debug()
+                )
+            }
+            SchemaError::Name { at, found } => {
+                write!(f, "{}: `{}` is not a name", At(at), found.escape_debug())
+            }
+            SchemaError::DuplicateName { at } => write!(f, "{}: the name is there twice", At(at)),
+            SchemaError::Offset {
+                at,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{}: expected at {expected}, where the field before ends, found at {found}",
+                    At(at)
+                )
+            }
+            SchemaError::Size {
+                at,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{}: its fields make {expected} bytes, found a size of {found}",
+                    At(at)
+                )
+            }
+            SchemaError::Align { at, found } => {
+                write!(
+                    f,
+                    "{}: an alignment of {found} is not possible here",
+                    At(at)
+                )
+            }
+            SchemaError::Slice { at } => {
+                write!(
+                    f,
+                    "{}: a slice is the whole message or its last field, and its elements have \
+                     bytes",
+                    At(at)
+                )
+            }
+            SchemaError::TooLarge { at } => write!(f, "{}: larger than memory", At(at)),
+        }
+    }
+}
+
+impl std::error::Error for SchemaError {}
+
+/// A path as errors and differences write it.
+pub(super) struct At<'a>(pub(super) &'a str);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("the message"),
+            path => write!(f, "field `{path}`"),
+        }
+    }
+}

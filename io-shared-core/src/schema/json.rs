@@ -1,0 +1,395 @@
+//! The stored form of a schema: canonical JSON, written by hand and read with suspicion.
+//!
+//! Canonical means: keys in the order below, no white space, numbers in decimal, `doc` and `unit`
+//! only where they say something, and strings with `\"`, `\\`, `\n`, `\t` and, for other
+//! control characters below U+0020, `\u` with lower-case digits. So equal schemas have
+//! equal text, and `to_json(from_json(text))` is `text` for every canonical `text`.
+//!
+//! ```text
+//! schema = type
+//! type   = '"' code '"'                                  "<f4", "|u1", "|S64": NumPy's codes
+//!        | {"array": count, "of": type}
+//!        | {"slice": type}
+//!        | {"struct": name, "doc": text, "size": bytes, "align": bytes, "fields": [field, ...]}
+//! field  = {"name": name, "offset": bytes, "type": type, "unit": text, "doc": text}
+//! ```
+//!
+//! A reader holds a text to these rules, and takes everything else for an error:
+//!
+//! - at most [`MAX_TEXT`] bytes, types nested at most [`MAX_DEPTH`] deep;
+//! - names are not empty; of ASCII they have letters, digits and `_`, and they have no white space,
+//!   control characters or marks that change how the text around them shows. Names of fields are
+//!   unique in their struct;
+//! - the first field is at 0, each other one where the one before ends, each at a multiple of its
+//!   alignment: a message has no padding;
+//! - `align` is a power of two, at most 2^29, and no less than that of any field;
+//! - `size` is where the last field ends and a multiple of `align`; in a struct that ends in a
+//!   slice it is the offset of the slice;
+//! - a slice is the whole message or its last field, and its elements have at least one byte;
+//! - nothing is larger than `isize::MAX` bytes.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use super::{Field, Scalar, SchemaError, Struct, Type};
+use crate::message::Shape;
+
+/// The longest schema text that is read, in bytes.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// How deep types may be nested: a struct of numbers has 2.
+pub const MAX_DEPTH: usize = 32;
+
+/// The largest alignment that Rust has.
+const MAX_ALIGN: usize = 1 << 29;
+
+pub(super) fn write(ty: &Type) -> String {
+    let mut out = String::new();
+    write_type(&mut out, ty);
+    out
+}
+
+fn write_type(out: &mut String, ty: &Type) {
+    match ty {
+        Type::Scalar(scalar) => write_text(out, scalar.code()),
+        Type::Text(bytes) => write_text(out, &format!("|S{bytes}")),
+        Type::Array { count, element } => {
+            write_number(out, "{\"array\":", *count);
+            out.push_str(",\"of\":");
+            write_type(out, element);
+            out.push('}');
+        }
+        Type::Slice { element } => {
+            out.push_str("{\"slice\":");
+            write_type(out, element);
+            out.push('}');
+        }
+        Type::Struct(layout) => write_struct(out, layout),
+    }
+}
+
+fn write_struct(out: &mut String, layout: &Struct) {
+    out.push_str("{\"struct\":");
+    write_text(out, &layout.name);
+    write_remark(out, ",\"doc\":", &layout.doc);
+    write_number(out, ",\"size\":", layout.shape.size);
+    write_number(out, ",\"align\":", layout.shape.align);
+    out.push_str(",\"fields\":[");
+    for (i, field) in layout.fields.iter().enumerate() {
+        out.push_str(if i == 0 { "{\"name\":" } else { ",{\"name\":" });
+        write_text(out, &field.name);
+        write_number(out, ",\"offset\":", field.offset);
+        out.push_str(",\"type\":");
+        write_type(out, &field.ty);
+        write_remark(out, ",\"unit\":", &field.unit);
+        write_remark(out, ",\"doc\":", &field.doc);
+        out.push('}');
+    }
+    out.push_str("]}");
+}
+
+fn write_remark(out: &mut String, key: &str, text: &str) {
+    if !text.is_empty() {
+        out.push_str(key);
+        write_text(out, text);
+    }
+}
+
+fn write_number(out: &mut String, key: &str, number: usize) {
+    // Writing to a String never fails.
+    let _ = write!(out, "{key}{number}");
+}
+
+fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+pub(super) fn read(text: &str) -> Result<Type, SchemaError> {
+    if text.len() > MAX_TEXT {
+        return Err(SchemaError::TooLong {
+            limit: MAX_TEXT,
+            found: text.len(),
+        });
+    }
+    // serde_json refuses nesting beyond 128, which is more than MAX_DEPTH types can need.
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| SchemaError::Json(error.to_string()))?;
+    read_type(
+        &value,
+        Place {
+            depth: 1,
+            last: true,
+            path: Path::Root,
+        },
+    )
+}
+
+/// Where in the schema a type stands; becomes text only in an error, so that long names cost a
+/// hostile schema's reader nothing.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    depth: usize,
+    /// Whether a slice may stand here.
+    last: bool,
+    path: Path<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Element(&'a Place<'a>),
+    Field(&'a Place<'a>, &'a str),
+}
+
+impl<'a> Place<'a> {
+    fn element(&'a self) -> Place<'a> {
+        Place {
+            depth: self.depth + 1,
+            last: false,
+            path: Path::Element(self),
+        }
+    }
+
+    fn field(&'a self, name: &'a str, last: bool) -> Place<'a> {
+        // Depth 1 only: a struct in a struct has a fixed size.
+        let last = last && self.depth == 1;
+        Place {
+            depth: self.depth + 1,
+            last,
+            path: Path::Field(self, name),
+        }
+    }
+
+    fn at(&self) -> String {
+        match self.path {
+            Path::Root => String::new(),
+            Path::Element(parent) => parent.at() + "[]",
+            Path::Field(parent, name) => {
+                let mut path = parent.at();
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path + name
+            }
+        }
+    }
+}
+
+fn read_type(value: &Value, place: Place<'_>) -> Result<Type, SchemaError> {
+    if place.depth > MAX_DEPTH {
+        return Err(SchemaError::TooDeep {
+            at: place.at(),
+            limit: MAX_DEPTH,
+        });
+    }
+    let ty = match value {
+        Value::String(code) => read_code(code, place)?,
+        Value::Object(keys) if keys.contains_key("struct") => {
+            Type::Struct(read_struct(keys, place)?)
+        }
+        Value::Object(keys) if keys.contains_key("array") => {
+            let count = number(keys, "array", place)?;
+            let element = read_type(key(keys, "of", place)?, place.element())?;
+            if element
+                .shape()
+                .size
+                .checked_mul(count)
+                .is_none_or(too_large)
+            {
+                return Err(SchemaError::TooLarge { at: place.at() });
+            }
+            Type::Array {
+                count,
+                element: Box::new(element),
+            }
+        }
+        Value::Object(keys) if keys.contains_key("slice") => {
+            let element = read_type(key(keys, "slice", place)?, place.element())?;
+            if !place.last || element.shape().size == 0 {
+                return Err(SchemaError::Slice { at: place.at() });
+            }
+            Type::Slice {
+                element: Box::new(element),
+            }
+        }
+        _ => return Err(SchemaError::Kind { at: place.at() }),
+    };
+    Ok(ty)
+}
+
+fn read_code(code: &str, place: Place<'_>) -> Result<Type, SchemaError> {
+    if let Some(scalar) = Scalar::from_code(code) {
+        return Ok(Type::Scalar(scalar));
+    }
+    let unknown = || SchemaError::Code {
+        at: place.at(),
+        found: code.to_owned(),
+    };
+    let digits = code.strip_prefix("|S").ok_or_else(unknown)?;
+    // One spelling for one size: no sign, no leading zero, not 0.
+    if !digits.starts_with(|c: char| ('1'..='9').contains(&c)) {
+        return Err(unknown());
+    }
+    let bytes: usize = digits.parse().map_err(|_| unknown())?;
+    if too_large(bytes) {
+        return Err(SchemaError::TooLarge { at: place.at() });
+    }
+    Ok(Type::Text(bytes))
+}
+
+fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, SchemaError> {
+    let name = name(keys, "struct", place)?;
+    let size = number(keys, "size", place)?;
+    let align = number(keys, "align", place)?;
+    let values = keys.get("fields").and_then(Value::as_array);
+    let values = values.ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
+
+    let mut layout = Struct::new(
+        name,
+        Shape {
+            size,
+            align,
+            element: None,
+        },
+    )
+    .doc(remark(keys, "doc"));
+    let mut names = BTreeSet::new();
+    let mut end = 0;
+    let mut widest = 1;
+    for (i, value) in values.iter().enumerate() {
+        let keys = value
+            .as_object()
+            .ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
+        let name = self::name(keys, "name", place)?;
+        let place = place.field(name, i + 1 == values.len());
+        if !names.insert(name) {
+            return Err(SchemaError::DuplicateName { at: place.at() });
+        }
+        let offset = number(keys, "offset", place)?;
+        let ty = read_type(key(keys, "type", place)?, place)?;
+        let shape = ty.shape();
+        if offset != end {
+            return Err(SchemaError::Offset {
+                at: place.at(),
+                expected: end,
+                found: offset,
+            });
+        }
+        if offset % shape.align != 0 {
+            return Err(SchemaError::Align {
+                at: place.at(),
+                found: shape.align,
+            });
+        }
+        // Both are at most isize::MAX.
+        end = offset + shape.size;
+        if too_large(end) {
+            return Err(SchemaError::TooLarge { at: place.at() });
+        }
+        widest = widest.max(shape.align);
+        layout.shape.element = shape.element;
+        let field = Field::new(name, offset, ty);
+        layout
+            .fields
+            .push(field.unit(remark(keys, "unit")).doc(remark(keys, "doc")));
+    }
+    if size != end {
+        return Err(SchemaError::Size {
+            at: place.at(),
+            expected: end,
+            found: size,
+        });
+    }
+    let divides = align.is_power_of_two() && (layout.shape.element.is_some() || size % align == 0);
+    if !divides || align < widest || align > MAX_ALIGN {
+        return Err(SchemaError::Align {
+            at: place.at(),
+            found: align,
+        });
+    }
+    Ok(layout)
+}
+
+fn too_large(bytes: usize) -> bool {
+    bytes > isize::MAX as usize
+}
+
+fn wrong(place: Place<'_>, key: &'static str, expected: &'static str) -> SchemaError {
+    SchemaError::Key {
+        at: place.at(),
+        key,
+        expected,
+    }
+}
+
+fn key<'a>(
+    keys: &'a Map<String, Value>,
+    key: &'static str,
+    place: Place<'_>,
+) -> Result<&'a Value, SchemaError> {
+    keys.get(key)
+        .ok_or_else(|| wrong(place, key, "a type or a list"))
+}
+
+fn number(
+    keys: &Map<String, Value>,
+    key: &'static str,
+    place: Place<'_>,
+) -> Result<usize, SchemaError> {
+    let number = keys.get(key).and_then(Value::as_u64);
+    let number = number.ok_or_else(|| wrong(place, key, "a whole number"))?;
+    usize::try_from(number)
+        .ok()
+        .filter(|number| !too_large(*number))
+        .ok_or_else(|| SchemaError::TooLarge { at: place.at() })
+}
+
+fn name<'a>(
+    keys: &'a Map<String, Value>,
+    key: &'static str,
+    place: Place<'_>,
+) -> Result<&'a str, SchemaError> {
+    let name = keys.get(key).and_then(Value::as_str);
+    let name = name.ok_or_else(|| wrong(place, key, "a name"))?;
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(SchemaError::Name {
+            at: place.at(),
+            found: name.to_owned(),
+        });
+    }
+    Ok(name)
+}
+
+/// Whether a character may be in a name, which errors and terminals show as it is.
+fn plain(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric() || c == '_';
+    }
+    let changes_the_view = matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}'
+            | '\u{e0000}'..='\u{10ffff}'
+    );
+    !c.is_control() && !c.is_whitespace() && !changes_the_view
+}
+
+/// A text that is shown only; whatever is no text says nothing.
+fn remark<'a>(keys: &'a Map<String, Value>, key: &str) -> &'a str {
+    keys.get(key).and_then(Value::as_str).unwrap_or("")
+}

@@ -1,0 +1,293 @@
+//! A single slot of shared memory, seen from one of its roles.
+//!
+//! This is the one place where shared memory becomes references. A [`Loan`] is a buffer that the
+//! protocol has given to this producer alone; a [`Guard`] is one that the protocol keeps the producer
+//! away from. Both borrow or share the slot, so neither outlives the claim and the mapping; and no
+//! sequence of safe calls here yields a reference to memory that a conforming process may write
+//! meanwhile. Types, builders and waiting are the channel crate's.
+//!
+//! An observer gets no references at all, only checked copies.
+
+mod copied;
+mod guard;
+mod loan;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub use crate::protocol::Which;
+pub use copied::Copied;
+pub use guard::{Guard, OwnedGuard};
+pub use loan::Loan;
+
+use crate::claim::Part;
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Name;
+use crate::protocol::{Publisher, Reader, Words};
+use crate::region::{self, Region, Role, Side, Spec};
+use crate::schema::Schema;
+
+/// How long a handle goes without looking whether its name still leads to its region.
+const LOOK_EVERY: u64 = 100_000_000;
+
+/// The producer's side of a slot.
+#[derive(Debug)]
+pub struct Producing {
+    publisher: Publisher,
+    stamps: bool,
+}
+
+/// A consumer's side of a slot.
+#[derive(Debug)]
+pub struct Consuming(Reader);
+
+/// An observer's side of a slot.
+#[derive(Debug)]
+pub struct Observing(());
+
+/// A slot, opened in one role: `Slot<Producing>`, `Slot<Consuming>` or `Slot<Observing>`.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{Message, Slot, Spec, Which};
+/// # fn main() -> io_shared_core::Result<()> {
+/// # let name = io_shared_core::Name::new(&format!("/doc-slot-{}", std::process::id()))?;
+/// let spec = Spec { schema: Some(<[u32]>::schema()), capacity: Some(400), ..Spec::default() };
+/// let mut producer = Slot::producing(&name, &spec)?;
+/// let mut consumer = Slot::consuming(&name, None, &spec)?;
+///
+/// let mut loan = producer.loan::<[u32]>(3)?;
+/// loan.copy_from_slice(&[1, 2, 3]);
+/// assert_eq!(loan.put()?, 1);
+///
+/// // Nothing to hold is no error, and is not waited for.
+/// let guard = consumer.hold::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
+/// assert_eq!(guard.as_deref(), Some(&[1, 2, 3][..]));
+/// # drop(guard);
+/// # io_shared_core::remove(&name)
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Slot<S> {
+    region: Arc<Region>,
+    side: S,
+    /// When this handle last looked where its name leads, on either monotonic clock.
+    looked: u64,
+    /// Whether it led elsewhere then; it never leads back.
+    stale: bool,
+}
+
+impl<S> Slot<S> {
+    fn new(region: Region, side: S) -> Self {
+        Self { region: Arc::new(region), side, looked: clock::now_coarse(), stale: false }
+    }
+
+    /// The name, as errors show it.
+    pub fn name(&self) -> &str {
+        self.region.name()
+    }
+
+    /// The description of the messages in this slot, as its creator wrote it.
+    pub fn schema(&self) -> &Schema {
+        self.region.schema()
+    }
+
+    /// Bytes that one message may have, header fields included.
+    pub fn capacity(&self) -> u64 {
+        self.region.layout().capacity
+    }
+
+    /// Consumer slots.
+    pub fn consumer_slots(&self) -> usize {
+        self.region.consumers()
+    }
+
+    /// Values that each consumer may hold at once.
+    pub fn holds(&self) -> usize {
+        self.region.holds()
+    }
+
+    /// Looks whether the name still leads here, unless it did 100 ms before `now` (nanoseconds of
+    /// either monotonic clock) or later.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Replaced`].
+    #[inline]
+    fn look(&mut self, now: u64) -> Result<()> {
+        if now.saturating_sub(self.looked) < LOOK_EVERY {
+            return Ok(());
+        }
+        self.look_now(now)
+    }
+
+    #[cold]
+    fn look_now(&mut self, now: u64) -> Result<()> {
+        self.looked = now;
+        self.stale = self.region.is_replaced();
+        self.check_stale()
+    }
+
+    #[cold]
+    fn replaced(&self) -> Error {
+        self.region.error(ErrorKind::Replaced)
+    }
+
+    /// Whether this handle knows that its region was removed or replaced: because it is marked, or
+    /// because it looked before.
+    #[inline]
+    pub fn is_stale(&self) -> bool {
+        // Relaxed: nothing is read because of it.
+        self.stale || self.region.retired().load(Relaxed) != 0
+    }
+
+    #[inline]
+    fn check_stale(&self) -> Result<()> {
+        if self.is_stale() { Err(self.replaced()) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn check_fork(&self) -> Result<()> {
+        if self.region.is_forked() {
+            return Err(self.region.error(ErrorKind::ForkedHandle));
+        }
+        Ok(())
+    }
+}
+
+impl Slot<Producing> {
+    /// Opens the slot of that name as its producer, creating or replacing it where that is due.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleTaken`], [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`],
+    /// [`ErrorKind::BadOption`], [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`],
+    /// [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`], [`ErrorKind::System`].
+    pub fn producing(name: &Name, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(name, &Role::Producer, spec)?;
+        match attached.side {
+            Side::Producer(publisher) => {
+                Ok(Self::new(attached.region, Producing { publisher, stamps: true }))
+            }
+            _ => Err(Error::new(name, ErrorKind::NotFound)),
+        }
+    }
+
+    /// The sequence of the last value put, by this producer or the one before; 0 for none.
+    pub fn sequence(&self) -> u64 {
+        self.side.publisher.sequence()
+    }
+
+    /// Whether puts carry the time, from which consumers tell a value's age. On at first.
+    pub fn set_stamps(&mut self, stamps: bool) {
+        self.side.stamps = stamps;
+    }
+
+    /// The consumer slots that have their claim now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    pub fn claimed(&self) -> Result<Vec<usize>> {
+        self.check_fork()?;
+        let mut slots = Vec::new();
+        for slot in 0..self.region.consumers() {
+            if self.region.is_taken(Part::Consumer(slot))? {
+                slots.push(slot);
+            }
+        }
+        Ok(slots)
+    }
+
+    /// Whether the consumer of `slot` has had the last value put. `false` if there is no such slot.
+    pub fn has_had_last(&self, slot: usize) -> bool {
+        slot < self.region.consumers()
+            // Relaxed: the number is all that is used.
+            && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
+    }
+
+    /// Looks whether the name still leads here, if it did not do so within the last 100 ms.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
+    pub fn check(&mut self) -> Result<()> {
+        self.check_fork()?;
+        self.check_stale()?;
+        self.look(clock::now_coarse())
+    }
+
+    /// How a consumer slot is called in errors: its number, name and process.
+    pub fn describe_consumer(&self, slot: usize) -> String {
+        self.region.holder(Part::Consumer(slot)).to_string()
+    }
+}
+
+impl Slot<Consuming> {
+    /// Opens the slot of that name as a consumer, creating it where the spec suffices, else waiting
+    /// for its producer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
+    /// [`Slot::producing`].
+    pub fn consuming(name: &Name, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
+        let role = Role::Consumer { name: consumer.map(str::to_owned) };
+        let attached = region::attach(name, &role, spec)?;
+        match attached.side {
+            Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),
+            _ => Err(Error::new(name, ErrorKind::NotFound)),
+        }
+    }
+
+    /// Whether a producer has its claim now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    pub fn has_producer(&self) -> Result<bool> {
+        self.check_fork()?;
+        self.region.is_taken(Part::Producer)
+    }
+
+    /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
+    /// May return early for no reason. To be called when [`hold`](Self::hold) has found nothing.
+    pub fn sleep(&self, until: u64) {
+        self.side.0.sleep(&*self.region, until);
+        #[cfg(feature = "crash-points")]
+        self.count_late_find(until);
+    }
+
+    /// Whether a get would find something: a value not had, or that the region was removed. Costs
+    /// a look at three words.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        let region = &*self.region;
+        self.side.0.has_unseen(region) || self.is_stale()
+    }
+
+    /// Counts a value that was put long before a slice of the wait ended, and found only by it.
+    #[cfg(feature = "crash-points")]
+    fn count_late_find(&self, until: u64) {
+        let region = &*self.region;
+        if clock::now() >= until && self.side.0.has_unseen(region) {
+            let latest = region.latest().load(Relaxed);
+            let index = crate::protocol::Latest::unpack(latest).index;
+            if index < region.buffers() {
+                let stamp = region.stamp(index).load(Relaxed);
+                crate::crash_point::count_late_find(until.saturating_sub(stamp));
+            }
+        }
+    }
+}
+
+/// Removes the region of that name, used or not; whoever uses it will find [`ErrorKind::Replaced`].
+///
+/// # Errors
+/// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not ours is
+/// left alone), [`ErrorKind::Busy`], [`ErrorKind::System`].
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{ErrorKind, Name};
+/// let name = Name::new("/doc-nothing-here").unwrap();
+/// assert_eq!(*io_shared_core::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+/// ```
+pub fn remove(name: &Name) -> Result<()> {
+    region::remove(name)
+}

@@ -1,0 +1,123 @@
+//! Copies of the latest value for those who take no part.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::{Observing, Slot};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::name::Name;
+use crate::protocol;
+use crate::region::{self, Region, Role, Side, Spec};
+
+/// A checked copy of a value.
+#[derive(Clone)]
+pub struct Copied<T: Message + ?Sized> {
+    seq: u64,
+    stamp: u64,
+    /// The message as it lies in memory, filled up with zeros.
+    lines: Vec<Line>,
+    elements: usize,
+    message: PhantomData<fn() -> T>,
+}
+
+/// A piece of a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
+struct Line([u64; 8]);
+
+impl<T: Message + ?Sized> Copied<T> {
+    /// The value's number: 1 for the first of the channel, never given again.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The time since the put; `None` if it was not stamped, or before this boot.
+    pub fn age(&self) -> Option<Duration> {
+        (self.stamp != 0).then(|| Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
+    }
+}
+
+impl<T: Message + ?Sized> Deref for Copied<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        let start = self.lines.as_ptr().cast();
+        // SAFETY: `copy` has seen to it that the lines span the message and are aligned for it;
+        // every bit pattern is a T, and the lines are borrowed for as long as the message.
+        unsafe { &*T::from_raw_parts(start, self.elements) }
+    }
+}
+
+impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copied").field("seq", &self.seq).finish_non_exhaustive()
+    }
+}
+
+impl Slot<Observing> {
+    /// Opens the slot of that name to look on. Read permission suffices.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`], [`ErrorKind::NotARegion`],
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::System`].
+    pub fn observing(name: &Name, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(name, &Role::Observer, spec)?;
+        match attached.side {
+            Side::Observer => Ok(Self::new(attached.region, Observing(()))),
+            _ => Err(Error::new(name, ErrorKind::NotFound)),
+        }
+    }
+
+    /// Copies the latest value; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] if the producer kept refilling what was being copied,
+    /// [`ErrorKind::Replaced`], [`ErrorKind::Corrupt`] (also where the value's length is none of
+    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
+    pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
+        self.check_stale()?;
+        self.look(clock::now_coarse())?;
+        let region = &*self.region;
+        if T::SHAPE.align > align_of::<Line>() {
+            let what = "a copy of a message that is aligned to more than 64".to_owned();
+            return Err(region.error(ErrorKind::Unsupported { what }));
+        }
+        let copied = protocol::watch(region, |buffer, length| {
+            let elements = T::SHAPE.elements_in(length).filter(|_| length <= self.capacity())?;
+            let padded = T::SHAPE.padded_len_of(elements)?;
+            Some((copy_lines(region, buffer, length, padded), elements))
+        });
+        let Some((seq, stamp, (lines, elements))) = copied.map_err(|fault| region.fault(fault))?
+        else {
+            return Ok(None);
+        };
+        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
+    }
+}
+
+/// Copies `length` bytes of a payload that its producer may be writing.
+///
+/// The producer's stores are plain, so this is a race outside Rust's memory model; it is confined to
+/// these relaxed atomic loads, and what they give is used only if the buffer's sequence was the same
+/// before and after (SECURITY.md).
+fn copy_lines(region: &Region, buffer: usize, length: u64, padded: usize) -> Vec<Line> {
+    let start = region.payload(buffer);
+    let mut lines = vec![Line([0; 8]); padded.div_ceil(size_of::<Line>())];
+    let words = lines.iter_mut().flat_map(|line| &mut line.0);
+    for (i, word) in words.take(length.div_ceil(8) as usize).enumerate() {
+        let at = start.wrapping_add(i * 8);
+        // SAFETY: payloads start at a multiple of 8, and `length` is at most the capacity, whose
+        // last word still lies within the buffer's stride: a multiple of 128 from a start that is a
+        // multiple of 8.
+        let shared = unsafe { AtomicU64::from_ptr(at.cast()) };
+        *word = shared.load(Relaxed);
+    }
+    lines
+}

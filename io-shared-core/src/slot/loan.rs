@@ -1,0 +1,147 @@
+//! A buffer that its producer fills in place.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use super::{Producing, Slot};
+use crate::clock;
+use crate::error::{ErrorKind, Result};
+use crate::message::Message;
+
+/// A buffer lent to the producer: a message in shared memory that nobody else sees before it is
+/// [put](Loan::put). Dropped, it publishes nothing.
+///
+/// Its content at first is whatever the buffer held before: an older message, or zeros.
+#[must_use = "a loan that is not put is seen by nobody"]
+pub struct Loan<'a, T: Message + ?Sized> {
+    slot: &'a mut Slot<Producing>,
+    message: *mut T,
+    message_type: PhantomData<&'a mut T>,
+}
+
+// SAFETY: it is a `&mut Slot` and a `&mut T` in effect, and both are Send when T is, which the
+// supertrait of Message says.
+unsafe impl<T: Message + ?Sized> Send for Loan<'_, T> {}
+// SAFETY: as above, for shared access.
+unsafe impl<T: Message + ?Sized> Sync for Loan<'_, T> {}
+
+impl Slot<Producing> {
+    /// Opens a free buffer for a message with `elements` in its tail (0 for a sized one).
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    #[inline]
+    pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+        self.check_fork()?;
+        let fits = T::SHAPE.wire_len_of(elements).filter(|&needed| {
+            needed as u64 <= self.capacity() && T::SHAPE.align as u64 <= self.alignment()
+        });
+        let padded = T::SHAPE.padded_len_of(elements);
+        if fits.is_none() || padded.is_none_or(|padded| padded as u64 > self.region.payload_size())
+        {
+            return Err(self.too_large(T::SHAPE.wire_len_of(elements)));
+        }
+        let region = &*self.region;
+        let buffer = self.side.publisher.loan(region).map_err(|fault| region.fault(fault))?;
+        let message = T::from_raw_parts_mut(region.payload(buffer), elements);
+        Ok(Loan { slot: self, message, message_type: PhantomData })
+    }
+
+    /// The alignment that every payload has.
+    fn alignment(&self) -> u64 {
+        // A payload that shares the header's line starts at 24, and is aligned to 8.
+        let offset = u64::from(self.region.layout().payload_offset);
+        1 << offset.trailing_zeros()
+    }
+
+    #[cold]
+    fn too_large(&self, needed: Option<usize>) -> crate::error::Error {
+        let needed = needed.map_or(u64::MAX, |needed| needed as u64);
+        self.region.error(ErrorKind::TooLarge { needed, capacity: self.capacity() })
+    }
+}
+
+impl<T: Message + ?Sized> Loan<'_, T> {
+    /// Sets every byte of the message to 0.
+    pub fn zero(&mut self) {
+        let bytes = size_of_val(&**self);
+        // SAFETY: `message` is this loan's alone and spans `bytes`; all zeros are a valid T, as
+        // every bit pattern is.
+        unsafe { self.message.cast::<u8>().write_bytes(0, bytes) };
+    }
+
+    /// Copies `value` here: as much of it as is its wire length.
+    ///
+    /// # Panics
+    /// If `value` has another number of elements than this buffer was opened for.
+    pub fn copy_from(&mut self, value: &T) {
+        let bytes = value.as_bytes();
+        assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
+        // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
+        // elements; `value` is borrowed and so lies elsewhere.
+        unsafe { self.message.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// Shortens the tail to `elements`. Does nothing if it is no longer than that.
+    pub fn truncate(&mut self, elements: usize) {
+        if T::SHAPE.element.is_some() && elements < self.elements() {
+            self.message = T::from_raw_parts_mut(self.message.cast(), elements);
+        }
+    }
+
+    /// Publishes the message and wakes whoever waits; gives its sequence.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the value is in the old region, for nobody),
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    #[inline]
+    pub fn put(self) -> Result<u64> {
+        let length = T::SHAPE.wire_len_of(self.elements());
+        let Self { slot, .. } = self;
+        slot.check_fork()?;
+        let Some(length) = length else { return Err(slot.too_large(None)) };
+        let (stamp, now) = if slot.side.stamps {
+            let now = clock::now();
+            (now, now)
+        } else {
+            (0, clock::now_coarse())
+        };
+        slot.check_stale()?;
+        slot.look(now)?;
+        let region = &*slot.region;
+        let publisher = &mut slot.side.publisher;
+        let sequence = publisher
+            .publish(region, length as u64, stamp)
+            .map_err(|fault| region.fault(fault))?;
+        publisher.wake(region);
+        Ok(sequence)
+    }
+}
+
+impl<T: Message + ?Sized> Deref for Loan<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the pointer is aligned and spans mapped memory (`loan` has checked both against
+        // the layout), every bit pattern is a T, and until it is published the protocol gives the
+        // buffer to this loan alone, which is borrowed here.
+        unsafe { &*self.message }
+    }
+}
+
+impl<T: Message + ?Sized> DerefMut for Loan<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`, and this loan is borrowed mutably.
+        unsafe { &mut *self.message }
+    }
+}
+
+impl<T: Message + ?Sized> fmt::Debug for Loan<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan").field("name", &self.slot.name()).finish_non_exhaustive()
+    }
+}

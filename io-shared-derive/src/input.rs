@@ -1,0 +1,202 @@
+//! The struct that carries the derive: its attributes, its representation, its fields.
+//!
+//! Reading goes on after an error, so that one build tells all of them.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, LitBool, Meta, Path};
+
+use crate::field::Field;
+
+/// All errors so far.
+#[derive(Default)]
+pub(crate) struct Errors(Option<syn::Error>);
+
+impl Errors {
+    pub(crate) fn add(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.add(syn::Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn into_tokens(self) -> Option<TokenStream> {
+        self.0.map(|error| error.into_compile_error())
+    }
+}
+
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) doc: String,
+    pub(crate) fields: Vec<Field>,
+    /// The struct promises an order of fields at all.
+    pub(crate) ordered: bool,
+    pub(crate) transparent: bool,
+    pub(crate) pod: bool,
+    pub(crate) krate: Option<Path>,
+}
+
+impl Input {
+    pub(crate) fn read(input: &DeriveInput, errors: &mut Errors) -> Input {
+        let name = input.ident.unraw().to_string();
+        let mut read = Input {
+            doc: doc(&input.attrs),
+            fields: Vec::new(),
+            ordered: false,
+            transparent: false,
+            pod: true,
+            krate: None,
+            name,
+        };
+        each_key(&input.attrs, errors, |meta| read.read_key(meta));
+        let Data::Struct(data) = &input.data else {
+            let advice = match &input.data {
+                Data::Enum(_) => {
+                    "an enum cannot be a message, as not every byte is one of its variants: store \
+                     the number (`u8`) and convert it"
+                }
+                _ => {
+                    "a union cannot be a message, as nothing says which of its fields is meant: \
+                     use a struct"
+                }
+            };
+            errors.at(&input.ident, advice);
+            return read;
+        };
+        for lifetime in input.generics.lifetimes() {
+            errors.at(
+                lifetime,
+                format!("a message borrows nothing: remove `{}`", lifetime.lifetime),
+            );
+        }
+        read.read_repr(input, errors);
+        let fields = data.fields.members().zip(&data.fields);
+        read.fields = fields
+            .map(|(member, field)| Field::read(member, field, input))
+            .collect();
+        for (field, source) in read.fields.iter_mut().zip(&data.fields) {
+            let transparent = read.transparent;
+            each_key(&source.attrs, errors, |meta| {
+                field.read_key(meta, transparent)
+            });
+            field.check(errors);
+        }
+        if let Some((_, others)) = read.fields.split_last_mut() {
+            for field in others {
+                field.check_not_last(errors);
+            }
+        }
+        if read.transparent && read.fields.len() != 1 {
+            errors.at(
+                &input.ident,
+                "a `#[repr(transparent)]` message has one field: use `#[repr(C)]`",
+            );
+        }
+        read
+    }
+
+    fn read_key(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        if meta.path.is_ident("pod") {
+            self.pod = meta.value()?.parse::<LitBool>()?.value;
+        } else if meta.path.is_ident("crate") {
+            self.krate = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else {
+            let unknown = meta.path.to_token_stream();
+            return Err(meta.error(format!(
+                "unknown key `{unknown}`: a struct takes `pod = false` and `crate = path`"
+            )));
+        }
+        Ok(())
+    }
+
+    fn read_repr(&mut self, input: &DeriveInput, errors: &mut Errors) {
+        for attr in input
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("repr"))
+        {
+            let read = attr.parse_nested_meta(|meta| {
+                if meta.path.is_ident("C") {
+                    self.ordered = true;
+                } else if meta.path.is_ident("transparent") {
+                    self.ordered = true;
+                    self.transparent = true;
+                } else if meta.path.is_ident("packed") {
+                    errors.at(
+                        &meta.path,
+                        "fields of a packed struct cannot be borrowed: remove `packed` and name \
+                         the padding (`_pad: [u8; 4]`)",
+                    );
+                }
+                if meta.input.peek(syn::token::Paren) {
+                    let argument;
+                    syn::parenthesized!(argument in meta.input);
+                    argument.parse::<TokenStream>()?;
+                }
+                Ok(())
+            });
+            if let Err(error) = read {
+                errors.add(error);
+            }
+        }
+        if !self.ordered {
+            errors.at(
+                &input.ident,
+                format!(
+                    "without `#[repr(C)]` the compiler may put the fields in another order in \
+                     each program: add `#[repr(C)]` above `struct {}`",
+                    self.name
+                ),
+            );
+        }
+    }
+
+    /// A name for a padding field that the struct does not have yet; empty for tuple structs.
+    pub(crate) fn pad(&self) -> String {
+        if self.fields.iter().any(Field::is_numbered) {
+            return String::new();
+        }
+        let free = |name: &String| self.fields.iter().all(|field| &field.name != name);
+        let more = (2..).map(|i| format!("_pad{i}"));
+        std::iter::once("_pad".to_owned())
+            .chain(more)
+            .find(free)
+            .unwrap_or_default()
+    }
+}
+
+/// Calls `read` for each key in the `#[message(..)]` attributes.
+fn each_key(
+    attrs: &[Attribute],
+    errors: &mut Errors,
+    mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>,
+) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("message")) {
+        if let Err(error) = attr.parse_nested_meta(|meta| read(&meta)) {
+            errors.add(error);
+        }
+    }
+}
+
+/// The doc comment, without the space that follows `///`.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        if let Meta::NameValue(meta) = &attr.meta
+            && let Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) = &meta.value
+        {
+            let text = text.value();
+            lines.extend(text.lines().map(|line| line.trim().to_owned()));
+        }
+    }
+    lines.join("\n").trim().to_owned()
+}

@@ -1,0 +1,23 @@
+use io_shared::Message;
+
+#[derive(Message)]
+#[repr(u8)]
+enum State {
+    Idle,
+    Busy,
+}
+
+#[derive(Message)]
+#[repr(C)]
+union Either {
+    number: u32,
+    real: f32,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Borrowing<'a> {
+    bytes: &'a [u8],
+}
+
+fn main() {}
