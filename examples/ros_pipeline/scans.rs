@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::messages::{Point, MAX_POINTS};
+use crate::messages::{MAX_POINTS, Point};
 
 const RECORD: usize = 16;
 

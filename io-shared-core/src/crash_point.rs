@@ -9,12 +9,14 @@
 macro_rules! crash_points {
     ($($(#[doc = $doc:literal])+ $point:ident,)*) => {
         /// An instant between two steps of the protocol.
+        #[cfg_attr(not(feature = "crash-points"), allow(dead_code, unreachable_pub))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum CrashPoint {
             $($(#[doc = $doc])+ $point,)*
         }
 
+        #[cfg_attr(not(feature = "crash-points"), allow(dead_code, unreachable_pub))]
         impl CrashPoint {
             /// Every crash point, in the order of the crash table.
             pub const ALL: &[CrashPoint] = &[$(CrashPoint::$point,)*];

@@ -13,6 +13,8 @@
 //! - Every index read from shared memory is checked against the pool before it is used.
 
 mod consumer;
+#[cfg(test)]
+mod model;
 mod observer;
 mod producer;
 
@@ -47,6 +49,9 @@ pub(crate) trait Exchange<T>: Word<T> {
 /// Implementations bound-check every index: the callers have checked it, a slip must not become an
 /// access outside the region.
 pub(crate) trait Words {
+    /// How often a `latest` that moves under the one who looks is looked at again.
+    const TRIES: usize = 64;
+
     type Latest: Exchange<u64>;
     type Count: Word<u64>;
     type Flag: Word<u8>;
@@ -98,9 +103,6 @@ pub(crate) enum Fault {
     SequenceExhausted,
     Corrupt(&'static str),
 }
-
-/// How often a get looks again at a `latest` that moves under it.
-const TRIES: usize = 64;
 
 const SEQUENCE_BITS: u32 = 52;
 const EPOCH_BITS: u32 = 4;

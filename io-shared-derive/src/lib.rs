@@ -1,9 +1,9 @@
 //! The derive macro of io-shared's `Message` trait.
 //!
 //! Users get it from the `io-shared` crate together with the trait. It reads a struct's definition
-//! ([`input`], [`field`]), refuses what cannot cross a process boundary with a word on what to use
+//! (`input`, `field`), refuses what cannot cross a process boundary with a word on what to use
 //! instead, and writes the implementation with the proofs that need the compiler's knowledge of
-//! sizes ([`expand`]).
+//! sizes (`expand`).
 #![forbid(unsafe_code)]
 
 mod expand;

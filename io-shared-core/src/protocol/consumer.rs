@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::{Fault, Latest, TRIES, Word, Words};
+use super::{Fault, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Which value a get is after.
@@ -71,7 +71,7 @@ impl Reader {
         // Relaxed: this consumer is the only writer.
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
         let mut claimed = None;
-        for _ in 0..TRIES {
+        for _ in 0..W::TRIES {
             let latest = match self.judge(words, word, last_seen, which) {
                 Ok(Some(latest)) => latest,
                 other => {

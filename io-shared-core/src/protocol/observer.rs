@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use super::{Fault, Latest, TRIES, Word, Words};
+use super::{Fault, Latest, Word, Words};
 
 /// Copies the latest value by `copy` (buffer, length in bytes), which must read by relaxed atomic
 /// words and must bear any length: the value may be torn until the sequence was looked at again.
@@ -11,7 +11,7 @@ pub(crate) fn watch<W: Words, C>(
     words: &W,
     mut copy: impl FnMut(usize, u64) -> Option<C>,
 ) -> Result<Option<(u64, u64, C)>, Fault> {
-    for _ in 0..TRIES {
+    for _ in 0..W::TRIES {
         // Acquire: the buffer's header and payload are at least as new as this word.
         let latest = Latest::checked(words, words.latest().load(Acquire))?;
         if latest.sequence == 0 {

@@ -342,8 +342,7 @@ fn key<'a>(
     key: &'static str,
     place: Place<'_>,
 ) -> Result<&'a Value, SchemaError> {
-    keys.get(key)
-        .ok_or_else(|| wrong(place, key, "a type or a list"))
+    keys.get(key).ok_or_else(|| wrong(place, key, "a type"))
 }
 
 fn number(

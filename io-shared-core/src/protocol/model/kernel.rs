@@ -1,4 +1,5 @@
-//! What the protocol asks of the kernel: a futex, and claims that outlive nobody.
+//! What the protocol asks of the kernel: a futex, and claims that outlive nobody. And one thing that
+//! the model asks of loom.
 
 use loom::sync::{Mutex, MutexGuard};
 use loom::thread::{self, Thread};
@@ -113,5 +114,26 @@ impl Claim {
             owner.process = None;
             owner.queue.wake();
         }
+    }
+}
+
+/// Tells loom that whoever passes here conflicts with whoever else does, so that it tries both
+/// orders. It orders nothing in memory: the mutex is never free, and asking for it in vain is a
+/// scheduling point and nothing more.
+///
+/// Loom remembers the last access to a word only. When a word's writer has read it since another
+/// thread did, loom does not see that the write and the other's read conflict, and leaves out the
+/// order in which the write comes first. It also makes no scheduling point of a fence.
+pub(super) struct Conflict(Mutex<()>);
+
+impl Conflict {
+    pub(super) fn new() -> Self {
+        let taken = Mutex::new(());
+        std::mem::forget(taken.lock().unwrap());
+        Self(taken)
+    }
+
+    pub(super) fn pass(&self) {
+        assert!(self.0.try_lock().is_err());
     }
 }

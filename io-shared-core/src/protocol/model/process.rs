@@ -157,7 +157,10 @@ impl Words for Process {
     fn fence(&self, order: Ordering) {
         match mutant::order(Location::caller(), Operation::Fence, order) {
             Relaxed => {}
-            order => loom::sync::atomic::fence(order),
+            order => {
+                if order == SeqCst { self.region.fences.pass(); }
+                loom::sync::atomic::fence(order);
+            }
         }
     }
 
@@ -206,6 +209,7 @@ impl Word<u64> for LatestWord {
         let place = Location::caller();
         let order = mutant::order(place, Operation::Load, order);
         if !mutant::is(Mutant::Repeated(place)) {
+            self.region.latest_loads.pass();
             self.read.set(self.region.latest.load(order));
         }
         self.read.get()
@@ -232,7 +236,7 @@ impl Exchange<u64> for LatestWord {
         let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
         if publishes && mutant::is(Mutant::WakeFirst) {
             loom::sync::atomic::fence(SeqCst);
-            if self.region.consumers.iter().any(|consumer| consumer.waiting.0.load(Relaxed) != 0) {
+            if self.region.consumers.iter().any(|consumer| consumer.waiting.atom.load(Relaxed) != 0) {
                 self.region.futex.wake();
             }
         }

@@ -7,12 +7,26 @@ use std::sync::atomic::Ordering::{self, Relaxed};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::kernel::{Claim, Futex};
+use super::kernel::{Claim, Conflict, Futex};
 use super::mutant::{self, Mutant, Operation};
 use crate::protocol::Word;
 
 /// A loom atomic that knows who calls it.
-pub(super) struct Shared<A>(pub(super) A);
+pub(super) struct Shared<A> {
+    pub(super) atom: A,
+    /// For words that their writer reads too.
+    loads: Option<Conflict>,
+}
+
+impl<A> Shared<A> {
+    fn new(atom: A) -> Self {
+        Self { atom, loads: None }
+    }
+
+    fn read_by_its_writer(self) -> Self {
+        Self { loads: Some(Conflict::new()), ..self }
+    }
+}
 
 macro_rules! word {
     ($Atomic:ty, $T:ty) => {
@@ -20,7 +34,8 @@ macro_rules! word {
             #[track_caller]
             fn load(&self, order: Ordering) -> $T {
                 let place = Location::caller();
-                let value = self.0.load(mutant::order(place, Operation::Load, order));
+                self.loads.iter().for_each(Conflict::pass);
+                let value = self.atom.load(mutant::order(place, Operation::Load, order));
                 if mutant::is(Mutant::Blind(place)) { 0 } else { value }
             }
 
@@ -29,7 +44,7 @@ macro_rules! word {
                 let place = Location::caller();
                 let order = mutant::order(place, Operation::Store, order);
                 if !mutant::is(Mutant::Dropped(place)) {
-                    self.0.store(value, order);
+                    self.atom.store(value, order);
                 }
             }
         }
@@ -102,6 +117,8 @@ pub(super) struct Consumer {
 /// A region: what the processes of a scenario share.
 pub(super) struct Region {
     pub(super) latest: AtomicU64,
+    pub(super) latest_loads: Conflict,
+    pub(super) fences: Conflict,
     pub(super) retired: Shared<AtomicU8>,
     pub(super) producer: Claim,
     pub(super) consumers: Vec<Consumer>,
@@ -111,22 +128,24 @@ pub(super) struct Region {
 
 impl Region {
     pub(super) fn new(shape: Shape) -> Arc<Self> {
-        let word = || Shared(AtomicU64::new(0));
-        let flag = || Shared(AtomicU8::new(0));
+        let word = || Shared::new(AtomicU64::new(0));
+        let flag = || Shared::new(AtomicU8::new(0));
         let payload = || match shape.copied {
             false => Payload::Plain(UnsafeCell::new([0; 2])),
             true => Payload::Copied([AtomicU64::new(0), AtomicU64::new(0)]),
         };
         let consumer = || Consumer {
             waiting: flag(),
-            held: (0..shape.holds).map(|_| flag()).collect(),
-            last_seen: word(),
+            held: (0..shape.holds).map(|_| flag().read_by_its_writer()).collect(),
+            last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };
         let buffer =
             || Buffer { sequence: word(), length: word(), stamp: word(), payload: payload() };
         Arc::new(Self {
             latest: AtomicU64::new(0),
+            latest_loads: Conflict::new(),
+            fences: Conflict::new(),
             retired: flag(),
             producer: Claim::new(),
             consumers: (0..shape.consumers).map(|_| consumer()).collect(),

@@ -1,0 +1,44 @@
+//! When a role ends: Ctrl-C where a person started it, the end of its standard input where the
+//! launcher did.
+//!
+//! A terminal sends Ctrl-C to every process of a pipeline at once. Started by the launcher, a role
+//! ignores it, so that the launcher can end them one after the other with every frame accounted
+//! for. And if the launcher dies, its end of the pipe closes, so none of them stays behind.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Says whether to go on; the clones are one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn on_ctrl_c() -> Result<Stop, ctrlc::Error> {
+        let stop = Stop::default();
+        let stopper = stop.clone();
+        ctrlc::set_handler(move || stopper.set())?;
+        Ok(stop)
+    }
+
+    pub(crate) fn on_end_of_input() -> Result<Stop, ctrlc::Error> {
+        ctrlc::set_handler(|| ())?;
+        let stop = Stop::default();
+        let stopper = stop.clone();
+        thread::spawn(move || {
+            // An error is as good an end as any.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            stopper.set();
+        });
+        Ok(stop)
+    }
+
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,186 @@
+//! What is tried while somebody is killed, at each crash point in turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::process::{Fate, Process, Running};
+use super::scenarios::{Audit, consume, produce, put, read};
+use super::words::{Region, Shape};
+use crate::protocol::{Publisher, Reader, Which, Word, Words};
+
+/// The sender of the value that a consumer waits for.
+const LAST: u64 = 7;
+
+pub(super) fn consumer(fate: Fate) {
+    killed_consumer(fate, false);
+}
+
+pub(super) fn resuming_consumer(fate: Fate) {
+    killed_consumer(fate, true);
+}
+
+/// A consumer is killed; another takes its slot. The producer never runs short of buffers.
+fn killed_consumer(fate: Fate, resumes: bool) {
+    let last = 4;
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, mut publisher) = produce(&region);
+    put(&producer, &mut publisher, 0).unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    // What the victim has had: a get that returned cannot be undone by its death.
+    let had = Arc::new(AtomicU64::new(0));
+    let victim = {
+        let had = Arc::clone(&had);
+        Process::new(&region, 1).run_victim(fate, move |me| {
+            me.claim_consumer(0);
+            let reader = Reader::take_over(me, 0, resumes).unwrap();
+            loop {
+                match reader.hold(me, Which::Unseen).unwrap() {
+                    Some(hold) => {
+                        had.store(hold.sequence, Relaxed);
+                        read(me, hold);
+                        reader.release(me, hold.entry);
+                        if hold.sequence == last {
+                            return;
+                        }
+                    }
+                    None => reader.sleep(me, 0),
+                }
+            }
+        })
+    };
+    let producer = producer.run(move |me| {
+        for _ in 2..last {
+            put(me, &mut publisher, 0).unwrap();
+        }
+    });
+    victim.end();
+    let me = Process::new(&region, 2);
+    me.claim_consumer(0);
+    let reader = Reader::take_over(&me, 0, resumes).unwrap();
+    assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
+    let start = me.last_seen(0).load(Relaxed);
+    let had = had.load(Relaxed);
+    if resumes {
+        assert!(start >= had, "{had} was had, and would come again after {start}");
+    }
+    let mut audit = Audit::new(&me, &reader, start);
+    if !resumes {
+        assert!(audit.get().is_some(), "the current value is unseen");
+    }
+    producer.end();
+    audit.end(last);
+}
+
+/// A producer that puts twice, or dies.
+fn killed_producer(region: &Arc<Region>, fate: Fate, puts: u64) -> Running<()> {
+    Process::new(region, 3).run_victim(fate, move |me| {
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(me).unwrap();
+        for _ in 0..puts {
+            put(me, &mut publisher, 1).unwrap();
+        }
+    })
+}
+
+/// A producer is killed; another takes its role and puts. A consumer gets both ones' values, asleep
+/// or not.
+pub(super) fn producer(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (before, mut publisher) = produce(&region);
+    put(&before, &mut publisher, 0).unwrap();
+    before.free_claims();
+    let victim = killed_producer(&region, fate, 2);
+    let consumer = Process::new(&region, 1).run(|me| {
+        me.claim_consumer(0);
+        let reader = Reader::take_over(me, 0, false).unwrap();
+        let start = me.last_seen(0).load(Relaxed);
+        let mut audit = Audit::new(me, &reader, start);
+        audit.get_until(|_, sender| sender == LAST);
+    });
+    victim.end();
+    let me = Process::new(&region, 4);
+    me.claim_producer();
+    let mut publisher = Publisher::take_over(&me).unwrap();
+    let last = put(&me, &mut publisher, LAST).unwrap();
+    assert!((2..=4).contains(&last));
+    consumer.end();
+}
+
+/// A producer is killed, perhaps between its publish and its wake; its successor takes over and puts
+/// only if there was no value. The sleeper is woken either way.
+pub(super) fn unwoken(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (me, reader) = consume(&region, 0);
+    let victim = killed_producer(&region, fate, 1);
+    let consumer = me.run(move |me| {
+        let mut audit = Audit::new(me, &reader, 0);
+        audit.get_until(|_, _| true);
+    });
+    victim.end();
+    let me = Process::new(&region, 4);
+    me.claim_producer();
+    let mut publisher = Publisher::take_over(&me).unwrap();
+    if publisher.sequence() == 0 {
+        put(&me, &mut publisher, LAST).unwrap();
+    }
+    consumer.end();
+}
+
+/// A producer is killed and nobody follows. A value that it published is found when a slice ends.
+pub(super) fn no_successor(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (me, reader) = consume(&region, 0);
+    let victim = killed_producer(&region, fate, 1);
+    let consumer = me.run(move |me| {
+        let mut audit = Audit::new(me, &reader, 0);
+        if audit.get().is_none() {
+            reader.sleep(me, 0);
+        }
+        (me.waiting(0).load(Relaxed), reader)
+    });
+    victim.end();
+    region.futex.end_slices();
+    let (waiting, reader) = consumer.end().unwrap();
+    assert_eq!(waiting, 0);
+    let me = Process::new(&region, 1);
+    let start = me.last_seen(0).load(Relaxed);
+    let mut audit = Audit::new(&me, &reader, start);
+    let published = region.latest.load(Relaxed) as u32;
+    if start < u64::from(published) {
+        assert_eq!(audit.get(), Some(u64::from(published)));
+    }
+}
+
+/// A consumer died asleep. The producer, which may be killed at it, buries it while another consumer
+/// takes the slot and falls asleep there: that one must wake for the next value.
+pub(super) fn burial(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let me = Process::new(&region, 3);
+    me.claim_producer();
+    let mut publisher = Publisher::take_over(&me).unwrap();
+    put(&me, &mut publisher, 0).unwrap();
+    // What a consumer killed asleep leaves behind.
+    me.waiting(0).store(1, Relaxed);
+    for _ in 0..15 {
+        publisher.wake(&me);
+    }
+    me.free_claims();
+    let victim = me.run_victim(fate, move |me| {
+        me.claim_producer();
+        publisher.wake(me);
+        assert!(put(me, &mut publisher, LAST).unwrap() == 2);
+    });
+    let consumer = Process::new(&region, 1).run(|me| {
+        me.claim_consumer(0);
+        let reader = Reader::take_over(me, 0, true).unwrap();
+        Audit::new(me, &reader, 0).get_until(|_, sender| sender == LAST);
+        assert_eq!(me.waiting(0).load(Relaxed), 0);
+    });
+    if victim.end().is_none() {
+        let me = Process::new(&region, 4);
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(&me).unwrap();
+        put(&me, &mut publisher, LAST).unwrap();
+    }
+    consumer.end();
+}

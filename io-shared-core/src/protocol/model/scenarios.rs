@@ -1,0 +1,305 @@
+//! What is tried while nobody dies.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::process::{Fate, Process};
+use super::words::{Region, Shape};
+use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, watch};
+
+/// Puts a message that says its sequence and its sender.
+pub(super) fn put(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
+    let buffer = publisher.loan(me)?;
+    let sequence = publisher.sequence() + 1;
+    me.region.buffers[buffer].payload.write(message(sequence, sender));
+    let put = publisher.publish(me, 16 + sequence, 100 + sequence)?;
+    assert_eq!(put, sequence);
+    publisher.wake(me);
+    Ok(put)
+}
+
+fn message(sequence: u64, sender: u64) -> [u64; 2] {
+    let first = sequence << 8 | sender;
+    [first, !first]
+}
+
+/// What a consumer is promised, checked at each of its gets.
+pub(super) struct Audit<'a> {
+    me: &'a Process,
+    reader: &'a Reader,
+    seen: u64,
+    pub(super) sender: u64,
+}
+
+impl<'a> Audit<'a> {
+    /// Of a consumer that has had the values up to `seen`, or was too late for them.
+    pub(super) fn new(me: &'a Process, reader: &'a Reader, seen: u64) -> Self {
+        Self { me, reader, seen, sender: 0 }
+    }
+
+    /// Holds the next value, if there is one: newer than the last, with the right count of misses.
+    pub(super) fn hold(&mut self) -> Option<Hold> {
+        let hold = self.reader.hold(self.me, Which::Unseen).unwrap()?;
+        assert!(hold.sequence > self.seen, "{} comes again", hold.sequence);
+        assert_eq!(hold.missed, hold.sequence - self.seen - 1, "what was missed");
+        self.seen = hold.sequence;
+        assert_eq!(self.me.last_seen(self.reader.consumer()).load(Relaxed), hold.sequence);
+        Some(hold)
+    }
+
+    /// Reads a held value, which must be whole, and gives it back.
+    pub(super) fn read(&mut self, hold: Hold) {
+        self.sender = read(self.me, hold);
+        self.reader.release(self.me, hold.entry);
+    }
+
+    /// The sequence of the next value, if there was one.
+    pub(super) fn get(&mut self) -> Option<u64> {
+        let hold = self.hold()?;
+        self.read(hold);
+        Some(hold.sequence)
+    }
+
+    /// Gets and sleeps until `enough` is true of a value.
+    pub(super) fn get_until(&mut self, enough: impl Fn(u64, u64) -> bool) {
+        loop {
+            match self.get() {
+                Some(sequence) if enough(sequence, self.sender) => return,
+                Some(_) => {}
+                None => self.reader.sleep(self.me, 0),
+            }
+        }
+    }
+
+    /// Nothing goes on any more: the newest value is `last`, and nothing is left behind.
+    pub(super) fn end(mut self, last: u64) {
+        match self.get() {
+            Some(sequence) => assert_eq!(sequence, last, "the newest value wins"),
+            None => assert_eq!(self.seen, last, "the newest value was had"),
+        }
+        let current = self.reader.hold(self.me, Which::Current).unwrap().unwrap();
+        assert_eq!((current.sequence, current.missed), (last, 0));
+        self.read(current);
+        let consumer = self.reader.consumer();
+        assert_eq!(self.me.waiting(consumer).load(Relaxed), 0, "nobody waits any more");
+        for entry in 0..self.me.holds() {
+            assert_eq!(self.me.held(consumer, entry).load(Relaxed), 0, "nothing is held any more");
+        }
+    }
+}
+
+/// The sender of a held value, which must be whole.
+pub(super) fn read(me: &Process, hold: Hold) -> u64 {
+    let [first, second] = me.region.buffers[hold.buffer].payload.read();
+    let sender = first & 0xff;
+    assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
+    assert_eq!(me.length(hold.buffer).load(Relaxed), 16 + hold.sequence);
+    assert_eq!(me.stamp(hold.buffer).load(Relaxed), 100 + hold.sequence);
+    sender
+}
+
+pub(super) fn produce(region: &Arc<Region>) -> (Process, Publisher) {
+    let me = Process::new(region, 0);
+    me.claim_producer();
+    let publisher = Publisher::take_over(&me).unwrap();
+    (me, publisher)
+}
+
+pub(super) fn consume(region: &Arc<Region>, consumer: usize) -> (Process, Reader) {
+    let me = Process::new(region, 1 + consumer as u32);
+    me.claim_consumer(consumer);
+    let reader = Reader::take_over(&me, consumer, false).unwrap();
+    (me, reader)
+}
+
+fn put_in_a_thread(me: Process, mut publisher: Publisher, puts: u64) -> super::process::Running<()> {
+    me.run(move |me| {
+        for _ in 0..puts {
+            put(me, &mut publisher, 0).unwrap();
+        }
+    })
+}
+
+pub(super) fn one_consumer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let producer = put_in_a_thread(producer, publisher, 3);
+    let mut audit = Audit::new(&me, &reader, 0);
+    audit.get();
+    audit.get();
+    producer.end();
+    audit.end(3);
+}
+
+/// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.
+pub(super) fn held_buffer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, mut publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let mut audit = Audit::new(&me, &reader, 0);
+    let hold = audit.hold().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 3);
+    audit.read(hold);
+    audit.get();
+    producer.end();
+    audit.end(5);
+}
+
+pub(super) fn two_consumers(_: Fate) {
+    let region = Region::new(Shape::of(2, 1));
+    let (producer, mut publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let (other, other_reader) = consume(&region, 1);
+    put(&producer, &mut publisher, 0).unwrap();
+    let other_hold = Audit::new(&other, &other_reader, 0).hold().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let mut audit = Audit::new(&me, &reader, 0);
+    let hold = audit.hold().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 2);
+    let other = other.run(move |other| {
+        let mut audit = Audit::new(other, &other_reader, 1);
+        audit.read(other_hold);
+        audit.get();
+        (audit.seen, other_reader)
+    });
+    audit.read(hold);
+    audit.get();
+    let (seen, other_reader) = other.end().unwrap();
+    producer.end();
+    audit.end(5);
+    Audit::new(&me, &other_reader, seen).end(5);
+}
+
+pub(super) fn one_sleeper(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let producer = put_in_a_thread(producer, publisher, 3);
+    let mut audit = Audit::new(&me, &reader, 0);
+    audit.get_until(|sequence, _| sequence == 3);
+    producer.end();
+    audit.end(3);
+}
+
+pub(super) fn two_sleepers(_: Fate) {
+    let region = Region::new(Shape::of(2, 1));
+    let (producer, publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let (other, other_reader) = consume(&region, 1);
+    let producer = put_in_a_thread(producer, publisher, 2);
+    let other = other.run(move |other| {
+        Audit::new(other, &other_reader, 0).get_until(|sequence, _| sequence == 2);
+    });
+    let mut audit = Audit::new(&me, &reader, 0);
+    audit.get_until(|sequence, _| sequence == 2);
+    other.end();
+    producer.end();
+    audit.end(2);
+}
+
+/// Both entries hold a value; the first is given back in another thread while this one gets a third,
+/// into the same entry if it is free by then.
+pub(super) fn two_holds(_: Fate) {
+    let region = Region::new(Shape::of(1, 2));
+    let (producer, mut publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let mut audit = Audit::new(&me, &reader, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let first = audit.hold().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let second = audit.hold().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 2);
+    let dropper = Process::new(&region, 1).run(move |me| {
+        read(me, first);
+        Reader::release_entry(me, 0, first.entry);
+    });
+    match reader.hold(&me, Which::Unseen) {
+        Ok(third) => {
+            let third = third.unwrap();
+            assert_eq!(third.entry, first.entry);
+            assert_eq!(third.missed, third.sequence - 3);
+            audit.seen = third.sequence;
+            audit.read(third);
+        }
+        Err(fault) => assert_eq!(fault, Fault::AlreadyHeld),
+    }
+    audit.read(second);
+    dropper.end();
+    producer.end();
+    audit.end(5);
+}
+
+/// No consumers and two buffers: the second put from now opens the buffer that is being copied.
+pub(super) fn observer(_: Fate) {
+    let region = Region::new(Shape { copied: true, ..Shape::of(0, 0) });
+    let (producer, mut publisher) = produce(&region);
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 2);
+    let me = Process::new(&region, 1);
+    let copied = watch(&me, |buffer, length| Some((me.region.buffers[buffer].payload.read(), length)));
+    match copied {
+        Ok(value) => {
+            let (sequence, stamp, (payload, length)) = value.unwrap();
+            assert_eq!(payload, message(sequence, 0), "a copy is whole");
+            assert_eq!((length, stamp), (16 + sequence, 100 + sequence));
+        }
+        Err(fault) => assert_eq!(fault, Fault::Busy),
+    }
+    producer.end();
+}
+
+/// The producer puts the second value only when it sees that the first was had.
+pub(super) fn in_step(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, mut publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    let producer = producer.run(move |producer| {
+        let mut last = put(producer, &mut publisher, 0).unwrap();
+        for _ in 0..2 {
+            if producer.last_seen(0).load(Relaxed) == last {
+                last = put(producer, &mut publisher, 0).unwrap();
+            }
+        }
+        last
+    });
+    let mut audit = Audit::new(&me, &reader, 0);
+    for _ in 0..3 {
+        let before = audit.seen;
+        if let Some(sequence) = audit.get() {
+            assert_eq!(sequence, before + 1, "nothing is missed");
+        }
+    }
+    let last = producer.end().unwrap();
+    audit.end(last);
+}
+
+/// A producer whose descriptors were closed under it, with a full loan in hand, and its successor.
+pub(super) fn stale_producer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (stale, mut publisher) = produce(&region);
+    let (consumer, reader) = consume(&region, 0);
+    let buffer = publisher.loan(&stale).unwrap();
+    region.buffers[buffer].payload.write(message(1, 1));
+    stale.free_claims();
+    let successor = Process::new(&region, 9).run(|me| {
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(me).unwrap();
+        put(me, &mut publisher, 2).unwrap()
+    });
+    let published = publisher.publish(&stale, 17, 101);
+    let last = successor.end().unwrap();
+    match published {
+        Ok(sequence) => assert_eq!((sequence, last), (1, 2)),
+        Err(fault) => assert_eq!((fault, last), (Fault::RoleLost, 1)),
+    }
+    assert_eq!(publisher.loan(&stale), Err(Fault::RoleLost), "told at the next loan at the latest");
+    let mut audit = Audit::new(&consumer, &reader, 0);
+    assert_eq!(audit.get(), Some(last));
+    assert_eq!(audit.sender, 2, "the successor's value stands");
+    audit.end(last);
+}

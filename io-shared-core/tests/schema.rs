@@ -1,0 +1,439 @@
+//! Schemas of every kind: out as JSON and back, compared, and read from hostile text.
+
+use io_shared_core::Schema;
+use io_shared_core::message::Shape;
+use io_shared_core::schema::json::{MAX_DEPTH, MAX_TEXT};
+use io_shared_core::schema::{Field, Scalar, SchemaError, Struct, Type};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+fn array(count: usize, element: Type) -> Type {
+    Type::Array {
+        count,
+        element: Box::new(element),
+    }
+}
+
+fn slice(element: Type) -> Type {
+    Type::Slice {
+        element: Box::new(element),
+    }
+}
+
+/// A struct laid out as `repr(C)` does, with a field for each gap.
+fn layout(name: &str, fields: Vec<(String, Type, String)>) -> Type {
+    let align = fields
+        .iter()
+        .map(|(_, ty, _)| ty.shape().align)
+        .max()
+        .unwrap_or(1);
+    let mut layout = Struct::new(
+        name,
+        Shape {
+            size: 0,
+            align,
+            element: None,
+        },
+    );
+    for (i, (name, ty, remark)) in fields.into_iter().enumerate() {
+        layout = pad(layout, ty.shape().align, &format!("_pad{i}"));
+        let offset = layout.shape.size;
+        layout.shape.size += ty.shape().size;
+        layout.shape.element = ty.shape().element;
+        layout = layout.field(Field::new(&name, offset, ty).unit(&remark).doc(&remark));
+    }
+    if layout.shape.element.is_none() {
+        pad(layout, align, "_end").into()
+    } else {
+        layout.into()
+    }
+}
+
+fn pad(mut layout: Struct, align: usize, name: &str) -> Struct {
+    let offset = layout.shape.size;
+    layout.shape.size = offset.next_multiple_of(align);
+    match layout.shape.size - offset {
+        0 => layout,
+        gap => layout.field(Field::new(
+            name,
+            offset,
+            array(gap, Type::Scalar(Scalar::U8)),
+        )),
+    }
+}
+
+fn leaves() -> impl Strategy<Value = Type> {
+    prop_oneof![
+        4 => select(Scalar::ALL).prop_map(Type::Scalar),
+        1 => (1..100usize).prop_map(Type::Text),
+    ]
+}
+
+fn sized() -> impl Strategy<Value = Type> {
+    leaves().prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            (0..5usize, inner.clone()).prop_map(|(count, ty)| array(count, ty)),
+            structs(inner, Just(None)),
+        ]
+    })
+}
+
+fn structs(
+    fields: impl Strategy<Value = Type>,
+    tail: impl Strategy<Value = Option<Type>>,
+) -> impl Strategy<Value = Type> {
+    let remark = prop_oneof![Just(String::new()), any::<String>()];
+    (
+        "[a-zA-Zäλ_][a-z0-9]{0,3}",
+        proptest::collection::vec((fields, remark), 0..6),
+        tail,
+    )
+        .prop_map(|(name, fields, tail)| {
+            let tail = tail.map(|ty| (ty, String::new()));
+            let numbered = fields.into_iter().chain(tail).enumerate();
+            let fields = numbered
+                .map(|(i, (ty, remark))| (format!("f{i}"), ty, remark))
+                .collect();
+            layout(&name, fields)
+        })
+}
+
+fn types() -> impl Strategy<Value = Type> {
+    let tail = || {
+        sized()
+            .prop_filter("elements have bytes", |ty| ty.shape().size > 0)
+            .prop_map(slice)
+    };
+    prop_oneof![
+        1 => sized(),
+        1 => tail(),
+        3 => structs(sized(), tail().prop_map(Some)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_schema_comes_back_from_its_json(ty in types()) {
+        let schema = Schema::new(ty);
+        let text = schema.to_json();
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        let back = Schema::from_json(&text);
+        prop_assert_eq!(back.as_ref(), Ok(&schema));
+        prop_assert_eq!(back.unwrap().to_json(), text);
+    }
+
+    #[test]
+    fn schemas_differ_in_a_line_exactly_when_their_hashes_differ(a in types(), b in types()) {
+        let (a, b) = (Schema::new(a), Schema::new(b));
+        prop_assert_eq!(a.hash() == b.hash(), a.differences(&b).is_empty());
+        prop_assert_eq!(a.differences(&b).len(), b.differences(&a).len());
+        prop_assert_eq!(a.differences(&a), Vec::<String>::new());
+    }
+
+    #[test]
+    fn damaged_text_is_an_error_or_a_schema_that_holds_together(
+        ty in types(), at in any::<Index>(), with in "[0-9a-z\"{}\\[\\]:,|<.\\\\-]{0,3}", gone in 0..4usize,
+    ) {
+        let whole = Schema::new(ty);
+        let mut text: Vec<char> = whole.to_json().chars().collect();
+        let at = at.index(text.len());
+        let end = (at + gone).min(text.len());
+        text.splice(at..end, with.chars());
+        let text: String = text.into_iter().collect();
+        if let Ok(schema) = Schema::from_json(&text) {
+            let again = Schema::from_json(&schema.to_json());
+            let same = whole.differences(&schema).is_empty();
+            prop_assert_eq!(whole.hash() == schema.hash(), same);
+            prop_assert_eq!(again, Ok(schema));
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in any::<String>()) {
+        let _ = Schema::from_json(&text);
+    }
+}
+
+fn point(fields: &str, size: usize) -> String {
+    format!(r#"{{"struct":"P","size":{size},"align":4,"fields":[{fields}]}}"#)
+}
+
+#[test]
+fn text_that_contradicts_itself_is_refused_with_the_place() {
+    let cases: &[(String, &str)] = &[
+        (
+            "{".into(),
+            "the text is not JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            "7".into(),
+            "the message: a type is a code or has one of the keys `struct`, `array`, `slice`",
+        ),
+        (
+            r#"">f4""#.into(),
+            "the message: `>f4` is not the code of a type",
+        ),
+        (
+            r#""|O""#.into(),
+            "the message: `|O` is not the code of a type",
+        ),
+        (
+            r#""|S0""#.into(),
+            "the message: `|S0` is not the code of a type",
+        ),
+        (
+            r#""|S01""#.into(),
+            "the message: `|S01` is not the code of a type",
+        ),
+        (
+            r#""|S+1""#.into(),
+            "the message: `|S+1` is not the code of a type",
+        ),
+        (
+            r#""|S18446744073709551615""#.into(),
+            "the message: larger than memory",
+        ),
+        (
+            r#"{"array":-1,"of":"<f4"}"#.into(),
+            "the message: key `array` must be there and be a whole number",
+        ),
+        (
+            r#"{"array":2}"#.into(),
+            "the message: key `of` must be there and be a type",
+        ),
+        (
+            r#"{"array":4611686018427387904,"of":"<f4"}"#.into(),
+            "the message: larger than memory",
+        ),
+        (
+            r#"{"slice":{"slice":"<f4"}}"#.into(),
+            "field `[]`: a slice is the whole message or its last field, and its elements have bytes",
+        ),
+        (
+            r#"{"slice":{"array":0,"of":"<f4"}}"#.into(),
+            "the message: a slice is the whole message or its last field, and its elements have bytes",
+        ),
+        (
+            point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 8),
+            "the message: its fields make 4 bytes, found a size of 8",
+        ),
+        (
+            point(r#"{"name":"x","offset":4,"type":"<f4"}"#, 8),
+            "field `x`: expected at 0, where the field before ends, found at 4",
+        ),
+        (
+            point(
+                r#"{"name":"x","offset":0,"type":"|u1"},{"name":"y","offset":1,"type":"<f4"}"#,
+                5,
+            ),
+            "field `y`: an alignment of 4 is not possible here",
+        ),
+        (
+            point(r#"{"name":"x","offset":0,"type":"<f8"}"#, 8),
+            "the message: an alignment of 4 is not possible here",
+        ),
+        (
+            point(r#"{"name":"x","offset":0,"type":"|u1"}"#, 1),
+            "the message: an alignment of 4 is not possible here",
+        ),
+        (
+            point(
+                r#"{"name":"x","offset":0,"type":"<f4"},{"name":"x","offset":4,"type":"<f4"}"#,
+                8,
+            ),
+            "field `x`: the name is there twice",
+        ),
+        (
+            point(r#"{"name":"","offset":0,"type":"<f4"}"#, 4),
+            "the message: `` is not a name",
+        ),
+        (
+            point(r#"{"name":"x\u001b[2J","offset":0,"type":"<f4"}"#, 4),
+            "the message: `x\\u{1b}[2J` is not a name",
+        ),
+        (
+            point(r#"{"name":"x\u202e","offset":0,"type":"<f4"}"#, 4),
+            "the message: `x\\u{202e}` is not a name",
+        ),
+        (
+            point(r#"{"name":"x;y","offset":0,"type":"<f4"}"#, 4),
+            "the message: `x;y` is not a name",
+        ),
+        (
+            point("7", 4),
+            "the message: key `fields` must be there and be a list of objects",
+        ),
+        (
+            point(
+                r#"{"name":"x","offset":0,"type":{"slice":"<f4"}},{"name":"y","offset":0,"type":"<f4"}"#,
+                4,
+            ),
+            "field `x`: a slice is the whole message or its last field, and its elements have bytes",
+        ),
+        (
+            point(
+                &format!(
+                    r#"{{"name":"p","offset":0,"type":{}}}"#,
+                    point(r#"{"name":"x","offset":0,"type":{"slice":"<f4"}}"#, 0)
+                ),
+                0,
+            ),
+            "field `p.x`: a slice is the whole message or its last field, and its elements have bytes",
+        ),
+        (
+            r#"{"struct":"P","size":0,"align":0,"fields":[]}"#.into(),
+            "the message: an alignment of 0 is not possible here",
+        ),
+        (
+            r#"{"struct":"P","size":0,"align":1073741824,"fields":[]}"#.into(),
+            "the message: an alignment of 1073741824 is not possible here",
+        ),
+        (
+            point(
+                r#"{"name":"x","offset":0,"type":{"array":9223372036854775807,"of":"|u1"}},{"name":"y","offset":9223372036854775807,"type":"|u1"}"#,
+                8,
+            ),
+            "field `y`: larger than memory",
+        ),
+    ];
+    for (text, error) in cases {
+        let refusal = Schema::from_json(text).unwrap_err().to_string();
+        assert_eq!(&refusal, error, "{text}");
+    }
+}
+
+#[test]
+fn text_that_is_long_or_deep_is_refused_early() {
+    let long = format!("\"{}\"", " ".repeat(MAX_TEXT));
+    assert_eq!(
+        Schema::from_json(&long),
+        Err(SchemaError::TooLong {
+            limit: MAX_TEXT,
+            found: MAX_TEXT + 2
+        })
+    );
+    let nested =
+        |depth: usize| r#"{"array":1,"of":"#.repeat(depth - 1) + "\"|u1\"" + &"}".repeat(depth - 1);
+    assert!(Schema::from_json(&nested(MAX_DEPTH)).is_ok());
+    assert!(matches!(
+        Schema::from_json(&nested(MAX_DEPTH + 1)),
+        Err(SchemaError::TooDeep {
+            limit: MAX_DEPTH,
+            ..
+        })
+    ));
+    assert!(matches!(
+        Schema::from_json(&"[".repeat(100_000)),
+        Err(SchemaError::Json(_))
+    ));
+    // Structs take most JSON per level, and the deepest one still fits in the parser's limit.
+    let structs = (1..MAX_DEPTH).fold("\"|u1\"".to_owned(), |inner, _| {
+        format!(r#"{{"struct":"S","size":1,"align":1,"fields":[{{"name":"s","offset":0,"type":{inner}}}]}}"#)
+    });
+    assert!(Schema::from_json(&structs).is_ok());
+}
+
+#[test]
+fn keys_of_later_versions_are_passed_over() {
+    let later = r#"{"struct":"P","size":4,"since":[1,{"a":2}],"align":4,"fields":
+        [{"name":"x","frame":"base","offset":0,"type":"<f4"}]}"#;
+    let schema = Schema::from_json(later).unwrap();
+    assert_eq!(
+        schema.to_json(),
+        point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 4)
+    );
+}
+
+#[test]
+fn each_differing_field_has_a_line_with_both_sides() {
+    let f32s = || Type::Scalar(Scalar::F32);
+    let field = |name: &str, ty| (name.to_owned(), ty, String::new());
+    let cloud = |point: Type, last: Option<(String, Type, String)>| {
+        let mut fields = vec![
+            field("frame", Type::Scalar(Scalar::U64)),
+            field("pose", array(3, f32s())),
+            field("kind", Type::Text(4)),
+        ];
+        fields.push(last.unwrap_or_else(|| field("points", slice(point))));
+        Schema::new(layout("Cloud", fields))
+    };
+    let of = |fields| layout("Point", fields);
+    let program = cloud(
+        of(vec![
+            field("x", f32s()),
+            field("i", Type::Scalar(Scalar::U16)),
+            field("ring", Type::Scalar(Scalar::U16)),
+        ]),
+        None,
+    );
+    let channel = cloud(
+        of(vec![
+            field("x", Type::Scalar(Scalar::F64)),
+            field("i", f32s()),
+            field("tag", Type::Text(4)),
+        ]),
+        None,
+    );
+    assert_eq!(
+        program.differences(&channel),
+        [
+            "field `points[].x`: channel has <f8 at 0, this program <f4 at 0",
+            "field `points[].i`: channel has <f4 at 8, this program <u2 at 4",
+            "field `points[].ring`: channel has none, this program <u2 at 6",
+            "field `points[].tag`: channel has |S4 at 12, this program none",
+        ]
+    );
+    let other = cloud(
+        f32s(),
+        Some(field("points", array(2, of(vec![field("x", f32s())])))),
+    );
+    assert_eq!(
+        program.differences(&other),
+        [
+            "field `points`: channel has [struct Point of 4 bytes; 2] at 24, \
+             this program [struct Point of 8 bytes] at 24",
+            "field `points[].i`: channel has none, this program <u2 at 4",
+            "field `points[].ring`: channel has none, this program <u2 at 6",
+        ]
+    );
+    assert_eq!(
+        program.differences(&Schema::new(slice(f32s()))),
+        ["the message: channel has [<f4], this program struct Cloud of 24 bytes"]
+    );
+}
+
+#[test]
+fn a_size_or_order_is_told_where_no_field_differs() {
+    let shape = |align| Shape {
+        size: 16,
+        align,
+        element: None,
+    };
+    let x = || Field::new("x", 0, array(16, Type::Scalar(Scalar::U8)));
+    let (narrow, wide) = (
+        Struct::new("A", shape(1)).field(x()),
+        Struct::new("A", shape(16)).field(x()),
+    );
+    assert_eq!(
+        Schema::new(narrow.into()).differences(&Schema::new(wide.into())),
+        ["the message: channel has 16 bytes aligned to 16, this program 16 bytes aligned to 1"]
+    );
+    let empty = |name| Field::new(name, 0, array(0, Type::Scalar(Scalar::U8)));
+    let tick = || {
+        Struct::new(
+            "Tick",
+            Shape {
+                size: 0,
+                align: 1,
+                element: None,
+            },
+        )
+    };
+    let one = Schema::new(tick().field(empty("a")).field(empty("b")).into());
+    let two = Schema::new(tick().field(empty("b")).field(empty("a")).into());
+    assert_eq!(
+        one.differences(&two),
+        ["the message: channel has the fields in the order b, a, this program a, b"]
+    );
+    assert_ne!(one.hash(), two.hash());
+}

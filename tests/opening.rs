@@ -1,0 +1,415 @@
+//! Who creates, who waits, who is refused: opening, replacing and removing channels.
+
+mod common;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant};
+
+use common::{TestName, eventually};
+use io_shared::{Channel, Error, ErrorKind, Message};
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Pose {
+    x: f32,
+    intensity: f32,
+}
+
+mod later {
+    use io_shared::Message;
+
+    #[derive(Clone, Copy, Message)]
+    #[repr(C)]
+    pub struct Pose {
+        pub x: f32,
+        pub intensity: u16,
+        pub _pad: u16,
+    }
+}
+
+fn is_mismatch(error: &Error, holders: usize) -> bool {
+    matches!(error.kind(), ErrorKind::Mismatch { holders: found, .. } if found.len() == holders)
+}
+
+#[test]
+fn either_side_may_start_first() {
+    let name = TestName::new("either");
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    assert_eq!(*consumer.get().unwrap(), 1);
+
+    // A consumer that cannot know how large the channel is waits for who does.
+    let name = TestName::new("either-slice");
+    let waiting = name.to_string();
+    let thread = std::thread::spawn(move || {
+        let mut consumer = Channel::<[u8]>::named(waiting).consumer().unwrap();
+        consumer.get_timeout(Duration::from_secs(2)).unwrap().len()
+    });
+    std::thread::sleep(Duration::from_millis(20));
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(10).producer().unwrap();
+    producer.put(b"hello").unwrap();
+    assert_eq!(thread.join().unwrap(), 5);
+}
+
+#[test]
+fn a_value_outlives_its_producer_and_sequences_go_on() {
+    let name = TestName::new("outlives");
+    for sequence in 1..=50 {
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        assert_eq!(producer.seq(), sequence - 1);
+        assert_eq!(producer.put(&sequence).unwrap(), sequence);
+    }
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let value = consumer.get().unwrap();
+    assert_eq!((*value, value.missed()), (50, 0));
+}
+
+#[test]
+fn a_second_producer_is_refused_by_the_pid_of_the_first() {
+    let name = TestName::new("second");
+    let first = io_shared::producer::<u64>(&name).unwrap();
+    let open = name.to_string();
+    for error in [
+        io_shared::producer::<u64>(&name).unwrap_err(),
+        std::thread::spawn(move || io_shared::producer::<u64>(&open).unwrap_err()).join().unwrap(),
+    ] {
+        let ErrorKind::RoleTaken { holder } = error.kind() else { panic!("{error}") };
+        assert_eq!(holder.pid, Some(std::process::id()));
+    }
+    drop(first);
+    assert!(io_shared::producer::<u64>(&name).is_ok());
+}
+
+#[test]
+fn another_type_is_refused_field_by_field_while_somebody_lives_there() {
+    let name = TestName::new("type");
+    let producer = io_shared::producer::<Pose>(&name).unwrap();
+    for error in [
+        io_shared::consumer::<later::Pose>(&name).unwrap_err(),
+        io_shared::producer::<later::Pose>(&name).unwrap_err(),
+        Channel::<later::Pose>::named(&*name)
+            .open_timeout(Duration::ZERO)
+            .observer()
+            .unwrap_err(),
+    ] {
+        let text = error.to_string();
+        let line = "field `intensity`: channel has <f4 at 4, this program <u2 at 4";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains(&*name), "{text}");
+    }
+    let error = io_shared::producer::<later::Pose>(&name).unwrap_err();
+    assert!(is_mismatch(&error, 1), "{error}");
+    drop(producer);
+    // Nobody lives there: a producer of the new shape needs no clean-up.
+    assert!(io_shared::producer::<later::Pose>(&name).is_ok());
+}
+
+#[test]
+fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
+    let name = TestName::new("replacement");
+    drop(io_shared::producer::<Pose>(&name).unwrap());
+    let open = |timeout| {
+        Channel::<later::Pose>::named(&*name).open_timeout(Duration::from_millis(timeout))
+    };
+    let started = Instant::now();
+    let error = open(100).consumer().unwrap_err();
+    assert!(is_mismatch(&error, 0), "{error}");
+    assert!(started.elapsed() >= Duration::from_millis(100));
+    assert!(started.elapsed() < Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| open(2000).consumer().map(drop));
+        std::thread::sleep(Duration::from_millis(20));
+        let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn options_mean_at_least_and_say_both_numbers_when_there_is_less() {
+    let name = TestName::new("options");
+    let living = Channel::<[u8]>::named(&*name).capacity(100).consumers(2).consumer().unwrap();
+    let open = || Channel::<[u8]>::named(&*name);
+    assert!(open().capacity(50).consumers(1).producer().is_ok());
+    for (channel, line) in [
+        (open().capacity(101), "capacity: channel has 100, this program wants at least 101"),
+        (open().consumers(3), "consumers: channel has 2, this program wants at least 3"),
+        (open().holds(2), "holds: channel has 1, this program wants at least 2"),
+    ] {
+        let error = channel.clone().producer().unwrap_err();
+        assert!(is_mismatch(&error, 1), "{error}");
+        assert!(error.to_string().contains(line), "{error}");
+        let error = channel.open_timeout(Duration::ZERO).consumer().unwrap_err();
+        assert!(error.to_string().contains(line), "{error}");
+    }
+    drop(living);
+    assert_eq!(open().capacity(101).producer().unwrap().capacity(), 101);
+}
+
+#[test]
+fn bad_names_sizes_and_options_are_typed_errors() {
+    let name = TestName::new("bad");
+    let open = || Channel::<[u8]>::named(&*name).capacity(8);
+    assert!(matches!(
+        Channel::<u64>::named("a/b").producer().unwrap_err().kind(),
+        ErrorKind::BadName { .. }
+    ));
+    assert!(matches!(
+        open().capacity("5MB").producer().unwrap_err().kind(),
+        ErrorKind::BadSize { .. }
+    ));
+    for channel in [
+        open().consumers(0),
+        open().consumers(254),
+        open().consumers(usize::MAX),
+        open().holds(0),
+        open().holds(5),
+        open().consumers(100).holds(3),
+        open().capacity(u64::MAX / 2),
+        open().elements(usize::MAX),
+    ] {
+        let error = channel.clone().producer().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{channel:?}: {error}");
+    }
+    for consumer in ["", &"x".repeat(64)] {
+        let error = open().consumer_as(consumer).consumer().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
+    }
+    assert!(!name.path().exists(), "nothing is left of what was refused");
+    // A producer that does not say how large it gets is told so, instead of waiting for ever.
+    let error = Channel::<[u8]>::named(&*name).producer().unwrap_err();
+    assert!(error.to_string().contains(".capacity(\"5M\")"), "{error}");
+    let error = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer();
+    assert_eq!(*error.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn the_mode_is_exact_whatever_the_umask() {
+    let name = TestName::new("mode");
+    let _producer = Channel::<u64>::named(&*name).mode(0o666).producer().unwrap();
+    let mode = std::fs::metadata(name.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o666);
+    let name = TestName::new("mode-default");
+    let _producer = io_shared::producer::<u64>(&name).unwrap();
+    let mode = std::fs::metadata(name.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn all_memory_is_reserved_at_creation() {
+    let name = TestName::new("reserved");
+    let _producer = Channel::<[u8]>::named(&*name).capacity("5M").producer().unwrap();
+    let metadata = std::fs::metadata(name.path()).unwrap();
+    assert!(metadata.blocks() * 512 >= metadata.len(), "no holes");
+    assert!(metadata.len() <= 3 * (5 << 20) + 16384, "{}", metadata.len());
+}
+
+#[test]
+fn more_than_there_is_room_for_is_an_error_and_leaves_nothing() {
+    let name = TestName::new("full");
+    let error = Channel::<[u8]>::named(&*name).capacity(1u64 << 50).producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
+    assert!(error.to_string().contains("--shm-size"), "{error}");
+    assert!(!name.path().exists());
+}
+
+#[test]
+fn whatever_is_not_ours_is_refused_and_left_alone() {
+    let name = TestName::new("foreign");
+    let path = name.path();
+    let check = |what: &str| {
+        for error in [
+            io_shared::producer::<u64>(&name).unwrap_err(),
+            io_shared::consumer::<u64>(&name).unwrap_err(),
+            Channel::<u64>::named(&*name).observer().unwrap_err(),
+            Channel::remove(&name).unwrap_err(),
+        ] {
+            assert!(matches!(error.kind(), ErrorKind::NotARegion { .. }), "{what}: {error}");
+        }
+    };
+    for length in [0, 1, 127, 128, 5000] {
+        std::fs::write(&path, vec![0x41; length]).unwrap();
+        check(&format!("{length} bytes"));
+        assert_eq!(std::fs::read(&path).unwrap(), vec![0x41; length]);
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    check("a directory");
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+    check("a link");
+    std::fs::remove_file(&path).unwrap();
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    check("a FIFO");
+    std::fs::remove_file(&path).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    check("a socket");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_truncated_or_altered_header_is_corrupt() {
+    let name = TestName::new("corrupt");
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    let whole = std::fs::read(name.path()).unwrap();
+    let check = |bytes: &[u8], what: &str| {
+        std::fs::write(name.path(), bytes).unwrap();
+        for error in [
+            io_shared::producer::<u64>(&name).unwrap_err(),
+            Channel::<u64>::named(&*name).observer().unwrap_err(),
+        ] {
+            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{what}: {error}");
+        }
+    };
+    check(&whole[..200], "truncated");
+    check(&whole[..whole.len() - 1], "truncated by one");
+    let code = whole.windows(3).position(|code| code == b"<u8").expect("the schema's type code");
+    for at in [16, 24, 50, 80, 127, code, code + 2] {
+        let mut altered = whole.clone();
+        altered[at] ^= 0x10;
+        check(&altered, &format!("altered at {at}"));
+    }
+    std::fs::write(name.path(), &whole).unwrap();
+    assert!(io_shared::producer::<u64>(&name).is_ok());
+}
+
+#[test]
+fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
+    let name = TestName::new("version");
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    let mut bytes = std::fs::read(name.path()).unwrap();
+    bytes[8] = 2;
+    std::fs::write(name.path(), &bytes).unwrap();
+    let error =
+        Channel::<u64>::named(&*name).open_timeout(Duration::ZERO).consumer().unwrap_err();
+    assert!(error.to_string().contains("layout version: channel has 2"), "{error}");
+    assert!(io_shared::producer::<u64>(&name).is_ok());
+}
+
+#[test]
+fn peers_of_a_removed_channel_say_replaced_at_once() {
+    let name = TestName::new("removed");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let mut observer = Channel::<u64>::named(&*name).observer().unwrap();
+    producer.put(&1).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            drop(consumer.get().unwrap());
+            consumer.get().map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        let loan = producer.loan().unwrap();
+        Channel::remove(&name).unwrap();
+        let removed = Instant::now();
+        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
+        assert_eq!(*waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Replaced);
+        assert!(removed.elapsed() < Duration::from_millis(200));
+    });
+    assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
+    assert_eq!(*observer.copy().unwrap_err().kind(), ErrorKind::Replaced);
+    assert_eq!(*Channel::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
+    for rename in [false, true] {
+        let name = TestName::new("deleted");
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        if rename {
+            let other = TestName::new("other");
+            drop(io_shared::producer::<u64>(&other).unwrap());
+            std::fs::rename(other.path(), name.path()).unwrap();
+        } else {
+            std::fs::remove_file(name.path()).unwrap();
+        }
+        let started = Instant::now();
+        // Peers that never sleep, too.
+        eventually("the producer notices", || {
+            producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+        });
+        eventually("the consumer notices", || {
+            consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+        });
+        assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
+        // And do not forget it.
+        assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
+    }
+}
+
+#[test]
+fn handles_that_reopen_go_on_in_the_new_channel() {
+    let name = TestName::new("reopen");
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(8).reopen(true).producer().unwrap();
+    let mut consumer = Channel::<[u8]>::named(&*name).reopen(true).consumer().unwrap();
+    for round in 0..3u8 {
+        producer.put(&[round]).unwrap();
+        assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), [round]);
+        let loan = producer.loan_len(1).unwrap();
+        Channel::remove(&name).unwrap();
+        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
+        // There is no new channel yet: nothing to get, and the deadline holds.
+        assert!(consumer.try_get().unwrap().is_none());
+        let started = Instant::now();
+        let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn sixty_four_openers_at_once_meet_in_one_channel() {
+    let name = TestName::new("race");
+    let barrier = std::sync::Barrier::new(64);
+    std::thread::scope(|scope| {
+        let openers: Vec<_> = (0..64)
+            .map(|i| {
+                let (name, barrier) = (&name, &barrier);
+                scope.spawn(move || {
+                    let channel = Channel::<u64>::named(&**name).consumers(63);
+                    barrier.wait();
+                    if i == 0 {
+                        let mut producer = channel.producer().unwrap();
+                        barrier.wait();
+                        producer.put(&42).unwrap();
+                        None
+                    } else {
+                        let mut consumer = channel.consumer().unwrap();
+                        barrier.wait();
+                        Some(*consumer.get_timeout(Duration::from_secs(2)).unwrap())
+                    }
+                })
+            })
+            .collect();
+        for opener in openers {
+            assert!(opener.join().unwrap().is_none_or(|value| value == 42));
+        }
+    });
+}
+
+#[test]
+fn different_types_created_at_once_leave_one_winner_and_errors_that_show_both() {
+    for _ in 0..20 {
+        let name = TestName::new("types");
+        let barrier = std::sync::Barrier::new(2);
+        let (a, b) = std::thread::scope(|scope| {
+            let a = scope.spawn(|| {
+                barrier.wait();
+                let producer = io_shared::producer::<Pose>(&name);
+                barrier.wait();
+                producer.map(drop)
+            });
+            let b = scope.spawn(|| {
+                barrier.wait();
+                let producer = io_shared::producer::<later::Pose>(&name);
+                barrier.wait();
+                producer.map(drop)
+            });
+            (a.join().unwrap(), b.join().unwrap())
+        });
+        assert_ne!(a.is_ok(), b.is_ok(), "{a:?} {b:?}");
+        let error = a.and(b).unwrap_err();
+        assert!(error.to_string().contains("<f4") && error.to_string().contains("<u2"), "{error}");
+    }
+}
