@@ -1,7 +1,7 @@
-//! Facade.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub use io_shared_channel::*;
 #[doc(hidden)]
 pub use io_shared_channel::private;
+pub use io_shared_channel::*;
 pub use io_shared_derive::Message;

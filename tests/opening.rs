@@ -47,7 +47,10 @@ fn either_side_may_start_first() {
         consumer.get_timeout(Duration::from_secs(2)).unwrap().len()
     });
     std::thread::sleep(Duration::from_millis(20));
-    let mut producer = Channel::<[u8]>::named(&*name).capacity(10).producer().unwrap();
+    let mut producer = Channel::<[u8]>::named(&*name)
+        .capacity(10)
+        .producer()
+        .unwrap();
     producer.put(b"hello").unwrap();
     assert_eq!(thread.join().unwrap(), 5);
 }
@@ -72,9 +75,13 @@ fn a_second_producer_is_refused_by_the_pid_of_the_first() {
     let open = name.to_string();
     for error in [
         io_shared::producer::<u64>(&name).unwrap_err(),
-        std::thread::spawn(move || io_shared::producer::<u64>(&open).unwrap_err()).join().unwrap(),
+        std::thread::spawn(move || io_shared::producer::<u64>(&open).unwrap_err())
+            .join()
+            .unwrap(),
     ] {
-        let ErrorKind::RoleTaken { holder } = error.kind() else { panic!("{error}") };
+        let ErrorKind::RoleTaken { holder } = error.kind() else {
+            panic!("{error}")
+        };
         assert_eq!(holder.pid, Some(std::process::id()));
     }
     drop(first);
@@ -128,13 +135,26 @@ fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
 #[test]
 fn options_mean_at_least_and_say_both_numbers_when_there_is_less() {
     let name = TestName::new("options");
-    let living = Channel::<[u8]>::named(&*name).capacity(100).consumers(2).consumer().unwrap();
+    let living = Channel::<[u8]>::named(&*name)
+        .capacity(100)
+        .consumers(2)
+        .consumer()
+        .unwrap();
     let open = || Channel::<[u8]>::named(&*name);
     assert!(open().capacity(50).consumers(1).producer().is_ok());
     for (channel, line) in [
-        (open().capacity(101), "capacity: channel has 100, this program wants at least 101"),
-        (open().consumers(3), "consumers: channel has 2, this program wants at least 3"),
-        (open().holds(2), "holds: channel has 1, this program wants at least 2"),
+        (
+            open().capacity(101),
+            "capacity: channel has 100, this program wants at least 101",
+        ),
+        (
+            open().consumers(3),
+            "consumers: channel has 2, this program wants at least 3",
+        ),
+        (
+            open().holds(2),
+            "holds: channel has 1, this program wants at least 2",
+        ),
     ] {
         let error = channel.clone().producer().unwrap_err();
         assert!(is_mismatch(&error, 1), "{error}");
@@ -169,24 +189,35 @@ fn bad_names_sizes_and_options_are_typed_errors() {
         open().elements(usize::MAX),
     ] {
         let error = channel.clone().producer().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{channel:?}: {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::BadOption { .. }),
+            "{channel:?}: {error}"
+        );
     }
     for consumer in ["", &"x".repeat(64)] {
         let error = open().consumer_as(consumer).consumer().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::BadOption { .. }),
+            "{error}"
+        );
     }
     assert!(!name.path().exists(), "nothing is left of what was refused");
     // A producer that does not say how large it gets is told so, instead of waiting for ever.
     let error = Channel::<[u8]>::named(&*name).producer().unwrap_err();
     assert!(error.to_string().contains(".capacity(\"5M\")"), "{error}");
-    let error = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer();
+    let error = Channel::<[u8]>::named(&*name)
+        .open_timeout(Duration::ZERO)
+        .consumer();
     assert_eq!(*error.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
 fn the_mode_is_exact_whatever_the_umask() {
     let name = TestName::new("mode");
-    let _producer = Channel::<u64>::named(&*name).mode(0o666).producer().unwrap();
+    let _producer = Channel::<u64>::named(&*name)
+        .mode(0o666)
+        .producer()
+        .unwrap();
     let mode = std::fs::metadata(name.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o666);
     let name = TestName::new("mode-default");
@@ -198,16 +229,26 @@ fn the_mode_is_exact_whatever_the_umask() {
 #[test]
 fn all_memory_is_reserved_at_creation() {
     let name = TestName::new("reserved");
-    let _producer = Channel::<[u8]>::named(&*name).capacity("5M").producer().unwrap();
+    let _producer = Channel::<[u8]>::named(&*name)
+        .capacity("5M")
+        .producer()
+        .unwrap();
     let metadata = std::fs::metadata(name.path()).unwrap();
     assert!(metadata.blocks() * 512 >= metadata.len(), "no holes");
-    assert!(metadata.len() <= 3 * (5 << 20) + 16384, "{}", metadata.len());
+    assert!(
+        metadata.len() <= 3 * (5 << 20) + 16384,
+        "{}",
+        metadata.len()
+    );
 }
 
 #[test]
 fn more_than_there_is_room_for_is_an_error_and_leaves_nothing() {
     let name = TestName::new("full");
-    let error = Channel::<[u8]>::named(&*name).capacity(1u64 << 50).producer().unwrap_err();
+    let error = Channel::<[u8]>::named(&*name)
+        .capacity(1u64 << 50)
+        .producer()
+        .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
     assert!(error.to_string().contains("--shm-size"), "{error}");
     assert!(!name.path().exists());
@@ -224,7 +265,10 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
             Channel::<u64>::named(&*name).observer().unwrap_err(),
             Channel::remove(&name).unwrap_err(),
         ] {
-            assert!(matches!(error.kind(), ErrorKind::NotARegion { .. }), "{what}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::NotARegion { .. }),
+                "{what}: {error}"
+            );
         }
     };
     for length in [0, 1, 127, 128, 5000] {
@@ -258,12 +302,18 @@ fn a_truncated_or_altered_header_is_corrupt() {
             io_shared::producer::<u64>(&name).unwrap_err(),
             Channel::<u64>::named(&*name).observer().unwrap_err(),
         ] {
-            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{what}: {error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::Corrupt { .. }),
+                "{what}: {error}"
+            );
         }
     };
     check(&whole[..200], "truncated");
     check(&whole[..whole.len() - 1], "truncated by one");
-    let code = whole.windows(3).position(|code| code == b"<u8").expect("the schema's type code");
+    let code = whole
+        .windows(3)
+        .position(|code| code == b"<u8")
+        .expect("the schema's type code");
     for at in [16, 24, 50, 80, 127, code, code + 2] {
         let mut altered = whole.clone();
         altered[at] ^= 0x10;
@@ -280,9 +330,14 @@ fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
     let mut bytes = std::fs::read(name.path()).unwrap();
     bytes[8] = 2;
     std::fs::write(name.path(), &bytes).unwrap();
-    let error =
-        Channel::<u64>::named(&*name).open_timeout(Duration::ZERO).consumer().unwrap_err();
-    assert!(error.to_string().contains("layout version: channel has 2"), "{error}");
+    let error = Channel::<u64>::named(&*name)
+        .open_timeout(Duration::ZERO)
+        .consumer()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("layout version: channel has 2"),
+        "{error}"
+    );
     assert!(io_shared::producer::<u64>(&name).is_ok());
 }
 
@@ -303,12 +358,18 @@ fn peers_of_a_removed_channel_say_replaced_at_once() {
         Channel::remove(&name).unwrap();
         let removed = Instant::now();
         assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
-        assert_eq!(*waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Replaced);
+        assert_eq!(
+            *waiting.join().unwrap().unwrap_err().kind(),
+            ErrorKind::Replaced
+        );
         assert!(removed.elapsed() < Duration::from_millis(200));
     });
     assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
     assert_eq!(*observer.copy().unwrap_err().kind(), ErrorKind::Replaced);
-    assert_eq!(*Channel::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        *Channel::remove(&name).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -327,12 +388,20 @@ fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
         let started = Instant::now();
         // Peers that never sleep, too.
         eventually("the producer notices", || {
-            producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+            producer
+                .put(&1)
+                .is_err_and(|error| *error.kind() == ErrorKind::Replaced)
         });
         eventually("the consumer notices", || {
-            consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+            consumer
+                .try_get()
+                .is_err_and(|error| *error.kind() == ErrorKind::Replaced)
         });
-        assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_millis(250),
+            "{:?}",
+            started.elapsed()
+        );
         // And do not forget it.
         assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
     }
@@ -341,11 +410,21 @@ fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
 #[test]
 fn handles_that_reopen_go_on_in_the_new_channel() {
     let name = TestName::new("reopen");
-    let mut producer = Channel::<[u8]>::named(&*name).capacity(8).reopen(true).producer().unwrap();
-    let mut consumer = Channel::<[u8]>::named(&*name).reopen(true).consumer().unwrap();
+    let mut producer = Channel::<[u8]>::named(&*name)
+        .capacity(8)
+        .reopen(true)
+        .producer()
+        .unwrap();
+    let mut consumer = Channel::<[u8]>::named(&*name)
+        .reopen(true)
+        .consumer()
+        .unwrap();
     for round in 0..3u8 {
         producer.put(&[round]).unwrap();
-        assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), [round]);
+        assert_eq!(
+            *consumer.get_timeout(Duration::from_secs(2)).unwrap(),
+            [round]
+        );
         let loan = producer.loan_len(1).unwrap();
         Channel::remove(&name).unwrap();
         assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
@@ -410,6 +489,9 @@ fn different_types_created_at_once_leave_one_winner_and_errors_that_show_both() 
         });
         assert_ne!(a.is_ok(), b.is_ok(), "{a:?} {b:?}");
         let error = a.and(b).unwrap_err();
-        assert!(error.to_string().contains("<f4") && error.to_string().contains("<u2"), "{error}");
+        assert!(
+            error.to_string().contains("<f4") && error.to_string().contains("<u2"),
+            "{error}"
+        );
     }
 }

@@ -121,8 +121,10 @@ impl<'a> Crew<'a> {
         loop {
             self.segmentator.must_run()?;
             self.viewer.must_run()?;
-            let ledger = last_word(self.channels.ledger())?.map_or_else(Ledger::default, |ledger| *ledger);
-            let shown = last_word(self.channels.shown())?.map_or_else(Shown::default, |shown| *shown);
+            let ledger =
+                last_word(self.channels.ledger())?.map_or_else(Ledger::default, |ledger| *ledger);
+            let shown =
+                last_word(self.channels.shown())?.map_or_else(Shown::default, |shown| *shown);
             let settled = ledger.is_settled(sent.last_seq) && ledger.labelled <= shown.labelled;
             if settled || started.elapsed() > ENDING {
                 // What is not settled by now is for the summary to complain about.

@@ -25,7 +25,10 @@ mod scans;
 mod segmentation;
 mod segmentator;
 mod stop;
-#[expect(dead_code, reason = "what each point came from is asked for by tests/street.rs")]
+#[expect(
+    dead_code,
+    reason = "what each point came from is asked for by tests/street.rs"
+)]
 mod street;
 mod summary;
 mod viewer;

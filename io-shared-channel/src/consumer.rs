@@ -144,6 +144,12 @@ impl<T: Message + ?Sized> Consumer<T> {
         })
     }
 
+    /// The sequence of the last value that this consumer has had; 0 for none. A named consumer that
+    /// was killed and came back finds here what it had before.
+    pub fn last_seen(&self) -> u64 {
+        self.slot.last_seen()
+    }
+
     /// Whether a producer lives.
     ///
     /// # Errors

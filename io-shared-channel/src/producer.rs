@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_utils::Backoff;
 use io_shared_core::slot::{Loan, Producing, Slot};
-use io_shared_core::{ErrorKind, Message, Result, Schema, Spec, clock};
+use io_shared_core::{ErrorKind, Holder, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
 
@@ -166,19 +166,37 @@ impl<T: Message + ?Sized> Producer<T> {
     fn not_taken(&self, after: Duration, missing: &[usize]) -> io_shared_core::Error {
         let names: Vec<_> = missing
             .iter()
-            .map(|slot| self.slot.describe_consumer(*slot))
+            .filter_map(|slot| self.slot.consumer(*slot))
+            .map(|consumer| consumer.to_string())
             .collect();
         let last = self.slot.sequence();
         let waiting_for = format!("get of value {last} by {}", names.join(", "));
         io_shared_core::Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
     }
 
-    /// How many consumers live.
+    /// The consumers that live: their slots, names and process ids.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
-    pub fn consumers(&self) -> Result<usize> {
-        self.slot.claimed().map(|slots| slots.len())
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let name = &format!("/doc-consumers-{}", std::process::id());
+    /// use io_shared_channel::Channel;
+    /// let producer = io_shared_channel::producer::<f64>(name)?;
+    /// assert!(producer.consumers()?.is_empty());
+    /// let viewer = Channel::<f64>::named(name).consumer_as("viewer").consumer()?;
+    /// assert_eq!(producer.consumers()?[0].name.as_deref(), Some("viewer"));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn consumers(&self) -> Result<Vec<Holder>> {
+        let slots = self.slot.claimed()?;
+        Ok(slots
+            .into_iter()
+            .filter_map(|slot| self.slot.consumer(slot))
+            .collect())
     }
 
     /// The sequence of the last value put, by this producer or one before it; 0 for none.

@@ -61,7 +61,11 @@ impl Claims {
     /// Takes a descriptor whose open file description is shared with nothing else.
     pub(crate) fn new(descriptor: OwnedFd) -> Result<Self, Errno> {
         let place = fork::enter(descriptor.as_raw_fd())?;
-        Ok(Self { descriptor: descriptor.into_raw_fd(), place, generation: fork::generation() })
+        Ok(Self {
+            descriptor: descriptor.into_raw_fd(),
+            place,
+            generation: fork::generation(),
+        })
     }
 
     /// Whether a fork lies between the handle's opening and now. If so, the descriptor is closed
@@ -82,7 +86,11 @@ impl Claims {
 
     /// Takes `part`, trying again for 20 ms (the region's own lock: 1 s) while another has it.
     pub(crate) fn claim(&self, part: Part) -> Result<bool, Errno> {
-        let patience = if part == Part::Region { REGION_PATIENCE } else { PATIENCE };
+        let patience = if part == Part::Region {
+            REGION_PATIENCE
+        } else {
+            PATIENCE
+        };
         let deadline = clock::deadline(patience);
         let mut pause = Duration::from_micros(20);
         loop {
@@ -156,7 +164,11 @@ mod tests {
     use super::*;
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
-        let file = File::options().read(true).write(true).open(file.path()).unwrap();
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(file.path())
+            .unwrap();
         Claims::new(file.into()).unwrap()
     }
 
@@ -168,7 +180,10 @@ mod tests {
         assert!(!b.try_claim(Part::Producer).unwrap());
         assert!(b.try_claim(Part::Consumer(0)).unwrap());
         assert!(b.is_taken(Part::Producer).unwrap());
-        assert!(!a.is_taken(Part::Producer).unwrap(), "one's own claim does not count");
+        assert!(
+            !a.is_taken(Part::Producer).unwrap(),
+            "one's own claim does not count"
+        );
         drop(a);
         assert!(b.claim(Part::Producer).unwrap());
     }

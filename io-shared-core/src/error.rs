@@ -30,20 +30,29 @@ struct Inner {
     kind: ErrorKind,
 }
 
-/// A living process in a role of a channel, as far as it is known.
+/// A living process in a role of a channel, by what it wrote down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// `producer`, or `consumer 2`, or `consumer 2 (viewer)`.
-    pub role: String,
-    /// The process id that the holder wrote down, in its own PID namespace; `None` if unknown.
+    /// The consumer's slot; `None`: the producer.
+    pub slot: Option<usize>,
+    /// The consumer's name, if it has one.
+    pub name: Option<String>,
+    /// The process id, in the holder's own PID namespace; `None` if unknown.
     pub pid: Option<u32>,
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slot {
+            None => write!(f, "producer")?,
+            Some(slot) => write!(f, "consumer {slot}")?,
+        }
+        if let Some(name) = &self.name {
+            write!(f, " ({})", name.escape_debug())?;
+        }
         match self.pid {
-            Some(pid) => write!(f, "{} is process {pid}", self.role),
-            None => write!(f, "{} is another process", self.role),
+            Some(pid) => write!(f, " is process {pid}"),
+            None => write!(f, " is another process"),
         }
     }
 }
@@ -175,12 +184,21 @@ impl Error {
     /// ```
     #[cold]
     pub fn new(name: impl fmt::Display, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { name: name.to_string(), kind }))
+        Self(Box::new(Inner {
+            name: name.to_string(),
+            kind,
+        }))
     }
 
     #[cold]
     pub(crate) fn system(name: impl fmt::Display, call: &'static str, errno: nix::Error) -> Self {
-        Self::new(name, ErrorKind::System { call, errno: errno as i32 })
+        Self::new(
+            name,
+            ErrorKind::System {
+                call,
+                errno: errno as i32,
+            },
+        )
     }
 
     #[cold]
@@ -213,7 +231,10 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("name", &self.0.name).field("kind", &self.0.kind).finish()
+        f.debug_struct("Error")
+            .field("name", &self.0.name)
+            .field("kind", &self.0.kind)
+            .finish()
     }
 }
 
@@ -229,7 +250,11 @@ impl fmt::Display for Error {
                 "{name}: `{found}` is not a size: write bytes (4096), or digits and one of K, M, G \
                  (powers of 1024), as in \"64K\", \"5M\", \"1G\""
             ),
-            ErrorKind::BadOption { option, found, expected } => {
+            ErrorKind::BadOption {
+                option,
+                found,
+                expected,
+            } => {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
             ErrorKind::NotFound => write!(
@@ -241,7 +266,10 @@ impl fmt::Display for Error {
                 "{name} is {found}, not an io-shared region, and is left as it is: use another name, \
                  or delete it if nobody needs it"
             ),
-            ErrorKind::Mismatch { differences, holders } => {
+            ErrorKind::Mismatch {
+                differences,
+                holders,
+            } => {
                 write!(f, "{name} has another shape than this program expects:")?;
                 for difference in differences {
                     write!(f, "\n  {difference}")?;
@@ -254,7 +282,10 @@ impl fmt::Display for Error {
                 } else {
                     write!(f, "\nIt is in use (")?;
                     list(f, holders)?;
-                    write!(f, "): stop those programs, or build them from the same definition")
+                    write!(
+                        f,
+                        "): stop those programs, or build them from the same definition"
+                    )
                 }
             }
             ErrorKind::RoleTaken { holder } => write!(
@@ -263,9 +294,17 @@ impl fmt::Display for Error {
                  of each name; stop that one, or use another channel or name"
             ),
             ErrorKind::NoSlot { holders } => {
-                write!(f, "{name}: all {} consumer slots are taken (", holders.len())?;
+                write!(
+                    f,
+                    "{name}: all {} consumer slots are taken (",
+                    holders.len()
+                )?;
                 list(f, holders)?;
-                write!(f, "): create the channel with .consumers({}) or more", holders.len() + 1)
+                write!(
+                    f,
+                    "): create the channel with .consumers({}) or more",
+                    holders.len() + 1
+                )
             }
             ErrorKind::RoleLost => write!(
                 f,
@@ -280,7 +319,10 @@ impl fmt::Display for Error {
                 write!(f, "{name}: no {waiting_for} within {after:?}")
             }
             ErrorKind::Busy { doing } => {
-                write!(f, "{name}: others were too busy with it while {doing}: try again")
+                write!(
+                    f,
+                    "{name}: others were too busy with it while {doing}: try again"
+                )
             }
             ErrorKind::AlreadyHeld { holds } => write!(
                 f,
@@ -289,7 +331,10 @@ impl fmt::Display for Error {
                 holds + 1
             ),
             ErrorKind::AlreadyLoaned => {
-                write!(f, "{name}: the buffer is lent already: put it or drop it first")
+                write!(
+                    f,
+                    "{name}: the buffer is lent already: put it or drop it first"
+                )
             }
             ErrorKind::ForkedHandle => write!(
                 f,
@@ -362,10 +407,17 @@ mod tests {
     fn a_mismatch_names_every_difference_and_every_holder() {
         let kind = ErrorKind::Mismatch {
             differences: vec!["capacity: channel has 16, this program wants 32".into()],
-            holders: vec![Holder { role: "producer".into(), pid: Some(7) }],
+            holders: vec![Holder {
+                slot: None,
+                name: None,
+                pid: Some(7),
+            }],
         };
         let text = Error::new("/x", kind).to_string();
-        assert!(text.contains("channel has 16, this program wants 32"), "{text}");
+        assert!(
+            text.contains("channel has 16, this program wants 32"),
+            "{text}"
+        );
         assert!(text.contains("producer is process 7"), "{text}");
     }
 }

@@ -79,7 +79,9 @@ pub(crate) fn enter(descriptor: RawFd) -> Result<&'static AtomicI32, nix::Error>
             // Relaxed: a fork in this thread comes after, and one in another thread before this
             // store copies a descriptor that has no lock yet.
             let (empty, order) = (EMPTY, Ordering::Relaxed);
-            place.compare_exchange(empty, descriptor, order, order).is_ok()
+            place
+                .compare_exchange(empty, descriptor, order, order)
+                .is_ok()
         });
         if let Some(place) = free {
             return Ok(place);
@@ -118,7 +120,11 @@ mod tests {
         let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
         places.iter().for_each(|place| leave(place));
         let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
-        assert!(again.iter().all(|a| places.iter().any(|p| std::ptr::eq(*p, *a))));
+        assert!(
+            again
+                .iter()
+                .all(|a| places.iter().any(|p| std::ptr::eq(*p, *a)))
+        );
         again.iter().for_each(|place| leave(place));
     }
 }

@@ -7,7 +7,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-#[cfg(not(all(target_endian = "little", target_pointer_width = "64", target_os = "linux")))]
+#[cfg(not(all(
+    target_endian = "little",
+    target_pointer_width = "64",
+    target_os = "linux"
+)))]
 compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 
 /// The first eight bytes of every region, written last.
@@ -133,8 +137,10 @@ impl Layout {
             let producer_offset = round_up(CONTROL + 1 + u64::from(consumers), BLOCK)?;
             let consumers_offset = producer_offset + BLOCK;
             let schema_offset = consumers_offset + u64::from(consumers) * BLOCK;
-            let buffers_offset =
-                round_up(schema_offset + u64::from(schema_length), u64::from(page_size))?;
+            let buffers_offset = round_up(
+                schema_offset + u64::from(schema_length),
+                u64::from(page_size),
+            )?;
             let padded = round_up(capacity, align64)?;
             let payload_offset = if padded <= SMALL_PAYLOAD && align <= 8 {
                 BUFFER_HEADER
@@ -220,9 +226,12 @@ impl Prelude {
     fn sum(&self) -> u64 {
         let bytes = self.as_bytes();
         let before = bytes.len() - size_of::<u64>();
-        bytes.iter().take(before).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-            (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        })
+        bytes
+            .iter()
+            .take(before)
+            .fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+                (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
     }
 }
 
@@ -236,20 +245,41 @@ mod tests {
     fn a_default_channel_lies_where_the_design_says() {
         let layout = Layout::plan(1, 1, 16, 4, 300, 4096).unwrap();
         assert_eq!((layout.buffers, layout.payload_offset), (3, 24));
-        assert_eq!((layout.producer_offset, layout.consumers_offset), (0x180, 0x200));
+        assert_eq!(
+            (layout.producer_offset, layout.consumers_offset),
+            (0x180, 0x200)
+        );
         assert_eq!((layout.schema_offset, layout.buffers_offset), (0x280, 4096));
         assert_eq!(layout.total_size, 4096 + 3 * 128);
         // 40 bytes are the most that share the header's line.
-        assert_eq!(Layout::plan(1, 1, 40, 8, 0, 4096).unwrap().payload_offset, 24);
-        assert_eq!(Layout::plan(1, 1, 41, 8, 0, 4096).unwrap().payload_offset, 64);
-        assert_eq!(Layout::plan(1, 1, 16, 16, 0, 4096).unwrap().payload_offset, 64);
-        assert_eq!(Layout::plan(1, 1, 16, 4096, 0, 4096).unwrap().payload_offset, 4096);
+        assert_eq!(
+            Layout::plan(1, 1, 40, 8, 0, 4096).unwrap().payload_offset,
+            24
+        );
+        assert_eq!(
+            Layout::plan(1, 1, 41, 8, 0, 4096).unwrap().payload_offset,
+            64
+        );
+        assert_eq!(
+            Layout::plan(1, 1, 16, 16, 0, 4096).unwrap().payload_offset,
+            64
+        );
+        assert_eq!(
+            Layout::plan(1, 1, 16, 4096, 0, 4096)
+                .unwrap()
+                .payload_offset,
+            4096
+        );
     }
 
     #[test]
     fn a_five_mebibyte_channel_takes_three_payloads_and_a_little() {
         let layout = Layout::plan(1, 1, 5 << 20, 8, 500, 4096).unwrap();
-        assert!(layout.total_size <= 3 * (5 << 20) + 16384, "{}", layout.total_size);
+        assert!(
+            layout.total_size <= 3 * (5 << 20) + 16384,
+            "{}",
+            layout.total_size
+        );
     }
 
     #[test]

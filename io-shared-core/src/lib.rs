@@ -1,5 +1,19 @@
-//! Core.
-#![deny(missing_docs)]
+//! Regions, claims, single slots and messages: what io-shared stands on, and the one home of its
+//! `unsafe`.
+//!
+//! Users add the crate `io-shared`; this one is for those who build other things on slots. From the
+//! bottom up:
+//!
+//! - [`Name`] and [`Size`]: what people write.
+//! - `region`: shared memory under a name, created whole, validated when opened, removed so that
+//!   everyone notices; `claim`: who is alive.
+//! - `protocol`: how a slot is put to and got from, generic over its platform, and run by the model
+//!   checker as it is.
+//! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
+//! - [`Message`] and [`Schema`]: what may cross, and its description.
+//!
+//! No sequence of safe calls yields a reference to memory that a conforming process may write
+//! meanwhile, nor one outside a region, whatever the region's bytes are.
 
 mod claim;
 pub mod clock;

@@ -141,7 +141,10 @@ impl Region {
     }
 
     fn in_buffer(&self, buffer: usize, offset: u64) -> *mut u8 {
-        assert!(buffer < self.layout.buffers as usize, "buffer indices are checked when read");
+        assert!(
+            buffer < self.layout.buffers as usize,
+            "buffer indices are checked when read"
+        );
         let start = buffer as u64 * self.layout.stride + offset;
         match &self.apart {
             // SAFETY: the mapping covers every buffer, `buffer` is one of them, and callers pass an
@@ -157,7 +160,10 @@ impl Region {
     }
 
     fn in_consumer(&self, slot: usize, offset: u64) -> *mut u8 {
-        assert!(slot < self.layout.consumers as usize, "a slot of this region");
+        assert!(
+            slot < self.layout.consumers as usize,
+            "a slot of this region"
+        );
         let start = u64::from(self.layout.consumers_offset) + slot as u64 * layout::BLOCK;
         self.in_header(start + offset)
     }
@@ -168,7 +174,7 @@ impl Region {
 /// # Safety
 /// `at` is in a mapping of `region`, aligned to 8, and only ever accessed as an atomic of 64 bits.
 #[inline]
-unsafe fn word64<'a>(_region: &'a Region, at: *mut u8) -> &'a AtomicU64 {
+unsafe fn word64(_region: &Region, at: *mut u8) -> &AtomicU64 {
     // SAFETY: as the caller promises; the mapping lives as long as the region.
     unsafe { AtomicU64::from_ptr(at.cast()) }
 }
@@ -178,7 +184,7 @@ unsafe fn word64<'a>(_region: &'a Region, at: *mut u8) -> &'a AtomicU64 {
 /// # Safety
 /// `at` is in a mapping of `region`, and only ever accessed as an atomic byte.
 #[inline]
-unsafe fn word8<'a>(_region: &'a Region, at: *mut u8) -> &'a AtomicU8 {
+unsafe fn word8(_region: &Region, at: *mut u8) -> &AtomicU8 {
     // SAFETY: as the caller promises; the mapping lives as long as the region.
     unsafe { AtomicU8::from_ptr(at) }
 }
@@ -305,7 +311,9 @@ impl Words for Region {
     }
 
     fn win(&self, consumer: usize) -> bool {
-        self.claims.as_ref().is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
+        self.claims
+            .as_ref()
+            .is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
     }
 
     fn unwin(&self, consumer: usize) {
@@ -322,6 +330,8 @@ impl Words for Region {
 
 impl std::fmt::Debug for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Region").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Region")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ pub use loan::Loan;
 
 use crate::claim::Part;
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::name::Name;
 use crate::protocol::{Publisher, Reader, Words};
 use crate::region::{self, Region, Role, Side, Spec};
@@ -80,7 +80,12 @@ pub struct Slot<S> {
 
 impl<S> Slot<S> {
     fn new(region: Region, side: S) -> Self {
-        Self { region: Arc::new(region), side, looked: clock::now_coarse(), stale: false }
+        Self {
+            region: Arc::new(region),
+            side,
+            looked: clock::now_coarse(),
+            stale: false,
+        }
     }
 
     /// The name, as errors show it.
@@ -143,7 +148,11 @@ impl<S> Slot<S> {
 
     #[inline]
     fn check_stale(&self) -> Result<()> {
-        if self.is_stale() { Err(self.replaced()) } else { Ok(()) }
+        if self.is_stale() {
+            Err(self.replaced())
+        } else {
+            Ok(())
+        }
     }
 
     #[inline]
@@ -165,9 +174,13 @@ impl Slot<Producing> {
     pub fn producing(name: &Name, spec: &Spec) -> Result<Self> {
         let attached = region::attach(name, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => {
-                Ok(Self::new(attached.region, Producing { publisher, stamps: true }))
-            }
+            Side::Producer(publisher) => Ok(Self::new(
+                attached.region,
+                Producing {
+                    publisher,
+                    stamps: true,
+                },
+            )),
             _ => Err(Error::new(name, ErrorKind::NotFound)),
         }
     }
@@ -214,9 +227,9 @@ impl Slot<Producing> {
         self.look(clock::now_coarse())
     }
 
-    /// How a consumer slot is called in errors: its number, name and process.
-    pub fn describe_consumer(&self, slot: usize) -> String {
-        self.region.holder(Part::Consumer(slot)).to_string()
+    /// Who has a consumer slot, by what is written in its block.
+    pub fn consumer(&self, slot: usize) -> Option<Holder> {
+        (slot < self.region.consumers()).then(|| self.region.holder(Part::Consumer(slot)))
     }
 }
 
@@ -228,7 +241,9 @@ impl Slot<Consuming> {
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
     /// [`Slot::producing`].
     pub fn consuming(name: &Name, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
-        let role = Role::Consumer { name: consumer.map(str::to_owned) };
+        let role = Role::Consumer {
+            name: consumer.map(str::to_owned),
+        };
         let attached = region::attach(name, &role, spec)?;
         match attached.side {
             Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),
@@ -243,6 +258,12 @@ impl Slot<Consuming> {
     pub fn has_producer(&self) -> Result<bool> {
         self.check_fork()?;
         self.region.is_taken(Part::Producer)
+    }
+
+    /// The sequence of the last value that this consumer has had, before it was killed and came
+    /// back too; 0 for none.
+    pub fn last_seen(&self) -> u64 {
+        self.region.last_seen(self.side.0.consumer()).load(Relaxed)
     }
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).

@@ -48,11 +48,17 @@ pub fn build(package: &str) -> PathBuf {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+    let status = cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo runs");
     assert!(status.success(), "{package} does not build");
     // .../target/PROFILE/deps/TEST
     let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.parent().and_then(Path::parent).expect("a test lies in deps");
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a test lies in deps");
     profile.join(package)
 }
 
@@ -61,7 +67,10 @@ pub fn build(package: &str) -> PathBuf {
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(2), "not within 2 s: {what}");
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "not within 2 s: {what}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }

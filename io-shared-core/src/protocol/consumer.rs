@@ -66,8 +66,9 @@ impl Reader {
     /// Holds the latest value; `None` if there is none, or none that was not had.
     #[inline]
     pub(crate) fn hold<W: Words>(&self, words: &W, which: Which) -> Result<Option<Hold>, Fault> {
-        // Acquire: what the producer wrote to the buffer before it published is read after this.
-        let mut word = words.latest().load(Acquire);
+        // Relaxed, here and at the second look: whichever word is settled on was read before a fence
+        // below, and that fence acquires it.
+        let mut word = words.latest().load(Relaxed);
         // Relaxed: this consumer is the only writer.
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
         let mut claimed = None;
@@ -87,12 +88,15 @@ impl Reader {
             claimed = Some(entry);
             // Release, always: a producer that reads this value in place of an earlier one must
             // know that our reads of the earlier buffer are over.
-            words.held(self.consumer, entry).store(latest.index as u8 + 1, Release);
+            words
+                .held(self.consumer, entry)
+                .store(latest.index as u8 + 1, Release);
             words.reached(CrashPoint::GetHeld);
             // SeqCst, with the fence in `scan`: either the producer's scan sees this entry, or we
-            // see that `latest` has moved on.
+            // see that `latest` has moved on. It also acquires `word`: what the producer wrote to
+            // the buffer before it published is read after this.
             words.fence(SeqCst);
-            let again = words.latest().load(Acquire);
+            let again = words.latest().load(Relaxed);
             if again == word {
                 return self.settle(words, latest, entry, last_seen).map(Some);
             }
@@ -113,10 +117,12 @@ impl Reader {
     ) -> Result<Option<Latest>, Fault> {
         let latest = Latest::checked(words, word)?;
         if latest.sequence < last_seen {
-            return Err(Fault::Corrupt("`latest` has gone back behind a value that was had"));
+            return Err(Fault::Corrupt(
+                "`latest` has gone back behind a value that was had",
+            ));
         }
-        let nothing = latest.sequence == 0
-            || (which == Which::Unseen && latest.sequence == last_seen);
+        let nothing =
+            latest.sequence == 0 || (which == Which::Unseen && latest.sequence == last_seen);
         Ok((!nothing).then_some(latest))
     }
 
@@ -137,13 +143,17 @@ impl Reader {
         last_seen: u64,
     ) -> Result<Hold, Fault> {
         words.reached(CrashPoint::GetValidated);
-        // Relaxed: ordered by the acquired `latest`.
+        // Relaxed: ordered by the fence that acquired `latest`.
         if words.sequence(latest.index).load(Relaxed) != latest.sequence {
             self.give_up(words, Some(entry));
-            return Err(Fault::Corrupt("a buffer's sequence is not the one that `latest` gives it"));
+            return Err(Fault::Corrupt(
+                "a buffer's sequence is not the one that `latest` gives it",
+            ));
         }
         // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
-        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
+        words
+            .last_seen(self.consumer)
+            .store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         Ok(Hold {
             entry,

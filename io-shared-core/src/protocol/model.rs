@@ -57,6 +57,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
     one_consumer_gets_whole_values_in_order: 3, scenarios::one_consumer;
     a_buffer_that_is_held_is_not_written: 3, scenarios::held_buffer;
     two_consumers_get_whole_values_in_order: 2, scenarios::two_consumers;
@@ -75,7 +76,10 @@ scenarios! {
 }
 
 fn scenario(name: &str) -> &'static Scenario {
-    SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")
+    SCENARIOS
+        .iter()
+        .find(|scenario| scenario.name == name)
+        .expect("a scenario of that name")
 }
 
 impl Scenario {
@@ -104,9 +108,14 @@ impl Scenario {
     fn explore(&self, preemptions: usize) -> Result<u64, String> {
         mutant::take_passes();
         let mut executions = self.execute(None, preemptions)?;
-        let Some((first, last)) = self.deaths else { return Ok(executions) };
+        let Some((first, last)) = self.deaths else {
+            return Ok(executions);
+        };
         let passes = mutant::take_passes();
-        for point in CrashPoint::ALL.iter().filter(|&&point| first <= point && point <= last) {
+        for point in CrashPoint::ALL
+            .iter()
+            .filter(|&&point| first <= point && point <= last)
+        {
             let Some(&times) = passes.get(point) else {
                 return Err(format!("the victim never passes {point:?}"));
             };
@@ -164,6 +173,8 @@ fn quietly(run: impl FnOnce()) -> Result<(), String> {
     QUIET.set(false);
     outcome.map_err(|panic| match panic.downcast::<String>() {
         Ok(message) => *message,
-        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".into(), |m| (*m).into()),
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "a panic".into(), |m| (*m).into()),
     })
 }

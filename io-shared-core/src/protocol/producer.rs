@@ -1,6 +1,6 @@
 //! The producer's half: loan, put, wake, take over, bury.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::{Exchange, Fault, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
@@ -26,28 +26,47 @@ impl Publisher {
     /// Takes the slot over from whoever published before. The caller has the producer's claim.
     pub(crate) fn take_over<W: Words>(words: &W) -> Result<Self, Fault> {
         words.reached(CrashPoint::ProducerClaimed);
-        // Acquire: the scan below reads sequences that the predecessor stored before it published.
-        let mut word = words.latest().load(Acquire);
-        let latest = loop {
+        let mut word = words.latest().load(Relaxed);
+        for _ in 0..W::TRIES {
             let latest = Latest::checked(words, word)?;
-            let raised = Latest { epoch: latest.epoch + 1, ..latest };
+            let raised = Latest {
+                epoch: latest.epoch + 1,
+                ..latest
+            }
+            .pack();
             // Never a plain store: a predecessor that lost its claim unawares may publish just now,
-            // and its value must not be undone. AcqRel: what it published is passed on to those
-            // who acquire the raised word.
-            match words.latest().compare_exchange(word, raised.pack(), AcqRel, Acquire) {
-                Ok(_) => break Latest::unpack(raised.pack()),
+            // and its value must not be undone. Relaxed: an exchange hands on what the publishes
+            // before it released, and this producer acquires it by the fence of its first scan.
+            match words
+                .latest()
+                .compare_exchange(word, raised, Relaxed, Relaxed)
+            {
+                Ok(_) => {
+                    words.reached(CrashPoint::EpochRaised);
+                    let mut publisher = Self::new(words, raised);
+                    // The predecessor may have died between its last publish and its wake.
+                    publisher.wake(words);
+                    return Ok(publisher);
+                }
                 Err(moved) => word = moved,
             }
-        };
-        words.reached(CrashPoint::EpochRaised);
-        let used = (0..words.buffers()).map(|buffer| words.sequence(buffer).load(Relaxed)).collect();
-        Ok(Self {
-            word: latest.pack(),
-            finds: Vec::with_capacity(words.buffers()),
+        }
+        Err(Fault::Busy)
+    }
+
+    fn new<W: Words>(words: &W, word: u64) -> Self {
+        // Relaxed: they only choose among free buffers.
+        let used = (0..words.buffers())
+            .map(|buffer| words.sequence(buffer).load(Relaxed))
+            .collect();
+        let finds = Vec::with_capacity(words.buffers());
+        Self {
+            word,
+            finds,
             used,
             needless: 0,
             look_after: FIRST_LOOK,
-        })
+        }
     }
 
     /// The sequence of the last value published.
@@ -92,12 +111,14 @@ impl Publisher {
             for hold in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
                 // writes to it.
-                taken[usize::from(words.held(consumer, hold).load(Acquire)).wrapping_sub(1) & 255] =
-                    true;
+                let held = words.held(consumer, hold).load(Acquire);
+                taken[usize::from(held.wrapping_sub(1))] = true;
             }
         }
-        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
-        self.finds.sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
+        self.finds
+            .extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
+        self.finds
+            .sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
     }
 
     /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet.
@@ -113,16 +134,23 @@ impl Publisher {
         };
         let index = usize::from(buffer);
         let last = Latest::unpack(self.word);
-        let next = Latest { index, sequence: last.sequence + 1, ..last };
+        let next = Latest {
+            index,
+            sequence: last.sequence + 1,
+            ..last
+        };
         // Relaxed: consumers and observers read these after they have acquired `latest`.
         words.length(index).store(length, Relaxed);
         words.stamp(index).store(stamp, Relaxed);
-        words.sequence(index).store(next.sequence, Release);
+        words.sequence(index).store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
         // The one atomic write of a put. Release: the payload and the buffer's header come before
-        // it. A compare-exchange and not a store: a producer that lost its claim must not publish
+        // it; nothing is acquired, for what it replaces is this producer's own word. A compare-exchange and not a store: a producer that lost its claim must not publish
         // over its successor's value.
-        match words.latest().compare_exchange(self.word, next.pack(), AcqRel, Relaxed) {
+        match words
+            .latest()
+            .compare_exchange(self.word, next.pack(), Release, Relaxed)
+        {
             Ok(_) => {}
             Err(found) => return Err(self.diagnose(found)),
         }
@@ -154,8 +182,11 @@ impl Publisher {
         if self.needless >= self.look_after {
             let buried = bury(words);
             self.needless = 0;
-            self.look_after =
-                if buried { FIRST_LOOK } else { (self.look_after * 2).min(RAREST_LOOK) };
+            self.look_after = if buried {
+                FIRST_LOOK
+            } else {
+                (self.look_after * 2).min(RAREST_LOOK)
+            };
         }
     }
 
@@ -163,7 +194,11 @@ impl Publisher {
     fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
         // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
         let found = words.latest().load(Relaxed);
-        if found == self.word { Ok(()) } else { Err(self.diagnose(found)) }
+        if found == self.word {
+            Ok(())
+        } else {
+            Err(self.diagnose(found))
+        }
     }
 
     #[cold]

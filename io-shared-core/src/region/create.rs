@@ -45,7 +45,9 @@ pub(super) fn page_size() -> u32 {
 /// The region that `role` would create; `None` for who cannot: an observer, or who knows no
 /// capacity.
 pub(super) fn plan(name: &Name, role: &Role, spec: &Spec) -> Result<Option<Planned>> {
-    let (Some(schema), Some(capacity)) = (&spec.schema, spec.capacity) else { return Ok(None) };
+    let (Some(schema), Some(capacity)) = (&spec.schema, spec.capacity) else {
+        return Ok(None);
+    };
     let text = schema.to_json();
     let layout = Layout::plan(
         spec.consumers.unwrap_or(1),
@@ -56,7 +58,11 @@ pub(super) fn plan(name: &Name, role: &Role, spec: &Spec) -> Result<Option<Plann
         page_size(),
     )
     .map_err(|error| refused(name, spec, error))?;
-    let planned = Planned { layout, schema_text: text, schema_hash: schema.hash() };
+    let planned = Planned {
+        layout,
+        schema_text: text,
+        schema_hash: schema.hash(),
+    };
     Ok((*role != Role::Observer).then_some(planned))
 }
 
@@ -66,23 +72,37 @@ pub(super) fn no_capacity(name: &Name) -> Error {
                     with .open_timeout()";
     Error::new(
         name,
-        ErrorKind::BadOption { option: "capacity", found: "not given".into(), expected: expected.into() },
+        ErrorKind::BadOption {
+            option: "capacity",
+            found: "not given".into(),
+            expected: expected.into(),
+        },
     )
 }
 
 fn refused(name: &Name, spec: &Spec, error: LayoutError) -> Error {
     let show = |value: Option<u32>| value.map_or_else(String::new, |value| value.to_string());
     let (option, found, expected) = match error {
-        LayoutError::Consumers => {
-            ("consumers", show(spec.consumers), "a channel has at least one consumer slot".into())
-        }
+        LayoutError::Consumers => (
+            "consumers",
+            show(spec.consumers),
+            "a channel has at least one consumer slot".into(),
+        ),
         LayoutError::Holds => {
             let most = layout::MOST_HOLDS;
-            ("holds", show(spec.holds), format!("a consumer holds 1 to {most} values"))
+            (
+                "holds",
+                show(spec.holds),
+                format!("a consumer holds 1 to {most} values"),
+            )
         }
         LayoutError::Buffers => {
             let most = layout::MOST_BUFFERS - 2;
-            ("consumers", show(spec.consumers), format!("consumers x holds is at most {most}"))
+            (
+                "consumers",
+                show(spec.consumers),
+                format!("consumers x holds is at most {most}"),
+            )
         }
         LayoutError::Align => {
             let what = "messages are aligned to a page at most".to_owned();
@@ -94,11 +114,19 @@ fn refused(name: &Name, spec: &Spec, error: LayoutError) -> Error {
         }
         LayoutError::Size => (
             "capacity",
-            spec.capacity.map_or_else(String::new, |capacity| capacity.to_string()),
+            spec.capacity
+                .map_or_else(String::new, |capacity| capacity.to_string()),
             "the region must stay below 2^63 bytes".into(),
         ),
     };
-    Error::new(name, ErrorKind::BadOption { option, found, expected })
+    Error::new(
+        name,
+        ErrorKind::BadOption {
+            option,
+            found,
+            expected,
+        },
+    )
 }
 
 /// Creates the region and enters it in `role`. `None`: another was faster.
@@ -120,39 +148,64 @@ pub(super) fn create(
     // Not ftruncate: on a full tmpfs that succeeds, and the first touch is SIGBUS.
     nix::fcntl::fallocate(file, FallocateFlags::empty(), 0, needed as i64).map_err(|errno| {
         match errno {
-            Errno::ENOSPC => {
-                Error::new(name, ErrorKind::NoSpace { needed, directory: DIRECTORY.into() })
-            }
+            Errno::ENOSPC => Error::new(
+                name,
+                ErrorKind::NoSpace {
+                    needed,
+                    directory: DIRECTORY.into(),
+                },
+            ),
             errno => Error::system(name, "fallocate", errno),
         }
     })?;
     reached(CrashPoint::RegionSized);
 
     let write = |bytes: &[u8], offset: u64| {
-        file.write_all_at(bytes, offset).map_err(|error| io_error(name, "pwrite", &error))
+        file.write_all_at(bytes, offset)
+            .map_err(|error| io_error(name, "pwrite", &error))
     };
     let prelude = planned.layout.prelude(instance(file), planned.schema_hash);
     let after_magic = prelude.as_bytes().get(MAGIC.len()..).unwrap_or_default();
-    write(planned.schema_text.as_bytes(), planned.layout.schema_offset.into())?;
+    write(
+        planned.schema_text.as_bytes(),
+        planned.layout.schema_offset.into(),
+    )?;
     write(after_magic, MAGIC.len() as u64)?;
     reached(CrashPoint::RegionWritten);
     write(&MAGIC, 0)?;
 
-    let claims = unlinked.reopen(OFlag::O_RDWR).and_then(Claims::new).map_err(failed("open"))?;
+    let claims = unlinked
+        .reopen(OFlag::O_RDWR)
+        .and_then(Claims::new)
+        .map_err(failed("open"))?;
     let found = Found {
         name: name.clone(),
         identity: identity_of(name, file)?,
         size: needed,
         claims: Some(claims),
-        file: file.try_clone().map_err(|error| io_error(name, "dup", &error))?,
+        file: file
+            .try_clone()
+            .map_err(|error| io_error(name, "dup", &error))?,
         prelude,
     };
     let read_only = match role {
-        Role::Consumer { .. } => Some(File::from(unlinked.reopen(OFlag::O_RDONLY).map_err(failed("open"))?)),
+        Role::Consumer { .. } => Some(File::from(
+            unlinked.reopen(OFlag::O_RDONLY).map_err(failed("open"))?,
+        )),
         _ => None,
     };
-    let schema = spec.schema.clone().unwrap_or_else(|| unreachable!("a plan has a schema"));
-    let region = Region::map(found, role, spec, planned.layout, schema, read_only.as_ref())?;
+    let schema = spec
+        .schema
+        .clone()
+        .unwrap_or_else(|| unreachable!("a plan has a schema"));
+    let region = Region::map(
+        found,
+        role,
+        spec,
+        planned.layout,
+        schema,
+        read_only.as_ref(),
+    )?;
     let side = region.claim(role)?;
     reached(CrashPoint::RegionClaimed);
     if !unlinked.link(&name.path()).map_err(failed("linkat"))? {
@@ -209,7 +262,11 @@ impl Unlinked {
 
     fn nameless() -> std::result::Result<Self, Errno> {
         let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let file = File::from(nix::fcntl::open(DIRECTORY, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        let file = File::from(nix::fcntl::open(
+            DIRECTORY,
+            flags,
+            Mode::S_IRUSR | Mode::S_IWUSR,
+        )?);
         // Linking it will go through /proc.
         drop(reopen(&file, OFlag::O_RDONLY)?);
         Ok(Self::Nameless(file))
@@ -238,9 +295,11 @@ impl Unlinked {
     fn reopen(&self, access: OFlag) -> std::result::Result<OwnedFd, Errno> {
         match self {
             Self::Nameless(file) => reopen(file, access),
-            Self::Hidden(_, path) => {
-                nix::fcntl::open(path, access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
-            }
+            Self::Hidden(_, path) => nix::fcntl::open(
+                path,
+                access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
+                Mode::empty(),
+            ),
         }
     }
 
@@ -249,7 +308,13 @@ impl Unlinked {
         let linked = match self {
             Self::Nameless(file) => {
                 let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-                linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
+                linkat(
+                    AT_FDCWD,
+                    from.as_str(),
+                    AT_FDCWD,
+                    to,
+                    AtFlags::AT_SYMLINK_FOLLOW,
+                )
             }
             Self::Hidden(_, path) => linkat(AT_FDCWD, path, AT_FDCWD, to, AtFlags::empty()),
         };
@@ -271,17 +336,25 @@ impl Drop for Unlinked {
 
 /// Removes the hidden names of creators that were killed. One that lives has its claim.
 fn sweep() {
-    let Ok(entries) = std::fs::read_dir(DIRECTORY) else { return };
+    let Ok(entries) = std::fs::read_dir(DIRECTORY) else {
+        return;
+    };
     for entry in entries.flatten() {
         let stale = entry.file_name().to_string_lossy().starts_with(UNFINISHED)
             && entry
                 .metadata()
                 .and_then(|metadata| metadata.modified())
                 .is_ok_and(|at| {
-                    SystemTime::now().duration_since(at).is_ok_and(|age| age > SWEPT_AFTER)
+                    SystemTime::now()
+                        .duration_since(at)
+                        .is_ok_and(|age| age > SWEPT_AFTER)
                 });
         let unused = || {
-            let file = File::options().read(true).write(true).open(entry.path()).ok()?;
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .open(entry.path())
+                .ok()?;
             let claims = Claims::new(file.into()).ok()?;
             claims.try_claim(Part::Roles).ok()?.then_some(())
         };

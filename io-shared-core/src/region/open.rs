@@ -43,7 +43,10 @@ pub(crate) enum Side {
 /// Opens the region of that name in `role`, creating, replacing or waiting for it as DESIGN.md
 /// section 3 says.
 pub(crate) fn attach(name: &Name, role: &Role, spec: &Spec) -> Result<Attached> {
-    if let Role::Consumer { name: Some(consumer) } = role {
+    if let Role::Consumer {
+        name: Some(consumer),
+    } = role
+    {
         check_consumer_name(name, consumer)?;
     }
     let planned = create::plan(name, role, spec)?;
@@ -88,7 +91,13 @@ pub(crate) fn attach(name: &Name, role: &Role, spec: &Spec) -> Result<Attached> 
             Role::Producer => {
                 if !found.retire_unused()? {
                     let holders = found.holders()?;
-                    return Err(Error::new(name, ErrorKind::Mismatch { differences, holders }));
+                    return Err(Error::new(
+                        name,
+                        ErrorKind::Mismatch {
+                            differences,
+                            holders,
+                        },
+                    ));
                 }
                 tracing::info!(region = %name, ?differences, "replaced a region of another shape");
                 start_overs += 1;
@@ -97,12 +106,23 @@ pub(crate) fn attach(name: &Name, role: &Role, spec: &Spec) -> Result<Attached> 
                 let has_producer = found.is_taken(Part::Producer)?;
                 if has_producer || !pause_until(wait(Some(REPLACEMENT_TIMEOUT))) {
                     let holders = found.holders()?;
-                    return Err(Error::new(name, ErrorKind::Mismatch { differences, holders }));
+                    return Err(Error::new(
+                        name,
+                        ErrorKind::Mismatch {
+                            differences,
+                            holders,
+                        },
+                    ));
                 }
             }
         }
     }
-    Err(Error::new(name, ErrorKind::Busy { doing: "opening it" }))
+    Err(Error::new(
+        name,
+        ErrorKind::Busy {
+            doing: "opening it",
+        },
+    ))
 }
 
 fn check_consumer_name(name: &Name, consumer: &str) -> Result<()> {
@@ -121,7 +141,9 @@ fn check_consumer_name(name: &Name, consumer: &str) -> Result<()> {
 
 /// The device and inode that `path` leads to.
 pub(super) fn identity_at(path: &Path) -> Option<(u64, u64)> {
-    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 /// An object that was found under a name: ours by its magic, not yet judged nor claimed.
@@ -145,9 +167,15 @@ impl Found {
     /// Opens what `path` leads to, without creating anything (`fs.protected_regular` would refuse
     /// O_CREAT on another user's object even to root).
     pub(super) fn at(name: &Name, path: &Path, role: &Role) -> Result<Option<Self>> {
-        let access = if *role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        let access = if *role == Role::Observer {
+            OFlag::O_RDONLY
+        } else {
+            OFlag::O_RDWR
+        };
         loop {
-            let Some(file) = open(name, path, access)? else { return Ok(None) };
+            let Some(file) = open(name, path, access)? else {
+                return Ok(None);
+            };
             let file = File::from(file);
             let metadata = file.metadata().map_err(|e| io_error(name, "fstat", &e))?;
             let identity = (metadata.dev(), metadata.ino());
@@ -156,7 +184,9 @@ impl Found {
             let claims = if *role == Role::Observer {
                 None
             } else {
-                let Some(second) = open(name, path, access)? else { continue };
+                let Some(second) = open(name, path, access)? else {
+                    continue;
+                };
                 let second = File::from(second);
                 let metadata = second.metadata().map_err(|e| io_error(name, "fstat", &e))?;
                 if (metadata.dev(), metadata.ino()) != identity {
@@ -170,7 +200,10 @@ impl Found {
                 return Err(match error.kind() {
                     std::io::ErrorKind::UnexpectedEof => foreign(
                         name,
-                        format!("an object of {} bytes, shorter than a header", metadata.len()),
+                        format!(
+                            "an object of {} bytes, shorter than a header",
+                            metadata.len()
+                        ),
                     ),
                     _ => io_error(name, "pread", &error),
                 });
@@ -179,19 +212,30 @@ impl Found {
                 return Err(foreign(name, "an object without our header"));
             };
             if prelude.magic != layout::MAGIC {
-                return Err(foreign(name, "an object that does not start with `ioshared`"));
+                return Err(foreign(
+                    name,
+                    "an object that does not start with `ioshared`",
+                ));
             }
             let size = metadata.len();
-            return Ok(Some(Self { name: name.clone(), identity, size, claims, file, prelude }));
+            return Ok(Some(Self {
+                name: name.clone(),
+                identity,
+                size,
+                claims,
+                file,
+                prelude,
+            }));
         }
     }
 
     /// Whether the region is whole, and what it has that `spec` does not want.
     fn judge(&self, spec: &Spec) -> Result<Judged> {
         let Prelude { version, kind, .. } = self.prelude;
-        for (what, found, wanted) in
-            [("layout version", version, layout::VERSION), ("kind", kind, layout::KIND_CHANNEL)]
-        {
+        for (what, found, wanted) in [
+            ("layout version", version, layout::VERSION),
+            ("kind", kind, layout::KIND_CHANNEL),
+        ] {
             if found != wanted {
                 return Ok(Judged::Differs(vec![format!(
                     "{what}: channel has {found}, this program {wanted}"
@@ -203,7 +247,10 @@ impl Found {
             Layout::from_prelude(&self.prelude).map_err(|what| corrupt(what.to_owned()))?;
         if self.size != layout.total_size {
             let expected = layout.total_size;
-            return Err(corrupt(format!("it has {} bytes instead of {expected}", self.size)));
+            return Err(corrupt(format!(
+                "it has {} bytes instead of {expected}",
+                self.size
+            )));
         }
         let schema = self.schema(&layout)?;
         let mut differences = match &spec.schema {
@@ -212,7 +259,11 @@ impl Found {
         };
         let options = [
             ("capacity", layout.capacity, spec.capacity),
-            ("consumers", layout.consumers.into(), spec.consumers.map(u64::from)),
+            (
+                "consumers",
+                layout.consumers.into(),
+                spec.consumers.map(u64::from),
+            ),
             ("holds", layout.holds.into(), spec.holds.map(u64::from)),
         ];
         for (what, found, wanted) in options {
@@ -239,10 +290,16 @@ impl Found {
         let schema = Schema::from_json(&text)
             .map_err(|e| Error::corrupt(&self.name, format!("its schema cannot be read: {e}")))?;
         if schema.hash() != self.prelude.schema_hash {
-            return Err(Error::corrupt(&self.name, "its schema is not the one it was made with"));
+            return Err(Error::corrupt(
+                &self.name,
+                "its schema is not the one it was made with",
+            ));
         }
         if schema.root().shape().align != layout.align as usize {
-            return Err(Error::corrupt(&self.name, "its alignment is not its schema's"));
+            return Err(Error::corrupt(
+                &self.name,
+                "its alignment is not its schema's",
+            ));
         }
         Ok(schema)
     }
@@ -336,10 +393,11 @@ impl Region {
             options
         };
         let read = |file: &File, offset, length| {
-            options(offset, length).map_raw_read_only(file).map_err(failed)
+            options(offset, length)
+                .map_raw_read_only(file)
+                .map_err(failed)
         };
-        let write =
-            |file: &File, length| options(0, length).map_raw(file).map_err(failed);
+        let write = |file: &File, length| options(0, length).map_raw(file).map_err(failed);
         let (header, apart): (MmapRaw, Option<MmapRaw>) = match role {
             Role::Producer => (write(&found.file, whole)?, None),
             Role::Consumer { .. } => (
@@ -350,7 +408,16 @@ impl Region {
         };
         let path = found.name.path();
         let (identity, claims) = (found.identity, found.claims);
-        Ok(Self { name, path, identity, claims, header, apart, layout, schema })
+        Ok(Self {
+            name,
+            path,
+            identity,
+            claims,
+            header,
+            apart,
+            layout,
+            schema,
+        })
     }
 
     /// Claims `role` and takes its block over.
@@ -367,9 +434,9 @@ impl Region {
                 self.wake();
                 Ok(Side::Producer(publisher))
             }
-            Role::Consumer { name } => {
-                self.claim_consumer(name.as_deref().unwrap_or("")).map(Side::Consumer)
-            }
+            Role::Consumer { name } => self
+                .claim_consumer(name.as_deref().unwrap_or(""))
+                .map(Side::Consumer),
             Role::Observer => Ok(Side::Observer),
         }
     }
@@ -397,17 +464,16 @@ impl Region {
                 if !resumes {
                     self.forget_consumer(slot);
                 }
-                let reader =
-                    Reader::take_over(self, slot, resumes).map_err(|f| self.fault(f))?;
+                let reader = Reader::take_over(self, slot, resumes).map_err(|f| self.fault(f))?;
                 self.enter_consumer(slot, name);
                 return Ok(reader);
             }
             drop(lock);
             if clock::now() >= deadline {
                 return Err(self.error(match own {
-                    Some(slot) => {
-                        ErrorKind::RoleTaken { holder: self.holder(Part::Consumer(slot)) }
-                    }
+                    Some(slot) => ErrorKind::RoleTaken {
+                        holder: self.holder(Part::Consumer(slot)),
+                    },
                     None => ErrorKind::NoSlot {
                         holders: (0..self.consumers())
                             .map(|slot| self.holder(Part::Consumer(slot)))
@@ -431,8 +497,14 @@ impl Region {
     }
 
     fn try_part(&self, part: Part, patient: bool) -> Result<bool> {
-        let Some(claims) = &self.claims else { return Ok(false) };
-        let won = if patient { claims.claim(part) } else { claims.try_claim(part) };
+        let Some(claims) = &self.claims else {
+            return Ok(false);
+        };
+        let won = if patient {
+            claims.claim(part)
+        } else {
+            claims.try_claim(part)
+        };
         won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
     }
 
@@ -440,7 +512,9 @@ impl Region {
     fn lock(&self) -> Result<RegionLock<'_>> {
         match &self.claims {
             Some(claims) => RegionLock::take(&self.name, claims),
-            None => Err(self.error(ErrorKind::Unsupported { what: "an observer claims nothing".into() })),
+            None => Err(self.error(ErrorKind::Unsupported {
+                what: "an observer claims nothing".into(),
+            })),
         }
     }
 
@@ -448,10 +522,16 @@ impl Region {
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
             Fault::RoleLost => ErrorKind::RoleLost,
-            Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
-            Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
+            Fault::AlreadyHeld => ErrorKind::AlreadyHeld {
+                holds: self.holds(),
+            },
+            Fault::Busy => ErrorKind::Busy {
+                doing: "reading the latest value",
+            },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
-            Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },
+            Fault::Corrupt(what) => ErrorKind::Corrupt {
+                what: what.to_owned(),
+            },
         })
     }
 }
@@ -465,7 +545,9 @@ impl<'a> RegionLock<'a> {
             Ok(true) => Ok(Self(claims)),
             Ok(false) => Err(Error::new(
                 name,
-                ErrorKind::Busy { doing: "waiting for its lock (a stopped process may have it)" },
+                ErrorKind::Busy {
+                    doing: "waiting for its lock (a stopped process may have it)",
+                },
             )),
             Err(errno) => Err(Error::system(name, "fcntl(F_OFD_SETLK)", errno)),
         }
@@ -513,7 +595,12 @@ pub(super) fn identity_of(name: &Name, file: &File) -> Result<(u64, u64)> {
 }
 
 fn foreign(name: &Name, found: impl Into<String>) -> Error {
-    Error::new(name, ErrorKind::NotARegion { found: found.into() })
+    Error::new(
+        name,
+        ErrorKind::NotARegion {
+            found: found.into(),
+        },
+    )
 }
 
 pub(super) fn io_error(
@@ -521,5 +608,9 @@ pub(super) fn io_error(
     call: &'static str,
     error: &std::io::Error,
 ) -> Error {
-    Error::system(name, call, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    Error::system(
+        name,
+        call,
+        Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+    )
 }

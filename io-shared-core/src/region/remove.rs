@@ -77,7 +77,10 @@ impl Found {
         // failures: the name is gone, and that is what everyone looks for in the end.
         let _ = self.file.write_all_at(&[1], layout::RETIRED);
         reached(CrashPoint::RemoveRetired);
-        if let Ok(page) = MmapOptions::new().len(layout::CONTROL as usize).map_raw(&self.file) {
+        if let Ok(page) = MmapOptions::new()
+            .len(layout::CONTROL as usize)
+            .map_raw(&self.file)
+        {
             futex::wake_all(page.as_ptr().wrapping_add(layout::LATEST as usize).cast());
         }
         tracing::info!(region = %name, "removed");

@@ -56,7 +56,9 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
 
 impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("seq", &self.seq).finish_non_exhaustive()
+        f.debug_struct("Copied")
+            .field("seq", &self.seq)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +91,9 @@ impl Slot<Observing> {
             return Err(region.error(ErrorKind::Unsupported { what }));
         }
         let copied = protocol::watch(region, |buffer, length| {
-            let elements = T::SHAPE.elements_in(length).filter(|_| length <= self.capacity())?;
+            let elements = T::SHAPE
+                .elements_in(length)
+                .filter(|_| length <= self.capacity())?;
             let padded = T::SHAPE.padded_len_of(elements)?;
             Some((copy_lines(region, buffer, length, padded), elements))
         });
@@ -97,8 +101,18 @@ impl Slot<Observing> {
         else {
             return Ok(None);
         };
-        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
-        Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
+        let stamp = if region.is_of_this_boot(seq) {
+            stamp
+        } else {
+            0
+        };
+        Ok(Some(Copied {
+            seq,
+            stamp,
+            lines,
+            elements,
+            message: PhantomData,
+        }))
     }
 }
 

@@ -65,8 +65,17 @@ impl Slot<Consuming> {
                 Ok(Some((hold, stamp, message))) => {
                     let consumer = self.side.0.consumer();
                     let region = &self.region;
-                    let holding = Holding { region, consumer, hold, stamp, message };
-                    return Ok(Some(Guard { holding, slot: PhantomData }));
+                    let holding = Holding {
+                        region,
+                        consumer,
+                        hold,
+                        stamp,
+                        message,
+                    };
+                    return Ok(Some(Guard {
+                        holding,
+                        slot: PhantomData,
+                    }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -85,7 +94,10 @@ impl Slot<Consuming> {
         self.check_fork()?;
         let reader = &self.side.0;
         let region = &*self.region;
-        let Some(hold) = reader.hold(region, which).map_err(|fault| region.fault(fault))? else {
+        let Some(hold) = reader
+            .hold(region, which)
+            .map_err(|fault| region.fault(fault))?
+        else {
             self.check_stale()?;
             self.look(clock::now_coarse())?;
             return Ok(None);
@@ -114,9 +126,9 @@ impl Slot<Consuming> {
         let length = region.length(buffer).load(Relaxed);
         let elements = T::SHAPE.elements_in(length).filter(|&elements| {
             length <= self.capacity()
-                && T::SHAPE.padded_len_of(elements).is_some_and(|padded| {
-                    padded as u64 <= region.payload_size()
-                })
+                && T::SHAPE
+                    .padded_len_of(elements)
+                    .is_some_and(|padded| padded as u64 <= region.payload_size())
         });
         let start = region.payload(buffer);
         match elements {
@@ -152,7 +164,9 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
         if self.stamp == 0 || !self.region().is_of_this_boot(self.hold.sequence) {
             return None;
         }
-        Some(Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
+        Some(Duration::from_nanos(
+            clock::now().saturating_sub(self.stamp),
+        ))
     }
 }
 
@@ -171,9 +185,23 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
     pub fn into_owned(self) -> OwnedGuard<T> {
         let holding = ManuallyDrop::new(self.holding);
-        let Holding { region, consumer, hold, stamp, message } = *holding;
+        let Holding {
+            region,
+            consumer,
+            hold,
+            stamp,
+            message,
+        } = *holding;
         let region = Arc::clone(region);
-        OwnedGuard { holding: Holding { region, consumer, hold, stamp, message } }
+        OwnedGuard {
+            holding: Holding {
+                region,
+                consumer,
+                hold,
+                stamp,
+                message,
+            },
+        }
     }
 }
 

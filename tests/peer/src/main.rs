@@ -28,7 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     sched_setaffinity(Pid::from_raw(0), &cpus)?;
 
     let mut pings = Channel::<Blob>::named(there).prefault(true).consumer()?;
-    let mut pongs = Channel::<Blob>::named(back).capacity("5M").prefault(true).producer()?;
+    let mut pongs = Channel::<Blob>::named(back)
+        .capacity("5M")
+        .prefault(true)
+        .producer()?;
     loop {
         let ping = pings.get()?;
         let mut pong = pongs.loan_len(ping.data.len())?;
@@ -48,8 +51,12 @@ fn inside(name: &str, address: *const u8) -> Result<bool, Box<dyn Error>> {
     let path = format!("/dev/shm/{}", name.trim_start_matches('/'));
     let inode = std::fs::metadata(path)?.ino().to_string();
     for line in std::fs::read_to_string("/proc/self/maps")?.lines() {
-        let Some((range, _)) = line.split_once(' ') else { continue };
-        let Some((start, end)) = range.split_once('-') else { continue };
+        let Some((range, _)) = line.split_once(' ') else {
+            continue;
+        };
+        let Some((start, end)) = range.split_once('-') else {
+            continue;
+        };
         let range = usize::from_str_radix(start, 16)?..usize::from_str_radix(end, 16)?;
         if range.contains(&address.addr()) {
             // address perms offset device inode path; the path is that of the creation

@@ -45,6 +45,8 @@ pub(super) enum Mutant {
     Repeated(Place),
     /// The load there gives 0.
     Blind(Place),
+    /// The pool has one buffer fewer than are enough.
+    OneBufferFewer,
     /// Sleepers are looked for and woken before a value is published, not after.
     WakeFirst,
     /// Nobody is woken.
@@ -86,7 +88,11 @@ pub(super) fn is(mutant: Mutant) -> bool {
 pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Ordering {
     // What a scenario reads for itself is not the protocol's.
     if !place.file().contains("model") {
-        let site = Site { place, operation, order };
+        let site = Site {
+            place,
+            operation,
+            order,
+        };
         SITES.with_borrow_mut(|sites| {
             if !sites.contains(&site) {
                 sites.push(site);
@@ -102,7 +108,14 @@ pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Orde
 /// The sites that this thread has passed since this was asked last.
 pub(super) fn take_sites() -> Vec<Site> {
     let mut sites = SITES.take();
-    sites.sort_by_key(|s| (s.place.file(), s.place.line(), s.place.column(), s.operation));
+    sites.sort_by_key(|s| {
+        (
+            s.place.file(),
+            s.place.line(),
+            s.place.column(),
+            s.operation,
+        )
+    });
     sites
 }
 

@@ -38,8 +38,11 @@ pub(super) struct LatestWord {
 
 impl Process {
     pub(super) fn new(region: &Arc<Region>, number: u32) -> Self {
-        let latest =
-            LatestWord { region: Arc::clone(region), read: Cell::new(0), published: Cell::new(false) };
+        let latest = LatestWord {
+            region: Arc::clone(region),
+            read: Cell::new(0),
+            published: Cell::new(false),
+        };
         Self {
             region: Arc::clone(region),
             number,
@@ -87,7 +90,10 @@ impl Process {
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
     pub(super) fn free_claims(&self) {
         self.region.producer.free(self.number);
-        self.region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
+        self.region
+            .consumers
+            .iter()
+            .for_each(|consumer| consumer.claim.free(self.number));
     }
 }
 
@@ -102,8 +108,9 @@ impl<R> Running<R> {
 }
 
 impl Words for Process {
-    /// More than any scenario can make a look fail, but for those that are to be `Busy`.
-    const TRIES: usize = 5;
+    /// More than `latest` moves in any scenario: `Busy` needs more puts than a model can bear, and
+    /// 64 tries would only make a mutant's endless loop longer.
+    const TRIES: usize = 8;
 
     type Latest = LatestWord;
     type Count = Shared<AtomicU64>;
@@ -114,7 +121,10 @@ impl Words for Process {
     }
 
     fn holds(&self) -> usize {
-        self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
+        self.region
+            .consumers
+            .first()
+            .map_or(0, |consumer| consumer.held.len())
     }
 
     fn buffers(&self) -> usize {
@@ -158,7 +168,9 @@ impl Words for Process {
         match mutant::order(Location::caller(), Operation::Fence, order) {
             Relaxed => {}
             order => {
-                if order == SeqCst { self.region.fences.pass(); }
+                if order == SeqCst {
+                    self.region.fences.pass();
+                }
                 loom::sync::atomic::fence(order);
             }
         }
@@ -173,12 +185,13 @@ impl Words for Process {
     }
 
     fn wait(&self, low: u32, _until: u64) {
-        self.region.futex.wait(|| self.region.latest.load(Relaxed) as u32 == low);
+        self.region
+            .futex
+            .wait(|| self.region.latest.load(Relaxed) as u32 == low);
     }
 
     fn win(&self, consumer: usize) -> bool {
-        self.region.consumers[consumer].claim.try_take(self.number)
-            || mutant::is(Mutant::WinAlways)
+        self.region.consumers[consumer].claim.try_take(self.number) || mutant::is(Mutant::WinAlways)
     }
 
     fn unwin(&self, consumer: usize) {
@@ -236,7 +249,12 @@ impl Exchange<u64> for LatestWord {
         let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
         if publishes && mutant::is(Mutant::WakeFirst) {
             loom::sync::atomic::fence(SeqCst);
-            if self.region.consumers.iter().any(|consumer| consumer.waiting.atom.load(Relaxed) != 0) {
+            if self
+                .region
+                .consumers
+                .iter()
+                .any(|consumer| consumer.waiting.atom.load(Relaxed) != 0)
+            {
                 self.region.futex.wake();
             }
         }
@@ -248,6 +266,8 @@ impl Exchange<u64> for LatestWord {
             self.region.latest.store(new, success);
             return Ok(current);
         }
-        self.region.latest.compare_exchange(current, new, success, failure)
+        self.region
+            .latest
+            .compare_exchange(current, new, success, failure)
     }
 }

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Everything that must pass. Needs Rust and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ci/lint.sh
+
+# Unit, integration, UI, documentation and model tests. The torture crate is apart, since it has
+# the library write down its crash points.
+cargo test --workspace --exclude torture --locked
+
+# What users run is optimised: the hand-over between two programs and the pipeline. With their
+# figures.
+cargo test --release --locked --test handover --test ros_pipeline -- --nocapture
+
+# Real processes, killed: at every crash point, and 1,000 times at random.
+cargo test --release --locked --package torture -- --nocapture
