@@ -8,7 +8,8 @@ use std::time::Duration;
 use io_shared::{Channel, Copied, ErrorKind, Message, Result};
 
 use crate::ledger::Ledger;
-use crate::messages::{Cloud, Labels, MAX_POINTS, Sent, Shown};
+use crate::messages::{Cloud, Labels, MAX_POINTS};
+use crate::reports::{Sent, Shown};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Channels {

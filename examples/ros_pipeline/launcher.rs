@@ -7,6 +7,7 @@
 use std::env;
 use std::error::Error;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use io_shared::ErrorKind;
 
 use crate::channels::{Channels, last_word};
 use crate::ledger::Ledger;
-use crate::messages::{Sent, Shown};
 use crate::options::{Options, Role};
+use crate::reports::{Sent, Shown};
 use crate::stop::Stop;
 use crate::summary::Summary;
 
@@ -79,13 +80,13 @@ impl<'a> Crew<'a> {
             ledger,
             shown,
             restarts: self.chaos.restarts,
-            lossless: self.options.period.is_none() && !self.options.chaos,
+            lossless: self.options.period().is_none() && !self.options.chaos,
         })
     }
 
     /// Until the lidar has sent its last frame.
     fn attend_lidar(&mut self, stop: &Stop) -> Result<(), Box<dyn Error>> {
-        let patience = STALLED + self.options.period.unwrap_or_default() * 2;
+        let patience = STALLED + self.options.period().unwrap_or_default() * 2;
         let (mut frames, mut progress) = (0, Instant::now());
         while self.lidar.is_running()? {
             self.segmentator.must_run()?;
@@ -180,6 +181,8 @@ impl Worker {
         let child = Command::new(env::current_exe()?)
             .args(options.arguments(role))
             .stdin(Stdio::piped())
+            // A group of its own, or Ctrl-C in the terminal would end it together with us.
+            .process_group(0)
             .spawn()?;
         Ok(Worker { role, child })
     }

@@ -9,9 +9,12 @@ use std::iter;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use io_shared::Producer;
+
 use crate::channels::Channels;
-use crate::messages::{Point, Sent};
-use crate::options::Options;
+use crate::messages::{Cloud, Point};
+use crate::options::{Options, Role};
+use crate::reports::Sent;
 use crate::scans;
 use crate::stop::Stop;
 use crate::street::{self, Street};
@@ -24,13 +27,14 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
     let mut sent = channels.sent().producer()?;
     sent.put(&Sent::default())?;
 
-    // The segmentator must not miss the first frame, and in step nobody must.
-    let audience = if options.period.is_none() || options.attended {
-        2
+    // The segmentator must not miss the first frame; in step nobody must, and the launcher wants
+    // the viewer to count all labels.
+    let audience: &[Role] = if options.period().is_none() || options.attended {
+        &[Role::Segmentator, Role::Viewer]
     } else {
-        1
+        &[Role::Segmentator]
     };
-    while clouds.consumers()? < audience && !stop.is_set() {
+    while !is_here(audience, &clouds)? && !stop.is_set() {
         thread::sleep(Duration::from_millis(2));
     }
 
@@ -50,7 +54,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
             last_seq,
         })?;
 
-        match options.period {
+        match options.period() {
             Some(period) => {
                 next += period;
                 // A lidar that falls behind goes on from where it is.
@@ -61,6 +65,16 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
         }
     }
     Ok(())
+}
+
+/// Whether all of these have their claim on the clouds.
+fn is_here(audience: &[Role], clouds: &Producer<Cloud>) -> io_shared::Result<bool> {
+    let consumers = clouds.consumers()?;
+    let names: Vec<_> = consumers
+        .iter()
+        .filter_map(|consumer| consumer.name.as_deref())
+        .collect();
+    Ok(audience.iter().all(|role| names.contains(&role.name())))
 }
 
 fn pause_until(moment: Instant, stop: &Stop) {

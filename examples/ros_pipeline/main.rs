@@ -21,6 +21,7 @@ mod lidar;
 mod messages;
 mod options;
 mod picture;
+mod reports;
 mod scans;
 mod segmentation;
 mod segmentator;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let stop = if options.attended {
-        Stop::on_end_of_input()?
+        Stop::on_end_of_input()
     } else {
         Stop::on_ctrl_c()?
     };

@@ -72,8 +72,8 @@ pub(crate) struct Options {
     pub(crate) attended: bool,
     /// `None` goes on for ever.
     pub(crate) frames: Option<u64>,
-    /// The time from frame to frame; `None` goes in step with the readers.
-    pub(crate) period: Option<Duration>,
+    /// Frames a second; 0 goes in step with the readers.
+    pub(crate) rate: f64,
     pub(crate) input: Vec<PathBuf>,
     pub(crate) png: Option<PathBuf>,
     pub(crate) chaos: bool,
@@ -97,12 +97,11 @@ impl Options {
         let mut parser = lexopt::Parser::from_args(arguments);
         let mut role = None;
         let mut frames = None;
-        let mut rate = 10.0;
         let mut options = Options {
             role: Role::Launcher,
             attended: false,
             frames: None,
-            period: None,
+            rate: 10.0,
             input: Vec::new(),
             png: None,
             chaos: false,
@@ -127,7 +126,7 @@ impl Options {
                     });
                 }
                 Long("frames") => frames = Some(parser.value()?.parse()?),
-                Long("rate") => rate = parser.value()?.parse()?,
+                Long("rate") => options.rate = parser.value()?.parse_with(parse_rate)?,
                 Long("input") => options.input.extend(parser.values()?.map(PathBuf::from)),
                 Long("png") => options.png = Some(parser.value()?.into()),
                 Long("chaos") => options.chaos = true,
@@ -147,26 +146,23 @@ impl Options {
             0
         };
         options.frames = Some(frames.unwrap_or(default)).filter(|&frames| frames > 0);
-        options.period = match rate {
-            0.0 => None,
-            rate => match Duration::try_from_secs_f64(1.0 / rate) {
-                Ok(period) if !period.is_zero() && rate > 0.0 => Some(period),
-                _ => return Err(format!("--rate {rate} is no number of frames a second").into()),
-            },
-        };
         if options.chaos && options.role != Role::Launcher {
             return Err("--chaos kills processes that it started: give it without a role".into());
         }
         Ok(Request::Run(options))
     }
 
+    /// The time from frame to frame; `None` goes in step with the readers.
+    pub(crate) fn period(&self) -> Option<Duration> {
+        (self.rate > 0.0).then(|| Duration::from_secs_f64(1.0 / self.rate))
+    }
+
     /// The arguments that start a role with these options.
     pub(crate) fn arguments(&self, role: Role) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![role.name().into(), "--attended".into()];
         let mut give = |option: &str, value: OsString| arguments.extend([option.into(), value]);
-        let rate = self.period.map_or(0.0, |period| 1.0 / period.as_secs_f64());
         give("--frames", self.frames.unwrap_or(0).to_string().into());
-        give("--rate", rate.to_string().into());
+        give("--rate", self.rate.to_string().into());
         give("--seed", self.seed.to_string().into());
         give("--prefix", self.prefix.clone().into());
         for file in &self.input {
@@ -176,5 +172,13 @@ impl Options {
             give("--png", file.into());
         }
         arguments
+    }
+}
+
+/// A number of frames a second, with a period between a nanosecond and a day.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate == 0.0 || (1.0 / 86_400.0..=1e9).contains(&rate) => Ok(rate),
+        _ => Err("give a number of frames a second, or 0".to_owned()),
     }
 }

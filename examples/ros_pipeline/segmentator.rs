@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
         ledger.finish();
         entries.put(&ledger)?;
         drop(cloud);
-        if options.period.is_none() {
+        if options.period().is_none() {
             // In step, the viewer gets every label.
             waits::taken(&mut labels, stop)?;
         }

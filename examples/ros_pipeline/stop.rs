@@ -1,9 +1,9 @@
 //! When a role ends: Ctrl-C where a person started it, the end of its standard input where the
 //! launcher did.
 //!
-//! A terminal sends Ctrl-C to every process of a pipeline at once. Started by the launcher, a role
-//! ignores it, so that the launcher can end them one after the other with every frame accounted
-//! for. And if the launcher dies, its end of the pipe closes, so none of them stays behind.
+//! The launcher keeps Ctrl-C from the roles it starts, so that it can end them one after the other
+//! with every frame accounted for. And if the launcher dies, its end of the pipe closes, so none of
+//! them stays behind.
 
 use std::io;
 use std::sync::Arc;
@@ -22,8 +22,7 @@ impl Stop {
         Ok(stop)
     }
 
-    pub(crate) fn on_end_of_input() -> Result<Stop, ctrlc::Error> {
-        ctrlc::set_handler(|| ())?;
+    pub(crate) fn on_end_of_input() -> Stop {
         let stop = Stop::default();
         let stopper = stop.clone();
         thread::spawn(move || {
@@ -31,7 +30,7 @@ impl Stop {
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
             stopper.set();
         });
-        Ok(stop)
+        stop
     }
 
     pub(crate) fn set(&self) {

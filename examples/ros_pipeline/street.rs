@@ -71,20 +71,23 @@ enum Outline {
 pub(crate) struct Street {
     seed: u64,
     /// The tangent of each beam's elevation, top beam first.
-    slopes: [f32; BEAMS],
+    slopes: Vec<f32>,
 }
 
 impl Street {
     pub(crate) fn new(seed: u64) -> Street {
         // As in the HDL-64E: the upper half from +2 degrees in thirds, the lower half in halves.
-        let slopes = std::array::from_fn(|beam| {
+        let slope = |beam| {
             let degrees = match beam {
                 0..32 => 2.0 - beam as f32 / 3.0,
                 _ => -8.83 - (beam - 32) as f32 / 2.0,
             };
             degrees.to_radians().tan()
-        });
-        Street { seed, slopes }
+        };
+        Street {
+            seed,
+            slopes: (0..BEAMS).map(slope).collect(),
+        }
     }
 
     /// Scans one frame into the front of `out` and returns the number of points written.

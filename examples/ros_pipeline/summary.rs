@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::latency::Latencies;
 use crate::ledger::Ledger;
-use crate::messages::{Sent, Shown};
+use crate::reports::{Sent, Shown};
 
 #[derive(Debug)]
 pub(crate) struct Summary {

@@ -17,9 +17,10 @@ use io_shared::{Consumer, Guard, Producer};
 
 use crate::channels::Channels;
 use crate::latency::{Handover, Latencies};
-use crate::messages::{Cloud, Labels, Point, Shown};
+use crate::messages::{Cloud, Labels, Point};
 use crate::options::{Options, Role};
 use crate::picture;
+use crate::reports::Shown;
 use crate::segmentation::{self, Tally};
 use crate::stop::Stop;
 use crate::waits;
@@ -38,6 +39,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
     let mut labels = channels.labels().consumer_as(name).consumer()?;
     let mut clouds = channels.clouds().consumer_as(name).consumer()?;
     let reports = channels.shown().producer()?;
+    let start = clouds.last_seen();
 
     let recent = Recent::default();
     thread::scope(|scope| {
@@ -46,7 +48,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
             stop.set();
             kept
         });
-        let mut screen = Screen::new(options, reports);
+        let mut screen = Screen::new(options, reports, start);
         let shown = screen.show(&mut labels, &recent, stop);
         stop.set();
         let kept = keeper
@@ -130,7 +132,7 @@ struct Screen<'a> {
     options: &'a Options,
     reports: Producer<Shown>,
     shown: Shown,
-    /// The cloud that the last label belonged to.
+    /// The sequence of the cloud that the last label belonged to.
     last_cloud: u64,
     /// Clouds that no label belonged to, as far as labels tell.
     missed: u64,
@@ -138,13 +140,14 @@ struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    fn new(options: &'a Options, reports: Producer<Shown>) -> Screen<'a> {
+    /// `start`: the last cloud before those that are shown.
+    fn new(options: &'a Options, reports: Producer<Shown>, start: u64) -> Screen<'a> {
         let shown = Shown::default();
         Screen {
             options,
             reports,
             shown,
-            last_cloud: 0,
+            last_cloud: start,
             missed: 0,
             picture: None,
         }
@@ -178,12 +181,13 @@ impl<'a> Screen<'a> {
         shown.labelled += 1 + labels.missed();
         shown.points += labels.labels.len() as u64;
         shown.label_latencies.record(handover);
-        if labels.cloud_seq <= self.last_cloud {
+        // The first label may belong to a cloud from before this viewer's time.
+        if labels.cloud_seq <= self.last_cloud && shown.got > 1 {
             shown.wrong += 1;
             return;
         }
         // Of the clouds between two labels, those have labels that came and went unseen.
-        let between = labels.cloud_seq - self.last_cloud - 1;
+        let between = labels.cloud_seq.saturating_sub(self.last_cloud + 1);
         self.missed += between.saturating_sub(labels.missed());
         self.last_cloud = labels.cloud_seq;
     }
