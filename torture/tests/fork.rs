@@ -1,5 +1,7 @@
 //! Fork, exec, threads and descriptors: claims belong to handles, and to nobody who inherits one.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};

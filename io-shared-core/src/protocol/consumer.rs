@@ -92,8 +92,8 @@ impl Reader {
                 .held(self.consumer, entry)
                 .store(latest.index as u8 + 1, Release);
             words.reached(CrashPoint::GetHeld);
-            // SeqCst, with the fence in `scan`: either the producer's scan sees this entry, or we
-            // see that `latest` has moved on. It also acquires `word`: what the producer wrote to
+            // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or
+            // we see that `latest` has moved on. It also acquires `word`: what the producer wrote to
             // the buffer before it published is read after this.
             words.fence(SeqCst);
             let again = words.latest().load(Relaxed);
@@ -194,7 +194,7 @@ impl Reader {
     pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
         words.waiting(self.consumer).store(1, Relaxed);
         words.reached(CrashPoint::SleepFlagged);
-        // SeqCst, with the fence in `wake`: either the producer sees the byte after its publish, or
+        // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish, or
         // we see its publish here.
         words.fence(SeqCst);
         let word = words.latest().load(Relaxed);

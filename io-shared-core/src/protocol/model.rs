@@ -60,6 +60,7 @@ scenarios! {
     a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
     one_consumer_gets_whole_values_in_order: 3, scenarios::one_consumer;
     a_buffer_that_is_held_is_not_written: 3, scenarios::held_buffer;
+    an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 3, scenarios::abandoned_buffer;
     two_consumers_get_whole_values_in_order: 2, scenarios::two_consumers;
     a_sleeper_gets_the_last_value: 3, scenarios::one_sleeper;
     two_sleepers_get_the_last_value: 2, scenarios::two_sleepers;
@@ -69,7 +70,7 @@ scenarios! {
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 3, scenarios::stale_producer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
-    a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutWoken;
+    a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 2, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 2, deaths::burial, BuryWon..=BuryCleared;

@@ -43,6 +43,8 @@ impl Publisher {
             {
                 Ok(_) => {
                     words.reached(CrashPoint::EpochRaised);
+                    // SeqCst: as in `publish`; the predecessor may have died before its own.
+                    words.fence(SeqCst);
                     let mut publisher = Self::new(words, raised);
                     // The predecessor may have died between its last publish and its wake.
                     publisher.wake(words);
@@ -104,9 +106,6 @@ impl Publisher {
     fn scan<W: Words>(&mut self, words: &W) {
         let mut taken = [false; 256];
         taken[Latest::unpack(self.word).index] = true;
-        // SeqCst, with the fence in `hold`: of a publish followed by this scan and a held entry
-        // followed by a second look at `latest`, one sees the other.
-        words.fence(SeqCst);
         for consumer in 0..words.consumers() {
             for hold in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
@@ -121,7 +120,8 @@ impl Publisher {
             .sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
     }
 
-    /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet.
+    /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet: [`wake`](Self::wake)
+    /// comes next.
     pub(crate) fn publish<W: Words>(
         &mut self,
         words: &W,
@@ -155,6 +155,10 @@ impl Publisher {
             Err(found) => return Err(self.diagnose(found)),
         }
         words.reached(CrashPoint::PutPublished);
+        // SeqCst, one fence for two pairs. With the fence in `hold`: of this publish, followed by a
+        // scan, and a held entry, followed by a second look at `latest`, one sees the other. With
+        // the fence in `sleep`: the same of this publish, followed by `wake`, and a waiting byte.
+        words.fence(SeqCst);
         self.word = next.pack();
         self.used[index] = next.sequence;
         self.finds.pop();
@@ -163,10 +167,7 @@ impl Publisher {
 
     /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
-        // SeqCst, with the fence in `sleep`: of this publish and that waiting byte, one side sees
-        // the other's.
-        words.fence(SeqCst);
-        // Relaxed: the byte carries no data, the fence has ordered it.
+        // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
         if (0..words.consumers()).any(|consumer| words.waiting(consumer).load(Relaxed) != 0) {
             words.reached(CrashPoint::PutSawWaiting);
             if words.wake() == 0 {

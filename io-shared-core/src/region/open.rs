@@ -446,13 +446,14 @@ impl Region {
     fn claim_consumer(&self, name: &str) -> Result<Reader> {
         let deadline = clock::deadline(Duration::from_millis(20));
         loop {
+            let at_last = clock::now() >= deadline;
             let lock = self.lock()?;
             let own = (0..self.consumers())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
                 Some(slot) if self.try_part(Part::Consumer(slot), false)? => Some(slot),
                 Some(_) => None,
-                None => self.free_slot()?,
+                None => self.free_slot(at_last)?,
             };
             if let Some(slot) = slot {
                 let only_slot = self.consumers() == 1;
@@ -469,7 +470,7 @@ impl Region {
                 return Ok(reader);
             }
             drop(lock);
-            if clock::now() >= deadline {
+            if at_last {
                 return Err(self.error(match own {
                     Some(slot) => ErrorKind::RoleTaken {
                         holder: self.holder(Part::Consumer(slot)),
@@ -485,10 +486,13 @@ impl Region {
         }
     }
 
-    fn free_slot(&self) -> Result<Option<usize>> {
-        let mut slots: Vec<usize> = (0..self.consumers()).collect();
-        slots.sort_by_key(|slot| !self.consumer_name(*slot).is_empty());
-        for slot in slots {
+    /// Claims a slot that is free. One that a name has left only where there is no other, or
+    /// `at_last`: a burier may have the others for its repair, and must not cost the name its place.
+    fn free_slot(&self, at_last: bool) -> Result<Option<usize>> {
+        let (unnamed, named): (Vec<usize>, Vec<usize>) =
+            (0..self.consumers()).partition(|slot| self.consumer_name(*slot).is_empty());
+        let named = named.into_iter().filter(|_| at_last || unnamed.is_empty());
+        for slot in unnamed.iter().copied().chain(named) {
             if self.try_part(Part::Consumer(slot), false)? {
                 return Ok(Some(slot));
             }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::process::{Fate, Process, Running};
 use super::scenarios::{Audit, consume, produce, put, read};
 use super::words::{Region, Shape};
+use crate::crash_point::CrashPoint;
 use crate::protocol::{Publisher, Reader, Which, Word, Words};
 
 /// The sender of the value that a consumer waits for.
@@ -38,6 +39,8 @@ fn killed_consumer(fate: Fate, resumes: bool) {
                     Some(hold) => {
                         had.store(hold.sequence, Relaxed);
                         read(me, hold);
+                        // A death while the user reads, as late as can be.
+                        me.reached(CrashPoint::GetSeen);
                         reader.release(me, hold.entry);
                         if hold.sequence == last {
                             return;
@@ -74,39 +77,38 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     audit.end(last);
 }
 
-/// A producer that puts twice, or dies.
-fn killed_producer(region: &Arc<Region>, fate: Fate, puts: u64) -> Running<()> {
+/// A producer that puts once, or dies.
+fn killed_producer(region: &Arc<Region>, fate: Fate) -> Running<()> {
     Process::new(region, 3).run_victim(fate, move |me| {
         me.claim_producer();
         let mut publisher = Publisher::take_over(me).unwrap();
-        for _ in 0..puts {
-            put(me, &mut publisher, 1).unwrap();
-        }
+        put(me, &mut publisher, 1).unwrap();
     })
 }
 
-/// A producer is killed; another takes its role and puts. A consumer gets both ones' values, asleep
-/// or not.
+/// A producer is killed; another takes its role and puts, while a consumer gets.
 pub(super) fn producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (before, mut publisher) = produce(&region);
+    let (consumer, reader) = consume(&region, 0);
     put(&before, &mut publisher, 0).unwrap();
     before.free_claims();
-    let victim = killed_producer(&region, fate, 2);
-    let consumer = Process::new(&region, 1).run(|me| {
-        me.claim_consumer(0);
-        let reader = Reader::take_over(me, 0, false).unwrap();
-        let start = me.last_seen(0).load(Relaxed);
-        let mut audit = Audit::new(me, &reader, start);
-        audit.get_until(|_, sender| sender == LAST);
+    let victim = killed_producer(&region, fate);
+    let consumer = consumer.run(move |me| {
+        let mut audit = Audit::new(me, &reader, 0);
+        let first = audit.get();
+        let second = audit.get();
+        (second.or(first).unwrap(), reader)
     });
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
     let mut publisher = Publisher::take_over(&me).unwrap();
+    let next = put(&me, &mut publisher, LAST).unwrap();
+    assert!((2..=3).contains(&next), "the sequence goes on");
     let last = put(&me, &mut publisher, LAST).unwrap();
-    assert!((2..=4).contains(&last));
-    consumer.end();
+    let (seen, reader) = consumer.end().unwrap();
+    Audit::new(&me, &reader, seen).end(last);
 }
 
 /// A producer is killed, perhaps between its publish and its wake; its successor takes over and puts
@@ -114,7 +116,7 @@ pub(super) fn producer(fate: Fate) {
 pub(super) fn unwoken(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (me, reader) = consume(&region, 0);
-    let victim = killed_producer(&region, fate, 1);
+    let victim = killed_producer(&region, fate);
     let consumer = me.run(move |me| {
         let mut audit = Audit::new(me, &reader, 0);
         audit.get_until(|_, _| true);
@@ -133,7 +135,7 @@ pub(super) fn unwoken(fate: Fate) {
 pub(super) fn no_successor(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (me, reader) = consume(&region, 0);
-    let victim = killed_producer(&region, fate, 1);
+    let victim = killed_producer(&region, fate);
     let consumer = me.run(move |me| {
         let mut audit = Audit::new(me, &reader, 0);
         if audit.get().is_none() {
@@ -171,7 +173,8 @@ pub(super) fn burial(fate: Fate) {
     let victim = me.run_victim(fate, move |me| {
         me.claim_producer();
         publisher.wake(me);
-        assert!(put(me, &mut publisher, LAST).unwrap() == 2);
+        assert!(!me.has_consumer(0), "a burier keeps no claim");
+        assert_eq!(put(me, &mut publisher, LAST), Ok(2));
     });
     let consumer = Process::new(&region, 1).run(|me| {
         me.claim_consumer(0);

@@ -75,7 +75,7 @@ fn steps() -> Vec<Change> {
             ("scan", text) if text.starts_with("let held = ") => {
                 add(site, "not looked", Mutant::Blind(site.place));
             }
-            ("wake", text) if text.contains(".fence(") => {
+            ("wake", text) if text.contains("words.waiting(") => {
                 add(site, "nobody is woken", Mutant::WakeNever);
                 add(site, "woken before the publish", Mutant::WakeFirst);
                 add(site, "not woken at take-over", Mutant::WakeOnlyAfterPut);

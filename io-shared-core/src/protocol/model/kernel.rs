@@ -108,6 +108,10 @@ impl Claim {
         }
     }
 
+    pub(super) fn is_of(&self, process: u32) -> bool {
+        self.0.lock().unwrap().process == Some(process)
+    }
+
     pub(super) fn free(&self, process: u32) {
         let mut owner = self.0.lock().unwrap();
         if owner.process == Some(process) {

@@ -83,6 +83,10 @@ impl Process {
         self.region.consumers[consumer].claim.take(self.number);
     }
 
+    pub(super) fn has_consumer(&self, consumer: usize) -> bool {
+        self.region.consumers[consumer].claim.is_of(self.number)
+    }
+
     pub(super) fn claim_producer(&self) {
         self.region.producer.take(self.number);
     }

@@ -179,6 +179,27 @@ pub(super) fn held_buffer(_: Fate) {
     audit.end(5);
 }
 
+/// A consumer reads and is gone without giving its buffer back; its slot's next owner does.
+pub(super) fn abandoned_buffer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (producer, mut publisher) = produce(&region);
+    let (gone, gone_reader) = consume(&region, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let hold = gone_reader.hold(&gone, Which::Unseen).unwrap().unwrap();
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 2);
+    let gone = gone.run(move |me| {
+        read(me, hold);
+        me.free_claims();
+    });
+    let me = Process::new(&region, 2);
+    me.claim_consumer(0);
+    let reader = Reader::take_over(&me, 0, true).unwrap();
+    gone.end();
+    producer.end();
+    Audit::new(&me, &reader, 1).end(4);
+}
+
 pub(super) fn two_consumers(_: Fate) {
     let region = Region::new(Shape::of(2, 1));
     let (producer, mut publisher) = produce(&region);

@@ -1,0 +1,333 @@
+//! An actor: a process that does what a test tells it, one step at a time.
+//!
+//! [`Actor`] is the test's side: it starts `torture actor NAME CONSUMERS`, says a command on its
+//! standard input and reads the answer from its standard output. A process that died answers
+//! nothing, and [`Actor::end`] tells how it ended. [`main`] is the process's side.
+//!
+//! | command | does | answers |
+//! |---|---|---|
+//! | `die POINT PASSES` | prepares to die at that point, after so many passes | `ok` |
+//! | `produce`, `consume [NAME]`, `observe` | opens the channel in that role | `ok SEQUENCE` (a producer's), `ok` |
+//! | `put [N]` | puts, N times | the last sequence |
+//! | `get`, `get MS` | gets, for so long at most | `SEQUENCE MISSED` |
+//! | `try`, `latest`, `copy` | likewise | the same, or `nothing` |
+//! | `hold` | gets, and keeps the guard | `SEQUENCE MISSED` |
+//! | `reread` | checks all guards kept | how many |
+//! | `release` | drops them | `ok` |
+//! | `die-half-filled`, `abort-in-loan`, `abort-in-guard` | ends that way | - |
+//! | `panic-in-loan`, `panic-in-guard` | panics there, and catches it behind | `ok` |
+//! | `remove` | removes the channel | `ok` |
+//!
+//! An error is answered by its kind and text.
+
+use std::io::{BufRead, BufReader, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use io_shared::{Channel, Consumer, Error, Guard, Observer, OwnedGuard, Producer};
+use io_shared_core::crash_point::{self, CrashPoint};
+use nix::sys::signal::{Signal, kill, raise};
+use nix::unistd::Pid;
+
+use crate::parcel::Parcel;
+
+/// In what a step must be answered: FAULTS.md's "no hang over 2 s".
+pub const HANG: Duration = Duration::from_secs(2);
+
+/// A process that does what it is told. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Actor {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    answers: Receiver<String>,
+}
+
+impl Actor {
+    /// Starts one for the channel `name`, which has `consumers` consumer slots.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(program: &str, name: &str, consumers: usize) -> std::io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(["actor", name, &consumers.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take();
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            let lines = stdout
+                .map(BufReader::new)
+                .into_iter()
+                .flat_map(BufRead::lines);
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            stdin,
+            answers,
+        })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Says a command without waiting for its answer.
+    pub fn tell(&mut self, command: &str) {
+        // A process that has died is found when its answer is missing.
+        let _ = self
+            .stdin
+            .as_mut()
+            .map(|stdin| writeln!(stdin, "{command}"));
+    }
+
+    /// The next answer; `None` if the process ended instead, or gave none for `patience`.
+    pub fn answer(&self, patience: Duration) -> Option<String> {
+        self.answers.recv_timeout(patience).ok()
+    }
+
+    /// Says a command and gives its answer; `died` if the process ended instead.
+    ///
+    /// # Panics
+    /// If there is no answer within 2 s.
+    pub fn ask(&mut self, command: &str) -> String {
+        self.tell(command);
+        match self.answers.recv_timeout(HANG) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => "died".into(),
+            Err(RecvTimeoutError::Timeout) => panic!("`{command}` hangs"),
+        }
+    }
+
+    /// Waits for the process to end.
+    ///
+    /// # Panics
+    /// If it has not after 2 s.
+    pub fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + HANG;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status,
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                _ => panic!("process {} has not ended", self.child.id()),
+            }
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
+    }
+
+    /// Kills it and waits for its end.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.end();
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Acts: `actor NAME CONSUMERS`.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let [name, consumers] = arguments else {
+        return ExitCode::from(2);
+    };
+    let Ok(consumers) = consumers.parse() else {
+        return ExitCode::from(2);
+    };
+    let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    let mut part = Part {
+        name: name.clone(),
+        consumers,
+        producer: None,
+        consumer: None,
+        observer: None,
+        kept: Vec::new(),
+    };
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let answer = match part.act(&line) {
+            Ok(answer) => answer,
+            Err(error) => format!("{:?}: {error}", error.kind()).replace('\n', " "),
+        };
+        let mut stdout = std::io::stdout().lock();
+        if writeln!(stdout, "{answer}")
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The handles of an actor.
+struct Part {
+    name: String,
+    consumers: usize,
+    producer: Option<Producer<Parcel>>,
+    consumer: Option<Consumer<Parcel>>,
+    observer: Option<Observer<Parcel>>,
+    kept: Vec<OwnedGuard<Parcel>>,
+}
+
+impl Part {
+    fn channel(&self) -> Channel<Parcel> {
+        Channel::named(&self.name)
+            .elements(100)
+            .consumers(self.consumers)
+            .open_timeout(Duration::from_secs(1))
+    }
+
+    fn act(&mut self, line: &str) -> Result<String, Error> {
+        let mut words = line.split_whitespace();
+        let verb = words.next().unwrap_or_default();
+        let argument = words.next();
+        let number = argument.and_then(|word| word.parse::<u64>().ok());
+        let ok = || Ok("ok".to_owned());
+        match verb {
+            "die" => {
+                let point = CrashPoint::ALL
+                    .iter()
+                    .find(|p| Some(&*format!("{p:?}")) == argument);
+                let passes = words.next().and_then(|word| word.parse().ok());
+                match (point, passes) {
+                    (Some(point), Some(passes)) => crash_point::kill_self_at(*point, passes),
+                    _ => return Ok("no such point".into()),
+                }
+                ok()
+            }
+            "produce" => {
+                self.producer = None;
+                let producer = self.channel().producer()?;
+                let seq = producer.seq();
+                self.producer = Some(producer);
+                Ok(format!("ok {seq}"))
+            }
+            "consume" => {
+                self.consumer = None;
+                let channel = self.channel();
+                let channel = match argument {
+                    Some(name) => channel.consumer_as(name),
+                    None => channel,
+                };
+                self.consumer = Some(channel.consumer()?);
+                ok()
+            }
+            "observe" => {
+                self.observer = Some(self.channel().observer()?);
+                ok()
+            }
+            "remove" => Channel::remove(&self.name).and_then(|()| ok()),
+            "release" => {
+                self.kept.clear();
+                ok()
+            }
+            "reread" => {
+                let wrong = self
+                    .kept
+                    .iter()
+                    .find_map(|guard| guard.verify(guard.seq()).err());
+                Ok(wrong.unwrap_or_else(|| self.kept.len().to_string()))
+            }
+            "copy" => match &mut self.observer {
+                Some(observer) => Ok(observer.copy()?.map_or("nothing".into(), |copy| {
+                    copy.verify(copy.seq())
+                        .err()
+                        .unwrap_or_else(|| copy.seq().to_string())
+                })),
+                None => Ok("no observer".into()),
+            },
+            "get" | "try" | "latest" | "hold" | "panic-in-guard" | "abort-in-guard" => {
+                self.consume(verb, number)
+            }
+            _ => self.produce(verb, number),
+        }
+    }
+
+    fn consume(&mut self, verb: &str, number: Option<u64>) -> Result<String, Error> {
+        let Some(consumer) = &mut self.consumer else {
+            return Ok("no consumer".into());
+        };
+        let guard = match (verb, number) {
+            ("try", _) => consumer.try_get()?,
+            ("latest", _) => consumer.latest()?,
+            (_, Some(milliseconds)) => {
+                Some(consumer.get_timeout(Duration::from_millis(milliseconds))?)
+            }
+            _ => Some(consumer.get()?),
+        };
+        let Some(guard) = guard else {
+            return Ok("nothing".into());
+        };
+        let answer = tell(&guard);
+        match verb {
+            "hold" => self.kept.push(guard.into_owned()),
+            "panic-in-guard" => {
+                let caught = catch_unwind(AssertUnwindSafe(move || {
+                    let _guard = guard;
+                    panic!("as told");
+                }));
+                return Ok(if caught.is_err() {
+                    "ok".into()
+                } else {
+                    "no panic".into()
+                });
+            }
+            "abort-in-guard" => std::process::abort(),
+            _ => {}
+        }
+        Ok(answer)
+    }
+
+    fn produce(&mut self, verb: &str, number: Option<u64>) -> Result<String, Error> {
+        let Some(producer) = &mut self.producer else {
+            return Ok("no producer".into());
+        };
+        let mut last = producer.seq();
+        for _ in 0..number.unwrap_or(1) {
+            let seq = producer.seq() + 1;
+            let mut loan = producer.loan_len((seq % 101) as usize)?;
+            let half_way = || match verb {
+                "abort-in-loan" => std::process::abort(),
+                "die-half-filled" => {
+                    let _ = raise(Signal::SIGKILL);
+                }
+                "panic-in-loan" => panic!("as told"),
+                _ => {}
+            };
+            let filled = catch_unwind(AssertUnwindSafe(move || {
+                Parcel::fill(&mut loan, seq, seq * 77, half_way);
+                loan
+            }));
+            match filled {
+                Ok(loan) if verb == "put" => last = loan.put()?,
+                Ok(_) => return Ok(format!("no such command as {verb}")),
+                Err(_) => return Ok("ok".into()),
+            }
+        }
+        Ok(last.to_string())
+    }
+}
+
+fn tell(guard: &Guard<'_, Parcel>) -> String {
+    let told = format!("{} {}", guard.seq(), guard.missed());
+    guard.verify(guard.seq()).err().unwrap_or(told)
+}

@@ -1,0 +1,349 @@
+//! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
+//! FAULTS.md after each.
+//!
+//! Half of the kills come at a random instant. The other half are aimed: the parent watches the
+//! word in which a child writes down where it is, and strikes as soon as it names the wanted crash
+//! point. By the time the signal arrives the child may have moved on; what is counted is where it
+//! died.
+
+mod rest;
+mod strike;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use io_shared_core::clock;
+use io_shared_core::crash_point::CrashPoint;
+use nix::sys::signal::Signal;
+
+use crate::checks;
+use crate::crew::{Member, Quarters};
+use crate::history::History;
+use crate::machine;
+use crate::page::Page;
+use crate::region_file::RegionFile;
+use crate::report::Report;
+use crate::roles::{Names, Role};
+
+/// What every name of every campaign starts with.
+const FAMILY: &str = "torture-";
+/// A role without progress for so long hangs.
+const HANG: u64 = 2_000_000_000;
+/// How soon a restarted role must have done something, its process's start included.
+const IN_STEP: u64 = 1_000_000_000;
+/// Kills between two checks at rest.
+const REST_EVERY: u64 = 50;
+/// A campaign that fails so often needs no more proof.
+const ENOUGH: usize = 10;
+/// Spins at each crash point; one of these for each child.
+const LINGERS: [u32; 4] = [0, 30, 300, 2000];
+/// Spins of a child that is aimed at: a fifth of a millisecond, to be seen and struck there.
+const AIMED: u32 = 8000;
+
+/// Set by whoever wants every campaign of this process to end early.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What a campaign is to be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The `torture` program, for the children.
+    pub program: PathBuf,
+    /// How many processes to kill.
+    pub kills: u64,
+    /// What the parent's choices follow from.
+    pub seed: u64,
+}
+
+/// Runs a campaign. Leaves nothing in /dev/shm, however it ends, unless it is itself killed; what
+/// killed campaigns have left goes too.
+///
+/// # Errors
+/// If it could not be run. What it found is in the report.
+pub fn run(settings: &Settings) -> Result<Report, String> {
+    machine::sweep_dead(FAMILY);
+    let began = Instant::now();
+    let mut campaign = Campaign::new(settings)?;
+    campaign.start_everybody()?;
+    while campaign.goes_on(settings.kills) {
+        let patience = campaign.random.u64(0..8_000);
+        campaign.attend_for(Duration::from_micros(patience))?;
+        if campaign.random.u8(0..10) == 0 {
+            campaign.stop_somebody();
+        } else {
+            campaign.strike()?;
+        }
+        if campaign.report.kills >= campaign.rest_at {
+            campaign.rest_at = campaign.report.kills + REST_EVERY;
+            campaign.rest()?;
+        }
+    }
+    if INTERRUPTED.load(Relaxed) {
+        campaign.report.failures.push("interrupted".into());
+    } else if campaign.report.failures.len() < ENOUGH {
+        campaign.rest()?;
+    }
+    campaign.end();
+    campaign.report.took = began.elapsed();
+    Ok(campaign.report.clone())
+}
+
+struct Campaign {
+    random: Rng,
+    quarters: Quarters,
+    crew: Vec<Member>,
+    history: History,
+    report: Report,
+    /// Of the first and the second channel.
+    inodes: [u64; 2],
+    rest_at: u64,
+    /// Keeps the page's descriptor open, by which children find it.
+    _page_file: File,
+    /// Declared last: the crew is gone when it sweeps.
+    _sweeper: Sweeper,
+}
+
+/// Removes this campaign's objects when it ends.
+struct Sweeper(String);
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        machine::sweep(&self.0);
+    }
+}
+
+impl Campaign {
+    fn new(settings: &Settings) -> Result<Self, String> {
+        static CAMPAIGNS: AtomicU32 = AtomicU32::new(0);
+        let number = CAMPAIGNS.fetch_add(1, Relaxed);
+        let prefix = format!("{FAMILY}{}-{number}-", std::process::id());
+        let (page, page_file) = Page::create().map_err(|error| format!("the page: {error}"))?;
+        let report = Report {
+            seed: settings.seed,
+            hits: vec![0; CrashPoint::ALL.len()],
+            ..Report::default()
+        };
+        Ok(Self {
+            random: Rng::with_seed(settings.seed),
+            quarters: Quarters {
+                program: settings.program.clone(),
+                page,
+                page_path: Page::path_of(&page_file),
+                names: Names(prefix.clone()),
+            },
+            crew: Role::ALL
+                .iter()
+                .map(|role| Member::new(*role, page))
+                .collect(),
+            history: History::default(),
+            report,
+            inodes: [0; 2],
+            rest_at: REST_EVERY,
+            _page_file: page_file,
+            _sweeper: Sweeper(prefix),
+        })
+    }
+
+    fn goes_on(&self, kills: u64) -> bool {
+        // A few more where a crash point was not hit yet: aimed kills go for the rarest.
+        let enough = self.report.kills >= kills && self.report.never_hit().is_empty();
+        !enough
+            && self.report.kills < kills + kills / 4
+            && self.report.failures.len() < ENOUGH
+            && !INTERRUPTED.load(Relaxed)
+    }
+
+    fn fail(&mut self, what: impl Into<String>) {
+        self.report.failures.push(what.into());
+    }
+
+    fn path(&self, channel: usize) -> PathBuf {
+        machine::path_of(&self.quarters.names.of(channel))
+    }
+
+    fn region(&self, channel: usize) -> Result<RegionFile, String> {
+        let path = self.path(channel);
+        RegionFile::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// The latest value's sequence; 0 while there is no such channel.
+    fn latest(&self, channel: usize) -> u64 {
+        self.region(channel).map_or(0, |region| region.sequence)
+    }
+
+    fn start_everybody(&mut self) -> Result<(), String> {
+        for i in 0..self.crew.len() {
+            self.start(i)?;
+        }
+        self.attend_until("the start", |campaign| {
+            campaign.crew.iter().all(|member| member.goal.is_none())
+        })?;
+        self.inodes = [self.region(0)?.inode, self.region(1)?.inode];
+        Ok(())
+    }
+
+    fn start(&mut self, member: usize) -> Result<(), String> {
+        let linger = *self.random.choice(&LINGERS).unwrap_or(&0);
+        self.start_lingering(member, linger)
+    }
+
+    fn start_lingering(&mut self, member: usize, linger: u32) -> Result<(), String> {
+        let latest = self.latest(self.crew[member].role.channel());
+        if self.crew[member].role == Role::Producer {
+            self.history.producer_spawned();
+        }
+        let seed = self.random.u64(..);
+        self.crew[member].start(&self.quarters, seed, linger, latest)
+    }
+
+    fn attend_for(&mut self, time: Duration) -> Result<(), String> {
+        let until = clock::deadline(time);
+        loop {
+            self.attend()?;
+            let left = until.saturating_sub(clock::now());
+            if left == 0 {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_nanos(left.min(1_000_000)));
+        }
+    }
+
+    /// Attends until `done`; a failure, and `false`, after 2 s.
+    fn attend_until(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, String> {
+        let deadline = clock::now() + HANG;
+        while !done(self) {
+            if INTERRUPTED.load(Relaxed) {
+                return Ok(false);
+            }
+            if clock::now() > deadline {
+                self.fail(format!("{what} took more than 2 s"));
+                return Ok(false);
+            }
+            self.attend_for(Duration::from_micros(300))?;
+        }
+        Ok(true)
+    }
+
+    /// Looks after the crew: who has to go on, who has ended, who is due, who hangs, what they
+    /// have to say.
+    fn attend(&mut self) -> Result<(), String> {
+        let now = clock::now();
+        for i in 0..self.crew.len() {
+            self.continue_if_due(i, now);
+            let member = &mut self.crew[i];
+            let role = member.role;
+            let ended = member.reap();
+            if member.hangs_since(now.saturating_sub(HANG)) {
+                let point = member.point();
+                self.fail(format!("{role:?} has hung for 2 s, last at {point:?}"));
+                self.kill(i)?;
+            }
+            if let Some(epitaph) = ended {
+                self.fail(epitaph);
+            }
+            let member = &self.crew[i];
+            if !member.is_up() && member.restart_at <= now {
+                self.start(i)?;
+            }
+            self.check_restart(i, now);
+            self.hear(i)?;
+        }
+        Ok(())
+    }
+
+    fn continue_if_due(&mut self, member: usize, now: u64) {
+        let member = &mut self.crew[member];
+        if member.continue_at.is_some_and(|at| at <= now) {
+            member.continue_at = None;
+            member.signal(Signal::SIGCONT);
+            self.history.continued(member.role);
+            member.progress.1 = now;
+        }
+    }
+
+    fn check_restart(&mut self, member: usize, now: u64) {
+        if self.crew[member].role == Role::Producer && self.crew[member].has_opened() {
+            self.history
+                .producer_opened(self.crew[member].lane.opened_at.load(Acquire));
+        }
+        let Some(goal) = self.crew[member].goal else {
+            return;
+        };
+        let took = now.saturating_sub(self.crew[member].spawned);
+        // Without a producer's first put there may be nothing to be in step with.
+        let producer_is_there = self.crew[Role::Producer as usize].goal.is_none();
+        let member = &mut self.crew[member];
+        if member.reaches(goal) {
+            member.goal = None;
+            self.report.longest_restart = self.report.longest_restart.max(took);
+        } else if took > IN_STEP && (producer_is_there || member.role == Role::Producer) {
+            let (role, had, point) = (member.role, member.has_had(), member.point());
+            member.goal = None;
+            self.fail(format!(
+                "{role:?} is not in step after 1 s: it has had {had} instead of {}, last at \
+                 {point:?}",
+                goal.had
+            ));
+        }
+    }
+
+    fn hear(&mut self, member: usize) -> Result<(), String> {
+        let Member {
+            role,
+            lane,
+            ref mut events_read,
+            ..
+        } = self.crew[member];
+        match lane.events(events_read) {
+            Ok(events) => {
+                for event in events {
+                    let judged = checks::judge(&event, role, &self.history, &mut self.report);
+                    if let Err(wrong) = judged {
+                        self.fail(format!("{role:?}: {wrong}"));
+                    }
+                }
+            }
+            Err(wrong) => self.fail(format!("{role:?}: {wrong}")),
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let values = |roles: &[Role], campaign: &Self| {
+            let lanes = roles.iter().map(|role| campaign.quarters.page.lane(*role));
+            lanes.map(|lane| lane.values.load(Relaxed)).sum()
+        };
+        let put = self.latest(0) + self.latest(1);
+        self.report.values = [
+            put,
+            values(&Role::CONSUMERS, self),
+            values(&[Role::Observer], self),
+        ];
+        for member in &self.crew {
+            self.report.timeouts += member.lane.timeouts.load(Relaxed);
+            self.report.busy += member.lane.busy.load(Relaxed);
+            let longest = member.lane.longest.load(Relaxed);
+            let all = match member.role {
+                Role::Producer => &mut self.report.longest_put,
+                _ => &mut self.report.longest_wait,
+            };
+            *all = longest.max(*all);
+        }
+        self.crew.clear();
+        let expected: Vec<_> = (0..2).map(|channel| self.path(channel)).collect();
+        let churned = self.path(2);
+        for name in machine::objects(&self.quarters.names.0) {
+            let path = Path::new(machine::SHARED_MEMORY).join(&name);
+            if path != churned && !expected.contains(&path) {
+                self.fail(format!("{name} was left in shared memory"));
+            }
+        }
+    }
+}

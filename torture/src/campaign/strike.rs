@@ -1,0 +1,244 @@
+//! Killing and stopping: whom, when, and what is checked at once.
+
+use std::time::Duration;
+
+use io_shared_core::clock;
+use io_shared_core::crash_point::CrashPoint;
+use nix::sys::signal::Signal;
+
+use super::{AIMED, Campaign};
+use crate::checks;
+use crate::history::Death;
+use crate::machine;
+use crate::roles::{
+    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS,
+};
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+/// Spins of a producer that is to bury somebody: it needs many puts to get there.
+const BURIER: u32 = 2000;
+
+impl Campaign {
+    /// Kills somebody.
+    pub(super) fn strike(&mut self) -> Result<(), String> {
+        if self.random.bool() {
+            let up: Vec<usize> = (0..self.crew.len())
+                .filter(|i| self.crew[*i].is_up())
+                .collect();
+            return match self.random.choice(&up) {
+                Some(member) => self.kill(*member),
+                None => Ok(()),
+            };
+        }
+        let hits = |point: &&CrashPoint| self.report.hits[**point as usize];
+        let rarest = CrashPoint::ALL.iter().min_by_key(hits);
+        let any = self.random.choice(CrashPoint::ALL);
+        let target = if self.random.bool() { rarest } else { any };
+        match target {
+            Some(target) => self.aim(*target),
+            None => Ok(()),
+        }
+    }
+
+    fn aim(&mut self, target: CrashPoint) -> Result<(), String> {
+        let producer = Role::Producer as usize;
+        if PRODUCER_STARTS.contains(&target) {
+            self.aim_at_start(producer, target)
+        } else if CONSUMER_STARTS.contains(&target) {
+            let member = self.some_consumer();
+            self.aim_at_start(member, target)
+        } else if BURIES.contains(&target) {
+            self.aim_at_burial(target)
+        } else if PUTS.contains(&target) {
+            self.aim_at_lingerer(producer, target)
+        } else if GETS.contains(&target) || SLEEPS.contains(&target) {
+            let member = self.some_consumer();
+            self.aim_at_lingerer(member, target)
+        } else {
+            debug_assert!(CREATES.contains(&target) || REMOVES.contains(&target));
+            self.aim_at_lingerer(Role::Churner as usize, target)
+        }
+    }
+
+    fn some_consumer(&mut self) -> usize {
+        self.random
+            .choice(Role::CONSUMERS)
+            .map_or(0, |role| role as usize)
+    }
+
+    /// As [`aim_at`](Self::aim_at), of a child that stays long enough at each point to be seen.
+    fn aim_at_lingerer(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
+        if self.crew[member].linger < AIMED {
+            self.kill(member)?;
+            self.start_lingering(member, AIMED)?;
+            let until = clock::deadline(Duration::from_millis(40));
+            while !self.crew[member].has_opened() && clock::now() < until {
+                self.attend_for(Duration::from_micros(300))?;
+            }
+        }
+        self.aim_at(member, target, Duration::from_millis(20))
+    }
+
+    /// Kills the member as soon as it is seen at `target`, or when `patience` ends.
+    fn aim_at(
+        &mut self,
+        member: usize,
+        target: CrashPoint,
+        patience: Duration,
+    ) -> Result<(), String> {
+        let until = clock::deadline(patience);
+        while self.crew[member].point() != Some(target) {
+            let now = clock::now();
+            if now >= until {
+                break;
+            }
+            // Somebody stopped for long may have what others wait for no longer than 20 ms.
+            (0..self.crew.len()).for_each(|i| self.continue_if_due(i, now));
+        }
+        self.kill(member)
+    }
+
+    /// Starts the member anew and kills it at a point of its start.
+    fn aim_at_start(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
+        self.kill(member)?;
+        self.start_lingering(member, AIMED)?;
+        self.aim_at(member, target, Duration::from_millis(40))
+    }
+
+    /// Leaves a dead sleeper to a producer that lingers, and kills it when it clears up.
+    fn aim_at_burial(&mut self, target: CrashPoint) -> Result<(), String> {
+        let producer = Role::Producer as usize;
+        // Alone on its channel, the keeper's needless wakes are soon noticed.
+        let keeper = self.random.bool().then_some(Role::Keeper as usize);
+        let sleeper = keeper.unwrap_or_else(|| self.some_consumer());
+        self.aim_at(sleeper, CrashPoint::SleepFlagged, Duration::from_millis(10))?;
+        self.crew[sleeper].restart_at = clock::now() + 70_000_000;
+        if self.crew[producer].linger < BURIER {
+            self.kill(producer)?;
+            self.start_lingering(producer, BURIER)?;
+        }
+        self.aim_at(producer, target, Duration::from_millis(60))
+    }
+
+    /// Kills the member, counts where it died, and checks what can be checked at once.
+    pub(super) fn kill(&mut self, member: usize) -> Result<(), String> {
+        if !self.crew[member].is_up() {
+            return Ok(());
+        }
+        self.crew[member].signal(Signal::SIGKILL);
+        self.mourn(member)
+    }
+
+    /// What is to be done after a SIGKILL.
+    pub(super) fn mourn(&mut self, member: usize) -> Result<(), String> {
+        let role = self.crew[member].role;
+        let lane = self.crew[member].lane;
+        if self.crew[member].has_opened() && role == Role::Producer {
+            self.history.producer_opened(lane.opened_at.load(Acquire));
+        }
+        let point = match self.crew[member].bury() {
+            Ok(point) => point,
+            Err(epitaph) => {
+                self.fail(epitaph);
+                self.crew[member].point()
+            }
+        };
+        self.history.continued(role);
+        self.report.kills += 1;
+        match point {
+            Some(point) => self.report.hits[point as usize] += 1,
+            None => self.report.before_any += 1,
+        }
+        match role {
+            Role::Producer => {
+                let putting = [0, 1].map(|channel: usize| lane.putting[channel].load(Acquire));
+                self.history.producer_died(Death {
+                    at: clock::now(),
+                    point,
+                    putting,
+                });
+            }
+            Role::Churner => self.check_churned(point),
+            _ if role.is_consumer() => {
+                let had = lane.had[0].load(Acquire);
+                // Between these two it may have had a value without having noted it, and so may an
+                // incarnation before that noted none.
+                let open = matches!(point, Some(CrashPoint::GetValidated | CrashPoint::GetSeen));
+                let latest = if open { self.latest(role.channel()) } else { 0 };
+                let noted_none = lane.resumes_from.load(Acquire) == had;
+                let before = if noted_none {
+                    lane.resumes_to.load(Acquire)
+                } else {
+                    0
+                };
+                let most = had.max(latest).max(before);
+                lane.resumes_from.store(had, Release);
+                lane.resumes_to.store(most, Release);
+            }
+            _ => {}
+        }
+        self.check_regions();
+        let pause = match self.random.u8(0..10) {
+            0..=5 => self.random.u64(0..4_000_000),
+            6..=8 => self.random.u64(4_000_000..15_000_000),
+            // Sometimes longer than a slice: a sleeper whose wake-up died with the producer then
+            // finds the value by the slice's end.
+            _ if role == Role::Producer => self.random.u64(15_000_000..200_000_000),
+            _ => self.random.u64(15_000_000..50_000_000),
+        };
+        self.crew[member].restart_at = clock::now() + pause;
+        Ok(())
+    }
+
+    fn check_regions(&mut self) {
+        for channel in 0..2 {
+            // Read first: the region can only be newer.
+            let lane = self.crew[Role::Producer as usize].lane;
+            let put = lane.had[channel].load(Acquire);
+            let inode = self.inodes[channel];
+            let checked = self
+                .region(channel)
+                .and_then(|region| checks::region_in_use(&region, inode, put));
+            if let Err(wrong) = checked {
+                self.fail(wrong);
+            }
+        }
+    }
+
+    /// A creator or remover that died leaves the whole or nothing.
+    fn check_churned(&mut self, point: Option<CrashPoint>) {
+        let path = machine::path_of(&self.quarters.names.of(2));
+        let expected = match point {
+            Some(CrashPoint::RegionSized | CrashPoint::RegionWritten) => Some(false),
+            Some(CrashPoint::RemoveUnlinked | CrashPoint::RemoveRetired) => Some(false),
+            Some(CrashPoint::RegionLinked) => Some(true),
+            _ => None, // before or after the instant, it cannot be told
+        };
+        if expected.is_some_and(|expected| expected != path.exists()) {
+            self.fail(format!(
+                "the churner died at {point:?}: its name is there: {}",
+                path.exists()
+            ));
+        }
+        let known = [0, 1, 2].map(|channel| self.quarters.names.of(channel));
+        for name in machine::objects(&self.quarters.names.0) {
+            if !known.contains(&format!("/{name}")) {
+                self.fail(format!("the churner died at {point:?} and left {name}"));
+            }
+        }
+    }
+
+    /// Stops somebody for a few milliseconds.
+    pub(super) fn stop_somebody(&mut self) {
+        let free = |i: &usize| self.crew[*i].is_up() && self.crew[*i].continue_at.is_none();
+        let up: Vec<usize> = (0..self.crew.len()).filter(free).collect();
+        let Some(&member) = self.random.choice(&up) else {
+            return;
+        };
+        let pause = self.random.u64(500_000..6_000_000);
+        self.history.stopped(self.crew[member].role);
+        self.crew[member].signal(Signal::SIGSTOP);
+        self.crew[member].continue_at = Some(clock::now() + pause);
+        self.report.stops += 1;
+    }
+}

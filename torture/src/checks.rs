@@ -1,0 +1,216 @@
+//! What must hold: the judgements on what the crew reports and on what lies in the regions.
+
+use crate::history::{History, Woken};
+use crate::page::{Event, EventKind};
+use crate::region_file::RegionFile;
+use crate::report::Report;
+use crate::roles::Role;
+
+/// The longest sleep at once (DESIGN.md section 6).
+pub(crate) const SLICE: u64 = 100_000_000;
+/// What may come on top of a slice, stops and run delays taken off.
+pub(crate) const WAIT_BOUND: u64 = 50_000_000;
+/// How long after its wake-up a find by the end of a slice is a late one, and the longest put.
+const LATE: u64 = 20_000_000;
+
+/// Judges `event` of `role`, and counts it in `report`.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn judge(
+    event: &Event,
+    role: Role,
+    history: &History,
+    report: &mut Report,
+) -> Result<(), String> {
+    if event.kind == EventKind::SlowPut {
+        return judge_put(event, history, report);
+    }
+    let Event {
+        called,
+        returned,
+        sequence,
+        put,
+        delayed,
+        late,
+        ..
+    } = *event;
+    let (woken, killed) = match put.ended {
+        _ if put.began == 0 => (called, false), // so long ago that it is forgotten
+        0 => match history.woken(role.channel(), sequence, put.began) {
+            Woken::By(at) => (at, false),
+            Woken::ByWhoCameNext(at) => (at, true),
+            Woken::NotYet => (returned, false),
+        },
+        ended => (ended, false),
+    };
+    // What of the time since `from` this consumer could have run and did not use.
+    let idle = |from: u64| {
+        let from = from.max(called).min(returned);
+        let stopped = history.stopped_for(role, from, returned);
+        (returned - from).saturating_sub(stopped + delayed)
+    };
+    let overdue = idle(woken);
+    let tell = || {
+        let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+        let since = |at: u64| {
+            if at > returned {
+                -1.0
+            } else {
+                ms(returned - at)
+            }
+        };
+        format!(
+            "value {sequence}, put {:.1} ms before (returned {:.1}), called {:.1} ms before, woken \
+             {:.1} ms before, not scheduled for {:.1} ms",
+            since(put.began),
+            since(put.ended),
+            since(called),
+            since(woken),
+            ms(delayed)
+        )
+    };
+    if event.kind == EventKind::Timeout {
+        return if overdue > LATE {
+            Err(format!("timed out over {}", tell()))
+        } else {
+            Ok(())
+        };
+    }
+    let wait = match put.ended {
+        // Its put was under way: stopped, it could not publish.
+        0 => idle(put.began).saturating_sub(history.stopped_for(
+            Role::Producer,
+            put.began.max(called),
+            returned,
+        )),
+        ended => idle(ended),
+    };
+    report.longest_wait = report.longest_wait.max(wait);
+    if late > 0 {
+        let [unexplained, by_kill, by_stop, by_load] = &mut report.late_finds;
+        if overdue > LATE {
+            *unexplained += late;
+            return Err(format!("found only by the end of a slice: {}", tell()));
+        }
+        let stopped = [role, Role::Producer]
+            .iter()
+            .any(|role| history.stopped_for(*role, put.began, returned) > 0);
+        *if killed {
+            by_kill
+        } else if stopped {
+            by_stop
+        } else {
+            by_load
+        } += late;
+    }
+    if wait > SLICE + WAIT_BOUND {
+        return Err(format!(
+            "waited for {:.1} ms: {}",
+            wait as f64 / 1e6,
+            tell()
+        ));
+    }
+    Ok(())
+}
+
+fn judge_put(event: &Event, history: &History, report: &mut Report) -> Result<(), String> {
+    let took = event.returned - event.called;
+    let stopped = history.stopped_for(Role::Producer, event.called, event.returned);
+    let took = took.saturating_sub(stopped + event.delayed);
+    report.longest_put = report.longest_put.max(took);
+    if took > LATE {
+        return Err(format!(
+            "the put of {} took {:.1} ms",
+            event.sequence,
+            took as f64 / 1e6
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a region while its users live: it is the one that it was, and says nothing impossible.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn region_in_use(
+    region: &RegionFile,
+    inode: u64,
+    put_before: u64,
+) -> Result<(), String> {
+    if region.inode != inode || region.retired {
+        return Err("the region was replaced".into());
+    }
+    if region.sequence < put_before {
+        return Err(format!(
+            "the latest is {} after {put_before} was put",
+            region.sequence
+        ));
+    }
+    Ok(())
+}
+
+/// Checks a region whose users all live and rest: every buffer is free but the latest value's.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn region_at_rest(region: &RegionFile) -> Result<(), String> {
+    if region.holds() > 0 {
+        return Err(format!(
+            "nobody holds anything, but the entries say {:?}",
+            region.held
+        ));
+    }
+    if region.waiting.contains(&true) {
+        return Err(format!(
+            "nobody sleeps, but the flags say {:?}",
+            region.waiting
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::PutTimes;
+
+    const MS: u64 = 1_000_000;
+
+    fn wait(ended: u64, late: u64, delayed: u64) -> Event {
+        Event {
+            kind: EventKind::LongWait,
+            called: 1000 * MS,
+            returned: 1100 * MS,
+            sequence: 5,
+            put: PutTimes {
+                began: 1010 * MS,
+                ended,
+            },
+            delayed,
+            late,
+        }
+    }
+
+    #[test]
+    fn a_late_find_without_a_reason_fails_and_one_with_a_reason_is_counted() {
+        let (history, mut report) = (History::default(), Report::default());
+        let mut judge = |event| judge(&event, Role::Left, &history, &mut report);
+        assert!(judge(wait(1011 * MS, 1, 0)).is_err());
+        assert!(judge(wait(1011 * MS, 1, 75 * MS)).is_ok());
+        assert!(judge(wait(1090 * MS, 1, 0)).is_ok());
+        assert!(judge(wait(1011 * MS, 0, 0)).is_ok());
+        assert_eq!(report.late_finds, [1, 0, 0, 2]);
+        assert_eq!(report.longest_wait, 89 * MS);
+    }
+
+    #[test]
+    fn a_wait_of_more_than_a_slice_and_the_bound_fails() {
+        let (history, mut report) = (History::default(), Report::default());
+        let event = Event {
+            called: 900 * MS,
+            ..wait(940 * MS, 0, 0)
+        };
+        assert!(judge(&event, Role::Left, &history, &mut report).is_err());
+    }
+}

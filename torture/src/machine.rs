@@ -1,0 +1,95 @@
+//! What the kernel tells about processes and shared memory, as the checks need it.
+
+use std::path::{Path, PathBuf};
+
+/// Where the kernel keeps shared-memory objects.
+pub const SHARED_MEMORY: &str = "/dev/shm";
+
+/// The names of shared-memory objects that start with `prefix`, sorted.
+pub fn objects(prefix: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(SHARED_MEMORY)
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The path of the object under a channel's name.
+pub fn path_of(name: &str) -> PathBuf {
+    Path::new(SHARED_MEMORY).join(name.trim_start_matches('/'))
+}
+
+/// Removes the objects that start with `prefix`, whatever they are.
+pub fn sweep(prefix: &str) {
+    for name in objects(prefix) {
+        let _ = std::fs::remove_file(path_of(&name));
+    }
+}
+
+/// Removes what harnesses of dead processes have left: objects named `{family}{pid}-...`.
+pub fn sweep_dead(family: &str) {
+    for name in objects(family) {
+        let rest = name.strip_prefix(family).unwrap_or_default();
+        let pid: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        if !pid.is_empty() && !Path::new("/proc").join(&pid).exists() {
+            let _ = std::fs::remove_file(path_of(&name));
+        }
+    }
+}
+
+/// Descriptors and mappings of a process that should not grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Mappings of shared memory.
+    pub maps: usize,
+}
+
+impl Footprint {
+    /// That of process `pid`; nothing if it is gone.
+    pub fn of(pid: u32) -> Option<Self> {
+        let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+        let maps = maps
+            .lines()
+            .filter(|line| line.contains(SHARED_MEMORY))
+            .count();
+        Some(Self { descriptors, maps })
+    }
+}
+
+/// How long this thread was ready to run and did not, in nanoseconds since it began.
+///
+/// A busy machine delays a sleeper that was woken in time; without this, that could not be told
+/// from a wake-up that never came.
+#[derive(Debug)]
+pub struct RunDelay(Option<std::fs::File>);
+
+impl RunDelay {
+    /// Of the calling thread.
+    pub fn of_this_thread() -> Self {
+        Self(std::fs::File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// So far. 0 where the kernel does not say.
+    pub fn so_far(&self) -> u64 {
+        use std::os::unix::fs::FileExt;
+        let mut text = [0; 96];
+        let read = self
+            .0
+            .as_ref()
+            .and_then(|file| file.read_at(&mut text, 0).ok())
+            .unwrap_or(0);
+        let text = std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default();
+        text.split_whitespace()
+            .nth(1)
+            .and_then(|delay| delay.parse().ok())
+            .unwrap_or(0)
+    }
+}

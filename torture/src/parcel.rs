@@ -1,0 +1,118 @@
+//! The message of every harness: one that shows when it is torn, old, or another's.
+
+use io_shared::{Loan, Message};
+
+/// A value of varying length that carries its own number and checksum.
+#[derive(Debug, Message)]
+#[repr(C)]
+pub struct Parcel {
+    /// The sequence under which it is put.
+    pub number: u64,
+    /// What the words are made from.
+    pub salt: u64,
+    /// Over everything else, the length included.
+    pub check: u64,
+    /// The load.
+    pub words: [u64],
+}
+
+/// The most words of a parcel.
+pub const MOST_WORDS: usize = 8000;
+
+impl Parcel {
+    /// Fills a loan. `pause` is called half-way, for whoever wants to be slow there.
+    pub fn fill(loan: &mut Loan<'_, Self>, number: u64, salt: u64, pause: impl FnOnce()) {
+        // The checksum goes in first, so that a half-filled parcel does not carry an old one that
+        // fits by chance.
+        let words = loan.words.len();
+        loan.number = number;
+        loan.salt = salt;
+        loan.check =
+            (0..words as u64).fold(
+                start(number, salt, words),
+                |sum, i| mix(sum ^ word(salt, i)),
+            );
+        let (first, second) = loan.words.split_at_mut(words / 2);
+        for (i, slot) in first.iter_mut().enumerate() {
+            *slot = word(salt, i as u64);
+        }
+        pause();
+        for (i, slot) in second.iter_mut().enumerate() {
+            *slot = word(salt, (words / 2 + i) as u64);
+        }
+    }
+
+    /// Whether this is a whole parcel, put as value `sequence`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(&self, sequence: u64) -> Result<(), String> {
+        if self.number != sequence {
+            return Err(format!(
+                "value {sequence} carries the number {}",
+                self.number
+            ));
+        }
+        let words = self.words.len();
+        let sum = self
+            .words
+            .iter()
+            .fold(start(self.number, self.salt, words), |sum, word| {
+                mix(sum ^ word)
+            });
+        if sum == self.check {
+            return Ok(());
+        }
+        let wrong = (0..words as u64)
+            .zip(&self.words)
+            .filter(|(i, w)| **w != word(self.salt, *i));
+        let first = wrong.clone().next().map(|(i, _)| i);
+        Err(format!(
+            "value {sequence} is torn: {} of {words} words are wrong, the first is {first:?}",
+            wrong.count()
+        ))
+    }
+}
+
+fn start(number: u64, salt: u64, words: usize) -> u64 {
+    mix(mix(number) ^ mix(salt ^ words as u64))
+}
+
+fn word(salt: u64, index: u64) -> u64 {
+    salt.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .rotate_left(23)
+        ^ index
+}
+
+fn mix(sum: u64) -> u64 {
+    let sum = (sum ^ sum >> 31).wrapping_mul(0x7fb5_d329_728e_a185);
+    sum ^ sum >> 27
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_word_is_noticed() {
+        let name = format!("/torture-parcel-{}", std::process::id());
+        let channel = || io_shared::Channel::<Parcel>::named(&name).elements(40);
+        let mut producer = channel().producer().unwrap();
+        for spoilt in 0..44 {
+            let mut loan = producer.loan_len(40).unwrap();
+            Parcel::fill(&mut loan, 7, 99, || ());
+            loan.verify(7).unwrap();
+            assert!(loan.verify(8).is_err());
+            match spoilt {
+                0 => loan.number ^= 1 << 40,
+                1 => loan.salt ^= 1,
+                2 => loan.check ^= 1,
+                3 => loan.truncate(39),
+                i => loan.words[i - 4] ^= 1 << 63,
+            }
+            assert!(loan.verify(7).is_err(), "{spoilt}");
+        }
+        drop(producer);
+        io_shared::Channel::remove(&name).unwrap();
+    }
+}

@@ -1,0 +1,79 @@
+//! A region as it lies in its file, read from outside and without the library: what is still held,
+//! who is flagged as asleep, what is the latest. The offsets are those of DESIGN.md section 5.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+const LATEST: u64 = 0x80;
+const CONTROL: u64 = 0x100;
+const CONSUMERS: usize = 68;
+const HOLDS: usize = 72;
+const CONSUMERS_OFFSET: usize = 92;
+
+/// What the shared words said when they were read. Not a consistent cut while others run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionFile {
+    /// Of the object.
+    pub inode: u64,
+    /// The sequence of the latest value.
+    pub sequence: u64,
+    /// Raised by each producer.
+    pub epoch: u64,
+    /// Whether the region was removed.
+    pub retired: bool,
+    /// For each consumer slot, whether it is flagged as asleep.
+    pub waiting: Vec<bool>,
+    /// For each consumer slot, its held entries: 0, or the buffer plus one.
+    pub held: Vec<Vec<u8>>,
+}
+
+impl RegionFile {
+    /// Reads the object at `path`.
+    ///
+    /// # Errors
+    /// If it cannot be read or is no region.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let mut prelude = [0; 128];
+        file.read_exact_at(&mut prelude, 0)?;
+        if !prelude.starts_with(b"ioshared") {
+            return Err(io::Error::other("no region"));
+        }
+        let number = |at: usize| {
+            let bytes = prelude
+                .get(at..at + 4)
+                .and_then(|bytes| bytes.try_into().ok());
+            bytes.map_or(0, u32::from_le_bytes)
+        };
+        let consumers = number(CONSUMERS);
+        let mut latest = [0; 8];
+        file.read_exact_at(&mut latest, LATEST)?;
+        let latest = u64::from_le_bytes(latest);
+        let mut control = vec![0; 1 + consumers as usize];
+        file.read_exact_at(&mut control, CONTROL)?;
+        let held = (0..consumers).map(|slot| {
+            let mut entries = vec![0; number(HOLDS) as usize];
+            let block = u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
+            file.read_exact_at(&mut entries, block).map(|()| entries)
+        });
+        Ok(Self {
+            inode: file.metadata()?.ino(),
+            sequence: latest & ((1 << 52) - 1),
+            epoch: latest >> 52 & 15,
+            retired: control.first() != Some(&0),
+            waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),
+            held: held.collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// How many values are held.
+    pub fn holds(&self) -> usize {
+        self.held
+            .iter()
+            .flatten()
+            .filter(|entry| **entry != 0)
+            .count()
+    }
+}

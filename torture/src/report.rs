@@ -1,0 +1,106 @@
+//! What a campaign has to say at its end.
+
+use std::fmt;
+use std::time::Duration;
+
+use io_shared_core::crash_point::CrashPoint;
+
+/// The result of a campaign. Its `Display` ends with the line that counts.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Repeats the parent's choices; not the machine's timing.
+    pub seed: u64,
+    /// Processes killed.
+    pub kills: u64,
+    /// Stops and continues.
+    pub stops: u64,
+    /// Checks with everyone at rest, and with everyone dead.
+    pub rests: u64,
+    /// How often everybody was killed at once.
+    pub massacres: u64,
+    /// How many died after each crash point, in the order of [`CrashPoint::ALL`].
+    pub hits: Vec<u64>,
+    /// How many died before they passed any, or were observers, who pass none.
+    pub before_any: u64,
+    /// Values put, had by consumers, and copied.
+    pub values: [u64; 3],
+    /// The longest that a value lay there before a waiting consumer had it, in nanoseconds, time
+    /// stopped or not scheduled taken off.
+    pub longest_wait: u64,
+    /// The longest put, likewise.
+    pub longest_put: u64,
+    /// The longest from a restart to the first success, in nanoseconds.
+    pub longest_restart: u64,
+    /// Late finds: unexplained, after a death between publish and wake, while one of the two was
+    /// stopped, while one of the two was not scheduled.
+    pub late_finds: [u64; 4],
+    /// Timeouts and `Busy` that were right.
+    pub timeouts: u64,
+    /// As above.
+    pub busy: u64,
+    /// What went wrong.
+    pub failures: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// The crash points at which nobody died.
+    pub fn never_hit(&self) -> Vec<CrashPoint> {
+        let hits = CrashPoint::ALL.iter().zip(&self.hits);
+        hits.filter(|(_, hits)| **hits == 0)
+            .map(|(point, _)| *point)
+            .collect()
+    }
+
+    /// Whether nothing failed and every crash point was hit.
+    pub fn is_clean(&self) -> bool {
+        self.failures.is_empty() && self.never_hit().is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+        writeln!(f, "died after")?;
+        let most = self.hits.iter().max().copied().unwrap_or(0).max(1);
+        for (point, hits) in CrashPoint::ALL.iter().zip(&self.hits) {
+            let bar = "#".repeat((hits * 40).div_ceil(most) as usize);
+            writeln!(f, "  {:<16} {hits:>6} {bar}", format!("{point:?}"))?;
+        }
+        writeln!(f, "  {:<16} {:>6}", "(none)", self.before_any)?;
+        for failure in &self.failures {
+            writeln!(f, "FAILED: {failure}")?;
+        }
+        for point in self.never_hit() {
+            writeln!(f, "FAILED: nobody died at {point:?}")?;
+        }
+        let [put, had, copied] = self.values;
+        writeln!(f, "values: {put} put, {had} had, {copied} copied")?;
+        writeln!(
+            f,
+            "stops: {}; checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
+            self.stops, self.rests, self.massacres, self.timeouts, self.busy
+        )?;
+        writeln!(
+            f,
+            "longest wait {:.1} ms, longest put {:.1} ms, longest restart {:.1} ms",
+            milliseconds(self.longest_wait),
+            milliseconds(self.longest_put),
+            milliseconds(self.longest_restart)
+        )?;
+        let [late, killed, stopped, unscheduled] = self.late_finds;
+        writeln!(
+            f,
+            "late finds: {late}; and {killed} after a death between publish and wake, {stopped} \
+             while stopped, {unscheduled} while not scheduled"
+        )?;
+        writeln!(f, "seed {}; {:.1} s", self.seed, self.took.as_secs_f64())?;
+        write!(f, "{} kills, {} failed", self.kills, self.failures.len())?;
+        if self.failures.is_empty() && self.kills > 0 {
+            let bound = 300.0 / self.kills as f64;
+            write!(f, ": fewer than {bound:.3} % of kills fail (3/n, at 95 %)")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! The roles of a campaign's crew, as its child processes live them.
+//!
+//! A child does its duty until it is killed. Whatever it finds wrong it writes into its lane and
+//! ends; what only the parent can judge (was somebody killed or stopped meanwhile?) it posts there.
+
+mod churner;
+mod consumer;
+mod observer;
+mod producer;
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::time::Duration;
+
+use fastrand::Rng;
+use io_shared::Channel;
+use io_shared_core::crash_point::CrashPoint::{self, *};
+use io_shared_core::{clock, crash_point};
+
+use crate::page::{Lane, Page, REST_PRODUCERS, REST_READERS};
+use crate::parcel::{MOST_WORDS, Parcel};
+
+/// A role of the crew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Puts on both channels.
+    Producer,
+    /// A named consumer of the first channel.
+    Left,
+    /// Another named consumer of the first channel.
+    Right,
+    /// A consumer without a name, on the first channel.
+    Nameless,
+    /// The one consumer of the second channel; keeps a value while it takes the next.
+    Keeper,
+    /// Copies from the first channel.
+    Observer,
+    /// Creates and removes a channel of its own.
+    Churner,
+}
+
+/// The crash points of a producer that opens its channel.
+pub const PRODUCER_STARTS: &[CrashPoint] = &[ProducerClaimed, EpochRaised];
+/// Those of a producer that puts.
+pub const PUTS: &[CrashPoint] = &[
+    LoanChecked,
+    LoanScanned,
+    LoanOpened,
+    PutSealed,
+    PutPublished,
+    PutSawWaiting,
+    PutWoken,
+];
+/// Those of a producer that clears up after dead sleepers.
+pub const BURIES: &[CrashPoint] = &[BuryWon, BuryCleared];
+/// Those of a consumer that opens its channel.
+pub const CONSUMER_STARTS: &[CrashPoint] = &[ConsumerClaimed, ConsumerCleared, ConsumerReady];
+/// Those of a consumer that gets.
+pub const GETS: &[CrashPoint] = &[GetRead, GetHeld, GetValidated, GetSeen, GetReleased];
+/// Those of a consumer that waits.
+pub const SLEEPS: &[CrashPoint] = &[SleepFlagged, SleepWoken, SleepCleared];
+/// Those of who creates a channel.
+pub const CREATES: &[CrashPoint] = &[RegionSized, RegionWritten, RegionClaimed, RegionLinked];
+/// Those of who removes one.
+pub const REMOVES: &[CrashPoint] = &[RemoveLocked, RemoveUnlinked, RemoveRetired];
+
+impl Role {
+    /// All of them, by number.
+    pub const ALL: [Self; 7] = [
+        Self::Producer,
+        Self::Left,
+        Self::Right,
+        Self::Nameless,
+        Self::Keeper,
+        Self::Observer,
+        Self::Churner,
+    ];
+
+    /// The consumers among them.
+    pub const CONSUMERS: [Self; 4] = [Self::Left, Self::Right, Self::Nameless, Self::Keeper];
+
+    pub(crate) fn is_consumer(self) -> bool {
+        Self::CONSUMERS.contains(&self)
+    }
+
+    /// Which of the two channels a consumer is on.
+    pub(crate) fn channel(self) -> usize {
+        usize::from(self == Self::Keeper)
+    }
+
+    /// Whether it comes back as the same consumer.
+    pub(crate) fn resumes(self) -> bool {
+        matches!(self, Self::Left | Self::Right | Self::Keeper)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|role| format!("{role:?}") == text)
+    }
+}
+
+/// The three channels' names under a prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Names(pub(crate) String);
+
+impl Names {
+    /// The first channel (0): three consumers. The second (1): one, with two holds. The third (2)
+    /// is the churner's.
+    pub(crate) fn of(&self, channel: usize) -> String {
+        let name = ["first", "second", "churned"]
+            .get(channel)
+            .unwrap_or(&"other");
+        format!("/{}{name}", self.0)
+    }
+}
+
+/// The command line of a child.
+#[derive(Debug)]
+pub(crate) struct Orders<'a> {
+    pub(crate) role: Role,
+    pub(crate) page: &'a str,
+    pub(crate) names: &'a Names,
+    pub(crate) seed: u64,
+    /// Spins at each crash point.
+    pub(crate) linger: u32,
+}
+
+impl Orders<'_> {
+    pub(crate) fn command(&self, program: &std::path::Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args([
+                "role",
+                &format!("{:?}", self.role),
+                self.page,
+                &self.names.0,
+            ])
+            .args([self.seed.to_string(), self.linger.to_string()])
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+/// Lives a role: `role PAGE PREFIX SEED LINGER`, as the campaign writes it.
+pub fn main(arguments: &[String]) -> ExitCode {
+    let [role, page, names, seed, linger] = arguments else {
+        return ExitCode::from(2);
+    };
+    let numbers = (Role::parse(role), seed.parse(), linger.parse());
+    let (Some(role), Ok(seed), Ok(linger)) = numbers else {
+        return ExitCode::from(2);
+    };
+    // Without its parent a child would live for ever.
+    let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGKILL);
+    let Ok(page) = Page::of_parent(page) else {
+        return ExitCode::from(3);
+    };
+    let lane = page.lane(role);
+    crash_point::record(&lane.point, linger);
+    let mut duty = Duty {
+        role,
+        page,
+        lane,
+        names: Names(names.clone()),
+        random: Rng::with_seed(seed),
+        unhurried: linger > 0,
+    };
+    let ended = match role {
+        Role::Producer => producer::run(&mut duty),
+        Role::Observer => observer::run(&mut duty),
+        Role::Churner => churner::run(&mut duty),
+        _ => consumer::run(&mut duty),
+    };
+    if let Err(text) = ended {
+        lane.fail(&text);
+    }
+    ExitCode::FAILURE
+}
+
+/// What every role has.
+struct Duty {
+    role: Role,
+    page: &'static Page,
+    lane: &'static Lane,
+    names: Names,
+    random: Rng,
+    /// Whether this incarnation lingers at crash points, and so is slow anyway.
+    unhurried: bool,
+}
+
+impl Duty {
+    /// A channel as every side of it opens it, so that either may start first.
+    fn channel(&self, channel: usize) -> Channel<Parcel> {
+        let (consumers, holds) = [(3, 1), (1, 2), (1, 1)][channel];
+        Channel::named(self.names.of(channel))
+            .elements(MOST_WORDS)
+            .consumers(consumers)
+            .holds(holds)
+            .open_timeout(Duration::from_secs(2))
+    }
+
+    fn opened(&self) {
+        self.lane.opened_at.store(clock::now(), Release);
+        self.lane.opened.store(1, Release);
+    }
+
+    /// One more round of the role's loop.
+    fn round(&self) {
+        self.lane.rounds.fetch_add(1, Relaxed);
+    }
+
+    fn must_rest(&self) -> bool {
+        let group = match self.role {
+            Role::Producer => REST_PRODUCERS,
+            _ => REST_READERS,
+        };
+        self.page.rest.load(Relaxed) & group != 0
+    }
+
+    /// Does nothing until the parent lets it go on.
+    fn rest(&self) {
+        self.lane.resting.store(1, Release);
+        while self.must_rest() {
+            self.round();
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        self.lane.resting.store(0, Release);
+    }
+
+    fn sleep_us(&mut self, range: std::ops::Range<u64>) {
+        let pause = self.random.u64(range);
+        std::thread::sleep(Duration::from_micros(pause));
+    }
+
+    fn spin(&mut self, most: u32) {
+        for _ in 0..self.random.u32(0..most) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(io_shared::Error) -> String {
+    move |error| format!("{what}: {error}")
+}

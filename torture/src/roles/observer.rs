@@ -1,0 +1,42 @@
+//! An observer: copies, never takes part.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use io_shared::ErrorKind;
+
+use super::{Duty, Role, failed};
+
+pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
+    let mut observer = duty.channel(0).observer().map_err(failed("opening"))?;
+    duty.opened();
+    loop {
+        if duty.must_rest() {
+            duty.rest();
+        }
+        duty.round();
+        let put = duty.page.lane(Role::Producer).had[0].load(Acquire);
+        match observer.copy() {
+            Ok(Some(copy)) => {
+                copy.verify(copy.seq())?;
+                let had = duty.lane.had[0].load(Relaxed);
+                if copy.seq() < had.max(put) {
+                    let seq = copy.seq();
+                    return Err(format!("a copy of {seq} after {had}; {put} had been put"));
+                }
+                duty.lane.had[0].store(copy.seq(), Release);
+                duty.lane.values.fetch_add(1, Relaxed);
+            }
+            Ok(None) if put == 0 => {}
+            Ok(None) => return Err(format!("nothing to copy, although {put} was put")),
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {
+                duty.lane.busy.fetch_add(1, Relaxed);
+            }
+            Err(error) => return Err(format!("copy: {error}")),
+        }
+        match duty.random.u8(0..10) {
+            0 => duty.sleep_us(500..5_000),
+            1..=3 => duty.sleep_us(50..300),
+            _ => duty.spin(100),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The producer of both channels: bursts, laps of the whole pool, pauses.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+use io_shared::Producer;
+use io_shared_core::clock;
+
+use super::{Duty, failed};
+use crate::machine::RunDelay;
+use crate::page::{Event, EventKind, PutTimes};
+use crate::parcel::{MOST_WORDS, Parcel};
+
+/// A put that takes longer is told to the parent.
+const SLOW: u64 = 10_000_000;
+
+struct Puts {
+    producers: [Producer<Parcel>; 2],
+    delay: RunDelay,
+}
+
+/// How a parcel is put.
+#[derive(Clone, Copy)]
+struct Manner {
+    words: usize,
+    /// The most spins half-way through filling it.
+    dawdle: u32,
+    /// Run delay before this put, where it was read for several at once.
+    delayed: Option<u64>,
+}
+
+pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
+    let open = |channel| {
+        let producer = duty
+            .channel(channel)
+            .producer()
+            .map_err(failed("opening"))?;
+        let lane = duty.lane;
+        let (had, putting) = (
+            lane.had[channel].load(Acquire),
+            lane.putting[channel].load(Acquire),
+        );
+        if !(had..=putting.max(had)).contains(&producer.seq()) {
+            let seq = producer.seq();
+            return Err(format!(
+                "goes on at {seq} after a put of {putting}, the last done {had}"
+            ));
+        }
+        Ok(producer)
+    };
+    let mut puts = Puts {
+        producers: [open(0)?, open(1)?],
+        delay: RunDelay::of_this_thread(),
+    };
+    duty.opened();
+    loop {
+        if duty.must_rest() {
+            duty.rest();
+        }
+        match duty.random.u8(0..10) {
+            0..=5 => {
+                for _ in 0..duty.random.u32(1..40) {
+                    let words = duty.some_words();
+                    puts.put(
+                        duty,
+                        Manner {
+                            words,
+                            dawdle: 50,
+                            delayed: None,
+                        },
+                    )?;
+                    duty.spin(400);
+                    if duty.must_rest() {
+                        break;
+                    }
+                }
+            }
+            6 | 7 => puts.lap(duty)?,
+            _ => {
+                let words = duty.some_words();
+                puts.put(
+                    duty,
+                    Manner {
+                        words,
+                        dawdle: 2000,
+                        delayed: None,
+                    },
+                )?;
+            }
+        }
+        duty.round();
+        match duty.random.u8(0..100) {
+            0 => duty.sleep_us(30_000..130_000),
+            1..=10 => duty.sleep_us(4_000..12_000),
+            _ => duty.sleep_us(100..3_000),
+        }
+    }
+}
+
+impl Puts {
+    /// A large value, then round the whole pool as fast as it goes, then a large one filled slowly:
+    /// whoever still copies the first must notice.
+    fn lap(&mut self, duty: &mut Duty) -> Result<(), String> {
+        let delayed = Some(self.delay.so_far());
+        for _ in 0..if duty.unhurried { 1 } else { 8 } {
+            self.put_on(
+                duty,
+                0,
+                Manner {
+                    words: MOST_WORDS,
+                    dawdle: 200,
+                    delayed,
+                },
+            )?;
+            for _ in 0..duty.random.u32(2..6) {
+                self.put_on(
+                    duty,
+                    0,
+                    Manner {
+                        words: 0,
+                        dawdle: 1,
+                        delayed,
+                    },
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, duty: &mut Duty, manner: Manner) -> Result<(), String> {
+        let channel = usize::from(duty.random.u8(0..5) < 2);
+        self.put_on(duty, channel, manner)
+    }
+
+    fn put_on(&mut self, duty: &mut Duty, channel: usize, manner: Manner) -> Result<(), String> {
+        let Manner {
+            words,
+            dawdle,
+            delayed,
+        } = manner;
+        let producer = &mut self.producers[channel];
+        let number = producer.seq() + 1;
+        let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
+        let salt = duty.random.u64(..);
+        Parcel::fill(&mut loan, number, salt, || duty.spin(dawdle));
+        if duty.random.u8(0..20) == 0 {
+            return Ok(()); // never put
+        }
+        let before = delayed.unwrap_or_else(|| self.delay.so_far());
+        let began = clock::now();
+        duty.page.begin_put(channel, number, began);
+        let put = loan.put().map_err(failed("put"))?;
+        let ended = clock::now();
+        duty.page.end_put(channel, number, ended);
+        if put != number {
+            return Err(format!("value {put} was put in the place of {number}"));
+        }
+        if ended - began <= SLOW {
+            duty.lane.longest.fetch_max(ended - began, Relaxed);
+        } else {
+            duty.lane.post(Event {
+                kind: EventKind::SlowPut,
+                called: began,
+                returned: ended,
+                sequence: number,
+                put: PutTimes { began, ended },
+                delayed: self.delay.so_far() - before,
+                late: 0,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Duty {
+    fn some_words(&mut self) -> usize {
+        let most = match self.random.u8(0..10) {
+            0..=5 => 16,
+            6..=8 => 500,
+            _ => MOST_WORDS,
+        };
+        self.random.usize(0..=most)
+    }
+}

@@ -1,0 +1,445 @@
+//! Processes that die at exactly one crash point, each in turn, and what the others make of it.
+//! The numbers are those of FAULTS.md.
+
+#![allow(clippy::unwrap_used)]
+
+mod stage;
+
+use std::time::{Duration, Instant};
+
+use io_shared_core::crash_point::CrashPoint::{self, *};
+use nix::sys::signal::Signal;
+use stage::{Stage, dies_at, ends_by, falls_asleep, prepare_to_die, until};
+use torture::actor::HANG;
+use torture::machine;
+use torture::roles::{
+    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, SLEEPS,
+};
+
+const SLICE: Duration = Duration::from_millis(100);
+/// For a loaded machine, on top of what is promised.
+const MARGIN: Duration = Duration::from_millis(100);
+
+#[test]
+fn every_crash_point_has_a_scenario_here() {
+    // Each list is gone through by one of the tests below, which fails if the victim survives.
+    let lists = [
+        PRODUCER_STARTS,
+        PUTS,
+        BURIES,
+        CONSUMER_STARTS,
+        GETS,
+        SLEEPS,
+        CREATES,
+        REMOVES,
+    ];
+    assert_eq!(lists.concat(), CrashPoint::ALL);
+}
+
+// 1, 3
+#[test]
+fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_once() {
+    for &point in PRODUCER_STARTS.iter().chain(PUTS) {
+        let stage = Stage::new(2);
+        let mut victim = stage.actor_after(&["produce", "put"]);
+        let mut sleeper = stage.actor_after(&["consume", "get"]);
+        falls_asleep(&stage, &mut sleeper);
+        if PRODUCER_STARTS.contains(&point) {
+            victim.kill();
+            victim = stage.actor();
+            dies_at(&mut victim, point, "produce");
+        } else {
+            dies_at(&mut victim, point, "put");
+        }
+        let died = Instant::now();
+        let put = matches!(point, PutPublished | PutSawWaiting | PutWoken);
+        let latest = if put { 2 } else { 1 };
+        assert_eq!(stage.region().sequence, latest, "{point:?}");
+        if put {
+            // Without a timeout, and without anybody to wake it but where it was woken already.
+            assert_eq!(
+                sleeper.answer(SLICE + MARGIN).as_deref(),
+                Some("2 0"),
+                "{point:?}"
+            );
+            assert!(died.elapsed() < SLICE + MARGIN);
+        }
+        let mut other = stage.actor_after(&["consume", "observe"]);
+        assert_eq!(other.ask("get"), format!("{latest} 0"), "{point:?}");
+        assert_eq!(other.ask("copy"), latest.to_string(), "{point:?}");
+
+        let mut successor = stage.actor();
+        assert_eq!(
+            successor.ask("produce"),
+            format!("ok {latest}"),
+            "{point:?}"
+        );
+        assert_eq!(successor.ask("put"), (latest + 1).to_string(), "{point:?}");
+        if put {
+            sleeper.tell("get");
+        }
+        let next = format!("{} 0", latest + 1);
+        assert_eq!(sleeper.answer(MARGIN), Some(next.clone()), "{point:?}");
+        assert_eq!(other.ask("get"), next, "{point:?}");
+        assert_eq!(
+            successor.ask("put 50"),
+            (latest + 51).to_string(),
+            "{point:?}"
+        );
+    }
+}
+
+// 2
+#[test]
+fn a_half_filled_loan_is_never_visible_and_its_buffer_is_used_again() {
+    let stage = Stage::new(1);
+    let mut consumer = stage.actor_after(&["consume", "observe"]);
+    // More often than there are buffers.
+    for round in 1..=10 {
+        let mut victim = stage.actor_after(&["produce"]);
+        assert_eq!(victim.ask("put"), round.to_string());
+        assert_eq!(victim.ask("die-half-filled"), "died");
+        ends_by(&mut victim, Signal::SIGKILL);
+        assert_eq!(stage.region().sequence, round);
+        assert_eq!(consumer.ask("copy"), round.to_string());
+        assert_eq!(consumer.ask("get"), format!("{round} 0"));
+        assert_eq!(consumer.ask("try"), "nothing");
+    }
+}
+
+#[test]
+fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
+    for &point in BURIES {
+        let stage = Stage::new(2);
+        let mut victim = stage.actor_after(&["produce", "put"]);
+        let mut sleeper = stage.actor_after(&["consume", "get"]);
+        dies_at(&mut sleeper, SleepFlagged, "get");
+        assert_eq!(stage.region().waiting, [true, false]);
+        // Enough puts for their wakes to be found needless.
+        dies_at(&mut victim, point, "put 100");
+        assert_eq!(stage.region().waiting, [point == BuryWon, false]);
+
+        let mut successor = stage.actor_after(&["produce", "put 100"]);
+        assert_eq!(stage.region().waiting, [false, false], "{point:?}");
+        let mut heirs = [
+            stage.actor_after(&["consume"]),
+            stage.actor_after(&["consume"]),
+        ];
+        falls_asleep(&stage, {
+            assert_eq!(heirs[0].ask("get").split(' ').nth(1), Some("0"));
+            &mut heirs[0]
+        });
+        let put = successor.ask("put");
+        assert_eq!(heirs[0].answer(MARGIN), Some(format!("{put} 0")));
+        assert_eq!(heirs[1].ask("get"), format!("{put} 1"));
+    }
+}
+
+// 4, 14
+#[test]
+fn a_consumer_dead_at_any_point_starves_nobody_and_goes_on_where_it_stopped() {
+    for &point in CONSUMER_STARTS.iter().chain(GETS).chain(SLEEPS) {
+        let stage = Stage::new(2);
+        let mut producer = stage.actor_after(&["produce", "put 5"]);
+        let mut other = stage.actor_after(&["consume other", "get"]);
+        let mut victim = stage.actor_after(&["consume viewer", "get"]);
+        assert_eq!(producer.ask("put"), "6");
+        let mut had = 5;
+        if CONSUMER_STARTS.contains(&point) {
+            victim.kill();
+            victim = stage.actor();
+            dies_at(&mut victim, point, "consume viewer");
+        } else if GETS.contains(&point) {
+            dies_at(&mut victim, point, "get");
+            if matches!(point, GetSeen | GetReleased) {
+                had = 6;
+            }
+        } else {
+            assert_eq!(victim.ask("get"), "6 0");
+            had = 6;
+            prepare_to_die(&mut victim, point);
+            victim.tell("get");
+            if point != SleepFlagged {
+                until("sleeper", || stage.region().waiting[1]);
+                assert_eq!(producer.ask("put"), "7");
+            }
+            ends_by(&mut victim, Signal::SIGKILL);
+        }
+        let latest: u64 = producer.ask("put 600").parse().unwrap();
+        assert_eq!(
+            other.ask("get"),
+            format!("{latest} {}", latest - 6),
+            "{point:?}"
+        );
+
+        let mut viewer = stage.actor_after(&["consume viewer"]);
+        assert_eq!(
+            viewer.ask("get"),
+            format!("{latest} {}", latest - had - 1),
+            "{point:?}"
+        );
+        assert_eq!(viewer.ask("try"), "nothing", "{point:?}");
+        let region = stage.region();
+        assert_eq!(
+            (region.holds(), region.waiting),
+            (0, vec![false, false]),
+            "{point:?}"
+        );
+        falls_asleep(&stage, &mut viewer);
+        assert_eq!(producer.ask("put"), (latest + 1).to_string());
+        assert_eq!(
+            viewer.answer(MARGIN),
+            Some(format!("{} 0", latest + 1)),
+            "{point:?}"
+        );
+    }
+}
+
+// 5
+#[test]
+fn consumers_all_dead_while_holding_different_buffers_leave_one_to_the_producer() {
+    let stage = Stage::new(3);
+    let mut producer = stage.actor_after(&["produce"]);
+    let mut holders: Vec<_> = (0..3).map(|_| stage.actor_after(&["consume"])).collect();
+    for holder in &mut holders {
+        producer.ask("put");
+        holder.ask("hold");
+    }
+    assert_eq!(producer.ask("put 50"), "53");
+    holders.iter_mut().for_each(|holder| holder.kill());
+    assert_eq!(stage.region().holds(), 3);
+    assert_eq!(producer.ask("put 50"), "103");
+    drop(producer);
+    let mut producer = stage.actor_after(&["produce"]);
+    assert_eq!(producer.ask("put 50"), "153");
+    // Taken over, every slot gives its buffer back.
+    let heirs: Vec<_> = (0..3).map(|_| stage.actor_after(&["consume"])).collect();
+    assert_eq!(stage.region().holds(), 0);
+    drop(heirs);
+}
+
+// 10
+#[test]
+fn a_stopped_process_is_robbed_by_nobody_and_waits_for_it_time_out() {
+    let stage = Stage::new(1);
+    let mut producer = stage.actor_after(&["produce", "put"]);
+    let mut consumer = stage.actor_after(&["consume", "hold", "release"]);
+    producer.signal(Signal::SIGSTOP);
+    let stopped = Instant::now();
+    let mut rival = stage.actor();
+    while stopped.elapsed() < Duration::from_secs(1) {
+        assert!(rival.ask("produce").starts_with("RoleTaken"));
+        let asked = Instant::now();
+        assert!(consumer.ask("get 100").starts_with("Timeout"));
+        let took = asked.elapsed();
+        assert!((SLICE..SLICE + MARGIN).contains(&took), "{took:?}");
+    }
+    producer.signal(Signal::SIGCONT);
+    assert_eq!(producer.ask("put"), "2");
+    assert_eq!(consumer.ask("hold"), "2 0");
+
+    consumer.signal(Signal::SIGSTOP);
+    let stopped = Instant::now();
+    while stopped.elapsed() < Duration::from_secs(1) {
+        assert!(rival.ask("consume").starts_with("NoSlot"));
+        producer.ask("put 20");
+    }
+    consumer.signal(Signal::SIGCONT);
+    assert_eq!(consumer.ask("reread"), "1", "the value held was left alone");
+    assert_eq!(consumer.ask("release"), "ok");
+    let latest = stage.region().sequence;
+    assert_eq!(consumer.ask("get"), format!("{latest} {}", latest - 3));
+}
+
+// 11
+#[test]
+fn an_abort_or_a_panic_in_a_loan_publishes_nothing_and_in_a_guard_frees_the_slot() {
+    let stage = Stage::new(1);
+    let mut producer = stage.actor_after(&["produce", "put"]);
+    let mut consumer = stage.actor_after(&["consume"]);
+    assert_eq!(producer.ask("panic-in-loan"), "ok");
+    assert_eq!(stage.region().sequence, 1);
+    assert_eq!(producer.ask("put 10"), "11");
+    assert_eq!(producer.ask("abort-in-loan"), "died");
+    ends_by(&mut producer, Signal::SIGABRT);
+    assert_eq!(stage.region().sequence, 11);
+    let mut producer = stage.actor_after(&["produce"]);
+    assert_eq!(producer.ask("put"), "12");
+
+    assert_eq!(consumer.ask("panic-in-guard"), "ok");
+    assert_eq!(stage.region().holds(), 0);
+    assert_eq!(producer.ask("put"), "13");
+    assert_eq!(consumer.ask("abort-in-guard"), "died");
+    ends_by(&mut consumer, Signal::SIGABRT);
+    assert_eq!(stage.region().holds(), 1);
+    assert_eq!(producer.ask("put 10"), "23");
+    // Alone in its channel, it is the same consumer again, and has had the 13.
+    let mut consumer = stage.actor_after(&["consume"]);
+    assert_eq!(stage.region().holds(), 0);
+    assert_eq!(consumer.ask("get"), "23 9");
+}
+
+// 13
+#[test]
+fn sequences_go_on_over_two_hundred_producers_killed_at_points_of_every_kind() {
+    let stage = Stage::new(1);
+    let mut latest = 0;
+    let mut consumer = stage.actor_after(&["consume"]);
+    for round in 0..200 {
+        let mut producer = stage.actor();
+        assert_eq!(producer.ask("produce"), format!("ok {latest}"));
+        latest += 1;
+        assert_eq!(producer.ask("put"), latest.to_string());
+        assert_eq!(consumer.ask("get"), format!("{latest} 0"));
+        let point = PUTS[round % 5];
+        dies_at(&mut producer, point, "put");
+        if point == PutPublished {
+            latest += 1;
+            assert_eq!(consumer.ask("get"), format!("{latest} 0"));
+        }
+        assert_eq!(consumer.ask("try"), "nothing");
+    }
+}
+
+// 14
+#[test]
+fn two_named_consumers_restarted_in_the_other_order_each_go_on_where_they_stopped() {
+    let stage = Stage::new(2);
+    let mut producer = stage.actor_after(&["produce", "put 3"]);
+    let mut left = stage.actor_after(&["consume left"]);
+    let mut right = stage.actor_after(&["consume right"]);
+    assert_eq!(left.ask("get"), "3 0");
+    producer.ask("put 4");
+    assert_eq!(right.ask("get"), "7 4");
+    left.kill();
+    right.kill();
+    let mut right = stage.actor_after(&["consume right"]);
+    let mut left = stage.actor_after(&["consume left"]);
+    assert_eq!(right.ask("try"), "nothing");
+    assert_eq!(left.ask("get"), "7 3");
+    assert_eq!(left.ask("try"), "nothing");
+}
+
+#[test]
+fn a_burial_in_the_slot_without_a_name_costs_no_dead_name_its_place() {
+    let stage = Stage::new(2);
+    let mut producer = stage.actor_after(&["produce", "put 3"]);
+    let mut viewer = stage.actor_after(&["consume viewer", "get"]);
+    let mut nameless = stage.actor_after(&["consume", "get"]);
+    viewer.kill();
+    nameless.kill();
+    producer.ask("put 4");
+    // As a burier does, for its repair: who comes back meanwhile waits for it.
+    let burier = stage.claim_slot(1);
+    let mut nameless = stage.actor();
+    nameless.tell("consume");
+    assert_eq!(nameless.answer(Duration::from_millis(5)), None);
+    drop(burier);
+    assert_eq!(nameless.answer(HANG).as_deref(), Some("ok"));
+    let mut viewer = stage.actor_after(&["consume viewer"]);
+    assert_eq!(viewer.ask("get"), "7 3");
+}
+
+// 15
+#[test]
+fn after_everybody_died_the_last_value_is_there_in_either_order_of_restart() {
+    for producer_first in [true, false] {
+        let stage = Stage::new(2);
+        let mut producer = stage.actor_after(&["produce", "put 7"]);
+        let mut consumer = stage.actor_after(&["consume", "hold"]);
+        producer.kill();
+        consumer.kill();
+        let before = stage.region();
+        let mut producer = producer_first.then(|| stage.actor_after(&["produce"]));
+        // Without a name and beside others it starts with the current value.
+        let mut consumer = stage.actor_after(&["consume", "observe"]);
+        assert_eq!(consumer.ask("get"), "7 0");
+        assert_eq!(consumer.ask("copy"), "7");
+        let producer = producer.get_or_insert_with(|| stage.actor_after(&["produce"]));
+        assert_eq!(producer.ask("put"), "8");
+        assert_eq!(consumer.ask("get"), "8 0");
+        assert_eq!(stage.region().inode, before.inode);
+    }
+}
+
+// 20
+#[test]
+fn a_creator_dead_at_any_point_leaves_nothing_or_a_whole_channel() {
+    for (&point, role) in CREATES
+        .iter()
+        .flat_map(|p| [(p, "produce"), (p, "consume")])
+    {
+        let stage = Stage::new(1);
+        let unfinished = machine::objects(".io-shared.");
+        let mut creator = stage.actor();
+        dies_at(&mut creator, point, role);
+        assert_eq!(
+            stage.objects().len(),
+            usize::from(point == RegionLinked),
+            "{point:?}"
+        );
+        assert_eq!(machine::objects(".io-shared."), unfinished, "{point:?}");
+
+        let mut producer = stage.actor_after(&["produce"]);
+        let mut consumer = stage.actor_after(&["consume"]);
+        assert_eq!(producer.ask("put"), "1", "{point:?}");
+        assert_eq!(consumer.ask("get"), "1 0", "{point:?}");
+        assert_eq!(stage.objects().len(), 1);
+    }
+}
+
+// 22
+#[test]
+fn a_remover_dead_at_any_point_leaves_the_name_or_takes_it_and_peers_notice() {
+    for &point in REMOVES {
+        let stage = Stage::new(2);
+        let mut producer = stage.actor_after(&["produce", "put"]);
+        let mut sleeper = stage.actor_after(&["consume", "get"]);
+        let mut poller = stage.actor_after(&["consume", "get"]);
+        falls_asleep(&stage, &mut sleeper);
+        let mut remover = stage.actor();
+        dies_at(&mut remover, point, "remove");
+        let died = Instant::now();
+        if point == RemoveLocked {
+            assert_eq!(stage.objects().len(), 1);
+            assert_eq!(producer.ask("put"), "2");
+            assert_eq!(sleeper.answer(MARGIN).as_deref(), Some("2 0"));
+            assert_eq!(poller.ask("get"), "2 0");
+            assert_eq!(
+                stage.actor().ask("remove"),
+                "ok",
+                "the lock died with its holder"
+            );
+            continue;
+        }
+        assert_eq!(stage.objects().len(), 0);
+        let noticed = Duration::from_millis(200) + MARGIN;
+        let mut polled = String::new();
+        until("notice by a poller", || {
+            polled = poller.ask("try");
+            polled != "nothing"
+        });
+        assert!(polled.starts_with("Replaced"), "{polled}");
+        assert!(died.elapsed() < noticed, "{point:?}: {:?}", died.elapsed());
+        let slept = sleeper
+            .answer(noticed.saturating_sub(died.elapsed()))
+            .unwrap();
+        assert!(slept.starts_with("Replaced"), "{slept}");
+        let mut put = String::new();
+        until("notice by the producer", || {
+            put = producer.ask("put");
+            put.parse::<u64>().is_err()
+        });
+        assert!(put.starts_with("Replaced"), "{put}");
+        assert!(died.elapsed() < noticed, "{point:?}: {:?}", died.elapsed());
+
+        let mut successor = stage.actor_after(&["produce"]);
+        let mut heir = stage.actor_after(&["consume"]);
+        assert_eq!(successor.ask("put"), "1");
+        assert_eq!(heir.ask("get"), "1 0");
+        assert!(
+            poller.ask("try").starts_with("Replaced"),
+            "old and new do not mix"
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! A channel of a test's own and the actors on it.
+
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use io_shared_core::crash_point::CrashPoint;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::Signal;
+use torture::actor::{Actor, HANG};
+use torture::machine;
+use torture::region_file::RegionFile;
+
+/// A name that no other test has, gone when this is dropped.
+pub(crate) struct Stage {
+    name: String,
+    consumers: usize,
+}
+
+impl Stage {
+    pub(crate) fn new(consumers: usize) -> Self {
+        static STAGES: AtomicU32 = AtomicU32::new(0);
+        let number = STAGES.fetch_add(1, Ordering::Relaxed);
+        Self {
+            name: format!("torture-{}-stage{number}-", std::process::id()),
+            consumers,
+        }
+    }
+
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::start(env!("CARGO_BIN_EXE_torture"), &self.name, self.consumers).unwrap()
+    }
+
+    /// An actor that has done `commands`.
+    pub(crate) fn actor_after(&self, commands: &[&str]) -> Actor {
+        let mut actor = self.actor();
+        for command in commands {
+            let answer = actor.ask(command);
+            assert!(
+                !answer.contains(':') && answer != "died",
+                "{command}: {answer}"
+            );
+        }
+        actor
+    }
+
+    pub(crate) fn region(&self) -> RegionFile {
+        RegionFile::read(&machine::path_of(&self.name)).unwrap()
+    }
+
+    /// Claims a consumer slot as the library would, until the file is dropped.
+    pub(crate) fn claim_slot(&self, slot: i64) -> File {
+        let path = machine::path_of(&self.name);
+        let file = File::options().read(true).write(true).open(path).unwrap();
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: (1 << 62) + 0x100 + slot,
+            l_len: 1,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+        file
+    }
+
+    /// What shared memory has of this stage.
+    pub(crate) fn objects(&self) -> Vec<String> {
+        machine::objects(&self.name)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        machine::sweep(&self.name);
+    }
+}
+
+/// Has `actor` do `command` and die at `point`.
+pub(crate) fn dies_at(actor: &mut Actor, point: CrashPoint, command: &str) {
+    prepare_to_die(actor, point);
+    assert_eq!(
+        actor.ask(command),
+        "died",
+        "{command} does not pass {point:?}"
+    );
+    ends_by(actor, Signal::SIGKILL);
+}
+
+pub(crate) fn prepare_to_die(actor: &mut Actor, point: CrashPoint) {
+    assert_eq!(actor.ask(&format!("die {point:?} 0")), "ok");
+}
+
+pub(crate) fn ends_by(actor: &mut Actor, signal: Signal) {
+    assert_eq!(actor.end().signal(), Some(signal as i32));
+}
+
+/// Polls until `done`.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + HANG;
+    while !done() {
+        assert!(Instant::now() < deadline, "no {what} within 2 s");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Puts an actor to sleep in a get, and waits until it is flagged.
+pub(crate) fn falls_asleep(stage: &Stage, actor: &mut Actor) {
+    let before = stage
+        .region()
+        .waiting
+        .iter()
+        .filter(|waiting| **waiting)
+        .count();
+    actor.tell("get");
+    until("sleeper", || {
+        stage
+            .region()
+            .waiting
+            .iter()
+            .filter(|waiting| **waiting)
+            .count()
+            > before
+    });
+}
