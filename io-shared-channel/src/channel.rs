@@ -1,9 +1,12 @@
 //! The builder: a channel's name and options, and the two-line forms.
 
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use io_shared_core::{Error, ErrorKind, Message, Name, Result, Schema, Size, Spec};
+use io_shared_core::{Error, ErrorKind, Message, Name, Place, Result, Schema, Size, Spec};
 
 use crate::{Consumer, Observer, Producer};
 
@@ -38,7 +41,7 @@ pub struct Channel<T: ?Sized> {
 /// What the builder has been told.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    pub(crate) name: String,
+    place: Wanted,
     capacity: Option<Capacity>,
     consumers: Option<usize>,
     holds: Option<usize>,
@@ -48,6 +51,15 @@ pub(crate) struct Options {
     prefault: bool,
     pub(crate) reopen: bool,
     pub(crate) open_timeout: Option<Duration>,
+    ephemeral: bool,
+    replace: bool,
+}
+
+/// A place as it was given; whether a name is one is found out at opening.
+#[derive(Debug, Clone)]
+enum Wanted {
+    Name(String),
+    Place(Place),
 }
 
 #[derive(Debug, Clone)]
@@ -57,10 +69,61 @@ enum Capacity {
 }
 
 impl<T: Message + ?Sized> Channel<T> {
-    /// The channel of that name; `cloud_share` and `/cloud_share` are the same.
+    /// The channel of that name in shared memory; `cloud_share` and `/cloud_share` are the same.
     pub fn named(name: impl Into<String>) -> Self {
+        Self::new(Wanted::Name(name.into()))
+    }
+
+    /// The channel in that file, which keeps the last value over restarts and reboots. Its
+    /// directory must exist, on a local file system.
+    ///
+    /// Unlike a named one it is not replaced by a producer of another shape, unless
+    /// [`replace`](Self::replace) says so.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_channel::Channel;
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("doc-file-{}", std::process::id()));
+    /// Channel::<f64>::file(&path).producer()?.put(&20.5)?;
+    /// // After a restart, or a reboot:
+    /// assert_eq!(*Channel::<f64>::file(&path).consumer()?.get()?, 20.5);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::new(Wanted::Place(Place::file(path)))
+    }
+
+    /// A new channel without a name. Others open it by the descriptor that
+    /// [`Producer::as_fd`](crate::Producer::as_fd) gives, inherited or sent over a Unix socket; it
+    /// goes with its last user.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_channel::Channel;
+    /// # fn main() -> io_shared_channel::Result<()> {
+    /// let mut producer = Channel::<f64>::anonymous().producer()?;
+    /// let descriptor = producer.as_fd().expect("it has no name").try_clone_to_owned().unwrap();
+    /// // In another process, which was given the descriptor:
+    /// let mut consumer = Channel::<f64>::from_fd(descriptor).consumer()?;
+    /// producer.put(&20.5)?;
+    /// assert_eq!(*consumer.get()?, 20.5);
+    /// # Ok(()) }
+    /// ```
+    pub fn anonymous() -> Self {
+        Self::new(Wanted::Place(Place::Anonymous))
+    }
+
+    /// The channel that a descriptor leads to. It is opened anew (through /proc/self/fd), since a
+    /// descriptor from elsewhere shares its locks with its sender.
+    pub fn from_fd(descriptor: impl Into<OwnedFd>) -> Self {
+        Self::new(Wanted::Place(Place::Descriptor(Arc::new(descriptor.into()))))
+    }
+
+    fn new(place: Wanted) -> Self {
         let options = Options {
-            name: name.into(),
+            place,
             capacity: None,
             consumers: None,
             holds: None,
@@ -70,11 +133,10 @@ impl<T: Message + ?Sized> Channel<T> {
             prefault: false,
             reopen: false,
             open_timeout: None,
+            ephemeral: false,
+            replace: false,
         };
-        Self {
-            options,
-            message: PhantomData,
-        }
+        Self { options, message: PhantomData }
     }
 
     /// How large one message may get, header fields included: bytes, or a text such as `"5M"`
@@ -149,6 +211,21 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// Whether a channel created here is removed with its last user. If that one is killed, it is
+    /// whoever opens it next that removes it, and starts anew. Observers are no users. Default off:
+    /// a channel lives until it is removed, like a file.
+    pub fn ephemeral(mut self, ephemeral: bool) -> Self {
+        self.options.ephemeral = ephemeral;
+        self
+    }
+
+    /// Whether a producer replaces a channel of another shape in which nobody lives also where it is
+    /// kept in a file. Default off; in shared memory it always does.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.options.replace = replace;
+        self
+    }
+
     /// Opens the channel to put.
     ///
     /// Creates it if it is not there; replaces it if it has another shape and nobody lives in it.
@@ -203,13 +280,24 @@ impl Channel<()> {
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn remove(name: &str) -> Result<()> {
-        io_shared_core::remove(&Name::new(name)?)
+        io_shared_core::remove(&Name::new(name)?.into())
     }
 }
 
 impl Options {
-    pub(crate) fn name(&self) -> Result<Name> {
-        Name::new(&self.name)
+    pub(crate) fn place(&self) -> Result<Place> {
+        match &self.place {
+            Wanted::Name(name) => Name::new(name).map(Place::from),
+            Wanted::Place(place) => Ok(place.clone()),
+        }
+    }
+
+    /// The place, as errors show it.
+    pub(crate) fn describe(&self) -> String {
+        match &self.place {
+            Wanted::Name(name) => name.clone(),
+            Wanted::Place(place) => place.to_string(),
+        }
     }
 
     /// What core is to look for or to create.
@@ -228,6 +316,9 @@ impl Options {
             mode: self.mode,
             prefault: self.prefault,
             open_timeout: self.open_timeout,
+            ephemeral: self.ephemeral,
+            replace: self.replace,
+            ..Spec::default()
         })
     }
 
@@ -245,7 +336,7 @@ impl Options {
                 )),
             },
             Some(Capacity::Bytes(size)) => {
-                let bytes = size.bytes(&self.name)?;
+                let bytes = size.bytes(self.describe())?;
                 if bytes < fixed {
                     return Err(self.refused(
                         "capacity",
@@ -259,14 +350,7 @@ impl Options {
     }
 
     fn refused(&self, option: &'static str, found: String, expected: String) -> Error {
-        Error::new(
-            &self.name,
-            ErrorKind::BadOption {
-                option,
-                found,
-                expected,
-            },
-        )
+        Error::new(self.describe(), ErrorKind::BadOption { option, found, expected })
     }
 }
 

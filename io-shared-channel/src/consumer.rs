@@ -1,6 +1,7 @@
 //! The side that gets.
 
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use io_shared_core::slot::{Consuming, Guard, Slot, Which};
@@ -99,7 +100,7 @@ impl<T: Message + ?Sized> Consumer<T> {
         })?;
         match held {
             Some(guard) => Ok(guard),
-            None => Err(timed_out(&options.name, timeout)),
+            None => Err(timed_out(options.describe(), timeout)),
         }
     }
 
@@ -158,6 +159,12 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.slot.has_producer()
     }
 
+    /// A descriptor to pass to another process, of a channel that has no name (`anonymous`, or
+    /// opened by `from_fd`).
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.slot.as_fd()
+    }
+
     /// The channel's name.
     pub fn name(&self) -> &str {
         self.slot.name()
@@ -199,7 +206,7 @@ fn reopen_or<T: Message + ?Sized>(
 }
 
 #[cold]
-fn timed_out(name: &str, after: Duration) -> Error {
+fn timed_out(name: String, after: Duration) -> Error {
     Error::new(
         name,
         ErrorKind::Timeout {
@@ -217,7 +224,7 @@ fn open<T: Message + ?Sized>(
         open_timeout,
         ..options.spec::<T>()?
     };
-    Slot::consuming(&options.name()?, options.consumer_as.as_deref(), &spec)
+    Slot::consuming(&options.place()?, options.consumer_as.as_deref(), &spec)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {

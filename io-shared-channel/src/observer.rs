@@ -36,7 +36,7 @@ impl<T: Message + ?Sized> Observer<T> {
             holds: None,
             ..options.spec::<T>()?
         };
-        let slot = Slot::observing(&options.name()?, &spec)?;
+        let slot = Slot::observing(&options.place()?, &spec)?;
         Ok(Self {
             slot,
             message: PhantomData,

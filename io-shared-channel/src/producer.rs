@@ -1,6 +1,7 @@
 //! The side that puts.
 
 use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crossbeam_utils::Backoff;
@@ -204,6 +205,12 @@ impl<T: Message + ?Sized> Producer<T> {
         self.slot.sequence()
     }
 
+    /// A descriptor to pass to another process, of a channel that has no name (`anonymous`, or
+    /// opened by `from_fd`).
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.slot.as_fd()
+    }
+
     /// The channel's name.
     pub fn name(&self) -> &str {
         self.slot.name()
@@ -261,7 +268,7 @@ impl<T: Message> Producer<T> {
 }
 
 fn open<T: Message + ?Sized>(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
-    let mut slot = Slot::producing(&options.name()?, &spec)?;
+    let mut slot = Slot::producing(&options.place()?, &spec)?;
     slot.set_stamps(options.stamps);
     Ok(slot)
 }

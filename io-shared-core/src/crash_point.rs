@@ -69,6 +69,32 @@ crash_points! {
     SleepWoken,
     /// The waiting byte is 0 again.
     SleepCleared,
+    /// A new handle of a lock has the claim of its slot; the slot is its predecessor's.
+    LockerClaimed,
+    /// The slot's reading flag is down; a lock that its predecessor died with is not yet buried.
+    LockerCleared,
+    /// The lock word names a writer; readers may still read.
+    WriterOwns,
+    /// The readers have left; the user writes.
+    WriterAlone,
+    /// The lock word is free; nobody is woken.
+    WriterLeft,
+    /// The reading flag is up; the lock word is not looked at again.
+    ReaderRaised,
+    /// There is no writer; the user reads.
+    ReaderReads,
+    /// The reading flag is down; a waiting writer is not woken.
+    ReaderLeft,
+    /// The waiting bit is set; not asleep yet.
+    LockWaiting,
+    /// A burier has won a dead writer's claim; the lock word still names it.
+    OwnerBuryWon,
+    /// The dirty flag is up; the lock word still names the dead writer.
+    OwnerDirty,
+    /// The lock word names the burier, or nobody; the dead writer's claim is still won.
+    OwnerReplaced,
+    /// A writer has won a dead reader's claim; its flag is still up.
+    ReaderBuryWon,
     /// A region is created, without a name and without its magic.
     RegionSized,
     /// The whole header but its magic is written.

@@ -23,8 +23,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///     "`a/b` cannot be a name: it has a `/` after the first character; use letters, digits, `-`, `_` and `.`"
 /// );
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     name: String,
     kind: ErrorKind,
@@ -94,6 +96,8 @@ pub enum ErrorKind {
         differences: Vec<String>,
         /// Who lives in the region.
         holders: Vec<Holder>,
+        /// What to do if nobody does.
+        advice: &'static str,
     },
     /// The role is another handle's.
     RoleTaken {
@@ -130,6 +134,28 @@ pub enum ErrorKind {
     AlreadyLoaned,
     /// The handle was inherited over a fork.
     ForkedHandle,
+    /// Another handle has the lock, and waiting was not asked for.
+    WouldBlock,
+    /// This handle has the lock already.
+    WouldDeadlock,
+    /// A writer died or panicked in the middle, and what it left was not declared consistent.
+    OwnerDied,
+    /// A range that is not within the memory.
+    OutOfBounds {
+        /// Where it starts, in bytes.
+        at: u64,
+        /// How long it is.
+        length: u64,
+        /// Bytes that there are.
+        size: u64,
+    },
+    /// An object smaller than what it is to hold; mapping it would end in SIGBUS.
+    TooShort {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
     /// The message does not fit.
     TooLarge {
         /// Bytes of the message.
@@ -269,16 +295,14 @@ impl fmt::Display for Error {
             ErrorKind::Mismatch {
                 differences,
                 holders,
+                advice,
             } => {
                 write!(f, "{name} has another shape than this program expects:")?;
                 for difference in differences {
                     write!(f, "\n  {difference}")?;
                 }
                 if holders.is_empty() {
-                    write!(
-                        f,
-                        "\nNobody lives in it: a producer of the new shape replaces it when it starts"
-                    )
+                    write!(f, "\nNobody lives in it: {advice}")
                 } else {
                     write!(f, "\nIt is in use (")?;
                     list(f, holders)?;
@@ -340,6 +364,30 @@ impl fmt::Display for Error {
                 f,
                 "{name}: this handle was inherited over a fork and is the parent's: open one in the \
                  child"
+            ),
+            ErrorKind::WouldBlock => {
+                write!(f, "{name}: another has the lock: wait for it with lock() or lock_timeout()")
+            }
+            ErrorKind::WouldDeadlock => write!(
+                f,
+                "{name}: this handle has the lock already (a guard that was forgotten, or is still \
+                 in use): drop that guard first"
+            ),
+            ErrorKind::OwnerDied => write!(
+                f,
+                "{name}: a writer died in the middle, so its content may be half-written: take the \
+                 guard out of the error, repair the content, and call mark_consistent()"
+            ),
+            ErrorKind::OutOfBounds { at, length, size } => write!(
+                f,
+                "{name}: {length} bytes at {at} are not within its {size} bytes ({} would be): \
+                 nothing was done; create it with a larger .size()",
+                size.saturating_sub(*at)
+            ),
+            ErrorKind::TooShort { needed, found } => write!(
+                f,
+                "{name} has {found} bytes and {needed} are needed: write them first, or have it \
+                 extended with .size({needed}).extend(true)"
             ),
             ErrorKind::TooLarge { needed, capacity } => write!(
                 f,
@@ -412,6 +460,7 @@ mod tests {
                 name: None,
                 pid: Some(7),
             }],
+            advice: "",
         };
         let text = Error::new("/x", kind).to_string();
         assert!(

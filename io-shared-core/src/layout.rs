@@ -18,8 +18,42 @@ compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 pub(crate) const MAGIC: [u8; 8] = *b"ioshared";
 /// Raised when programs of before cannot use a region of after, or the reverse.
 pub(crate) const VERSION: u32 = 1;
-/// A region with a channel in it. Locks and typed state will have their own.
-pub(crate) const KIND_CHANNEL: u32 = 1;
+
+/// What is in a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub enum Kind {
+    /// A channel: buffers and a slot.
+    #[default]
+    Channel = 1,
+    /// Bytes under one lock.
+    Mmap = 2,
+    /// Bytes under a reader-writer lock.
+    RwMmap = 3,
+    /// A typed value under a reader-writer lock.
+    State = 4,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Channel, Kind::Mmap, Kind::RwMmap, Kind::State];
+
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == number)
+    }
+
+    /// The word for it in errors.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Kind::Channel => "a channel",
+            Kind::Mmap => "a locked mmap",
+            Kind::RwMmap => "a reader-writer mmap",
+            Kind::State => "typed state",
+        }
+    }
+}
+
+/// The region goes with its last user.
+pub(crate) const EPHEMERAL: u32 = 1;
 
 /// Blocks that different processes write lie this far apart: two cache lines, since prefetchers
 /// fetch them in pairs.
@@ -34,6 +68,8 @@ pub(crate) const RETIRED: u64 = CONTROL;
 pub(crate) const MOST_BUFFERS: u64 = 255;
 /// The most values that one consumer holds at once.
 pub(crate) const MOST_HOLDS: u32 = 4;
+/// The most handles of a lock.
+pub(crate) const MOST_LOCKERS: u32 = 1000;
 /// The longest schema text in bytes.
 pub(crate) const LONGEST_SCHEMA: u64 = 1 << 20;
 /// Bytes of { sequence, length, stamp } before the payload.
@@ -65,16 +101,22 @@ pub(crate) struct Prelude {
     pub(crate) consumers_offset: u32,
     pub(crate) schema_offset: u32,
     pub(crate) schema_length: u32,
-    pub(crate) reserved: [u8; 16],
+    pub(crate) flags: u32,
+    pub(crate) reserved: [u8; 12],
     /// FNV-1a of everything before it.
     pub(crate) checksum: u64,
 }
 
 const _: () = assert!(size_of::<Prelude>() == 128);
 
-/// The six numbers, and what follows from them. Offsets and sizes are in bytes.
+/// The kind and six numbers, and what follows from them. Offsets and sizes are in bytes.
+///
+/// A lock's region is laid out like a channel's: the lock word in the place of `latest`, a slot for
+/// each handle in the place of a consumer, and one buffer, which is all payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
+    pub(crate) kind: Kind,
+    /// Consumer slots, or slots of a lock.
     pub(crate) consumers: u32,
     pub(crate) holds: u32,
     pub(crate) capacity: u64,
@@ -105,6 +147,7 @@ pub(crate) enum LayoutError {
 
 impl Layout {
     pub(crate) fn plan(
+        kind: Kind,
         consumers: u32,
         holds: u32,
         capacity: u64,
@@ -118,8 +161,9 @@ impl Layout {
         if holds == 0 || holds > MOST_HOLDS {
             return Err(LayoutError::Holds);
         }
-        let buffers = u64::from(consumers) * u64::from(holds) + 2;
-        if buffers > MOST_BUFFERS {
+        let channel = kind == Kind::Channel;
+        let buffers = if channel { u64::from(consumers) * u64::from(holds) + 2 } else { 1 };
+        if buffers > MOST_BUFFERS || (!channel && (consumers > MOST_LOCKERS || holds != 1)) {
             return Err(LayoutError::Buffers);
         }
         if !page_size.is_power_of_two() || u64::from(page_size) < BLOCK {
@@ -142,15 +186,16 @@ impl Layout {
                 u64::from(page_size),
             )?;
             let padded = round_up(capacity, align64)?;
-            let payload_offset = if padded <= SMALL_PAYLOAD && align <= 8 {
-                BUFFER_HEADER
-            } else {
-                align64.max(64)
+            let payload_offset = match channel {
+                true if padded <= SMALL_PAYLOAD && align <= 8 => BUFFER_HEADER,
+                true => align64.max(64),
+                false => 0,
             };
             let stride = round_up(payload_offset.checked_add(padded)?, align64.max(BLOCK))?;
             let total_size = stride.checked_mul(buffers)?.checked_add(buffers_offset)?;
             i64::try_from(total_size).ok()?;
             Some(Self {
+                kind,
                 consumers,
                 holds,
                 capacity,
@@ -171,11 +216,11 @@ impl Layout {
     }
 
     /// The prelude of a new region; its magic is not yet in it.
-    pub(crate) fn prelude(&self, instance: u64, schema_hash: u64) -> Prelude {
+    pub(crate) fn prelude(&self, instance: u64, schema_hash: u64, flags: u32) -> Prelude {
         let mut prelude = Prelude {
             magic: MAGIC,
             version: VERSION,
-            kind: KIND_CHANNEL,
+            kind: self.kind as u32,
             instance,
             total_size: self.total_size,
             capacity: self.capacity,
@@ -192,7 +237,8 @@ impl Layout {
             consumers_offset: self.consumers_offset,
             schema_offset: self.schema_offset,
             schema_length: self.schema_length,
-            reserved: [0; 16],
+            flags,
+            reserved: [0; 12],
             checksum: 0,
         };
         prelude.checksum = prelude.sum();
@@ -205,7 +251,9 @@ impl Layout {
         if prelude.checksum != prelude.sum() {
             return Err("the header's checksum does not hold");
         }
+        let kind = Kind::from_number(prelude.kind).ok_or("the header's kind is none")?;
         let layout = Self::plan(
+            kind,
             prelude.consumers,
             prelude.holds,
             prelude.capacity,
@@ -214,7 +262,7 @@ impl Layout {
             prelude.page_size,
         )
         .map_err(|_| "the header's counts and sizes are out of range")?;
-        if layout.prelude(prelude.instance, prelude.schema_hash) == *prelude {
+        if layout.prelude(prelude.instance, prelude.schema_hash, prelude.flags & EPHEMERAL) == *prelude {
             Ok(layout)
         } else {
             Err("the header's offsets do not follow from its counts and sizes")
@@ -243,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_default_channel_lies_where_the_design_says() {
-        let layout = Layout::plan(1, 1, 16, 4, 300, 4096).unwrap();
+        let layout = Layout::plan(Kind::Channel, 1, 1, 16, 4, 300, 4096).unwrap();
         assert_eq!((layout.buffers, layout.payload_offset), (3, 24));
         assert_eq!(
             (layout.producer_offset, layout.consumers_offset),
@@ -253,19 +301,19 @@ mod tests {
         assert_eq!(layout.total_size, 4096 + 3 * 128);
         // 40 bytes are the most that share the header's line.
         assert_eq!(
-            Layout::plan(1, 1, 40, 8, 0, 4096).unwrap().payload_offset,
+            Layout::plan(Kind::Channel, 1, 1, 40, 8, 0, 4096).unwrap().payload_offset,
             24
         );
         assert_eq!(
-            Layout::plan(1, 1, 41, 8, 0, 4096).unwrap().payload_offset,
+            Layout::plan(Kind::Channel, 1, 1, 41, 8, 0, 4096).unwrap().payload_offset,
             64
         );
         assert_eq!(
-            Layout::plan(1, 1, 16, 16, 0, 4096).unwrap().payload_offset,
+            Layout::plan(Kind::Channel, 1, 1, 16, 16, 0, 4096).unwrap().payload_offset,
             64
         );
         assert_eq!(
-            Layout::plan(1, 1, 16, 4096, 0, 4096)
+            Layout::plan(Kind::Channel, 1, 1, 16, 4096, 0, 4096)
                 .unwrap()
                 .payload_offset,
             4096
@@ -274,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_five_mebibyte_channel_takes_three_payloads_and_a_little() {
-        let layout = Layout::plan(1, 1, 5 << 20, 8, 500, 4096).unwrap();
+        let layout = Layout::plan(Kind::Channel, 1, 1, 5 << 20, 8, 500, 4096).unwrap();
         assert!(
             layout.total_size <= 3 * (5 << 20) + 16384,
             "{}",
@@ -284,7 +332,7 @@ mod tests {
 
     #[test]
     fn impossible_layouts_are_refused() {
-        let plan = |c, h, cap, al, s| Layout::plan(c, h, cap, al, s, 4096).unwrap_err();
+        let plan = |c, h, cap, al, s| Layout::plan(Kind::Channel, c, h, cap, al, s, 4096).unwrap_err();
         assert_eq!(plan(0, 1, 1, 1, 0), LayoutError::Consumers);
         assert_eq!(plan(1, 0, 1, 1, 0), LayoutError::Holds);
         assert_eq!(plan(1, 5, 1, 1, 0), LayoutError::Holds);
@@ -296,12 +344,12 @@ mod tests {
         assert_eq!(plan(1, 1, 1, 1, u32::MAX), LayoutError::Schema);
         assert_eq!(plan(1, 1, u64::MAX, 1, 0), LayoutError::Size);
         assert_eq!(plan(1, 1, u64::MAX / 3, 64, 0), LayoutError::Size);
-        assert!(Layout::plan(253, 1, 1, 1, 0, 4096).is_ok());
+        assert!(Layout::plan(Kind::Channel, 253, 1, 1, 1, 0, 4096).is_ok());
     }
 
     #[test]
     fn every_flipped_bit_of_a_prelude_is_noticed() {
-        let prelude = Layout::plan(2, 1, 100, 8, 77, 4096).unwrap().prelude(5, 6);
+        let prelude = Layout::plan(Kind::Channel, 2, 1, 100, 8, 77, 4096).unwrap().prelude(5, 6, 0);
         assert!(Layout::from_prelude(&prelude).is_ok());
         for bit in 0..128 * 8 {
             let mut bytes = [0; 128];
@@ -339,7 +387,7 @@ mod tests {
             align in 0u32..13,
             schema in 0u32..1 << 20,
         ) {
-            let Ok(l) = Layout::plan(consumers, holds, capacity, 1 << align, schema, 4096) else {
+            let Ok(l) = Layout::plan(Kind::Channel, consumers, holds, capacity, 1 << align, schema, 4096) else {
                 return Ok(());
             };
             prop_assert!(CONTROL + 1 + u64::from(consumers) <= u64::from(l.producer_offset));

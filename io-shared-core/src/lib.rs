@@ -25,8 +25,11 @@ mod error;
 mod fork;
 mod futex;
 mod layout;
+mod lock;
 pub mod message;
+pub mod mmap;
 mod name;
+mod place;
 #[doc(hidden)]
 pub mod private;
 mod protocol;
@@ -38,8 +41,10 @@ pub mod text;
 
 pub use error::{Error, ErrorKind, Holder, Result};
 pub use message::Message;
+pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 pub use name::Name;
-pub use region::{Role, Spec};
+pub use place::Place;
+pub use region::{Kind, Role, Spec};
 pub use schema::Schema;
 pub use size::Size;
 pub use slot::{Slot, Which, remove};

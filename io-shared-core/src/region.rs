@@ -1,8 +1,9 @@
 //! The shared memory under a channel: mapped, validated, and claimed by one handle.
 //!
-//! `open.rs` finds or waits for a region and enters it in a role, `create.rs` makes one that
-//! appears whole or not at all, `remove.rs` takes its name away, `blocks.rs` reads and writes the
-//! role blocks. Callers are the slots. What must stay true:
+//! `found.rs` judges what lies in a place, `open.rs` waits for it and maps it, `enter.rs` claims a
+//! role in it, `create.rs` makes one that appears whole or not at all, `remove.rs` takes its name
+//! away, `blocks.rs` reads and writes the role blocks, `words.rs` gives the protocol and the lock
+//! their words. Callers are the slots and the locked mmaps. What must stay true:
 //! - The mappings cover the whole [`Layout`], which was checked against the file's size; the file
 //!   is as long as that while conforming programs use it (nothing of ours shrinks a region).
 //! - A consumer's or observer's mapping of the buffers is read-only.
@@ -10,23 +11,31 @@
 
 mod blocks;
 mod create;
+mod enter;
+mod found;
 mod open;
 mod remove;
+mod unlinked;
+mod watch;
+mod words;
 
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
 pub(crate) use open::{Side, attach};
 pub(crate) use remove::remove;
+pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
+pub(crate) use watch::Watch;
 
 use crate::claim::{Claims, Part};
-use crate::crash_point::{self, CrashPoint};
 use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::futex;
+pub use crate::layout::Kind;
 use crate::layout::{self, Layout};
-use crate::protocol::{Exchange, Word, Words};
+use crate::place::Place;
+use crate::protocol::Words;
 use crate::schema::Schema;
 
 /// How a handle takes part in a channel.
@@ -41,17 +50,21 @@ pub enum Role {
     },
     /// Reads without taking part.
     Observer,
+    /// Locks, to read or to write, in a slot of its own.
+    Locker,
 }
 
 /// What a program wants of a region: the type, and the builder's options. Whatever is `None` is
 /// taken as found, and has its default when the region is created.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
+    /// What the region is.
+    pub kind: Kind,
     /// The type; `None` (observers only) takes any.
     pub schema: Option<Schema>,
     /// Bytes of one message with its header fields: at least this.
     pub capacity: Option<u64>,
-    /// Consumer slots: at least this many. Default 1.
+    /// Consumer slots, or slots of a lock: at least this many. Default 1, or 64.
     pub consumers: Option<u32>,
     /// Values that each consumer may hold at once: at least this many. Default 1, at most 4.
     pub holds: Option<u32>,
@@ -61,20 +74,27 @@ pub struct Spec {
     pub prefault: bool,
     /// How long to wait for a region, or for one of the right shape.
     pub open_timeout: Option<std::time::Duration>,
+    /// Whether a region created here goes with its last user.
+    pub ephemeral: bool,
+    /// Whether a region of another shape in which nobody lives is replaced, also where that may
+    /// lose what it keeps.
+    pub replace: bool,
 }
 
 /// A mapped region and this handle's claim in it.
 pub(crate) struct Region {
+    /// The place, as errors show it.
     name: String,
-    path: PathBuf,
+    place: Place,
     /// Device and inode.
     identity: (u64, u64),
-    /// Declared before the mappings: the claim ends first, so nobody takes over while it is mapped
-    /// and nobody minds if it is mapped for longer.
     claims: Option<Claims>,
     header: MmapRaw,
     /// The buffers, where they are mapped apart (read-only).
     apart: Option<MmapRaw>,
+    /// What is passed on where there is no name to open.
+    file: Option<File>,
+    ephemeral: bool,
     layout: Layout,
     schema: Schema,
 }
@@ -102,10 +122,34 @@ impl Region {
         self.claims.as_ref().is_some_and(Claims::is_forked)
     }
 
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`].
+    #[inline]
+    pub(crate) fn check_fork(&self) -> Result<()> {
+        if self.is_forked() { Err(self.error(ErrorKind::ForkedHandle)) } else { Ok(()) }
+    }
+
     /// Whether the name leads elsewhere by now, or nowhere.
     pub(crate) fn is_replaced(&self) -> bool {
+        self.is_retired()
+            || self.place.path().is_some_and(|_| self.place.identity() != Some(self.identity))
+    }
+
+    /// Whether a remover has marked the region.
+    #[inline]
+    pub(crate) fn is_retired(&self) -> bool {
+        // Relaxed: nothing is read because of it.
         self.retired().load(Ordering::Relaxed) != 0
-            || open::identity_at(&self.path) != Some(self.identity)
+    }
+
+    /// A descriptor to pass on, of a region that has no name to open.
+    pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Writes what was changed to the file.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.header.flush().map_err(|e| self.place.io_error("msync", &e))
     }
 
     /// Whether somebody else has `part`.
@@ -187,145 +231,6 @@ unsafe fn word64(_region: &Region, at: *mut u8) -> &AtomicU64 {
 unsafe fn word8(_region: &Region, at: *mut u8) -> &AtomicU8 {
     // SAFETY: as the caller promises; the mapping lives as long as the region.
     unsafe { AtomicU8::from_ptr(at) }
-}
-
-impl Word<u64> for AtomicU64 {
-    #[inline]
-    fn load(&self, order: Ordering) -> u64 {
-        self.load(order)
-    }
-
-    #[inline]
-    fn store(&self, value: u64, order: Ordering) {
-        self.store(value, order);
-    }
-}
-
-impl Exchange<u64> for AtomicU64 {
-    #[inline]
-    fn compare_exchange(
-        &self,
-        current: u64,
-        new: u64,
-        success: Ordering,
-        failure: Ordering,
-    ) -> std::result::Result<u64, u64> {
-        self.compare_exchange(current, new, success, failure)
-    }
-}
-
-impl Word<u8> for AtomicU8 {
-    #[inline]
-    fn load(&self, order: Ordering) -> u8 {
-        self.load(order)
-    }
-
-    #[inline]
-    fn store(&self, value: u8, order: Ordering) {
-        self.store(value, order);
-    }
-}
-
-impl Words for Region {
-    type Latest = AtomicU64;
-    type Count = AtomicU64;
-    type Flag = AtomicU8;
-
-    #[inline]
-    fn consumers(&self) -> usize {
-        self.layout.consumers as usize
-    }
-
-    #[inline]
-    fn holds(&self) -> usize {
-        self.layout.holds as usize
-    }
-
-    #[inline]
-    fn buffers(&self) -> usize {
-        self.layout.buffers as usize
-    }
-
-    #[inline]
-    fn latest(&self) -> &AtomicU64 {
-        // SAFETY: offset 0x80 is in every header, aligned, and nothing else lies there.
-        unsafe { word64(self, self.in_header(layout::LATEST)) }
-    }
-
-    #[inline]
-    fn retired(&self) -> &AtomicU8 {
-        // SAFETY: the first control byte is in every header, and nothing else lies there.
-        unsafe { word8(self, self.in_header(layout::RETIRED)) }
-    }
-
-    #[inline]
-    fn waiting(&self, consumer: usize) -> &AtomicU8 {
-        assert!(consumer < self.consumers(), "a slot of this region");
-        // SAFETY: the control bytes reach to one behind the last consumer.
-        unsafe { word8(self, self.in_header(layout::CONTROL + 1 + consumer as u64)) }
-    }
-
-    #[inline]
-    fn held(&self, consumer: usize, hold: usize) -> &AtomicU8 {
-        assert!(hold < self.holds(), "a hold of this region");
-        // SAFETY: the first four bytes of a consumer's block are its held entries.
-        unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + hold as u64)) }
-    }
-
-    #[inline]
-    fn last_seen(&self, consumer: usize) -> &AtomicU64 {
-        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
-        unsafe { word64(self, self.in_consumer(consumer, blocks::LAST_SEEN)) }
-    }
-
-    #[inline]
-    fn sequence(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and starts with its sequence.
-        unsafe { word64(self, self.in_buffer(buffer, 0)) }
-    }
-
-    #[inline]
-    fn length(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and its second word is its length.
-        unsafe { word64(self, self.in_buffer(buffer, 8)) }
-    }
-
-    #[inline]
-    fn stamp(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and its third word is its stamp.
-        unsafe { word64(self, self.in_buffer(buffer, 16)) }
-    }
-
-    #[inline]
-    fn fence(&self, order: Ordering) {
-        fence(order);
-    }
-
-    fn wake(&self) -> usize {
-        futex::wake_all(self.in_header(layout::LATEST).cast())
-    }
-
-    fn wait(&self, low: u32, until: u64) {
-        // The low half comes first: the layout is little-endian.
-        futex::wait(self.in_header(layout::LATEST).cast(), low, until);
-    }
-
-    fn win(&self, consumer: usize) -> bool {
-        self.claims
-            .as_ref()
-            .is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
-    }
-
-    fn unwin(&self, consumer: usize) {
-        if let Some(claims) = &self.claims {
-            claims.release(Part::Consumer(consumer));
-        }
-    }
-
-    #[inline(always)]
-    fn reached(&self, point: CrashPoint) {
-        crash_point::reached(point);
-    }
 }
 
 impl std::fmt::Debug for Region {

@@ -12,6 +12,7 @@ mod copied;
 mod guard;
 mod loan;
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,14 +23,11 @@ pub use loan::Loan;
 
 use crate::claim::Part;
 use crate::clock;
-use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::name::Name;
+use crate::error::{ErrorKind, Holder, Result};
+use crate::place::Place;
 use crate::protocol::{Publisher, Reader, Words};
-use crate::region::{self, Region, Role, Side, Spec};
+use crate::region::{self, Region, Role, Side, Spec, Watch};
 use crate::schema::Schema;
-
-/// How long a handle goes without looking whether its name still leads to its region.
-const LOOK_EVERY: u64 = 100_000_000;
 
 /// The producer's side of a slot.
 #[derive(Debug)]
@@ -53,9 +51,10 @@ pub struct Observing(());
 /// use io_shared_core::{Message, Slot, Spec, Which};
 /// # fn main() -> io_shared_core::Result<()> {
 /// # let name = io_shared_core::Name::new(&format!("/doc-slot-{}", std::process::id()))?;
+/// let place = io_shared_core::Place::from(name);
 /// let spec = Spec { schema: Some(<[u32]>::schema()), capacity: Some(400), ..Spec::default() };
-/// let mut producer = Slot::producing(&name, &spec)?;
-/// let mut consumer = Slot::consuming(&name, None, &spec)?;
+/// let mut producer = Slot::producing(&place, &spec)?;
+/// let mut consumer = Slot::consuming(&place, None, &spec)?;
 ///
 /// let mut loan = producer.loan::<[u32]>(3)?;
 /// loan.copy_from_slice(&[1, 2, 3]);
@@ -65,27 +64,19 @@ pub struct Observing(());
 /// let guard = consumer.hold::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
 /// assert_eq!(guard.as_deref(), Some(&[1, 2, 3][..]));
 /// # drop(guard);
-/// # io_shared_core::remove(&name)
+/// # io_shared_core::remove(&place)
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Slot<S> {
     region: Arc<Region>,
     side: S,
-    /// When this handle last looked where its name leads, on either monotonic clock.
-    looked: u64,
-    /// Whether it led elsewhere then; it never leads back.
-    stale: bool,
+    watch: Watch,
 }
 
 impl<S> Slot<S> {
     fn new(region: Region, side: S) -> Self {
-        Self {
-            region: Arc::new(region),
-            side,
-            looked: clock::now_coarse(),
-            stale: false,
-        }
+        Self { region: Arc::new(region), side, watch: Watch::new() }
     }
 
     /// The name, as errors show it.
@@ -96,6 +87,12 @@ impl<S> Slot<S> {
     /// The description of the messages in this slot, as its creator wrote it.
     pub fn schema(&self) -> &Schema {
         self.region.schema()
+    }
+
+    /// A descriptor of the region to pass to another process, where the place has no name: a child
+    /// inherits it, or it is sent over a Unix socket. `None` where there is a name to open.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.region.as_fd()
     }
 
     /// Bytes that one message may have, header fields included.
@@ -113,54 +110,25 @@ impl<S> Slot<S> {
         self.region.holds()
     }
 
-    /// Looks whether the name still leads here, unless it did 100 ms before `now` (nanoseconds of
-    /// either monotonic clock) or later.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Replaced`].
-    #[inline]
-    fn look(&mut self, now: u64) -> Result<()> {
-        if now.saturating_sub(self.looked) < LOOK_EVERY {
-            return Ok(());
-        }
-        self.look_now(now)
-    }
-
-    #[cold]
-    fn look_now(&mut self, now: u64) -> Result<()> {
-        self.looked = now;
-        self.stale = self.region.is_replaced();
-        self.check_stale()
-    }
-
-    #[cold]
-    fn replaced(&self) -> Error {
-        self.region.error(ErrorKind::Replaced)
-    }
-
-    /// Whether this handle knows that its region was removed or replaced: because it is marked, or
-    /// because it looked before.
+    /// Whether this handle knows that its region was removed or replaced.
     #[inline]
     pub fn is_stale(&self) -> bool {
-        // Relaxed: nothing is read because of it.
-        self.stale || self.region.retired().load(Relaxed) != 0
+        self.watch.is_stale(&self.region)
+    }
+
+    #[inline]
+    fn look(&mut self, now: u64) -> Result<()> {
+        self.watch.look(&self.region, now)
     }
 
     #[inline]
     fn check_stale(&self) -> Result<()> {
-        if self.is_stale() {
-            Err(self.replaced())
-        } else {
-            Ok(())
-        }
+        self.watch.check(&self.region)
     }
 
     #[inline]
     fn check_fork(&self) -> Result<()> {
-        if self.region.is_forked() {
-            return Err(self.region.error(ErrorKind::ForkedHandle));
-        }
-        Ok(())
+        self.region.check_fork()
     }
 }
 
@@ -171,8 +139,8 @@ impl Slot<Producing> {
     /// [`ErrorKind::RoleTaken`], [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`],
     /// [`ErrorKind::BadOption`], [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`],
     /// [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`], [`ErrorKind::System`].
-    pub fn producing(name: &Name, spec: &Spec) -> Result<Self> {
-        let attached = region::attach(name, &Role::Producer, spec)?;
+    pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(place, &Role::Producer, spec)?;
         match attached.side {
             Side::Producer(publisher) => Ok(Self::new(
                 attached.region,
@@ -181,7 +149,7 @@ impl Slot<Producing> {
                     stamps: true,
                 },
             )),
-            _ => Err(Error::new(name, ErrorKind::NotFound)),
+            _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
 
@@ -240,14 +208,14 @@ impl Slot<Consuming> {
     /// # Errors
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
     /// [`Slot::producing`].
-    pub fn consuming(name: &Name, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
+    pub fn consuming(place: &Place, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
         let role = Role::Consumer {
             name: consumer.map(str::to_owned),
         };
-        let attached = region::attach(name, &role, spec)?;
+        let attached = region::attach(place, &role, spec)?;
         match attached.side {
             Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),
-            _ => Err(Error::new(name, ErrorKind::NotFound)),
+            _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
 
@@ -306,9 +274,9 @@ impl Slot<Consuming> {
 /// # Examples
 /// ```
 /// use io_shared_core::{ErrorKind, Name};
-/// let name = Name::new("/doc-nothing-here").unwrap();
-/// assert_eq!(*io_shared_core::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+/// let place = Name::new("/doc-nothing-here").unwrap().into();
+/// assert_eq!(*io_shared_core::remove(&place).unwrap_err().kind(), ErrorKind::NotFound);
 /// ```
-pub fn remove(name: &Name) -> Result<()> {
-    region::remove(name)
+pub fn remove(place: &Place) -> Result<()> {
+    region::remove(place)
 }

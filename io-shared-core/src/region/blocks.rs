@@ -22,14 +22,21 @@ const NAME: u64 = 32;
 /// The longest name of a consumer in bytes.
 pub(super) const LONGEST_NAME: usize = 63;
 
+/// In a lock's region: the slot's reading flag, in the place of the held entries.
+pub(super) const READING: u64 = 0;
+/// In a lock's region: how often the slot was claimed, in the place of `last_seen`.
+const INCARNATION: u64 = 8;
+
 const PRODUCER_PID: u64 = 0;
 const BOOT_ID: u64 = 8;
 const FIRST_SEQUENCE: u64 = 24;
+/// In a lock's region: whether a writer died in the middle.
+pub(super) const DIRTY: u64 = 40;
 
 const _: () = assert!(NAME as usize + LONGEST_NAME <= layout::BLOCK as usize);
 
 impl Region {
-    fn in_producer(&self, offset: u64) -> *mut u8 {
+    pub(super) fn in_producer(&self, offset: u64) -> *mut u8 {
         self.in_header(u64::from(self.layout.producer_offset) + offset)
     }
 
@@ -125,6 +132,20 @@ impl Region {
             .store(length, Ordering::Relaxed);
         self.consumer_byte(slot, CLAIMED)
             .store(1, Ordering::Relaxed);
+    }
+}
+
+impl Region {
+    /// Counts one more claim of a lock's slot, and writes down who has it.
+    pub(super) fn enter_locker(&self, slot: usize) -> u32 {
+        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+        let incarnation = unsafe { word64(self, self.in_consumer(slot, INCARNATION)) };
+        // Relaxed: this handle has the slot's claim, and is the only writer.
+        let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
+        incarnation.store(next, Ordering::Relaxed);
+        self.pid_at(self.in_consumer(slot, CONSUMER_PID))
+            .store(std::process::id(), Ordering::Relaxed);
+        next as u32
     }
 }
 

@@ -9,25 +9,37 @@ use std::os::unix::fs::FileExt;
 use memmap2::MmapOptions;
 use nix::errno::Errno;
 
-use super::Role;
-use super::open::{Found, RegionLock, identity_at};
+use super::enter::RegionLock;
+use super::found::Found;
+use super::{Region, Role};
 use crate::claim::{Claims, Part};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::futex;
 use crate::layout;
-use crate::name::Name;
+use crate::place::Place;
 
-/// Removes the region of that name, used or not.
-pub(crate) fn remove(name: &Name) -> Result<()> {
+/// Removes the region in that place, used or not.
+pub(crate) fn remove(place: &Place) -> Result<()> {
     loop {
-        let Some(found) = Found::at(name, &name.path(), &Role::Producer)? else {
-            return Err(Error::new(name, ErrorKind::NotFound));
+        let Some(found) = Found::at(place, &Role::Producer)? else {
+            return Err(place.error(ErrorKind::NotFound));
         };
-        if found.retire(false)? != Retired::NameMoved {
+        if found.retire(Users::Any)? != Retired::NameMoved {
             return Ok(());
         }
     }
+}
+
+/// Who may be in a region that is removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Users {
+    Any,
+    /// Nobody: every role's claim is won, not asked for, so that nobody can move in until it is
+    /// over.
+    None,
+    /// Nobody, and who is in it is there for longer than a moment.
+    NoneAtOnce,
 }
 
 #[derive(PartialEq, Eq)]
@@ -41,51 +53,96 @@ enum Retired {
 impl Found {
     /// Removes the region if nobody lives in it. `false`: somebody does.
     pub(super) fn retire_unused(&self) -> Result<bool> {
-        Ok(self.retire(true)? != Retired::InUse)
+        Ok(self.retire(Users::None)? != Retired::InUse)
     }
 
-    fn retire(&self, unused: bool) -> Result<Retired> {
-        let name = &self.name;
-        let Some(claims) = &self.claims else {
-            return Err(Error::new(name, ErrorKind::NotOwner)); // an observer's; not reached
-        };
-        let path = name.path();
-        let _lock = RegionLock::take(name, claims)?;
-        reached(CrashPoint::RemoveLocked);
-        if identity_at(&path) != Some(self.identity) {
-            return Ok(Retired::NameMoved);
+    /// Removes an ephemeral region that its last user was killed in. `false`: it is in use.
+    pub(super) fn retire_left_over(&self) -> Result<bool> {
+        if self.place.path().is_none() {
+            return Ok(false);
         }
-        let _roles = if unused {
-            // Won, not asked for: nobody can move in until this is over.
-            match claims.claim(Part::Roles) {
-                Ok(true) => Some(WonRoles(claims)),
-                Ok(false) => return Ok(Retired::InUse),
-                Err(errno) => return Err(Error::system(name, "fcntl(F_OFD_SETLK)", errno)),
-            }
-        } else {
-            None
-        };
-        match nix::unistd::unlink(&path) {
-            Ok(()) => {}
-            Err(Errno::EPERM | Errno::EACCES) => {
-                return Err(Error::new(name, ErrorKind::NotOwner));
-            }
-            Err(errno) => return Err(Error::system(name, "unlink", errno)),
-        }
-        reached(CrashPoint::RemoveUnlinked);
-        // The flag and the futex word are where they are in every layout version. Failures are no
-        // failures: the name is gone, and that is what everyone looks for in the end.
-        let _ = self.file.write_all_at(&[1], layout::RETIRED);
-        reached(CrashPoint::RemoveRetired);
-        if let Ok(page) = MmapOptions::new()
-            .len(layout::CONTROL as usize)
-            .map_raw(&self.file)
-        {
-            futex::wake_all(page.as_ptr().wrapping_add(layout::LATEST as usize).cast());
-        }
-        tracing::info!(region = %name, "removed");
-        Ok(Retired::Done)
+        Ok(self.retire(Users::NoneAtOnce)? != Retired::InUse)
     }
+
+    fn retire(&self, users: Users) -> Result<Retired> {
+        let Some(claims) = &self.claims else {
+            return Err(self.place.error(ErrorKind::NotOwner)); // an observer's; not reached
+        };
+        retire(&self.place, self.identity, claims, users, || {
+            // The flag and the futex word are where they are in every layout version. Failures are
+            // no failures: the name is gone, and that is what everyone looks for in the end.
+            let _ = self.file.write_all_at(&[1], layout::RETIRED);
+            reached(CrashPoint::RemoveRetired);
+            let head = MmapOptions::new().len(layout::CONTROL as usize).map_raw(&self.file);
+            if let Ok(head) = head {
+                futex::wake_all(head.as_ptr().wrapping_add(layout::LATEST as usize).cast());
+            }
+        })
+    }
+}
+
+impl Region {
+    /// Removes an ephemeral region if this handle was the last in it; ends this handle's claims in
+    /// any case, so that of two that leave at once the second is the last.
+    fn retire_if_last(&self) {
+        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else { return };
+        // Failures leave it to whoever opens it next.
+        let _ = retire(&self.place, self.identity, claims, Users::NoneAtOnce, || {
+            use std::sync::atomic::Ordering::Relaxed;
+
+            use crate::protocol::Words;
+            self.retired().store(1, Relaxed);
+            self.wake();
+        });
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if self.ephemeral && self.place.path().is_some() {
+            self.retire_if_last();
+        }
+    }
+}
+
+fn retire(
+    place: &Place,
+    identity: (u64, u64),
+    claims: &Claims,
+    users: Users,
+    mark: impl FnOnce(),
+) -> Result<Retired> {
+    let Some(path) = place.path() else {
+        return Err(place.error(ErrorKind::Unsupported {
+            what: "it has no name that could be removed".into(),
+        }));
+    };
+    let _lock = RegionLock::take(place, claims)?;
+    reached(CrashPoint::RemoveLocked);
+    if place.identity() != Some(identity) {
+        return Ok(Retired::NameMoved);
+    }
+    let won = match users {
+        Users::Any => Ok(true),
+        Users::None => claims.claim(Part::Roles),
+        Users::NoneAtOnce => claims.try_claim(Part::Roles),
+    };
+    // Declared after the lock, and so given up before it.
+    let _roles = (users != Users::Any).then(|| WonRoles(claims));
+    match won {
+        Ok(true) => {}
+        Ok(false) => return Ok(Retired::InUse),
+        Err(errno) => return Err(Error::system(place, "fcntl(F_OFD_SETLK)", errno)),
+    }
+    match nix::unistd::unlink(&path) {
+        Ok(()) => {}
+        Err(Errno::EPERM | Errno::EACCES) => return Err(place.error(ErrorKind::NotOwner)),
+        Err(errno) => return Err(Error::system(place, "unlink", errno)),
+    }
+    reached(CrashPoint::RemoveUnlinked);
+    mark();
+    tracing::info!(region = %place, "removed");
+    Ok(Retired::Done)
 }
 
 struct WonRoles<'a>(&'a Claims);

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::{Observing, Slot};
 use crate::clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::message::Message;
-use crate::name::Name;
+use crate::place::Place;
 use crate::protocol;
 use crate::region::{self, Region, Role, Side, Spec};
 
@@ -68,11 +68,11 @@ impl Slot<Observing> {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`], [`ErrorKind::NotARegion`],
     /// [`ErrorKind::Corrupt`], [`ErrorKind::System`].
-    pub fn observing(name: &Name, spec: &Spec) -> Result<Self> {
-        let attached = region::attach(name, &Role::Observer, spec)?;
+    pub fn observing(place: &Place, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(place, &Role::Observer, spec)?;
         match attached.side {
             Side::Observer => Ok(Self::new(attached.region, Observing(()))),
-            _ => Err(Error::new(name, ErrorKind::NotFound)),
+            _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
 

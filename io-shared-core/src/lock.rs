@@ -1,0 +1,196 @@
+//! The lock of a region: who may write, who reads, and what happens when one of them dies.
+//!
+//! As `protocol`, this is generic over its platform ([`LockWords`]) and is what the model checker
+//! runs. A writer owns the lock word, which names its slot; a reader is a flag in a slot of its own,
+//! so readers share no word and a dead one can be told from a living one. Whether an owner lives is
+//! asked of its claim: only who wins the claim of a slot may clean up after it. The argument for
+//! each ordering stands at it.
+//!
+//! What must stay true:
+//! - At most one living handle is named by the lock word, and while it is past its wait for the
+//!   readers no reading flag of a living handle is up with its guard given out.
+//! - The dirty flag goes up before a dead writer's lock is given to anybody, and goes down only by
+//!   [`Locker::mark_consistent`].
+//!
+//! A mutex is the same lock without readers.
+
+mod reader;
+mod writer;
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+use crate::clock;
+use crate::crash_point::CrashPoint;
+use crate::protocol::{Exchange, Word};
+
+/// The longest sleep at once, in nanoseconds: how late a death is noticed at most.
+const SLICE: u64 = 100_000_000;
+
+/// The shared words of one lock and the kernel services that it uses.
+pub(crate) trait LockWords {
+    type Word: Exchange<u64>;
+    type Reading: Word<u64>;
+    type Dirty: Word<u8>;
+
+    fn slots(&self) -> usize;
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 32..64 | - | 0 |
+    /// | 31 | waiting | somebody may sleep on this word |
+    /// | 10..31 | incarnation | how often the owner's slot was claimed, so that a new owner of the slot is not taken for a dead one |
+    /// | 0..10 | owner | 0: free; n: slot n - 1 writes, or waits for the readers to leave |
+    ///
+    /// The low 32 bits are the futex word.
+    fn word(&self) -> &Self::Word;
+    /// 0: not reading; 1: reading, or about to look whether there is a writer. Its low half is what
+    /// a writer sleeps on.
+    fn reading(&self, slot: usize) -> &Self::Reading;
+    /// 0: consistent; 1: a writer died, or panicked, in the middle.
+    fn dirty(&self) -> &Self::Dirty;
+
+    fn fence(&self, order: std::sync::atomic::Ordering);
+    fn wait_word(&self, low: u32, until: u64);
+    fn wake_word(&self);
+    fn wait_reading(&self, slot: usize, until: u64);
+    fn wake_reading(&self, slot: usize);
+    /// Tries to win the claim of a slot whose owner may be dead.
+    fn win_slot(&self, slot: usize) -> bool;
+    /// Gives up what `win_slot` won.
+    fn unwin_slot(&self, slot: usize);
+    fn reached(&self, point: CrashPoint);
+}
+
+const FREE: u64 = 0;
+const WAITING: u64 = 1 << 31;
+const OWNER_BITS: u32 = 10;
+const OWNER: u64 = (1 << OWNER_BITS) - 1;
+const INCARNATION: u64 = (1 << 21) - 1;
+
+/// Why a lock was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockFault {
+    /// The time ran out, or there was none.
+    Blocked,
+    /// This handle has the lock already.
+    WouldDeadlock,
+    Corrupt(&'static str),
+}
+
+/// A handle that has the claim of a slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Locker {
+    slot: usize,
+    /// This handle in the lock word.
+    mark: u64,
+}
+
+/// The slot that a lock word names.
+fn owner(word: u64) -> Option<usize> {
+    ((word & OWNER) as usize).checked_sub(1)
+}
+
+impl Locker {
+    /// Takes a slot over from a dead or departed owner. The caller has its claim, and has counted
+    /// `incarnation` up.
+    pub(crate) fn take_over<W: LockWords>(words: &W, slot: usize, incarnation: u32) -> Self {
+        words.reached(CrashPoint::LockerClaimed);
+        let locker = Self {
+            slot,
+            mark: (slot as u64 + 1) | (u64::from(incarnation) & INCARNATION) << OWNER_BITS,
+        };
+        // Release: as a reader's leaving, on behalf of one that is gone.
+        words.reading(slot).store(0, Release);
+        words.wake_reading(slot);
+        words.reached(CrashPoint::LockerCleared);
+        // An owner of this slot that died with the lock: nobody else can bury it now.
+        let mut seen = words.word().load(Acquire);
+        while owner(seen) == Some(slot) {
+            match words.replace_dead(seen, FREE) {
+                Ok(()) => break,
+                Err(moved) => seen = moved,
+            }
+        }
+        locker
+    }
+
+    /// Whether a writer died or panicked in the middle, and nobody has said since that all is well.
+    pub(crate) fn is_dirty<W: LockWords>(&self, words: &W) -> bool {
+        // Relaxed: it is written under the lock, and read under it.
+        words.dirty().load(Relaxed) != 0
+    }
+
+    pub(crate) fn mark_consistent<W: LockWords>(&self, words: &W) {
+        words.dirty().store(0, Relaxed);
+    }
+
+    pub(crate) fn mark_dirty<W: LockWords>(&self, words: &W) {
+        words.dirty().store(1, Relaxed);
+    }
+
+    /// Looks whether the owner that `seen` names is dead, and if so puts `new` in its place, dirty.
+    fn bury<W: LockWords>(&self, words: &W, seen: u64, new: u64) -> Result<bool, LockFault> {
+        let Some(dead) = owner(seen) else { return Ok(false) };
+        if dead >= words.slots() {
+            return Err(LockFault::Corrupt("the lock word names a slot that is none"));
+        }
+        if dead == self.slot {
+            return Err(LockFault::WouldDeadlock);
+        }
+        if !words.win_slot(dead) {
+            return Ok(false);
+        }
+        words.reached(CrashPoint::OwnerBuryWon);
+        // Won, and then looked at again: what `seen` said may be over, and its slot another's since.
+        let mut now = words.word().load(Acquire);
+        let buried = loop {
+            if (now ^ seen) & !WAITING != 0 {
+                break false;
+            }
+            match words.replace_dead(now, new) {
+                Ok(()) => break true,
+                Err(moved) => now = moved,
+            }
+        };
+        words.unwin_slot(dead);
+        Ok(buried)
+    }
+
+    /// Sleeps until the word changes from `seen`, which has an owner, or for a slice.
+    fn wait<W: LockWords>(&self, words: &W, seen: u64, until: u64) {
+        // Relaxed: the bit carries no data; its owner's release reads it in the same word.
+        if seen & WAITING != 0
+            || words.word().compare_exchange(seen, seen | WAITING, Relaxed, Relaxed).is_ok()
+        {
+            words.reached(CrashPoint::LockWaiting);
+            words.wait_word((seen | WAITING) as u32, until.min(slice_end()));
+        }
+    }
+}
+
+fn slice_end() -> u64 {
+    clock::now().saturating_add(SLICE)
+}
+
+/// Whether a wait until `until` is over; 0 was over before it began, and costs no look at the clock.
+fn is_over(until: u64) -> bool {
+    until == 0 || (until != u64::MAX && clock::now() >= until)
+}
+
+trait ReplaceDead: LockWords {
+    /// Puts `new` in the place of a dead owner's word, and raises the dirty flag before. The caller
+    /// has the dead owner's claim.
+    fn replace_dead(&self, dead: u64, new: u64) -> Result<(), u64> {
+        self.dirty().store(1, Relaxed);
+        self.reached(CrashPoint::OwnerDirty);
+        // Acquire: what the dead owner wrote; the kernel's lock orders it anyhow. Release: the
+        // dirty flag, for whoever takes the lock next.
+        self.word().compare_exchange(dead, new, AcqRel, Acquire)?;
+        self.reached(CrashPoint::OwnerReplaced);
+        if new == FREE && dead & WAITING != 0 {
+            self.wake_word();
+        }
+        Ok(())
+    }
+}
+
+impl<W: LockWords> ReplaceDead for W {}

@@ -1,0 +1,97 @@
+//! Writing alone: acquire, wait for the readers to leave, release.
+
+use super::{
+    Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release, SeqCst,
+    WAITING, Word, is_over, owner, slice_end,
+};
+
+impl Locker {
+    /// Takes the lock to write, until `until` (CLOCK_MONOTONIC in nanoseconds; 0: tries once).
+    ///
+    /// Who waits here bars new readers, so that a stream of them cannot keep it waiting.
+    #[inline]
+    pub(crate) fn lock<W: LockWords>(&self, words: &W, until: u64) -> Result<(), LockFault> {
+        // Acquire: what the last writer wrote.
+        if words.word().compare_exchange(FREE, self.mark, Acquire, Relaxed).is_err() {
+            self.lock_contended(words, until)?;
+        }
+        words.reached(CrashPoint::WriterOwns);
+        self.await_readers(words, until)?;
+        words.reached(CrashPoint::WriterAlone);
+        Ok(())
+    }
+
+    #[cold]
+    fn lock_contended<W: LockWords>(&self, words: &W, until: u64) -> Result<(), LockFault> {
+        // Whoever has waited once takes the lock with the bit set: others may be waiting too.
+        let waiting = self.mark | WAITING;
+        loop {
+            let seen = words.word().load(Relaxed);
+            if owner(seen).is_none() {
+                if words.word().compare_exchange(seen, waiting, Acquire, Relaxed).is_ok() {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.bury(words, seen, waiting)? {
+                return Ok(());
+            }
+            if is_over(until) {
+                return Err(LockFault::Blocked);
+            }
+            self.wait(words, seen, until);
+        }
+    }
+
+    #[inline]
+    fn await_readers<W: LockWords>(&self, words: &W, until: u64) -> Result<(), LockFault> {
+        // SeqCst, with the fence in `read`: of our name in the word followed by this look, and a
+        // raised reading flag followed by a look at the word, one sees the other.
+        words.fence(SeqCst);
+        for slot in 0..words.slots() {
+            // Acquire: what the reader read, it has read before we write.
+            if words.reading(slot).load(Acquire) != 0 {
+                self.await_reader(words, slot, until).inspect_err(|_| self.unlock(words))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn await_reader<W: LockWords>(
+        &self,
+        words: &W,
+        slot: usize,
+        until: u64,
+    ) -> Result<(), LockFault> {
+        if slot == self.slot {
+            return Err(LockFault::WouldDeadlock);
+        }
+        while words.reading(slot).load(Acquire) != 0 {
+            if words.win_slot(slot) {
+                words.reached(CrashPoint::ReaderBuryWon);
+                words.reading(slot).store(0, Release);
+                words.unwin_slot(slot);
+            } else if is_over(until) {
+                return Err(LockFault::Blocked);
+            } else {
+                words.wait_reading(slot, until.min(slice_end()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the lock back. Nothing happens if it is not this handle's any more.
+    #[inline]
+    pub(crate) fn unlock<W: LockWords>(&self, words: &W) {
+        // Release: what was written under the lock. A compare-exchange and not a store: a handle
+        // that lost its claim unawares must not free its successor's lock.
+        let free = |mark| words.word().compare_exchange(mark, FREE, Release, Relaxed).is_ok();
+        if free(self.mark) {
+            words.reached(CrashPoint::WriterLeft);
+        } else if free(self.mark | WAITING) {
+            words.reached(CrashPoint::WriterLeft);
+            words.wake_word();
+        }
+    }
+}

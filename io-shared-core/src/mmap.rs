@@ -1,0 +1,26 @@
+//! Shared bytes: as they are, under a lock, under a reader-writer lock, and as a typed value.
+//!
+//! | type | guarded by | in memory |
+//! |---|---|---|
+//! | [`UnsafeSharedMmap`] | nothing | the bytes of the object, without a header: what C and Python programs map |
+//! | [`SharedMmap`] | one lock | a region with a header, a lock and the bytes |
+//! | [`RwSharedMmap`] | a lock for one writer or many readers | the same |
+//! | [`Shared<T>`] | the same | the same, with `T`'s schema |
+//!
+//! All are opened through [`MmapOptions`], and the first three are used like files. Locked ones give
+//! access only through a guard: what is not locked is not reachable. References are given out by
+//! guards alone, for as long as the lock keeps everyone else away.
+
+mod bytes;
+mod guard;
+mod locked;
+mod options;
+mod state;
+mod unguarded;
+
+pub use bytes::{Bytes, BytesMut};
+pub use guard::{LockError, MmapGuard, MmapReadGuard};
+pub use locked::{RwSharedMmap, SharedMmap};
+pub use options::{Mmap, MmapOptions};
+pub use state::{Shared, StateGuard, StateReadGuard};
+pub use unguarded::UnsafeSharedMmap;

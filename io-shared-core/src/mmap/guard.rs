@@ -1,0 +1,384 @@
+//! Guards: the lock, held; and a handle of a lock.
+
+use std::fmt;
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::bytes::{self, Bytes, BytesMut};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::{LockFault, Locker};
+use crate::place::Place;
+use crate::region::{self, Region, Role, Side, Spec, Watch};
+
+/// Why there is no guard, or none without a warning.
+#[derive(Debug)]
+pub enum LockError<G> {
+    /// The lock was taken, but a writer died or panicked in the middle before: the content may be
+    /// half-written. It stays so for everyone until somebody calls `mark_consistent`.
+    OwnerDied(G),
+    /// The lock was not taken.
+    Failed(Error),
+}
+
+impl<G> LockError<G> {
+    /// The guard, if there is one.
+    ///
+    /// # Errors
+    /// The error, if there is none.
+    pub fn into_guard(self) -> Result<G> {
+        match self {
+            Self::OwnerDied(guard) => Ok(guard),
+            Self::Failed(error) => Err(error),
+        }
+    }
+}
+
+impl<G: Locked> From<LockError<G>> for Error {
+    /// Gives the lock back; the content stays as it is, and is still reported to the next.
+    fn from(error: LockError<G>) -> Self {
+        match error {
+            LockError::OwnerDied(guard) => guard.region().error(ErrorKind::OwnerDied),
+            LockError::Failed(error) => error,
+        }
+    }
+}
+
+impl<G: Locked> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(guard) => guard.region().error(ErrorKind::OwnerDied).fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+// `LockError` is no `std::error::Error`: with a guard's lifetime in it, it could not be boxed. These
+// make `?` work where errors are boxed or are `io::Error`s; elsewhere `.map_err(Error::from)?` does.
+impl<G: Locked> From<LockError<G>> for Box<dyn std::error::Error> {
+    fn from(error: LockError<G>) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl<G: Locked> From<LockError<G>> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(error: LockError<G>) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl<G: Locked> From<LockError<G>> for io::Error {
+    fn from(error: LockError<G>) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// A guard of a region.
+pub(crate) mod sealed {
+    use super::Region;
+
+    #[allow(unnameable_types, reason = "it seals the guards")]
+    pub trait Locked {
+        #[allow(private_interfaces, reason = "it seals the guards")]
+        fn region(&self) -> &Region;
+    }
+}
+pub(crate) use sealed::Locked;
+
+/// A handle of a lock: its region, its slot, its position.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) region: Region,
+    locker: Locker,
+    pub(super) position: u64,
+    watch: Watch,
+}
+
+/// How long to wait for a lock.
+#[derive(Clone, Copy)]
+pub(super) enum Wait {
+    Ever,
+    No,
+    For(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Handle {
+    pub(super) fn open(place: &Place, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(place, &Role::Locker, spec)?;
+        match attached.side {
+            Side::Locker(locker) => {
+                Ok(Self { region: attached.region, locker, position: 0, watch: Watch::new() })
+            }
+            _ => Err(place.error(ErrorKind::NotFound)),
+        }
+    }
+
+    /// Takes the lock; whether its content is dirty.
+    #[inline]
+    pub(super) fn lock(&mut self, access: Access, wait: Wait) -> Result<bool> {
+        self.region.check_fork()?;
+        self.watch.check(&self.region)?;
+        self.watch.look(&self.region, clock::now_coarse())?;
+        let until = match wait {
+            Wait::Ever => u64::MAX,
+            Wait::No => 0,
+            Wait::For(time) => clock::deadline(time).max(1),
+        };
+        let locked = match access {
+            Access::Read => self.locker.read(&self.region, until),
+            Access::Write => self.locker.lock(&self.region, until),
+        };
+        match locked {
+            Ok(()) => Ok(self.locker.is_dirty(&self.region)),
+            Err(fault) => Err(self.refused(fault, wait)),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, fault: LockFault, wait: Wait) -> Error {
+        self.region.error(match (fault, wait) {
+            (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
+            (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
+            (LockFault::Blocked, Wait::For(after)) => {
+                ErrorKind::Timeout { after, waiting_for: "lock".into() }
+            }
+            (LockFault::Blocked, _) => ErrorKind::WouldBlock,
+        })
+    }
+
+    #[inline]
+    pub(super) fn unlock(&self, access: Access) {
+        // An inherited guard is the parent's.
+        if !self.region.is_forked() {
+            match access {
+                Access::Read => self.locker.unread(&self.region),
+                Access::Write => self.locker.unlock(&self.region),
+            }
+        }
+    }
+
+    pub(super) fn mark_consistent(&self) {
+        self.locker.mark_consistent(&self.region);
+    }
+
+    /// As a panic passes through a writer's guard: it did not get to its end.
+    pub(super) fn mark_dirty(&self) {
+        if !self.region.is_forked() {
+            self.locker.mark_dirty(&self.region);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.region.layout().capacity as usize
+    }
+
+    pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.region.as_fd()
+    }
+
+    pub(super) fn start(&self) -> *mut u8 {
+        self.region.payload(0)
+    }
+
+    pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = bytes::seek(self.region.name(), self.position, to, self.len())?;
+        Ok(self.position)
+    }
+}
+
+/// A lock that is held: given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Hold<'a> {
+    pub(super) handle: &'a mut Handle,
+    access: Access,
+    was_panicking: bool,
+}
+
+impl<'a> Hold<'a> {
+    /// Takes the lock, and says whether the content is dirty.
+    #[inline]
+    pub(super) fn take(
+        handle: &'a mut Handle,
+        access: Access,
+        wait: Wait,
+    ) -> Result<(Self, bool)> {
+        let dirty = handle.lock(access, wait)?;
+        Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
+    }
+}
+
+impl Drop for Hold<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.access == Access::Write && !self.was_panicking && std::thread::panicking() {
+            self.handle.mark_dirty();
+        }
+        self.handle.unlock(self.access);
+    }
+}
+
+/// The bytes, for writing and reading, while nobody else reads or writes them.
+#[derive(Debug)]
+#[must_use = "a lock is given back when its guard is dropped"]
+pub struct MmapGuard<'a>(Hold<'a>);
+
+/// The bytes, for reading, together with other readers.
+#[derive(Debug)]
+#[must_use = "a lock is given back when its guard is dropped"]
+pub struct MmapReadGuard<'a>(Hold<'a>);
+
+pub(super) type Guarded<G> = std::result::Result<G, LockError<G>>;
+
+#[inline]
+pub(super) fn clean_or_dirty<G>(guard: G, dirty: bool) -> Guarded<G> {
+    if dirty { Err(LockError::OwnerDied(guard)) } else { Ok(guard) }
+}
+
+pub(super) fn lock(handle: &mut Handle, wait: Wait) -> Guarded<MmapGuard<'_>> {
+    match Hold::take(handle, Access::Write, wait) {
+        Ok((hold, dirty)) => clean_or_dirty(MmapGuard(hold), dirty),
+        Err(error) => Err(LockError::Failed(error)),
+    }
+}
+
+pub(super) fn read(handle: &mut Handle, wait: Wait) -> Guarded<MmapReadGuard<'_>> {
+    match Hold::take(handle, Access::Read, wait) {
+        Ok((hold, dirty)) => clean_or_dirty(MmapReadGuard(hold), dirty),
+        Err(error) => Err(LockError::Failed(error)),
+    }
+}
+
+impl MmapGuard<'_> {
+    /// Says that the content is whole again after a writer died in the middle.
+    pub fn mark_consistent(&self) {
+        self.0.handle.mark_consistent();
+    }
+}
+
+macro_rules! readable {
+    ($Guard:ident) => {
+        impl Locked for $Guard<'_> {
+            #[allow(private_interfaces)]
+            fn region(&self) -> &Region {
+                &self.0.handle.region
+            }
+        }
+
+        impl $Guard<'_> {
+            /// Bytes that there are.
+            #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
+            pub fn len(&self) -> usize {
+                self.0.handle.len()
+            }
+
+            /// Whether there are none.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            fn rest(&self) -> &[u8] {
+                let position = self.0.handle.position as usize;
+                self.as_bytes().get(position..).unwrap_or_default()
+            }
+        }
+
+        impl Bytes for $Guard<'_> {
+            #[inline]
+            fn as_bytes(&self) -> &[u8] {
+                let handle = &*self.0.handle;
+                // SAFETY: the region's one buffer spans its capacity and is mapped while the region
+                // lives; the lock, held while this guard lives, keeps every other writer away; the
+                // guard is borrowed for as long as the slice.
+                unsafe { std::slice::from_raw_parts(handle.start(), handle.len()) }
+            }
+        }
+
+        impl Read for $Guard<'_> {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let read = self.rest().read(to)?;
+                self.consume(read);
+                Ok(read)
+            }
+        }
+
+        impl BufRead for $Guard<'_> {
+            fn fill_buf(&mut self) -> io::Result<&[u8]> {
+                Ok(self.rest())
+            }
+
+            fn consume(&mut self, amount: usize) {
+                let size = self.len() as u64;
+                let handle = &mut *self.0.handle;
+                handle.position = handle.position.saturating_add(amount as u64).min(size);
+            }
+        }
+
+        impl Seek for $Guard<'_> {
+            fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+                self.0.handle.seek(to)
+            }
+        }
+    };
+}
+readable!(MmapGuard);
+readable!(MmapReadGuard);
+
+impl BytesMut for MmapGuard<'_> {
+    #[inline]
+    fn as_bytes_mut(&mut self) -> &mut [u8] {
+        let handle = &mut *self.0.handle;
+        // SAFETY: as in `as_bytes`; the writer's lock keeps readers away too, and this guard is
+        // borrowed mutably for as long as the slice.
+        unsafe { std::slice::from_raw_parts_mut(handle.start(), handle.len()) }
+    }
+
+    fn write_byte(&mut self, byte: u8) -> Result<()> {
+        let range = self.next(1)?;
+        self.as_bytes_mut()[range.start] = byte;
+        self.0.handle.position = range.end as u64;
+        Ok(())
+    }
+
+    fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()> {
+        let size = self.len();
+        let name = self.0.handle.region.name();
+        let to = bytes::range(name, to, length, size)?;
+        let from = bytes::range(name, from, length, size)?;
+        self.as_bytes_mut().copy_within(from, to.start);
+        Ok(())
+    }
+}
+
+impl MmapGuard<'_> {
+    fn next(&self, length: usize) -> Result<std::ops::Range<usize>> {
+        let handle = &*self.0.handle;
+        bytes::range(handle.region.name(), handle.position, length as u64, handle.len())
+    }
+}
+
+impl Write for MmapGuard<'_> {
+    /// Writes all of `from` at the position, or nothing.
+    ///
+    /// # Errors
+    /// An `io::Error` that carries [`ErrorKind::OutOfBounds`] if it does not fit.
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        let range = self.next(from.len())?;
+        self.0.handle.position = range.end as u64;
+        if let Some(to) = self.as_bytes_mut().get_mut(range) {
+            to.copy_from_slice(from);
+        }
+        Ok(from.len())
+    }
+
+    /// Writes what was changed to the file, if there is one (msync).
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(self.0.handle.region.flush()?)
+    }
+}

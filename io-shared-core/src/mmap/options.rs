@@ -1,0 +1,233 @@
+//! The builder of shared bytes.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::Name;
+use crate::place::Place;
+use crate::region::{Kind, Spec};
+use crate::schema::Schema;
+use crate::size::Size;
+
+/// What can be opened by [`MmapOptions`]. Implemented here alone.
+pub trait Mmap: Sized {
+    #[doc(hidden)]
+    fn open(options: &MmapOptions<Self>) -> Result<Self>;
+}
+
+/// Shared bytes, not yet opened: where they are, and how they are created.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::SharedMmap;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("/doc-options-{}", std::process::id());
+/// let mut shared = SharedMmap::named(name).size("1M").mode(0o660).open()?;
+/// assert_eq!(shared.len(), 1 << 20);
+/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())?;
+/// # Ok(()) }
+/// ```
+#[must_use = "shared bytes are opened by .open()"]
+pub struct MmapOptions<M> {
+    place: Result<Place>,
+    size: Option<Size>,
+    readers: Option<usize>,
+    mode: Option<u32>,
+    prefault: bool,
+    ephemeral: bool,
+    replace: bool,
+    extend: bool,
+    open_timeout: Option<Duration>,
+    opened: PhantomData<fn() -> M>,
+}
+
+impl<M: Mmap> MmapOptions<M> {
+    pub(super) fn new(place: Result<Place>) -> Self {
+        Self {
+            place,
+            size: None,
+            readers: None,
+            mode: None,
+            prefault: false,
+            ephemeral: false,
+            replace: false,
+            extend: false,
+            open_timeout: None,
+            opened: PhantomData,
+        }
+    }
+
+    /// Bytes, or a text such as `"5M"`. With a size, what does not exist is created (all of it
+    /// reserved, all zeros); what exists has its own size, and at least this.
+    pub fn size(mut self, size: impl Into<Size>) -> Self {
+        self.size = Some(size.into());
+        self
+    }
+
+    /// How many handles may be open at once, of a lock: default 64, at most 1000.
+    pub fn readers(mut self, readers: usize) -> Self {
+        self.readers = Some(readers);
+        self
+    }
+
+    /// The permission bits at creation, whatever the umask. Default `0o600`.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Whether all pages are mapped in at opening. Default off.
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
+    /// Whether what is created here is removed with its last user (locked ones only: others do not
+    /// know who uses them). Default off.
+    pub fn ephemeral(mut self, ephemeral: bool) -> Self {
+        self.ephemeral = ephemeral;
+        self
+    }
+
+    /// Whether a region of another kind, type or smaller size is replaced if nobody lives in it,
+    /// losing its content. Default off.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+
+    /// Whether an object without a header that is shorter than `size` is extended. Default off: it
+    /// is [`ErrorKind::TooShort`].
+    pub fn extend(mut self, extend: bool) -> Self {
+        self.extend = extend;
+        self
+    }
+
+    /// How long opening waits for another to create it, where no `size` says how. Default: not at
+    /// all.
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = Some(timeout);
+        self
+    }
+
+    /// Opens it, creating it if that is due.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is nothing and no size, [`ErrorKind::Mismatch`],
+    /// [`ErrorKind::NoSlot`], [`ErrorKind::TooShort`], [`ErrorKind::NoSpace`],
+    /// [`ErrorKind::FileSizeLimit`], [`ErrorKind::BadName`], [`ErrorKind::BadSize`],
+    /// [`ErrorKind::BadOption`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
+    /// [`ErrorKind::Unsupported`] (a network file system), [`ErrorKind::System`].
+    pub fn open(self) -> Result<M> {
+        M::open(&self)
+    }
+
+    pub(super) fn place(&self) -> Result<Place> {
+        self.place.clone()
+    }
+
+    pub(super) fn bytes(&self) -> Result<Option<u64>> {
+        let describe = || match &self.place {
+            Ok(place) => place.to_string(),
+            Err(error) => error.name().to_owned(),
+        };
+        self.size.as_ref().map(|size| size.bytes(describe())).transpose()
+    }
+
+    pub(super) fn mode_bits(&self) -> Option<u32> {
+        self.mode
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.open_timeout.unwrap_or(Duration::ZERO)
+    }
+
+    pub(super) fn extends(&self) -> bool {
+        self.extend
+    }
+
+    /// What core is to look for or to create.
+    pub(super) fn spec(&self, kind: Kind, schema: Schema, size: Option<u64>) -> Result<Spec> {
+        let readers = match self.readers.map(u32::try_from).transpose() {
+            Ok(readers) => readers,
+            Err(_) => {
+                return Err(self.refused("readers", "a small number is meant"));
+            }
+        };
+        Ok(Spec {
+            kind,
+            schema: Some(schema),
+            capacity: size,
+            consumers: readers,
+            holds: None,
+            mode: self.mode,
+            prefault: self.prefault,
+            open_timeout: Some(self.patience()),
+            ephemeral: self.ephemeral,
+            replace: self.replace,
+        })
+    }
+
+    fn refused(&self, option: &'static str, expected: &str) -> Error {
+        let place = self.place.as_ref().map_or_else(|e| e.name().to_owned(), Place::to_string);
+        let found = format!("{:?}", self.readers.unwrap_or_default());
+        Error::new(place, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
+    }
+}
+
+impl<M> fmt::Debug for MmapOptions<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MmapOptions")
+            .field("place", &self.place)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn named<M: Mmap>(name: &str) -> MmapOptions<M> {
+    MmapOptions::new(Name::new(name).map(Place::from))
+}
+
+pub(super) fn descriptor<M: Mmap>(descriptor: OwnedFd) -> MmapOptions<M> {
+    MmapOptions::new(Ok(Place::Descriptor(Arc::new(descriptor))))
+}
+
+pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {
+    MmapOptions::new(Ok(Place::File(path)))
+}
+
+/// The four places, as constructors of a type.
+macro_rules! places {
+    ($Type:ty $(, $($generics:tt)*)?) => {
+        impl$(<$($generics)*>)? $Type {
+            /// In shared memory, under that name.
+            pub fn named(name: impl AsRef<str>) -> $crate::mmap::MmapOptions<Self> {
+                $crate::mmap::options::named(name.as_ref())
+            }
+
+            /// In that file, which keeps its content. On a local file system.
+            pub fn file(path: impl Into<std::path::PathBuf>) -> $crate::mmap::MmapOptions<Self> {
+                $crate::mmap::options::file(path.into())
+            }
+
+            /// In new shared memory without a name, for whoever is given its descriptor
+            /// ([`as_fd`](Self::as_fd)).
+            pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
+                $crate::mmap::MmapOptions::new(Ok($crate::place::Place::Anonymous))
+            }
+
+            /// Behind a descriptor that was inherited or received; it is opened anew.
+            pub fn from_fd(
+                descriptor: impl Into<std::os::fd::OwnedFd>,
+            ) -> $crate::mmap::MmapOptions<Self> {
+                $crate::mmap::options::descriptor(descriptor.into())
+            }
+        }
+    };
+}
+pub(super) use places;

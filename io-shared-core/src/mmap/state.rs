@@ -1,0 +1,224 @@
+//! A typed value under a reader-writer lock.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::guard::{Access, Guarded, Handle, Hold, LockError, Locked, Wait, clean_or_dirty};
+use super::options::{Mmap, MmapOptions, places};
+use crate::error::Result;
+use crate::message::Message;
+use crate::region::{Kind, Region};
+
+/// A value of type `T` that unrelated programs read and write, checked by field when it is opened.
+/// All zeros at first.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::Shared;
+/// # fn main() -> io_shared_core::Result<()> {
+/// # let name = &format!("/doc-shared-{}", std::process::id());
+/// let mut here = Shared::<[i32; 2]>::open(name)?;
+/// let mut there = Shared::<[i32; 2]>::open(name)?; // in another program
+/// here.write()?[0] = 42;
+/// there.update(|pair| pair[1] = pair[0] + 1)?;
+/// assert_eq!(here.get()?, [42, 43]);
+/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())
+/// # }
+/// ```
+pub struct Shared<T: Message> {
+    handle: Handle,
+    value: PhantomData<fn() -> T>,
+}
+
+/// The value, while nobody writes it.
+#[must_use = "a lock is given back when its guard is dropped"]
+pub struct StateReadGuard<'a, T: Message> {
+    hold: Hold<'a>,
+    value: PhantomData<&'a T>,
+}
+
+/// The value, while nobody else reads or writes it.
+#[must_use = "a lock is given back when its guard is dropped"]
+pub struct StateGuard<'a, T: Message> {
+    hold: Hold<'a>,
+    value: PhantomData<&'a mut T>,
+}
+
+impl<T: Message> Mmap for Shared<T> {
+    fn open(options: &MmapOptions<Self>) -> Result<Self> {
+        let spec = options.spec(Kind::State, T::schema(), Some(T::SHAPE.size as u64))?;
+        let handle = Handle::open(&options.place()?, &spec)?;
+        Ok(Self { handle, value: PhantomData })
+    }
+}
+
+places!(Shared<T>, T: Message);
+
+impl<T: Message> Shared<T> {
+    /// Opens or creates the value of that name in shared memory, with every option at its default.
+    ///
+    /// # Errors
+    /// As for [`MmapOptions::open`].
+    pub fn open(name: impl AsRef<str>) -> Result<Self> {
+        Self::named(name).open()
+    }
+
+    /// Opens or creates the value in that file, which keeps it.
+    ///
+    /// # Errors
+    /// As for [`MmapOptions::open`].
+    pub fn open_file(path: impl Into<PathBuf>) -> Result<Self> {
+        Self::file(path).open()
+    }
+
+    /// Waits for the lock to read.
+    ///
+    /// # Errors
+    /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
+    #[inline]
+    pub fn read(&mut self) -> Guarded<StateReadGuard<'_, T>> {
+        self.take_read(Wait::Ever)
+    }
+
+    /// Waits for the lock to read, for at most `timeout`; 0 tries.
+    ///
+    /// # Errors
+    /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`read`](Self::read).
+    #[inline]
+    pub fn read_timeout(&mut self, timeout: Duration) -> Guarded<StateReadGuard<'_, T>> {
+        self.take_read(Wait::For(timeout))
+    }
+
+    #[inline]
+    fn take_read(&mut self, wait: Wait) -> Guarded<StateReadGuard<'_, T>> {
+        match Hold::take(&mut self.handle, Access::Read, wait) {
+            Ok((hold, dirty)) => clean_or_dirty(StateReadGuard { hold, value: PhantomData }, dirty),
+            Err(error) => Err(LockError::Failed(error)),
+        }
+    }
+
+    /// Waits for the lock to write.
+    ///
+    /// # Errors
+    /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
+    #[inline]
+    pub fn write(&mut self) -> Guarded<StateGuard<'_, T>> {
+        self.take_write(Wait::Ever)
+    }
+
+    /// Waits for the lock to write, for at most `timeout`; 0 tries.
+    ///
+    /// # Errors
+    /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`write`](Self::write).
+    #[inline]
+    pub fn write_timeout(&mut self, timeout: Duration) -> Guarded<StateGuard<'_, T>> {
+        self.take_write(Wait::For(timeout))
+    }
+
+    #[inline]
+    fn take_write(&mut self, wait: Wait) -> Guarded<StateGuard<'_, T>> {
+        match Hold::take(&mut self.handle, Access::Write, wait) {
+            Ok((hold, dirty)) => clean_or_dirty(StateGuard { hold, value: PhantomData }, dirty),
+            Err(error) => Err(LockError::Failed(error)),
+        }
+    }
+
+    /// A copy of the value.
+    ///
+    /// # Errors
+    /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if a writer died in the middle: a half-written
+    /// value is not given out unseen. And as for [`read`](Self::read).
+    pub fn get(&mut self) -> Result<T>
+    where
+        T: Copy,
+    {
+        Ok(*self.read()?)
+    }
+
+    /// Changes the value by `change`, alone.
+    ///
+    /// # Errors
+    /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if a writer died in the middle before: nothing is
+    /// changed. And as for [`write`](Self::write).
+    pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Result<R> {
+        Ok(change(&mut *self.write()?))
+    }
+
+    /// Writes the value to its file, if it has one (msync).
+    ///
+    /// # Errors
+    /// [`System`](crate::ErrorKind::System).
+    pub fn flush(&self) -> Result<()> {
+        self.handle.region.flush()
+    }
+
+    /// The name or place, as errors show it.
+    pub fn name(&self) -> &str {
+        self.handle.region.name()
+    }
+
+    /// A descriptor to pass to another process, where there is no name.
+    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.handle.as_fd()
+    }
+}
+
+impl<T: Message> StateGuard<'_, T> {
+    /// Says that the value is whole again after a writer died in the middle.
+    pub fn mark_consistent(&self) {
+        self.hold.handle.mark_consistent();
+    }
+}
+
+impl<T: Message> DerefMut for StateGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`; the writer's lock keeps readers away too, and this guard is
+        // borrowed mutably.
+        unsafe { &mut *T::from_raw_parts_mut(self.hold.handle.start(), 0) }
+    }
+}
+
+macro_rules! guard {
+    ($Guard:ident) => {
+        impl<T: Message> Deref for $Guard<'_, T> {
+            type Target = T;
+
+            #[inline]
+            fn deref(&self) -> &T {
+                const { assert!(T::SHAPE.element.is_none(), "typed state has a fixed size") };
+                // SAFETY: the region's one buffer spans a T (its capacity and alignment were
+                // checked against T's schema at opening), every bit pattern is a T, and the lock,
+                // held while this guard lives, keeps every other writer away.
+                unsafe { &*T::from_raw_parts(self.hold.handle.start(), 0) }
+            }
+        }
+
+        impl<T: Message> Locked for $Guard<'_, T> {
+            #[allow(private_interfaces)]
+            fn region(&self) -> &Region {
+                &self.hold.handle.region
+            }
+        }
+
+        impl<T: Message> fmt::Debug for $Guard<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($Guard))
+                    .field("name", &self.hold.handle.region.name())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+guard!(StateReadGuard);
+guard!(StateGuard);
+
+impl<T: Message> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,348 @@
+//! The bytes of an object as they are.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::RangeBounds;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU64};
+
+use memchr::memmem;
+use memmap2::{MmapOptions as Map, MmapRaw};
+use nix::fcntl::OFlag;
+
+use super::bytes;
+use super::options::{Mmap, MmapOptions, places};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::place::Place;
+use crate::region::{self, Unlinked};
+
+/// The bytes of a shared-memory object, file or descriptor, with no lock and no header: what a C or
+/// Python program maps, and what they see of ours.
+///
+/// Others may write at any time, so there are no references to the bytes, only copies, made by
+/// relaxed atomic accesses: of a value that is being written, a copy may have a part old and a part
+/// new. Where that matters, use [`SharedMmap`](super::SharedMmap) or [`Shared`](super::Shared).
+///
+/// # Examples
+/// ```
+/// use io_shared_core::UnsafeSharedMmap;
+/// # fn main() -> io_shared_core::Result<()> {
+/// # let name = &format!("/doc-unsafe-{}", std::process::id());
+/// let mut here = UnsafeSharedMmap::named(name).size(8).open()?;
+/// let there = UnsafeSharedMmap::named(name).open()?;
+/// here.store(&[17i32, 4])?;
+/// assert_eq!(there.load::<[i32; 2]>()?, [17, 4]);
+/// # io_shared_core::UnsafeSharedMmap::remove(name)
+/// # }
+/// ```
+pub struct UnsafeSharedMmap {
+    name: String,
+    file: File,
+    map: Option<MmapRaw>,
+    position: u64,
+}
+
+places!(UnsafeSharedMmap);
+
+impl Mmap for UnsafeSharedMmap {
+    fn open(options: &MmapOptions<Self>) -> Result<Self> {
+        let place = options.place()?;
+        let size = options.bytes()?;
+        let deadline = clock::deadline(options.patience());
+        loop {
+            match (place.open(OFlag::O_RDWR)?, size) {
+                (Some(file), _) => return Self::map(&place, file, size, options.extends()),
+                (None, Some(size)) => {
+                    let unlinked = Unlinked::new(&place, size, options.mode_bits())?;
+                    if unlinked.link()? {
+                        let file = unlinked.file().try_clone();
+                        let file = file.map_err(|error| place.io_error("dup", &error))?;
+                        return Self::map(&place, file, Some(size), false);
+                    }
+                }
+                (None, None) if clock::now() >= deadline => {
+                    return Err(place.error(ErrorKind::NotFound));
+                }
+                (None, None) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        }
+    }
+}
+
+impl UnsafeSharedMmap {
+    fn map(place: &Place, file: File, wanted: Option<u64>, extend: bool) -> Result<Self> {
+        let metadata = file.metadata().map_err(|error| place.io_error("fstat", &error))?;
+        let mut size = metadata.len();
+        // Mapping more than there is would be SIGBUS at the first touch.
+        if let Some(needed) = wanted.filter(|needed| *needed > size) {
+            if !extend {
+                return Err(place.error(ErrorKind::TooShort { needed, found: size }));
+            }
+            region::check_file_size_limit(place, needed)?;
+            region::allocate(place, &file, needed)?;
+            size = needed;
+        }
+        if size == 0 && wanted.is_none() {
+            return Err(place.error(ErrorKind::TooShort { needed: 1, found: 0 }));
+        }
+        let map = match size {
+            0 => None,
+            size => Some(
+                Map::new()
+                    .len(usize::try_from(size).unwrap_or(usize::MAX))
+                    .map_raw(&file)
+                    .map_err(|error| place.io_error("mmap", &error))?,
+            ),
+        };
+        Ok(Self { name: place.to_string(), file, map, position: 0 })
+    }
+
+    /// Removes the object of that name from shared memory, whatever it is. Whoever has it mapped
+    /// keeps it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::System`].
+    pub fn remove(name: impl AsRef<str>) -> Result<()> {
+        use nix::errno::Errno;
+        let place = Place::from(crate::name::Name::new(name.as_ref())?);
+        match nix::unistd::unlink(&place.path().unwrap_or_default()) {
+            Ok(()) => Ok(()),
+            Err(Errno::ENOENT) => Err(place.error(ErrorKind::NotFound)),
+            Err(Errno::EPERM | Errno::EACCES) => Err(place.error(ErrorKind::NotOwner)),
+            Err(errno) => Err(Error::system(place, "unlink", errno)),
+        }
+    }
+
+    /// Bytes that there are.
+    #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
+    pub fn len(&self) -> usize {
+        self.map.as_ref().map_or(0, MmapRaw::len)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name or place, as errors show it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The object's descriptor, to pass to another process.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// A copy of the value at the start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    pub fn load<T: Message + Copy>(&self) -> Result<T> {
+        let start = self.as_ptr::<T>()?;
+        let mut value = std::mem::MaybeUninit::<T>::zeroed();
+        let to = value.as_mut_ptr().cast::<u8>();
+        // SAFETY: `value` is all zeros and so initialised, spans this many bytes, and is borrowed
+        // by nothing else.
+        let to = unsafe { std::slice::from_raw_parts_mut(to, size_of::<T>()) };
+        copy_out(start.cast(), to);
+        // SAFETY: zeroed and then overwritten: every bit pattern is a T.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Stores a value at the start, word by word.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    pub fn store<T: Message>(&mut self, value: &T) -> Result<()> {
+        let start = self.as_ptr::<T>()?;
+        copy_in(start.cast(), value.as_bytes());
+        Ok(())
+    }
+
+    /// The value at the start, as C programs have it: for volatile or atomic access by whoever
+    /// knows what the others do.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    pub fn as_ptr<T: Message>(&self) -> Result<*mut T> {
+        let (needed, found) = (T::SHAPE.size as u64, self.len() as u64);
+        if needed > found {
+            return Err(Error::new(&self.name, ErrorKind::TooShort { needed, found }));
+        }
+        let start = self.start();
+        if !start.addr().is_multiple_of(T::SHAPE.align) {
+            let what = "a type aligned to more than a page".to_owned();
+            return Err(Error::new(&self.name, ErrorKind::Unsupported { what }));
+        }
+        Ok(T::from_raw_parts_mut(start, 0))
+    }
+
+    fn start(&self) -> *mut u8 {
+        self.map.as_ref().map_or(std::ptr::without_provenance_mut(4096), MmapRaw::as_mut_ptr)
+    }
+
+    /// A copy of the bytes in `range`, cut to what there is.
+    pub fn to_vec(&self, range: impl RangeBounds<u64>) -> Vec<u8> {
+        let mut all = vec![0; self.len()];
+        copy_out(self.start(), &mut all);
+        bytes::part(&all, range).1.to_vec()
+    }
+
+    /// The next byte; `None` at the end.
+    pub fn read_byte(&mut self) -> Option<u8> {
+        let mut byte = [0];
+        // A read of memory does not fail.
+        (self.read(&mut byte).ok()? == 1).then_some(byte[0])
+    }
+
+    /// Writes one byte at the position.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfBounds`] at the end.
+    pub fn write_byte(&mut self, byte: u8) -> Result<()> {
+        self.write_at_position(&[byte])
+    }
+
+    /// Appends the bytes up to and with the next line feed, or to the end, to `line`; gives how
+    /// many they are.
+    pub fn read_line(&mut self, line: &mut Vec<u8>) -> usize {
+        let rest = self.to_vec(self.position..);
+        let end = memchr::memchr(b'\n', &rest).map_or(rest.len(), |at| at + 1);
+        line.extend_from_slice(rest.get(..end).unwrap_or_default());
+        self.position += end as u64;
+        end
+    }
+
+    /// Where `needle` first is within `range`, in a copy of the bytes.
+    pub fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
+        bytes::find(&self.to_vec(..), needle, range, memmem::find)
+    }
+
+    /// Where `needle` last is within `range`, in a copy of the bytes.
+    pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
+        bytes::find(&self.to_vec(..), needle, range, memmem::rfind)
+    }
+
+    /// Copies `length` bytes from `from` to `to`, by way of a copy; the two may overlap.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfBounds`] if either is not within the memory.
+    pub fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()> {
+        let to = bytes::range(&self.name, to, length, self.len())?;
+        let from = bytes::range(&self.name, from, length, self.len())?;
+        let mut moved = vec![0; from.len()];
+        copy_out(self.start().wrapping_add(from.start), &mut moved);
+        copy_in(self.start().wrapping_add(to.start), &moved);
+        Ok(())
+    }
+
+    fn write_at_position(&mut self, from: &[u8]) -> Result<()> {
+        let range = bytes::range(&self.name, self.position, from.len() as u64, self.len())?;
+        copy_in(self.start().wrapping_add(range.start), from);
+        self.position = range.end as u64;
+        Ok(())
+    }
+}
+
+impl Read for UnsafeSharedMmap {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let left = (self.len() as u64).saturating_sub(self.position) as usize;
+        let length = to.len().min(left);
+        if let Some(to) = to.get_mut(..length) {
+            copy_out(self.start().wrapping_add(self.position as usize), to);
+        }
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+impl Write for UnsafeSharedMmap {
+    /// Writes all of `from` at the position, or nothing.
+    ///
+    /// # Errors
+    /// An `io::Error` that carries [`ErrorKind::OutOfBounds`] if it does not fit.
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.write_at_position(from)?;
+        Ok(from.len())
+    }
+
+    /// Writes what was changed to the file, if it is one (msync).
+    fn flush(&mut self) -> io::Result<()> {
+        self.map.as_ref().map_or(Ok(()), MmapRaw::flush)
+    }
+}
+
+impl Seek for UnsafeSharedMmap {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = bytes::seek(&self.name, self.position, to, self.len())?;
+        Ok(self.position)
+    }
+}
+
+impl fmt::Debug for UnsafeSharedMmap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsafeSharedMmap").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The lengths of the parts of `length` bytes at `at`: single bytes up to a multiple of 8, words,
+/// single bytes.
+fn parts(at: *const u8, length: usize) -> (usize, usize) {
+    let head = (at.addr().next_multiple_of(8) - at.addr()).min(length);
+    (head, (length - head) / 8)
+}
+
+/// Copies from shared memory that others may write meanwhile. `from` is the start of as many bytes
+/// within a mapping.
+fn copy_out(from: *mut u8, to: &mut [u8]) {
+    let (head, words) = parts(from, to.len());
+    let (first, rest) = to.split_at_mut(head);
+    let (middle, last) = rest.split_at_mut(words * 8);
+    for (i, byte) in first.iter_mut().enumerate() {
+        *byte = shared_byte(from.wrapping_add(i)).load(Relaxed);
+    }
+    for (i, word) in middle.chunks_exact_mut(8).enumerate() {
+        let at = from.wrapping_add(head + i * 8);
+        word.copy_from_slice(&shared_word(at).load(Relaxed).to_ne_bytes());
+    }
+    for (i, byte) in last.iter_mut().enumerate() {
+        *byte = shared_byte(from.wrapping_add(head + words * 8 + i)).load(Relaxed);
+    }
+}
+
+/// Copies into shared memory that others may read or write meanwhile. `to` is the start of as many
+/// bytes within a mapping.
+fn copy_in(to: *mut u8, from: &[u8]) {
+    let (head, words) = parts(to, from.len());
+    let (first, rest) = from.split_at(head);
+    let (middle, last) = rest.split_at(words * 8);
+    for (i, byte) in first.iter().enumerate() {
+        shared_byte(to.wrapping_add(i)).store(*byte, Relaxed);
+    }
+    for (i, word) in middle.chunks_exact(8).enumerate() {
+        let word = word.try_into().map_or(0, u64::from_ne_bytes);
+        shared_word(to.wrapping_add(head + i * 8)).store(word, Relaxed);
+    }
+    for (i, byte) in last.iter().enumerate() {
+        shared_byte(to.wrapping_add(head + words * 8 + i)).store(*byte, Relaxed);
+    }
+}
+
+/// The byte at `at`, which lies in a mapping.
+fn shared_byte<'a>(at: *mut u8) -> &'a AtomicU8 {
+    // SAFETY: the callers above stay within ranges that were checked against the mapping, and use
+    // the reference at once. Other programs may access the byte by whatever means they have: that
+    // is outside Rust's model, and the reason for relaxed atomics.
+    unsafe { AtomicU8::from_ptr(at) }
+}
+
+/// The word at `at`, which lies in a mapping and is aligned to 8.
+fn shared_word<'a>(at: *mut u8) -> &'a AtomicU64 {
+    // SAFETY: as in `shared_byte`; `parts` has aligned it.
+    unsafe { AtomicU64::from_ptr(at.cast()) }
+}

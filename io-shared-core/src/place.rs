@@ -1,0 +1,205 @@
+//! Where a region lives: under a shared-memory name, in a file, or behind a descriptor.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::sys::statfs::fstatfs;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::{DIRECTORY, Name};
+
+/// What shared memory stands behind.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{Name, Place};
+/// # fn main() -> io_shared_core::Result<()> {
+/// assert_eq!(Place::from(Name::new("cloud_share")?).to_string(), "/cloud_share");
+/// assert_eq!(Place::file("/var/lib/robot/state").to_string(), "file /var/lib/robot/state");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Place {
+    /// A POSIX shared-memory object, in memory until it is removed or the machine goes down.
+    Shm(Name),
+    /// A file, which keeps its content.
+    File(PathBuf),
+    /// A new memory object without a name, which goes with its last descriptor and mapping.
+    Anonymous,
+    /// What an open descriptor leads to: another process's anonymous object, say.
+    Descriptor(Arc<OwnedFd>),
+}
+
+/// File systems on which mappings or locks are not shared between all who use a file.
+const REMOTE: [(i64, &str); 10] = [
+    (0x6969, "NFS"),
+    (0x6573_5546, "FUSE"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB"),
+    (0x517B, "SMB"),
+    (0x0102_1997, "9P"),
+    (0x00C3_6400, "Ceph"),
+    (0x5346_414F, "AFS"),
+    (0x7461_636f, "OCFS2"),
+    (0x0BD0_0BD0, "Lustre"),
+];
+
+impl Place {
+    /// The file of that path.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::File(path.into())
+    }
+
+    /// The path that leads there, if one does.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Shm(name) => Some(name.path()),
+            Self::File(path) => Some(path.clone()),
+            Self::Anonymous | Self::Descriptor(_) => None,
+        }
+    }
+
+    /// The directory in which it is created.
+    pub(crate) fn directory(&self) -> PathBuf {
+        match self {
+            Self::File(path) => match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+                _ => PathBuf::from("."),
+            },
+            _ => PathBuf::from(DIRECTORY),
+        }
+    }
+
+    /// A new open file description of what lies there; `None` if nothing does.
+    pub(crate) fn open(&self, access: OFlag) -> Result<Option<File>> {
+        let opened = match self {
+            Self::Shm(name) => open_path(&name.path(), access),
+            Self::File(path) => open_path(path, access),
+            Self::Anonymous => return Ok(None),
+            Self::Descriptor(descriptor) => {
+                return reopen(descriptor, access).map(Some).map_err(|errno| match errno {
+                    Errno::ENOENT => self.error(ErrorKind::Unsupported {
+                        what: "a descriptor from elsewhere shares its locks with its sender, and \
+                               without /proc it cannot be opened anew"
+                            .into(),
+                    }),
+                    errno => Error::system(self, "open", errno),
+                });
+            }
+        };
+        match opened {
+            Ok(file) => {
+                let metadata = file.metadata().map_err(|e| self.io_error("fstat", &e))?;
+                self.check_kind(&metadata)?;
+                self.check_file_system(&file)?;
+                Ok(Some(file))
+            }
+            Err(Errno::ENOENT) => Ok(None),
+            Err(Errno::ELOOP) => Err(self.foreign("a symbolic link")),
+            Err(Errno::EISDIR) => Err(self.foreign("a directory")),
+            Err(Errno::ENXIO | Errno::ENODEV) => Err(self.foreign("a socket or a device")),
+            Err(errno) => Err(Error::system(self, "open", errno)),
+        }
+    }
+
+    fn check_kind(&self, metadata: &std::fs::Metadata) -> Result<()> {
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            return Ok(());
+        }
+        Err(self.foreign(match () {
+            () if kind.is_dir() => "a directory",
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_socket() => "a socket",
+            () => "a device",
+        }))
+    }
+
+    /// Refuses files whose mappings or locks other machines would not see.
+    pub(crate) fn check_file_system(&self, file: &File) -> Result<()> {
+        let Self::File(_) = self else { return Ok(()) };
+        let kind = fstatfs(file).map_err(|e| Error::system(self, "fstatfs", e))?.filesystem_type();
+        match REMOTE.iter().find(|(number, _)| kind.0 as i64 == *number) {
+            None => Ok(()),
+            Some((_, what)) => Err(self.error(ErrorKind::Unsupported {
+                what: format!(
+                    "it lies on {what}, where mappings or locks are not the same for everyone: use \
+                     a local file system"
+                ),
+            })),
+        }
+    }
+
+    /// Device and inode of what lies there now.
+    pub(crate) fn identity(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Descriptor(descriptor) => {
+                let status = nix::sys::stat::fstat(descriptor.as_fd()).ok()?;
+                Some((status.st_dev, status.st_ino))
+            }
+            _ => identity_at(&self.path()?),
+        }
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(self, kind)
+    }
+
+    pub(crate) fn foreign(&self, found: impl Into<String>) -> Error {
+        self.error(ErrorKind::NotARegion { found: found.into() })
+    }
+
+    pub(crate) fn io_error(&self, call: &'static str, error: &std::io::Error) -> Error {
+        Error::system(self, call, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+}
+
+impl From<Name> for Place {
+    fn from(name: Name) -> Self {
+        Self::Shm(name)
+    }
+}
+
+impl From<&Name> for Place {
+    fn from(name: &Name) -> Self {
+        Self::Shm(name.clone())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shm(name) => name.fmt(f),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Anonymous => f.write_str("anonymous shared memory"),
+            Self::Descriptor(descriptor) => {
+                write!(f, "shared memory of descriptor {}", descriptor.as_raw_fd())
+            }
+        }
+    }
+}
+
+/// The device and inode that `path` leads to.
+pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
+    // NOFOLLOW, NONBLOCK: whatever lies there is neither followed nor waited for.
+    let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
+}
+
+/// Another open file description of `file`'s object. ENOENT where /proc is not mounted.
+pub(crate) fn reopen(file: &impl AsFd, access: OFlag) -> std::result::Result<File, Errno> {
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    nix::fcntl::open(path.as_str(), access | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)
+}

@@ -1,0 +1,191 @@
+//! Entering a region in a role: its claim, its slot, its block.
+
+use std::time::Duration;
+
+use super::blocks::LONGEST_NAME;
+use super::open::Side;
+use super::{Region, Role};
+use crate::claim::{Claims, Part};
+use crate::clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::Locker;
+use crate::place::Place;
+use crate::protocol::{Fault, Publisher, Reader, Words};
+
+/// Whether a consumer's name is one.
+pub(super) fn check_name(place: &Place, role: &Role) -> Result<()> {
+    match role {
+        Role::Consumer { name: Some(name) } if name.is_empty() || name.len() > LONGEST_NAME => {
+            Err(place.error(ErrorKind::BadOption {
+                option: "consumer_as",
+                found: format!("{name:?}"),
+                expected: format!("a name has 1 to {LONGEST_NAME} bytes"),
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Region {
+    /// Claims `role` and takes its block over.
+    pub(super) fn claim(&self, role: &Role) -> Result<Side> {
+        match role {
+            Role::Producer => {
+                if !self.try_part(Part::Producer, true)? {
+                    let holder = self.holder(Part::Producer);
+                    return Err(self.error(ErrorKind::RoleTaken { holder }));
+                }
+                let publisher = Publisher::take_over(self).map_err(|f| self.fault(f))?;
+                self.enter_producer();
+                // Whoever sleeps since a predecessor died between its publish and its wake.
+                self.wake();
+                Ok(Side::Producer(publisher))
+            }
+            Role::Consumer { name } => self
+                .claim_consumer(name.as_deref().unwrap_or(""))
+                .map(Side::Consumer),
+            Role::Observer => Ok(Side::Observer),
+            Role::Locker => self.claim_locker(),
+        }
+    }
+
+    fn claim_locker(&self) -> Result<Side> {
+        let deadline = clock::deadline(Duration::from_millis(20));
+        loop {
+            for slot in 0..self.consumers() {
+                if self.try_part(Part::Consumer(slot), false)? {
+                    let incarnation = self.enter_locker(slot);
+                    return Ok(Side::Locker(Locker::take_over(self, slot, incarnation)));
+                }
+            }
+            if clock::now() >= deadline {
+                let holders = (0..self.consumers()).map(|slot| self.holder(Part::Consumer(slot)));
+                return Err(self.error(ErrorKind::NoSlot { holders: holders.collect() }));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Claims a consumer's slot: its own by name, else one that no name has left, else the first
+    /// that is free. `name` is empty for none.
+    fn claim_consumer(&self, name: &str) -> Result<Reader> {
+        let deadline = clock::deadline(Duration::from_millis(20));
+        loop {
+            let at_last = clock::now() >= deadline;
+            let lock = self.lock()?;
+            let own = (0..self.consumers())
+                .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
+            let slot = match own {
+                Some(slot) if self.try_part(Part::Consumer(slot), false)? => Some(slot),
+                Some(_) => None,
+                None => self.free_slot(at_last)?,
+            };
+            if let Some(slot) = slot {
+                let only_slot = self.consumers() == 1;
+                let resumes = own == Some(slot)
+                    || (only_slot
+                        && name.is_empty()
+                        && self.was_claimed(slot)
+                        && self.consumer_name(slot).is_empty());
+                if !resumes {
+                    self.forget_consumer(slot);
+                }
+                let reader = Reader::take_over(self, slot, resumes).map_err(|f| self.fault(f))?;
+                self.enter_consumer(slot, name);
+                return Ok(reader);
+            }
+            drop(lock);
+            if at_last {
+                return Err(self.error(match own {
+                    Some(slot) => ErrorKind::RoleTaken {
+                        holder: self.holder(Part::Consumer(slot)),
+                    },
+                    None => ErrorKind::NoSlot {
+                        holders: (0..self.consumers())
+                            .map(|slot| self.holder(Part::Consumer(slot)))
+                            .collect(),
+                    },
+                }));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Claims a slot that is free. One that a name has left only where there is no other, or
+    /// `at_last`: a burier may have the others for its repair, and must not cost the name its place.
+    fn free_slot(&self, at_last: bool) -> Result<Option<usize>> {
+        let (unnamed, named): (Vec<usize>, Vec<usize>) =
+            (0..self.consumers()).partition(|slot| self.consumer_name(*slot).is_empty());
+        let named = named.into_iter().filter(|_| at_last || unnamed.is_empty());
+        for slot in unnamed.iter().copied().chain(named) {
+            if self.try_part(Part::Consumer(slot), false)? {
+                return Ok(Some(slot));
+            }
+        }
+        Ok(None)
+    }
+
+    fn try_part(&self, part: Part, patient: bool) -> Result<bool> {
+        let Some(claims) = &self.claims else {
+            return Ok(false);
+        };
+        let won = if patient {
+            claims.claim(part)
+        } else {
+            claims.try_claim(part)
+        };
+        won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
+    }
+
+    /// The region's own lock, until the guard drops.
+    fn lock(&self) -> Result<RegionLock<'_>> {
+        match &self.claims {
+            Some(claims) => RegionLock::take(&self.name, claims),
+            None => Err(self.error(ErrorKind::Unsupported {
+                what: "an observer claims nothing".into(),
+            })),
+        }
+    }
+
+    /// A protocol fault, with the region's name and numbers.
+    pub(crate) fn fault(&self, fault: Fault) -> Error {
+        self.error(match fault {
+            Fault::RoleLost => ErrorKind::RoleLost,
+            Fault::AlreadyHeld => ErrorKind::AlreadyHeld {
+                holds: self.holds(),
+            },
+            Fault::Busy => ErrorKind::Busy {
+                doing: "reading the latest value",
+            },
+            Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
+            Fault::Corrupt(what) => ErrorKind::Corrupt {
+                what: what.to_owned(),
+            },
+        })
+    }
+}
+
+/// The region's own lock: held for a few system calls.
+pub(super) struct RegionLock<'a>(&'a Claims);
+
+impl<'a> RegionLock<'a> {
+    pub(super) fn take(name: impl std::fmt::Display, claims: &'a Claims) -> Result<Self> {
+        match claims.claim(Part::Region) {
+            Ok(true) => Ok(Self(claims)),
+            Ok(false) => Err(Error::new(
+                name,
+                ErrorKind::Busy {
+                    doing: "waiting for its lock (a stopped process may have it)",
+                },
+            )),
+            Err(errno) => Err(Error::system(name, "fcntl(F_OFD_SETLK)", errno)),
+        }
+    }
+}
+
+impl Drop for RegionLock<'_> {
+    fn drop(&mut self) {
+        self.0.release(Part::Region);
+    }
+}
+

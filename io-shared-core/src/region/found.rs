@@ -1,0 +1,187 @@
+//! What lies in a place: ours by its magic, judged against what a program wants.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use nix::fcntl::OFlag;
+use zerocopy::FromBytes;
+
+use super::{Role, Spec, blocks};
+use crate::claim::{Claims, Part};
+use crate::error::{Error, Holder, Result};
+use crate::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
+use crate::place::Place;
+use crate::schema::Schema;
+
+/// An object that was found in a place: ours by its magic, not yet judged nor claimed.
+pub(super) struct Found {
+    pub(super) place: Place,
+    pub(super) identity: (u64, u64),
+    pub(super) size: u64,
+    /// Nothing for an observer, which may have read permission only.
+    pub(super) claims: Option<Claims>,
+    /// To read and map: for reading and writing, but for an observer.
+    pub(super) file: File,
+    pub(super) prelude: Prelude,
+}
+
+pub(super) enum Judged {
+    Fits(Layout, Box<Schema>),
+    Differs(Vec<String>),
+}
+
+impl Found {
+    /// Opens what lies in `place`, without creating anything (`fs.protected_regular` would refuse
+    /// O_CREAT on another user's object even to root).
+    pub(super) fn at(place: &Place, role: &Role) -> Result<Option<Self>> {
+        let access = if *role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        loop {
+            let Some(file) = place.open(access)? else { return Ok(None) };
+            let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
+            let identity = (metadata.dev(), metadata.ino());
+            // A second description for the claims alone: a mapping would pin its locks.
+            let claims = if *role == Role::Observer {
+                None
+            } else {
+                let Some(second) = place.open(access)? else { continue };
+                if identity_of(place, &second)? != identity {
+                    continue;
+                }
+                let claims = Claims::new(second.into());
+                Some(claims.map_err(|errno| Error::system(place, "pthread_atfork", errno))?)
+            };
+            let mut bytes = [0; size_of::<Prelude>()];
+            if let Err(error) = file.read_exact_at(&mut bytes, 0) {
+                return Err(match error.kind() {
+                    std::io::ErrorKind::UnexpectedEof => place.foreign(format!(
+                        "an object of {} bytes, shorter than a header",
+                        metadata.len()
+                    )),
+                    _ => place.io_error("pread", &error),
+                });
+            }
+            let Ok(prelude) = Prelude::read_from_bytes(&bytes) else {
+                return Err(place.foreign("an object without our header"));
+            };
+            if prelude.magic != layout::MAGIC {
+                return Err(place.foreign("an object that does not start with `ioshared`"));
+            }
+            let size = metadata.len();
+            return Ok(Some(Self { place: place.clone(), identity, size, claims, file, prelude }));
+        }
+    }
+
+    /// Whether it goes with its last user.
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.prelude.version == layout::VERSION && self.prelude.flags & EPHEMERAL != 0
+    }
+
+    /// Whether the region is whole, and what it has that `spec` does not want.
+    pub(super) fn judge(&self, spec: &Spec) -> Result<Judged> {
+        let Prelude { version, kind, .. } = self.prelude;
+        if version != layout::VERSION {
+            return Ok(Judged::Differs(vec![format!(
+                "layout version: {} has {version}, this program {}",
+                self.what(),
+                layout::VERSION
+            )]));
+        }
+        if kind != spec.kind as u32 {
+            let found = Kind::from_number(kind).map_or("something newer", Kind::describe);
+            return Ok(Judged::Differs(vec![format!(
+                "kind: it is {found}, this program wants {}",
+                spec.kind.describe()
+            )]));
+        }
+        let corrupt = |what: String| Error::corrupt(&self.place, what);
+        let layout =
+            Layout::from_prelude(&self.prelude).map_err(|what| corrupt(what.to_owned()))?;
+        if self.size != layout.total_size {
+            let expected = layout.total_size;
+            return Err(corrupt(format!("it has {} bytes instead of {expected}", self.size)));
+        }
+        let schema = self.schema(&layout)?;
+        let mut differences = match &spec.schema {
+            Some(own) if own.hash() != schema.hash() => own.differences(&schema),
+            _ => Vec::new(),
+        };
+        let slots = if spec.kind == Kind::Channel { "consumers" } else { "readers" };
+        let options = [
+            ("capacity", layout.capacity, spec.capacity),
+            (slots, layout.consumers.into(), spec.consumers.map(u64::from)),
+            ("holds", layout.holds.into(), spec.holds.map(u64::from)),
+        ];
+        for (what, found, wanted) in options {
+            if let Some(wanted) = wanted.filter(|wanted| *wanted > found) {
+                differences.push(format!(
+                    "{what}: {} has {found}, this program wants at least {wanted}",
+                    self.what()
+                ));
+            }
+        }
+        if differences.is_empty() {
+            Ok(Judged::Fits(layout, Box::new(schema)))
+        } else {
+            Ok(Judged::Differs(differences))
+        }
+    }
+
+    /// `channel`, or `region` for the others.
+    fn what(&self) -> &'static str {
+        if self.prelude.kind == Kind::Channel as u32 { "channel" } else { "region" }
+    }
+
+    fn schema(&self, layout: &Layout) -> Result<Schema> {
+        let mut text = vec![0; layout.schema_length as usize];
+        self.file
+            .read_exact_at(&mut text, layout.schema_offset.into())
+            .map_err(|e| self.place.io_error("pread", &e))?;
+        let corrupt = |what: String| Error::corrupt(&self.place, what);
+        let text =
+            String::from_utf8(text).map_err(|_| corrupt("its schema is not UTF-8".into()))?;
+        let schema = Schema::from_json(&text)
+            .map_err(|error| corrupt(format!("its schema cannot be read: {error}")))?;
+        if schema.hash() != self.prelude.schema_hash {
+            return Err(corrupt("its schema is not the one it was made with".into()));
+        }
+        if schema.root().shape().align != layout.align as usize {
+            return Err(corrupt("its alignment is not its schema's".into()));
+        }
+        Ok(schema)
+    }
+
+    /// Whether somebody has `part`. An observer cannot ask; for it, nobody has.
+    pub(super) fn is_taken(&self, part: Part) -> Result<bool> {
+        match &self.claims {
+            Some(claims) => claims
+                .is_taken(part)
+                .map_err(|errno| Error::system(&self.place, "fcntl(F_OFD_GETLK)", errno)),
+            None => Ok(false),
+        }
+    }
+
+    /// Who lives in the region, for errors.
+    pub(super) fn holders(&self) -> Result<Vec<Holder>> {
+        let layout = match self.prelude.version {
+            layout::VERSION => Layout::from_prelude(&self.prelude).ok(),
+            _ => None, // where its blocks lie is not known
+        };
+        let slots = layout.map_or(256, |layout| layout.consumers as usize);
+        let mut holders = Vec::new();
+        for part in std::iter::once(Part::Producer).chain((0..slots).map(Part::Consumer)) {
+            if self.is_taken(part)? {
+                holders.push(match &layout {
+                    Some(layout) => blocks::read_holder(&self.file, layout, part),
+                    None => blocks::holder_of(part, 0, ""),
+                });
+            }
+        }
+        Ok(holders)
+    }
+}
+
+/// Device and inode of an open file.
+pub(super) fn identity_of(place: &Place, file: &File) -> Result<(u64, u64)> {
+    let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
+    Ok((metadata.dev(), metadata.ino()))
+}

@@ -1,0 +1,196 @@
+//! A file that appears whole or not at all.
+//!
+//! It is made without a name (O_TMPFILE), sized and written, and only then linked. A creator killed
+//! at any instruction leaves nothing visible. Where the kernel has no nameless files or /proc is not
+//! mounted, a hidden name takes their place, and those of dead creators are swept.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, FcntlArg, OFlag, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::stat::Mode;
+use nix::unistd::linkat;
+
+use crate::claim::{Claims, Part};
+use crate::crash_point::{CrashPoint, reached};
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::UNFINISHED;
+use crate::place::{Place, reopen};
+
+/// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
+/// creator between its open and its lock.
+const SWEPT_AFTER: Duration = Duration::from_secs(10);
+
+/// The file, by how it is kept from sight.
+enum Hiding {
+    Nameless,
+    /// Under a hidden name, which goes when this is dropped.
+    Hidden(PathBuf),
+    /// It never gets a name.
+    Memfd,
+}
+
+/// A file that is not visible in its place yet: of full size, all zeros at first.
+pub(crate) struct Unlinked {
+    place: Place,
+    file: File,
+    hiding: Hiding,
+}
+
+impl Unlinked {
+    /// A file of `size` bytes, all of them reserved.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`], [`ErrorKind::Unsupported`],
+    /// [`ErrorKind::System`].
+    pub(crate) fn new(place: &Place, size: u64, mode: Option<u32>) -> Result<Self> {
+        check_file_size_limit(place, size)?;
+        let (file, hiding) =
+            Self::make(place).map_err(|errno| Error::system(place, "open", errno))?;
+        let unlinked = Self { place: place.clone(), file, hiding };
+        place.check_file_system(&unlinked.file)?;
+        // fchmod, since the umask has cut the mode that open was given.
+        let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
+        nix::sys::stat::fchmod(&unlinked.file, mode)
+            .map_err(|errno| Error::system(place, "fchmod", errno))?;
+        allocate(place, &unlinked.file, size)?;
+        reached(CrashPoint::RegionSized);
+        Ok(unlinked)
+    }
+
+    fn make(place: &Place) -> std::result::Result<(File, Hiding), Errno> {
+        if let Place::Anonymous = place {
+            let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+            return Ok((File::from(memfd_create(c"io-shared", flags)?), Hiding::Memfd));
+        }
+        let directory = place.directory();
+        Self::nameless(&directory).or_else(|errno| match errno {
+            // No O_TMPFILE on this file system (EISDIR: on this kernel), or no /proc.
+            Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT => {
+                Self::hidden(&directory)
+            }
+            errno => Err(errno),
+        })
+    }
+
+    fn nameless(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
+        let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        let descriptor = nix::fcntl::open(directory, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        // Linking it will go through /proc.
+        drop(reopen(&descriptor, OFlag::O_RDONLY)?);
+        Ok((File::from(descriptor), Hiding::Nameless))
+    }
+
+    fn hidden(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
+        sweep(directory);
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        loop {
+            let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+            let path = directory.join(format!("{UNFINISHED}{random:016x}"));
+            match nix::fcntl::open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(descriptor) => return Ok((File::from(descriptor), Hiding::Hidden(path))),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Another open description of the file.
+    pub(crate) fn reopen(&self, access: OFlag) -> Result<File> {
+        let opened = match &self.hiding {
+            Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
+            Hiding::Hidden(path) => {
+                let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+                nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
+            }
+        };
+        opened.map_err(|errno| Error::system(&self.place, "open", errno))
+    }
+
+    /// Makes the file visible in its place. `false`: something is there already.
+    pub(crate) fn link(&self) -> Result<bool> {
+        let to = self.place.path().unwrap_or_default();
+        let linked = match &self.hiding {
+            Hiding::Nameless => {
+                let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                linkat(AT_FDCWD, from.as_str(), AT_FDCWD, &to, AtFlags::AT_SYMLINK_FOLLOW)
+            }
+            Hiding::Hidden(from) => linkat(AT_FDCWD, from, AT_FDCWD, &to, AtFlags::empty()),
+            Hiding::Memfd => {
+                // Nobody it is passed to can cut it short under the others.
+                let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+                fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).map(drop)
+            }
+        };
+        match linked {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) => Ok(false),
+            Err(errno) => Err(Error::system(&self.place, "linkat", errno)),
+        }
+    }
+}
+
+impl Drop for Unlinked {
+    fn drop(&mut self) {
+        if let Hiding::Hidden(path) = &self.hiding {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Reserves `size` bytes for `file`: not by ftruncate, which succeeds on a full tmpfs and leaves
+/// SIGBUS for the first touch.
+pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
+    if size == 0 {
+        return Ok(());
+    }
+    let length = i64::try_from(size).unwrap_or(i64::MAX);
+    nix::fcntl::fallocate(file, FallocateFlags::empty(), 0, length).map_err(|errno| match errno {
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => place.error(ErrorKind::NoSpace {
+            needed: size,
+            directory: place.directory().display().to_string(),
+        }),
+        Errno::EOPNOTSUPP => place.error(ErrorKind::Unsupported {
+            what: "this file system cannot reserve space (fallocate)".into(),
+        }),
+        errno => Error::system(place, "fallocate", errno),
+    })
+}
+
+/// Above this limit the kernel does not fail a write or fallocate, but sends SIGXFSZ.
+pub(crate) fn check_file_size_limit(place: &Place, needed: u64) -> Result<()> {
+    match getrlimit(Resource::RLIMIT_FSIZE) {
+        Ok((limit, _)) if limit != RLIM_INFINITY && limit < needed => {
+            Err(place.error(ErrorKind::FileSizeLimit { needed, limit }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the hidden names of creators that were killed. One that lives has its claim.
+fn sweep(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let stale = entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+            && entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| {
+                SystemTime::now().duration_since(at).is_ok_and(|age| age > SWEPT_AFTER)
+            });
+        let unused = || {
+            let file = File::options().read(true).write(true).open(entry.path()).ok()?;
+            let claims = Claims::new(file.into()).ok()?;
+            claims.try_claim(Part::Roles).ok()?.then_some(())
+        };
+        if stale && unused().is_some() {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Noticing that a region's name leads elsewhere.
+
+use super::Region;
+use crate::clock;
+use crate::error::{ErrorKind, Result};
+
+/// How long a handle goes without looking whether its name still leads to its region, in
+/// nanoseconds.
+const LOOK_EVERY: u64 = 100_000_000;
+
+/// What a handle knows of where its name leads.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// When it last looked, on either monotonic clock.
+    looked: u64,
+    /// Whether it led elsewhere then; it never leads back.
+    stale: bool,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self { looked: clock::now_coarse(), stale: false }
+    }
+
+    /// Looks, unless it was looked 100 ms before `now` (nanoseconds of either monotonic clock) or
+    /// later.
+    #[inline]
+    pub(crate) fn look(&mut self, region: &Region, now: u64) -> Result<()> {
+        if now.saturating_sub(self.looked) < LOOK_EVERY {
+            return Ok(());
+        }
+        self.look_now(region, now)
+    }
+
+    #[cold]
+    fn look_now(&mut self, region: &Region, now: u64) -> Result<()> {
+        self.looked = now;
+        self.stale |= region.is_replaced();
+        self.check(region)
+    }
+
+    /// Whether the region is known to be removed or replaced: because it is marked, or because it
+    /// was looked before.
+    #[inline]
+    pub(crate) fn is_stale(&self, region: &Region) -> bool {
+        self.stale || region.is_retired()
+    }
+
+    #[inline]
+    pub(crate) fn check(&self, region: &Region) -> Result<()> {
+        if self.is_stale(region) { Err(region.error(ErrorKind::Replaced)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,215 @@
+//! The words of the protocol and of the lock, in a mapped region.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
+
+use super::{Region, blocks, word8, word64};
+use crate::claim::Part;
+use crate::crash_point::{self, CrashPoint};
+use crate::futex;
+use crate::layout;
+use crate::lock::LockWords;
+use crate::protocol::{Exchange, Word, Words};
+
+impl Word<u64> for AtomicU64 {
+    #[inline]
+    fn load(&self, order: Ordering) -> u64 {
+        self.load(order)
+    }
+
+    #[inline]
+    fn store(&self, value: u64, order: Ordering) {
+        self.store(value, order);
+    }
+}
+
+impl Exchange<u64> for AtomicU64 {
+    #[inline]
+    fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> std::result::Result<u64, u64> {
+        self.compare_exchange(current, new, success, failure)
+    }
+}
+
+impl Word<u8> for AtomicU8 {
+    #[inline]
+    fn load(&self, order: Ordering) -> u8 {
+        self.load(order)
+    }
+
+    #[inline]
+    fn store(&self, value: u8, order: Ordering) {
+        self.store(value, order);
+    }
+}
+
+impl Words for Region {
+    type Latest = AtomicU64;
+    type Count = AtomicU64;
+    type Flag = AtomicU8;
+
+    #[inline]
+    fn consumers(&self) -> usize {
+        self.layout.consumers as usize
+    }
+
+    #[inline]
+    fn holds(&self) -> usize {
+        self.layout.holds as usize
+    }
+
+    #[inline]
+    fn buffers(&self) -> usize {
+        self.layout.buffers as usize
+    }
+
+    #[inline]
+    fn latest(&self) -> &AtomicU64 {
+        // SAFETY: offset 0x80 is in every header, aligned, and nothing else lies there.
+        unsafe { word64(self, self.in_header(layout::LATEST)) }
+    }
+
+    #[inline]
+    fn retired(&self) -> &AtomicU8 {
+        // SAFETY: the first control byte is in every header, and nothing else lies there.
+        unsafe { word8(self, self.in_header(layout::RETIRED)) }
+    }
+
+    #[inline]
+    fn waiting(&self, consumer: usize) -> &AtomicU8 {
+        assert!(consumer < self.consumers(), "a slot of this region");
+        // SAFETY: the control bytes reach to one behind the last consumer.
+        unsafe { word8(self, self.in_header(layout::CONTROL + 1 + consumer as u64)) }
+    }
+
+    #[inline]
+    fn held(&self, consumer: usize, hold: usize) -> &AtomicU8 {
+        assert!(hold < self.holds(), "a hold of this region");
+        // SAFETY: the first four bytes of a consumer's block are its held entries.
+        unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + hold as u64)) }
+    }
+
+    #[inline]
+    fn last_seen(&self, consumer: usize) -> &AtomicU64 {
+        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+        unsafe { word64(self, self.in_consumer(consumer, blocks::LAST_SEEN)) }
+    }
+
+    #[inline]
+    fn sequence(&self, buffer: usize) -> &AtomicU64 {
+        // SAFETY: a buffer is aligned to 128 and starts with its sequence.
+        unsafe { word64(self, self.in_buffer(buffer, 0)) }
+    }
+
+    #[inline]
+    fn length(&self, buffer: usize) -> &AtomicU64 {
+        // SAFETY: a buffer is aligned to 128 and its second word is its length.
+        unsafe { word64(self, self.in_buffer(buffer, 8)) }
+    }
+
+    #[inline]
+    fn stamp(&self, buffer: usize) -> &AtomicU64 {
+        // SAFETY: a buffer is aligned to 128 and its third word is its stamp.
+        unsafe { word64(self, self.in_buffer(buffer, 16)) }
+    }
+
+    #[inline]
+    fn fence(&self, order: Ordering) {
+        fence(order);
+    }
+
+    fn wake(&self) -> usize {
+        futex::wake_all(self.in_header(layout::LATEST).cast())
+    }
+
+    fn wait(&self, low: u32, until: u64) {
+        // The low half comes first: the layout is little-endian.
+        futex::wait(self.in_header(layout::LATEST).cast(), low, until);
+    }
+
+    fn win(&self, consumer: usize) -> bool {
+        self.claims
+            .as_ref()
+            .is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
+    }
+
+    fn unwin(&self, consumer: usize) {
+        if let Some(claims) = &self.claims {
+            claims.release(Part::Consumer(consumer));
+        }
+    }
+
+    #[inline(always)]
+    fn reached(&self, point: CrashPoint) {
+        crash_point::reached(point);
+    }
+}
+
+
+impl LockWords for Region {
+    type Word = AtomicU64;
+    type Reading = AtomicU64;
+    type Dirty = AtomicU8;
+
+    #[inline]
+    fn slots(&self) -> usize {
+        self.layout.consumers as usize
+    }
+
+    #[inline]
+    fn word(&self) -> &AtomicU64 {
+        self.latest()
+    }
+
+    #[inline]
+    fn reading(&self, slot: usize) -> &AtomicU64 {
+        // SAFETY: in a lock's region the first word of a slot's block is its reading flag; the block
+        // is aligned to 128.
+        unsafe { word64(self, self.in_consumer(slot, blocks::READING)) }
+    }
+
+    #[inline]
+    fn dirty(&self) -> &AtomicU8 {
+        // SAFETY: in a lock's region this byte of the producer's block is the dirty flag.
+        unsafe { word8(self, self.in_producer(blocks::DIRTY)) }
+    }
+
+    #[inline]
+    fn fence(&self, order: Ordering) {
+        fence(order);
+    }
+
+    fn wait_word(&self, low: u32, until: u64) {
+        self.wait(low, until);
+    }
+
+    fn wake_word(&self) {
+        self.wake();
+    }
+
+    fn wait_reading(&self, slot: usize, until: u64) {
+        // The low half comes first: the layout is little-endian.
+        futex::wait(self.in_consumer(slot, blocks::READING).cast(), 1, until);
+    }
+
+    fn wake_reading(&self, slot: usize) {
+        futex::wake_all(self.in_consumer(slot, blocks::READING).cast());
+    }
+
+    fn win_slot(&self, slot: usize) -> bool {
+        self.win(slot)
+    }
+
+    fn unwin_slot(&self, slot: usize) {
+        self.unwin(slot);
+    }
+
+    #[inline(always)]
+    fn reached(&self, point: CrashPoint) {
+        crash_point::reached(point);
+    }
+}
