@@ -12,7 +12,7 @@
 //! - The dirty flag goes up before a dead writer's lock is given to anybody, and goes down only by
 //!   [`Locker::mark_consistent`].
 //!
-//! A mutex is the same lock without readers.
+//! A mutex is the same lock without readers: its writers do not look for any.
 
 mod reader;
 mod writer;
@@ -48,6 +48,14 @@ pub(crate) trait LockWords {
     /// 0: consistent; 1: a writer died, or panicked, in the middle.
     fn dirty(&self) -> &Self::Dirty;
 
+    /// Whether handles read together. If not, a writer has nobody to wait for.
+    fn has_readers(&self) -> bool {
+        true
+    }
+    /// Whether the region was removed or replaced: looked at before a sleep.
+    fn is_gone(&self) -> bool {
+        false
+    }
     fn fence(&self, order: std::sync::atomic::Ordering);
     fn wait_word(&self, low: u32, until: u64);
     fn wake_word(&self);
@@ -73,6 +81,8 @@ pub(crate) enum LockFault {
     Blocked,
     /// This handle has the lock already.
     WouldDeadlock,
+    /// The region was removed or replaced while this handle waited.
+    Gone,
     Corrupt(&'static str),
 }
 
@@ -156,7 +166,10 @@ impl Locker {
     }
 
     /// Sleeps until the word changes from `seen`, which has an owner, or for a slice.
-    fn wait<W: LockWords>(&self, words: &W, seen: u64, until: u64) {
+    fn wait<W: LockWords>(&self, words: &W, seen: u64, until: u64) -> Result<(), LockFault> {
+        if words.is_gone() {
+            return Err(LockFault::Gone);
+        }
         // Relaxed: the bit carries no data; its owner's release reads it in the same word.
         if seen & WAITING != 0
             || words.word().compare_exchange(seen, seen | WAITING, Relaxed, Relaxed).is_ok()
@@ -164,6 +177,7 @@ impl Locker {
             words.reached(CrashPoint::LockWaiting);
             words.wait_word((seen | WAITING) as u32, until.min(slice_end()));
         }
+        Ok(())
     }
 }
 

@@ -16,7 +16,9 @@ impl Locker {
             self.lock_contended(words, until)?;
         }
         words.reached(CrashPoint::WriterOwns);
-        self.await_readers(words, until)?;
+        if words.has_readers() {
+            self.await_readers(words, until)?;
+        }
         words.reached(CrashPoint::WriterAlone);
         Ok(())
     }
@@ -39,7 +41,7 @@ impl Locker {
             if is_over(until) {
                 return Err(LockFault::Blocked);
             }
-            self.wait(words, seen, until);
+            self.wait(words, seen, until)?;
         }
     }
 
@@ -74,6 +76,8 @@ impl Locker {
                 words.unwin_slot(slot);
             } else if is_over(until) {
                 return Err(LockFault::Blocked);
+            } else if words.is_gone() {
+                return Err(LockFault::Gone);
             } else {
                 words.wait_reading(slot, until.min(slice_end()));
             }

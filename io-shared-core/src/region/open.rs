@@ -61,7 +61,11 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 if let Some(attached) = create::create(place, role, spec, planned)? {
                     return Ok(attached);
                 }
-            } else if *role == Role::Producer && spec.open_timeout.is_none() {
+            } else if spec.kind == Kind::Channel
+                && (matches!(place, Place::Anonymous)
+                    || *role == Role::Producer && spec.open_timeout.is_none())
+            {
+                // Nobody else makes an anonymous one: it is not waited for.
                 return Err(create::no_capacity(place));
             } else {
                 while place.identity().is_none() {
@@ -83,15 +87,18 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
             Judged::Differs(differences) => differences,
         };
         let channel = spec.kind == Kind::Channel;
+        // A channel's value is for those who live; state and locked bytes may be all there is of
+        // what they keep.
+        let keeps = found.prelude.kind != Kind::Channel as u32;
         let replaces = match (place, role) {
             (Place::Descriptor(_), _) => false,
-            (Place::Shm(_), Role::Producer) if channel => true,
+            (Place::Shm(_), Role::Producer) if channel && !keeps => true,
             (_, Role::Producer | Role::Locker) => spec.replace,
             _ => false,
         };
         let advice = match place {
             Place::Descriptor(_) => "make a new one",
-            Place::Shm(_) if channel => "a producer of the new shape replaces it when it starts",
+            Place::Shm(_) if channel && !keeps => "a producer of the new shape replaces it when it starts",
             _ if channel => "its producer replaces it if it asks for that with .replace(true)",
             _ => "open it with .replace(true), or remove it",
         };
