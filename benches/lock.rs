@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }),
         Case::new("SharedMmap, lock", || {
             for _ in 0..CALLS {
-                black_box(shared.lock()?);
+                drop(black_box(shared.lock()?));
             }
             Ok(())
         }),

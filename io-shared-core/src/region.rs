@@ -199,11 +199,13 @@ impl Region {
         }
     }
 
+    #[inline]
     fn in_header(&self, offset: u64) -> *mut u8 {
         // SAFETY: callers pass offsets of the layout, which the mapping covers.
         unsafe { self.header.as_mut_ptr().add(offset as usize) }
     }
 
+    #[inline]
     fn in_consumer(&self, slot: usize, offset: u64) -> *mut u8 {
         assert!(
             slot < self.layout.consumers as usize,

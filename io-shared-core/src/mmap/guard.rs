@@ -205,6 +205,7 @@ impl Handle {
         }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.region.layout().capacity as usize
     }
@@ -213,6 +214,7 @@ impl Handle {
         self.region.as_fd()
     }
 
+    #[inline]
     pub(super) fn start(&self) -> *mut u8 {
         self.region.payload(0)
     }
@@ -233,7 +235,9 @@ pub(super) struct Hold<'a> {
 
 impl<'a> Hold<'a> {
     /// Takes the lock, and says whether the content is dirty.
-    #[inline]
+    // Always inlined, as are its callers: put together in memory and read back in one piece, what it
+    // returns costs as much as an atomic exchange.
+    #[inline(always)]
     pub(super) fn take(
         handle: &'a mut Handle,
         access: Access,
@@ -276,6 +280,7 @@ pub(super) fn clean_or_dirty<G>(guard: G, dirty: bool) -> Guarded<G> {
     if dirty { Err(LockError::OwnerDied(guard)) } else { Ok(guard) }
 }
 
+#[inline]
 pub(super) fn lock(handle: &mut Handle, wait: Wait) -> Guarded<MmapGuard<'_>> {
     match Hold::take(handle, Access::Write, wait) {
         Ok((hold, dirty)) => clean_or_dirty(MmapGuard(hold), dirty),
@@ -283,6 +288,7 @@ pub(super) fn lock(handle: &mut Handle, wait: Wait) -> Guarded<MmapGuard<'_>> {
     }
 }
 
+#[inline]
 pub(super) fn read(handle: &mut Handle, wait: Wait) -> Guarded<MmapReadGuard<'_>> {
     match Hold::take(handle, Access::Read, wait) {
         Ok((hold, dirty)) => clean_or_dirty(MmapReadGuard(hold), dirty),
