@@ -114,10 +114,28 @@ const MARK: &str = ">> ";
 
 impl Peer {
     pub fn start(role: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("a test has a path"))
+        Self::start_on(role, arguments, Stdio::piped())
+    }
+
+    /// With its standard input on a descriptor.
+    pub fn start_on(role: &str, arguments: &[&str], stdin: Stdio) -> Self {
+        let program = std::env::current_exe().expect("a test has a path");
+        Self::spawn(Command::new(program), role, arguments, stdin)
+    }
+
+    /// By another program, which executes it.
+    pub fn start_under(prefix: &[&str], role: &str, arguments: &[&str]) -> Self {
+        let [program, rest @ ..] = prefix else { panic!("a program") };
+        let mut command = Command::new(program);
+        command.args(rest).arg(std::env::current_exe().expect("a test has a path"));
+        Self::spawn(command, role, arguments, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, role: &str, arguments: &[&str], stdin: Stdio) -> Self {
+        let mut child = command
             .args(["--exact", role, "--ignored", "--nocapture", "--test-threads=1"])
             .env(ARGUMENTS, arguments.join("\n"))
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .expect("a test runs");
