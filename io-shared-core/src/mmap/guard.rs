@@ -147,7 +147,7 @@ impl Handle {
             (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
             (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
             (LockFault::Blocked, Wait::For(after)) => {
-                ErrorKind::Timeout { after, waiting_for: "lock".into() }
+                ErrorKind::Timeout { after, waiting_for: "the lock".into() }
             }
             (LockFault::Blocked, _) => ErrorKind::WouldBlock,
         })
