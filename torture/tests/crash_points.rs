@@ -68,6 +68,25 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
     }
 }
 
+#[test]
+fn a_new_producer_wakes_whoever_its_predecessor_left_asleep() {
+    // Left to itself, a sleeper looks again when its slice ends and never before. A loaded machine
+    // may delay a woken one for as long; not time after time.
+    let woken = (0..20).any(|_| {
+        let stage = Stage::new(1);
+        let mut victim = stage.actor_after(&["produce", "put"]);
+        let mut sleeper = stage.actor_after(&["consume", "get"]);
+        let mut successor = stage.actor();
+        let before = Instant::now();
+        falls_asleep(&stage, &mut sleeper);
+        dies_at(&mut victim, PutPublished, "put");
+        assert_eq!(successor.ask("produce"), "ok 2");
+        assert_eq!(sleeper.answer(SLICE + MARGIN).as_deref(), Some("2 0"));
+        before.elapsed() < SLICE
+    });
+    assert!(woken, "20 times it slept to the end of its slice");
+}
+
 // 2
 #[test]
 fn a_half_filled_loan_is_never_visible_and_its_buffer_is_used_again() {
