@@ -223,7 +223,7 @@ fn a_lock_that_is_taken_is_refused_at_once_or_when_the_time_is_up() {
     let timeout = Duration::from_millis(150);
     let error = b.lock_timeout(timeout).unwrap_err().into_guard().unwrap_err();
     assert!((timeout..timeout + BOUND).contains(&started.elapsed()), "{:?}", started.elapsed());
-    assert_eq!(error.to_string(), format!("{}: no lock within 150ms", &*name));
+    assert_eq!(error.to_string(), format!("{}: waited 150ms in vain for the lock", &*name));
     assert!(matches!(failed(b.lock_timeout(Duration::ZERO)), ErrorKind::Timeout { .. }));
     drop(guard);
     drop(b.lock_timeout(Duration::MAX).unwrap());
@@ -328,7 +328,7 @@ fn nobody_robs_a_holder_that_is_stopped() {
     let timeout = Duration::from_millis(500);
     assert_eq!(failed(shared.lock_timeout(timeout)), ErrorKind::Timeout {
         after: timeout,
-        waiting_for: "lock".into()
+        waiting_for: "the lock".into()
     });
     assert_eq!(failed(shared.try_lock()), ErrorKind::WouldBlock);
     holder.signal(Signal::SIGCONT);

@@ -175,6 +175,9 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// The permission bits of a channel created here, whatever the umask. Default `0o600`.
+    ///
+    /// Who may write can take every role, and is trusted (SECURITY.md); who may only read can
+    /// observe, and can keep roles from being taken.
     pub fn mode(mut self, mode: u32) -> Self {
         self.options.mode = Some(mode);
         self
@@ -332,7 +335,11 @@ impl Options {
                 None => Err(self.refused(
                     "elements",
                     elements.to_string(),
-                    "a message must stay below 2^63 bytes".into(),
+                    if sized {
+                        "this message has a fixed size, and no tail".into()
+                    } else {
+                        "a message must stay below 2^63 bytes".into()
+                    },
                 )),
             },
             Some(Capacity::Bytes(size)) => {

@@ -5,10 +5,13 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use io_shared_core::slot::{Consuming, Guard, Slot, Which};
-use io_shared_core::{Error, ErrorKind, Message, Result, Schema, clock};
+use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
 use crate::waiting::Patience;
+
+/// The longest that a reopening looks at once.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A consumer of a channel, in a slot of its own. Dropped, it gives its slot back.
 ///
@@ -37,7 +40,7 @@ pub struct Consumer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        let slot = open::<T>(&options, options.open_timeout)?;
+        let slot = open(&options, &options.spec::<T>()?)?;
         Ok(Self {
             slot,
             options,
@@ -100,7 +103,7 @@ impl<T: Message + ?Sized> Consumer<T> {
         })?;
         match held {
             Some(guard) => Ok(guard),
-            None => Err(timed_out(options.describe(), timeout)),
+            None => Err(timed_out(&self.options, timeout)),
         }
     }
 
@@ -194,37 +197,36 @@ fn reopen_or<T: Message + ?Sized>(
         return Err(error);
     }
     // In slices, so that the caller's deadline holds.
-    let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
-    match open::<T>(options, Some(left.min(Duration::from_millis(100)))) {
+    let left = Duration::from_nanos(deadline.saturating_sub(clock::now())).min(SLICE);
+    let spec = Spec {
+        // It never creates: what it knows of the channel's options may be less than others do.
+        capacity: None,
+        open_timeout: Some(left),
+        patience: Some(left),
+        ..options.spec::<T>()?
+    };
+    match open(options, &spec) {
         Ok(new) => {
             *slot = new;
             Ok(true)
         }
-        Err(error) if *error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            // Not there yet, or not yet replaced, or just being replaced.
+            ErrorKind::NotFound | ErrorKind::Busy { .. } => Ok(false),
+            ErrorKind::Mismatch { holders, .. } if holders.is_empty() => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 
 #[cold]
-fn timed_out(name: String, after: Duration) -> Error {
-    Error::new(
-        name,
-        ErrorKind::Timeout {
-            after,
-            waiting_for: "value".into(),
-        },
-    )
+fn timed_out(options: &Options, after: Duration) -> Error {
+    let name = options.place().map_or_else(|error| error.name().to_owned(), |p| p.to_string());
+    Error::new(name, ErrorKind::Timeout { after, waiting_for: "a value not had before".into() })
 }
 
-fn open<T: Message + ?Sized>(
-    options: &Options,
-    open_timeout: Option<Duration>,
-) -> Result<Slot<Consuming>> {
-    let spec = io_shared_core::Spec {
-        open_timeout,
-        ..options.spec::<T>()?
-    };
-    Slot::consuming(&options.place()?, options.consumer_as.as_deref(), &spec)
+fn open(options: &Options, spec: &Spec) -> Result<Slot<Consuming>> {
+    Slot::consuming(&options.place()?, options.consumer_as.as_deref(), spec)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {

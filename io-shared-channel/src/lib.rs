@@ -5,8 +5,8 @@
 //! and reopening to the slots of `io-shared-core`, and no unsafe code.
 //!
 //! What must stay true: a put never waits for a consumer; a wait ends at its deadline, at a value,
-//! or with an error; and no operation but opening and waiting makes a system call, as long as nobody
-//! sleeps and the name was looked at within the last 100 ms.
+//! or with an error; and a put or get makes no system call, as long as nobody sleeps and the name was
+//! looked at within the last 100 ms.
 
 #![forbid(unsafe_code)]
 

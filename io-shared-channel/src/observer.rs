@@ -1,9 +1,10 @@
 //! The side that looks on.
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use io_shared_core::slot::{Copied, Observing, Slot};
-use io_shared_core::{Message, Result, Schema};
+use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
 
 use crate::channel::Options;
 
@@ -24,33 +25,35 @@ use crate::channel::Options;
 /// ```
 pub struct Observer<T: Message + ?Sized> {
     slot: Slot<Observing>,
+    options: Options,
     message: PhantomData<fn() -> Box<T>>,
 }
 
 impl<T: Message + ?Sized> Observer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        // Who only looks on asks for a type, not for sizes.
-        let spec = io_shared_core::Spec {
-            capacity: None,
-            consumers: None,
-            holds: None,
-            ..options.spec::<T>()?
-        };
-        let slot = Slot::observing(&options.place()?, &spec)?;
-        Ok(Self {
-            slot,
-            message: PhantomData,
-        })
+        let slot = open::<T>(&options, options.open_timeout)?;
+        Ok(Self { slot, options, message: PhantomData })
     }
 
-    /// A copy of the latest value, whole and checked; none if nothing was ever put.
+    /// A copy of the latest value, whole and checked; none if nothing was ever put (or, with
+    /// `.reopen(true)`, if the channel was removed and there is no other yet).
     ///
     /// # Errors
     /// [`Busy`](crate::ErrorKind::Busy) if the producer kept refilling what was being copied,
     /// [`Replaced`](crate::ErrorKind::Replaced), [`Corrupt`](crate::ErrorKind::Corrupt),
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
-        self.slot.copy()
+        match self.slot.copy() {
+            Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
+                match open::<T>(&self.options, Some(Duration::ZERO)) {
+                    Ok(slot) => self.slot = slot,
+                    Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+                self.slot.copy()
+            }
+            copied => copied,
+        }
     }
 
     /// The channel's name.
@@ -70,4 +73,14 @@ impl<T: Message + ?Sized> std::fmt::Debug for Observer<T> {
             .field("name", &self.name())
             .finish_non_exhaustive()
     }
+}
+
+fn open<T: Message + ?Sized>(
+    options: &Options,
+    open_timeout: Option<Duration>,
+) -> Result<Slot<Observing>> {
+    // Who only looks on asks for a type, not for sizes.
+    let (capacity, consumers, holds) = (None, None, None);
+    let spec = Spec { capacity, consumers, holds, open_timeout, ..options.spec::<T>()? };
+    Slot::observing(&options.place()?, &spec)
 }

@@ -47,16 +47,22 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (without
     /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
-    /// [`ErrorKind::Corrupt`]. The value before stays the newest.
+    /// [`ErrorKind::Corrupt`]; with `.reopen(true)` those of
+    /// [`Channel::producer`](crate::Channel::producer) too. The value before stays the newest.
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        match self.put_once(value) {
-            Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
-                self.reopen()?;
-                self.put_once(value)
+        let mut put = self.put_once(value);
+        // More than once: it may be removed again meanwhile.
+        for _ in 0..8 {
+            match put {
+                Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
+                    self.reopen()?;
+                    put = self.put_once(value);
+                }
+                put => return put,
             }
-            put => put,
         }
+        put
     }
 
     #[inline]
@@ -171,7 +177,7 @@ impl<T: Message + ?Sized> Producer<T> {
             .map(|consumer| consumer.to_string())
             .collect();
         let last = self.slot.sequence();
-        let waiting_for = format!("get of value {last} by {}", names.join(", "));
+        let waiting_for = format!("value {last} to be taken by: {}", names.join(", "));
         io_shared_core::Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
     }
 
@@ -248,8 +254,7 @@ impl<T: Message> Producer<T> {
     /// [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
     /// [`ErrorKind::Corrupt`].
     ///
-    /// # Panics
-    /// Does not compile for `[T]`-tailed messages: see [`loan_len`](Self::loan_len).
+    /// Not there for messages that end in a slice: see [`loan_len`](Self::loan_len).
     #[inline]
     pub fn loan(&mut self) -> Result<Loan<'_, T>> {
         self.loan_any(0)

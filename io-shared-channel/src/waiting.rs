@@ -1,9 +1,11 @@
 //! How a get waits: spin shortly, then sleep in the kernel.
 //!
-//! A hand-over to a spinning consumer takes a tenth of a microsecond, to a sleeping one fifty. But
-//! spinning in vain steals the core that the producer may need. So each handle keeps a budget of
-//! looks: it doubles when a spin ended in a value and halves when it was in vain. Sleeps come in
-//! slices, since a producer may be killed between its publish and its wake.
+//! A hand-over to a spinning consumer takes a tenth of a microsecond, to a sleeping one on another
+//! core fifty. But spinning in vain steals the core that the producer may need. So each handle keeps
+//! a budget of looks: it halves when a spin was in vain, doubles when one ended in a value, grows
+//! when a sleep was so short that a spin would have met its end, and is next to nothing while both
+//! sides run on one core, where spinning only delays the producer. Sleeps come in slices, since a
+//! producer may be killed between its publish and its wake.
 
 use std::hint;
 
@@ -13,12 +15,14 @@ use io_shared_core::slot::{Consuming, Slot};
 /// The longest sleep at once, in nanoseconds.
 const SLICE: u64 = 100_000_000;
 
-/// Looks of the first spin; each takes about 20 ns with its pause.
+/// Looks of the first spin; each takes some 20 ns with its pause.
 const FIRST: u32 = 256;
-/// The most looks of one spin: about 40 us, as long as a sleep and wake-up across cores take.
+/// The most looks of one spin: some 40 us, as long as a sleep and wake-up across cores take.
 const MOST: u32 = 2048;
-/// The fewest, so that a change for the better is noticed.
+/// The fewest.
 const FEWEST: u32 = 4;
+/// A sleep shorter than this, in nanoseconds, is one that a long spin would have met the end of.
+const SHORT: u64 = 80_000;
 
 /// A handle's budget for spinning.
 #[derive(Debug)]
@@ -29,10 +33,7 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            budget: FIRST,
-            spun: false,
-        }
+        Self { budget: FIRST, spun: false }
     }
 }
 
@@ -44,7 +45,7 @@ impl Patience {
     }
 
     /// Waits for something to get. `false`: the deadline has come.
-    pub(crate) fn wait(&mut self, slot: &Slot<Consuming>, deadline: u64) -> bool {
+    pub(crate) fn wait(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
         if !self.spun {
             self.spun = true;
             if self.spin(slot) {
@@ -56,6 +57,11 @@ impl Patience {
             return false;
         }
         slot.sleep(deadline.min(now.saturating_add(SLICE)));
+        if slot.shares_cpu() {
+            self.budget = FEWEST;
+        } else if clock::now() - now < SHORT {
+            self.budget = (self.budget * 4).min(MOST);
+        }
         true
     }
 

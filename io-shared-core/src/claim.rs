@@ -22,6 +22,8 @@ pub(crate) enum Part {
     Region,
     /// The producer's role.
     Producer,
+    /// A file under a hidden name, until it has its own.
+    Creator,
     /// A consumer's slot.
     Consumer(usize),
     /// All roles at once, but not the region's own byte.
@@ -36,6 +38,7 @@ impl Part {
         match self {
             Part::Region => (BASE, 1),
             Part::Producer => (BASE + 1, 1),
+            Part::Creator => (BASE + 2, 1),
             Part::Consumer(slot) => (BASE + 0x100 + slot as i64, 1),
             Part::Roles => (BASE + 1, ROLES - 1),
         }
@@ -44,10 +47,10 @@ impl Part {
 
 /// How long a claim found taken is tried again: a burier or replacer holds one only for its repair,
 /// and a process between fork and exec for about as long.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How long the region's own lock is waited for; its holders do a few system calls under it.
-const REGION_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One open file description with the claims of one handle.
 #[derive(Debug)]
@@ -58,14 +61,29 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Takes a descriptor whose open file description is shared with nothing else.
-    pub(crate) fn new(descriptor: OwnedFd) -> Result<Self, Errno> {
-        let place = fork::enter(descriptor.as_raw_fd())?;
-        Ok(Self {
-            descriptor: descriptor.into_raw_fd(),
-            place,
-            generation: fork::generation(),
-        })
+    /// Takes a descriptor that `open` opens: its open file description must be shared with nothing
+    /// else. `open` is called again if the process forked meanwhile, since then it is.
+    pub(crate) fn open<E>(
+        mut open: impl FnMut() -> Result<Option<OwnedFd>, E>,
+        failed: impl Fn(Errno) -> E,
+    ) -> Result<Option<Self>, E> {
+        loop {
+            let forks = fork::settled();
+            let Some(descriptor) = open()? else { return Ok(None) };
+            let place = fork::enter(descriptor.as_raw_fd()).map_err(&failed)?;
+            let generation = fork::generation();
+            let claims = Self { descriptor: descriptor.into_raw_fd(), place, generation };
+            if fork::begun() == forks {
+                return Ok(Some(claims));
+            }
+        }
+    }
+
+    /// Whether no name leads to the file any more.
+    pub(crate) fn is_unlinked(&self) -> bool {
+        // SAFETY: as in `fcntl`.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) };
+        nix::sys::stat::fstat(descriptor).is_ok_and(|status| status.st_nlink == 0)
     }
 
     /// Whether a fork lies between the handle's opening and now. If so, the descriptor is closed
@@ -84,13 +102,8 @@ impl Claims {
         }
     }
 
-    /// Takes `part`, trying again for 20 ms (the region's own lock: 1 s) while another has it.
-    pub(crate) fn claim(&self, part: Part) -> Result<bool, Errno> {
-        let patience = if part == Part::Region {
-            REGION_PATIENCE
-        } else {
-            PATIENCE
-        };
+    /// Takes `part`, trying again for `patience` while another has it.
+    pub(crate) fn claim(&self, part: Part, patience: Duration) -> Result<bool, Errno> {
         let deadline = clock::deadline(patience);
         let mut pause = Duration::from_micros(20);
         loop {
@@ -164,12 +177,8 @@ mod tests {
     use super::*;
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(file.path())
-            .unwrap();
-        Claims::new(file.into()).unwrap()
+        let open = || File::options().read(true).write(true).open(file.path());
+        Claims::open(|| Ok(Some(open().unwrap().into())), |errno| errno).unwrap().unwrap()
     }
 
     #[test]
@@ -185,7 +194,7 @@ mod tests {
             "one's own claim does not count"
         );
         drop(a);
-        assert!(b.claim(Part::Producer).unwrap());
+        assert!(b.claim(Part::Producer, PATIENCE).unwrap());
     }
 
     #[test]

@@ -319,15 +319,12 @@ impl fmt::Display for Error {
                  of each name; stop that one, or use another channel or name"
             ),
             ErrorKind::NoSlot { holders } => {
-                write!(
-                    f,
-                    "{name}: all {} slots are taken (",
-                    holders.len()
-                )?;
+                write!(f, "{name}: all {} slots are taken (", holders.len())?;
                 list(f, holders)?;
                 write!(
                     f,
-                    "): create it with .consumers({0}) or more, or .readers({0}) if it is a lock",
+                    "): stop one of them, or create it with more: .consumers({0}) for a channel (at \
+                     most 253), .readers({0}) for a lock",
                     holders.len() + 1
                 )
             }
@@ -342,7 +339,7 @@ impl fmt::Display for Error {
                  with .reopen(true))"
             ),
             ErrorKind::Timeout { after, waiting_for } => {
-                write!(f, "{name}: no {waiting_for} within {after:?}")
+                write!(f, "{name}: waited {after:?} in vain for {waiting_for}")
             }
             ErrorKind::Busy { doing } => {
                 write!(
@@ -350,12 +347,17 @@ impl fmt::Display for Error {
                     "{name}: others were too busy with it while {doing}: try again"
                 )
             }
-            ErrorKind::AlreadyHeld { holds } => write!(
-                f,
-                "{name}: this consumer holds {holds} value(s) already, and may hold no more: drop a \
-                 guard first, or create the channel with .holds({})",
-                holds + 1
-            ),
+            ErrorKind::AlreadyHeld { holds } => {
+                write!(
+                    f,
+                    "{name}: this consumer holds {holds} value(s) already, and may hold no more: \
+                     drop a guard first"
+                )?;
+                match holds {
+                    0..4 => write!(f, ", or create the channel with .holds({})", holds + 1),
+                    _ => Ok(()),
+                }
+            }
             ErrorKind::AlreadyLoaned => {
                 write!(
                     f,
@@ -420,14 +422,14 @@ impl fmt::Display for Error {
             ),
             ErrorKind::NotOwner => write!(
                 f,
-                "{name} belongs to another user, and only its owner may remove or replace it"
+                "{name}: only its owner, with permission to write, may remove or replace it"
             ),
             ErrorKind::Unsupported { what } => write!(f, "{name}: not possible here: {what}"),
             ErrorKind::System { call, errno } => {
                 let error = std::io::Error::from_raw_os_error(*errno);
                 write!(f, "{name}: {call}: {error}")?;
                 match nix::Error::from_raw(*errno) {
-                    nix::Error::EACCES | nix::Error::EPERM => write!(
+                    nix::Error::EACCES | nix::Error::EPERM if *call == "open" => write!(
                         f,
                         ": ask its owner to create it with a wider .mode(), or open an observer"
                     ),

@@ -11,6 +11,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// Forks that have begun and forks that are over, in this process.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
+static OVER: AtomicU32 = AtomicU32::new(0);
 static FIRST: Chunk = Chunk::new();
 
 const EMPTY: i32 = -1;
@@ -64,20 +67,52 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// How many forks have begun.
+pub(crate) fn begun() -> u32 {
+    // SeqCst, here and in the handlers: a descriptor opened between two equal counts with no fork
+    // under way was copied by none, or is in the table that the copy looks through.
+    BEGUN.load(Ordering::SeqCst)
+}
+
+/// How many forks have begun, none of them being under way.
+pub(crate) fn settled() -> u32 {
+    loop {
+        let begun = begun();
+        if register().is_err() || OVER.load(Ordering::SeqCst) == begun {
+            return begun;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Has the handlers called from now on.
+fn register() -> Result<(), nix::Error> {
+    static REGISTERED: OnceLock<i32> = OnceLock::new();
+    // SAFETY: the handlers are async-signal-safe and never unwind; they stay for the life of the
+    // process, as does their code (glibc drops those of an unloaded shared object).
+    let register =
+        || unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    match REGISTERED.get_or_init(register) {
+        0 => Ok(()),
+        errno => Err(nix::Error::from_raw(*errno)),
+    }
+}
+
+extern "C" fn before() {
+    BEGUN.fetch_add(1, Ordering::SeqCst);
+}
+
+extern "C" fn in_parent() {
+    OVER.fetch_add(1, Ordering::SeqCst);
+}
+
 /// Enters a claim's descriptor, before its first lock; gives its place in the table.
 pub(crate) fn enter(descriptor: RawFd) -> Result<&'static AtomicI32, nix::Error> {
-    static REGISTERED: OnceLock<i32> = OnceLock::new();
-    // SAFETY: the handler is async-signal-safe and unwinds never; it stays for the life of the
-    // process, as does the code (an unloaded shared object's handlers are dropped by glibc).
-    match REGISTERED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(in_child)) }) {
-        0 => {}
-        errno => return Err(nix::Error::from_raw(*errno)),
-    }
+    register()?;
     let mut chunk = &FIRST;
     loop {
         let free = chunk.descriptors.iter().find(|place| {
-            // Relaxed: a fork in this thread comes after, and one in another thread before this
-            // store copies a descriptor that has no lock yet.
+            // Relaxed: whether a fork came between the open and this is found out by `begun`.
             let (empty, order) = (EMPTY, Ordering::Relaxed);
             place
                 .compare_exchange(empty, descriptor, order, order)
@@ -97,6 +132,8 @@ pub(crate) fn leave(place: &AtomicI32) {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    // The other threads' forks are not under way here.
+    OVER.store(BEGUN.load(Ordering::SeqCst), Ordering::SeqCst);
     let mut chunk = Some(&FIRST);
     while let Some(current) = chunk {
         for place in &current.descriptors {

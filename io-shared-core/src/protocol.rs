@@ -148,17 +148,10 @@ mod tests {
 
     #[test]
     fn latest_packs_what_it_unpacks() {
-        for (index, epoch, sequence) in [
-            (0, 0, 0),
-            (254, 15, Latest::LAST_SEQUENCE),
-            (1, 2, (1 << 32) - 2),
-            (7, 9, 1 << 51),
-        ] {
-            let latest = Latest {
-                index,
-                epoch,
-                sequence,
-            };
+        for (index, epoch, sequence) in
+            [(0, 0, 0), (254, 15, Latest::LAST_SEQUENCE), (1, 2, (1 << 32) - 2), (7, 9, 1 << 51)]
+        {
+            let latest = Latest { index, epoch, sequence };
             assert_eq!(Latest::unpack(latest.pack()), latest);
         }
     }

@@ -34,6 +34,7 @@ pub(crate) use watch::Watch;
 use crate::claim::{Claims, Part};
 use crate::error::{Error, ErrorKind, Holder, Result};
 pub use crate::layout::Kind;
+use crate::fork;
 use crate::layout::{self, Layout};
 use crate::place::Place;
 use crate::protocol::Words;
@@ -75,6 +76,8 @@ pub struct Spec {
     pub prefault: bool,
     /// How long to wait for a region, or for one of the right shape.
     pub open_timeout: Option<std::time::Duration>,
+    /// How long the region's own lock is waited for, where another has it. Default 1 s.
+    pub patience: Option<std::time::Duration>,
     /// Whether a region created here goes with its last user.
     pub ephemeral: bool,
     /// Whether a region of another shape in which nobody lives is replaced, also where that may
@@ -89,6 +92,8 @@ pub(crate) struct Region {
     place: Place,
     /// Device and inode.
     identity: (u64, u64),
+    /// Of forks, when this handle was opened.
+    generation: u32,
     claims: Option<Claims>,
     header: MmapRaw,
     /// The buffers, where they are mapped apart (read-only).
@@ -120,7 +125,7 @@ impl Region {
     /// Whether this handle was inherited over a fork, and so is the parent's.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        self.claims.as_ref().is_some_and(Claims::is_forked)
+        self.generation != fork::generation()
     }
 
     /// # Errors
@@ -133,7 +138,16 @@ impl Region {
     /// Whether the name leads elsewhere by now, or nowhere.
     pub(crate) fn is_replaced(&self) -> bool {
         self.is_retired()
-            || self.place.path().is_some_and(|_| self.place.identity() != Some(self.identity))
+            || match self.place.identity() {
+                Some(identity) => identity != self.identity,
+                // No name leads anywhere, or none can be looked up from here (after a chroot).
+                None => self.is_unlinked(),
+            }
+    }
+
+    /// Whether no name at all leads here.
+    fn is_unlinked(&self) -> bool {
+        self.place.path().is_some() && self.claims.as_ref().is_none_or(Claims::is_unlinked)
     }
 
     /// Whether a remover has marked the region.

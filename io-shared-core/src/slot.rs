@@ -236,10 +236,19 @@ impl Slot<Consuming> {
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
     /// May return early for no reason. To be called when [`hold`](Self::hold) has found nothing.
-    pub fn sleep(&self, until: u64) {
+    pub fn sleep(&mut self, until: u64) {
+        if self.region.is_forked() {
+            return;
+        }
         self.side.0.sleep(&*self.region, until);
         #[cfg(feature = "crash-points")]
         self.count_late_find(until);
+    }
+
+    /// Whether this thread runs on the core from which the producer last woke somebody: there,
+    /// spinning only delays it.
+    pub fn shares_cpu(&self) -> bool {
+        self.region.shares_cpu()
     }
 
     /// Whether a get would find something: a value not had, or that the region was removed. Costs

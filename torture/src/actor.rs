@@ -60,21 +60,14 @@ impl Actor {
         let stdout = child.stdout.take();
         let (sender, answers) = channel();
         std::thread::spawn(move || {
-            let lines = stdout
-                .map(BufReader::new)
-                .into_iter()
-                .flat_map(BufRead::lines);
+            let lines = stdout.map(BufReader::new).into_iter().flat_map(BufRead::lines);
             for line in lines.map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
                 }
             }
         });
-        Ok(Self {
-            child,
-            stdin,
-            answers,
-        })
+        Ok(Self { child, stdin, answers })
     }
 
     /// Its process.
@@ -85,10 +78,7 @@ impl Actor {
     /// Says a command without waiting for its answer.
     pub fn tell(&mut self, command: &str) {
         // A process that has died is found when its answer is missing.
-        let _ = self
-            .stdin
-            .as_mut()
-            .map(|stdin| writeln!(stdin, "{command}"));
+        let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{command}"));
     }
 
     /// The next answer; `None` if the process ended instead, or gave none for `patience`.
@@ -168,10 +158,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
             Err(error) => format!("{:?}: {error}", error.kind()).replace('\n', " "),
         };
         let mut stdout = std::io::stdout().lock();
-        if writeln!(stdout, "{answer}")
-            .and_then(|()| stdout.flush())
-            .is_err()
-        {
+        if writeln!(stdout, "{answer}").and_then(|()| stdout.flush()).is_err() {
             break;
         }
     }
@@ -204,9 +191,7 @@ impl Part {
         let ok = || Ok("ok".to_owned());
         match verb {
             "die" => {
-                let point = CrashPoint::ALL
-                    .iter()
-                    .find(|p| Some(&*format!("{p:?}")) == argument);
+                let point = CrashPoint::ALL.iter().find(|p| Some(&*format!("{p:?}")) == argument);
                 let passes = words.next().and_then(|word| word.parse().ok());
                 match (point, passes) {
                     (Some(point), Some(passes)) => crash_point::kill_self_at(*point, passes),
@@ -241,17 +226,12 @@ impl Part {
                 ok()
             }
             "reread" => {
-                let wrong = self
-                    .kept
-                    .iter()
-                    .find_map(|guard| guard.verify(guard.seq()).err());
+                let wrong = self.kept.iter().find_map(|guard| guard.verify(guard.seq()).err());
                 Ok(wrong.unwrap_or_else(|| self.kept.len().to_string()))
             }
             "copy" => match &mut self.observer {
                 Some(observer) => Ok(observer.copy()?.map_or("nothing".into(), |copy| {
-                    copy.verify(copy.seq())
-                        .err()
-                        .unwrap_or_else(|| copy.seq().to_string())
+                    copy.verify(copy.seq()).err().unwrap_or_else(|| copy.seq().to_string())
                 })),
                 None => Ok("no observer".into()),
             },
@@ -285,11 +265,7 @@ impl Part {
                     let _guard = guard;
                     panic!("as told");
                 }));
-                return Ok(if caught.is_err() {
-                    "ok".into()
-                } else {
-                    "no panic".into()
-                });
+                return Ok(if caught.is_err() { "ok".into() } else { "no panic".into() });
             }
             "abort-in-guard" => std::process::abort(),
             _ => {}

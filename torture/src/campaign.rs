@@ -134,10 +134,7 @@ impl Campaign {
                 page_path: Page::path_of(&page_file),
                 names: Names(prefix.clone()),
             },
-            crew: Role::ALL
-                .iter()
-                .map(|role| Member::new(*role, page))
-                .collect(),
+            crew: Role::ALL.iter().map(|role| Member::new(*role, page)).collect(),
             history: History::default(),
             report,
             inodes: [0; 2],
@@ -270,8 +267,7 @@ impl Campaign {
 
     fn check_restart(&mut self, member: usize, now: u64) {
         if self.crew[member].role == Role::Producer && self.crew[member].has_opened() {
-            self.history
-                .producer_opened(self.crew[member].lane.opened_at.load(Acquire));
+            self.history.producer_opened(self.crew[member].lane.opened_at.load(Acquire));
         }
         let Some(goal) = self.crew[member].goal else {
             return;
@@ -295,12 +291,7 @@ impl Campaign {
     }
 
     fn hear(&mut self, member: usize) -> Result<(), String> {
-        let Member {
-            role,
-            lane,
-            ref mut events_read,
-            ..
-        } = self.crew[member];
+        let Member { role, lane, ref mut events_read, .. } = self.crew[member];
         match lane.events(events_read) {
             Ok(events) => {
                 for event in events {
@@ -321,11 +312,7 @@ impl Campaign {
             lanes.map(|lane| lane.values.load(Relaxed)).sum()
         };
         let put = self.latest(0) + self.latest(1);
-        self.report.values = [
-            put,
-            values(&Role::CONSUMERS, self),
-            values(&[Role::Observer], self),
-        ];
+        self.report.values = [put, values(&Role::CONSUMERS, self), values(&[Role::Observer], self)];
         for member in &self.crew {
             self.report.timeouts += member.lane.timeouts.load(Relaxed);
             self.report.busy += member.lane.busy.load(Relaxed);

@@ -26,15 +26,7 @@ pub(crate) fn judge(
     if event.kind == EventKind::SlowPut {
         return judge_put(event, history, report);
     }
-    let Event {
-        called,
-        returned,
-        sequence,
-        put,
-        delayed,
-        late,
-        ..
-    } = *event;
+    let Event { called, returned, sequence, put, delayed, late, .. } = *event;
     let (woken, killed) = match put.ended {
         _ if put.began == 0 => (called, false), // so long ago that it is forgotten
         0 => match history.woken(role.channel(), sequence, put.began) {
@@ -54,11 +46,7 @@ pub(crate) fn judge(
     let tell = || {
         let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
         let since = |at: u64| {
-            if at > returned {
-                -1.0
-            } else {
-                ms(returned - at)
-            }
+            if at > returned { -1.0 } else { ms(returned - at) }
         };
         format!(
             "value {sequence}, put {:.1} ms before (returned {:.1}), called {:.1} ms before, woken \
@@ -71,11 +59,7 @@ pub(crate) fn judge(
         )
     };
     if event.kind == EventKind::Timeout {
-        return if overdue > LATE {
-            Err(format!("timed out over {}", tell()))
-        } else {
-            Ok(())
-        };
+        return if overdue > LATE { Err(format!("timed out over {}", tell())) } else { Ok(()) };
     }
     let wait = match put.ended {
         // Its put was under way: stopped, it could not publish.
@@ -105,11 +89,7 @@ pub(crate) fn judge(
         } += late;
     }
     if wait > SLICE + WAIT_BOUND {
-        return Err(format!(
-            "waited for {:.1} ms: {}",
-            wait as f64 / 1e6,
-            tell()
-        ));
+        return Err(format!("waited for {:.1} ms: {}", wait as f64 / 1e6, tell()));
     }
     Ok(())
 }
@@ -120,11 +100,7 @@ fn judge_put(event: &Event, history: &History, report: &mut Report) -> Result<()
     let took = took.saturating_sub(stopped + event.delayed);
     report.longest_put = report.longest_put.max(took);
     if took > LATE {
-        return Err(format!(
-            "the put of {} took {:.1} ms",
-            event.sequence,
-            took as f64 / 1e6
-        ));
+        return Err(format!("the put of {} took {:.1} ms", event.sequence, took as f64 / 1e6));
     }
     Ok(())
 }
@@ -142,10 +118,7 @@ pub(crate) fn region_in_use(
         return Err("the region was replaced".into());
     }
     if region.sequence < put_before {
-        return Err(format!(
-            "the latest is {} after {put_before} was put",
-            region.sequence
-        ));
+        return Err(format!("the latest is {} after {put_before} was put", region.sequence));
     }
     Ok(())
 }
@@ -156,16 +129,10 @@ pub(crate) fn region_in_use(
 /// What is wrong.
 pub(crate) fn region_at_rest(region: &RegionFile) -> Result<(), String> {
     if region.holds() > 0 {
-        return Err(format!(
-            "nobody holds anything, but the entries say {:?}",
-            region.held
-        ));
+        return Err(format!("nobody holds anything, but the entries say {:?}", region.held));
     }
     if region.waiting.contains(&true) {
-        return Err(format!(
-            "nobody sleeps, but the flags say {:?}",
-            region.waiting
-        ));
+        return Err(format!("nobody sleeps, but the flags say {:?}", region.waiting));
     }
     Ok(())
 }
@@ -183,10 +150,7 @@ mod tests {
             called: 1000 * MS,
             returned: 1100 * MS,
             sequence: 5,
-            put: PutTimes {
-                began: 1010 * MS,
-                ended,
-            },
+            put: PutTimes { began: 1010 * MS, ended },
             delayed,
             late,
         }
@@ -207,10 +171,7 @@ mod tests {
     #[test]
     fn a_wait_of_more_than_a_slice_and_the_bound_fails() {
         let (history, mut report) = (History::default(), Report::default());
-        let event = Event {
-            called: 900 * MS,
-            ..wait(940 * MS, 0, 0)
-        };
+        let event = Event { called: 900 * MS, ..wait(940 * MS, 0, 0) };
         assert!(judge(&event, Role::Left, &history, &mut report).is_err());
     }
 }

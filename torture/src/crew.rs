@@ -100,10 +100,7 @@ impl Member {
             _ if self.role.is_consumer() => latest,
             _ => 0,
         };
-        self.goal = Some(Goal {
-            had,
-            rounds: self.lane.rounds.load(Relaxed) + 1,
-        });
+        self.goal = Some(Goal { had, rounds: self.lane.rounds.load(Relaxed) + 1 });
         let orders = Orders {
             role: self.role,
             page: &quarters.page_path,
@@ -161,19 +158,14 @@ impl Member {
         let point = self.point();
         match text {
             Some(text) => format!("{:?}: {text}", self.role),
-            None => format!(
-                "{:?} ended by itself ({status}), last at {point:?}",
-                self.role
-            ),
+            None => format!("{:?} ended by itself ({status}), last at {point:?}", self.role),
         }
     }
 
     /// The crash point passed last.
     pub(crate) fn point(&self) -> Option<CrashPoint> {
         let point = self.lane.point.load(Acquire);
-        CrashPoint::ALL
-            .get((point as usize).wrapping_sub(1))
-            .copied()
+        CrashPoint::ALL.get((point as usize).wrapping_sub(1)).copied()
     }
 
     /// Whether it has been without progress since before `since`.

@@ -55,11 +55,7 @@ pub(crate) enum Woken {
 
 impl History {
     pub(crate) fn stopped(&mut self, role: Role) {
-        self.stops.push(Stop {
-            role,
-            from: clock::now(),
-            to: u64::MAX,
-        });
+        self.stops.push(Stop { role, from: clock::now(), to: u64::MAX });
     }
 
     pub(crate) fn continued(&mut self, role: Role) {
@@ -72,13 +68,8 @@ impl History {
 
     pub(crate) fn producer_spawned(&mut self) {
         let spawned = clock::now();
-        self.producers.push(Life {
-            spawned,
-            opened: 0,
-            died: None,
-        });
-        self.producers
-            .retain(|life| life.died.is_none_or(|death| death.at + KEPT > spawned));
+        self.producers.push(Life { spawned, opened: 0, died: None });
+        self.producers.retain(|life| life.died.is_none_or(|death| death.at + KEPT > spawned));
     }
 
     /// Notes when the last producer opened its channels, if it has.
@@ -97,9 +88,7 @@ impl History {
     /// How much of `from..to` the role was stopped for.
     pub(crate) fn stopped_for(&self, role: Role, from: u64, to: u64) -> u64 {
         let stops = self.stops.iter().filter(|stop| stop.role == role);
-        stops
-            .map(|stop| stop.to.min(to).saturating_sub(stop.from.max(from)))
-            .sum()
+        stops.map(|stop| stop.to.min(to).saturating_sub(stop.from.max(from))).sum()
     }
 
     /// What became of a put that began at `began` and did not return.
@@ -136,11 +125,7 @@ mod tests {
         let began = clock::now();
         assert_eq!(history.woken(0, 7, began), Woken::NotYet);
         let die = |history: &mut History, point| {
-            history.producer_died(Death {
-                at: began + 9,
-                point: Some(point),
-                putting: [7, 3],
-            });
+            history.producer_died(Death { at: began + 9, point: Some(point), putting: [7, 3] });
         };
         die(&mut history, CrashPoint::PutWoken);
         assert_eq!(history.woken(0, 7, began), Woken::By(began + 9));

@@ -7,10 +7,7 @@ pub const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The names of shared-memory objects that start with `prefix`, sorted.
 pub fn objects(prefix: &str) -> Vec<String> {
-    let entries = std::fs::read_dir(SHARED_MEMORY)
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = std::fs::read_dir(SHARED_MEMORY).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| name.starts_with(prefix))
@@ -56,10 +53,7 @@ impl Footprint {
     pub fn of(pid: u32) -> Option<Self> {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
-        let maps = maps
-            .lines()
-            .filter(|line| line.contains(SHARED_MEMORY))
-            .count();
+        let maps = maps.lines().filter(|line| line.contains(SHARED_MEMORY)).count();
         Some(Self { descriptors, maps })
     }
 }
@@ -81,15 +75,8 @@ impl RunDelay {
     pub fn so_far(&self) -> u64 {
         use std::os::unix::fs::FileExt;
         let mut text = [0; 96];
-        let read = self
-            .0
-            .as_ref()
-            .and_then(|file| file.read_at(&mut text, 0).ok())
-            .unwrap_or(0);
+        let read = self.0.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
         let text = std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default();
-        text.split_whitespace()
-            .nth(1)
-            .and_then(|delay| delay.parse().ok())
-            .unwrap_or(0)
+        text.split_whitespace().nth(1).and_then(|delay| delay.parse().ok()).unwrap_or(0)
     }
 }

@@ -47,20 +47,12 @@ fn settings() -> Result<Settings, String> {
         return Err(USAGE.into());
     };
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    Ok(Settings {
-        program,
-        kills,
-        seed: seed.unwrap_or_else(|| fastrand::u64(..)),
-    })
+    Ok(Settings { program, kills, seed: seed.unwrap_or_else(|| fastrand::u64(..)) })
 }
 
 fn campaign(settings: &Settings) -> Result<ExitCode, String> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Relaxed)).map_err(|error| error.to_string())?;
     let report = campaign::run(settings)?;
     println!("{report}");
-    Ok(if report.is_clean() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

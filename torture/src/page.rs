@@ -122,43 +122,17 @@ impl Event {
             EventKind::SlowPut => 2,
         };
         let PutTimes { began, ended } = self.put;
-        [
-            kind,
-            self.called,
-            self.returned,
-            self.sequence,
-            began,
-            ended,
-            self.delayed,
-            self.late,
-        ]
+        [kind, self.called, self.returned, self.sequence, began, ended, self.delayed, self.late]
     }
 
     fn from_words(words: [u64; Self::WORDS]) -> Self {
-        let [
-            kind,
-            called,
-            returned,
-            sequence,
-            began,
-            ended,
-            delayed,
-            late,
-        ] = words;
+        let [kind, called, returned, sequence, began, ended, delayed, late] = words;
         let kind = match kind {
             0 => EventKind::LongWait,
             1 => EventKind::Timeout,
             _ => EventKind::SlowPut,
         };
-        Self {
-            kind,
-            called,
-            returned,
-            sequence,
-            put: PutTimes { began, ended },
-            delayed,
-            late,
-        }
+        Self { kind, called, returned, sequence, put: PutTimes { began, ended }, delayed, late }
     }
 }
 
@@ -208,9 +182,7 @@ impl Page {
 
     /// Notes that it has returned.
     pub(crate) fn end_put(&self, channel: usize, sequence: u64, now: u64) {
-        self.puts[channel][sequence as usize % PUTS]
-            .ended
-            .store(now, Release);
+        self.puts[channel][sequence as usize % PUTS].ended.store(now, Release);
         self.lane(Role::Producer).had[channel].store(sequence, Release);
     }
 
@@ -220,10 +192,7 @@ impl Page {
         if put.sequence.load(Acquire) != sequence {
             return None;
         }
-        let times = PutTimes {
-            began: put.began.load(Acquire),
-            ended: put.ended.load(Acquire),
-        };
+        let times = PutTimes { began: put.began.load(Acquire), ended: put.ended.load(Acquire) };
         (put.sequence.load(Acquire) == sequence).then_some(times)
     }
 }
@@ -231,10 +200,7 @@ impl Page {
 impl Lane {
     pub(crate) fn post(&self, event: Event) {
         let posted = self.events_posted.load(Relaxed);
-        for (word, value) in self.events[posted as usize % EVENTS]
-            .iter()
-            .zip(event.to_words())
-        {
+        for (word, value) in self.events[posted as usize % EVENTS].iter().zip(event.to_words()) {
             word.store(value, Relaxed);
         }
         self.events_posted.store(posted + 1, Release);
@@ -259,11 +225,7 @@ impl Lane {
 
     /// Writes down why this child ends.
     pub(crate) fn fail(&self, text: &str) {
-        for (place, byte) in self
-            .text
-            .iter()
-            .zip(text.bytes().chain(std::iter::repeat(0)))
-        {
+        for (place, byte) in self.text.iter().zip(text.bytes().chain(std::iter::repeat(0))) {
             place.store(byte, Relaxed);
         }
         self.failed.store(1, Release);

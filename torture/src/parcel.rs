@@ -22,24 +22,20 @@ pub const MOST_WORDS: usize = 8000;
 impl Parcel {
     /// Fills a loan. `pause` is called half-way, for whoever wants to be slow there.
     pub fn fill(loan: &mut Loan<'_, Self>, number: u64, salt: u64, pause: impl FnOnce()) {
-        // The checksum goes in first, so that a half-filled parcel does not carry an old one that
-        // fits by chance.
         let words = loan.words.len();
         loan.number = number;
         loan.salt = salt;
-        loan.check =
-            (0..words as u64).fold(
-                start(number, salt, words),
-                |sum, i| mix(sum ^ word(salt, i)),
-            );
+        loan.check = 0;
+        // From the end to the front: who copies from the front meanwhile meets the new words.
         let (first, second) = loan.words.split_at_mut(words / 2);
-        for (i, slot) in first.iter_mut().enumerate() {
-            *slot = word(salt, i as u64);
-        }
-        pause();
-        for (i, slot) in second.iter_mut().enumerate() {
+        for (i, slot) in second.iter_mut().enumerate().rev() {
             *slot = word(salt, (words / 2 + i) as u64);
         }
+        pause();
+        for (i, slot) in first.iter_mut().enumerate().rev() {
+            *slot = word(salt, i as u64);
+        }
+        loan.check = loan.sum();
     }
 
     /// Whether this is a whole parcel, put as value `sequence`.
@@ -48,40 +44,28 @@ impl Parcel {
     /// What is wrong with it.
     pub fn verify(&self, sequence: u64) -> Result<(), String> {
         if self.number != sequence {
-            return Err(format!(
-                "value {sequence} carries the number {}",
-                self.number
-            ));
+            return Err(format!("value {sequence} carries the number {}", self.number));
         }
         let words = self.words.len();
-        let sum = self
-            .words
-            .iter()
-            .fold(start(self.number, self.salt, words), |sum, word| {
-                mix(sum ^ word)
-            });
-        if sum == self.check {
+        if self.sum() == self.check {
             return Ok(());
         }
-        let wrong = (0..words as u64)
-            .zip(&self.words)
-            .filter(|(i, w)| **w != word(self.salt, *i));
+        let wrong = (0..words as u64).zip(&self.words).filter(|(i, w)| **w != word(self.salt, *i));
         let first = wrong.clone().next().map(|(i, _)| i);
         Err(format!(
             "value {sequence} is torn: {} of {words} words are wrong, the first is {first:?}",
             wrong.count()
         ))
     }
-}
 
-fn start(number: u64, salt: u64, words: usize) -> u64 {
-    mix(mix(number) ^ mix(salt ^ words as u64))
+    fn sum(&self) -> u64 {
+        let start = mix(mix(self.number) ^ mix(self.salt ^ self.words.len() as u64));
+        self.words.iter().fold(start, |sum, word| mix(sum ^ word))
+    }
 }
 
 fn word(salt: u64, index: u64) -> u64 {
-    salt.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-        .rotate_left(23)
-        ^ index
+    salt.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(23) ^ index
 }
 
 fn mix(sum: u64) -> u64 {

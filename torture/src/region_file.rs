@@ -42,9 +42,7 @@ impl RegionFile {
             return Err(io::Error::other("no region"));
         }
         let number = |at: usize| {
-            let bytes = prelude
-                .get(at..at + 4)
-                .and_then(|bytes| bytes.try_into().ok());
+            let bytes = prelude.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, u32::from_le_bytes)
         };
         let consumers = number(CONSUMERS);
@@ -70,10 +68,6 @@ impl RegionFile {
 
     /// How many values are held.
     pub fn holds(&self) -> usize {
-        self.held
-            .iter()
-            .flatten()
-            .filter(|entry| **entry != 0)
-            .count()
+        self.held.iter().flatten().filter(|entry| **entry != 0).count()
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use io_shared_core::crash_point::CrashPoint;
 
+use crate::roles;
+
 /// The result of a campaign. Its `Display` ends with the line that counts.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -45,12 +47,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// The crash points at which nobody died.
+    /// The crash points that some role passes, and how many died there.
+    pub fn histogram(&self) -> impl Iterator<Item = (CrashPoint, u64)> {
+        roles::passed().map(|point| (point, self.hits.get(point as usize).copied().unwrap_or(0)))
+    }
+
+    /// Those at which nobody died.
     pub fn never_hit(&self) -> Vec<CrashPoint> {
-        let hits = CrashPoint::ALL.iter().zip(&self.hits);
-        hits.filter(|(_, hits)| **hits == 0)
-            .map(|(point, _)| *point)
-            .collect()
+        self.histogram().filter(|(_, hits)| *hits == 0).map(|(point, _)| point).collect()
     }
 
     /// Whether nothing failed and every crash point was hit.
@@ -64,7 +68,7 @@ impl fmt::Display for Report {
         let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
         writeln!(f, "died after")?;
         let most = self.hits.iter().max().copied().unwrap_or(0).max(1);
-        for (point, hits) in CrashPoint::ALL.iter().zip(&self.hits) {
+        for (point, hits) in self.histogram() {
             let bar = "#".repeat((hits * 40).div_ceil(most) as usize);
             writeln!(f, "  {:<16} {hits:>6} {bar}", format!("{point:?}"))?;
         }

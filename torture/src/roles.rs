@@ -43,15 +43,8 @@ pub enum Role {
 /// The crash points of a producer that opens its channel.
 pub const PRODUCER_STARTS: &[CrashPoint] = &[ProducerClaimed, EpochRaised];
 /// Those of a producer that puts.
-pub const PUTS: &[CrashPoint] = &[
-    LoanChecked,
-    LoanScanned,
-    LoanOpened,
-    PutSealed,
-    PutPublished,
-    PutSawWaiting,
-    PutWoken,
-];
+pub const PUTS: &[CrashPoint] =
+    &[LoanChecked, LoanScanned, LoanOpened, PutSealed, PutPublished, PutSawWaiting, PutWoken];
 /// Those of a producer that clears up after dead sleepers.
 pub const BURIES: &[CrashPoint] = &[BuryWon, BuryCleared];
 /// Those of a consumer that opens its channel.
@@ -64,6 +57,27 @@ pub const SLEEPS: &[CrashPoint] = &[SleepFlagged, SleepWoken, SleepCleared];
 pub const CREATES: &[CrashPoint] = &[RegionSized, RegionWritten, RegionClaimed, RegionLinked];
 /// Those of who removes one.
 pub const REMOVES: &[CrashPoint] = &[RemoveLocked, RemoveUnlinked, RemoveRetired];
+/// Those of who takes locks: no role does so yet.
+pub const LOCKS: &[CrashPoint] = &[
+    LockerClaimed,
+    LockerCleared,
+    WriterOwns,
+    WriterAlone,
+    WriterLeft,
+    ReaderRaised,
+    ReaderReads,
+    ReaderLeft,
+    LockWaiting,
+    OwnerBuryWon,
+    OwnerDirty,
+    OwnerReplaced,
+    ReaderBuryWon,
+];
+
+/// The crash points that some role passes.
+pub fn passed() -> impl Iterator<Item = CrashPoint> {
+    CrashPoint::ALL.iter().copied().filter(|point| !LOCKS.contains(point))
+}
 
 impl Role {
     /// All of them, by number.
@@ -95,9 +109,7 @@ impl Role {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|role| format!("{role:?}") == text)
+        Self::ALL.into_iter().find(|role| format!("{role:?}") == text)
     }
 }
 
@@ -109,9 +121,7 @@ impl Names {
     /// The first channel (0): three consumers. The second (1): one, with two holds. The third (2)
     /// is the churner's.
     pub(crate) fn of(&self, channel: usize) -> String {
-        let name = ["first", "second", "churned"]
-            .get(channel)
-            .unwrap_or(&"other");
+        let name = ["first", "second", "churned"].get(channel).unwrap_or(&"other");
         format!("/{}{name}", self.0)
     }
 }
@@ -131,12 +141,7 @@ impl Orders<'_> {
     pub(crate) fn command(&self, program: &std::path::Path) -> Command {
         let mut command = Command::new(program);
         command
-            .args([
-                "role",
-                &format!("{:?}", self.role),
-                self.page,
-                &self.names.0,
-            ])
+            .args(["role", &format!("{:?}", self.role), self.page, &self.names.0])
             .args([self.seed.to_string(), self.linger.to_string()])
             .stdin(Stdio::null());
         command

@@ -7,13 +7,13 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
-use io_shared_core::crash_point::CrashPoint::{self, *};
+use io_shared_core::crash_point::CrashPoint::*;
 use nix::sys::signal::Signal;
 use stage::{Stage, dies_at, ends_by, falls_asleep, prepare_to_die, until};
 use torture::actor::HANG;
 use torture::machine;
 use torture::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, SLEEPS,
+    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, SLEEPS, passed,
 };
 
 const SLICE: Duration = Duration::from_millis(100);
@@ -21,19 +21,10 @@ const SLICE: Duration = Duration::from_millis(100);
 const MARGIN: Duration = Duration::from_millis(100);
 
 #[test]
-fn every_crash_point_has_a_scenario_here() {
+fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
     // Each list is gone through by one of the tests below, which fails if the victim survives.
-    let lists = [
-        PRODUCER_STARTS,
-        PUTS,
-        BURIES,
-        CONSUMER_STARTS,
-        GETS,
-        SLEEPS,
-        CREATES,
-        REMOVES,
-    ];
-    assert_eq!(lists.concat(), CrashPoint::ALL);
+    let lists = [PRODUCER_STARTS, PUTS, BURIES, CONSUMER_STARTS, GETS, SLEEPS, CREATES, REMOVES];
+    assert_eq!(lists.concat(), passed().collect::<Vec<_>>());
 }
 
 // 1, 3
@@ -57,11 +48,7 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
         assert_eq!(stage.region().sequence, latest, "{point:?}");
         if put {
             // Without a timeout, and without anybody to wake it but where it was woken already.
-            assert_eq!(
-                sleeper.answer(SLICE + MARGIN).as_deref(),
-                Some("2 0"),
-                "{point:?}"
-            );
+            assert_eq!(sleeper.answer(SLICE + MARGIN).as_deref(), Some("2 0"), "{point:?}");
             assert!(died.elapsed() < SLICE + MARGIN);
         }
         let mut other = stage.actor_after(&["consume", "observe"]);
@@ -69,11 +56,7 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
         assert_eq!(other.ask("copy"), latest.to_string(), "{point:?}");
 
         let mut successor = stage.actor();
-        assert_eq!(
-            successor.ask("produce"),
-            format!("ok {latest}"),
-            "{point:?}"
-        );
+        assert_eq!(successor.ask("produce"), format!("ok {latest}"), "{point:?}");
         assert_eq!(successor.ask("put"), (latest + 1).to_string(), "{point:?}");
         if put {
             sleeper.tell("get");
@@ -81,12 +64,27 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
         let next = format!("{} 0", latest + 1);
         assert_eq!(sleeper.answer(MARGIN), Some(next.clone()), "{point:?}");
         assert_eq!(other.ask("get"), next, "{point:?}");
-        assert_eq!(
-            successor.ask("put 50"),
-            (latest + 51).to_string(),
-            "{point:?}"
-        );
+        assert_eq!(successor.ask("put 50"), (latest + 51).to_string(), "{point:?}");
     }
+}
+
+#[test]
+fn a_new_producer_wakes_whoever_its_predecessor_left_asleep() {
+    // Left to itself, a sleeper looks again when its slice ends and never before. A loaded machine
+    // may delay a woken one for as long; not time after time.
+    let woken = (0..20).any(|_| {
+        let stage = Stage::new(1);
+        let mut victim = stage.actor_after(&["produce", "put"]);
+        let mut sleeper = stage.actor_after(&["consume", "get"]);
+        let mut successor = stage.actor();
+        let before = Instant::now();
+        falls_asleep(&stage, &mut sleeper);
+        dies_at(&mut victim, PutPublished, "put");
+        assert_eq!(successor.ask("produce"), "ok 2");
+        assert_eq!(sleeper.answer(SLICE + MARGIN).as_deref(), Some("2 0"));
+        before.elapsed() < SLICE
+    });
+    assert!(woken, "20 times it slept to the end of its slice");
 }
 
 // 2
@@ -121,10 +119,7 @@ fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
 
         let mut successor = stage.actor_after(&["produce", "put 100"]);
         assert_eq!(stage.region().waiting, [false, false], "{point:?}");
-        let mut heirs = [
-            stage.actor_after(&["consume"]),
-            stage.actor_after(&["consume"]),
-        ];
+        let mut heirs = [stage.actor_after(&["consume"]), stage.actor_after(&["consume"])];
         falls_asleep(&stage, {
             assert_eq!(heirs[0].ask("get").split(' ').nth(1), Some("0"));
             &mut heirs[0]
@@ -166,32 +161,16 @@ fn a_consumer_dead_at_any_point_starves_nobody_and_goes_on_where_it_stopped() {
             ends_by(&mut victim, Signal::SIGKILL);
         }
         let latest: u64 = producer.ask("put 600").parse().unwrap();
-        assert_eq!(
-            other.ask("get"),
-            format!("{latest} {}", latest - 6),
-            "{point:?}"
-        );
+        assert_eq!(other.ask("get"), format!("{latest} {}", latest - 6), "{point:?}");
 
         let mut viewer = stage.actor_after(&["consume viewer"]);
-        assert_eq!(
-            viewer.ask("get"),
-            format!("{latest} {}", latest - had - 1),
-            "{point:?}"
-        );
+        assert_eq!(viewer.ask("get"), format!("{latest} {}", latest - had - 1), "{point:?}");
         assert_eq!(viewer.ask("try"), "nothing", "{point:?}");
         let region = stage.region();
-        assert_eq!(
-            (region.holds(), region.waiting),
-            (0, vec![false, false]),
-            "{point:?}"
-        );
+        assert_eq!((region.holds(), region.waiting), (0, vec![false, false]), "{point:?}");
         falls_asleep(&stage, &mut viewer);
         assert_eq!(producer.ask("put"), (latest + 1).to_string());
-        assert_eq!(
-            viewer.answer(MARGIN),
-            Some(format!("{} 0", latest + 1)),
-            "{point:?}"
-        );
+        assert_eq!(viewer.answer(MARGIN), Some(format!("{} 0", latest + 1)), "{point:?}");
     }
 }
 
@@ -365,19 +344,12 @@ fn after_everybody_died_the_last_value_is_there_in_either_order_of_restart() {
 // 20
 #[test]
 fn a_creator_dead_at_any_point_leaves_nothing_or_a_whole_channel() {
-    for (&point, role) in CREATES
-        .iter()
-        .flat_map(|p| [(p, "produce"), (p, "consume")])
-    {
+    for (&point, role) in CREATES.iter().flat_map(|p| [(p, "produce"), (p, "consume")]) {
         let stage = Stage::new(1);
         let unfinished = machine::objects(".io-shared.");
         let mut creator = stage.actor();
         dies_at(&mut creator, point, role);
-        assert_eq!(
-            stage.objects().len(),
-            usize::from(point == RegionLinked),
-            "{point:?}"
-        );
+        assert_eq!(stage.objects().len(), usize::from(point == RegionLinked), "{point:?}");
         assert_eq!(machine::objects(".io-shared."), unfinished, "{point:?}");
 
         let mut producer = stage.actor_after(&["produce"]);
@@ -405,11 +377,7 @@ fn a_remover_dead_at_any_point_leaves_the_name_or_takes_it_and_peers_notice() {
             assert_eq!(producer.ask("put"), "2");
             assert_eq!(sleeper.answer(MARGIN).as_deref(), Some("2 0"));
             assert_eq!(poller.ask("get"), "2 0");
-            assert_eq!(
-                stage.actor().ask("remove"),
-                "ok",
-                "the lock died with its holder"
-            );
+            assert_eq!(stage.actor().ask("remove"), "ok", "the lock died with its holder");
             continue;
         }
         assert_eq!(stage.objects().len(), 0);
@@ -421,9 +389,7 @@ fn a_remover_dead_at_any_point_leaves_the_name_or_takes_it_and_peers_notice() {
         });
         assert!(polled.starts_with("Replaced"), "{polled}");
         assert!(died.elapsed() < noticed, "{point:?}: {:?}", died.elapsed());
-        let slept = sleeper
-            .answer(noticed.saturating_sub(died.elapsed()))
-            .unwrap();
+        let slept = sleeper.answer(noticed.saturating_sub(died.elapsed())).unwrap();
         assert!(slept.starts_with("Replaced"), "{slept}");
         let mut put = String::new();
         until("notice by the producer", || {
@@ -437,9 +403,6 @@ fn a_remover_dead_at_any_point_leaves_the_name_or_takes_it_and_peers_notice() {
         let mut heir = stage.actor_after(&["consume"]);
         assert_eq!(successor.ask("put"), "1");
         assert_eq!(heir.ask("get"), "1 0");
-        assert!(
-            poller.ask("try").starts_with("Replaced"),
-            "old and new do not mix"
-        );
+        assert!(poller.ask("try").starts_with("Replaced"), "old and new do not mix");
     }
 }

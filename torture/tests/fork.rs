@@ -51,17 +51,13 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
             && consumer.latest().is_err_and(forked)
             && consumer.has_producer().is_err_and(forked);
         // Descriptors of the child's own may have the numbers of the closed claims by now.
-        let own: Vec<_> = (0..8)
-            .map(|_| std::fs::File::open("/dev/null").unwrap())
-            .collect();
+        let own: Vec<_> = (0..8).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
         drop((guard, producer, consumer));
         let untouched = own.iter().all(|file| file.metadata().is_ok());
         let taken = io_shared::producer::<u64>(&name)
             .is_err_and(|error| matches!(error.kind(), ErrorKind::RoleTaken { .. }));
         let other = format!("{name}-child");
-        let own = io_shared::producer::<u64>(&other)
-            .and_then(|mut own| own.put(&1))
-            .is_ok();
+        let own = io_shared::producer::<u64>(&other).and_then(|mut own| own.put(&1)).is_ok();
         Channel::remove(&other).unwrap();
         said && untouched && taken && own
     });
@@ -72,10 +68,7 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
         producer.put(&value).unwrap();
         assert_eq!(*guard, 1);
     }
-    assert_eq!(
-        *consumer.get().unwrap_err().kind(),
-        ErrorKind::AlreadyHeld { holds: 1 }
-    );
+    assert_eq!(*consumer.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 1 });
     drop(guard);
     assert_eq!(*consumer.get().unwrap(), 99);
     Channel::remove(&name).unwrap();
@@ -140,10 +133,7 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
         assert_eq!(second.put(&value).unwrap(), value);
     }
     assert!(succeeded(child));
-    assert_eq!(
-        *io_shared::consumer::<u64>(&name).unwrap().get().unwrap(),
-        999
-    );
+    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 999);
     Channel::remove(&name).unwrap();
 }
 
@@ -151,9 +141,8 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
 fn a_handle_outlives_the_thread_that_opened_it() {
     let name = name("thread");
     let opening = name.clone();
-    let mut producer = std::thread::spawn(move || io_shared::producer::<u64>(&opening).unwrap())
-        .join()
-        .unwrap();
+    let mut producer =
+        std::thread::spawn(move || io_shared::producer::<u64>(&opening).unwrap()).join().unwrap();
     producer.put(&1).unwrap();
     assert!(io_shared::producer::<u64>(&name).is_err());
     Channel::remove(&name).unwrap();
@@ -170,10 +159,8 @@ fn a_program_executed_by_a_holder_holds_nothing() {
         there.read_exact(&mut [0]).unwrap();
         // What is executed says that it runs, on the one descriptor it inherits.
         let socket = nix::unistd::dup(&there).unwrap();
-        let script = format!(
-            "echo x >&{0}; exec sleep 60",
-            std::os::fd::AsRawFd::as_raw_fd(&socket)
-        );
+        let script =
+            format!("echo x >&{0}; exec sleep 60", std::os::fd::AsRawFd::as_raw_fd(&socket));
         let arguments = ["sh", "-c", &script].map(|word| std::ffi::CString::new(word).unwrap());
         nix::unistd::execvp(&arguments[0], &arguments).is_ok()
     });
@@ -200,14 +187,8 @@ fn a_consumer_that_writes_through_its_reference_dies_alone() {
         unsafe { (&raw const *guard).cast_mut().write_volatile(2) };
         true
     });
-    assert!(matches!(
-        waitpid(child, None).unwrap(),
-        WaitStatus::Signaled(_, Signal::SIGSEGV, _)
-    ));
+    assert!(matches!(waitpid(child, None).unwrap(), WaitStatus::Signaled(_, Signal::SIGSEGV, _)));
     producer.put(&3).unwrap();
-    assert_eq!(
-        *io_shared::consumer::<u64>(&name).unwrap().get().unwrap(),
-        3
-    );
+    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 3);
     Channel::remove(&name).unwrap();
 }

@@ -175,7 +175,7 @@ impl Handle {
             (LockFault::Gone, _) => ErrorKind::Replaced,
             (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
             (LockFault::Blocked, Wait::For(after)) => {
-                ErrorKind::Timeout { after, waiting_for: "lock".into() }
+                ErrorKind::Timeout { after, waiting_for: "the lock".into() }
             }
             (LockFault::Blocked, _) => ErrorKind::WouldBlock,
         })

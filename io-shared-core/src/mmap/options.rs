@@ -196,6 +196,7 @@ impl<M: Mmap> MmapOptions<M> {
             open_timeout: Some(self.patience()),
             ephemeral: self.ephemeral,
             replace: self.replace,
+            patience: None,
         })
     }
 

@@ -88,9 +88,7 @@ impl Reader {
             claimed = Some(entry);
             // Release, always: a producer that reads this value in place of an earlier one must
             // know that our reads of the earlier buffer are over.
-            words
-                .held(self.consumer, entry)
-                .store(latest.index as u8 + 1, Release);
+            words.held(self.consumer, entry).store(latest.index as u8 + 1, Release);
             words.reached(CrashPoint::GetHeld);
             // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or
             // we see that `latest` has moved on. It also acquires `word`: what the producer wrote to
@@ -117,9 +115,7 @@ impl Reader {
     ) -> Result<Option<Latest>, Fault> {
         let latest = Latest::checked(words, word)?;
         if latest.sequence < last_seen {
-            return Err(Fault::Corrupt(
-                "`latest` has gone back behind a value that was had",
-            ));
+            return Err(Fault::Corrupt("`latest` has gone back behind a value that was had"));
         }
         let nothing =
             latest.sequence == 0 || (which == Which::Unseen && latest.sequence == last_seen);
@@ -151,9 +147,7 @@ impl Reader {
             ));
         }
         // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
-        words
-            .last_seen(self.consumer)
-            .store(latest.sequence, Relaxed);
+        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         Ok(Hold {
             entry,

@@ -77,10 +77,7 @@ scenarios! {
 }
 
 fn scenario(name: &str) -> &'static Scenario {
-    SCENARIOS
-        .iter()
-        .find(|scenario| scenario.name == name)
-        .expect("a scenario of that name")
+    SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")
 }
 
 impl Scenario {
@@ -113,10 +110,7 @@ impl Scenario {
             return Ok(executions);
         };
         let passes = mutant::take_passes();
-        for point in CrashPoint::ALL
-            .iter()
-            .filter(|&&point| first <= point && point <= last)
-        {
+        for point in CrashPoint::ALL.iter().filter(|&&point| first <= point && point <= last) {
             let Some(&times) = passes.get(point) else {
                 return Err(format!("the victim never passes {point:?}"));
             };
@@ -174,8 +168,6 @@ fn quietly(run: impl FnOnce()) -> Result<(), String> {
     QUIET.set(false);
     outcome.map_err(|panic| match panic.downcast::<String>() {
         Ok(message) => *message,
-        Err(panic) => panic
-            .downcast::<&str>()
-            .map_or_else(|_| "a panic".into(), |m| (*m).into()),
+        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".into(), |m| (*m).into()),
     })
 }

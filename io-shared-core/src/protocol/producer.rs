@@ -29,18 +29,11 @@ impl Publisher {
         let mut word = words.latest().load(Relaxed);
         for _ in 0..W::TRIES {
             let latest = Latest::checked(words, word)?;
-            let raised = Latest {
-                epoch: latest.epoch + 1,
-                ..latest
-            }
-            .pack();
+            let raised = Latest { epoch: latest.epoch + 1, ..latest }.pack();
             // Never a plain store: a predecessor that lost its claim unawares may publish just now,
             // and its value must not be undone. Relaxed: an exchange hands on what the publishes
             // before it released, and this producer acquires it by the fence of its first scan.
-            match words
-                .latest()
-                .compare_exchange(word, raised, Relaxed, Relaxed)
-            {
+            match words.latest().compare_exchange(word, raised, Relaxed, Relaxed) {
                 Ok(_) => {
                     words.reached(CrashPoint::EpochRaised);
                     // SeqCst: as in `publish`; the predecessor may have died before its own.
@@ -58,17 +51,10 @@ impl Publisher {
 
     fn new<W: Words>(words: &W, word: u64) -> Self {
         // Relaxed: they only choose among free buffers.
-        let used = (0..words.buffers())
-            .map(|buffer| words.sequence(buffer).load(Relaxed))
-            .collect();
+        let used =
+            (0..words.buffers()).map(|buffer| words.sequence(buffer).load(Relaxed)).collect();
         let finds = Vec::with_capacity(words.buffers());
-        Self {
-            word,
-            finds,
-            used,
-            needless: 0,
-            look_after: FIRST_LOOK,
-        }
+        Self { word, finds, used, needless: 0, look_after: FIRST_LOOK }
     }
 
     /// The sequence of the last value published.
@@ -114,10 +100,8 @@ impl Publisher {
                 taken[usize::from(held.wrapping_sub(1))] = true;
             }
         }
-        self.finds
-            .extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
-        self.finds
-            .sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
+        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
+        self.finds.sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
     }
 
     /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet: [`wake`](Self::wake)
@@ -134,11 +118,7 @@ impl Publisher {
         };
         let index = usize::from(buffer);
         let last = Latest::unpack(self.word);
-        let next = Latest {
-            index,
-            sequence: last.sequence + 1,
-            ..last
-        };
+        let next = Latest { index, sequence: last.sequence + 1, ..last };
         // Relaxed: consumers and observers read these after they have acquired `latest`.
         words.length(index).store(length, Relaxed);
         words.stamp(index).store(stamp, Relaxed);
@@ -147,10 +127,7 @@ impl Publisher {
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it; nothing is acquired, for what it replaces is this producer's own word. A compare-exchange and not a store: a producer that lost its claim must not publish
         // over its successor's value.
-        match words
-            .latest()
-            .compare_exchange(self.word, next.pack(), Release, Relaxed)
-        {
+        match words.latest().compare_exchange(self.word, next.pack(), Release, Relaxed) {
             Ok(_) => {}
             Err(found) => return Err(self.diagnose(found)),
         }
@@ -183,11 +160,8 @@ impl Publisher {
         if self.needless >= self.look_after {
             let buried = bury(words);
             self.needless = 0;
-            self.look_after = if buried {
-                FIRST_LOOK
-            } else {
-                (self.look_after * 2).min(RAREST_LOOK)
-            };
+            self.look_after =
+                if buried { FIRST_LOOK } else { (self.look_after * 2).min(RAREST_LOOK) };
         }
     }
 
@@ -195,11 +169,7 @@ impl Publisher {
     fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
         // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
         let found = words.latest().load(Relaxed);
-        if found == self.word {
-            Ok(())
-        } else {
-            Err(self.diagnose(found))
-        }
+        if found == self.word { Ok(()) } else { Err(self.diagnose(found)) }
     }
 
     #[cold]

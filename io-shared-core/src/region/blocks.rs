@@ -30,6 +30,8 @@ const INCARNATION: u64 = 8;
 const PRODUCER_PID: u64 = 0;
 const BOOT_ID: u64 = 8;
 const FIRST_SEQUENCE: u64 = 24;
+/// The core that the producer last woke somebody from, plus one.
+const PRODUCER_CPU: u64 = 32;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
 
@@ -40,8 +42,8 @@ impl Region {
         self.in_header(u64::from(self.layout.producer_offset) + offset)
     }
 
-    fn pid_at(&self, at: *mut u8) -> &AtomicU32 {
-        // SAFETY: `at` is the pid field of a block of this region: mapped while the region lives,
+    fn word32(&self, at: *mut u8) -> &AtomicU32 {
+        // SAFETY: `at` is a 32-bit field of a block of this region: mapped while the region lives,
         // aligned, and only ever accessed as an atomic of 32 bits.
         unsafe { AtomicU32::from_ptr(at.cast()) }
     }
@@ -52,18 +54,18 @@ impl Region {
     }
 
     pub(super) fn producer_pid(&self) -> u32 {
-        self.pid_at(self.in_producer(PRODUCER_PID))
+        self.word32(self.in_producer(PRODUCER_PID))
             .load(Ordering::Relaxed)
     }
 
     pub(super) fn consumer_pid(&self, slot: usize) -> u32 {
-        self.pid_at(self.in_consumer(slot, CONSUMER_PID))
+        self.word32(self.in_consumer(slot, CONSUMER_PID))
             .load(Ordering::Relaxed)
     }
 
     /// Writes down the producer that has just won its claim.
     pub(super) fn enter_producer(&self) {
-        self.pid_at(self.in_producer(PRODUCER_PID))
+        self.word32(self.in_producer(PRODUCER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         let boot = clock::boot_id();
         let known = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Relaxed));
@@ -77,6 +79,16 @@ impl Region {
             self.producer_word(BOOT_ID + 8)
                 .store(boot[1], Ordering::Release);
         }
+    }
+
+    /// Writes down the core that the producer runs on, for those whom it wakes.
+    pub(super) fn note_cpu(&self) {
+        self.word32(self.in_producer(PRODUCER_CPU)).store(current_cpu(), Ordering::Relaxed);
+    }
+
+    /// Whether this thread runs on the core from which the producer last woke somebody.
+    pub(crate) fn shares_cpu(&self) -> bool {
+        self.word32(self.in_producer(PRODUCER_CPU)).load(Ordering::Relaxed) == current_cpu()
     }
 
     /// Whether value `sequence` was stamped by the clock of this boot.
@@ -121,7 +133,7 @@ impl Region {
 
     /// Writes down the consumer that has just taken over the slot.
     pub(super) fn enter_consumer(&self, slot: usize, name: &str) {
-        self.pid_at(self.in_consumer(slot, CONSUMER_PID))
+        self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         for (i, byte) in name.bytes().take(LONGEST_NAME).enumerate() {
             self.consumer_byte(slot, NAME + i as u64)
@@ -143,10 +155,16 @@ impl Region {
         // Relaxed: this handle has the slot's claim, and is the only writer.
         let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
         incarnation.store(next, Ordering::Relaxed);
-        self.pid_at(self.in_consumer(slot, CONSUMER_PID))
+        self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         next as u32
     }
+}
+
+/// The core that this thread runs on, plus one; 0 if that is unknown.
+fn current_cpu() -> u32 {
+    // SAFETY: sched_getcpu has no preconditions.
+    u32::try_from(unsafe { libc::sched_getcpu() } + 1).unwrap_or(0)
 }
 
 /// A holder as errors tell of it; `pid` 0 and an empty name are none.

@@ -33,20 +33,29 @@ pub(crate) fn page_size() -> u32 {
 /// The region that `role` would create; `None` for who cannot: an observer, or who knows no
 /// capacity.
 pub(super) fn plan(place: &Place, role: &Role, spec: &Spec) -> Result<Option<Planned>> {
-    let (Some(schema), Some(capacity)) = (&spec.schema, spec.capacity) else { return Ok(None) };
+    let Some(schema) = &spec.schema else { return Ok(None) };
+    if let Some(mode) = spec.mode.filter(|mode| mode & !0o777 != 0 || mode & 0o600 != 0o600) {
+        return Err(place.error(ErrorKind::BadOption {
+            option: "mode",
+            found: format!("{mode:#o}"),
+            expected: "permission bits such as 0o660: up to 0o777, and its owner reads and writes"
+                .into(),
+        }));
+    }
     let schema_text = schema.to_json();
     let layout = Layout::plan(
         spec.kind,
         spec.consumers.unwrap_or(if spec.kind == Kind::Channel { 1 } else { 64 }),
         spec.holds.unwrap_or(1),
-        capacity,
+        spec.capacity.unwrap_or(0),
         u32::try_from(schema.root().shape().align).unwrap_or(u32::MAX),
         u32::try_from(schema_text.len()).unwrap_or(u32::MAX),
         page_size(),
     )
     .map_err(|error| refused(place, spec, error))?;
     let planned = Planned { layout, schema: schema.clone(), schema_text };
-    Ok((*role != Role::Observer).then_some(planned))
+    // What is wrong with the options is wrong also where nothing is created.
+    Ok((*role != Role::Observer && spec.capacity.is_some()).then_some(planned))
 }
 
 pub(super) fn no_capacity(place: &Place) -> Error {
@@ -104,51 +113,66 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
     place.error(ErrorKind::BadOption { option, found, expected })
 }
 
-/// Creates the region and enters it in `role`. `None`: another was faster.
-pub(super) fn create(
-    place: &Place,
-    role: &Role,
-    spec: &Spec,
-    planned: &Planned,
-) -> Result<Option<Attached>> {
-    let needed = planned.layout.total_size;
-    let unlinked = Unlinked::new(place, needed, spec.mode)?;
-    let file = unlinked.file();
-    let write = |bytes: &[u8], offset: u64| {
-        file.write_all_at(bytes, offset).map_err(|error| place.io_error("pwrite", &error))
-    };
-    let flags = if spec.ephemeral { EPHEMERAL } else { 0 };
-    let prelude = planned.layout.prelude(instance(file), planned.schema.hash(), flags);
-    let after_magic = prelude.as_bytes().get(MAGIC.len()..).unwrap_or_default();
-    write(planned.schema_text.as_bytes(), planned.layout.schema_offset.into())?;
-    write(after_magic, MAGIC.len() as u64)?;
-    reached(CrashPoint::RegionWritten);
-    write(&MAGIC, 0)?;
+/// A new region, entered by its creator, that nobody else sees yet.
+pub(super) struct New {
+    unlinked: Unlinked,
+    attached: Attached,
+}
 
-    let claims = Claims::new(unlinked.reopen(OFlag::O_RDWR)?.into())
-        .map_err(|errno| Error::system(place, "pthread_atfork", errno))?;
-    let found = Found {
-        place: place.clone(),
-        identity: identity_of(place, file)?,
-        size: needed,
-        claims: Some(claims),
-        file: file.try_clone().map_err(|error| place.io_error("dup", &error))?,
-        prelude,
-    };
-    let read_only = match role {
-        Role::Consumer { .. } => Some(unlinked.reopen(OFlag::O_RDONLY)?),
-        _ => None,
-    };
-    let schema = planned.schema.clone();
-    let region = Region::map(found, role, spec, planned.layout, schema, read_only.as_ref())?;
-    let side = region.claim(role)?;
-    reached(CrashPoint::RegionClaimed);
-    if !unlinked.link()? {
-        return Ok(None);
+impl New {
+    pub(super) fn make(
+        place: &Place,
+        role: &Role,
+        spec: &Spec,
+        planned: &Planned,
+    ) -> Result<Self> {
+        let size = planned.layout.total_size;
+        let unlinked = Unlinked::new(place, size, spec.mode)?;
+        let file = unlinked.file();
+        let write = |bytes: &[u8], offset: u64| {
+            file.write_all_at(bytes, offset).map_err(|error| place.io_error("pwrite", &error))
+        };
+        let flags = if spec.ephemeral { EPHEMERAL } else { 0 };
+        let prelude = planned.layout.prelude(instance(file), planned.schema.hash(), flags);
+        let after_magic = prelude.as_bytes().get(MAGIC.len()..).unwrap_or_default();
+        write(planned.schema_text.as_bytes(), planned.layout.schema_offset.into())?;
+        write(after_magic, MAGIC.len() as u64)?;
+        reached(CrashPoint::RegionWritten);
+        write(&MAGIC, 0)?;
+
+        let claims = Claims::open(
+            || unlinked.reopen(OFlag::O_RDWR).map(|file| Some(file.into())),
+            |errno| Error::system(place, "pthread_atfork", errno),
+        )?;
+        let found = Found {
+            place: place.clone(),
+            identity: identity_of(place, file)?,
+            size,
+            claims,
+            file: file.try_clone().map_err(|error| place.io_error("dup", &error))?,
+            prelude,
+        };
+        let read_only = match role {
+            Role::Consumer { .. } => Some(unlinked.reopen(OFlag::O_RDONLY)?),
+            _ => None,
+        };
+        let schema = planned.schema.clone();
+        let region = Region::map(found, role, spec, planned.layout, schema, read_only.as_ref())?;
+        let side = region.claim(role, spec.patience)?;
+        reached(CrashPoint::RegionClaimed);
+        Ok(Self { unlinked, attached: Attached { region, side } })
     }
-    reached(CrashPoint::RegionLinked);
-    tracing::info!(region = region.name(), bytes = needed, ?role, "created");
-    Ok(Some(Attached { region, side }))
+
+    /// Makes it visible. `None`: another was faster.
+    pub(super) fn link(self) -> Result<Option<Attached>> {
+        if !self.unlinked.link()? {
+            return Ok(None);
+        }
+        reached(CrashPoint::RegionLinked);
+        let region = &self.attached.region;
+        tracing::info!(region = region.name(), bytes = region.layout().total_size, "created");
+        Ok(Some(self.attached))
+    }
 }
 
 /// A number that no other region of this name is likely to have.

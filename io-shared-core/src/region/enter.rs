@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::blocks::LONGEST_NAME;
 use super::open::Side;
 use super::{Region, Role};
-use crate::claim::{Claims, Part};
+use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Locker;
@@ -28,7 +28,7 @@ pub(super) fn check_name(place: &Place, role: &Role) -> Result<()> {
 
 impl Region {
     /// Claims `role` and takes its block over.
-    pub(super) fn claim(&self, role: &Role) -> Result<Side> {
+    pub(super) fn claim(&self, role: &Role, patience: Option<Duration>) -> Result<Side> {
         match role {
             Role::Producer => {
                 if !self.try_part(Part::Producer, true)? {
@@ -37,20 +37,19 @@ impl Region {
                 }
                 let publisher = Publisher::take_over(self).map_err(|f| self.fault(f))?;
                 self.enter_producer();
-                // Whoever sleeps since a predecessor died between its publish and its wake.
-                self.wake();
                 Ok(Side::Producer(publisher))
             }
-            Role::Consumer { name } => self
-                .claim_consumer(name.as_deref().unwrap_or(""))
-                .map(Side::Consumer),
+            Role::Consumer { name } => {
+                let patience = patience.unwrap_or(REGION_PATIENCE);
+                self.claim_consumer(name.as_deref().unwrap_or(""), patience).map(Side::Consumer)
+            }
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
         }
     }
 
     fn claim_locker(&self) -> Result<Side> {
-        let deadline = clock::deadline(Duration::from_millis(20));
+        let deadline = clock::deadline(PATIENCE);
         loop {
             for slot in 0..self.consumers() {
                 if self.try_part(Part::Consumer(slot), false)? {
@@ -68,11 +67,11 @@ impl Region {
 
     /// Claims a consumer's slot: its own by name, else one that no name has left, else the first
     /// that is free. `name` is empty for none.
-    fn claim_consumer(&self, name: &str) -> Result<Reader> {
-        let deadline = clock::deadline(Duration::from_millis(20));
+    fn claim_consumer(&self, name: &str, patience: Duration) -> Result<Reader> {
+        let deadline = clock::deadline(PATIENCE);
         loop {
             let at_last = clock::now() >= deadline;
-            let lock = self.lock()?;
+            let lock = self.lock(patience)?;
             let own = (0..self.consumers())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
@@ -130,7 +129,7 @@ impl Region {
             return Ok(false);
         };
         let won = if patient {
-            claims.claim(part)
+            claims.claim(part, PATIENCE)
         } else {
             claims.try_claim(part)
         };
@@ -138,9 +137,9 @@ impl Region {
     }
 
     /// The region's own lock, until the guard drops.
-    fn lock(&self) -> Result<RegionLock<'_>> {
+    fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
         match &self.claims {
-            Some(claims) => RegionLock::take(&self.name, claims),
+            Some(claims) => RegionLock::take(&self.name, claims, patience),
             None => Err(self.error(ErrorKind::Unsupported {
                 what: "an observer claims nothing".into(),
             })),
@@ -169,8 +168,12 @@ impl Region {
 pub(super) struct RegionLock<'a>(&'a Claims);
 
 impl<'a> RegionLock<'a> {
-    pub(super) fn take(name: impl std::fmt::Display, claims: &'a Claims) -> Result<Self> {
-        match claims.claim(Part::Region) {
+    pub(super) fn take(
+        name: impl std::fmt::Display,
+        claims: &'a Claims,
+        patience: Duration,
+    ) -> Result<Self> {
+        match claims.claim(Part::Region, patience) {
             Ok(true) => Ok(Self(claims)),
             Ok(false) => Err(Error::new(
                 name,

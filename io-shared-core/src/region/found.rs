@@ -7,7 +7,8 @@ use nix::fcntl::OFlag;
 use zerocopy::FromBytes;
 
 use super::{Role, Spec, blocks};
-use crate::claim::{Claims, Part};
+use crate::claim::{Claims, PATIENCE, Part};
+use crate::clock;
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
 use crate::place::Place;
@@ -43,12 +44,14 @@ impl Found {
             let claims = if *role == Role::Observer {
                 None
             } else {
-                let Some(second) = place.open(access)? else { continue };
-                if identity_of(place, &second)? != identity {
-                    continue;
+                let second = || match place.open(access)? {
+                    Some(file) if identity_of(place, &file)? == identity => Ok(Some(file.into())),
+                    _ => Ok(None),
+                };
+                match Claims::open(second, |errno| Error::system(place, "pthread_atfork", errno))? {
+                    Some(claims) => Some(claims),
+                    None => continue, // it was replaced between the two
                 }
-                let claims = Claims::new(second.into());
-                Some(claims.map_err(|errno| Error::system(place, "pthread_atfork", errno))?)
             };
             let mut bytes = [0; size_of::<Prelude>()];
             if let Err(error) = file.read_exact_at(&mut bytes, 0) {
@@ -78,7 +81,7 @@ impl Found {
 
     /// Whether the region is whole, and what it has that `spec` does not want.
     pub(super) fn judge(&self, spec: &Spec) -> Result<Judged> {
-        let Prelude { version, kind, .. } = self.prelude;
+        let version = self.prelude.version;
         if version != layout::VERSION {
             return Ok(Judged::Differs(vec![format!(
                 "layout version: {} has {version}, this program {}",
@@ -86,16 +89,16 @@ impl Found {
                 layout::VERSION
             )]));
         }
-        if kind != spec.kind as u32 {
-            let found = Kind::from_number(kind).map_or("something newer", Kind::describe);
-            return Ok(Judged::Differs(vec![format!(
-                "kind: it is {found}, this program wants {}",
-                spec.kind.describe()
-            )]));
-        }
         let corrupt = |what: String| Error::corrupt(&self.place, what);
         let layout =
             Layout::from_prelude(&self.prelude).map_err(|what| corrupt(what.to_owned()))?;
+        if layout.kind != spec.kind {
+            return Ok(Judged::Differs(vec![format!(
+                "kind: it is {}, this program wants {}",
+                layout.kind.describe(),
+                spec.kind.describe()
+            )]));
+        }
         if self.size != layout.total_size {
             let expected = layout.total_size;
             return Err(corrupt(format!("it has {} bytes instead of {expected}", self.size)));
@@ -127,6 +130,24 @@ impl Found {
         } else {
             Ok(Judged::Differs(differences))
         }
+    }
+
+    /// Whether it is what `spec` is about, in whatever version: another kind may be state that
+    /// somebody keeps, and is replaced only if that was asked for.
+    pub(super) fn is_of_kind(&self, spec: &Spec) -> bool {
+        self.prelude.kind == spec.kind as u32
+    }
+
+    /// Whether somebody has `part`, and has it for longer than a replacer or burier would.
+    pub(super) fn is_taken_for_long(&self, part: Part) -> Result<bool> {
+        let deadline = clock::deadline(PATIENCE);
+        while self.is_taken(part)? {
+            if clock::now() >= deadline {
+                return Ok(true);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok(false)
     }
 
     /// `channel`, or `region` for the others.

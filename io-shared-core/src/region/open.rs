@@ -6,10 +6,12 @@ use std::time::Duration;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::OFlag;
 
+use super::create::New;
 use super::found::{Found, Judged, identity_of};
 use super::{Region, Role, Spec, create, enter};
 use crate::claim::Part;
 use crate::clock;
+use crate::fork;
 use crate::error::{ErrorKind, Result};
 use crate::layout::{EPHEMERAL, Kind, Layout};
 use crate::lock::Locker;
@@ -43,10 +45,11 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
     enter::check_name(place, role)?;
     let planned = create::plan(place, role, spec)?;
     let started = clock::now();
-    let wait = |default: Option<Duration>| match spec.open_timeout.or(default) {
-        Some(timeout) => started.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
+    let wait = |since: u64, default: Option<Duration>| match spec.open_timeout.or(default) {
+        Some(timeout) => since.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
         None => u64::MAX,
     };
+    let mut differs_since = None;
     let mut pause = Duration::from_millis(1);
     let mut pause_until = |deadline: u64| {
         let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
@@ -58,7 +61,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
     for _ in 0..START_OVERS {
         let Some(found) = Found::at(place, role)? else {
             if let Some(planned) = &planned {
-                if let Some(attached) = create::create(place, role, spec, planned)? {
+                if let Some(attached) = New::make(place, role, spec, planned)?.link()? {
                     return Ok(attached);
                 }
             } else if spec.kind == Kind::Channel
@@ -69,7 +72,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 return Err(create::no_capacity(place));
             } else {
                 while place.identity().is_none() {
-                    if !pause_until(wait(None)) {
+                    if !pause_until(wait(started, None)) {
                         return Err(place.error(ErrorKind::NotFound));
                     }
                 }
@@ -86,36 +89,48 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
             },
             Judged::Differs(differences) => differences,
         };
-        let channel = spec.kind == Kind::Channel;
-        // A channel's value is for those who live; state and locked bytes may be all there is of
-        // what they keep.
-        let keeps = found.prelude.kind != Kind::Channel as u32;
+        let transient = matches!(place, Place::Shm(_))
+            && spec.kind == Kind::Channel
+            && found.is_of_kind(spec);
         let replaces = match (place, role) {
             (Place::Descriptor(_), _) => false,
-            (Place::Shm(_), Role::Producer) if channel && !keeps => true,
-            (_, Role::Producer | Role::Locker) => spec.replace,
+            (_, Role::Producer) => transient || spec.replace,
+            (_, Role::Locker) => spec.replace,
             _ => false,
         };
         let advice = match place {
             Place::Descriptor(_) => "make a new one",
-            Place::Shm(_) if channel && !keeps => "a producer of the new shape replaces it when it starts",
-            _ if channel => "its producer replaces it if it asks for that with .replace(true)",
+            _ if transient => "a producer of the new shape, with a capacity, replaces it at its start",
+            _ if spec.kind == Kind::Channel => "a producer with .replace(true) replaces it",
             _ => "open it with .replace(true), or remove it",
         };
         let mismatch = |found: &Found| {
             let holders = found.holders()?;
             Err(place.error(ErrorKind::Mismatch { differences: differences.clone(), holders, advice }))
         };
-        if replaces {
-            if !found.retire_unused()? {
-                return mismatch(&found);
+        match &planned {
+            Some(planned) if replaces => {
+                // The new one first: what is there is not lost to a lack of room or descriptors.
+                let new = New::make(place, role, spec, planned)?;
+                if !found.retire_unused()? {
+                    return mismatch(&found);
+                }
+                tracing::info!(region = %place, ?differences, "replaced a region of another shape");
+                if let Some(attached) = new.link()? {
+                    return Ok(attached);
+                }
             }
-            tracing::info!(region = %place, ?differences, "replaced a region of another shape");
-        } else {
-            let consumer = matches!(role, Role::Consumer { .. } | Role::Observer);
-            let hopeless = !consumer || found.is_taken(Part::Producer)?;
-            if hopeless || !pause_until(wait(Some(REPLACEMENT_TIMEOUT))) {
-                return mismatch(&found);
+            _ => {
+                let since = *differs_since.get_or_insert_with(clock::now);
+                let consumer = matches!(role, Role::Consumer { .. } | Role::Observer);
+                if !consumer || !pause_until(wait(since, Some(REPLACEMENT_TIMEOUT))) {
+                    return mismatch(&found);
+                }
+                if found.is_taken_for_long(Part::Producer)?
+                    && place.identity() == Some(found.identity)
+                {
+                    return mismatch(&found);
+                }
             }
         }
     }
@@ -140,7 +155,11 @@ impl Found {
             None
         };
         let region = Region::map(self, role, spec, layout, schema, read_only.as_ref())?;
-        let side = region.claim(role)?;
+        let side = match region.claim(role, spec.patience) {
+            // What was claimed is nobody's any more.
+            Err(_) if region.is_replaced() => return Ok(None),
+            side => side?,
+        };
         // A remover takes the name first and the flag next, and both under the region's lock; who
         // claimed before it did is seen by it or sees it here.
         if region.is_replaced() {
@@ -164,7 +183,7 @@ impl Region {
     ) -> Result<Self> {
         let place = found.place;
         let page = create::page_size();
-        if !layout.buffers_offset.is_multiple_of(page.into()) {
+        if !layout.buffers_offset.is_multiple_of(page.into()) || layout.align > page {
             let what = format!(
                 "the region was made with pages of {} bytes, this machine has {page}",
                 layout.page_size
@@ -199,6 +218,19 @@ impl Region {
         let name = place.to_string();
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
         let (identity, claims) = (found.identity, found.claims);
-        Ok(Self { name, place, identity, claims, header, apart, file, ephemeral, layout, schema })
+        let generation = fork::generation();
+        Ok(Self {
+            name,
+            place,
+            identity,
+            generation,
+            claims,
+            header,
+            apart,
+            file,
+            ephemeral,
+            layout,
+            schema,
+        })
     }
 }

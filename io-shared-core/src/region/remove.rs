@@ -4,15 +4,16 @@
 //! must be unused, the name, the retired flag, the wake-up. A remover killed after the name is gone
 //! leaves nothing to finish: others see at their next look that the name leads elsewhere.
 
-use std::os::unix::fs::FileExt;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
-use memmap2::MmapOptions;
+use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 
 use super::enter::RegionLock;
 use super::found::Found;
 use super::{Region, Role};
-use crate::claim::{Claims, Part};
+use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::futex;
@@ -22,9 +23,12 @@ use crate::place::Place;
 /// Removes the region in that place, used or not.
 pub(crate) fn remove(place: &Place) -> Result<()> {
     loop {
-        let Some(found) = Found::at(place, &Role::Producer)? else {
-            return Err(place.error(ErrorKind::NotFound));
-        };
+        let found = Found::at(place, &Role::Producer).map_err(|error| match error.kind() {
+            // Who may not write to it does not own it, or has given that right away.
+            ErrorKind::System { errno: libc::EACCES, .. } => place.error(ErrorKind::NotOwner),
+            _ => error,
+        })?;
+        let Some(found) = found else { return Err(place.error(ErrorKind::NotFound)) };
         if found.retire(Users::Any)? != Retired::NameMoved {
             return Ok(());
         }
@@ -69,13 +73,17 @@ impl Found {
             return Err(self.place.error(ErrorKind::NotOwner)); // an observer's; not reached
         };
         retire(&self.place, self.identity, claims, users, || {
-            // The flag and the futex word are where they are in every layout version. Failures are
-            // no failures: the name is gone, and that is what everyone looks for in the end.
-            let _ = self.file.write_all_at(&[1], layout::RETIRED);
-            reached(CrashPoint::RemoveRetired);
-            let head = MmapOptions::new().len(layout::CONTROL as usize).map_raw(&self.file);
-            if let Ok(head) = head {
-                futex::wake_all(head.as_ptr().wrapping_add(layout::LATEST as usize).cast());
+            // The flag and the futex word are where they are in every layout version. A failure is
+            // none: the name is gone, and that is what everyone looks for in the end. Mapped, not
+            // written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
+            let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file);
+            if let Ok(head) = head.as_ref().map(MmapRaw::as_mut_ptr) {
+                // SAFETY: the mapping spans the flag, in a page that the header begins, and lives
+                // to the end of this closure.
+                let retired = unsafe { AtomicU8::from_ptr(head.add(layout::RETIRED as usize)) };
+                retired.store(1, Relaxed);
+                reached(CrashPoint::RemoveRetired);
+                futex::wake_all(head.wrapping_add(layout::LATEST as usize).cast());
             }
         })
     }
@@ -88,11 +96,9 @@ impl Region {
         let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else { return };
         // Failures leave it to whoever opens it next.
         let _ = retire(&self.place, self.identity, claims, Users::NoneAtOnce, || {
-            use std::sync::atomic::Ordering::Relaxed;
-
             use crate::protocol::Words;
             self.retired().store(1, Relaxed);
-            self.wake();
+            futex::wake_all(self.in_header(layout::LATEST).cast());
         });
     }
 }
@@ -117,14 +123,14 @@ fn retire(
             what: "it has no name that could be removed".into(),
         }));
     };
-    let _lock = RegionLock::take(place, claims)?;
+    let _lock = RegionLock::take(place, claims, REGION_PATIENCE)?;
     reached(CrashPoint::RemoveLocked);
     if place.identity() != Some(identity) {
         return Ok(Retired::NameMoved);
     }
     let won = match users {
         Users::Any => Ok(true),
-        Users::None => claims.claim(Part::Roles),
+        Users::None => claims.claim(Part::Roles, PATIENCE),
         Users::NoneAtOnce => claims.try_claim(Part::Roles),
     };
     // Declared after the lock, and so given up before it.
@@ -136,6 +142,7 @@ fn retire(
     }
     match nix::unistd::unlink(&path) {
         Ok(()) => {}
+        Err(Errno::ENOENT) => return Ok(Retired::NameMoved),
         Err(Errno::EPERM | Errno::EACCES) => return Err(place.error(ErrorKind::NotOwner)),
         Err(errno) => return Err(Error::system(place, "unlink", errno)),
     }

@@ -5,7 +5,8 @@
 //! mounted, a hidden name takes their place, and those of dead creators are swept.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -30,7 +31,7 @@ const SWEPT_AFTER: Duration = Duration::from_secs(10);
 enum Hiding {
     Nameless,
     /// Under a hidden name, which goes when this is dropped.
-    Hidden(PathBuf),
+    Hidden(PathBuf, #[allow(dead_code, reason = "it is held, not used")] Claims),
     /// It never gets a name.
     Memfd,
 }
@@ -51,7 +52,7 @@ impl Unlinked {
     pub(crate) fn new(place: &Place, size: u64, mode: Option<u32>) -> Result<Self> {
         check_file_size_limit(place, size)?;
         let (file, hiding) =
-            Self::make(place).map_err(|errno| Error::system(place, "open", errno))?;
+            Self::make(place).map_err(|errno| Error::system(place, "create", errno))?;
         let unlinked = Self { place: place.clone(), file, hiding };
         place.check_file_system(&unlinked.file)?;
         // fchmod, since the umask has cut the mode that open was given.
@@ -93,7 +94,14 @@ impl Unlinked {
             let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
             let path = directory.join(format!("{UNFINISHED}{random:016x}"));
             match nix::fcntl::open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-                Ok(descriptor) => return Ok((File::from(descriptor), Hiding::Hidden(path))),
+                Ok(descriptor) => {
+                    // So that a sweeper sees that it is in use.
+                    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+                    let open = || nix::fcntl::open(&path, flags, Mode::empty()).map(Some);
+                    let claims = Claims::open(open, |errno| errno)?.ok_or(Errno::ENOENT)?;
+                    claims.try_claim(Part::Creator)?;
+                    return Ok((File::from(descriptor), Hiding::Hidden(path, claims)));
+                }
                 Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
             }
@@ -108,7 +116,7 @@ impl Unlinked {
     pub(crate) fn reopen(&self, access: OFlag) -> Result<File> {
         let opened = match &self.hiding {
             Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
-            Hiding::Hidden(path) => {
+            Hiding::Hidden(path, _) => {
                 let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
                 nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
             }
@@ -124,7 +132,7 @@ impl Unlinked {
                 let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
                 linkat(AT_FDCWD, from.as_str(), AT_FDCWD, &to, AtFlags::AT_SYMLINK_FOLLOW)
             }
-            Hiding::Hidden(from) => linkat(AT_FDCWD, from, AT_FDCWD, &to, AtFlags::empty()),
+            Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, &to, AtFlags::empty()),
             Hiding::Memfd => {
                 // Nobody it is passed to can cut it short under the others.
                 let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
@@ -147,7 +155,7 @@ impl Unlinked {
 
 impl Drop for Unlinked {
     fn drop(&mut self) {
-        if let Hiding::Hidden(path) = &self.hiding {
+        if let Hiding::Hidden(path, _) = &self.hiding {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -159,8 +167,7 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
     if size == 0 {
         return Ok(());
     }
-    let length = i64::try_from(size).unwrap_or(i64::MAX);
-    nix::fcntl::fallocate(file, FallocateFlags::empty(), 0, length).map_err(|errno| match errno {
+    let refused = |errno| match errno {
         Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => place.error(ErrorKind::NoSpace {
             needed: size,
             directory: place.directory().display().to_string(),
@@ -169,7 +176,38 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
             what: "this file system cannot reserve space (fallocate)".into(),
         }),
         errno => Error::system(place, "fallocate", errno),
-    })
+    };
+    // Where there is no room for all of it, none is taken first.
+    let free = nix::sys::statvfs::fstatvfs(file)
+        .map(|s| (s.blocks_available() as u64).saturating_mul(s.fragment_size() as u64));
+    // What is extended has a part already. Its blocks are of 512 bytes, whatever the file system's.
+    let has = file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(512));
+    let lacks = size.saturating_sub(has).saturating_sub(MARGIN);
+    if free.is_ok_and(|free| free > 0 && free < lacks) {
+        return Err(refused(Errno::ENOSPC));
+    }
+    // In pieces: a signal ends the call, some kernels then undo all of it, and signals may come at
+    // any rate.
+    let mut done = 0;
+    while done < size {
+        let piece = PIECE.min(size - done);
+        let (at, length) = (signed(done), signed(piece));
+        match nix::fcntl::fallocate(file, FallocateFlags::empty(), at, length) {
+            Ok(()) => done += piece,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(refused(errno)),
+        }
+    }
+    Ok(())
+}
+
+/// How much is reserved at once, in bytes.
+const PIECE: u64 = 16 << 20;
+/// How far the count of free blocks may be behind, in bytes.
+const MARGIN: u64 = 16 << 20;
+
+fn signed(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
 }
 
 /// Above this limit the kernel does not fail a write or fallocate, but sends SIGXFSZ.
@@ -191,8 +229,11 @@ fn sweep(directory: &Path) {
                 SystemTime::now().duration_since(at).is_ok_and(|age| age > SWEPT_AFTER)
             });
         let unused = || {
-            let file = File::options().read(true).write(true).open(entry.path()).ok()?;
-            let claims = Claims::new(file.into()).ok()?;
+            let open = || {
+                let file = File::options().read(true).write(true).open(entry.path());
+                Ok(file.ok().map(OwnedFd::from))
+            };
+            let claims = Claims::open(open, |errno| errno).ok()??;
             claims.try_claim(Part::Roles).ok()?.then_some(())
         };
         if stale && unused().is_some() {

@@ -29,12 +29,13 @@ impl Watch {
         if now.saturating_sub(self.looked) < LOOK_EVERY {
             return Ok(());
         }
-        self.look_now(region, now)
+        self.look_now(region)
     }
 
     #[cold]
-    fn look_now(&mut self, region: &Region, now: u64) -> Result<()> {
-        self.looked = now;
+    fn look_now(&mut self, region: &Region) -> Result<()> {
+        // Not `now`, which may be a stamp, and so anything at all.
+        self.looked = clock::now_coarse();
         self.stale |= region.is_replaced();
         self.check(region)
     }

@@ -123,6 +123,7 @@ impl Words for Region {
     }
 
     fn wake(&self) -> usize {
+        self.note_cpu();
         futex::wake_all(self.in_header(layout::LATEST).cast())
     }
 
@@ -196,7 +197,7 @@ impl LockWords for Region {
     }
 
     fn wake_word(&self) {
-        self.wake();
+        futex::wake_all(self.in_header(layout::LATEST).cast());
     }
 
     fn wait_reading(&self, slot: usize, until: u64) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Consuming, Slot};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::protocol::{Hold, Reader, Which, Words};
 use crate::region::Region;
@@ -92,6 +92,11 @@ impl Slot<Consuming> {
         which: Which,
     ) -> Result<Option<(Hold, u64, *const T)>> {
         self.check_fork()?;
+        if which == Which::Current {
+            // There is always something to hold, so this is the only look.
+            self.check_stale()?;
+            self.look(clock::now_coarse())?;
+        }
         let reader = &self.side.0;
         let region = &*self.region;
         let Some(hold) = reader
@@ -135,15 +140,13 @@ impl Slot<Consuming> {
             Some(elements) if start.addr().is_multiple_of(T::SHAPE.align) => {
                 Ok(T::from_raw_parts(start, elements))
             }
-            _ => Err(wrong_length(region, length)),
+            Some(_) => Err(Error::corrupt(region.name(), "its payloads are not aligned for its type")),
+            None => {
+                let what = format!("a value of {length} bytes is none that this type can have");
+                Err(Error::corrupt(region.name(), what))
+            }
         }
     }
-}
-
-#[cold]
-fn wrong_length(region: &Region, length: u64) -> crate::error::Error {
-    let what = format!("a value of {length} bytes is none that this type can have");
-    crate::error::Error::corrupt(region.name(), what)
 }
 
 impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {

@@ -19,10 +19,7 @@ impl Campaign {
             member.restart_at = 0;
         }
         let all_up = self.attend_until("bringing everybody up", |campaign| {
-            campaign
-                .crew
-                .iter()
-                .all(|m| m.has_opened() && m.goal.is_none())
+            campaign.crew.iter().all(|m| m.has_opened() && m.goal.is_none())
         })?;
         // The producers last: whoever waits for a value must get one to come to rest.
         let rests = all_up
@@ -75,14 +72,9 @@ impl Campaign {
             let footprint = self.crew[i].pid().and_then(Footprint::of);
             let before = *self.crew[i]
                 .footprint
-                .get_or_insert(footprint.unwrap_or(Footprint {
-                    descriptors: 0,
-                    maps: 0,
-                }));
+                .get_or_insert(footprint.unwrap_or(Footprint { descriptors: 0, maps: 0 }));
             if footprint != Some(before) {
-                self.fail(format!(
-                    "at rest: {role:?} has {footprint:?}, before {before:?}"
-                ));
+                self.fail(format!("at rest: {role:?} has {footprint:?}, before {before:?}"));
             }
         }
     }
@@ -119,9 +111,7 @@ impl Campaign {
             let had = self.crew[Role::Nameless as usize].has_had();
             if had != before[0] {
                 let latest = before[0];
-                self.fail(format!(
-                    "without a producer, a new consumer had {had}, not {latest}"
-                ));
+                self.fail(format!("without a producer, a new consumer had {had}, not {latest}"));
             }
         }
         for member in &mut self.crew {

@@ -22,20 +22,18 @@ impl Campaign {
     /// Kills somebody.
     pub(super) fn strike(&mut self) -> Result<(), String> {
         if self.random.bool() {
-            let up: Vec<usize> = (0..self.crew.len())
-                .filter(|i| self.crew[*i].is_up())
-                .collect();
+            let up: Vec<usize> = (0..self.crew.len()).filter(|i| self.crew[*i].is_up()).collect();
             return match self.random.choice(&up) {
                 Some(member) => self.kill(*member),
                 None => Ok(()),
             };
         }
-        let hits = |point: &&CrashPoint| self.report.hits[**point as usize];
-        let rarest = CrashPoint::ALL.iter().min_by_key(hits);
-        let any = self.random.choice(CrashPoint::ALL);
+        let hits: Vec<_> = self.report.histogram().collect();
+        let rarest = hits.iter().min_by_key(|(_, hits)| *hits);
+        let any = self.random.choice(&hits);
         let target = if self.random.bool() { rarest } else { any };
         match target {
-            Some(target) => self.aim(*target),
+            Some((target, _)) => self.aim(*target),
             None => Ok(()),
         }
     }
@@ -61,9 +59,7 @@ impl Campaign {
     }
 
     fn some_consumer(&mut self) -> usize {
-        self.random
-            .choice(Role::CONSUMERS)
-            .map_or(0, |role| role as usize)
+        self.random.choice(Role::CONSUMERS).map_or(0, |role| role as usize)
     }
 
     /// As [`aim_at`](Self::aim_at), of a child that stays long enough at each point to be seen.
@@ -152,11 +148,7 @@ impl Campaign {
         match role {
             Role::Producer => {
                 let putting = [0, 1].map(|channel: usize| lane.putting[channel].load(Acquire));
-                self.history.producer_died(Death {
-                    at: clock::now(),
-                    point,
-                    putting,
-                });
+                self.history.producer_died(Death { at: clock::now(), point, putting });
             }
             Role::Churner => self.check_churned(point),
             _ if role.is_consumer() => {
@@ -166,11 +158,7 @@ impl Campaign {
                 let open = matches!(point, Some(CrashPoint::GetValidated | CrashPoint::GetSeen));
                 let latest = if open { self.latest(role.channel()) } else { 0 };
                 let noted_none = lane.resumes_from.load(Acquire) == had;
-                let before = if noted_none {
-                    lane.resumes_to.load(Acquire)
-                } else {
-                    0
-                };
+                let before = if noted_none { lane.resumes_to.load(Acquire) } else { 0 };
                 let most = had.max(latest).max(before);
                 lane.resumes_from.store(had, Release);
                 lane.resumes_to.store(most, Release);
@@ -196,9 +184,8 @@ impl Campaign {
             let lane = self.crew[Role::Producer as usize].lane;
             let put = lane.had[channel].load(Acquire);
             let inode = self.inodes[channel];
-            let checked = self
-                .region(channel)
-                .and_then(|region| checks::region_in_use(&region, inode, put));
+            let checked =
+                self.region(channel).and_then(|region| checks::region_in_use(&region, inode, put));
             if let Err(wrong) = checked {
                 self.fail(wrong);
             }

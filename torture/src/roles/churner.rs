@@ -19,14 +19,8 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             duty.rest();
         }
         duty.round();
-        let mut producer = duty
-            .channel(CHANNEL)
-            .producer()
-            .map_err(failed("creating"))?;
-        let mut consumer = duty
-            .channel(CHANNEL)
-            .consumer()
-            .map_err(failed("opening"))?;
+        let mut producer = duty.channel(CHANNEL).producer().map_err(failed("creating"))?;
+        let mut consumer = duty.channel(CHANNEL).consumer().map_err(failed("opening"))?;
         let number = producer.seq() + 1;
         let mut loan = producer.loan_len(10).map_err(failed("loan"))?;
         Parcel::fill(&mut loan, number, 0, || ());
@@ -39,21 +33,14 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             return Err("the name is still there after its removal".into());
         }
         // Whoever was in it hears of it at once, by the flag.
-        let heard = consumer
-            .try_get()
-            .map(drop)
-            .map_err(|error| error.kind().clone());
+        let heard = consumer.try_get().map(drop).map_err(|error| error.kind().clone());
         if heard != Err(ErrorKind::Replaced) {
-            return Err(format!(
-                "a consumer of a removed channel was told {heard:?}"
-            ));
+            return Err(format!("a consumer of a removed channel was told {heard:?}"));
         }
         let heard = producer.loan_len(1).map_err(failed("loan"))?.put();
         let heard = heard.map_err(|error| error.kind().clone());
         if heard != Err(ErrorKind::Replaced) {
-            return Err(format!(
-                "a producer of a removed channel was told {heard:?}"
-            ));
+            return Err(format!("a producer of a removed channel was told {heard:?}"));
         }
         duty.lane.values.fetch_add(1, Relaxed);
         duty.sleep_us(200..3_000);

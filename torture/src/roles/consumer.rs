@@ -45,10 +45,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
     }
     let mut consumer = channel.consumer().map_err(failed("opening"))?;
     duty.opened();
-    let mut gets = Gets {
-        delay: RunDelay::of_this_thread(),
-        previous: None,
-    };
+    let mut gets = Gets { delay: RunDelay::of_this_thread(), previous: None };
     let mut kept = None;
     loop {
         if duty.must_rest() {
@@ -133,10 +130,7 @@ impl Gets {
         let way = call.way;
         let lane = duty.lane;
         if seq < call.put {
-            return Err(format!(
-                "{way:?} gave {seq} after the put of {} had returned",
-                call.put
-            ));
+            return Err(format!("{way:?} gave {seq} after the put of {} had returned", call.put));
         }
         let seen = match self.previous {
             Some(previous) if seq == previous && way == Way::Latest => previous,
@@ -144,17 +138,12 @@ impl Gets {
                 return Err(format!("{way:?} gave {seq} after {previous}"));
             }
             Some(previous) if previous + missed + 1 != seq => {
-                return Err(format!(
-                    "{way:?} gave {seq} after {previous}, {missed} missed"
-                ));
+                return Err(format!("{way:?} gave {seq} after {previous}, {missed} missed"));
             }
             Some(previous) => previous,
             None => {
                 let seen = seq.saturating_sub(missed + 1);
-                let (from, to) = (
-                    lane.resumes_from.load(Relaxed),
-                    lane.resumes_to.load(Relaxed),
-                );
+                let (from, to) = (lane.resumes_from.load(Relaxed), lane.resumes_to.load(Relaxed));
                 if seq < from || (duty.role.resumes() && from > 0 && !(from..=to).contains(&seen)) {
                     return Err(format!(
                         "restarted, it had {seq}, the first after {seen}; it should go on after \
@@ -171,10 +160,7 @@ impl Gets {
             return Ok(());
         }
         let late = crash_point::late_finds() - call.late;
-        let put = duty
-            .page
-            .put_times(duty.role.channel(), seen + 1)
-            .unwrap_or_default();
+        let put = duty.page.put_times(duty.role.channel(), seen + 1).unwrap_or_default();
         let wait = returned.saturating_sub(put.began.max(call.called));
         if late == 0 && wait <= LONG {
             lane.longest.fetch_max(wait, Relaxed);
@@ -222,13 +208,7 @@ impl Gets {
             return;
         };
         if put.ended != 0 && put.ended + LONG < returned {
-            self.post(
-                duty,
-                EventKind::Timeout,
-                call,
-                returned,
-                (previous + 1, put),
-            );
+            self.post(duty, EventKind::Timeout, call, returned, (previous + 1, put));
         }
     }
 
@@ -246,15 +226,12 @@ impl Gets {
             1..=10 => duty.sleep_us(50..500),
             _ => duty.spin(300),
         }
-        guard
-            .verify(seq)
-            .map_err(|wrong| format!("while it was held: {wrong}"))?;
+        guard.verify(seq).map_err(|wrong| format!("while it was held: {wrong}"))?;
         if duty.role != Role::Keeper {
             return Ok(());
         }
         if let Some(old) = kept.take() {
-            old.verify(old.seq())
-                .map_err(|wrong| format!("while it was kept: {wrong}"))?;
+            old.verify(old.seq()).map_err(|wrong| format!("while it was kept: {wrong}"))?;
         }
         if duty.random.u8(0..4) > 0 {
             *kept = Some(guard.into_owned());

@@ -30,27 +30,16 @@ struct Manner {
 
 pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
     let open = |channel| {
-        let producer = duty
-            .channel(channel)
-            .producer()
-            .map_err(failed("opening"))?;
+        let producer = duty.channel(channel).producer().map_err(failed("opening"))?;
         let lane = duty.lane;
-        let (had, putting) = (
-            lane.had[channel].load(Acquire),
-            lane.putting[channel].load(Acquire),
-        );
+        let (had, putting) = (lane.had[channel].load(Acquire), lane.putting[channel].load(Acquire));
         if !(had..=putting.max(had)).contains(&producer.seq()) {
             let seq = producer.seq();
-            return Err(format!(
-                "goes on at {seq} after a put of {putting}, the last done {had}"
-            ));
+            return Err(format!("goes on at {seq} after a put of {putting}, the last done {had}"));
         }
         Ok(producer)
     };
-    let mut puts = Puts {
-        producers: [open(0)?, open(1)?],
-        delay: RunDelay::of_this_thread(),
-    };
+    let mut puts = Puts { producers: [open(0)?, open(1)?], delay: RunDelay::of_this_thread() };
     duty.opened();
     loop {
         if duty.must_rest() {
@@ -60,14 +49,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             0..=5 => {
                 for _ in 0..duty.random.u32(1..40) {
                     let words = duty.some_words();
-                    puts.put(
-                        duty,
-                        Manner {
-                            words,
-                            dawdle: 50,
-                            delayed: None,
-                        },
-                    )?;
+                    puts.put(duty, Manner { words, dawdle: 50, delayed: None })?;
                     duty.spin(400);
                     if duty.must_rest() {
                         break;
@@ -77,14 +59,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             6 | 7 => puts.lap(duty)?,
             _ => {
                 let words = duty.some_words();
-                puts.put(
-                    duty,
-                    Manner {
-                        words,
-                        dawdle: 2000,
-                        delayed: None,
-                    },
-                )?;
+                puts.put(duty, Manner { words, dawdle: 2000, delayed: None })?;
             }
         }
         duty.round();
@@ -101,26 +76,14 @@ impl Puts {
     /// whoever still copies the first must notice.
     fn lap(&mut self, duty: &mut Duty) -> Result<(), String> {
         let delayed = Some(self.delay.so_far());
-        for _ in 0..if duty.unhurried { 1 } else { 8 } {
-            self.put_on(
-                duty,
-                0,
-                Manner {
-                    words: MOST_WORDS,
-                    dawdle: 200,
-                    delayed,
-                },
-            )?;
+        for _ in 0..if duty.unhurried { 1 } else { 30 } {
+            let large = Manner { words: MOST_WORDS, dawdle: 200, delayed };
+            self.put_on(duty, 0, large)?;
+            // Long enough for somebody to begin a copy of it.
+            duty.spin(300);
             for _ in 0..duty.random.u32(2..6) {
-                self.put_on(
-                    duty,
-                    0,
-                    Manner {
-                        words: 0,
-                        dawdle: 1,
-                        delayed,
-                    },
-                )?;
+                let small = Manner { words: 0, dawdle: 1, delayed };
+                self.put_on(duty, 0, small)?;
             }
         }
         Ok(())
@@ -132,11 +95,7 @@ impl Puts {
     }
 
     fn put_on(&mut self, duty: &mut Duty, channel: usize, manner: Manner) -> Result<(), String> {
-        let Manner {
-            words,
-            dawdle,
-            delayed,
-        } = manner;
+        let Manner { words, dawdle, delayed } = manner;
         let producer = &mut self.producers[channel];
         let number = producer.seq() + 1;
         let mut loan = producer.loan_len(words).map_err(failed("loan"))?;

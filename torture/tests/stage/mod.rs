@@ -22,10 +22,7 @@ impl Stage {
     pub(crate) fn new(consumers: usize) -> Self {
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let number = STAGES.fetch_add(1, Ordering::Relaxed);
-        Self {
-            name: format!("torture-{}-stage{number}-", std::process::id()),
-            consumers,
-        }
+        Self { name: format!("torture-{}-stage{number}-", std::process::id()), consumers }
     }
 
     pub(crate) fn actor(&self) -> Actor {
@@ -37,10 +34,7 @@ impl Stage {
         let mut actor = self.actor();
         for command in commands {
             let answer = actor.ask(command);
-            assert!(
-                !answer.contains(':') && answer != "died",
-                "{command}: {answer}"
-            );
+            assert!(!answer.contains(':') && answer != "died", "{command}: {answer}");
         }
         actor
     }
@@ -79,11 +73,7 @@ impl Drop for Stage {
 /// Has `actor` do `command` and die at `point`.
 pub(crate) fn dies_at(actor: &mut Actor, point: CrashPoint, command: &str) {
     prepare_to_die(actor, point);
-    assert_eq!(
-        actor.ask(command),
-        "died",
-        "{command} does not pass {point:?}"
-    );
+    assert_eq!(actor.ask(command), "died", "{command} does not pass {point:?}");
     ends_by(actor, Signal::SIGKILL);
 }
 
@@ -106,20 +96,7 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Puts an actor to sleep in a get, and waits until it is flagged.
 pub(crate) fn falls_asleep(stage: &Stage, actor: &mut Actor) {
-    let before = stage
-        .region()
-        .waiting
-        .iter()
-        .filter(|waiting| **waiting)
-        .count();
+    let before = stage.region().waiting.iter().filter(|waiting| **waiting).count();
     actor.tell("get");
-    until("sleeper", || {
-        stage
-            .region()
-            .waiting
-            .iter()
-            .filter(|waiting| **waiting)
-            .count()
-            > before
-    });
+    until("sleeper", || stage.region().waiting.iter().filter(|waiting| **waiting).count() > before);
 }

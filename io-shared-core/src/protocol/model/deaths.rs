@@ -64,10 +64,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     let start = me.last_seen(0).load(Relaxed);
     let had = had.load(Relaxed);
     if resumes {
-        assert!(
-            start >= had,
-            "{had} was had, and would come again after {start}"
-        );
+        assert!(start >= had, "{had} was had, and would come again after {start}");
     }
     let mut audit = Audit::new(&me, &reader, start);
     if !resumes {

@@ -37,11 +37,7 @@ fn orderings() -> Vec<Change> {
                 _ => format!("{weaker:?}"),
             };
             let mutant = Mutant::Weaker(site.place, site.operation, weaker);
-            changes.push(Change {
-                line: Line::of(site.place),
-                name,
-                mutant,
-            });
+            changes.push(Change { line: Line::of(site.place), name, mutant });
         }
     }
     changes
@@ -52,11 +48,7 @@ fn steps() -> Vec<Change> {
     let sites = sites();
     let mut changes = Vec::new();
     let mut add = |site: &Site, name: &str, mutant| {
-        changes.push(Change {
-            line: Line::of(site.place),
-            name: name.into(),
-            mutant,
-        });
+        changes.push(Change { line: Line::of(site.place), name: name.into(), mutant });
     };
     for site in &sites {
         match site.operation {
@@ -99,10 +91,7 @@ fn check(changes: &[Change], rows: &[Row]) {
             wrong.push(format!("no row for {line:?}: {name}"));
             continue;
         };
-        match SCENARIOS
-            .iter()
-            .find(|scenario| scenario.name == row.caught_by)
-        {
+        match SCENARIOS.iter().find(|scenario| scenario.name == row.caught_by) {
             Some(scenario) => {
                 if scenario.catches(*mutant).is_none() {
                     wrong.push(format!("{} does not catch {line:?}: {name}", scenario.name));
@@ -118,18 +107,11 @@ fn check(changes: &[Change], rows: &[Row]) {
         }
     }
     for row in rows {
-        if !changes
-            .iter()
-            .any(|change| row.is_of(&change.line, &change.name))
-        {
+        if !changes.iter().any(|change| row.is_of(&change.line, &change.name)) {
             wrong.push(format!("a row for nothing: {row:?}"));
         }
     }
-    println!(
-        "{} changes tried in {:.0} s",
-        changes.len(),
-        start.elapsed().as_secs_f64()
-    );
+    println!("{} changes tried in {:.0} s", changes.len(), start.elapsed().as_secs_f64());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -158,10 +140,7 @@ fn no_access_of_the_protocol_is_left_out_of_the_model() {
 fn one_buffer_fewer_starves() {
     let scenario = scenario("a_buffer_that_is_held_is_not_written");
     let why = mutant::with(Some(Mutant::OneBufferFewer), || scenario.explore(1)).unwrap_err();
-    assert!(
-        why.contains("more buffers are held than there are holds"),
-        "{why}"
-    );
+    assert!(why.contains("more buffers are held than there are holds"), "{why}");
 }
 
 #[test]
@@ -169,9 +148,7 @@ fn one_buffer_fewer_starves() {
 fn print_the_tables() {
     for Change { line, name, mutant } in orderings().into_iter().chain(steps()) {
         let start = Instant::now();
-        let caught = SCENARIOS
-            .iter()
-            .find_map(|s| Some((s.name, s.catches(mutant)?)));
+        let caught = SCENARIOS.iter().find_map(|s| Some((s.name, s.catches(mutant)?)));
         let (by, why) = caught.unwrap_or(("nothing", String::new()));
         let why = why.replace('\n', " ");
         let why = why.get(..120).unwrap_or(&why);

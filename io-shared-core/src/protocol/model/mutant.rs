@@ -88,11 +88,7 @@ pub(super) fn is(mutant: Mutant) -> bool {
 pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Ordering {
     // What a scenario reads for itself is not the protocol's.
     if !place.file().contains("model") {
-        let site = Site {
-            place,
-            operation,
-            order,
-        };
+        let site = Site { place, operation, order };
         SITES.with_borrow_mut(|sites| {
             if !sites.contains(&site) {
                 sites.push(site);
@@ -108,14 +104,7 @@ pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Orde
 /// The sites that this thread has passed since this was asked last.
 pub(super) fn take_sites() -> Vec<Site> {
     let mut sites = SITES.take();
-    sites.sort_by_key(|s| {
-        (
-            s.place.file(),
-            s.place.line(),
-            s.place.column(),
-            s.operation,
-        )
-    });
+    sites.sort_by_key(|s| (s.place.file(), s.place.line(), s.place.column(), s.operation));
     sites
 }
 

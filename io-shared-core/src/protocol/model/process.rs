@@ -94,10 +94,7 @@ impl Process {
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
     pub(super) fn free_claims(&self) {
         self.region.producer.free(self.number);
-        self.region
-            .consumers
-            .iter()
-            .for_each(|consumer| consumer.claim.free(self.number));
+        self.region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
     }
 }
 
@@ -125,10 +122,7 @@ impl Words for Process {
     }
 
     fn holds(&self) -> usize {
-        self.region
-            .consumers
-            .first()
-            .map_or(0, |consumer| consumer.held.len())
+        self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
     }
 
     fn buffers(&self) -> usize {
@@ -189,9 +183,7 @@ impl Words for Process {
     }
 
     fn wait(&self, low: u32, _until: u64) {
-        self.region
-            .futex
-            .wait(|| self.region.latest.load(Relaxed) as u32 == low);
+        self.region.futex.wait(|| self.region.latest.load(Relaxed) as u32 == low);
     }
 
     fn win(&self, consumer: usize) -> bool {
@@ -253,11 +245,7 @@ impl Exchange<u64> for LatestWord {
         let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
         if publishes && mutant::is(Mutant::WakeFirst) {
             loom::sync::atomic::fence(SeqCst);
-            if self
-                .region
-                .consumers
-                .iter()
-                .any(|consumer| consumer.waiting.atom.load(Relaxed) != 0)
+            if self.region.consumers.iter().any(|consumer| consumer.waiting.atom.load(Relaxed) != 0)
             {
                 self.region.futex.wake();
             }
@@ -270,8 +258,6 @@ impl Exchange<u64> for LatestWord {
             self.region.latest.store(new, success);
             return Ok(current);
         }
-        self.region
-            .latest
-            .compare_exchange(current, new, success, failure)
+        self.region.latest.compare_exchange(current, new, success, failure)
     }
 }

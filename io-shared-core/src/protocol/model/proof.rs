@@ -23,27 +23,16 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn of(place: Place) -> Self {
-        let &(file, source) = SOURCES
-            .iter()
-            .find(|(file, _)| place.file().ends_with(file))
-            .expect("a source");
+        let &(file, source) =
+            SOURCES.iter().find(|(file, _)| place.file().ends_with(file)).expect("a source");
         Self::at(file, source, place.line() as usize - 1)
     }
 
     fn at(file: &'static str, source: &'static str, number: usize) -> Self {
         let before: Vec<&str> = source.lines().take(number + 1).collect();
         let text = before[number].trim();
-        let function = before
-            .iter()
-            .rev()
-            .find_map(|line| line.split_once("fn "))
-            .expect("a fn")
-            .1;
-        Self {
-            file,
-            function: function.split(['(', '<']).next().unwrap_or(function),
-            text,
-        }
+        let function = before.iter().rev().find_map(|line| line.split_once("fn ")).expect("a fn").1;
+        Self { file, function: function.split(['(', '<']).next().unwrap_or(function), text }
     }
 
     /// Every line of the source that touches shared memory.
@@ -86,9 +75,7 @@ impl Row {
 fn table(heading: &str) -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROOF.md");
     let page = std::fs::read_to_string(path).expect("docs/PROOF.md");
-    let (_, section) = page
-        .split_once(&format!("## {heading}\n"))
-        .expect("the heading");
+    let (_, section) = page.split_once(&format!("## {heading}\n")).expect("the heading");
     section
         .lines()
         .take_while(|line| !line.starts_with("## "))
@@ -131,32 +118,18 @@ pub(super) fn rows(heading: &str) -> Vec<Row> {
 fn the_crash_table_has_every_crash_point_and_what_covers_it() {
     let rows = table("Crashes");
     let named: Vec<&str> = rows.iter().map(|cells| cells[0].as_str()).collect();
-    let points: Vec<String> = CrashPoint::ALL
-        .iter()
-        .map(|point| format!("{point:?}"))
-        .collect();
-    assert_eq!(
-        named, points,
-        "one row for each crash point, in their order"
-    );
+    let points: Vec<String> = CrashPoint::ALL.iter().map(|point| format!("{point:?}")).collect();
+    assert_eq!(named, points, "one row for each crash point, in their order");
     for (point, cells) in CrashPoint::ALL.iter().zip(&rows) {
         let covering: Vec<&str> = SCENARIOS
             .iter()
-            .filter(|s| {
-                s.deaths
-                    .is_some_and(|(first, last)| first <= *point && *point <= last)
-            })
+            .filter(|s| s.deaths.is_some_and(|(first, last)| first <= *point && *point <= last))
             .map(|scenario| scenario.name)
             .collect();
-        let cited: Vec<&str> = cells[3]
-            .split(", ")
-            .map(|name| name.trim_matches('`'))
-            .collect();
+        let cited: Vec<&str> = cells[3].split(", ").map(|name| name.trim_matches('`')).collect();
         if covering.is_empty() {
             assert!(
-                cited
-                    .iter()
-                    .all(|name| SCENARIOS.iter().all(|scenario| scenario.name != *name)),
+                cited.iter().all(|name| SCENARIOS.iter().all(|scenario| scenario.name != *name)),
                 "{point:?}: no scenario kills there"
             );
         } else {
@@ -168,13 +141,9 @@ fn the_crash_table_has_every_crash_point_and_what_covers_it() {
 #[test]
 fn the_table_of_scenarios_is_the_models() {
     let rows = table("What is modelled");
-    let named: Vec<(&str, String)> = rows
-        .iter()
-        .map(|cells| (cells[0].as_str(), cells[2].clone()))
-        .collect();
-    let scenarios: Vec<(&str, String)> = SCENARIOS
-        .iter()
-        .map(|s| (s.name, s.preemptions.to_string()))
-        .collect();
+    let named: Vec<(&str, String)> =
+        rows.iter().map(|cells| (cells[0].as_str(), cells[2].clone())).collect();
+    let scenarios: Vec<(&str, String)> =
+        SCENARIOS.iter().map(|s| (s.name, s.preemptions.to_string())).collect();
     assert_eq!(named, scenarios);
 }

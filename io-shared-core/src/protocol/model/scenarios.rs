@@ -11,9 +11,7 @@ use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, watch}
 pub(super) fn put(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
     let buffer = publisher.loan(me)?;
     let sequence = publisher.sequence() + 1;
-    me.region.buffers[buffer]
-        .payload
-        .write(message(sequence, sender));
+    me.region.buffers[buffer].payload.write(message(sequence, sender));
     let put = publisher.publish(me, 16 + sequence, 100 + sequence)?;
     assert_eq!(put, sequence);
     publisher.wake(me);
@@ -36,28 +34,16 @@ pub(super) struct Audit<'a> {
 impl<'a> Audit<'a> {
     /// Of a consumer that has had the values up to `seen`, or was too late for them.
     pub(super) fn new(me: &'a Process, reader: &'a Reader, seen: u64) -> Self {
-        Self {
-            me,
-            reader,
-            seen,
-            sender: 0,
-        }
+        Self { me, reader, seen, sender: 0 }
     }
 
     /// Holds the next value, if there is one: newer than the last, with the right count of misses.
     pub(super) fn hold(&mut self) -> Option<Hold> {
         let hold = self.reader.hold(self.me, Which::Unseen).unwrap()?;
         assert!(hold.sequence > self.seen, "{} comes again", hold.sequence);
-        assert_eq!(
-            hold.missed,
-            hold.sequence - self.seen - 1,
-            "what was missed"
-        );
+        assert_eq!(hold.missed, hold.sequence - self.seen - 1, "what was missed");
         self.seen = hold.sequence;
-        assert_eq!(
-            self.me.last_seen(self.reader.consumer()).load(Relaxed),
-            hold.sequence
-        );
+        assert_eq!(self.me.last_seen(self.reader.consumer()).load(Relaxed), hold.sequence);
         Some(hold)
     }
 
@@ -96,17 +82,9 @@ impl<'a> Audit<'a> {
         self.read(current);
         assert!(!self.reader.has_unseen(self.me));
         let consumer = self.reader.consumer();
-        assert_eq!(
-            self.me.waiting(consumer).load(Relaxed),
-            0,
-            "nobody waits any more"
-        );
+        assert_eq!(self.me.waiting(consumer).load(Relaxed), 0, "nobody waits any more");
         for entry in 0..self.me.holds() {
-            assert_eq!(
-                self.me.held(consumer, entry).load(Relaxed),
-                0,
-                "nothing is held any more"
-            );
+            assert_eq!(self.me.held(consumer, entry).load(Relaxed), 0, "nothing is held any more");
         }
     }
 }
@@ -115,11 +93,7 @@ impl<'a> Audit<'a> {
 pub(super) fn read(me: &Process, hold: Hold) -> u64 {
     let [first, second] = me.region.buffers[hold.buffer].payload.read();
     let sender = first & 0xff;
-    assert_eq!(
-        [first, second],
-        message(hold.sequence, sender),
-        "a value is whole"
-    );
+    assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
     assert_eq!(me.length(hold.buffer).load(Relaxed), 16 + hold.sequence);
     assert_eq!(me.stamp(hold.buffer).load(Relaxed), 100 + hold.sequence);
     sender
@@ -288,17 +262,13 @@ pub(super) fn two_holds(_: Fate) {
 
 /// No consumers and two buffers: the second put from now opens the buffer that is being copied.
 pub(super) fn observer(_: Fate) {
-    let region = Region::new(Shape {
-        copied: true,
-        ..Shape::of(0, 0)
-    });
+    let region = Region::new(Shape { copied: true, ..Shape::of(0, 0) });
     let (producer, mut publisher) = produce(&region);
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 2);
     let me = Process::new(&region, 1);
-    let copied = watch(&me, |buffer, length| {
-        Some((me.region.buffers[buffer].payload.read(), length))
-    });
+    let copied =
+        watch(&me, |buffer, length| Some((me.region.buffers[buffer].payload.read(), length)));
     match copied {
         Ok(value) => {
             let (sequence, stamp, (payload, length)) = value.unwrap();
@@ -354,11 +324,7 @@ pub(super) fn stale_producer(_: Fate) {
         Ok(sequence) => assert_eq!((sequence, last), (1, 2)),
         Err(fault) => assert_eq!((fault, last), (Fault::RoleLost, 1)),
     }
-    assert_eq!(
-        publisher.loan(&stale),
-        Err(Fault::RoleLost),
-        "told at the next loan at the latest"
-    );
+    assert_eq!(publisher.loan(&stale), Err(Fault::RoleLost), "told at the next loan at the latest");
     let mut audit = Audit::new(&consumer, &reader, 0);
     assert_eq!(audit.get(), Some(last));
     assert_eq!(audit.sender, 2, "the successor's value stands");
@@ -378,15 +344,8 @@ pub(super) fn needless_wakes(_: Fate) {
         assert_eq!(me.waiting(1).load(Relaxed), 1, "too early to look");
     }
     publisher.wake(&me);
-    assert_eq!(
-        me.waiting(0).load(Relaxed),
-        1,
-        "a living consumer's byte is its own"
-    );
+    assert_eq!(me.waiting(0).load(Relaxed), 1, "a living consumer's byte is its own");
     assert_eq!(me.waiting(1).load(Relaxed), 0, "the dead one is buried");
-    assert!(
-        region.consumers[1].claim.try_take(1),
-        "and its claim is free"
-    );
+    assert!(region.consumers[1].claim.try_take(1), "and its claim is free");
     living.free_claims();
 }

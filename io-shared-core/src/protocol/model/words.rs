@@ -24,10 +24,7 @@ impl<A> Shared<A> {
     }
 
     fn read_by_its_writer(self) -> Self {
-        Self {
-            loads: Some(Conflict::new()),
-            ..self
-        }
+        Self { loads: Some(Conflict::new()), ..self }
     }
 }
 
@@ -39,11 +36,7 @@ macro_rules! word {
                 let place = Location::caller();
                 self.loads.iter().for_each(Conflict::pass);
                 let value = self.atom.load(mutant::order(place, Operation::Load, order));
-                if mutant::is(Mutant::Blind(place)) {
-                    0
-                } else {
-                    value
-                }
+                if mutant::is(Mutant::Blind(place)) { 0 } else { value }
             }
 
             #[track_caller]
@@ -76,10 +69,7 @@ impl Payload {
             // other access is not ordered with it.
             Payload::Plain(cell) => cell.with_mut(|bytes| unsafe { *bytes = message }),
             Payload::Copied(words) => {
-                words
-                    .iter()
-                    .zip(message)
-                    .for_each(|(word, half)| word.store(half, Relaxed));
+                words.iter().zip(message).for_each(|(word, half)| word.store(half, Relaxed));
             }
         }
     }
@@ -107,12 +97,7 @@ impl Shape {
     /// A slot with as many buffers as are enough.
     pub(super) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
-        Self {
-            consumers,
-            holds,
-            buffers: consumers * holds + 2 - fewer,
-            copied: false,
-        }
+        Self { consumers, holds, buffers: consumers * holds + 2 - fewer, copied: false }
     }
 }
 
@@ -152,18 +137,12 @@ impl Region {
         };
         let consumer = || Consumer {
             waiting: flag(),
-            held: (0..shape.holds)
-                .map(|_| flag().read_by_its_writer())
-                .collect(),
+            held: (0..shape.holds).map(|_| flag().read_by_its_writer()).collect(),
             last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };
-        let buffer = || Buffer {
-            sequence: word(),
-            length: word(),
-            stamp: word(),
-            payload: payload(),
-        };
+        let buffer =
+            || Buffer { sequence: word(), length: word(), stamp: word(), payload: payload() };
         Arc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Conflict::new(),
