@@ -42,7 +42,7 @@ impl Reader {
     ) -> Result<Self, Fault> {
         words.reached(CrashPoint::ConsumerClaimed);
         for hold in 0..words.holds() {
-            // Release: the dead owner's reads come before the producer's writes, as in `release_entry`.
+            // Release: as in `release_entry`, for the dead owner's reads.
             words.held(consumer, hold).store(0, Release);
         }
         words.waiting(consumer).store(0, Relaxed);

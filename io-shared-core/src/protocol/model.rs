@@ -72,7 +72,7 @@ scenarios! {
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
-    a_new_producer_wakes_for_a_dead_ones_value: 3, deaths::unwoken, ProducerClaimed..=PutWoken;
+    a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 4, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;
 }

@@ -141,8 +141,12 @@ impl Region {
             last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };
-        let buffer =
-            || Buffer { sequence: word().read_by_its_writer(), length: word(), stamp: word(), payload: payload() };
+        let buffer = || Buffer {
+            sequence: word().read_by_its_writer(),
+            length: word(),
+            stamp: word(),
+            payload: payload(),
+        };
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Conflict::new(),
