@@ -28,6 +28,8 @@ mod layout;
 mod lock;
 pub mod message;
 pub mod mmap;
+#[cfg(test)]
+mod model;
 mod name;
 mod place;
 #[doc(hidden)]
