@@ -14,6 +14,8 @@
 //!
 //! A mutex is the same lock without readers: its writers do not look for any.
 
+#[cfg(test)]
+pub(crate) mod model;
 mod reader;
 mod writer;
 

@@ -69,6 +69,7 @@ impl Locker {
     ) -> Result<(), LockFault> {
         // Whoever dies here has written nothing.
         self.flip_awaiting(words);
+        words.reached(CrashPoint::WriterAwaits);
         let mut slots = first..words.slots();
         let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
         self.flip_awaiting(words);
