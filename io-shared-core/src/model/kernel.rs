@@ -1,9 +1,10 @@
 //! What the protocol asks of the kernel: a futex, and claims that outlive nobody. And one thing that
 //! the model asks of loom.
 
+use std::cell::RefCell;
+
 use loom::sync::{Mutex, MutexGuard};
 use loom::thread::{self, Thread, ThreadId};
-use std::cell::RefCell;
 
 /// Whoever is blocked, to be told together.
 #[derive(Default)]
@@ -171,19 +172,21 @@ impl Loads {
         })
     }
 
-    /// To be called before a load.
-    pub(crate) fn load(&self) {
+    /// Does `load`, a load of the word.
+    pub(crate) fn load<T>(&self, load: impl FnOnce() -> T) -> T {
         let me = self.me();
         self.own[me].pass();
+        let value = load();
         let since_store = &mut self.state.borrow_mut().since_store;
         since_store.retain(|&thread| thread != me);
         since_store.push(me);
+        value
     }
 
     /// To be called before a store or an exchange.
     pub(crate) fn store(&self) {
         let me = self.me();
-        // What came last loom remembers.
+        // What came last loom remembers, and what comes until the store.
         let mut forgotten = std::mem::take(&mut self.state.borrow_mut().since_store);
         forgotten.pop();
         forgotten

@@ -91,6 +91,7 @@ pub(crate) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
     impl Drop for Reset {
         fn drop(&mut self) {
             MUTANT.set(None);
+            OWED.set(false);
         }
     }
     MUTANT.set(mutant);

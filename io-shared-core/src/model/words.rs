@@ -32,8 +32,8 @@ macro_rules! word {
             #[track_caller]
             fn load(&self, order: Ordering) -> $T {
                 let place = Location::caller();
-                self.loads.iter().for_each(Loads::load);
-                let value = self.atom.load(mutant::order(place, Operation::Load, order));
+                let load = || self.atom.load(mutant::order(place, Operation::Load, order));
+                let value = self.loads.as_ref().map_or_else(load, |loads| loads.load(load));
                 if mutant::is(Mutant::Blind(place)) { 0 } else { value }
             }
 

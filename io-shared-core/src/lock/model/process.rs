@@ -130,8 +130,7 @@ impl LockWords for Process {
 
     fn wait_word(&self, low: u32, _until: u64) {
         self.sleep(&self.region.sleepers, || {
-            self.region.word_loads.load();
-            self.region.word.load(Relaxed) as u32 == low
+            self.region.word_loads.load(|| self.region.word.load(Relaxed)) as u32 == low
         });
     }
 
@@ -182,8 +181,7 @@ impl Word<u64> for LockWord {
             return 0;
         }
         if !mutant::is(Mutant::Repeated(place)) {
-            self.region.word_loads.load();
-            self.read.set(self.region.word.load(order));
+            self.read.set(self.region.word_loads.load(|| self.region.word.load(order)));
         }
         self.read.get()
     }

@@ -155,8 +155,7 @@ impl Words for Process {
 
     fn wait(&self, low: u32, _until: u64) {
         self.region.futex.wait(|| {
-            self.region.latest_loads.load();
-            self.region.latest.load(Relaxed) as u32 == low
+            self.region.latest_loads.load(|| self.region.latest.load(Relaxed)) as u32 == low
         });
     }
 
@@ -181,8 +180,7 @@ impl Word<u64> for LatestWord {
         let place = Location::caller();
         let order = mutant::order(place, Operation::Load, order);
         if !mutant::is(Mutant::Repeated(place)) {
-            self.region.latest_loads.load();
-            self.read.set(self.region.latest.load(order));
+            self.read.set(self.region.latest_loads.load(|| self.region.latest.load(order)));
         }
         self.read.get()
     }
