@@ -204,11 +204,7 @@ pub(super) struct Hold<'a> {
 impl<'a> Hold<'a> {
     /// Takes the lock, and says whether the content is dirty.
     #[inline]
-    pub(super) fn take(
-        handle: &'a mut Handle,
-        access: Access,
-        wait: Wait,
-    ) -> Result<(Self, bool)> {
+    pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;
         Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
     }
