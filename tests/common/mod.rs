@@ -45,23 +45,26 @@ impl Drop for TestName {
 
 /// Builds a program of the workspace in this test's profile, and says where it is.
 pub fn build(package: &str) -> PathBuf {
+    cargo_build(&["--package", package]).join(package)
+}
+
+/// Builds an example in this test's profile, and says where it is.
+pub fn build_example(example: &str) -> PathBuf {
+    cargo_build(&["--example", example]).join("examples").join(example)
+}
+
+fn cargo_build(what: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package]);
+    cargo.args(["build", "--quiet"]).args(what);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    let status = cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "{package} does not build");
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+    assert!(status.success(), "{what:?} does not build");
     // .../target/PROFILE/deps/TEST
     let test = std::env::current_exe().expect("a test has a path");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a test lies in deps");
-    profile.join(package)
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in deps");
+    profile.to_owned()
 }
 
 /// Waits until `condition` holds, for at most two seconds.
