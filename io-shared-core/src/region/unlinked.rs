@@ -179,7 +179,7 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
     };
     // Where there is no room for all of it, none is taken first.
     let free = nix::sys::statvfs::fstatvfs(file)
-        .map(|s| (s.blocks_available() as u64).saturating_mul(s.fragment_size() as u64));
+        .map(|s| s.blocks_available().saturating_mul(s.fragment_size()));
     // What is extended has a part already. Its blocks are of 512 bytes, whatever the file system's.
     let has = file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(512));
     let lacks = size.saturating_sub(has).saturating_sub(MARGIN);
