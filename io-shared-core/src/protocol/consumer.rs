@@ -42,7 +42,7 @@ impl Reader {
     ) -> Result<Self, Fault> {
         words.reached(CrashPoint::ConsumerClaimed);
         for hold in 0..words.holds() {
-            // Release: see `release`.
+            // Release: as in `release_entry`, for the dead owner's reads.
             words.held(consumer, hold).store(0, Release);
         }
         words.waiting(consumer).store(0, Relaxed);
@@ -188,8 +188,8 @@ impl Reader {
     pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
         words.waiting(self.consumer).store(1, Relaxed);
         words.reached(CrashPoint::SleepFlagged);
-        // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish, or
-        // we see its publish here.
+        // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish,
+        // or we see its publish here.
         words.fence(SeqCst);
         let word = words.latest().load(Relaxed);
         let last_seen = words.last_seen(self.consumer).load(Relaxed);

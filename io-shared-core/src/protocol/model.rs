@@ -5,7 +5,8 @@
 //! what is tried, `gate` the proof that each ordering is needed: weakened, it makes one of the
 //! scenarios fail. What the model covers, and what it cannot, is in `docs/PROOF.md`.
 //!
-//! To add a scenario, write a function and a line in [`SCENARIOS`].
+//! To add a scenario, write a function and a line in [`SCENARIOS`]. To look deeper for once, set
+//! `LOOM_MAX_PREEMPTIONS`.
 
 mod deaths;
 mod gate;
@@ -58,22 +59,22 @@ macro_rules! scenarios {
 
 scenarios! {
     a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
-    one_consumer_gets_whole_values_in_order: 3, scenarios::one_consumer;
-    a_buffer_that_is_held_is_not_written: 3, scenarios::held_buffer;
-    an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 3, scenarios::abandoned_buffer;
-    two_consumers_get_whole_values_in_order: 2, scenarios::two_consumers;
+    one_consumer_gets_whole_values_in_order: 5, scenarios::one_consumer;
+    a_buffer_that_is_held_is_not_written: 4, scenarios::held_buffer;
+    an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 4, scenarios::abandoned_buffer;
+    two_consumers_get_whole_values_in_order: 3, scenarios::two_consumers;
     a_sleeper_gets_the_last_value: 3, scenarios::one_sleeper;
     two_sleepers_get_the_last_value: 2, scenarios::two_sleepers;
-    a_guard_dropped_in_another_thread_frees_its_buffer_safely: 3, scenarios::two_holds;
-    an_observer_copies_no_torn_value: 3, scenarios::observer;
-    a_producer_in_step_makes_nobody_miss_a_value: 3, scenarios::in_step;
-    a_producer_that_lost_its_role_is_told_and_undoes_nothing: 3, scenarios::stale_producer;
+    a_guard_dropped_in_another_thread_frees_its_buffer_safely: 4, scenarios::two_holds;
+    an_observer_copies_no_torn_value: 4, scenarios::observer;
+    a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
+    a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
-    a_slice_ends_the_wait_on_a_dead_producer: 2, deaths::no_successor, ProducerClaimed..=PutWoken;
-    a_burial_robs_no_new_owner: 2, deaths::burial, BuryWon..=BuryCleared;
+    a_slice_ends_the_wait_on_a_dead_producer: 4, deaths::no_successor, ProducerClaimed..=PutWoken;
+    a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;
 }
 
 fn scenario(name: &str) -> &'static Scenario {
@@ -83,12 +84,11 @@ fn scenario(name: &str) -> &'static Scenario {
 impl Scenario {
     fn must_hold(&self) {
         let start = Instant::now();
-        let preemptions = std::env::var("BOUND").map_or(self.preemptions, |b| b.parse().unwrap());
+        let preemptions = loom::model::Builder::new().preemption_bound.unwrap_or(self.preemptions);
         match self.explore(preemptions) {
             Ok(executions) => println!(
-                "{}: at most {} preemptions, {executions} executions, {:.1} s",
+                "{}: at most {preemptions} preemptions, {executions} executions, {:.1} s",
                 self.name,
-                preemptions,
                 start.elapsed().as_secs_f64()
             ),
             Err(why) => panic!("{}: {why}", self.name),
@@ -114,6 +114,7 @@ impl Scenario {
             let Some(&times) = passes.get(point) else {
                 return Err(format!("the victim never passes {point:?}"));
             };
+            // Later passes leave nothing that the second does not.
             for before in 0..times.min(2) {
                 mutant::take_deaths();
                 executions += self.execute(Some((*point, before)), preemptions)?;

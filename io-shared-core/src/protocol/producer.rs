@@ -32,7 +32,7 @@ impl Publisher {
             let raised = Latest { epoch: latest.epoch + 1, ..latest }.pack();
             // Never a plain store: a predecessor that lost its claim unawares may publish just now,
             // and its value must not be undone. Relaxed: an exchange hands on what the publishes
-            // before it released, and this producer acquires it by the fence of its first scan.
+            // before it released, and this producer acquires it by the fence below.
             match words.latest().compare_exchange(word, raised, Relaxed, Relaxed) {
                 Ok(_) => {
                     words.reached(CrashPoint::EpochRaised);

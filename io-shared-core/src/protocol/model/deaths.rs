@@ -1,7 +1,8 @@
 //! What is tried while somebody is killed, at each crash point in turn.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::process::{Fate, Process, Running};
 use super::scenarios::{Audit, consume, produce, put, read};
@@ -28,16 +29,16 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     put(&producer, &mut publisher, 0).unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     // What the victim has had: a get that returned cannot be undone by its death.
-    let had = Arc::new(AtomicU64::new(0));
+    let had = Rc::new(Cell::new(0));
     let victim = {
-        let had = Arc::clone(&had);
+        let had = Rc::clone(&had);
         Process::new(&region, 1).run_victim(fate, move |me| {
             me.claim_consumer(0);
             let reader = Reader::take_over(me, 0, resumes).unwrap();
             loop {
                 match reader.hold(me, Which::Unseen).unwrap() {
                     Some(hold) => {
-                        had.store(hold.sequence, Relaxed);
+                        had.set(hold.sequence);
                         read(me, hold);
                         // A death while the user reads, as late as can be.
                         me.reached(CrashPoint::GetSeen);
@@ -62,7 +63,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     let reader = Reader::take_over(&me, 0, resumes).unwrap();
     assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
     let start = me.last_seen(0).load(Relaxed);
-    let had = had.load(Relaxed);
+    let had = had.get();
     if resumes {
         assert!(start >= had, "{had} was had, and would come again after {start}");
     }
@@ -75,7 +76,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
 }
 
 /// A producer that puts once, or dies.
-fn killed_producer(region: &Arc<Region>, fate: Fate) -> Running<()> {
+fn killed_producer(region: &Rc<Region>, fate: Fate) -> Running<()> {
     Process::new(region, 3).run_victim(fate, move |me| {
         me.claim_producer();
         let mut publisher = Publisher::take_over(me).unwrap();

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, Location};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
@@ -21,7 +21,7 @@ struct Killed;
 
 /// One process, or one more thread of it under the same number.
 pub(super) struct Process {
-    pub(super) region: Arc<Region>,
+    pub(super) region: Rc<Region>,
     number: u32,
     latest: LatestWord,
     victim: bool,
@@ -31,20 +31,20 @@ pub(super) struct Process {
 
 /// `latest`, as one process sees it.
 pub(super) struct LatestWord {
-    region: Arc<Region>,
+    region: Rc<Region>,
     read: Cell<u64>,
     published: Cell<bool>,
 }
 
 impl Process {
-    pub(super) fn new(region: &Arc<Region>, number: u32) -> Self {
+    pub(super) fn new(region: &Rc<Region>, number: u32) -> Self {
         let latest = LatestWord {
-            region: Arc::clone(region),
+            region: Rc::clone(region),
             read: Cell::new(0),
             published: Cell::new(false),
         };
         Self {
-            region: Arc::clone(region),
+            region: Rc::clone(region),
             number,
             latest,
             victim: false,

@@ -1,6 +1,6 @@
 //! What is tried while nobody dies.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::process::{Fate, Process};
@@ -99,14 +99,14 @@ pub(super) fn read(me: &Process, hold: Hold) -> u64 {
     sender
 }
 
-pub(super) fn produce(region: &Arc<Region>) -> (Process, Publisher) {
+pub(super) fn produce(region: &Rc<Region>) -> (Process, Publisher) {
     let me = Process::new(region, 0);
     me.claim_producer();
     let publisher = Publisher::take_over(&me).unwrap();
     (me, publisher)
 }
 
-pub(super) fn consume(region: &Arc<Region>, consumer: usize) -> (Process, Reader) {
+pub(super) fn consume(region: &Rc<Region>, consumer: usize) -> (Process, Reader) {
     let me = Process::new(region, 1 + consumer as u32);
     me.claim_consumer(consumer);
     let reader = Reader::take_over(&me, consumer, false).unwrap();

@@ -1,7 +1,7 @@
 //! The shared words of a slot, made of loom's atomics.
 
 use std::panic::Location;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, Relaxed};
 
 use loom::cell::UnsafeCell;
@@ -128,7 +128,7 @@ pub(super) struct Region {
 }
 
 impl Region {
-    pub(super) fn new(shape: Shape) -> Arc<Self> {
+    pub(super) fn new(shape: Shape) -> Rc<Self> {
         let word = || Shared::new(AtomicU64::new(0));
         let flag = || Shared::new(AtomicU8::new(0));
         let payload = || match shape.copied {
@@ -141,9 +141,13 @@ impl Region {
             last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };
-        let buffer =
-            || Buffer { sequence: word(), length: word(), stamp: word(), payload: payload() };
-        Arc::new(Self {
+        let buffer = || Buffer {
+            sequence: word().read_by_its_writer(),
+            length: word(),
+            stamp: word(),
+            payload: payload(),
+        };
+        Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Conflict::new(),
             fences: Conflict::new(),
