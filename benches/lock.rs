@@ -4,6 +4,8 @@
 //! Each round measures every case once, so that a change of the machine's speed hits all of them.
 //! Ratios are of medians; in brackets are the least and the most of all rounds.
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Mutex;
@@ -23,10 +25,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(
-        name: impl Into<String>,
-        call: impl FnMut() -> Result<(), Box<dyn Error>> + 'a,
-    ) -> Self {
+    fn new(name: impl Into<String>, call: impl FnMut() -> Result<(), Box<dyn Error>> + 'a) -> Self {
         Self { name: name.into(), call: Box::new(call), nanoseconds: Vec::new() }
     }
 

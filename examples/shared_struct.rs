@@ -35,8 +35,8 @@ fn main() -> Result<()> {
 fn session(mut shared: UnsafeSharedMmap) -> Result<()> {
     for line in std::io::stdin().lines() {
         if let Some(bar) = line?.strip_prefix("bar = ") {
-            let foo: Foo = shared.load()?;
-            shared.store(&Foo { bar: bar.parse()?, ..foo })?;
+            let now: Foo = shared.load()?;
+            shared.store(&Foo { bar: bar.parse()?, ..now })?;
         }
         println!("{:?}", shared.load::<Foo>()?);
     }

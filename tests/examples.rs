@@ -1,5 +1,11 @@
 //! The short examples, run as the README says; `ros_pipeline` has tests of its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::process::Command;
@@ -44,8 +50,7 @@ fn npy_in_shm_saves_an_array_that_another_process_loads() {
 
 #[test]
 fn pass_descriptor_hands_a_channel_to_a_child_and_over_a_socket() {
-    let lines = |how: &str| {
-        format!("{how}: a second producer is refused: true\n{how}: got 31337\n")
-    };
+    let lines =
+        |how: &str| format!("{how}: a second producer is refused: true\n{how}: got 31337\n");
     assert_eq!(output_of("pass_descriptor"), lines("inherited") + &lines("received"));
 }

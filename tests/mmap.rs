@@ -1,5 +1,11 @@
 //! Shared bytes used like files, against what Python's `mmap.mmap` does, call by call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
@@ -48,7 +54,10 @@ fn behaves_like_a_file(file: &mut (impl Read + Write + Seek)) {
     let error = file.write(b"abc").unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
     assert!(error.to_string().contains("3 bytes at 30 are not within its 32 bytes (2 would be)"));
-    assert_eq!(kind_in(Err::<(), _>(error)), ErrorKind::OutOfBounds { at: 30, length: 3, size: 32 });
+    assert_eq!(
+        kind_in(Err::<(), _>(error)),
+        ErrorKind::OutOfBounds { at: 30, length: 3, size: 32 }
+    );
     assert_eq!(file.stream_position().unwrap(), 30);
     file.read_exact(&mut start[..2]).unwrap();
     assert_eq!(&start[..2], [0, 0]);
@@ -264,7 +273,10 @@ fn an_empty_or_short_object_is_an_error_and_no_bus_error() {
     assert_eq!(*error.kind(), ErrorKind::TooShort { needed: 12, found: 8 });
     let error = extended.store(&[0i32; 3]).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::TooShort { needed: 12, found: 8 });
-    assert_eq!(UnsafeSharedMmap::file(&*path).open().unwrap().load::<[i32; 2]>().unwrap(), [42, 98]);
+    assert_eq!(
+        UnsafeSharedMmap::file(&*path).open().unwrap().load::<[i32; 2]>().unwrap(),
+        [42, 98]
+    );
     // What is long enough is not cut.
     assert_eq!(UnsafeSharedMmap::file(&*path).size(4).extend(true).open().unwrap().len(), 8);
     assert!(matches!(

@@ -20,7 +20,7 @@ mod later {
 
     #[derive(Clone, Copy, Message)]
     #[repr(C)]
-    pub struct Pose {
+    pub(crate) struct Pose {
         pub x: f32,
         pub intensity: u16,
         pub _pad: u16,

@@ -1,5 +1,11 @@
 //! `docs/ORIGINALS.md` and `docs/LOCKS.md` name tests that exist.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 use std::path::Path;
 
 /// Everything in backquotes in the last column of the page's tables, whose head is `test`.

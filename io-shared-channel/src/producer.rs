@@ -33,7 +33,7 @@ pub struct Producer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        let slot = open::<T>(&options, options.spec::<T>()?)?;
+        let slot = open(&options, options.spec::<T>()?)?;
         Ok(Self {
             slot,
             options,
@@ -241,7 +241,7 @@ impl<T: Message + ?Sized> Producer<T> {
             holds: u32::try_from(self.slot.holds()).ok(),
             ..self.options.spec::<T>()?
         };
-        self.slot = open::<T>(&self.options, spec)?;
+        self.slot = open(&self.options, spec)?;
         Ok(())
     }
 }
@@ -272,7 +272,7 @@ impl<T: Message> Producer<T> {
     }
 }
 
-fn open<T: Message + ?Sized>(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
+fn open(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
     let mut slot = Slot::producing(&options.place()?, &spec)?;
     slot.set_stamps(options.stamps);
     Ok(slot)

@@ -3,6 +3,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "as in a crate of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it is for tests"
+)]
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -72,10 +78,7 @@ fn cargo_build(what: &[&str]) -> PathBuf {
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(2),
-            "not within 2 s: {what}"
-        );
+        assert!(started.elapsed() < Duration::from_secs(2), "not within 2 s: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,8 +1,8 @@
 //! Writing alone: acquire, wait for the readers to leave, release.
 
 use super::{
-    AWAITING, Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release, SeqCst,
-    WAITING, Word, is_over, owner, slice_end,
+    AWAITING, Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release,
+    SeqCst, WAITING, Word, is_over, owner, slice_end,
 };
 
 impl Locker {

@@ -238,11 +238,7 @@ impl<'a> Hold<'a> {
     // Always inlined, as are its callers: put together in memory and read back in one piece, what it
     // returns costs as much as an atomic exchange.
     #[inline(always)]
-    pub(super) fn take(
-        handle: &'a mut Handle,
-        access: Access,
-        wait: Wait,
-    ) -> Result<(Self, bool)> {
+    pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;
         Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
     }

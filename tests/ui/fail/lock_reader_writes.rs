@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use io_shared::mmap::BytesMut;
 use io_shared::RwSharedMmap;
+use io_shared::mmap::BytesMut;
 
 fn main() {
     let mut shared = RwSharedMmap::named("/x").size(15).open().unwrap();
