@@ -269,7 +269,8 @@ impl fmt::Display for Error {
             }
             ErrorKind::NotFound => write!(
                 f,
-                "{name} does not exist: start its producer, or wait for it with a longer .open_timeout()"
+                "{name} does not exist: start the program that creates it, wait for it with a longer \
+                 .open_timeout(), or say how large it is to have it created (.size(), .capacity())"
             ),
             ErrorKind::NotARegion { found } => write!(
                 f,
@@ -311,7 +312,8 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Replaced => write!(
                 f,
-                "{name} was removed or replaced: open it again, or ask for that with .reopen(true)"
+                "{name} was removed or replaced: open it again (a channel's handle does so by itself \
+                 with .reopen(true))"
             ),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: waited {after:?} in vain for {waiting_for}")
@@ -351,6 +353,9 @@ impl fmt::Display for Error {
                 "{name}: a writer died in the middle, so its content may be half-written: take the \
                  guard out of the error, repair the content, and call mark_consistent()"
             ),
+            ErrorKind::OutOfBounds { at, length: 0, size } => {
+                write!(f, "{name}: position {at} is not within its {size} bytes")
+            }
             ErrorKind::OutOfBounds { at, length, size } => write!(
                 f,
                 "{name}: {length} bytes at {at} are not within its {size} bytes ({} would be): \
@@ -379,12 +384,12 @@ impl fmt::Display for Error {
             ErrorKind::NoSpace { needed, directory } => write!(
                 f,
                 "{name}: no room for {needed} bytes in {directory}: free some, ask for a smaller \
-                 .capacity(), or enlarge it (in a container, start it with a larger --shm-size)"
+                 .capacity() or .size(), or enlarge it (in a container, start it with a larger --shm-size)"
             ),
             ErrorKind::FileSizeLimit { needed, limit } => write!(
                 f,
                 "{name}: {needed} bytes are more than this process's file size limit of {limit}: \
-                 raise it (ulimit -f), or ask for a smaller .capacity()"
+                 raise it (ulimit -f), or ask for a smaller .capacity() or .size()"
             ),
             ErrorKind::NotOwner => write!(
                 f,

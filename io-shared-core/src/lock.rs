@@ -9,10 +9,10 @@
 //! What must stay true:
 //! - At most one living handle is named by the lock word, and while it is past its wait for the
 //!   readers no reading flag of a living handle is up with its guard given out.
-//! - The dirty flag goes up before a dead writer's lock is given to anybody, and goes down only by
-//!   [`Locker::mark_consistent`].
+//! - The dirty flag goes up before the lock of a writer that may have written is given to anybody,
+//!   and goes down only by [`Locker::mark_consistent`].
 //!
-//! A mutex is the same lock without readers.
+//! A mutex is the same lock without readers: its writers do not look for any.
 
 mod reader;
 mod writer;
@@ -35,7 +35,8 @@ pub(crate) trait LockWords {
     fn slots(&self) -> usize;
     /// | bits | field | |
     /// |---|---|---|
-    /// | 32..64 | - | 0 |
+    /// | 33..64 | - | 0 |
+    /// | 32 | awaiting | the owner sleeps for readers to leave: it has written nothing |
     /// | 31 | waiting | somebody may sleep on this word |
     /// | 10..31 | incarnation | how often the owner's slot was claimed, so that a new owner of the slot is not taken for a dead one |
     /// | 0..10 | owner | 0: free; n: slot n - 1 writes, or waits for the readers to leave |
@@ -48,6 +49,14 @@ pub(crate) trait LockWords {
     /// 0: consistent; 1: a writer died, or panicked, in the middle.
     fn dirty(&self) -> &Self::Dirty;
 
+    /// Whether handles read together. If not, a writer has nobody to wait for.
+    fn has_readers(&self) -> bool {
+        true
+    }
+    /// Whether the region was removed or replaced: looked at before a sleep.
+    fn is_gone(&self) -> bool {
+        false
+    }
     fn fence(&self, order: std::sync::atomic::Ordering);
     fn wait_word(&self, low: u32, until: u64);
     fn wake_word(&self);
@@ -62,6 +71,7 @@ pub(crate) trait LockWords {
 
 const FREE: u64 = 0;
 const WAITING: u64 = 1 << 31;
+const AWAITING: u64 = 1 << 32;
 const OWNER_BITS: u32 = 10;
 const OWNER: u64 = (1 << OWNER_BITS) - 1;
 const INCARNATION: u64 = (1 << 21) - 1;
@@ -73,6 +83,8 @@ pub(crate) enum LockFault {
     Blocked,
     /// This handle has the lock already.
     WouldDeadlock,
+    /// The region was removed or replaced while this handle waited.
+    Gone,
     Corrupt(&'static str),
 }
 
@@ -156,7 +168,10 @@ impl Locker {
     }
 
     /// Sleeps until the word changes from `seen`, which has an owner, or for a slice.
-    fn wait<W: LockWords>(&self, words: &W, seen: u64, until: u64) {
+    fn wait<W: LockWords>(&self, words: &W, seen: u64, until: u64) -> Result<(), LockFault> {
+        if words.is_gone() {
+            return Err(LockFault::Gone);
+        }
         // Relaxed: the bit carries no data; its owner's release reads it in the same word.
         if seen & WAITING != 0
             || words.word().compare_exchange(seen, seen | WAITING, Relaxed, Relaxed).is_ok()
@@ -164,6 +179,7 @@ impl Locker {
             words.reached(CrashPoint::LockWaiting);
             words.wait_word((seen | WAITING) as u32, until.min(slice_end()));
         }
+        Ok(())
     }
 }
 
@@ -177,10 +193,12 @@ fn is_over(until: u64) -> bool {
 }
 
 trait ReplaceDead: LockWords {
-    /// Puts `new` in the place of a dead owner's word, and raises the dirty flag before. The caller
-    /// has the dead owner's claim.
+    /// Puts `new` in the place of a dead owner's word, and raises the dirty flag before, unless it
+    /// waited for readers. The caller has the dead owner's claim.
     fn replace_dead(&self, dead: u64, new: u64) -> Result<(), u64> {
-        self.dirty().store(1, Relaxed);
+        if dead & AWAITING == 0 {
+            self.dirty().store(1, Relaxed);
+        }
         self.reached(CrashPoint::OwnerDirty);
         // Acquire: what the dead owner wrote; the kernel's lock orders it anyhow. Release: the
         // dirty flag, for whoever takes the lock next.

@@ -39,7 +39,7 @@ pub enum Place {
 }
 
 /// File systems on which mappings or locks are not shared between all who use a file.
-const REMOTE: [(i64, &str); 10] = [
+const REMOTE: [(i64, &str); 11] = [
     (0x6969, "NFS"),
     (0x6573_5546, "FUSE"),
     (0xFF53_4D42, "CIFS"),
@@ -48,6 +48,7 @@ const REMOTE: [(i64, &str); 10] = [
     (0x0102_1997, "9P"),
     (0x00C3_6400, "Ceph"),
     (0x5346_414F, "AFS"),
+    (0x6B41_4653, "AFS"),
     (0x7461_636f, "OCFS2"),
     (0x0BD0_0BD0, "Lustre"),
 ];
@@ -85,14 +86,15 @@ impl Place {
             Self::File(path) => open_path(path, access),
             Self::Anonymous => return Ok(None),
             Self::Descriptor(descriptor) => {
-                return reopen(descriptor, access).map(Some).map_err(|errno| match errno {
-                    Errno::ENOENT => self.error(ErrorKind::Unsupported {
-                        what: "a descriptor from elsewhere shares its locks with its sender, and \
-                               without /proc it cannot be opened anew"
-                            .into(),
-                    }),
-                    errno => Error::system(self, "open", errno),
-                });
+                // Opened anew: a descriptor from elsewhere shares its locks with its sender, and the
+                // same claim would succeed twice.
+                let opened = reopen(descriptor, access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
+                if opened.as_ref().is_err_and(|errno| *errno == Errno::ENOENT) {
+                    let what = "without /proc a descriptor cannot be opened anew, and without that \
+                                it would share its locks with its sender";
+                    return Err(self.error(ErrorKind::Unsupported { what: what.into() }));
+                }
+                opened
             }
         };
         match opened {
@@ -125,7 +127,7 @@ impl Place {
 
     /// Refuses files whose mappings or locks other machines would not see.
     pub(crate) fn check_file_system(&self, file: &File) -> Result<()> {
-        let Self::File(_) = self else { return Ok(()) };
+        let (Self::File(_) | Self::Descriptor(_)) = self else { return Ok(()) };
         let kind = fstatfs(file).map_err(|e| Error::system(self, "fstatfs", e))?.filesystem_type();
         match REMOTE.iter().find(|(number, _)| kind.0 as i64 == *number) {
             None => Ok(()),

@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+pub(crate) use found::refuse_region;
 pub(crate) use open::{Side, attach};
 pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
@@ -219,11 +220,13 @@ impl Region {
         }
     }
 
+    #[inline]
     fn in_header(&self, offset: u64) -> *mut u8 {
         // SAFETY: callers pass offsets of the layout, which the mapping covers.
         unsafe { self.header.as_mut_ptr().add(offset as usize) }
     }
 
+    #[inline]
     fn in_consumer(&self, slot: usize, offset: u64) -> *mut u8 {
         assert!(slot < self.layout.consumers as usize, "a slot of this region");
         let start = u64::from(self.layout.consumers_offset) + slot as u64 * layout::BLOCK;

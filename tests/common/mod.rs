@@ -2,10 +2,17 @@
 //! workspace.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(unreachable_pub, reason = "as in a crate of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it is for tests"
+)]
 
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -74,18 +81,27 @@ pub(crate) fn descriptors_of(name: &TestName) -> usize {
 }
 
 /// Builds a program of the workspace in this test's profile, and says where it is.
-pub(crate) fn build(package: &str) -> PathBuf {
+pub fn build(package: &str) -> PathBuf {
+    cargo_build(&["--package", package]).join(package)
+}
+
+/// Builds an example in this test's profile, and says where it is.
+pub fn build_example(example: &str) -> PathBuf {
+    cargo_build(&["--example", example]).join("examples").join(example)
+}
+
+fn cargo_build(what: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package]);
+    cargo.args(["build", "--quiet"]).args(what);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
-    assert!(status.success(), "{package} does not build");
+    assert!(status.success(), "{what:?} does not build");
     // .../target/PROFILE/deps/TEST
     let test = std::env::current_exe().expect("a test has a path");
     let profile = test.parent().and_then(Path::parent).expect("a test lies in deps");
-    profile.join(package)
+    profile.to_owned()
 }
 
 /// Waits until `condition` holds, for at most two seconds.
@@ -96,4 +112,136 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(started.elapsed() < Duration::from_secs(2), "not within 2 s: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A file of this test alone, on the disk that the tests are built on; it goes with this.
+pub struct TestFile(PathBuf);
+
+impl TestFile {
+    pub fn new(what: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        Self(directory.join(format!("{what}-{}-{count}", std::process::id())))
+    }
+}
+
+impl std::ops::Deref for TestFile {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TestFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Another process: this test binary, running one of its ignored tests as a role.
+pub struct Peer {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+const ARGUMENTS: &str = "IO_SHARED_TEST_PEER";
+const MARK: &str = ">> ";
+
+impl Peer {
+    pub fn start(role: &str, arguments: &[&str]) -> Self {
+        Self::start_on(role, arguments, Stdio::piped())
+    }
+
+    /// With its standard input on a descriptor.
+    pub fn start_on(role: &str, arguments: &[&str], stdin: Stdio) -> Self {
+        let program = std::env::current_exe().expect("a test has a path");
+        Self::spawn(Command::new(program), role, arguments, stdin)
+    }
+
+    /// By another program, which executes it.
+    pub fn start_under(prefix: &[&str], role: &str, arguments: &[&str]) -> Self {
+        let [program, rest @ ..] = prefix else { panic!("a program") };
+        let mut command = Command::new(program);
+        command.args(rest).arg(std::env::current_exe().expect("a test has a path"));
+        Self::spawn(command, role, arguments, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, role: &str, arguments: &[&str], stdin: Stdio) -> Self {
+        let mut child = command
+            .args(["--exact", role, "--ignored", "--nocapture", "--test-threads=1"])
+            .env(ARGUMENTS, arguments.join("\n"))
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a test runs");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Self { child, lines }
+    }
+
+    /// What the peer told next.
+    #[track_caller]
+    pub fn hear(&mut self) -> String {
+        loop {
+            let line = self.lines.next().expect("the peer still speaks").expect("it is text");
+            if let Some((_, told)) = line.split_once(MARK) {
+                return told.to_owned();
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, told: &str) {
+        assert_eq!(self.hear(), told);
+    }
+
+    pub fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("it is piped");
+        writeln!(stdin, "{line}").expect("the peer listens");
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, signal).expect("the peer is ours");
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the peer is ours");
+        self.child.wait().expect("the peer is ours");
+    }
+
+    /// Waits until the peer has ended well.
+    #[track_caller]
+    pub fn end(mut self) {
+        drop(self.child.stdin.take());
+        for _ in self.lines.by_ref() {}
+        assert!(self.child.wait().expect("the peer is ours").success());
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In a peer: the arguments that it was started with; `None` if somebody runs the ignored tests.
+pub fn arguments() -> Option<Vec<String>> {
+    let arguments = std::env::var(ARGUMENTS).ok()?;
+    Some(arguments.split('\n').map(str::to_owned).collect())
+}
+
+/// In a peer: tells the test something.
+pub fn tell(line: &str) {
+    println!("{MARK}{line}");
+}
+
+/// In a peer: waits for the test to tell something.
+pub fn hear() -> String {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("stdin is a pipe");
+    line.trim_end().to_owned()
 }

@@ -33,7 +33,7 @@ impl Locker {
             if is_over(until) {
                 return Err(LockFault::Blocked);
             }
-            self.wait(words, seen, until);
+            self.wait(words, seen, until)?;
         }
     }
 

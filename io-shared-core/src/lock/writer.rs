@@ -1,8 +1,8 @@
 //! Writing alone: acquire, wait for the readers to leave, release.
 
 use super::{
-    Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release, SeqCst,
-    WAITING, Word, is_over, owner, slice_end,
+    AWAITING, Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release,
+    SeqCst, WAITING, Word, is_over, owner, slice_end,
 };
 
 impl Locker {
@@ -16,7 +16,9 @@ impl Locker {
             self.lock_contended(words, until)?;
         }
         words.reached(CrashPoint::WriterOwns);
-        self.await_readers(words, until)?;
+        if words.has_readers() {
+            self.await_readers(words, until)?;
+        }
         words.reached(CrashPoint::WriterAlone);
         Ok(())
     }
@@ -39,7 +41,7 @@ impl Locker {
             if is_over(until) {
                 return Err(LockFault::Blocked);
             }
-            self.wait(words, seen, until);
+            self.wait(words, seen, until)?;
         }
     }
 
@@ -51,10 +53,37 @@ impl Locker {
         for slot in 0..words.slots() {
             // Acquire: what the reader read, it has read before we write.
             if words.reading(slot).load(Acquire) != 0 {
-                self.await_reader(words, slot, until).inspect_err(|_| self.unlock(words))?;
+                return self.await_readers_from(words, slot, until);
             }
         }
         Ok(())
+    }
+
+    #[cold]
+    fn await_readers_from<W: LockWords>(
+        &self,
+        words: &W,
+        first: usize,
+        until: u64,
+    ) -> Result<(), LockFault> {
+        // Whoever dies here has written nothing.
+        self.flip_awaiting(words);
+        let mut slots = first..words.slots();
+        let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
+        self.flip_awaiting(words);
+        left.inspect_err(|_| self.unlock(words))
+    }
+
+    fn flip_awaiting<W: LockWords>(&self, words: &W) {
+        // Relaxed: others look at the bit only after they have won the claim that a death gave up,
+        // which comes after all of this.
+        let mut seen = words.word().load(Relaxed);
+        while (seen ^ self.mark) & !(WAITING | AWAITING) == 0 {
+            match words.word().compare_exchange(seen, seen ^ AWAITING, Relaxed, Relaxed) {
+                Ok(_) => break,
+                Err(moved) => seen = moved,
+            }
+        }
     }
 
     #[cold]
@@ -64,16 +93,17 @@ impl Locker {
         slot: usize,
         until: u64,
     ) -> Result<(), LockFault> {
-        if slot == self.slot {
-            return Err(LockFault::WouldDeadlock);
-        }
         while words.reading(slot).load(Acquire) != 0 {
-            if words.win_slot(slot) {
+            if slot == self.slot {
+                return Err(LockFault::WouldDeadlock);
+            } else if words.win_slot(slot) {
                 words.reached(CrashPoint::ReaderBuryWon);
                 words.reading(slot).store(0, Release);
                 words.unwin_slot(slot);
             } else if is_over(until) {
                 return Err(LockFault::Blocked);
+            } else if words.is_gone() {
+                return Err(LockFault::Gone);
             } else {
                 words.wait_reading(slot, until.min(slice_end()));
             }

@@ -8,6 +8,22 @@ use memchr::memmem;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reading locked bytes like a file. The position belongs to the handle, and outlives the guard.
+///
+/// # Examples
+/// ```
+/// use std::io::Write;
+///
+/// use io_shared_core::SharedMmap;
+/// use io_shared_core::mmap::Bytes;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut shared = SharedMmap::anonymous().size(16).open()?;
+/// shared.lock()?.write_all(b"one two one")?;
+/// let mut guard = shared.lock()?;
+/// assert_eq!(guard.read_byte(), Some(0)); // behind what was written
+/// assert_eq!((guard.find(b"one", ..), guard.rfind(b"one", ..)), (Some(0), Some(8)));
+/// assert_eq!(guard.find(b"one", 1..10), None); // it would end at 11
+/// # Ok(()) }
+/// ```
 pub trait Bytes: Read + BufRead + Seek {
     /// All of them.
     fn as_bytes(&self) -> &[u8];
@@ -37,6 +53,22 @@ pub trait Bytes: Read + BufRead + Seek {
 }
 
 /// Writing locked bytes like a file. What does not fit is not written at all.
+///
+/// # Examples
+/// ```
+/// use std::io::Write;
+///
+/// use io_shared_core::SharedMmap;
+/// use io_shared_core::mmap::{Bytes, BytesMut};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut shared = SharedMmap::anonymous().size(6).open()?;
+/// let mut guard = shared.lock()?;
+/// guard.write_all(b"abcd")?;
+/// assert!(guard.write_all(b"efg").is_err()); // 3 bytes, and room for 2
+/// guard.move_within(2, 0, 4)?;
+/// assert_eq!(guard.as_bytes(), b"ababcd");
+/// # Ok(()) }
+/// ```
 pub trait BytesMut: Bytes + Write {
     /// All of them.
     fn as_bytes_mut(&mut self) -> &mut [u8];
@@ -54,9 +86,9 @@ pub trait BytesMut: Bytes + Write {
     fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()>;
 }
 
-/// The part of `bytes` that `range` names, cut to what there is, and where it starts.
-pub(super) fn part(bytes: &[u8], range: impl RangeBounds<u64>) -> (usize, &[u8]) {
-    let size = bytes.len() as u64;
+/// `range`, cut to `size`.
+pub(super) fn cut(size: usize, range: &impl RangeBounds<u64>) -> std::ops::Range<usize> {
+    let size = size as u64;
     let start = match range.start_bound() {
         Bound::Included(start) => *start,
         Bound::Excluded(start) => start.saturating_add(1),
@@ -67,18 +99,19 @@ pub(super) fn part(bytes: &[u8], range: impl RangeBounds<u64>) -> (usize, &[u8])
         Bound::Excluded(end) => *end,
         Bound::Unbounded => size,
     };
-    let (start, end) = (start.min(size) as usize, end.min(size) as usize);
-    (start, bytes.get(start..end).unwrap_or_default())
+    let end = end.min(size);
+    start.min(end) as usize..end as usize
 }
 
-pub(super) fn find(
+fn find(
     bytes: &[u8],
     needle: &[u8],
     range: impl RangeBounds<u64>,
     search: impl Fn(&[u8], &[u8]) -> Option<usize>,
 ) -> Option<u64> {
-    let (start, part) = part(bytes, range);
-    search(part, needle).map(|at| (start + at) as u64)
+    let range = cut(bytes.len(), &range);
+    let start = range.start;
+    search(bytes.get(range)?, needle).map(|at| (start + at) as u64)
 }
 
 /// Where `length` bytes at `at` lie, if they are within `size`.
@@ -102,7 +135,8 @@ pub(super) fn seek(name: &str, position: u64, to: SeekFrom, size: usize) -> Resu
         SeekFrom::Current(offset) => (position, offset),
     };
     let size = size as u64;
-    let out_of_bounds = ErrorKind::OutOfBounds { at: base, length: 0, size };
+    let at = base.saturating_add_signed(offset);
+    let out_of_bounds = ErrorKind::OutOfBounds { at, length: 0, size };
     base.checked_add_signed(offset)
         .filter(|at| *at <= size)
         .ok_or_else(|| Error::new(name, out_of_bounds))

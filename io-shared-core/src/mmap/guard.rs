@@ -13,6 +13,33 @@ use crate::place::Place;
 use crate::region::{self, Region, Role, Side, Spec, Watch};
 
 /// Why there is no guard, or none without a warning.
+///
+/// `?` turns it into an [`Error`], an `io::Error` or a boxed error, which gives the lock back. Who
+/// can repair the content takes the guard out:
+///
+/// # Examples
+/// ```
+/// use io_shared_core::Shared;
+/// use io_shared_core::mmap::LockError;
+/// # fn main() -> io_shared_core::Result<()> {
+/// # let name = &format!("/doc-owner-died-{}", std::process::id());
+/// let mut pair = Shared::<[i32; 2]>::open(name)?;
+/// # let mut dying = Shared::<[i32; 2]>::open(name)?;
+/// # std::mem::forget(dying.write()?);
+/// # drop(dying);
+/// // A program was killed between its two writes.
+/// match pair.write() {
+///     Ok(_) => unreachable!(),
+///     Err(LockError::OwnerDied(mut guard)) => {
+///         *guard = [0, 0];
+///         guard.mark_consistent();
+///     }
+///     Err(LockError::Failed(error)) => return Err(error),
+/// }
+/// assert_eq!(pair.get()?, [0, 0]);
+/// # Shared::<[i32; 2]>::remove(name)
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum LockError<G> {
     /// The lock was taken, but a writer died or panicked in the middle before: the content may be
@@ -145,6 +172,7 @@ impl Handle {
     fn refused(&self, fault: LockFault, wait: Wait) -> Error {
         self.region.error(match (fault, wait) {
             (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
+            (LockFault::Gone, _) => ErrorKind::Replaced,
             (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
             (LockFault::Blocked, Wait::For(after)) => {
                 ErrorKind::Timeout { after, waiting_for: "the lock".into() }
@@ -165,7 +193,9 @@ impl Handle {
     }
 
     pub(super) fn mark_consistent(&self) {
-        self.locker.mark_consistent(&self.region);
+        if !self.region.is_forked() {
+            self.locker.mark_consistent(&self.region);
+        }
     }
 
     /// As a panic passes through a writer's guard: it did not get to its end.
@@ -175,6 +205,7 @@ impl Handle {
         }
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.region.layout().capacity as usize
     }
@@ -183,6 +214,7 @@ impl Handle {
         self.region.as_fd()
     }
 
+    #[inline]
     pub(super) fn start(&self) -> *mut u8 {
         self.region.payload(0)
     }
@@ -203,7 +235,9 @@ pub(super) struct Hold<'a> {
 
 impl<'a> Hold<'a> {
     /// Takes the lock, and says whether the content is dirty.
-    #[inline]
+    // Always inlined, as are its callers: put together in memory and read back in one piece, what it
+    // returns costs as much as an atomic exchange.
+    #[inline(always)]
     pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;
         Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
@@ -221,11 +255,16 @@ impl Drop for Hold<'_> {
 }
 
 /// The bytes, for writing and reading, while nobody else reads or writes them.
+///
+/// It is a file ([`Read`], [`BufRead`], [`Write`], [`Seek`]) and a slice ([`Bytes::as_bytes`],
+/// [`BytesMut::as_bytes_mut`]). A write that does not fit writes nothing. A panic that passes
+/// through it marks the content dirty, as a death does.
 #[derive(Debug)]
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapGuard<'a>(Hold<'a>);
 
-/// The bytes, for reading, together with other readers.
+/// The bytes, for reading, together with other readers: a file ([`Read`], [`BufRead`], [`Seek`])
+/// and a slice ([`Bytes::as_bytes`]).
 #[derive(Debug)]
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapReadGuard<'a>(Hold<'a>);
@@ -237,6 +276,7 @@ pub(super) fn clean_or_dirty<G>(guard: G, dirty: bool) -> Guarded<G> {
     if dirty { Err(LockError::OwnerDied(guard)) } else { Ok(guard) }
 }
 
+#[inline]
 pub(super) fn lock(handle: &mut Handle, wait: Wait) -> Guarded<MmapGuard<'_>> {
     match Hold::take(handle, Access::Write, wait) {
         Ok((hold, dirty)) => clean_or_dirty(MmapGuard(hold), dirty),
@@ -244,6 +284,7 @@ pub(super) fn lock(handle: &mut Handle, wait: Wait) -> Guarded<MmapGuard<'_>> {
     }
 }
 
+#[inline]
 pub(super) fn read(handle: &mut Handle, wait: Wait) -> Guarded<MmapReadGuard<'_>> {
     match Hold::take(handle, Access::Read, wait) {
         Ok((hold, dirty)) => clean_or_dirty(MmapReadGuard(hold), dirty),
@@ -252,7 +293,8 @@ pub(super) fn read(handle: &mut Handle, wait: Wait) -> Guarded<MmapReadGuard<'_>
 }
 
 impl MmapGuard<'_> {
-    /// Says that the content is whole again after a writer died in the middle.
+    /// Says that the content is whole again after a writer died in the middle. Until then every
+    /// lock of it, by whomever, is [`LockError::OwnerDied`].
     pub fn mark_consistent(&self) {
         self.0.handle.mark_consistent();
     }

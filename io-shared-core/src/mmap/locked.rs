@@ -8,6 +8,7 @@ use super::guard::{self, Guarded, Handle, MmapGuard, MmapReadGuard, Wait};
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
+use crate::name::Name;
 use crate::region::Kind;
 
 /// Shared bytes under one lock: whoever has it reads and writes alone.
@@ -25,7 +26,7 @@ use crate::region::Kind;
 /// let mut line = String::new();
 /// shared.lock()?.read_line(&mut line)?;
 /// assert_eq!(line, "Hello, World!\n");
-/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())?;
+/// # SharedMmap::remove(name)?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -49,7 +50,7 @@ pub struct SharedMmap(Handle);
 /// assert_eq!(first.as_bytes()[..5], *b"Hello");
 /// assert_eq!(second.find(b"lo", ..), Some(3));
 /// # drop((first, second));
-/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())?;
+/// # RwSharedMmap::remove(name)?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -175,6 +176,19 @@ macro_rules! unlocked {
             /// Whether there are none.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
+            }
+
+            /// Removes what has that name in shared memory, like a file. Whoever uses it finds
+            /// [`Replaced`](crate::ErrorKind::Replaced).
+            ///
+            /// # Errors
+            /// [`NotFound`](crate::ErrorKind::NotFound),
+            /// [`NotOwner`](crate::ErrorKind::NotOwner),
+            /// [`NotARegion`](crate::ErrorKind::NotARegion) (what is not ours is left alone),
+            /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
+            /// [`System`](crate::ErrorKind::System).
+            pub fn remove(name: impl AsRef<str>) -> Result<()> {
+                crate::slot::remove(&Name::new(name.as_ref())?.into())
             }
 
             /// The name or place, as errors show it.

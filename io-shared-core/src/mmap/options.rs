@@ -29,7 +29,7 @@ pub trait Mmap: Sized {
 /// # let name = &format!("/doc-options-{}", std::process::id());
 /// let mut shared = SharedMmap::named(name).size("1M").mode(0o660).open()?;
 /// assert_eq!(shared.len(), 1 << 20);
-/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())?;
+/// # SharedMmap::remove(name)?;
 /// # Ok(()) }
 /// ```
 #[must_use = "shared bytes are opened by .open()"]
@@ -88,7 +88,19 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     /// Whether what is created here is removed with its last user (locked ones only: others do not
-    /// know who uses them). Default off.
+    /// know who uses them). If that one is killed, it is whoever opens it next that removes it, and
+    /// starts anew. Default off.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::SharedMmap;
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// # let name = &format!("/doc-ephemeral-{}", std::process::id());
+    /// let last = SharedMmap::named(name).size("1K").ephemeral(true).open()?;
+    /// drop(last);
+    /// assert!(SharedMmap::named(name).open().is_err());
+    /// # Ok(()) }
+    /// ```
     pub fn ephemeral(mut self, ephemeral: bool) -> Self {
         self.ephemeral = ephemeral;
         self
@@ -103,6 +115,20 @@ impl<M: Mmap> MmapOptions<M> {
 
     /// Whether an object without a header that is shorter than `size` is extended. Default off: it
     /// is [`ErrorKind::TooShort`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{ErrorKind, UnsafeSharedMmap};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("doc-extend-{}", std::process::id()));
+    /// std::fs::write(&path, "")?;
+    /// let error = UnsafeSharedMmap::file(&path).size(8).open().unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::TooShort { needed: 8, found: 0 });
+    /// let shared = UnsafeSharedMmap::file(&path).size(8).extend(true).open()?;
+    /// assert_eq!(shared.to_vec(..), [0; 8]);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(()) }
+    /// ```
     pub fn extend(mut self, extend: bool) -> Self {
         self.extend = extend;
         self

@@ -11,6 +11,7 @@ use super::guard::{Access, Guarded, Handle, Hold, LockError, Locked, Wait, clean
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
+use crate::name::Name;
 use crate::region::{Kind, Region};
 
 /// A value of type `T` that unrelated programs read and write, checked by field when it is opened.
@@ -26,7 +27,7 @@ use crate::region::{Kind, Region};
 /// here.write()?[0] = 42;
 /// there.update(|pair| pair[1] = pair[0] + 1)?;
 /// assert_eq!(here.get()?, [42, 43]);
-/// # io_shared_core::remove(&io_shared_core::Name::new(name)?.into())
+/// # Shared::<[i32; 2]>::remove(name)
 /// # }
 /// ```
 pub struct Shared<T: Message> {
@@ -154,6 +155,15 @@ impl<T: Message> Shared<T> {
     /// [`System`](crate::ErrorKind::System).
     pub fn flush(&self) -> Result<()> {
         self.handle.region.flush()
+    }
+
+    /// Removes the value of that name from shared memory, like a file. Whoever uses it finds
+    /// [`Replaced`](crate::ErrorKind::Replaced).
+    ///
+    /// # Errors
+    /// As for [`SharedMmap::remove`](super::SharedMmap::remove).
+    pub fn remove(name: impl AsRef<str>) -> Result<()> {
+        crate::slot::remove(&Name::new(name.as_ref())?.into())
     }
 
     /// The name or place, as errors show it.

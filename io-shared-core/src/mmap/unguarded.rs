@@ -75,6 +75,7 @@ impl Mmap for UnsafeSharedMmap {
 
 impl UnsafeSharedMmap {
     fn map(place: &Place, file: File, wanted: Option<u64>, extend: bool) -> Result<Self> {
+        region::refuse_region(place, &file)?;
         let metadata = file.metadata().map_err(|error| place.io_error("fstat", &error))?;
         let mut size = metadata.len();
         // Mapping more than there is would be SIGBUS at the first touch.
@@ -105,7 +106,15 @@ impl UnsafeSharedMmap {
     /// keeps it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::System`].
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::BadName`],
+    /// [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{ErrorKind, UnsafeSharedMmap};
+    /// let error = UnsafeSharedMmap::remove("/doc-not-there").unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// ```
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
         let place = Place::from(crate::name::Name::new(name.as_ref())?);
@@ -187,10 +196,21 @@ impl UnsafeSharedMmap {
     }
 
     /// A copy of the bytes in `range`, cut to what there is.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::io::Write;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut shared = io_shared_core::UnsafeSharedMmap::anonymous().size(5).open()?;
+    /// shared.write_all(b"Hello")?;
+    /// assert_eq!(shared.to_vec(1..3), b"el");
+    /// # Ok(()) }
+    /// ```
     pub fn to_vec(&self, range: impl RangeBounds<u64>) -> Vec<u8> {
-        let mut all = vec![0; self.len()];
-        copy_out(self.start(), &mut all);
-        bytes::part(&all, range).1.to_vec()
+        let range = bytes::cut(self.len(), &range);
+        let mut part = vec![0; range.len()];
+        copy_out(self.start().wrapping_add(range.start), &mut part);
+        part
     }
 
     /// The next byte; `None` at the end.
@@ -211,21 +231,32 @@ impl UnsafeSharedMmap {
     /// Appends the bytes up to and with the next line feed, or to the end, to `line`; gives how
     /// many they are.
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> usize {
-        let rest = self.to_vec(self.position..);
-        let end = memchr::memchr(b'\n', &rest).map_or(rest.len(), |at| at + 1);
-        line.extend_from_slice(rest.get(..end).unwrap_or_default());
-        self.position += end as u64;
-        end
+        let before = line.len();
+        // In growing pieces: a line is mostly short, and the rest may be long.
+        let mut piece = 128;
+        loop {
+            let bytes = self.to_vec(self.position..self.position + piece);
+            let end = memchr::memchr(b'\n', &bytes).map(|at| at + 1);
+            let length = end.unwrap_or(bytes.len());
+            line.extend_from_slice(bytes.get(..length).unwrap_or_default());
+            self.position += length as u64;
+            if end.is_some() || (bytes.len() as u64) < piece {
+                return line.len() - before;
+            }
+            piece = (piece * 2).min(1 << 16);
+        }
     }
 
     /// Where `needle` first is within `range`, in a copy of the bytes.
     pub fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
-        bytes::find(&self.to_vec(..), needle, range, memmem::find)
+        let start = bytes::cut(self.len(), &range).start as u64;
+        memmem::find(&self.to_vec(range), needle).map(|at| start + at as u64)
     }
 
     /// Where `needle` last is within `range`, in a copy of the bytes.
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
-        bytes::find(&self.to_vec(..), needle, range, memmem::rfind)
+        let start = bytes::cut(self.len(), &range).start as u64;
+        memmem::rfind(&self.to_vec(range), needle).map(|at| start + at as u64)
     }
 
     /// Copies `length` bytes from `from` to `to`, by way of a copy; the two may overlap.

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use super::{Spec, blocks};
 use crate::claim::{Claims, PATIENCE, Part};
 use crate::clock;
-use crate::error::{Error, Holder, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
 use crate::place::Place;
 use crate::schema::Schema;
@@ -108,9 +108,12 @@ impl Found {
             Some(own) if own.hash() != schema.hash() => own.differences(&schema),
             _ => Vec::new(),
         };
-        let slots = if spec.kind == Kind::Channel { "consumers" } else { "readers" };
+        let (slots, size) = match spec.kind {
+            Kind::Channel => ("consumers", "capacity"),
+            _ => ("readers", "size"),
+        };
         let options = [
-            ("capacity", layout.capacity, spec.capacity),
+            (size, layout.capacity, spec.capacity),
             (slots, layout.consumers.into(), spec.consumers.map(u64::from)),
             ("holds", layout.holds.into(), spec.holds.map(u64::from)),
         ];
@@ -201,6 +204,20 @@ impl Found {
             }
         }
         Ok(holders)
+    }
+}
+
+/// Refuses a region, to whoever would write to its bytes with no lock: others have references to
+/// them.
+pub(crate) fn refuse_region(place: &Place, file: &File) -> Result<()> {
+    let mut magic = [0; layout::MAGIC.len()];
+    match file.read_exact_at(&mut magic, 0) {
+        Ok(()) if magic == layout::MAGIC => Err(place.error(ErrorKind::Unsupported {
+            what: "it is an io-shared region, with a header and locks: open it as what it was \
+                   created as (a channel, a locked mmap or typed state)"
+                .into(),
+        })),
+        _ => Ok(()), // shorter, or something else
     }
 }
 

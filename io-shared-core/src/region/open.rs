@@ -65,7 +65,11 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 if let Some(attached) = New::make(place, role, spec, planned)?.link()? {
                     return Ok(attached);
                 }
-            } else if *role == Role::Producer && spec.open_timeout.is_none() {
+            } else if spec.kind == Kind::Channel
+                && (matches!(place, Place::Anonymous)
+                    || *role == Role::Producer && spec.open_timeout.is_none())
+            {
+                // Nobody else makes an anonymous one: it is not waited for.
                 return Err(create::no_capacity(place));
             } else {
                 while place.identity().is_none() {

@@ -79,10 +79,10 @@ impl Found {
             // written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
             let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file);
             if let Ok(head) = head.as_ref().map(MmapRaw::as_mut_ptr) {
+                let flag = head.wrapping_add(layout::RETIRED as usize);
                 // SAFETY: the mapping spans the flag, in a page that the header begins, and lives
                 // to the end of this closure.
-                let retired =
-                    unsafe { AtomicU8::from_ptr(head.wrapping_add(layout::RETIRED as usize)) };
+                let retired = unsafe { AtomicU8::from_ptr(flag) };
                 retired.store(1, Relaxed);
                 reached(CrashPoint::RemoveRetired);
                 futex::wake_all(head.wrapping_add(layout::LATEST as usize).cast());

@@ -138,6 +138,15 @@ impl Unlinked {
         match linked {
             Ok(()) => Ok(true),
             Err(Errno::EEXIST) => Ok(false),
+            // On a file system of another kind these would come from the open before.
+            Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
+                Err(self.place.error(ErrorKind::Unsupported {
+                    what:
+                        "this file system has no hard links, by which a region appears whole: use \
+                       another"
+                            .into(),
+                }))
+            }
             Err(errno) => Err(Error::system(&self.place, "linkat", errno)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
-use super::{Region, blocks, word8, word64};
+use super::{Kind, Region, blocks, word8, word64};
 use crate::claim::Part;
 use crate::crash_point::{self, CrashPoint};
 use crate::futex;
@@ -174,6 +174,15 @@ impl LockWords for Region {
     fn dirty(&self) -> &AtomicU8 {
         // SAFETY: in a lock's region this byte of the producer's block is the dirty flag.
         unsafe { word8(self, self.in_producer(blocks::DIRTY)) }
+    }
+
+    #[inline]
+    fn has_readers(&self) -> bool {
+        self.layout.kind != Kind::Mmap
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_replaced()
     }
 
     #[inline]

@@ -1,0 +1,460 @@
+//! Channels and locked bytes in files, in anonymous memory, and with their last user.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
+mod common;
+
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{Peer, TestFile, TestName, arguments, eventually, hear, tell};
+use io_shared::{Channel, ErrorKind, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
+use nix::sys::signal::Signal;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+const SECONDS: Duration = Duration::from_secs(2);
+
+/// Sends a descriptor over a socket.
+fn send(socket: &UnixStream, descriptor: BorrowedFd<'_>) {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor];
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(socket, &[IoSlice::new(b"x")], &mut control, SendFlags::empty()).unwrap();
+}
+
+/// Receives a descriptor over a socket.
+fn receive(socket: impl AsFd) -> OwnedFd {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let (mut byte, flags) = ([0], RecvFlags::CMSG_CLOEXEC);
+    recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut control, flags).unwrap();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
+            return descriptors.next().unwrap();
+        }
+    }
+    panic!("no descriptor came");
+}
+
+fn is_taken<T>(result: Result<T, io_shared::Error>) -> bool {
+    result.is_err_and(|error| matches!(error.kind(), ErrorKind::RoleTaken { .. }))
+}
+
+fn copy_of(descriptor: Option<BorrowedFd<'_>>) -> OwnedFd {
+    descriptor.expect("it has no name").try_clone_to_owned().unwrap()
+}
+
+/// What another process finds that was given the descriptor of the test's anonymous channel, in
+/// which the test is the producer.
+fn use_descriptor(descriptor: &OwnedFd) {
+    let open = || Channel::<u64>::from_fd(descriptor.try_clone().unwrap());
+    // The same open file description, twice over: the claim succeeds not even once.
+    assert!(is_taken(open().producer()));
+    assert!(is_taken(open().producer()));
+    let mut consumer = open().consumer().unwrap();
+    assert!(matches!(open().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 1);
+    tell("got 1");
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 2);
+    tell("got 2");
+    // When the test has given up its role, it can be had.
+    eventually("the role is free", || match open().producer() {
+        Ok(mut producer) => producer.put(&3).is_ok(),
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
+            false
+        }
+    });
+    tell("put 3");
+}
+
+#[test]
+#[ignore = "a role"]
+fn peer() {
+    let Some(arguments) = arguments() else { return };
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["put", path, value] => {
+            let mut producer = Channel::<u64>::file(path).producer().unwrap();
+            producer.put(&value.parse().unwrap()).unwrap();
+        }
+        ["inherit"] => use_descriptor(&std::io::stdin().as_fd().try_clone_to_owned().unwrap()),
+        ["receive"] => use_descriptor(&receive(std::io::stdin())),
+        ["ephemeral", name] => {
+            let mut producer = Channel::<u64>::named(*name).ephemeral(true).producer().unwrap();
+            producer.put(&7).unwrap();
+            let mut bytes =
+                SharedMmap::named(format!("{name}-m")).size(8).ephemeral(true).open().unwrap();
+            bytes.lock().unwrap().write_all(b"x").unwrap();
+            tell("there");
+            hear();
+        }
+        ["in every place", directory] => in_every_place(directory),
+        ["without /proc"] => without_proc(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_file_keeps_the_last_value_over_restarts() {
+    let path = TestFile::new("last-value");
+    let text = path.to_str().unwrap();
+    Peer::start("peer", &["put", text, "5"]).end();
+    let mut consumer = Channel::<u64>::file(&*path).consumer().unwrap();
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 5);
+    assert!(consumer.try_get().unwrap().is_none());
+    drop(consumer);
+    Peer::start("peer", &["put", text, "6"]).end();
+    let mut consumer = Channel::<u64>::file(&*path).consumer().unwrap();
+    let value = consumer.get_timeout(SECONDS).unwrap();
+    assert_eq!((*value, value.seq(), value.missed()), (6, 2, 0));
+    assert_eq!(std::fs::metadata(&*path).unwrap().permissions().mode() & 0o777, 0o600);
+    drop(value);
+    // It is removed like any file, and its users notice.
+    std::fs::remove_file(&*path).unwrap();
+    let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
+    eventually("it is noticed", || {
+        consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    producer.put(&7).unwrap();
+}
+
+#[test]
+fn a_file_of_another_shape_is_replaced_only_when_that_is_asked_for() {
+    let path = TestFile::new("shape");
+    Channel::<u64>::file(&*path).producer().unwrap().put(&5).unwrap();
+    let error = Channel::<f32>::file(&*path).producer().unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{text}");
+    assert!(text.contains(".replace(true)"), "{text}");
+    assert_eq!(*Channel::<u64>::file(&*path).consumer().unwrap().get().unwrap(), 5);
+    let user = Channel::<u64>::file(&*path).consumer().unwrap();
+    let error = Channel::<f32>::file(&*path).replace(true).producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { holders, .. } if holders.len() == 1));
+    drop(user);
+    Channel::<f32>::file(&*path).replace(true).producer().unwrap().put(&0.5).unwrap();
+    assert_eq!(*Channel::<f32>::file(&*path).consumer().unwrap().get().unwrap(), 0.5);
+}
+
+#[test]
+fn a_file_of_another_boot_has_only_dead_users() {
+    let path = TestFile::new("boot");
+    let mut producer = Channel::<u64>::file(&*path).consumers(2).producer().unwrap();
+    for value in 1..=3 {
+        producer.put(&value).unwrap();
+    }
+    drop(producer);
+    // As the machine went down: everybody in their roles, one reading, one asleep, and the sequence
+    // that one has seen is ahead of what reached the disk.
+    let file = File::options().read(true).write(true).open(&*path).unwrap();
+    let (control, producer_at, first) = (0x100, 0x180, 0x200);
+    file.write_all_at(&[0, 1, 1], control).unwrap();
+    file.write_all_at(&4242u32.to_le_bytes(), producer_at).unwrap();
+    file.write_all_at(&[0x55; 16], producer_at + 8).unwrap(); // the boot's id
+    for slot in 0..2 {
+        file.write_all_at(&[slot + 1], first + u64::from(slot) * 128).unwrap(); // it holds a buffer
+        file.write_all_at(&99u64.to_le_bytes(), first + u64::from(slot) * 128 + 8).unwrap();
+    }
+    let mut consumers: Vec<_> =
+        (0..2).map(|_| Channel::<u64>::file(&*path).consumer().unwrap()).collect();
+    for consumer in &mut consumers {
+        let value = consumer.get_timeout(SECONDS).unwrap();
+        assert_eq!((*value, value.age()), (3, None)); // no age: its clock was another
+    }
+    let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
+    for value in 4..=20 {
+        assert_eq!(producer.put(&value).unwrap(), value);
+        let got = consumers[0].get_timeout(SECONDS).unwrap();
+        assert!(*got == value && got.age().is_some());
+    }
+}
+
+#[test]
+fn anonymous_memory_inherited_by_a_child_is_a_channel_like_any_other() {
+    let mut producer = Channel::<u64>::anonymous().producer().unwrap();
+    producer.put(&1).unwrap();
+    let stdin = Stdio::from(copy_of(producer.as_fd()));
+    goes_to_a_peer(producer, Peer::start_on("peer", &["inherit"], stdin));
+}
+
+#[test]
+fn anonymous_memory_sent_over_a_socket_is_a_channel_like_any_other() {
+    let mut producer = Channel::<u64>::anonymous().producer().unwrap();
+    producer.put(&1).unwrap();
+    let (here, there) = UnixStream::pair().unwrap();
+    let peer = Peer::start_on("peer", &["receive"], Stdio::from(OwnedFd::from(there)));
+    send(&here, producer.as_fd().unwrap());
+    goes_to_a_peer(producer, peer);
+}
+
+fn goes_to_a_peer(mut producer: io_shared::Producer<u64>, mut peer: Peer) {
+    let descriptor = copy_of(producer.as_fd());
+    let open = || Channel::<u64>::from_fd(descriptor.try_clone().unwrap());
+    assert!(is_taken(open().producer()));
+    assert!(std::thread::scope(|scope| {
+        scope.spawn(|| is_taken(open().producer())).join().unwrap()
+    }));
+    peer.expect("got 1");
+    producer.put(&2).unwrap();
+    peer.expect("got 2");
+    drop(producer);
+    peer.expect("put 3");
+    peer.end();
+    assert_eq!(*open().consumer().unwrap().get_timeout(SECONDS).unwrap(), 3);
+}
+
+#[test]
+fn a_killed_users_role_in_anonymous_memory_is_free() {
+    let mut producer = Channel::<u64>::anonymous().producer().unwrap();
+    producer.put(&1).unwrap();
+    let stdin = Stdio::from(copy_of(producer.as_fd()));
+    let mut peer = Peer::start_on("peer", &["inherit"], stdin);
+    peer.expect("got 1");
+    let descriptor = copy_of(producer.as_fd());
+    let open = || Channel::<u64>::from_fd(descriptor.try_clone().unwrap());
+    assert!(matches!(open().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
+    peer.kill();
+    producer.put(&2).unwrap();
+    assert_eq!(*open().consumer().unwrap().get_timeout(SECONDS).unwrap(), 2);
+}
+
+#[test]
+fn anonymous_memory_cannot_be_cut_short_under_its_users() {
+    let producer = Channel::<u64>::anonymous().producer().unwrap();
+    let file = File::from(copy_of(producer.as_fd()));
+    let size = file.metadata().unwrap().len();
+    assert!(file.set_len(0).is_err());
+    assert!(file.set_len(size + 4096).is_err());
+    assert_eq!(file.metadata().unwrap().len(), size);
+    let raw = UnsafeSharedMmap::anonymous().size(100).open().unwrap();
+    assert!(File::from(raw.as_fd().try_clone_to_owned().unwrap()).set_len(0).is_err());
+}
+
+#[test]
+fn locked_bytes_and_state_are_passed_on_by_their_descriptors_too() {
+    let mut here = SharedMmap::anonymous().size(16).open().unwrap();
+    let mut there = SharedMmap::from_fd(copy_of(here.as_fd())).open().unwrap();
+    let guard = here.lock().unwrap();
+    assert!(there.try_lock().is_err()); // two claims, and not one claimed twice
+    drop(guard);
+    there.lock().unwrap().write_all(b"there").unwrap();
+    assert_eq!(io_shared::mmap::Bytes::as_bytes(&here.lock().unwrap())[..5], *b"there");
+    let mut state = Shared::<[u32; 2]>::anonymous().open().unwrap();
+    let mut other = Shared::<[u32; 2]>::from_fd(copy_of(state.as_fd())).open().unwrap();
+    other.update(|pair| *pair = [1, 2]).unwrap();
+    assert_eq!(state.get().unwrap(), [1, 2]);
+    let error = Shared::<[u32; 3]>::from_fd(copy_of(state.as_fd())).open().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
+    drop(state.read().unwrap());
+}
+
+#[test]
+fn a_descriptor_of_something_else_is_refused_and_not_waited_for() {
+    let (pipe, _write) = std::io::pipe().unwrap();
+    let (socket, _other) = UnixStream::pair().unwrap();
+    for (descriptor, what) in [
+        (OwnedFd::from(pipe), "FIFO"),
+        (OwnedFd::from(File::open("/dev/null").unwrap()), "device"),
+        (OwnedFd::from(File::open("/").unwrap()), "directory"),
+        (OwnedFd::from(socket), "socket"),
+    ] {
+        let open = || descriptor.try_clone().unwrap();
+        for error in [
+            Channel::<u64>::from_fd(open()).producer().unwrap_err(),
+            Channel::<u64>::from_fd(open()).observer().unwrap_err(),
+            SharedMmap::from_fd(open()).size(8).open().unwrap_err(),
+            UnsafeSharedMmap::from_fd(open()).size(8).open().unwrap_err(),
+        ] {
+            assert!(error.to_string().contains(what), "{what}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_anonymous_channel_that_nobody_can_create_is_an_error_and_not_waited_for() {
+    let error = Channel::<[u8]>::anonymous().consumer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::BadOption { option: "capacity", .. }), "{error}");
+    Channel::<[u8]>::anonymous().observer().unwrap_err();
+    Channel::<[u8]>::anonymous().capacity(10).consumer().unwrap();
+}
+
+#[test]
+fn an_ephemeral_channel_goes_with_its_last_user() {
+    let name = TestName::new("ephemeral");
+    let mut producer = Channel::<u64>::named(&*name).ephemeral(true).producer().unwrap();
+    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
+    let observer = Channel::<u64>::named(&*name).observer().unwrap(); // no user
+    producer.put(&1).unwrap();
+    drop(producer);
+    assert_eq!(*consumer.get().unwrap(), 1);
+    assert!(name.path().exists());
+    drop(consumer);
+    assert!(!name.path().exists());
+    drop(observer);
+    let path = TestFile::new("ephemeral");
+    drop(Channel::<u64>::file(&*path).ephemeral(true).producer().unwrap());
+    assert!(!path.exists());
+    drop(RwSharedMmap::file(&*path).size(1).ephemeral(true).open().unwrap());
+    assert!(!path.exists());
+    drop(Shared::<u64>::named(&*name).ephemeral(true).open().unwrap());
+    assert!(!name.path().exists());
+    // A creator that fails leaves nothing behind, and takes nobody's.
+    let other = Channel::<u64>::named(&*name).producer().unwrap();
+    assert!(Channel::<u64>::named(&*name).ephemeral(true).producer().is_err());
+    drop(other);
+    assert!(name.path().exists());
+}
+
+#[test]
+fn what_an_ephemeral_channels_killed_last_user_left_is_removed_at_the_next_opening() {
+    let name = TestName::new("ephemeral-killed");
+    let bytes = format!("{}-m", &*name);
+    let mut peer = Peer::start("peer", &["ephemeral", &name]);
+    peer.expect("there");
+    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 7);
+    drop(consumer);
+    assert!(name.path().exists()); // the peer lives
+    peer.kill();
+    assert!(name.path().exists());
+    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
+    assert!(consumer.try_get().unwrap().is_none()); // it is another channel
+    let error = SharedMmap::named(&bytes).open().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound); // removed, and not found any more
+}
+
+#[test]
+fn of_users_that_leave_and_come_at_once_none_is_left_without_a_name_or_with_a_leftover() {
+    let name = TestName::new("ephemeral-race");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let mut shared =
+                        Shared::<[u64; 2]>::named(&*name).ephemeral(true).open().unwrap();
+                    // Whoever is in is under the name, or finds out.
+                    match shared.update(|pair| *pair = [pair[0] + 1, pair[1] + 1]) {
+                        Ok(()) => {}
+                        Err(error) => assert_eq!(*error.kind(), ErrorKind::Replaced),
+                    }
+                }
+            });
+        }
+    });
+    assert!(!name.path().exists());
+}
+
+#[test]
+fn a_user_that_leaves_while_it_is_stopped_by_nobody_keeps_the_others_going() {
+    let name = TestName::new("ephemeral-stop");
+    let mut peer = Peer::start("peer", &["ephemeral", &name]);
+    peer.expect("there");
+    peer.signal(Signal::SIGSTOP);
+    drop(Channel::<u64>::named(&*name).consumer().unwrap());
+    assert!(name.path().exists()); // stopped is not gone
+    peer.signal(Signal::SIGCONT);
+    peer.tell("end");
+    peer.end();
+    assert!(!name.path().exists());
+}
+
+/// Every kind of backing file in a directory of some file system.
+fn in_every_place(directory: &str) {
+    let path = |what: &str| format!("{directory}/{what}");
+    Channel::<u64>::file(path("channel")).producer().unwrap().put(&5).unwrap();
+    assert!(is_taken({
+        let _first = Channel::<u64>::file(path("channel")).producer().unwrap();
+        Channel::<u64>::file(path("channel")).producer()
+    }));
+    assert_eq!(*Channel::<u64>::file(path("channel")).consumer().unwrap().get().unwrap(), 5);
+    let mut state = Shared::<u64>::open_file(path("state")).unwrap();
+    let mut other = Shared::<u64>::open_file(path("state")).unwrap();
+    state.update(|value| *value = 6).unwrap();
+    assert_eq!(other.get().unwrap(), 6);
+    let mut raw = UnsafeSharedMmap::file(path("raw")).size(8).open().unwrap();
+    raw.store(&7u64).unwrap();
+    assert_eq!(UnsafeSharedMmap::file(path("raw")).open().unwrap().load::<u64>().unwrap(), 7);
+    let names = std::fs::read_dir(directory).unwrap().count();
+    assert_eq!(names, 3, "nothing but the three files");
+}
+
+fn without_proc() {
+    assert!(!std::path::Path::new("/proc/self").exists());
+    let name = format!("/test-no-proc-{}", std::process::id());
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    assert!(is_taken(io_shared::producer::<u64>(&name)));
+    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 1);
+    Channel::remove(&name).unwrap();
+    let mut raw = UnsafeSharedMmap::named(&name).size(8).open().unwrap();
+    raw.store(&7u64).unwrap();
+    UnsafeSharedMmap::remove(&name).unwrap();
+    let unfinished = std::fs::read_dir("/dev/shm")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".io-shared."));
+    assert_eq!(unfinished.count(), 0);
+    // A descriptor cannot be opened anew, and is not used as it is.
+    let error = Channel::<u64>::from_fd(File::open("/dev/shm").unwrap()).producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+}
+
+/// Runs a role in a mount namespace of its own, after `mounts`; `None` where that is not allowed.
+fn unshared(mounts: &str, arguments: &[&str]) -> Option<Peer> {
+    let allowed = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mounts])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !allowed {
+        eprintln!("NOT RUN: this machine does not let the test mount: {mounts}");
+        return None;
+    }
+    let script = format!("{mounts} && exec \"$0\" \"$@\"");
+    let prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script];
+    Some(Peer::start_under(&prefix, "peer", arguments))
+}
+
+#[test]
+fn a_file_may_lie_on_a_tmpfs_that_is_mounted_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().to_str().unwrap();
+    let mounts = format!("mount -t tmpfs none {at}");
+    if let Some(peer) = unshared(&mounts, &["in every place", at]) {
+        peer.end();
+    }
+}
+
+#[test]
+fn a_file_may_lie_on_an_overlay() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().to_str().unwrap();
+    let mounts = format!(
+        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/work {at}/all && \
+         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/work {at}/all"
+    );
+    if let Some(peer) = unshared(&mounts, &["in every place", &format!("{at}/all")]) {
+        peer.end();
+    }
+}
+
+#[test]
+fn without_proc_named_channels_work_and_descriptors_are_refused() {
+    if let Some(peer) = unshared("mount -t tmpfs none /proc", &["without /proc"]) {
+        peer.end();
+    }
+}
