@@ -1,6 +1,8 @@
 //! Two programs, built from two crates with a definition of the message each, hand over a buffer
 //! that neither copies.
 
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+
 mod common;
 
 use std::process::{Command, Stdio};
