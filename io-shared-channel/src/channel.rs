@@ -363,18 +363,13 @@ impl Options {
 
 impl<T: ?Sized> std::fmt::Debug for Channel<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Channel")
-            .field("options", &self.options)
-            .finish()
+        f.debug_struct("Channel").field("options", &self.options).finish()
     }
 }
 
 impl<T: ?Sized> Clone for Channel<T> {
     fn clone(&self) -> Self {
-        Self {
-            options: self.options.clone(),
-            message: PhantomData,
-        }
+        Self { options: self.options.clone(), message: PhantomData }
     }
 }
 

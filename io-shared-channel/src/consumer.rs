@@ -41,12 +41,7 @@ pub struct Consumer<T: Message + ?Sized> {
 impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open(&options, &options.spec::<T>()?)?;
-        Ok(Self {
-            slot,
-            options,
-            patience: Patience::default(),
-            message: PhantomData,
-        })
+        Ok(Self { slot, options, patience: Patience::default(), message: PhantomData })
     }
 
     /// Waits for a value that this consumer has not had, and reads it where it lies.
@@ -83,12 +78,7 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     #[inline]
     fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
-        let Self {
-            slot,
-            options,
-            patience,
-            ..
-        } = self;
+        let Self { slot, options, patience, .. } = self;
         patience.start();
         let held = slot.hold::<T>(Which::Unseen, |slot, nothing| match nothing {
             Ok(()) => Ok(patience.wait(slot, deadline)),
@@ -231,8 +221,6 @@ fn open(options: &Options, spec: &Spec) -> Result<Slot<Consuming>> {
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Consumer").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -40,7 +40,8 @@ impl<T: Message + ?Sized> Observer<T> {
     ///
     /// # Errors
     /// [`Busy`](crate::ErrorKind::Busy) if the producer kept refilling what was being copied,
-    /// [`Replaced`](crate::ErrorKind::Replaced), [`Corrupt`](crate::ErrorKind::Corrupt),
+    /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
+    /// [`Corrupt`](crate::ErrorKind::Corrupt),
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
         match self.slot.copy() {
@@ -69,9 +70,7 @@ impl<T: Message + ?Sized> Observer<T> {
 
 impl<T: Message + ?Sized> std::fmt::Debug for Observer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Observer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Observer").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

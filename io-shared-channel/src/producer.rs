@@ -33,12 +33,8 @@ pub struct Producer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        let slot = open(&options, options.spec::<T>()?)?;
-        Ok(Self {
-            slot,
-            options,
-            message: PhantomData,
-        })
+        let slot = open(&options, &options.spec::<T>()?)?;
+        Ok(Self { slot, options, message: PhantomData })
     }
 
     /// Puts a copy of `value`: the newest value from now on. Never waits for anybody. Gives the
@@ -97,10 +93,7 @@ impl<T: Message + ?Sized> Producer<T> {
     #[inline]
     pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         const {
-            assert!(
-                T::SHAPE.element.is_some(),
-                "this message does not end in a slice: use loan()"
-            );
+            assert!(T::SHAPE.element.is_some(), "this message does not end in a slice: use loan()");
         }
         self.loan_any(elements)
     }
@@ -200,10 +193,7 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     pub fn consumers(&self) -> Result<Vec<Holder>> {
         let slots = self.slot.claimed()?;
-        Ok(slots
-            .into_iter()
-            .filter_map(|slot| self.slot.consumer(slot))
-            .collect())
+        Ok(slots.into_iter().filter_map(|slot| self.slot.consumer(slot)).collect())
     }
 
     /// The sequence of the last value put, by this producer or one before it; 0 for none.
@@ -241,7 +231,7 @@ impl<T: Message + ?Sized> Producer<T> {
             holds: u32::try_from(self.slot.holds()).ok(),
             ..self.options.spec::<T>()?
         };
-        self.slot = open(&self.options, spec)?;
+        self.slot = open(&self.options, &spec)?;
         Ok(())
     }
 }
@@ -272,16 +262,14 @@ impl<T: Message> Producer<T> {
     }
 }
 
-fn open(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
-    let mut slot = Slot::producing(&options.place()?, &spec)?;
+fn open(options: &Options, spec: &Spec) -> Result<Slot<Producing>> {
+    let mut slot = Slot::producing(&options.place()?, spec)?;
     slot.set_stamps(options.stamps);
     Ok(slot)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Producer").field("name", &self.name()).finish_non_exhaustive()
     }
 }

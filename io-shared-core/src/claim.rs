@@ -189,10 +189,7 @@ mod tests {
         assert!(!b.try_claim(Part::Producer).unwrap());
         assert!(b.try_claim(Part::Consumer(0)).unwrap());
         assert!(b.is_taken(Part::Producer).unwrap());
-        assert!(
-            !a.is_taken(Part::Producer).unwrap(),
-            "one's own claim does not count"
-        );
+        assert!(!a.is_taken(Part::Producer).unwrap(), "one's own claim does not count");
         drop(a);
         assert!(b.claim(Part::Producer, PATIENCE).unwrap());
     }

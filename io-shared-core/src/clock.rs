@@ -22,10 +22,7 @@ pub fn deadline(after: Duration) -> u64 {
 
 #[inline]
 fn read(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec that lives through the call, and the call writes nothing else.
     // It cannot fail: both clocks exist since Linux 2.6.32.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
@@ -38,11 +35,7 @@ pub(crate) fn boot_id() -> [u64; 2] {
     *BOOT_ID.get_or_init(|| {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        let half = |range| {
-            digits
-                .get(range)
-                .and_then(|d| u64::from_str_radix(d, 16).ok())
-        };
+        let half = |range| digits.get(range).and_then(|d| u64::from_str_radix(d, 16).ok());
         [half(0..16).unwrap_or(0), half(16..32).unwrap_or(0)]
     })
 }

@@ -210,21 +210,12 @@ impl Error {
     /// ```
     #[cold]
     pub fn new(name: impl fmt::Display, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner {
-            name: name.to_string(),
-            kind,
-        }))
+        Self(Box::new(Inner { name: name.to_string(), kind }))
     }
 
     #[cold]
     pub(crate) fn system(name: impl fmt::Display, call: &'static str, errno: nix::Error) -> Self {
-        Self::new(
-            name,
-            ErrorKind::System {
-                call,
-                errno: errno as i32,
-            },
-        )
+        Self::new(name, ErrorKind::System { call, errno: errno as i32 })
     }
 
     #[cold]
@@ -257,10 +248,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("name", &self.0.name)
-            .field("kind", &self.0.kind)
-            .finish()
+        f.debug_struct("Error").field("name", &self.0.name).field("kind", &self.0.kind).finish()
     }
 }
 
@@ -276,11 +264,7 @@ impl fmt::Display for Error {
                 "{name}: `{found}` is not a size: write bytes (4096), or digits and one of K, M, G \
                  (powers of 1024), as in \"64K\", \"5M\", \"1G\""
             ),
-            ErrorKind::BadOption {
-                option,
-                found,
-                expected,
-            } => {
+            ErrorKind::BadOption { option, found, expected } => {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
             ErrorKind::NotFound => write!(
@@ -293,11 +277,7 @@ impl fmt::Display for Error {
                 "{name} is {found}, not an io-shared region, and is left as it is: use another name, \
                  or delete it if nobody needs it"
             ),
-            ErrorKind::Mismatch {
-                differences,
-                holders,
-                advice,
-            } => {
+            ErrorKind::Mismatch { differences, holders, advice } => {
                 write!(f, "{name} has another shape than this program expects:")?;
                 for difference in differences {
                     write!(f, "\n  {difference}")?;
@@ -307,10 +287,7 @@ impl fmt::Display for Error {
                 } else {
                     write!(f, "\nIt is in use (")?;
                     list(f, holders)?;
-                    write!(
-                        f,
-                        "): stop those programs, or build them from the same definition"
-                    )
+                    write!(f, "): stop those programs, or build them from the same definition")
                 }
             }
             ErrorKind::RoleTaken { holder } => write!(
@@ -342,10 +319,7 @@ impl fmt::Display for Error {
                 write!(f, "{name}: waited {after:?} in vain for {waiting_for}")
             }
             ErrorKind::Busy { doing } => {
-                write!(
-                    f,
-                    "{name}: others were too busy with it while {doing}: try again"
-                )
+                write!(f, "{name}: others were too busy with it while {doing}: try again")
             }
             ErrorKind::AlreadyHeld { holds } => {
                 write!(
@@ -359,10 +333,7 @@ impl fmt::Display for Error {
                 }
             }
             ErrorKind::AlreadyLoaned => {
-                write!(
-                    f,
-                    "{name}: the buffer is lent already: put it or drop it first"
-                )
+                write!(f, "{name}: the buffer is lent already: put it or drop it first")
             }
             ErrorKind::ForkedHandle => write!(
                 f,
@@ -462,18 +433,11 @@ mod tests {
     fn a_mismatch_names_every_difference_and_every_holder() {
         let kind = ErrorKind::Mismatch {
             differences: vec!["capacity: channel has 16, this program wants 32".into()],
-            holders: vec![Holder {
-                slot: None,
-                name: None,
-                pid: Some(7),
-            }],
+            holders: vec![Holder { slot: None, name: None, pid: Some(7) }],
             advice: "",
         };
         let text = Error::new("/x", kind).to_string();
-        assert!(
-            text.contains("channel has 16, this program wants 32"),
-            "{text}"
-        );
+        assert!(text.contains("channel has 16, this program wants 32"), "{text}");
         assert!(text.contains("producer is process 7"), "{text}");
     }
 }

@@ -114,9 +114,7 @@ pub(crate) fn enter(descriptor: RawFd) -> Result<&'static AtomicI32, nix::Error>
         let free = chunk.descriptors.iter().find(|place| {
             // Relaxed: whether a fork came between the open and this is found out by `begun`.
             let (empty, order) = (EMPTY, Ordering::Relaxed);
-            place
-                .compare_exchange(empty, descriptor, order, order)
-                .is_ok()
+            place.compare_exchange(empty, descriptor, order, order).is_ok()
         });
         if let Some(place) = free {
             return Ok(place);
@@ -157,11 +155,7 @@ mod tests {
         let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
         places.iter().for_each(|place| leave(place));
         let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
-        assert!(
-            again
-                .iter()
-                .all(|a| places.iter().any(|p| std::ptr::eq(*p, *a)))
-        );
+        assert!(again.iter().all(|a| places.iter().any(|p| std::ptr::eq(*p, *a))));
         again.iter().for_each(|place| leave(place));
     }
 }

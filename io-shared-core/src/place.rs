@@ -199,7 +199,7 @@ pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
+pub(crate) fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
     // NOFOLLOW, NONBLOCK: whatever lies there is neither followed nor waited for.
     let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     nix::fcntl::open(path, flags, Mode::empty()).map(File::from)

@@ -142,13 +142,9 @@ impl Slot<Producing> {
     pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
         let attached = region::attach(place, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => Ok(Self::new(
-                attached.region,
-                Producing {
-                    publisher,
-                    stamps: true,
-                },
-            )),
+            Side::Producer(publisher) => {
+                Ok(Self::new(attached.region, Producing { publisher, stamps: true }))
+            }
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -209,9 +205,7 @@ impl Slot<Consuming> {
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
     /// [`Slot::producing`].
     pub fn consuming(place: &Place, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
-        let role = Role::Consumer {
-            name: consumer.map(str::to_owned),
-        };
+        let role = Role::Consumer { name: consumer.map(str::to_owned) };
         let attached = region::attach(place, &role, spec)?;
         match attached.side {
             Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),

@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
+use super::Region;
 use super::enter::RegionLock;
 use super::found::Found;
-use super::{Region, Role};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +24,7 @@ use crate::place::Place;
 /// Removes the region in that place, used or not.
 pub(crate) fn remove(place: &Place) -> Result<()> {
     loop {
-        let found = Found::at(place, &Role::Producer).map_err(|error| match error.kind() {
+        let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
             ErrorKind::System { errno: libc::EACCES, .. } => place.error(ErrorKind::NotOwner),
             _ => error,
@@ -94,7 +95,9 @@ impl Region {
     /// Removes an ephemeral region if this handle was the last in it; ends this handle's claims in
     /// any case, so that of two that leave at once the second is the last.
     fn retire_if_last(&self) {
-        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else { return };
+        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else {
+            return;
+        };
         // Failures leave it to whoever opens it next.
         let _ = retire(&self.place, self.identity, claims, Users::NoneAtOnce, || {
             use crate::protocol::Words;

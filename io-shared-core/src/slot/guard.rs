@@ -65,17 +65,8 @@ impl Slot<Consuming> {
                 Ok(Some((hold, stamp, message))) => {
                     let consumer = self.side.0.consumer();
                     let region = &self.region;
-                    let holding = Holding {
-                        region,
-                        consumer,
-                        hold,
-                        stamp,
-                        message,
-                    };
-                    return Ok(Some(Guard {
-                        holding,
-                        slot: PhantomData,
-                    }));
+                    let holding = Holding { region, consumer, hold, stamp, message };
+                    return Ok(Some(Guard { holding, slot: PhantomData }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -99,10 +90,7 @@ impl Slot<Consuming> {
         }
         let reader = &self.side.0;
         let region = &*self.region;
-        let Some(hold) = reader
-            .hold(region, which)
-            .map_err(|fault| region.fault(fault))?
-        else {
+        let Some(hold) = reader.hold(region, which).map_err(|fault| region.fault(fault))? else {
             self.check_stale()?;
             self.look(clock::now_coarse())?;
             return Ok(None);
@@ -140,7 +128,9 @@ impl Slot<Consuming> {
             Some(elements) if start.addr().is_multiple_of(T::SHAPE.align) => {
                 Ok(T::from_raw_parts(start, elements))
             }
-            Some(_) => Err(Error::corrupt(region.name(), "its payloads are not aligned for its type")),
+            Some(_) => {
+                Err(Error::corrupt(region.name(), "its payloads are not aligned for its type"))
+            }
             None => {
                 let what = format!("a value of {length} bytes is none that this type can have");
                 Err(Error::corrupt(region.name(), what))
@@ -167,9 +157,7 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
         if self.stamp == 0 || !self.region().is_of_this_boot(self.hold.sequence) {
             return None;
         }
-        Some(Duration::from_nanos(
-            clock::now().saturating_sub(self.stamp),
-        ))
+        Some(Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
     }
 }
 
@@ -188,23 +176,9 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
     pub fn into_owned(self) -> OwnedGuard<T> {
         let holding = ManuallyDrop::new(self.holding);
-        let Holding {
-            region,
-            consumer,
-            hold,
-            stamp,
-            message,
-        } = *holding;
+        let Holding { region, consumer, hold, stamp, message } = *holding;
         let region = Arc::clone(region);
-        OwnedGuard {
-            holding: Holding {
-                region,
-                consumer,
-                hold,
-                stamp,
-                message,
-            },
-        }
+        OwnedGuard { holding: Holding { region, consumer, hold, stamp, message } }
     }
 }
 
