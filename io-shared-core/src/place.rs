@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn network_file_systems_are_known_and_local_ones_are_not_among_them() {
         for kind in [NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, FUSE_SUPER_MAGIC, AFS_SUPER_MAGIC] {
-            assert!(remote(kind.0 as i64).is_some(), "{kind:?}");
+            assert!(remote(kind.0).is_some(), "{kind:?}");
         }
         for kind in [TMPFS_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC] {
-            assert_eq!(remote(kind.0 as i64), None, "{kind:?}");
+            assert_eq!(remote(kind.0), None, "{kind:?}");
         }
     }
 }
