@@ -444,8 +444,8 @@ fn a_file_may_lie_on_an_overlay() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().to_str().unwrap();
     let mounts = format!(
-        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/work {at}/all && \
-         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/work {at}/all"
+        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/aside {at}/all && \
+         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside {at}/all"
     );
     if let Some(peer) = unshared(&mounts, &["in every place", &format!("{at}/all")]) {
         peer.end();

@@ -465,6 +465,8 @@ fn whoever_waits_for_a_lock_that_is_removed_finds_out() {
     let guard = a.lock().unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| failed(b.lock()));
+        let waits = || std::fs::read(name.path()).unwrap()[0x83] & 0x80 != 0;
+        eventually("the lock word says that somebody waits", waits);
         SharedMmap::remove(&*name).unwrap();
         assert_eq!(waiting.join().unwrap(), ErrorKind::Replaced);
     });
