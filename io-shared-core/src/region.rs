@@ -26,8 +26,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+pub(crate) use enter::Side;
 pub(crate) use found::refuse_region;
-pub(crate) use open::{Side, attach};
+pub(crate) use open::attach;
 pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
 pub(crate) use watch::Watch;

@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use nix::fcntl::OFlag;
 use zerocopy::IntoBytes;
 
+use super::enter::Attached;
 use super::found::{Found, identity_of};
-use super::open::Attached;
 use super::unlinked::Unlinked;
 use super::{Kind, Region, Role, Spec};
 use crate::claim::Claims;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::blocks::LONGEST_NAME;
-use super::open::Side;
 use super::{Region, Role};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::clock;
@@ -11,6 +10,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Locker;
 use crate::place::Place;
 use crate::protocol::{Fault, Publisher, Reader, Words};
+
+/// A region and the protocol state of the role that was entered in it.
+pub(crate) struct Attached {
+    pub(crate) region: Region,
+    pub(crate) side: Side,
+}
+
+/// What a role needs of the protocol.
+pub(crate) enum Side {
+    Producer(Publisher),
+    Consumer(Reader),
+    Observer,
+    Locker(Locker),
+}
 
 /// Whether a consumer's name is one.
 pub(super) fn check_name(place: &Place, role: &Role) -> Result<()> {

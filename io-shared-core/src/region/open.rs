@@ -7,6 +7,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::OFlag;
 
 use super::create::New;
+use super::enter::Attached;
 use super::found::{Found, Judged, identity_of};
 use super::{Region, Role, Spec, create, enter};
 use crate::claim::Part;
@@ -14,9 +15,7 @@ use crate::clock;
 use crate::error::{ErrorKind, Result};
 use crate::fork;
 use crate::layout::{EPHEMERAL, Kind, Layout};
-use crate::lock::Locker;
 use crate::place::Place;
-use crate::protocol::{Publisher, Reader};
 use crate::schema::Schema;
 
 /// How often a missing or unsuitable region is looked for again.
@@ -25,19 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const REPLACEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an opening starts over because the name was replaced under it.
 const START_OVERS: usize = 1000;
-
-/// A region and the protocol state of the role that was entered in it.
-pub(crate) struct Attached {
-    pub(crate) region: Region,
-    pub(crate) side: Side,
-}
-
-pub(crate) enum Side {
-    Producer(Publisher),
-    Consumer(Reader),
-    Observer,
-    Locker(Locker),
-}
 
 /// Opens the region in that place in `role`, creating, replacing or waiting for it as DESIGN.md
 /// section 3 says.
