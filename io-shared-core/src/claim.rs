@@ -68,9 +68,9 @@ impl Claims {
         failed: impl Fn(Errno) -> E,
     ) -> Result<Option<Self>, E> {
         loop {
-            let forks = fork::settled();
+            let forks = fork::settled().map_err(&failed)?;
             let Some(descriptor) = open()? else { return Ok(None) };
-            let place = fork::enter(descriptor.as_raw_fd()).map_err(&failed)?;
+            let place = fork::enter(descriptor.as_raw_fd());
             let generation = fork::generation();
             let claims = Self { descriptor: descriptor.into_raw_fd(), place, generation };
             if fork::begun() == forks {
