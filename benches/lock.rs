@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use io_shared::{Shared, SharedMmap};
+use io_shared::{RwSharedMmap, Shared, SharedMmap};
 
 const ROUNDS: usize = 31;
 const CALLS: u32 = 100_000;
@@ -48,6 +48,7 @@ impl<'a> Case<'a> {
 fn main() -> Result<(), Box<dyn Error>> {
     let private = Mutex::new(0u64);
     let mut shared = SharedMmap::anonymous().size(64).open()?;
+    let mut readable = RwSharedMmap::anonymous().size(64).open()?;
     let mut typed = Shared::<u64>::anonymous().open()?;
     let mut cases = vec![
         Case::new("private std::sync::Mutex", || {
@@ -59,6 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         Case::new("SharedMmap, lock", || {
             for _ in 0..CALLS {
                 drop(black_box(shared.lock()?));
+            }
+            Ok(())
+        }),
+        Case::new("RwSharedMmap, write", || {
+            for _ in 0..CALLS {
+                drop(black_box(readable.write()?));
             }
             Ok(())
         }),

@@ -13,7 +13,9 @@ use std::process::Command;
 
 use common::{TestFile, TestName};
 use io_shared::mmap::{Bytes, BytesMut};
-use io_shared::{Channel, Error, ErrorKind, Message, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
+use io_shared::{
+    Channel, Error, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
+};
 
 /// The kind of an io-shared error that went through an `io::Error`.
 #[track_caller]
@@ -483,4 +485,31 @@ fn a_write_that_needs_no_lock_is_seen_by_all() {
     assert_eq!(UnsafeSharedMmap::named(&*name).open().unwrap().to_vec(..), b"Hello, World!!!");
     UnsafeSharedMmap::remove(&*name).unwrap();
     assert_eq!(*UnsafeSharedMmap::remove(&*name).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let name = TestName::new("options");
+    let refused = |error: io_shared::Error| matches!(error.kind(), ErrorKind::BadOption { .. });
+    assert!(Shared::<u64>::named(&*name).size(3).open().is_err_and(refused));
+    assert!(SharedMmap::named(&*name).size(3).extend(true).open().is_err_and(refused));
+    let bytes = || UnsafeSharedMmap::named(&*name).size(3);
+    assert!(bytes().readers(5).open().is_err_and(refused));
+    assert!(bytes().ephemeral(true).open().is_err_and(refused));
+    assert!(bytes().replace(true).open().is_err_and(refused));
+    assert!(!name.path().exists());
+}
+
+#[test]
+fn only_what_it_is_removes_a_region() {
+    let name = TestName::new("kinds");
+    let state = Shared::<u64>::open(&*name).unwrap();
+    let mismatch = |error: io_shared::Error| matches!(error.kind(), ErrorKind::Mismatch { .. });
+    assert!(io_shared::Channel::remove(&name).is_err_and(mismatch));
+    assert!(SharedMmap::remove(&*name).is_err_and(mismatch));
+    assert!(UnsafeSharedMmap::remove(&*name).is_err());
+    assert!(name.path().exists());
+    drop(state);
+    Shared::<u64>::remove(&*name).unwrap();
+    assert!(!name.path().exists());
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use io_shared_core::{Error, ErrorKind, Message, Name, Place, Result, Schema, Size, Spec};
+use io_shared_core::{Error, ErrorKind, Kind, Message, Name, Place, Result, Schema, Size, Spec};
 
 use crate::{Consumer, Observer, Producer};
 
@@ -18,10 +18,11 @@ use crate::{Consumer, Observer, Producer};
 ///
 /// # Examples
 /// ```
-/// use io_shared_channel::Channel;
+/// # use io_shared_channel as io_shared;
+/// use io_shared::Channel;
 /// use std::time::Duration;
 ///
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-channel-{}", std::process::id());
 /// let mut clouds = Channel::<[f32]>::named(name).capacity("5M").producer()?;
 /// let mut viewer = Channel::<[f32]>::named(name)
@@ -82,8 +83,9 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::Channel;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::Channel;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let path = std::env::temp_dir().join(format!("doc-file-{}", std::process::id()));
     /// Channel::<f64>::file(&path).producer()?.put(&20.5)?;
     /// // After a restart, or a reboot:
@@ -101,8 +103,9 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::Channel;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::Channel;
+    /// # fn main() -> io_shared::Result<()> {
     /// let mut producer = Channel::<f64>::anonymous().producer()?;
     /// let descriptor = producer.as_fd().expect("it has no name").try_clone_to_owned().unwrap();
     /// // In another process, which was given the descriptor:
@@ -278,12 +281,13 @@ impl Channel<()> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::{Channel, ErrorKind};
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::{Channel, ErrorKind};
     /// let error = Channel::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn remove(name: &str) -> Result<()> {
-        io_shared_core::remove(&Name::new(name)?.into())
+        io_shared_core::remove(&Name::new(name)?.into(), Kind::Channel)
     }
 }
 
@@ -380,11 +384,12 @@ impl<T: ?Sized> Clone for Channel<T> {
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-producer-{}", std::process::id());
-/// let mut speed = io_shared_channel::producer::<f64>(name)?;
+/// let mut speed = io_shared::producer::<f64>(name)?;
 /// speed.put(&13.9)?;
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
@@ -398,12 +403,13 @@ pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-consumer-{}", std::process::id());
-/// # io_shared_channel::producer::<f64>(name)?.put(&13.9)?;
-/// let mut speed = io_shared_channel::consumer::<f64>(name)?;
+/// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+/// let mut speed = io_shared::consumer::<f64>(name)?;
 /// assert_eq!(*speed.get()?, 13.9);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub fn consumer<T: Message + ?Sized>(name: &str) -> Result<Consumer<T>> {

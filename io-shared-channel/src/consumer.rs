@@ -17,10 +17,11 @@ const SLICE: Duration = Duration::from_millis(100);
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-gets-{}", std::process::id());
-/// # let mut temperature = io_shared_channel::producer::<f64>(name)?;
-/// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+/// # let mut temperature = io_shared::producer::<f64>(name)?;
+/// let mut consumer = io_shared::consumer::<f64>(name)?;
 /// assert!(consumer.try_get()?.is_none());
 ///
 /// temperature.put(&20.5)?;
@@ -28,7 +29,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// let value = consumer.get()?; // the newest wins
 /// assert_eq!((*value, value.seq(), value.missed()), (20.6, 2, 1));
 /// # drop(value);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub struct Consumer<T: Message + ?Sized> {
@@ -61,14 +62,15 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Examples
     /// ```
+    /// # use io_shared_channel as io_shared;
     /// # use std::time::Duration;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-get-timeout-{}", std::process::id());
-    /// use io_shared_channel::ErrorKind;
-    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// use io_shared::ErrorKind;
+    /// let mut consumer = io_shared::consumer::<f64>(name)?;
     /// let error = consumer.get_timeout(Duration::from_millis(10)).unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -114,14 +116,15 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-latest-{}", std::process::id());
-    /// # io_shared_channel::producer::<f64>(name)?.put(&20.5)?;
-    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// # io_shared::producer::<f64>(name)?.put(&20.5)?;
+    /// let mut consumer = io_shared::consumer::<f64>(name)?;
     /// assert_eq!(*consumer.get()?, 20.5);
     /// assert!(consumer.try_get()?.is_none());
     /// assert_eq!(consumer.latest()?.as_deref(), Some(&20.5));
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     #[inline]

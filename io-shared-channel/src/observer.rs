@@ -12,14 +12,15 @@ use crate::channel::Options;
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-observes-{}", std::process::id());
-/// # io_shared_channel::producer::<f64>(name)?.put(&20.5)?;
-/// use io_shared_channel::Channel;
+/// # io_shared::producer::<f64>(name)?.put(&20.5)?;
+/// use io_shared::Channel;
 /// let mut observer = Channel::<f64>::named(name).observer()?;
 /// let copy = observer.copy()?.expect("a value was put");
 /// assert_eq!((*copy, copy.seq()), (20.5, 1));
-/// assert_eq!(observer.schema().to_json(), <f64 as io_shared_channel::Message>::schema().to_json());
+/// assert_eq!(observer.schema().to_json(), <f64 as io_shared::Message>::schema().to_json());
 /// # Channel::remove(name)
 /// # }
 /// ```

@@ -14,15 +14,16 @@ use crate::channel::Options;
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-puts-{}", std::process::id());
-/// let mut temperature = io_shared_channel::producer::<f64>(name)?;
+/// let mut temperature = io_shared::producer::<f64>(name)?;
 /// assert_eq!(temperature.put(&20.5)?, 1);
 ///
 /// let mut loan = temperature.loan()?; // already in shared memory
 /// *loan = 20.6;
 /// assert_eq!(loan.put()?, 2);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub struct Producer<T: Message + ?Sized> {
@@ -79,9 +80,10 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-loan-len-{}", std::process::id());
-    /// use io_shared_channel::Channel;
+    /// use io_shared::Channel;
     /// let mut labels = Channel::<[u32]>::named(name).elements(1000).producer()?;
     /// let mut loan = labels.loan_len(1000)?;
     /// loan[..3].copy_from_slice(&[7, 8, 9]);
@@ -118,18 +120,19 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
+    /// # use io_shared_channel as io_shared;
     /// # use std::time::Duration;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-wait-taken-{}", std::process::id());
-    /// let mut step = io_shared_channel::producer::<u64>(name)?;
+    /// let mut step = io_shared::producer::<u64>(name)?;
     /// step.put(&1)?;
     /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // nobody is there
     ///
-    /// let mut consumer = io_shared_channel::consumer::<u64>(name)?;
+    /// let mut consumer = io_shared::consumer::<u64>(name)?;
     /// assert!(step.wait_taken(Duration::ZERO).is_err());
     /// assert_eq!(*consumer.get()?, 1);
     /// assert_eq!(step.wait_taken(Duration::ZERO)?, 1);
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
@@ -181,10 +184,11 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-consumers-{}", std::process::id());
-    /// use io_shared_channel::Channel;
-    /// let producer = io_shared_channel::producer::<f64>(name)?;
+    /// use io_shared::Channel;
+    /// let producer = io_shared::producer::<f64>(name)?;
     /// assert!(producer.consumers()?.is_empty());
     /// let viewer = Channel::<f64>::named(name).consumer_as("viewer").consumer()?;
     /// assert_eq!(producer.consumers()?[0].name.as_deref(), Some("viewer"));

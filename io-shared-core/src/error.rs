@@ -47,14 +47,14 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.slot {
             None => write!(f, "producer")?,
-            Some(slot) => write!(f, "consumer {slot}")?,
+            Some(slot) => write!(f, "user {slot}")?,
         }
         if let Some(name) = &self.name {
             write!(f, " ({})", name.escape_debug())?;
         }
         match self.pid {
-            Some(pid) => write!(f, " is process {pid}"),
-            None => write!(f, " is another process"),
+            Some(pid) => write!(f, ", process {pid}"),
+            None => write!(f, ", another process"),
         }
     }
 }
@@ -130,8 +130,6 @@ pub enum ErrorKind {
         /// How many there are.
         holds: usize,
     },
-    /// The producer's one loan is in use.
-    AlreadyLoaned,
     /// The handle was inherited over a fork.
     ForkedHandle,
     /// Another handle has the lock, and waiting was not asked for.
@@ -269,8 +267,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::NotFound => write!(
                 f,
-                "{name} does not exist: start the program that creates it, wait for it with a longer \
-                 .open_timeout(), or say how large it is to have it created (.size(), .capacity())"
+                "{name} does not exist: if it is to be there, start the program that creates it, wait \
+                 for that with a longer .open_timeout(), or say how large it is (.size(), .capacity()) \
+                 to have it created here"
             ),
             ErrorKind::NotARegion { found } => write!(
                 f,
@@ -287,7 +286,11 @@ impl fmt::Display for Error {
                 } else {
                     write!(f, "\nIt is in use (")?;
                     list(f, holders)?;
-                    write!(f, "): stop those programs, or build them from the same definition")
+                    write!(
+                        f,
+                        "): build and open it alike on every side (the same type and options), stop \
+                         those programs, or use another name"
+                    )
                 }
             }
             ErrorKind::RoleTaken { holder } => write!(
@@ -324,16 +327,12 @@ impl fmt::Display for Error {
             ErrorKind::AlreadyHeld { holds } => {
                 write!(
                     f,
-                    "{name}: this consumer holds {holds} value(s) already, and may hold no more: \
-                     drop a guard first"
+                    "{name}: this consumer holds as many values as it may ({holds}): drop a guard first"
                 )?;
                 match holds {
                     0..4 => write!(f, ", or create the channel with .holds({})", holds + 1),
                     _ => Ok(()),
                 }
-            }
-            ErrorKind::AlreadyLoaned => {
-                write!(f, "{name}: the buffer is lent already: put it or drop it first")
             }
             ErrorKind::ForkedHandle => write!(
                 f,
@@ -341,7 +340,7 @@ impl fmt::Display for Error {
                  child"
             ),
             ErrorKind::WouldBlock => {
-                write!(f, "{name}: another has the lock: wait for it with lock() or lock_timeout()")
+                write!(f, "{name}: another has the lock: try again, or use a call that waits")
             }
             ErrorKind::WouldDeadlock => write!(
                 f,
@@ -350,8 +349,9 @@ impl fmt::Display for Error {
             ),
             ErrorKind::OwnerDied => write!(
                 f,
-                "{name}: a writer died in the middle, so its content may be half-written: take the \
-                 guard out of the error, repair the content, and call mark_consistent()"
+                "{name}: a writer died in the middle, so its content may be half-written: lock it to \
+                 write, take the guard out of the error, repair the content, and call \
+                 mark_consistent()"
             ),
             ErrorKind::OutOfBounds { at, length: 0, size } => {
                 write!(f, "{name}: position {at} is not within its {size} bytes")

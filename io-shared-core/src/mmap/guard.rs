@@ -19,9 +19,10 @@ use crate::region::{self, Region, Role, Side, Spec, Watch};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::Shared;
-/// use io_shared_core::mmap::LockError;
-/// # fn main() -> io_shared_core::Result<()> {
+/// # use io_shared_core as io_shared;
+/// use io_shared::Shared;
+/// use io_shared::mmap::LockError;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-owner-died-{}", std::process::id());
 /// let mut pair = Shared::<[i32; 2]>::open(name)?;
 /// # let mut dying = Shared::<[i32; 2]>::open(name)?;

@@ -15,9 +15,10 @@ use crate::region::Kind;
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::{BufRead, Seek, Write};
 ///
-/// use io_shared_core::SharedMmap;
+/// use io_shared::SharedMmap;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-shared-mmap-{}", std::process::id());
 /// let mut shared = SharedMmap::named(name).size("1K").open()?;
@@ -37,10 +38,11 @@ pub struct SharedMmap(Handle);
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::Write;
 ///
-/// use io_shared_core::RwSharedMmap;
-/// use io_shared_core::mmap::Bytes;
+/// use io_shared::RwSharedMmap;
+/// use io_shared::mmap::Bytes;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-rw-mmap-{}", std::process::id());
 /// let mut a = RwSharedMmap::named(name).size("1K").open()?;
@@ -165,7 +167,7 @@ impl RwSharedMmap {
 }
 
 macro_rules! unlocked {
-    ($Type:ident) => {
+    ($Type:ident, $kind:expr) => {
         impl $Type {
             /// Bytes that there are. No lock is needed: they never grow or shrink.
             #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
@@ -183,12 +185,13 @@ macro_rules! unlocked {
             ///
             /// # Errors
             /// [`NotFound`](crate::ErrorKind::NotFound),
+            /// [`Mismatch`](crate::ErrorKind::Mismatch) (of another kind: it may be all there is),
             /// [`NotOwner`](crate::ErrorKind::NotOwner),
             /// [`NotARegion`](crate::ErrorKind::NotARegion) (what is not ours is left alone),
             /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
             /// [`System`](crate::ErrorKind::System).
             pub fn remove(name: impl AsRef<str>) -> Result<()> {
-                crate::slot::remove(&Name::new(name.as_ref())?.into())
+                crate::slot::remove(&Name::new(name.as_ref())?.into(), $kind)
             }
 
             /// The name or place, as errors show it.
@@ -210,5 +213,5 @@ macro_rules! unlocked {
         }
     };
 }
-unlocked!(SharedMmap);
-unlocked!(RwSharedMmap);
+unlocked!(SharedMmap, Kind::Mmap);
+unlocked!(RwSharedMmap, Kind::RwMmap);

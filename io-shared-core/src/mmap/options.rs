@@ -179,6 +179,7 @@ impl<M: Mmap> MmapOptions<M> {
 
     /// What core is to look for or to create.
     pub(super) fn spec(&self, kind: Kind, schema: Schema, size: Option<u64>) -> Result<Spec> {
+        self.refuse(&["extend"], "only bytes without a header are extended")?;
         let readers = match self.readers.map(u32::try_from).transpose() {
             Ok(readers) => readers,
             Err(_) => {
@@ -200,9 +201,28 @@ impl<M: Mmap> MmapOptions<M> {
         })
     }
 
+    /// Refuses those of `options` that were given: they would do nothing.
+    pub(super) fn refuse(&self, options: &[&'static str], why: &str) -> Result<()> {
+        let given = [
+            ("size", self.size.is_some()),
+            ("readers", self.readers.is_some()),
+            ("ephemeral", self.ephemeral),
+            ("replace", self.replace),
+            ("extend", self.extend),
+        ];
+        match given.into_iter().find(|(option, given)| *given && options.contains(option)) {
+            Some((option, _)) => Err(self.refused(option, why)),
+            None => Ok(()),
+        }
+    }
+
     fn refused(&self, option: &'static str, expected: &str) -> Error {
         let place = self.place.as_ref().map_or_else(|e| e.name().to_owned(), Place::to_string);
-        let found = format!("{:?}", self.readers.unwrap_or_default());
+        let found = match option {
+            "size" => format!("{:?}", self.size),
+            "readers" => self.readers.unwrap_or_default().to_string(),
+            _ => "true".to_owned(),
+        };
         Error::new(place, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
     }
 }

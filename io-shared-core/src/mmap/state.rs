@@ -19,8 +19,9 @@ use crate::region::{Kind, Region};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::Shared;
-/// # fn main() -> io_shared_core::Result<()> {
+/// # use io_shared_core as io_shared;
+/// use io_shared::Shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-shared-{}", std::process::id());
 /// let mut here = Shared::<[i32; 2]>::open(name)?;
 /// let mut there = Shared::<[i32; 2]>::open(name)?; // in another program
@@ -51,6 +52,7 @@ pub struct StateGuard<'a, T: Message> {
 
 impl<T: Message> Mmap for Shared<T> {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
+        options.refuse(&["size"], "the size is that of the type")?;
         let spec = options.spec(Kind::State, T::schema(), Some(T::SHAPE.size as u64))?;
         let handle = Handle::open(&options.place()?, &spec)?;
         Ok(Self { handle, value: PhantomData })
@@ -163,7 +165,7 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// As for [`SharedMmap::remove`](super::SharedMmap::remove).
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
-        crate::slot::remove(&Name::new(name.as_ref())?.into())
+        crate::slot::remove(&Name::new(name.as_ref())?.into(), Kind::State)
     }
 
     /// The name or place, as errors show it.

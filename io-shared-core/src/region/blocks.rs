@@ -34,6 +34,8 @@ const FIRST_SEQUENCE: u64 = 24;
 const PRODUCER_CPU: u64 = 32;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
+/// In a lock's region: one more than the highest slot that was ever claimed.
+const USED_SLOTS: u64 = 44;
 
 const _: () = assert!(NAME as usize + LONGEST_NAME <= layout::BLOCK as usize);
 
@@ -135,6 +137,14 @@ impl Region {
 }
 
 impl Region {
+    /// How many slots of a lock can have an owner: all up to the highest that was ever claimed.
+    #[inline]
+    pub(super) fn used_slots(&self) -> usize {
+        // Relaxed: the fence before it in `await_readers` orders it.
+        let used = self.word32(self.in_producer(USED_SLOTS)).load(Ordering::Relaxed);
+        used.min(self.layout.consumers) as usize
+    }
+
     /// Counts one more claim of a lock's slot, and writes down who has it.
     pub(super) fn enter_locker(&self, slot: usize) -> u32 {
         // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
@@ -142,6 +152,9 @@ impl Region {
         // Relaxed: this handle has the slot's claim, and is the only writer.
         let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
         incarnation.store(next, Ordering::Relaxed);
+        // SeqCst, with the fences of the lock: a writer whose fence comes after a reader's finds
+        // the reader's slot among those that it looks at.
+        self.word32(self.in_producer(USED_SLOTS)).fetch_max(slot as u32 + 1, Ordering::SeqCst);
         self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         next as u32

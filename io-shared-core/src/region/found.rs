@@ -132,6 +132,22 @@ impl Found {
         }
     }
 
+    /// Refuses a region of another kind.
+    pub(super) fn check_kind(&self, kind: Kind) -> Result<()> {
+        match Kind::from_number(self.prelude.kind) {
+            Some(found) if found != kind => Err(self.place.error(ErrorKind::Mismatch {
+                differences: vec![format!(
+                    "kind: it is {}, not {}",
+                    found.describe(),
+                    kind.describe()
+                )],
+                holders: Vec::new(),
+                advice: "it is left as it is; remove it as what it is",
+            })),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is what `spec` is about, in whatever version: another kind may be state that
     /// somebody keeps, and is replaced only if that was asked for.
     pub(super) fn is_of_kind(&self, spec: &Spec) -> bool {

@@ -11,9 +11,9 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::Region;
 use super::enter::RegionLock;
 use super::found::Found;
+use super::{Kind, Region};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,8 +21,9 @@ use crate::futex;
 use crate::layout;
 use crate::place::Place;
 
-/// Removes the region in that place, used or not.
-pub(crate) fn remove(place: &Place) -> Result<()> {
+/// Removes the region in that place, used or not, if it is of that kind: another's content may be
+/// all there is.
+pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
     loop {
         let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
@@ -30,6 +31,7 @@ pub(crate) fn remove(place: &Place) -> Result<()> {
             _ => error,
         })?;
         let Some(found) = found else { return Err(place.error(ErrorKind::NotFound)) };
+        found.check_kind(kind)?;
         if found.retire(Users::Any)? != Retired::NameMoved {
             return Ok(());
         }

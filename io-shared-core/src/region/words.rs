@@ -159,6 +159,11 @@ impl LockWords for Region {
     }
 
     #[inline]
+    fn used_slots(&self) -> usize {
+        Region::used_slots(self)
+    }
+
+    #[inline]
     fn word(&self) -> &AtomicU64 {
         self.latest()
     }
