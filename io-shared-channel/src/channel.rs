@@ -120,6 +120,8 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// The channel that a descriptor leads to. It is opened anew (through /proc/self/fd), since a
     /// descriptor from elsewhere shares its locks with its sender.
+    ///
+    /// There is an example at [`anonymous`](Self::anonymous).
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> Self {
         Self::new(Wanted::Place(Place::Descriptor(Arc::new(descriptor.into()))))
     }
@@ -159,12 +161,50 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// How many consumers may live at once. Default 1; times `holds`, at most 253.
+    ///
+    /// Whoever creates the channel decides, and whoever finds less than it asks for says
+    /// [`ErrorKind::Mismatch`]: where either side may start first, both state it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumers-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).consumers(2).producer()?;
+    /// let mut display = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// let mut log = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// assert_eq!((*display.get()?, *log.get()?), (13.9, 13.9));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn consumers(mut self, consumers: usize) -> Self {
         self.options.consumers = Some(consumers);
         self
     }
 
     /// How many values each consumer may hold at once, through owned guards. Default 1, at most 4.
+    ///
+    /// Whoever creates the channel decides, and whoever finds less than it asks for says
+    /// [`ErrorKind::Mismatch`]: where either side may start first, both state it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-holds-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).holds(2).producer()?;
+    /// let mut consumer = Channel::<f64>::named(name).holds(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// let before = consumer.get()?.into_owned();
+    /// speed.put(&14.1)?;
+    /// let now = consumer.get()?; // while the one before is still held
+    /// assert_eq!((*before, *now), (13.9, 14.1));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn holds(mut self, holds: usize) -> Self {
         self.options.holds = Some(holds);
         self
@@ -172,6 +212,24 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Names this consumer. A named consumer that is killed and comes back goes on where it
     /// stopped; the name is its own while it lives. 1 to 63 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumer-as-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let mut speed = Channel::<f64>::named(name).producer()?;
+    /// # speed.put(&13.9)?;
+    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// assert_eq!(*log.get()?, 13.9);
+    /// # drop(log);
+    /// // After a restart it is not given again what it has had:
+    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// assert!(log.try_get()?.is_none());
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn consumer_as(mut self, name: impl Into<String>) -> Self {
         self.options.consumer_as = Some(name.into());
         self
@@ -202,6 +260,23 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Whether a handle whose channel was removed or replaced opens the new one by itself, instead
     /// of saying [`ErrorKind::Replaced`]. Default off. A loan of the old channel still says so.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-reopen-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let speed = Channel::<f64>::named(name).producer()?;
+    /// let mut display = Channel::<f64>::named(name).reopen(true).consumer()?;
+    /// Channel::remove(name)?;
+    /// # drop(speed);
+    /// let mut speed = Channel::<f64>::named(name).producer()?; // a new channel
+    /// speed.put(&13.9)?;
+    /// assert_eq!(*display.get()?, 13.9);
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn reopen(mut self, reopen: bool) -> Self {
         self.options.reopen = reopen;
         self
@@ -212,6 +287,19 @@ impl<T: Message + ?Sized> Channel<T> {
     /// as it takes; 0: [`ErrorKind::NotFound`] at once.
     ///
     /// It also bounds the wait for a producer to replace a channel of another shape (default 1 s).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-open-timeout-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// use std::time::Duration;
+    /// let clouds = Channel::<[f32]>::named(name).open_timeout(Duration::from_millis(10));
+    /// let error = clouds.consumer().unwrap_err(); // its producer says how large it is
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// # Ok(()) }
+    /// ```
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.options.open_timeout = Some(timeout);
         self
@@ -266,6 +354,20 @@ impl<T: Message + ?Sized> Channel<T> {
     /// [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`] after `open_timeout`,
     /// [`ErrorKind::BadName`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-observer-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let mut speed = Channel::<f64>::named(name).producer()?;
+    /// # speed.put(&13.9)?;
+    /// let mut dashboard = Channel::<f64>::named(name).observer()?;
+    /// assert_eq!(dashboard.copy()?.as_deref(), Some(&13.9));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn observer(self) -> Result<Observer<T>> {
         Observer::open(self.options)
     }
@@ -274,6 +376,9 @@ impl<T: Message + ?Sized> Channel<T> {
 impl Channel<()> {
     /// Removes the channel of that name, like a file. Programs that use it find
     /// [`ErrorKind::Replaced`].
+    ///
+    /// They look for it every 100 ms: until then a put may still succeed, and a value that was put
+    /// before may still be got.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not

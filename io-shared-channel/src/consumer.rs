@@ -50,6 +50,20 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # Errors
     /// [`ErrorKind::AlreadyHeld`], [`ErrorKind::Replaced`] (without `.reopen(true)`),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-get-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// let value = speed.get()?;
+    /// println!("{} m/s", *value);
+    /// drop(value); // the producer may use its buffer again
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn get(&mut self) -> Result<Guard<'_, T>> {
         self.get_until(u64::MAX, Duration::MAX)
@@ -104,6 +118,21 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # Errors
     /// As for [`get`](Self::get), and [`ErrorKind::Busy`] if the producer replaced the value 64
     /// times while it was being taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-try-get-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// if let Some(value) = speed.try_get()? {
+    ///     println!("{} m/s", *value);
+    /// }
+    /// assert!(speed.try_get()?.is_none()); // it has been had
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
         self.try_which(Which::Unseen)
@@ -143,6 +172,20 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     /// The sequence of the last value that this consumer has had; 0 for none. A named consumer that
     /// was killed and came back finds here what it had before.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-last-seen-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// assert_eq!(speed.last_seen(), 0);
+    /// speed.get()?;
+    /// assert_eq!(speed.last_seen(), 1);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn last_seen(&self) -> u64 {
         self.slot.last_seen()
     }
@@ -151,6 +194,20 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-has-producer-{}", std::process::id());
+    /// # let producer = io_shared::producer::<f64>(name)?;
+    /// let speed = io_shared::consumer::<f64>(name)?;
+    /// assert!(speed.has_producer()?);
+    /// drop(producer); // or killed
+    /// assert!(!speed.has_producer()?);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn has_producer(&self) -> Result<bool> {
         self.slot.has_producer()
     }

@@ -44,6 +44,20 @@ impl<T: Message + ?Sized> Observer<T> {
     /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
     /// [`Corrupt`](crate::ErrorKind::Corrupt),
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-copy-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// assert!(observer.copy()?.is_none()); // nothing was ever put
+    /// speed.put(&13.9)?;
+    /// assert_eq!(observer.copy()?.as_deref(), Some(&13.9));
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
         match self.slot.copy() {
             Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {

@@ -46,6 +46,20 @@ impl<T: Message + ?Sized> Producer<T> {
     /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
     /// [`ErrorKind::Corrupt`]; with `.reopen(true)` those of
     /// [`Channel::producer`](crate::Channel::producer) too. The value before stays the newest.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-put-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut clouds = Channel::<[f32]>::named(name).elements(1000).producer()?;
+    /// assert_eq!(clouds.put(&[1.0, 2.0])?, 1);
+    /// assert_eq!(clouds.put(&[3.0])?, 2); // the newest wins
+    /// assert!(clouds.put(&[0.0; 1001]).is_err());
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
         let mut put = self.put_once(value);
@@ -249,6 +263,19 @@ impl<T: Message> Producer<T> {
     /// [`ErrorKind::Corrupt`].
     ///
     /// Not there for messages that end in a slice: see [`loan_len`](Self::loan_len).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-loan-{}", std::process::id());
+    /// let mut position = io_shared::producer::<[f64; 3]>(name)?;
+    /// let mut loan = position.loan()?;
+    /// *loan = [1.0, 2.0, 0.5]; // in shared memory, and seen by nobody yet
+    /// loan.put()?;
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn loan(&mut self) -> Result<Loan<'_, T>> {
         self.loan_any(0)
@@ -258,6 +285,20 @@ impl<T: Message> Producer<T> {
     ///
     /// # Errors
     /// As for [`loan`](Self::loan).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-loan-zeroed-{}", std::process::id());
+    /// let mut position = io_shared::producer::<[f64; 3]>(name)?;
+    /// let mut loan = position.loan_zeroed()?;
+    /// loan[2] = 0.5;
+    /// loan.put()?;
+    /// assert_eq!(*io_shared::consumer::<[f64; 3]>(name)?.get()?, [0.0, 0.0, 0.5]);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn loan_zeroed(&mut self) -> Result<Loan<'_, T>> {
         let mut loan = self.loan_any(0)?;

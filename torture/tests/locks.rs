@@ -268,3 +268,90 @@ fn a_writer_dead_while_it_buries_a_reader_leaves_the_others_going_and_nothing_di
     assert!(!is_dirty(&mut keeps_the_first_slot));
     assert!(!is_dirty(&mut state));
 }
+
+// 9
+#[test]
+fn the_lock_of_a_big_process_killed_in_a_write_is_had_when_that_is_gone_and_not_before() {
+    let name = Name::new();
+    let mut state = name.open().unwrap();
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    let victim = start(ELSEWHERE, || {
+        let mut state = name.open()?;
+        let big = std::hint::black_box(vec![1_u8; 1 << 30]); // so that it is long in dying
+        let mut guard = state.write().or_else(LockError::into_guard)?;
+        let [first, second] = &mut *guard;
+        std::thread::scope(|scope| {
+            scope.spawn(|| count(first));
+            there.write_all(b"w").unwrap();
+            count(second)
+        });
+        drop(big);
+        Ok(())
+    });
+    here.read_exact(&mut [0]).unwrap();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(BOUND); // the other waits by now
+        nix::sys::signal::kill(victim, Signal::SIGKILL).unwrap();
+        Instant::now()
+    });
+    let guard = match state.write_timeout(BOUND + HANG) {
+        Err(LockError::OwnerDied(guard)) => guard,
+        other => panic!("{other:?}"),
+    };
+    let got = Instant::now();
+    let memory = std::fs::read_to_string(format!("/proc/{victim}/statm")).unwrap();
+    assert!(memory.starts_with("0 "), "it still has its memory: {memory}");
+    let left = *std::hint::black_box(&*guard);
+    assert!(left.iter().all(|&count| count > 0), "{left:?}");
+    std::thread::sleep(BOUND);
+    assert_eq!(*std::hint::black_box(&*guard), left, "it still writes");
+    let took = got.saturating_duration_since(killer.join().unwrap());
+    assert!(took < HANG, "{took:?}");
+    println!("had {took:?} after the kill");
+    died(victim);
+}
+
+fn count(in_memory: &mut u64) {
+    loop {
+        *in_memory += 1;
+        std::hint::black_box(&mut *in_memory);
+    }
+}
+
+// 10
+#[test]
+fn nobody_robs_a_holder_that_is_stopped_for_ten_seconds() {
+    const STOPPED: Duration = Duration::from_secs(10);
+    let name = Name::new();
+    let mut states = [name.open().unwrap(), name.open().unwrap()];
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    let holder = start(ELSEWHERE, || {
+        let mut state = name.open()?;
+        let mut guard = state.write().or_else(LockError::into_guard)?;
+        guard[0] = 1;
+        there.write_all(b"w").unwrap();
+        there.read_exact(&mut [0]).unwrap();
+        guard[1] = 1;
+        Ok(())
+    });
+    here.read_exact(&mut [0]).unwrap();
+    nix::sys::signal::kill(holder, Signal::SIGSTOP).unwrap();
+    let status = waitpid(holder, Some(WaitPidFlag::WUNTRACED)).unwrap();
+    assert!(matches!(status, WaitStatus::Stopped(_, Signal::SIGSTOP)), "{status:?}");
+    let stopped = Instant::now();
+    let [state, other] = &mut states;
+    std::thread::scope(|scope| {
+        scope.spawn(|| times_out(STOPPED, || other.write_timeout(STOPPED).map(drop)));
+        let (mut now, step) = (Duration::ZERO, Duration::from_millis(500));
+        while now < STOPPED {
+            times_out(step, || state.write_timeout(step).map(drop));
+            times_out(step, || state.read_timeout(step).map(drop));
+            now = stopped.elapsed();
+        }
+    });
+    nix::sys::signal::kill(holder, Signal::SIGCONT).unwrap();
+    here.write_all(b"g").unwrap();
+    assert_eq!(*state.write_timeout(HANG).unwrap(), [1, 1]);
+    let status = waitpid(holder, None).unwrap();
+    assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
+}

@@ -95,6 +95,24 @@ impl SharedMmap {
     ///
     /// # Errors
     /// [`WouldBlock`](crate::ErrorKind::WouldBlock), and as for [`lock`](Self::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-try-lock-{}", std::process::id());
+    /// use io_shared::ErrorKind;
+    /// # use io_shared::SharedMmap;
+    /// # let mut here = SharedMmap::named(name).size(16).open()?;
+    /// # let mut there = SharedMmap::named(name).open()?;
+    /// let guard = here.lock()?;
+    /// let error = there.try_lock().unwrap_err().into_guard().unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::WouldBlock);
+    /// drop(guard);
+    /// assert!(there.try_lock().is_ok());
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn try_lock(&mut self) -> Guarded<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
@@ -104,6 +122,24 @@ impl SharedMmap {
     ///
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`lock`](Self::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-lock-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// use io_shared::ErrorKind;
+    /// # use io_shared::SharedMmap;
+    /// # let mut here = SharedMmap::named(name).size(16).open()?;
+    /// # let mut there = SharedMmap::named(name).open()?;
+    /// let guard = here.lock()?;
+    /// let error = there.lock_timeout(Duration::from_millis(10)).unwrap_err().into_guard().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+    /// # drop(guard);
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn lock_timeout(&mut self, timeout: Duration) -> Guarded<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))

@@ -159,6 +159,18 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::io::Write;
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.write_all(&[1, 0, 2, 0])?; // as a C program might
+    /// assert_eq!(shared.load::<[u8; 4]>()?, [1, 0, 2, 0]);
+    /// assert!(shared.load::<[u8; 9]>().is_err()); // there are 8 bytes
+    /// # Ok(()) }
+    /// ```
     pub fn load<T: Message + Copy>(&self) -> Result<T> {
         let start = self.as_ptr::<T>()?;
         let mut value = std::mem::MaybeUninit::<T>::zeroed();
@@ -175,6 +187,16 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.store(&[17u8, 4])?;
+    /// assert_eq!(shared.to_vec(..3), [17, 4, 0]);
+    /// # Ok(()) }
+    /// ```
     pub fn store<T: Message>(&mut self, value: &T) -> Result<()> {
         let start = self.as_ptr::<T>()?;
         copy_in(start.cast(), value.as_bytes());
@@ -186,6 +208,18 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// let counter = shared.as_ptr::<u64>()?;
+    /// // SAFETY: it is mapped while `shared` lives, and nobody else knows of it.
+    /// unsafe { counter.write_volatile(1) };
+    /// assert_eq!(shared.load::<u64>()?, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn as_ptr<T: Message>(&self) -> Result<*mut T> {
         let (needed, found) = (T::SHAPE.size as u64, self.len() as u64);
         if needed > found {

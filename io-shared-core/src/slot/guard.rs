@@ -174,6 +174,20 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Drop for Holding<R, T> {
 
 impl<T: Message + ?Sized> Guard<'_, T> {
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-into-owned-{}", std::process::id());
+    /// # io_shared::producer::<[f32; 2]>(name)?.put(&[1.0, 2.0])?;
+    /// # let mut consumer = io_shared::consumer::<[f32; 2]>(name)?;
+    /// let cloud = consumer.get()?.into_owned();
+    /// let sum = std::thread::spawn(move || cloud.iter().sum::<f32>());
+    /// assert_eq!(sum.join().unwrap(), 3.0);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
         let holding = ManuallyDrop::new(self.holding);
         let Holding { region, consumer, hold, stamp, message } = *holding;
@@ -194,11 +208,42 @@ macro_rules! guard {
             }
 
             /// Values put since the one this consumer had before this, and never had by it.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-missed-{}", std::process::id());
+            /// # let mut speed = io_shared::producer::<f64>(name)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// speed.put(&13.9)?;
+            /// assert_eq!(consumer.get()?.missed(), 0);
+            /// speed.put(&14.0)?; // never had
+            /// speed.put(&14.1)?;
+            /// assert_eq!(consumer.get()?.missed(), 1);
+            /// # io_shared::Channel::remove(name)
+            /// # }
+            /// ```
             pub fn missed(&self) -> u64 {
                 self.holding.hold.missed
             }
 
             /// The time since the put; `None` if it was not stamped, or before this boot.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-age-{}", std::process::id());
+            /// # use std::time::Duration;
+            /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// let value = consumer.get()?;
+            /// let fresh = value.age().is_some_and(|age| age < Duration::from_secs(60));
+            /// assert!(fresh);
+            /// # io_shared::Channel::remove(name)
+            /// # }
+            /// ```
             pub fn age(&self) -> Option<Duration> {
                 self.holding.age()
             }

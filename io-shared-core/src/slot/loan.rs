@@ -85,6 +85,21 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     }
 
     /// Shortens the tail to `elements`. Does nothing if it is no longer than that.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-truncate-{}", std::process::id());
+    /// # let mut labels = io_shared::Channel::<[u32]>::named(name).elements(1000).producer()?;
+    /// let mut loan = labels.loan_len(1000)?; // as many as there may be
+    /// loan[..3].copy_from_slice(&[7, 8, 9]);
+    /// loan.truncate(3); // as many as there are
+    /// loan.put()?;
+    /// assert_eq!(*io_shared::consumer::<[u32]>(name)?.get()?, [7, 8, 9]);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn truncate(&mut self, elements: usize) {
         if T::SHAPE.element.is_some() && elements < self.elements() {
             self.message = T::from_raw_parts_mut(self.message.cast(), elements);
