@@ -24,7 +24,8 @@ pub trait Mmap: Sized {
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::SharedMmap;
+/// # use io_shared_core as io_shared;
+/// use io_shared::SharedMmap;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-options-{}", std::process::id());
 /// let mut shared = SharedMmap::named(name).size("1M").mode(0o660).open()?;
@@ -93,8 +94,9 @@ impl<M: Mmap> MmapOptions<M> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_core::SharedMmap;
-    /// # fn main() -> io_shared_core::Result<()> {
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::SharedMmap;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-ephemeral-{}", std::process::id());
     /// let last = SharedMmap::named(name).size("1K").ephemeral(true).open()?;
     /// drop(last);
@@ -118,7 +120,8 @@ impl<M: Mmap> MmapOptions<M> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_core::{ErrorKind, UnsafeSharedMmap};
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::{ErrorKind, UnsafeSharedMmap};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let path = std::env::temp_dir().join(format!("doc-extend-{}", std::process::id()));
     /// std::fs::write(&path, "")?;
