@@ -438,6 +438,6 @@ mod tests {
         };
         let text = Error::new("/x", kind).to_string();
         assert!(text.contains("channel has 16, this program wants 32"), "{text}");
-        assert!(text.contains("producer is process 7"), "{text}");
+        assert!(text.contains("producer, process 7"), "{text}");
     }
 }
