@@ -75,6 +75,8 @@ crash_points! {
     LockerCleared,
     /// The lock word names a writer; readers may still read.
     WriterOwns,
+    /// The lock word says that its owner waits for readers to leave.
+    WriterAwaits,
     /// The readers have left; the user writes.
     WriterAlone,
     /// The lock word is free; nobody is woken.

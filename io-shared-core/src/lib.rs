@@ -31,6 +31,8 @@ mod layout;
 mod lock;
 pub mod message;
 pub mod mmap;
+#[cfg(test)]
+mod model;
 mod name;
 mod place;
 #[doc(hidden)]

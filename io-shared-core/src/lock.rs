@@ -14,10 +14,12 @@
 //!
 //! A mutex is the same lock without readers: its writers do not look for any.
 
+#[cfg(test)]
+pub(crate) mod model;
 mod reader;
 mod writer;
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use crate::clock;
 use crate::crash_point::CrashPoint;
@@ -119,7 +121,8 @@ impl Locker {
         words.wake_reading(slot);
         words.reached(CrashPoint::LockerCleared);
         // An owner of this slot that died with the lock: nobody else can bury it now.
-        let mut seen = words.word().load(Acquire);
+        // Relaxed: who named this slot had its claim before us, and an older word is not read.
+        let mut seen = words.word().load(Relaxed);
         while owner(seen) == Some(slot) {
             match words.replace_dead(seen, FREE) {
                 Ok(()) => break,
@@ -157,7 +160,9 @@ impl Locker {
         }
         words.reached(CrashPoint::OwnerBuryWon);
         // Won, and then looked at again: what `seen` said may be over, and its slot another's since.
-        let mut now = words.word().load(Acquire);
+        // Relaxed: all that was done under the claim comes before, and with it the word's last change
+        // from what `seen` names.
+        let mut now = words.word().load(Relaxed);
         let buried = loop {
             if (now ^ seen) & !WAITING != 0 {
                 break false;
@@ -204,9 +209,9 @@ trait ReplaceDead: LockWords {
             self.dirty().store(1, Relaxed);
         }
         self.reached(CrashPoint::OwnerDirty);
-        // Acquire: what the dead owner wrote; the kernel's lock orders it anyhow. Release: the
-        // dirty flag, for whoever takes the lock next.
-        self.word().compare_exchange(dead, new, AcqRel, Acquire)?;
+        // Release: the dirty flag and what the dead owner did, for whoever takes the lock next. It
+        // acquires nothing: the claim that the dead owner gave up has come between.
+        self.word().compare_exchange(dead, new, Release, Relaxed)?;
         self.reached(CrashPoint::OwnerReplaced);
         if new == FREE && dead & WAITING != 0 {
             self.wake_word();

@@ -14,7 +14,7 @@
 
 mod consumer;
 #[cfg(test)]
-mod model;
+pub(crate) mod model;
 mod observer;
 mod producer;
 

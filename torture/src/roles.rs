@@ -62,6 +62,7 @@ pub const LOCKS: &[CrashPoint] = &[
     LockerClaimed,
     LockerCleared,
     WriterOwns,
+    WriterAwaits,
     WriterAlone,
     WriterLeft,
     ReaderRaised,

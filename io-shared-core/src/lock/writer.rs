@@ -25,17 +25,18 @@ impl Locker {
 
     #[cold]
     fn lock_contended<W: LockWords>(&self, words: &W, until: u64) -> Result<(), LockFault> {
-        // Whoever has waited once takes the lock with the bit set: others may be waiting too.
-        let waiting = self.mark | WAITING;
         loop {
             let seen = words.word().load(Relaxed);
             if owner(seen).is_none() {
-                if words.word().compare_exchange(seen, waiting, Acquire, Relaxed).is_ok() {
+                // Without the waiting bit: a wake is for all who sleep, and whoever of them comes too
+                // late sets the bit again.
+                if words.word().compare_exchange(seen, self.mark, Acquire, Relaxed).is_ok() {
                     return Ok(());
                 }
                 continue;
             }
-            if self.bury(words, seen, waiting)? {
+            // With the bit: whoever sleeps on the dead owner's word is not woken.
+            if self.bury(words, seen, self.mark | WAITING)? {
                 return Ok(());
             }
             if is_over(until) {
@@ -68,6 +69,7 @@ impl Locker {
     ) -> Result<(), LockFault> {
         // Whoever dies here has written nothing.
         self.flip_awaiting(words);
+        words.reached(CrashPoint::WriterAwaits);
         let mut slots = first..words.used_slots();
         let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
         self.flip_awaiting(words);
@@ -98,7 +100,8 @@ impl Locker {
                 return Err(LockFault::WouldDeadlock);
             } else if words.win_slot(slot) {
                 words.reached(CrashPoint::ReaderBuryWon);
-                words.reading(slot).store(0, Release);
+                // Relaxed: the next who looks has the lock after us, or the slot.
+                words.reading(slot).store(0, Relaxed);
                 words.unwin_slot(slot);
             } else if is_over(until) {
                 return Err(LockFault::Blocked);

@@ -1,61 +1,33 @@
 //! The model: the shipped protocol, run by loom through every interleaving and every outcome of
 //! every relaxed load that a bound on preemptions leaves.
 //!
-//! `words` and `kernel` are the platform, `process` what can die on it, `scenarios` and `deaths`
-//! what is tried, `gate` the proof that each ordering is needed: weakened, it makes one of the
-//! scenarios fail. What the model covers, and what it cannot, is in `docs/PROOF.md`.
+//! `words` is the platform, `process` what runs on it, `scenarios` and `deaths` what is tried,
+//! `gate` the changes that only this protocol can suffer; the rest is `crate::model`. What the model
+//! covers, and what it cannot, is in `docs/PROOF.md`.
 //!
-//! To add a scenario, write a function and a line in [`SCENARIOS`]. To look deeper for once, set
-//! `LOOM_MAX_PREEMPTIONS`.
+//! To add a scenario, write a function and a line in [`SCENARIOS`].
 
 mod deaths;
 mod gate;
-mod kernel;
-mod mutant;
 mod process;
-mod proof;
 mod scenarios;
 mod words;
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Once};
-use std::time::Instant;
+use crate::model::{Model, scenarios};
 
-use self::mutant::Mutant;
-use self::process::Fate;
-use crate::crash_point::CrashPoint;
-
-/// What is tried, each under its own test's name.
-struct Scenario {
-    name: &'static str,
-    /// How often a thread may be interrupted where it could have gone on; waits and ends are free.
-    preemptions: usize,
-    body: fn(Fate),
-    /// The points at which the victim is killed in turn.
-    deaths: Option<(CrashPoint, CrashPoint)>,
-}
-
-macro_rules! scenarios {
-    ($($name:ident: $preemptions:literal, $body:path $(, $first:ident..=$last:ident)?;)*) => {
-        const SCENARIOS: &[Scenario] = &[$(Scenario {
-            name: stringify!($name),
-            preemptions: $preemptions,
-            body: $body,
-            deaths: scenarios!(@deaths $($first $last)?),
-        },)*];
-
-        $(
-            #[test]
-            fn $name() {
-                scenario(stringify!($name)).must_hold();
-            }
-        )*
-    };
-    (@deaths) => { None };
-    (@deaths $first:ident $last:ident) => { Some((CrashPoint::$first, CrashPoint::$last)) };
-}
+pub(crate) static MODEL: Model = Model {
+    sources: &[
+        ("producer.rs", include_str!("producer.rs")),
+        ("consumer.rs", include_str!("consumer.rs")),
+        ("observer.rs", include_str!("observer.rs")),
+    ],
+    touches: &[".load(", ".store(", ".compare_exchange(", ".fence("],
+    scenarios: SCENARIOS,
+    orderings: "Orderings",
+    steps: "Steps",
+    scenario_table: "What is modelled",
+    slips: gate::slips,
+};
 
 scenarios! {
     a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
@@ -75,100 +47,4 @@ scenarios! {
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 4, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;
-}
-
-fn scenario(name: &str) -> &'static Scenario {
-    SCENARIOS.iter().find(|scenario| scenario.name == name).expect("a scenario of that name")
-}
-
-impl Scenario {
-    fn must_hold(&self) {
-        let start = Instant::now();
-        let preemptions = loom::model::Builder::new().preemption_bound.unwrap_or(self.preemptions);
-        match self.explore(preemptions) {
-            Ok(executions) => println!(
-                "{}: at most {preemptions} preemptions, {executions} executions, {:.1} s",
-                self.name,
-                start.elapsed().as_secs_f64()
-            ),
-            Err(why) => panic!("{}: {why}", self.name),
-        }
-    }
-
-    /// Whether it fails with `mutant`; with fewest preemptions first, which finds most soonest.
-    fn catches(&self, mutant: Mutant) -> Option<String> {
-        mutant::with(Some(mutant), || {
-            (1..=self.preemptions).find_map(|preemptions| self.explore(preemptions).err())
-        })
-    }
-
-    /// Runs it with every fate of its victim; the number of executions, or why one failed.
-    fn explore(&self, preemptions: usize) -> Result<u64, String> {
-        mutant::take_passes();
-        let mut executions = self.execute(None, preemptions)?;
-        let Some((first, last)) = self.deaths else {
-            return Ok(executions);
-        };
-        let passes = mutant::take_passes();
-        for point in CrashPoint::ALL.iter().filter(|&&point| first <= point && point <= last) {
-            let Some(&times) = passes.get(point) else {
-                return Err(format!("the victim never passes {point:?}"));
-            };
-            // Later passes leave nothing that the second does not.
-            for before in 0..times.min(2) {
-                mutant::take_deaths();
-                executions += self.execute(Some((*point, before)), preemptions)?;
-                if mutant::take_deaths() == 0 {
-                    return Err(format!("the victim was never killed at {point:?}"));
-                }
-            }
-        }
-        Ok(executions)
-    }
-
-    fn execute(&self, fate: Fate, preemptions: usize) -> Result<u64, String> {
-        let executions = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&executions);
-        let body = self.body;
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(preemptions);
-        builder.max_branches = 2_000;
-        let outcome = quietly(|| {
-            builder.check(move || {
-                count.fetch_add(1, Relaxed);
-                body(fate);
-            });
-        });
-        match outcome {
-            Ok(()) => Ok(executions.load(Relaxed)),
-            Err(why) => Err(match fate {
-                Some((point, before)) => format!("killed at {point:?} after {before}: {why}"),
-                None => why,
-            }),
-        }
-    }
-}
-
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `run`; what it panicked with, unprinted: the gate makes thousands of executions fail.
-fn quietly(run: impl FnOnce()) -> Result<(), String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let loud = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                loud(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(run));
-    QUIET.set(false);
-    outcome.map_err(|panic| match panic.downcast::<String>() {
-        Ok(message) => *message,
-        Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".into(), |m| (*m).into()),
-    })
 }

@@ -1,32 +1,26 @@
 //! A process of the model: what the protocol runs on, and what can die.
 
-use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::cell::Cell;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
-use loom::thread::{self, JoinHandle};
 
-use super::mutant::{self, Mutant, Operation};
-use super::words::{Region, Shared};
+use super::words::Region;
 use crate::crash_point::CrashPoint;
+use crate::model::mutant::{self, Mutant, Operation};
+use crate::model::victim::{self, Mortal};
+pub(super) use crate::model::victim::{Fate, Running};
+use crate::model::words::Shared;
 use crate::protocol::{Exchange, Latest, Word, Words};
-
-/// When a victim dies: at this point, after passing it so many times.
-pub(super) type Fate = Option<(CrashPoint, u32)>;
-
-/// How a victim's thread ends where its process is killed.
-struct Killed;
 
 /// One process, or one more thread of it under the same number.
 pub(super) struct Process {
     pub(super) region: Rc<Region>,
     number: u32,
     latest: LatestWord,
-    victim: bool,
-    fate: Fate,
-    passes: RefCell<Vec<CrashPoint>>,
+    mortal: Mortal,
 }
 
 /// `latest`, as one process sees it.
@@ -43,19 +37,12 @@ impl Process {
             read: Cell::new(0),
             published: Cell::new(false),
         };
-        Self {
-            region: Rc::clone(region),
-            number,
-            latest,
-            victim: false,
-            fate: None,
-            passes: RefCell::default(),
-        }
+        Self { region: Rc::clone(region), number, latest, mortal: Mortal::spared() }
     }
 
     /// Runs `life` in a thread of its own.
     pub(super) fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
-        Running(thread::spawn(move || Some(life(&self))))
+        Running::start(move || Some(life(&self)))
     }
 
     /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`. Dead or
@@ -65,18 +52,12 @@ impl Process {
         fate: Fate,
         life: impl FnOnce(&Self) -> R + 'static,
     ) -> Running<R> {
-        self.victim = true;
-        self.fate = fate;
-        Running(thread::spawn(move || {
-            // Unwinding runs no line of the protocol: neither half has anything to drop.
-            let lived = match panic::catch_unwind(AssertUnwindSafe(|| life(&self))) {
-                Ok(value) => Some(value),
-                Err(death) if death.is::<Killed>() => None,
-                Err(failure) => panic::resume_unwind(failure),
-            };
+        self.mortal = Mortal::victim(fate);
+        Running::start(move || {
+            let lived = victim::live(|| life(&self));
             self.free_claims();
             lived
-        }))
+        })
     }
 
     pub(super) fn claim_consumer(&self, consumer: usize) {
@@ -95,16 +76,6 @@ impl Process {
     pub(super) fn free_claims(&self) {
         self.region.producer.free(self.number);
         self.region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
-    }
-}
-
-/// A process that was started.
-pub(super) struct Running<R>(JoinHandle<Option<R>>);
-
-impl<R> Running<R> {
-    /// Waits for its end; `None` if it was killed.
-    pub(super) fn end(self) -> Option<R> {
-        self.0.join().unwrap()
     }
 }
 
@@ -183,7 +154,10 @@ impl Words for Process {
     }
 
     fn wait(&self, low: u32, _until: u64) {
-        self.region.futex.wait(|| self.region.latest.load(Relaxed) as u32 == low);
+        self.region.futex.wait(|| {
+            self.region.latest_loads.load();
+            self.region.latest.load(Relaxed) as u32 == low
+        });
     }
 
     fn win(&self, consumer: usize) -> bool {
@@ -197,18 +171,7 @@ impl Words for Process {
     }
 
     fn reached(&self, point: CrashPoint) {
-        if !self.victim {
-            return;
-        }
-        let mut passes = self.passes.borrow_mut();
-        let before = passes.iter().filter(|&&passed| passed == point).count() as u32;
-        passes.push(point);
-        mutant::note_pass(point, before + 1);
-        if self.fate == Some((point, before)) {
-            mutant::note_death();
-            drop(passes);
-            panic::resume_unwind(Box::new(Killed));
-        }
+        self.mortal.reached(point);
     }
 }
 
@@ -218,7 +181,7 @@ impl Word<u64> for LatestWord {
         let place = Location::caller();
         let order = mutant::order(place, Operation::Load, order);
         if !mutant::is(Mutant::Repeated(place)) {
-            self.region.latest_loads.pass();
+            self.region.latest_loads.load();
             self.read.set(self.region.latest.load(order));
         }
         self.read.get()
@@ -254,6 +217,7 @@ impl Exchange<u64> for LatestWord {
         if mutant::is(Mutant::Dropped(place)) {
             return Ok(current);
         }
+        self.region.latest_loads.store();
         if mutant::is(Mutant::Plain(place)) {
             self.region.latest.store(new, success);
             return Ok(current);

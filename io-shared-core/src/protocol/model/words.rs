@@ -1,58 +1,14 @@
 //! The shared words of a slot, made of loom's atomics.
 
-use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::{self, Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::kernel::{Claim, Conflict, Futex};
-use super::mutant::{self, Mutant, Operation};
-use crate::protocol::Word;
-
-/// A loom atomic that knows who calls it.
-pub(super) struct Shared<A> {
-    pub(super) atom: A,
-    /// For words that their writer reads too.
-    loads: Option<Conflict>,
-}
-
-impl<A> Shared<A> {
-    fn new(atom: A) -> Self {
-        Self { atom, loads: None }
-    }
-
-    fn read_by_its_writer(self) -> Self {
-        Self { loads: Some(Conflict::new()), ..self }
-    }
-}
-
-macro_rules! word {
-    ($Atomic:ty, $T:ty) => {
-        impl Word<$T> for Shared<$Atomic> {
-            #[track_caller]
-            fn load(&self, order: Ordering) -> $T {
-                let place = Location::caller();
-                self.loads.iter().for_each(Conflict::pass);
-                let value = self.atom.load(mutant::order(place, Operation::Load, order));
-                if mutant::is(Mutant::Blind(place)) { 0 } else { value }
-            }
-
-            #[track_caller]
-            fn store(&self, value: $T, order: Ordering) {
-                let place = Location::caller();
-                let order = mutant::order(place, Operation::Store, order);
-                if !mutant::is(Mutant::Dropped(place)) {
-                    self.atom.store(value, order);
-                }
-            }
-        }
-    };
-}
-
-word!(AtomicU64, u64);
-word!(AtomicU8, u8);
+use crate::model::kernel::{Claim, Conflict, Futex, Loads};
+use crate::model::mutant::{self, Mutant};
+use crate::model::words::Shared;
 
 /// The two words of a message.
 pub(super) enum Payload {
@@ -118,7 +74,7 @@ pub(super) struct Consumer {
 /// A region: what the processes of a scenario share.
 pub(super) struct Region {
     pub(super) latest: AtomicU64,
-    pub(super) latest_loads: Conflict,
+    pub(super) latest_loads: Loads,
     pub(super) fences: Conflict,
     pub(super) retired: Shared<AtomicU8>,
     pub(super) producer: Claim,
@@ -149,7 +105,7 @@ impl Region {
         };
         Rc::new(Self {
             latest: AtomicU64::new(0),
-            latest_loads: Conflict::new(),
+            latest_loads: Loads::new(),
             fences: Conflict::new(),
             retired: flag(),
             producer: Claim::new(),

@@ -2,7 +2,8 @@
 //! the model asks of loom.
 
 use loom::sync::{Mutex, MutexGuard};
-use loom::thread::{self, Thread};
+use loom::thread::{self, Thread, ThreadId};
+use std::cell::RefCell;
 
 /// Whoever is blocked, to be told together.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Queue {
 /// which slept could see a payload thanks to it: that is for the scenarios without sleep to find.
 ///
 /// Slices are off: a wait ends by a wake and by nothing else, until [`Futex::end_slices`].
-pub(super) struct Futex(Mutex<Sleepers>);
+pub(crate) struct Futex(Mutex<Sleepers>);
 
 #[derive(Default)]
 struct Sleepers {
@@ -46,23 +47,23 @@ struct Sleepers {
 }
 
 impl Futex {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Sleepers::default()))
     }
 
-    pub(super) fn wait(&self, as_expected: impl FnOnce() -> bool) {
+    pub(crate) fn wait(&self, as_expected: impl FnOnce() -> bool) {
         let sleepers = self.0.lock().unwrap();
         if !sleepers.slices && as_expected() {
             Queue::block(sleepers, |sleepers| &mut sleepers.queue);
         }
     }
 
-    pub(super) fn wake(&self) -> usize {
+    pub(crate) fn wake(&self) -> usize {
         self.0.lock().unwrap().queue.wake()
     }
 
     /// Ends the slice of every wait, now and later.
-    pub(super) fn end_slices(&self) {
+    pub(crate) fn end_slices(&self) {
         let mut sleepers = self.0.lock().unwrap();
         sleepers.slices = true;
         sleepers.queue.wake();
@@ -73,7 +74,7 @@ impl Futex {
 ///
 /// It synchronises as a mutex does: what the owner did before it died is seen by the next owner.
 /// Each claim has a mutex of its own, so that claims order nothing among one another.
-pub(super) struct Claim(Mutex<Owner>);
+pub(crate) struct Claim(Mutex<Owner>);
 
 #[derive(Default)]
 struct Owner {
@@ -82,22 +83,19 @@ struct Owner {
 }
 
 impl Claim {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Owner::default()))
     }
 
-    pub(super) fn try_take(&self, process: u32) -> bool {
+    /// As the kernel does, gives a process again what it has.
+    pub(crate) fn try_take(&self, process: u32) -> bool {
         let mut owner = self.0.lock().unwrap();
-        let free = owner.process.is_none();
-        if free {
-            owner.process = Some(process);
-        }
-        free
+        *owner.process.get_or_insert(process) == process
     }
 
     /// Waits for the claim: what is shipped tries again for a while, and a burier or a dying owner
     /// keeps it for less.
-    pub(super) fn take(&self, process: u32) {
+    pub(crate) fn take(&self, process: u32) {
         loop {
             let mut owner = self.0.lock().unwrap();
             if owner.process.is_none() {
@@ -108,11 +106,11 @@ impl Claim {
         }
     }
 
-    pub(super) fn is_of(&self, process: u32) -> bool {
+    pub(crate) fn is_of(&self, process: u32) -> bool {
         self.0.lock().unwrap().process == Some(process)
     }
 
-    pub(super) fn free(&self, process: u32) {
+    pub(crate) fn free(&self, process: u32) {
         let mut owner = self.0.lock().unwrap();
         if owner.process == Some(process) {
             owner.process = None;
@@ -128,16 +126,69 @@ impl Claim {
 /// Loom remembers the last access to a word only. When a word's writer has read it since another
 /// thread did, loom does not see that the write and the other's read conflict, and leaves out the
 /// order in which the write comes first. It also makes no scheduling point of a fence.
-pub(super) struct Conflict(Mutex<()>);
+pub(crate) struct Conflict(Mutex<()>);
 
 impl Conflict {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let taken = Mutex::new(());
         std::mem::forget(taken.lock().unwrap());
         Self(taken)
     }
 
-    pub(super) fn pass(&self) {
+    pub(crate) fn pass(&self) {
         assert!(self.0.try_lock().is_err());
+    }
+}
+
+/// As [`Conflict`], for one word, and only between a load and the stores that loom forgets it for:
+/// loads conflict with no load. Each thread that loads passes a conflict of its own, and a store
+/// passes those of the threads that have loaded since the last store.
+pub(crate) struct Loads {
+    own: Vec<Conflict>,
+    state: RefCell<Loaded>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    threads: Vec<ThreadId>,
+    since_store: Vec<usize>,
+}
+
+impl Loads {
+    pub(crate) fn new() -> Self {
+        Self {
+            own: (0..loom::MAX_THREADS).map(|_| Conflict::new()).collect(),
+            state: RefCell::default(),
+        }
+    }
+
+    fn me(&self) -> usize {
+        let me = thread::current().id();
+        let threads = &mut self.state.borrow_mut().threads;
+        threads.iter().position(|&thread| thread == me).unwrap_or_else(|| {
+            threads.push(me);
+            threads.len() - 1
+        })
+    }
+
+    /// To be called before a load.
+    pub(crate) fn load(&self) {
+        let me = self.me();
+        self.own[me].pass();
+        let since_store = &mut self.state.borrow_mut().since_store;
+        since_store.retain(|&thread| thread != me);
+        since_store.push(me);
+    }
+
+    /// To be called before a store or an exchange.
+    pub(crate) fn store(&self) {
+        let me = self.me();
+        // What came last loom remembers.
+        let mut forgotten = std::mem::take(&mut self.state.borrow_mut().since_store);
+        forgotten.pop();
+        forgotten
+            .iter()
+            .filter(|&&thread| thread != me)
+            .for_each(|&thread| self.own[thread].pass());
     }
 }

@@ -2,48 +2,42 @@
 
 use std::path::Path;
 
-use super::SCENARIOS;
 use super::mutant::Place;
+use super::{MODELS, Model, Scenario};
 use crate::crash_point::CrashPoint;
-
-/// The protocol's files, as the sites name them.
-pub(super) const SOURCES: &[(&str, &str)] = &[
-    ("producer.rs", include_str!("../producer.rs")),
-    ("consumer.rs", include_str!("../consumer.rs")),
-    ("observer.rs", include_str!("../observer.rs")),
-];
 
 /// A line of the source, as the tables name it: not by its number, which any edit above it changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Line {
-    pub(super) file: &'static str,
-    pub(super) function: &'static str,
-    pub(super) text: &'static str,
+pub(crate) struct Line {
+    pub(crate) file: &'static str,
+    pub(crate) function: &'static str,
+    pub(crate) text: &'static str,
 }
 
 impl Line {
-    pub(super) fn of(place: Place) -> Self {
-        let &(file, source) =
-            SOURCES.iter().find(|(file, _)| place.file().ends_with(file)).expect("a source");
-        Self::at(file, source, place.line() as usize - 1)
-    }
-
     fn at(file: &'static str, source: &'static str, number: usize) -> Self {
         let before: Vec<&str> = source.lines().take(number + 1).collect();
         let text = before[number].trim();
         let function = before.iter().rev().find_map(|line| line.split_once("fn ")).expect("a fn").1;
         Self { file, function: function.split(['(', '<']).next().unwrap_or(function), text }
     }
+}
+
+impl Model {
+    pub(crate) fn line(&self, place: Place) -> Line {
+        let &(file, source) =
+            self.sources.iter().find(|(file, _)| place.file().ends_with(file)).expect("a source");
+        Line::at(file, source, place.line() as usize - 1)
+    }
 
     /// Every line of the source that touches shared memory.
-    pub(super) fn all() -> Vec<Self> {
-        let touches = [".load(", ".store(", ".compare_exchange(", ".fence("];
+    pub(crate) fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
-        for &(file, source) in SOURCES {
+        for &(file, source) in self.sources {
             for (number, line) in source.lines().enumerate() {
                 let code = line.split("//").next().unwrap_or(line);
-                if touches.iter().any(|touch| code.contains(touch)) {
-                    lines.push(Self::at(file, source, number));
+                if self.touches.iter().any(|touch| code.contains(touch)) {
+                    lines.push(Line::at(file, source, number));
                 }
             }
         }
@@ -53,17 +47,17 @@ impl Line {
 
 /// A row of the tables of orderings and steps: a place, what is done to it, and what then fails.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Row {
-    pub(super) file: String,
-    pub(super) function: String,
-    pub(super) text: String,
-    pub(super) change: String,
+pub(crate) struct Row {
+    pub(crate) file: String,
+    pub(crate) function: String,
+    pub(crate) text: String,
+    pub(crate) change: String,
     /// A scenario's name, or why none fails.
-    pub(super) caught_by: String,
+    pub(crate) caught_by: String,
 }
 
 impl Row {
-    pub(super) fn is_of(&self, line: &Line, change: &str) -> bool {
+    pub(crate) fn is_of(&self, line: &Line, change: &str) -> bool {
         self.file == line.file
             && self.function == line.function
             && self.text == line.text
@@ -93,7 +87,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 /// The rows of the table of orderings, or of steps; one for each change.
-pub(super) fn rows(heading: &str) -> Vec<Row> {
+pub(crate) fn rows(heading: &str) -> Vec<Row> {
     table(heading)
         .into_iter()
         .flat_map(|cells| {
@@ -114,6 +108,10 @@ pub(super) fn rows(heading: &str) -> Vec<Row> {
         .collect()
 }
 
+fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    MODELS.iter().flat_map(|model| model.scenarios)
+}
+
 #[test]
 fn the_crash_table_has_every_crash_point_and_what_covers_it() {
     let rows = table("Crashes");
@@ -121,15 +119,14 @@ fn the_crash_table_has_every_crash_point_and_what_covers_it() {
     let points: Vec<String> = CrashPoint::ALL.iter().map(|point| format!("{point:?}")).collect();
     assert_eq!(named, points, "one row for each crash point, in their order");
     for (point, cells) in CrashPoint::ALL.iter().zip(&rows) {
-        let covering: Vec<&str> = SCENARIOS
-            .iter()
+        let covering: Vec<&str> = scenarios()
             .filter(|s| s.deaths.is_some_and(|(first, last)| first <= *point && *point <= last))
             .map(|scenario| scenario.name)
             .collect();
         let cited: Vec<&str> = cells[3].split(", ").map(|name| name.trim_matches('`')).collect();
         if covering.is_empty() {
             assert!(
-                cited.iter().all(|name| SCENARIOS.iter().all(|scenario| scenario.name != *name)),
+                cited.iter().all(|name| scenarios().all(|scenario| scenario.name != *name)),
                 "{point:?}: no scenario kills there"
             );
         } else {
@@ -139,11 +136,13 @@ fn the_crash_table_has_every_crash_point_and_what_covers_it() {
 }
 
 #[test]
-fn the_table_of_scenarios_is_the_models() {
-    let rows = table("What is modelled");
-    let named: Vec<(&str, String)> =
-        rows.iter().map(|cells| (cells[0].as_str(), cells[2].clone())).collect();
-    let scenarios: Vec<(&str, String)> =
-        SCENARIOS.iter().map(|s| (s.name, s.preemptions.to_string())).collect();
-    assert_eq!(named, scenarios);
+fn the_tables_of_scenarios_are_the_models() {
+    for model in MODELS {
+        let rows = table(model.scenario_table);
+        let named: Vec<(&str, String)> =
+            rows.iter().map(|cells| (cells[0].as_str(), cells[2].clone())).collect();
+        let scenarios: Vec<(&str, String)> =
+            model.scenarios.iter().map(|s| (s.name, s.preemptions.to_string())).collect();
+        assert_eq!(named, scenarios);
+    }
 }

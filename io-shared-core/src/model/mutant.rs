@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCs
 
 use crate::crash_point::CrashPoint;
 
-pub(super) type Place = &'static Location<'static>;
+pub(crate) type Place = &'static Location<'static>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Load,
     Store,
     /// A compare-exchange that succeeds.
@@ -22,19 +22,24 @@ pub(super) enum Operation {
     /// A compare-exchange that fails.
     Failure,
     Fence,
+    Wake,
+    /// An attempt at the claim of somebody who may be dead.
+    Win,
+    /// The end of what `Win` won.
+    Unwin,
 }
 
 /// An operation of the shipped source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Site {
-    pub(super) place: Place,
-    pub(super) operation: Operation,
-    pub(super) order: Ordering,
+pub(crate) struct Site {
+    pub(crate) place: Place,
+    pub(crate) operation: Operation,
+    pub(crate) order: Ordering,
 }
 
 /// What is done otherwise than the source says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mutant {
+pub(crate) enum Mutant {
     /// The operation there has this ordering; a fence that is `Relaxed` is none.
     Weaker(Place, Operation, Ordering),
     /// The store there, or the store half of the exchange, does not happen.
@@ -45,9 +50,21 @@ pub(super) enum Mutant {
     Repeated(Place),
     /// The load there gives 0.
     Blind(Place),
+    /// The wake there wakes nobody.
+    Unwoken(Place),
+    /// Whoever tries to win a claim there goes on as if it had.
+    Won(Place),
+    /// What was won is not given up there.
+    Kept(Place),
+    /// The exchange there leaves out the bit that says that somebody sleeps.
+    Unsaid(Place),
+    /// The store there happens after the exchange that follows it.
+    Late(Place),
+    /// A new owner of a slot has its predecessor's mark.
+    SameIncarnation,
     /// The pool has one buffer fewer than are enough.
     OneBufferFewer,
-    /// Sleepers are looked for and woken before a value is published, not after.
+    /// Sleepers are woken before the value is published, or the lock given back, and not after.
     WakeFirst,
     /// Nobody is woken.
     WakeNever,
@@ -65,10 +82,11 @@ thread_local! {
     static SITES: RefCell<Vec<Site>> = const { RefCell::new(Vec::new()) };
     static PASSES: RefCell<BTreeMap<CrashPoint, u32>> = const { RefCell::new(BTreeMap::new()) };
     static DEATHS: Cell<u64> = const { Cell::new(0) };
+    static OWED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `run` with `mutant` in force.
-pub(super) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
+pub(crate) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
     struct Reset;
     impl Drop for Reset {
         fn drop(&mut self) {
@@ -80,12 +98,23 @@ pub(super) fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
     run()
 }
 
-pub(super) fn is(mutant: Mutant) -> bool {
+pub(crate) fn is(mutant: Mutant) -> bool {
     MUTANT.get() == Some(mutant)
 }
 
+/// Whether the store at `place` is not to happen there.
+pub(crate) fn omits_store(place: Place) -> bool {
+    OWED.set(OWED.get() || is(Mutant::Late(place)));
+    is(Mutant::Late(place)) || is(Mutant::Dropped(place))
+}
+
+/// Whether a store was put off until now.
+pub(crate) fn take_owed() -> bool {
+    OWED.take()
+}
+
 /// The ordering to use at `place`, which is `order` but for a mutant. Writes the place down.
-pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Ordering {
+pub(crate) fn order(place: Place, operation: Operation, order: Ordering) -> Ordering {
     // What a scenario reads for itself is not the protocol's.
     if !place.file().contains("model") {
         let site = Site { place, operation, order };
@@ -101,15 +130,21 @@ pub(super) fn order(place: Place, operation: Operation, order: Ordering) -> Orde
     }
 }
 
+/// Whether the call at `place` is left to the platform as `mutant` says. Writes the place down.
+pub(crate) fn is_at(place: Place, operation: Operation, mutant: fn(Place) -> Mutant) -> bool {
+    order(place, operation, Relaxed);
+    is(mutant(place))
+}
+
 /// The sites that this thread has passed since this was asked last.
-pub(super) fn take_sites() -> Vec<Site> {
+pub(crate) fn take_sites() -> Vec<Site> {
     let mut sites = SITES.take();
     sites.sort_by_key(|s| (s.place.file(), s.place.line(), s.place.column(), s.operation));
     sites
 }
 
 /// Notes that a victim has passed `point` for the `nth` time in this execution.
-pub(super) fn note_pass(point: CrashPoint, nth: u32) {
+pub(crate) fn note_pass(point: CrashPoint, nth: u32) {
     PASSES.with_borrow_mut(|passes| {
         let most = passes.entry(point).or_default();
         *most = nth.max(*most);
@@ -117,21 +152,21 @@ pub(super) fn note_pass(point: CrashPoint, nth: u32) {
 }
 
 /// How often each point was passed by a victim, at most, in one execution since this was asked last.
-pub(super) fn take_passes() -> BTreeMap<CrashPoint, u32> {
+pub(crate) fn take_passes() -> BTreeMap<CrashPoint, u32> {
     PASSES.take()
 }
 
-pub(super) fn note_death() {
+pub(crate) fn note_death() {
     DEATHS.set(DEATHS.get() + 1);
 }
 
 /// The executions in which a victim has died since this was asked last.
-pub(super) fn take_deaths() -> u64 {
+pub(crate) fn take_deaths() -> u64 {
     DEATHS.take()
 }
 
 /// Every ordering weaker than `order` that `operation` can have and loom can tell from it.
-pub(super) fn weaker(operation: Operation, order: Ordering) -> &'static [Ordering] {
+pub(crate) fn weaker(operation: Operation, order: Ordering) -> &'static [Ordering] {
     match (operation, order) {
         (_, Relaxed) => &[],
         (Operation::Load | Operation::Failure, SeqCst) => &[Acquire, Relaxed],

@@ -1,0 +1,129 @@
+//! The shared words of a lock, and the content that it guards, made of loom's cells.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicU8, AtomicU64};
+
+use crate::model::kernel::{Claim, Conflict, Futex, Loads};
+use crate::model::words::Shared;
+
+/// One handle's block.
+pub(super) struct Slot {
+    pub(super) reading: Shared<AtomicU64>,
+    /// Who sleeps on the reading flag.
+    pub(super) awaiting: Futex,
+    /// How often the slot was claimed: read and written by who has the claim.
+    pub(super) incarnation: Cell<u32>,
+    pub(super) claim: Claim,
+}
+
+/// What the lock guards: two halves, which are equal unless a writer stopped between them. An access
+/// that is not ordered with every other is an error.
+pub(super) struct Content(UnsafeCell<[u64; 2]>);
+
+impl Content {
+    pub(super) fn get(&self) -> [u64; 2] {
+        // SAFETY: loom hands out the pointer for this closure alone, and ends the run if a write is
+        // not ordered with it.
+        self.0.with(|halves| unsafe { *halves })
+    }
+
+    pub(super) fn set(&self, halves: [u64; 2]) {
+        // SAFETY: as in `get`, for any access.
+        self.0.with_mut(|content| unsafe { *content = halves });
+    }
+}
+
+/// Who has the lock, as the users see it. No thread of the model sees anything by this: it is how
+/// the scenarios notice what must not be, even where the memory would have been right.
+#[derive(Default)]
+pub(super) struct Inside {
+    writer: Option<u32>,
+    readers: Vec<u32>,
+}
+
+impl Inside {
+    pub(super) fn write(&mut self, process: u32) {
+        assert_eq!(self.writer, None, "one writer at a time");
+        assert!(self.readers.is_empty(), "no writer beside a reader");
+        self.writer = Some(process);
+    }
+
+    pub(super) fn read(&mut self, process: u32) {
+        assert_eq!(self.writer, None, "no reader beside a writer");
+        self.readers.push(process);
+    }
+
+    pub(super) fn leave(&mut self, process: u32) {
+        self.writer = self.writer.filter(|&writer| writer != process);
+        self.readers.retain(|&reader| reader != process);
+    }
+}
+
+/// A region: what the processes of a scenario share.
+pub(super) struct Region {
+    pub(super) word: AtomicU64,
+    pub(super) word_loads: Loads,
+    pub(super) fences: Conflict,
+    pub(super) dirty: Shared<AtomicU8>,
+    pub(super) slots: Vec<Slot>,
+    /// Who sleeps on the lock word.
+    pub(super) sleepers: Futex,
+    pub(super) has_readers: bool,
+    pub(super) content: Content,
+    pub(super) inside: RefCell<Inside>,
+    /// Deaths so far, after each of which every process may see one slice end.
+    pub(super) deaths: Cell<u32>,
+    /// Whether a slice ends at all.
+    pub(super) slices: bool,
+}
+
+impl Region {
+    /// A lock with readers.
+    pub(super) fn new(slots: usize) -> Self {
+        let slot = || Slot {
+            reading: Shared::new(AtomicU64::new(0)).read_by_its_writer(),
+            awaiting: Futex::new(),
+            incarnation: Cell::new(0),
+            claim: Claim::new(),
+        };
+        Self {
+            word: AtomicU64::new(0),
+            word_loads: Loads::new(),
+            fences: Conflict::new(),
+            dirty: Shared::new(AtomicU8::new(0)),
+            slots: (0..slots).map(|_| slot()).collect(),
+            sleepers: Futex::new(),
+            has_readers: true,
+            content: Content(UnsafeCell::new([0; 2])),
+            inside: RefCell::default(),
+            deaths: Cell::new(0),
+            slices: true,
+        }
+    }
+
+    pub(super) fn shared(self) -> Rc<Self> {
+        Rc::new(self)
+    }
+
+    /// Without readers.
+    pub(super) fn mutex(self) -> Self {
+        Self { has_readers: false, ..self }
+    }
+
+    /// One whose sleepers wake by a wake only, even if somebody dies.
+    pub(super) fn without_slices(self) -> Self {
+        Self { slices: false, ..self }
+    }
+
+    /// A process is dead, its claims are free: whoever sleeps looks again.
+    pub(super) fn note_death(&self) {
+        if self.slices {
+            self.deaths.set(self.deaths.get() + 1);
+            self.sleepers.wake();
+            self.slots.iter().for_each(|slot| _ = slot.awaiting.wake());
+        }
+    }
+}

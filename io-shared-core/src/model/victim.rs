@@ -1,0 +1,74 @@
+//! Who can die, and where.
+
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+
+use loom::thread::{self, JoinHandle};
+
+use super::mutant;
+use crate::crash_point::CrashPoint;
+
+/// When a victim dies: at this point, after passing it so many times.
+pub(crate) type Fate = Option<(CrashPoint, u32)>;
+
+/// How a victim's thread ends where its process is killed.
+struct Killed;
+
+/// What a process passes of the points at which it may be killed.
+pub(crate) struct Mortal {
+    victim: bool,
+    fate: Fate,
+    passes: RefCell<Vec<CrashPoint>>,
+}
+
+impl Mortal {
+    /// Of a process that nobody kills.
+    pub(crate) fn spared() -> Self {
+        Self { victim: false, fate: None, passes: RefCell::default() }
+    }
+
+    /// Of the scenario's victim.
+    pub(crate) fn victim(fate: Fate) -> Self {
+        Self { victim: true, fate, ..Self::spared() }
+    }
+
+    pub(crate) fn reached(&self, point: CrashPoint) {
+        if !self.victim {
+            return;
+        }
+        let mut passes = self.passes.borrow_mut();
+        let before = passes.iter().filter(|&&passed| passed == point).count() as u32;
+        passes.push(point);
+        mutant::note_pass(point, before + 1);
+        if self.fate == Some((point, before)) {
+            mutant::note_death();
+            drop(passes);
+            panic::resume_unwind(Box::new(Killed));
+        }
+    }
+}
+
+/// What `life` came to; `None` if it was ended by a kill.
+pub(crate) fn live<R>(life: impl FnOnce() -> R) -> Option<R> {
+    // Unwinding runs no line of a protocol: its halves have nothing to drop.
+    match panic::catch_unwind(AssertUnwindSafe(life)) {
+        Ok(value) => Some(value),
+        Err(death) if death.is::<Killed>() => None,
+        Err(failure) => panic::resume_unwind(failure),
+    }
+}
+
+/// A process that was started.
+pub(crate) struct Running<R>(JoinHandle<Option<R>>);
+
+impl<R: 'static> Running<R> {
+    /// Starts a thread.
+    pub(crate) fn start(life: impl FnOnce() -> Option<R> + 'static) -> Self {
+        Self(thread::spawn(life))
+    }
+
+    /// Waits for its end; `None` if it was killed.
+    pub(crate) fn end(self) -> Option<R> {
+        self.0.join().unwrap()
+    }
+}
