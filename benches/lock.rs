@@ -4,12 +4,14 @@
 //! Each round measures every case once, so that a change of the machine's speed hits all of them.
 //! Ratios are of medians; in brackets are the least and the most of all rounds.
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use io_shared::{Shared, SharedMmap};
+use io_shared::{RwSharedMmap, Shared, SharedMmap};
 
 const ROUNDS: usize = 31;
 const CALLS: u32 = 100_000;
@@ -23,10 +25,7 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(
-        name: impl Into<String>,
-        call: impl FnMut() -> Result<(), Box<dyn Error>> + 'a,
-    ) -> Self {
+    fn new(name: impl Into<String>, call: impl FnMut() -> Result<(), Box<dyn Error>> + 'a) -> Self {
         Self { name: name.into(), call: Box::new(call), nanoseconds: Vec::new() }
     }
 
@@ -49,6 +48,7 @@ impl<'a> Case<'a> {
 fn main() -> Result<(), Box<dyn Error>> {
     let private = Mutex::new(0u64);
     let mut shared = SharedMmap::anonymous().size(64).open()?;
+    let mut readable = RwSharedMmap::anonymous().size(64).open()?;
     let mut typed = Shared::<u64>::anonymous().open()?;
     let mut cases = vec![
         Case::new("private std::sync::Mutex", || {
@@ -60,6 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         Case::new("SharedMmap, lock", || {
             for _ in 0..CALLS {
                 drop(black_box(shared.lock()?));
+            }
+            Ok(())
+        }),
+        Case::new("RwSharedMmap, write", || {
+            for _ in 0..CALLS {
+                drop(black_box(readable.write()?));
             }
             Ok(())
         }),

@@ -1,5 +1,12 @@
 //! Channels and locked bytes in files, in anonymous memory, and with their last user.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::fs::File;
@@ -91,11 +98,8 @@ fn peer() {
         ["ephemeral", name] => {
             let mut producer = Channel::<u64>::named(*name).ephemeral(true).producer().unwrap();
             producer.put(&7).unwrap();
-            let mut bytes = SharedMmap::named(format!("{name}-m"))
-                .size(8)
-                .ephemeral(true)
-                .open()
-                .unwrap();
+            let mut bytes =
+                SharedMmap::named(format!("{name}-m")).size(8).ephemeral(true).open().unwrap();
             bytes.lock().unwrap().write_all(b"x").unwrap();
             tell("there");
             hear();
@@ -341,7 +345,8 @@ fn of_users_that_leave_and_come_at_once_none_is_left_without_a_name_or_with_a_le
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let mut shared = Shared::<[u64; 2]>::named(&*name).ephemeral(true).open().unwrap();
+                    let mut shared =
+                        Shared::<[u64; 2]>::named(&*name).ephemeral(true).open().unwrap();
                     // Whoever is in is under the name, or finds out.
                     match shared.update(|pair| *pair = [pair[0] + 1, pair[1] + 1]) {
                         Ok(()) => {}
@@ -399,9 +404,10 @@ fn without_proc() {
     let mut raw = UnsafeSharedMmap::named(&name).size(8).open().unwrap();
     raw.store(&7u64).unwrap();
     UnsafeSharedMmap::remove(&name).unwrap();
-    let unfinished = std::fs::read_dir("/dev/shm").unwrap().flatten().filter(|entry| {
-        entry.file_name().to_string_lossy().starts_with(".io-shared.")
-    });
+    let unfinished = std::fs::read_dir("/dev/shm")
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".io-shared."));
     assert_eq!(unfinished.count(), 0);
     // A descriptor cannot be opened anew, and is not used as it is.
     let error = Channel::<u64>::from_fd(File::open("/dev/shm").unwrap()).producer().unwrap_err();
@@ -415,7 +421,11 @@ fn unshared(mounts: &str, arguments: &[&str]) -> Option<Peer> {
         .output()
         .is_ok_and(|output| output.status.success());
     if !allowed {
-        eprintln!("NOT RUN: this machine does not let the test mount: {mounts}");
+        // Not by eprintln!, which is captured when a test passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT RUN: this machine does not let the test mount: {mounts}"
+        );
         return None;
     }
     let script = format!("{mounts} && exec \"$0\" \"$@\"");
@@ -438,8 +448,8 @@ fn a_file_may_lie_on_an_overlay() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().to_str().unwrap();
     let mounts = format!(
-        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/work {at}/all && \
-         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/work {at}/all"
+        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/aside {at}/all && \
+         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside {at}/all"
     );
     if let Some(peer) = unshared(&mounts, &["in every place", &format!("{at}/all")]) {
         peer.end();

@@ -1,6 +1,8 @@
 //! Two programs, built from two crates with a definition of the message each, hand over a buffer
 //! that neither copies.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod common;
 
 use std::process::{Command, Stdio};
@@ -32,15 +34,9 @@ fn a_large_untouched_payload_is_handed_over_in_the_time_of_a_small_one_and_never
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut pings = Channel::<Frame>::named(&*there)
-        .capacity("5M")
-        .prefault(true)
-        .producer()
-        .unwrap();
-    let mut pongs = Channel::<Frame>::named(&*back)
-        .prefault(true)
-        .consumer()
-        .unwrap();
+    let mut pings =
+        Channel::<Frame>::named(&*there).capacity("5M").prefault(true).producer().unwrap();
+    let mut pongs = Channel::<Frame>::named(&*back).prefault(true).consumer().unwrap();
 
     let mut times = [Vec::new(), Vec::new()];
     round(&mut pings, &mut pongs, SMALL); // to warm up
@@ -54,10 +50,7 @@ fn a_large_untouched_payload_is_handed_over_in_the_time_of_a_small_one_and_never
     assert_eq!(pongs.get_timeout(Duration::from_secs(5)).unwrap().frame, 0);
 
     let said = peer.wait_with_output_lines();
-    assert_eq!(
-        said, "true\n",
-        "the peer's references point into its mappings of the region"
-    );
+    assert_eq!(said, "true\n", "the peer's references point into its mappings of the region");
     let [small, large] = times.map(|mut times| {
         times.sort_unstable();
         (times[times.len() / 2], times[0], times[times.len() - 1])
@@ -105,11 +98,7 @@ impl Lines for std::process::Child {
     fn wait_with_output_lines(&mut self) -> String {
         use std::io::Read;
         let mut said = String::new();
-        self.stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .unwrap();
+        self.stdout.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(self.wait().unwrap().success());
         said
     }

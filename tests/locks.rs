@@ -1,5 +1,11 @@
 //! The lock between processes that are killed, stopped, and late.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::io::{Read, Seek, Write};
@@ -176,7 +182,10 @@ fn a_waiting_writer_bars_new_readers_and_so_is_not_starved() {
     let mut writer = Peer::start("peer", &["write", &name]);
     writer.expect("ready");
     eventually("new readers are barred", || late.try_read().is_err());
-    assert!(matches!(failed(late.read_timeout(Duration::from_millis(5))), ErrorKind::Timeout { .. }));
+    assert!(matches!(
+        failed(late.read_timeout(Duration::from_millis(5))),
+        ErrorKind::Timeout { .. }
+    ));
     drop(reading);
     writer.expect("writes");
     assert_eq!(failed(first.try_read()), ErrorKind::WouldBlock);
@@ -326,10 +335,10 @@ fn nobody_robs_a_holder_that_is_stopped() {
     holder.expect("holds");
     holder.signal(Signal::SIGSTOP);
     let timeout = Duration::from_millis(500);
-    assert_eq!(failed(shared.lock_timeout(timeout)), ErrorKind::Timeout {
-        after: timeout,
-        waiting_for: "the lock".into()
-    });
+    assert_eq!(
+        failed(shared.lock_timeout(timeout)),
+        ErrorKind::Timeout { after: timeout, waiting_for: "the lock".into() }
+    );
     assert_eq!(failed(shared.try_lock()), ErrorKind::WouldBlock);
     holder.signal(Signal::SIGCONT);
     holder.tell("leave");
@@ -367,11 +376,13 @@ fn a_panic_in_the_middle_of_a_write_is_told_of_like_a_death() {
             self.0.write().unwrap().write_all(b"whole").unwrap();
         }
     }
-    assert!(catch_unwind(AssertUnwindSafe(|| {
-        let _last = Last(&mut shared);
-        panic!("elsewhere");
-    }))
-    .is_err());
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| {
+            let _last = Last(&mut shared);
+            panic!("elsewhere");
+        }))
+        .is_err()
+    );
     drop(shared.write().unwrap());
 }
 
@@ -454,6 +465,8 @@ fn whoever_waits_for_a_lock_that_is_removed_finds_out() {
     let guard = a.lock().unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| failed(b.lock()));
+        let waits = || std::fs::read(name.path()).unwrap()[0x83] & 0x80 != 0;
+        eventually("the lock word says that somebody waits", waits);
         SharedMmap::remove(&*name).unwrap();
         assert_eq!(waiting.join().unwrap(), ErrorKind::Replaced);
     });

@@ -1,5 +1,11 @@
 //! Shared bytes used like files, against what Python's `mmap.mmap` does, call by call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
@@ -7,7 +13,9 @@ use std::process::Command;
 
 use common::{TestFile, TestName};
 use io_shared::mmap::{Bytes, BytesMut};
-use io_shared::{Channel, Error, ErrorKind, Message, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
+use io_shared::{
+    Channel, Error, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
+};
 
 /// The kind of an io-shared error that went through an `io::Error`.
 #[track_caller]
@@ -48,7 +56,10 @@ fn behaves_like_a_file(file: &mut (impl Read + Write + Seek)) {
     let error = file.write(b"abc").unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
     assert!(error.to_string().contains("3 bytes at 30 are not within its 32 bytes (2 would be)"));
-    assert_eq!(kind_in(Err::<(), _>(error)), ErrorKind::OutOfBounds { at: 30, length: 3, size: 32 });
+    assert_eq!(
+        kind_in(Err::<(), _>(error)),
+        ErrorKind::OutOfBounds { at: 30, length: 3, size: 32 }
+    );
     assert_eq!(file.stream_position().unwrap(), 30);
     file.read_exact(&mut start[..2]).unwrap();
     assert_eq!(&start[..2], [0, 0]);
@@ -264,7 +275,10 @@ fn an_empty_or_short_object_is_an_error_and_no_bus_error() {
     assert_eq!(*error.kind(), ErrorKind::TooShort { needed: 12, found: 8 });
     let error = extended.store(&[0i32; 3]).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::TooShort { needed: 12, found: 8 });
-    assert_eq!(UnsafeSharedMmap::file(&*path).open().unwrap().load::<[i32; 2]>().unwrap(), [42, 98]);
+    assert_eq!(
+        UnsafeSharedMmap::file(&*path).open().unwrap().load::<[i32; 2]>().unwrap(),
+        [42, 98]
+    );
     // What is long enough is not cut.
     assert_eq!(UnsafeSharedMmap::file(&*path).size(4).extend(true).open().unwrap().len(), 8);
     assert!(matches!(
@@ -471,4 +485,31 @@ fn a_write_that_needs_no_lock_is_seen_by_all() {
     assert_eq!(UnsafeSharedMmap::named(&*name).open().unwrap().to_vec(..), b"Hello, World!!!");
     UnsafeSharedMmap::remove(&*name).unwrap();
     assert_eq!(*UnsafeSharedMmap::remove(&*name).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    let name = TestName::new("options");
+    let refused = |error: io_shared::Error| matches!(error.kind(), ErrorKind::BadOption { .. });
+    assert!(Shared::<u64>::named(&*name).size(3).open().is_err_and(refused));
+    assert!(SharedMmap::named(&*name).size(3).extend(true).open().is_err_and(refused));
+    let bytes = || UnsafeSharedMmap::named(&*name).size(3);
+    assert!(bytes().readers(5).open().is_err_and(refused));
+    assert!(bytes().ephemeral(true).open().is_err_and(refused));
+    assert!(bytes().replace(true).open().is_err_and(refused));
+    assert!(!name.path().exists());
+}
+
+#[test]
+fn only_what_it_is_removes_a_region() {
+    let name = TestName::new("kinds");
+    let state = Shared::<u64>::open(&*name).unwrap();
+    let mismatch = |error: io_shared::Error| matches!(error.kind(), ErrorKind::Mismatch { .. });
+    assert!(io_shared::Channel::remove(&name).is_err_and(mismatch));
+    assert!(SharedMmap::remove(&*name).is_err_and(mismatch));
+    assert!(UnsafeSharedMmap::remove(&*name).is_err());
+    assert!(name.path().exists());
+    drop(state);
+    Shared::<u64>::remove(&*name).unwrap();
+    assert!(!name.path().exists());
 }

@@ -1,11 +1,11 @@
-//! Who creates, who waits, who is refused: opening, replacing and removing channels.
+//! Who creates, who waits, who is refused: opening and removing channels.
 
 mod common;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
-use common::{TestName, eventually};
+use common::TestName;
 use io_shared::{Channel, Error, ErrorKind, Message};
 
 #[derive(Clone, Copy, Message)]
@@ -20,7 +20,7 @@ mod later {
 
     #[derive(Clone, Copy, Message)]
     #[repr(C)]
-    pub struct Pose {
+    pub(crate) struct Pose {
         pub x: f32,
         pub intensity: u16,
         pub _pad: u16,
@@ -47,10 +47,7 @@ fn either_side_may_start_first() {
         consumer.get_timeout(Duration::from_secs(2)).unwrap().len()
     });
     std::thread::sleep(Duration::from_millis(20));
-    let mut producer = Channel::<[u8]>::named(&*name)
-        .capacity(10)
-        .producer()
-        .unwrap();
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(10).producer().unwrap();
     producer.put(b"hello").unwrap();
     assert_eq!(thread.join().unwrap(), 5);
 }
@@ -75,13 +72,9 @@ fn a_second_producer_is_refused_by_the_pid_of_the_first() {
     let open = name.to_string();
     for error in [
         io_shared::producer::<u64>(&name).unwrap_err(),
-        std::thread::spawn(move || io_shared::producer::<u64>(&open).unwrap_err())
-            .join()
-            .unwrap(),
+        std::thread::spawn(move || io_shared::producer::<u64>(&open).unwrap_err()).join().unwrap(),
     ] {
-        let ErrorKind::RoleTaken { holder } = error.kind() else {
-            panic!("{error}")
-        };
+        let ErrorKind::RoleTaken { holder } = error.kind() else { panic!("{error}") };
         assert_eq!(holder.pid, Some(std::process::id()));
     }
     drop(first);
@@ -95,10 +88,7 @@ fn another_type_is_refused_field_by_field_while_somebody_lives_there() {
     for error in [
         io_shared::consumer::<later::Pose>(&name).unwrap_err(),
         io_shared::producer::<later::Pose>(&name).unwrap_err(),
-        Channel::<later::Pose>::named(&*name)
-            .open_timeout(Duration::ZERO)
-            .observer()
-            .unwrap_err(),
+        Channel::<later::Pose>::named(&*name).open_timeout(Duration::ZERO).observer().unwrap_err(),
     ] {
         let text = error.to_string();
         let line = "field `intensity`: channel has <f4 at 4, this program <u2 at 4";
@@ -113,48 +103,15 @@ fn another_type_is_refused_field_by_field_while_somebody_lives_there() {
 }
 
 #[test]
-fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
-    let name = TestName::new("replacement");
-    drop(io_shared::producer::<Pose>(&name).unwrap());
-    let open = |timeout| {
-        Channel::<later::Pose>::named(&*name).open_timeout(Duration::from_millis(timeout))
-    };
-    let started = Instant::now();
-    let error = open(100).consumer().unwrap_err();
-    assert!(is_mismatch(&error, 0), "{error}");
-    assert!(started.elapsed() >= Duration::from_millis(100));
-    assert!(started.elapsed() < Duration::from_secs(1));
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| open(2000).consumer().map(drop));
-        std::thread::sleep(Duration::from_millis(20));
-        let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
-        waiting.join().unwrap().unwrap();
-    });
-}
-
-#[test]
 fn options_mean_at_least_and_say_both_numbers_when_there_is_less() {
     let name = TestName::new("options");
-    let living = Channel::<[u8]>::named(&*name)
-        .capacity(100)
-        .consumers(2)
-        .consumer()
-        .unwrap();
+    let living = Channel::<[u8]>::named(&*name).capacity(100).consumers(2).consumer().unwrap();
     let open = || Channel::<[u8]>::named(&*name);
     assert!(open().capacity(50).consumers(1).producer().is_ok());
     for (channel, line) in [
-        (
-            open().capacity(101),
-            "capacity: channel has 100, this program wants at least 101",
-        ),
-        (
-            open().consumers(3),
-            "consumers: channel has 2, this program wants at least 3",
-        ),
-        (
-            open().holds(2),
-            "holds: channel has 1, this program wants at least 2",
-        ),
+        (open().capacity(101), "capacity: channel has 100, this program wants at least 101"),
+        (open().consumers(3), "consumers: channel has 2, this program wants at least 3"),
+        (open().holds(2), "holds: channel has 1, this program wants at least 2"),
     ] {
         let error = channel.clone().producer().unwrap_err();
         assert!(is_mismatch(&error, 1), "{error}");
@@ -187,37 +144,123 @@ fn bad_names_sizes_and_options_are_typed_errors() {
         open().consumers(100).holds(3),
         open().capacity(u64::MAX / 2),
         open().elements(usize::MAX),
+        // Not octal, more than permissions, and bits that would shut its owner out.
+        open().mode(660),
+        open().mode(0o4600),
+        open().mode(0o444),
     ] {
         let error = channel.clone().producer().unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::BadOption { .. }),
-            "{channel:?}: {error}"
-        );
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{channel:?}: {error}");
     }
     for consumer in ["", &"x".repeat(64)] {
         let error = open().consumer_as(consumer).consumer().unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::BadOption { .. }),
-            "{error}"
-        );
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
     }
     assert!(!name.path().exists(), "nothing is left of what was refused");
     // A producer that does not say how large it gets is told so, instead of waiting for ever.
     let error = Channel::<[u8]>::named(&*name).producer().unwrap_err();
     assert!(error.to_string().contains(".capacity(\"5M\")"), "{error}");
-    let error = Channel::<[u8]>::named(&*name)
-        .open_timeout(Duration::ZERO)
-        .consumer();
+    let error = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer();
     assert_eq!(*error.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn impossible_options_are_refused_also_by_who_would_wait_for_the_other_side() {
+    let open = || Channel::<[u8]>::named("/test-impossible").open_timeout(Duration::from_secs(9));
+    let started = Instant::now();
+    for channel in [open().consumers(0), open().holds(9), open().mode(660)] {
+        let error = channel.clone().consumer().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{channel:?}: {error}");
+        let error = channel.producer().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn elements_of_a_sized_message_are_refused_for_what_they_are() {
+    let name = TestName::new("sized");
+    let error = Channel::<[f32; 3]>::named(&*name).elements(3).producer().unwrap_err();
+    assert!(error.to_string().contains("a fixed size, and no tail"), "{error}");
+}
+
+#[test]
+fn a_region_aligned_beyond_this_machines_pages_is_refused() {
+    #[derive(Clone, Copy, Message)]
+    #[message(pod = false)]
+    #[repr(C, align(65536))]
+    struct Wide {
+        bytes: [u8; 65536],
+    }
+    let name = TestName::new("wide");
+    let schema = <[Wide]>::schema();
+    let text = schema.to_json();
+    // What a machine with pages of 64 KiB would have made: the layout of src/layout.rs, version 1.
+    let (page, stride) = (65536, 131_072);
+    let mut bytes = b"ioshared".to_vec();
+    bytes.extend([1u32, 1].map(u32::to_le_bytes).concat());
+    let wide = [7, page + 3 * stride, page, stride, page, schema.hash()];
+    bytes.extend(wide.map(u64::to_le_bytes).concat());
+    let narrow = [65536, 1, 1, 3, 65536, 65536, 0x180, 0x200, 0x280, text.len() as u32];
+    bytes.extend(narrow.map(u32::to_le_bytes).concat());
+    bytes.extend([0; 16]);
+    let fnv = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let sum = bytes.iter().fold(0xcbf2_9ce4_8422_2325, fnv);
+    bytes.extend(sum.to_le_bytes());
+    bytes.resize(0x280, 0);
+    bytes.extend(text.as_bytes());
+    bytes.resize((page + 3 * stride) as usize, 0);
+    std::fs::write(name.path(), &bytes).unwrap();
+    for error in [
+        Channel::<[Wide]>::named(&*name).elements(1).producer().unwrap_err(),
+        Channel::<[Wide]>::named(&*name).producer().unwrap_err(),
+        Channel::<[Wide]>::named(&*name).consumer().unwrap_err(),
+        Channel::<[Wide]>::named(&*name).observer().unwrap_err(),
+    ] {
+        assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_name_reads_the_same_in_every_error() {
+    let name = TestName::new("spelling");
+    let mut consumer = io_shared::consumer::<u64>(name.trim_start_matches('/')).unwrap();
+    let timeout = consumer.get_timeout(Duration::ZERO).unwrap_err();
+    Channel::remove(&name).unwrap();
+    let replaced = consumer.try_get().unwrap_err();
+    assert_eq!((timeout.name(), replaced.name()), (&*name, &*name));
+}
+
+#[test]
+fn removing_races_with_whoever_deletes_the_name_and_with_other_removers() {
+    for round in 0..300 {
+        let name = TestName::new("unlink");
+        drop(io_shared::producer::<u64>(&name).unwrap());
+        let barrier = std::sync::Barrier::new(2);
+        let (first, second) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                barrier.wait();
+                match round % 2 {
+                    0 => std::fs::remove_file(name.path()).is_ok(),
+                    _ => Channel::remove(&name).is_ok(),
+                }
+            });
+            barrier.wait();
+            let removed = Channel::remove(&name);
+            if let Err(error) = &removed {
+                assert_eq!(*error.kind(), ErrorKind::NotFound, "{error}");
+            }
+            (removed.is_ok(), other.join().unwrap())
+        });
+        assert!(first || second);
+        assert!(!name.path().exists());
+    }
 }
 
 #[test]
 fn the_mode_is_exact_whatever_the_umask() {
     let name = TestName::new("mode");
-    let _producer = Channel::<u64>::named(&*name)
-        .mode(0o666)
-        .producer()
-        .unwrap();
+    let _producer = Channel::<u64>::named(&*name).mode(0o666).producer().unwrap();
     let mode = std::fs::metadata(name.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o666);
     let name = TestName::new("mode-default");
@@ -229,26 +272,16 @@ fn the_mode_is_exact_whatever_the_umask() {
 #[test]
 fn all_memory_is_reserved_at_creation() {
     let name = TestName::new("reserved");
-    let _producer = Channel::<[u8]>::named(&*name)
-        .capacity("5M")
-        .producer()
-        .unwrap();
+    let _producer = Channel::<[u8]>::named(&*name).capacity("5M").producer().unwrap();
     let metadata = std::fs::metadata(name.path()).unwrap();
     assert!(metadata.blocks() * 512 >= metadata.len(), "no holes");
-    assert!(
-        metadata.len() <= 3 * (5 << 20) + 16384,
-        "{}",
-        metadata.len()
-    );
+    assert!(metadata.len() <= 3 * (5 << 20) + 16384, "{}", metadata.len());
 }
 
 #[test]
 fn more_than_there_is_room_for_is_an_error_and_leaves_nothing() {
     let name = TestName::new("full");
-    let error = Channel::<[u8]>::named(&*name)
-        .capacity(1u64 << 50)
-        .producer()
-        .unwrap_err();
+    let error = Channel::<[u8]>::named(&*name).capacity(1u64 << 50).producer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
     assert!(error.to_string().contains("--shm-size"), "{error}");
     assert!(!name.path().exists());
@@ -265,10 +298,7 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
             Channel::<u64>::named(&*name).observer().unwrap_err(),
             Channel::remove(&name).unwrap_err(),
         ] {
-            assert!(
-                matches!(error.kind(), ErrorKind::NotARegion { .. }),
-                "{what}: {error}"
-            );
+            assert!(matches!(error.kind(), ErrorKind::NotARegion { .. }), "{what}: {error}");
         }
     };
     for length in [0, 1, 127, 128, 5000] {
@@ -302,18 +332,12 @@ fn a_truncated_or_altered_header_is_corrupt() {
             io_shared::producer::<u64>(&name).unwrap_err(),
             Channel::<u64>::named(&*name).observer().unwrap_err(),
         ] {
-            assert!(
-                matches!(error.kind(), ErrorKind::Corrupt { .. }),
-                "{what}: {error}"
-            );
+            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{what}: {error}");
         }
     };
     check(&whole[..200], "truncated");
     check(&whole[..whole.len() - 1], "truncated by one");
-    let code = whole
-        .windows(3)
-        .position(|code| code == b"<u8")
-        .expect("the schema's type code");
+    let code = whole.windows(3).position(|code| code == b"<u8").expect("the schema's type code");
     for at in [16, 24, 50, 80, 127, code, code + 2] {
         let mut altered = whole.clone();
         altered[at] ^= 0x10;
@@ -321,120 +345,6 @@ fn a_truncated_or_altered_header_is_corrupt() {
     }
     std::fs::write(name.path(), &whole).unwrap();
     assert!(io_shared::producer::<u64>(&name).is_ok());
-}
-
-#[test]
-fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
-    let name = TestName::new("version");
-    drop(io_shared::producer::<u64>(&name).unwrap());
-    let mut bytes = std::fs::read(name.path()).unwrap();
-    bytes[8] = 2;
-    std::fs::write(name.path(), &bytes).unwrap();
-    let error = Channel::<u64>::named(&*name)
-        .open_timeout(Duration::ZERO)
-        .consumer()
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("layout version: channel has 2"),
-        "{error}"
-    );
-    assert!(io_shared::producer::<u64>(&name).is_ok());
-}
-
-#[test]
-fn peers_of_a_removed_channel_say_replaced_at_once() {
-    let name = TestName::new("removed");
-    let mut producer = io_shared::producer::<u64>(&name).unwrap();
-    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    let mut observer = Channel::<u64>::named(&*name).observer().unwrap();
-    producer.put(&1).unwrap();
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| {
-            drop(consumer.get().unwrap());
-            consumer.get().map(drop)
-        });
-        std::thread::sleep(Duration::from_millis(20));
-        let loan = producer.loan().unwrap();
-        Channel::remove(&name).unwrap();
-        let removed = Instant::now();
-        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
-        assert_eq!(
-            *waiting.join().unwrap().unwrap_err().kind(),
-            ErrorKind::Replaced
-        );
-        assert!(removed.elapsed() < Duration::from_millis(200));
-    });
-    assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
-    assert_eq!(*observer.copy().unwrap_err().kind(), ErrorKind::Replaced);
-    assert_eq!(
-        *Channel::remove(&name).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
-}
-
-#[test]
-fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
-    for rename in [false, true] {
-        let name = TestName::new("deleted");
-        let mut producer = io_shared::producer::<u64>(&name).unwrap();
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-        if rename {
-            let other = TestName::new("other");
-            drop(io_shared::producer::<u64>(&other).unwrap());
-            std::fs::rename(other.path(), name.path()).unwrap();
-        } else {
-            std::fs::remove_file(name.path()).unwrap();
-        }
-        let started = Instant::now();
-        // Peers that never sleep, too.
-        eventually("the producer notices", || {
-            producer
-                .put(&1)
-                .is_err_and(|error| *error.kind() == ErrorKind::Replaced)
-        });
-        eventually("the consumer notices", || {
-            consumer
-                .try_get()
-                .is_err_and(|error| *error.kind() == ErrorKind::Replaced)
-        });
-        assert!(
-            started.elapsed() < Duration::from_millis(250),
-            "{:?}",
-            started.elapsed()
-        );
-        // And do not forget it.
-        assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
-    }
-}
-
-#[test]
-fn handles_that_reopen_go_on_in_the_new_channel() {
-    let name = TestName::new("reopen");
-    let mut producer = Channel::<[u8]>::named(&*name)
-        .capacity(8)
-        .reopen(true)
-        .producer()
-        .unwrap();
-    let mut consumer = Channel::<[u8]>::named(&*name)
-        .reopen(true)
-        .consumer()
-        .unwrap();
-    for round in 0..3u8 {
-        producer.put(&[round]).unwrap();
-        assert_eq!(
-            *consumer.get_timeout(Duration::from_secs(2)).unwrap(),
-            [round]
-        );
-        let loan = producer.loan_len(1).unwrap();
-        Channel::remove(&name).unwrap();
-        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
-        // There is no new channel yet: nothing to get, and the deadline holds.
-        assert!(consumer.try_get().unwrap().is_none());
-        let started = Instant::now();
-        let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-        assert!(started.elapsed() < Duration::from_millis(300));
-    }
 }
 
 #[test]
@@ -489,9 +399,6 @@ fn different_types_created_at_once_leave_one_winner_and_errors_that_show_both() 
         });
         assert_ne!(a.is_ok(), b.is_ok(), "{a:?} {b:?}");
         let error = a.and(b).unwrap_err();
-        assert!(
-            error.to_string().contains("<f4") && error.to_string().contains("<u2"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("<f4") && error.to_string().contains("<u2"), "{error}");
     }
 }

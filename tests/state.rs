@@ -1,5 +1,11 @@
 //! Typed state: one value that unrelated programs read and change.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy.toml allows it in tests, not beside them"
+)]
+
 mod common;
 
 use std::io::Write;

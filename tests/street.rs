@@ -20,10 +20,7 @@ mod ground;
 mod messages;
 #[path = "../examples/ros_pipeline/segmentation.rs"]
 mod segmentation;
-#[allow(
-    dead_code,
-    reason = "the lidar's way to scan is not used by every test"
-)]
+#[allow(dead_code, reason = "the lidar's way to scan is not used by every test")]
 #[path = "../examples/ros_pipeline/street.rs"]
 mod street;
 
@@ -65,20 +62,12 @@ impl Scene {
     fn new(frame: u64) -> Scene {
         let (points, truth) = Street::new(SEED).scan_with_truth(frame);
         let labels = label(&points);
-        Scene {
-            frame,
-            points,
-            truth,
-            labels,
-        }
+        Scene { frame, points, truth, labels }
     }
 
     fn each(&self) -> impl Iterator<Item = (&Point, u32, u32)> {
         let told = self.truth.iter().zip(&self.labels);
-        self.points
-            .iter()
-            .zip(told)
-            .map(|(point, (&object, &label))| (point, object, label))
+        self.points.iter().zip(told).map(|(point, (&object, &label))| (point, object, label))
     }
 
     fn things(&self) -> BTreeMap<u32, Found> {
@@ -129,10 +118,7 @@ fn every_thing_in_reach_is_one_cluster() {
         }
     }
     for kind in ["House", "ParkedCar", "MovingCar", "Post", "Person"] {
-        assert!(
-            seen.get(kind).copied().unwrap_or(0) >= 5,
-            "too few to tell: {seen:?}"
-        );
+        assert!(seen.get(kind).copied().unwrap_or(0) >= 5, "too few to tell: {seen:?}");
     }
 }
 
@@ -149,11 +135,7 @@ fn no_cluster_holds_two_things_or_ground() {
         for (cluster, mut objects) in members {
             let points: usize = objects.values().sum();
             let ground = objects.remove(&GROUND).unwrap_or(0);
-            assert_eq!(
-                objects.len(),
-                1,
-                "frame {frame}: cluster {cluster} holds {objects:?}"
-            );
+            assert_eq!(objects.len(), 1, "frame {frame}: cluster {cluster} holds {objects:?}");
             assert!(
                 ground * 50 <= points,
                 "frame {frame}: {ground} of the {points} points of cluster {cluster} are ground"
@@ -174,9 +156,7 @@ fn the_ground_share_is_near_the_truth() {
             (told - true_share).abs() < 0.03,
             "frame {frame}: told {told:.3}, true {true_share:.3}"
         );
-        let lost = ground()
-            .filter(|&(_, _, label)| label != segmentation::GROUND)
-            .count();
+        let lost = ground().filter(|&(_, _, label)| label != segmentation::GROUND).count();
         assert!(
             (lost as f64) < 0.002 * points,
             "frame {frame}: {lost} points of the ground were not seen as such"
@@ -202,12 +182,7 @@ fn a_frame_depends_on_its_number_and_the_seed_alone() {
 #[test]
 fn frames_have_about_as_many_points_as_a_real_scan_but_not_all_the_same() {
     let counts: BTreeSet<usize> = SCENES.iter().map(|scene| scene.points.len()).collect();
-    assert!(
-        counts
-            .iter()
-            .all(|count| (115_000..=130_000).contains(count)),
-        "{counts:?}"
-    );
+    assert!(counts.iter().all(|count| (115_000..=130_000).contains(count)), "{counts:?}");
     assert!(counts.len() > 1, "{counts:?}");
 }
 
@@ -228,30 +203,16 @@ fn points_that_are_no_numbers_stay_unlabelled_and_change_nothing_else() {
             let mut place = [10.0, 0.0, 0.0];
             place[axis] = value;
             let [x, y, z] = place;
-            points.push(Point {
-                x,
-                y,
-                z,
-                intensity: value,
-            });
+            points.push(Point { x, y, z, intensity: value });
         }
     }
     let labels = label(&points);
-    assert!(
-        labels[spoilt..]
-            .iter()
-            .all(|&label| label == segmentation::UNLABELLED)
-    );
+    assert!(labels[spoilt..].iter().all(|&label| label == segmentation::UNLABELLED));
     let after = Tally::of(&labels);
     assert!((before.ground_share() - after.ground_share()).abs() < 0.001);
     assert!(before.clusters.abs_diff(after.clusters) <= 2);
 
     assert_eq!(Tally::of(&label(&[])), Tally::default());
-    let nothing = [Point {
-        x: f32::NAN,
-        y: f32::NAN,
-        z: f32::NAN,
-        intensity: 0.0,
-    }; 100];
+    let nothing = [Point { x: f32::NAN, y: f32::NAN, z: f32::NAN, intensity: 0.0 }; 100];
     assert_eq!(label(&nothing), [segmentation::UNLABELLED; 100]);
 }

@@ -18,16 +18,12 @@ pub(crate) struct Channels {
 
 impl Channels {
     pub(crate) fn new(prefix: &str) -> Channels {
-        Channels {
-            prefix: prefix.to_owned(),
-        }
+        Channels { prefix: prefix.to_owned() }
     }
 
     /// From the lidar to the segmentator and the viewer.
     pub(crate) fn clouds(&self) -> Channel<Cloud> {
-        Channel::named(self.name("clouds"))
-            .elements(MAX_POINTS)
-            .consumers(2)
+        Channel::named(self.name("clouds")).elements(MAX_POINTS).consumers(2)
     }
 
     /// From the segmentator to the viewer.

@@ -61,17 +61,13 @@ struct Cubes {
 impl Cubes {
     fn new(points: &[Point], standing: &[u32]) -> Cubes {
         let cube_of = |point: &Point| {
-            [point.x, point.y, point.z]
-                .into_iter()
-                .fold(0, |key, metres| {
-                    // 21 bits each, offset to be positive: two hundred kilometres either way.
-                    key << 21 | u64::from((metres / CUBE).floor() as i32 as u32 & 0x1F_FFFF)
-                })
+            [point.x, point.y, point.z].into_iter().fold(0, |key, metres| {
+                // 21 bits each, offset to be positive: two hundred kilometres either way.
+                key << 21 | u64::from((metres / CUBE).floor() as i32 as u32 & 0x1F_FFFF)
+            })
         };
-        let mut members: Vec<(u64, u32)> = standing
-            .iter()
-            .map(|&index| (cube_of(&points[index as usize]), index))
-            .collect();
+        let mut members: Vec<(u64, u32)> =
+            standing.iter().map(|&index| (cube_of(&points[index as usize]), index)).collect();
         members.sort_unstable();
         let centres = members
             .chunk_by(|a, b| a.0 == b.0)
@@ -99,9 +95,7 @@ struct Forest {
 
 impl Forest {
     fn new(size: usize) -> Forest {
-        Forest {
-            parent: (0..size as u32).collect(),
-        }
+        Forest { parent: (0..size as u32).collect() }
     }
 
     fn root(&mut self, mut of: u32) -> u32 {

@@ -77,9 +77,7 @@ fn play(point: &Point) -> f32 {
 fn cell(point: &Point) -> Option<usize> {
     let index = |metres: f32| {
         let index = (metres + REACH) / CELL;
-        (0.0..SIDE as f32)
-            .contains(&index)
-            .then_some(index as usize)
+        (0.0..SIDE as f32).contains(&index).then_some(index as usize)
     };
     Some(index(point.x)? * SIDE + index(point.y)?)
 }
@@ -89,10 +87,9 @@ fn cell(point: &Point) -> Option<usize> {
 fn flatten(grid: &mut [f32]) {
     let lower = |grid: &mut [f32], row: usize, column: usize, neighbours: [(isize, isize); 4]| {
         for (down, right) in neighbours {
-            let (Some(row_beside), Some(column_beside)) = (
-                row.checked_add_signed(down),
-                column.checked_add_signed(right),
-            ) else {
+            let (Some(row_beside), Some(column_beside)) =
+                (row.checked_add_signed(down), column.checked_add_signed(right))
+            else {
                 continue;
             };
             if row_beside < SIDE && column_beside < SIDE {
@@ -119,11 +116,7 @@ impl Plane {
     /// The near-horizontal plane, about as far below the sensor as a car's roof is high, that most
     /// returns speak for. A scan without such a plane gets the level one.
     fn find(points: &[Point], seed: u64) -> Plane {
-        let level = Plane {
-            ahead: 0.0,
-            left: 0.0,
-            height: -SENSOR_HEIGHT,
-        };
+        let level = Plane { ahead: 0.0, left: 0.0, height: -SENSOR_HEIGHT };
         let near = |point: &&Point| {
             (2.0..40.0).contains(&point.x.hypot(point.y)) && level.under(point).abs() < 2.0
         };
@@ -139,10 +132,7 @@ impl Plane {
             if let Some(plane) = Plane::through(&corners)
                 && plane.is_plausible()
             {
-                let votes = sample
-                    .iter()
-                    .filter(|point| plane.under(point).abs() < INLIER)
-                    .count();
+                let votes = sample.iter().filter(|point| plane.under(point).abs() < INLIER).count();
                 if votes > best.0 {
                     best = (votes, plane);
                 }
@@ -151,9 +141,7 @@ impl Plane {
         // The winner passes through three noisy points; its voters together know better.
         let mut plane = best.1;
         for _ in 0..3 {
-            let voters = sample
-                .iter()
-                .filter(|point| plane.under(point).abs() < INLIER);
+            let voters = sample.iter().filter(|point| plane.under(point).abs() < INLIER);
             match Plane::fit(voters).filter(Plane::is_plausible) {
                 Some(better) => plane = better,
                 None => break,
@@ -193,11 +181,7 @@ impl Plane {
         let ahead = (xz * yy - yz * xy) / determinant;
         let left = (yz * xx - xz * xy) / determinant;
         let height = mz - ahead * mx - left * my;
-        Some(Plane {
-            ahead: ahead as f32,
-            left: left as f32,
-            height: height as f32,
-        })
+        Some(Plane { ahead: ahead as f32, left: left as f32, height: height as f32 })
     }
 
     fn is_plausible(&self) -> bool {

@@ -22,10 +22,7 @@ impl Handover {
     /// `age` of the value as `get` returned, and when `get` was called.
     pub(crate) fn new(age: Option<Duration>, called: Instant) -> Handover {
         let age = age.unwrap_or(Duration::MAX);
-        Handover {
-            age,
-            waited: age <= called.elapsed(),
-        }
+        Handover { age, waited: age <= called.elapsed() }
     }
 }
 
@@ -50,9 +47,7 @@ pub(crate) struct Latencies {
 
 impl Default for Latencies {
     fn default() -> Latencies {
-        Latencies {
-            counts: [0; BUCKETS],
-        }
+        Latencies { counts: [0; BUCKETS] }
     }
 }
 
@@ -66,10 +61,7 @@ impl Latencies {
     }
 
     pub(crate) fn merged(mut self, other: &Latencies) -> Latencies {
-        self.counts
-            .iter_mut()
-            .zip(other.counts)
-            .for_each(|(count, more)| *count += more);
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
         self
     }
 

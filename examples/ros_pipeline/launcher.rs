@@ -33,10 +33,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<Summary, Box<dyn Err
     let channels = Channels::new(&options.prefix);
     channels.clear().map_err(|error| match error.kind() {
         ErrorKind::RoleTaken { .. } | ErrorKind::Mismatch { .. } => {
-            format!(
-                "a pipeline with the prefix {:?} runs already: {error}",
-                options.prefix
-            )
+            format!("a pipeline with the prefix {:?} runs already: {error}", options.prefix)
         }
         _ => error.to_string(),
     })?;
@@ -151,11 +148,7 @@ impl Chaos {
     fn new(options: &Options) -> Chaos {
         let mut random = fastrand::Rng::with_seed(options.seed);
         let next = random.u64(3..15);
-        Chaos {
-            random,
-            next,
-            restarts: 0,
-        }
+        Chaos { random, next, restarts: 0 }
     }
 
     /// Waits for the moment and says true, if it is near.

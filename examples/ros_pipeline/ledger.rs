@@ -36,10 +36,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// An account that starts behind a cloud.
     pub(crate) fn starting_after(taken: u64) -> Ledger {
-        Ledger {
-            taken,
-            ..Ledger::default()
-        }
+        Ledger { taken, ..Ledger::default() }
     }
 
     /// A cloud was taken, after `skipped` others that nobody took. To be put before its labels.

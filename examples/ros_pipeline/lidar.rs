@@ -49,10 +49,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
         cloud.frame = frame;
         cloud.stamp_ns = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
         let last_seq = cloud.put()?;
-        sent.put(&Sent {
-            frames: frame + 1,
-            last_seq,
-        })?;
+        sent.put(&Sent { frames: frame + 1, last_seq })?;
 
         match options.period() {
             Some(period) => {
@@ -70,10 +67,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
 /// Whether all of these have their claim on the clouds.
 fn is_here(audience: &[Role], clouds: &Producer<Cloud>) -> io_shared::Result<bool> {
     let consumers = clouds.consumers()?;
-    let names: Vec<_> = consumers
-        .iter()
-        .filter_map(|consumer| consumer.name.as_deref())
-        .collect();
+    let names: Vec<_> = consumers.iter().filter_map(|consumer| consumer.name.as_deref()).collect();
     Ok(audience.iter().all(|role| names.contains(&role.name())))
 }
 

@@ -26,10 +26,7 @@ mod scans;
 mod segmentation;
 mod segmentator;
 mod stop;
-#[expect(
-    dead_code,
-    reason = "what each point came from is asked for by tests/street.rs"
-)]
+#[expect(dead_code, reason = "what each point came from is asked for by tests/street.rs")]
 mod street;
 mod summary;
 mod viewer;
@@ -65,33 +62,20 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
-    let stop = if options.attended {
-        Stop::on_end_of_input()
-    } else {
-        Stop::on_ctrl_c()?
-    };
+    let stop = if options.attended { Stop::on_end_of_input() } else { Stop::on_ctrl_c()? };
     match options.role {
         Role::Lidar => lidar::run(options, &stop)?,
         Role::Segmentator => segmentator::run(options, &stop)?,
         Role::Viewer => viewer::run(options, &stop)?,
         Role::Launcher => {
             let summary = launcher::run(options, &stop)?;
-            let text = if options.json {
-                summary.to_json().to_string()
-            } else {
-                summary.to_string()
-            };
+            let text =
+                if options.json { summary.to_json().to_string() } else { summary.to_string() };
             // Who closed our output does not care for the rest.
             let _ = writeln!(io::stdout(), "{text}");
             let faults = summary.faults();
-            faults
-                .iter()
-                .for_each(|fault| eprintln!("ros_pipeline: {fault}"));
-            return Ok(if faults.is_empty() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
+            faults.iter().for_each(|fault| eprintln!("ros_pipeline: {fault}"));
+            return Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)

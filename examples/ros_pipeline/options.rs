@@ -140,11 +140,7 @@ impl Options {
             }
         }
         options.role = role.unwrap_or(Role::Launcher);
-        let default = if options.role == Role::Launcher {
-            100
-        } else {
-            0
-        };
+        let default = if options.role == Role::Launcher { 100 } else { 0 };
         options.frames = Some(frames.unwrap_or(default)).filter(|&frames| frames > 0);
         if options.chaos && options.role != Role::Launcher {
             return Err("--chaos kills processes that it started: give it without a role".into());

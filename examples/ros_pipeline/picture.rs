@@ -70,18 +70,13 @@ impl Canvas {
     const ROWS: usize = HEIGHT * FINE;
 
     fn new() -> Canvas {
-        Canvas {
-            pixels: vec![BACKGROUND; Self::COLUMNS * Self::ROWS],
-        }
+        Canvas { pixels: vec![BACKGROUND; Self::COLUMNS * Self::ROWS] }
     }
 
     /// From metres in the sensor frame to fine pixels, right and down.
     fn place(x: f32, y: f32) -> (f32, f32) {
         let fine = SCALE * FINE as f32;
-        (
-            Self::COLUMNS as f32 / 2.0 + x * fine,
-            Self::ROWS as f32 / 2.0 - y * fine,
-        )
+        (Self::COLUMNS as f32 / 2.0 + x * fine, Self::ROWS as f32 / 2.0 - y * fine)
     }
 
     fn dot(&mut self, column: f32, row: f32, colour: Colour, opacity: f32) {
@@ -139,11 +134,7 @@ impl Canvas {
                 self.dot((left + along) as f32, (bottom - up) as f32, TEXT, 1.0);
             }
         }
-        self.text(
-            "10 m",
-            (left + length / 2 - 23 * FINE) as f32,
-            (bottom - 24 * FINE) as f32,
-        );
+        self.text("10 m", (left + length / 2 - 23 * FINE) as f32, (bottom - 24 * FINE) as f32);
     }
 
     fn text(&mut self, text: &str, left: f32, top: f32) {
@@ -170,9 +161,7 @@ impl Canvas {
                     let row = row * FINE + fine / FINE;
                     let column = column * FINE + fine % FINE;
                     let pixel = self.pixels[row * Self::COLUMNS + column];
-                    sum.iter_mut()
-                        .zip(pixel)
-                        .for_each(|(sum, part)| *sum += part);
+                    sum.iter_mut().zip(pixel).for_each(|(sum, part)| *sum += part);
                 }
                 bytes.extend(sum.map(|sum| (sum / (FINE * FINE) as f32) as u8));
             }
@@ -190,15 +179,9 @@ impl Canvas {
 /// Seven rows of five pixels: the few letters that the scale needs.
 fn glyph(letter: char) -> [u8; 7] {
     match letter {
-        '0' => [
-            0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110,
-        ],
-        '1' => [
-            0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110,
-        ],
-        'm' => [
-            0b00000, 0b00000, 0b11010, 0b10101, 0b10101, 0b10101, 0b10101,
-        ],
+        '0' => [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110],
+        '1' => [0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110],
+        'm' => [0b00000, 0b00000, 0b11010, 0b10101, 0b10101, 0b10101, 0b10101],
         _ => [0; 7],
     }
 }

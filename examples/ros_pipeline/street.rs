@@ -84,10 +84,7 @@ impl Street {
             };
             degrees.to_radians().tan()
         };
-        Street {
-            seed,
-            slopes: (0..BEAMS).map(slope).collect(),
-        }
+        Street { seed, slopes: (0..BEAMS).map(slope).collect() }
     }
 
     /// Scans one frame into the front of `out` and returns the number of points written.
@@ -130,10 +127,7 @@ impl Street {
             // Staggered, or the gaps between houses would all be crossroads.
             for (x, mut dice) in self.slots(row(1), 24.0, f64::from(side) * 5.0, ego) {
                 let front = dice.between(10.2, 11.4);
-                let (from, to) = (
-                    x + dice.between(2.0, 3.0),
-                    x + 24.0 - dice.between(2.0, 3.0),
-                );
+                let (from, to) = (x + dice.between(2.0, 3.0), x + 24.0 - dice.between(2.0, 3.0));
                 let height = dice.between(6.0, 14.0);
                 let reflectance = dice.between(0.25, 0.55);
                 let y = [side * front, side * (front + 9.0)];
@@ -151,11 +145,7 @@ impl Street {
             }
             for (x, mut dice) in self.slots(row(3), 14.0, 0.0, ego) {
                 let x = x + dice.between(4.0, 10.0);
-                things.push(Thing::new(
-                    Kind::Post,
-                    0.6,
-                    [pillar(x, side * 7.0, 0.06, 0.0, 1.5)],
-                ));
+                things.push(Thing::new(Kind::Post, 0.6, [pillar(x, side * 7.0, 0.06, 0.0, 1.5)]));
             }
             let stroll = f64::from(side) * 1.3 * seconds;
             for (x, mut dice) in self.slots(row(4), 26.0, stroll, ego) {
@@ -259,11 +249,7 @@ impl Street {
 
 impl Thing {
     fn new(kind: Kind, reflectance: f32, solids: impl Into<Vec<Solid>>) -> Thing {
-        Thing {
-            kind,
-            reflectance,
-            solids: solids.into(),
-        }
+        Thing { kind, reflectance, solids: solids.into() }
     }
 }
 
@@ -285,11 +271,7 @@ impl Crossing {
                 let ordered = |a: f32, b: f32| (a.min(b), a.max(b));
                 let (x_near, x_far) = ordered(x[0] / cos, x[1] / cos);
                 let (y_near, y_far) = ordered(y[0] / sin, y[1] / sin);
-                let facing = if x_near > y_near {
-                    cos.abs()
-                } else {
-                    sin.abs()
-                };
+                let facing = if x_near > y_near { cos.abs() } else { sin.abs() };
                 (x_near.max(y_near), x_far.min(y_far), facing)
             }
             Outline::Circle { x, y, radius } => {
@@ -301,14 +283,7 @@ impl Crossing {
             }
         };
         let Solid { bottom, top, .. } = *solid;
-        (near > 0.0 && near < far).then_some(Crossing {
-            near,
-            far,
-            facing,
-            bottom,
-            top,
-            object,
-        })
+        (near > 0.0 && near < far).then_some(Crossing { near, far, facing, bottom, top, object })
     }
 
     /// The horizontal distance at which a beam of this slope meets the side, the roof or the
@@ -323,9 +298,7 @@ impl Crossing {
             (self.near, self.facing)
         };
         let object = (sine > GLANCING).then_some(self.object);
-        (self.near..=self.far)
-            .contains(&distance)
-            .then_some((distance, object))
+        (self.near..=self.far).contains(&distance).then_some((distance, object))
     }
 }
 
@@ -380,34 +353,15 @@ fn car(kind: Kind, x: f32, y: f32, dice: &mut Dice) -> Thing {
 /// `bottom` and `top` count from the ground, as in [`pillar`].
 fn slab(x: [f32; 2], mut y: [f32; 2], bottom: f32, top: f32) -> Solid {
     y.sort_unstable_by(f32::total_cmp);
-    solid(
-        Outline::Rectangle {
-            x,
-            y: y.map(|y| y - LANE),
-        },
-        bottom,
-        top,
-    )
+    solid(Outline::Rectangle { x, y: y.map(|y| y - LANE) }, bottom, top)
 }
 
 fn pillar(x: f32, y: f32, radius: f32, bottom: f32, top: f32) -> Solid {
-    solid(
-        Outline::Circle {
-            x,
-            y: y - LANE,
-            radius,
-        },
-        bottom,
-        top,
-    )
+    solid(Outline::Circle { x, y: y - LANE, radius }, bottom, top)
 }
 
 fn solid(outline: Outline, bottom: f32, top: f32) -> Solid {
-    Solid {
-        outline,
-        bottom: bottom - SENSOR_HEIGHT,
-        top: top - SENSOR_HEIGHT,
-    }
+    Solid { outline, bottom: bottom - SENSOR_HEIGHT, top: top - SENSOR_HEIGHT }
 }
 
 /// Random numbers that follow from a key: SplitMix64, so that no state is carried between rays.

@@ -23,12 +23,7 @@ pub(crate) struct Summary {
 impl Summary {
     /// What is not as it must be, in words; nothing, if the run was right.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let Summary {
-            sent,
-            ledger,
-            shown,
-            ..
-        } = self;
+        let Summary { sent, ledger, shown, .. } = self;
         let (labelled, missed) = (ledger.labelled, ledger.missed());
         let mut faults = Vec::new();
         let mut check = |right: bool, fault: String| {
@@ -38,46 +33,26 @@ impl Summary {
         };
         check(
             labelled + missed == sent.frames,
-            format!(
-                "{labelled} frames labelled and {missed} missed are not {} sent",
-                sent.frames
-            ),
+            format!("{labelled} frames labelled and {missed} missed are not {} sent", sent.frames),
         );
         check(
             labelled == shown.labelled,
-            format!(
-                "{labelled} labels put, but {} by the viewer's count",
-                shown.labelled
-            ),
+            format!("{labelled} labels put, but {} by the viewer's count", shown.labelled),
         );
-        check(
-            shown.wrong == 0,
-            format!("{} labels are wrong", shown.wrong),
-        );
+        check(shown.wrong == 0, format!("{} labels are wrong", shown.wrong));
         check(
             shown.differing == 0,
-            format!(
-                "{} frames came out differently when labelled again",
-                shown.differing
-            ),
+            format!("{} frames came out differently when labelled again", shown.differing),
         );
         check(
             !self.lossless || (missed == 0 && shown.got == sent.frames),
-            format!(
-                "in step, {missed} frames were missed and {} labels came",
-                shown.got
-            ),
+            format!("in step, {missed} frames were missed and {} labels came", shown.got),
         );
         faults
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let Summary {
-            sent,
-            ledger,
-            shown,
-            ..
-        } = self;
+        let Summary { sent, ledger, shown, .. } = self;
         let clouds = self.cloud_latencies();
         let labels = &shown.label_latencies;
         json!({
@@ -104,21 +79,13 @@ impl Summary {
 
     /// To both consumers.
     fn cloud_latencies(&self) -> Latencies {
-        self.ledger
-            .cloud_latencies
-            .merged(&self.shown.cloud_latencies)
+        self.ledger.cloud_latencies.merged(&self.shown.cloud_latencies)
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary {
-            sent,
-            ledger,
-            shown,
-            restarts,
-            ..
-        } = self;
+        let Summary { sent, ledger, shown, restarts, .. } = self;
         writeln!(
             f,
             "{} frames sent: {} labelled, {} missed ({} skipped for newer ones, {} lost with a \

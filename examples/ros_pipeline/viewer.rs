@@ -51,9 +51,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
         let mut screen = Screen::new(options, reports, start);
         let shown = screen.show(&mut labels, &recent, stop);
         stop.set();
-        let kept = keeper
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let kept = keeper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         shown?;
         kept?;
         match &options.png {
@@ -89,12 +87,8 @@ fn keep(clouds: &mut Consumer<Cloud>, recent: &Recent, stop: &Stop) -> io_shared
         let Some((cloud, handover)) = waits::next(clouds)? else {
             continue;
         };
-        let kept = Kept {
-            seq: cloud.seq(),
-            frame: cloud.frame,
-            points: cloud.points.to_vec(),
-            handover,
-        };
+        let kept =
+            Kept { seq: cloud.seq(), frame: cloud.frame, points: cloud.points.to_vec(), handover };
         recent.add(kept);
     }
     Ok(())
@@ -143,14 +137,7 @@ impl<'a> Screen<'a> {
     /// `start`: the last cloud before those that are shown.
     fn new(options: &'a Options, reports: Producer<Shown>, start: u64) -> Screen<'a> {
         let shown = Shown::default();
-        Screen {
-            options,
-            reports,
-            shown,
-            last_cloud: start,
-            missed: 0,
-            picture: None,
-        }
+        Screen { options, reports, shown, last_cloud: start, missed: 0, picture: None }
     }
 
     fn show(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use io_shared_core::{Error, ErrorKind, Message, Name, Place, Result, Schema, Size, Spec};
+use io_shared_core::{Error, ErrorKind, Kind, Message, Name, Place, Result, Schema, Size, Spec};
 
 use crate::{Consumer, Observer, Producer};
 
@@ -18,10 +18,11 @@ use crate::{Consumer, Observer, Producer};
 ///
 /// # Examples
 /// ```
-/// use io_shared_channel::Channel;
+/// # use io_shared_channel as io_shared;
+/// use io_shared::Channel;
 /// use std::time::Duration;
 ///
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-channel-{}", std::process::id());
 /// let mut clouds = Channel::<[f32]>::named(name).capacity("5M").producer()?;
 /// let mut viewer = Channel::<[f32]>::named(name)
@@ -82,8 +83,9 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::Channel;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::Channel;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let path = std::env::temp_dir().join(format!("doc-file-{}", std::process::id()));
     /// Channel::<f64>::file(&path).producer()?.put(&20.5)?;
     /// // After a restart, or a reboot:
@@ -101,8 +103,9 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::Channel;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::Channel;
+    /// # fn main() -> io_shared::Result<()> {
     /// let mut producer = Channel::<f64>::anonymous().producer()?;
     /// let descriptor = producer.as_fd().expect("it has no name").try_clone_to_owned().unwrap();
     /// // In another process, which was given the descriptor:
@@ -117,6 +120,8 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// The channel that a descriptor leads to. It is opened anew (through /proc/self/fd), since a
     /// descriptor from elsewhere shares its locks with its sender.
+    ///
+    /// There is an example at [`anonymous`](Self::anonymous).
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> Self {
         Self::new(Wanted::Place(Place::Descriptor(Arc::new(descriptor.into()))))
     }
@@ -156,12 +161,50 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// How many consumers may live at once. Default 1; times `holds`, at most 253.
+    ///
+    /// Whoever creates the channel decides, and whoever finds less than it asks for says
+    /// [`ErrorKind::Mismatch`]: where either side may start first, both state it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumers-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).consumers(2).producer()?;
+    /// let mut display = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// let mut log = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// assert_eq!((*display.get()?, *log.get()?), (13.9, 13.9));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn consumers(mut self, consumers: usize) -> Self {
         self.options.consumers = Some(consumers);
         self
     }
 
     /// How many values each consumer may hold at once, through owned guards. Default 1, at most 4.
+    ///
+    /// Whoever creates the channel decides, and whoever finds less than it asks for says
+    /// [`ErrorKind::Mismatch`]: where either side may start first, both state it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-holds-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).holds(2).producer()?;
+    /// let mut consumer = Channel::<f64>::named(name).holds(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// let before = consumer.get()?.into_owned();
+    /// speed.put(&14.1)?;
+    /// let now = consumer.get()?; // while the one before is still held
+    /// assert_eq!((*before, *now), (13.9, 14.1));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn holds(mut self, holds: usize) -> Self {
         self.options.holds = Some(holds);
         self
@@ -169,6 +212,24 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Names this consumer. A named consumer that is killed and comes back goes on where it
     /// stopped; the name is its own while it lives. 1 to 63 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumer-as-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let mut speed = Channel::<f64>::named(name).producer()?;
+    /// # speed.put(&13.9)?;
+    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// assert_eq!(*log.get()?, 13.9);
+    /// # drop(log);
+    /// // After a restart it is not given again what it has had:
+    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// assert!(log.try_get()?.is_none());
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn consumer_as(mut self, name: impl Into<String>) -> Self {
         self.options.consumer_as = Some(name.into());
         self
@@ -199,6 +260,23 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Whether a handle whose channel was removed or replaced opens the new one by itself, instead
     /// of saying [`ErrorKind::Replaced`]. Default off. A loan of the old channel still says so.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-reopen-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let speed = Channel::<f64>::named(name).producer()?;
+    /// let mut display = Channel::<f64>::named(name).reopen(true).consumer()?;
+    /// Channel::remove(name)?;
+    /// # drop(speed);
+    /// let mut speed = Channel::<f64>::named(name).producer()?; // a new channel
+    /// speed.put(&13.9)?;
+    /// assert_eq!(*display.get()?, 13.9);
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn reopen(mut self, reopen: bool) -> Self {
         self.options.reopen = reopen;
         self
@@ -209,6 +287,19 @@ impl<T: Message + ?Sized> Channel<T> {
     /// as it takes; 0: [`ErrorKind::NotFound`] at once.
     ///
     /// It also bounds the wait for a producer to replace a channel of another shape (default 1 s).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-open-timeout-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// use std::time::Duration;
+    /// let clouds = Channel::<[f32]>::named(name).open_timeout(Duration::from_millis(10));
+    /// let error = clouds.consumer().unwrap_err(); // its producer says how large it is
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// # Ok(()) }
+    /// ```
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.options.open_timeout = Some(timeout);
         self
@@ -263,6 +354,20 @@ impl<T: Message + ?Sized> Channel<T> {
     /// [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`] after `open_timeout`,
     /// [`ErrorKind::BadName`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-observer-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let mut speed = Channel::<f64>::named(name).producer()?;
+    /// # speed.put(&13.9)?;
+    /// let mut dashboard = Channel::<f64>::named(name).observer()?;
+    /// assert_eq!(dashboard.copy()?.as_deref(), Some(&13.9));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn observer(self) -> Result<Observer<T>> {
         Observer::open(self.options)
     }
@@ -272,18 +377,22 @@ impl Channel<()> {
     /// Removes the channel of that name, like a file. Programs that use it find
     /// [`ErrorKind::Replaced`].
     ///
+    /// They look for it every 100 ms: until then a put may still succeed, and a value that was put
+    /// before may still be got.
+    ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not
     /// ours is left alone), [`ErrorKind::BadName`], [`ErrorKind::Busy`], [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
-    /// use io_shared_channel::{Channel, ErrorKind};
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::{Channel, ErrorKind};
     /// let error = Channel::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn remove(name: &str) -> Result<()> {
-        io_shared_core::remove(&Name::new(name)?.into())
+        io_shared_core::remove(&Name::new(name)?.into(), Kind::Channel)
     }
 }
 
@@ -363,18 +472,13 @@ impl Options {
 
 impl<T: ?Sized> std::fmt::Debug for Channel<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Channel")
-            .field("options", &self.options)
-            .finish()
+        f.debug_struct("Channel").field("options", &self.options).finish()
     }
 }
 
 impl<T: ?Sized> Clone for Channel<T> {
     fn clone(&self) -> Self {
-        Self {
-            options: self.options.clone(),
-            message: PhantomData,
-        }
+        Self { options: self.options.clone(), message: PhantomData }
     }
 }
 
@@ -385,11 +489,12 @@ impl<T: ?Sized> Clone for Channel<T> {
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-producer-{}", std::process::id());
-/// let mut speed = io_shared_channel::producer::<f64>(name)?;
+/// let mut speed = io_shared::producer::<f64>(name)?;
 /// speed.put(&13.9)?;
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
@@ -403,12 +508,13 @@ pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-consumer-{}", std::process::id());
-/// # io_shared_channel::producer::<f64>(name)?.put(&13.9)?;
-/// let mut speed = io_shared_channel::consumer::<f64>(name)?;
+/// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+/// let mut speed = io_shared::consumer::<f64>(name)?;
 /// assert_eq!(*speed.get()?, 13.9);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub fn consumer<T: Message + ?Sized>(name: &str) -> Result<Consumer<T>> {

@@ -17,10 +17,11 @@ const SLICE: Duration = Duration::from_millis(100);
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-gets-{}", std::process::id());
-/// # let mut temperature = io_shared_channel::producer::<f64>(name)?;
-/// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+/// # let mut temperature = io_shared::producer::<f64>(name)?;
+/// let mut consumer = io_shared::consumer::<f64>(name)?;
 /// assert!(consumer.try_get()?.is_none());
 ///
 /// temperature.put(&20.5)?;
@@ -28,7 +29,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// let value = consumer.get()?; // the newest wins
 /// assert_eq!((*value, value.seq(), value.missed()), (20.6, 2, 1));
 /// # drop(value);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub struct Consumer<T: Message + ?Sized> {
@@ -41,12 +42,7 @@ pub struct Consumer<T: Message + ?Sized> {
 impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open(&options, &options.spec::<T>()?)?;
-        Ok(Self {
-            slot,
-            options,
-            patience: Patience::default(),
-            message: PhantomData,
-        })
+        Ok(Self { slot, options, patience: Patience::default(), message: PhantomData })
     }
 
     /// Waits for a value that this consumer has not had, and reads it where it lies.
@@ -54,6 +50,20 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # Errors
     /// [`ErrorKind::AlreadyHeld`], [`ErrorKind::Replaced`] (without `.reopen(true)`),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-get-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// let value = speed.get()?;
+    /// println!("{} m/s", *value);
+    /// drop(value); // the producer may use its buffer again
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn get(&mut self) -> Result<Guard<'_, T>> {
         self.get_until(u64::MAX, Duration::MAX)
@@ -66,14 +76,15 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Examples
     /// ```
+    /// # use io_shared_channel as io_shared;
     /// # use std::time::Duration;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-get-timeout-{}", std::process::id());
-    /// use io_shared_channel::ErrorKind;
-    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// use io_shared::ErrorKind;
+    /// let mut consumer = io_shared::consumer::<f64>(name)?;
     /// let error = consumer.get_timeout(Duration::from_millis(10)).unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -83,12 +94,7 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     #[inline]
     fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
-        let Self {
-            slot,
-            options,
-            patience,
-            ..
-        } = self;
+        let Self { slot, options, patience, .. } = self;
         patience.start();
         let held = slot.hold::<T>(Which::Unseen, |slot, nothing| match nothing {
             Ok(()) => Ok(patience.wait(slot, deadline)),
@@ -112,6 +118,21 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # Errors
     /// As for [`get`](Self::get), and [`ErrorKind::Busy`] if the producer replaced the value 64
     /// times while it was being taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-try-get-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// if let Some(value) = speed.try_get()? {
+    ///     println!("{} m/s", *value);
+    /// }
+    /// assert!(speed.try_get()?.is_none()); // it has been had
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
         self.try_which(Which::Unseen)
@@ -124,14 +145,15 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-latest-{}", std::process::id());
-    /// # io_shared_channel::producer::<f64>(name)?.put(&20.5)?;
-    /// let mut consumer = io_shared_channel::consumer::<f64>(name)?;
+    /// # io_shared::producer::<f64>(name)?.put(&20.5)?;
+    /// let mut consumer = io_shared::consumer::<f64>(name)?;
     /// assert_eq!(*consumer.get()?, 20.5);
     /// assert!(consumer.try_get()?.is_none());
     /// assert_eq!(consumer.latest()?.as_deref(), Some(&20.5));
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -150,6 +172,20 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     /// The sequence of the last value that this consumer has had; 0 for none. A named consumer that
     /// was killed and came back finds here what it had before.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-last-seen-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// assert_eq!(speed.last_seen(), 0);
+    /// speed.get()?;
+    /// assert_eq!(speed.last_seen(), 1);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn last_seen(&self) -> u64 {
         self.slot.last_seen()
     }
@@ -158,6 +194,20 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-has-producer-{}", std::process::id());
+    /// # let producer = io_shared::producer::<f64>(name)?;
+    /// let speed = io_shared::consumer::<f64>(name)?;
+    /// assert!(speed.has_producer()?);
+    /// drop(producer); // or killed
+    /// assert!(!speed.has_producer()?);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn has_producer(&self) -> Result<bool> {
         self.slot.has_producer()
     }
@@ -231,8 +281,6 @@ fn open(options: &Options, spec: &Spec) -> Result<Slot<Consuming>> {
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Consumer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Consumer").field("name", &self.name()).finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ pub use consumer::Consumer;
 pub use io_shared_core::private;
 pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
 pub use io_shared_core::{
-    Place, Error, ErrorKind, Holder, Message, Name, Result, Schema, Size, Text, message, schema,
+    Error, ErrorKind, Holder, Message, Name, Place, Result, Schema, Size, Text, message, schema,
 };
 pub use observer::Observer;
 pub use producer::Producer;

@@ -12,14 +12,15 @@ use crate::channel::Options;
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-observes-{}", std::process::id());
-/// # io_shared_channel::producer::<f64>(name)?.put(&20.5)?;
-/// use io_shared_channel::Channel;
+/// # io_shared::producer::<f64>(name)?.put(&20.5)?;
+/// use io_shared::Channel;
 /// let mut observer = Channel::<f64>::named(name).observer()?;
 /// let copy = observer.copy()?.expect("a value was put");
 /// assert_eq!((*copy, copy.seq()), (20.5, 1));
-/// assert_eq!(observer.schema().to_json(), <f64 as io_shared_channel::Message>::schema().to_json());
+/// assert_eq!(observer.schema().to_json(), <f64 as io_shared::Message>::schema().to_json());
 /// # Channel::remove(name)
 /// # }
 /// ```
@@ -40,8 +41,23 @@ impl<T: Message + ?Sized> Observer<T> {
     ///
     /// # Errors
     /// [`Busy`](crate::ErrorKind::Busy) if the producer kept refilling what was being copied,
-    /// [`Replaced`](crate::ErrorKind::Replaced), [`Corrupt`](crate::ErrorKind::Corrupt),
+    /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
+    /// [`Corrupt`](crate::ErrorKind::Corrupt),
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-copy-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// assert!(observer.copy()?.is_none()); // nothing was ever put
+    /// speed.put(&13.9)?;
+    /// assert_eq!(observer.copy()?.as_deref(), Some(&13.9));
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
         match self.slot.copy() {
             Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
@@ -69,9 +85,7 @@ impl<T: Message + ?Sized> Observer<T> {
 
 impl<T: Message + ?Sized> std::fmt::Debug for Observer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Observer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Observer").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

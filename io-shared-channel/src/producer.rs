@@ -14,15 +14,16 @@ use crate::channel::Options;
 ///
 /// # Examples
 /// ```
-/// # fn main() -> io_shared_channel::Result<()> {
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-puts-{}", std::process::id());
-/// let mut temperature = io_shared_channel::producer::<f64>(name)?;
+/// let mut temperature = io_shared::producer::<f64>(name)?;
 /// assert_eq!(temperature.put(&20.5)?, 1);
 ///
 /// let mut loan = temperature.loan()?; // already in shared memory
 /// *loan = 20.6;
 /// assert_eq!(loan.put()?, 2);
-/// # io_shared_channel::Channel::remove(name)
+/// # io_shared::Channel::remove(name)
 /// # }
 /// ```
 pub struct Producer<T: Message + ?Sized> {
@@ -33,12 +34,8 @@ pub struct Producer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        let slot = open::<T>(&options, options.spec::<T>()?)?;
-        Ok(Self {
-            slot,
-            options,
-            message: PhantomData,
-        })
+        let slot = open(&options, &options.spec::<T>()?)?;
+        Ok(Self { slot, options, message: PhantomData })
     }
 
     /// Puts a copy of `value`: the newest value from now on. Never waits for anybody. Gives the
@@ -49,6 +46,20 @@ impl<T: Message + ?Sized> Producer<T> {
     /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
     /// [`ErrorKind::Corrupt`]; with `.reopen(true)` those of
     /// [`Channel::producer`](crate::Channel::producer) too. The value before stays the newest.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-put-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut clouds = Channel::<[f32]>::named(name).elements(1000).producer()?;
+    /// assert_eq!(clouds.put(&[1.0, 2.0])?, 1);
+    /// assert_eq!(clouds.put(&[3.0])?, 2); // the newest wins
+    /// assert!(clouds.put(&[0.0; 1001]).is_err());
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
         let mut put = self.put_once(value);
@@ -83,9 +94,10 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-loan-len-{}", std::process::id());
-    /// use io_shared_channel::Channel;
+    /// use io_shared::Channel;
     /// let mut labels = Channel::<[u32]>::named(name).elements(1000).producer()?;
     /// let mut loan = labels.loan_len(1000)?;
     /// loan[..3].copy_from_slice(&[7, 8, 9]);
@@ -97,10 +109,7 @@ impl<T: Message + ?Sized> Producer<T> {
     #[inline]
     pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         const {
-            assert!(
-                T::SHAPE.element.is_some(),
-                "this message does not end in a slice: use loan()"
-            );
+            assert!(T::SHAPE.element.is_some(), "this message does not end in a slice: use loan()");
         }
         self.loan_any(elements)
     }
@@ -125,18 +134,19 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
+    /// # use io_shared_channel as io_shared;
     /// # use std::time::Duration;
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-wait-taken-{}", std::process::id());
-    /// let mut step = io_shared_channel::producer::<u64>(name)?;
+    /// let mut step = io_shared::producer::<u64>(name)?;
     /// step.put(&1)?;
     /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // nobody is there
     ///
-    /// let mut consumer = io_shared_channel::consumer::<u64>(name)?;
+    /// let mut consumer = io_shared::consumer::<u64>(name)?;
     /// assert!(step.wait_taken(Duration::ZERO).is_err());
     /// assert_eq!(*consumer.get()?, 1);
     /// assert_eq!(step.wait_taken(Duration::ZERO)?, 1);
-    /// # io_shared_channel::Channel::remove(name)
+    /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
     pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
@@ -188,10 +198,11 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Examples
     /// ```
-    /// # fn main() -> io_shared_channel::Result<()> {
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-consumers-{}", std::process::id());
-    /// use io_shared_channel::Channel;
-    /// let producer = io_shared_channel::producer::<f64>(name)?;
+    /// use io_shared::Channel;
+    /// let producer = io_shared::producer::<f64>(name)?;
     /// assert!(producer.consumers()?.is_empty());
     /// let viewer = Channel::<f64>::named(name).consumer_as("viewer").consumer()?;
     /// assert_eq!(producer.consumers()?[0].name.as_deref(), Some("viewer"));
@@ -200,10 +211,7 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     pub fn consumers(&self) -> Result<Vec<Holder>> {
         let slots = self.slot.claimed()?;
-        Ok(slots
-            .into_iter()
-            .filter_map(|slot| self.slot.consumer(slot))
-            .collect())
+        Ok(slots.into_iter().filter_map(|slot| self.slot.consumer(slot)).collect())
     }
 
     /// The sequence of the last value put, by this producer or one before it; 0 for none.
@@ -241,7 +249,7 @@ impl<T: Message + ?Sized> Producer<T> {
             holds: u32::try_from(self.slot.holds()).ok(),
             ..self.options.spec::<T>()?
         };
-        self.slot = open::<T>(&self.options, spec)?;
+        self.slot = open(&self.options, &spec)?;
         Ok(())
     }
 }
@@ -255,6 +263,19 @@ impl<T: Message> Producer<T> {
     /// [`ErrorKind::Corrupt`].
     ///
     /// Not there for messages that end in a slice: see [`loan_len`](Self::loan_len).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-loan-{}", std::process::id());
+    /// let mut position = io_shared::producer::<[f64; 3]>(name)?;
+    /// let mut loan = position.loan()?;
+    /// *loan = [1.0, 2.0, 0.5]; // in shared memory, and seen by nobody yet
+    /// loan.put()?;
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn loan(&mut self) -> Result<Loan<'_, T>> {
         self.loan_any(0)
@@ -264,6 +285,20 @@ impl<T: Message> Producer<T> {
     ///
     /// # Errors
     /// As for [`loan`](Self::loan).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-loan-zeroed-{}", std::process::id());
+    /// let mut position = io_shared::producer::<[f64; 3]>(name)?;
+    /// let mut loan = position.loan_zeroed()?;
+    /// loan[2] = 0.5;
+    /// loan.put()?;
+    /// assert_eq!(*io_shared::consumer::<[f64; 3]>(name)?.get()?, [0.0, 0.0, 0.5]);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn loan_zeroed(&mut self) -> Result<Loan<'_, T>> {
         let mut loan = self.loan_any(0)?;
@@ -272,16 +307,14 @@ impl<T: Message> Producer<T> {
     }
 }
 
-fn open<T: Message + ?Sized>(options: &Options, spec: Spec) -> Result<Slot<Producing>> {
-    let mut slot = Slot::producing(&options.place()?, &spec)?;
+fn open(options: &Options, spec: &Spec) -> Result<Slot<Producing>> {
+    let mut slot = Slot::producing(&options.place()?, spec)?;
     slot.set_stamps(options.stamps);
     Ok(slot)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer")
-            .field("name", &self.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Producer").field("name", &self.name()).finish_non_exhaustive()
     }
 }

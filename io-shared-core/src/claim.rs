@@ -68,9 +68,9 @@ impl Claims {
         failed: impl Fn(Errno) -> E,
     ) -> Result<Option<Self>, E> {
         loop {
-            let forks = fork::settled();
+            let forks = fork::settled().map_err(&failed)?;
             let Some(descriptor) = open()? else { return Ok(None) };
-            let place = fork::enter(descriptor.as_raw_fd()).map_err(&failed)?;
+            let place = fork::enter(descriptor.as_raw_fd());
             let generation = fork::generation();
             let claims = Self { descriptor: descriptor.into_raw_fd(), place, generation };
             if fork::begun() == forks {
@@ -189,10 +189,7 @@ mod tests {
         assert!(!b.try_claim(Part::Producer).unwrap());
         assert!(b.try_claim(Part::Consumer(0)).unwrap());
         assert!(b.is_taken(Part::Producer).unwrap());
-        assert!(
-            !a.is_taken(Part::Producer).unwrap(),
-            "one's own claim does not count"
-        );
+        assert!(!a.is_taken(Part::Producer).unwrap(), "one's own claim does not count");
         drop(a);
         assert!(b.claim(Part::Producer, PATIENCE).unwrap());
     }

@@ -1,6 +1,7 @@
 //! The two clocks and the boot.
 
-use std::sync::OnceLock;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 /// CLOCK_MONOTONIC in nanoseconds: what stamps and deadlines are in. Never 0.
@@ -22,10 +23,7 @@ pub fn deadline(after: Duration) -> u64 {
 
 #[inline]
 fn read(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a timespec that lives through the call, and the call writes nothing else.
     // It cannot fail: both clocks exist since Linux 2.6.32.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
@@ -34,17 +32,20 @@ fn read(clock: libc::clockid_t) -> u64 {
 
 /// The id of this boot, as the kernel tells it; zeros where /proc is not mounted.
 pub(crate) fn boot_id() -> [u64; 2] {
-    static BOOT_ID: OnceLock<[u64; 2]> = OnceLock::new();
-    *BOOT_ID.get_or_init(|| {
+    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
+    // initialisation, to be waited for for ever. Read twice, it is the same.
+    static KNOWN: AtomicBool = AtomicBool::new(false);
+    static HALVES: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+    // Acquire, with the Release below: the halves are there.
+    if !KNOWN.load(Acquire) {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        let half = |range| {
-            digits
-                .get(range)
-                .and_then(|d| u64::from_str_radix(d, 16).ok())
-        };
-        [half(0..16).unwrap_or(0), half(16..32).unwrap_or(0)]
-    })
+        let half = |range| digits.get(range).and_then(|d| u64::from_str_radix(d, 16).ok());
+        HALVES[0].store(half(0..16).unwrap_or(0), Relaxed);
+        HALVES[1].store(half(16..32).unwrap_or(0), Relaxed);
+        KNOWN.store(true, Release);
+    }
+    [HALVES[0].load(Relaxed), HALVES[1].load(Relaxed)]
 }
 
 #[cfg(test)]

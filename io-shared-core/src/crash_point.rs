@@ -159,10 +159,7 @@ mod recording {
 
     /// Kills this process with SIGKILL when it reaches `point` after `passes` earlier passes.
     pub fn kill_self_at(point: CrashPoint, passes: u32) {
-        FATAL.store(
-            u64::from(point as u8) << 32 | u64::from(passes),
-            Ordering::Relaxed,
-        );
+        FATAL.store(u64::from(point as u8) << 32 | u64::from(passes), Ordering::Relaxed);
     }
 
     pub(crate) fn reached(point: CrashPoint) {

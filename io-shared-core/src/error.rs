@@ -47,14 +47,14 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.slot {
             None => write!(f, "producer")?,
-            Some(slot) => write!(f, "consumer {slot}")?,
+            Some(slot) => write!(f, "user {slot}")?,
         }
         if let Some(name) = &self.name {
             write!(f, " ({})", name.escape_debug())?;
         }
         match self.pid {
-            Some(pid) => write!(f, " is process {pid}"),
-            None => write!(f, " is another process"),
+            Some(pid) => write!(f, ", process {pid}"),
+            None => write!(f, ", another process"),
         }
     }
 }
@@ -130,8 +130,6 @@ pub enum ErrorKind {
         /// How many there are.
         holds: usize,
     },
-    /// The producer's one loan is in use.
-    AlreadyLoaned,
     /// The handle was inherited over a fork.
     ForkedHandle,
     /// Another handle has the lock, and waiting was not asked for.
@@ -210,21 +208,12 @@ impl Error {
     /// ```
     #[cold]
     pub fn new(name: impl fmt::Display, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner {
-            name: name.to_string(),
-            kind,
-        }))
+        Self(Box::new(Inner { name: name.to_string(), kind }))
     }
 
     #[cold]
     pub(crate) fn system(name: impl fmt::Display, call: &'static str, errno: nix::Error) -> Self {
-        Self::new(
-            name,
-            ErrorKind::System {
-                call,
-                errno: errno as i32,
-            },
-        )
+        Self::new(name, ErrorKind::System { call, errno: errno as i32 })
     }
 
     #[cold]
@@ -257,10 +246,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("name", &self.0.name)
-            .field("kind", &self.0.kind)
-            .finish()
+        f.debug_struct("Error").field("name", &self.0.name).field("kind", &self.0.kind).finish()
     }
 }
 
@@ -276,28 +262,21 @@ impl fmt::Display for Error {
                 "{name}: `{found}` is not a size: write bytes (4096), or digits and one of K, M, G \
                  (powers of 1024), as in \"64K\", \"5M\", \"1G\""
             ),
-            ErrorKind::BadOption {
-                option,
-                found,
-                expected,
-            } => {
+            ErrorKind::BadOption { option, found, expected } => {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
             ErrorKind::NotFound => write!(
                 f,
-                "{name} does not exist: start the program that creates it, wait for it with a longer \
-                 .open_timeout(), or say how large it is to have it created (.size(), .capacity())"
+                "{name} does not exist: if it is to be there, start the program that creates it, wait \
+                 for that with a longer .open_timeout(), or say how large it is (.size(), .capacity()) \
+                 to have it created here"
             ),
             ErrorKind::NotARegion { found } => write!(
                 f,
                 "{name} is {found}, not an io-shared region, and is left as it is: use another name, \
                  or delete it if nobody needs it"
             ),
-            ErrorKind::Mismatch {
-                differences,
-                holders,
-                advice,
-            } => {
+            ErrorKind::Mismatch { differences, holders, advice } => {
                 write!(f, "{name} has another shape than this program expects:")?;
                 for difference in differences {
                     write!(f, "\n  {difference}")?;
@@ -309,7 +288,8 @@ impl fmt::Display for Error {
                     list(f, holders)?;
                     write!(
                         f,
-                        "): stop those programs, or build them from the same definition"
+                        "): build and open it alike on every side (the same type and options), stop \
+                         those programs, or use another name"
                     )
                 }
             }
@@ -342,27 +322,17 @@ impl fmt::Display for Error {
                 write!(f, "{name}: waited {after:?} in vain for {waiting_for}")
             }
             ErrorKind::Busy { doing } => {
-                write!(
-                    f,
-                    "{name}: others were too busy with it while {doing}: try again"
-                )
+                write!(f, "{name}: others were too busy with it while {doing}: try again")
             }
             ErrorKind::AlreadyHeld { holds } => {
                 write!(
                     f,
-                    "{name}: this consumer holds {holds} value(s) already, and may hold no more: \
-                     drop a guard first"
+                    "{name}: this consumer holds as many values as it may ({holds}): drop a guard first"
                 )?;
                 match holds {
                     0..4 => write!(f, ", or create the channel with .holds({})", holds + 1),
                     _ => Ok(()),
                 }
-            }
-            ErrorKind::AlreadyLoaned => {
-                write!(
-                    f,
-                    "{name}: the buffer is lent already: put it or drop it first"
-                )
             }
             ErrorKind::ForkedHandle => write!(
                 f,
@@ -370,7 +340,7 @@ impl fmt::Display for Error {
                  child"
             ),
             ErrorKind::WouldBlock => {
-                write!(f, "{name}: another has the lock: wait for it with lock() or lock_timeout()")
+                write!(f, "{name}: another has the lock: try again, or use a call that waits")
             }
             ErrorKind::WouldDeadlock => write!(
                 f,
@@ -379,8 +349,9 @@ impl fmt::Display for Error {
             ),
             ErrorKind::OwnerDied => write!(
                 f,
-                "{name}: a writer died in the middle, so its content may be half-written: take the \
-                 guard out of the error, repair the content, and call mark_consistent()"
+                "{name}: a writer died in the middle, so its content may be half-written: lock it to \
+                 write, take the guard out of the error, repair the content, and call \
+                 mark_consistent()"
             ),
             ErrorKind::OutOfBounds { at, length: 0, size } => {
                 write!(f, "{name}: position {at} is not within its {size} bytes")
@@ -462,18 +433,11 @@ mod tests {
     fn a_mismatch_names_every_difference_and_every_holder() {
         let kind = ErrorKind::Mismatch {
             differences: vec!["capacity: channel has 16, this program wants 32".into()],
-            holders: vec![Holder {
-                slot: None,
-                name: None,
-                pid: Some(7),
-            }],
+            holders: vec![Holder { slot: None, name: None, pid: Some(7) }],
             advice: "",
         };
         let text = Error::new("/x", kind).to_string();
-        assert!(
-            text.contains("channel has 16, this program wants 32"),
-            "{text}"
-        );
-        assert!(text.contains("producer is process 7"), "{text}");
+        assert!(text.contains("channel has 16, this program wants 32"), "{text}");
+        assert!(text.contains("producer, process 7"), "{text}");
     }
 }

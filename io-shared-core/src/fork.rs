@@ -7,8 +7,7 @@
 //! other threads held locks at that instant: it takes none, and calls nothing but close(2).
 
 use std::os::fd::RawFd;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// Forks that have begun and forks that are over, in this process.
@@ -75,11 +74,14 @@ pub(crate) fn begun() -> u32 {
 }
 
 /// How many forks have begun, none of them being under way.
-pub(crate) fn settled() -> u32 {
+pub(crate) fn settled() -> Result<u32, nix::Error> {
+    register()?;
     loop {
         let begun = begun();
-        if register().is_err() || OVER.load(Ordering::SeqCst) == begun {
-            return begun;
+        // At most, and not equal: a fork that was under way when the handlers were registered may
+        // be counted as over only.
+        if begun.wrapping_sub(OVER.load(Ordering::SeqCst)).cast_signed() <= 0 {
+            return Ok(begun);
         }
         std::thread::yield_now();
     }
@@ -87,14 +89,21 @@ pub(crate) fn settled() -> u32 {
 
 /// Has the handlers called from now on.
 fn register() -> Result<(), nix::Error> {
-    static REGISTERED: OnceLock<i32> = OnceLock::new();
+    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
+    // initialisation, to be waited for for ever. Registered twice, the handlers count twice, and do
+    // nothing else.
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if REGISTERED.load(Ordering::SeqCst) {
+        return Ok(());
+    }
     // SAFETY: the handlers are async-signal-safe and never unwind; they stay for the life of the
     // process, as does their code (glibc drops those of an unloaded shared object).
-    let register =
-        || unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
-    match REGISTERED.get_or_init(register) {
-        0 => Ok(()),
-        errno => Err(nix::Error::from_raw(*errno)),
+    match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
+        0 => {
+            REGISTERED.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+        errno => Err(nix::Error::from_raw(errno)),
     }
 }
 
@@ -107,19 +116,16 @@ extern "C" fn in_parent() {
 }
 
 /// Enters a claim's descriptor, before its first lock; gives its place in the table.
-pub(crate) fn enter(descriptor: RawFd) -> Result<&'static AtomicI32, nix::Error> {
-    register()?;
+pub(crate) fn enter(descriptor: RawFd) -> &'static AtomicI32 {
     let mut chunk = &FIRST;
     loop {
         let free = chunk.descriptors.iter().find(|place| {
             // Relaxed: whether a fork came between the open and this is found out by `begun`.
             let (empty, order) = (EMPTY, Ordering::Relaxed);
-            place
-                .compare_exchange(empty, descriptor, order, order)
-                .is_ok()
+            place.compare_exchange(empty, descriptor, order, order).is_ok()
         });
         if let Some(place) = free {
-            return Ok(place);
+            return place;
         }
         chunk = chunk.next().unwrap_or_else(|| chunk.grow());
     }
@@ -154,14 +160,10 @@ mod tests {
 
     #[test]
     fn the_table_grows_and_its_places_are_used_again() {
-        let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
+        let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i)).collect();
         places.iter().for_each(|place| leave(place));
-        let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i).unwrap()).collect();
-        assert!(
-            again
-                .iter()
-                .all(|a| places.iter().any(|p| std::ptr::eq(*p, *a)))
-        );
+        let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i)).collect();
+        assert!(again.iter().all(|a| places.iter().any(|p| std::ptr::eq(*p, *a))));
         again.iter().for_each(|place| leave(place));
     }
 }

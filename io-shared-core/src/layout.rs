@@ -7,11 +7,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-#[cfg(not(all(
-    target_endian = "little",
-    target_pointer_width = "64",
-    target_os = "linux"
-)))]
+#[cfg(not(all(target_endian = "little", target_pointer_width = "64", target_os = "linux")))]
 compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 
 /// The first eight bytes of every region, written last.
@@ -181,10 +177,8 @@ impl Layout {
             let producer_offset = round_up(CONTROL + 1 + u64::from(consumers), BLOCK)?;
             let consumers_offset = producer_offset + BLOCK;
             let schema_offset = consumers_offset + u64::from(consumers) * BLOCK;
-            let buffers_offset = round_up(
-                schema_offset + u64::from(schema_length),
-                u64::from(page_size),
-            )?;
+            let buffers_offset =
+                round_up(schema_offset + u64::from(schema_length), u64::from(page_size))?;
             let padded = round_up(capacity, align64)?;
             let payload_offset = match channel {
                 true if padded <= SMALL_PAYLOAD && align <= 8 => BUFFER_HEADER,
@@ -262,7 +256,9 @@ impl Layout {
             prelude.page_size,
         )
         .map_err(|_| "the header's counts and sizes are out of range")?;
-        if layout.prelude(prelude.instance, prelude.schema_hash, prelude.flags & EPHEMERAL) == *prelude {
+        if layout.prelude(prelude.instance, prelude.schema_hash, prelude.flags & EPHEMERAL)
+            == *prelude
+        {
             Ok(layout)
         } else {
             Err("the header's offsets do not follow from its counts and sizes")
@@ -274,12 +270,9 @@ impl Prelude {
     fn sum(&self) -> u64 {
         let bytes = self.as_bytes();
         let before = bytes.len() - size_of::<u64>();
-        bytes
-            .iter()
-            .take(before)
-            .fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-                (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            })
+        bytes.iter().take(before).fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
     }
 }
 
@@ -293,29 +286,15 @@ mod tests {
     fn a_default_channel_lies_where_the_design_says() {
         let layout = Layout::plan(Kind::Channel, 1, 1, 16, 4, 300, 4096).unwrap();
         assert_eq!((layout.buffers, layout.payload_offset), (3, 24));
-        assert_eq!(
-            (layout.producer_offset, layout.consumers_offset),
-            (0x180, 0x200)
-        );
+        assert_eq!((layout.producer_offset, layout.consumers_offset), (0x180, 0x200));
         assert_eq!((layout.schema_offset, layout.buffers_offset), (0x280, 4096));
         assert_eq!(layout.total_size, 4096 + 3 * 128);
         // 40 bytes are the most that share the header's line.
+        assert_eq!(Layout::plan(Kind::Channel, 1, 1, 40, 8, 0, 4096).unwrap().payload_offset, 24);
+        assert_eq!(Layout::plan(Kind::Channel, 1, 1, 41, 8, 0, 4096).unwrap().payload_offset, 64);
+        assert_eq!(Layout::plan(Kind::Channel, 1, 1, 16, 16, 0, 4096).unwrap().payload_offset, 64);
         assert_eq!(
-            Layout::plan(Kind::Channel, 1, 1, 40, 8, 0, 4096).unwrap().payload_offset,
-            24
-        );
-        assert_eq!(
-            Layout::plan(Kind::Channel, 1, 1, 41, 8, 0, 4096).unwrap().payload_offset,
-            64
-        );
-        assert_eq!(
-            Layout::plan(Kind::Channel, 1, 1, 16, 16, 0, 4096).unwrap().payload_offset,
-            64
-        );
-        assert_eq!(
-            Layout::plan(Kind::Channel, 1, 1, 16, 4096, 0, 4096)
-                .unwrap()
-                .payload_offset,
+            Layout::plan(Kind::Channel, 1, 1, 16, 4096, 0, 4096).unwrap().payload_offset,
             4096
         );
     }
@@ -323,16 +302,13 @@ mod tests {
     #[test]
     fn a_five_mebibyte_channel_takes_three_payloads_and_a_little() {
         let layout = Layout::plan(Kind::Channel, 1, 1, 5 << 20, 8, 500, 4096).unwrap();
-        assert!(
-            layout.total_size <= 3 * (5 << 20) + 16384,
-            "{}",
-            layout.total_size
-        );
+        assert!(layout.total_size <= 3 * (5 << 20) + 16384, "{}", layout.total_size);
     }
 
     #[test]
     fn impossible_layouts_are_refused() {
-        let plan = |c, h, cap, al, s| Layout::plan(Kind::Channel, c, h, cap, al, s, 4096).unwrap_err();
+        let plan =
+            |c, h, cap, al, s| Layout::plan(Kind::Channel, c, h, cap, al, s, 4096).unwrap_err();
         assert_eq!(plan(0, 1, 1, 1, 0), LayoutError::Consumers);
         assert_eq!(plan(1, 0, 1, 1, 0), LayoutError::Holds);
         assert_eq!(plan(1, 5, 1, 1, 0), LayoutError::Holds);

@@ -5,11 +5,14 @@
 //! bottom up:
 //!
 //! - [`Name`] and [`Size`]: what people write.
-//! - `region`: shared memory under a name, created whole, validated when opened, removed so that
+//! - [`Place`]: a name, a file, or a descriptor.
+//! - `region`: shared memory in a place, created whole, validated when opened, removed so that
 //!   everyone notices; `claim`: who is alive.
 //! - `protocol`: how a slot is put to and got from, generic over its platform, and run by the model
 //!   checker as it is.
 //! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
+//! - `lock`: who may write and who reads, generic over its platform too; [`mmap`]: bytes and typed
+//!   state under it, and bytes without.
 //! - [`Message`] and [`Schema`]: what may cross, and its description.
 //!
 //! No sequence of safe calls yields a reference to memory that a conforming process may write

@@ -35,6 +35,10 @@ pub(crate) trait LockWords {
     type Dirty: Word<u8>;
 
     fn slots(&self) -> usize;
+    /// One more than the highest slot that was ever claimed: those beyond are not looked at.
+    fn used_slots(&self) -> usize {
+        self.slots()
+    }
     /// | bits | field | |
     /// |---|---|---|
     /// | 33..64 | - | 0 |

@@ -197,25 +197,16 @@ pub unsafe trait Message: Send + Sync + 'static {
     fn from_prefix(bytes: &[u8], wire_len: usize) -> Result<&Self, BytesError> {
         let shape = Self::SHAPE;
         let Some(elements) = shape.elements_in(wire_len as u64) else {
-            return Err(BytesError::Length {
-                expected: shape,
-                found: wire_len,
-            });
+            return Err(BytesError::Length { expected: shape, found: wire_len });
         };
         // elements_in has computed this length too, so it is there.
         let padded = shape.padded_len_of(elements).unwrap_or(usize::MAX);
         if bytes.len() < padded {
-            return Err(BytesError::TooShort {
-                expected: padded,
-                found: bytes.len(),
-            });
+            return Err(BytesError::TooShort { expected: padded, found: bytes.len() });
         }
         let past = bytes.as_ptr().addr() % shape.align;
         if past != 0 {
-            return Err(BytesError::Misaligned {
-                expected: shape.align,
-                found: past,
-            });
+            return Err(BytesError::Misaligned { expected: shape.align, found: past });
         }
         let message = Self::from_raw_parts(bytes.as_ptr(), elements);
         // SAFETY: the pointer is that of `bytes` with `elements` as its length (6), so it is not
@@ -266,26 +257,10 @@ pub enum BytesError {
 impl fmt::Display for BytesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            BytesError::Length {
-                expected:
-                    Shape {
-                        size,
-                        element: None,
-                        ..
-                    },
-                found,
-            } => {
+            BytesError::Length { expected: Shape { size, element: None, .. }, found } => {
                 write!(f, "the message has {size} bytes, found {found}")
             }
-            BytesError::Length {
-                expected:
-                    Shape {
-                        size,
-                        element: Some(element),
-                        ..
-                    },
-                found,
-            } => {
+            BytesError::Length { expected: Shape { size, element: Some(element), .. }, found } => {
                 write!(
                     f,
                     "the message has {size} bytes and a whole number of elements of {element} \
@@ -353,17 +328,10 @@ numbers! {
 // all promises of `T` hold for it (1 to 5), and `T`'s proof runs in SHAPE; the pointers are casts
 // (6); no provided method is overridden (7).
 unsafe impl<T: Message, const N: usize> Message for [T; N] {
-    const SHAPE: Shape = Shape {
-        size: T::SHAPE.size * N,
-        align: T::SHAPE.align,
-        element: None,
-    };
+    const SHAPE: Shape = Shape { size: T::SHAPE.size * N, align: T::SHAPE.align, element: None };
 
     fn layout() -> Type {
-        Type::Array {
-            count: N,
-            element: Box::new(T::layout()),
-        }
+        Type::Array { count: N, element: Box::new(T::layout()) }
     }
 
     fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
@@ -385,21 +353,12 @@ unsafe impl<T: Message, const N: usize> Message for [T; N] {
 // and get `elements` as their length (6); no provided method is overridden (7).
 unsafe impl<T: Message> Message for [T] {
     const SHAPE: Shape = {
-        assert!(
-            T::SHAPE.size > 0,
-            "the elements of a slice must have at least one byte"
-        );
-        Shape {
-            size: 0,
-            align: T::SHAPE.align,
-            element: Some(T::SHAPE.size),
-        }
+        assert!(T::SHAPE.size > 0, "the elements of a slice must have at least one byte");
+        Shape { size: 0, align: T::SHAPE.align, element: Some(T::SHAPE.size) }
     };
 
     fn layout() -> Type {
-        Type::Slice {
-            element: Box::new(T::layout()),
-        }
+        Type::Slice { element: Box::new(T::layout()) }
     }
 
     fn from_raw_parts(start: *const u8, elements: usize) -> *const Self {

@@ -59,10 +59,7 @@ impl Name {
         } else {
             return Ok(Self(bare.to_owned()));
         };
-        Err(Error::new(
-            name.escape_debug(),
-            ErrorKind::BadName { reason },
-        ))
+        Err(Error::new(name.escape_debug(), ErrorKind::BadName { reason }))
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -83,14 +80,9 @@ mod tests {
     #[test]
     fn names_of_every_bad_shape_are_refused() {
         let long = "x".repeat(251);
-        for bad in [
-            "", "/", "a/b", "/a/", "//a", ".", "..", "/..", "a\0b", "a\nb", &long,
-        ] {
+        for bad in ["", "/", "a/b", "/a/", "//a", ".", "..", "/..", "a\0b", "a\nb", &long] {
             let error = Name::new(bad).unwrap_err();
-            assert!(
-                matches!(error.kind(), ErrorKind::BadName { .. }),
-                "{bad:?}: {error}"
-            );
+            assert!(matches!(error.kind(), ErrorKind::BadName { .. }), "{bad:?}: {error}");
         }
         assert!(Name::new(&"x".repeat(250)).is_ok());
         assert!(Name::new("облако").is_ok());

@@ -129,9 +129,9 @@ impl Place {
     pub(crate) fn check_file_system(&self, file: &File) -> Result<()> {
         let (Self::File(_) | Self::Descriptor(_)) = self else { return Ok(()) };
         let kind = fstatfs(file).map_err(|e| Error::system(self, "fstatfs", e))?.filesystem_type();
-        match REMOTE.iter().find(|(number, _)| kind.0 as i64 == *number) {
+        match remote(kind.0 as i64) {
             None => Ok(()),
-            Some((_, what)) => Err(self.error(ErrorKind::Unsupported {
+            Some(what) => Err(self.error(ErrorKind::Unsupported {
                 what: format!(
                     "it lies on {what}, where mappings or locks are not the same for everyone: use \
                      a local file system"
@@ -189,12 +189,17 @@ impl fmt::Display for Place {
     }
 }
 
+/// The name of a file system whose files are not the same for everyone who uses them.
+fn remote(kind: i64) -> Option<&'static str> {
+    REMOTE.iter().find(|(number, _)| kind == *number).map(|(_, what)| *what)
+}
+
 /// The device and inode that `path` leads to.
 pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
+pub(crate) fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
     // NOFOLLOW, NONBLOCK: whatever lies there is neither followed nor waited for.
     let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
@@ -204,4 +209,21 @@ fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
 pub(crate) fn reopen(file: &impl AsFd, access: OFlag) -> std::result::Result<File, Errno> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     nix::fcntl::open(path.as_str(), access | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::statfs::*;
+
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_and_local_ones_are_not_among_them() {
+        for kind in [NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, FUSE_SUPER_MAGIC, AFS_SUPER_MAGIC] {
+            assert!(remote(kind.0).is_some(), "{kind:?}");
+        }
+        for kind in [TMPFS_MAGIC, EXT4_SUPER_MAGIC, OVERLAYFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC] {
+            assert_eq!(remote(kind.0), None, "{kind:?}");
+        }
+    }
 }

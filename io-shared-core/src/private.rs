@@ -68,9 +68,7 @@ pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
 
 /// The type of a tail with these elements.
 pub fn slice_of(element: Type) -> Type {
-    Type::Slice {
-        element: Box::new(element),
-    }
+    Type::Slice { element: Box::new(element) }
 }
 
 /// A line of text that constant evaluation can build; what does not fit is left out.
@@ -81,10 +79,7 @@ struct Line {
 
 impl Line {
     const fn new() -> Line {
-        Line {
-            bytes: [0; 512],
-            len: 0,
-        }
+        Line { bytes: [0; 512], len: 0 }
     }
 
     const fn text(mut self, text: &str) -> Line {
@@ -99,11 +94,7 @@ impl Line {
     }
 
     const fn number(self, number: usize) -> Line {
-        let line = if number >= 10 {
-            self.number(number / 10)
-        } else {
-            self
-        };
+        let line = if number >= 10 { self.number(number / 10) } else { self };
         let digit = [b'0' + (number % 10) as u8];
         match std::str::from_utf8(&digit) {
             Ok(digit) => line.text(digit),
@@ -112,11 +103,7 @@ impl Line {
     }
 
     const fn padding(self, bytes: usize) -> Line {
-        self.number(bytes).text(if bytes == 1 {
-            " byte of padding"
-        } else {
-            " bytes of padding"
-        })
+        self.number(bytes).text(if bytes == 1 { " byte of padding" } else { " bytes of padding" })
     }
 
     const fn field(self, name: &str, bytes: usize) -> Line {

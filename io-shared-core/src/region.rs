@@ -21,20 +21,22 @@ mod words;
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+pub(crate) use enter::Side;
 pub(crate) use found::refuse_region;
-pub(crate) use open::{Side, attach};
+pub(crate) use open::attach;
 pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
 pub(crate) use watch::Watch;
 
 use crate::claim::{Claims, Part};
 use crate::error::{Error, ErrorKind, Holder, Result};
-pub use crate::layout::Kind;
 use crate::fork;
+pub use crate::layout::Kind;
 use crate::layout::{self, Layout};
 use crate::place::Place;
 use crate::protocol::Words;
@@ -98,7 +100,8 @@ pub(crate) struct Region {
     header: MmapRaw,
     /// The buffers, where they are mapped apart (read-only).
     apart: Option<MmapRaw>,
-    /// What is passed on where there is no name to open.
+    /// What is passed on where there is no name to open, and what an observer, which has no claims,
+    /// asks whether a name is left.
     file: Option<File>,
     ephemeral: bool,
     layout: Layout,
@@ -140,14 +143,22 @@ impl Region {
         self.is_retired()
             || match self.place.identity() {
                 Some(identity) => identity != self.identity,
-                // No name leads anywhere, or none can be looked up from here (after a chroot).
-                None => self.is_unlinked(),
+                None => self.place.path().is_some() && (self.is_in_sight() || self.is_unlinked()),
             }
+    }
+
+    /// Whether a name of it would be found: after a chroot, say, none is.
+    fn is_in_sight(&self) -> bool {
+        std::fs::metadata(self.place.directory()).is_ok_and(|at| at.dev() == self.identity.0)
     }
 
     /// Whether no name at all leads here.
     fn is_unlinked(&self) -> bool {
-        self.place.path().is_some() && self.claims.as_ref().is_none_or(Claims::is_unlinked)
+        match (&self.claims, &self.file) {
+            (Some(claims), _) => claims.is_unlinked(),
+            (None, Some(file)) => file.metadata().is_ok_and(|metadata| metadata.nlink() == 0),
+            (None, None) => true,
+        }
     }
 
     /// Whether a remover has marked the region.
@@ -159,7 +170,7 @@ impl Region {
 
     /// A descriptor to pass on, of a region that has no name to open.
     pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().map(AsFd::as_fd)
+        self.file.as_ref().filter(|_| self.place.path().is_none()).map(AsFd::as_fd)
     }
 
     /// Writes what was changed to the file.
@@ -200,10 +211,7 @@ impl Region {
     }
 
     fn in_buffer(&self, buffer: usize, offset: u64) -> *mut u8 {
-        assert!(
-            buffer < self.layout.buffers as usize,
-            "buffer indices are checked when read"
-        );
+        assert!(buffer < self.layout.buffers as usize, "buffer indices are checked when read");
         let start = buffer as u64 * self.layout.stride + offset;
         match &self.apart {
             // SAFETY: the mapping covers every buffer, `buffer` is one of them, and callers pass an
@@ -221,10 +229,7 @@ impl Region {
 
     #[inline]
     fn in_consumer(&self, slot: usize, offset: u64) -> *mut u8 {
-        assert!(
-            slot < self.layout.consumers as usize,
-            "a slot of this region"
-        );
+        assert!(slot < self.layout.consumers as usize, "a slot of this region");
         let start = u64::from(self.layout.consumers_offset) + slot as u64 * layout::BLOCK;
         self.in_header(start + offset)
     }
@@ -252,8 +257,6 @@ unsafe fn word8(_region: &Region, at: *mut u8) -> &AtomicU8 {
 
 impl std::fmt::Debug for Region {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Region")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Region").field("name", &self.name).finish_non_exhaustive()
     }
 }

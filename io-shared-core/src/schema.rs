@@ -210,11 +210,7 @@ impl Type {
     /// assert_eq!(<[f32]>::layout().shape(), <[f32]>::SHAPE);
     /// ```
     pub fn shape(&self) -> Shape {
-        let sized = |size, align| Shape {
-            size,
-            align,
-            element: None,
-        };
+        let sized = |size, align| Shape { size, align, element: None };
         match self {
             Type::Scalar(scalar) => sized(scalar.size(), scalar.size()),
             Type::Text(bytes) => sized(*bytes, 1),
@@ -224,11 +220,7 @@ impl Type {
             }
             Type::Slice { element } => {
                 let element = element.shape();
-                Shape {
-                    size: 0,
-                    align: element.align,
-                    element: Some(element.size),
-                }
+                Shape { size: 0, align: element.align, element: Some(element.size) }
             }
             Type::Struct(layout) => layout.shape,
         }
@@ -356,12 +348,7 @@ pub struct Struct {
 impl Struct {
     /// A struct without fields yet.
     pub fn new(name: &str, shape: Shape) -> Struct {
-        Struct {
-            name: name.to_owned(),
-            doc: String::new(),
-            shape,
-            fields: Vec::new(),
-        }
+        Struct { name: name.to_owned(), doc: String::new(), shape, fields: Vec::new() }
     }
 
     /// Says what it is.
@@ -403,13 +390,7 @@ pub struct Field {
 impl Field {
     /// A field without unit and docs.
     pub fn new(name: &str, offset: usize, ty: Type) -> Field {
-        Field {
-            name: name.to_owned(),
-            offset,
-            ty,
-            unit: String::new(),
-            doc: String::new(),
-        }
+        Field { name: name.to_owned(), offset, ty, unit: String::new(), doc: String::new() }
     }
 
     /// Says the unit of its numbers.

@@ -33,12 +33,7 @@ impl Size {
     pub fn bytes(&self, name: impl std::fmt::Display) -> Result<u64> {
         match &self.0 {
             Ok(bytes) => Ok(*bytes),
-            Err(found) => Err(Error::new(
-                name,
-                ErrorKind::BadSize {
-                    found: found.clone(),
-                },
-            )),
+            Err(found) => Err(Error::new(name, ErrorKind::BadSize { found: found.clone() })),
         }
     }
 
@@ -87,28 +82,11 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024_and_bad_ones_are_refused() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("1", 1),
-            ("64K", 65536),
-            ("1g", 1 << 30),
-            ("5M", 5 << 20),
-        ] {
+        for (text, bytes) in [("0", 0), ("1", 1), ("64K", 65536), ("1g", 1 << 30), ("5M", 5 << 20)]
+        {
             assert_eq!(Size::from(text).bytes("/x").unwrap(), bytes);
         }
-        for bad in [
-            "",
-            "K",
-            "5MB",
-            "-1",
-            "+1",
-            "1.5M",
-            " 1",
-            "1 K",
-            "0x10",
-            "٣",
-            "99999999999G",
-        ] {
+        for bad in ["", "K", "5MB", "-1", "+1", "1.5M", " 1", "1 K", "0x10", "٣", "99999999999G"] {
             let error = Size::from(bad).bytes("/x").unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::BadSize { .. }), "{bad:?}");
         }

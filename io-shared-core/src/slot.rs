@@ -26,7 +26,7 @@ use crate::clock;
 use crate::error::{ErrorKind, Holder, Result};
 use crate::place::Place;
 use crate::protocol::{Publisher, Reader, Words};
-use crate::region::{self, Region, Role, Side, Spec, Watch};
+use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 use crate::schema::Schema;
 
 /// The producer's side of a slot.
@@ -64,7 +64,7 @@ pub struct Observing(());
 /// let guard = consumer.hold::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
 /// assert_eq!(guard.as_deref(), Some(&[1, 2, 3][..]));
 /// # drop(guard);
-/// # io_shared_core::remove(&place)
+/// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -142,13 +142,9 @@ impl Slot<Producing> {
     pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
         let attached = region::attach(place, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => Ok(Self::new(
-                attached.region,
-                Producing {
-                    publisher,
-                    stamps: true,
-                },
-            )),
+            Side::Producer(publisher) => {
+                Ok(Self::new(attached.region, Producing { publisher, stamps: true }))
+            }
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -209,9 +205,7 @@ impl Slot<Consuming> {
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
     /// [`Slot::producing`].
     pub fn consuming(place: &Place, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
-        let role = Role::Consumer {
-            name: consumer.map(str::to_owned),
-        };
+        let role = Role::Consumer { name: consumer.map(str::to_owned) };
         let attached = region::attach(place, &role, spec)?;
         match attached.side {
             Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),
@@ -274,18 +268,19 @@ impl Slot<Consuming> {
     }
 }
 
-/// Removes the region of that name, used or not; whoever uses it will find [`ErrorKind::Replaced`].
+/// Removes the region of that kind and place, used or not; whoever uses it will find [`ErrorKind::Replaced`].
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not ours is
+/// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`] (of another kind),
+/// [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not ours is
 /// left alone), [`ErrorKind::Busy`], [`ErrorKind::System`].
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::{ErrorKind, Name};
+/// use io_shared_core::{ErrorKind, Kind, Name};
 /// let place = Name::new("/doc-nothing-here").unwrap().into();
-/// assert_eq!(*io_shared_core::remove(&place).unwrap_err().kind(), ErrorKind::NotFound);
+/// assert_eq!(*io_shared_core::remove(&place, Kind::Channel).unwrap_err().kind(), ErrorKind::NotFound);
 /// ```
-pub fn remove(place: &Place) -> Result<()> {
-    region::remove(place)
+pub fn remove(place: &Place, kind: Kind) -> Result<()> {
+    region::remove(place, kind)
 }

@@ -83,11 +83,7 @@ impl<const N: usize> Text<N> {
     pub fn truncated(text: &str) -> Text<N> {
         let text = text.split('\0').next().unwrap_or_default();
         let mut fits = Text::default();
-        for (to, from) in fits
-            .bytes
-            .iter_mut()
-            .zip(text[..text.floor_char_boundary(N)].bytes())
-        {
+        for (to, from) in fits.bytes.iter_mut().zip(text[..text.floor_char_boundary(N)].bytes()) {
             *to = from;
         }
         fits
@@ -147,10 +143,7 @@ impl<const N: usize> TryFrom<&str> for Text<N> {
             return Err(TextError::Zero { at });
         }
         if text.len() > N {
-            return Err(TextError::TooLong {
-                expected: N,
-                found: text.len(),
-            });
+            return Err(TextError::TooLong { expected: N, found: text.len() });
         }
         Ok(Text::truncated(text))
     }
@@ -231,10 +224,7 @@ impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TextError::TooLong { expected, found } => {
-                write!(
-                    f,
-                    "the text has {found} bytes, but there is room for {expected}"
-                )
+                write!(f, "the text has {found} bytes, but there is room for {expected}")
             }
             TextError::Zero { at } => {
                 write!(f, "the text has a zero byte at {at}, where it would end")
@@ -271,12 +261,9 @@ mod tests {
 
     #[test]
     fn text_is_cut_between_characters_and_before_zero_bytes() {
-        for (text, cut) in [
-            ("äöü", "äö"),
-            ("aäö", "aä"),
-            ("\u{1f697}s", "\u{1f697}"),
-            ("a\0b", "a"),
-        ] {
+        for (text, cut) in
+            [("äöü", "äö"), ("aäö", "aä"), ("\u{1f697}s", "\u{1f697}"), ("a\0b", "a")]
+        {
             assert_eq!(Text::<4>::truncated(text), cut);
         }
         assert_eq!(Text::<3>::truncated("\u{1f697}"), "");
@@ -284,13 +271,7 @@ mod tests {
 
     #[test]
     fn a_string_that_does_not_fit_or_has_a_zero_byte_is_refused() {
-        assert_eq!(
-            "abcde".parse::<Text<4>>(),
-            Err(TextError::TooLong {
-                expected: 4,
-                found: 5
-            })
-        );
+        assert_eq!("abcde".parse::<Text<4>>(), Err(TextError::TooLong { expected: 4, found: 5 }));
         assert_eq!("a\0".parse::<Text<4>>(), Err(TextError::Zero { at: 1 }));
     }
 

@@ -67,12 +67,7 @@ fn a_struct_ending_in_a_slice_is_as_long_as_its_shape_says() {
 
 #[test]
 fn bytes_become_the_message_they_came_from() {
-    let point = Point {
-        x: 1.0,
-        y: -2.0,
-        z: 3.5,
-        intensity: 0.25,
-    };
+    let point = Point { x: 1.0, y: -2.0, z: 3.5, intensity: 0.25 };
     assert_eq!(Point::from_bytes(point.as_bytes()), Ok(&point));
 
     let words = [7u64, 0x0000_0002_0000_0001];
@@ -89,15 +84,9 @@ fn a_padded_end_must_be_there_and_is_not_given_out() {
     // 3 labels: 20 bytes on the wire, 24 in memory.
     assert_eq!(
         Labels::from_prefix(&bytes[..20], 20),
-        Err(BytesError::TooShort {
-            expected: 24,
-            found: 20
-        })
+        Err(BytesError::TooShort { expected: 24, found: 20 })
     );
-    assert_eq!(
-        Labels::from_bytes(&bytes[..20]),
-        Labels::from_prefix(&bytes[..20], 20)
-    );
+    assert_eq!(Labels::from_bytes(&bytes[..20]), Labels::from_prefix(&bytes[..20], 20));
     let labels = Labels::from_prefix(bytes, 20).unwrap();
     assert_eq!(labels.labels, [1, 0, 2]);
     assert_eq!(labels.as_bytes(), &bytes[..20]);
@@ -120,10 +109,7 @@ fn bytes_of_another_length_or_start_are_refused_with_both_numbers() {
         error(Labels::from_bytes(&words.as_bytes()[4..20])),
         "the message starts at a multiple of 8 bytes, found a start 4 past one"
     );
-    assert!(matches!(
-        Point::from_bytes(&bytes[..17]),
-        Err(BytesError::Length { found: 17, .. })
-    ));
+    assert!(matches!(Point::from_bytes(&bytes[..17]), Err(BytesError::Length { found: 17, .. })));
     assert!(Point::from_prefix(&words.as_bytes()[..17], 16).is_ok());
 }
 
@@ -143,16 +129,8 @@ fn a_tail_can_be_filled_in_place() {
 
 #[test]
 fn copy_messages_are_pod() {
-    let points = [Point {
-        x: 1.0,
-        y: 2.0,
-        z: 3.0,
-        intensity: 4.0,
-    }; 2];
-    assert_eq!(
-        bytemuck::cast_slice::<Point, f32>(&points)[4..],
-        [1.0, 2.0, 3.0, 4.0]
-    );
+    let points = [Point { x: 1.0, y: 2.0, z: 3.0, intensity: 4.0 }; 2];
+    assert_eq!(bytemuck::cast_slice::<Point, f32>(&points)[4..], [1.0, 2.0, 3.0, 4.0]);
     assert_eq!(bytemuck::bytes_of(&Text::<4>::truncated("ab")), b"ab\0\0");
 }
 
@@ -172,10 +150,7 @@ fn the_schema_has_names_types_offsets_units_and_docs() {
     assert_eq!(Schema::from_json(text), Ok(schema));
     assert_eq!(Cloud::layout().shape(), Cloud::SHAPE);
     assert_eq!(Wide::layout().shape(), Wide::SHAPE);
-    assert_eq!(
-        Schema::from_json(&Wide::schema().to_json()),
-        Ok(Wide::schema())
-    );
+    assert_eq!(Schema::from_json(&Wide::schema().to_json()), Ok(Wide::schema()));
 }
 
 #[test]
@@ -183,11 +158,7 @@ fn shapes_that_make_no_sense_give_none_and_no_panic() {
     for size in [0, 1, usize::MAX] {
         for align in [0, 1, 3, 8, usize::MAX] {
             for element in [None, Some(0), Some(1), Some(usize::MAX)] {
-                let shape = Shape {
-                    size,
-                    align,
-                    element,
-                };
+                let shape = Shape { size, align, element };
                 for n in [0, 1, 7, usize::MAX] {
                     let _ = shape.wire_len_of(n);
                     let _ = shape.padded_len_of(n);
@@ -200,24 +171,12 @@ fn shapes_that_make_no_sense_give_none_and_no_panic() {
 
 fn shapes() -> impl Strategy<Value = Shape> {
     let sizes = prop_oneof![0..4096usize, 0..=isize::MAX as usize];
-    (
-        sizes.clone(),
-        0..20u32,
-        prop_oneof![Just(None), sizes.prop_map(|n| Some(n.max(1)))],
-    )
-        .prop_map(|(size, align, element)| Shape {
-            size,
-            align: 1 << align,
-            element,
-        })
+    (sizes.clone(), 0..20u32, prop_oneof![Just(None), sizes.prop_map(|n| Some(n.max(1)))])
+        .prop_map(|(size, align, element)| Shape { size, align: 1 << align, element })
 }
 
 fn lengths() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        0..1u64 << 20,
-        any::<u64>(),
-        (isize::MAX as u64 - 64)..(isize::MAX as u64 + 64)
-    ]
+    prop_oneof![0..1u64 << 20, any::<u64>(), (isize::MAX as u64 - 64)..(isize::MAX as u64 + 64)]
 }
 
 proptest! {

@@ -8,33 +8,17 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 fn array(count: usize, element: Type) -> Type {
-    Type::Array {
-        count,
-        element: Box::new(element),
-    }
+    Type::Array { count, element: Box::new(element) }
 }
 
 fn slice(element: Type) -> Type {
-    Type::Slice {
-        element: Box::new(element),
-    }
+    Type::Slice { element: Box::new(element) }
 }
 
 /// A struct laid out as `repr(C)` does, with a field for each gap.
 fn layout(name: &str, fields: Vec<(String, Type, String)>) -> Type {
-    let align = fields
-        .iter()
-        .map(|(_, ty, _)| ty.shape().align)
-        .max()
-        .unwrap_or(1);
-    let mut layout = Struct::new(
-        name,
-        Shape {
-            size: 0,
-            align,
-            element: None,
-        },
-    );
+    let align = fields.iter().map(|(_, ty, _)| ty.shape().align).max().unwrap_or(1);
+    let mut layout = Struct::new(name, Shape { size: 0, align, element: None });
     for (i, (name, ty, remark)) in fields.into_iter().enumerate() {
         layout = pad(layout, ty.shape().align, &format!("_pad{i}"));
         let offset = layout.shape.size;
@@ -42,11 +26,7 @@ fn layout(name: &str, fields: Vec<(String, Type, String)>) -> Type {
         layout.shape.element = ty.shape().element;
         layout = layout.field(Field::new(&name, offset, ty).unit(&remark).doc(&remark));
     }
-    if layout.shape.element.is_none() {
-        pad(layout, align, "_end").into()
-    } else {
-        layout.into()
-    }
+    if layout.shape.element.is_none() { pad(layout, align, "_end").into() } else { layout.into() }
 }
 
 fn pad(mut layout: Struct, align: usize, name: &str) -> Struct {
@@ -54,11 +34,7 @@ fn pad(mut layout: Struct, align: usize, name: &str) -> Struct {
     layout.shape.size = offset.next_multiple_of(align);
     match layout.shape.size - offset {
         0 => layout,
-        gap => layout.field(Field::new(
-            name,
-            offset,
-            array(gap, Type::Scalar(Scalar::U8)),
-        )),
+        gap => layout.field(Field::new(name, offset, array(gap, Type::Scalar(Scalar::U8)))),
     }
 }
 
@@ -83,27 +59,19 @@ fn structs(
     tail: impl Strategy<Value = Option<Type>>,
 ) -> impl Strategy<Value = Type> {
     let remark = prop_oneof![Just(String::new()), any::<String>()];
-    (
-        "[a-zA-Zäλ_][a-z0-9]{0,3}",
-        proptest::collection::vec((fields, remark), 0..6),
-        tail,
-    )
-        .prop_map(|(name, fields, tail)| {
+    ("[a-zA-Zäλ_][a-z0-9]{0,3}", proptest::collection::vec((fields, remark), 0..6), tail).prop_map(
+        |(name, fields, tail)| {
             let tail = tail.map(|ty| (ty, String::new()));
             let numbered = fields.into_iter().chain(tail).enumerate();
-            let fields = numbered
-                .map(|(i, (ty, remark))| (format!("f{i}"), ty, remark))
-                .collect();
+            let fields = numbered.map(|(i, (ty, remark))| (format!("f{i}"), ty, remark)).collect();
             layout(&name, fields)
-        })
+        },
+    )
 }
 
 fn types() -> impl Strategy<Value = Type> {
-    let tail = || {
-        sized()
-            .prop_filter("elements have bytes", |ty| ty.shape().size > 0)
-            .prop_map(slice)
-    };
+    let tail =
+        || sized().prop_filter("elements have bytes", |ty| ty.shape().size > 0).prop_map(slice);
     prop_oneof![
         1 => sized(),
         1 => tail(),
@@ -161,50 +129,23 @@ fn point(fields: &str, size: usize) -> String {
 #[test]
 fn text_that_contradicts_itself_is_refused_with_the_place() {
     let cases: &[(String, &str)] = &[
-        (
-            "{".into(),
-            "the text is not JSON: EOF while parsing an object at line 1 column 1",
-        ),
+        ("{".into(), "the text is not JSON: EOF while parsing an object at line 1 column 1"),
         (
             "7".into(),
             "the message: a type is a code or has one of the keys `struct`, `array`, `slice`",
         ),
-        (
-            r#"">f4""#.into(),
-            "the message: `>f4` is not the code of a type",
-        ),
-        (
-            r#""|O""#.into(),
-            "the message: `|O` is not the code of a type",
-        ),
-        (
-            r#""|S0""#.into(),
-            "the message: `|S0` is not the code of a type",
-        ),
-        (
-            r#""|S01""#.into(),
-            "the message: `|S01` is not the code of a type",
-        ),
-        (
-            r#""|S+1""#.into(),
-            "the message: `|S+1` is not the code of a type",
-        ),
-        (
-            r#""|S18446744073709551615""#.into(),
-            "the message: larger than memory",
-        ),
+        (r#"">f4""#.into(), "the message: `>f4` is not the code of a type"),
+        (r#""|O""#.into(), "the message: `|O` is not the code of a type"),
+        (r#""|S0""#.into(), "the message: `|S0` is not the code of a type"),
+        (r#""|S01""#.into(), "the message: `|S01` is not the code of a type"),
+        (r#""|S+1""#.into(), "the message: `|S+1` is not the code of a type"),
+        (r#""|S18446744073709551615""#.into(), "the message: larger than memory"),
         (
             r#"{"array":-1,"of":"<f4"}"#.into(),
             "the message: key `array` must be there and be a whole number",
         ),
-        (
-            r#"{"array":2}"#.into(),
-            "the message: key `of` must be there and be a type",
-        ),
-        (
-            r#"{"array":4611686018427387904,"of":"<f4"}"#.into(),
-            "the message: larger than memory",
-        ),
+        (r#"{"array":2}"#.into(), "the message: key `of` must be there and be a type"),
+        (r#"{"array":4611686018427387904,"of":"<f4"}"#.into(), "the message: larger than memory"),
         (
             r#"{"slice":{"slice":"<f4"}}"#.into(),
             "field `[]`: a slice is the whole message or its last field, and its elements have bytes",
@@ -243,10 +184,7 @@ fn text_that_contradicts_itself_is_refused_with_the_place() {
             ),
             "field `x`: the name is there twice",
         ),
-        (
-            point(r#"{"name":"","offset":0,"type":"<f4"}"#, 4),
-            "the message: `` is not a name",
-        ),
+        (point(r#"{"name":"","offset":0,"type":"<f4"}"#, 4), "the message: `` is not a name"),
         (
             point(r#"{"name":"x\u001b[2J","offset":0,"type":"<f4"}"#, 4),
             "the message: `x\\u{1b}[2J` is not a name",
@@ -255,14 +193,8 @@ fn text_that_contradicts_itself_is_refused_with_the_place() {
             point(r#"{"name":"x\u202e","offset":0,"type":"<f4"}"#, 4),
             "the message: `x\\u{202e}` is not a name",
         ),
-        (
-            point(r#"{"name":"x;y","offset":0,"type":"<f4"}"#, 4),
-            "the message: `x;y` is not a name",
-        ),
-        (
-            point("7", 4),
-            "the message: key `fields` must be there and be a list of objects",
-        ),
+        (point(r#"{"name":"x;y","offset":0,"type":"<f4"}"#, 4), "the message: `x;y` is not a name"),
+        (point("7", 4), "the message: key `fields` must be there and be a list of objects"),
         (
             point(
                 r#"{"name":"x","offset":0,"type":{"slice":"<f4"}},{"name":"y","offset":0,"type":"<f4"}"#,
@@ -307,25 +239,16 @@ fn text_that_is_long_or_deep_is_refused_early() {
     let long = format!("\"{}\"", " ".repeat(MAX_TEXT));
     assert_eq!(
         Schema::from_json(&long),
-        Err(SchemaError::TooLong {
-            limit: MAX_TEXT,
-            found: MAX_TEXT + 2
-        })
+        Err(SchemaError::TooLong { limit: MAX_TEXT, found: MAX_TEXT + 2 })
     );
     let nested =
         |depth: usize| r#"{"array":1,"of":"#.repeat(depth - 1) + "\"|u1\"" + &"}".repeat(depth - 1);
     assert!(Schema::from_json(&nested(MAX_DEPTH)).is_ok());
     assert!(matches!(
         Schema::from_json(&nested(MAX_DEPTH + 1)),
-        Err(SchemaError::TooDeep {
-            limit: MAX_DEPTH,
-            ..
-        })
+        Err(SchemaError::TooDeep { limit: MAX_DEPTH, .. })
     ));
-    assert!(matches!(
-        Schema::from_json(&"[".repeat(100_000)),
-        Err(SchemaError::Json(_))
-    ));
+    assert!(matches!(Schema::from_json(&"[".repeat(100_000)), Err(SchemaError::Json(_))));
     // Structs take most JSON per level, and the deepest one still fits in the parser's limit.
     let structs = (1..MAX_DEPTH).fold("\"|u1\"".to_owned(), |inner, _| {
         format!(r#"{{"struct":"S","size":1,"align":1,"fields":[{{"name":"s","offset":0,"type":{inner}}}]}}"#)
@@ -338,10 +261,7 @@ fn keys_of_later_versions_are_passed_over() {
     let later = r#"{"struct":"P","size":4,"since":[1,{"a":2}],"align":4,"fields":
         [{"name":"x","frame":"base","offset":0,"type":"<f4"}]}"#;
     let schema = Schema::from_json(later).unwrap();
-    assert_eq!(
-        schema.to_json(),
-        point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 4)
-    );
+    assert_eq!(schema.to_json(), point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 4));
 }
 
 #[test]
@@ -383,10 +303,7 @@ fn each_differing_field_has_a_line_with_both_sides() {
             "field `points[].tag`: channel has |S4 at 12, this program none",
         ]
     );
-    let other = cloud(
-        f32s(),
-        Some(field("points", array(2, of(vec![field("x", f32s())])))),
-    );
+    let other = cloud(f32s(), Some(field("points", array(2, of(vec![field("x", f32s())])))));
     assert_eq!(
         program.differences(&other),
         [
@@ -404,31 +321,16 @@ fn each_differing_field_has_a_line_with_both_sides() {
 
 #[test]
 fn a_size_or_order_is_told_where_no_field_differs() {
-    let shape = |align| Shape {
-        size: 16,
-        align,
-        element: None,
-    };
+    let shape = |align| Shape { size: 16, align, element: None };
     let x = || Field::new("x", 0, array(16, Type::Scalar(Scalar::U8)));
-    let (narrow, wide) = (
-        Struct::new("A", shape(1)).field(x()),
-        Struct::new("A", shape(16)).field(x()),
-    );
+    let (narrow, wide) =
+        (Struct::new("A", shape(1)).field(x()), Struct::new("A", shape(16)).field(x()));
     assert_eq!(
         Schema::new(narrow.into()).differences(&Schema::new(wide.into())),
         ["the message: channel has 16 bytes aligned to 16, this program 16 bytes aligned to 1"]
     );
     let empty = |name| Field::new(name, 0, array(0, Type::Scalar(Scalar::U8)));
-    let tick = || {
-        Struct::new(
-            "Tick",
-            Shape {
-                size: 0,
-                align: 1,
-                element: None,
-            },
-        )
-    };
+    let tick = || Struct::new("Tick", Shape { size: 0, align: 1, element: None });
     let one = Schema::new(tick().field(empty("a")).field(empty("b")).into());
     let two = Schema::new(tick().field(empty("b")).field(empty("a")).into());
     assert_eq!(

@@ -27,11 +27,7 @@ pub(crate) fn message(source: &DeriveInput) -> TokenStream {
             return errors.into_tokens().unwrap_or_default();
         }
     };
-    let output = Output {
-        source,
-        input,
-        private,
-    };
+    let output = Output { source, input, private };
     match errors.into_tokens() {
         Some(errors) => {
             let rest = output.other_errors();
@@ -62,9 +58,7 @@ impl Output<'_> {
             quote!(const _: #private::Shape = <#ty as #private::Message>::SHAPE;)
         });
         // Behind a refused field all offsets are subject to change.
-        let known = fields()
-            .take_while(|field| !field.refused && field.element.is_none())
-            .count();
+        let known = fields().take_while(|field| !field.refused && field.element.is_none()).count();
         let known = if self.input.ordered { known } else { 0 };
         let name = &self.source.ident;
         let gaps = self.gaps(known, &quote!(#name));
@@ -141,11 +135,7 @@ impl Output<'_> {
     }
 
     fn twin(&self, twin: &Ident) -> TokenStream {
-        let reprs = self
-            .source
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("repr"));
+        let reprs = self.source.attrs.iter().filter(|attr| attr.path().is_ident("repr"));
         let types = self.input.fields.iter().map(|field| match &field.element {
             Some(element) => quote!([#element; 0]),
             None => {
@@ -192,11 +182,8 @@ impl Output<'_> {
             (None, None) => {}
         }
         let check = self.check("no_drop", source.span());
-        let parts = self
-            .input
-            .fields
-            .iter()
-            .map(|field| field.element.as_ref().unwrap_or(&field.ty));
+        let parts =
+            self.input.fields.iter().map(|field| field.element.as_ref().unwrap_or(&field.ty));
         let dropped = quote!(::core::mem::needs_drop::<#source #ty_generics>());
         let parts = quote!(::core::mem::needs_drop::<(#(#parts,)*)>());
         checks.push(quote_spanned!(source.span()=> #check(#name, #dropped, #parts)));
@@ -249,10 +236,9 @@ impl Output<'_> {
                 quote!(::core::mem::offset_of!(#laid_out, #member)),
                 quote!(::core::option::Option::Some(<#element as #private::Message>::SHAPE.size)),
             ),
-            None => (
-                quote!(::core::mem::size_of::<#laid_out>()),
-                quote!(::core::option::Option::None),
-            ),
+            None => {
+                (quote!(::core::mem::size_of::<#laid_out>()), quote!(::core::option::Option::None))
+            }
         };
         quote! {
             #private::Shape {
@@ -266,18 +252,11 @@ impl Output<'_> {
     fn layout(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
         if self.input.transparent {
-            return self
-                .input
-                .fields
-                .iter()
-                .map(|field| self.type_of(field))
-                .collect();
+            return self.input.fields.iter().map(|field| self.type_of(field)).collect();
         }
         let (name, doc) = (&self.input.name, &self.input.doc);
         let fields = self.input.fields.iter().map(|field| {
-            let Field {
-                member, name, doc, ..
-            } = field;
+            let Field { member, name, doc, .. } = field;
             let ty = self.type_of(field);
             let unit = field.unit.iter();
             let doc = Some(doc).filter(|doc| !doc.is_empty()).into_iter();

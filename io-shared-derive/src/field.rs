@@ -43,17 +43,7 @@ impl Field {
         };
         let generic = mentions(ty.to_token_stream(), input);
         let doc = doc(&field.attrs);
-        Field {
-            member,
-            name,
-            span,
-            ty,
-            element,
-            unit: None,
-            doc,
-            generic,
-            refused: false,
-        }
+        Field { member, name, span, ty, element, unit: None, doc, generic, refused: false }
     }
 
     pub(crate) fn is_numbered(&self) -> bool {
@@ -67,9 +57,9 @@ impl Field {
     ) -> syn::Result<()> {
         if !meta.path.is_ident("unit") {
             let unknown = meta.path.to_token_stream();
-            return Err(meta.error(format!(
-                "unknown key `{unknown}`: a field takes `unit = \"m\"`"
-            )));
+            return Err(
+                meta.error(format!("unknown key `{unknown}`: a field takes `unit = \"m\"`"))
+            );
         }
         if transparent {
             return Err(meta.error(
@@ -93,10 +83,7 @@ impl Field {
     pub(crate) fn check_not_last(&mut self, errors: &mut Errors) {
         if self.element.is_some() {
             self.refused = true;
-            let advice = format!(
-                "only the last field may be a slice: move `{}` there",
-                self.name
-            );
+            let advice = format!("only the last field may be a slice: move `{}` there", self.name);
             errors.at(&self.ty, advice);
         }
     }
@@ -213,10 +200,7 @@ fn show(ty: &Type) -> String {
 /// Whether any of the struct's type parameters occurs in these tokens.
 fn mentions(tokens: TokenStream, input: &DeriveInput) -> bool {
     tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => input
-            .generics
-            .type_params()
-            .any(|param| param.ident == ident),
+        TokenTree::Ident(ident) => input.generics.type_params().any(|param| param.ident == ident),
         TokenTree::Group(group) => mentions(group.stream(), input),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })

@@ -70,21 +70,15 @@ impl Input {
             return read;
         };
         for lifetime in input.generics.lifetimes() {
-            errors.at(
-                lifetime,
-                format!("a message borrows nothing: remove `{}`", lifetime.lifetime),
-            );
+            errors
+                .at(lifetime, format!("a message borrows nothing: remove `{}`", lifetime.lifetime));
         }
         read.read_repr(input, errors);
         let fields = data.fields.members().zip(&data.fields);
-        read.fields = fields
-            .map(|(member, field)| Field::read(member, field, input))
-            .collect();
+        read.fields = fields.map(|(member, field)| Field::read(member, field, input)).collect();
         for (field, source) in read.fields.iter_mut().zip(&data.fields) {
             let transparent = read.transparent;
-            each_key(&source.attrs, errors, |meta| {
-                field.read_key(meta, transparent)
-            });
+            each_key(&source.attrs, errors, |meta| field.read_key(meta, transparent));
             field.check(errors);
         }
         if let Some((_, others)) = read.fields.split_last_mut() {
@@ -116,11 +110,7 @@ impl Input {
     }
 
     fn read_repr(&mut self, input: &DeriveInput, errors: &mut Errors) {
-        for attr in input
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("repr"))
-        {
+        for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
             let read = attr.parse_nested_meta(|meta| {
                 if meta.path.is_ident("C") {
                     self.ordered = true;
@@ -164,10 +154,7 @@ impl Input {
         }
         let free = |name: &String| self.fields.iter().all(|field| &field.name != name);
         let more = (2..).map(|i| format!("_pad{i}"));
-        std::iter::once("_pad".to_owned())
-            .chain(more)
-            .find(free)
-            .unwrap_or_default()
+        std::iter::once("_pad".to_owned()).chain(more).find(free).unwrap_or_default()
     }
 }
 
@@ -189,10 +176,7 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
         if let Meta::NameValue(meta) = &attr.meta
-            && let Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) = &meta.value
+            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &meta.value
         {
             let text = text.value();
             lines.extend(text.lines().map(|line| line.trim().to_owned()));

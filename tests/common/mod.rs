@@ -3,6 +3,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(unreachable_pub, reason = "as in a crate of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it is for tests"
+)]
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -13,16 +19,16 @@ use std::time::{Duration, Instant};
 use io_shared::Channel;
 
 /// A channel name of this test alone; the channel goes with it.
-pub struct TestName(String);
+pub(crate) struct TestName(String);
 
 impl TestName {
-    pub fn new(what: &str) -> Self {
+    pub(crate) fn new(what: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(format!("/test-{what}-{}-{count}", std::process::id()))
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         Path::new("/dev/shm").join(self.trim_start_matches('/'))
     }
 }
@@ -43,36 +49,67 @@ impl Drop for TestName {
     }
 }
 
+/// Locks `length` bytes at `first` of a channel's claims, as another handle's claim does, until the
+/// file is dropped.
+#[track_caller]
+pub(crate) fn claim(name: &TestName, first: i64, length: i64) -> std::fs::File {
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc::{F_WRLCK, SEEK_SET, flock};
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(name.path())
+        .expect("the channel is there");
+    let lock = flock {
+        l_type: F_WRLCK as i16,
+        l_whence: SEEK_SET as i16,
+        l_start: (1 << 62) + first,
+        l_len: length,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).expect("nobody has these claims");
+    file
+}
+
+/// How many descriptors of a channel this process has open.
+pub(crate) fn descriptors_of(name: &TestName) -> usize {
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    descriptors
+        .flatten()
+        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|to| to == name.path()))
+        .count()
+}
+
 /// Builds a program of the workspace in this test's profile, and says where it is.
 pub fn build(package: &str) -> PathBuf {
+    cargo_build(&["--package", package]).join(package)
+}
+
+/// Builds an example in this test's profile, and says where it is.
+pub fn build_example(example: &str) -> PathBuf {
+    cargo_build(&["--example", example]).join("examples").join(example)
+}
+
+fn cargo_build(what: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package]);
+    cargo.args(["build", "--quiet"]).args(what);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
-    let status = cargo
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "{package} does not build");
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+    assert!(status.success(), "{what:?} does not build");
     // .../target/PROFILE/deps/TEST
     let test = std::env::current_exe().expect("a test has a path");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a test lies in deps");
-    profile.join(package)
+    let profile = test.parent().and_then(Path::parent).expect("a test lies in deps");
+    profile.to_owned()
 }
 
 /// Waits until `condition` holds, for at most two seconds.
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(2),
-            "not within 2 s: {what}"
-        );
+        assert!(started.elapsed() < Duration::from_secs(2), "not within 2 s: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

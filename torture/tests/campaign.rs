@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use torture::campaign::{Settings, run};
 
 #[test]
-fn a_thousand_random_kills_harm_nobody_else_and_hit_every_crash_point() {
+fn a_thousand_random_kills_harm_nobody_else_and_hit_every_crash_point_of_a_channel() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let program = PathBuf::from(env!("CARGO_BIN_EXE_torture"));

@@ -51,7 +51,7 @@ impl Locker {
         // SeqCst, with the fence in `read`: of our name in the word followed by this look, and a
         // raised reading flag followed by a look at the word, one sees the other.
         words.fence(SeqCst);
-        for slot in 0..words.slots() {
+        for slot in 0..words.used_slots() {
             // Acquire: what the reader read, it has read before we write.
             if words.reading(slot).load(Acquire) != 0 {
                 return self.await_readers_from(words, slot, until);
@@ -70,7 +70,7 @@ impl Locker {
         // Whoever dies here has written nothing.
         self.flip_awaiting(words);
         words.reached(CrashPoint::WriterAwaits);
-        let mut slots = first..words.slots();
+        let mut slots = first..words.used_slots();
         let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
         self.flip_awaiting(words);
         left.inspect_err(|_| self.unlock(words))

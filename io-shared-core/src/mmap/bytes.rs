@@ -11,10 +11,11 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::Write;
 ///
-/// use io_shared_core::SharedMmap;
-/// use io_shared_core::mmap::Bytes;
+/// use io_shared::SharedMmap;
+/// use io_shared::mmap::Bytes;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut shared = SharedMmap::anonymous().size(16).open()?;
 /// shared.lock()?.write_all(b"one two one")?;
@@ -56,10 +57,11 @@ pub trait Bytes: Read + BufRead + Seek {
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::Write;
 ///
-/// use io_shared_core::SharedMmap;
-/// use io_shared_core::mmap::{Bytes, BytesMut};
+/// use io_shared::SharedMmap;
+/// use io_shared::mmap::{Bytes, BytesMut};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut shared = SharedMmap::anonymous().size(6).open()?;
 /// let mut guard = shared.lock()?;

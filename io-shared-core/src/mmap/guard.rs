@@ -19,9 +19,10 @@ use crate::region::{self, Region, Role, Side, Spec, Watch};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::Shared;
-/// use io_shared_core::mmap::LockError;
-/// # fn main() -> io_shared_core::Result<()> {
+/// # use io_shared_core as io_shared;
+/// use io_shared::Shared;
+/// use io_shared::mmap::LockError;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-owner-died-{}", std::process::id());
 /// let mut pair = Shared::<[i32; 2]>::open(name)?;
 /// # let mut dying = Shared::<[i32; 2]>::open(name)?;
@@ -238,11 +239,7 @@ impl<'a> Hold<'a> {
     // Always inlined, as are its callers: put together in memory and read back in one piece, what it
     // returns costs as much as an atomic exchange.
     #[inline(always)]
-    pub(super) fn take(
-        handle: &'a mut Handle,
-        access: Access,
-        wait: Wait,
-    ) -> Result<(Self, bool)> {
+    pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;
         Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
     }

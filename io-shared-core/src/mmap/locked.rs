@@ -15,9 +15,10 @@ use crate::region::Kind;
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::{BufRead, Seek, Write};
 ///
-/// use io_shared_core::SharedMmap;
+/// use io_shared::SharedMmap;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-shared-mmap-{}", std::process::id());
 /// let mut shared = SharedMmap::named(name).size("1K").open()?;
@@ -37,10 +38,11 @@ pub struct SharedMmap(Handle);
 ///
 /// # Examples
 /// ```
+/// # use io_shared_core as io_shared;
 /// use std::io::Write;
 ///
-/// use io_shared_core::RwSharedMmap;
-/// use io_shared_core::mmap::Bytes;
+/// use io_shared::RwSharedMmap;
+/// use io_shared::mmap::Bytes;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-rw-mmap-{}", std::process::id());
 /// let mut a = RwSharedMmap::named(name).size("1K").open()?;
@@ -93,6 +95,24 @@ impl SharedMmap {
     ///
     /// # Errors
     /// [`WouldBlock`](crate::ErrorKind::WouldBlock), and as for [`lock`](Self::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-try-lock-{}", std::process::id());
+    /// use io_shared::ErrorKind;
+    /// # use io_shared::SharedMmap;
+    /// # let mut here = SharedMmap::named(name).size(16).open()?;
+    /// # let mut there = SharedMmap::named(name).open()?;
+    /// let guard = here.lock()?;
+    /// let error = there.try_lock().unwrap_err().into_guard().unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::WouldBlock);
+    /// drop(guard);
+    /// assert!(there.try_lock().is_ok());
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn try_lock(&mut self) -> Guarded<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
@@ -102,6 +122,24 @@ impl SharedMmap {
     ///
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`lock`](Self::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-lock-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// use io_shared::ErrorKind;
+    /// # use io_shared::SharedMmap;
+    /// # let mut here = SharedMmap::named(name).size(16).open()?;
+    /// # let mut there = SharedMmap::named(name).open()?;
+    /// let guard = here.lock()?;
+    /// let error = there.lock_timeout(Duration::from_millis(10)).unwrap_err().into_guard().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+    /// # drop(guard);
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn lock_timeout(&mut self, timeout: Duration) -> Guarded<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))
@@ -165,7 +203,7 @@ impl RwSharedMmap {
 }
 
 macro_rules! unlocked {
-    ($Type:ident) => {
+    ($Type:ident, $kind:expr) => {
         impl $Type {
             /// Bytes that there are. No lock is needed: they never grow or shrink.
             #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
@@ -183,12 +221,13 @@ macro_rules! unlocked {
             ///
             /// # Errors
             /// [`NotFound`](crate::ErrorKind::NotFound),
+            /// [`Mismatch`](crate::ErrorKind::Mismatch) (of another kind: it may be all there is),
             /// [`NotOwner`](crate::ErrorKind::NotOwner),
             /// [`NotARegion`](crate::ErrorKind::NotARegion) (what is not ours is left alone),
             /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
             /// [`System`](crate::ErrorKind::System).
             pub fn remove(name: impl AsRef<str>) -> Result<()> {
-                crate::slot::remove(&Name::new(name.as_ref())?.into())
+                crate::slot::remove(&Name::new(name.as_ref())?.into(), $kind)
             }
 
             /// The name or place, as errors show it.
@@ -210,5 +249,5 @@ macro_rules! unlocked {
         }
     };
 }
-unlocked!(SharedMmap);
-unlocked!(RwSharedMmap);
+unlocked!(SharedMmap, Kind::Mmap);
+unlocked!(RwSharedMmap, Kind::RwMmap);

@@ -24,7 +24,8 @@ pub trait Mmap: Sized {
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::SharedMmap;
+/// # use io_shared_core as io_shared;
+/// use io_shared::SharedMmap;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("/doc-options-{}", std::process::id());
 /// let mut shared = SharedMmap::named(name).size("1M").mode(0o660).open()?;
@@ -93,8 +94,9 @@ impl<M: Mmap> MmapOptions<M> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_core::SharedMmap;
-    /// # fn main() -> io_shared_core::Result<()> {
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::SharedMmap;
+    /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-ephemeral-{}", std::process::id());
     /// let last = SharedMmap::named(name).size("1K").ephemeral(true).open()?;
     /// drop(last);
@@ -118,7 +120,8 @@ impl<M: Mmap> MmapOptions<M> {
     ///
     /// # Examples
     /// ```
-    /// use io_shared_core::{ErrorKind, UnsafeSharedMmap};
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::{ErrorKind, UnsafeSharedMmap};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let path = std::env::temp_dir().join(format!("doc-extend-{}", std::process::id()));
     /// std::fs::write(&path, "")?;
@@ -179,6 +182,7 @@ impl<M: Mmap> MmapOptions<M> {
 
     /// What core is to look for or to create.
     pub(super) fn spec(&self, kind: Kind, schema: Schema, size: Option<u64>) -> Result<Spec> {
+        self.refuse(&["extend"], "only bytes without a header are extended")?;
         let readers = match self.readers.map(u32::try_from).transpose() {
             Ok(readers) => readers,
             Err(_) => {
@@ -200,9 +204,28 @@ impl<M: Mmap> MmapOptions<M> {
         })
     }
 
+    /// Refuses those of `options` that were given: they would do nothing.
+    pub(super) fn refuse(&self, options: &[&'static str], why: &str) -> Result<()> {
+        let given = [
+            ("size", self.size.is_some()),
+            ("readers", self.readers.is_some()),
+            ("ephemeral", self.ephemeral),
+            ("replace", self.replace),
+            ("extend", self.extend),
+        ];
+        match given.into_iter().find(|(option, given)| *given && options.contains(option)) {
+            Some((option, _)) => Err(self.refused(option, why)),
+            None => Ok(()),
+        }
+    }
+
     fn refused(&self, option: &'static str, expected: &str) -> Error {
         let place = self.place.as_ref().map_or_else(|e| e.name().to_owned(), Place::to_string);
-        let found = format!("{:?}", self.readers.unwrap_or_default());
+        let found = match option {
+            "size" => format!("{:?}", self.size),
+            "readers" => self.readers.unwrap_or_default().to_string(),
+            _ => "true".to_owned(),
+        };
         Error::new(place, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
     }
 }

@@ -19,8 +19,9 @@ use crate::region::{Kind, Region};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::Shared;
-/// # fn main() -> io_shared_core::Result<()> {
+/// # use io_shared_core as io_shared;
+/// use io_shared::Shared;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-shared-{}", std::process::id());
 /// let mut here = Shared::<[i32; 2]>::open(name)?;
 /// let mut there = Shared::<[i32; 2]>::open(name)?; // in another program
@@ -51,6 +52,7 @@ pub struct StateGuard<'a, T: Message> {
 
 impl<T: Message> Mmap for Shared<T> {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
+        options.refuse(&["size"], "the size is that of the type")?;
         let spec = options.spec(Kind::State, T::schema(), Some(T::SHAPE.size as u64))?;
         let handle = Handle::open(&options.place()?, &spec)?;
         Ok(Self { handle, value: PhantomData })
@@ -72,6 +74,19 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// As for [`MmapOptions::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("doc-open-file-{}", std::process::id()));
+    /// use io_shared::Shared;
+    /// Shared::<[i32; 2]>::open_file(&path)?.update(|pair| *pair = [4, 2])?;
+    /// // After a restart, or a reboot:
+    /// assert_eq!(Shared::<[i32; 2]>::open_file(&path)?.get()?, [4, 2]);
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
     pub fn open_file(path: impl Into<PathBuf>) -> Result<Self> {
         Self::file(path).open()
     }
@@ -106,6 +121,32 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-write-{}", std::process::id());
+    /// use io_shared::Shared;
+    /// use io_shared::mmap::LockError;
+    /// # let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// # let mut dying = Shared::<[i32; 2]>::open(name)?;
+    /// # std::mem::forget(dying.write()?);
+    /// # drop(dying);
+    /// let mut guard = match pair.write() {
+    ///     Err(LockError::OwnerDied(mut guard)) => {
+    ///         *guard = [0, 0]; // mends what may be half-written
+    ///         guard.mark_consistent();
+    ///         guard
+    ///     }
+    ///     other => other?,
+    /// };
+    /// guard[0] += 1;
+    /// # drop(guard);
+    /// # assert_eq!(pair.get()?, [1, 0]);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn write(&mut self) -> Guarded<StateGuard<'_, T>> {
         self.take_write(Wait::Ever)
@@ -145,6 +186,19 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if a writer died in the middle before: nothing is
     /// changed. And as for [`write`](Self::write).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-update-{}", std::process::id());
+    /// use io_shared::Shared;
+    /// let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// let before = pair.update(|pair| std::mem::replace(&mut pair[0], 42))?;
+    /// assert_eq!((before, pair.get()?), (0, [42, 0]));
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
     pub fn update<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> Result<R> {
         Ok(change(&mut *self.write()?))
     }
@@ -163,7 +217,7 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// As for [`SharedMmap::remove`](super::SharedMmap::remove).
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
-        crate::slot::remove(&Name::new(name.as_ref())?.into())
+        crate::slot::remove(&Name::new(name.as_ref())?.into(), Kind::State)
     }
 
     /// The name or place, as errors show it.

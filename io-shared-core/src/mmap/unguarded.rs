@@ -29,14 +29,15 @@ use crate::region::{self, Unlinked};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::UnsafeSharedMmap;
-/// # fn main() -> io_shared_core::Result<()> {
+/// # use io_shared_core as io_shared;
+/// use io_shared::UnsafeSharedMmap;
+/// # fn main() -> io_shared::Result<()> {
 /// # let name = &format!("/doc-unsafe-{}", std::process::id());
 /// let mut here = UnsafeSharedMmap::named(name).size(8).open()?;
 /// let there = UnsafeSharedMmap::named(name).open()?;
 /// here.store(&[17i32, 4])?;
 /// assert_eq!(there.load::<[i32; 2]>()?, [17, 4]);
-/// # io_shared_core::UnsafeSharedMmap::remove(name)
+/// # io_shared::UnsafeSharedMmap::remove(name)
 /// # }
 /// ```
 pub struct UnsafeSharedMmap {
@@ -50,6 +51,8 @@ places!(UnsafeSharedMmap);
 
 impl Mmap for UnsafeSharedMmap {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
+        let why = "bytes without a header keep no account of their users";
+        options.refuse(&["readers", "ephemeral", "replace"], why)?;
         let place = options.place()?;
         let size = options.bytes()?;
         let deadline = clock::deadline(options.patience());
@@ -102,22 +105,27 @@ impl UnsafeSharedMmap {
         Ok(Self { name: place.to_string(), file, map, position: 0 })
     }
 
-    /// Removes the object of that name from shared memory, whatever it is. Whoever has it mapped
-    /// keeps it.
+    /// Removes the object of that name from shared memory, if it is not one of our regions, which
+    /// others are told of. Whoever has it mapped keeps it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::NotOwner`], [`ErrorKind::BadName`],
+    /// [`ErrorKind::NotFound`], the error of [`open`](MmapOptions::open) for a region of ours,
+    /// [`ErrorKind::NotOwner`], [`ErrorKind::BadName`],
     /// [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
-    /// use io_shared_core::{ErrorKind, UnsafeSharedMmap};
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::{ErrorKind, UnsafeSharedMmap};
     /// let error = UnsafeSharedMmap::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
         let place = Place::from(crate::name::Name::new(name.as_ref())?);
+        if let Ok(Some(file)) = place.open(OFlag::O_RDONLY) {
+            region::refuse_region(&place, &file)?;
+        }
         match nix::unistd::unlink(&place.path().unwrap_or_default()) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => Err(place.error(ErrorKind::NotFound)),
@@ -151,6 +159,18 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::io::Write;
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.write_all(&[1, 0, 2, 0])?; // as a C program might
+    /// assert_eq!(shared.load::<[u8; 4]>()?, [1, 0, 2, 0]);
+    /// assert!(shared.load::<[u8; 9]>().is_err()); // there are 8 bytes
+    /// # Ok(()) }
+    /// ```
     pub fn load<T: Message + Copy>(&self) -> Result<T> {
         let start = self.as_ptr::<T>()?;
         let mut value = std::mem::MaybeUninit::<T>::zeroed();
@@ -167,6 +187,16 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.store(&[17u8, 4])?;
+    /// assert_eq!(shared.to_vec(..3), [17, 4, 0]);
+    /// # Ok(()) }
+    /// ```
     pub fn store<T: Message>(&mut self, value: &T) -> Result<()> {
         let start = self.as_ptr::<T>()?;
         copy_in(start.cast(), value.as_bytes());
@@ -178,6 +208,18 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// let counter = shared.as_ptr::<u64>()?;
+    /// // SAFETY: it is mapped while `shared` lives, and nobody else knows of it.
+    /// unsafe { counter.write_volatile(1) };
+    /// assert_eq!(shared.load::<u64>()?, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn as_ptr<T: Message>(&self) -> Result<*mut T> {
         let (needed, found) = (T::SHAPE.size as u64, self.len() as u64);
         if needed > found {
@@ -199,9 +241,10 @@ impl UnsafeSharedMmap {
     ///
     /// # Examples
     /// ```
+    /// # use io_shared_core as io_shared;
     /// use std::io::Write;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut shared = io_shared_core::UnsafeSharedMmap::anonymous().size(5).open()?;
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(5).open()?;
     /// shared.write_all(b"Hello")?;
     /// assert_eq!(shared.to_vec(1..3), b"el");
     /// # Ok(()) }

@@ -50,9 +50,11 @@ impl Publisher {
     }
 
     fn new<W: Words>(words: &W, word: u64) -> Self {
-        // Relaxed: they only choose among free buffers.
-        let used =
-            (0..words.buffers()).map(|buffer| words.sequence(buffer).load(Relaxed)).collect();
+        // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
+        // last: a predecessor that lost its claim unawares may be filling it still.
+        let used = (0..words.buffers())
+            .map(|buffer| words.sequence(buffer).load(Relaxed).wrapping_sub(1))
+            .collect();
         let finds = Vec::with_capacity(words.buffers());
         Self { word, finds, used, needless: 0, look_after: FIRST_LOOK }
     }

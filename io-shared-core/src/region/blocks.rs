@@ -34,6 +34,8 @@ const FIRST_SEQUENCE: u64 = 24;
 const PRODUCER_CPU: u64 = 32;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
+/// In a lock's region: one more than the highest slot that was ever claimed.
+const USED_SLOTS: u64 = 44;
 
 const _: () = assert!(NAME as usize + LONGEST_NAME <= layout::BLOCK as usize);
 
@@ -54,30 +56,24 @@ impl Region {
     }
 
     pub(super) fn producer_pid(&self) -> u32 {
-        self.word32(self.in_producer(PRODUCER_PID))
-            .load(Ordering::Relaxed)
+        self.word32(self.in_producer(PRODUCER_PID)).load(Ordering::Relaxed)
     }
 
     pub(super) fn consumer_pid(&self, slot: usize) -> u32 {
-        self.word32(self.in_consumer(slot, CONSUMER_PID))
-            .load(Ordering::Relaxed)
+        self.word32(self.in_consumer(slot, CONSUMER_PID)).load(Ordering::Relaxed)
     }
 
     /// Writes down the producer that has just won its claim.
     pub(super) fn enter_producer(&self) {
-        self.word32(self.in_producer(PRODUCER_PID))
-            .store(std::process::id(), Ordering::Relaxed);
+        self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
         let boot = clock::boot_id();
         let known = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Relaxed));
         if known != boot {
             let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
             // The sequence before the boot: who sees the new boot also sees where it starts.
-            self.producer_word(FIRST_SEQUENCE)
-                .store(latest.sequence + 1, Ordering::Relaxed);
-            self.producer_word(BOOT_ID)
-                .store(boot[0], Ordering::Release);
-            self.producer_word(BOOT_ID + 8)
-                .store(boot[1], Ordering::Release);
+            self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
+            self.producer_word(BOOT_ID).store(boot[0], Ordering::Release);
+            self.producer_word(BOOT_ID + 8).store(boot[1], Ordering::Release);
         }
     }
 
@@ -105,15 +101,9 @@ impl Region {
 
     /// The name in a consumer's block; empty for none, or for bytes that are no name.
     pub(super) fn consumer_name(&self, slot: usize) -> String {
-        let length = usize::from(
-            self.consumer_byte(slot, NAME_LENGTH)
-                .load(Ordering::Relaxed),
-        );
+        let length = usize::from(self.consumer_byte(slot, NAME_LENGTH).load(Ordering::Relaxed));
         let bytes: Vec<u8> = (0..length.min(LONGEST_NAME))
-            .map(|i| {
-                self.consumer_byte(slot, NAME + i as u64)
-                    .load(Ordering::Relaxed)
-            })
+            .map(|i| self.consumer_byte(slot, NAME + i as u64).load(Ordering::Relaxed))
             .collect();
         String::from_utf8(bytes).unwrap_or_default()
     }
@@ -125,29 +115,36 @@ impl Region {
     /// Forgets who had the slot, before another takes it over: killed half-way, that one must not
     /// be taken for its predecessor.
     pub(super) fn forget_consumer(&self, slot: usize) {
-        self.consumer_byte(slot, CLAIMED)
-            .store(0, Ordering::Relaxed);
-        self.consumer_byte(slot, NAME_LENGTH)
-            .store(0, Ordering::Relaxed);
+        self.consumer_byte(slot, CLAIMED).store(0, Ordering::Relaxed);
+        self.consumer_byte(slot, NAME_LENGTH).store(0, Ordering::Relaxed);
+    }
+
+    /// Writes down whose claim the slot has now.
+    pub(super) fn note_consumer(&self, slot: usize) {
+        let pid = self.word32(self.in_consumer(slot, CONSUMER_PID));
+        pid.store(std::process::id(), Ordering::Relaxed);
     }
 
     /// Writes down the consumer that has just taken over the slot.
     pub(super) fn enter_consumer(&self, slot: usize, name: &str) {
-        self.word32(self.in_consumer(slot, CONSUMER_PID))
-            .store(std::process::id(), Ordering::Relaxed);
         for (i, byte) in name.bytes().take(LONGEST_NAME).enumerate() {
-            self.consumer_byte(slot, NAME + i as u64)
-                .store(byte, Ordering::Relaxed);
+            self.consumer_byte(slot, NAME + i as u64).store(byte, Ordering::Relaxed);
         }
         let length = name.len().min(LONGEST_NAME) as u8;
-        self.consumer_byte(slot, NAME_LENGTH)
-            .store(length, Ordering::Relaxed);
-        self.consumer_byte(slot, CLAIMED)
-            .store(1, Ordering::Relaxed);
+        self.consumer_byte(slot, NAME_LENGTH).store(length, Ordering::Relaxed);
+        self.consumer_byte(slot, CLAIMED).store(1, Ordering::Relaxed);
     }
 }
 
 impl Region {
+    /// How many slots of a lock can have an owner: all up to the highest that was ever claimed.
+    #[inline]
+    pub(super) fn used_slots(&self) -> usize {
+        // Relaxed: the fence before it in `await_readers` orders it.
+        let used = self.word32(self.in_producer(USED_SLOTS)).load(Ordering::Relaxed);
+        used.min(self.layout.consumers) as usize
+    }
+
     /// Counts one more claim of a lock's slot, and writes down who has it.
     pub(super) fn enter_locker(&self, slot: usize) -> u32 {
         // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
@@ -155,6 +152,9 @@ impl Region {
         // Relaxed: this handle has the slot's claim, and is the only writer.
         let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
         incarnation.store(next, Ordering::Relaxed);
+        // SeqCst, with the fences of the lock: a writer whose fence comes after a reader's finds
+        // the reader's slot among those that it looks at.
+        self.word32(self.in_producer(USED_SLOTS)).fetch_max(slot as u32 + 1, Ordering::SeqCst);
         self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         next as u32
@@ -174,11 +174,7 @@ pub(super) fn holder_of(part: Part, pid: u32, name: &str) -> Holder {
         _ => None,
     };
     let name = (!name.is_empty()).then(|| name.to_owned());
-    Holder {
-        slot,
-        name,
-        pid: (pid != 0).then_some(pid),
-    }
+    Holder { slot, name, pid: (pid != 0).then_some(pid) }
 }
 
 /// The pid and name in `part`'s block, read from the file of a region that is not mapped.
@@ -194,19 +190,11 @@ pub(super) fn read_holder(file: &std::fs::File, layout: &Layout, part: Part) -> 
     let mut block = [0; layout::BLOCK as usize];
     // What cannot be read stays unknown: this is for an error's text.
     let _ = file.read_exact_at(&mut block, start);
-    let pid = block
-        .get(pid_at..pid_at + 4)
-        .and_then(|bytes| bytes.try_into().ok());
+    let pid = block.get(pid_at..pid_at + 4).and_then(|bytes| bytes.try_into().ok());
     let length = usize::from(block[NAME_LENGTH as usize]).min(LONGEST_NAME);
     let name = match part {
-        Part::Consumer(_) => block
-            .get(NAME as usize..NAME as usize + length)
-            .unwrap_or(&[]),
+        Part::Consumer(_) => block.get(NAME as usize..NAME as usize + length).unwrap_or(&[]),
         _ => &[],
     };
-    holder_of(
-        part,
-        pid.map_or(0, u32::from_le_bytes),
-        std::str::from_utf8(name).unwrap_or(""),
-    )
+    holder_of(part, pid.map_or(0, u32::from_le_bytes), std::str::from_utf8(name).unwrap_or(""))
 }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use nix::fcntl::OFlag;
 use zerocopy::IntoBytes;
 
+use super::enter::Attached;
 use super::found::{Found, identity_of};
-use super::open::Attached;
 use super::unlinked::Unlinked;
 use super::{Kind, Region, Role, Spec};
 use crate::claim::Claims;
@@ -74,14 +74,12 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
     let slots = if spec.kind == Kind::Channel { "consumers" } else { "readers" };
     let size = if spec.kind == Kind::Channel { "capacity" } else { "size" };
     let (option, found, expected) = match error {
-        LayoutError::Consumers => (slots, show(spec.consumers), "there is at least one slot".into()),
+        LayoutError::Consumers => {
+            (slots, show(spec.consumers), "there is at least one slot".into())
+        }
         LayoutError::Holds => {
             let most = layout::MOST_HOLDS;
-            (
-                "holds",
-                show(spec.holds),
-                format!("a consumer holds 1 to {most} values"),
-            )
+            ("holds", show(spec.holds), format!("a consumer holds 1 to {most} values"))
         }
         LayoutError::Buffers if spec.kind != Kind::Channel => {
             let most = layout::MOST_LOCKERS;
@@ -89,11 +87,7 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
         }
         LayoutError::Buffers => {
             let most = layout::MOST_BUFFERS - 2;
-            (
-                "consumers",
-                show(spec.consumers),
-                format!("consumers x holds is at most {most}"),
-            )
+            ("consumers", show(spec.consumers), format!("consumers x holds is at most {most}"))
         }
         LayoutError::Align => {
             let what = "messages are aligned to a page at most".to_owned();
@@ -105,8 +99,7 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
         }
         LayoutError::Size => (
             size,
-            spec.capacity
-                .map_or_else(String::new, |capacity| capacity.to_string()),
+            spec.capacity.map_or_else(String::new, |capacity| capacity.to_string()),
             "the region must stay below 2^63 bytes".into(),
         ),
     };
@@ -120,12 +113,7 @@ pub(super) struct New {
 }
 
 impl New {
-    pub(super) fn make(
-        place: &Place,
-        role: &Role,
-        spec: &Spec,
-        planned: &Planned,
-    ) -> Result<Self> {
+    pub(super) fn make(place: &Place, role: &Role, spec: &Spec, planned: &Planned) -> Result<Self> {
         let size = planned.layout.total_size;
         let unlinked = Unlinked::new(place, size, spec.mode)?;
         let file = unlinked.file();

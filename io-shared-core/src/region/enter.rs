@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::blocks::LONGEST_NAME;
-use super::open::Side;
 use super::{Region, Role};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::clock;
@@ -11,6 +10,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Locker;
 use crate::place::Place;
 use crate::protocol::{Fault, Publisher, Reader, Words};
+
+/// A region and the protocol state of the role that was entered in it.
+pub(crate) struct Attached {
+    pub(crate) region: Region,
+    pub(crate) side: Side,
+}
+
+/// What a role needs of the protocol.
+pub(crate) enum Side {
+    Producer(Publisher),
+    Consumer(Reader),
+    Observer,
+    Locker(Locker),
+}
 
 /// Whether a consumer's name is one.
 pub(super) fn check_name(place: &Place, role: &Role) -> Result<()> {
@@ -35,8 +48,9 @@ impl Region {
                     let holder = self.holder(Part::Producer);
                     return Err(self.error(ErrorKind::RoleTaken { holder }));
                 }
-                let publisher = Publisher::take_over(self).map_err(|f| self.fault(f))?;
+                // First of all: whoever is refused the role from now on is told of this one.
                 self.enter_producer();
+                let publisher = Publisher::take_over(self).map_err(|f| self.fault(f))?;
                 Ok(Side::Producer(publisher))
             }
             Role::Consumer { name } => {
@@ -89,6 +103,7 @@ impl Region {
                 if !resumes {
                     self.forget_consumer(slot);
                 }
+                self.note_consumer(slot);
                 let reader = Reader::take_over(self, slot, resumes).map_err(|f| self.fault(f))?;
                 self.enter_consumer(slot, name);
                 return Ok(reader);
@@ -96,9 +111,9 @@ impl Region {
             drop(lock);
             if at_last {
                 return Err(self.error(match own {
-                    Some(slot) => ErrorKind::RoleTaken {
-                        holder: self.holder(Part::Consumer(slot)),
-                    },
+                    Some(slot) => {
+                        ErrorKind::RoleTaken { holder: self.holder(Part::Consumer(slot)) }
+                    }
                     None => ErrorKind::NoSlot {
                         holders: (0..self.consumers())
                             .map(|slot| self.holder(Part::Consumer(slot)))
@@ -128,11 +143,7 @@ impl Region {
         let Some(claims) = &self.claims else {
             return Ok(false);
         };
-        let won = if patient {
-            claims.claim(part, PATIENCE)
-        } else {
-            claims.try_claim(part)
-        };
+        let won = if patient { claims.claim(part, PATIENCE) } else { claims.try_claim(part) };
         won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
     }
 
@@ -140,9 +151,10 @@ impl Region {
     fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
         match &self.claims {
             Some(claims) => RegionLock::take(&self.name, claims, patience),
-            None => Err(self.error(ErrorKind::Unsupported {
-                what: "an observer claims nothing".into(),
-            })),
+            None => {
+                Err(self
+                    .error(ErrorKind::Unsupported { what: "an observer claims nothing".into() }))
+            }
         }
     }
 
@@ -150,16 +162,10 @@ impl Region {
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
             Fault::RoleLost => ErrorKind::RoleLost,
-            Fault::AlreadyHeld => ErrorKind::AlreadyHeld {
-                holds: self.holds(),
-            },
-            Fault::Busy => ErrorKind::Busy {
-                doing: "reading the latest value",
-            },
+            Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
+            Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
-            Fault::Corrupt(what) => ErrorKind::Corrupt {
-                what: what.to_owned(),
-            },
+            Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },
         })
     }
 }
@@ -177,9 +183,7 @@ impl<'a> RegionLock<'a> {
             Ok(true) => Ok(Self(claims)),
             Ok(false) => Err(Error::new(
                 name,
-                ErrorKind::Busy {
-                    doing: "waiting for its lock (a stopped process may have it)",
-                },
+                ErrorKind::Busy { doing: "waiting for its lock (a stopped process may have it)" },
             )),
             Err(errno) => Err(Error::system(name, "fcntl(F_OFD_SETLK)", errno)),
         }
@@ -191,4 +195,3 @@ impl Drop for RegionLock<'_> {
         self.0.release(Part::Region);
     }
 }
-

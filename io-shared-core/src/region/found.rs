@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use nix::fcntl::OFlag;
 use zerocopy::FromBytes;
 
-use super::{Role, Spec, blocks};
+use super::{Spec, blocks};
 use crate::claim::{Claims, PATIENCE, Part};
 use crate::clock;
 use crate::error::{Error, ErrorKind, Holder, Result};
@@ -33,15 +33,15 @@ pub(super) enum Judged {
 
 impl Found {
     /// Opens what lies in `place`, without creating anything (`fs.protected_regular` would refuse
-    /// O_CREAT on another user's object even to root).
-    pub(super) fn at(place: &Place, role: &Role) -> Result<Option<Self>> {
-        let access = if *role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+    /// O_CREAT on another user's object even to root). With O_RDONLY it can be looked at and not
+    /// claimed.
+    pub(super) fn at(place: &Place, access: OFlag) -> Result<Option<Self>> {
         loop {
             let Some(file) = place.open(access)? else { return Ok(None) };
             let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
             let identity = (metadata.dev(), metadata.ino());
             // A second description for the claims alone: a mapping would pin its locks.
-            let claims = if *role == Role::Observer {
+            let claims = if access == OFlag::O_RDONLY {
                 None
             } else {
                 let second = || match place.open(access)? {
@@ -132,6 +132,22 @@ impl Found {
         }
     }
 
+    /// Refuses a region of another kind.
+    pub(super) fn check_kind(&self, kind: Kind) -> Result<()> {
+        match Kind::from_number(self.prelude.kind) {
+            Some(found) if found != kind => Err(self.place.error(ErrorKind::Mismatch {
+                differences: vec![format!(
+                    "kind: it is {}, not {}",
+                    found.describe(),
+                    kind.describe()
+                )],
+                holders: Vec::new(),
+                advice: "it is left as it is; remove it as what it is",
+            })),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it is what `spec` is about, in whatever version: another kind may be state that
     /// somebody keeps, and is replaced only if that was asked for.
     pub(super) fn is_of_kind(&self, spec: &Spec) -> bool {
@@ -184,8 +200,11 @@ impl Found {
         }
     }
 
-    /// Who lives in the region, for errors.
+    /// Who lives in the region, for errors: nobody where it is only being replaced or repaired.
     pub(super) fn holders(&self) -> Result<Vec<Holder>> {
+        if !self.is_taken_for_long(Part::Roles)? {
+            return Ok(Vec::new());
+        }
         let layout = match self.prelude.version {
             layout::VERSION => Layout::from_prelude(&self.prelude).ok(),
             _ => None, // where its blocks lie is not known

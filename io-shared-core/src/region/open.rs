@@ -7,16 +7,15 @@ use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::OFlag;
 
 use super::create::New;
+use super::enter::Attached;
 use super::found::{Found, Judged, identity_of};
 use super::{Region, Role, Spec, create, enter};
 use crate::claim::Part;
 use crate::clock;
-use crate::fork;
 use crate::error::{ErrorKind, Result};
+use crate::fork;
 use crate::layout::{EPHEMERAL, Kind, Layout};
-use crate::lock::Locker;
 use crate::place::Place;
-use crate::protocol::{Publisher, Reader};
 use crate::schema::Schema;
 
 /// How often a missing or unsuitable region is looked for again.
@@ -25,19 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const REPLACEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an opening starts over because the name was replaced under it.
 const START_OVERS: usize = 1000;
-
-/// A region and the protocol state of the role that was entered in it.
-pub(crate) struct Attached {
-    pub(crate) region: Region,
-    pub(crate) side: Side,
-}
-
-pub(crate) enum Side {
-    Producer(Publisher),
-    Consumer(Reader),
-    Observer,
-    Locker(Locker),
-}
 
 /// Opens the region in that place in `role`, creating, replacing or waiting for it as DESIGN.md
 /// section 3 says.
@@ -49,6 +35,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
         Some(timeout) => since.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
         None => u64::MAX,
     };
+    let access = if *role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
     let mut differs_since = None;
     let mut pause = Duration::from_millis(1);
     let mut pause_until = |deadline: u64| {
@@ -59,7 +46,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
     };
     // Each start over means that another process has got on meanwhile.
     for _ in 0..START_OVERS {
-        let Some(found) = Found::at(place, role)? else {
+        let Some(found) = Found::at(place, access)? else {
             if let Some(planned) = &planned {
                 if let Some(attached) = New::make(place, role, spec, planned)?.link()? {
                     return Ok(attached);
@@ -89,9 +76,8 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
             },
             Judged::Differs(differences) => differences,
         };
-        let transient = matches!(place, Place::Shm(_))
-            && spec.kind == Kind::Channel
-            && found.is_of_kind(spec);
+        let transient =
+            matches!(place, Place::Shm(_)) && spec.kind == Kind::Channel && found.is_of_kind(spec);
         let replaces = match (place, role) {
             (Place::Descriptor(_), _) => false,
             (_, Role::Producer) => transient || spec.replace,
@@ -100,16 +86,25 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
         };
         let advice = match place {
             Place::Descriptor(_) => "make a new one",
-            _ if transient => "a producer of the new shape, with a capacity, replaces it at its start",
+            _ if transient => {
+                "a producer of the new shape, with a capacity, replaces it at its start"
+            }
             _ if spec.kind == Kind::Channel => "a producer with .replace(true) replaces it",
             _ => "open it with .replace(true), or remove it",
         };
         let mismatch = |found: &Found| {
             let holders = found.holders()?;
-            Err(place.error(ErrorKind::Mismatch { differences: differences.clone(), holders, advice }))
+            Err(place.error(ErrorKind::Mismatch {
+                differences: differences.clone(),
+                holders,
+                advice,
+            }))
         };
         match &planned {
             Some(planned) if replaces => {
+                if found.is_taken_for_long(Part::Roles)? {
+                    return mismatch(&found);
+                }
                 // The new one first: what is there is not lost to a lack of room or descriptors.
                 let new = New::make(place, role, spec, planned)?;
                 if !found.retire_unused()? {
@@ -213,8 +208,8 @@ impl Region {
             Role::Consumer { .. } => (write(&found.file, head)?, None),
             Role::Observer => (read(&found.file, 0, whole)?, None),
         };
-        // Whoever has no name to open passes this on.
-        let file = place.path().is_none().then_some(found.file);
+        let kept = place.path().is_none() || *role == Role::Observer;
+        let file = kept.then_some(found.file);
         let name = place.to_string();
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
         let (identity, claims) = (found.identity, found.claims);

@@ -9,10 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 use super::enter::RegionLock;
 use super::found::Found;
-use super::{Region, Role};
+use super::{Kind, Region};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,15 +21,17 @@ use crate::futex;
 use crate::layout;
 use crate::place::Place;
 
-/// Removes the region in that place, used or not.
-pub(crate) fn remove(place: &Place) -> Result<()> {
+/// Removes the region in that place, used or not, if it is of that kind: another's content may be
+/// all there is.
+pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
     loop {
-        let found = Found::at(place, &Role::Producer).map_err(|error| match error.kind() {
+        let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
             ErrorKind::System { errno: libc::EACCES, .. } => place.error(ErrorKind::NotOwner),
             _ => error,
         })?;
         let Some(found) = found else { return Err(place.error(ErrorKind::NotFound)) };
+        found.check_kind(kind)?;
         if found.retire(Users::Any)? != Retired::NameMoved {
             return Ok(());
         }
@@ -78,9 +81,10 @@ impl Found {
             // written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
             let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file);
             if let Ok(head) = head.as_ref().map(MmapRaw::as_mut_ptr) {
+                let flag = head.wrapping_add(layout::RETIRED as usize);
                 // SAFETY: the mapping spans the flag, in a page that the header begins, and lives
                 // to the end of this closure.
-                let retired = unsafe { AtomicU8::from_ptr(head.add(layout::RETIRED as usize)) };
+                let retired = unsafe { AtomicU8::from_ptr(flag) };
                 retired.store(1, Relaxed);
                 reached(CrashPoint::RemoveRetired);
                 futex::wake_all(head.wrapping_add(layout::LATEST as usize).cast());
@@ -93,7 +97,9 @@ impl Region {
     /// Removes an ephemeral region if this handle was the last in it; ends this handle's claims in
     /// any case, so that of two that leave at once the second is the last.
     fn retire_if_last(&self) {
-        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else { return };
+        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else {
+            return;
+        };
         // Failures leave it to whoever opens it next.
         let _ = retire(&self.place, self.identity, claims, Users::NoneAtOnce, || {
             use crate::protocol::Words;

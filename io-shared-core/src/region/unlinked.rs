@@ -4,7 +4,7 @@
 //! at any instruction leaves nothing visible. Where the kernel has no nameless files or /proc is not
 //! mounted, a hidden name takes their place, and those of dead creators are swept.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::claim::{Claims, Part};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::UNFINISHED;
-use crate::place::{Place, reopen};
+use crate::place::{Place, open_path, reopen};
 
 /// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
 /// creator between its open and its lock.
@@ -96,8 +96,7 @@ impl Unlinked {
             match nix::fcntl::open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(descriptor) => {
                     // So that a sweeper sees that it is in use.
-                    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-                    let open = || nix::fcntl::open(&path, flags, Mode::empty()).map(Some);
+                    let open = || open_path(&path, OFlag::O_RDWR).map(|file| Some(file.into()));
                     let claims = Claims::open(open, |errno| errno)?.ok_or(Errno::ENOENT)?;
                     claims.try_claim(Part::Creator)?;
                     return Ok((File::from(descriptor), Hiding::Hidden(path, claims)));
@@ -116,10 +115,7 @@ impl Unlinked {
     pub(crate) fn reopen(&self, access: OFlag) -> Result<File> {
         let opened = match &self.hiding {
             Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
-            Hiding::Hidden(path, _) => {
-                let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-                nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
-            }
+            Hiding::Hidden(path, _) => open_path(path, access),
         };
         opened.map_err(|errno| Error::system(&self.place, "open", errno))
     }
@@ -143,11 +139,14 @@ impl Unlinked {
             Ok(()) => Ok(true),
             Err(Errno::EEXIST) => Ok(false),
             // On a file system of another kind these would come from the open before.
-            Err(Errno::EPERM | Errno::EOPNOTSUPP) => Err(self.place.error(ErrorKind::Unsupported {
-                what: "this file system has no hard links, by which a region appears whole: use \
+            Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
+                Err(self.place.error(ErrorKind::Unsupported {
+                    what:
+                        "this file system has no hard links, by which a region appears whole: use \
                        another"
-                    .into(),
-            })),
+                            .into(),
+                }))
+            }
             Err(errno) => Err(Error::system(&self.place, "linkat", errno)),
         }
     }
@@ -177,24 +176,22 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
         }),
         errno => Error::system(place, "fallocate", errno),
     };
-    // Where there is no room for all of it, none is taken first.
+    // Where there is no room for all of it, none is taken first: not even what the root user may
+    // take would do.
+    let missing = size.saturating_sub(file.metadata().map_or(size, |m| m.blocks() * 512));
     let free = nix::sys::statvfs::fstatvfs(file)
-        .map(|s| (s.blocks_available() as u64).saturating_mul(s.fragment_size() as u64));
-    // What is extended has a part already. Its blocks are of 512 bytes, whatever the file system's.
-    let has = file.metadata().map_or(0, |metadata| metadata.blocks().saturating_mul(512));
-    let lacks = size.saturating_sub(has).saturating_sub(MARGIN);
-    if free.is_ok_and(|free| free > 0 && free < lacks) {
+        .map(|s| s.blocks_free().saturating_mul(s.fragment_size()));
+    if free.is_ok_and(|free| free > 0 && free < missing.saturating_sub(MARGIN)) {
         return Err(refused(Errno::ENOSPC));
     }
     // In pieces: a signal ends the call, some kernels then undo all of it, and signals may come at
-    // any rate.
-    let mut done = 0;
+    // any rate. So the pieces shrink with each.
+    let (mut done, mut piece) = (0, PIECE);
     while done < size {
-        let piece = PIECE.min(size - done);
-        let (at, length) = (signed(done), signed(piece));
+        let (at, length) = (signed(done), signed(piece.min(size - done)));
         match nix::fcntl::fallocate(file, FallocateFlags::empty(), at, length) {
-            Ok(()) => done += piece,
-            Err(Errno::EINTR) => {}
+            Ok(()) => done += length as u64,
+            Err(Errno::EINTR) => piece = (piece / 2).max(SMALLEST_PIECE),
             Err(errno) => return Err(refused(errno)),
         }
     }
@@ -203,6 +200,8 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
 
 /// How much is reserved at once, in bytes.
 const PIECE: u64 = 16 << 20;
+/// How little, where signals keep coming: some microseconds' worth.
+const SMALLEST_PIECE: u64 = 64 << 10;
 /// How far the count of free blocks may be behind, in bytes.
 const MARGIN: u64 = 16 << 20;
 
@@ -224,15 +223,14 @@ pub(crate) fn check_file_size_limit(place: &Place, needed: u64) -> Result<()> {
 fn sweep(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
+        let is_old = |metadata: Metadata| {
+            let age = metadata.modified().map(|at| SystemTime::now().duration_since(at));
+            matches!(age, Ok(Ok(age)) if metadata.is_file() && age > SWEPT_AFTER)
+        };
         let stale = entry.file_name().to_string_lossy().starts_with(UNFINISHED)
-            && entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|at| {
-                SystemTime::now().duration_since(at).is_ok_and(|age| age > SWEPT_AFTER)
-            });
+            && entry.metadata().is_ok_and(is_old);
         let unused = || {
-            let open = || {
-                let file = File::options().read(true).write(true).open(entry.path());
-                Ok(file.ok().map(OwnedFd::from))
-            };
+            let open = || Ok(open_path(&entry.path(), OFlag::O_RDWR).ok().map(OwnedFd::from));
             let claims = Claims::open(open, |errno| errno).ok()??;
             claims.try_claim(Part::Roles).ok()?.then_some(())
         };

@@ -133,9 +133,7 @@ impl Words for Region {
     }
 
     fn win(&self, consumer: usize) -> bool {
-        self.claims
-            .as_ref()
-            .is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
+        self.claims.as_ref().is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
     }
 
     fn unwin(&self, consumer: usize) {
@@ -158,6 +156,11 @@ impl LockWords for Region {
     #[inline]
     fn slots(&self) -> usize {
         self.layout.consumers as usize
+    }
+
+    #[inline]
+    fn used_slots(&self) -> usize {
+        Region::used_slots(self)
     }
 
     #[inline]

@@ -7,10 +7,7 @@ use super::{Field, Struct, Type};
 pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
     let mut lines = Vec::new();
     if !same_head(program, channel) {
-        lines.push(format!(
-            "{}: channel has {channel}, this program {program}",
-            At("")
-        ));
+        lines.push(format!("{}: channel has {channel}, this program {program}", At("")));
     }
     compare_structs(&mut lines, String::new(), program, channel);
     lines
@@ -19,16 +16,9 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
 /// Whether two types are the same but for the structs they end in.
 fn same_head(a: &Type, b: &Type) -> bool {
     match (a, b) {
-        (
-            Type::Array {
-                count: m,
-                element: a,
-            },
-            Type::Array {
-                count: n,
-                element: b,
-            },
-        ) => m == n && same_head(a, b),
+        (Type::Array { count: m, element: a }, Type::Array { count: n, element: b }) => {
+            m == n && same_head(a, b)
+        }
         (Type::Slice { element: a }, Type::Slice { element: b }) => same_head(a, b),
         (Type::Struct(_), Type::Struct(_)) => true,
         _ => a == b,
@@ -114,11 +104,7 @@ fn place(field: Option<&Field>) -> String {
 }
 
 fn order(layout: &Struct) -> String {
-    let names: Vec<&str> = layout
-        .fields
-        .iter()
-        .map(|field| field.name.as_str())
-        .collect();
+    let names: Vec<&str> = layout.fields.iter().map(|field| field.name.as_str()).collect();
     names.join(", ")
 }
 

@@ -106,10 +106,7 @@ impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SchemaError::TooLong { limit, found } => {
-                write!(
-                    f,
-                    "a schema has at most {limit} bytes of text, found {found}"
-                )
+                write!(f, "a schema has at most {limit} bytes of text, found {found}")
             }
             SchemaError::Json(reason) => write!(f, "the text is not JSON: {reason}"),
             SchemaError::TooDeep { at, limit } => {
@@ -126,45 +123,24 @@ impl fmt::Display for SchemaError {
                 )
             }
             SchemaError::Code { at, found } => {
-                write!(
-                    f,
-                    "{}: `{}` is not the code of a type",
-                    At(at),
-                    found.escape_debug()
-                )
+                write!(f, "{}: `{}` is not the code of a type", At(at), found.escape_debug())
             }
             SchemaError::Name { at, found } => {
                 write!(f, "{}: `{}` is not a name", At(at), found.escape_debug())
             }
             SchemaError::DuplicateName { at } => write!(f, "{}: the name is there twice", At(at)),
-            SchemaError::Offset {
-                at,
-                expected,
-                found,
-            } => {
+            SchemaError::Offset { at, expected, found } => {
                 write!(
                     f,
                     "{}: expected at {expected}, where the field before ends, found at {found}",
                     At(at)
                 )
             }
-            SchemaError::Size {
-                at,
-                expected,
-                found,
-            } => {
-                write!(
-                    f,
-                    "{}: its fields make {expected} bytes, found a size of {found}",
-                    At(at)
-                )
+            SchemaError::Size { at, expected, found } => {
+                write!(f, "{}: its fields make {expected} bytes, found a size of {found}", At(at))
             }
             SchemaError::Align { at, found } => {
-                write!(
-                    f,
-                    "{}: an alignment of {found} is not possible here",
-                    At(at)
-                )
+                write!(f, "{}: an alignment of {found} is not possible here", At(at))
             }
             SchemaError::Slice { at } => {
                 write!(

@@ -62,34 +62,14 @@ mod tests {
     }
 
     fn cloud(name: &str, doc: &str, unit: &str) -> Type {
-        let point = Struct::new(
-            "Point",
-            Shape {
-                size: 8,
-                align: 4,
-                element: None,
-            },
-        )
-        .field(Field::new("x", 0, Type::Scalar(Scalar::F32)).unit(unit))
-        .field(Field::new("y", 4, Type::Scalar(Scalar::F32)));
-        Struct::new(
-            name,
-            Shape {
-                size: 8,
-                align: 8,
-                element: Some(8),
-            },
-        )
-        .doc(doc)
-        .field(Field::new("frame", 0, Type::Scalar(Scalar::U64)).doc(doc))
-        .field(Field::new(
-            "points",
-            8,
-            Type::Slice {
-                element: Box::new(point.into()),
-            },
-        ))
-        .into()
+        let point = Struct::new("Point", Shape { size: 8, align: 4, element: None })
+            .field(Field::new("x", 0, Type::Scalar(Scalar::F32)).unit(unit))
+            .field(Field::new("y", 4, Type::Scalar(Scalar::F32)));
+        Struct::new(name, Shape { size: 8, align: 8, element: Some(8) })
+            .doc(doc)
+            .field(Field::new("frame", 0, Type::Scalar(Scalar::U64)).doc(doc))
+            .field(Field::new("points", 8, Type::Slice { element: Box::new(point.into()) }))
+            .into()
     }
 
     #[test]
@@ -98,19 +78,9 @@ mod tests {
             text(&cloud("Cloud", "", "")),
             "{frame:<u8@0;points:[]{x:<f4@0;y:<f4@4}8%4@8}8%8"
         );
-        let empty = Struct::new(
-            "Tick",
-            Shape {
-                size: 0,
-                align: 1,
-                element: None,
-            },
-        );
+        let empty = Struct::new("Tick", Shape { size: 0, align: 1, element: None });
         assert_eq!(text(&empty.into()), "{}0%1");
-        let texts = Type::Array {
-            count: 3,
-            element: Box::new(Type::Text(64)),
-        };
+        let texts = Type::Array { count: 3, element: Box::new(Type::Text(64)) };
         assert_eq!(text(&texts), "[3]|S64");
     }
 
@@ -128,9 +98,6 @@ mod tests {
 
     #[test]
     fn struct_names_docs_and_units_do_not_count() {
-        assert_eq!(
-            of(&cloud("Cloud", "", "")),
-            of(&cloud("Scan", "a scan", "m"))
-        );
+        assert_eq!(of(&cloud("Cloud", "", "")), of(&cloud("Scan", "a scan", "m")));
     }
 }

@@ -121,22 +121,12 @@ fn write_text(out: &mut String, text: &str) {
 
 pub(super) fn read(text: &str) -> Result<Type, SchemaError> {
     if text.len() > MAX_TEXT {
-        return Err(SchemaError::TooLong {
-            limit: MAX_TEXT,
-            found: text.len(),
-        });
+        return Err(SchemaError::TooLong { limit: MAX_TEXT, found: text.len() });
     }
     // serde_json refuses nesting beyond 128, which is more than MAX_DEPTH types can need.
     let value: Value =
         serde_json::from_str(text).map_err(|error| SchemaError::Json(error.to_string()))?;
-    read_type(
-        &value,
-        Place {
-            depth: 1,
-            last: true,
-            path: Path::Root,
-        },
-    )
+    read_type(&value, Place { depth: 1, last: true, path: Path::Root })
 }
 
 /// Where in the schema a type stands; becomes text only in an error, so that long names cost a
@@ -158,21 +148,13 @@ enum Path<'a> {
 
 impl<'a> Place<'a> {
     fn element(&'a self) -> Place<'a> {
-        Place {
-            depth: self.depth + 1,
-            last: false,
-            path: Path::Element(self),
-        }
+        Place { depth: self.depth + 1, last: false, path: Path::Element(self) }
     }
 
     fn field(&'a self, name: &'a str, last: bool) -> Place<'a> {
         // Depth 1 only: a struct in a struct has a fixed size.
         let last = last && self.depth == 1;
-        Place {
-            depth: self.depth + 1,
-            last,
-            path: Path::Field(self, name),
-        }
+        Place { depth: self.depth + 1, last, path: Path::Field(self, name) }
     }
 
     fn at(&self) -> String {
@@ -192,10 +174,7 @@ impl<'a> Place<'a> {
 
 fn read_type(value: &Value, place: Place<'_>) -> Result<Type, SchemaError> {
     if place.depth > MAX_DEPTH {
-        return Err(SchemaError::TooDeep {
-            at: place.at(),
-            limit: MAX_DEPTH,
-        });
+        return Err(SchemaError::TooDeep { at: place.at(), limit: MAX_DEPTH });
     }
     let ty = match value {
         Value::String(code) => read_code(code, place)?,
@@ -205,27 +184,17 @@ fn read_type(value: &Value, place: Place<'_>) -> Result<Type, SchemaError> {
         Value::Object(keys) if keys.contains_key("array") => {
             let count = number(keys, "array", place)?;
             let element = read_type(key(keys, "of", place)?, place.element())?;
-            if element
-                .shape()
-                .size
-                .checked_mul(count)
-                .is_none_or(too_large)
-            {
+            if element.shape().size.checked_mul(count).is_none_or(too_large) {
                 return Err(SchemaError::TooLarge { at: place.at() });
             }
-            Type::Array {
-                count,
-                element: Box::new(element),
-            }
+            Type::Array { count, element: Box::new(element) }
         }
         Value::Object(keys) if keys.contains_key("slice") => {
             let element = read_type(key(keys, "slice", place)?, place.element())?;
             if !place.last || element.shape().size == 0 {
                 return Err(SchemaError::Slice { at: place.at() });
             }
-            Type::Slice {
-                element: Box::new(element),
-            }
+            Type::Slice { element: Box::new(element) }
         }
         _ => return Err(SchemaError::Kind { at: place.at() }),
     };
@@ -236,10 +205,7 @@ fn read_code(code: &str, place: Place<'_>) -> Result<Type, SchemaError> {
     if let Some(scalar) = Scalar::from_code(code) {
         return Ok(Type::Scalar(scalar));
     }
-    let unknown = || SchemaError::Code {
-        at: place.at(),
-        found: code.to_owned(),
-    };
+    let unknown = || SchemaError::Code { at: place.at(), found: code.to_owned() };
     let digits = code.strip_prefix("|S").ok_or_else(unknown)?;
     // One spelling for one size: no sign, no leading zero, not 0.
     if !digits.starts_with(|c: char| ('1'..='9').contains(&c)) {
@@ -259,22 +225,13 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
     let values = keys.get("fields").and_then(Value::as_array);
     let values = values.ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
 
-    let mut layout = Struct::new(
-        name,
-        Shape {
-            size,
-            align,
-            element: None,
-        },
-    )
-    .doc(remark(keys, "doc"));
+    let mut layout =
+        Struct::new(name, Shape { size, align, element: None }).doc(remark(keys, "doc"));
     let mut names = BTreeSet::new();
     let mut end = 0;
     let mut widest = 1;
     for (i, value) in values.iter().enumerate() {
-        let keys = value
-            .as_object()
-            .ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
+        let keys = value.as_object().ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
         let name = self::name(keys, "name", place)?;
         let place = place.field(name, i + 1 == values.len());
         if !names.insert(name) {
@@ -284,17 +241,10 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
         let ty = read_type(key(keys, "type", place)?, place)?;
         let shape = ty.shape();
         if offset != end {
-            return Err(SchemaError::Offset {
-                at: place.at(),
-                expected: end,
-                found: offset,
-            });
+            return Err(SchemaError::Offset { at: place.at(), expected: end, found: offset });
         }
         if offset % shape.align != 0 {
-            return Err(SchemaError::Align {
-                at: place.at(),
-                found: shape.align,
-            });
+            return Err(SchemaError::Align { at: place.at(), found: shape.align });
         }
         // Both are at most isize::MAX.
         end = offset + shape.size;
@@ -304,23 +254,14 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
         widest = widest.max(shape.align);
         layout.shape.element = shape.element;
         let field = Field::new(name, offset, ty);
-        layout
-            .fields
-            .push(field.unit(remark(keys, "unit")).doc(remark(keys, "doc")));
+        layout.fields.push(field.unit(remark(keys, "unit")).doc(remark(keys, "doc")));
     }
     if size != end {
-        return Err(SchemaError::Size {
-            at: place.at(),
-            expected: end,
-            found: size,
-        });
+        return Err(SchemaError::Size { at: place.at(), expected: end, found: size });
     }
     let divides = align.is_power_of_two() && (layout.shape.element.is_some() || size % align == 0);
     if !divides || align < widest || align > MAX_ALIGN {
-        return Err(SchemaError::Align {
-            at: place.at(),
-            found: align,
-        });
+        return Err(SchemaError::Align { at: place.at(), found: align });
     }
     Ok(layout)
 }
@@ -330,11 +271,7 @@ fn too_large(bytes: usize) -> bool {
 }
 
 fn wrong(place: Place<'_>, key: &'static str, expected: &'static str) -> SchemaError {
-    SchemaError::Key {
-        at: place.at(),
-        key,
-        expected,
-    }
+    SchemaError::Key { at: place.at(), key, expected }
 }
 
 fn key<'a>(
@@ -366,10 +303,7 @@ fn name<'a>(
     let name = keys.get(key).and_then(Value::as_str);
     let name = name.ok_or_else(|| wrong(place, key, "a name"))?;
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(SchemaError::Name {
-            at: place.at(),
-            found: name.to_owned(),
-        });
+        return Err(SchemaError::Name { at: place.at(), found: name.to_owned() });
     }
     Ok(name)
 }

@@ -16,14 +16,13 @@ use crate::protocol;
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value.
-#[derive(Clone)]
 pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
     /// The message as it lies in memory, filled up with zeros.
     lines: Vec<Line>,
     elements: usize,
-    message: PhantomData<fn() -> T>,
+    message: PhantomData<fn() -> Box<T>>,
 }
 
 /// A piece of a copy.
@@ -41,6 +40,19 @@ impl<T: Message + ?Sized> Copied<T> {
     pub fn age(&self) -> Option<Duration> {
         (self.stamp != 0).then(|| Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
     }
+
+    /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped, or before this boot.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
+    }
+}
+
+// Not derived: that would ask for a T that can be cloned, and only its bytes are.
+impl<T: Message + ?Sized> Clone for Copied<T> {
+    fn clone(&self) -> Self {
+        let Self { seq, stamp, elements, message, .. } = *self;
+        Self { seq, stamp, lines: self.lines.clone(), elements, message }
+    }
 }
 
 impl<T: Message + ?Sized> Deref for Copied<T> {
@@ -56,9 +68,7 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
 
 impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied")
-            .field("seq", &self.seq)
-            .finish_non_exhaustive()
+        f.debug_struct("Copied").field("seq", &self.seq).finish_non_exhaustive()
     }
 }
 
@@ -80,9 +90,10 @@ impl Slot<Observing> {
     ///
     /// # Errors
     /// [`ErrorKind::Busy`] if the producer kept refilling what was being copied,
-    /// [`ErrorKind::Replaced`], [`ErrorKind::Corrupt`] (also where the value's length is none of
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also where the value's length is none of
     /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
+        self.check_fork()?;
         self.check_stale()?;
         self.look(clock::now_coarse())?;
         let region = &*self.region;
@@ -91,9 +102,7 @@ impl Slot<Observing> {
             return Err(region.error(ErrorKind::Unsupported { what }));
         }
         let copied = protocol::watch(region, |buffer, length| {
-            let elements = T::SHAPE
-                .elements_in(length)
-                .filter(|_| length <= self.capacity())?;
+            let elements = T::SHAPE.elements_in(length).filter(|_| length <= self.capacity())?;
             let padded = T::SHAPE.padded_len_of(elements)?;
             Some((copy_lines(region, buffer, length, padded), elements))
         });
@@ -101,18 +110,8 @@ impl Slot<Observing> {
         else {
             return Ok(None);
         };
-        let stamp = if region.is_of_this_boot(seq) {
-            stamp
-        } else {
-            0
-        };
-        Ok(Some(Copied {
-            seq,
-            stamp,
-            lines,
-            elements,
-            message: PhantomData,
-        }))
+        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
     }
 }
 

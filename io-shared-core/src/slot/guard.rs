@@ -65,17 +65,8 @@ impl Slot<Consuming> {
                 Ok(Some((hold, stamp, message))) => {
                     let consumer = self.side.0.consumer();
                     let region = &self.region;
-                    let holding = Holding {
-                        region,
-                        consumer,
-                        hold,
-                        stamp,
-                        message,
-                    };
-                    return Ok(Some(Guard {
-                        holding,
-                        slot: PhantomData,
-                    }));
+                    let holding = Holding { region, consumer, hold, stamp, message };
+                    return Ok(Some(Guard { holding, slot: PhantomData }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -99,10 +90,7 @@ impl Slot<Consuming> {
         }
         let reader = &self.side.0;
         let region = &*self.region;
-        let Some(hold) = reader
-            .hold(region, which)
-            .map_err(|fault| region.fault(fault))?
-        else {
+        let Some(hold) = reader.hold(region, which).map_err(|fault| region.fault(fault))? else {
             self.check_stale()?;
             self.look(clock::now_coarse())?;
             return Ok(None);
@@ -140,7 +128,9 @@ impl Slot<Consuming> {
             Some(elements) if start.addr().is_multiple_of(T::SHAPE.align) => {
                 Ok(T::from_raw_parts(start, elements))
             }
-            Some(_) => Err(Error::corrupt(region.name(), "its payloads are not aligned for its type")),
+            Some(_) => {
+                Err(Error::corrupt(region.name(), "its payloads are not aligned for its type"))
+            }
             None => {
                 let what = format!("a value of {length} bytes is none that this type can have");
                 Err(Error::corrupt(region.name(), what))
@@ -167,9 +157,7 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
         if self.stamp == 0 || !self.region().is_of_this_boot(self.hold.sequence) {
             return None;
         }
-        Some(Duration::from_nanos(
-            clock::now().saturating_sub(self.stamp),
-        ))
+        Some(Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
     }
 }
 
@@ -186,25 +174,25 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Drop for Holding<R, T> {
 
 impl<T: Message + ?Sized> Guard<'_, T> {
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-into-owned-{}", std::process::id());
+    /// # io_shared::producer::<[f32; 2]>(name)?.put(&[1.0, 2.0])?;
+    /// # let mut consumer = io_shared::consumer::<[f32; 2]>(name)?;
+    /// let cloud = consumer.get()?.into_owned();
+    /// let sum = std::thread::spawn(move || cloud.iter().sum::<f32>());
+    /// assert_eq!(sum.join().unwrap(), 3.0);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
         let holding = ManuallyDrop::new(self.holding);
-        let Holding {
-            region,
-            consumer,
-            hold,
-            stamp,
-            message,
-        } = *holding;
+        let Holding { region, consumer, hold, stamp, message } = *holding;
         let region = Arc::clone(region);
-        OwnedGuard {
-            holding: Holding {
-                region,
-                consumer,
-                hold,
-                stamp,
-                message,
-            },
-        }
+        OwnedGuard { holding: Holding { region, consumer, hold, stamp, message } }
     }
 }
 
@@ -220,11 +208,42 @@ macro_rules! guard {
             }
 
             /// Values put since the one this consumer had before this, and never had by it.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-missed-{}", std::process::id());
+            /// # let mut speed = io_shared::producer::<f64>(name)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// speed.put(&13.9)?;
+            /// assert_eq!(consumer.get()?.missed(), 0);
+            /// speed.put(&14.0)?; // never had
+            /// speed.put(&14.1)?;
+            /// assert_eq!(consumer.get()?.missed(), 1);
+            /// # io_shared::Channel::remove(name)
+            /// # }
+            /// ```
             pub fn missed(&self) -> u64 {
                 self.holding.hold.missed
             }
 
             /// The time since the put; `None` if it was not stamped, or before this boot.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-age-{}", std::process::id());
+            /// # use std::time::Duration;
+            /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// let value = consumer.get()?;
+            /// let fresh = value.age().is_some_and(|age| age < Duration::from_secs(60));
+            /// assert!(fresh);
+            /// # io_shared::Channel::remove(name)
+            /// # }
+            /// ```
             pub fn age(&self) -> Option<Duration> {
                 self.holding.age()
             }

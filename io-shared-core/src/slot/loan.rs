@@ -44,17 +44,9 @@ impl Slot<Producing> {
             return Err(self.too_large(T::SHAPE.wire_len_of(elements)));
         }
         let region = &*self.region;
-        let buffer = self
-            .side
-            .publisher
-            .loan(region)
-            .map_err(|fault| region.fault(fault))?;
+        let buffer = self.side.publisher.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
-        Ok(Loan {
-            slot: self,
-            message,
-            message_type: PhantomData,
-        })
+        Ok(Loan { slot: self, message, message_type: PhantomData })
     }
 
     /// The alignment that every payload has.
@@ -67,10 +59,7 @@ impl Slot<Producing> {
     #[cold]
     fn too_large(&self, needed: Option<usize>) -> crate::error::Error {
         let needed = needed.map_or(u64::MAX, |needed| needed as u64);
-        self.region.error(ErrorKind::TooLarge {
-            needed,
-            capacity: self.capacity(),
-        })
+        self.region.error(ErrorKind::TooLarge { needed, capacity: self.capacity() })
     }
 }
 
@@ -89,21 +78,28 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// If `value` has another number of elements than this buffer was opened for.
     pub fn copy_from(&mut self, value: &T) {
         let bytes = value.as_bytes();
-        assert_eq!(
-            value.elements(),
-            self.elements(),
-            "the buffer was opened for this value"
-        );
+        assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
         // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
         // elements; `value` is borrowed and so lies elsewhere.
-        unsafe {
-            self.message
-                .cast::<u8>()
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-        };
+        unsafe { self.message.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
     /// Shortens the tail to `elements`. Does nothing if it is no longer than that.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-truncate-{}", std::process::id());
+    /// # let mut labels = io_shared::Channel::<[u32]>::named(name).elements(1000).producer()?;
+    /// let mut loan = labels.loan_len(1000)?; // as many as there may be
+    /// loan[..3].copy_from_slice(&[7, 8, 9]);
+    /// loan.truncate(3); // as many as there are
+    /// loan.put()?;
+    /// assert_eq!(*io_shared::consumer::<[u32]>(name)?.get()?, [7, 8, 9]);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
     pub fn truncate(&mut self, elements: usize) {
         if T::SHAPE.element.is_some() && elements < self.elements() {
             self.message = T::from_raw_parts_mut(self.message.cast(), elements);
@@ -133,9 +129,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         slot.look(now)?;
         let region = &*slot.region;
         let publisher = &mut slot.side.publisher;
-        let sequence = publisher
-            .publish(region, length as u64, stamp)
-            .map_err(|fault| region.fault(fault))?;
+        let sequence =
+            publisher.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
         publisher.wake(region);
         Ok(sequence)
     }
@@ -163,8 +158,6 @@ impl<T: Message + ?Sized> DerefMut for Loan<'_, T> {
 
 impl<T: Message + ?Sized> fmt::Debug for Loan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan")
-            .field("name", &self.slot.name())
-            .finish_non_exhaustive()
+        f.debug_struct("Loan").field("name", &self.slot.name()).finish_non_exhaustive()
     }
 }

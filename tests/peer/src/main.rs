@@ -28,10 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     sched_setaffinity(Pid::from_raw(0), &cpus)?;
 
     let mut pings = Channel::<Blob>::named(there).prefault(true).consumer()?;
-    let mut pongs = Channel::<Blob>::named(back)
-        .capacity("5M")
-        .prefault(true)
-        .producer()?;
+    let mut pongs = Channel::<Blob>::named(back).capacity("5M").prefault(true).producer()?;
     loop {
         let ping = pings.get()?;
         let mut pong = pongs.loan_len(ping.data.len())?;

@@ -30,10 +30,7 @@ mod tests {
 
     #[test]
     fn the_derive_finds_the_crate_by_its_new_name() {
-        let pose = Pose {
-            position: [1.0, 2.0, 3.0],
-            frame_id: Text::truncated("map"),
-        };
+        let pose = Pose { position: [1.0, 2.0, 3.0], frame_id: Text::truncated("map") };
         assert_eq!(Pose::from_bytes(pose.as_bytes()), Ok(&pose));
         assert_eq!(Path::SHAPE.element, Some(40));
         assert_eq!(Path::schema().name(), "Path");

@@ -1,0 +1,45 @@
+//! An array saved into shared memory and loaded from it as from a file, in NumPy's own format.
+//!
+//! `cargo run --example npy_in_shm`. A guard is a `Read` and a `Write`, so whatever saves to files
+//! saves to it: here the `npyz` crate. Python reads the same bytes by `numpy.load`.
+
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::io::Seek;
+use std::process::Command;
+
+use io_shared::RwSharedMmap;
+use npyz::WriterBuilder;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    match std::env::args().nth(1) {
+        None => {
+            let name = format!("/npy_in_shm-{}", std::process::id());
+            let done = save_and_have_it_loaded(&name);
+            RwSharedMmap::remove(&name)?;
+            done
+        }
+        Some(name) => load(&name),
+    }
+}
+
+fn save_and_have_it_loaded(name: &str) -> Result<(), Box<dyn Error>> {
+    let mut shared = RwSharedMmap::named(name).size("1M").open()?;
+    let options = npyz::WriteOptions::new().default_dtype().shape(&[2, 3]);
+    let mut array = options.writer(shared.write()?).begin_nd()?;
+    array.extend([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
+    array.finish()?; // and the lock is given back
+    println!("saved: {} bytes", shared.stream_position()?);
+    let loaded = Command::new(std::env::current_exe()?).arg(name).status()?;
+    if loaded.success() { Ok(()) } else { Err("the other process failed".into()) }
+}
+
+/// In another process.
+fn load(name: &str) -> Result<(), Box<dyn Error>> {
+    let mut shared = RwSharedMmap::named(name).open()?;
+    let array = npyz::NpyFile::new(shared.read()?)?;
+    let shape = array.shape().to_vec();
+    println!("loaded: {shape:?} {:?}", array.into_vec::<f32>()?);
+    Ok(())
+}

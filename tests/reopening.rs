@@ -1,0 +1,240 @@
+//! Channels removed or replaced under their users: who notices, who goes on in the new one.
+
+mod common;
+
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use common::{TestName, claim, eventually};
+use io_shared::{Channel, ErrorKind};
+
+#[test]
+fn peers_of_a_removed_channel_say_replaced_at_once() {
+    let name = TestName::new("removed");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let mut observer = Channel::<u64>::named(&*name).observer().unwrap();
+    producer.put(&1).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            drop(consumer.get().unwrap());
+            consumer.get().map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(20));
+        let loan = producer.loan().unwrap();
+        Channel::remove(&name).unwrap();
+        let removed = Instant::now();
+        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
+        assert_eq!(*waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Replaced);
+        assert!(removed.elapsed() < Duration::from_millis(200));
+    });
+    assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
+    assert_eq!(*observer.copy().unwrap_err().kind(), ErrorKind::Replaced);
+    assert_eq!(*Channel::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
+    for rename in [false, true] {
+        let name = TestName::new("deleted");
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        if rename {
+            let other = TestName::new("other");
+            drop(io_shared::producer::<u64>(&other).unwrap());
+            std::fs::rename(other.path(), name.path()).unwrap();
+        } else {
+            std::fs::remove_file(name.path()).unwrap();
+        }
+        let started = Instant::now();
+        // Peers that never sleep, too.
+        eventually("the producer notices", || {
+            producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+        });
+        eventually("the consumer notices", || {
+            consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+        });
+        assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
+        // And do not forget it.
+        assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
+    }
+}
+
+#[test]
+fn handles_that_reopen_go_on_in_the_new_channel() {
+    let name = TestName::new("reopen");
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(8).reopen(true).producer().unwrap();
+    let mut consumer = Channel::<[u8]>::named(&*name).reopen(true).consumer().unwrap();
+    for round in 0..3u8 {
+        producer.put(&[round]).unwrap();
+        assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), [round]);
+        let loan = producer.loan_len(1).unwrap();
+        Channel::remove(&name).unwrap();
+        assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
+        // There is no new channel yet: nothing to get, and the deadline holds.
+        assert!(consumer.try_get().unwrap().is_none());
+        let started = Instant::now();
+        let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn the_latest_value_of_a_removed_channel_is_not_given_for_the_latest() {
+    let name = TestName::new("latest");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    assert_eq!(*consumer.latest().unwrap().unwrap(), 1);
+    Channel::remove(&name).unwrap();
+    assert_eq!(*consumer.latest().unwrap_err().kind(), ErrorKind::Replaced);
+
+    // Nor where nobody said that the name is gone.
+    let name = TestName::new("latest-deleted");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    std::fs::remove_file(name.path()).unwrap();
+    eventually("the consumer notices", || {
+        consumer.latest().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+}
+
+#[test]
+fn a_stamp_of_the_future_does_not_hide_that_the_name_is_gone() {
+    let name = TestName::new("future");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+    for buffer in 0..3 {
+        file.write_all_at(&u64::MAX.to_le_bytes(), 4096 + buffer * 128 + 16).unwrap();
+    }
+    let value = consumer.get().unwrap();
+    assert_eq!((value.stamp(), value.age()), (u64::MAX, Some(Duration::ZERO)));
+    drop(value);
+    std::fs::remove_file(name.path()).unwrap();
+    eventually("the consumer notices", || {
+        consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+}
+
+#[test]
+fn an_observer_notices_and_reopens_as_the_others_do() {
+    let name = TestName::new("observer");
+    let mut producer = Channel::<u64>::named(&*name).reopen(true).producer().unwrap();
+    let mut faithful = Channel::<u64>::named(&*name).observer().unwrap();
+    let mut observer = Channel::<u64>::named(&*name).reopen(true).observer().unwrap();
+    for value in 1..4 {
+        producer.put(&value).unwrap();
+        assert_eq!(*observer.copy().unwrap().unwrap(), value);
+        Channel::remove(&name).unwrap();
+        // There is no new channel yet.
+        assert!(observer.copy().unwrap().is_none());
+        assert_eq!(*faithful.copy().unwrap_err().kind(), ErrorKind::Replaced);
+    }
+}
+
+#[test]
+fn every_consumer_that_reopens_finds_its_slot_in_the_new_channel() {
+    let name = TestName::new("slots");
+    let open = || Channel::<u64>::named(&*name).reopen(true);
+    let mut producer = open().consumers(2).producer().unwrap();
+    // They state no number of slots, so that a channel which they made would have one.
+    let mut consumers = [open().consumer().unwrap(), open().consumer().unwrap()];
+    producer.put(&1).unwrap();
+    for consumer in &mut consumers {
+        assert_eq!(*consumer.get().unwrap(), 1);
+    }
+    Channel::remove(&name).unwrap();
+    std::thread::scope(|scope| {
+        let gets = consumers.each_mut().map(|consumer| {
+            scope.spawn(|| consumer.get_timeout(Duration::from_secs(2)).map(|value| *value))
+        });
+        // One look of each at least falls between the channels.
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!name.path().exists(), "a consumer that reopens creates nothing");
+        producer.put(&2).unwrap();
+        for get in gets {
+            assert_eq!(get.join().unwrap().unwrap(), 2);
+        }
+    });
+}
+
+#[test]
+fn a_consumer_that_reopens_waits_past_a_channel_of_another_shape() {
+    let name = TestName::new("shapes");
+    let producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
+    let mut consumer = Channel::<[u64]>::named(&*name).reopen(true).consumer().unwrap();
+    drop(producer);
+    Channel::remove(&name).unwrap();
+    drop(Channel::<[u32]>::named(&*name).elements(4).producer().unwrap());
+    // Nobody lives there: it is as if there were nothing yet, and deadlines hold.
+    assert!(consumer.try_get().unwrap().is_none());
+    let started = Instant::now();
+    let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+    std::thread::scope(|scope| {
+        let get = scope.spawn(|| consumer.get_timeout(Duration::from_secs(2)).map(|v| v.len()));
+        let mut producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
+        producer.put(&[1, 2]).unwrap();
+        assert_eq!(get.join().unwrap().unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_reopening_keeps_its_deadline_while_a_stopped_process_has_the_regions_lock() {
+    let name = TestName::new("stuck");
+    let mut consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
+    Channel::remove(&name).unwrap();
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    let stuck = claim(&name, 0, 1);
+    let started = Instant::now();
+    let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
+    let started = Instant::now();
+    assert!(consumer.try_get().unwrap().is_none());
+    assert!(started.elapsed() < Duration::from_millis(50), "{:?}", started.elapsed());
+    drop(stuck);
+    assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), 1);
+}
+
+#[test]
+fn a_guard_outlives_the_channel_it_came_from() {
+    let name = TestName::new("guards");
+    let open = || Channel::<[u64; 100]>::named(&*name).holds(2).reopen(true);
+    let (mut producer, mut consumer) = (open().producer().unwrap(), open().consumer().unwrap());
+    producer.put(&[1; 100]).unwrap();
+    let first = consumer.get().unwrap().into_owned();
+    for value in 2..20 {
+        Channel::remove(&name).unwrap();
+        producer.put(&[value; 100]).unwrap();
+        assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), [value; 100]);
+        assert_eq!(*first, [1; 100]);
+    }
+    drop(consumer);
+    assert_eq!(*first, [1; 100]);
+}
+
+#[test]
+fn a_put_does_not_fail_where_the_new_channel_is_removed_as_well() {
+    let name = TestName::new("storm");
+    let mut producer = Channel::<u64>::named(&*name).reopen(true).producer().unwrap();
+    let deadline = Instant::now() + Duration::from_millis(500);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while Instant::now() < deadline {
+                let _ = Channel::remove(&name);
+                // A put gives up after some reopenings in a row, so not without a pause.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        while Instant::now() < deadline {
+            producer.put(&1).unwrap();
+        }
+    });
+}

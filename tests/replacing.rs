@@ -1,0 +1,221 @@
+//! Another shape under the same name: who replaces it, who waits for that, and what is never lost.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{Duration, Instant};
+
+use common::{TestName, claim, descriptors_of, eventually};
+use io_shared::{Channel, Error, ErrorKind, Message};
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Pose {
+    x: f32,
+    intensity: f32,
+}
+
+mod later {
+    use io_shared::Message;
+
+    #[derive(Clone, Copy, Message)]
+    #[repr(C)]
+    pub(crate) struct Pose {
+        pub x: f32,
+        pub intensity: u16,
+        pub _pad: u16,
+    }
+}
+
+fn is_mismatch(error: &Error, holders: usize) -> bool {
+    matches!(error.kind(), ErrorKind::Mismatch { holders: found, .. } if found.len() == holders)
+}
+
+fn inode(name: &TestName) -> u64 {
+    std::fs::metadata(name.path()).unwrap().ino()
+}
+
+#[test]
+fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
+    let name = TestName::new("replacement");
+    drop(io_shared::producer::<Pose>(&name).unwrap());
+    let open = |timeout| {
+        Channel::<later::Pose>::named(&*name).open_timeout(Duration::from_millis(timeout))
+    };
+    let started = Instant::now();
+    let error = open(100).consumer().unwrap_err();
+    assert!(is_mismatch(&error, 0), "{error}");
+    assert!(started.elapsed() >= Duration::from_millis(100));
+    assert!(started.elapsed() < Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| open(2000).consumer().map(drop));
+        std::thread::sleep(Duration::from_millis(20));
+        let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
+    let name = TestName::new("version");
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    let mut bytes = std::fs::read(name.path()).unwrap();
+    bytes[8] = 2;
+    std::fs::write(name.path(), &bytes).unwrap();
+    let error = Channel::<u64>::named(&*name).open_timeout(Duration::ZERO).consumer().unwrap_err();
+    assert!(error.to_string().contains("layout version: channel has 2"), "{error}");
+    assert!(io_shared::producer::<u64>(&name).is_ok());
+}
+
+#[test]
+fn a_consumer_does_not_take_a_replacer_at_work_for_a_producer() {
+    let name = TestName::new("replacer");
+    drop(io_shared::producer::<Pose>(&name).unwrap());
+    // Every role is won, as by a replacer between that and the removal.
+    let replacer = claim(&name, 1, (1 << 16) - 1);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let open = Channel::<later::Pose>::named(&*name);
+            open.open_timeout(Duration::from_secs(2)).consumer().map(drop)
+        });
+        eventually("the consumer looks", || descriptors_of(&name) > 1);
+        drop(replacer);
+        let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    // Nor names it among those who live there, where it does not wait.
+    let replacer = claim(&name, 0x100, 256);
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let open = Channel::<Pose>::named(&*name);
+            open.open_timeout(Duration::ZERO).consumer().map(drop).unwrap_err()
+        });
+        eventually("the consumer looks", || descriptors_of(&name) > 1 || looking.is_finished());
+        drop(replacer);
+        let error = looking.join().unwrap();
+        assert!(is_mismatch(&error, 0), "{error}");
+    });
+}
+
+#[test]
+fn consumers_that_wait_for_a_replacement_all_live_through_it() {
+    for _ in 0..20 {
+        let name = TestName::new("waiters");
+        drop(io_shared::producer::<Pose>(&name).unwrap());
+        let open = || Channel::<later::Pose>::named(&*name).consumers(4);
+        std::thread::scope(|scope| {
+            let waiting = [(); 4].map(|()| {
+                scope.spawn(|| open().open_timeout(Duration::from_secs(5)).consumer().map(drop))
+            });
+            eventually("a consumer looks", || descriptors_of(&name) > 0);
+            let _producer = open().producer().unwrap();
+            for consumer in waiting {
+                consumer.join().unwrap().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn the_second_for_a_replacement_counts_from_the_first_sight_of_the_other_shape() {
+    let name = TestName::new("second");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| Channel::<[u64]>::named(&*name).consumer().map(drop));
+        // Longer than the second; nothing is there meanwhile.
+        std::thread::sleep(Duration::from_millis(1100));
+        drop(Channel::<[u32]>::named(&*name).elements(4).producer().unwrap());
+        eventually("the consumer looks", || descriptors_of(&name) > 0);
+        let _producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_producer_that_cannot_make_the_new_one_leaves_the_old_one_and_its_value() {
+    let name = TestName::new("kept");
+    let mut producer = Channel::<[u32]>::named(&*name).elements(10).producer().unwrap();
+    producer.put(&[1, 2, 3]).unwrap();
+    drop(producer);
+    let before = inode(&name);
+    let error = Channel::<[u64]>::named(&*name).producer().unwrap_err();
+    assert!(is_mismatch(&error, 0), "it knows no capacity: {error}");
+    assert!(error.to_string().contains("with a capacity"), "{error}");
+    let error = Channel::<[u32]>::named(&*name).capacity(1u64 << 50).producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
+    assert_eq!(inode(&name), before);
+    let mut consumer = Channel::<[u32]>::named(&*name).consumer().unwrap();
+    assert_eq!(*consumer.get().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_producer_refused_for_the_living_is_not_refused_for_want_of_room() {
+    let name = TestName::new("living");
+    let _living = Channel::<[u32]>::named(&*name).elements(10).consumer().unwrap();
+    let error = Channel::<[u32]>::named(&*name).capacity(1u64 << 50).producer().unwrap_err();
+    assert!(is_mismatch(&error, 1), "{error}");
+}
+
+#[test]
+fn a_damaged_header_or_another_kind_is_never_replaced() {
+    let name = TestName::new("kind");
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+    file.write_all_at(&[2], 12).unwrap(); // the kind, and with it the checksum is wrong
+    let before = inode(&name);
+    let error = io_shared::producer::<u64>(&name).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+    // Of another version, so that nothing more than version and kind is known of it.
+    file.write_all_at(&[9], 8).unwrap();
+    let error = io_shared::producer::<u64>(&name).unwrap_err();
+    assert!(is_mismatch(&error, 0), "{error}");
+    assert_eq!(inode(&name), before);
+
+    let name = TestName::new("state");
+    drop(io_shared_core::Shared::<u64>::open(&*name).unwrap());
+    let before = inode(&name);
+    let error = io_shared::producer::<u64>(&name).unwrap_err();
+    assert!(is_mismatch(&error, 0), "{error}");
+    assert_eq!(inode(&name), before);
+}
+
+#[test]
+fn whoever_opens_starts_over_when_the_region_is_removed_meanwhile() {
+    let name = TestName::new("removed");
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    // The role is taken, in a region that is about to go.
+    let _taken = claim(&name, 1, 1);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| io_shared::producer::<u64>(&name).map(drop));
+        eventually("the producer has found it", || {
+            descriptors_of(&name) > 1 || opening.is_finished()
+        });
+        Channel::remove(&name).unwrap();
+        opening.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn opening_and_removing_at_once_ends_in_no_other_error_than_not_found() {
+    let name = TestName::new("storm");
+    let deadline = Instant::now() + Duration::from_millis(500);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while Instant::now() < deadline {
+                if let Err(error) = Channel::remove(&name) {
+                    assert_eq!(*error.kind(), ErrorKind::NotFound, "{error}");
+                }
+                std::thread::sleep(Duration::from_micros(300));
+            }
+        });
+        scope.spawn(|| {
+            while Instant::now() < deadline {
+                drop(io_shared::producer::<u64>(&name).unwrap());
+            }
+        });
+        while Instant::now() < deadline {
+            drop(io_shared::consumer::<u64>(&name).unwrap());
+        }
+    });
+}

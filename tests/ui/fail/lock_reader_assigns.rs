@@ -1,0 +1,8 @@
+//! A value locked to read is not written.
+
+use io_shared::Shared;
+
+fn main() {
+    let mut state = Shared::<[u32; 2]>::open("/y").unwrap();
+    state.read().unwrap()[0] = 1;
+}
