@@ -84,7 +84,6 @@ fn use_descriptor(descriptor: &OwnedFd) {
 }
 
 #[test]
-#[ignore = "a role"]
 fn peer() {
     let Some(arguments) = arguments() else { return };
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();

@@ -55,7 +55,6 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 #[test]
-#[ignore = "a role"]
 fn peer() {
     let Some(arguments) = arguments() else { return };
     let [what, name] = arguments.as_slice() else { panic!("{arguments:?}") };

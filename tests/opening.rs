@@ -6,30 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
 use common::TestName;
-use io_shared::{Channel, Error, ErrorKind, Message};
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Pose {
-    x: f32,
-    intensity: f32,
-}
-
-mod later {
-    use io_shared::Message;
-
-    #[derive(Clone, Copy, Message)]
-    #[repr(C)]
-    pub(crate) struct Pose {
-        pub x: f32,
-        pub intensity: u16,
-        pub _pad: u16,
-    }
-}
-
-fn is_mismatch(error: &Error, holders: usize) -> bool {
-    matches!(error.kind(), ErrorKind::Mismatch { holders: found, .. } if found.len() == holders)
-}
+use common::pose::{Pose, is_mismatch, later};
+use io_shared::{Channel, ErrorKind, Message};
 
 #[test]
 fn either_side_may_start_first() {

@@ -7,31 +7,9 @@ mod common;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
+use common::pose::{Pose, is_mismatch, later};
 use common::{TestName, claim, descriptors_of, eventually};
-use io_shared::{Channel, Error, ErrorKind, Message};
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Pose {
-    x: f32,
-    intensity: f32,
-}
-
-mod later {
-    use io_shared::Message;
-
-    #[derive(Clone, Copy, Message)]
-    #[repr(C)]
-    pub(crate) struct Pose {
-        pub x: f32,
-        pub intensity: u16,
-        pub _pad: u16,
-    }
-}
-
-fn is_mismatch(error: &Error, holders: usize) -> bool {
-    matches!(error.kind(), ErrorKind::Mismatch { holders: found, .. } if found.len() == holders)
-}
+use io_shared::{Channel, ErrorKind};
 
 fn inode(name: &TestName) -> u64 {
     std::fs::metadata(name.path()).unwrap().ino()

@@ -42,7 +42,6 @@ mod other {
 const HOME: Robot = Robot { x: 1.0, y: 2.0, battery: 0.5, mode: 3 };
 
 #[test]
-#[ignore = "a role"]
 fn peer() {
     let Some(arguments) = arguments() else { return };
     let [what, path] = arguments.as_slice() else { panic!("{arguments:?}") };

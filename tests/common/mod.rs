@@ -10,6 +10,8 @@
     reason = "it is for tests"
 )]
 
+pub(crate) mod pose;
+
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -170,7 +172,7 @@ impl Peer {
 
     fn spawn(mut command: Command, role: &str, arguments: &[&str], stdin: Stdio) -> Self {
         let mut child = command
-            .args(["--exact", role, "--ignored", "--nocapture", "--test-threads=1"])
+            .args(["--exact", role, "--nocapture", "--test-threads=1"])
             .env(ARGUMENTS, arguments.join("\n"))
             .stdin(stdin)
             .stdout(Stdio::piped())

@@ -137,6 +137,17 @@ fn a_writer_dead_at_any_point_is_told_of_if_it_may_have_written() {
     }
 }
 
+#[test]
+fn a_writer_dead_while_it_waits_for_readers_has_written_nothing() {
+    let name = Name::new();
+    let (mut reading, mut other) = (name.open().unwrap(), name.open().unwrap());
+    let guard = reading.read().unwrap();
+    dies(&name, WriterAwaits, write);
+    drop(guard);
+    assert!(!is_dirty(&mut other));
+    reading.get().unwrap();
+}
+
 // 8
 #[test]
 fn a_reader_dead_at_any_point_keeps_no_writer_out() {
