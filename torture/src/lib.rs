@@ -1,17 +1,19 @@
 //! Real processes and SIGKILL: the harnesses that show what io-shared does when programs die.
 //!
-//! Never published. Two harnesses share the pieces here:
+//! Never published. Three harnesses share the pieces here:
 //! - [`campaign`]: a crew of processes under load, of which random ones are killed and stopped at
 //!   random times, with the checks of FAULTS.md after each kill;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
 //!   the crash point that it names (`tests/crash_points.rs`).
+//! - [`every_instruction`]: one process in single steps, killed wherever that can make a difference.
 //!
-//! Both run the shipped library, built with its feature `crash-points`.
+//! The first two run the shipped library built with its feature `crash-points`, the third without.
 
 pub mod actor;
 pub mod campaign;
 mod checks;
 mod crew;
+pub mod every_instruction;
 mod history;
 pub mod machine;
 pub mod page;

@@ -1,6 +1,9 @@
 //! `torture campaign --kills N [--seed S]`: kills processes and checks the rest. It ends with its
 //! counts, and with failure if anything failed or a crash point was never hit.
 //!
+//! `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
+//! wherever that can make a difference. The same ending.
+//!
 //! `torture role ..` and `torture actor ..` are the processes that the harnesses start.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -9,23 +12,47 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use lexopt::prelude::*;
 use torture::campaign::{self, INTERRUPTED, Settings};
+use torture::every_instruction::{self, Harness, Tally};
 use torture::{actor, roles};
 
-const USAGE: &str = "usage: torture campaign --kills N [--seed S]";
+const USAGE: &str =
+    "usage: torture campaign --kills N [--seed S] | torture every-instruction [--only ACT]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((word, rest)) if word == "role" => roles::main(rest),
         Some((word, rest)) if word == "actor" => actor::main(rest),
-        _ => match settings().and_then(|settings| campaign(&settings)) {
-            Ok(code) => code,
-            Err(error) => {
-                eprintln!("torture: {error}");
-                ExitCode::from(2)
-            }
-        },
+        Some((word, rest)) if word == "every-instruction" => ended(every_instruction(rest)),
+        _ => ended(settings().and_then(|settings| campaign(&settings))),
     }
+}
+
+fn ended(end: Result<ExitCode, String>) -> ExitCode {
+    end.unwrap_or_else(|error| {
+        eprintln!("torture: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn every_instruction(arguments: &[String]) -> Result<ExitCode, String> {
+    let acts: Vec<&str> = match arguments {
+        [] => every_instruction::names().collect(),
+        [option, act] if option == "--only" => vec![act],
+        _ => return Err(USAGE.into()),
+    };
+    let harness = Harness::new()?;
+    let mut total = Tally::default();
+    for act in acts {
+        let tally = harness.run(act)?;
+        println!("{act}: {tally}");
+        for failure in &tally.failures {
+            println!("  {failure}");
+        }
+        total.add(tally);
+    }
+    println!("total: {total}");
+    Ok(if total.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn settings() -> Result<Settings, String> {

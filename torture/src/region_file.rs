@@ -1,5 +1,5 @@
 //! A region as it lies in its file, read from outside and without the library: what is still held,
-//! who is flagged as asleep, what is the latest. The offsets are those of DESIGN.md section 5.
+//! who is flagged as asleep, what is the latest, whom a lock names. The offsets are those of DESIGN.md section 5.
 
 use std::fs::File;
 use std::io;
@@ -10,13 +10,20 @@ const LATEST: u64 = 0x80;
 const CONTROL: u64 = 0x100;
 const CONSUMERS: usize = 68;
 const HOLDS: usize = 72;
+const PRODUCER_OFFSET: usize = 88;
 const CONSUMERS_OFFSET: usize = 92;
+/// In the producer's block.
+const DIRTY: u64 = 40;
+/// In a consumer's block.
+const LAST_SEEN: u64 = 8;
 
 /// What the shared words said when they were read. Not a consistent cut while others run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionFile {
     /// Of the object.
     pub inode: u64,
+    /// `latest`, or a lock's word.
+    pub word: u64,
     /// The sequence of the latest value.
     pub sequence: u64,
     /// Raised by each producer.
@@ -27,6 +34,10 @@ pub struct RegionFile {
     pub waiting: Vec<bool>,
     /// For each consumer slot, its held entries: 0, or the buffer plus one.
     pub held: Vec<Vec<u8>>,
+    /// For each consumer slot, the last value it has had.
+    pub last_seen: Vec<u64>,
+    /// Of a lock: whether a writer died in the middle.
+    pub dirty: bool,
 }
 
 impl RegionFile {
@@ -35,7 +46,14 @@ impl RegionFile {
     /// # Errors
     /// If it cannot be read or is no region.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        Self::of(&File::open(path)?)
+    }
+
+    /// Reads an open object.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn of(file: &File) -> io::Result<Self> {
         let mut prelude = [0; 128];
         file.read_exact_at(&mut prelude, 0)?;
         if !prelude.starts_with(b"ioshared") {
@@ -51,18 +69,28 @@ impl RegionFile {
         let latest = u64::from_le_bytes(latest);
         let mut control = vec![0; 1 + consumers as usize];
         file.read_exact_at(&mut control, CONTROL)?;
+        let block = |slot| u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
         let held = (0..consumers).map(|slot| {
             let mut entries = vec![0; number(HOLDS) as usize];
-            let block = u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
-            file.read_exact_at(&mut entries, block).map(|()| entries)
+            file.read_exact_at(&mut entries, block(slot)).map(|()| entries)
         });
+        let last_seen = (0..consumers).map(|slot| {
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, block(slot) + LAST_SEEN)?;
+            Ok(u64::from_le_bytes(word))
+        });
+        let mut dirty = [0];
+        file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
         Ok(Self {
             inode: file.metadata()?.ino(),
+            word: latest,
             sequence: latest & ((1 << 52) - 1),
             epoch: latest >> 52 & 15,
             retired: control.first() != Some(&0),
             waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),
             held: held.collect::<io::Result<_>>()?,
+            last_seen: last_seen.collect::<io::Result<_>>()?,
+            dirty: dirty != [0],
         })
     }
 

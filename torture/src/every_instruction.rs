@@ -1,0 +1,247 @@
+//! `torture every-instruction`: a process is taken through each act in single steps, and killed at
+//! every boundary where that can make a difference.
+//!
+//! First one pass: at each instruction boundary the region's bytes are compared with those at the
+//! boundary before. Then, for each boundary behind an instruction that changed them, and for the
+//! boundaries before and after each system call, a new victim is taken there and gets SIGKILL, and
+//! its peers and a new process in its place must go on. What a death leaves is the region's bytes
+//! and what the kernel keeps (names, claims, sleepers), and the kernel's part changes in system
+//! calls alone. So a death at any other boundary leaves what one of those tried leaves, and the list
+//! is exhaustive for the way that the pass went.
+//!
+//! The victim is `torture-victim`, a release build of the library as users have it. x86-64 only.
+
+mod channels;
+mod locks;
+mod pass;
+mod scene;
+mod victim;
+mod watched;
+
+use std::fmt::{self, Display};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::unistd::Pid;
+
+use self::channels::{Creation, DyingConsumer, DyingProducer, Removal};
+use self::locks::{DyingLocker, LockCreation};
+use self::pass::{Pass, Stop};
+use self::scene::{Scene, Stage};
+use self::victim::{Victim, Watchdog};
+use self::watched::Watched;
+use crate::machine;
+
+/// Objects of this harness: `torture-step-{pid}-{number}`.
+const FAMILY: &str = "torture-step-";
+/// How often a victim is sent to a place that it misses.
+const TRIES: u32 = 20;
+
+/// One thing that a victim does, in one situation.
+struct Act {
+    name: &'static str,
+    /// What `torture-victim` calls it.
+    act: &'static str,
+    scene: fn(&Stage) -> Result<Box<dyn Scene>, String>,
+}
+
+const fn act(
+    name: &'static str,
+    act: &'static str,
+    scene: fn(&Stage) -> Result<Box<dyn Scene>, String>,
+) -> Act {
+    Act { name, act, scene }
+}
+
+const ACTS: &[Act] = &[
+    act("put", "put", DyingProducer::awake),
+    act("put-wakes", "put", DyingProducer::asleep),
+    act("put-buries", "put-thrice", DyingProducer::beside_dead_sleeper),
+    act("get", "get", DyingConsumer::awake),
+    act("get-sleeps", "get-later", DyingConsumer::awake),
+    act("lock-unlock", "lock", DyingLocker::of_mutex),
+    act("write-unlock", "write", DyingLocker::undisturbed),
+    act("write-awaits-reader", "write", DyingLocker::beside_a_reader),
+    act("write-awaits-writer", "write", DyingLocker::beside_a_writer),
+    act("write-buries-writer", "write", DyingLocker::beside_a_dead_writer),
+    act("write-buries-reader", "write", DyingLocker::beside_a_dead_reader),
+    act("read-unlock", "read", DyingLocker::undisturbed),
+    act("read-awaits-writer", "read", DyingLocker::beside_a_writer),
+    act("read-buries-writer", "read", DyingLocker::beside_a_dead_writer),
+    act("unlock-wakes-writer", "unlock", DyingLocker::before_a_sleeper),
+    act("unread-wakes-writer", "unread", DyingLocker::before_a_sleeper),
+    act("create-as-producer", "produce", Creation::of_nothing),
+    act("create-as-consumer", "consume", Creation::of_nothing),
+    act("create-lock", "open", LockCreation::of_nothing),
+    act("replace", "produce", Creation::of_another_shape),
+    act("remove", "remove", Removal::of_used),
+    act("leave-ephemeral", "leave", Creation::of_the_victim),
+    act("take-over", "produce", DyingProducer::after_another),
+    act("take-over-wakes", "produce", DyingProducer::after_another_asleep),
+    act("take-slot", "consume", DyingConsumer::after_another),
+    act("take-lock-slot", "open", DyingLocker::after_a_dead_writer),
+];
+
+/// The acts, by name.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ACTS.iter().map(|act| act.name)
+}
+
+/// What one act came to.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Instruction boundaries passed.
+    pub boundaries: u64,
+    /// System calls passed.
+    pub calls: usize,
+    /// Distinct states of bytes and names.
+    pub states: usize,
+    /// Victims killed.
+    pub deaths: u64,
+    /// What did not hold.
+    pub failures: Vec<String>,
+}
+
+impl Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { boundaries, calls, states, deaths, failures } = self;
+        write!(
+            f,
+            "{boundaries} boundaries passed, {calls} system calls, {states} distinct states, \
+             {deaths} deaths tried, {} failed",
+            failures.len()
+        )
+    }
+}
+
+impl Tally {
+    /// Adds another's counts.
+    pub fn add(&mut self, other: Self) {
+        self.boundaries += other.boundaries;
+        self.calls += other.calls;
+        self.states += other.states;
+        self.deaths += other.deaths;
+        self.failures.extend(other.failures);
+    }
+}
+
+/// What goes through the acts.
+#[derive(Debug)]
+pub struct Harness {
+    program: Arc<Path>,
+    watchdog: Arc<Watchdog>,
+    stages: AtomicU32,
+}
+
+impl Harness {
+    /// Builds the victim, and has this thread and what it starts stay on one core, so that a step is
+    /// a switch and no signal across.
+    ///
+    /// # Errors
+    /// If it does not build.
+    pub fn new() -> Result<Self, String> {
+        machine::sweep_dead(FAMILY);
+        let program = build()?.into();
+        let pinned = sched_getcpu().and_then(|cpu| {
+            let mut cpus = CpuSet::new();
+            cpus.set(cpu)?;
+            // Not where it may not run: of a set that has shrunk since, it says so.
+            sched_getaffinity(Pid::from_raw(0))?.is_set(cpu)?;
+            sched_setaffinity(Pid::from_raw(0), &cpus)
+        });
+        pinned.map_err(|errno| format!("it cannot be pinned: {errno}"))?;
+        Ok(Self { program, watchdog: Watchdog::start(), stages: AtomicU32::new(0) })
+    }
+
+    /// Goes through the act of that name.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn run(&self, name: &str) -> Result<Tally, String> {
+        let act = ACTS.iter().find(|act| act.name == name);
+        let act = act.ok_or_else(|| format!("there is no act {name:?}"))?;
+        let mut tally = Tally::default();
+        let stops = match self.pass(act) {
+            Ok(pass) => {
+                tally.boundaries = pass.boundaries;
+                tally.calls = pass.calls;
+                tally.states = pass.states.len();
+                pass.stops
+            }
+            Err(error) => {
+                tally.failures.push(format!("{name}, in single steps: {error}"));
+                return Ok(tally);
+            }
+        };
+        for stop in &stops {
+            tally.deaths += 1;
+            if let Err(error) = self.die(act, stop) {
+                tally.failures.push(format!("{name}, killed {stop}{error}"));
+            }
+        }
+        Ok(tally)
+    }
+
+    fn stage(&self) -> Stage {
+        let number = self.stages.fetch_add(1, Ordering::Relaxed);
+        // Always as long: a longer name would be another way through the library.
+        let name = format!("{FAMILY}{}-{number:06}", std::process::id());
+        Stage::new(name, &self.program, &self.watchdog)
+    }
+
+    fn pass(&self, act: &Act) -> Result<Pass, String> {
+        let stage = self.stage();
+        let (mut scene, mut victim, mut watched) = begin(act, &stage)?;
+        let pass = pass::record(&mut victim, &mut watched, &mut *scene)?;
+        let at_death = watched.region();
+        victim.kill()?;
+        scene.judge(&stage, at_death)?;
+        Ok(pass)
+    }
+
+    fn die(&self, act: &Act, stop: &Stop) -> Result<(), String> {
+        for _ in 0..TRIES {
+            let stage = self.stage();
+            let begun = begin(act, &stage).map_err(|error| format!(": {error}"))?;
+            let (mut scene, mut victim, mut watched) = begun;
+            let there = pass::go_to(stop, &mut victim, &mut watched, &mut *scene);
+            if !there.map_err(|error| format!(": {error}"))? {
+                continue;
+            }
+            let at_death = watched.region();
+            let place = victim.next().map_or_else(|_| "?".into(), |next| victim.place_of(next.1));
+            return victim
+                .kill()
+                .and_then(|()| scene.judge(&stage, at_death))
+                .map_err(|error| format!(", at {place}: {error}"));
+        }
+        Err(format!(": {TRIES} victims did not come there"))
+    }
+}
+
+fn begin(act: &Act, stage: &Stage) -> Result<(Box<dyn Scene>, Victim, Watched), String> {
+    let mut scene = (act.scene)(stage)?;
+    let victim = stage.victim(act.act)?;
+    scene.begin(stage)?;
+    let watched = Watched::new(&stage.name, victim.pid(), scene.peers_bytes());
+    Ok((scene, victim, watched))
+}
+
+/// Builds `torture-victim` by itself: built together with this crate, it would have the crash points
+/// that this one asks for.
+fn build() -> Result<PathBuf, String> {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--package", "torture-victim"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !built.success() {
+        return Err("the victim does not build".into());
+    }
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut candidates = here.ancestors().map(|above| above.join("release/torture-victim"));
+    candidates.find(|path| path.is_file()).ok_or_else(|| "the victim is not found".into())
+}

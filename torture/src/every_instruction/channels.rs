@@ -1,0 +1,324 @@
+//! What must hold around a victim of a channel.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use io_shared::{Channel, Consumer, ErrorKind, OwnedGuard, Producer};
+
+use super::scene::{PATIENCE, Scene, Stage, Waiter, expect, failed, until};
+use crate::actor::HANG;
+use crate::region_file::RegionFile;
+
+/// As the victim has it.
+type Value = [u64; 8];
+
+/// More than there are buffers.
+const PUTS: u64 = 8;
+
+fn channel(stage: &Stage) -> Channel<Value> {
+    Channel::named(&stage.name)
+}
+
+fn whole(value: &Value, sequence: u64) -> Result<(), String> {
+    expect("the words of a value", *value, [sequence; 8])
+}
+
+/// What an observer has, whole.
+fn observed(stage: &Stage) -> Result<Option<u64>, String> {
+    let mut observer = channel(stage).observer().map_err(failed("opening an observer"))?;
+    let Some(copy) = observer.copy().map_err(failed("copying"))? else { return Ok(None) };
+    whole(&copy, copy.seq())?;
+    Ok(Some(copy.seq()))
+}
+
+fn put(producer: &mut Producer<Value>) -> Result<u64, String> {
+    let sequence = producer.seq() + 1;
+    let put = producer.put(&[sequence; 8]).map_err(failed("putting"))?;
+    expect("a put", put, sequence)?;
+    Ok(put)
+}
+
+fn get(consumer: &mut Consumer<Value>) -> Result<u64, String> {
+    get_within(consumer, HANG)
+}
+
+fn get_within(consumer: &mut Consumer<Value>, timeout: Duration) -> Result<u64, String> {
+    let value = consumer.get_timeout(timeout).map_err(failed("getting"))?;
+    whole(&value, value.seq())?;
+    Ok(value.seq())
+}
+
+/// A producer that dies, beside one consumer that holds a value and one that wants the next.
+pub(super) struct DyingProducer {
+    holder: Consumer<Value>,
+    held: Option<OwnedGuard<Value>>,
+    /// Elsewhere while it sleeps.
+    other: Option<Consumer<Value>>,
+    sleeper: Option<Waiter<(Consumer<Value>, u64)>>,
+    sleeps: bool,
+    /// The latest value when the act began.
+    before: u64,
+}
+
+impl DyingProducer {
+    pub(super) fn awake(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        Self::new(stage, false)
+    }
+
+    pub(super) fn asleep(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        Self::new(stage, true)
+    }
+
+    /// Beside the flag of a consumer that was killed asleep.
+    pub(super) fn beside_dead_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let scene = Self::new(stage, false)?;
+        let mut sleeper = stage.victim("get")?;
+        sleeper.let_run()?;
+        let asleep = || stage.region().is_ok_and(|region| region.waiting.contains(&true));
+        until("sleeper", asleep)?;
+        sleeper.kill()?;
+        Ok(scene)
+    }
+
+    pub(super) fn after_another(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let scene = Self::new(stage, false)?;
+        stage.dead("half-filled")?;
+        Ok(scene)
+    }
+
+    pub(super) fn after_another_asleep(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let scene = Self::new(stage, true)?;
+        stage.dead("half-filled")?;
+        Ok(scene)
+    }
+
+    fn new(stage: &Stage, sleeps: bool) -> Result<Box<dyn Scene>, String> {
+        let open = || channel(stage).consumers(3).consumer().map_err(failed("opening"));
+        let (holder, other) = (open()?, Some(open()?));
+        Ok(Box::new(Self { holder, held: None, other, sleeper: None, sleeps, before: 0 }))
+    }
+
+    fn other(&mut self) -> Result<&mut Consumer<Value>, String> {
+        self.other.as_mut().ok_or_else(|| "it sleeps".into())
+    }
+}
+
+impl Scene for DyingProducer {
+    fn begin(&mut self, stage: &Stage) -> Result<(), String> {
+        let value = self.holder.get_timeout(HANG).map_err(failed("getting"))?;
+        self.before = value.seq();
+        self.held = Some(value.into_owned());
+        expect("a value", get(self.other()?)?, self.before)?;
+        if self.sleeps && let Some(mut sleeper) = self.other.take() {
+            self.sleeper = Some(Waiter::spawn(move || {
+                let sequence = get_within(&mut sleeper, PATIENCE)?;
+                Ok((sleeper, sequence))
+            }));
+            let asleep = || stage.region().is_ok_and(|region| region.waiting.contains(&true));
+            until("sleeper", asleep)?;
+        }
+        Ok(())
+    }
+
+    fn peers_bytes(&self) -> Vec<Range<usize>> {
+        // The sleeper's waiting byte and its block.
+        if self.sleeps { vec![0x102..0x103, 0x280..0x300] } else { Vec::new() }
+    }
+
+    fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
+        let latest = at_death.ok_or("the region is gone")?.sequence;
+        if !(self.before..=self.before + 3).contains(&latest) {
+            return Err(format!("value {latest} follows {}", self.before));
+        }
+        expect("an observer's copy", observed(stage)?, Some(latest))?;
+        if latest > self.before {
+            if let Some(sleeper) = self.sleeper.take() {
+                let (sleeper, sequence) = sleeper.result()?;
+                expect("the sleeper's value", sequence, latest)?;
+                self.other = Some(sleeper);
+            } else {
+                expect("the other's value", get(self.other()?)?, latest)?;
+            }
+        } else if let Some(other) = &mut self.other {
+            let value = other.try_get().map_err(failed("trying"))?;
+            expect("a value that is not new", value.map(|value| value.seq()), None)?;
+        }
+        // The victim's place is taken at once.
+        let (restarted, outcome) = stage.restart("put")?;
+        expect("the restarted producer's second put", outcome, (latest + 2).to_string())?;
+        if let Some(sleeper) = self.sleeper.take() {
+            let (sleeper, sequence) = sleeper.result()?;
+            if !(latest + 1..=latest + 2).contains(&sequence) {
+                return Err(format!("the sleeper has {sequence}, after {latest}"));
+            }
+            self.other = Some(sleeper);
+            if sequence < latest + 2 {
+                expect("the sleeper's next value", get(self.other()?)?, latest + 2)?;
+            }
+        } else {
+            expect("the other's value", get(self.other()?)?, latest + 2)?;
+        }
+        restarted.kill()?;
+        let mut producer = channel(stage).producer().map_err(failed("opening a producer"))?;
+        for _ in 0..PUTS {
+            let sequence = put(&mut producer)?;
+            expect("the other's value", get(self.other()?)?, sequence)?;
+        }
+        let held = self.held.take().ok_or("nothing is held")?;
+        whole(&held, self.before)?;
+        drop(held);
+        expect("values held in the end", stage.region()?.holds(), 0)
+    }
+}
+
+/// A consumer that dies, beside the producer.
+pub(super) struct DyingConsumer {
+    producer: Producer<Value>,
+}
+
+impl DyingConsumer {
+    pub(super) fn awake(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let mut producer = channel(stage).producer().map_err(failed("opening"))?;
+        put(&mut producer)?;
+        Ok(Box::new(Self { producer }))
+    }
+
+    /// After one that died with a value in its hands.
+    pub(super) fn after_another(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let scene = Self::awake(stage)?;
+        stage.dead("hold")?;
+        Ok(scene)
+    }
+}
+
+impl Scene for DyingConsumer {
+    fn wake(&mut self) {
+        // What is wrong with it shows in the puts that follow.
+        let _ = put(&mut self.producer);
+    }
+
+    fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
+        let seen = at_death.and_then(|region| region.last_seen.first().copied());
+        let seen = seen.ok_or("the region is gone")?;
+        if seen > self.producer.seq() {
+            return Err(format!("it has had {seen} of {}", self.producer.seq()));
+        }
+        for _ in 0..PUTS {
+            let sequence = put(&mut self.producer)?;
+            expect("an observer's copy", observed(stage)?, Some(sequence))?;
+        }
+        let latest = self.producer.seq();
+        let (restarted, outcome) = stage.restart("get")?;
+        let missed = latest - seen - 1;
+        expect("the restarted consumer's value", outcome, format!("{latest} {missed}"))?;
+        expect("values held in the end", stage.region()?.holds(), 0)?;
+        restarted.kill()?;
+        (0..PUTS).try_for_each(|_| put(&mut self.producer).map(drop))
+    }
+}
+
+/// A channel that is made, replaced, or taken away by its last user.
+pub(super) struct Creation {
+    /// Somebody who waits for it.
+    observer: Option<Waiter<u64>>,
+}
+
+impl Creation {
+    pub(super) fn of_nothing(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let channel = channel(stage).open_timeout(PATIENCE);
+        let observer = Waiter::spawn(move || {
+            let mut observer = channel.observer().map_err(failed("opening an observer"))?;
+            let mut copy = None;
+            until("value", || {
+                copy = observer.copy().transpose();
+                copy.is_some()
+            })?;
+            let copy = copy.ok_or("no value")?.map_err(failed("copying"))?;
+            whole(&copy, copy.seq())?;
+            Ok(copy.seq())
+        });
+        Ok(Box::new(Self { observer: Some(observer) }))
+    }
+
+    /// Another's of the same name, which nobody uses.
+    pub(super) fn of_another_shape(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let mut producer =
+            Channel::<[u16; 3]>::named(&stage.name).producer().map_err(failed("opening"))?;
+        producer.put(&[7; 3]).map_err(failed("putting"))?;
+        Ok(Box::new(Self { observer: None }))
+    }
+
+    /// The victim makes it, and leaves it.
+    pub(super) fn of_the_victim(_stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        Ok(Box::new(Self { observer: None }))
+    }
+}
+
+impl Scene for Creation {
+    fn judge(&mut self, stage: &Stage, _at_death: Option<RegionFile>) -> Result<(), String> {
+        let objects = stage.objects();
+        if objects.iter().any(|object| *object != stage.name) {
+            return Err(format!("this is left: {objects:?}"));
+        }
+        let (_restarted, outcome) = stage.restart("put")?;
+        expect("the restarted producer's second put", outcome, "2".into())?;
+        let mut consumer = channel(stage).consumer().map_err(failed("opening"))?;
+        expect("a value", get(&mut consumer)?, 2)?;
+        if let Some(observer) = self.observer.take() {
+            let sequence = observer.result()?;
+            if !(1..=2).contains(&sequence) {
+                return Err(format!("the observer has {sequence}"));
+            }
+        }
+        expect("what is there", stage.objects(), vec![stage.name.clone()])
+    }
+}
+
+/// A channel in use that is removed.
+pub(super) struct Removal {
+    producer: Producer<Value>,
+    consumer: Consumer<Value>,
+}
+
+impl Removal {
+    pub(super) fn of_used(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let mut producer = channel(stage).producer().map_err(failed("opening"))?;
+        let mut consumer = channel(stage).consumer().map_err(failed("opening"))?;
+        put(&mut producer)?;
+        get(&mut consumer)?;
+        Ok(Box::new(Self { producer, consumer }))
+    }
+}
+
+impl Scene for Removal {
+    fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
+        let retired = at_death.is_some_and(|region| region.retired);
+        let there = !stage.objects().is_empty();
+        if there {
+            expect("retired although it is there", retired, false)?;
+            let sequence = put(&mut self.producer)?;
+            expect("the consumer's value", get(&mut self.consumer)?, sequence)?;
+        }
+        let (_restarted, outcome) = stage.restart("remove")?;
+        expect("the restarted remover", &*outcome, if there { "removed" } else { "NotFound" })?;
+        let removed = Instant::now();
+        until("notice", || {
+            let put = self.producer.put(&[0; 8]);
+            put.is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+        })?;
+        let noticed = removed.elapsed();
+        if noticed.as_millis() > 300 {
+            return Err(format!("the producer notices after {noticed:?}"));
+        }
+        loop {
+            match self.consumer.get_timeout(HANG) {
+                Ok(_) => {} // put before it was noticed
+                Err(error) if *error.kind() == ErrorKind::Replaced => break,
+                Err(error) => return Err(failed("getting")(error)),
+            }
+        }
+        let (_restarted, outcome) = stage.restart("put")?;
+        expect("the second put in a new channel", outcome, "2".into())?;
+        expect("what is there", stage.objects(), vec![stage.name.clone()])
+    }
+}

@@ -1,0 +1,137 @@
+//! One pass through an act, instruction by instruction, and the way back to any place in it.
+//!
+//! A place is told by the system calls passed and, since the last of them, the changes of the
+//! region's bytes: instructions are not counted, since reading the clock may take a few more or
+//! fewer. So the way back is quick, too: from call to call, and in single steps only from the last.
+
+use std::collections::HashSet;
+
+use super::scene::Scene;
+use super::victim::{Next, Victim};
+use super::watched::Watched;
+
+/// Where a victim is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// System calls passed.
+    calls: usize,
+    kind: Kind,
+    /// The address of the next instruction, in its page: programs are moved by whole pages.
+    in_page: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The next instruction is a system call, or the mark behind the act.
+    BeforeCall,
+    /// The last one was.
+    AfterCall,
+    /// The last one changed the bytes; it was the so-manieth since the last call.
+    Changed(usize),
+}
+
+/// What a pass met.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    pub(super) boundaries: u64,
+    pub(super) calls: usize,
+    pub(super) states: HashSet<u64>,
+    pub(super) stops: Vec<Stop>,
+}
+
+impl Stop {
+    fn at(calls: usize, kind: Kind, address: u64) -> Self {
+        Self { calls, kind, in_page: address % 4096 }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.kind, self.calls) {
+            (Kind::BeforeCall, calls) => write!(f, "before system call {}", calls + 1),
+            (Kind::AfterCall, calls) => write!(f, "after system call {calls}"),
+            (Kind::Changed(n), 0) => write!(f, "after change {n}"),
+            (Kind::Changed(n), calls) => write!(f, "after change {n} behind system call {calls}"),
+        }
+    }
+}
+
+/// Goes through the whole act and gives every place where a death is worth trying.
+pub(super) fn record(
+    victim: &mut Victim,
+    watched: &mut Watched,
+    scene: &mut dyn Scene,
+) -> Result<Pass, String> {
+    let mut pass = Pass::default();
+    pass.states.insert(watched.state());
+    let mut changes = 0;
+    // Whoever is woken writes, too, and the two cannot be told apart.
+    let mut alone = true;
+    loop {
+        let (next, address) = victim.next()?;
+        if next != Next::Instruction {
+            pass.stops.push(Stop::at(pass.calls, Kind::BeforeCall, address));
+        }
+        if next == Next::Mark {
+            return Ok(pass);
+        }
+        victim.step(next, &mut || scene.wake())?;
+        pass.boundaries += 1;
+        if next == Next::Instruction {
+            if alone && watched.have_changed() {
+                changes += 1;
+                let (_, address) = victim.next()?;
+                pass.stops.push(Stop::at(pass.calls, Kind::Changed(changes), address));
+                pass.states.insert(watched.state());
+            }
+            continue;
+        }
+        pass.calls += 1;
+        changes = 0;
+        alone &= next != Next::Wake || victim.returned()? <= 0;
+        watched.look_around(victim.pid());
+        let (_, address) = victim.next()?;
+        pass.stops.push(Stop::at(pass.calls, Kind::AfterCall, address));
+        pass.states.insert(watched.state());
+    }
+}
+
+/// Takes a victim from the mark to `stop`. `false`: it has gone another way this time.
+pub(super) fn go_to(
+    stop: &Stop,
+    victim: &mut Victim,
+    watched: &mut Watched,
+    scene: &mut dyn Scene,
+) -> Result<bool, String> {
+    for _ in 0..stop.calls {
+        let (next, _) = victim.to_call()?;
+        if next == Next::Mark {
+            return Ok(false);
+        }
+        victim.through_call(next, &mut || scene.wake())?;
+    }
+    watched.look_around(victim.pid());
+    let address = match stop.kind {
+        Kind::BeforeCall => victim.to_call()?.1,
+        Kind::AfterCall => victim.next()?.1,
+        Kind::Changed(changes) => {
+            for _ in 0..changes {
+                if !next_change(victim, watched)? {
+                    return Ok(false);
+                }
+            }
+            victim.next()?.1
+        }
+    };
+    Ok(address % 4096 == stop.in_page)
+}
+
+fn next_change(victim: &mut Victim, watched: &mut Watched) -> Result<bool, String> {
+    while victim.next()?.0 == Next::Instruction {
+        victim.step(Next::Instruction, &mut || ())?;
+        if watched.have_changed() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,219 @@
+//! The victim of `torture every-instruction`: `torture-victim ACT NAME` does one act between two
+//! marks, on the channel or lock of that name, traced by the process that started it.
+//!
+//! A package of its own, so that it has the library as users build it, without crash points. After
+//! the second mark it says what came out, and keeps its roles until its standard input ends.
+#![allow(clippy::print_stdout)]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use io_shared::mmap::{Bytes, BytesMut, LockError, MmapGuard};
+use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap};
+use nix::sys::ptrace::traceme;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A value whose words are all its sequence.
+type Value = [u64; 8];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [act, name] = &*arguments else {
+        return ExitCode::from(2);
+    };
+    if traceme().is_err() {
+        return ExitCode::from(2);
+    }
+    match run(act, name, Mark(Pid::this())) {
+        Ok(outcome) => {
+            println!("{outcome}");
+            let _ = std::io::read_to_string(std::io::stdin());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the tracer begins and ends: one system call, of a kind that the library never makes.
+struct Mark(Pid);
+
+impl Mark {
+    fn pass(&self) {
+        let _ = kill(self.0, Signal::SIGSTOP);
+    }
+
+    fn around<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.pass();
+        let outcome = act();
+        self.pass();
+        outcome
+    }
+}
+
+fn run(act: &str, name: &str, mark: Mark) -> Result<String> {
+    let channel = || Channel::<Value>::named(name);
+    let rw = || RwSharedMmap::named(name).size(16).readers(4).open();
+    Ok(match act {
+        "put" => {
+            let mut producer = channel().producer()?;
+            put(&mut producer)?;
+            keep(mark.around(|| put(&mut producer))?.to_string(), producer)
+        }
+        "put-thrice" => {
+            let mut producer = channel().producer()?;
+            (0..15).try_for_each(|_| put(&mut producer).map(drop))?;
+            let puts = || (0..3).try_for_each(|_| put(&mut producer).map(drop));
+            mark.around(puts)?;
+            keep(producer.seq().to_string(), producer)
+        }
+        "half-filled" => {
+            let mut producer = channel().producer()?;
+            put(&mut producer)?;
+            let mut loan = producer.loan()?;
+            loan[..4].fill(u64::MAX);
+            mark.pass();
+            loan[4..].fill(u64::MAX);
+            loan.put()?.to_string()
+        }
+        "get" => {
+            let mut consumer = channel().consumer()?;
+            keep(mark.around(|| get(&mut consumer))?, consumer)
+        }
+        "get-later" => {
+            let mut consumer = channel().consumer()?;
+            get(&mut consumer)?;
+            keep(mark.around(|| get(&mut consumer))?, consumer)
+        }
+        "hold" => {
+            let mut consumer = channel().consumer()?;
+            let guard = consumer.get()?;
+            mark.pass();
+            describe(guard.seq(), guard.missed(), &guard)
+        }
+        "produce" => {
+            let producer = mark.around(|| channel().producer())?;
+            keep(producer.seq().to_string(), producer)
+        }
+        "consume" => keep("open".into(), mark.around(|| channel().consumer())?),
+        "leave" => {
+            let mut producer = channel().ephemeral(true).producer()?;
+            put(&mut producer)?;
+            mark.around(|| drop(producer));
+            "left".into()
+        }
+        "remove" => match mark.around(|| Channel::remove(name)) {
+            Ok(()) => "removed".into(),
+            Err(error) => format!("{:?}", error.kind()),
+        },
+        "lock" => {
+            let mut lock = SharedMmap::named(name).size(16).readers(4).open()?;
+            keep(mark.around(|| add(lock.lock()))?, lock)
+        }
+        "write" => {
+            let mut lock = rw()?;
+            keep(mark.around(|| add(lock.write()))?, lock)
+        }
+        "read" => {
+            let mut lock = rw()?;
+            let read = || match lock.read() {
+                Ok(guard) => Ok(same(guard.as_bytes())),
+                Err(LockError::OwnerDied(_)) => Ok("died".into()),
+                Err(LockError::Failed(error)) => Err(error),
+            };
+            let outcome = mark.around(read)?;
+            keep(outcome, lock)
+        }
+        "unlock" => {
+            let mut lock = rw()?;
+            let guard = lock.write().or_else(LockError::into_guard)?;
+            mark.around(|| drop(guard));
+            keep("left".into(), lock)
+        }
+        "unread" => {
+            let mut lock = rw()?;
+            let guard = lock.read().or_else(LockError::into_guard)?;
+            mark.around(|| drop(guard));
+            keep("left".into(), lock)
+        }
+        "half-written" => {
+            let mut lock = rw()?;
+            let mut guard = lock.write().or_else(LockError::into_guard)?;
+            add_half(&mut guard, 0);
+            mark.pass();
+            add_half(&mut guard, 1);
+            "written".into()
+        }
+        "reading" => {
+            let mut lock = rw()?;
+            let guard = lock.read().or_else(LockError::into_guard)?;
+            mark.pass();
+            same(guard.as_bytes())
+        }
+        "open" => keep("open".into(), mark.around(rw)?),
+        _ => format!("no such act as {act}"),
+    })
+}
+
+/// Leaves a role in place until this process ends.
+fn keep<T>(outcome: String, role: T) -> String {
+    std::mem::forget(role);
+    outcome
+}
+
+fn put(producer: &mut Producer<Value>) -> Result<u64> {
+    let sequence = producer.seq() + 1;
+    let mut loan = producer.loan()?;
+    for word in loan.iter_mut() {
+        *word = sequence;
+    }
+    loan.put()
+}
+
+fn get(consumer: &mut Consumer<Value>) -> Result<String> {
+    let guard = consumer.get()?;
+    Ok(describe(guard.seq(), guard.missed(), &guard))
+}
+
+fn describe(sequence: u64, missed: u64, value: &Value) -> String {
+    if *value != [sequence; 8] {
+        return format!("value {sequence} is torn: {value:?}");
+    }
+    format!("{sequence} {missed}")
+}
+
+/// Adds one to both halves; mends them first if another died between the two.
+fn add(locked: std::result::Result<MmapGuard<'_>, LockError<MmapGuard<'_>>>) -> Result<String> {
+    let (mut guard, died) = match locked {
+        Ok(guard) => (guard, false),
+        Err(LockError::OwnerDied(guard)) => (guard, true),
+        Err(LockError::Failed(error)) => return Err(error),
+    };
+    if died {
+        guard.as_bytes_mut().copy_within(..8, 8);
+    }
+    add_half(&mut guard, 0);
+    add_half(&mut guard, 1);
+    if died {
+        guard.mark_consistent();
+        return Ok("died".into());
+    }
+    Ok(same(guard.as_bytes()))
+}
+
+fn add_half(guard: &mut MmapGuard<'_>, half: usize) {
+    // Black boxes, so that the halves are written one after the other.
+    let bytes = black_box(guard).as_bytes_mut();
+    if let Some(word) = bytes.as_chunks_mut::<8>().0.get_mut(half) {
+        *word = (u64::from_le_bytes(*word) + 1).to_le_bytes();
+    }
+    black_box(bytes);
+}
+
+fn same(bytes: &[u8]) -> String {
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    if first == second { "clean".into() } else { format!("torn: {bytes:?}") }
+}
