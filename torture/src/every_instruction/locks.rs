@@ -111,31 +111,31 @@ impl Keeper {
 
 impl DyingLocker {
     pub(super) fn of_mutex(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::alone(stage)?, Company::Nobody))
+        Ok(Self::scene(Handle::alone(stage)?, Company::Nobody))
     }
 
     pub(super) fn undisturbed(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::Nobody))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::Nobody))
     }
 
     pub(super) fn beside_a_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::Reader))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::Reader))
     }
 
     pub(super) fn beside_a_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::Writer))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::Writer))
     }
 
     pub(super) fn before_a_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::Sleeper))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::Sleeper))
     }
 
     pub(super) fn beside_a_dead_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::DeadWriter))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::DeadWriter))
     }
 
     pub(super) fn beside_a_dead_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        Ok(Self::new(Handle::Together(together(stage)?), Company::DeadReader))
+        Ok(Self::scene(Handle::Together(together(stage)?), Company::DeadReader))
     }
 
     /// In the slot of a dead writer.
@@ -145,7 +145,7 @@ impl DyingLocker {
         Ok(scene)
     }
 
-    fn new(handle: Handle, company: Company) -> Box<dyn Scene> {
+    fn scene(handle: Handle, company: Company) -> Box<dyn Scene> {
         Box::new(Self { handle, company, keeper: None, sleeper: None })
     }
 }
@@ -163,13 +163,16 @@ impl Scene for DyingLocker {
             }
             Company::Sleeper => {
                 let mut lock = together(stage)?;
-                self.sleeper = Some(Waiter::spawn(move || {
-                    Ok(told(lock.write_timeout(PATIENCE))?.1)
-                }));
+                self.sleeper =
+                    Some(Waiter::spawn(move || Ok(told(lock.write_timeout(PATIENCE))?.1)));
                 let asleep = |word| word & (WAITING | AWAITING) != 0;
                 until("sleeper", || stage.region().is_ok_and(|region| asleep(region.word)))
             }
         }
+    }
+
+    fn has_sleeper(&self) -> bool {
+        self.company == Company::Sleeper
     }
 
     fn wake(&mut self) {

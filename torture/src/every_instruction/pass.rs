@@ -24,7 +24,7 @@ pub(super) struct Stop {
 enum Kind {
     /// The next instruction is a system call, or the mark behind the act.
     BeforeCall,
-    /// The last one was.
+    /// The last one was, or the mark before the act.
     AfterCall,
     /// The last one changed the bytes; it was the so-manieth since the last call.
     Changed(usize),
@@ -37,6 +37,8 @@ pub(super) struct Pass {
     pub(super) calls: usize,
     pub(super) states: HashSet<u64>,
     pub(super) stops: Vec<Stop>,
+    /// Nobody was woken, although somebody was to be.
+    pub(super) missed_sleeper: bool,
 }
 
 impl Stop {
@@ -49,6 +51,7 @@ impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.kind, self.calls) {
             (Kind::BeforeCall, calls) => write!(f, "before system call {}", calls + 1),
+            (Kind::AfterCall, 0) => write!(f, "before it begins"),
             (Kind::AfterCall, calls) => write!(f, "after system call {calls}"),
             (Kind::Changed(n), 0) => write!(f, "after change {n}"),
             (Kind::Changed(n), calls) => write!(f, "after change {n} behind system call {calls}"),
@@ -64,6 +67,7 @@ pub(super) fn record(
 ) -> Result<Pass, String> {
     let mut pass = Pass::default();
     pass.states.insert(watched.state());
+    pass.stops.push(Stop::at(0, Kind::AfterCall, victim.next()?.1));
     let mut changes = 0;
     // Whoever is woken writes, too, and the two cannot be told apart.
     let mut alone = true;
@@ -73,6 +77,7 @@ pub(super) fn record(
             pass.stops.push(Stop::at(pass.calls, Kind::BeforeCall, address));
         }
         if next == Next::Mark {
+            pass.missed_sleeper = alone && scene.has_sleeper();
             return Ok(pass);
         }
         victim.step(next, &mut || scene.wake())?;
@@ -96,23 +101,30 @@ pub(super) fn record(
     }
 }
 
-/// Takes a victim from the mark to `stop`. `false`: it has gone another way this time.
+/// Takes a victim from the mark to `stop`. `false`: it has gone another way this time, since its way
+/// depends on the time that has passed in a few places. So it can be taken slowly, too: all of it in
+/// single steps.
 pub(super) fn go_to(
     stop: &Stop,
+    slowly: bool,
     victim: &mut Victim,
     watched: &mut Watched,
     scene: &mut dyn Scene,
 ) -> Result<bool, String> {
     for _ in 0..stop.calls {
-        let (next, _) = victim.to_call()?;
+        let next = if slowly { step_to_call(victim, watched)? } else { victim.enter_call()?.0 };
         if next == Next::Mark {
             return Ok(false);
         }
-        victim.through_call(next, &mut || scene.wake())?;
+        if slowly {
+            victim.step(next, &mut || scene.wake())?;
+        } else {
+            victim.leave_call(next, &mut || scene.wake())?;
+        }
     }
     watched.look_around(victim.pid());
     let address = match stop.kind {
-        Kind::BeforeCall => victim.to_call()?.1,
+        Kind::BeforeCall => victim.enter_call()?.1,
         Kind::AfterCall => victim.next()?.1,
         Kind::Changed(changes) => {
             for _ in 0..changes {
@@ -124,6 +136,18 @@ pub(super) fn go_to(
         }
     };
     Ok(address % 4096 == stop.in_page)
+}
+
+fn step_to_call(victim: &mut Victim, watched: &mut Watched) -> Result<Next, String> {
+    loop {
+        let (next, _) = victim.next()?;
+        if next != Next::Instruction {
+            return Ok(next);
+        }
+        victim.step(next, &mut || ())?;
+        // As slow as the pass was.
+        watched.have_changed();
+    }
 }
 
 fn next_change(victim: &mut Victim, watched: &mut Watched) -> Result<bool, String> {

@@ -24,6 +24,11 @@ pub(super) trait Scene {
         Ok(())
     }
 
+    /// Whether a peer is asleep whom the act wakes.
+    fn has_sleeper(&self) -> bool {
+        false
+    }
+
     /// The victim is asleep: whoever it waits for does what wakes it.
     fn wake(&mut self) {}
 

@@ -4,9 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -146,28 +145,24 @@ impl Victim {
     }
 
     /// On to the entry of the next system call, which is not made yet; and where that is.
-    pub(super) fn to_call(&mut self) -> Result<(Next, u64), String> {
-        self.to_call_stop()?;
+    pub(super) fn enter_call(&mut self) -> Result<(Next, u64), String> {
+        self.pass_call_stop(Next::Instruction, &mut || ())?;
         let registers = ptrace::getregs(self.pid).map_err(traced)?;
         // Two bytes before: the instruction counts as passed here.
         Ok((call(registers.orig_rax, registers.rsi), registers.rip.wrapping_sub(2)))
     }
 
     /// Through the system call whose entry it stands at.
-    pub(super) fn through_call(&mut self, next: Next, wake: &mut dyn FnMut()) -> Result<(), String> {
+    pub(super) fn leave_call(&mut self, next: Next, wake: &mut dyn FnMut()) -> Result<(), String> {
+        self.pass_call_stop(next, wake)
+    }
+
+    fn pass_call_stop(&mut self, next: Next, wake: &mut dyn FnMut()) -> Result<(), String> {
         ptrace::syscall(self.pid, None).map_err(traced)?;
         if next == Next::Sleep {
             std::thread::sleep(ASLEEP);
             wake();
         }
-        match self.wait()? {
-            WaitStatus::PtraceSyscall(_) => Ok(()),
-            status => Err(self.unexpected(status)),
-        }
-    }
-
-    fn to_call_stop(&mut self) -> Result<(), String> {
-        ptrace::syscall(self.pid, None).map_err(traced)?;
         match self.wait()? {
             WaitStatus::PtraceSyscall(_) => Ok(()),
             status => Err(self.unexpected(status)),

@@ -63,7 +63,12 @@ impl Watched {
     fn add(&mut self, file: File) {
         let Ok(metadata) = file.metadata() else { return };
         if metadata.is_file() && self.regions.iter().all(|region| region.inode != metadata.ino()) {
-            self.regions.push(Region { inode: metadata.ino(), file, bytes: Vec::new(), spare: Vec::new() });
+            self.regions.push(Region {
+                inode: metadata.ino(),
+                file,
+                bytes: Vec::new(),
+                spare: Vec::new(),
+            });
         }
     }
 

@@ -1,12 +1,16 @@
 //! The victim of `torture every-instruction`: `torture-victim ACT NAME` does one act between two
 //! marks, on the channel or lock of that name, traced by the process that started it.
 //!
+//! An act that ends in `-late` comes so long after the opening that the handle looks again whether its
+//! name still leads to its region.
+//!
 //! A package of its own, so that it has the library as users build it, without crash points. After
 //! the second mark it says what came out, and keeps its roles until its standard input ends.
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use io_shared::mmap::{Bytes, BytesMut, LockError, MmapGuard};
 use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap};
@@ -25,7 +29,11 @@ fn main() -> ExitCode {
     if traceme().is_err() {
         return ExitCode::from(2);
     }
-    match run(act, name, Mark(Pid::this())) {
+    let (act, delay) = match act.strip_suffix("-late") {
+        Some(act) => (act, Duration::from_millis(110)),
+        None => (&**act, Duration::ZERO),
+    };
+    match run(act, name, Mark { this: Pid::this(), delay }) {
         Ok(outcome) => {
             println!("{outcome}");
             let _ = std::io::read_to_string(std::io::stdin());
@@ -39,14 +47,19 @@ fn main() -> ExitCode {
 }
 
 /// Where the tracer begins and ends: one system call, of a kind that the library never makes.
-struct Mark(Pid);
+struct Mark {
+    this: Pid,
+    /// Before the act.
+    delay: Duration,
+}
 
 impl Mark {
     fn pass(&self) {
-        let _ = kill(self.0, Signal::SIGSTOP);
+        let _ = kill(self.this, Signal::SIGSTOP);
     }
 
     fn around<T>(&self, act: impl FnOnce() -> T) -> T {
+        std::thread::sleep(self.delay);
         self.pass();
         let outcome = act();
         self.pass();
@@ -63,10 +76,10 @@ fn run(act: &str, name: &str, mark: Mark) -> Result<String> {
             put(&mut producer)?;
             keep(mark.around(|| put(&mut producer))?.to_string(), producer)
         }
-        "put-thrice" => {
+        "put-twice" => {
             let mut producer = channel().producer()?;
-            (0..15).try_for_each(|_| put(&mut producer).map(drop))?;
-            let puts = || (0..3).try_for_each(|_| put(&mut producer).map(drop));
+            (0..14).try_for_each(|_| put(&mut producer).map(drop))?;
+            let puts = || (0..2).try_for_each(|_| put(&mut producer).map(drop));
             mark.around(puts)?;
             keep(producer.seq().to_string(), producer)
         }
@@ -86,6 +99,10 @@ fn run(act: &str, name: &str, mark: Mark) -> Result<String> {
         "get-later" => {
             let mut consumer = channel().consumer()?;
             get(&mut consumer)?;
+            // Waits in vain make its spins short: many steps otherwise, all alike.
+            for _ in 0..8 {
+                let _ = consumer.get_timeout(Duration::from_millis(1));
+            }
             keep(mark.around(|| get(&mut consumer))?, consumer)
         }
         "hold" => {

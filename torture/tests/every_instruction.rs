@@ -1,0 +1,23 @@
+//! Every instruction of every act, as continuous integration runs it.
+
+use torture::every_instruction::{Harness, Tally, names};
+
+#[test]
+fn a_death_at_any_instruction_of_any_act_harms_nobody_else() {
+    let harness = Harness::new().unwrap();
+    let mut total = Tally::default();
+    for act in names() {
+        let tally = harness.run(act).unwrap();
+        println!("{act}: {tally}");
+        // None is so short that it could have been passed over.
+        assert!(tally.boundaries > 40, "{act}: {tally}");
+        assert!(tally.states > 1, "{act}: {tally}");
+        assert!(tally.deaths as usize > 2 * tally.calls, "{act}: {tally}");
+        if act == "put" {
+            assert!(tally.boundaries > 100 && tally.states >= 6, "{tally}");
+        }
+        total.add(tally);
+    }
+    println!("total: {total}");
+    assert_eq!(total.failures, Vec::<String>::new());
+}
