@@ -186,20 +186,28 @@ impl Victim {
         ptrace::cont(self.pid, None).map_err(traced)
     }
 
-    /// The file and offset of an address, as addr2line wants them.
+    /// The file of an address and where it is in that, as `addr2line -e` takes it.
     pub(super) fn place_of(&self, address: u64) -> String {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
-        let found = maps.lines().find_map(|line| {
+        // The kernel lists them in order, and a file's first mapping is where it begins.
+        let mut begins = ("", 0);
+        for line in maps.lines() {
             let mut fields = line.split_whitespace();
-            let (from, to) = fields.next()?.split_once('-')?;
-            let from = u64::from_str_radix(from, 16).ok()?;
-            let to = u64::from_str_radix(to, 16).ok()?;
-            let offset = u64::from_str_radix(fields.nth(1)?, 16).ok()?;
-            let file = fields.nth(2).unwrap_or("?").rsplit('/').next()?;
-            let inside = (from..to).contains(&address);
-            inside.then(|| format!("{file}+{:#x}", address - from + offset))
-        });
-        found.unwrap_or_else(|| format!("{address:#x}"))
+            let range = fields.next().and_then(|range| range.split_once('-'));
+            let path = fields.nth(4).unwrap_or_default();
+            let number = |text| u64::from_str_radix(text, 16).unwrap_or_default();
+            let Some((from, to)) = range.map(|(from, to)| (number(from), number(to))) else {
+                continue;
+            };
+            if path != begins.0 {
+                begins = (path, from);
+            }
+            if (from..to).contains(&address) {
+                let file = path.rsplit('/').next().unwrap_or_default();
+                return format!("{file}+{:#x}", address - begins.1);
+            }
+        }
+        format!("{address:#x}")
     }
 
     /// Kills it with SIGKILL. When this returns, its claims are free.
