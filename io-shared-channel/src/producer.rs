@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_utils::Backoff;
 use io_shared_core::slot::{Loan, Producing, Slot};
-use io_shared_core::{ErrorKind, Holder, Message, Result, Schema, Spec, clock};
+use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
 
@@ -62,7 +62,17 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        let mut put = self.put_once(value);
+        match self.put_once(value) {
+            Err(error) => self.put_again(value, error),
+            put => put,
+        }
+    }
+
+    /// Puts into what has taken the region's place, if `error` says that something has and the user
+    /// asked for it; else gives `error` back.
+    #[cold]
+    fn put_again(&mut self, value: &T, error: Error) -> Result<u64> {
+        let mut put = Err(error);
         // More than once: it may be removed again meanwhile.
         for _ in 0..8 {
             match put {
@@ -180,7 +190,7 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     #[cold]
-    fn not_taken(&self, after: Duration, missing: &[usize]) -> io_shared_core::Error {
+    fn not_taken(&self, after: Duration, missing: &[usize]) -> Error {
         let names: Vec<_> = missing
             .iter()
             .filter_map(|slot| self.slot.consumer(*slot))
@@ -188,7 +198,7 @@ impl<T: Message + ?Sized> Producer<T> {
             .collect();
         let last = self.slot.sequence();
         let waiting_for = format!("value {last} to be taken by: {}", names.join(", "));
-        io_shared_core::Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
+        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
     }
 
     /// The consumers that live: their slots, names and process ids.

@@ -4,8 +4,9 @@
 //! core fifty. But spinning in vain steals the core that the producer may need. So each handle keeps
 //! a budget of looks: it halves when a spin was in vain, doubles when one ended in a value, grows
 //! when a sleep was so short that a spin would have met its end, and is next to nothing while both
-//! sides run on one core, where spinning only delays the producer. Sleeps come in slices, since a
-//! producer may be killed between its publish and its wake.
+//! sides run on one core, where spinning only delays the producer. There the handle gives way to the
+//! producer once before it sleeps, which costs half of a sleep and a wake-up. Sleeps come in slices,
+//! since a producer may be killed between its publish and its wake.
 
 use std::hint;
 
@@ -23,17 +24,23 @@ const MOST: u32 = 2048;
 const FEWEST: u32 = 4;
 /// A sleep shorter than this, in nanoseconds, is one that a long spin would have met the end of.
 const SHORT: u64 = 80_000;
+/// A yield longer than this, in nanoseconds, went to others than the producer.
+const LONG: u64 = 200_000;
 
 /// A handle's budget for spinning.
 #[derive(Debug)]
 pub(crate) struct Patience {
     budget: u32,
     spun: bool,
+    /// Sleeps beside the producer on one core until a yield is tried again, and the most that they
+    /// were; `None`: the two are not on one core.
+    beside: Option<u32>,
+    penalty: u32,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { budget: FIRST, spun: false }
+        Self { budget: FIRST, spun: false, beside: None, penalty: 0 }
     }
 }
 
@@ -48,7 +55,7 @@ impl Patience {
     pub(crate) fn wait(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
         if !self.spun {
             self.spun = true;
-            if self.spin(slot) {
+            if self.spin(slot) || (self.beside == Some(0) && self.give_way(slot)) {
                 return true;
             }
         }
@@ -59,10 +66,30 @@ impl Patience {
         slot.sleep(deadline.min(now.saturating_add(SLICE)));
         if slot.shares_cpu() {
             self.budget = FEWEST;
-        } else if clock::now() - now < SHORT {
-            self.budget = (self.budget * 4).min(MOST);
+            self.beside = Some(self.beside.unwrap_or(0).saturating_sub(1));
+        } else {
+            self.beside = None;
+            if clock::now() - now < SHORT {
+                self.budget = (self.budget * 4).min(MOST);
+            }
         }
         true
+    }
+
+    /// Lets the producer, which runs on the same core, go on: half of what a sleep and a wake-up
+    /// cost. Where others run there too, it may be they who go on, and the value comes late; so a
+    /// yield in vain is followed by ever more sleeps.
+    fn give_way(&mut self, slot: &Slot<Consuming>) -> bool {
+        let before = clock::now();
+        std::thread::yield_now();
+        let ready = slot.is_ready();
+        if ready && clock::now() - before < LONG {
+            self.penalty = 0;
+        } else {
+            self.penalty = (self.penalty * 2).clamp(1, MOST);
+            self.beside = Some(self.penalty);
+        }
+        ready
     }
 
     fn spin(&mut self, slot: &Slot<Consuming>) -> bool {

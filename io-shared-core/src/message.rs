@@ -303,14 +303,17 @@ macro_rules! numbers {
                 Type::Scalar(Scalar::$scalar)
             }
 
+            #[inline]
             fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
                 start.cast()
             }
 
+            #[inline]
             fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
                 start.cast()
             }
 
+            #[inline]
             fn elements(&self) -> usize {
                 0
             }
@@ -334,14 +337,17 @@ unsafe impl<T: Message, const N: usize> Message for [T; N] {
         Type::Array { count: N, element: Box::new(T::layout()) }
     }
 
+    #[inline]
     fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
         start.cast()
     }
 
+    #[inline]
     fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
         start.cast()
     }
 
+    #[inline]
     fn elements(&self) -> usize {
         0
     }
@@ -361,14 +367,17 @@ unsafe impl<T: Message> Message for [T] {
         Type::Slice { element: Box::new(T::layout()) }
     }
 
+    #[inline]
     fn from_raw_parts(start: *const u8, elements: usize) -> *const Self {
         std::ptr::slice_from_raw_parts(start.cast(), elements)
     }
 
+    #[inline]
     fn from_raw_parts_mut(start: *mut u8, elements: usize) -> *mut Self {
         std::ptr::slice_from_raw_parts_mut(start.cast(), elements)
     }
 
+    #[inline]
     fn elements(&self) -> usize {
         self.len()
     }

@@ -118,6 +118,7 @@ pub(crate) struct Latest {
 impl Latest {
     pub(crate) const LAST_SEQUENCE: u64 = (1 << SEQUENCE_BITS) - 1;
 
+    #[inline]
     pub(crate) fn unpack(word: u64) -> Self {
         Self {
             index: (word >> (SEQUENCE_BITS + EPOCH_BITS)) as usize,
@@ -126,6 +127,7 @@ impl Latest {
         }
     }
 
+    #[inline]
     pub(crate) fn pack(self) -> u64 {
         (self.index as u64) << (SEQUENCE_BITS + EPOCH_BITS)
             | (self.epoch & ((1 << EPOCH_BITS) - 1)) << SEQUENCE_BITS
@@ -133,6 +135,7 @@ impl Latest {
     }
 
     /// Takes a word read from shared memory apart and checks its index.
+    #[inline]
     pub(crate) fn checked<W: Words>(words: &W, word: u64) -> Result<Self, Fault> {
         let latest = Self::unpack(word);
         if latest.index >= words.buffers() {

@@ -113,6 +113,7 @@ impl Region {
         &self.name
     }
 
+    #[inline]
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -201,15 +202,18 @@ impl Region {
     }
 
     /// The payload of a buffer, up to the end of its stride.
+    #[inline]
     pub(crate) fn payload(&self, buffer: usize) -> *mut u8 {
         self.in_buffer(buffer, u64::from(self.layout.payload_offset))
     }
 
     /// Bytes from [`payload`](Self::payload) to the end of the buffer.
+    #[inline]
     pub(crate) fn payload_size(&self) -> u64 {
         self.layout.stride - u64::from(self.layout.payload_offset)
     }
 
+    #[inline]
     fn in_buffer(&self, buffer: usize, offset: u64) -> *mut u8 {
         assert!(buffer < self.layout.buffers as usize, "buffer indices are checked when read");
         let start = buffer as u64 * self.layout.stride + offset;

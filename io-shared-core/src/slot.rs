@@ -96,6 +96,7 @@ impl<S> Slot<S> {
     }
 
     /// Bytes that one message may have, header fields included.
+    #[inline]
     pub fn capacity(&self) -> u64 {
         self.region.layout().capacity
     }

@@ -298,14 +298,17 @@ impl Output<'_> {
     fn access(&self) -> TokenStream {
         match self.tail() {
             None => quote! {
+                #[inline]
                 fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
                     start.cast::<Self>()
                 }
 
+                #[inline]
                 fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
                     start.cast::<Self>()
                 }
 
+                #[inline]
                 fn elements(&self) -> usize {
                     0
                 }
@@ -313,16 +316,19 @@ impl Output<'_> {
             // A pointer to a struct that ends in a slice has the slice's length, so the cast
             // changes neither the address nor the length.
             Some((Field { member, .. }, element)) => quote! {
+                #[inline]
                 fn from_raw_parts(start: *const u8, elements: usize) -> *const Self {
                     ::core::ptr::slice_from_raw_parts(start.cast::<#element>(), elements)
                         as *const Self
                 }
 
+                #[inline]
                 fn from_raw_parts_mut(start: *mut u8, elements: usize) -> *mut Self {
                     ::core::ptr::slice_from_raw_parts_mut(start.cast::<#element>(), elements)
                         as *mut Self
                 }
 
+                #[inline]
                 fn elements(&self) -> usize {
                     self.#member.len()
                 }

@@ -45,6 +45,7 @@ impl Shape {
     /// let slice = Shape { size: 0, align: 4, element: Some(4) };
     /// assert_eq!(slice.wire_len_of(usize::MAX), None);
     /// ```
+    #[inline]
     pub const fn wire_len_of(&self, elements: usize) -> Option<usize> {
         match self.lengths_of(elements) {
             Some((wire, _)) => Some(wire),
@@ -64,6 +65,7 @@ impl Shape {
     /// assert_eq!(shape.padded_len_of(1), Some(16));
     /// assert_eq!(shape.padded_len_of(2), Some(16));
     /// ```
+    #[inline]
     pub const fn padded_len_of(&self, elements: usize) -> Option<usize> {
         match self.lengths_of(elements) {
             Some((_, padded)) => Some(padded),
@@ -87,6 +89,7 @@ impl Shape {
     /// assert_eq!(shape.elements_in(15), None);
     /// assert_eq!(shape.elements_in(u64::MAX), None);
     /// ```
+    #[inline]
     pub const fn elements_in(&self, wire_len: u64) -> Option<usize> {
         if wire_len > isize::MAX as u64 {
             return None;
@@ -106,6 +109,7 @@ impl Shape {
         }
     }
 
+    #[inline]
     const fn lengths_of(&self, elements: usize) -> Option<(usize, usize)> {
         let tail = match self.element {
             None if elements > 0 => return None,

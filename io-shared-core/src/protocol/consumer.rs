@@ -59,6 +59,7 @@ impl Reader {
         Ok(Self { consumer })
     }
 
+    #[inline]
     pub(crate) fn consumer(&self) -> usize {
         self.consumer
     }
@@ -122,6 +123,7 @@ impl Reader {
         Ok((!nothing).then_some(latest))
     }
 
+    #[inline]
     fn free_entry<W: Words>(&self, words: &W) -> Result<usize, Fault> {
         // Acquire: a guard dropped in another thread has ended its reads before the entry is used
         // again, and our Release store passes that on to the producer.
@@ -157,6 +159,7 @@ impl Reader {
         })
     }
 
+    #[inline]
     fn give_up<W: Words>(&self, words: &W, entry: Option<usize>) {
         if let Some(entry) = entry {
             self.release(words, entry);
@@ -178,6 +181,7 @@ impl Reader {
     }
 
     /// Whether a get would find a value now.
+    #[inline]
     pub(crate) fn has_unseen<W: Words>(&self, words: &W) -> bool {
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
         Latest::unpack(words.latest().load(Relaxed)).sequence != last_seen

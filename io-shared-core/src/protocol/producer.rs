@@ -60,12 +60,14 @@ impl Publisher {
     }
 
     /// The sequence of the last value published.
+    #[inline]
     pub(crate) fn sequence(&self) -> u64 {
         Latest::unpack(self.word).sequence
     }
 
     /// Finds a free buffer and opens it for filling. Until it is published, or the next call, it
     /// is this producer's alone; called again without a publish, it gives the same buffer.
+    #[inline]
     pub(crate) fn loan<W: Words>(&mut self, words: &W) -> Result<usize, Fault> {
         self.check(words)?;
         if self.sequence() >= Latest::LAST_SEQUENCE {
@@ -92,22 +94,23 @@ impl Publisher {
     /// until it is published, since a consumer validates only what `latest` names; so one scan's
     /// finds serve several loans.
     fn scan<W: Words>(&mut self, words: &W) {
-        let mut taken = [false; 256];
-        taken[Latest::unpack(self.word).index] = true;
+        let mut taken = Bits::default();
+        taken.set(Latest::unpack(self.word).index as u8);
         for consumer in 0..words.consumers() {
             for hold in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
                 // writes to it.
                 let held = words.held(consumer, hold).load(Acquire);
-                taken[usize::from(held.wrapping_sub(1))] = true;
+                taken.set(held.wrapping_sub(1));
             }
         }
-        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken[usize::from(b)]));
+        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken.has(b)));
         self.finds.sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
     }
 
     /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet: [`wake`](Self::wake)
     /// comes next.
+    #[inline]
     pub(crate) fn publish<W: Words>(
         &mut self,
         words: &W,
@@ -145,6 +148,7 @@ impl Publisher {
     }
 
     /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.
+    #[inline]
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
         // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
         if (0..words.consumers()).any(|consumer| words.waiting(consumer).load(Relaxed) != 0) {
@@ -153,6 +157,10 @@ impl Publisher {
                 self.count_needless(words);
             }
             words.reached(CrashPoint::PutWoken);
+        }
+        // Now, while nobody waits for it, and not in the next loan.
+        if self.finds.is_empty() {
+            self.scan(words);
         }
     }
 
@@ -168,6 +176,7 @@ impl Publisher {
     }
 
     /// `latest` is the word this producer wrote last, or it may not write any more.
+    #[inline]
     fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
         // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
         let found = words.latest().load(Relaxed);
@@ -181,6 +190,20 @@ impl Publisher {
         } else {
             Fault::RoleLost
         }
+    }
+}
+
+/// A set of bytes.
+#[derive(Default)]
+struct Bits([u64; 4]);
+
+impl Bits {
+    fn set(&mut self, byte: u8) {
+        self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte / 64)] >> (byte % 64) & 1 != 0
     }
 }
 

@@ -60,8 +60,9 @@ impl Slot<Consuming> {
         which: Which,
         mut again: impl FnMut(&mut Self, Result<()>) -> Result<bool>,
     ) -> Result<Option<Guard<'_, T>>> {
+        let mut looked = false;
         loop {
-            let nothing = match self.try_hold::<T>(which) {
+            let nothing = match self.try_hold::<T>(which, looked) {
                 Ok(Some((hold, stamp, message))) => {
                     let consumer = self.side.0.consumer();
                     let region = &self.region;
@@ -74,13 +75,17 @@ impl Slot<Consuming> {
             if !again(self, nothing)? {
                 return Ok(None);
             }
+            looked = true;
         }
     }
 
+    /// `looked`: it was looked where the name leads when there was nothing to hold, or a slice of a
+    /// wait ago.
     #[inline]
     fn try_hold<T: Message + ?Sized>(
         &mut self,
         which: Which,
+        looked: bool,
     ) -> Result<Option<(Hold, u64, *const T)>> {
         self.check_fork()?;
         if which == Which::Current {
@@ -98,11 +103,12 @@ impl Slot<Consuming> {
         let stamp = region.stamp(hold.buffer).load(Relaxed);
         // From here on the buffer is the value's: an error gives it back.
         let message = self.message_in::<T>(hold.buffer);
-        let looked = match stamp {
+        let current = match stamp {
+            0 if looked => Ok(()),
             0 => self.look(clock::now_coarse()),
             stamp => self.look(stamp),
         };
-        match looked.and(message) {
+        match current.and(message) {
             Ok(message) => Ok(Some((hold, stamp, message))),
             Err(error) => {
                 self.side.0.release(&*self.region, hold.entry);

@@ -119,19 +119,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let Some(length) = length else {
             return Err(slot.too_large(None));
         };
-        let (stamp, now) = if slot.side.stamps {
-            let now = clock::now();
-            (now, now)
-        } else {
-            (0, clock::now_coarse())
-        };
-        slot.check_stale()?;
-        slot.look(now)?;
+        let stamp = if slot.side.stamps { clock::now() } else { 0 };
         let region = &*slot.region;
         let publisher = &mut slot.side.publisher;
         let sequence =
             publisher.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
         publisher.wake(region);
+        // Looked for last: whoever waits has the value by now.
+        slot.check_stale()?;
+        slot.look(if stamp == 0 { clock::now_coarse() } else { stamp })?;
         Ok(sequence)
     }
 }
