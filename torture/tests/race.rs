@@ -123,15 +123,19 @@ fn open_beside(
     open: impl FnOnce() -> Consumer<u64>,
 ) -> Consumer<u64> {
     let barrier = Barrier::new(2);
+    let at_once = || {
+        barrier.wait();
+        // As long as either of the two takes.
+        for _ in 0..fastrand::u32(..3_000) {
+            std::hint::spin_loop();
+        }
+    };
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            barrier.wait();
-            for _ in 0..fastrand::u32(..3_000) {
-                std::hint::spin_loop();
-            }
+            at_once();
             delete();
         });
-        barrier.wait();
+        at_once();
         open()
     })
 }
@@ -150,7 +154,6 @@ fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
         assert!(met + told.len() < 1000, "{met} met, {} told: there was no race", told.len());
     }
     told.sort();
-    println!("{met} met, {} told after {:?} to {:?}", told.len(), told[0], told[told.len() - 1]);
     told
 }
 
@@ -158,6 +161,7 @@ fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
 #[test]
 fn who_opens_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told() {
     let took = races(|name| std::fs::remove_file(name.path()).unwrap());
+    println!("{} told after {:?} to {:?}", took.len(), took[0], took[took.len() - 1]);
     // Asleep, they look when a slice ends, and not only when the next one does.
     assert!(took[took.len() / 2] < Duration::from_millis(150), "{took:?}");
     let took = races(|name| Channel::remove(name).unwrap());
