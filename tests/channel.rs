@@ -257,8 +257,15 @@ fn timeouts_are_kept_and_extreme_ones_do_not_overflow() {
         assert!(took >= Duration::from_millis(millis), "{took:?}");
         assert!(took < Duration::from_millis(millis + 100), "{took:?}");
     }
-    io_shared::producer::<u64>(&name).unwrap().put(&1).unwrap();
+    let open = || Channel::<u64>::named(&*name).open_timeout(Duration::MAX);
+    let mut producer = open().producer().unwrap();
+    producer.put(&1).unwrap();
     assert_eq!(*consumer.get_timeout(Duration::MAX).unwrap(), 1);
+    assert_eq!(producer.wait_taken(Duration::MAX).unwrap(), 1);
+    assert_eq!(producer.wait_taken(Duration::ZERO).unwrap(), 1);
+    producer.put(&2).unwrap();
+    let error = producer.wait_taken(Duration::ZERO).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
 }
 
 #[test]

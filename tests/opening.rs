@@ -171,6 +171,9 @@ fn a_region_aligned_beyond_this_machines_pages_is_refused() {
         bytes: [u8; 65536],
     }
     let name = TestName::new("wide");
+    let error = io_shared::producer::<Wide>(&name).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+    assert!(!name.path().exists());
     let schema = <[Wide]>::schema();
     let text = schema.to_json();
     // What a machine with pages of 64 KiB would have made: the layout of src/layout.rs, version 1.

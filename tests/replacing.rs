@@ -197,3 +197,31 @@ fn opening_and_removing_at_once_ends_in_no_other_error_than_not_found() {
         }
     });
 }
+
+/// The limit that SECURITY.md states.
+#[test]
+fn who_keeps_the_regions_own_lock_delays_openings_and_removals_and_no_more() {
+    let name = TestName::new("lock");
+    let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let _kept = claim(&name, 0, 1);
+    let started = Instant::now();
+    for error in
+        [io_shared::consumer::<u64>(&name).unwrap_err(), Channel::remove(&name).unwrap_err()]
+    {
+        assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}");
+    }
+    let took = started.elapsed();
+    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{took:?}");
+    producer.put(&1).unwrap();
+    assert_eq!(*consumer.get().unwrap(), 1);
+    // Whoever owns the file gets rid of both.
+    std::fs::remove_file(name.path()).unwrap();
+    eventually("the consumer notices", || {
+        consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    producer.put(&2).unwrap();
+    assert_eq!(*consumer.get().unwrap(), 2);
+}

@@ -182,7 +182,7 @@ impl Slot<Producing> {
             && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
     }
 
-    /// Looks whether the name still leads here, if it did not do so within the last 100 ms.
+    /// Looks whether the name still leads here, if it did not do so within the last 90 ms.
     ///
     /// # Errors
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].

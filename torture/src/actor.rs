@@ -16,6 +16,7 @@
 //! | `release` | drops them | `ok` |
 //! | `die-half-filled`, `abort-in-loan`, `abort-in-guard` | ends that way | - |
 //! | `panic-in-loan`, `panic-in-guard` | panics there, and catches it behind | `ok` |
+//! | `panics-abort` | from now on, a panic ends the process, as with `panic = "abort"` | `ok` |
 //! | `remove` | removes the channel | `ok` |
 //!
 //! An error is answered by its kind and text.
@@ -197,6 +198,11 @@ impl Part {
                     (Some(point), Some(passes)) => crash_point::kill_self_at(*point, passes),
                     _ => return Ok("no such point".into()),
                 }
+                ok()
+            }
+            "panics-abort" => {
+                // What that option does: the hook runs, nothing is unwound.
+                std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
             "produce" => {

@@ -258,6 +258,25 @@ fn an_abort_or_a_panic_in_a_loan_publishes_nothing_and_in_a_guard_frees_the_slot
     assert_eq!(consumer.ask("get"), "23 9");
 }
 
+// 11
+#[test]
+fn a_panic_that_aborts_publishes_nothing_and_leaves_both_roles_free() {
+    let stage = Stage::new(1);
+    let mut producer = stage.actor_after(&["panics-abort", "produce", "put"]);
+    let mut consumer = stage.actor_after(&["panics-abort", "consume"]);
+    assert_eq!(consumer.ask("panic-in-guard"), "died");
+    ends_by(&mut consumer, Signal::SIGABRT);
+    assert_eq!(stage.region().holds(), 1);
+    assert_eq!(producer.ask("panic-in-loan"), "died");
+    ends_by(&mut producer, Signal::SIGABRT);
+    assert_eq!(stage.region().sequence, 1);
+    let mut producer = stage.actor_after(&["produce"]);
+    let mut consumer = stage.actor_after(&["consume"]);
+    assert_eq!(stage.region().holds(), 0);
+    assert_eq!(producer.ask("put 10"), "11");
+    assert_eq!(consumer.ask("get"), "11 9");
+}
+
 // 13
 #[test]
 fn sequences_go_on_over_two_hundred_producers_killed_at_points_of_every_kind() {

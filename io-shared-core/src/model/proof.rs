@@ -125,6 +125,11 @@ fn the_crash_table_has_every_crash_point_and_what_covers_it() {
             .collect();
         let cited: Vec<&str> = cells[3].split(", ").map(|name| name.trim_matches('`')).collect();
         if covering.is_empty() {
+            // That the test exists is seen to by tests/docs.rs, for every page.
+            assert!(
+                cells[3].contains(".rs::"),
+                "{point:?}: not modelled, and by whom is it tested?"
+            );
             assert!(
                 cited.iter().all(|name| scenarios().all(|scenario| scenario.name != *name)),
                 "{point:?}: no scenario kills there"

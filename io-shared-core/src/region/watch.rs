@@ -5,8 +5,9 @@ use crate::clock;
 use crate::error::{ErrorKind, Result};
 
 /// How long a handle goes without looking whether its name still leads to its region, in
-/// nanoseconds.
-const LOOK_EVERY: u64 = 100_000_000;
+/// nanoseconds. Less than a wait's slice of 100 ms by what the coarse clock may be late: who slept
+/// for a slice looks when it ends, and not only when the next one does.
+const LOOK_EVERY: u64 = 90_000_000;
 
 /// What a handle knows of where its name leads.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl Watch {
         Self { looked: clock::now_coarse(), stale: false }
     }
 
-    /// Looks, unless it was looked 100 ms before `now` (nanoseconds of either monotonic clock) or
+    /// Looks, unless it was looked 90 ms before `now` (nanoseconds of either monotonic clock) or
     /// later.
     #[inline]
     pub(crate) fn look(&mut self, region: &Region, now: u64) -> Result<()> {

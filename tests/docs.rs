@@ -1,0 +1,117 @@
+//! What the docs say of tests: that they exist, and that each line of docs/FAULTS.md has one.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+
+use std::path::{Path, PathBuf};
+
+/// The lines of docs/FAULTS.md.
+const FAULTS: std::ops::RangeInclusive<usize> = 1..=69;
+/// How a cell begins that says why there is no test.
+const NOT_RUN: &str = "not run here: ";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The pages that speak of tests.
+fn pages() -> impl Iterator<Item = PathBuf> {
+    let pages = |folder| std::fs::read_dir(root().join(folder)).unwrap().flatten();
+    let paths = pages(".").chain(pages("docs")).map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+}
+
+/// What stands between backticks in a line.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// Whether `name` is run as a test by `file`: marked as one, itself or by the macro of the models,
+/// and not left out.
+fn is_test(file: &str, name: &str) -> bool {
+    let Ok(source) = std::fs::read_to_string(root().join(file)) else { return false };
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let head = format!("fn {name}(");
+    lines.iter().enumerate().any(|(number, line)| {
+        let attributes = || {
+            let above = lines[..number].iter().rev();
+            above.take_while(|line| line.starts_with("#[") || line.starts_with("//"))
+        };
+        line.starts_with(&head)
+            && attributes().any(|line| *line == "#[test]")
+            && attributes().all(|line| !line.starts_with("#[ignore"))
+    })
+}
+
+/// Why `quote` is not what it says: a test, a command of the harnesses, or a file of cases.
+fn fault_in(quote: &str) -> Option<String> {
+    if let Some((file, name)) = quote.split_once(".rs::") {
+        return (!is_test(&format!("{file}.rs"), name)).then(|| format!("no test `{quote}`"));
+    }
+    if let Some((_, command)) = quote.split_once("cargo run --release -p torture -- ") {
+        let word = format!("\"{}\"", command.split(' ').next()?);
+        return (!read("torture/src/main.rs").contains(&word))
+            .then(|| format!("no command `{quote}`"));
+    }
+    (quote.starts_with("tests/ui/") && !root().join(quote).exists())
+        .then(|| format!("no file `{quote}`"))
+}
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let (mut faults, mut named) = (Vec::new(), 0);
+    for page in pages() {
+        for line in std::fs::read_to_string(&page).unwrap().lines() {
+            named += quoted(line).filter(|quote| quote.contains(".rs::")).count();
+            let why = quoted(line).filter_map(fault_in);
+            faults.extend(why.map(|why| format!("{}: {why}", page.display())));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(named > FAULTS.count(), "only {named} tests are named");
+}
+
+#[test]
+fn every_line_of_the_faults_has_a_row_with_a_test_or_a_reason() {
+    let page = read("docs/FAULTS.md");
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').collect();
+        let number: usize = cells[0].trim().parse().ok()?;
+        assert_eq!(cells.len(), 4, "{line}");
+        Some((number, cells[3].trim().to_owned()))
+    });
+    let rows: Vec<_> = rows.collect();
+    let numbers: Vec<usize> = rows.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, FAULTS.collect::<Vec<_>>(), "each number once, in order");
+    let unfinished: Vec<_> = rows
+        .iter()
+        .filter(|(_, cell)| {
+            let has_test = quoted(cell).any(|quote| quote.contains(".rs::"));
+            let has_reason = cell.split(NOT_RUN).nth(1).is_some_and(|reason| reason.len() > 10);
+            cell.contains("TODO") || !(has_test || has_reason)
+        })
+        .map(|(number, cell)| format!("{number}: {cell}"))
+        .collect();
+    assert!(unfinished.is_empty(), "neither tested nor argued:\n{}", unfinished.join("\n"));
+}
+
+#[test]
+fn what_is_no_test_is_found_out() {
+    let here = "tests/docs.rs";
+    assert!(is_test(here, "what_is_no_test_is_found_out"));
+    assert!(!is_test(here, "what_is_no_test"));
+    assert!(!is_test(here, "is_test"));
+    assert!(!is_test("tests/no.rs", "what_is_no_test_is_found_out"));
+    for wrong in [
+        "tests/docs.rs::is_test",
+        "tests/ui/fail/no.rs",
+        "cargo run --release -p torture -- nothing --seed 1",
+    ] {
+        assert!(fault_in(wrong).is_some(), "{wrong}");
+    }
+    assert_eq!(fault_in("cargo run --release -p torture -- campaign --kills 9"), None);
+    assert_eq!(fault_in("put"), None);
+}

@@ -1,0 +1,186 @@
+//! Creating, opening and deleting one name at the same time. The numbers are those of
+//! docs/FAULTS.md.
+
+#![allow(clippy::unwrap_used)]
+
+mod child;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::io::{Read, pipe};
+use std::os::unix::fs::MetadataExt;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use child::{in_child, succeeds};
+use common::{TestName, eventually};
+use io_shared::{Channel, Consumer, ErrorKind};
+
+fn inode_of(name: &TestName) -> u64 {
+    std::fs::metadata(name.path()).unwrap().ino()
+}
+
+/// Whether this process has mapped what the name leads to.
+fn has_mapped(name: &TestName) -> bool {
+    let (maps, inode) = (std::fs::read_to_string("/proc/self/maps").unwrap(), inode_of(name));
+    // address perms offset device inode path; the path is that of the creation
+    maps.lines().any(|line| {
+        line.contains("/dev/shm/") && line.split_whitespace().nth(4) == Some(&inode.to_string())
+    })
+}
+
+// 19
+#[test]
+fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
+    let name = TestName::new("sixty-four");
+    let (at_once, go) = pipe().unwrap();
+    let mut go = Some(go);
+    let children: Vec<_> = (0..64)
+        .map(|number| {
+            in_child(|| {
+                drop(go.take()); // its copy would keep the gate shut
+                (&at_once).read_to_end(&mut Vec::new()).unwrap();
+                let channel = Channel::<u64>::named(&*name).consumers(63);
+                if number == 0 {
+                    let mut producer = channel.producer().unwrap();
+                    let all = || producer.consumers().unwrap().len() == 63;
+                    eventually("all consumers are there", all);
+                    assert!(has_mapped(&name));
+                    assert_eq!(producer.put(&42).unwrap(), 1);
+                } else {
+                    let mut consumer = channel.consumer().unwrap();
+                    let value = consumer.get_timeout(Duration::from_secs(4)).unwrap();
+                    assert_eq!((*value, value.seq()), (42, 1));
+                    assert!(has_mapped(&name));
+                }
+            })
+        })
+        .collect();
+    drop(go);
+    children.into_iter().for_each(succeeds);
+}
+
+// 21
+#[test]
+fn of_different_sizes_created_at_once_one_wins_and_who_wanted_more_is_told_both() {
+    let (mut small_won, mut large_won) = (0, 0);
+    for _ in 0..100 {
+        let name = TestName::new("sizes");
+        let barrier = Barrier::new(2);
+        let open = |capacity: u64| {
+            barrier.wait();
+            let producer = Channel::<[u8]>::named(&*name).capacity(capacity).producer();
+            barrier.wait();
+            producer.map(|producer| producer.capacity())
+        };
+        let (small, large) = std::thread::scope(|scope| {
+            let small = scope.spawn(|| open(100));
+            let large = scope.spawn(|| open(200));
+            (small.join().unwrap(), large.join().unwrap())
+        });
+        match (small, large) {
+            (Ok(100), Err(error)) => {
+                assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
+                let text = error.to_string();
+                let both = "capacity: channel has 100, this program wants at least 200";
+                assert!(text.contains(both), "{text}");
+                small_won += 1;
+            }
+            (Err(error), Ok(200)) => {
+                // To it, 200 is as good as 100.
+                assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
+                large_won += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(name.path().exists());
+    }
+    println!("{small_won} to {large_won}");
+}
+
+/// How long it took until `consumer`, opened while its name was being deleted, was told; `None` if
+/// it is in the channel that others now find.
+#[track_caller]
+fn told_after(mut consumer: Consumer<u64>, name: &TestName) -> Option<Duration> {
+    let mut producer = io_shared::producer::<u64>(name).unwrap();
+    let started = Instant::now();
+    producer.put(&7).unwrap();
+    match consumer.get_timeout(Duration::from_secs(2)) {
+        Ok(value) => {
+            assert_eq!((*value, value.seq()), (7, 1));
+            None
+        }
+        Err(error) => {
+            assert_eq!(*error.kind(), ErrorKind::Replaced, "{error}");
+            Some(started.elapsed())
+        }
+    }
+}
+
+/// Opens `name` at about the time of `delete`.
+fn open_beside(
+    delete: impl FnOnce() + Send,
+    open: impl FnOnce() -> Consumer<u64>,
+) -> Consumer<u64> {
+    let barrier = Barrier::new(2);
+    let at_once = || {
+        barrier.wait();
+        // As long as either of the two takes.
+        for _ in 0..fastrand::u32(..3_000) {
+            std::hint::spin_loop();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            at_once();
+            delete();
+        });
+        at_once();
+        open()
+    })
+}
+
+/// Rounds of an opening beside a deletion, until some were met and some told; after what times.
+fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
+    let (mut met, mut told) = (0, Vec::new());
+    while met < 10 || told.len() < 10 {
+        let name = TestName::new("deleted");
+        drop(io_shared::producer::<u64>(&name).unwrap());
+        let open = || io_shared::consumer::<u64>(&name).unwrap();
+        match told_after(open_beside(|| delete(&name), open), &name) {
+            Some(took) => told.push(took),
+            None => met += 1,
+        }
+        assert!(met + told.len() < 1000, "{met} met, {} told: there was no race", told.len());
+    }
+    told.sort();
+    told
+}
+
+// 22, 23
+#[test]
+fn who_opens_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told() {
+    let took = races(|name| std::fs::remove_file(name.path()).unwrap());
+    println!("{} told after {:?} to {:?}", took.len(), took[0], took[took.len() - 1]);
+    // Asleep, they look when a slice ends, and not only when the next one does.
+    assert!(took[took.len() / 2] < Duration::from_millis(150), "{took:?}");
+    let took = races(|name| Channel::remove(name).unwrap());
+    assert!(took[took.len() / 2] < Duration::from_millis(50), "{took:?}");
+}
+
+// 25
+#[test]
+fn who_opens_an_ephemeral_channel_as_its_last_user_leaves_is_never_left_without_a_name() {
+    let mut created = 0;
+    for _ in 0..1000 {
+        let name = TestName::new("last");
+        let open = || Channel::<u64>::named(&*name).consumers(2).ephemeral(true);
+        let last = open().producer().unwrap();
+        let before = inode_of(&name);
+        let consumer = open_beside(|| drop(last), || open().consumer().unwrap());
+        created += u32::from(inode_of(&name) != before);
+        assert_eq!(told_after(consumer, &name), None);
+    }
+    println!("{created} of 1000 times the last one was gone");
+    assert!(0 < created && created < 1000, "{created}: there was no race");
+}
