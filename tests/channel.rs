@@ -396,3 +396,30 @@ fn an_over_aligned_message_lies_aligned() {
         assert_eq!(guard.lanes[63], 0.0);
     }
 }
+
+#[test]
+fn a_private_copy_stays_as_it_was_taken_whatever_a_writer_does_to_the_buffer() {
+    use std::os::unix::fs::FileExt;
+
+    let name = TestName::new("copied");
+    let mut clouds = Channel::<Cloud>::named(&*name).capacity("1K").producer().unwrap();
+    let mut consumer = Channel::<Cloud>::named(&*name).consumer().unwrap();
+    let mut loan = clouds.loan_len(3).unwrap();
+    (loan.frame, loan.stamp_ns) = (7, 0x1122_3344_5566_7788);
+    loan.points.fill(point(3.0));
+    loan.put().unwrap();
+
+    let copy = consumer.get_copied().unwrap();
+    // A writer that keeps to nothing: it overwrites the value wherever it lies.
+    let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
+    let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let stamp = 0x1122_3344_5566_7788_u64.to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == stamp).unwrap();
+    file.write_all_at(&[0xff; 40], at as u64).unwrap();
+
+    assert_eq!((copy.seq(), copy.frame, copy.stamp_ns), (1, 7, 0x1122_3344_5566_7788));
+    assert_eq!(copy.points, [point(3.0); 3]);
+    let guard = consumer.latest().unwrap().unwrap(); // nothing was held meanwhile
+    assert_eq!(guard.stamp_ns, u64::MAX, "the writer did reach the buffer");
+}

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use io_shared_core::slot::{Consuming, Guard, Slot, Which};
+use io_shared_core::slot::{Consuming, Copied, Guard, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
@@ -67,6 +67,29 @@ impl<T: Message + ?Sized> Consumer<T> {
     #[inline]
     pub fn get(&mut self) -> Result<Guard<'_, T>> {
         self.get_until(u64::MAX, Duration::MAX)
+    }
+
+    /// As [`get`](Self::get), but a private copy, for readers that do not trust the writer: whatever
+    /// that does to the buffer later, the copy stays as it was taken. (A writer that breaks the
+    /// protocol can still have torn it; SECURITY.md.)
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get), and [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-get-copied-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// let value = speed.get_copied()?; // nothing is held
+    /// assert_eq!((*value, value.seq()), (13.9, 1));
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn get_copied(&mut self) -> Result<Copied<T>> {
+        self.get()?.copied()
     }
 
     /// As [`get`](Self::get), for at most `timeout`; 0 tries once.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::{Observing, Slot};
 use crate::clock;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::place::Place;
-use crate::protocol;
+use crate::protocol::{self, Hold};
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value.
@@ -97,10 +97,7 @@ impl Slot<Observing> {
         self.check_stale()?;
         self.look(clock::now_coarse())?;
         let region = &*self.region;
-        if T::SHAPE.align > align_of::<Line>() {
-            let what = "a copy of a message that is aligned to more than 64".to_owned();
-            return Err(region.error(ErrorKind::Unsupported { what }));
-        }
+        check_alignment::<T>(region)?;
         let copied = protocol::watch(region, |buffer, length| {
             let elements = T::SHAPE.elements_in(length).filter(|_| length <= self.capacity())?;
             let padded = T::SHAPE.padded_len_of(elements)?;
@@ -113,6 +110,34 @@ impl Slot<Observing> {
         let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
         Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
     }
+}
+
+impl<T: Message + ?Sized> Copied<T> {
+    /// Copies the value in a held buffer, which has been found to have `elements`.
+    pub(super) fn of_held(
+        region: &Region,
+        hold: &Hold,
+        stamp: u64,
+        elements: usize,
+    ) -> Result<Self> {
+        check_alignment::<T>(region)?;
+        let lengths = T::SHAPE.wire_len_of(elements).zip(T::SHAPE.padded_len_of(elements));
+        let Some((length, padded)) = lengths.filter(|&(_, p)| p as u64 <= region.payload_size())
+        else {
+            return Err(Error::corrupt(region.name(), "a value is longer than its buffer"));
+        };
+        let lines = copy_lines(region, hold.buffer, length as u64, padded);
+        let stamp = if region.is_of_this_boot(hold.sequence) { stamp } else { 0 };
+        Ok(Self { seq: hold.sequence, stamp, lines, elements, message: PhantomData })
+    }
+}
+
+fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
+    if T::SHAPE.align <= align_of::<Line>() {
+        return Ok(());
+    }
+    let what = "a copy of a message that is aligned to more than 64".to_owned();
+    Err(region.error(ErrorKind::Unsupported { what }))
 }
 
 /// Copies `length` bytes of a payload that its producer may be writing.

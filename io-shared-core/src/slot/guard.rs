@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::{Consuming, Slot};
+use super::{Consuming, Copied, Slot};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -179,6 +179,31 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Drop for Holding<R, T> {
 }
 
 impl<T: Message + ?Sized> Guard<'_, T> {
+    /// A private copy of the value, taken word by word without a reference to shared memory: what a
+    /// writer that breaks the protocol does to the buffer may tear the copy, but does not change it
+    /// afterwards.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-copied-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?;
+    /// let copy = speed.get()?.copied()?;
+    /// assert_eq!((*copy, copy.seq()), (13.9, 1));
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn copied(&self) -> Result<Copied<T>> {
+        let Holding { region, hold, stamp, .. } = &self.holding;
+        // The number of elements is the guard's own: nothing in shared memory is looked at for it.
+        Copied::of_held(region, hold, *stamp, self.holding.get().elements())
+    }
+
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
     ///
     /// # Examples
