@@ -119,15 +119,20 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let Some(length) = length else {
             return Err(slot.too_large(None));
         };
+        slot.check_stale()?;
         let stamp = if slot.side.stamps { clock::now() } else { 0 };
+        if stamp != 0 {
+            slot.look(stamp)?;
+        }
         let region = &*slot.region;
         let publisher = &mut slot.side.publisher;
         let sequence =
             publisher.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
         publisher.wake(region);
-        // Looked for last: whoever waits has the value by now.
-        slot.check_stale()?;
-        slot.look(if stamp == 0 { clock::now_coarse() } else { stamp })?;
+        if stamp == 0 {
+            // The clock is read for this alone, so only when nobody waits for the value any more.
+            slot.look(clock::now_coarse())?;
+        }
         Ok(sequence)
     }
 }
