@@ -10,7 +10,7 @@ mod rest;
 mod strike;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
@@ -91,6 +91,10 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
     Ok(campaign.report.clone())
 }
 
+fn read_region(name: &str) -> Result<RegionFile, String> {
+    RegionFile::read(&machine::path_of(name)).map_err(|error| format!("{name}: {error}"))
+}
+
 struct Campaign {
     random: Rng,
     quarters: Quarters,
@@ -99,6 +103,7 @@ struct Campaign {
     report: Report,
     /// Of the first and the second channel.
     inodes: [u64; 2],
+    lock_inodes: [u64; 2],
     rest_at: u64,
     /// Keeps the page's descriptor open, by which children find it.
     _page_file: File,
@@ -138,6 +143,7 @@ impl Campaign {
             history: History::default(),
             report,
             inodes: [0; 2],
+            lock_inodes: [0; 2],
             rest_at: REST_EVERY,
             _page_file: page_file,
             _sweeper: Sweeper(prefix),
@@ -157,13 +163,12 @@ impl Campaign {
         self.report.failures.push(what.into());
     }
 
-    fn path(&self, channel: usize) -> PathBuf {
-        machine::path_of(&self.quarters.names.of(channel))
+    fn region(&self, channel: usize) -> Result<RegionFile, String> {
+        read_region(&self.quarters.names.of(channel))
     }
 
-    fn region(&self, channel: usize) -> Result<RegionFile, String> {
-        let path = self.path(channel);
-        RegionFile::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    fn lock(&self, lock: usize) -> Result<RegionFile, String> {
+        read_region(&self.quarters.names.of_lock(lock))
     }
 
     /// The latest value's sequence; 0 while there is no such channel.
@@ -179,6 +184,7 @@ impl Campaign {
             campaign.crew.iter().all(|member| member.goal.is_none())
         })?;
         self.inodes = [self.region(0)?.inode, self.region(1)?.inode];
+        self.lock_inodes = [self.lock(0)?.inode, self.lock(1)?.inode];
         Ok(())
     }
 
@@ -259,6 +265,7 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.continue_at.is_some_and(|at| at <= now) {
             member.continue_at = None;
+            self.report.confirmed_stops += u64::from(member.has_stopped());
             member.signal(Signal::SIGCONT);
             self.history.continued(member.role);
             member.progress.1 = now;
@@ -281,11 +288,12 @@ impl Campaign {
             self.report.longest_restart = self.report.longest_restart.max(took);
         } else if took > IN_STEP && (producer_is_there || member.role == Role::Producer) {
             let (role, had, point) = (member.role, member.has_had(), member.point());
+            let rounds = member.lane.rounds.load(Relaxed);
             member.goal = None;
             self.fail(format!(
-                "{role:?} is not in step after 1 s: it has had {had} instead of {}, last at \
-                 {point:?}",
-                goal.had
+                "{role:?} is not in step after 1 s: it has had {had} instead of {}, in rounds {} \
+                 instead of {}, last at {point:?}",
+                goal.had, rounds, goal.rounds
             ));
         }
     }
@@ -295,7 +303,15 @@ impl Campaign {
         match lane.events(events_read) {
             Ok(events) => {
                 for event in events {
-                    let judged = checks::judge(&event, role, &self.history, &mut self.report);
+                    let judged = if role.is_locker() {
+                        let others = self.crew.iter().filter(|other| other.role.is_locker());
+                        let others = others.filter(|other| other.role != role);
+                        let delayed = others.map(Member::delayed).sum();
+                        let report = &mut self.report;
+                        checks::judge_lock(&event, role, &self.history, delayed, report)
+                    } else {
+                        checks::judge(&event, role, &self.history, &mut self.report)
+                    };
                     if let Err(wrong) = judged {
                         self.fail(format!("{role:?}: {wrong}"));
                     }
@@ -306,6 +322,16 @@ impl Campaign {
         Ok(())
     }
 
+    /// Nothing is in shared memory but what the crew uses.
+    fn check_objects(&mut self) {
+        let known = self.quarters.names.all();
+        for name in machine::objects(&self.quarters.names.0) {
+            if !known.contains(&format!("/{name}")) {
+                self.fail(format!("{name} was left in shared memory"));
+            }
+        }
+    }
+
     fn end(&mut self) {
         let values = |roles: &[Role], campaign: &Self| {
             let lanes = roles.iter().map(|role| campaign.quarters.page.lane(*role));
@@ -314,9 +340,18 @@ impl Campaign {
         let put = self.latest(0) + self.latest(1);
         self.report.values = [put, values(&Role::CONSUMERS, self), values(&[Role::Observer], self)];
         for member in &self.crew {
-            self.report.timeouts += member.lane.timeouts.load(Relaxed);
+            let timeouts = member.lane.timeouts.load(Relaxed);
             self.report.busy += member.lane.busy.load(Relaxed);
             let longest = member.lane.longest.load(Relaxed);
+            if member.role.is_locker() {
+                self.report.lock_timeouts += timeouts;
+                let counts = [&member.lane.values, &member.lane.reads, &member.lane.repairs];
+                for (all, count) in self.report.records.iter_mut().zip(counts) {
+                    *all += count.load(Relaxed);
+                }
+                continue;
+            }
+            self.report.timeouts += timeouts;
             let all = match member.role {
                 Role::Producer => &mut self.report.longest_put,
                 _ => &mut self.report.longest_wait,
@@ -324,13 +359,6 @@ impl Campaign {
             *all = longest.max(*all);
         }
         self.crew.clear();
-        let expected: Vec<_> = (0..2).map(|channel| self.path(channel)).collect();
-        let churned = self.path(2);
-        for name in machine::objects(&self.quarters.names.0) {
-            let path = Path::new(machine::SHARED_MEMORY).join(&name);
-            if path != churned && !expected.contains(&path) {
-                self.fail(format!("{name} was left in shared memory"));
-            }
-        }
+        self.check_objects();
     }
 }

@@ -13,6 +13,17 @@ const KEPT: u64 = 10_000_000_000;
 pub(crate) struct History {
     stops: Vec<Stop>,
     producers: Vec<Life>,
+    lockers: Vec<LockerDeath>,
+}
+
+/// A death in a call of a lock, or with its guard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LockerDeath {
+    pub(crate) role: Role,
+    pub(crate) lock: u64,
+    /// When the signal was sent, and when its process was gone.
+    pub(crate) killed: u64,
+    pub(crate) at: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +94,22 @@ impl History {
         if let Some(life) = self.producers.last_mut() {
             life.died = Some(death);
         }
+    }
+
+    pub(crate) fn locker_died(&mut self, death: LockerDeath) {
+        self.lockers.push(death);
+        self.lockers.retain(|old| old.at + KEPT > death.at);
+    }
+
+    /// Who may have died with `lock` between `from` and `to`.
+    pub(crate) fn deaths_at(
+        &self,
+        lock: u64,
+        from: u64,
+        to: u64,
+    ) -> impl Iterator<Item = &LockerDeath> {
+        let lockers = self.lockers.iter();
+        lockers.filter(move |death| death.lock == lock && death.at >= from && death.killed <= to)
     }
 
     /// How much of `from..to` the role was stopped for.

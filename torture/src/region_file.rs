@@ -10,7 +10,10 @@ const LATEST: u64 = 0x80;
 const CONTROL: u64 = 0x100;
 const CONSUMERS: usize = 68;
 const HOLDS: usize = 72;
+const PRODUCER_OFFSET: usize = 88;
 const CONSUMERS_OFFSET: usize = 92;
+/// In the producer's block of a lock's region.
+const DIRTY: u64 = 40;
 
 /// What the shared words said when they were read. Not a consistent cut while others run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +22,18 @@ pub struct RegionFile {
     pub inode: u64,
     /// The sequence of the latest value.
     pub sequence: u64,
+    /// Of a lock: the slot that has it, plus one; 0: free.
+    pub owner: u64,
+    /// Of a lock: whether its content is said to be half-written.
+    pub dirty: bool,
     /// Raised by each producer.
     pub epoch: u64,
     /// Whether the region was removed.
     pub retired: bool,
     /// For each consumer slot, whether it is flagged as asleep.
     pub waiting: Vec<bool>,
-    /// For each consumer slot, its held entries: 0, or the buffer plus one.
+    /// For each consumer slot, its held entries: 0, or the buffer plus one. Of a lock: whether it
+    /// reads.
     pub held: Vec<Vec<u8>>,
 }
 
@@ -49,6 +57,8 @@ impl RegionFile {
         let mut latest = [0; 8];
         file.read_exact_at(&mut latest, LATEST)?;
         let latest = u64::from_le_bytes(latest);
+        let mut dirty = [0];
+        file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
         let mut control = vec![0; 1 + consumers as usize];
         file.read_exact_at(&mut control, CONTROL)?;
         let held = (0..consumers).map(|slot| {
@@ -59,6 +69,8 @@ impl RegionFile {
         Ok(Self {
             inode: file.metadata()?.ino(),
             sequence: latest & ((1 << 52) - 1),
+            owner: latest & ((1 << 10) - 1),
+            dirty: dirty != [0],
             epoch: latest >> 52 & 15,
             retired: control.first() != Some(&0),
             waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),

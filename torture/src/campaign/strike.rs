@@ -1,5 +1,6 @@
 //! Killing and stopping: whom, when, and what is checked at once.
 
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_core::clock;
@@ -8,12 +9,13 @@ use nix::sys::signal::Signal;
 
 use super::{AIMED, Campaign};
 use crate::checks;
-use crate::history::Death;
+use crate::history::{Death, LockerDeath};
 use crate::machine;
+use crate::page::HAS;
 use crate::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS,
+    BURIES, CONSUMER_STARTS, CREATES, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS, PRODUCER_STARTS,
+    PUTS, REMOVES, Role, SLEEPS,
 };
-use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// Spins of a producer that is to bury somebody: it needs many puts to get there.
 const BURIER: u32 = 2000;
@@ -47,6 +49,14 @@ impl Campaign {
             self.aim_at_start(member, target)
         } else if BURIES.contains(&target) {
             self.aim_at_burial(target)
+        } else if LOCKER_STARTS.contains(&target) {
+            let member = self.some_locker();
+            self.aim_at_start(member, target)
+        } else if LOCKS.contains(&target) {
+            let member = self.some_locker();
+            self.aim_at_lingerer(member, target)
+        } else if LOCK_BURIES.contains(&target) {
+            self.aim_at_lock_burial(target)
         } else if PUTS.contains(&target) {
             self.aim_at_lingerer(producer, target)
         } else if GETS.contains(&target) || SLEEPS.contains(&target) {
@@ -62,8 +72,18 @@ impl Campaign {
         self.random.choice(Role::CONSUMERS).map_or(0, |role| role as usize)
     }
 
+    fn some_locker(&mut self) -> usize {
+        self.random.choice(Role::LOCKERS).map_or(0, |role| role as usize)
+    }
+
     /// As [`aim_at`](Self::aim_at), of a child that stays long enough at each point to be seen.
     fn aim_at_lingerer(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
+        self.have_linger(member)?;
+        self.aim_at(member, target, Duration::from_millis(20))
+    }
+
+    /// Has a child linger as long as one that is aimed at, starting it anew if need be.
+    fn have_linger(&mut self, member: usize) -> Result<(), String> {
         if self.crew[member].linger < AIMED {
             self.kill(member)?;
             self.start_lingering(member, AIMED)?;
@@ -72,7 +92,7 @@ impl Campaign {
                 self.attend_for(Duration::from_micros(300))?;
             }
         }
-        self.aim_at(member, target, Duration::from_millis(20))
+        Ok(())
     }
 
     /// Kills the member as soon as it is seen at `target`, or when `patience` ends.
@@ -82,15 +102,28 @@ impl Campaign {
         target: CrashPoint,
         patience: Duration,
     ) -> Result<(), String> {
+        self.aim_at_one_of(&[member], target, patience)
+    }
+
+    /// Kills the first of the members that is seen at `target`, or the first when `patience` ends.
+    fn aim_at_one_of(
+        &mut self,
+        members: &[usize],
+        target: CrashPoint,
+        patience: Duration,
+    ) -> Result<(), String> {
         let until = clock::deadline(patience);
-        while self.crew[member].point() != Some(target) {
+        let member = loop {
+            let seen = members.iter().find(|member| self.crew[**member].point() == Some(target));
             let now = clock::now();
-            if now >= until {
-                break;
+            if let (Some(member), _) | (None, Some(member)) =
+                (seen, members.first().filter(|_| now >= until))
+            {
+                break *member;
             }
             // Somebody stopped for long may have what others wait for no longer than 20 ms.
             (0..self.crew.len()).for_each(|i| self.continue_if_due(i, now));
-        }
+        };
         self.kill(member)
     }
 
@@ -116,13 +149,43 @@ impl Campaign {
         self.aim_at(producer, target, Duration::from_millis(60))
     }
 
+    /// Leaves a locker dead with a lock to the others, and kills one of them when it clears up.
+    fn aim_at_lock_burial(&mut self, target: CrashPoint) -> Result<(), String> {
+        let mut lockers = Role::LOCKERS.map(|role| role as usize);
+        self.random.shuffle(&mut lockers);
+        let [victim, buriers @ ..] = lockers;
+        for burier in buriers {
+            self.have_linger(burier)?;
+        }
+        let dies_at = match target {
+            CrashPoint::ReaderBuryWon => CrashPoint::ReaderReads,
+            _ => CrashPoint::WriterAlone,
+        };
+        self.aim_at(victim, dies_at, Duration::from_millis(20))?;
+        self.crew[victim].restart_at = clock::now() + 70_000_000;
+        self.aim_at_one_of(&buriers, target, Duration::from_millis(30))
+    }
+
     /// Kills the member, counts where it died, and checks what can be checked at once.
     pub(super) fn kill(&mut self, member: usize) -> Result<(), String> {
         if !self.crew[member].is_up() {
             return Ok(());
         }
-        self.crew[member].signal(Signal::SIGKILL);
-        self.mourn(member)
+        let locks = self.crew[member].role.is_locker();
+        if locks {
+            self.locker_deaths(); // one begins
+        }
+        self.crew[member].kill();
+        self.mourn(member)?;
+        if locks {
+            self.locker_deaths(); // and ends
+        }
+        Ok(())
+    }
+
+    /// Counts that deaths of lockers begin, or have ended: before the first and after the last.
+    pub(super) fn locker_deaths(&self) {
+        self.quarters.page.locker_deaths.fetch_add(1, Release);
     }
 
     /// What is to be done after a SIGKILL.
@@ -151,6 +214,17 @@ impl Campaign {
                 self.history.producer_died(Death { at: clock::now(), point, putting });
             }
             Role::Churner => self.check_churned(point),
+            _ if role.is_locker() => {
+                let at = clock::now();
+                if let Some(lock) = lane.at_lock.load(Acquire).checked_sub(1) {
+                    let killed = self.crew[member].killed;
+                    self.history.locker_died(LockerDeath { role, lock, killed, at });
+                }
+                for left in &lane.left_lock {
+                    let _ = left.compare_exchange(HAS, at, Release, Acquire);
+                }
+                lane.at_lock.store(0, Release);
+            }
             _ if role.is_consumer() => {
                 let had = lane.had[0].load(Acquire);
                 // Between these two it may have had a value without having noted it, and so may an
@@ -190,6 +264,14 @@ impl Campaign {
                 self.fail(wrong);
             }
         }
+        for lock in 0..2 {
+            let inode = self.lock_inodes[lock];
+            let checked =
+                self.lock(lock).and_then(|region| checks::region_in_use(&region, inode, 0));
+            if let Err(wrong) = checked {
+                self.fail(wrong);
+            }
+        }
     }
 
     /// A creator or remover that died leaves the whole or nothing.
@@ -207,25 +289,31 @@ impl Campaign {
                 path.exists()
             ));
         }
-        let known = [0, 1, 2].map(|channel| self.quarters.names.of(channel));
-        for name in machine::objects(&self.quarters.names.0) {
-            if !known.contains(&format!("/{name}")) {
-                self.fail(format!("the churner died at {point:?} and left {name}"));
-            }
-        }
+        self.check_objects();
     }
 
-    /// Stops somebody for a few milliseconds.
+    /// Stops somebody for a few milliseconds; or a locker for longer, as soon as it has a lock, so
+    /// that others run out of time.
     pub(super) fn stop_somebody(&mut self) {
         let free = |i: &usize| self.crew[*i].is_up() && self.crew[*i].continue_at.is_none();
         let up: Vec<usize> = (0..self.crew.len()).filter(free).collect();
         let Some(&member) = self.random.choice(&up) else {
             return;
         };
-        let pause = self.random.u64(500_000..6_000_000);
+        let lane = self.crew[member].lane;
+        let has = || lane.left_lock.iter().any(|left| left.load(Acquire) == HAS);
+        let mut pause = self.random.u64(500_000..6_000_000);
+        if self.crew[member].role.is_locker() {
+            let until = clock::deadline(Duration::from_millis(5));
+            while !has() && clock::now() < until {}
+        }
         self.history.stopped(self.crew[member].role);
         self.crew[member].signal(Signal::SIGSTOP);
-        self.crew[member].continue_at = Some(clock::now() + pause);
         self.report.stops += 1;
+        if has() {
+            self.report.stopped_holders += 1;
+            pause = self.random.u64(5_000_000..60_000_000);
+        }
+        self.crew[member].continue_at = Some(clock::now() + pause);
     }
 }
