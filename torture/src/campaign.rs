@@ -37,6 +37,8 @@ const HANG: u64 = 2_000_000_000;
 const IN_STEP: u64 = 1_000_000_000;
 /// Kills between two checks at rest.
 const REST_EVERY: u64 = 50;
+/// Checks at rest between two words of progress.
+const TELL_EVERY: u64 = 40;
 /// A campaign that fails so often needs no more proof.
 const ENOUGH: usize = 10;
 /// Spins at each crash point; one of these for each child.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub kills: u64,
     /// What the parent's choices follow from.
     pub seed: u64,
+    /// Told now and then how far it is.
+    pub progress: fn(&Report),
 }
 
 /// Runs a campaign. Leaves nothing in /dev/shm, however it ends, unless it is itself killed; what
@@ -69,7 +73,7 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
     let mut campaign = Campaign::new(settings)?;
     campaign.start_everybody()?;
     while campaign.goes_on(settings.kills) {
-        let patience = campaign.random.u64(0..8_000);
+        let patience = campaign.random.u64(0..4_000);
         campaign.attend_for(Duration::from_micros(patience))?;
         if campaign.random.u8(0..10) == 0 {
             campaign.stop_somebody();
@@ -79,6 +83,10 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
         if campaign.report.kills >= campaign.rest_at {
             campaign.rest_at = campaign.report.kills + REST_EVERY;
             campaign.rest()?;
+            if campaign.report.rests.is_multiple_of(TELL_EVERY) {
+                campaign.report.took = began.elapsed();
+                (settings.progress)(&campaign.report);
+            }
         }
     }
     if INTERRUPTED.load(Relaxed) {
@@ -189,7 +197,11 @@ impl Campaign {
     }
 
     fn start(&mut self, member: usize) -> Result<(), String> {
-        let linger = *self.random.choice(&LINGERS).unwrap_or(&0);
+        let mut linger = *self.random.choice(&LINGERS).unwrap_or(&0);
+        // To see one of them at a burial, all must linger: then they need no second start.
+        if self.crew[member].role.is_locker() && self.random.bool() {
+            linger = AIMED;
+        }
         self.start_lingering(member, linger)
     }
 
@@ -285,6 +297,7 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.reaches(goal) {
             member.goal = None;
+            self.report.restarts += 1;
             self.report.longest_restart = self.report.longest_restart.max(took);
         } else if took > IN_STEP && (producer_is_there || member.role == Role::Producer) {
             let (role, had, point) = (member.role, member.has_had(), member.point());

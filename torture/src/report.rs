@@ -34,6 +34,8 @@ pub struct Report {
     pub longest_wait: u64,
     /// The longest put, likewise.
     pub longest_put: u64,
+    /// Children that came into step after their start.
+    pub restarts: u64,
     /// The longest from a restart to the first success, in nanoseconds.
     pub longest_restart: u64,
     /// Late finds: unexplained, after a death between publish and wake, while one of the two was
@@ -107,8 +109,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
-            self.rests, self.massacres, self.timeouts, self.busy
+            "restarts: {}; checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
+            self.restarts, self.rests, self.massacres, self.timeouts, self.busy
         )?;
         writeln!(
             f,
@@ -131,6 +133,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "seed {}; {:.1} s", self.seed, self.took.as_secs_f64())?;
         write!(f, "{} kills, {} failed", self.kills, self.failures.len())?;
+        let points = self.histogram().count();
+        let hit = points - self.never_hit().len();
+        write!(f, ", {hit} of {points} crash points hit")?;
         if self.failures.is_empty() && self.kills > 0 {
             let bound = 300.0 / self.kills as f64;
             write!(f, ": fewer than {bound:.3} % of kills fail (3/n, at 95 %)")?;

@@ -18,7 +18,7 @@ use crate::roles::{
 };
 
 /// Spins of a producer that is to bury somebody: it needs many puts to get there.
-const BURIER: u32 = 2000;
+const BURIER: u32 = 4000;
 
 impl Campaign {
     /// Kills somebody.
@@ -153,10 +153,10 @@ impl Campaign {
     fn aim_at_lock_burial(&mut self, target: CrashPoint) -> Result<(), String> {
         let mut lockers = Role::LOCKERS.map(|role| role as usize);
         self.random.shuffle(&mut lockers);
-        let [victim, buriers @ ..] = lockers;
-        for burier in buriers {
-            self.have_linger(burier)?;
+        for locker in lockers {
+            self.have_linger(locker)?;
         }
+        let [victim, buriers @ ..] = lockers;
         let dies_at = match target {
             CrashPoint::ReaderBuryWon => CrashPoint::ReaderReads,
             _ => CrashPoint::WriterAlone,
@@ -310,6 +310,7 @@ impl Campaign {
         self.history.stopped(self.crew[member].role);
         self.crew[member].signal(Signal::SIGSTOP);
         self.report.stops += 1;
+        // It may have given the lock back before the signal came: then it is asleep for longer.
         if has() {
             self.report.stopped_holders += 1;
             pause = self.random.u64(5_000_000..60_000_000);
