@@ -1,10 +1,10 @@
 //! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
 //! FAULTS.md after each.
 //!
-//! Half of the kills come at a random instant. The other half are aimed: the parent watches the
-//! word in which a child writes down where it is, and strikes as soon as it names the wanted crash
-//! point. By the time the signal arrives the child may have moved on; what is counted is where it
-//! died.
+//! Half of the kills come at a random instant. The other half are aimed: the parent has the child
+//! stay for a moment at the wanted crash point, watches the word in which it writes down where it
+//! is, and strikes when it is there. By the time the signal arrives it may have moved on; what is
+//! counted is where it died.
 
 mod rest;
 mod strike;
@@ -43,8 +43,6 @@ const TELL_EVERY: u64 = 40;
 const ENOUGH: usize = 10;
 /// Spins at each crash point; one of these for each child.
 const LINGERS: [u32; 4] = [0, 30, 300, 2000];
-/// Spins of a child that is aimed at: a fifth of a millisecond, to be seen and struck there.
-const AIMED: u32 = 8000;
 
 /// Set by whoever wants every campaign of this process to end early.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -197,15 +195,7 @@ impl Campaign {
     }
 
     fn start(&mut self, member: usize) -> Result<(), String> {
-        let mut linger = *self.random.choice(&LINGERS).unwrap_or(&0);
-        // To see one of them at a burial, all must linger: then they need no second start.
-        if self.crew[member].role.is_locker() && self.random.bool() {
-            linger = AIMED;
-        }
-        self.start_lingering(member, linger)
-    }
-
-    fn start_lingering(&mut self, member: usize, linger: u32) -> Result<(), String> {
+        let linger = *self.random.choice(&LINGERS).unwrap_or(&0);
         let latest = self.latest(self.crew[member].role.channel());
         if self.crew[member].role == Role::Producer {
             self.history.producer_spawned();

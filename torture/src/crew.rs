@@ -21,8 +21,6 @@ pub(crate) struct Member {
     pub(crate) lane: &'static Lane,
     child: Option<Child>,
     pub(crate) spawned: u64,
-    /// Spins at each crash point, of the present child.
-    pub(crate) linger: u32,
     /// When to start it again.
     pub(crate) restart_at: u64,
     /// When a stopped child goes on.
@@ -61,7 +59,6 @@ impl Member {
             lane: page.lane(role),
             child: None,
             spawned: 0,
-            linger: 0,
             restart_at: 0,
             continue_at: None,
             killed: 0,
@@ -117,7 +114,6 @@ impl Member {
         };
         self.spawned = clock::now();
         self.progress = (self.lane.rounds.load(Relaxed), self.spawned);
-        self.linger = linger;
         let child = orders.command(&quarters.program).spawn();
         self.child =
             Some(child.map_err(|error| format!("{:?} could not be started: {error}", self.role))?);

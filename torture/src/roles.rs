@@ -188,6 +188,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     };
     let lane = page.lane(role);
     crash_point::record(&lane.point, linger);
+    crash_point::stay_at(&lane.aim);
     let mut duty = Duty {
         role,
         page,

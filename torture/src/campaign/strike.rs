@@ -7,7 +7,7 @@ use io_shared_core::clock;
 use io_shared_core::crash_point::CrashPoint;
 use nix::sys::signal::Signal;
 
-use super::{AIMED, Campaign};
+use super::Campaign;
 use crate::checks;
 use crate::history::{Death, LockerDeath};
 use crate::machine;
@@ -17,8 +17,12 @@ use crate::roles::{
     PUTS, REMOVES, Role, SLEEPS,
 };
 
-/// Spins of a producer that is to bury somebody: it needs many puts to get there.
-const BURIER: u32 = 4000;
+/// How long a child that is aimed at may take to come there.
+const AIMING: Duration = Duration::from_millis(20);
+/// What is added where it must first be started.
+const START: Duration = Duration::from_millis(20);
+/// Between two looks at where it is.
+const LOOK: Duration = Duration::from_micros(50);
 
 impl Campaign {
     /// Kills somebody.
@@ -54,17 +58,17 @@ impl Campaign {
             self.aim_at_start(member, target)
         } else if LOCKS.contains(&target) {
             let member = self.some_locker();
-            self.aim_at_lingerer(member, target)
+            self.aim_at(member, target, AIMING)
         } else if LOCK_BURIES.contains(&target) {
             self.aim_at_lock_burial(target)
         } else if PUTS.contains(&target) {
-            self.aim_at_lingerer(producer, target)
+            self.aim_at(producer, target, AIMING)
         } else if GETS.contains(&target) || SLEEPS.contains(&target) {
             let member = self.some_consumer();
-            self.aim_at_lingerer(member, target)
+            self.aim_at(member, target, AIMING)
         } else {
             debug_assert!(CREATES.contains(&target) || REMOVES.contains(&target));
-            self.aim_at_lingerer(Role::Churner as usize, target)
+            self.aim_at(Role::Churner as usize, target, AIMING)
         }
     }
 
@@ -74,25 +78,6 @@ impl Campaign {
 
     fn some_locker(&mut self) -> usize {
         self.random.choice(Role::LOCKERS).map_or(0, |role| role as usize)
-    }
-
-    /// As [`aim_at`](Self::aim_at), of a child that stays long enough at each point to be seen.
-    fn aim_at_lingerer(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
-        self.have_linger(member)?;
-        self.aim_at(member, target, Duration::from_millis(20))
-    }
-
-    /// Has a child linger as long as one that is aimed at, starting it anew if need be.
-    fn have_linger(&mut self, member: usize) -> Result<(), String> {
-        if self.crew[member].linger < AIMED {
-            self.kill(member)?;
-            self.start_lingering(member, AIMED)?;
-            let until = clock::deadline(Duration::from_millis(40));
-            while !self.crew[member].has_opened() && clock::now() < until {
-                self.attend_for(Duration::from_micros(300))?;
-            }
-        }
-        Ok(())
     }
 
     /// Kills the member as soon as it is seen at `target`, or when `patience` ends.
@@ -106,35 +91,49 @@ impl Campaign {
     }
 
     /// Kills the first of the members that is seen at `target`, or the first when `patience` ends.
+    /// Who is down is started before.
     fn aim_at_one_of(
         &mut self,
         members: &[usize],
         target: CrashPoint,
         patience: Duration,
     ) -> Result<(), String> {
-        let until = clock::deadline(patience);
-        let member = loop {
-            let seen = members.iter().find(|member| self.crew[**member].point() == Some(target));
-            let now = clock::now();
-            if let (Some(member), _) | (None, Some(member)) =
-                (seen, members.first().filter(|_| now >= until))
-            {
-                break *member;
+        let stay_at = |campaign: &Self, point: u32| {
+            members.iter().for_each(|i| campaign.crew[*i].lane.aim.store(point, Release));
+        };
+        stay_at(self, target as u32 + 1);
+        let mut until = clock::deadline(patience);
+        for &member in members {
+            if !self.crew[member].is_up() {
+                self.start(member)?;
+                until = clock::deadline(patience + START);
             }
+        }
+        let seen = loop {
+            let seen = members.iter().find(|i| self.crew[**i].point() == Some(target));
+            let now = clock::now();
+            if seen.is_some() || now >= until {
+                break seen;
+            }
+            std::thread::sleep(LOOK);
             // Somebody stopped for long may have what others wait for no longer than 20 ms.
             (0..self.crew.len()).for_each(|i| self.continue_if_due(i, now));
         };
-        self.kill(member)
+        let killed = match seen.or(members.first()) {
+            Some(member) => self.kill(*member),
+            None => Ok(()),
+        };
+        stay_at(self, 0);
+        killed
     }
 
     /// Starts the member anew and kills it at a point of its start.
     fn aim_at_start(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
         self.kill(member)?;
-        self.start_lingering(member, AIMED)?;
-        self.aim_at(member, target, Duration::from_millis(40))
+        self.aim_at(member, target, AIMING)
     }
 
-    /// Leaves a dead sleeper to a producer that lingers, and kills it when it clears up.
+    /// Leaves a dead sleeper to the producer, and kills it when it clears up.
     fn aim_at_burial(&mut self, target: CrashPoint) -> Result<(), String> {
         let producer = Role::Producer as usize;
         // Alone on its channel, the keeper's needless wakes are soon noticed.
@@ -142,10 +141,6 @@ impl Campaign {
         let sleeper = keeper.unwrap_or_else(|| self.some_consumer());
         self.aim_at(sleeper, CrashPoint::SleepFlagged, Duration::from_millis(10))?;
         self.crew[sleeper].restart_at = clock::now() + 70_000_000;
-        if self.crew[producer].linger < BURIER {
-            self.kill(producer)?;
-            self.start_lingering(producer, BURIER)?;
-        }
         self.aim_at(producer, target, Duration::from_millis(60))
     }
 
@@ -153,15 +148,12 @@ impl Campaign {
     fn aim_at_lock_burial(&mut self, target: CrashPoint) -> Result<(), String> {
         let mut lockers = Role::LOCKERS.map(|role| role as usize);
         self.random.shuffle(&mut lockers);
-        for locker in lockers {
-            self.have_linger(locker)?;
-        }
         let [victim, buriers @ ..] = lockers;
         let dies_at = match target {
             CrashPoint::ReaderBuryWon => CrashPoint::ReaderReads,
             _ => CrashPoint::WriterAlone,
         };
-        self.aim_at(victim, dies_at, Duration::from_millis(20))?;
+        self.aim_at(victim, dies_at, AIMING)?;
         self.crew[victim].restart_at = clock::now() + 70_000_000;
         self.aim_at_one_of(&buriers, target, Duration::from_millis(30))
     }
