@@ -59,12 +59,13 @@ pub(crate) fn judge_lock(
         let ms = |time: u64| time as f64 / 1e6;
         return Err(format!(
             "lock {lock}: waited for {:.1} ms after it was left {:.1} ms before, called {:.1} ms \
-             before, not scheduled for {:.1} ms, the others for {:.1} ms",
+             before, not scheduled for {:.1} ms, the others for {:.1} ms; died since: {}",
             ms(wait),
             ms(returned - free),
             ms(returned - called),
             ms(delayed),
             ms(others_delayed.saturating_sub(before)),
+            history.locker_deaths(called),
         ));
     }
     Ok(())
@@ -213,6 +214,7 @@ pub(crate) fn region_at_rest(region: &RegionFile) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::LockerDeath;
     use crate::page::PutTimes;
 
     const MS: u64 = 1_000_000;
@@ -239,6 +241,43 @@ mod tests {
         assert!(judge(wait(1011 * MS, 0, 0)).is_ok());
         assert_eq!(report.late_finds, [1, 0, 0, 2]);
         assert_eq!(report.longest_wait, 89 * MS);
+    }
+
+    #[test]
+    fn a_free_lock_is_had_at_once_and_a_dead_ones_within_a_slice() {
+        let (mut history, mut report) = (History::default(), Report::default());
+        let wait = |left, inside: &[Role], called| Event {
+            kind: EventKind::LockWait,
+            called,
+            sequence: 1,
+            put: PutTimes { began: left, ended: inside.iter().map(|r| 1 << *r as u32).sum() },
+            ..wait(0, 0, 0)
+        };
+        let judge = |event: Event, history: &History, report: &mut Report, others| {
+            judge_lock(&event, Role::LockerA, history, others, report)
+        };
+        let (free, called) = (wait(1070 * MS, &[], 1000 * MS), 900 * MS);
+        assert!(judge(free, &history, &mut report, 0).is_err());
+        assert!(judge(free, &history, &mut report, 15 * MS).is_ok());
+        assert!(judge(wait(1090 * MS, &[], called), &history, &mut report, 0).is_ok());
+        let with_b = wait(0, &[Role::LockerB], called);
+        assert!(judge(with_b, &history, &mut report, 0).is_ok()); // it has it, or just had
+        let mut dies = |at| {
+            history.locker_died(LockerDeath {
+                role: Role::LockerB,
+                locks: 0b10,
+                point: None,
+                killed: at,
+                at,
+            });
+            judge(with_b, &history, &mut report, 0)
+        };
+        assert!(dies(920 * MS).is_err());
+        assert!(dies(960 * MS).is_ok());
+        assert_eq!(report.longest_dead_lock, 180 * MS);
+        assert!(judge(Event { sequence: 0, ..free }, &history, &mut report, 0).is_err());
+        let overslept = Event { kind: EventKind::Overslept, called: 1079 * MS, ..free };
+        assert!(judge(overslept, &history, &mut report, 0).is_err());
     }
 
     #[test]

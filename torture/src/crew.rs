@@ -93,7 +93,7 @@ impl Member {
         linger: u32,
         latest: u64,
     ) -> Result<(), String> {
-        self.lane.at_lock.store(0, Release);
+        self.lane.at_locks.store(0, Release);
         for word in [&self.lane.point, &self.lane.opened, &self.lane.resting] {
             word.store(0, Release);
         }

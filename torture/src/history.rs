@@ -16,11 +16,14 @@ pub(crate) struct History {
     lockers: Vec<LockerDeath>,
 }
 
-/// A death in a call of a lock, or with its guard.
+/// How a locker died.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LockerDeath {
     pub(crate) role: Role,
-    pub(crate) lock: u64,
+    /// Bit n: while it opened lock n, in a call of it, or with its guard.
+    pub(crate) locks: u64,
+    /// The point passed last.
+    pub(crate) point: Option<CrashPoint>,
     /// When the signal was sent, and when its process was gone.
     pub(crate) killed: u64,
     pub(crate) at: u64,
@@ -108,8 +111,18 @@ impl History {
         from: u64,
         to: u64,
     ) -> impl Iterator<Item = &LockerDeath> {
-        let lockers = self.lockers.iter();
-        lockers.filter(move |death| death.lock == lock && death.at >= from && death.killed <= to)
+        let lockers = self.lockers.iter().filter(move |death| death.locks & 1 << lock != 0);
+        lockers.filter(move |death| death.at >= from && death.killed <= to)
+    }
+
+    /// All deaths of lockers after `from`, for people.
+    pub(crate) fn locker_deaths(&self, from: u64) -> String {
+        let lockers = self.lockers.iter().filter(|death| death.at > from);
+        let tell = |death: &LockerDeath| {
+            let after = (death.at - from) as f64 / 1e6;
+            format!("{:?} after {after:.1} ms at {:?}", death.role, death.point)
+        };
+        lockers.map(tell).collect::<Vec<_>>().join(", ")
     }
 
     /// How much of `from..to` the role was stopped for.

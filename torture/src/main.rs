@@ -55,6 +55,7 @@ fn settings() -> Result<Settings, String> {
 fn tell(report: &Report) {
     let (kills, failed) = (report.kills, report.failures.len());
     eprintln!("{kills} kills, {failed} failed, {:.0} s", report.took.as_secs_f64());
+    report.failures.iter().for_each(|failure| eprintln!("FAILED: {failure}"));
 }
 
 fn campaign(settings: &Settings) -> Result<ExitCode, String> {

@@ -82,8 +82,8 @@ pub(crate) struct Lane {
     pub(crate) missed: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) busy: AtomicU64,
-    /// A locker's: in a call or with a guard of lock n - 1; 0: neither.
-    pub(crate) at_lock: AtomicU64,
+    /// A locker's: bit n while it opens lock n, is in a call of it, or has its guard.
+    pub(crate) at_locks: AtomicU64,
     /// When it last gave back each lock, or its time for that ran out; [`HAS`] while it has a guard.
     pub(crate) left_lock: [AtomicU64; 2],
     /// Time that it was ready to run and did not, as it told last; and when this incarnation began.

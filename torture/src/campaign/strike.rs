@@ -208,14 +208,12 @@ impl Campaign {
             Role::Churner => self.check_churned(point),
             _ if role.is_locker() => {
                 let at = clock::now();
-                if let Some(lock) = lane.at_lock.load(Acquire).checked_sub(1) {
-                    let killed = self.crew[member].killed;
-                    self.history.locker_died(LockerDeath { role, lock, killed, at });
-                }
+                let locks = lane.at_locks.swap(0, Acquire);
+                let killed = self.crew[member].killed;
+                self.history.locker_died(LockerDeath { role, locks, point, killed, at });
                 for left in &lane.left_lock {
                     let _ = left.compare_exchange(HAS, at, Release, Acquire);
                 }
-                lane.at_lock.store(0, Release);
             }
             _ if role.is_consumer() => {
                 let had = lane.had[0].load(Acquire);

@@ -91,13 +91,16 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
 
 impl Locks {
     fn open(duty: &Duty) -> Result<Self, String> {
+        duty.lane.at_locks.store(0b11, Release);
         let [state, bytes] = [0, 1].map(|lock| duty.names.of_lock(lock));
         let state = Shared::named(state).readers(LOCKERS_MOST).open();
         let bytes = SharedMmap::named(bytes).size(size_of::<Ledger>() as u64);
-        Ok(Self {
+        let locks = Self {
             state: state.map_err(failed("opening the state"))?,
             bytes: bytes.readers(LOCKERS_MOST).open().map_err(failed("opening the bytes"))?,
-        })
+        };
+        duty.lane.at_locks.store(0, Release);
+        Ok(locks)
     }
 
     fn one(
@@ -109,7 +112,7 @@ impl Locks {
     ) -> Result<(), String> {
         let call = Call::new(duty, delay, act, patience);
         let lane = duty.lane;
-        lane.at_lock.store(act.lock() as u64 + 1, Release);
+        lane.at_locks.store(1 << act.lock(), Release);
         let done = match (act, patience) {
             (Act::Write, None) => call.had(duty, delay, self.state.write()),
             (Act::Write, Some(time)) => call.had(duty, delay, self.state.write_timeout(time)),
@@ -119,7 +122,7 @@ impl Locks {
             (Act::WriteBytes, Some(time)) => call.had(duty, delay, self.bytes.lock_timeout(time)),
         };
         lane.left_lock[act.lock()].store(clock::now(), Release);
-        lane.at_lock.store(0, Release);
+        lane.at_locks.store(0, Release);
         done.map_err(|wrong| format!("{act:?}: {wrong}"))
     }
 }
@@ -275,7 +278,7 @@ impl Call {
         let (mut left, mut inside) = (0, 0);
         for role in Role::LOCKERS.into_iter().filter(|role| *role != duty.role) {
             let lane = duty.page.lane(role);
-            let calls = in_vain && lane.at_lock.load(Acquire) == lock as u64 + 1;
+            let calls = in_vain && lane.at_locks.load(Acquire) & 1 << lock != 0;
             match lane.left_lock[lock].load(Acquire) {
                 at if at != HAS && !calls => left = at.max(left),
                 _ => inside |= 1 << role as u32,
