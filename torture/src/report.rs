@@ -121,7 +121,7 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "longest wait for a free lock {:.1} ms, where one died with it {:.1} ms",
+            "longest wait for a free lock {:.1} ms, where one died at it {:.1} ms",
             milliseconds(self.longest_lock),
             milliseconds(self.longest_dead_lock)
         )?;
