@@ -13,5 +13,5 @@ cargo test --workspace --exclude torture --locked
 # tests build the example so by themselves.)
 cargo test --release --locked --test handover -- --nocapture
 
-# Real processes, killed: at every crash point, at every instruction, and 1,000 times at random.
+# Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture

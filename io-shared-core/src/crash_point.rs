@@ -119,7 +119,7 @@ crash_points! {
 pub(crate) fn reached(_point: CrashPoint) {}
 
 #[cfg(feature = "crash-points")]
-pub use recording::{kill_self_at, late_finds, record};
+pub use recording::{kill_self_at, late_finds, record, stay_at};
 
 #[cfg(feature = "crash-points")]
 pub(crate) use recording::{count_late_find, reached};
@@ -128,9 +128,13 @@ pub(crate) use recording::{count_late_find, reached};
 mod recording {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    use std::time::Duration;
 
     use super::CrashPoint;
 
+    static STAY: OnceLock<&'static AtomicU32> = OnceLock::new();
+    /// How long a process stays where it is aimed at.
+    const STAY_FOR: Duration = Duration::from_millis(2);
     static RECORD: OnceLock<(&'static AtomicU32, u32)> = OnceLock::new();
     /// The point to die at in the upper half, the times to pass it first in the lower.
     static FATAL: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -157,6 +161,12 @@ mod recording {
         let _ = RECORD.set((word, linger));
     }
 
+    /// From now on, sleeps for 2 ms at the crash point that `aim` names (plus one, 0 is none), so
+    /// that who writes it can hit that one.
+    pub fn stay_at(aim: &'static AtomicU32) {
+        let _ = STAY.set(aim);
+    }
+
     /// Kills this process with SIGKILL when it reaches `point` after `passes` earlier passes.
     pub fn kill_self_at(point: CrashPoint, passes: u32) {
         FATAL.store(u64::from(point as u8) << 32 | u64::from(passes), Ordering::Relaxed);
@@ -168,6 +178,9 @@ mod recording {
             for _ in 0..*linger {
                 std::hint::spin_loop();
             }
+        }
+        if STAY.get().is_some_and(|aim| aim.load(Ordering::Relaxed) == point as u32 + 1) {
+            std::thread::sleep(STAY_FOR);
         }
         let fatal = FATAL.load(Ordering::Relaxed);
         if fatal >> 32 == point as u64 {

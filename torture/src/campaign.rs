@@ -1,16 +1,16 @@
 //! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
 //! FAULTS.md after each.
 //!
-//! Half of the kills come at a random instant. The other half are aimed: the parent watches the
-//! word in which a child writes down where it is, and strikes as soon as it names the wanted crash
-//! point. By the time the signal arrives the child may have moved on; what is counted is where it
-//! died.
+//! Half of the kills come at a random instant. The other half are aimed: the parent has the child
+//! stay for a moment at the wanted crash point, watches the word in which it writes down where it
+//! is, and strikes when it is there. By the time the signal arrives it may have moved on; what is
+//! counted is where it died.
 
 mod rest;
 mod strike;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
@@ -37,12 +37,12 @@ const HANG: u64 = 2_000_000_000;
 const IN_STEP: u64 = 1_000_000_000;
 /// Kills between two checks at rest.
 const REST_EVERY: u64 = 50;
+/// Checks at rest between two words of progress.
+const TELL_EVERY: u64 = 40;
 /// A campaign that fails so often needs no more proof.
 const ENOUGH: usize = 10;
 /// Spins at each crash point; one of these for each child.
 const LINGERS: [u32; 4] = [0, 30, 300, 2000];
-/// Spins of a child that is aimed at: a fifth of a millisecond, to be seen and struck there.
-const AIMED: u32 = 8000;
 
 /// Set by whoever wants every campaign of this process to end early.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -56,6 +56,8 @@ pub struct Settings {
     pub kills: u64,
     /// What the parent's choices follow from.
     pub seed: u64,
+    /// Told now and then how far it is.
+    pub progress: fn(&Report),
 }
 
 /// Runs a campaign. Leaves nothing in /dev/shm, however it ends, unless it is itself killed; what
@@ -69,7 +71,7 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
     let mut campaign = Campaign::new(settings)?;
     campaign.start_everybody()?;
     while campaign.goes_on(settings.kills) {
-        let patience = campaign.random.u64(0..8_000);
+        let patience = campaign.random.u64(0..4_000);
         campaign.attend_for(Duration::from_micros(patience))?;
         if campaign.random.u8(0..10) == 0 {
             campaign.stop_somebody();
@@ -79,6 +81,10 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
         if campaign.report.kills >= campaign.rest_at {
             campaign.rest_at = campaign.report.kills + REST_EVERY;
             campaign.rest()?;
+            if campaign.report.rests.is_multiple_of(TELL_EVERY) {
+                campaign.report.took = began.elapsed();
+                (settings.progress)(&campaign.report);
+            }
         }
     }
     if INTERRUPTED.load(Relaxed) {
@@ -91,6 +97,10 @@ pub fn run(settings: &Settings) -> Result<Report, String> {
     Ok(campaign.report.clone())
 }
 
+fn read_region(name: &str) -> Result<RegionFile, String> {
+    RegionFile::read(&machine::path_of(name)).map_err(|error| format!("{name}: {error}"))
+}
+
 struct Campaign {
     random: Rng,
     quarters: Quarters,
@@ -99,6 +109,7 @@ struct Campaign {
     report: Report,
     /// Of the first and the second channel.
     inodes: [u64; 2],
+    lock_inodes: [u64; 2],
     rest_at: u64,
     /// Keeps the page's descriptor open, by which children find it.
     _page_file: File,
@@ -138,6 +149,7 @@ impl Campaign {
             history: History::default(),
             report,
             inodes: [0; 2],
+            lock_inodes: [0; 2],
             rest_at: REST_EVERY,
             _page_file: page_file,
             _sweeper: Sweeper(prefix),
@@ -157,13 +169,12 @@ impl Campaign {
         self.report.failures.push(what.into());
     }
 
-    fn path(&self, channel: usize) -> PathBuf {
-        machine::path_of(&self.quarters.names.of(channel))
+    fn region(&self, channel: usize) -> Result<RegionFile, String> {
+        read_region(&self.quarters.names.of(channel))
     }
 
-    fn region(&self, channel: usize) -> Result<RegionFile, String> {
-        let path = self.path(channel);
-        RegionFile::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    fn lock(&self, lock: usize) -> Result<RegionFile, String> {
+        read_region(&self.quarters.names.of_lock(lock))
     }
 
     /// The latest value's sequence; 0 while there is no such channel.
@@ -179,15 +190,12 @@ impl Campaign {
             campaign.crew.iter().all(|member| member.goal.is_none())
         })?;
         self.inodes = [self.region(0)?.inode, self.region(1)?.inode];
+        self.lock_inodes = [self.lock(0)?.inode, self.lock(1)?.inode];
         Ok(())
     }
 
     fn start(&mut self, member: usize) -> Result<(), String> {
         let linger = *self.random.choice(&LINGERS).unwrap_or(&0);
-        self.start_lingering(member, linger)
-    }
-
-    fn start_lingering(&mut self, member: usize, linger: u32) -> Result<(), String> {
         let latest = self.latest(self.crew[member].role.channel());
         if self.crew[member].role == Role::Producer {
             self.history.producer_spawned();
@@ -259,6 +267,7 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.continue_at.is_some_and(|at| at <= now) {
             member.continue_at = None;
+            self.report.confirmed_stops += u64::from(member.has_stopped());
             member.signal(Signal::SIGCONT);
             self.history.continued(member.role);
             member.progress.1 = now;
@@ -278,14 +287,16 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.reaches(goal) {
             member.goal = None;
+            self.report.restarts += 1;
             self.report.longest_restart = self.report.longest_restart.max(took);
         } else if took > IN_STEP && (producer_is_there || member.role == Role::Producer) {
             let (role, had, point) = (member.role, member.has_had(), member.point());
+            let rounds = member.lane.rounds.load(Relaxed);
             member.goal = None;
             self.fail(format!(
-                "{role:?} is not in step after 1 s: it has had {had} instead of {}, last at \
-                 {point:?}",
-                goal.had
+                "{role:?} is not in step after 1 s: it has had {had} instead of {}, in rounds {} \
+                 instead of {}, last at {point:?}",
+                goal.had, rounds, goal.rounds
             ));
         }
     }
@@ -295,7 +306,15 @@ impl Campaign {
         match lane.events(events_read) {
             Ok(events) => {
                 for event in events {
-                    let judged = checks::judge(&event, role, &self.history, &mut self.report);
+                    let judged = if role.is_locker() {
+                        let others = self.crew.iter().filter(|other| other.role.is_locker());
+                        let others = others.filter(|other| other.role != role);
+                        let delayed = others.map(Member::delayed).sum();
+                        let report = &mut self.report;
+                        checks::judge_lock(&event, role, &self.history, delayed, report)
+                    } else {
+                        checks::judge(&event, role, &self.history, &mut self.report)
+                    };
                     if let Err(wrong) = judged {
                         self.fail(format!("{role:?}: {wrong}"));
                     }
@@ -306,6 +325,16 @@ impl Campaign {
         Ok(())
     }
 
+    /// Nothing is in shared memory but what the crew uses.
+    fn check_objects(&mut self) {
+        let known = self.quarters.names.all();
+        for name in machine::objects(&self.quarters.names.0) {
+            if !known.contains(&format!("/{name}")) {
+                self.fail(format!("{name} was left in shared memory"));
+            }
+        }
+    }
+
     fn end(&mut self) {
         let values = |roles: &[Role], campaign: &Self| {
             let lanes = roles.iter().map(|role| campaign.quarters.page.lane(*role));
@@ -314,9 +343,18 @@ impl Campaign {
         let put = self.latest(0) + self.latest(1);
         self.report.values = [put, values(&Role::CONSUMERS, self), values(&[Role::Observer], self)];
         for member in &self.crew {
-            self.report.timeouts += member.lane.timeouts.load(Relaxed);
+            let timeouts = member.lane.timeouts.load(Relaxed);
             self.report.busy += member.lane.busy.load(Relaxed);
             let longest = member.lane.longest.load(Relaxed);
+            if member.role.is_locker() {
+                self.report.lock_timeouts += timeouts;
+                let counts = [&member.lane.values, &member.lane.reads, &member.lane.repairs];
+                for (all, count) in self.report.records.iter_mut().zip(counts) {
+                    *all += count.load(Relaxed);
+                }
+                continue;
+            }
+            self.report.timeouts += timeouts;
             let all = match member.role {
                 Role::Producer => &mut self.report.longest_put,
                 _ => &mut self.report.longest_wait,
@@ -324,13 +362,6 @@ impl Campaign {
             *all = longest.max(*all);
         }
         self.crew.clear();
-        let expected: Vec<_> = (0..2).map(|channel| self.path(channel)).collect();
-        let churned = self.path(2);
-        for name in machine::objects(&self.quarters.names.0) {
-            let path = Path::new(machine::SHARED_MEMORY).join(&name);
-            if path != churned && !expected.contains(&path) {
-                self.fail(format!("{name} was left in shared memory"));
-            }
-        }
+        self.check_objects();
     }
 }

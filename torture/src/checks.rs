@@ -13,6 +13,64 @@ pub(crate) const WAIT_BOUND: u64 = 50_000_000;
 /// How long after its wake-up a find by the end of a slice is a late one, and the longest put.
 const LATE: u64 = 20_000_000;
 
+/// Judges `event` of a locker, and counts it in `report`. `others_delayed`: how long all other
+/// lockers have been ready to run and did not, as known now.
+///
+/// Nobody queues for a lock, so a wait counts from when another last left it: from there it must be
+/// had at once, for whoever leaves wakes; after a death it may take a slice.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn judge_lock(
+    event: &Event,
+    role: Role,
+    history: &History,
+    others_delayed: u64,
+    report: &mut Report,
+) -> Result<(), String> {
+    let Event { called, returned, sequence: lock, put, delayed, late: before, .. } = *event;
+    // What of the time since `from` this locker and those that could have kept it waiting used.
+    let idle = |from: u64, roles: &[Role], delayed: u64| {
+        let stopped: u64 = roles.iter().map(|r| history.stopped_for(*r, from, returned)).sum();
+        returned.saturating_sub(from).saturating_sub(stopped + delayed)
+    };
+    if event.kind == EventKind::Overslept {
+        let late = idle(called, &[role], delayed);
+        return match late > LATE {
+            true => Err(format!("lock {lock}: timed out {:.1} ms too late", late as f64 / 1e6)),
+            false => Ok(()),
+        };
+    }
+    let mut free = put.began.max(called);
+    for other in Role::LOCKERS.into_iter().filter(|other| put.ended & 1 << *other as u32 != 0) {
+        let mut deaths = history.deaths_at(lock, called, returned);
+        let death = deaths.find(|death| death.role == other);
+        free = free.max(death.map_or(returned, |death| death.at.min(returned)));
+    }
+    let death = history.deaths_at(lock, called, returned).map(|death| death.at).max();
+    let free = free.max(death.unwrap_or(0)).min(returned);
+    let wait = idle(free, &Role::LOCKERS, delayed + others_delayed.saturating_sub(before));
+    let (longest, bound) = match death {
+        None => (&mut report.longest_lock, LATE),
+        Some(_) => (&mut report.longest_dead_lock, SLICE + WAIT_BOUND),
+    };
+    *longest = wait.max(*longest);
+    if wait > bound {
+        let ms = |time: u64| time as f64 / 1e6;
+        return Err(format!(
+            "lock {lock}: waited for {:.1} ms after it was left {:.1} ms before, called {:.1} ms \
+             before, not scheduled for {:.1} ms, the others for {:.1} ms; died since: {}",
+            ms(wait),
+            ms(returned - free),
+            ms(returned - called),
+            ms(delayed),
+            ms(others_delayed.saturating_sub(before)),
+            history.locker_deaths(called),
+        ));
+    }
+    Ok(())
+}
+
 /// Judges `event` of `role`, and counts it in `report`.
 ///
 /// # Errors
@@ -123,6 +181,22 @@ pub(crate) fn region_in_use(
     Ok(())
 }
 
+/// Checks the region of a lock whose users all live and rest: nobody has it, and nothing that the
+/// dead have left is still there.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn lock_at_rest(region: &RegionFile) -> Result<(), String> {
+    let (owner, readers) = (region.owner, region.holds());
+    if owner != 0 || readers > 0 || region.dirty {
+        return Err(format!(
+            "nobody has the lock, but its word names slot {owner}, {readers} read, dirty: {}",
+            region.dirty
+        ));
+    }
+    Ok(())
+}
+
 /// Checks a region whose users all live and rest: every buffer is free but the latest value's.
 ///
 /// # Errors
@@ -140,6 +214,7 @@ pub(crate) fn region_at_rest(region: &RegionFile) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::LockerDeath;
     use crate::page::PutTimes;
 
     const MS: u64 = 1_000_000;
@@ -166,6 +241,43 @@ mod tests {
         assert!(judge(wait(1011 * MS, 0, 0)).is_ok());
         assert_eq!(report.late_finds, [1, 0, 0, 2]);
         assert_eq!(report.longest_wait, 89 * MS);
+    }
+
+    #[test]
+    fn a_free_lock_is_had_at_once_and_a_dead_ones_within_a_slice() {
+        let (mut history, mut report) = (History::default(), Report::default());
+        let wait = |left, inside: &[Role], called| Event {
+            kind: EventKind::LockWait,
+            called,
+            sequence: 1,
+            put: PutTimes { began: left, ended: inside.iter().map(|r| 1 << *r as u32).sum() },
+            ..wait(0, 0, 0)
+        };
+        let judge = |event: Event, history: &History, report: &mut Report, others| {
+            judge_lock(&event, Role::LockerA, history, others, report)
+        };
+        let (free, called) = (wait(1070 * MS, &[], 1000 * MS), 900 * MS);
+        assert!(judge(free, &history, &mut report, 0).is_err());
+        assert!(judge(free, &history, &mut report, 15 * MS).is_ok());
+        assert!(judge(wait(1090 * MS, &[], called), &history, &mut report, 0).is_ok());
+        let with_b = wait(0, &[Role::LockerB], called);
+        assert!(judge(with_b, &history, &mut report, 0).is_ok()); // it has it, or just had
+        let mut dies = |at| {
+            history.locker_died(LockerDeath {
+                role: Role::LockerB,
+                locks: 0b10,
+                point: None,
+                killed: at,
+                at,
+            });
+            judge(with_b, &history, &mut report, 0)
+        };
+        assert!(dies(920 * MS).is_err());
+        assert!(dies(960 * MS).is_ok());
+        assert_eq!(report.longest_dead_lock, 180 * MS);
+        assert!(judge(Event { sequence: 0, ..free }, &history, &mut report, 0).is_err());
+        let overslept = Event { kind: EventKind::Overslept, called: 1079 * MS, ..free };
+        assert!(judge(overslept, &history, &mut report, 0).is_err());
     }
 
     #[test]

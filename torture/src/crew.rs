@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use io_shared_core::clock;
 use io_shared_core::crash_point::CrashPoint;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use crate::machine::Footprint;
+use crate::machine::{self, Footprint};
 use crate::page::{Lane, Page};
 use crate::roles::{Names, Orders, Role};
 
@@ -20,12 +21,12 @@ pub(crate) struct Member {
     pub(crate) lane: &'static Lane,
     child: Option<Child>,
     pub(crate) spawned: u64,
-    /// Spins at each crash point, of the present child.
-    pub(crate) linger: u32,
     /// When to start it again.
     pub(crate) restart_at: u64,
     /// When a stopped child goes on.
     pub(crate) continue_at: Option<u64>,
+    /// When it was last sent a SIGKILL.
+    pub(crate) killed: u64,
     /// Rounds when last looked, and since when they are what they are.
     pub(crate) progress: (u64, u64),
     /// What a restarted child has to have by when.
@@ -58,9 +59,9 @@ impl Member {
             lane: page.lane(role),
             child: None,
             spawned: 0,
-            linger: 0,
             restart_at: 0,
             continue_at: None,
+            killed: 0,
             progress: (0, 0),
             goal: None,
             events_read: 0,
@@ -92,11 +93,14 @@ impl Member {
         linger: u32,
         latest: u64,
     ) -> Result<(), String> {
+        self.lane.at_locks.store(0, Release);
         for word in [&self.lane.point, &self.lane.opened, &self.lane.resting] {
             word.store(0, Release);
         }
         let had = match self.role {
             Role::Producer => self.has_had() + 1,
+            // What it may have had without noting it, it does not get again.
+            _ if self.role.resumes() && self.lane.resumes_to.load(Acquire) >= latest => 0,
             _ if self.role.is_consumer() => latest,
             _ => 0,
         };
@@ -110,7 +114,6 @@ impl Member {
         };
         self.spawned = clock::now();
         self.progress = (self.lane.rounds.load(Relaxed), self.spawned);
-        self.linger = linger;
         let child = orders.command(&quarters.program).spawn();
         self.child =
             Some(child.map_err(|error| format!("{:?} could not be started: {error}", self.role))?);
@@ -123,6 +126,27 @@ impl Member {
             // A child that has ended by itself is found by `reap`.
             let _ = kill(Pid::from_raw(pid as i32), signal);
         }
+    }
+
+    /// Kills the child, if there is one. `bury` is to follow.
+    pub(crate) fn kill(&mut self) {
+        self.killed = clock::now();
+        self.signal(Signal::SIGKILL);
+    }
+
+    /// Whether the kernel says that the child is stopped, and has not been asked before.
+    pub(crate) fn has_stopped(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+        let status = waitid(Id::Pid(Pid::from_raw(pid as i32)), flags);
+        matches!(status, Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)))
+    }
+
+    /// How long the child, or those before it, were ready to run and did not.
+    pub(crate) fn delayed(&self) -> u64 {
+        let now = self.pid().map(machine::run_delay_of);
+        let told = self.lane.delayed.load(Acquire);
+        now.map_or(told, |now| told.max(self.lane.delayed_before.load(Acquire) + now))
     }
 
     /// Waits for the end of a child that was killed. The crash point that it passed last.

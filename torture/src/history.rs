@@ -13,6 +13,20 @@ const KEPT: u64 = 10_000_000_000;
 pub(crate) struct History {
     stops: Vec<Stop>,
     producers: Vec<Life>,
+    lockers: Vec<LockerDeath>,
+}
+
+/// How a locker died.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LockerDeath {
+    pub(crate) role: Role,
+    /// Bit n: while it opened lock n, in a call of it, or with its guard.
+    pub(crate) locks: u64,
+    /// The point passed last.
+    pub(crate) point: Option<CrashPoint>,
+    /// When the signal was sent, and when its process was gone.
+    pub(crate) killed: u64,
+    pub(crate) at: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +97,32 @@ impl History {
         if let Some(life) = self.producers.last_mut() {
             life.died = Some(death);
         }
+    }
+
+    pub(crate) fn locker_died(&mut self, death: LockerDeath) {
+        self.lockers.push(death);
+        self.lockers.retain(|old| old.at + KEPT > death.at);
+    }
+
+    /// Who may have died with `lock` between `from` and `to`.
+    pub(crate) fn deaths_at(
+        &self,
+        lock: u64,
+        from: u64,
+        to: u64,
+    ) -> impl Iterator<Item = &LockerDeath> {
+        let lockers = self.lockers.iter().filter(move |death| death.locks & 1 << lock != 0);
+        lockers.filter(move |death| death.at >= from && death.killed <= to)
+    }
+
+    /// All deaths of lockers after `from`, for people.
+    pub(crate) fn locker_deaths(&self, from: u64) -> String {
+        let lockers = self.lockers.iter().filter(|death| death.at > from);
+        let tell = |death: &LockerDeath| {
+            let after = (death.at - from) as f64 / 1e6;
+            format!("{:?} after {after:.1} ms at {:?}", death.role, death.point)
+        };
+        lockers.map(tell).collect::<Vec<_>>().join(", ")
     }
 
     /// How much of `from..to` the role was stopped for.

@@ -15,6 +15,7 @@ mod checks;
 mod crew;
 pub mod every_instruction;
 mod history;
+mod ledger;
 pub mod machine;
 pub mod page;
 pub mod parcel;

@@ -76,7 +76,15 @@ impl RunDelay {
         use std::os::unix::fs::FileExt;
         let mut text = [0; 96];
         let read = self.0.as_ref().and_then(|file| file.read_at(&mut text, 0).ok()).unwrap_or(0);
-        let text = std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default();
-        text.split_whitespace().nth(1).and_then(|delay| delay.parse().ok()).unwrap_or(0)
+        delay_in(std::str::from_utf8(text.get(..read).unwrap_or_default()).unwrap_or_default())
     }
+}
+
+/// As [`RunDelay`], of the first thread of process `pid`. 0 if it is gone.
+pub fn run_delay_of(pid: u32) -> u64 {
+    delay_in(&std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default())
+}
+
+fn delay_in(schedstat: &str) -> u64 {
+    schedstat.split_whitespace().nth(1).and_then(|delay| delay.parse().ok()).unwrap_or(0)
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use lexopt::prelude::*;
 use torture::campaign::{self, INTERRUPTED, Settings};
 use torture::every_instruction::{self, Harness, Tally};
+use torture::report::Report;
 use torture::{actor, roles};
 
 const USAGE: &str =
@@ -74,11 +75,19 @@ fn settings() -> Result<Settings, String> {
         return Err(USAGE.into());
     };
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    Ok(Settings { program, kills, seed: seed.unwrap_or_else(|| fastrand::u64(..)) })
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    Ok(Settings { program, kills, seed, progress: tell })
+}
+
+fn tell(report: &Report) {
+    let (kills, failed) = (report.kills, report.failures.len());
+    eprintln!("{kills} kills, {failed} failed, {:.0} s", report.took.as_secs_f64());
+    report.failures.iter().for_each(|failure| eprintln!("FAILED: {failure}"));
 }
 
 fn campaign(settings: &Settings) -> Result<ExitCode, String> {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Relaxed)).map_err(|error| error.to_string())?;
+    println!("seed {}", settings.seed);
     let report = campaign::run(settings)?;
     println!("{report}");
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

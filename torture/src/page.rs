@@ -23,6 +23,8 @@ pub(crate) const REST_PRODUCERS: u32 = 2;
 
 /// Puts that are remembered: far more than are made within a slice.
 const PUTS: usize = 1 << 15;
+/// In [`Lane::left_lock`]: not yet.
+pub(crate) const HAS: u64 = u64::MAX;
 const EVENTS: usize = 64;
 const TEXT: usize = 400;
 
@@ -32,9 +34,24 @@ const TEXT: usize = 400;
 pub struct Page {
     /// `REST_*`. Written by the parent.
     pub(crate) rest: AtomicU32,
+    /// Deaths of lockers that began and ended: odd while one is dying. Written by the parent.
+    pub(crate) locker_deaths: AtomicU64,
+    pub(crate) locks: [LockAccount; 2],
     pub(crate) lanes: [Lane; Role::ALL.len()],
     /// The last puts on the first and the second channel.
     puts: [[Put; PUTS]; 2],
+}
+
+/// The account of one lock, over all lockers. Written by who has it.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct LockAccount {
+    /// The number of the last write that was begun.
+    pub(crate) begun: AtomicU64,
+    /// Odd: somebody was told that a writer died, and nobody has repaired since. It only grows.
+    pub(crate) told: AtomicU64,
+    /// Deaths of lockers before the last repair.
+    pub(crate) deaths: AtomicU64,
 }
 
 /// The account of one role, over all of its incarnations.
@@ -43,6 +60,8 @@ pub struct Page {
 pub(crate) struct Lane {
     /// The crash point passed last, plus one. The parent sets it to 0 before a start.
     pub(crate) point: AtomicU32,
+    /// The crash point to stay at, plus one; 0: none. Written by the parent.
+    pub(crate) aim: AtomicU32,
     /// 1 once the role is open. The parent sets it to 0 before a start.
     pub(crate) opened: AtomicU32,
     /// 1 while at rest.
@@ -63,6 +82,15 @@ pub(crate) struct Lane {
     pub(crate) missed: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) busy: AtomicU64,
+    /// A locker's: bit n while it opens lock n, is in a call of it, or has its guard.
+    pub(crate) at_locks: AtomicU64,
+    /// When it last gave back each lock, or its time for that ran out; [`HAS`] while it has a guard.
+    pub(crate) left_lock: [AtomicU64; 2],
+    /// Time that it was ready to run and did not, as it told last; and when this incarnation began.
+    pub(crate) delayed: AtomicU64,
+    pub(crate) delayed_before: AtomicU64,
+    pub(crate) reads: AtomicU64,
+    pub(crate) repairs: AtomicU64,
     /// The longest wait that was too short to be posted.
     pub(crate) longest: AtomicU64,
     events_posted: AtomicU64,
@@ -92,13 +120,14 @@ pub(crate) struct Event {
     pub(crate) kind: EventKind,
     pub(crate) called: u64,
     pub(crate) returned: u64,
-    /// The first sequence not had at the call; of a slow put, its own.
+    /// The first sequence not had at the call; of a slow put, its own; of a lock, which.
     pub(crate) sequence: u64,
-    /// When that was put, as known at the return.
+    /// When that was put, as known at the return. Of a lock: when another last left it.
     pub(crate) put: PutTimes,
     /// Time that the caller was ready to run and did not.
     pub(crate) delayed: u64,
-    /// Late finds counted by the library in this call.
+    /// Late finds counted by the library in this call. Of a lock: how long all other lockers had
+    /// been ready to run and did not, before the call.
     pub(crate) late: u64,
 }
 
@@ -110,6 +139,10 @@ pub(crate) enum EventKind {
     Timeout,
     /// A put that took long.
     SlowPut,
+    /// A lock that was had, or not had in time, long after the call.
+    LockWait,
+    /// A lock whose time ran out long before the call returned.
+    Overslept,
 }
 
 impl Event {
@@ -120,6 +153,8 @@ impl Event {
             EventKind::LongWait => 0,
             EventKind::Timeout => 1,
             EventKind::SlowPut => 2,
+            EventKind::LockWait => 3,
+            EventKind::Overslept => 4,
         };
         let PutTimes { began, ended } = self.put;
         [kind, self.called, self.returned, self.sequence, began, ended, self.delayed, self.late]
@@ -130,7 +165,9 @@ impl Event {
         let kind = match kind {
             0 => EventKind::LongWait,
             1 => EventKind::Timeout,
-            _ => EventKind::SlowPut,
+            2 => EventKind::SlowPut,
+            3 => EventKind::LockWait,
+            _ => EventKind::Overslept,
         };
         Self { kind, called, returned, sequence, put: PutTimes { began, ended }, delayed, late }
     }

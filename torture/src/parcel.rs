@@ -64,11 +64,11 @@ impl Parcel {
     }
 }
 
-fn word(salt: u64, index: u64) -> u64 {
+pub(crate) fn word(salt: u64, index: u64) -> u64 {
     salt.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(23) ^ index
 }
 
-fn mix(sum: u64) -> u64 {
+pub(crate) fn mix(sum: u64) -> u64 {
     let sum = (sum ^ sum >> 31).wrapping_mul(0x7fb5_d329_728e_a185);
     sum ^ sum >> 27
 }

@@ -26,18 +26,21 @@ pub struct RegionFile {
     pub word: u64,
     /// The sequence of the latest value.
     pub sequence: u64,
+    /// Of a lock: the slot that has it, plus one; 0: free.
+    pub owner: u64,
+    /// Of a lock: whether its content is said to be half-written.
+    pub dirty: bool,
     /// Raised by each producer.
     pub epoch: u64,
     /// Whether the region was removed.
     pub retired: bool,
     /// For each consumer slot, whether it is flagged as asleep.
     pub waiting: Vec<bool>,
-    /// For each consumer slot, its held entries: 0, or the buffer plus one.
+    /// For each consumer slot, its held entries: 0, or the buffer plus one. Of a lock: whether it
+    /// reads.
     pub held: Vec<Vec<u8>>,
     /// For each consumer slot, the last value it has had.
     pub last_seen: Vec<u64>,
-    /// Of a lock: whether a writer died in the middle.
-    pub dirty: bool,
 }
 
 impl RegionFile {
@@ -67,6 +70,8 @@ impl RegionFile {
         let mut latest = [0; 8];
         file.read_exact_at(&mut latest, LATEST)?;
         let latest = u64::from_le_bytes(latest);
+        let mut dirty = [0];
+        file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
         let mut control = vec![0; 1 + consumers as usize];
         file.read_exact_at(&mut control, CONTROL)?;
         let block = |slot| u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
@@ -79,18 +84,17 @@ impl RegionFile {
             file.read_exact_at(&mut word, block(slot) + LAST_SEEN)?;
             Ok(u64::from_le_bytes(word))
         });
-        let mut dirty = [0];
-        file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
         Ok(Self {
             inode: file.metadata()?.ino(),
             word: latest,
             sequence: latest & ((1 << 52) - 1),
+            owner: latest & ((1 << 10) - 1),
+            dirty: dirty != [0],
             epoch: latest >> 52 & 15,
             retired: control.first() != Some(&0),
             waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),
             held: held.collect::<io::Result<_>>()?,
             last_seen: last_seen.collect::<io::Result<_>>()?,
-            dirty: dirty != [0],
         })
     }
 

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use io_shared_core::crash_point::CrashPoint;
 
-use crate::roles;
-
 /// The result of a campaign. Its `Display` ends with the line that counts.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -14,8 +12,13 @@ pub struct Report {
     pub seed: u64,
     /// Processes killed.
     pub kills: u64,
-    /// Stops and continues.
+    /// Stops and continues; how many of them the kernel confirmed; and how many stopped a locker
+    /// that had a lock.
     pub stops: u64,
+    /// As above.
+    pub confirmed_stops: u64,
+    /// As above.
+    pub stopped_holders: u64,
     /// Checks with everyone at rest, and with everyone dead.
     pub rests: u64,
     /// How often everybody was killed at once.
@@ -31,6 +34,8 @@ pub struct Report {
     pub longest_wait: u64,
     /// The longest put, likewise.
     pub longest_put: u64,
+    /// Children that came into step after their start.
+    pub restarts: u64,
     /// The longest from a restart to the first success, in nanoseconds.
     pub longest_restart: u64,
     /// Late finds: unexplained, after a death between publish and wake, while one of the two was
@@ -40,6 +45,15 @@ pub struct Report {
     pub timeouts: u64,
     /// As above.
     pub busy: u64,
+    /// Records written and read under the locks, and repaired.
+    pub records: [u64; 3],
+    /// Lock calls whose time ran out.
+    pub lock_timeouts: u64,
+    /// The longest that a lock was free and a waiting locker did not have it, likewise; and where
+    /// one died at that lock meanwhile.
+    pub longest_lock: u64,
+    /// As above.
+    pub longest_dead_lock: u64,
     /// What went wrong.
     pub failures: Vec<String>,
     /// How long it took.
@@ -47,9 +61,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// The crash points that some role passes, and how many died there.
+    /// Every crash point, and how many died there.
     pub fn histogram(&self) -> impl Iterator<Item = (CrashPoint, u64)> {
-        roles::passed().map(|point| (point, self.hits.get(point as usize).copied().unwrap_or(0)))
+        let hits = |point| self.hits.get(point as usize).copied().unwrap_or(0);
+        CrashPoint::ALL.iter().map(move |&point| (point, hits(point)))
     }
 
     /// Those at which nobody died.
@@ -81,10 +96,21 @@ impl fmt::Display for Report {
         }
         let [put, had, copied] = self.values;
         writeln!(f, "values: {put} put, {had} had, {copied} copied")?;
+        let [written, read, repaired] = self.records;
         writeln!(
             f,
-            "stops: {}; checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
-            self.stops, self.rests, self.massacres, self.timeouts, self.busy
+            "under locks: {written} written, {read} read, {repaired} repaired, {} timed out",
+            self.lock_timeouts
+        )?;
+        writeln!(
+            f,
+            "stops: {}, {} confirmed by the kernel, {} of a lock's holder",
+            self.stops, self.confirmed_stops, self.stopped_holders
+        )?;
+        writeln!(
+            f,
+            "restarts: {}; checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
+            self.restarts, self.rests, self.massacres, self.timeouts, self.busy
         )?;
         writeln!(
             f,
@@ -92,6 +118,12 @@ impl fmt::Display for Report {
             milliseconds(self.longest_wait),
             milliseconds(self.longest_put),
             milliseconds(self.longest_restart)
+        )?;
+        writeln!(
+            f,
+            "longest wait for a free lock {:.1} ms, where one died at it {:.1} ms",
+            milliseconds(self.longest_lock),
+            milliseconds(self.longest_dead_lock)
         )?;
         let [late, killed, stopped, unscheduled] = self.late_finds;
         writeln!(
@@ -101,6 +133,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "seed {}; {:.1} s", self.seed, self.took.as_secs_f64())?;
         write!(f, "{} kills, {} failed", self.kills, self.failures.len())?;
+        let points = self.histogram().count();
+        let hit = points - self.never_hit().len();
+        write!(f, ", {hit} of {points} crash points hit")?;
         if self.failures.is_empty() && self.kills > 0 {
             let bound = 300.0 / self.kills as f64;
             write!(f, ": fewer than {bound:.3} % of kills fail (3/n, at 95 %)")?;

@@ -5,6 +5,7 @@
 
 mod churner;
 mod consumer;
+mod locker;
 mod observer;
 mod producer;
 
@@ -38,6 +39,12 @@ pub enum Role {
     Observer,
     /// Creates and removes a channel of its own.
     Churner,
+    /// Writes and reads under both locks.
+    LockerA,
+    /// Another.
+    LockerB,
+    /// Another.
+    LockerC,
 }
 
 /// The crash points of a producer that opens its channel.
@@ -57,10 +64,10 @@ pub const SLEEPS: &[CrashPoint] = &[SleepFlagged, SleepWoken, SleepCleared];
 pub const CREATES: &[CrashPoint] = &[RegionSized, RegionWritten, RegionClaimed, RegionLinked];
 /// Those of who removes one.
 pub const REMOVES: &[CrashPoint] = &[RemoveLocked, RemoveUnlinked, RemoveRetired];
-/// Those of who takes locks: no role does so yet.
+/// Those of who opens a lock.
+pub const LOCKER_STARTS: &[CrashPoint] = &[LockerClaimed, LockerCleared];
+/// Those of who takes one, and gives it back.
 pub const LOCKS: &[CrashPoint] = &[
-    LockerClaimed,
-    LockerCleared,
     WriterOwns,
     WriterAwaits,
     WriterAlone,
@@ -69,20 +76,16 @@ pub const LOCKS: &[CrashPoint] = &[
     ReaderReads,
     ReaderLeft,
     LockWaiting,
-    OwnerBuryWon,
-    OwnerDirty,
-    OwnerReplaced,
-    ReaderBuryWon,
 ];
+/// Those of who clears up after one that died with it.
+pub const LOCK_BURIES: &[CrashPoint] = &[OwnerBuryWon, OwnerDirty, OwnerReplaced, ReaderBuryWon];
 
-/// The crash points that some role passes.
-pub fn passed() -> impl Iterator<Item = CrashPoint> {
-    CrashPoint::ALL.iter().copied().filter(|point| !LOCKS.contains(point))
-}
+/// Slots of each lock: each locker may have won a dead one's beside its own.
+const LOCKERS_MOST: usize = 2 * Role::LOCKERS.len();
 
 impl Role {
     /// All of them, by number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Producer,
         Self::Left,
         Self::Right,
@@ -90,10 +93,20 @@ impl Role {
         Self::Keeper,
         Self::Observer,
         Self::Churner,
+        Self::LockerA,
+        Self::LockerB,
+        Self::LockerC,
     ];
 
     /// The consumers among them.
     pub const CONSUMERS: [Self; 4] = [Self::Left, Self::Right, Self::Nameless, Self::Keeper];
+
+    /// Those that use the locks.
+    pub const LOCKERS: [Self; 3] = [Self::LockerA, Self::LockerB, Self::LockerC];
+
+    pub(crate) fn is_locker(self) -> bool {
+        Self::LOCKERS.contains(&self)
+    }
 
     pub(crate) fn is_consumer(self) -> bool {
         Self::CONSUMERS.contains(&self)
@@ -114,7 +127,7 @@ impl Role {
     }
 }
 
-/// The three channels' names under a prefix.
+/// The names of the three channels and the two locks under a prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Names(pub(crate) String);
 
@@ -123,6 +136,16 @@ impl Names {
     /// is the churner's.
     pub(crate) fn of(&self, channel: usize) -> String {
         let name = ["first", "second", "churned"].get(channel).unwrap_or(&"other");
+        format!("/{}{name}", self.0)
+    }
+
+    pub(crate) fn all(&self) -> [String; 5] {
+        [self.of(0), self.of(1), self.of(2), self.of_lock(0), self.of_lock(1)]
+    }
+
+    /// The lock (0) of a typed state, and that (1) of bytes.
+    pub(crate) fn of_lock(&self, lock: usize) -> String {
+        let name = ["state", "bytes"].get(lock).unwrap_or(&"other");
         format!("/{}{name}", self.0)
     }
 }
@@ -165,6 +188,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     };
     let lane = page.lane(role);
     crash_point::record(&lane.point, linger);
+    crash_point::stay_at(&lane.aim);
     let mut duty = Duty {
         role,
         page,
@@ -177,6 +201,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Role::Producer => producer::run(&mut duty),
         Role::Observer => observer::run(&mut duty),
         Role::Churner => churner::run(&mut duty),
+        Role::LockerA | Role::LockerB | Role::LockerC => locker::run(&mut duty),
         _ => consumer::run(&mut duty),
     };
     if let Err(text) = ended {

@@ -3,10 +3,9 @@
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-
 use super::Campaign;
 use crate::checks;
+use crate::crew::Member;
 use crate::machine::{self, Footprint};
 use crate::page::{REST_PRODUCERS, REST_READERS};
 use crate::roles::Role;
@@ -61,7 +60,14 @@ impl Campaign {
                 self.fail(format!("at rest: {wrong}"));
             }
         }
-        let mut expected = [0, 1].map(|channel| self.quarters.names.of(channel)[1..].to_owned());
+        for lock in 0..2 {
+            if let Err(wrong) = self.lock(lock).and_then(|lock| checks::lock_at_rest(&lock)) {
+                self.fail(format!("at rest: {wrong}"));
+            }
+        }
+        let names = &self.quarters.names;
+        let mut expected = names.all().map(|name| name[1..].to_owned()).to_vec();
+        expected.retain(|name| *name != names.of(2)[1..]);
         expected.sort();
         let objects = machine::objects(&self.quarters.names.0);
         if objects != expected {
@@ -81,15 +87,15 @@ impl Campaign {
 
     /// Kills everybody and has them come back in one of two orders: what was put last is there.
     fn massacre(&mut self) -> Result<(), String> {
-        for member in &self.crew {
-            member.signal(Signal::SIGKILL);
-        }
+        self.locker_deaths(); // one begins
+        self.crew.iter_mut().for_each(Member::kill);
         for i in 0..self.crew.len() {
             if self.crew[i].is_up() {
                 self.mourn(i)?;
             }
             self.crew[i].restart_at = u64::MAX;
         }
+        self.locker_deaths(); // and ends
         self.report.massacres += 1;
         let before = [self.region(0)?.sequence, self.region(1)?.sequence];
         let producer_first = self.report.massacres.is_multiple_of(2);

@@ -1,22 +1,28 @@
 //! Killing and stopping: whom, when, and what is checked at once.
 
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_core::clock;
 use io_shared_core::crash_point::CrashPoint;
 use nix::sys::signal::Signal;
 
-use super::{AIMED, Campaign};
+use super::Campaign;
 use crate::checks;
-use crate::history::Death;
+use crate::history::{Death, LockerDeath};
 use crate::machine;
+use crate::page::HAS;
 use crate::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, GETS, PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS,
+    BURIES, CONSUMER_STARTS, CREATES, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS, PRODUCER_STARTS,
+    PUTS, REMOVES, Role, SLEEPS,
 };
-use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// Spins of a producer that is to bury somebody: it needs many puts to get there.
-const BURIER: u32 = 2000;
+/// How long a child that is aimed at may take to come there.
+const AIMING: Duration = Duration::from_millis(20);
+/// What is added where it must first be started.
+const START: Duration = Duration::from_millis(20);
+/// Between two looks at where it is.
+const LOOK: Duration = Duration::from_micros(50);
 
 impl Campaign {
     /// Kills somebody.
@@ -47,14 +53,22 @@ impl Campaign {
             self.aim_at_start(member, target)
         } else if BURIES.contains(&target) {
             self.aim_at_burial(target)
+        } else if LOCKER_STARTS.contains(&target) {
+            let member = self.some_locker();
+            self.aim_at_start(member, target)
+        } else if LOCKS.contains(&target) {
+            let member = self.some_locker();
+            self.aim_at(member, target, AIMING)
+        } else if LOCK_BURIES.contains(&target) {
+            self.aim_at_lock_burial(target)
         } else if PUTS.contains(&target) {
-            self.aim_at_lingerer(producer, target)
+            self.aim_at(producer, target, AIMING)
         } else if GETS.contains(&target) || SLEEPS.contains(&target) {
             let member = self.some_consumer();
-            self.aim_at_lingerer(member, target)
+            self.aim_at(member, target, AIMING)
         } else {
             debug_assert!(CREATES.contains(&target) || REMOVES.contains(&target));
-            self.aim_at_lingerer(Role::Churner as usize, target)
+            self.aim_at(Role::Churner as usize, target, AIMING)
         }
     }
 
@@ -62,17 +76,8 @@ impl Campaign {
         self.random.choice(Role::CONSUMERS).map_or(0, |role| role as usize)
     }
 
-    /// As [`aim_at`](Self::aim_at), of a child that stays long enough at each point to be seen.
-    fn aim_at_lingerer(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
-        if self.crew[member].linger < AIMED {
-            self.kill(member)?;
-            self.start_lingering(member, AIMED)?;
-            let until = clock::deadline(Duration::from_millis(40));
-            while !self.crew[member].has_opened() && clock::now() < until {
-                self.attend_for(Duration::from_micros(300))?;
-            }
-        }
-        self.aim_at(member, target, Duration::from_millis(20))
+    fn some_locker(&mut self) -> usize {
+        self.random.choice(Role::LOCKERS).map_or(0, |role| role as usize)
     }
 
     /// Kills the member as soon as it is seen at `target`, or when `patience` ends.
@@ -82,26 +87,53 @@ impl Campaign {
         target: CrashPoint,
         patience: Duration,
     ) -> Result<(), String> {
-        let until = clock::deadline(patience);
-        while self.crew[member].point() != Some(target) {
-            let now = clock::now();
-            if now >= until {
-                break;
+        self.aim_at_one_of(&[member], target, patience)
+    }
+
+    /// Kills the first of the members that is seen at `target`, or the first when `patience` ends.
+    /// Who is down is started before.
+    fn aim_at_one_of(
+        &mut self,
+        members: &[usize],
+        target: CrashPoint,
+        patience: Duration,
+    ) -> Result<(), String> {
+        let stay_at = |campaign: &Self, point: u32| {
+            members.iter().for_each(|i| campaign.crew[*i].lane.aim.store(point, Release));
+        };
+        stay_at(self, target as u32 + 1);
+        let mut until = clock::deadline(patience);
+        for &member in members {
+            if !self.crew[member].is_up() {
+                self.start(member)?;
+                until = clock::deadline(patience + START);
             }
+        }
+        let seen = loop {
+            let seen = members.iter().find(|i| self.crew[**i].point() == Some(target));
+            let now = clock::now();
+            if seen.is_some() || now >= until {
+                break seen;
+            }
+            std::thread::sleep(LOOK);
             // Somebody stopped for long may have what others wait for no longer than 20 ms.
             (0..self.crew.len()).for_each(|i| self.continue_if_due(i, now));
-        }
-        self.kill(member)
+        };
+        let killed = match seen.or(members.first()) {
+            Some(member) => self.kill(*member),
+            None => Ok(()),
+        };
+        stay_at(self, 0);
+        killed
     }
 
     /// Starts the member anew and kills it at a point of its start.
     fn aim_at_start(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
         self.kill(member)?;
-        self.start_lingering(member, AIMED)?;
-        self.aim_at(member, target, Duration::from_millis(40))
+        self.aim_at(member, target, AIMING)
     }
 
-    /// Leaves a dead sleeper to a producer that lingers, and kills it when it clears up.
+    /// Leaves a dead sleeper to the producer, and kills it when it clears up.
     fn aim_at_burial(&mut self, target: CrashPoint) -> Result<(), String> {
         let producer = Role::Producer as usize;
         // Alone on its channel, the keeper's needless wakes are soon noticed.
@@ -109,11 +141,21 @@ impl Campaign {
         let sleeper = keeper.unwrap_or_else(|| self.some_consumer());
         self.aim_at(sleeper, CrashPoint::SleepFlagged, Duration::from_millis(10))?;
         self.crew[sleeper].restart_at = clock::now() + 70_000_000;
-        if self.crew[producer].linger < BURIER {
-            self.kill(producer)?;
-            self.start_lingering(producer, BURIER)?;
-        }
         self.aim_at(producer, target, Duration::from_millis(60))
+    }
+
+    /// Leaves a locker dead with a lock to the others, and kills one of them when it clears up.
+    fn aim_at_lock_burial(&mut self, target: CrashPoint) -> Result<(), String> {
+        let mut lockers = Role::LOCKERS.map(|role| role as usize);
+        self.random.shuffle(&mut lockers);
+        let [victim, buriers @ ..] = lockers;
+        let dies_at = match target {
+            CrashPoint::ReaderBuryWon => CrashPoint::ReaderReads,
+            _ => CrashPoint::WriterAlone,
+        };
+        self.aim_at(victim, dies_at, AIMING)?;
+        self.crew[victim].restart_at = clock::now() + 70_000_000;
+        self.aim_at_one_of(&buriers, target, Duration::from_millis(30))
     }
 
     /// Kills the member, counts where it died, and checks what can be checked at once.
@@ -121,8 +163,21 @@ impl Campaign {
         if !self.crew[member].is_up() {
             return Ok(());
         }
-        self.crew[member].signal(Signal::SIGKILL);
-        self.mourn(member)
+        let locks = self.crew[member].role.is_locker();
+        if locks {
+            self.locker_deaths(); // one begins
+        }
+        self.crew[member].kill();
+        self.mourn(member)?;
+        if locks {
+            self.locker_deaths(); // and ends
+        }
+        Ok(())
+    }
+
+    /// Counts that deaths of lockers begin, or have ended: before the first and after the last.
+    pub(super) fn locker_deaths(&self) {
+        self.quarters.page.locker_deaths.fetch_add(1, Release);
     }
 
     /// What is to be done after a SIGKILL.
@@ -151,6 +206,15 @@ impl Campaign {
                 self.history.producer_died(Death { at: clock::now(), point, putting });
             }
             Role::Churner => self.check_churned(point),
+            _ if role.is_locker() => {
+                let at = clock::now();
+                let locks = lane.at_locks.swap(0, Acquire);
+                let killed = self.crew[member].killed;
+                self.history.locker_died(LockerDeath { role, locks, point, killed, at });
+                for left in &lane.left_lock {
+                    let _ = left.compare_exchange(HAS, at, Release, Acquire);
+                }
+            }
             _ if role.is_consumer() => {
                 let had = lane.had[0].load(Acquire);
                 // Between these two it may have had a value without having noted it, and so may an
@@ -190,6 +254,14 @@ impl Campaign {
                 self.fail(wrong);
             }
         }
+        for lock in 0..2 {
+            let inode = self.lock_inodes[lock];
+            let checked =
+                self.lock(lock).and_then(|region| checks::region_in_use(&region, inode, 0));
+            if let Err(wrong) = checked {
+                self.fail(wrong);
+            }
+        }
     }
 
     /// A creator or remover that died leaves the whole or nothing.
@@ -207,25 +279,32 @@ impl Campaign {
                 path.exists()
             ));
         }
-        let known = [0, 1, 2].map(|channel| self.quarters.names.of(channel));
-        for name in machine::objects(&self.quarters.names.0) {
-            if !known.contains(&format!("/{name}")) {
-                self.fail(format!("the churner died at {point:?} and left {name}"));
-            }
-        }
+        self.check_objects();
     }
 
-    /// Stops somebody for a few milliseconds.
+    /// Stops somebody for a few milliseconds; or a locker for longer, as soon as it has a lock, so
+    /// that others run out of time.
     pub(super) fn stop_somebody(&mut self) {
         let free = |i: &usize| self.crew[*i].is_up() && self.crew[*i].continue_at.is_none();
         let up: Vec<usize> = (0..self.crew.len()).filter(free).collect();
         let Some(&member) = self.random.choice(&up) else {
             return;
         };
-        let pause = self.random.u64(500_000..6_000_000);
+        let lane = self.crew[member].lane;
+        let has = || lane.left_lock.iter().any(|left| left.load(Acquire) == HAS);
+        let mut pause = self.random.u64(500_000..6_000_000);
+        if self.crew[member].role.is_locker() {
+            let until = clock::deadline(Duration::from_millis(5));
+            while !has() && clock::now() < until {}
+        }
         self.history.stopped(self.crew[member].role);
         self.crew[member].signal(Signal::SIGSTOP);
-        self.crew[member].continue_at = Some(clock::now() + pause);
         self.report.stops += 1;
+        // It may have given the lock back before the signal came: then it is asleep for longer.
+        if has() {
+            self.report.stopped_holders += 1;
+            pause = self.random.u64(5_000_000..60_000_000);
+        }
+        self.crew[member].continue_at = Some(clock::now() + pause);
     }
 }
