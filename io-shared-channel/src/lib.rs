@@ -10,12 +10,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "async")]
+mod async_consumer;
 mod channel;
 mod consumer;
 mod observer;
 mod producer;
+mod wait_any;
+mod waiter;
 mod waiting;
 
+#[cfg(feature = "async")]
+pub use async_consumer::AsyncConsumer;
 pub use channel::{Channel, consumer, producer};
 pub use consumer::Consumer;
 #[doc(hidden)]
@@ -26,3 +32,4 @@ pub use io_shared_core::{
 };
 pub use observer::Observer;
 pub use producer::Producer;
+pub use wait_any::{AnyConsumer, Ready, wait_any};
