@@ -7,6 +7,7 @@
 //! What must stay true: an entry is woken once and is gone then, or taken out by who made it; and
 //! soon after either nothing of its consumer is left with the thread.
 
+#[cfg(feature = "async")]
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::AtomicU64;
@@ -125,8 +126,7 @@ fn start(waiter: &Arc<Waiter>) -> Result<()> {
     let waiter = Arc::clone(waiter);
     // It inherits the mask: signals are for the program's own threads.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
-    let started =
-        thread::Builder::new().name("io-shared-wait".into()).spawn(move || waiter.run());
+    let started = thread::Builder::new().name("io-shared-wait".into()).spawn(move || waiter.run());
     if let Ok(before) = before {
         // It cannot fail: the mask is one that the kernel gave.
         let _ = before.thread_set_mask();

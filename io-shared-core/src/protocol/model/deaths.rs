@@ -97,7 +97,9 @@ pub(super) fn waiter_on_two(fate: Fate) {
         })
     };
     victim.end();
-    producers.into_iter().for_each(|producer| drop(producer.end()));
+    for producer in producers {
+        producer.end();
+    }
     for region in &regions {
         let me = Process::new(region, 2);
         me.claim_consumer(0);

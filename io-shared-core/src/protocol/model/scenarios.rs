@@ -243,9 +243,13 @@ pub(super) fn waiter_on_two(_: Fate) {
     let mut audits = [Audit::new(&me, &reader, 0), Audit::new(&also, &also_reader, 0)];
     while audits.iter().any(|audit| audit.seen == 0) {
         sleep_any(audits.iter().map(|audit| (audit.me, audit.reader)), Process::wait_any);
-        audits.iter_mut().for_each(|audit| drop(audit.get()));
+        for audit in &mut audits {
+            audit.get();
+        }
     }
-    producers.into_iter().for_each(|producer| drop(producer.end()));
+    for producer in producers {
+        producer.end();
+    }
     audits.into_iter().for_each(|audit| audit.end(1));
 }
 
