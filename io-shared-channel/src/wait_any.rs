@@ -124,27 +124,26 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
     }
     let deadline = clock::deadline(timeout);
     let mut sleep: Option<Sleep> = None;
-    let mut slice_over = false;
     loop {
         let now = clock::now();
-        let late = slice_over || now >= deadline;
-        if let Some(ready) = look(&parts, late) {
-            return Ok(ready);
-        }
         if now >= deadline {
-            return Err(timed_out(&parts, timeout));
+            return look(&parts, true).ok_or_else(|| timed_out(&parts, timeout));
         }
         let until = deadline.min(now.saturating_add(SLICE));
         sleep.get_or_insert_with(|| Sleep::new(&parts)).sleep(until)?;
         let woken = clock::now();
-        slice_over = woken >= until;
-        for part in &parts {
-            if slice_over {
+        let slice_over = woken >= until;
+        if slice_over {
+            for part in &parts {
                 // What it finds out, `look` asks.
                 let _ = part.slot.check();
-            } else if part.slot.is_ready() {
-                part.patience.slept(part.slot, woken - now);
             }
+        }
+        if let Some(ready) = look(&parts, slice_over) {
+            for place in &ready {
+                parts[place].patience.slept(parts[place].slot, woken - now);
+            }
+            return Ok(ready);
         }
     }
 }

@@ -146,18 +146,15 @@ fn without_futex_waitv_the_results_are_the_same() {
     });
 }
 
+/// The last value of a channel under load.
+const LAST: u64 = u64::MAX;
+
 /// Some threads put to all channels at random, `puts` times together, and `wait` gets until it has
 /// had the last value of each. No value may be found only because a slice has ended.
-fn load(
-    channels: &Channels,
-    puts: u64,
-    wait: impl FnOnce(Vec<Consumer<u64>>, &dyn Fn(usize, u64) -> bool),
-) {
-    const LAST: u64 = u64::MAX;
+fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
     let before = crash_point::late_finds();
     let consumers = channels.consumers();
     let mut producers = channels.producers();
-    let left = AtomicU64::new(producers.len() as u64);
     let threads = 3;
     let share = producers.len().div_ceil(threads);
     thread::scope(|scope| {
@@ -176,8 +173,7 @@ fn load(
                 producers.iter_mut().for_each(|producer| drop(producer.put(&LAST)));
             });
         }
-        // Whether all have had their last.
-        wait(consumers, &|_, value| value == LAST && left.fetch_sub(1, Relaxed) == 1);
+        wait(consumers);
     });
     assert_eq!(crash_point::late_finds() - before, 0, "values found only as a slice ended");
 }
@@ -189,15 +185,14 @@ fn no_wake_up_is_lost_under_load() {
         however_refused(|refusal| {
             let started = Instant::now();
             let mut gets = 0;
-            load(&channels, 9_000, |mut consumers, is_last| {
-                loop {
+            load(&channels, 9_000, |mut consumers| {
+                let mut left = count;
+                while left > 0 {
                     let ready = wait_any(&list(&consumers), LONG).unwrap();
                     for place in &ready {
                         gets += 1;
                         let value = *consumers[place].try_get().unwrap().unwrap();
-                        if is_last(place, value) {
-                            return;
-                        }
+                        left -= usize::from(value == LAST);
                     }
                 }
             });
@@ -211,23 +206,18 @@ fn no_wake_up_is_lost_by_the_waiting_threads() {
     for count in [1, 20, 200] {
         let channels = Channels::new("tasks", count);
         however_refused(|_| {
-            load(&channels, 3_000, |consumers, is_last| {
+            load(&channels, 3_000, |consumers| {
                 thread::scope(|scope| {
                     // A thread for each is the plainest executor.
-                    for (place, consumer) in consumers.into_iter().enumerate() {
-                        // Only its own value can be the last of it.
+                    for consumer in consumers {
                         let mut consumer = consumer.into_async();
-                        scope.spawn(move || {
-                            loop {
-                                let value = pollster::block_on(consumer.get()).unwrap();
-                                if *value == u64::MAX {
-                                    return place;
-                                }
-                            }
-                        });
+                        scope.spawn(
+                            move || {
+                                while *pollster::block_on(consumer.get()).unwrap() != LAST {}
+                            },
+                        );
                     }
                 });
-                let _ = is_last;
             });
         });
     }
@@ -336,25 +326,26 @@ fn a_forked_child_waits_by_threads_of_its_own() {
     let own = Channels::new("fork-own", 150);
     let _producers = channels.producers();
     let mut consumers = channels.consumers();
+    let mut last = consumers.pop().unwrap().into_async();
+    let forks_over = AtomicU64::new(0);
     // The parent's waiting threads are at work, and start and stop waiting, while it forks.
     thread::scope(|scope| {
-        let mut last = consumers.pop().unwrap().into_async();
-        let forks_over = AtomicU64::new(0);
-        scope.spawn(|| {
+        let (consumers, forks_over) = (&consumers, &forks_over);
+        scope.spawn(move || {
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             while forks_over.load(Relaxed) == 0 {
                 let mut get = Box::pin(last.get());
                 assert!(get.as_mut().poll(&mut context).is_pending());
             }
         });
-        scope.spawn(|| {
+        scope.spawn(move || {
             while forks_over.load(Relaxed) == 0 {
-                wait_in_vain(&consumers, Duration::from_millis(3));
+                wait_in_vain(consumers, Duration::from_millis(3));
             }
         });
         for _ in 0..20 {
             succeeds(in_child(|| {
-                let forked = wait_any(&list(&consumers), LONG).unwrap_err();
+                let forked = wait_any(&list(consumers), LONG).unwrap_err();
                 assert_eq!(*forked.kind(), ErrorKind::ForkedHandle);
                 let mut producers = own.producers();
                 let mut consumers = own.consumers();
