@@ -1,6 +1,6 @@
 //! Gets that are awaited, under tokio and under an executor that knows nothing of it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
 mod common;
 
