@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use io_shared_core::slot::{Bell, Consuming, Sleeper, Slot, sleep_any};
+use io_shared_core::slot::{Bell, BorrowedSleeper, Consuming, Sleeper, Slot, sleep_any};
 use io_shared_core::{Error, ErrorKind, Message, Result, clock};
 
 use crate::Consumer;
@@ -123,7 +123,7 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
         return Ok(ready);
     }
     let deadline = clock::deadline(timeout);
-    let mut sleep: Option<Sleep> = None;
+    let mut sleep: Option<Sleep<'_>> = None;
     loop {
         let now = clock::now();
         if now >= deadline {
@@ -175,9 +175,9 @@ fn spin(parts: &[Parts<'_>]) -> Option<Ready> {
 }
 
 /// The sleeps of one wait.
-struct Sleep {
+struct Sleep<'a> {
     /// For whom this thread sleeps itself.
-    own: Vec<Sleeper>,
+    own: Vec<BorrowedSleeper<'a>>,
     /// For whom others do.
     others: Vec<(Sleeper, Option<Registration>)>,
     bell: Arc<Ringer>,
@@ -194,11 +194,11 @@ impl Wake for Ringer {
     }
 }
 
-impl Sleep {
-    fn new(parts: &[Parts<'_>]) -> Self {
-        let mut own: Vec<Sleeper> = parts.iter().map(|part| part.slot.sleeper()).collect();
-        let others = own.split_off(own.len().min(Sleeper::MOST));
-        let others = others.into_iter().map(|sleeper| (sleeper, None)).collect();
+impl<'a> Sleep<'a> {
+    fn new(parts: &[Parts<'a>]) -> Self {
+        let (own, others) = parts.split_at(parts.len().min(Sleeper::MOST));
+        let own = own.iter().map(|part| part.slot.as_sleeper()).collect();
+        let others = others.iter().map(|part| (part.slot.sleeper(), None)).collect();
         let bell = Arc::new(Ringer::default());
         Self { own, others, waker: Waker::from(Arc::clone(&bell)), bell }
     }

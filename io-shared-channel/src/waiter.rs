@@ -159,7 +159,8 @@ impl Waiter {
                 (living.map(|entry| entry.sleeper.clone()).collect::<Vec<_>>(), entries.is_empty())
             };
             let until = if idle { u64::MAX } else { slice_ends };
-            sleep_any(&sleepers, Some((&self.bell, rung)), until);
+            let borrowed: Vec<_> = sleepers.iter().map(Sleeper::as_sleeper).collect();
+            sleep_any(&borrowed, Some((&self.bell, rung)), until);
             if idle {
                 slice_ends = clock::now() + SLICE;
             }

@@ -21,7 +21,7 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
-pub use sleeper::{Bell, Sleeper, sleep_any};
+pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
 use crate::claim::Part;
 use crate::clock;

@@ -17,7 +17,20 @@ pub struct Sleeper {
     reader: Reader,
 }
 
+/// A [`Sleeper`] that borrows: counting references to 127 regions would cost a waiter as much as
+/// lowering their bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BorrowedSleeper<'a> {
+    region: &'a Region,
+    reader: &'a Reader,
+}
+
 impl Slot<Consuming> {
+    /// What it takes to sleep for this consumer as long as it is borrowed.
+    pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
+        BorrowedSleeper { region: &self.region, reader: &self.side.0 }
+    }
+
     /// What it takes to sleep for this consumer, in this thread or another.
     ///
     /// # Examples
@@ -30,11 +43,12 @@ impl Slot<Consuming> {
     /// # let spec = Spec { schema: Some(u32::schema()), capacity: Some(4), ..Spec::default() };
     /// # let mut producer = Slot::producing(&place, &spec)?;
     /// # let consumer = Slot::consuming(&place, None, &spec)?;
-    /// let sleepers = [consumer.sleeper()];
-    /// assert!(!sleepers[0].is_ready());
+    /// let sleeper = consumer.sleeper();
+    /// assert!(!sleeper.is_ready());
     /// producer.loan::<u32>(0)?.put()?;
-    /// sleep_any(&sleepers, None, clock::now() + 1_000_000_000); // there is something: returns
-    /// assert!(sleepers[0].is_ready());
+    /// let a_second = clock::now() + 1_000_000_000;
+    /// sleep_any(&[sleeper.as_sleeper()], None, a_second); // there is something: returns
+    /// assert!(sleeper.is_ready());
     /// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
     /// # }
     /// ```
@@ -46,6 +60,11 @@ impl Slot<Consuming> {
 impl Sleeper {
     /// How many one [`sleep_any`] takes, beside a bell.
     pub const MOST: usize = futex::MOST - 1;
+
+    /// The same, borrowed.
+    pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
+        BorrowedSleeper { region: &self.region, reader: &self.reader }
+    }
 
     /// Whether a get would find a value not had, or a region marked as removed.
     pub fn is_ready(&self) -> bool {
@@ -73,18 +92,25 @@ impl Sleeper {
     }
 }
 
+impl BorrowedSleeper<'_> {
+    /// As [`Sleeper::is_retired`].
+    pub fn is_retired(&self) -> bool {
+        self.region.is_retired()
+    }
+}
+
 /// Sleeps until one of `sleepers` may have something new, the bell was rung after its count was the
 /// one given, or `until` (CLOCK_MONOTONIC in nanoseconds). May return early for no reason. Returns at
 /// once if nobody could ever wake it: with neither sleepers nor a bell, or in a forked child.
 ///
 /// # Panics
 /// With more than [`Sleeper::MOST`] sleepers.
-pub fn sleep_any(sleepers: &[Sleeper], bell: Option<(&Bell, u64)>, until: u64) {
+pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, until: u64) {
     assert!(sleepers.len() <= Sleeper::MOST, "more than one wait takes");
-    if sleepers.iter().any(Sleeper::is_forked) {
+    if sleepers.iter().any(|sleeper| sleeper.region.is_forked()) {
         return;
     }
-    let each = sleepers.iter().map(|sleeper| (&*sleeper.region, &sleeper.reader));
+    let each = sleepers.iter().map(|sleeper| (sleeper.region, sleeper.reader));
     protocol::sleep_any(each, |unmoved| {
         let mut words: Vec<Awaited<'_>> = unmoved
             .into_iter()
@@ -103,7 +129,7 @@ pub fn sleep_any(sleepers: &[Sleeper], bell: Option<(&Bell, u64)>, until: u64) {
     });
     #[cfg(feature = "crash-points")]
     for sleeper in sleepers {
-        count_late_find(&sleeper.region, &sleeper.reader, until);
+        count_late_find(sleeper.region, sleeper.reader, until);
     }
 }
 
