@@ -9,9 +9,9 @@ ci/lint.sh
 # the library write down its crash points.
 cargo test --workspace --exclude torture --locked
 
-# What users run is optimised: the hand-over between two programs, with its figures. (The pipeline's
-# tests build the example so by themselves.)
-cargo test --release --locked --test handover -- --nocapture
+# What users run is optimised: the hand-over between two programs and the wake-up from a wait for
+# many, with their figures. (The pipeline's tests build the example so by themselves.)
+cargo test --release --locked --test handover --test waiting -- --nocapture
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture

@@ -3,6 +3,8 @@
 //!
 //! - [`Channel`]: a named single slot. A [`Producer`] puts, [`Consumer`]s get the newest value where
 //!   it lies, an [`Observer`] looks on.
+//! - [`wait_any`]: waits for any of many consumers. With the feature `async`, a consumer's
+//!   `into_async()` gives gets that are awaited.
 //! - [`Message`]: what may cross; `#[derive(Message)]` on `repr(C)` structs, also on those that end in
 //!   a slice.
 //! - [`Shared`]: a typed value that many programs read and change; [`SharedMmap`] and

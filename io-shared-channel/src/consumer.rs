@@ -8,6 +8,7 @@ use io_shared_core::slot::{Consuming, Copied, Guard, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
+use crate::wait_any::sealed::{Parts, Sealed};
 use crate::waiting::Patience;
 
 /// The longest that a reopening looks at once.
@@ -235,6 +236,11 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.slot.has_producer()
     }
 
+    #[cfg(feature = "async")]
+    pub(crate) fn slot(&self) -> &Slot<Consuming> {
+        &self.slot
+    }
+
     /// A descriptor to pass to another process, of a channel that has no name (`anonymous`, or
     /// opened by `from_fd`).
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
@@ -254,6 +260,12 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// The description of the channel's messages.
     pub fn schema(&self) -> &Schema {
         self.slot.schema()
+    }
+}
+
+impl<T: Message + ?Sized> Sealed for Consumer<T> {
+    fn parts(&self) -> Parts<'_> {
+        Parts { slot: &self.slot, patience: &self.patience, reopens: self.options.reopen }
     }
 }
 

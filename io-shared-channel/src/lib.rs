@@ -1,8 +1,9 @@
 //! Typed single-slot channels: one process puts, others get the latest value where it lies.
 //!
 //! Users add the crate `io-shared`, which re-exports everything here. [`Channel`] is the builder,
-//! [`Producer`], [`Consumer`] and [`Observer`] are what it builds. This crate adds types, waiting
-//! and reopening to the slots of `io-shared-core`, and no unsafe code.
+//! [`Producer`], [`Consumer`] and [`Observer`] are what it builds; [`wait_any`] waits for any of many
+//! consumers. This crate adds types, waiting and reopening to the slots of `io-shared-core`, and no
+//! unsafe code.
 //!
 //! What must stay true: a put never waits for a consumer; a wait ends at its deadline, at a value,
 //! or with an error; and a put or get makes no system call, as long as nobody sleeps and the name was
@@ -10,12 +11,18 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "async")]
+mod async_consumer;
 mod channel;
 mod consumer;
 mod observer;
 mod producer;
+mod wait_any;
+mod waiter;
 mod waiting;
 
+#[cfg(feature = "async")]
+pub use async_consumer::AsyncConsumer;
 pub use channel::{Channel, consumer, producer};
 pub use consumer::Consumer;
 #[doc(hidden)]
@@ -26,3 +33,4 @@ pub use io_shared_core::{
 };
 pub use observer::Observer;
 pub use producer::Producer;
+pub use wait_any::{AnyConsumer, Ready, wait_any};

@@ -9,12 +9,14 @@
 //! since a producer may be killed between its publish and its wake.
 
 use std::hint;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use io_shared_core::clock;
 use io_shared_core::slot::{Consuming, Slot};
 
 /// The longest sleep at once, in nanoseconds.
-const SLICE: u64 = 100_000_000;
+pub(crate) const SLICE: u64 = 100_000_000;
 
 /// Looks of the first spin; each takes some 20 ns with its pause.
 const FIRST: u32 = 256;
@@ -30,7 +32,8 @@ const LONG: u64 = 200_000;
 /// A handle's budget for spinning.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    budget: u32,
+    /// Relaxed: a hint, which threads that wait for one consumer together may overwrite.
+    budget: AtomicU32,
     spun: bool,
     /// Sleeps beside the producer on one core until a yield is tried again, and the most that they
     /// were; `None`: the two are not on one core.
@@ -40,7 +43,7 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { budget: FIRST, spun: false, beside: None, penalty: 0 }
+        Self { budget: AtomicU32::new(FIRST), spun: false, beside: None, penalty: 0 }
     }
 }
 
@@ -64,15 +67,9 @@ impl Patience {
             return false;
         }
         slot.sleep(deadline.min(now.saturating_add(SLICE)));
-        if slot.shares_cpu() {
-            self.budget = FEWEST;
-            self.beside = Some(self.beside.unwrap_or(0).saturating_sub(1));
-        } else {
-            self.beside = None;
-            if clock::now() - now < SHORT {
-                self.budget = (self.budget * 4).min(MOST);
-            }
-        }
+        self.slept(slot, clock::now() - now);
+        let beside = self.beside.unwrap_or(0).saturating_sub(1);
+        self.beside = slot.shares_cpu().then_some(beside);
         true
     }
 
@@ -93,14 +90,35 @@ impl Patience {
     }
 
     fn spin(&mut self, slot: &Slot<Consuming>) -> bool {
-        for _ in 0..self.budget {
+        for _ in 0..self.budget() {
             if slot.is_ready() {
-                self.budget = (self.budget * 2).min(MOST);
+                self.spun(true);
                 return true;
             }
             hint::spin_loop();
         }
-        self.budget = (self.budget / 2).max(FEWEST);
+        self.spun(false);
         false
+    }
+
+    /// Looks of the next spin.
+    pub(crate) fn budget(&self) -> u32 {
+        self.budget.load(Relaxed)
+    }
+
+    /// A spin has ended, with something to get or in vain.
+    pub(crate) fn spun(&self, ready: bool) {
+        let budget = self.budget();
+        let next = if ready { (budget * 2).min(MOST) } else { (budget / 2).max(FEWEST) };
+        self.budget.store(next, Relaxed);
+    }
+
+    /// A sleep of so many nanoseconds has ended.
+    pub(crate) fn slept(&self, slot: &Slot<Consuming>, nanos: u64) {
+        if slot.shares_cpu() {
+            self.budget.store(FEWEST, Relaxed);
+        } else if nanos < SHORT {
+            self.budget.store((self.budget() * 4).min(MOST), Relaxed);
+        }
     }
 }

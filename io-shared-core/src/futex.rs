@@ -3,13 +3,38 @@
 //! The word is the low half of a 64-bit atomic and is passed as a raw pointer: Rust's model has no
 //! atomics of mixed size, and the kernel's compare is not an access of this program.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use nix::errno::Errno;
+
+use crate::clock;
+
+/// How many words one wait takes: futex_waitv's FUTEX_WAITV_MAX.
+pub(crate) const MOST: usize = 128;
+
+/// A word to wait for: the low half of an atomic, and what it is while nothing is new.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Awaited<'a> {
+    pub(crate) word: &'a AtomicU64,
+    pub(crate) low: u32,
+}
+
+impl Awaited<'_> {
+    fn pointer(&self) -> *const u32 {
+        // The low half comes first: the layout is little-endian.
+        self.word.as_ptr().cast()
+    }
+
+    fn is_unmoved(&self) -> bool {
+        self.word.load(Relaxed) as u32 == self.low
+    }
+}
+
 /// Sleeps while the 32 bits at `word` are `expected`, until `until` (CLOCK_MONOTONIC in
 /// nanoseconds). May return early for any reason: the caller looks again.
 pub(crate) fn wait(word: *const u32, expected: u32, until: u64) {
-    let until = libc::timespec {
-        tv_sec: i64::try_from(until / 1_000_000_000).unwrap_or(i64::MAX),
-        tv_nsec: (until % 1_000_000_000) as i64,
-    };
+    let until = timespec(until);
     // Not FUTEX_PRIVATE_FLAG: the other side is another process. BITSET, for its absolute deadline.
     // SAFETY: the kernel reads four bytes at `word` and the timespec; a `word` that is not mapped
     // is EFAULT, not undefined behaviour. Every result means "look again": woken, EAGAIN (the word
@@ -25,6 +50,86 @@ pub(crate) fn wait(word: *const u32, expected: u32, until: u64) {
             libc::FUTEX_BITSET_MATCH_ANY,
         )
     };
+}
+
+/// As [`wait`], for at most [`MOST`] words: sleeps while each is as expected. Returns at once if there
+/// is none.
+pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
+    /// Whether this process cannot call futex_waitv: before Linux 5.16 there is none (ENOSYS), and a
+    /// seccomp filter that does not know it refuses it, as either of these.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    match words {
+        [] => {}
+        [one] => wait(one.pointer(), one.low, until),
+        _ if REFUSED.load(Relaxed) => look_and_doze(words, until),
+        _ => {
+            if matches!(waitv(words, until), Err(Errno::ENOSYS | Errno::EPERM)) {
+                REFUSED.store(true, Relaxed);
+                look_and_doze(words, until);
+            }
+        }
+    }
+}
+
+fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
+    /// `struct futex_waitv` of linux/futex.h.
+    #[repr(C)]
+    struct Waiter {
+        val: u64,
+        uaddr: u64,
+        flags: u32,
+        reserved: u32,
+    }
+    /// FUTEX2_SIZE_U32. Not FUTEX2_PRIVATE: the other side is another process.
+    const SIZE_U32: u32 = 2;
+    let waiters: Vec<Waiter> = words
+        .iter()
+        .map(|word| Waiter {
+            val: word.low.into(),
+            uaddr: word.pointer().addr() as u64,
+            flags: SIZE_U32,
+            reserved: 0,
+        })
+        .collect();
+    let until = timespec(until);
+    // SAFETY: the kernel reads as many waiters as it is told of, the timespec, and four bytes at each
+    // address; one that is not mapped is EFAULT. All results but a refusal mean "look again".
+    let woken = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            waiters.as_ptr(),
+            waiters.len() as libc::c_uint,
+            0 as libc::c_uint,
+            &raw const until,
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    Errno::result(woken).map(drop)
+}
+
+/// What waits where futex_waitv is refused: it sleeps on the last word and looks at the others in
+/// between, first every 50 us, at last every 1 ms. So a wake-up comes up to 1 ms late, and a waiter
+/// for many wakes 1,000 times a second.
+fn look_and_doze(words: &[Awaited<'_>], until: u64) {
+    const FIRST: u64 = 50_000;
+    const LONGEST: u64 = 1_000_000;
+    let Some(last) = words.last() else { return };
+    let mut doze = FIRST;
+    while words.iter().all(Awaited::is_unmoved) {
+        let now = clock::now();
+        if now >= until {
+            return;
+        }
+        wait(last.pointer(), last.low, until.min(now.saturating_add(doze)));
+        doze = (doze * 2).min(LONGEST);
+    }
+}
+
+fn timespec(at: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: (at % 1_000_000_000) as i64,
+    }
 }
 
 /// Wakes everyone who sleeps on `word`; how many there were.

@@ -34,6 +34,7 @@ pub mod mmap;
 #[cfg(test)]
 mod model;
 mod name;
+mod per_process;
 mod place;
 #[doc(hidden)]
 pub mod private;
@@ -48,6 +49,7 @@ pub use error::{Error, ErrorKind, Holder, Result};
 pub use message::Message;
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 pub use name::Name;
+pub use per_process::PerProcess;
 pub use place::Place;
 pub use region::{Kind, Role, Spec};
 pub use schema::Schema;

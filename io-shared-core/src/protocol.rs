@@ -21,7 +21,7 @@ mod producer;
 use std::sync::atomic::Ordering;
 
 pub use consumer::Which;
-pub(crate) use consumer::{Hold, Reader};
+pub(crate) use consumer::{Hold, Reader, sleep_any};
 pub(crate) use observer::watch;
 pub(crate) use producer::Publisher;
 
@@ -87,6 +87,11 @@ pub(crate) trait Words {
     /// FUTEX_WAIT on the low half of `latest` while it is `low`, until `until` (CLOCK_MONOTONIC in
     /// nanoseconds) at the latest. May end early for any reason.
     fn wait(&self, low: u32, until: u64);
+    /// Calls `raise` unless another thread of this process sleeps for the same consumer: the byte is
+    /// one, and stays up for both.
+    fn first_asleep(&self, raise: impl FnOnce());
+    /// Calls `lower` unless another thread of this process still sleeps for the same consumer.
+    fn last_awake(&self, lower: impl FnOnce());
     /// Tries to win the claim of a consumer that may be dead.
     fn win(&self, consumer: usize) -> bool;
     /// Gives up what `win` won.

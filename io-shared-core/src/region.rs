@@ -22,6 +22,7 @@ mod words;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
@@ -106,6 +107,8 @@ pub(crate) struct Region {
     ephemeral: bool,
     layout: Layout,
     schema: Schema,
+    /// Threads of this process that sleep for this handle's consumer.
+    sleepers: Mutex<usize>,
 }
 
 impl Region {

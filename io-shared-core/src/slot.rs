@@ -11,6 +11,7 @@
 mod copied;
 mod guard;
 mod loan;
+mod sleeper;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
+pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
 use crate::claim::Part;
 use crate::clock;
@@ -117,8 +119,18 @@ impl<S> Slot<S> {
         self.watch.is_stale(&self.region)
     }
 
+    /// Looks whether the name still leads here, if it did not do so within the last 90 ms.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
+    pub fn check(&self) -> Result<()> {
+        self.check_fork()?;
+        self.check_stale()?;
+        self.look(clock::now_coarse())
+    }
+
     #[inline]
-    fn look(&mut self, now: u64) -> Result<()> {
+    fn look(&self, now: u64) -> Result<()> {
         self.watch.look(&self.region, now)
     }
 
@@ -182,16 +194,6 @@ impl Slot<Producing> {
             && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
     }
 
-    /// Looks whether the name still leads here, if it did not do so within the last 90 ms.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
-    pub fn check(&mut self) -> Result<()> {
-        self.check_fork()?;
-        self.check_stale()?;
-        self.look(clock::now_coarse())
-    }
-
     /// Who has a consumer slot, by what is written in its block.
     pub fn consumer(&self, slot: usize) -> Option<Holder> {
         (slot < self.region.consumers()).then(|| self.region.holder(Part::Consumer(slot)))
@@ -237,7 +239,7 @@ impl Slot<Consuming> {
         }
         self.side.0.sleep(&*self.region, until);
         #[cfg(feature = "crash-points")]
-        self.count_late_find(until);
+        sleeper::count_late_find(&self.region, &self.side.0, until);
     }
 
     /// Whether this thread runs on the core from which the producer last woke somebody: there,
@@ -246,26 +248,17 @@ impl Slot<Consuming> {
         self.region.shares_cpu()
     }
 
+    /// Whether there is a value not had. Costs a look at two words.
+    #[inline]
+    pub fn has_unseen(&self) -> bool {
+        self.side.0.has_unseen(&*self.region)
+    }
+
     /// Whether a get would find something: a value not had, or that the region was removed. Costs
     /// a look at three words.
     #[inline]
     pub fn is_ready(&self) -> bool {
-        let region = &*self.region;
-        self.side.0.has_unseen(region) || self.is_stale()
-    }
-
-    /// Counts a value that was put long before a slice of the wait ended, and found only by it.
-    #[cfg(feature = "crash-points")]
-    fn count_late_find(&self, until: u64) {
-        let region = &*self.region;
-        if clock::now() >= until && self.side.0.has_unseen(region) {
-            let latest = region.latest().load(Relaxed);
-            let index = crate::protocol::Latest::unpack(latest).index;
-            if index < region.buffers() {
-                let stamp = region.stamp(index).load(Relaxed);
-                crate::crash_point::count_late_find(until.saturating_sub(stamp));
-            }
-        }
+        self.has_unseen() || self.is_stale()
     }
 }
 

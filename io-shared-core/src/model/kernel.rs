@@ -1,28 +1,47 @@
 //! What the protocol asks of the kernel: a futex, and claims that outlive nobody. And one thing that
 //! the model asks of loom.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use loom::sync::{Mutex, MutexGuard};
 use loom::thread::{self, Thread, ThreadId};
 
 /// Whoever is blocked, to be told together.
 #[derive(Default)]
-struct Queue(Vec<Thread>);
+struct Queue(Vec<Sleeper>);
+
+/// A blocked thread, in as many queues as it waits in.
+#[derive(Clone)]
+struct Sleeper {
+    thread: Thread,
+    /// Whether it was told: once, or loom would keep the second for the next time.
+    told: Rc<Cell<bool>>,
+}
+
+impl Sleeper {
+    fn current() -> Self {
+        Self { thread: thread::current(), told: Rc::default() }
+    }
+}
 
 impl Queue {
     /// Blocks until the next `wake`. Between the unlock and the block nothing can come: loom has no
     /// scheduling point there, as the kernel has none between queueing a thread and its sleep that
     /// a wake-up could be lost in.
     fn block<T>(mut state: MutexGuard<'_, T>, queue: impl FnOnce(&mut T) -> &mut Queue) {
-        queue(&mut state).0.push(thread::current());
+        queue(&mut state).0.push(Sleeper::current());
         drop(state);
         thread::park();
     }
 
     fn wake(&mut self) -> usize {
         let woken = self.0.len();
-        self.0.drain(..).for_each(|sleeper| sleeper.unpark());
+        for sleeper in self.0.drain(..) {
+            if !sleeper.told.replace(true) {
+                sleeper.thread.unpark();
+            }
+        }
         woken
     }
 }
@@ -56,6 +75,24 @@ impl Futex {
         let sleepers = self.0.lock().unwrap();
         if !sleepers.slices && as_expected() {
             Queue::block(sleepers, |sleepers| &mut sleepers.queue);
+        }
+    }
+
+    /// FUTEX_WAITV: queues on one word after the other, unless one is not as expected, and sleeps
+    /// until it is unqueued from one. Here it queues on all at once. A wake that comes between two
+    /// words is as if it came behind the last: either way the wait ends, and nothing is looked at
+    /// before it does.
+    pub(crate) fn wait_any(futexes: &[&Self], as_expected: impl FnOnce() -> bool) {
+        let mut words: Vec<_> = futexes.iter().map(|futex| futex.0.lock().unwrap()).collect();
+        if words.iter().any(|word| word.slices) || !as_expected() {
+            return;
+        }
+        let me = Sleeper::current();
+        words.iter_mut().for_each(|word| word.queue.0.push(me.clone()));
+        drop(words);
+        thread::park();
+        for futex in futexes {
+            futex.0.lock().unwrap().queue.0.retain(|other| !Rc::ptr_eq(&other.told, &me.told));
         }
     }
 

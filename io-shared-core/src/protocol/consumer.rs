@@ -15,7 +15,7 @@ pub enum Which {
 }
 
 /// A consumer that has the claim of its slot.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader {
     consumer: usize,
 }
@@ -190,18 +190,53 @@ impl Reader {
     /// Sleeps until there is a value not had, the region is retired, or `until` (CLOCK_MONOTONIC in
     /// nanoseconds) has come; may return earlier for no reason.
     pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
-        words.waiting(self.consumer).store(1, Relaxed);
-        words.reached(CrashPoint::SleepFlagged);
+        self.raise(words);
         // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish,
         // or we see its publish here.
         words.fence(SeqCst);
+        if let Some(low) = self.unmoved(words) {
+            words.wait(low, until);
+        }
+        self.lower(words);
+    }
+
+    /// Says that somebody may sleep.
+    fn raise<W: Words>(&self, words: &W) {
+        words.first_asleep(|| words.waiting(self.consumer).store(1, Relaxed));
+        words.reached(CrashPoint::SleepFlagged);
+    }
+
+    /// The low half of `latest`, if there is nothing to wake up for.
+    fn unmoved<W: Words>(&self, words: &W) -> Option<u32> {
         let word = words.latest().load(Relaxed);
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
-        if Latest::unpack(word).sequence == last_seen && words.retired().load(Relaxed) == 0 {
-            words.wait(word as u32, until);
-        }
+        let nothing =
+            Latest::unpack(word).sequence == last_seen && words.retired().load(Relaxed) == 0;
+        nothing.then_some(word as u32)
+    }
+
+    fn lower<W: Words>(&self, words: &W) {
         words.reached(CrashPoint::SleepWoken);
-        words.waiting(self.consumer).store(0, Relaxed);
+        words.last_awake(|| words.waiting(self.consumer).store(0, Relaxed));
         words.reached(CrashPoint::SleepCleared);
     }
+}
+
+/// As [`Reader::sleep`], for many slots: `wait` sleeps while the low half of each `latest` is what it
+/// is given, and is not called if there is something in one of them. One fence serves all: each byte
+/// is raised before it, and each `latest` looked at behind it.
+pub(crate) fn sleep_any<'a, W: Words + 'a>(
+    sleepers: impl Iterator<Item = (&'a W, &'a Reader)> + Clone,
+    wait: impl FnOnce(Vec<(&'a W, u32)>),
+) {
+    sleepers.clone().for_each(|(words, reader)| reader.raise(words));
+    if let Some((words, _)) = sleepers.clone().next() {
+        // SeqCst, as in `sleep`.
+        words.fence(SeqCst);
+    }
+    let unmoved = sleepers.clone().map(|(words, reader)| Some((words, reader.unmoved(words)?)));
+    if let Some(unmoved) = unmoved.collect() {
+        wait(unmoved);
+    }
+    sleepers.for_each(|(words, reader)| reader.lower(words));
 }

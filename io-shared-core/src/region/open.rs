@@ -1,6 +1,7 @@
 //! Finding a region or waiting for it, and mapping it.
 
 use std::fs::File;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -226,6 +227,7 @@ impl Region {
             ephemeral,
             layout,
             schema,
+            sleepers: Mutex::new(0),
         })
     }
 }

@@ -1,5 +1,8 @@
 //! Noticing that a region's name leads elsewhere.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
 use super::Region;
 use crate::clock;
 use crate::error::{ErrorKind, Result};
@@ -9,35 +12,38 @@ use crate::error::{ErrorKind, Result};
 /// for a slice looks when it ends, and not only when the next one does.
 const LOOK_EVERY: u64 = 90_000_000;
 
-/// What a handle knows of where its name leads.
+/// What a handle knows of where its name leads. Atomic, relaxed, since threads that wait for a handle
+/// together share it; each field stands for itself.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// When it last looked, on either monotonic clock.
-    looked: u64,
+    looked: AtomicU64,
     /// Whether it led elsewhere then; it never leads back.
-    stale: bool,
+    stale: AtomicBool,
 }
 
 impl Watch {
     pub(crate) fn new() -> Self {
-        Self { looked: clock::now_coarse(), stale: false }
+        Self { looked: AtomicU64::new(clock::now_coarse()), stale: AtomicBool::new(false) }
     }
 
     /// Looks, unless it was looked 90 ms before `now` (nanoseconds of either monotonic clock) or
     /// later.
     #[inline]
-    pub(crate) fn look(&mut self, region: &Region, now: u64) -> Result<()> {
-        if now.saturating_sub(self.looked) < LOOK_EVERY {
+    pub(crate) fn look(&self, region: &Region, now: u64) -> Result<()> {
+        if now.saturating_sub(self.looked.load(Relaxed)) < LOOK_EVERY {
             return Ok(());
         }
         self.look_now(region)
     }
 
     #[cold]
-    fn look_now(&mut self, region: &Region) -> Result<()> {
+    fn look_now(&self, region: &Region) -> Result<()> {
         // Not `now`, which may be a stamp, and so anything at all.
-        self.looked = clock::now_coarse();
-        self.stale |= region.is_replaced();
+        self.looked.store(clock::now_coarse(), Relaxed);
+        if region.is_replaced() {
+            self.stale.store(true, Relaxed);
+        }
         self.check(region)
     }
 
@@ -45,7 +51,7 @@ impl Watch {
     /// was looked before.
     #[inline]
     pub(crate) fn is_stale(&self, region: &Region) -> bool {
-        self.stale || region.is_retired()
+        self.stale.load(Relaxed) || region.is_retired()
     }
 
     #[inline]

@@ -1,5 +1,6 @@
 //! The words of the protocol and of the lock, in a mapped region.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::{Kind, Region, blocks, word8, word64};
@@ -130,6 +131,25 @@ impl Words for Region {
     fn wait(&self, low: u32, until: u64) {
         // The low half comes first: the layout is little-endian.
         futex::wait(self.in_header(layout::LATEST).cast(), low, until);
+    }
+
+    // One mutex for both, so that a byte that one thread lowers is not one that another has just
+    // found up. Whoever finds it up has it from the mutex, and its fence comes behind that: for the
+    // producer's fence it is as if it had raised the byte itself.
+    fn first_asleep(&self, raise: impl FnOnce()) {
+        let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        if *sleepers == 0 {
+            raise();
+        }
+        *sleepers += 1;
+    }
+
+    fn last_awake(&self, lower: impl FnOnce()) {
+        let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        *sleepers -= 1;
+        if *sleepers == 0 {
+            lower();
+        }
     }
 
     fn win(&self, consumer: usize) -> bool {

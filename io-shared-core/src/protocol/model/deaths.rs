@@ -8,7 +8,7 @@ use super::process::{Fate, Process, Running};
 use super::scenarios::{Audit, consume, produce, put, read};
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
-use crate::protocol::{Publisher, Reader, Which, Word, Words};
+use crate::protocol::{Publisher, Reader, Which, Word, Words, sleep_any};
 
 /// The sender of the value that a consumer waits for.
 const LAST: u64 = 7;
@@ -73,6 +73,39 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     }
     producer.end();
     audit.end(last);
+}
+
+/// A consumer of two channels is killed as it waits for both, beside a put in each; others take its
+/// slots.
+pub(super) fn waiter_on_two(fate: Fate) {
+    let first = Region::new(Shape::of(1, 1));
+    let regions = [first.beside(Shape::of(1, 1)), first];
+    let producers = regions.each_ref().map(|region| {
+        let (producer, mut publisher) = produce(region);
+        producer.run(move |me| put(me, &mut publisher, 0).unwrap())
+    });
+    let victim = {
+        let second = Rc::clone(&regions[1]);
+        Process::new(&regions[0], 1).run_victim(fate, move |me| {
+            let also = me.also_in(&second);
+            let readers = [me, &also].map(|me| {
+                me.claim_consumer(0);
+                (me, Reader::take_over(me, 0, false).unwrap())
+            });
+            sleep_any(readers.iter().map(|(me, reader)| (*me, reader)), Process::wait_any);
+            assert!(readers.iter().any(|(me, reader)| reader.has_unseen(*me)), "woken for a value");
+        })
+    };
+    victim.end();
+    for producer in producers {
+        producer.end();
+    }
+    for region in &regions {
+        let me = Process::new(region, 2);
+        me.claim_consumer(0);
+        let reader = Reader::take_over(&me, 0, false).unwrap();
+        Audit::new(&me, &reader, 0).end(1);
+    }
 }
 
 /// A producer that puts once, or dies.

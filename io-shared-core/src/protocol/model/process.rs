@@ -1,6 +1,6 @@
 //! A process of the model: what the protocol runs on, and what can die.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
@@ -9,6 +9,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU64};
 
 use super::words::Region;
 use crate::crash_point::CrashPoint;
+use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{self, Mortal};
 pub(super) use crate::model::victim::{Fate, Running};
@@ -20,7 +21,9 @@ pub(super) struct Process {
     pub(super) region: Rc<Region>,
     number: u32,
     latest: LatestWord,
-    mortal: Mortal,
+    mortal: Rc<Mortal>,
+    /// The same process in other regions: it dies in all.
+    also: RefCell<Vec<Rc<Region>>>,
 }
 
 /// `latest`, as one process sees it.
@@ -37,7 +40,24 @@ impl Process {
             read: Cell::new(0),
             published: Cell::new(false),
         };
-        Self { region: Rc::clone(region), number, latest, mortal: Mortal::spared() }
+        let mortal = Rc::new(Mortal::spared());
+        Self { region: Rc::clone(region), number, latest, mortal, also: RefCell::default() }
+    }
+
+    /// The same process in another region.
+    pub(super) fn also_in(&self, region: &Rc<Region>) -> Self {
+        self.also.borrow_mut().push(Rc::clone(region));
+        Self { mortal: Rc::clone(&self.mortal), ..Self::new(region, self.number) }
+    }
+
+    /// What [`sleep_any`](crate::protocol::sleep_any) is to wait by.
+    pub(super) fn wait_any(awaited: Vec<(&Self, u32)>) {
+        let futexes: Vec<_> = awaited.iter().map(|(process, _)| &process.region.futex).collect();
+        Futex::wait_any(&futexes, || awaited.iter().all(|&(me, low)| me.low() == low));
+    }
+
+    fn low(&self) -> u32 {
+        self.region.latest_loads.load(|| self.region.latest.load(Relaxed)) as u32
     }
 
     /// Runs `life` in a thread of its own.
@@ -52,7 +72,7 @@ impl Process {
         fate: Fate,
         life: impl FnOnce(&Self) -> R + 'static,
     ) -> Running<R> {
-        self.mortal = Mortal::victim(fate);
+        self.mortal = Rc::new(Mortal::victim(fate));
         Running::start(move || {
             let lived = victim::live(|| life(&self));
             self.free_claims();
@@ -74,8 +94,10 @@ impl Process {
 
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
     pub(super) fn free_claims(&self) {
-        self.region.producer.free(self.number);
-        self.region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
+        for region in std::iter::once(&self.region).chain(self.also.borrow().iter()) {
+            region.producer.free(self.number);
+            region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
+        }
     }
 }
 
@@ -154,9 +176,16 @@ impl Words for Process {
     }
 
     fn wait(&self, low: u32, _until: u64) {
-        self.region.futex.wait(|| {
-            self.region.latest_loads.load(|| self.region.latest.load(Relaxed)) as u32 == low
-        });
+        self.region.futex.wait(|| self.low() == low);
+    }
+
+    // A process of the model sleeps in one thread for each of its consumers.
+    fn first_asleep(&self, raise: impl FnOnce()) {
+        raise();
+    }
+
+    fn last_awake(&self, lower: impl FnOnce()) {
+        lower();
     }
 
     fn win(&self, consumer: usize) -> bool {

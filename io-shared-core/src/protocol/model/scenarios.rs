@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::process::{Fate, Process};
 use super::words::{Region, Shape};
-use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, watch};
+use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, sleep_any, watch};
 
 /// Puts a message that says its sequence and its sender.
 pub(super) fn put(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
@@ -225,6 +225,32 @@ pub(super) fn two_sleepers(_: Fate) {
     other.end();
     producer.end();
     audit.end(2);
+}
+
+/// Two channels, their producers, and one consumer that waits for both until it has had a value of
+/// each.
+pub(super) fn waiter_on_two(_: Fate) {
+    let first = Region::new(Shape::of(1, 1));
+    let second = first.beside(Shape::of(1, 1));
+    let producers = [&first, &second].map(|region| {
+        let (producer, publisher) = produce(region);
+        put_in_a_thread(producer, publisher, 1)
+    });
+    let (me, reader) = consume(&first, 0);
+    let also = me.also_in(&second);
+    also.claim_consumer(0);
+    let also_reader = Reader::take_over(&also, 0, false).unwrap();
+    let mut audits = [Audit::new(&me, &reader, 0), Audit::new(&also, &also_reader, 0)];
+    while audits.iter().any(|audit| audit.seen == 0) {
+        sleep_any(audits.iter().map(|audit| (audit.me, audit.reader)), Process::wait_any);
+        for audit in &mut audits {
+            audit.get();
+        }
+    }
+    for producer in producers {
+        producer.end();
+    }
+    audits.into_iter().for_each(|audit| audit.end(1));
 }
 
 /// Both entries hold a value; the first is given back in another thread while this one gets a third,

@@ -75,7 +75,8 @@ pub(super) struct Consumer {
 pub(super) struct Region {
     pub(super) latest: AtomicU64,
     pub(super) latest_loads: Loads,
-    pub(super) fences: Conflict,
+    /// One for all regions of a scenario, as there is one order of fences.
+    pub(super) fences: Rc<Conflict>,
     pub(super) retired: Shared<AtomicU8>,
     pub(super) producer: Claim,
     pub(super) consumers: Vec<Consumer>,
@@ -85,6 +86,15 @@ pub(super) struct Region {
 
 impl Region {
     pub(super) fn new(shape: Shape) -> Rc<Self> {
+        Self::with(shape, Rc::new(Conflict::new()))
+    }
+
+    /// Another region, whose processes may be this one's.
+    pub(super) fn beside(&self, shape: Shape) -> Rc<Self> {
+        Self::with(shape, Rc::clone(&self.fences))
+    }
+
+    fn with(shape: Shape, fences: Rc<Conflict>) -> Rc<Self> {
         let word = || Shared::new(AtomicU64::new(0));
         let flag = || Shared::new(AtomicU8::new(0));
         let payload = || match shape.copied {
@@ -106,7 +116,7 @@ impl Region {
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
-            fences: Conflict::new(),
+            fences,
             retired: flag(),
             producer: Claim::new(),
             consumers: (0..shape.consumers).map(|_| consumer()).collect(),

@@ -1,0 +1,78 @@
+//! What there is one of in a process, and anew in each forked child.
+
+use std::fmt;
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+
+use crate::fork;
+
+/// A value that is made at first need, and again in a forked child: whatever another thread of the
+/// parent was doing to the parent's, half done or holding a lock, the child does not meet it.
+///
+/// A handle must have been opened in this process or a parent of it before the fork: that is when
+/// forks begin to be counted. Values are never dropped.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::PerProcess;
+/// use std::sync::Mutex;
+/// static NAMES: PerProcess<Mutex<Vec<String>>> = PerProcess::new();
+/// NAMES.get(Mutex::default).lock().unwrap().push("lidar".into());
+/// assert_eq!(NAMES.get(Mutex::default).lock().unwrap().len(), 1);
+/// ```
+pub struct PerProcess<T: 'static> {
+    current: AtomicPtr<Made<T>>,
+}
+
+struct Made<T> {
+    generation: u32,
+    value: T,
+}
+
+impl<T: Send + Sync> PerProcess<T> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { current: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// This process's value, which `make` makes if there is none. Of several threads that come first,
+    /// one makes what stays.
+    pub fn get(&self, make: impl FnOnce() -> T) -> &'static T {
+        let generation = fork::generation();
+        // Acquire, with the Release below: what it points to is whole.
+        let found = self.current.load(Acquire);
+        // SAFETY: it is null, or came from Box::into_raw below; what it points to is never freed
+        // nor changed once it is here.
+        match unsafe { found.as_ref() } {
+            Some(made) if made.generation == generation => &made.value,
+            _ => self.replace(found, Box::new(Made { generation, value: make() })),
+        }
+    }
+
+    fn replace(&self, found: *mut Made<T>, made: Box<Made<T>>) -> &'static T {
+        let made = Box::into_raw(made);
+        let current = match self.current.compare_exchange(found, made, AcqRel, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                // SAFETY: `made` came from Box::into_raw above and was shown to nobody.
+                drop(unsafe { Box::from_raw(made) });
+                other
+            }
+        };
+        // SAFETY: both came from Box::into_raw and are never freed once they are in `current`. The
+        // other is this process's too: only its threads exchange it.
+        unsafe { &(*current).value }
+    }
+}
+
+impl<T: Send + Sync> Default for PerProcess<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PerProcess").finish_non_exhaustive()
+    }
+}

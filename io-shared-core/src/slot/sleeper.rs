@@ -1,0 +1,186 @@
+//! Who sleeps for a consumer, apart from its handle: threads that wait for many.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use super::{Consuming, Slot};
+use crate::futex::{self, Awaited};
+use crate::protocol::{self, Reader, Words};
+use crate::region::Region;
+
+/// What it takes to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
+/// itself, and takes no value.
+#[derive(Debug, Clone)]
+pub struct Sleeper {
+    region: Arc<Region>,
+    reader: Reader,
+}
+
+/// A [`Sleeper`] that borrows: counting references to 127 regions would cost a waiter as much as
+/// lowering their bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct BorrowedSleeper<'a> {
+    region: &'a Region,
+    reader: &'a Reader,
+}
+
+impl Slot<Consuming> {
+    /// What it takes to sleep for this consumer as long as it is borrowed.
+    pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
+        BorrowedSleeper { region: &self.region, reader: &self.side.0 }
+    }
+
+    /// What it takes to sleep for this consumer, in this thread or another.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::slot::sleep_any;
+    /// use io_shared_core::{Message, Slot, Spec, clock};
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// # let name = io_shared_core::Name::new(&format!("/doc-sleeper-{}", std::process::id()))?;
+    /// # let place = io_shared_core::Place::from(name);
+    /// # let spec = Spec { schema: Some(u32::schema()), capacity: Some(4), ..Spec::default() };
+    /// # let mut producer = Slot::producing(&place, &spec)?;
+    /// # let consumer = Slot::consuming(&place, None, &spec)?;
+    /// let sleeper = consumer.sleeper();
+    /// assert!(!sleeper.is_ready());
+    /// producer.loan::<u32>(0)?.put()?;
+    /// let a_second = clock::now() + 1_000_000_000;
+    /// sleep_any(&[sleeper.as_sleeper()], None, a_second); // there is something: returns
+    /// assert!(sleeper.is_ready());
+    /// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
+    /// # }
+    /// ```
+    pub fn sleeper(&self) -> Sleeper {
+        Sleeper { region: Arc::clone(&self.region), reader: self.side.0 }
+    }
+}
+
+impl Sleeper {
+    /// How many one [`sleep_any`] takes, beside a bell.
+    pub const MOST: usize = futex::MOST - 1;
+
+    /// The same, borrowed.
+    pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
+        BorrowedSleeper { region: &self.region, reader: &self.reader }
+    }
+
+    /// Whether a get would find a value not had, or a region marked as removed.
+    pub fn is_ready(&self) -> bool {
+        self.reader.has_unseen(&*self.region) || self.region.is_retired()
+    }
+
+    /// Whether the region is marked as removed: nobody is woken for it any more.
+    pub fn is_retired(&self) -> bool {
+        self.region.is_retired()
+    }
+
+    /// Whether it sleeps for that slot, and not for one that this has taken the place of.
+    pub fn is_of(&self, slot: &Slot<Consuming>) -> bool {
+        Arc::ptr_eq(&self.region, &slot.region)
+    }
+
+    /// Whether the name leads elsewhere by now, or nowhere. Asks the file system.
+    pub fn is_replaced(&self) -> bool {
+        self.region.is_replaced()
+    }
+
+    /// Whether it was inherited over a fork, and so is the parent's.
+    pub fn is_forked(&self) -> bool {
+        self.region.is_forked()
+    }
+}
+
+impl BorrowedSleeper<'_> {
+    /// As [`Sleeper::is_retired`].
+    pub fn is_retired(&self) -> bool {
+        self.region.is_retired()
+    }
+}
+
+/// Sleeps until one of `sleepers` may have something new, the bell was rung after its count was the
+/// one given, or `until` (CLOCK_MONOTONIC in nanoseconds). May return early for no reason. Returns at
+/// once if nobody could ever wake it: with neither sleepers nor a bell, or in a forked child.
+///
+/// # Panics
+/// With more than [`Sleeper::MOST`] sleepers.
+pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, until: u64) {
+    assert!(sleepers.len() <= Sleeper::MOST, "more than one wait takes");
+    if sleepers.iter().any(|sleeper| sleeper.region.is_forked()) {
+        return;
+    }
+    let each = sleepers.iter().map(|sleeper| (sleeper.region, sleeper.reader));
+    protocol::sleep_any(each, |unmoved| {
+        let mut words: Vec<Awaited<'_>> = unmoved
+            .into_iter()
+            .map(|(region, low)| Awaited { word: region.latest(), low })
+            .collect();
+        match bell {
+            // Last: without futex_waitv it is the one whose wake-up comes at once.
+            Some((bell, rung)) => {
+                words.push(Awaited { word: &bell.rung, low: rung as u32 });
+                bell.heard.store(true, SeqCst);
+                futex::wait_any(&words, until);
+                bell.heard.store(false, SeqCst);
+            }
+            None => futex::wait_any(&words, until),
+        }
+    });
+    #[cfg(feature = "crash-points")]
+    for sleeper in sleepers {
+        count_late_find(sleeper.region, sleeper.reader, until);
+    }
+}
+
+/// What wakes a thread in [`sleep_any`] from within its process.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: AtomicU64,
+    /// Whether anybody may sleep, so that nobody is woken in vain. One thread sleeps by one bell.
+    heard: AtomicBool,
+}
+
+impl Bell {
+    /// How often it was rung.
+    pub fn count(&self) -> u64 {
+        self.rung.load(SeqCst)
+    }
+
+    /// Wakes who sleeps, or keeps it from falling asleep.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::slot::{Bell, sleep_any};
+    /// let bell = Bell::default();
+    /// let count = bell.count();
+    /// std::thread::scope(|scope| {
+    ///     scope.spawn(|| bell.ring());
+    ///     sleep_any(&[], Some((&bell, count)), u64::MAX);
+    /// });
+    /// ```
+    pub fn ring(&self) {
+        // SeqCst, with `sleep_any`: of the count and then the flag here, and the flag and then the
+        // kernel's look at the count there, one sees the other.
+        self.rung.fetch_add(1, SeqCst);
+        if self.heard.load(SeqCst) {
+            futex::wake_all(self.rung.as_ptr().cast());
+        }
+    }
+}
+
+/// Counts a value that was put long before a slice of the wait ended, and found only by it.
+#[cfg(feature = "crash-points")]
+pub(super) fn count_late_find(region: &Region, reader: &Reader, until: u64) {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use crate::{clock, crash_point};
+    if clock::now() >= until && reader.has_unseen(region) {
+        let latest = region.latest().load(Relaxed);
+        let index = protocol::Latest::unpack(latest).index;
+        if index < region.buffers() {
+            let stamp = region.stamp(index).load(Relaxed);
+            crash_point::count_late_find(until.saturating_sub(stamp));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Waiting for the first of many consumers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+#![allow(clippy::print_stdout, reason = "it has figures to show")]
+
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::TestName;
+use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, Producer, Ready, wait_any};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
+#[derive(Message)]
+#[repr(C)]
+struct Labels {
+    frame: u64,
+    labels: [u32],
+}
+
+const LONG: Duration = Duration::from_secs(5);
+
+fn places(ready: &Ready) -> Vec<usize> {
+    ready.iter().collect()
+}
+
+/// So many channels with a producer and a consumer each.
+fn channels(count: usize) -> (Vec<TestName>, Vec<Producer<u64>>, Vec<Consumer<u64>>) {
+    let names: Vec<_> = (0..count).map(|i| TestName::new(&format!("many-{i}"))).collect();
+    let producers = names.iter().map(|name| io_shared::producer(name).unwrap()).collect();
+    let consumers = names.iter().map(|name| io_shared::consumer(name).unwrap()).collect();
+    (names, producers, consumers)
+}
+
+fn list<T: Message>(consumers: &[Consumer<T>]) -> Vec<&dyn AnyConsumer> {
+    consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
+}
+
+#[test]
+fn consumers_of_different_types_are_waited_for_together_and_it_says_which_are_ready() {
+    let (a, b, c) = (TestName::new("a"), TestName::new("b"), TestName::new("c"));
+    let mut speeds = io_shared::producer::<f64>(&a).unwrap();
+    let mut labels = Channel::<Labels>::named(&*b).elements(8).producer().unwrap();
+    let mut points = io_shared::producer::<[f32; 3]>(&c).unwrap();
+    let mut speed = io_shared::consumer::<f64>(&a).unwrap();
+    let mut label = Channel::<Labels>::named(&*b).consumer().unwrap();
+    let mut point = io_shared::consumer::<[f32; 3]>(&c).unwrap();
+
+    labels.loan_len(3).unwrap().put().unwrap();
+    let ready = wait_any(&[&speed, &label, &point], LONG).unwrap();
+    assert_eq!(places(&ready), [1]);
+    assert!(ready.contains(1) && !ready.contains(0) && !ready.contains(3));
+    // It has taken nothing.
+    assert_eq!(places(&wait_any(&[&speed, &label, &point], LONG).unwrap()), [1]);
+    assert_eq!(label.try_get().unwrap().unwrap().labels.len(), 3);
+
+    speeds.put(&1.5).unwrap();
+    points.put(&[1.0; 3]).unwrap();
+    let ready = wait_any(&[&speed, &label, &point], LONG).unwrap();
+    assert_eq!(ready.into_iter().collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(*speed.try_get().unwrap().unwrap(), 1.5);
+    assert_eq!(*point.try_get().unwrap().unwrap(), [1.0; 3]);
+}
+
+#[test]
+fn a_wait_ends_at_its_deadline_and_0_tries_once() {
+    let (_names, mut producers, consumers) = channels(2);
+    for timeout in [Duration::ZERO, Duration::from_millis(30), Duration::from_millis(250)] {
+        let started = Instant::now();
+        let error = wait_any(&list(&consumers), timeout).unwrap_err();
+        let took = started.elapsed();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { after, .. } if *after == timeout));
+        assert!(took >= timeout && took < timeout + Duration::from_millis(200), "{took:?}");
+        assert!(error.to_string().contains("many-0"), "{error}");
+    }
+    producers[1].put(&1).unwrap();
+    assert_eq!(places(&wait_any(&list(&consumers), Duration::ZERO).unwrap()), [1]);
+}
+
+#[test]
+fn a_wait_for_nobody_is_refused() {
+    let error = wait_any(&[], Duration::MAX).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
+}
+
+/// A waiter for `count` channels sleeps; one of them after the other is put to, and found. The time
+/// that each took.
+fn wakes_for_each_of(count: usize, rounds: impl Iterator<Item = usize>) -> Vec<Duration> {
+    let (_names, mut producers, mut consumers) = channels(count);
+    let (tell, told) = mpsc::channel::<Option<usize>>();
+    let (found, finds) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Some(place) = told.recv().unwrap() {
+                let ready = wait_any(&list(&consumers), LONG).unwrap();
+                assert_eq!(places(&ready), [place]);
+                let value = consumers[place].try_get().unwrap().unwrap();
+                found.send(value.age().unwrap()).unwrap();
+            }
+        });
+        let ages = rounds.map(|place| {
+            tell.send(Some(place)).unwrap();
+            // It is no matter whether it sleeps already: the times say so, on the whole.
+            thread::sleep(Duration::from_millis(3));
+            producers[place].put(&1).unwrap();
+            finds.recv().unwrap()
+        });
+        let ages = ages.collect();
+        tell.send(None).unwrap();
+        ages
+    })
+}
+
+#[test]
+fn one_of_127_of_128_and_of_300_channels_wakes_its_waiter_at_once() {
+    for count in [127, 128, 300] {
+        let mut ages = wakes_for_each_of(count, (0..count).step_by(11).chain([count - 1]));
+        ages.sort_unstable();
+        let median = ages[ages.len() / 2];
+        println!("1 of {count}: woken after {median:?}, at most {:?}", ages[ages.len() - 1]);
+        // Most of a slice would have passed if it were only found when one ends.
+        assert!(median < Duration::from_millis(20), "{ages:?}");
+    }
+}
+
+#[test]
+fn two_threads_wait_for_one_consumer_and_one_that_leaves_does_not_put_the_other_to_sleep() {
+    let (_names, mut producers, mut consumers) = channels(1);
+    let mut times: Vec<Duration> = (1..=20)
+        .map(|value| {
+            let woken = thread::scope(|scope| {
+                let long = scope.spawn(|| {
+                    wait_any(&list(&consumers), LONG).unwrap();
+                    Instant::now()
+                });
+                let short = wait_any(&list(&consumers), Duration::from_millis(5));
+                assert!(short.is_err());
+                let put = Instant::now();
+                producers[0].put(&value).unwrap();
+                long.join().unwrap() - put
+            });
+            assert_eq!(*consumers[0].try_get().unwrap().unwrap(), value);
+            woken
+        })
+        .collect();
+    times.sort_unstable();
+    // Without its byte it would find the value when its slice ends, 95 ms later.
+    assert!(times[10] < Duration::from_millis(20), "{times:?}");
+}
+
+#[test]
+fn a_removed_channel_is_ready_and_its_get_says_why() {
+    let (names, _producers, mut consumers) = channels(2);
+    let waiting = thread::scope(|scope| {
+        let waiter = scope.spawn(|| wait_any(&list(&consumers), LONG));
+        thread::sleep(Duration::from_millis(20));
+        Channel::remove(&names[1]).unwrap();
+        waiter.join().unwrap()
+    });
+    assert_eq!(places(&waiting.unwrap()), [1]);
+    assert_eq!(*consumers[1].try_get().unwrap_err().kind(), ErrorKind::Replaced);
+    // By its name alone, as when the remover was killed after the unlink.
+    std::fs::remove_file(names[0].path()).unwrap();
+    let started = Instant::now();
+    let ready = wait_any(&[&consumers[0]], LONG).unwrap();
+    assert!(ready.contains(0) && started.elapsed() < Duration::from_millis(400));
+    assert_eq!(*consumers[0].try_get().unwrap_err().kind(), ErrorKind::Replaced);
+}
+
+#[test]
+fn a_consumer_that_reopens_is_waited_for_without_spinning_until_it_can() {
+    let name = TestName::new("reopens");
+    let (_others, _producers, others) = channels(1);
+    let old = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
+    Channel::remove(&name).unwrap();
+    drop(old);
+    let mut rounds = 0;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(500) {
+        let left = Duration::from_millis(500).saturating_sub(started.elapsed());
+        if let Ok(ready) = wait_any(&[&others[0], &consumer], left) {
+            assert_eq!(places(&ready), [1]);
+            assert!(consumer.try_get().unwrap().is_none());
+        }
+        rounds += 1;
+    }
+    assert!(rounds <= 8, "{rounds} rounds in 500 ms");
+    let mut new = io_shared::producer::<u64>(&name).unwrap();
+    new.put(&7).unwrap();
+    let started = Instant::now();
+    let value = loop {
+        assert!(wait_any(&[&others[0], &consumer], LONG).unwrap().contains(1));
+        if let Some(value) = consumer.try_get().unwrap() {
+            break *value;
+        }
+    };
+    assert_eq!(value, 7);
+    assert!(started.elapsed() < Duration::from_millis(400));
+}
+
+/// The time from a put to the return of the wait of a thread that sleeps on another core, for one
+/// channel by get and for the last of 127 by wait_any, in rounds by turns.
+#[test]
+fn waking_up_for_one_of_127_takes_little_longer_than_for_one_alone() {
+    const ROUNDS: usize = 9;
+    const PUTS: usize = 40;
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let (_names, mut producers, mut consumers) = channels(127);
+    let mut ratios = Vec::new();
+    let mut medians = [Vec::new(), Vec::new()];
+    let (tell, told) = mpsc::channel::<bool>();
+    let (found, finds) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            pin(cpus - 1);
+            while let Ok(alone) = told.recv() {
+                if !alone {
+                    assert_eq!(places(&wait_any(&list(&consumers), LONG).unwrap()), [126]);
+                }
+                let value = consumers[126].get_timeout(LONG).unwrap();
+                found.send(value.age().unwrap()).unwrap();
+            }
+        });
+        pin(0);
+        for _ in 0..ROUNDS {
+            let round = [true, false].map(|alone| {
+                let mut ages: Vec<Duration> = (0..PUTS)
+                    .map(|_| {
+                        tell.send(alone).unwrap();
+                        thread::sleep(Duration::from_millis(1));
+                        producers[126].put(&1).unwrap();
+                        finds.recv().unwrap()
+                    })
+                    .collect();
+                ages.sort_unstable();
+                ages[PUTS / 2].as_secs_f64() * 1e6
+            });
+            ratios.push(round[1] / round[0]);
+            medians.iter_mut().zip(round).for_each(|(all, one)| all.push(one));
+        }
+        drop(tell);
+    });
+    let median = |values: &mut Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let ratio = median(&mut ratios);
+    println!(
+        "woken after {:.1} us by get, {:.1} us as one of 127: {ratio:.2} ({:.2} to {:.2})",
+        median(&mut medians[0]),
+        median(&mut medians[1]),
+        ratios[0],
+        ratios[ROUNDS - 1],
+    );
+    // The target is 1.5, and held by a release build on a quiet machine.
+    assert!(ratio < 4.0, "{ratio:.2}");
+}
+
+fn pin(cpu: usize) {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &cpus).unwrap();
+}

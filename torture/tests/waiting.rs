@@ -1,0 +1,386 @@
+//! Waiting for many, where it is hard: under load, without futex_waitv, over forks, with producers
+//! that die; and what it costs while nothing comes. Each part runs in a process of its own, whose
+//! usage and late finds are its alone.
+
+#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, reason = "it has figures to show")]
+
+mod child;
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use child::{in_child, succeeds};
+use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Producer, wait_any};
+use io_shared_core::crash_point::{self, CrashPoint};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::sys::wait::{WaitStatus, waitpid};
+
+const LONG: Duration = Duration::from_secs(5);
+const SLICE: Duration = Duration::from_millis(100);
+/// For a loaded machine, on top of what is promised.
+const MARGIN: Duration = Duration::from_millis(100);
+
+/// Channels of one test, which go with it.
+struct Channels(Vec<String>);
+
+impl Channels {
+    fn new(what: &str, count: usize) -> Self {
+        let pid = std::process::id();
+        Self((0..count).map(|i| format!("/test-waiting-{what}-{pid}-{i}")).collect())
+    }
+
+    fn producers(&self) -> Vec<Producer<u64>> {
+        self.0.iter().map(|name| io_shared::producer(name).unwrap()).collect()
+    }
+
+    fn consumers(&self) -> Vec<Consumer<u64>> {
+        self.0.iter().map(|name| io_shared::consumer(name).unwrap()).collect()
+    }
+}
+
+impl Drop for Channels {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            let _ = Channel::remove(name);
+        }
+    }
+}
+
+fn list(consumers: &[Consumer<u64>]) -> Vec<&dyn AnyConsumer> {
+    consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
+}
+
+/// How futex_waitv is refused, as old kernels and seccomp filters that do not know it do.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    None,
+    With(i32),
+}
+
+impl Refusal {
+    const ALL: [Self; 3] = [Self::None, Self::With(libc::ENOSYS), Self::With(libc::EPERM)];
+
+    /// Has every later thread of this process refused, and this one.
+    fn install(self) {
+        let Self::With(errno) = self else { return };
+        let statement =
+            |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
+        let mut filter = [
+            // The number of the call is the first word of seccomp_data.
+            statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
+            libc::sock_filter {
+                code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+                jt: 0,
+                jf: 1,
+                k: libc::SYS_futex_waitv as u32,
+            },
+            statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32),
+            statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
+        ];
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+        // SAFETY: it takes numbers only.
+        let no_new = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        assert_eq!(no_new, 0);
+        // SAFETY: the program and its filter live through the call, which copies them.
+        let installed = unsafe {
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+        };
+        assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
+        // SAFETY: with no words and no addresses nothing is read.
+        let refused = unsafe { libc::syscall(libc::SYS_futex_waitv, 0, 0, 0, 0, 0) };
+        assert_eq!(
+            (refused, std::io::Error::last_os_error().raw_os_error()),
+            (-1, Some(errno)),
+            "the filter holds"
+        );
+    }
+}
+
+/// Runs `test` in a process for each way to be refused.
+fn however_refused(test: impl Fn(Refusal)) {
+    for refusal in Refusal::ALL {
+        succeeds(in_child(|| {
+            refusal.install();
+            test(refusal);
+        }));
+    }
+}
+
+// 66
+#[test]
+fn without_futex_waitv_the_results_are_the_same() {
+    let channels = Channels::new("same", 300);
+    however_refused(|_| {
+        for count in [1, 2, 127, 128, 300] {
+            let mut producers = channels.producers();
+            let mut consumers = channels.consumers();
+            let producers = &mut producers[..count];
+            let consumers = &mut consumers[..count];
+            let started = Instant::now();
+            let error = wait_any(&list(consumers), Duration::from_millis(30)).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+            let took = started.elapsed();
+            assert!(took >= Duration::from_millis(30) && took < 3 * SLICE, "{took:?}");
+            for place in [0, count / 2, count - 1] {
+                let ready = thread::scope(|scope| {
+                    let putter = scope.spawn(|| {
+                        thread::sleep(Duration::from_millis(5));
+                        producers[place].put(&7).unwrap();
+                    });
+                    let ready = wait_any(&list(consumers), LONG).unwrap();
+                    putter.join().unwrap();
+                    ready
+                });
+                assert_eq!(ready.iter().collect::<Vec<_>>(), [place]);
+                let value = consumers[place].try_get().unwrap().unwrap();
+                assert_eq!(*value, 7);
+            }
+            Channel::remove(&channels.0[0]).unwrap();
+            assert!(wait_any(&list(consumers), LONG).unwrap().contains(0));
+            assert_eq!(*consumers[0].try_get().unwrap_err().kind(), ErrorKind::Replaced);
+        }
+    });
+}
+
+/// The last value of a channel under load.
+const LAST: u64 = u64::MAX;
+
+/// Some threads put to all channels at random, `puts` times together, and `wait` gets until it has
+/// had the last value of each. No value may be found only because a slice has ended.
+fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
+    let before = crash_point::late_finds();
+    let consumers = channels.consumers();
+    let mut producers = channels.producers();
+    let threads = 3;
+    let share = producers.len().div_ceil(threads);
+    thread::scope(|scope| {
+        for (seed, producers) in producers.chunks_mut(share).enumerate() {
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed as u64);
+                for put in 0..puts / threads as u64 {
+                    producers[random.usize(..producers.len())].put(&put).unwrap();
+                    // From back to back to where everybody sleeps.
+                    match random.u32(..4) {
+                        0 => {}
+                        1 => (0..random.u32(..2000)).for_each(|_| std::hint::spin_loop()),
+                        _ => thread::sleep(Duration::from_micros(random.u64(..400))),
+                    }
+                }
+                producers.iter_mut().for_each(|producer| drop(producer.put(&LAST)));
+            });
+        }
+        wait(consumers);
+    });
+    assert_eq!(crash_point::late_finds() - before, 0, "values found only as a slice ended");
+}
+
+#[test]
+fn no_wake_up_is_lost_under_load() {
+    for count in [2, 20, 300] {
+        let channels = Channels::new("load", count);
+        however_refused(|refusal| {
+            let started = Instant::now();
+            let mut gets = 0;
+            load(&channels, 9_000, |mut consumers| {
+                let mut left = count;
+                while left > 0 {
+                    let ready = wait_any(&list(&consumers), LONG).unwrap();
+                    for place in &ready {
+                        gets += 1;
+                        let value = *consumers[place].try_get().unwrap().unwrap();
+                        left -= usize::from(value == LAST);
+                    }
+                }
+            });
+            println!("{count} channels, {refusal:?}: {gets} gets in {:.1?}", started.elapsed());
+        });
+    }
+}
+
+#[test]
+fn no_wake_up_is_lost_by_the_waiting_threads() {
+    for count in [1, 20, 200] {
+        let channels = Channels::new("tasks", count);
+        however_refused(|_| {
+            load(&channels, 3_000, |consumers| {
+                thread::scope(|scope| {
+                    // A thread for each is the plainest executor.
+                    for consumer in consumers {
+                        let mut consumer = consumer.into_async();
+                        scope.spawn(
+                            move || {
+                                while *pollster::block_on(consumer.get()).unwrap() != LAST {}
+                            },
+                        );
+                    }
+                });
+            });
+        });
+    }
+}
+
+/// The processor time, and the times it went to sleep, of this process.
+fn usage() -> Usage {
+    getrusage(UsageWho::RUSAGE_SELF).unwrap()
+}
+
+/// What `wait` costs in a second: the share of a core, and wake-ups.
+fn cost(what: &str, wait: impl FnOnce(Duration)) -> (f64, f64) {
+    let before = usage();
+    let time = Duration::from_secs(2);
+    wait(time);
+    let after = usage();
+    let micros = |usage: &Usage| {
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
+    };
+    let share = (micros(&after) - micros(&before)) as f64 / time.as_micros() as f64;
+    let wakes = after.voluntary_context_switches() - before.voluntary_context_switches();
+    let wakes = wakes as f64 / time.as_secs_f64();
+    println!("{what}: {:.3} % of a core, {wakes} wake-ups a second", share * 100.0);
+    (share, wakes)
+}
+
+fn wait_in_vain(consumers: &[Consumer<u64>], time: Duration) {
+    assert!(wait_any(&list(consumers), time).is_err());
+}
+
+#[test]
+fn waiting_while_nothing_comes_costs_next_to_nothing() {
+    for count in [1, 3, 127] {
+        let channels = Channels::new("idle", count);
+        succeeds(in_child(|| {
+            let consumers = channels.consumers();
+            let what = format!("one thread waiting for {count}");
+            let (share, wakes) = cost(&what, |time| wait_in_vain(&consumers, time));
+            assert!(wakes <= 20.0, "{wakes} wake-ups a second");
+            // 127 are 127 names to look at in each slice.
+            assert!(share < if count <= 3 { 0.001 } else { 0.01 }, "{share}");
+        }));
+    }
+    let channels = Channels::new("idle-task", 3);
+    succeeds(in_child(|| {
+        let mut consumers: Vec<_> =
+            channels.consumers().into_iter().map(Consumer::into_async).collect();
+        let (share, wakes) = cost("a waiting thread with 3 gets", |time| {
+            let mut gets: Vec<_> = consumers.iter_mut().map(|c| Box::pin(c.get())).collect();
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            for get in &mut gets {
+                assert!(get.as_mut().poll(&mut context).is_pending());
+            }
+            thread::sleep(time);
+        });
+        assert!(wakes <= 20.0, "{wakes} wake-ups a second");
+        assert!(share < 0.001, "{share}");
+        // With nothing to wait for it sleeps without end: the rest is this thread's own sleep.
+        thread::sleep(Duration::from_millis(20));
+        let (_, wakes) = cost("a waiting thread with none", thread::sleep);
+        assert!(wakes <= 2.0, "{wakes} wake-ups a second");
+    }));
+    // What the fallback costs is stated, and bounded.
+    succeeds(in_child(|| {
+        Refusal::With(libc::ENOSYS).install();
+        let consumers = channels.consumers();
+        let (share, _) = cost("without futex_waitv, for 3", |time| wait_in_vain(&consumers, time));
+        assert!(share < 0.1, "{share}");
+    }));
+}
+
+// 1, 3
+#[test]
+fn a_value_whose_producer_died_before_it_woke_anybody_is_found_within_a_slice() {
+    let channels = Channels::new("dies", 3);
+    let _living =
+        [&channels.0[0], &channels.0[2]].map(|name| io_shared::producer::<u64>(name).unwrap());
+    let mut consumers = channels.consumers();
+    let mut tasks: Vec<_> = Vec::new();
+    for awaited in [false, true] {
+        let victim = in_child(|| {
+            let mut producer = io_shared::producer::<u64>(&channels.0[1]).unwrap();
+            crash_point::kill_self_at(CrashPoint::PutPublished, 0);
+            thread::sleep(Duration::from_millis(30));
+            let _ = producer.put(&7);
+        });
+        if awaited {
+            tasks.extend(consumers.drain(..).map(Consumer::into_async));
+            let value = pollster::block_on(tasks[1].get()).unwrap();
+            assert!(value.age().unwrap() < SLICE + MARGIN, "{:?}", value.age());
+        } else {
+            let ready = wait_any(&list(&consumers), LONG).unwrap();
+            assert_eq!(ready.iter().collect::<Vec<_>>(), [1]);
+            let value = consumers[1].try_get().unwrap().unwrap();
+            assert!(value.age().unwrap() < SLICE + MARGIN, "{:?}", value.age());
+        }
+        let died = waitpid(victim, None).unwrap();
+        assert!(matches!(died, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGKILL, _)));
+    }
+}
+
+// 58
+#[test]
+fn a_forked_child_waits_by_threads_of_its_own() {
+    let channels = Channels::new("fork", 150);
+    let own = Channels::new("fork-own", 150);
+    let _producers = channels.producers();
+    let mut consumers = channels.consumers();
+    let mut last = consumers.pop().unwrap().into_async();
+    let forks_over = AtomicU64::new(0);
+    // The parent's waiting threads are at work, and start and stop waiting, while it forks.
+    thread::scope(|scope| {
+        let (consumers, forks_over) = (&consumers, &forks_over);
+        scope.spawn(move || {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            while forks_over.load(Relaxed) == 0 {
+                let mut get = Box::pin(last.get());
+                assert!(get.as_mut().poll(&mut context).is_pending());
+            }
+        });
+        scope.spawn(move || {
+            while forks_over.load(Relaxed) == 0 {
+                wait_in_vain(consumers, Duration::from_millis(3));
+            }
+        });
+        for _ in 0..20 {
+            succeeds(in_child(|| {
+                let forked = wait_any(&list(consumers), LONG).unwrap_err();
+                assert_eq!(*forked.kind(), ErrorKind::ForkedHandle);
+                let mut producers = own.producers();
+                let mut consumers = own.consumers();
+                wait_in_vain(&consumers, Duration::from_millis(10));
+                let mut last = consumers.pop().unwrap().into_async();
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        thread::sleep(Duration::from_millis(5));
+                        producers[149].put(&7).unwrap();
+                    });
+                    assert_eq!(*pollster::block_on(last.get()).unwrap(), 7);
+                });
+            }));
+        }
+        forks_over.store(1, Relaxed);
+    });
+}
+
+#[test]
+fn a_get_awaited_over_a_fork_says_so_and_dropping_it_harms_nobody() {
+    let channels = Channels::new("over", 1);
+    let mut producer = io_shared::producer::<u64>(&channels.0[0]).unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&channels.0[0]).unwrap().into_async();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut get = Some(Box::pin(consumer.get()));
+    assert!(get.as_mut().unwrap().as_mut().poll(&mut context).is_pending());
+    succeeds(in_child(|| {
+        let mut get = get.take().unwrap();
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(Err(error)) = get.as_mut().poll(&mut context) else {
+            panic!("an inherited handle");
+        };
+        assert_eq!(*error.kind(), ErrorKind::ForkedHandle);
+        drop(get);
+    }));
+    producer.put(&7).unwrap();
+    assert_eq!(*pollster::block_on(get.unwrap()).unwrap(), 7);
+}
