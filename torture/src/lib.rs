@@ -13,6 +13,7 @@ pub mod campaign;
 mod checks;
 mod crew;
 mod history;
+pub mod injector;
 pub mod machine;
 pub mod page;
 pub mod parcel;

@@ -1,4 +1,6 @@
-//! Forked processes that run a part of a test.
+//! Forked processes that run a part of a test, and what surrounds them.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -21,4 +23,13 @@ pub(crate) fn in_child(child: impl FnOnce()) -> Pid {
 #[track_caller]
 pub(crate) fn succeeds(child: Pid) {
     assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+}
+
+/// Descriptors and shared mappings of this process.
+pub(crate) fn footprint() -> (usize, usize) {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    // address perms offset device inode path; shared ones are `s`, whatever stands behind them
+    let shared = |line: &&str| line.split(' ').nth(1).is_some_and(|perms| perms.ends_with('s'));
+    (descriptors, maps.lines().filter(shared).count())
 }
