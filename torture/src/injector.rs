@@ -2,7 +2,7 @@
 //! locks left.
 //!
 //! [`run`] forks a process and traces it. What it does within [`watched`] is counted call by call;
-//! the call with the given number is not made, and its caller is told an error. Calls that cannot
+//! the calls with the given numbers are not made, and their callers are told an error. Calls that cannot
 //! fail in a way that a program could answer are left alone: see [`failures`].
 
 use std::io::{Read, Write};
@@ -29,6 +29,8 @@ pub struct Call {
 pub struct Fault {
     /// Which of the watched calls, from 0.
     pub at: usize,
+    /// The number that it must have.
+    pub number: i64,
     /// The error that its caller is told.
     pub errno: Errno,
 }
@@ -38,6 +40,8 @@ pub struct Fault {
 pub struct Trace {
     /// The watched calls, in order.
     pub calls: Vec<Call>,
+    /// How many of the faults came about: none where the calls came in another order.
+    pub failed: usize,
     /// How the process ended.
     pub status: WaitStatus,
     /// What its part returned, or with what it panicked.
@@ -62,12 +66,12 @@ fn mark() {
     unsafe { libc::syscall(MARK) };
 }
 
-/// Runs `part` in a traced process, which runs no destructors at its end; with a `fault` in what is
-/// watched, or without.
+/// Runs `part` in a traced process, which runs no destructors at its end, with `faults` in what is
+/// watched.
 ///
 /// # Errors
 /// If it cannot be traced.
-pub fn run(fault: Option<Fault>, part: impl FnOnce() -> String) -> std::io::Result<Trace> {
+pub fn run(faults: &[Fault], part: impl FnOnce() -> String) -> std::io::Result<Trace> {
     let (mut here, mut there) = std::io::pipe()?;
     // SAFETY: the child runs `part` and _exit alone; the locks that it needs (malloc's, which glibc
     // keeps usable in a forked child) are free.
@@ -87,17 +91,18 @@ pub fn run(fault: Option<Fault>, part: impl FnOnce() -> String) -> std::io::Resu
         }
     };
     drop(there);
-    let (calls, status) = trace(child, fault)?;
+    let (calls, failed, status) = trace(child, faults)?;
     let mut said = String::new();
     here.read_to_string(&mut said)?;
-    Ok(Trace { calls, status, said })
+    Ok(Trace { calls, failed, status, said })
 }
 
-fn trace(child: Pid, fault: Option<Fault>) -> nix::Result<(Vec<Call>, WaitStatus)> {
-    let (mut calls, mut watching, mut entering) = (Vec::new(), false, true);
+fn trace(child: Pid, faults: &[Fault]) -> nix::Result<(Vec<Call>, usize, WaitStatus)> {
+    let (mut calls, mut failed) = (Vec::new(), 0);
+    let (mut watching, mut entering) = (false, true);
     let (mut failing, mut signal) = (None, None);
     if let ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) = waitpid(child, None)? {
-        return Ok((calls, ended));
+        return Ok((calls, failed, ended));
     }
     let options = ptrace::Options::PTRACE_O_TRACESYSGOOD | ptrace::Options::PTRACE_O_EXITKILL;
     ptrace::setoptions(child, options)?;
@@ -111,11 +116,13 @@ fn trace(child: Pid, fault: Option<Fault>) -> nix::Result<(Vec<Call>, WaitStatus
                 if number == MARK {
                     watching = !watching;
                 } else if watching {
-                    if let Some(Fault { errno, .. }) = fault.filter(|f| f.at == calls.len()) {
+                    let is_it = |f: &&Fault| (f.at, f.number) == (calls.len(), number);
+                    if let Some(fault) = faults.iter().find(is_it) {
+                        failed += 1;
                         // No such call: the kernel does nothing.
                         registers.orig_rax = u64::MAX;
                         ptrace::setregs(child, registers)?;
-                        failing = Some(errno);
+                        failing = Some(fault.errno);
                     }
                     let r = registers;
                     let arguments = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
@@ -132,7 +139,7 @@ fn trace(child: Pid, fault: Option<Fault>) -> nix::Result<(Vec<Call>, WaitStatus
             }
             WaitStatus::Stopped(_, stopped_by) => signal = Some(stopped_by),
             ended @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => {
-                return Ok((calls, ended));
+                return Ok((calls, failed, ended));
             }
             _ => {}
         }
@@ -189,6 +196,7 @@ pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
         libc::SYS_sched_yield => ("sched_yield", &[]),
         libc::SYS_lseek => ("lseek", &[]),
         libc::SYS_getpid => ("getpid", &[]),
+        libc::SYS_dup => ("dup", &[]),
         _ => return None,
     })
 }
