@@ -350,3 +350,19 @@ fn whatever_call_fails_while_a_file_has_a_hidden_name_leaves_no_such_name() {
     let creating = BACKINGS.get(..1).unwrap();
     fail_every_call_of(creating, Some(("openat (creating)", Errno::EOPNOTSUPP)));
 }
+
+/// Fault 52: `fs.protected_regular` refuses O_CREAT on another user's object.
+#[test]
+fn what_exists_is_opened_without_asking_to_create_it() {
+    let opens = ["open, put and get", "open as a named consumer", "observe", "remove"];
+    let acts = CHANNELS.iter().filter(|act| opens.contains(&act.what));
+    assert_eq!(acts.clone().count(), opens.len());
+    for act in acts {
+        let ground = Ground::new();
+        let calls = injector::run(&[], || perform(act, &ground)).unwrap().calls;
+        let name_of = |call| injector::failures(call).map(|(name, _)| name);
+        assert!(calls.iter().any(|call| name_of(call) == Some("openat")), "{}", act.what);
+        let creating = calls.iter().find(|call| name_of(call) == Some("openat (creating)"));
+        assert!(creating.is_none(), "{}: {creating:?}", act.what);
+    }
+}
