@@ -83,6 +83,8 @@ pub(crate) fn own_mounts() {
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
     } else {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).unwrap();
+        // Who has changed its user may not write to its own /proc, else.
+        nix::sys::prctl::set_dumpable(true).unwrap();
         std::fs::write("/proc/self/setgroups", "deny").unwrap();
         std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
         std::fs::write("/proc/self/gid_map", format!("0 {gid} 1")).unwrap();
