@@ -26,7 +26,12 @@ impl Stage {
     }
 
     pub(crate) fn actor(&self) -> Actor {
-        Actor::start(env!("CARGO_BIN_EXE_torture"), &self.name, self.consumers).unwrap()
+        self.actor_of(env!("CARGO_BIN_EXE_torture"))
+    }
+
+    /// An actor that another build of the program plays.
+    pub(crate) fn actor_of(&self, program: &str) -> Actor {
+        Actor::start(program, &self.name, self.consumers).unwrap()
     }
 
     /// An actor that has done `commands`.
