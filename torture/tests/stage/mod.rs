@@ -1,5 +1,7 @@
 //! A channel of a test's own and the actors on it.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicU32, Ordering};
