@@ -404,6 +404,12 @@ impl fmt::Display for Error {
                         f,
                         ": ask its owner to create it with a wider .mode(), or open an observer"
                     ),
+                    nix::Error::ENOENT if *call == "create" => {
+                        write!(
+                            f,
+                            ": make the directory (a container without shared memory has no /dev/shm)"
+                        )
+                    }
                     nix::Error::EMFILE => write!(f, ": close handles, or raise ulimit -n"),
                     _ => Ok(()),
                 }

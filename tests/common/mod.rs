@@ -208,6 +208,11 @@ impl Peer {
         nix::sys::signal::kill(pid, signal).expect("the peer is ours");
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL, and waits until the process is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("the peer is ours");

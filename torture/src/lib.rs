@@ -15,6 +15,7 @@ mod checks;
 mod crew;
 pub mod every_instruction;
 mod history;
+pub mod injector;
 mod ledger;
 pub mod machine;
 pub mod page;

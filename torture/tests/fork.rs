@@ -4,12 +4,16 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, ErrorKind};
+use io_shared::{Channel, ErrorKind, Producer, SharedMmap};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
+use torture::actor::Actor;
+use torture::machine::Footprint;
+use torture::parcel::Parcel;
 
 fn name(what: &str) -> String {
     format!("/test-{what}-{}", std::process::id())
@@ -33,6 +37,7 @@ fn succeeded(child: Pid) -> bool {
     waitpid(child, None).unwrap() == WaitStatus::Exited(child, 0)
 }
 
+/// Fault 58.
 #[test]
 fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     let name = name("inherited");
@@ -74,6 +79,7 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 57.
 #[test]
 fn a_child_that_outlives_its_killed_parent_keeps_no_role() {
     let name = name("outlives");
@@ -105,6 +111,7 @@ fn a_child_that_outlives_its_killed_parent_keeps_no_role() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 61.
 #[test]
 fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_never_does() {
     let name = name("closed");
@@ -114,9 +121,10 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
         first.put(&1).unwrap();
         // Everything but the socket, as a careless daemon does.
         let keep = std::os::fd::AsRawFd::as_raw_fd(&there);
-        for descriptor in (3..256).filter(|descriptor| *descriptor != keep) {
+        for (first, last) in [(3, keep - 1), (keep + 1, -1)] {
             // SAFETY: the descriptors are closed for good; what they belonged to is what is tested.
-            unsafe { libc::close(descriptor) };
+            let closed = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+            assert!(closed == 0 || first > last && last >= 0);
         }
         there.write_all(&[1]).unwrap();
         there.read_exact(&mut [0]).unwrap(); // the successor has put
@@ -137,6 +145,7 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 60.
 #[test]
 fn a_handle_outlives_the_thread_that_opened_it() {
     let name = name("thread");
@@ -148,13 +157,13 @@ fn a_handle_outlives_the_thread_that_opened_it() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 59.
 #[test]
 fn a_program_executed_by_a_holder_holds_nothing() {
     let name = name("exec");
-    let (mut here, there) = UnixStream::pair().unwrap();
-    let child = in_child(|| {
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    let holder = || {
         let _producer = io_shared::producer::<u64>(&name).unwrap();
-        let mut there = there;
         there.write_all(&[1]).unwrap();
         there.read_exact(&mut [0]).unwrap();
         // What is executed says that it runs, on the one descriptor it inherits.
@@ -163,11 +172,18 @@ fn a_program_executed_by_a_holder_holds_nothing() {
             format!("echo x >&{0}; exec sleep 60", std::os::fd::AsRawFd::as_raw_fd(&socket));
         let arguments = ["sh", "-c", &script].map(|word| std::ffi::CString::new(word).unwrap());
         nix::unistd::execvp(&arguments[0], &arguments).is_ok()
-    });
+    };
+    let child = in_child(holder);
+    drop(there); // so that its end is noticed
+    let has_it = || {
+        let maps = std::fs::read_to_string(format!("/proc/{child}/maps")).unwrap();
+        maps.contains("/dev/shm/")
+    };
     here.read_exact(&mut [0]).unwrap();
-    assert!(io_shared::producer::<u64>(&name).is_err());
+    assert!(has_it() && io_shared::producer::<u64>(&name).is_err());
     here.write_all(&[1]).unwrap();
     here.read_exact(&mut [0]).unwrap(); // from the shell: the exec is over
+    assert!(!has_it());
     let successor = io_shared::producer::<u64>(&name);
     kill(child, Signal::SIGKILL).unwrap();
     waitpid(child, None).unwrap();
@@ -175,6 +191,7 @@ fn a_program_executed_by_a_holder_holds_nothing() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 55.
 #[test]
 fn a_consumer_that_writes_through_its_reference_dies_alone() {
     let name = name("writes");
@@ -191,4 +208,162 @@ fn a_consumer_that_writes_through_its_reference_dies_alone() {
     producer.put(&3).unwrap();
     assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 3);
     Channel::remove(&name).unwrap();
+}
+
+/// What a child does by itself, of whatever start: has no role of its parent's, gets what is put,
+/// and lives on until it is killed.
+fn lives_in_the_channel(name: &str, mut socket: &UnixStream) -> bool {
+    let taken = io_shared::producer::<u64>(name)
+        .is_err_and(|error| matches!(error.kind(), ErrorKind::RoleTaken { .. }));
+    let mut consumer = io_shared::consumer::<u64>(name).unwrap();
+    socket.write_all(&[u8::from(taken)]).unwrap();
+    let value = consumer.get_timeout(Duration::from_secs(2)).map(|value| *value);
+    socket.write_all(&[u8::from(value.is_ok_and(|value| value == 7))]).unwrap();
+    loop {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+/// Puts for that child, kills it, and finds its slot free and the own handle untouched.
+fn outlives(child: Pid, name: &str, producer: &mut Producer<u64>, mut socket: &UnixStream) {
+    let mut said = [0];
+    socket.read_exact(&mut said).unwrap();
+    assert_eq!(said, [1], "the role is the parent's");
+    producer.put(&7).unwrap();
+    socket.read_exact(&mut said).unwrap();
+    assert_eq!(said, [1], "the child had the value");
+    assert!(io_shared::consumer::<u64>(name).is_err(), "the child has the only slot");
+    kill(child, Signal::SIGKILL).unwrap();
+    let started = Instant::now();
+    while io_shared::consumer::<u64>(name).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(2), "the dead child still has its slot");
+    }
+    producer.put(&8).unwrap();
+}
+
+/// Fault 58, as Python's multiprocessing starts processes by `fork`.
+#[test]
+fn a_forked_child_opens_its_own_handle_beside_the_inherited_one() {
+    let name = name("style-fork");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let (here, there) = UnixStream::pair().unwrap();
+    let child = in_child(|| {
+        let forked = producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::ForkedHandle);
+        forked && lives_in_the_channel(&name, &there)
+    });
+    drop(there); // so that its end is noticed
+    outlives(child, &name, &mut producer, &here);
+    waitpid(child, None).unwrap();
+    Channel::remove(&name).unwrap();
+}
+
+/// Fault 58, as by `forkserver`: a server forks children that open by themselves. It has no handle,
+/// or one of its own that they inherit.
+#[test]
+fn children_of_a_fork_server_open_their_own_handles() {
+    for server_has_a_handle in [false, true] {
+        let (name, own) = (name("style-server"), name("style-server-own"));
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (socket, childs) = UnixStream::pair().unwrap();
+        let server = in_child(|| {
+            let mut handle = server_has_a_handle.then(|| io_shared::producer::<u64>(&own).unwrap());
+            there.read_exact(&mut [0]).unwrap();
+            let child = in_child(|| {
+                let forked = |error: io_shared::Error| *error.kind() == ErrorKind::ForkedHandle;
+                handle.as_mut().is_none_or(|handle| handle.put(&1).is_err_and(forked))
+                    && lives_in_the_channel(&name, &childs)
+            });
+            there.write_all(&child.as_raw().to_ne_bytes()).unwrap();
+            waitpid(child, None).unwrap();
+            handle.as_mut().is_none_or(|handle| handle.put(&1).is_ok())
+        });
+        drop((there, childs)); // so that their end is noticed
+        // Opened after the server was forked, which so has nothing of it.
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        here.write_all(&[1]).unwrap();
+        let mut child = [0; 4];
+        here.read_exact(&mut child).unwrap();
+        outlives(Pid::from_raw(i32::from_ne_bytes(child)), &name, &mut producer, &socket);
+        assert!(succeeded(server));
+        Channel::remove(&name).unwrap();
+        let _ = Channel::remove(&own);
+    }
+}
+
+/// Fault 58, as by `spawn`: fork and exec.
+#[test]
+fn a_spawned_program_inherits_nothing_and_opens_its_own_handle() {
+    let name = name("style-spawn");
+    let open = || Channel::<Parcel>::named(&name).elements(100);
+    let mut producer = open().producer().unwrap();
+    let mut consumer = open().consumer().unwrap();
+    let mut put = |seq| {
+        let mut loan = producer.loan_len(5).unwrap();
+        Parcel::fill(&mut loan, seq, seq * 77, || ());
+        loan.put().unwrap()
+    };
+    let mut child = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1).unwrap();
+    assert_eq!(child.ask("reread"), "0"); // it runs
+    assert_eq!(Footprint::of(child.pid()).unwrap().maps, 0);
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", child.pid())).unwrap().flatten();
+    let links = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    assert!(links.into_iter().all(|link| !link.starts_with("/dev/shm")));
+    assert!(child.ask("produce").starts_with("RoleTaken"));
+    assert!(child.ask("consume").starts_with("NoSlot"));
+    assert_eq!(put(1), 1);
+    assert_eq!(consumer.get().unwrap().seq(), 1);
+    drop(consumer);
+    assert_eq!(child.ask("consume"), "ok");
+    assert_eq!(put(2), 2);
+    assert_eq!(child.ask("get"), "2 0");
+    child.kill();
+    assert_eq!(put(3), 3);
+    assert_eq!(open().consumer().unwrap().get().unwrap().seq(), 3);
+    Channel::remove(&name).unwrap();
+}
+
+/// Fault 58: a fork copies whatever the other threads are in the midst of.
+#[test]
+fn a_child_forked_while_other_threads_open_and_lock_opens_and_locks_itself() {
+    let (name, lock) = (name("style-busy"), name("style-busy-lock"));
+    let stop = AtomicBool::new(false);
+    drop(SharedMmap::named(&lock).size(8).open().unwrap());
+    let open_lock = || SharedMmap::named(&lock).open().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut shared = open_lock();
+            while !stop.load(Ordering::Relaxed) {
+                drop(shared.lock().unwrap());
+            }
+        });
+        let own = format!("{name}-thread");
+        scope.spawn({
+            let stop = &stop;
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(io_shared::producer::<u64>(&own).unwrap());
+                    Channel::remove(&own).unwrap();
+                }
+            }
+        });
+        let children = (0..60).map(|number| {
+            let child = in_child(|| {
+                nix::unistd::alarm::set(5); // instead of a hang
+                let own = format!("{name}-{number}");
+                let mut producer = io_shared::producer::<u64>(&own).unwrap();
+                let mut consumer = io_shared::consumer::<u64>(&own).unwrap();
+                producer.put(&number).unwrap();
+                let got = *consumer.get_timeout(Duration::from_secs(2)).unwrap() == number;
+                Channel::remove(&own).unwrap();
+                let locked = open_lock().lock_timeout(Duration::from_secs(2)).is_ok();
+                got && locked
+            });
+            waitpid(child, None).unwrap()
+        });
+        let ended: Vec<_> = children.collect();
+        stop.store(true, Ordering::Relaxed);
+        let failed = |status: &&WaitStatus| !matches!(status, WaitStatus::Exited(_, 0));
+        assert_eq!(ended.iter().find(failed), None);
+    });
+    SharedMmap::remove(&lock).unwrap();
 }

@@ -97,9 +97,18 @@ impl Unlinked {
                 Ok(descriptor) => {
                     // So that a sweeper sees that it is in use.
                     let open = || open_path(&path, OFlag::O_RDWR).map(|file| Some(file.into()));
-                    let claims = Claims::open(open, |errno| errno)?.ok_or(Errno::ENOENT)?;
-                    claims.try_claim(Part::Creator)?;
-                    return Ok((File::from(descriptor), Hiding::Hidden(path, claims)));
+                    let claimed = Claims::open(open, |errno| errno).and_then(|claims| {
+                        let claims = claims.ok_or(Errno::ENOENT)?;
+                        claims.try_claim(Part::Creator)?;
+                        Ok(claims)
+                    });
+                    return match claimed {
+                        Ok(claims) => Ok((File::from(descriptor), Hiding::Hidden(path, claims))),
+                        Err(errno) => {
+                            let _ = std::fs::remove_file(&path);
+                            Err(errno)
+                        }
+                    };
                 }
                 Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),

@@ -1,5 +1,7 @@
 //! A channel of a test's own and the actors on it.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +28,12 @@ impl Stage {
     }
 
     pub(crate) fn actor(&self) -> Actor {
-        Actor::start(env!("CARGO_BIN_EXE_torture"), &self.name, self.consumers).unwrap()
+        self.actor_of(env!("CARGO_BIN_EXE_torture"))
+    }
+
+    /// An actor that another build of the program plays.
+    pub(crate) fn actor_of(&self, program: &str) -> Actor {
+        Actor::start(program, &self.name, self.consumers).unwrap()
     }
 
     /// An actor that has done `commands`.

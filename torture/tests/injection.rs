@@ -1,0 +1,368 @@
+//! Every system call of opening, using and removing fails once, in every way that a kernel without
+//! memory, descriptors, locks or room makes it fail.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod child;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use child::footprint;
+use common::{TestName, eventually};
+use io_shared::mmap::Bytes;
+use io_shared::{
+    Channel, Error, ErrorKind, Result, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
+};
+use nix::errno::Errno;
+use nix::sys::wait::WaitStatus;
+use torture::injector::{self, Fault};
+use torture::machine;
+
+/// Where an act takes place.
+struct Ground {
+    name: TestName,
+    /// In a directory of its own.
+    file: PathBuf,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(self.directory());
+    }
+}
+
+impl Ground {
+    fn new() -> Self {
+        let name = TestName::new("injected");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.trim_start_matches('/'));
+        std::fs::create_dir(&directory).unwrap();
+        Self { name, file: directory.join("file") }
+    }
+
+    fn directory(&self) -> &Path {
+        self.file.parent().unwrap()
+    }
+
+    fn channel(&self) -> Channel<u64> {
+        Channel::named(&*self.name).open_timeout(Duration::ZERO)
+    }
+
+    /// The same of another type.
+    fn other(&self) -> Channel<i32> {
+        Channel::named(&*self.name).open_timeout(Duration::ZERO)
+    }
+
+    fn in_file(&self) -> Channel<u64> {
+        Channel::file(&self.file).open_timeout(Duration::ZERO)
+    }
+}
+
+/// The hidden names of files that are being made, in shared memory and beside the file.
+fn hidden_names(ground: &Ground) -> BTreeSet<PathBuf> {
+    let directories = [Path::new(machine::SHARED_MEMORY), ground.directory()];
+    let entries = directories.into_iter().flat_map(|it| std::fs::read_dir(it).unwrap().flatten());
+    let is_hidden = |path: &PathBuf| path.to_string_lossy().contains("/.io-shared.");
+    entries.map(|entry| entry.path()).filter(is_hidden).collect()
+}
+
+/// What is done, on what ground.
+struct Act {
+    what: &'static str,
+    before: fn(&Ground),
+    act: fn(&Ground) -> Result<()>,
+    /// What must hold of the ground if the act failed.
+    kept: fn(&Ground) -> bool,
+}
+
+fn nothing(_: &Ground) {}
+
+fn nothing_is_left(ground: &Ground) -> bool {
+    !ground.name.path().exists() && !ground.file.exists()
+}
+
+fn a_channel(ground: &Ground) {
+    ground.channel().producer().unwrap().put(&7).unwrap();
+}
+
+fn the_value_is_there(ground: &Ground) -> bool {
+    ground.channel().observer().is_ok_and(|mut it| it.copy().unwrap().is_some_and(|v| *v == 7))
+}
+
+fn a_file(ground: &Ground) {
+    ground.in_file().producer().unwrap().put(&7).unwrap();
+}
+
+fn the_files_value_is_there(ground: &Ground) -> bool {
+    ground.in_file().observer().is_ok_and(|mut it| it.copy().unwrap().is_some_and(|v| *v == 7))
+}
+
+fn a_lock(ground: &Ground) {
+    let mut lock = SharedMmap::named(&*ground.name).size(64).open().unwrap();
+    lock.lock().unwrap().write_all(b"kept").unwrap();
+}
+
+fn its_bytes_are_there(ground: &Ground) -> bool {
+    let mut lock = SharedMmap::named(&*ground.name).open().unwrap();
+    lock.lock().unwrap().as_bytes().starts_with(b"kept")
+}
+
+fn both_sides(channel: &Channel<u64>) -> Result<()> {
+    let mut producer = channel.clone().producer()?;
+    let mut consumer = channel.clone().consumer()?;
+    producer.put(&7)?;
+    assert_eq!(*consumer.get_timeout(Duration::from_secs(1))?, 7);
+    Ok(())
+}
+
+const CHANNELS: &[Act] = &[
+    Act {
+        what: "create as a producer",
+        before: nothing,
+        act: |ground| ground.channel().producer().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "create as a consumer",
+        before: nothing,
+        act: |ground| ground.channel().consumer().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "create for a while",
+        before: nothing,
+        act: |ground| ground.channel().ephemeral(true).producer().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "open, put and get",
+        before: a_channel,
+        act: |ground| both_sides(&ground.channel()),
+        kept: the_value_is_there,
+    },
+    Act {
+        what: "open as a named consumer",
+        before: a_channel,
+        act: |ground| ground.channel().consumer_as("viewer").consumer().map(drop),
+        kept: the_value_is_there,
+    },
+    Act {
+        what: "observe",
+        before: a_channel,
+        act: |ground| ground.channel().observer()?.copy().map(drop),
+        kept: the_value_is_there,
+    },
+    Act {
+        what: "replace",
+        before: a_channel,
+        act: |ground| ground.other().producer().map(drop),
+        // The old name goes before the new one comes: where that fails, there is none.
+        kept: |ground| the_value_is_there(ground) || nothing_is_left(ground),
+    },
+    Act {
+        what: "remove",
+        before: a_channel,
+        act: |ground| Channel::remove(&ground.name),
+        kept: the_value_is_there,
+    },
+];
+
+const BACKINGS: &[Act] = &[
+    Act {
+        what: "create a file",
+        before: nothing,
+        act: |ground| ground.in_file().producer().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "open a file",
+        before: a_file,
+        act: |ground| both_sides(&ground.in_file()),
+        kept: the_files_value_is_there,
+    },
+    Act {
+        what: "create anonymous memory, pass it on and receive it",
+        before: nothing,
+        act: |_| {
+            let producer = Channel::<u64>::anonymous().producer()?;
+            // By another call than the library's, and one that is not watched for.
+            let received = producer.as_fd().unwrap();
+            let received = nix::unistd::dup(received).unwrap();
+            Channel::<u64>::from_fd(received).consumer().map(drop)
+        },
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "create a lock",
+        before: nothing,
+        act: |ground| SharedMmap::named(&*ground.name).size(64).open().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "open a lock and lock it",
+        before: a_lock,
+        act: |ground| {
+            let mut lock = SharedMmap::named(&*ground.name).open()?;
+            let guard = lock.lock_timeout(Duration::from_secs(1)).unwrap();
+            assert!(guard.as_bytes().starts_with(b"kept"));
+            Ok(())
+        },
+        kept: its_bytes_are_there,
+    },
+    Act {
+        what: "create a lock for readers",
+        before: nothing,
+        act: |ground| RwSharedMmap::file(&ground.file).size(64).open().map(drop),
+        kept: nothing_is_left,
+    },
+    Act {
+        what: "create state",
+        before: nothing,
+        act: |ground| Shared::<u64>::open(&*ground.name)?.update(|value| *value += 1),
+        // What failed may have been the update.
+        kept: |ground| Shared::<u64>::open(&*ground.name).unwrap().get().is_ok_and(|v| v <= 1),
+    },
+    Act {
+        what: "create bytes without a lock",
+        before: nothing,
+        act: |ground| UnsafeSharedMmap::named(&*ground.name).size(64).open().map(drop),
+        kept: nothing_is_left,
+    },
+];
+
+/// In the traced process: the act with its fault, the checks behind it, and the act again. Says what
+/// came of the first.
+fn perform(act: &Act, ground: &Ground) -> String {
+    (act.before)(ground);
+    let (before, hidden) = (footprint(), hidden_names(ground));
+    let done = injector::watched(|| (act.act)(ground));
+    assert_eq!(footprint(), before, "left behind after {done:?}");
+    // Other programs' come and go.
+    let left_hidden = || hidden_names(ground).difference(&hidden).count();
+    eventually(&format!("no hidden names after {done:?}"), || left_hidden() == 0);
+    if done.is_err() {
+        assert!((act.kept)(ground), "not as it was after {done:?}");
+    }
+    (act.before)(ground);
+    (act.act)(ground).unwrap();
+    assert_eq!(footprint(), before, "left behind by the second time, after {done:?}");
+    match done {
+        Ok(()) => "done".into(),
+        Err(error) => describe(&error),
+    }
+}
+
+fn describe(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::System { errno, .. } => format!("{:?}", Errno::from_raw(*errno)),
+        kind => format!("{kind:?}").split([' ', '{']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Whether a program that was told `errno` by the kernel may say this to its user.
+fn is_fair(errno: Errno, said: &str) -> bool {
+    said == "done"
+        || said == format!("{errno:?}")
+        || match errno {
+            Errno::ENOSPC | Errno::EDQUOT => said == "NoSpace",
+            Errno::EACCES | Errno::EPERM => said == "NotOwner" || said == "Unsupported",
+            Errno::EOPNOTSUPP => said == "Unsupported",
+            _ => false,
+        }
+}
+
+/// Makes every watched call of `acts` fail, in each way that `injector::failures` says; with the
+/// calls that `always` says failing too.
+fn fail_every_call_of(acts: &[Act], always: Option<(&str, Errno)>) {
+    let (mut runs, mut table) = (0, BTreeMap::<String, BTreeMap<String, usize>>::new());
+    let mut failed = Vec::new();
+    for act in acts {
+        let run = |faults: &[Fault]| {
+            let ground = Ground::new();
+            injector::run(faults, || perform(act, &ground)).unwrap()
+        };
+        let standing: Vec<_> = always
+            .and_then(|(name, errno)| {
+                let is_it = |call| injector::failures(call).is_some_and(|(found, _)| found == name);
+                let calls = run(&[]).calls;
+                let at = calls.iter().position(is_it)?;
+                Some(Fault { at, number: calls.get(at)?.number, errno })
+            })
+            .into_iter()
+            .collect();
+        assert_eq!(standing.is_empty(), always.is_none(), "{}", act.what);
+        let clean = run(&standing);
+        assert_eq!(clean.said, "done", "{}", act.what);
+        assert!(matches!(clean.status, WaitStatus::Exited(_, 0)), "{:?}", clean.status);
+        assert!(clean.calls.len() > 3, "{}: hardly a call: {:?}", act.what, clean.calls);
+        for (at, call) in clean.calls.iter().enumerate() {
+            let (name, errnos) = injector::failures(call)
+                .unwrap_or_else(|| panic!("{}: {call:?} is not known", act.what));
+            if name == "unlink" && always.is_some() {
+                continue;
+            }
+            for errno in errnos {
+                let mut faults = vec![Fault { at, number: call.number, errno: *errno }];
+                faults.extend(&standing);
+                let trace = run(&faults);
+                let due = 1 + standing.iter().filter(|fault| fault.at < at).count();
+                assert!(trace.failed >= due, "{}: other calls than before: {call:?}", act.what);
+                runs += 1;
+                let ended = matches!(trace.status, WaitStatus::Exited(_, 0));
+                if !ended || !is_fair(*errno, &trace.said) {
+                    failed.push(format!(
+                        "{}: call {at}, {name} with {errno:?}: {} ({:?})",
+                        act.what, trace.said, trace.status
+                    ));
+                }
+                *table.entry(name.into()).or_default().entry(trace.said).or_default() += 1;
+            }
+        }
+    }
+    for (call, outcomes) in table {
+        println!("{call}: {outcomes:?}");
+    }
+    println!("{} acts, {runs} calls failed, {} of them badly", acts.len(), failed.len());
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(runs > 40 * acts.len(), "{runs} runs");
+}
+
+/// Fault 38.
+#[test]
+fn whatever_call_of_a_channel_fails_is_a_typed_error_that_leaves_nothing_behind() {
+    fail_every_call_of(CHANNELS, None);
+}
+
+/// Fault 38, on the other backings and for the locks.
+#[test]
+fn whatever_call_of_a_file_a_descriptor_or_a_lock_fails_is_a_typed_error_too() {
+    fail_every_call_of(BACKINGS, None);
+}
+
+/// Fault 38, where the kernel makes no nameless files. (A hidden name that cannot be unlinked stays,
+/// until it is swept: that call is not among these.)
+#[test]
+fn whatever_call_fails_while_a_file_has_a_hidden_name_leaves_no_such_name() {
+    let creating = BACKINGS.get(..1).unwrap();
+    fail_every_call_of(creating, Some(("openat (creating)", Errno::EOPNOTSUPP)));
+}
+
+/// Fault 52: `fs.protected_regular` refuses O_CREAT on another user's object.
+#[test]
+fn what_exists_is_opened_without_asking_to_create_it() {
+    let opens = ["open, put and get", "open as a named consumer", "observe", "remove"];
+    let acts = CHANNELS.iter().filter(|act| opens.contains(&act.what));
+    assert_eq!(acts.clone().count(), opens.len());
+    for act in acts {
+        let ground = Ground::new();
+        let calls = injector::run(&[], || perform(act, &ground)).unwrap().calls;
+        let name_of = |call| injector::failures(call).map(|(name, _)| name);
+        assert!(calls.iter().any(|call| name_of(call) == Some("openat")), "{}", act.what);
+        let creating = calls.iter().find(|call| name_of(call) == Some("openat (creating)"));
+        assert!(creating.is_none(), "{}: {creating:?}", act.what);
+    }
+}

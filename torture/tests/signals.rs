@@ -1,0 +1,227 @@
+//! Interruptions: signals at a high rate, wake-ups by strangers, death in the midst of many threads.
+//! Faults 56, 62 and 63.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod child;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use child::{in_child, succeeds, used};
+use common::TestName;
+use io_shared::{Channel, ErrorKind, SharedMmap};
+use memmap2::MmapOptions;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+
+// 56. Kernels differ in whether a signal ends fallocate; where it does not, this shows little.
+#[test]
+fn signals_at_any_rate_do_not_keep_a_channel_from_being_created() {
+    extern "C" fn ignore(_: libc::c_int) {}
+    let name = TestName::new("signals");
+    let (mut here, there) = UnixStream::pair().unwrap();
+    let creator = in_child(|| {
+        let action = SigAction::new(SigHandler::Handler(ignore), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+        (&there).write_all(&[1]).unwrap();
+        Channel::<[u8]>::named(&*name).capacity("100M").producer().unwrap();
+    });
+    drop(there); // so that its end is noticed
+    here.read_exact(&mut [0]).unwrap();
+    let started = std::time::Instant::now();
+    let ended = loop {
+        match waitpid(creator, Some(WaitPidFlag::WNOHANG)).unwrap() {
+            WaitStatus::StillAlive => kill(creator, Signal::SIGUSR1).unwrap(),
+            ended => break ended,
+        }
+        if started.elapsed() > Duration::from_secs(20) {
+            kill(creator, Signal::SIGKILL).unwrap();
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    };
+    assert_eq!(ended, WaitStatus::Exited(creator, 0), "after {:?}", started.elapsed());
+}
+
+static SIGNALS: AtomicU64 = AtomicU64::new(0);
+
+/// Sends this process SIGALRM 1,000 times a second, which ends system calls.
+fn start_alarms() {
+    extern "C" fn count(_: libc::c_int) {
+        SIGNALS.fetch_add(1, Ordering::Relaxed);
+    }
+    let action = SigAction::new(SigHandler::Handler(count), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler adds to an atomic word.
+    unsafe { sigaction(Signal::SIGALRM, &action) }.unwrap();
+    let every = libc::timeval { tv_sec: 0, tv_usec: 1000 };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    // SAFETY: the timer is read, and nothing is written back.
+    let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+}
+
+/// What a wait of `length` that nothing ends costs: it ends in time, sleeps between wake-ups, and
+/// wakes no more often than it is woken.
+fn waits_exactly(length: Duration, what: &str, wait: impl FnOnce() -> ErrorKind) {
+    let (signals, before, started) = (SIGNALS.load(Ordering::Relaxed), used(), Instant::now());
+    let ended = wait();
+    let (took, after) = (started.elapsed(), used());
+    let signals = SIGNALS.load(Ordering::Relaxed) - signals;
+    let (busy, sleeps) = (after.0 - before.0, after.1 - before.1);
+    let costs = format!("{what}: {took:?}, {signals} signals, {busy:?} busy, {sleeps} sleeps");
+    println!("{costs}");
+    assert!(matches!(ended, ErrorKind::Timeout { .. } | ErrorKind::NotFound), "{ended:?}, {costs}");
+    assert!(took >= length && took < length + Duration::from_millis(100), "{costs}");
+    assert!(signals > 50, "{costs}");
+    // It wakes for a signal, or for a look of its own, no two of which lie within a millisecond but
+    // the first few.
+    assert!(sleeps.cast_unsigned() <= signals + took.as_millis() as u64 + 50, "{costs}");
+    assert!(busy < took / 4, "{costs}");
+}
+
+/// Fault 56.
+#[test]
+fn a_thousand_signals_a_second_end_no_wait_early_nor_make_it_spin() {
+    let (name, lock) = (TestName::new("alarms"), TestName::new("alarms-lock"));
+    let missing = TestName::new("alarms-missing");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut owner = SharedMmap::named(&*lock).size(8).open().unwrap();
+    let guard = owner.lock().unwrap();
+    let (mut here, there) = UnixStream::pair().unwrap();
+    let waiter = in_child(|| {
+        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        let mut contender = SharedMmap::named(&*lock).open().unwrap();
+        start_alarms();
+        let length = Duration::from_millis(350);
+        waits_exactly(length, "get_timeout", || {
+            consumer.get_timeout(length).unwrap_err().kind().clone()
+        });
+        waits_exactly(length, "lock_timeout", || {
+            let error: io_shared::Error = contender.lock_timeout(length).unwrap_err().into();
+            error.kind().clone()
+        });
+        waits_exactly(length, "open_timeout", || {
+            let waiting = Channel::<[u8]>::named(&*missing).open_timeout(length);
+            waiting.consumer().unwrap_err().kind().clone()
+        });
+        // A value that comes meanwhile is had.
+        (&there).write_all(&[1]).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 5);
+        // A producer that waits in vain for its consumers is not hurried either.
+        let mut producer = Channel::<u64>::anonymous().producer().unwrap();
+        let idle = producer.as_fd().unwrap().try_clone_to_owned().unwrap();
+        let _idle = Channel::<u64>::from_fd(idle).consumer().unwrap();
+        producer.put(&1).unwrap();
+        waits_exactly(length, "wait_taken", || {
+            producer.wait_taken(length).unwrap_err().kind().clone()
+        });
+    });
+    drop(there); // so that its end is noticed
+    if here.read_exact(&mut [0]).is_ok() {
+        std::thread::sleep(Duration::from_millis(50));
+        producer.put(&5).unwrap();
+    }
+    succeeds(waiter);
+    drop(guard);
+}
+
+/// Fault 63.
+#[test]
+fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_each() {
+    let name = TestName::new("stranger");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let (mut here, there) = UnixStream::pair().unwrap();
+    let stop = AtomicBool::new(false);
+    let woken = AtomicU64::new(0);
+    let file = std::fs::File::options().read(true).write(true).open(name.path()).unwrap();
+    let map = MmapOptions::new().len(4096).map_raw(&file).unwrap();
+    let word = map.as_mut_ptr().wrapping_add(0x80).expose_provenance();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // SAFETY: the kernel takes the address for a key, and writes nothing.
+                let woke = unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, 1) };
+                woken.fetch_add(woke.cast_unsigned(), Ordering::Relaxed);
+            }
+        });
+        let sleeper = in_child(|| {
+            let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+            let length = Duration::from_millis(500);
+            let (before, started) = (used(), Instant::now());
+            let error = consumer.get_timeout(length).unwrap_err();
+            let (took, after) = (started.elapsed(), used());
+            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+            assert!(took >= length && took < length + Duration::from_millis(100), "{took:?}");
+            let (busy, sleeps) = (after.0 - before.0, after.1 - before.1);
+            println!("woken {sleeps} times in {took:?}: {busy:?} busy");
+            // A wake-up is a look and a sleep again: no spin of its own each time.
+            assert!(sleeps > 100, "{sleeps}");
+            let each = busy / u32::try_from(sleeps).unwrap();
+            assert!(each < Duration::from_micros(100), "{each:?} for each of {sleeps} wake-ups");
+            (&there).write_all(&[1]).unwrap();
+            let value = consumer.get().unwrap();
+            assert_eq!((*value, value.seq(), value.missed()), (5, 1, 0));
+        });
+        let slept = here.read_exact(&mut [0]);
+        std::thread::sleep(Duration::from_millis(20));
+        producer.put(&5).unwrap();
+        let ended = waitpid(sleeper, None).unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(ended, WaitStatus::Exited(sleeper, 0));
+        slept.unwrap();
+    });
+    assert!(woken.load(Ordering::Relaxed) > 100, "the stranger woke it");
+}
+
+/// Fault 62.
+#[test]
+fn nothing_is_written_by_the_threads_of_a_killed_producer_once_its_role_is_had() {
+    const LENGTH: usize = 1 << 20;
+    let name = TestName::new("threads");
+    let open = || Channel::<[u8]>::named(&*name).capacity(LENGTH as u64);
+    let mut written = 0;
+    for round in 0..20u64 {
+        let (mut here, there) = UnixStream::pair().unwrap();
+        let victim = in_child(|| {
+            let mut producer = open().producer().unwrap();
+            let mut loan = producer.loan_len(LENGTH).unwrap();
+            (&there).write_all(&[1]).unwrap();
+            std::thread::scope(|scope| {
+                for part in loan.chunks_mut(LENGTH / 4) {
+                    scope.spawn(|| {
+                        let mut value = 0u8;
+                        loop {
+                            value = value.wrapping_add(1);
+                            part.fill(std::hint::black_box(value));
+                        }
+                    });
+                }
+            });
+        });
+        drop(there);
+        here.read_exact(&mut [0]).unwrap();
+        std::thread::sleep(Duration::from_millis(5 + round % 7));
+        kill(victim, Signal::SIGKILL).unwrap();
+        // Not after its end, but as soon as the role can be had.
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let successor = loop {
+            match open().producer() {
+                Ok(successor) => break successor,
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+        };
+        let first = std::fs::read(name.path()).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        let second = std::fs::read(name.path()).unwrap();
+        assert!(first == second, "round {round}: written to after the take-over");
+        written += usize::from(first.iter().filter(|byte| **byte != 0).count() > LENGTH / 2);
+        drop(successor);
+        waitpid(victim, None).unwrap();
+    }
+    assert!(written > 10, "the threads were writing in {written} of 20 rounds");
+}
