@@ -9,7 +9,7 @@ mod deaths;
 mod gate;
 mod process;
 mod scenarios;
-mod words;
+pub(crate) mod words;
 
 use crate::model::{Model, scenarios};
 

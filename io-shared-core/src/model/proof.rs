@@ -30,6 +30,11 @@ impl Model {
         Line::at(file, source, place.line() as usize - 1)
     }
 
+    /// Whether it is in the source of this model.
+    pub(crate) fn has(&self, place: Place) -> bool {
+        self.sources.iter().any(|(file, _)| place.file().ends_with(file))
+    }
+
     /// Every line of the source that touches shared memory.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();

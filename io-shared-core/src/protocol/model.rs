@@ -9,9 +9,9 @@
 
 mod deaths;
 mod gate;
-mod process;
-mod scenarios;
-mod words;
+pub(crate) mod process;
+pub(crate) mod scenarios;
+pub(crate) mod words;
 
 use crate::model::{Model, scenarios};
 
