@@ -4,7 +4,7 @@
 //! `docs/PROOF.md` that speak of them; `protocol`, `lock` and `region::linked` have one each. `kernel` and `words` are
 //! what their platforms are made of, `victim` is who can die, `mutant` one deliberate weakening,
 //! `gate` the proof that each step is needed: weakened, it makes one of the scenarios fail. `proof`
-//! holds the page to the source.
+//! holds the page to the source. `storm` is apart: larger scenarios, at random, under shuttle.
 //!
 //! To look deeper than a scenario's bound for once, set `LOOM_MAX_PREEMPTIONS`.
 
@@ -12,6 +12,7 @@ pub(crate) mod gate;
 pub(crate) mod kernel;
 pub(crate) mod mutant;
 pub(crate) mod proof;
+mod storm;
 pub(crate) mod victim;
 pub(crate) mod words;
 
