@@ -151,3 +151,23 @@ fn the_tables_of_scenarios_are_the_models() {
         assert_eq!(named, scenarios);
     }
 }
+
+#[test]
+fn what_is_broken_on_purpose_is_in_the_source_and_is_what_the_script_breaks() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).expect("a file");
+    let script = read("torture/mutants");
+    let rows = table("Broken on purpose");
+    assert_eq!(script.matches("\"$core/").count(), rows.len(), "one row for each of the script");
+    for cells in rows {
+        let [file, line, becomes, caught_by] = &cells[..] else { panic!("four cells: {cells:?}") };
+        let source = read(file);
+        assert_eq!(source.lines().filter(|l| l.trim() == line).count(), 1, "{file}: {line}");
+        let becomes = if becomes == "nothing" { "" } else { becomes };
+        let test = caught_by.rsplit('`').next().expect("a test");
+        let broken = format!("'{line}'\n  '{becomes}'\n");
+        let (_, behind) = script.split_once(&broken).expect("a row of the script");
+        let command = behind.lines().next().expect("a command");
+        assert!(command.ends_with(&format!("{test}\"")), "{command} for {caught_by}");
+    }
+}
