@@ -1,10 +1,10 @@
 //! What the models share: loom's runs of shipped code, with deaths and mutants.
 //!
 //! A [`Model`] is the shipped files of one protocol, the scenarios tried on them, and the tables of
-//! `docs/PROOF.md` that speak of them; `protocol` and `lock` have one each. `kernel` and `words` are
+//! `docs/PROOF.md` that speak of them; `protocol`, `lock` and `region::linked` have one each. `kernel` and `words` are
 //! what their platforms are made of, `victim` is who can die, `mutant` one deliberate weakening,
 //! `gate` the proof that each step is needed: weakened, it makes one of the scenarios fail. `proof`
-//! holds the page to the source.
+//! holds the page to the source. `storm` is apart: larger scenarios, at random, under shuttle.
 //!
 //! To look deeper than a scenario's bound for once, set `LOOM_MAX_PREEMPTIONS`.
 
@@ -12,6 +12,7 @@ pub(crate) mod gate;
 pub(crate) mod kernel;
 pub(crate) mod mutant;
 pub(crate) mod proof;
+mod storm;
 pub(crate) mod victim;
 pub(crate) mod words;
 
@@ -25,6 +26,7 @@ use self::mutant::{Mutant, Site};
 use self::proof::Line;
 use self::victim::Fate;
 use crate::crash_point::CrashPoint;
+use crate::region::linked;
 use crate::{lock, protocol};
 
 /// One protocol, as loom runs it and as the page tells of it.
@@ -42,7 +44,7 @@ pub(crate) struct Model {
     pub(crate) slips: fn(&Site, &Line) -> Vec<(&'static str, Mutant)>,
 }
 
-const MODELS: &[&Model] = &[&protocol::model::MODEL, &lock::model::MODEL];
+const MODELS: &[&Model] = &[&protocol::model::MODEL, &lock::model::MODEL, &linked::model::MODEL];
 
 /// What is tried, each under its own test's name.
 pub(crate) struct Scenario {

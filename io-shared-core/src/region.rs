@@ -2,7 +2,8 @@
 //!
 //! `found.rs` judges what lies in a place, `open.rs` waits for it and maps it, `enter.rs` claims a
 //! role in it, `create.rs` makes one that appears whole or not at all, `remove.rs` takes its name
-//! away, `blocks.rs` reads and writes the role blocks, `words.rs` gives the protocol and the lock
+//! away, `linked.rs` has the order of the steps in which that is done and in which one enters,
+//! `blocks.rs` reads and writes the role blocks, `words.rs` gives the protocol and the lock
 //! their words. Callers are the slots and the locked mmaps. What must stay true:
 //! - The mappings cover the whole [`Layout`], which was checked against the file's size; the file
 //!   is as long as that while conforming programs use it (nothing of ours shrinks a region).
@@ -13,6 +14,7 @@ mod blocks;
 mod create;
 mod enter;
 mod found;
+pub(crate) mod linked;
 mod open;
 mod remove;
 mod unlinked;

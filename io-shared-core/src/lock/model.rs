@@ -9,7 +9,7 @@ mod deaths;
 mod gate;
 mod process;
 mod scenarios;
-mod words;
+pub(crate) mod words;
 
 use crate::model::{Model, scenarios};
 
@@ -38,14 +38,14 @@ pub(crate) static MODEL: Model = Model {
 
 scenarios! {
     a_forgotten_guard_is_told_and_blocks_nobody: 1, scenarios::forgotten_guard;
-    two_writers_exclude_each_other: 6, scenarios::two_writers;
+    two_writers_exclude_each_other: 30, scenarios::two_writers;
     a_writer_and_a_reader_exclude_each_other: 3, scenarios::writer_and_reader;
     two_readers_read_together_and_a_waiting_writer_gets_in: 2, scenarios::readers_together;
     who_sleeps_behind_a_writer_is_woken: 2, scenarios::sleepers;
     a_try_never_waits: 5, scenarios::tries;
-    a_try_in_vain_leaves_no_sleeper_behind: 4, scenarios::try_in_vain;
+    a_try_in_vain_leaves_no_sleeper_behind: 5, scenarios::try_in_vain;
     a_handle_that_left_is_not_taken_for_dead: 5, scenarios::reused_slot;
-    an_unlock_without_the_claim_frees_nobodys_lock: 4, scenarios::stale_unlock;
+    an_unlock_without_the_claim_frees_nobodys_lock: 5, scenarios::stale_unlock;
     a_dirty_mark_stays_until_somebody_takes_it_down: 2, scenarios::marks;
     a_killed_writers_lock_goes_to_one_and_is_dirty: 2, deaths::writer, WriterOwns..=WriterLeft;
     a_half_written_value_is_told_until_it_is_repaired: 3, deaths::repaired, WriterAlone..=WriterAlone;
@@ -56,8 +56,8 @@ scenarios! {
     a_reader_killed_while_it_buries_leaves_the_lock_dirty: 3, deaths::burying_reader, OwnerBuryWon..=OwnerReplaced;
     a_writer_killed_while_it_buries_a_reader_robs_nobody: 3, deaths::reader_burier, ReaderBuryWon..=ReaderBuryWon;
     a_killed_burier_of_a_reader_leaves_the_lock_to_one: 2, deaths::reader_buriers, ReaderBuryWon..=ReaderBuryWon;
-    a_killed_new_owner_of_a_dead_writers_slot_leaves_the_lock_dirty: 4, deaths::new_owner, LockerClaimed..=LockerCleared;
-    a_new_owner_killed_while_it_buries_leaves_the_lock_dirty: 4, deaths::new_owner, OwnerDirty..=OwnerReplaced;
+    a_killed_new_owner_of_a_dead_writers_slot_leaves_the_lock_dirty: 5, deaths::new_owner, LockerClaimed..=LockerCleared;
+    a_new_owner_killed_while_it_buries_leaves_the_lock_dirty: 5, deaths::new_owner, OwnerDirty..=OwnerReplaced;
     a_burier_wakes_who_sleeps_behind_the_dead_writer: 2, deaths::burier_wakes, WriterAlone..=WriterAlone;
     a_new_owner_wakes_who_sleeps_behind_the_dead_reader: 2, deaths::new_owner_wakes, ReaderReads..=ReaderReads;
 }

@@ -63,6 +63,8 @@ pub(crate) struct Futex(Mutex<Sleepers>);
 #[derive(Default)]
 struct Sleepers {
     queue: Queue,
+    /// Who waits until somebody sleeps.
+    watchers: Queue,
     slices: bool,
 }
 
@@ -72,8 +74,9 @@ impl Futex {
     }
 
     pub(crate) fn wait(&self, as_expected: impl FnOnce() -> bool) {
-        let sleepers = self.0.lock().unwrap();
+        let mut sleepers = self.0.lock().unwrap();
         if !sleepers.slices && as_expected() {
+            sleepers.watchers.wake();
             Queue::block(sleepers, |sleepers| &mut sleepers.queue);
         }
     }
@@ -98,6 +101,14 @@ impl Futex {
 
     pub(crate) fn wake(&self) -> usize {
         self.0.lock().unwrap().queue.wake()
+    }
+
+    /// Waits until somebody sleeps.
+    pub(crate) fn await_sleeper(&self) {
+        let sleepers = self.0.lock().unwrap();
+        if sleepers.queue.0.is_empty() {
+            Queue::block(sleepers, |sleepers| &mut sleepers.watchers);
+        }
     }
 
     /// Ends the slice of every wait, now and later.

@@ -27,6 +27,10 @@ pub(crate) enum Operation {
     Win,
     /// The end of what `Win` won.
     Unwin,
+    /// The region's own lock.
+    Lock,
+    /// A look at where a name leads.
+    Look,
 }
 
 /// An operation of the shipped source.
@@ -48,7 +52,7 @@ pub(crate) enum Mutant {
     Plain(Place),
     /// The load there gives what this process last read from `latest`.
     Repeated(Place),
-    /// The load there gives 0.
+    /// The load there gives 0; who looks where a name leads is told that all is well.
     Blind(Place),
     /// The wake there wakes nobody.
     Unwoken(Place),
@@ -58,10 +62,14 @@ pub(crate) enum Mutant {
     Kept(Place),
     /// The exchange there leaves out the bit that says that somebody sleeps.
     Unsaid(Place),
-    /// The store there happens after the exchange that follows it.
+    /// The lock there is not taken.
+    Unlocked(Place),
+    /// The store there happens after the step that follows it.
     Late(Place),
     /// A new owner of a slot has its predecessor's mark.
     SameIncarnation,
+    /// A creator links a region before it has its claim.
+    LinkFirst,
     /// The pool has one buffer fewer than are enough.
     OneBufferFewer,
     /// Sleepers are woken before the value is published, or the lock given back, and not after.

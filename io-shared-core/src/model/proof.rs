@@ -30,6 +30,11 @@ impl Model {
         Line::at(file, source, place.line() as usize - 1)
     }
 
+    /// Whether it is in the source of this model.
+    pub(crate) fn has(&self, place: Place) -> bool {
+        self.sources.iter().any(|(file, _)| place.file().ends_with(file))
+    }
+
     /// Every line of the source that touches shared memory.
     pub(crate) fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -149,5 +154,25 @@ fn the_tables_of_scenarios_are_the_models() {
         let scenarios: Vec<(&str, String)> =
             model.scenarios.iter().map(|s| (s.name, s.preemptions.to_string())).collect();
         assert_eq!(named, scenarios);
+    }
+}
+
+#[test]
+fn what_is_broken_on_purpose_is_in_the_source_and_is_what_the_script_breaks() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).expect("a file");
+    let script = read("torture/mutants");
+    let rows = table("Broken on purpose");
+    assert_eq!(script.matches("\"$core/").count(), rows.len(), "one row for each of the script");
+    for cells in rows {
+        let [file, line, becomes, caught_by] = &cells[..] else { panic!("four cells: {cells:?}") };
+        let source = read(file);
+        assert_eq!(source.lines().filter(|l| l.trim() == line).count(), 1, "{file}: {line}");
+        let becomes = if becomes == "nothing" { "" } else { becomes };
+        let test = caught_by.rsplit('`').next().expect("a test");
+        let broken = format!("'{line}'\n  '{becomes}'\n");
+        let (_, behind) = script.split_once(&broken).expect("a row of the script");
+        let command = behind.lines().next().expect("a command");
+        assert!(command.ends_with(&format!("{test}\"")), "{command} for {caught_by}");
     }
 }

@@ -14,6 +14,11 @@ pub(crate) type Fate = Option<(CrashPoint, u32)>;
 /// How a victim's thread ends where its process is killed.
 struct Killed;
 
+/// Ends the running process, as a kill does.
+pub(crate) fn die() -> ! {
+    panic::resume_unwind(Box::new(Killed))
+}
+
 /// What a process passes of the points at which it may be killed.
 pub(crate) struct Mortal {
     victim: bool,
@@ -43,7 +48,7 @@ impl Mortal {
         if self.fate == Some((point, before)) {
             mutant::note_death();
             drop(passes);
-            panic::resume_unwind(Box::new(Killed));
+            die();
         }
     }
 }

@@ -9,9 +9,9 @@
 
 mod deaths;
 mod gate;
-mod process;
-mod scenarios;
-mod words;
+pub(crate) mod process;
+pub(crate) mod scenarios;
+pub(crate) mod words;
 
 use crate::model::{Model, scenarios};
 
@@ -32,8 +32,8 @@ pub(crate) static MODEL: Model = Model {
 scenarios! {
     a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
     one_consumer_gets_whole_values_in_order: 5, scenarios::one_consumer;
-    a_buffer_that_is_held_is_not_written: 4, scenarios::held_buffer;
-    an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 4, scenarios::abandoned_buffer;
+    a_buffer_that_is_held_is_not_written: 5, scenarios::held_buffer;
+    an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 5, scenarios::abandoned_buffer;
     two_consumers_get_whole_values_in_order: 3, scenarios::two_consumers;
     a_sleeper_gets_the_last_value: 3, scenarios::one_sleeper;
     two_sleepers_get_the_last_value: 2, scenarios::two_sleepers;
@@ -47,6 +47,6 @@ scenarios! {
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
-    a_slice_ends_the_wait_on_a_dead_producer: 4, deaths::no_successor, ProducerClaimed..=PutWoken;
+    a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;
 }

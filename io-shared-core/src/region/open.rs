@@ -10,6 +10,7 @@ use nix::fcntl::OFlag;
 use super::create::New;
 use super::enter::Attached;
 use super::found::{Found, Judged, identity_of};
+use super::linked::{self, Joined};
 use super::{Region, Role, Spec, create, enter};
 use crate::claim::Part;
 use crate::clock;
@@ -151,18 +152,17 @@ impl Found {
             None
         };
         let region = Region::map(self, role, spec, layout, schema, read_only.as_ref())?;
-        let side = match region.claim(role, spec.patience) {
-            // What was claimed is nobody's any more.
-            Err(_) if region.is_replaced() => return Ok(None),
-            side => side?,
-        };
-        // A remover takes the name first and the flag next, and both under the region's lock; who
-        // claimed before it did is seen by it or sees it here.
-        if region.is_replaced() {
+        let Some(side) = linked::enter(&region, |region| region.claim(role, spec.patience))? else {
             return Ok(None);
-        }
+        };
         tracing::debug!(region = region.name(), ?role, "opened");
         Ok(Some(Attached { region, side }))
+    }
+}
+
+impl Joined for Region {
+    fn is_replaced(&self) -> bool {
+        Region::is_replaced(self)
     }
 }
 

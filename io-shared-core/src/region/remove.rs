@@ -1,9 +1,6 @@
-//! Taking a region's name away, so that everyone in it notices.
-//!
-//! The order is: the region's lock, a second look at the path, every role's claim where the region
-//! must be unused, the name, the retired flag, the wake-up. A remover killed after the name is gone
-//! leaves nothing to finish: others see at their next look that the name leads elsewhere.
+//! Taking a region's name away: what the steps of `linked.rs` run on.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,6 +10,7 @@ use nix::fcntl::OFlag;
 
 use super::enter::RegionLock;
 use super::found::Found;
+use super::linked::{self, Linked, Removed, Users};
 use super::{Kind, Region};
 use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
@@ -20,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::futex;
 use crate::layout;
 use crate::place::Place;
+use crate::protocol::Words;
 
 /// Removes the region in that place, used or not, if it is of that kind: another's content may be
 /// all there is.
@@ -32,35 +31,112 @@ pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
         })?;
         let Some(found) = found else { return Err(place.error(ErrorKind::NotFound)) };
         found.check_kind(kind)?;
-        if found.retire(Users::Any)? != Retired::NameMoved {
+        if found.retire(Users::Any)? != Removed::NameMoved {
             return Ok(());
         }
     }
 }
 
-/// Who may be in a region that is removed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Users {
-    Any,
-    /// Nobody: every role's claim is won, not asked for, so that nobody can move in until it is
-    /// over.
-    None,
-    /// Nobody, and who is in it is there for longer than a moment.
-    NoneAtOnce,
+/// A region whose name may go, as who found it or who is in it sees it.
+struct Removal<'a> {
+    place: &'a Place,
+    path: PathBuf,
+    identity: (u64, u64),
+    claims: &'a Claims,
+    /// `None` where they could not be mapped. That is no failure: the name is gone, and that is what
+    /// everyone looks for in the end.
+    words: Option<RemoverWords<'a>>,
 }
 
-#[derive(PartialEq, Eq)]
-enum Retired {
-    Done,
-    InUse,
-    /// The name leads elsewhere by now.
-    NameMoved,
+/// What a remover writes to. It lies where it is in every layout version.
+struct RemoverWords<'a> {
+    retired: &'a AtomicU8,
+    /// What sleepers sleep on.
+    latest: *const u32,
+}
+
+impl<'a> Removal<'a> {
+    fn of(
+        place: &'a Place,
+        identity: (u64, u64),
+        claims: &'a Claims,
+        words: Option<RemoverWords<'a>>,
+    ) -> Result<Self> {
+        let Some(path) = place.path() else {
+            return Err(place.error(ErrorKind::Unsupported {
+                what: "it has no name that could be removed".into(),
+            }));
+        };
+        Ok(Self { place, path, identity, claims, words })
+    }
+
+    fn remove(&self, users: Users) -> Result<Removed> {
+        let removed = linked::remove(self, users)?;
+        if removed == Removed::Done {
+            tracing::info!(region = %self.place, "removed");
+        }
+        Ok(removed)
+    }
+}
+
+impl Linked for Removal<'_> {
+    type Error = Error;
+    type Lock<'l>
+        = RegionLock<'l>
+    where
+        Self: 'l;
+
+    fn lock(&self) -> Result<RegionLock<'_>> {
+        RegionLock::take(self.place, self.claims, REGION_PATIENCE)
+    }
+
+    fn is_named(&self) -> bool {
+        self.place.identity() == Some(self.identity)
+    }
+
+    fn win_roles(&self, users: Users) -> Result<bool> {
+        let won = match users {
+            Users::NoneAtOnce => self.claims.try_claim(Part::Roles),
+            _ => self.claims.claim(Part::Roles, PATIENCE),
+        };
+        won.map_err(|errno| Error::system(self.place, "fcntl(F_OFD_SETLK)", errno))
+    }
+
+    fn free_roles(&self) {
+        self.claims.release(Part::Roles);
+    }
+
+    fn unlink(&self) -> Result<bool> {
+        match nix::unistd::unlink(&self.path) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(Errno::EPERM | Errno::EACCES) => Err(self.place.error(ErrorKind::NotOwner)),
+            Err(errno) => Err(Error::system(self.place, "unlink", errno)),
+        }
+    }
+
+    fn mark(&self) {
+        if let Some(words) = &self.words {
+            // Relaxed: nothing is read because of it.
+            words.retired.store(1, Relaxed);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(words) = &self.words {
+            futex::wake_all(words.latest);
+        }
+    }
+
+    fn reached(&self, point: CrashPoint) {
+        reached(point);
+    }
 }
 
 impl Found {
     /// Removes the region if nobody lives in it. `false`: somebody does.
     pub(super) fn retire_unused(&self) -> Result<bool> {
-        Ok(self.retire(Users::None)? != Retired::InUse)
+        Ok(self.retire(Users::None)? != Removed::InUse)
     }
 
     /// Removes an ephemeral region that its last user was killed in. `false`: it is in use.
@@ -68,28 +144,22 @@ impl Found {
         if self.place.path().is_none() {
             return Ok(false);
         }
-        Ok(self.retire(Users::NoneAtOnce)? != Retired::InUse)
+        Ok(self.retire(Users::NoneAtOnce)? != Removed::InUse)
     }
 
-    fn retire(&self, users: Users) -> Result<Retired> {
+    fn retire(&self, users: Users) -> Result<Removed> {
         let Some(claims) = &self.claims else {
             return Err(self.place.error(ErrorKind::NotOwner)); // an observer's; not reached
         };
-        retire(&self.place, self.identity, claims, users, || {
-            // The flag and the futex word are where they are in every layout version. A failure is
-            // none: the name is gone, and that is what everyone looks for in the end. Mapped, not
-            // written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
-            let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file);
-            if let Ok(head) = head.as_ref().map(MmapRaw::as_mut_ptr) {
-                let flag = head.wrapping_add(layout::RETIRED as usize);
-                // SAFETY: the mapping spans the flag, in a page that the header begins, and lives
-                // to the end of this closure.
-                let retired = unsafe { AtomicU8::from_ptr(flag) };
-                retired.store(1, Relaxed);
-                reached(CrashPoint::RemoveRetired);
-                futex::wake_all(head.wrapping_add(layout::LATEST as usize).cast());
-            }
-        })
+        // To mark it. Mapped, not written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
+        let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file).ok();
+        let words = head.as_ref().map(MmapRaw::as_mut_ptr).map(|head| RemoverWords {
+            // SAFETY: the mapping spans the flag, in a page that the header begins, and lives to the
+            // end of this function.
+            retired: unsafe { AtomicU8::from_ptr(head.wrapping_add(layout::RETIRED as usize)) },
+            latest: head.wrapping_add(layout::LATEST as usize).cast(),
+        });
+        Removal::of(&self.place, self.identity, claims, words)?.remove(users)
     }
 }
 
@@ -100,12 +170,11 @@ impl Region {
         let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else {
             return;
         };
+        let latest = self.in_header(layout::LATEST).cast_const().cast();
+        let words = RemoverWords { retired: self.retired(), latest };
+        let removal = Removal::of(&self.place, self.identity, claims, Some(words));
         // Failures leave it to whoever opens it next.
-        let _ = retire(&self.place, self.identity, claims, Users::NoneAtOnce, || {
-            use crate::protocol::Words;
-            self.retired().store(1, Relaxed);
-            futex::wake_all(self.in_header(layout::LATEST).cast());
-        });
+        let _ = removal.and_then(|removal| removal.remove(Users::NoneAtOnce));
     }
 }
 
@@ -114,54 +183,5 @@ impl Drop for Region {
         if self.ephemeral && self.place.path().is_some() {
             self.retire_if_last();
         }
-    }
-}
-
-fn retire(
-    place: &Place,
-    identity: (u64, u64),
-    claims: &Claims,
-    users: Users,
-    mark: impl FnOnce(),
-) -> Result<Retired> {
-    let Some(path) = place.path() else {
-        return Err(place.error(ErrorKind::Unsupported {
-            what: "it has no name that could be removed".into(),
-        }));
-    };
-    let _lock = RegionLock::take(place, claims, REGION_PATIENCE)?;
-    reached(CrashPoint::RemoveLocked);
-    if place.identity() != Some(identity) {
-        return Ok(Retired::NameMoved);
-    }
-    let won = match users {
-        Users::Any => Ok(true),
-        Users::None => claims.claim(Part::Roles, PATIENCE),
-        Users::NoneAtOnce => claims.try_claim(Part::Roles),
-    };
-    // Declared after the lock, and so given up before it.
-    let _roles = (users != Users::Any).then(|| WonRoles(claims));
-    match won {
-        Ok(true) => {}
-        Ok(false) => return Ok(Retired::InUse),
-        Err(errno) => return Err(Error::system(place, "fcntl(F_OFD_SETLK)", errno)),
-    }
-    match nix::unistd::unlink(&path) {
-        Ok(()) => {}
-        Err(Errno::ENOENT) => return Ok(Retired::NameMoved),
-        Err(Errno::EPERM | Errno::EACCES) => return Err(place.error(ErrorKind::NotOwner)),
-        Err(errno) => return Err(Error::system(place, "unlink", errno)),
-    }
-    reached(CrashPoint::RemoveUnlinked);
-    mark();
-    tracing::info!(region = %place, "removed");
-    Ok(Retired::Done)
-}
-
-struct WonRoles<'a>(&'a Claims);
-
-impl Drop for WonRoles<'_> {
-    fn drop(&mut self) {
-        self.0.release(Part::Roles);
     }
 }

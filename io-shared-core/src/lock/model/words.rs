@@ -39,24 +39,24 @@ impl Content {
 /// Who has the lock, as the users see it. No thread of the model sees anything by this: it is how
 /// the scenarios notice what must not be, even where the memory would have been right.
 #[derive(Default)]
-pub(super) struct Inside {
+pub(crate) struct Inside {
     writer: Option<u32>,
     readers: Vec<u32>,
 }
 
 impl Inside {
-    pub(super) fn write(&mut self, process: u32) {
+    pub(crate) fn write(&mut self, process: u32) {
         assert_eq!(self.writer, None, "one writer at a time");
         assert!(self.readers.is_empty(), "no writer beside a reader");
         self.writer = Some(process);
     }
 
-    pub(super) fn read(&mut self, process: u32) {
+    pub(crate) fn read(&mut self, process: u32) {
         assert_eq!(self.writer, None, "no reader beside a writer");
         self.readers.push(process);
     }
 
-    pub(super) fn leave(&mut self, process: u32) {
+    pub(crate) fn leave(&mut self, process: u32) {
         self.writer = self.writer.filter(|&writer| writer != process);
         self.readers.retain(|&reader| reader != process);
     }

@@ -17,7 +17,7 @@ use crate::model::words::Shared;
 use crate::protocol::{Exchange, Latest, Word, Words};
 
 /// One process, or one more thread of it under the same number.
-pub(super) struct Process {
+pub(crate) struct Process {
     pub(super) region: Rc<Region>,
     number: u32,
     latest: LatestWord,
@@ -27,14 +27,14 @@ pub(super) struct Process {
 }
 
 /// `latest`, as one process sees it.
-pub(super) struct LatestWord {
+pub(crate) struct LatestWord {
     region: Rc<Region>,
     read: Cell<u64>,
     published: Cell<bool>,
 }
 
 impl Process {
-    pub(super) fn new(region: &Rc<Region>, number: u32) -> Self {
+    pub(crate) fn new(region: &Rc<Region>, number: u32) -> Self {
         let latest = LatestWord {
             region: Rc::clone(region),
             read: Cell::new(0),
@@ -93,7 +93,7 @@ impl Process {
     }
 
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
-    pub(super) fn free_claims(&self) {
+    pub(crate) fn free_claims(&self) {
         for region in std::iter::once(&self.region).chain(self.also.borrow().iter()) {
             region.producer.free(self.number);
             region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));

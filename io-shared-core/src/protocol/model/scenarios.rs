@@ -7,11 +7,31 @@ use super::process::{Fate, Process};
 use super::words::{Region, Shape};
 use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, sleep_any, watch};
 
+/// A platform with messages of two words in its buffers.
+pub(crate) trait Messages: Words {
+    fn write(&self, buffer: usize, message: [u64; 2]);
+    fn read(&self, buffer: usize) -> [u64; 2];
+}
+
+impl Messages for Process {
+    fn write(&self, buffer: usize, message: [u64; 2]) {
+        self.region.buffers[buffer].payload.write(message);
+    }
+
+    fn read(&self, buffer: usize) -> [u64; 2] {
+        self.region.buffers[buffer].payload.read()
+    }
+}
+
 /// Puts a message that says its sequence and its sender.
-pub(super) fn put(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
+pub(crate) fn put<M: Messages>(
+    me: &M,
+    publisher: &mut Publisher,
+    sender: u64,
+) -> Result<u64, Fault> {
     let buffer = publisher.loan(me)?;
     let sequence = publisher.sequence() + 1;
-    me.region.buffers[buffer].payload.write(message(sequence, sender));
+    me.write(buffer, message(sequence, sender));
     let put = publisher.publish(me, 16 + sequence, 100 + sequence)?;
     assert_eq!(put, sequence);
     publisher.wake(me);
@@ -24,16 +44,16 @@ fn message(sequence: u64, sender: u64) -> [u64; 2] {
 }
 
 /// What a consumer is promised, checked at each of its gets.
-pub(super) struct Audit<'a> {
-    me: &'a Process,
+pub(crate) struct Audit<'a, M> {
+    me: &'a M,
     reader: &'a Reader,
     seen: u64,
     pub(super) sender: u64,
 }
 
-impl<'a> Audit<'a> {
+impl<'a, M: Messages> Audit<'a, M> {
     /// Of a consumer that has had the values up to `seen`, or was too late for them.
-    pub(super) fn new(me: &'a Process, reader: &'a Reader, seen: u64) -> Self {
+    pub(crate) fn new(me: &'a M, reader: &'a Reader, seen: u64) -> Self {
         Self { me, reader, seen, sender: 0 }
     }
 
@@ -54,14 +74,14 @@ impl<'a> Audit<'a> {
     }
 
     /// The sequence of the next value, if there was one.
-    pub(super) fn get(&mut self) -> Option<u64> {
+    pub(crate) fn get(&mut self) -> Option<u64> {
         let hold = self.hold()?;
         self.read(hold);
         Some(hold.sequence)
     }
 
     /// Gets and sleeps until `enough` is true of a value.
-    pub(super) fn get_until(&mut self, enough: impl Fn(u64, u64) -> bool) {
+    pub(crate) fn get_until(&mut self, enough: impl Fn(u64, u64) -> bool) {
         loop {
             match self.get() {
                 Some(sequence) if enough(sequence, self.sender) => return,
@@ -72,7 +92,7 @@ impl<'a> Audit<'a> {
     }
 
     /// Nothing goes on any more: the newest value is `last`, and nothing is left behind.
-    pub(super) fn end(mut self, last: u64) {
+    pub(crate) fn end(mut self, last: u64) {
         match self.get() {
             Some(sequence) => assert_eq!(sequence, last, "the newest value wins"),
             None => assert_eq!(self.seen, last, "the newest value was had"),
@@ -90,8 +110,8 @@ impl<'a> Audit<'a> {
 }
 
 /// The sender of a held value, which must be whole.
-pub(super) fn read(me: &Process, hold: Hold) -> u64 {
-    let [first, second] = me.region.buffers[hold.buffer].payload.read();
+pub(crate) fn read<M: Messages>(me: &M, hold: Hold) -> u64 {
+    let [first, second] = me.read(hold.buffer);
     let sender = first & 0xff;
     assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
     assert_eq!(me.length(hold.buffer).load(Relaxed), 16 + hold.sequence);

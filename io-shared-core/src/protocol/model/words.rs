@@ -11,7 +11,7 @@ use crate::model::mutant::{self, Mutant};
 use crate::model::words::Shared;
 
 /// The two words of a message.
-pub(super) enum Payload {
+pub(crate) enum Payload {
     /// As a consumer reads it: a read that is not ordered with every write is an error.
     Plain(UnsafeCell<[u64; 2]>),
     /// As an observer copies it: each word on its own, whatever is being written.
@@ -19,7 +19,7 @@ pub(super) enum Payload {
 }
 
 impl Payload {
-    pub(super) fn write(&self, message: [u64; 2]) {
+    pub(crate) fn write(&self, message: [u64; 2]) {
         match self {
             // SAFETY: loom hands out the pointer for this closure alone, and ends the run if any
             // other access is not ordered with it.
@@ -30,7 +30,7 @@ impl Payload {
         }
     }
 
-    pub(super) fn read(&self) -> [u64; 2] {
+    pub(crate) fn read(&self) -> [u64; 2] {
         match self {
             // SAFETY: as in `write`.
             Payload::Plain(cell) => cell.with(|bytes| unsafe { *bytes }),
@@ -41,56 +41,56 @@ impl Payload {
 
 /// How large a slot is.
 #[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) consumers: usize,
-    pub(super) holds: usize,
-    pub(super) buffers: usize,
+pub(crate) struct Shape {
+    pub(crate) consumers: usize,
+    pub(crate) holds: usize,
+    pub(crate) buffers: usize,
     /// Whether the payload is for observers.
-    pub(super) copied: bool,
+    pub(crate) copied: bool,
 }
 
 impl Shape {
     /// A slot with as many buffers as are enough.
-    pub(super) fn of(consumers: usize, holds: usize) -> Self {
+    pub(crate) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
         Self { consumers, holds, buffers: consumers * holds + 2 - fewer, copied: false }
     }
 }
 
-pub(super) struct Buffer {
-    pub(super) sequence: Shared<AtomicU64>,
-    pub(super) length: Shared<AtomicU64>,
-    pub(super) stamp: Shared<AtomicU64>,
-    pub(super) payload: Payload,
+pub(crate) struct Buffer {
+    pub(crate) sequence: Shared<AtomicU64>,
+    pub(crate) length: Shared<AtomicU64>,
+    pub(crate) stamp: Shared<AtomicU64>,
+    pub(crate) payload: Payload,
 }
 
-pub(super) struct Consumer {
-    pub(super) waiting: Shared<AtomicU8>,
-    pub(super) held: Vec<Shared<AtomicU8>>,
-    pub(super) last_seen: Shared<AtomicU64>,
-    pub(super) claim: Claim,
+pub(crate) struct Consumer {
+    pub(crate) waiting: Shared<AtomicU8>,
+    pub(crate) held: Vec<Shared<AtomicU8>>,
+    pub(crate) last_seen: Shared<AtomicU64>,
+    pub(crate) claim: Claim,
 }
 
 /// A region: what the processes of a scenario share.
-pub(super) struct Region {
-    pub(super) latest: AtomicU64,
-    pub(super) latest_loads: Loads,
+pub(crate) struct Region {
+    pub(crate) latest: AtomicU64,
+    pub(crate) latest_loads: Loads,
     /// One for all regions of a scenario, as there is one order of fences.
-    pub(super) fences: Rc<Conflict>,
-    pub(super) retired: Shared<AtomicU8>,
-    pub(super) producer: Claim,
-    pub(super) consumers: Vec<Consumer>,
-    pub(super) buffers: Vec<Buffer>,
-    pub(super) futex: Futex,
+    pub(crate) fences: Rc<Conflict>,
+    pub(crate) retired: Shared<AtomicU8>,
+    pub(crate) producer: Claim,
+    pub(crate) consumers: Vec<Consumer>,
+    pub(crate) buffers: Vec<Buffer>,
+    pub(crate) futex: Futex,
 }
 
 impl Region {
-    pub(super) fn new(shape: Shape) -> Rc<Self> {
+    pub(crate) fn new(shape: Shape) -> Rc<Self> {
         Self::with(shape, Rc::new(Conflict::new()))
     }
 
     /// Another region, whose processes may be this one's.
-    pub(super) fn beside(&self, shape: Shape) -> Rc<Self> {
+    pub(crate) fn beside(&self, shape: Shape) -> Rc<Self> {
         Self::with(shape, Rc::clone(&self.fences))
     }
 

@@ -1,0 +1,238 @@
+//! Eight consumers get, sleep, die and come back, while producers take over from one another.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{self, Relaxed};
+
+use shuttle::sync::atomic::{AtomicU8, AtomicU64};
+use shuttle::thread;
+
+use super::kernel::{Claim, Futex};
+use super::{Fate, any, rage};
+use crate::crash_point::CrashPoint;
+use crate::model::victim;
+use crate::protocol::model::scenarios::{Audit, Messages, put, read};
+use crate::protocol::{Publisher, Reader, Which, Words};
+
+const CONSUMERS: usize = 8;
+const PRODUCERS: u32 = 3;
+/// How often each of them may die.
+const DEATHS: u32 = 2;
+/// The sender of the last value.
+const LAST: u64 = 7;
+
+#[derive(Default)]
+struct Buffer {
+    sequence: AtomicU64,
+    length: AtomicU64,
+    stamp: AtomicU64,
+    payload: [AtomicU64; 2],
+}
+
+#[derive(Default)]
+struct Consumer {
+    waiting: AtomicU8,
+    held: AtomicU8,
+    last_seen: AtomicU64,
+    claim: Claim,
+}
+
+#[derive(Default)]
+struct Region {
+    latest: AtomicU64,
+    retired: AtomicU8,
+    producer: Claim,
+    consumers: [Consumer; CONSUMERS],
+    buffers: [Buffer; CONSUMERS + 2],
+    futex: Futex,
+}
+
+struct Process {
+    region: Arc<Region>,
+    number: u32,
+    fate: Fate,
+    slices: Cell<u64>,
+}
+
+impl Process {
+    /// Lives and, killed or at its end, is gone.
+    fn live(region: &Arc<Region>, number: u32, fate: Fate, life: impl FnOnce(&Self)) -> bool {
+        let me = Self { region: Arc::clone(region), number, fate, slices: Cell::new(0) };
+        let lived = victim::live(|| life(&me)).is_some();
+        region.producer.free(number);
+        region.consumers.iter().for_each(|consumer| consumer.claim.free(number));
+        lived
+    }
+}
+
+impl Words for Process {
+    const TRIES: usize = usize::MAX;
+
+    type Latest = AtomicU64;
+    type Count = AtomicU64;
+    type Flag = AtomicU8;
+
+    fn consumers(&self) -> usize {
+        CONSUMERS
+    }
+
+    fn holds(&self) -> usize {
+        1
+    }
+
+    fn buffers(&self) -> usize {
+        CONSUMERS + 2
+    }
+
+    fn latest(&self) -> &AtomicU64 {
+        &self.region.latest
+    }
+
+    fn retired(&self) -> &AtomicU8 {
+        &self.region.retired
+    }
+
+    fn waiting(&self, consumer: usize) -> &AtomicU8 {
+        &self.region.consumers[consumer].waiting
+    }
+
+    fn held(&self, consumer: usize, _: usize) -> &AtomicU8 {
+        &self.region.consumers[consumer].held
+    }
+
+    fn last_seen(&self, consumer: usize) -> &AtomicU64 {
+        &self.region.consumers[consumer].last_seen
+    }
+
+    fn sequence(&self, buffer: usize) -> &AtomicU64 {
+        &self.region.buffers[buffer].sequence
+    }
+
+    fn length(&self, buffer: usize) -> &AtomicU64 {
+        &self.region.buffers[buffer].length
+    }
+
+    fn stamp(&self, buffer: usize) -> &AtomicU64 {
+        &self.region.buffers[buffer].stamp
+    }
+
+    fn fence(&self, _: Ordering) {}
+
+    fn wake(&self) -> usize {
+        self.region.futex.wake()
+    }
+
+    fn wait(&self, low: u32, _until: u64) {
+        self.region.futex.wait(&self.slices, || self.region.latest.load(Relaxed) as u32 == low);
+    }
+
+    fn first_asleep(&self, raise: impl FnOnce()) {
+        raise();
+    }
+
+    fn last_awake(&self, lower: impl FnOnce()) {
+        lower();
+    }
+
+    fn win(&self, consumer: usize) -> bool {
+        self.region.consumers[consumer].claim.try_take(self.number)
+    }
+
+    fn unwin(&self, consumer: usize) {
+        self.region.consumers[consumer].claim.free(self.number);
+    }
+
+    fn reached(&self, point: CrashPoint) {
+        self.fate.reached(point);
+    }
+}
+
+impl Messages for Process {
+    fn write(&self, buffer: usize, message: [u64; 2]) {
+        let payload = self.region.buffers[buffer].payload.iter();
+        payload.zip(message).for_each(|(word, half)| word.store(half, Relaxed));
+    }
+
+    fn read(&self, buffer: usize) -> [u64; 2] {
+        self.region.buffers[buffer].payload.each_ref().map(|word| word.load(Relaxed))
+    }
+}
+
+/// Gets and sleeps until it has the last value; killed, another comes, or itself again.
+fn consume(region: &Arc<Region>, slot: usize) {
+    for life in 0.. {
+        let number = 100 * (1 + slot as u32) + life;
+        let fate = if life < DEATHS { Fate::within(40) } else { Fate::never() };
+        let lived = Process::live(region, number, fate, |me| {
+            me.region.consumers[slot].claim.take(number);
+            let resumes = any(2) == 0;
+            let reader = Reader::take_over(me, slot, resumes).unwrap();
+            if resumes && has_had_last(me, &reader) {
+                return;
+            }
+            let start = me.last_seen(slot).load(Relaxed);
+            Audit::new(me, &reader, start).get_until(|_, sender| sender == LAST);
+        });
+        if lived {
+            return;
+        }
+    }
+}
+
+/// Whether the consumer that has come back has had the last value, and will get no other.
+fn has_had_last(me: &Process, reader: &Reader) -> bool {
+    if reader.has_unseen(me) {
+        return false;
+    }
+    let Some(current) = reader.hold(me, Which::Current).unwrap() else { return false };
+    let sender = read(me, current);
+    reader.release(me, current.entry);
+    sender == LAST
+}
+
+/// Takes the role, puts a few values and leaves; killed, another follows.
+fn produce(region: &Arc<Region>, producer: u32) {
+    for life in 0..=DEATHS {
+        Process::live(region, 10 * (1 + producer) + life, Fate::within(20), |me| {
+            me.region.producer.take(me.number);
+            let mut publisher = Publisher::take_over(me).unwrap();
+            for _ in 0..=any(3) {
+                put(me, &mut publisher, 0).unwrap();
+            }
+        });
+    }
+}
+
+fn storm() {
+    let region = Arc::new(Region::default());
+    let producers = (0..PRODUCERS).map(|producer| {
+        let region = Arc::clone(&region);
+        thread::spawn(move || produce(&region, producer))
+    });
+    let producers: Vec<_> = producers.collect();
+    let consumers = (0..CONSUMERS).map(|slot| {
+        let region = Arc::clone(&region);
+        thread::spawn(move || consume(&region, slot))
+    });
+    let consumers: Vec<_> = consumers.collect();
+    producers.into_iter().for_each(|producer| producer.join().unwrap());
+    Process::live(&region, 1, Fate::never(), |me| {
+        me.region.producer.take(me.number);
+        let mut publisher = Publisher::take_over(me).unwrap();
+        // Enough wakes for a burial, if enough of them are in vain.
+        for _ in 0..16 {
+            publisher.wake(me);
+        }
+        put(me, &mut publisher, LAST).unwrap();
+    });
+    consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
+    for consumer in &region.consumers {
+        assert_eq!(consumer.held.load(Relaxed), 0, "nothing is held any more");
+        assert_eq!(consumer.waiting.load(Relaxed), 0, "nobody waits any more");
+    }
+}
+
+#[test]
+fn eight_consumers_and_a_row_of_producers_die_and_come_back() {
+    rage("eight consumers and a row of producers", 1_500, storm);
+}

@@ -1,0 +1,45 @@
+//! The model: the shipped steps of removing and entering, run by loom, with deaths at each.
+//!
+//! `world` is the platform, with a directory of one name, `scenarios` what is tried; the rest is
+//! `crate::model`, and the slot inside a region is that of `crate::protocol::model`. What the model
+//! covers, and what it cannot, is in `docs/PROOF.md`.
+//!
+//! To add a scenario, write a function and a line in [`SCENARIOS`].
+
+mod gate;
+mod scenarios;
+mod world;
+
+use crate::model::{Model, scenarios};
+
+pub(crate) static MODEL: Model = Model {
+    sources: &[("linked.rs", include_str!("../linked.rs"))],
+    touches: &[
+        "region.lock(",
+        ".is_named(",
+        ".win_roles(",
+        ".free_roles(",
+        ".unlink(",
+        "region.mark(",
+        "region.wake(",
+        ".is_replaced(",
+    ],
+    scenarios: SCENARIOS,
+    orderings: "Removing and replacing: orderings",
+    steps: "Removing and replacing: steps",
+    scenario_table: "Removing and replacing: what is modelled",
+    slips: gate::slips,
+};
+
+scenarios! {
+    what_cannot_be_unlinked_is_left_as_it_was: 1, scenarios::not_owner;
+    who_finds_a_removed_region_taken_starts_over: 1, scenarios::taken_and_removed;
+    who_sleeps_is_woken_by_a_removal: 30, scenarios::woken;
+    a_removal_is_noticed_by_producer_and_consumer: 3, scenarios::removal, RemoveLocked..=RemoveRetired;
+    who_opens_beside_a_removal_is_told_at_the_next_look: 30, scenarios::opening, RemoveLocked..=RemoveRetired;
+    two_creators_make_one_region: 30, scenarios::creators, RegionClaimed..=RegionLinked;
+    a_replacer_robs_no_user: 5, scenarios::replacer, RegionClaimed..=RemoveRetired;
+    two_replacers_leave_one_region: 5, scenarios::replacers, RegionClaimed..=RemoveRetired;
+    of_two_that_leave_at_once_the_last_removes: 30, scenarios::leavers;
+    a_last_user_that_leaves_robs_no_opener: 5, scenarios::leaver, RemoveLocked..=RemoveRetired;
+}
