@@ -1,18 +1,20 @@
 //! Real processes and SIGKILL: the harnesses that show what io-shared does when programs die.
 //!
-//! Never published. Two harnesses share the pieces here:
+//! Never published. Three harnesses share the pieces here:
 //! - [`campaign`]: a crew of processes under load, of which random ones are killed and stopped at
 //!   random times, with the checks of FAULTS.md after each kill;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
-//!   the crash point that it names (`tests/crash_points.rs`).
+//!   the crash point that it names (`tests/crash_points.rs`);
+//! - [`hostile`]: regions that no conforming program has written, opened and used.
 //!
-//! Both run the shipped library, built with its feature `crash-points`.
+//! All run the shipped library, built with its feature `crash-points`.
 
 pub mod actor;
 pub mod campaign;
 mod checks;
 mod crew;
 mod history;
+pub mod hostile;
 pub mod machine;
 pub mod page;
 pub mod parcel;

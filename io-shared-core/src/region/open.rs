@@ -152,12 +152,12 @@ impl Found {
         let region = Region::map(self, role, spec, layout, schema, read_only.as_ref())?;
         let side = match region.claim(role, spec.patience) {
             // What was claimed is nobody's any more.
-            Err(_) if region.is_replaced() => return Ok(None),
+            Err(_) if region.was_replaced()? => return Ok(None),
             side => side?,
         };
         // A remover takes the name first and the flag next, and both under the region's lock; who
         // claimed before it did is seen by it or sees it here.
-        if region.is_replaced() {
+        if region.was_replaced()? {
             return Ok(None);
         }
         tracing::debug!(region = region.name(), ?role, "opened");
@@ -166,6 +166,21 @@ impl Found {
 }
 
 impl Region {
+    /// Whether the place leads elsewhere by now, so that opening is to start over.
+    fn was_replaced(&self) -> Result<bool> {
+        // A remover takes the name before it sets the flag, so a flag under a name that still leads
+        // here is no remover's: starting over would find it again, and again.
+        if self.is_retired() && self.place.identity() == Some(self.identity) {
+            return Err(self.error(match self.place {
+                Place::Descriptor(_) => ErrorKind::Replaced,
+                _ => ErrorKind::Corrupt {
+                    what: "it is marked as removed, and its name still leads to it".into(),
+                },
+            }));
+        }
+        Ok(self.is_replaced())
+    }
+
     /// Maps what was found: the header and (read-only) the buffers for a consumer, the whole for
     /// the others.
     pub(super) fn map(

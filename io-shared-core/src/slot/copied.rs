@@ -1,5 +1,6 @@
 //! Copies of the latest value for those who take no part.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -7,9 +8,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::{Observing, Slot};
 use crate::clock;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::place::Place;
 use crate::protocol;
@@ -91,7 +94,8 @@ impl Slot<Observing> {
     /// # Errors
     /// [`ErrorKind::Busy`] if the producer kept refilling what was being copied,
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also where the value's length is none of
-    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
+    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64, [`ErrorKind::System`]
+    /// if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
         self.check_fork()?;
         self.check_stale()?;
@@ -110,6 +114,7 @@ impl Slot<Observing> {
         else {
             return Ok(None);
         };
+        let lines = lines.map_err(|_| Error::system(region.name(), "malloc", Errno::ENOMEM))?;
         let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
         Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
     }
@@ -120,9 +125,18 @@ impl Slot<Observing> {
 /// The producer's stores are plain, so this is a race outside Rust's memory model; it is confined to
 /// these relaxed atomic loads, and what they give is used only if the buffer's sequence was the same
 /// before and after (SECURITY.md).
-fn copy_lines(region: &Region, buffer: usize, length: u64, padded: usize) -> Vec<Line> {
+fn copy_lines(
+    region: &Region,
+    buffer: usize,
+    length: u64,
+    padded: usize,
+) -> std::result::Result<Vec<Line>, TryReserveError> {
     let start = region.payload(buffer);
-    let mut lines = vec![Line([0; 8]); padded.div_ceil(size_of::<Line>())];
+    // Not `vec!`: in a file with holes a message may be larger than any memory.
+    let count = padded.div_ceil(size_of::<Line>());
+    let mut lines = Vec::new();
+    lines.try_reserve_exact(count)?;
+    lines.resize(count, Line([0; 8]));
     let words = lines.iter_mut().flat_map(|line| &mut line.0);
     for (i, word) in words.take(length.div_ceil(8) as usize).enumerate() {
         let at = start.wrapping_add(i * 8);
@@ -132,5 +146,5 @@ fn copy_lines(region: &Region, buffer: usize, length: u64, padded: usize) -> Vec
         let shared = unsafe { AtomicU64::from_ptr(at.cast()) };
         *word = shared.load(Relaxed);
     }
-    lines
+    Ok(lines)
 }

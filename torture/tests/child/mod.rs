@@ -1,5 +1,7 @@
 //! Forked processes that run a part of a test.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
