@@ -1,6 +1,8 @@
 //! Hostile bytes: what each of them ends in, the harness in short, and the inputs of the fuzz
 //! targets, drawn and from their corpus.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it is for tests")]
+
 mod child;
 
 use std::fs::File;

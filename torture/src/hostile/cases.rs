@@ -201,7 +201,7 @@ impl Cases {
     fn fill(&self, case: u64, random: &mut Rng) -> Outcome {
         let sizes = SIZES.len() as u64;
         let bytes = if case < sizes * 2 {
-            let (size, byte) = (SIZES[(case / 2) as usize], if case % 2 == 0 { 0 } else { 0xff });
+            let (size, byte) = (SIZES[(case / 2) as usize], [0, 0xff][(case % 2) as usize]);
             vec![byte; size]
         } else {
             let size = random.usize(0..10_000);
