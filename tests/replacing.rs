@@ -150,6 +150,16 @@ fn a_damaged_header_or_another_kind_is_never_replaced() {
     assert!(is_mismatch(&error, 0), "{error}");
     assert_eq!(inode(&name), before);
 
+    // With the bit of an ephemeral region, which is removed when nobody is in it.
+    let name = TestName::new("ephemeral-bit");
+    drop(io_shared_core::Shared::<u64>::open(&*name).unwrap());
+    let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+    file.write_all_at(&[1], 104).unwrap();
+    let before = inode(&name);
+    let error = io_shared_core::Shared::<u64>::open(&*name).map(drop).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+    assert_eq!(inode(&name), before);
+
     let name = TestName::new("state");
     drop(io_shared_core::Shared::<u64>::open(&*name).unwrap());
     let before = inode(&name);

@@ -75,7 +75,8 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// protocol can still have torn it; SECURITY.md.)
     ///
     /// # Errors
-    /// As for [`get`](Self::get), and [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
+    /// As for [`get`](Self::get), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
+    /// [`ErrorKind::System`] if there is no memory for a copy.
     ///
     /// # Examples
     /// ```

@@ -18,10 +18,12 @@
 //! | `panic-in-loan`, `panic-in-guard` | panics there, and catches it behind | `ok` |
 //! | `panics-abort` | from now on, a panic ends the process, as with `panic = "abort"` | `ok` |
 //! | `remove` | removes the channel | `ok` |
+//! | `execute` | executes another program, in a thread | `ok`, said by that program, which then sleeps |
 //!
 //! An error is answered by its kind and text.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -227,6 +229,12 @@ impl Part {
                 ok()
             }
             "remove" => Channel::remove(&self.name).and_then(|()| ok()),
+            "execute" => {
+                let executed = std::thread::spawn(|| {
+                    Command::new("sh").args(["-c", "echo ok; exec sleep 60"]).exec()
+                });
+                Ok(executed.join().map_or("a panic".into(), |error| error.to_string()))
+            }
             "release" => {
                 self.kept.clear();
                 ok()

@@ -4,10 +4,11 @@
 //! - [`campaign`]: a crew of processes under load, of which random ones are killed and stopped at
 //!   random times, with the checks of FAULTS.md after each kill;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
-//!   the crash point that it names (`tests/crash_points.rs`).
-//! - [`every_instruction`]: one process in single steps, killed wherever that can make a difference.
+//!   the crash point that it names (`tests/crash_points.rs`);
+//! - [`every_instruction`]: one process in single steps, killed wherever that can make a difference;
+//! - [`hostile`]: regions that no conforming program has written, opened and used.
 //!
-//! The first two run the shipped library built with its feature `crash-points`, the third without.
+//! All run the shipped library, built with its feature `crash-points` but for the single steps.
 
 pub mod actor;
 pub mod campaign;
@@ -15,6 +16,7 @@ mod checks;
 mod crew;
 pub mod every_instruction;
 mod history;
+pub mod hostile;
 pub mod injector;
 mod ledger;
 pub mod machine;

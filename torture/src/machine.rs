@@ -58,7 +58,7 @@ impl Footprint {
     }
 }
 
-/// How long this thread was ready to run and did not, in nanoseconds since it began.
+/// How long a thread was ready to run and did not, in nanoseconds since it began.
 ///
 /// A busy machine delays a sleeper that was woken in time; without this, that could not be told
 /// from a wake-up that never came.
@@ -69,6 +69,11 @@ impl RunDelay {
     /// Of the calling thread.
     pub fn of_this_thread() -> Self {
         Self(std::fs::File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// Of the first thread of process `pid`.
+    pub fn of_process(pid: u32) -> Self {
+        Self(std::fs::File::open(format!("/proc/{pid}/schedstat")).ok())
     }
 
     /// So far. 0 where the kernel does not say.

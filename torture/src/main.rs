@@ -1,49 +1,114 @@
-//! `torture campaign --kills N [--seed S]`: kills processes and checks the rest. It ends with its
-//! counts, and with failure if anything failed or a crash point was never hit.
+//! The harnesses, by name. Each ends with its counts, and with failure if anything failed.
 //!
-//! `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
-//! wherever that can make a difference. The same ending.
+//! - `torture campaign --kills N [--seed S]`: kills processes at random and checks the rest. A crash
+//!   point that was never hit is a failure, too.
+//! - `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
+//!   wherever that can make a difference.
+//! - `torture hostile [--seed S] [--random N]`: opens and uses hostile bytes; anything but a refusal
+//!   or harmless use is a failure.
 //!
-//! `torture role ..` and `torture actor ..` are the processes that the harnesses start.
+//! `torture role ..`, `torture actor ..` and `torture hostile-child ..` are the processes that the
+//! harnesses start.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
 
 use lexopt::prelude::*;
-use torture::campaign::{self, INTERRUPTED, Settings};
+use torture::campaign::{self, INTERRUPTED};
 use torture::every_instruction::{self, Harness, Tally};
+use torture::hostile;
 use torture::report::Report;
 use torture::{actor, roles};
 
-const USAGE: &str =
-    "usage: torture campaign --kills N [--seed S] | torture every-instruction [--only ACT]";
+const USAGE: &str = "usage: torture campaign --kills N [--seed S]
+       torture every-instruction [--only ACT]
+       torture hostile [--seed S] [--random N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((word, rest)) if word == "role" => roles::main(rest),
         Some((word, rest)) if word == "actor" => actor::main(rest),
-        Some((word, rest)) if word == "every-instruction" => ended(every_instruction(rest)),
-        _ => ended(settings().and_then(|settings| campaign(&settings))),
+        Some((word, rest)) if word == "hostile-child" => hostile::main(rest),
+        _ => match run() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("torture: {error}");
+                ExitCode::from(2)
+            }
+        },
     }
 }
 
-fn ended(end: Result<ExitCode, String>) -> ExitCode {
-    end.unwrap_or_else(|error| {
-        eprintln!("torture: {error}");
-        ExitCode::from(2)
-    })
+/// What stands on the command line.
+#[derive(Default)]
+struct Arguments {
+    harness: Option<String>,
+    kills: Option<u64>,
+    seed: Option<u64>,
+    only: Option<String>,
+    random: Option<u64>,
 }
 
-fn every_instruction(arguments: &[String]) -> Result<ExitCode, String> {
-    let acts: Vec<&str> = match arguments {
-        [] => every_instruction::names().collect(),
-        [option, act] if option == "--only" => vec![act],
-        _ => return Err(USAGE.into()),
-    };
+fn arguments() -> Result<Arguments, lexopt::Error> {
+    let mut arguments = Arguments::default();
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(word) if arguments.harness.is_none() => arguments.harness = Some(word.string()?),
+            Long("kills") => arguments.kills = Some(parser.value()?.parse()?),
+            Long("seed") => arguments.seed = Some(parser.value()?.parse()?),
+            Long("only") => arguments.only = Some(parser.value()?.string()?),
+            Long("random") => arguments.random = Some(parser.value()?.parse()?),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(arguments)
+}
+
+/// Whether nothing failed.
+fn run() -> Result<bool, String> {
+    let Arguments { harness, kills, seed, only, random } =
+        arguments().map_err(|error| format!("{error}\n{USAGE}"))?;
+    match (harness.as_deref(), kills, seed, only, random) {
+        (Some("campaign"), Some(kills), seed, None, None) => campaign(kills, seed),
+        (Some("every-instruction"), None, None, only, None) => every_instruction(only.as_deref()),
+        (Some("hostile"), None, seed, None, random) => hostile(seed, random),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn program() -> Result<std::path::PathBuf, String> {
+    std::env::current_exe().map_err(|error| error.to_string())
+}
+
+fn campaign(kills: u64, seed: Option<u64>) -> Result<bool, String> {
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Relaxed)).map_err(|error| error.to_string())?;
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
+    let report =
+        campaign::run(&campaign::Settings { program: program()?, kills, seed, progress: tell })?;
+    println!("{report}");
+    Ok(report.is_clean())
+}
+
+fn tell(report: &Report) {
+    let (kills, failed) = (report.kills, report.failures.len());
+    eprintln!("{kills} kills, {failed} failed, {:.0} s", report.took.as_secs_f64());
+    report.failures.iter().for_each(|failure| eprintln!("FAILED: {failure}"));
+}
+
+fn every_instruction(only: Option<&str>) -> Result<bool, String> {
     let harness = Harness::new()?;
     let mut total = Tally::default();
+    let acts = every_instruction::names().filter(|name| only.is_none_or(|only| only == *name));
+    let acts: Vec<&str> = acts.collect();
+    if acts.is_empty() {
+        let names: Vec<&str> = every_instruction::names().collect();
+        return Err(format!("no such act; there are: {}", names.join(", ")));
+    }
     for act in acts {
         let tally = harness.run(act)?;
         println!("{act}: {tally}");
@@ -53,42 +118,13 @@ fn every_instruction(arguments: &[String]) -> Result<ExitCode, String> {
         total.add(tally);
     }
     println!("total: {total}");
-    Ok(if total.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(total.failures.is_empty())
 }
 
-fn settings() -> Result<Settings, String> {
-    let read = || -> Result<_, lexopt::Error> {
-        let (mut command, mut kills, mut seed) = (None, None, None);
-        let mut parser = lexopt::Parser::from_env();
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Value(word) if command.is_none() => command = Some(word.string()?),
-                Long("kills") => kills = Some(parser.value()?.parse()?),
-                Long("seed") => seed = Some(parser.value()?.parse()?),
-                _ => return Err(argument.unexpected()),
-            }
-        }
-        Ok((command, kills, seed))
-    };
-    let (command, kills, seed) = read().map_err(|error| format!("{error}; {USAGE}"))?;
-    let (Some("campaign"), Some(kills)) = (command.as_deref(), kills) else {
-        return Err(USAGE.into());
-    };
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    Ok(Settings { program, kills, seed, progress: tell })
-}
-
-fn tell(report: &Report) {
-    let (kills, failed) = (report.kills, report.failures.len());
-    eprintln!("{kills} kills, {failed} failed, {:.0} s", report.took.as_secs_f64());
-    report.failures.iter().for_each(|failure| eprintln!("FAILED: {failure}"));
-}
-
-fn campaign(settings: &Settings) -> Result<ExitCode, String> {
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Relaxed)).map_err(|error| error.to_string())?;
-    println!("seed {}", settings.seed);
-    let report = campaign::run(settings)?;
+fn hostile(seed: Option<u64>, random: Option<u64>) -> Result<bool, String> {
+    let all = hostile::Settings::new(program()?);
+    let (seed, random) = (seed.unwrap_or(all.seed), random.unwrap_or(all.random));
+    let report = hostile::run(&hostile::Settings { seed, random, ..all })?;
     println!("{report}");
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(report.findings.is_empty())
 }

@@ -191,6 +191,21 @@ fn a_program_executed_by_a_holder_holds_nothing() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 59, by a thread that is not the first.
+#[test]
+fn a_program_executed_by_a_thread_of_a_holder_holds_nothing() {
+    let name = name("exec-thread");
+    let mut holder = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1).unwrap();
+    assert_eq!(holder.ask("produce"), "ok 0");
+    let channel = || Channel::<Parcel>::named(&name).elements(100);
+    assert!(channel().producer().is_err());
+    assert_eq!(holder.ask("execute"), "ok"); // what was executed says so
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", holder.pid())).unwrap();
+    assert!(!maps.contains("/dev/shm/"), "{maps}");
+    channel().producer().unwrap();
+    Channel::remove(&name).unwrap();
+}
+
 /// Fault 55.
 #[test]
 fn a_consumer_that_writes_through_its_reference_dies_alone() {

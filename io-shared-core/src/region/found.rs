@@ -74,9 +74,12 @@ impl Found {
         }
     }
 
-    /// Whether it goes with its last user.
+    /// Whether it goes with its last user. A damaged header does not say so: it is not to cost what
+    /// it stands before.
     pub(super) fn is_ephemeral(&self) -> bool {
-        self.prelude.version == layout::VERSION && self.prelude.flags & EPHEMERAL != 0
+        self.prelude.version == layout::VERSION
+            && self.prelude.flags & EPHEMERAL != 0
+            && Layout::from_prelude(&self.prelude).is_ok()
     }
 
     /// Whether the region is whole, and what it has that `spec` does not want.

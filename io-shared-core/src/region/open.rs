@@ -153,6 +153,7 @@ impl Found {
         };
         let region = Region::map(self, role, spec, layout, schema, read_only.as_ref())?;
         let Some(side) = linked::enter(&region, |region| region.claim(role, spec.patience))? else {
+            region.check_mark()?;
             return Ok(None);
         };
         tracing::debug!(region = region.name(), ?role, "opened");
@@ -167,6 +168,20 @@ impl Joined for Region {
 }
 
 impl Region {
+    /// A remover takes the name before it sets the flag, so a flag under a name that still leads
+    /// here is no remover's: starting over would find it again, and again.
+    fn check_mark(&self) -> Result<()> {
+        if !self.is_retired() || self.place.identity() != Some(self.identity) {
+            return Ok(());
+        }
+        Err(self.error(match self.place {
+            Place::Descriptor(_) => ErrorKind::Replaced,
+            _ => ErrorKind::Corrupt {
+                what: "it is marked as removed, and its name still leads to it".into(),
+            },
+        }))
+    }
+
     /// Maps what was found: the header and (read-only) the buffers for a consumer, the whole for
     /// the others.
     pub(super) fn map(

@@ -1,11 +1,14 @@
 //! Copies of the latest value for those who take no part.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use nix::errno::Errno;
 
 use super::{Observing, Slot};
 use crate::clock;
@@ -91,7 +94,8 @@ impl Slot<Observing> {
     /// # Errors
     /// [`ErrorKind::Busy`] if the producer kept refilling what was being copied,
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also where the value's length is none of
-    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64.
+    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64, [`ErrorKind::System`]
+    /// if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
         self.check_fork()?;
         self.check_stale()?;
@@ -107,6 +111,7 @@ impl Slot<Observing> {
         else {
             return Ok(None);
         };
+        let lines = lines.map_err(|_| no_memory(region))?;
         let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
         Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
     }
@@ -127,9 +132,15 @@ impl<T: Message + ?Sized> Copied<T> {
             return Err(Error::corrupt(region.name(), "a value is longer than its buffer"));
         };
         let lines = copy_lines(region, hold.buffer, length as u64, padded);
+        let lines = lines.map_err(|_| no_memory(region))?;
         let stamp = if region.is_of_this_boot(hold.sequence) { stamp } else { 0 };
         Ok(Self { seq: hold.sequence, stamp, lines, elements, message: PhantomData })
     }
+}
+
+#[cold]
+fn no_memory(region: &Region) -> Error {
+    Error::system(region.name(), "malloc", Errno::ENOMEM)
 }
 
 fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
@@ -145,9 +156,18 @@ fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
 /// The producer's stores are plain, so this is a race outside Rust's memory model; it is confined to
 /// these relaxed atomic loads, and what they give is used only if the buffer's sequence was the same
 /// before and after (SECURITY.md).
-fn copy_lines(region: &Region, buffer: usize, length: u64, padded: usize) -> Vec<Line> {
+fn copy_lines(
+    region: &Region,
+    buffer: usize,
+    length: u64,
+    padded: usize,
+) -> std::result::Result<Vec<Line>, TryReserveError> {
     let start = region.payload(buffer);
-    let mut lines = vec![Line([0; 8]); padded.div_ceil(size_of::<Line>())];
+    // Not `vec!`: in a file with holes a message may be larger than any memory.
+    let count = padded.div_ceil(size_of::<Line>());
+    let mut lines = Vec::new();
+    lines.try_reserve_exact(count)?;
+    lines.resize(count, Line([0; 8]));
     let words = lines.iter_mut().flat_map(|line| &mut line.0);
     for (i, word) in words.take(length.div_ceil(8) as usize).enumerate() {
         let at = start.wrapping_add(i * 8);
@@ -157,5 +177,5 @@ fn copy_lines(region: &Region, buffer: usize, length: u64, padded: usize) -> Vec
         let shared = unsafe { AtomicU64::from_ptr(at.cast()) };
         *word = shared.load(Relaxed);
     }
-    lines
+    Ok(lines)
 }

@@ -184,7 +184,8 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// afterwards.
     ///
     /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64,
+    /// [`System`](crate::ErrorKind::System) if there is no memory for a copy.
     ///
     /// # Examples
     /// ```

@@ -1,0 +1,423 @@
+//! The cases of each group: damage to one region, and who then opens it.
+
+use std::path::{Path, PathBuf};
+
+use fastrand::Rng;
+use io_shared::{ErrorKind, Result};
+
+use super::specimen::{FIELDS, PRELUDE, Shape, Specimen};
+use super::texts;
+use super::visit::{self, Site, told};
+use crate::machine;
+
+/// What is done to a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// One bit of everything before the first payload, or of a buffer's header, is flipped: in shared
+    /// memory and in a file; with the checksum as it was, and, in the prelude and the schema, with
+    /// one that holds.
+    Flips,
+    /// Shorter than it is, by any number of bytes down to none.
+    Lengths,
+    /// Zeros, ones and random bytes, with and without the magic.
+    Fills,
+    /// Each field of the prelude at its limits, sealed; and random pairs of them.
+    Fields,
+    /// Other versions, kinds and shapes than its own, sealed.
+    Kinds,
+    /// Hostile schemas, with the length, the hash and the checksum that they should have.
+    Schemas,
+    /// Random inputs of `input::open` and `input::get`.
+    Inputs,
+}
+
+/// What came of a case.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outcome {
+    /// Roles that opened it.
+    pub opened: u64,
+    /// Roles that were refused.
+    pub refused: u64,
+}
+
+/// The cases of a group, and what they need.
+#[derive(Debug)]
+pub struct Cases {
+    group: Group,
+    seed: u64,
+    random: u64,
+    specimens: Vec<(Shape, Specimen)>,
+    texts: Vec<Vec<u8>>,
+    /// Where the damaged regions lie: in shared memory under this prefix, and in this directory.
+    prefix: String,
+    directory: PathBuf,
+}
+
+/// Values at which sums and products go wrong.
+const LIMITS: [u64; 24] = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    24,
+    63,
+    64,
+    127,
+    128,
+    129,
+    253,
+    254,
+    255,
+    256,
+    1001,
+    4095,
+    4096,
+    4097,
+    0x7fff_ffff,
+    0xffff_ffff,
+    i64::MAX as u64,
+    u64::MAX,
+];
+/// Sizes of files that are no region.
+const SIZES: [usize; 13] = [0, 1, 7, 8, 127, 128, 129, 256, 4095, 4096, 4097, 65536, 1 << 20];
+const RANDOM_FILLS: u64 = 1000;
+
+impl Group {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Flips,
+        Self::Lengths,
+        Self::Fills,
+        Self::Fields,
+        Self::Kinds,
+        Self::Schemas,
+        Self::Inputs,
+    ];
+
+    /// By its name in lower case.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+
+    /// Its name in lower case.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+impl Cases {
+    /// The cases of `group`. `random`: how many there are where they are drawn.
+    ///
+    /// # Errors
+    /// If no region can be made.
+    pub fn new(group: Group, seed: u64, random: u64, prefix: &str) -> Result<Self> {
+        let mut specimens = Vec::new();
+        for shape in Shape::ALL {
+            specimens.push((shape, Specimen::new(shape)?));
+        }
+        let texts = match group {
+            Group::Schemas => texts::all(specimens[0].1.schema()),
+            _ => Vec::new(),
+        };
+        let directory = std::env::temp_dir();
+        Ok(Self { group, seed, random, specimens, texts, prefix: prefix.into(), directory })
+    }
+
+    /// How many.
+    pub fn count(&self) -> u64 {
+        let shapes = self.specimens.len() as u64;
+        match self.group {
+            Group::Flips => self.specimens.iter().map(|(_, whole)| flips_of(whole) * 2).sum(),
+            Group::Lengths => self.specimens.iter().map(|(_, whole)| lengths_of(whole)).sum(),
+            Group::Fills => SIZES.len() as u64 * 2 + RANDOM_FILLS,
+            Group::Fields => FIELDS.len() as u64 * LIMITS.len() as u64 * shapes + self.random,
+            Group::Kinds => shapes * 16,
+            Group::Schemas => self.texts.len() as u64,
+            Group::Inputs => self.random * 2,
+        }
+    }
+
+    /// Runs a case, and says what came of it.
+    ///
+    /// # Panics
+    /// If anything but a refusal or harmless use comes of it.
+    pub fn run(&self, case: u64) -> Outcome {
+        let mut random = Rng::with_seed(self.seed ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        match self.group {
+            Group::Flips => self.flip(case),
+            Group::Lengths => self.cut(case),
+            Group::Fills => self.fill(case, &mut random),
+            Group::Fields => self.set_field(case, &mut random),
+            Group::Kinds => self.change_kind(case),
+            Group::Schemas => self.change_schema(case),
+            Group::Inputs => {
+                let mut bytes = vec![0; random.usize(0..400)];
+                random.fill(&mut bytes);
+                match case % 2 {
+                    0 => super::input::open(&bytes),
+                    _ => super::input::get(&bytes),
+                }
+                Outcome::default()
+            }
+        }
+    }
+
+    fn flip(&self, case: u64) -> Outcome {
+        let (shape, whole, at) = self.specimen_at(case, |whole| flips_of(whole) * 2);
+        let (at, on_disk) = (at / 2, at % 2 == 1);
+        let (bit, sealed) = flip_at(whole, at);
+        let mut damaged = whole.clone();
+        damaged.flip(bit);
+        if sealed {
+            damaged.seal();
+        }
+        let site = if on_disk { self.file(case) } else { self.shm(case) };
+        let outcome = self.visit_at(&site, shape, &damaged);
+        let what = format!("{shape:?} at {site:?}: bit {bit} flipped, sealed: {sealed}");
+        // A damaged header is refused, and what lies there is left as it is. Of another version no
+        // more is known than that, and a producer replaces it.
+        let version = (64..96).contains(&bit);
+        if !sealed && bit < PRELUDE * 8 && !version {
+            assert_eq!(outcome.opened, 0, "{what}: opened");
+            let left = path(&site).and_then(|path| std::fs::read(path).ok());
+            assert!(left.as_ref() == Some(&damaged.0), "{what}: not left as it was");
+        }
+        remove(&site);
+        outcome
+    }
+
+    fn cut(&self, case: u64) -> Outcome {
+        let (shape, whole, length) = self.specimen_at(case, lengths_of);
+        let mut damaged = whole.clone();
+        damaged.0.truncate(length as usize);
+        let what = format!("{shape:?}: cut to {length} bytes");
+        let outcome = self.visit(case, shape, &damaged);
+        assert_eq!(outcome.opened, 0, "{what}: opened");
+        outcome
+    }
+
+    fn fill(&self, case: u64, random: &mut Rng) -> Outcome {
+        let sizes = SIZES.len() as u64;
+        let bytes = if case < sizes * 2 {
+            let (size, byte) = (SIZES[(case / 2) as usize], [0, 0xff][(case % 2) as usize]);
+            vec![byte; size]
+        } else {
+            let size = random.usize(0..10_000);
+            let mut filled = Specimen(vec![0; size]);
+            random.fill(&mut filled.0);
+            for (i, start) in [b"ioshared".as_slice(), &1_u32.to_le_bytes(), &1_u32.to_le_bytes()]
+                .into_iter()
+                .enumerate()
+            {
+                if random.u8(..) < 192 {
+                    filled.write([0, 8, 12][i], start);
+                }
+            }
+            if random.bool() {
+                filled.seal();
+            }
+            filled.0
+        };
+        let damaged = Specimen(bytes);
+        let mut outcome = Outcome::default();
+        for shape in Shape::ALL {
+            outcome = outcome + self.visit(case, shape, &damaged);
+        }
+        outcome
+    }
+
+    fn set_field(&self, case: u64, random: &mut Rng) -> Outcome {
+        let limits = LIMITS.len() as u64;
+        let single = FIELDS.len() as u64 * limits * self.specimens.len() as u64;
+        let (shape, whole) = &self.specimens[(case % self.specimens.len() as u64) as usize];
+        let mut damaged = whole.clone();
+        let mut set = |field: usize, value: u64| {
+            let (name, ..) = FIELDS[field];
+            damaged.set_field(name, value);
+        };
+        if case < single {
+            let at = case / self.specimens.len() as u64;
+            set((at / limits) as usize, LIMITS[(at % limits) as usize]);
+        } else {
+            for _ in 0..random.usize(1..5) {
+                let field = random.usize(0..FIELDS.len());
+                let limit = LIMITS[random.usize(0..LIMITS.len())];
+                let near =
+                    whole.field(FIELDS[field].0).wrapping_add(random.u64(0..5)).wrapping_sub(2);
+                set(field, if random.bool() { limit } else { near });
+            }
+        }
+        damaged.seal();
+        self.visit(case, *shape, &damaged)
+    }
+
+    fn change_kind(&self, case: u64) -> Outcome {
+        let (own, whole) = &self.specimens[(case / 16) as usize];
+        let mut damaged = whole.clone();
+        let what = match case % 16 {
+            number @ 0..6 => {
+                damaged.set_field("kind", number);
+                format!("{own:?}: kind {number}")
+            }
+            6 => {
+                damaged.set_field("kind", u64::MAX);
+                format!("{own:?}: the highest kind")
+            }
+            number @ 7..11 => {
+                let version = [0, 2, 256, u64::MAX][number as usize - 7];
+                damaged.set_field("version", version);
+                format!("{own:?}: version {version}")
+            }
+            number => {
+                let shape = Shape::ALL[number as usize - 11];
+                let outcome = self.visit(case, shape, whole);
+                let same = shape == *own;
+                assert!(same || outcome.opened == 0, "{own:?} opened as {shape:?}");
+                return outcome;
+            }
+        };
+        damaged.seal();
+        let mut outcome = Outcome::default();
+        for shape in Shape::ALL {
+            outcome = outcome + self.visit(case, shape, &damaged);
+        }
+        let unchanged = damaged == *whole;
+        assert!(unchanged || outcome.opened == 0 || case % 16 < 7, "{what}: opened");
+        outcome
+    }
+
+    fn change_schema(&self, case: u64) -> Outcome {
+        let text = &self.texts[case as usize];
+        let mut outcome = Outcome::default();
+        for align in [1, 4, 8, 4096] {
+            let damaged = self.specimens[0].1.with_schema(text, align);
+            outcome = outcome + self.visit(case, Shape::Number, &damaged);
+        }
+        outcome
+    }
+
+    /// Puts `bytes` in memory without a name and visits them.
+    fn visit(&self, case: u64, shape: Shape, bytes: &Specimen) -> Outcome {
+        match super::input::memory(&bytes.0) {
+            Ok(file) => self.visit_all(&Site::Descriptor(file), shape),
+            Err(error) => panic!("case {case} cannot be run: {error}"),
+        }
+    }
+
+    /// Puts `bytes` there and visits them.
+    fn visit_at(&self, site: &Site, shape: Shape, bytes: &Specimen) -> Outcome {
+        if let Some(Err(error)) = path(site).map(|path| std::fs::write(path, &bytes.0)) {
+            panic!("{site:?} cannot be written: {error}");
+        }
+        self.visit_all(site, shape)
+    }
+
+    fn visit_all(&self, site: &Site, shape: Shape) -> Outcome {
+        let mut outcome = Outcome::default();
+        for role in shape.roles() {
+            match told(visit::visit(site, shape, *role)) {
+                Ok(()) => outcome.opened += 1,
+                Err(error) => {
+                    outcome.refused += 1;
+                    assert!(is_expected(error.kind()), "{shape:?} as {role:?}: {error}");
+                }
+            }
+        }
+        outcome
+    }
+
+    fn shm(&self, case: u64) -> Site {
+        Site::Shm(format!("/{}{case}", self.prefix))
+    }
+
+    fn file(&self, case: u64) -> Site {
+        Site::File(self.directory.join(format!("{}{case}", self.prefix)))
+    }
+
+    /// The specimen that case `case` is about, if each has `cases`, and which of its cases it is.
+    fn specimen_at(&self, case: u64, cases: fn(&Specimen) -> u64) -> (Shape, &Specimen, u64) {
+        let mut left = case;
+        for (shape, whole) in &self.specimens {
+            let own = cases(whole);
+            if left < own {
+                return (*shape, whole, left);
+            }
+            left -= own;
+        }
+        panic!("case {case} of {}", self.count());
+    }
+}
+
+/// Errors that hostile bytes may end in.
+fn is_expected(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Corrupt { .. }
+        | ErrorKind::NotARegion { .. }
+        | ErrorKind::Mismatch { .. }
+        | ErrorKind::Unsupported { .. }
+        // Of a region marked as removed, behind a descriptor.
+        | ErrorKind::Replaced => true,
+        // More than can be mapped.
+        ErrorKind::System { errno, .. } => *errno == libc::ENOMEM,
+        // It said that it goes with its last user, and by a sum that holds: it went.
+        ErrorKind::NotFound => true,
+        _ => false,
+    }
+}
+
+fn path(site: &Site) -> Option<PathBuf> {
+    match site {
+        Site::Shm(name) => Some(machine::path_of(name)),
+        Site::File(path) => Some(Path::new(path).to_owned()),
+        Site::Descriptor(_) => None,
+    }
+}
+
+fn remove(site: &Site) {
+    if let Some(path) = path(site) {
+        let _ = std::fs::remove_file(path); // an ephemeral one is gone already
+    }
+}
+
+/// Bytes before the first payload.
+fn head(whole: &Specimen) -> u64 {
+    whole.field("buffers_offset")
+}
+
+/// Bits that are flipped in one region, those that are sealed counted twice.
+fn flips_of(whole: &Specimen) -> u64 {
+    let buffers = if whole.field("kind") == 1 { whole.field("buffers") } else { 0 };
+    (head(whole) + buffers * 24 + PRELUDE as u64 + whole.schema().len() as u64) * 8
+}
+
+/// The bit of flip `at`, and whether it is sealed.
+fn flip_at(whole: &Specimen, at: u64) -> (usize, bool) {
+    let (byte, bit) = (at / 8, at % 8);
+    let unsealed = flips_of(whole) / 8 - PRELUDE as u64 - whole.schema().len() as u64;
+    let (byte, sealed) = match byte.checked_sub(unsealed) {
+        Some(sealed) if sealed < PRELUDE as u64 => (sealed, true),
+        Some(sealed) => (whole.field("schema_offset") + sealed - PRELUDE as u64, true),
+        None => match byte.checked_sub(head(whole)) {
+            Some(in_buffers) => {
+                (head(whole) + in_buffers / 24 * whole.field("stride") + in_buffers % 24, false)
+            }
+            None => (byte, false),
+        },
+    };
+    ((byte * 8 + bit) as usize, sealed)
+}
+
+/// Lengths that a region is cut to: all of the header's, and then some.
+fn lengths_of(whole: &Specimen) -> u64 {
+    (head(whole) + 300).min(whole.0.len() as u64)
+}
+
+impl std::ops::Add for Outcome {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { opened: self.opened + other.opened, refused: self.refused + other.refused }
+    }
+}

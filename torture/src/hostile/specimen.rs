@@ -1,0 +1,233 @@
+//! Whole regions as bytes, made by the library, and how they are damaged and sealed again. The
+//! offsets are those of DESIGN.md section 5, read without the library.
+
+use std::fs::File;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
+
+use io_shared::{Channel, Message, Result, RwSharedMmap, Schema, Shared, SharedMmap};
+
+/// A message that ends in a slice.
+#[derive(Message, Debug)]
+#[repr(C)]
+pub struct Scan {
+    /// Its number.
+    pub frame: u64,
+    /// What was seen.
+    pub points: [u32],
+}
+
+/// A value of typed state.
+#[derive(Message, Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Pose {
+    /// Where.
+    pub position: [f64; 2],
+    /// How sure.
+    pub quality: u32,
+    /// In which map.
+    pub map: u32,
+}
+
+/// What a region is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A channel of `u64`: the payload shares the buffer header's line.
+    Number,
+    /// A channel of [`Scan`] with two consumers and two holds.
+    Scan,
+    /// A locked mmap.
+    Mmap,
+    /// A reader-writer mmap.
+    RwMmap,
+    /// A [`Pose`].
+    State,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Number, Self::Scan, Self::Mmap, Self::RwMmap, Self::State];
+
+    /// Whether it is a channel.
+    pub fn is_channel(self) -> bool {
+        matches!(self, Self::Number | Self::Scan)
+    }
+}
+
+/// The fields of a prelude: name, offset, bytes.
+pub const FIELDS: [(&str, usize, usize); 20] = [
+    ("version", 8, 4),
+    ("kind", 12, 4),
+    ("instance", 16, 8),
+    ("total_size", 24, 8),
+    ("capacity", 32, 8),
+    ("stride", 40, 8),
+    ("buffers_offset", 48, 8),
+    ("schema_hash", 56, 8),
+    ("page_size", 64, 4),
+    ("consumers", 68, 4),
+    ("holds", 72, 4),
+    ("buffers", 76, 4),
+    ("align", 80, 4),
+    ("payload_offset", 84, 4),
+    ("producer_offset", 88, 4),
+    ("consumers_offset", 92, 4),
+    ("schema_offset", 96, 4),
+    ("schema_length", 100, 4),
+    ("flags", 104, 4),
+    ("reserved", 108, 4),
+];
+
+/// The bytes of the prelude.
+pub const PRELUDE: usize = 128;
+const CHECKSUM: usize = 120;
+
+/// A region's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Specimen(pub Vec<u8>);
+
+impl Specimen {
+    /// A region of that shape, with a value or two in it.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    pub fn new(shape: Shape) -> Result<Self> {
+        let bytes = match shape {
+            Shape::Number => {
+                let mut producer = Channel::<u64>::anonymous().producer()?;
+                producer.put(&1)?;
+                producer.put(&2)?;
+                contents(producer.as_fd())
+            }
+            Shape::Scan => {
+                let channel = Channel::<Scan>::anonymous().elements(16).consumers(2).holds(2);
+                let mut producer = channel.producer()?;
+                for elements in [16, 3] {
+                    producer.loan_len(elements)?.put()?;
+                }
+                contents(producer.as_fd())
+            }
+            Shape::Mmap => contents(SharedMmap::anonymous().size(100).readers(4).open()?.as_fd()),
+            Shape::RwMmap => {
+                contents(RwSharedMmap::anonymous().size(100).readers(4).open()?.as_fd())
+            }
+            Shape::State => contents(Shared::<Pose>::anonymous().readers(4).open()?.as_fd()),
+        };
+        Ok(Self(bytes))
+    }
+
+    /// A number of the prelude; 0 where there is none.
+    pub fn field(&self, name: &str) -> u64 {
+        let Some((_, at, width)) = FIELDS.iter().find(|(field, ..)| *field == name) else {
+            return 0;
+        };
+        let mut bytes = [0; 8];
+        if let Some(from) = self.0.get(*at..at + width) {
+            bytes[..*width].copy_from_slice(from);
+        }
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Overwrites a number of the prelude, by as many of its low bytes as it has there.
+    pub fn set_field(&mut self, name: &str, value: u64) {
+        if let Some((_, at, width)) = FIELDS.iter().find(|(field, ..)| *field == name) {
+            self.write(*at, &value.to_le_bytes()[..*width]);
+        }
+    }
+
+    /// Overwrites what there is from `at` on.
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        if let Some(to) = self.0.get_mut(at..) {
+            for (to, from) in to.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+        }
+    }
+
+    /// Flips a bit.
+    pub fn flip(&mut self, bit: usize) {
+        if let Some(byte) = self.0.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+
+    /// Makes the schema's hash that of its text, where that is a schema, and the checksum that of
+    /// the prelude: what is wrong with it then is not found by a sum.
+    pub fn seal(&mut self) {
+        let start = self.field("schema_offset") as usize;
+        let end = start.saturating_add(self.field("schema_length") as usize);
+        let text = self.0.get(start..end).and_then(|text| std::str::from_utf8(text).ok());
+        if let Some(schema) = text.and_then(|text| Schema::from_json(text).ok()) {
+            self.set_field("schema_hash", schema.hash());
+        }
+        if let Some(before) = self.0.get(..CHECKSUM) {
+            let sum = before.iter().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+                (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+            self.write(CHECKSUM, &sum.to_le_bytes());
+        }
+    }
+
+    /// The same region with another schema's text, sealed: everything that follows from the text's
+    /// length is right.
+    pub fn with_schema(&self, text: &[u8], align: u64) -> Self {
+        let mut changed = self.clone();
+        let start = self.field("schema_offset") as usize;
+        let page = self.field("page_size") as usize;
+        let buffers = (start + text.len()).next_multiple_of(page);
+        let tail = self.0.get(self.field("buffers_offset") as usize..).unwrap_or_default();
+        changed.0.truncate(start);
+        changed.0.extend_from_slice(text);
+        changed.0.resize(buffers, 0);
+        changed.0.extend_from_slice(tail);
+        changed.set_field("schema_length", text.len() as u64);
+        changed.set_field("buffers_offset", buffers as u64);
+        changed.set_field("total_size", changed.0.len() as u64);
+        changed.set_field("align", align);
+        changed.seal();
+        changed
+    }
+
+    /// The schema's text.
+    pub fn schema(&self) -> &[u8] {
+        let start = self.field("schema_offset") as usize;
+        self.0.get(start..start + self.field("schema_length") as usize).unwrap_or_default()
+    }
+
+    /// Where the shared words are that programs write while they use the region, and their bytes.
+    pub fn words(&self) -> Vec<(u64, usize)> {
+        let consumers = self.field("consumers");
+        let mut words = vec![(0x80, 8), (0x100, 1)];
+        words.extend((0..consumers).map(|slot| (0x101 + slot, 1)));
+        // Pid, boot id, first sequence, core, dirty flag, used slots.
+        let producer = self.field("producer_offset");
+        words.extend(
+            [(0, 4), (8, 8), (16, 8), (24, 8), (32, 4), (40, 1), (44, 4)]
+                .map(|(at, width)| (producer + at, width)),
+        );
+        for slot in 0..consumers {
+            let block = self.field("consumers_offset") + slot * 128;
+            // Held or reading, name length, claimed, last seen or incarnation, pid, name.
+            let fields = [(0, 1), (1, 1), (0, 8), (4, 1), (5, 1), (8, 8), (16, 4), (32, 8)];
+            words.extend(fields.map(|(at, width)| (block + at, width)));
+        }
+        if self.field("kind") == 1 {
+            for buffer in 0..self.field("buffers") {
+                let start = self.field("buffers_offset") + buffer * self.field("stride");
+                words.extend([0, 8, 16].map(|at| (start + at, 8)));
+            }
+        }
+        words
+    }
+}
+
+fn contents(descriptor: Option<BorrowedFd<'_>>) -> Vec<u8> {
+    let Some(file) = descriptor.and_then(|fd| fd.try_clone_to_owned().ok()).map(File::from) else {
+        return Vec::new();
+    };
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = vec![0; size as usize];
+    // What cannot be read stays zeros, and is no region: `tests` below.
+    let _ = file.read_exact_at(&mut bytes, 0);
+    bytes
+}

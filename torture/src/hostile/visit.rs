@@ -1,0 +1,259 @@
+//! Opening whatever lies somewhere, in a role, and using it a little.
+//!
+//! Every outcome is right but a panic, a signal, a hang, and a value outside the region: `check`
+//! panics on the last.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use io_shared::{
+    Bytes, BytesMut, Channel, LockError, Message, Result, RwSharedMmap, Shared, SharedMmap,
+};
+
+use super::specimen::{Pose, Scan, Shape};
+
+/// Where the bytes are.
+#[derive(Debug)]
+pub enum Site {
+    /// In memory without a name.
+    Descriptor(File),
+    /// In shared memory, under that name.
+    Shm(String),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// A role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Of a channel.
+    Observer,
+    /// Of a channel.
+    Consumer,
+    /// Of a channel.
+    Producer,
+    /// Of the others.
+    Locker,
+}
+
+impl Shape {
+    /// In what order a region of that shape is visited: first by those who change nothing, and by
+    /// the consumer once more at last.
+    pub fn roles(self) -> &'static [Role] {
+        match self {
+            Self::Number | Self::Scan => {
+                &[Role::Observer, Role::Consumer, Role::Producer, Role::Consumer]
+            }
+            _ => &[Role::Locker, Role::Locker],
+        }
+    }
+}
+
+macro_rules! at {
+    ($site:expr, $Type:ty) => {
+        match $site {
+            Site::Shm(name) => <$Type>::named(name),
+            Site::File(path) => <$Type>::file(path),
+            Site::Descriptor(file) => match file.try_clone() {
+                Ok(file) => <$Type>::from_fd(file),
+                Err(_) => <$Type>::anonymous(), // out of descriptors: it says NotFound
+            },
+        }
+    };
+}
+
+impl Site {
+    /// The channel there. Nobody waits for anybody.
+    pub fn channel<T: Message + ?Sized>(&self) -> Channel<T> {
+        at!(self, Channel<T>).open_timeout(Duration::ZERO)
+    }
+
+    /// The locked mmap there.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn mmap(&self) -> Result<SharedMmap> {
+        at!(self, SharedMmap).open()
+    }
+
+    /// The reader-writer mmap there.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn rw_mmap(&self) -> Result<RwSharedMmap> {
+        at!(self, RwSharedMmap).open()
+    }
+
+    /// The typed state there.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn state(&self) -> Result<Shared<Pose>> {
+        at!(self, Shared<Pose>).open()
+    }
+}
+
+/// Opens what lies there as `role` of `shape`, and uses it.
+///
+/// # Errors
+/// If it cannot be opened.
+///
+/// # Panics
+/// If what it is given lies outside the region.
+pub fn visit(site: &Site, shape: Shape, role: Role) -> Result<()> {
+    match shape {
+        Shape::Number => visit_channel(&site.channel::<u64>(), role, 0),
+        Shape::Scan => visit_channel(&site.channel::<Scan>(), role, 5),
+        Shape::Mmap => visit_lock(site.mmap()?),
+        Shape::RwMmap => visit_lock(site.rw_mmap()?),
+        Shape::State => visit_lock(site.state()?),
+    }
+}
+
+fn visit_channel<T: Message + ?Sized + Elements>(
+    channel: &Channel<T>,
+    role: Role,
+    elements: usize,
+) -> Result<()> {
+    match role {
+        Role::Observer => {
+            let mut observer = channel.clone().observer()?;
+            if let Ok(Some(value)) = told(observer.copy()) {
+                check(&*value, u64::MAX);
+            }
+        }
+        Role::Consumer => {
+            let mut consumer = channel.clone().consumer()?;
+            let capacity = consumer.capacity();
+            if let Ok(Some(value)) = told(consumer.try_get()) {
+                check(&*value, capacity);
+                let _ = value.age();
+            }
+            if let Ok(Some(value)) = told(consumer.latest()) {
+                check(&*value, capacity);
+            }
+        }
+        Role::Producer => {
+            let mut producer = channel.clone().producer()?;
+            for _ in 0..3 {
+                if told(T::put(&mut producer, elements)).is_err() {
+                    break;
+                }
+            }
+            let _ = told(producer.wait_taken(Duration::ZERO));
+        }
+        Role::Locker => {}
+    }
+    Ok(())
+}
+
+fn visit_lock<L: Lock>(mut lock: L) -> Result<()> {
+    let _ = told(lock.change(Duration::ZERO));
+    let _ = told(lock.look(Duration::ZERO));
+    Ok(())
+}
+
+/// Has an error told: its text may have what the region says of its users in it.
+pub(super) fn told<T>(result: Result<T>) -> Result<T> {
+    if let Err(error) = &result {
+        assert!(error.to_string().len() < 4 << 20, "an error's text is bounded");
+    }
+    result
+}
+
+/// Reads the ends of a value, which must not be longer than its region says.
+pub(super) fn check<T: Message + ?Sized>(value: &T, capacity: u64) {
+    let bytes = value.as_bytes();
+    assert!(bytes.len() as u64 <= capacity, "{} bytes of {capacity}", bytes.len());
+    touch(bytes);
+}
+
+pub(super) fn touch(bytes: &[u8]) {
+    let ends = bytes.iter().take(8192).chain(bytes.iter().rev().take(8192));
+    std::hint::black_box(ends.fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
+}
+
+/// A message that is put with so many elements.
+pub(super) trait Elements: Message {
+    fn put(producer: &mut io_shared::Producer<Self>, elements: usize) -> Result<u64>;
+}
+
+impl Elements for u64 {
+    fn put(producer: &mut io_shared::Producer<u64>, elements: usize) -> Result<u64> {
+        producer.put(&(elements as u64))
+    }
+}
+
+impl Elements for Scan {
+    fn put(producer: &mut io_shared::Producer<Scan>, elements: usize) -> Result<u64> {
+        let mut loan = producer.loan_len(elements)?;
+        loan.points.fill(7);
+        loan.put()
+    }
+}
+
+/// What the three have in common that have a lock.
+pub(super) trait Lock: Sized {
+    fn open(site: &Site) -> Result<Self>;
+    fn change(&mut self, wait: Duration) -> Result<()>;
+    fn look(&mut self, wait: Duration) -> Result<()>;
+    /// Takes the lock and never gives it back.
+    fn keep(&mut self);
+}
+
+/// The guard, with or without a warning.
+fn any<G>(locked: std::result::Result<G, LockError<G>>) -> Result<G> {
+    locked.or_else(LockError::into_guard)
+}
+
+macro_rules! lock {
+    ($Type:ty, $open:ident, $write:ident, $read:ident) => {
+        impl Lock for $Type {
+            fn open(site: &Site) -> Result<Self> {
+                site.$open()
+            }
+
+            fn change(&mut self, wait: Duration) -> Result<()> {
+                let mut guard = any(self.$write(wait))?;
+                touch(guard.as_bytes());
+                if let Some(byte) = guard.as_bytes_mut().last_mut() {
+                    *byte = byte.wrapping_add(1);
+                }
+                guard.mark_consistent();
+                Ok(())
+            }
+
+            fn look(&mut self, wait: Duration) -> Result<()> {
+                any(self.$read(wait)).map(|guard| touch(guard.as_bytes()))
+            }
+
+            fn keep(&mut self) {
+                let _ = any(self.$write(Duration::ZERO)).map(std::mem::forget);
+            }
+        }
+    };
+}
+lock!(SharedMmap, mmap, lock_timeout, lock_timeout);
+lock!(RwSharedMmap, rw_mmap, write_timeout, read_timeout);
+
+impl Lock for Shared<Pose> {
+    fn open(site: &Site) -> Result<Self> {
+        site.state()
+    }
+
+    fn change(&mut self, wait: Duration) -> Result<()> {
+        let mut pose = any(self.write_timeout(wait))?;
+        pose.quality = pose.quality.wrapping_add(1);
+        pose.mark_consistent();
+        Ok(())
+    }
+
+    fn look(&mut self, wait: Duration) -> Result<()> {
+        any(self.read_timeout(wait)).map(|pose| touch(pose.as_bytes()))
+    }
+
+    fn keep(&mut self) {
+        let _ = any(self.write_timeout(Duration::ZERO)).map(std::mem::forget);
+    }
+}
