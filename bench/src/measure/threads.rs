@@ -1,5 +1,6 @@
 //! The polling ping-pong of 16 bytes between two threads of one process, for reference.
 
+use std::sync::Barrier;
 use std::thread;
 
 use super::Bench;
@@ -19,11 +20,14 @@ fn play(bench: &mut Bench, system: &'static str, ends: Pair) -> Result<()> {
     let run = Run { touch: true, wait: Wait::Poll, trips, first: 1, pause: None };
     let core = bench.cores[1];
     let mut times = Vec::with_capacity(trips as usize);
+    let pinned = Barrier::new(2);
     thread::scope(|scope| {
-        let peer = scope.spawn(move || {
-            let played = cores::pin(core).and_then(|()| there.pong(&run));
-            played.map_err(|error| error.to_string())
+        let peer = scope.spawn(|| {
+            let pinned_to = cores::pin(core);
+            pinned.wait();
+            pinned_to.and_then(|()| there.pong(&run)).map_err(|error| error.to_string())
         });
+        pinned.wait();
         here.ping(&run, &mut times)?;
         peer.join().map_err(|_| "the other thread panicked")?.map_err(Into::into)
     })

@@ -19,7 +19,8 @@ impl System for IpcChannel {
     type Out = Out;
     type In = In;
     const NAME: &'static str = "ipc-channel";
-    const SETTINGS: &'static str = "0.23; bytes_channel; polling: try_recv";
+    const SETTINGS: &'static str = "0.23; bytes_channel";
+    const POLLS: bool = false;
 
     fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
         let (server, name) = IpcOneShotServer::new()?;
