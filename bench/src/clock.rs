@@ -12,8 +12,10 @@ use crate::Result;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     nanoseconds_per_tick: f64,
-    /// What one reading costs, in ticks: the least of two readings in a row.
+    /// What one reading costs, in ticks: the mean of some thousand.
     reading: u64,
+    /// The step in which the counter goes, in ticks.
+    step: u64,
 }
 
 impl Clock {
@@ -30,17 +32,31 @@ impl Clock {
         let (started, first) = (Instant::now(), now());
         std::thread::sleep(Duration::from_millis(50));
         let (elapsed, last) = (started.elapsed(), now());
-        let reading = (0..1000).map(|_| now().abs_diff(now())).min().unwrap_or(0);
+        let mut readings = [0; 4097];
+        readings.fill_with(now);
+        let reading = (readings[4096] - readings[0]) / 4096;
+        let mut steps: Vec<_> = readings.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        steps.sort_unstable();
+        let step = steps[steps.len() / 2].max(1);
         let nanoseconds_per_tick = elapsed.as_nanos() as f64 / (last - first) as f64;
-        Ok(Self { nanoseconds_per_tick, reading })
+        Ok(Self { nanoseconds_per_tick, reading, step })
     }
 
     pub(crate) fn nanoseconds(self, ticks: u64) -> f64 {
-        ticks as f64 * self.nanoseconds_per_tick
+        self.nanoseconds_of(ticks as f64)
+    }
+
+    pub(crate) fn nanoseconds_of(self, ticks: f64) -> f64 {
+        ticks * self.nanoseconds_per_tick
     }
 
     pub(crate) fn ticks(self, time: Duration) -> u64 {
         (time.as_nanos() as f64 / self.nanoseconds_per_tick) as u64
+    }
+
+    /// The step in which the counter goes, in ticks: some processors have coarse ones.
+    pub(crate) fn step(self) -> u64 {
+        self.step
     }
 
     /// What one reading costs, in ticks.

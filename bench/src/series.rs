@@ -48,17 +48,14 @@ impl Series {
 
     /// Adds a round: what its round trips took, in ticks.
     pub(crate) fn add(&mut self, times: &[u64], clock: Clock) {
-        let mut round: Vec<_> = times.iter().map(|t| clock.nanoseconds(*t) / 2.0).collect();
-        round.sort_by(f64::total_cmp);
-        let at = |quantile: f64| {
-            let index = (round.len() as f64 * quantile) as usize;
-            round.get(index).copied().unwrap_or(f64::NAN)
-        };
-        self.p50.push(at(0.5));
-        self.p99.push(at(0.99));
-        self.mean.push(round.iter().sum::<f64>() / round.len() as f64);
-        for time in round {
-            self.all.saturating_record((time * 10.0) as u64);
+        let mut sorted = times.to_vec();
+        sorted.sort_unstable();
+        let one_way = |ticks: f64| clock.nanoseconds_of(ticks) / 2.0;
+        self.p50.push(one_way(quantile(&sorted, clock.step(), 0.5)));
+        self.p99.push(one_way(quantile(&sorted, clock.step(), 0.99)));
+        self.mean.push(one_way(sorted.iter().sum::<u64>() as f64 / sorted.len() as f64));
+        for time in sorted {
+            self.all.saturating_record((one_way(time as f64) * 10.0) as u64);
         }
     }
 
@@ -76,6 +73,18 @@ impl Series {
     }
 }
 
+/// A quantile of sorted times that a counter took which goes in steps: those that look the same are
+/// spread evenly over a step, as in grouped data, else a median could say no more than the step.
+fn quantile(sorted: &[u64], step: u64, quantile: f64) -> f64 {
+    let wanted = sorted.len() as f64 * quantile;
+    let Some(found) = sorted.get(wanted as usize) else { return f64::NAN };
+    let step = step as f64;
+    let lower = *found as f64 - step / 2.0;
+    let before = sorted.partition_point(|time| (*time as f64) < lower);
+    let until = sorted.partition_point(|time| (*time as f64) < lower + step);
+    lower + step * (wanted - before as f64) / (until - before) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +94,13 @@ mod tests {
         let ratios = Spread::of_ratios(&[2.0, 40.0, 9.0], &[1.0, 10.0, 3.0]);
         assert_eq!(ratios, Some(Spread { median: 3.0, least: 2.0, most: 4.0 }));
         assert_eq!(Spread::of_ratios(&[1.0], &[]), None);
+    }
+
+    #[test]
+    fn a_coarse_clock_does_not_round_a_median() {
+        // Two thirds of the times fall below the middle of what looks like 30, a third above.
+        assert_eq!(quantile(&[20, 20, 30, 30, 30, 30, 30, 30], 10, 0.5), 25.0 + 10.0 / 3.0);
+        assert_eq!(quantile(&[7], 1, 0.5), 7.0);
+        assert!(quantile(&[], 1, 0.5).is_nan());
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn render(report: &Report) -> String {
                 micro(series.max()),
                 report.against_bare(cell).map_or_else(String::new, with_spread),
                 // Untouched, nothing moves.
-                speed.filter(|_| case.touch).map_or_else(String::new, three),
+                speed.filter(|_| case.touch && case.payload > 16).map_or_else(String::new, three),
             ]);
         }
         text += &aligned(&rows);

@@ -2,8 +2,9 @@
 //! that are mapped, what of them is reserved, and what of them is resident.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use super::Bench;
 use crate::run::{Spec, Wait};
@@ -30,9 +31,11 @@ pub(crate) fn once(bench: &mut Bench) -> Result<()> {
             while !end.try_receive(seq, true)? {}
         }
         let (mut size, mut reserved, mut resident) = (0, 0, 0);
-        for (path, bytes) in mappings()?.into_iter().filter(|(path, _)| !before.contains_key(path))
-        {
-            let file = fs::metadata(&path)?;
+        let mapped = mappings()?;
+        for (inode, file) in shared_files()? {
+            let Some(bytes) = mapped.get(&inode).filter(|_| !before.contains_key(&inode)) else {
+                continue;
+            };
             size += file.size();
             reserved += file.blocks() * 512;
             resident += bytes;
@@ -45,19 +48,43 @@ pub(crate) fn once(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// The shared files that this process has mapped, and its share of what is resident of each: a page
-/// that is mapped twice counts half in each mapping.
-fn mappings() -> Result<HashMap<String, u64>> {
-    let mut found: HashMap<String, u64> = HashMap::new();
-    let mut path = None;
+/// What lies in shared memory, by inode: a mapping does not tell the name of what was given one only
+/// after it was mapped.
+fn shared_files() -> Result<HashMap<u64, Metadata>> {
+    let mut found = HashMap::new();
+    let mut directories = vec![PathBuf::from("/dev/shm")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            // Other programs' files come and go.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if metadata.is_dir() {
+                directories.push(entry.path());
+            } else {
+                found.insert(metadata.ino(), metadata);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The inodes of what this process has mapped to share, and its part of what is resident of each: a
+/// page that is mapped twice counts half in each mapping.
+fn mappings() -> Result<HashMap<u64, u64>> {
+    let mut found: HashMap<u64, u64> = HashMap::new();
+    let mut inode = None;
     for line in fs::read_to_string("/proc/self/smaps")?.lines() {
-        let mut words = line.split_whitespace();
-        let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        if first.contains('-') {
-            let name = words.nth(3).filter(|name| name.starts_with('/'));
-            path = name.filter(|_| second.ends_with('s')).map(str::to_owned);
-        } else if let ("Pss:", Some(path)) = (first, &path) {
-            *found.entry(path.clone()).or_default() += second.parse::<u64>()? * 1024;
+        let words: Vec<_> = line.split_whitespace().collect();
+        match *words {
+            [range, flags, _, _, number, ..] if range.contains('-') => {
+                inode = number.parse().ok().filter(|_| flags.ends_with('s'));
+            }
+            ["Pss:", kibibytes, _] => {
+                if let Some(inode) = inode {
+                    *found.entry(inode).or_default() += kibibytes.parse::<u64>()? * 1024;
+                }
+            }
+            _ => {}
         }
     }
     Ok(found)
