@@ -47,7 +47,6 @@ const PATIENCE: u32 = 120;
 pub(crate) struct Peer {
     pub(crate) entry: Entry,
     place: Place,
-    cores: [usize; 2],
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -56,9 +55,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn start(entry: Entry, place: &Place, cores: [usize; 2]) -> Result<Self> {
+    pub(crate) fn start(entry: Entry, place: &Place, core: usize) -> Result<Self> {
         let mut child = Command::new(env::current_exe()?)
-            .args(["--peer", entry.name, "--core", &cores[1].to_string(), "--directory"])
+            .args(["--peer", entry.name, "--core", &core.to_string(), "--directory"])
             .arg(place.directory())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -66,7 +65,7 @@ impl Peer {
         let orders = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().ok_or("the peer has no output")?);
         let (place, open) = (place.clone(), HashMap::new());
-        Ok(Self { entry, place, cores, child, orders, answers, open })
+        Ok(Self { entry, place, child, orders, answers, open })
     }
 
     pub(crate) fn order(&mut self, order: &Order) -> Result<()> {
@@ -83,13 +82,13 @@ impl Peer {
         Ok(line)
     }
 
-    /// Plays ping-pong over that connection, with messages of `run` from where it stands. Both
-    /// processes run on one core, or on two.
+    /// Plays ping-pong over that connection, with messages of `run` from where it stands, the
+    /// peer on that core.
     pub(crate) fn play(
         &mut self,
         spec: &Spec,
         run: Run,
-        one_core: bool,
+        core: usize,
         times: &mut Vec<u64>,
     ) -> Result<()> {
         if !self.open.contains_key(spec) {
@@ -100,7 +99,6 @@ impl Peer {
         }
         let first = self.open.get(spec).map_or(1, |(_, next)| *next);
         let run = Run { first, ..run };
-        let core = self.cores[usize::from(!one_core)];
         self.order(&Order::Pong { spec: spec.clone(), run, core })?;
         self.answer()?;
         if let Some((ends, next)) = self.open.get_mut(spec) {

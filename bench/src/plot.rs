@@ -11,7 +11,7 @@ const WIDTH: f64 = 820.0;
 /// Where the bars begin: left of it are the systems' names.
 const LEFT: f64 = 210.0;
 /// Right of the bars there is room for figures.
-const RIGHT: f64 = 130.0;
+const RIGHT: f64 = 150.0;
 const ROW: f64 = 20.0;
 const HEADING: f64 = 34.0;
 

@@ -30,7 +30,7 @@ pub(crate) fn round(bench: &mut Bench, modes: &[Mode]) -> Result<()> {
 }
 
 fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
-    let budget = bench.ticks_of_budget();
+    let (budget, cores) = (bench.ticks_of_budget(), bench.cores);
     let peer = &mut bench.peers[system];
     let entry = peer.entry;
     let wait = if case.mode == Mode::Polling { Wait::Poll } else { Wait::Block };
@@ -42,12 +42,12 @@ fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
     if skipped {
         return Ok(());
     }
-    let one_core = case.mode == Mode::OneCore;
+    let core = cores[usize::from(case.mode != Mode::OneCore)];
     let pause = (case.mode == Mode::Pauses).then_some(Duration::from_millis(1));
     let spec = Spec::new(format!("pingpong{system}"), case.payload, wait);
     let run = Run { touch: case.touch, wait, trips: WARM_UP, first: 0, pause: None };
     let mut times = Vec::with_capacity(MOST as usize);
-    peer.play(&spec, run, one_core, &mut times)?;
+    peer.play(&spec, run, core, &mut times)?;
     // The first messages may meet fresh pages: the later half says how long one takes.
     let later = &times[times.len() / 2..];
     let typical = later.iter().copied().min().unwrap_or(1).max(1);
@@ -58,7 +58,7 @@ fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
     // In parts, since on a busy machine one trip may take as long as a thousand.
     while (times.len() as u64) < trips && clock::now() - started < 2 * budget {
         let trips = (trips / PARTS).max(WARM_UP);
-        peer.play(&spec, Run { trips, pause, ..run }, one_core, &mut times)?;
+        peer.play(&spec, Run { trips, pause, ..run }, core, &mut times)?;
     }
     bench.record(case, entry.name, &times)
 }
