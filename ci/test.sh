@@ -7,11 +7,15 @@ ci/lint.sh
 
 # Unit, integration, UI, documentation and model tests. The torture crate is apart, since it has
 # the library write down its crash points.
-cargo test --workspace --exclude torture --locked
+cargo test --workspace --exclude torture --exclude io-shared-bench --locked
 
 # What users run is optimised: the hand-over between two programs and the wake-up from a wait for
 # many, with their figures. (The pipeline's tests build the example so by themselves.)
 cargo test --release --locked --test handover --test waiting -- --nocapture
+
+# The benchmarks run, without their peers: no figure of this run counts.
+cargo test --release --locked --package io-shared-bench --no-default-features
+cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture

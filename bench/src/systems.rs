@@ -1,0 +1,35 @@
+//! All systems that are measured.
+
+mod bare;
+#[cfg(feature = "peers")]
+mod iceoryx2;
+mod io_shared;
+#[cfg(feature = "peers")]
+mod ipc_channel;
+mod pipe;
+mod socket;
+#[cfg(feature = "peers")]
+pub(crate) mod threads;
+
+use crate::system::Entry;
+
+pub(crate) const BARE: &str = "bare";
+pub(crate) const IO_SHARED: &str = "io-shared";
+pub(crate) const NO_STAMPS: &str = "io-shared, no stamps";
+pub(crate) const ICEORYX2: &str = "iceoryx2";
+
+pub(crate) const ALL: &[Entry] = &[
+    Entry::of::<bare::Bare>(),
+    Entry::of::<io_shared::Stamped>(),
+    Entry::of::<io_shared::Unstamped>(),
+    #[cfg(feature = "peers")]
+    Entry::of::<iceoryx2::Iceoryx2>(),
+    #[cfg(feature = "peers")]
+    Entry::of::<ipc_channel::IpcChannel>(),
+    Entry::of::<socket::UnixSocket>(),
+    Entry::of::<pipe::Pipe>(),
+];
+
+pub(crate) fn named(name: &str) -> Option<Entry> {
+    ALL.iter().copied().find(|entry| entry.name == name)
+}

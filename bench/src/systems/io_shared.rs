@@ -1,0 +1,149 @@
+//! io-shared, with every option at its default, and with `.stamps(false)`.
+
+use io_shared::{Channel, Consumer, Message, Producer};
+
+use crate::Result;
+use crate::run::{Incoming, Outgoing, Spec, check, fill};
+use crate::system::{Place, System};
+
+pub(crate) struct Stamped;
+pub(crate) struct Unstamped;
+
+impl System for Stamped {
+    type Out = Out;
+    type In = In;
+    const NAME: &'static str = super::IO_SHARED;
+    const SETTINGS: &'static str = "this checkout; default options; get() blocks";
+
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+        Out::open(place, spec, true)
+    }
+
+    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
+        In::open(place, spec)
+    }
+}
+
+impl System for Unstamped {
+    type Out = Out;
+    type In = In;
+    const NAME: &'static str = super::NO_STAMPS;
+    const SETTINGS: &'static str = "this checkout; .stamps(false)";
+
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+        Out::open(place, spec, false)
+    }
+
+    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
+        In::open(place, spec)
+    }
+}
+
+/// A message of 16 bytes is of a fixed size, a larger one a slice.
+enum Either<A, B> {
+    Small(A),
+    Large(B),
+}
+
+fn small(spec: &Spec) -> bool {
+    spec.payload == size_of::<[u64; 2]>()
+}
+
+fn channel<T: Message + ?Sized>(name: &str, spec: &Spec) -> Channel<T> {
+    let channel = Channel::named(name);
+    if spec.receivers == 1 { channel } else { channel.consumers(spec.receivers) }
+}
+
+pub(crate) struct Out {
+    producer: Either<Producer<[u64; 2]>, Producer<[u64]>>,
+    words: usize,
+    name: String,
+}
+
+impl Out {
+    fn open(place: &Place, spec: &Spec, stamps: bool) -> Result<Self> {
+        let (name, words) = (place.name(spec), spec.words());
+        let producer = if small(spec) {
+            Either::Small(channel(&name, spec).stamps(stamps).producer()?)
+        } else {
+            Either::Large(channel(&name, spec).stamps(stamps).elements(words).producer()?)
+        };
+        Ok(Self { producer, words, name })
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        // Nobody is there to be told, and the peer may have gone first.
+        let _ = Channel::remove(&self.name);
+    }
+}
+
+impl Outgoing for Out {
+    #[inline]
+    fn send(&mut self, seq: u64, touch: bool) -> Result<()> {
+        match &mut self.producer {
+            Either::Small(producer) => {
+                let mut loan = producer.loan()?;
+                if touch {
+                    fill(&mut *loan, seq);
+                }
+                loan.put()?;
+            }
+            Either::Large(producer) => {
+                let mut loan = producer.loan_len(self.words)?;
+                if touch {
+                    fill(&mut loan, seq);
+                }
+                loan.put()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct In {
+    consumer: Either<Consumer<[u64; 2]>, Consumer<[u64]>>,
+}
+
+impl In {
+    fn open(place: &Place, spec: &Spec) -> Result<Self> {
+        let name = place.name(spec);
+        let consumer = if small(spec) {
+            Either::Small(channel(&name, spec).consumer()?)
+        } else {
+            Either::Large(channel(&name, spec).consumer()?)
+        };
+        Ok(Self { consumer })
+    }
+}
+
+impl Incoming for In {
+    #[inline]
+    fn try_receive(&mut self, seq: u64, touch: bool) -> Result<bool> {
+        match &mut self.consumer {
+            Either::Small(consumer) => match consumer.try_get()? {
+                Some(value) if touch => check(&*value, seq).map(|()| true),
+                value => Ok(value.is_some()),
+            },
+            Either::Large(consumer) => match consumer.try_get()? {
+                Some(value) if touch => check(&value, seq).map(|()| true),
+                value => Ok(value.is_some()),
+            },
+        }
+    }
+
+    #[inline]
+    fn block(&mut self, seq: u64, touch: bool) -> Result<()> {
+        match &mut self.consumer {
+            Either::Small(consumer) => {
+                let value = consumer.get()?;
+                if touch { check(&*value, seq) } else { Ok(()) }
+            }
+            Either::Large(consumer) => {
+                let value = consumer.get()?;
+                if touch { check(&value, seq) } else { Ok(()) }
+            }
+        }
+    }
+}
