@@ -151,7 +151,8 @@ impl Publisher {
     #[inline]
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
         // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
-        if (0..words.consumers()).any(|consumer| words.waiting(consumer).load(Relaxed) != 0) {
+        let consumers = 0..words.consumers();
+        if consumers.fold(0, |any, consumer| any | words.waiting(consumer).load(Relaxed)) != 0 {
             words.reached(CrashPoint::PutSawWaiting);
             if words.wake() == 0 {
                 self.count_needless(words);
