@@ -12,6 +12,8 @@ mod lock;
 mod slot;
 
 use std::cell::Cell;
+use std::panic;
+use std::sync::{Arc, Once};
 use std::time::Instant;
 
 use shuttle::rand::Rng;
@@ -24,15 +26,41 @@ const SEED: u64 = 4;
 /// How often PCT changes a priority.
 const CHANGES: usize = 5;
 
+thread_local! {
+    static RAGES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Has shuttle hear of panics in its own executions alone. Loom ends thousands of its own by
+/// unwinding, and of each shuttle would say that a task has failed.
+fn keep_shuttle_to_itself() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync> =
+            panic::take_hook().into();
+        let behind = Arc::clone(&others);
+        panic::set_hook(Box::new(move |info| behind(info)));
+        shuttle::check_random(|| (), 1); // sets its hook
+        let shuttles = panic::take_hook();
+        panic::set_hook(Box::new(
+            move |info| {
+                if RAGES.get() { shuttles(info) } else { others(info) }
+            },
+        ));
+    });
+}
+
 /// Runs `storm` so many times with each scheduler.
 fn rage(name: &str, iterations: usize, storm: fn()) {
     let iterations = std::env::var("SHUTTLE_ITERATIONS")
         .map_or(iterations, |given| given.parse().expect("SHUTTLE_ITERATIONS is a number"));
     let run = |scheduler: Box<dyn Scheduler + Send>, kind: &str| {
+        keep_shuttle_to_itself();
         let start = Instant::now();
         let mut config = shuttle::Config::new();
         config.silence_warnings = true;
+        RAGES.set(true);
         shuttle::Runner::new(scheduler, config).run(storm);
+        RAGES.set(false);
         let seconds = start.elapsed().as_secs_f64();
         println!("{name}, {kind}: {iterations} executions, {seconds:.1} s");
     };
