@@ -287,6 +287,14 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
         check(&format!("{length} bytes"));
         assert_eq!(std::fs::read(&path).unwrap(), vec![0x41; length]);
     }
+    // Less than a header, and as ours begins.
+    drop(std::fs::remove_file(&path));
+    drop(io_shared::producer::<u64>(&name).unwrap());
+    let ours = std::fs::read(&path).unwrap();
+    for length in [8, 127] {
+        std::fs::write(&path, &ours[..length]).unwrap();
+        check(&format!("{length} bytes of a region"));
+    }
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
     check("a directory");
@@ -300,6 +308,16 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
     let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
     check("a socket");
     std::fs::remove_file(&path).unwrap();
+    for device in ["/dev/null", "/dev/zero"] {
+        let open = || Channel::<u64>::file(device);
+        for error in [
+            open().producer().unwrap_err(),
+            open().consumer().unwrap_err(),
+            open().observer().unwrap_err(),
+        ] {
+            assert!(matches!(error.kind(), ErrorKind::NotARegion { .. }), "{device}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -316,7 +334,9 @@ fn a_truncated_or_altered_header_is_corrupt() {
             assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{what}: {error}");
         }
     };
-    check(&whole[..200], "truncated");
+    for length in [128, 129, 200] {
+        check(&whole[..length], &format!("of {length} bytes"));
+    }
     check(&whole[..whole.len() - 1], "truncated by one");
     let code = whole.windows(3).position(|code| code == b"<u8").expect("the schema's type code");
     for at in [16, 24, 50, 80, 127, code, code + 2] {

@@ -36,12 +36,14 @@ fn peers_of_a_removed_channel_say_replaced_at_once() {
 #[test]
 fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
     for rename in [false, true] {
-        let name = TestName::new("deleted");
+        let (name, kept) = (TestName::new("deleted"), TestName::new("kept"));
         let mut producer = io_shared::producer::<u64>(&name).unwrap();
         let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
         if rename {
             let other = TestName::new("other");
             drop(io_shared::producer::<u64>(&other).unwrap());
+            // A name is left that leads to the old one: its link count says nothing.
+            std::fs::hard_link(name.path(), kept.path()).unwrap();
             std::fs::rename(other.path(), name.path()).unwrap();
         } else {
             std::fs::remove_file(name.path()).unwrap();

@@ -38,13 +38,23 @@ fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
 #[test]
 fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
     let name = TestName::new("version");
-    drop(io_shared::producer::<u64>(&name).unwrap());
+    let user = io_shared::consumer::<u64>(&name).unwrap();
     let mut bytes = std::fs::read(name.path()).unwrap();
     bytes[8] = 2;
     std::fs::write(name.path(), &bytes).unwrap();
-    let error = Channel::<u64>::named(&*name).open_timeout(Duration::ZERO).consumer().unwrap_err();
-    assert!(error.to_string().contains("layout version: channel has 2"), "{error}");
+    let open = || Channel::<u64>::named(&*name).open_timeout(Duration::ZERO);
+    let before = inode(&name);
+    // A producer replaces it, but not under somebody that lives there.
+    for error in [open().consumer().unwrap_err(), open().producer().unwrap_err()] {
+        assert!(is_mismatch(&error, 1), "{error}");
+        assert!(error.to_string().contains("layout version: channel has 2"), "{error}");
+    }
+    assert_eq!(inode(&name), before);
+    drop(user);
+    let error = open().consumer().unwrap_err();
+    assert!(is_mismatch(&error, 0), "{error}");
     assert!(io_shared::producer::<u64>(&name).is_ok());
+    assert_ne!(inode(&name), before);
 }
 
 #[test]

@@ -54,9 +54,12 @@ const REMOTE: [(i64, &str); 11] = [
 ];
 
 impl Place {
-    /// The file of that path.
+    /// The file of that path. A relative one is taken from where the process is now, and stays that
+    /// file's wherever the process goes.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self::File(path.into())
+        let path = path.into();
+        // It fails without a directory to be in, or for no path at all: opening says that.
+        Self::File(std::path::absolute(&path).unwrap_or(path))
     }
 
     /// The path that leads there, if one does.
@@ -149,6 +152,14 @@ impl Place {
             }
             _ => identity_at(&self.path()?),
         }
+    }
+
+    /// Whether its name is looked for and not found. Not so where it may not be looked for.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.path().is_some_and(|path| {
+            let found = std::fs::symlink_metadata(path);
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        })
     }
 
     pub(crate) fn error(&self, kind: ErrorKind) -> Error {

@@ -149,7 +149,10 @@ impl Region {
         self.is_retired()
             || match self.place.identity() {
                 Some(identity) => identity != self.identity,
-                None => self.place.path().is_some() && (self.is_in_sight() || self.is_unlinked()),
+                None => {
+                    let gone = self.place.is_absent() && self.is_in_sight();
+                    self.place.path().is_some() && (gone || self.is_unlinked())
+                }
             }
     }
 

@@ -267,7 +267,11 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.continue_at.is_some_and(|at| at <= now) {
             member.continue_at = None;
-            self.report.confirmed_stops += u64::from(member.has_stopped());
+            // While it still stands: what it has now, it has had all the time.
+            if member.has_stopped() {
+                self.report.confirmed_stops += 1;
+                self.report.stopped_holders += u64::from(member.has_a_lock());
+            }
             member.signal(Signal::SIGCONT);
             self.history.continued(member.role);
             member.progress.1 = now;

@@ -11,7 +11,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::machine::{self, Footprint};
-use crate::page::{Lane, Page};
+use crate::page::{HAS, Lane, Page};
 use crate::roles::{Names, Orders, Role};
 
 /// One role of the crew and whoever is in it now.
@@ -140,6 +140,11 @@ impl Member {
         let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
         let status = waitid(Id::Pid(Pid::from_raw(pid as i32)), flags);
         matches!(status, Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)))
+    }
+
+    /// Whether the child is between a lock's acquisition and its release, by what it has noted.
+    pub(crate) fn has_a_lock(&self) -> bool {
+        self.lane.left_lock.iter().any(|left| left.load(Acquire) == HAS)
     }
 
     /// How long the child, or those before it, were ready to run and did not.

@@ -307,6 +307,28 @@ fn a_process_that_changes_its_root_keeps_its_channels() {
     succeeds(jailed);
 }
 
+/// Fault 69: what a daemon does.
+#[test]
+fn a_process_that_changes_its_directory_keeps_its_channels_in_files() {
+    let file = TestFile::new("chdir");
+    succeeds(in_child(|| {
+        std::env::set_current_dir(file.parent().unwrap()).unwrap();
+        let relative = std::path::Path::new(file.file_name().unwrap());
+        let mut producer = Channel::<u64>::file(relative).ephemeral(true).producer().unwrap();
+        let mut consumer = Channel::<u64>::file(relative).consumer().unwrap();
+        producer.put(&1).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 1);
+        // Of the same file system, so that the directory is still to be seen.
+        std::env::set_current_dir(file.parent().unwrap().parent().unwrap()).unwrap();
+        // Longer than a handle goes without looking.
+        std::thread::sleep(Duration::from_millis(120));
+        producer.put(&2).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 2);
+        drop((producer, consumer));
+        assert!(!file.exists(), "its last user removes it");
+    }));
+}
+
 /// Faults 20 and 65.
 #[test]
 fn without_proc_channels_come_from_hidden_names_and_stale_ones_are_swept() {

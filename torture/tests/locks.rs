@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
@@ -230,16 +230,20 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
             let name = Name::new();
             let mut others: Vec<_> = (0..3).map(|_| name.open().unwrap()).collect();
             let (burier, go) = waiting_burier(&name, point, write);
+            let inside = AtomicBool::new(false);
             let told: usize = std::thread::scope(|scope| {
                 let waiting: Vec<_> = others
                     .iter_mut()
                     .map(|state| {
                         scope.spawn(|| match state.write_timeout(HANG) {
                             Err(LockError::OwnerDied(mut guard)) => {
+                                assert!(!inside.swap(true, Ordering::Relaxed), "two at a time");
                                 assert_eq!(guard[0], guard[1]);
                                 guard[0] += 1;
-                                std::hint::spin_loop();
+                                // Long enough for another that is let in, too.
+                                std::thread::sleep(Duration::from_millis(2));
                                 guard[1] += 1;
+                                inside.store(false, Ordering::Relaxed);
                                 1
                             }
                             other => panic!("{other:?}"),
@@ -251,11 +255,16 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
             });
             assert_eq!(told, 3, "{point:?}, round {round}");
             // It dies if it was the one that buried, or ends well if another was faster.
-            match waitpid(burier, None).unwrap() {
-                WaitStatus::Signaled(_, Signal::SIGKILL, _) | WaitStatus::Exited(_, 0) => {}
+            let wrote = match waitpid(burier, None).unwrap() {
+                WaitStatus::Signaled(_, Signal::SIGKILL, _) => 3,
+                WaitStatus::Exited(_, 0) => 4,
                 other => panic!("{other:?}"),
-            }
-            assert!(is_dirty(&mut others[0]));
+            };
+            let guard = match others[0].write_timeout(HANG) {
+                Err(LockError::OwnerDied(guard)) => guard,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(*guard, [wrote; 2], "{point:?}, round {round}: nobody's write is lost");
         }
     }
 }

@@ -174,6 +174,33 @@ fn a_name_that_another_user_was_first_to_take_is_his_and_his_mode_decides() {
     assert_eq!(*observer.copy().unwrap().unwrap(), 1);
 }
 
+/// Fault 69: a daemon that gives up its rights may not even look at the name any more.
+#[test]
+fn who_may_not_search_the_directory_any_more_keeps_its_channels() {
+    if !is_root() {
+        return;
+    }
+    // Where all that is above it may be searched.
+    let directory = TestName::new("private-directory").path();
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
+    let channel = directory.join("channel");
+    succeeds(in_child(|| {
+        let mut producer = Channel::<u64>::file(&channel).producer().unwrap();
+        let mut consumer = Channel::<u64>::file(&channel).consumer().unwrap();
+        producer.put(&1).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 1);
+        become_user(NOBODY);
+        let looked = std::fs::symlink_metadata(&channel).unwrap_err();
+        assert_eq!(looked.raw_os_error(), Some(libc::EACCES));
+        // Longer than a handle goes without looking.
+        std::thread::sleep(Duration::from_millis(120));
+        producer.put(&2).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 2);
+    }));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 /// `fs.protected_regular` with another value, until it is dropped.
 struct ProtectedRegular(String);
 

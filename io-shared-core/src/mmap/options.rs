@@ -248,7 +248,7 @@ pub(super) fn descriptor<M: Mmap>(descriptor: OwnedFd) -> MmapOptions<M> {
 }
 
 pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {
-    MmapOptions::new(Ok(Place::File(path)))
+    MmapOptions::new(Ok(Place::file(path)))
 }
 
 /// The four places, as constructors of a type.

@@ -290,8 +290,7 @@ impl Campaign {
         let Some(&member) = self.random.choice(&up) else {
             return;
         };
-        let lane = self.crew[member].lane;
-        let has = || lane.left_lock.iter().any(|left| left.load(Acquire) == HAS);
+        let has = || self.crew[member].has_a_lock();
         let mut pause = self.random.u64(500_000..6_000_000);
         if self.crew[member].role.is_locker() {
             let until = clock::deadline(Duration::from_millis(5));
@@ -301,8 +300,7 @@ impl Campaign {
         self.crew[member].signal(Signal::SIGSTOP);
         self.report.stops += 1;
         // It may have given the lock back before the signal came: then it is asleep for longer.
-        if has() {
-            self.report.stopped_holders += 1;
+        if self.crew[member].has_a_lock() {
             pause = self.random.u64(5_000_000..60_000_000);
         }
         self.crew[member].continue_at = Some(clock::now() + pause);
