@@ -2,7 +2,7 @@
 //!
 //! `specimen` makes whole regions and damages them, `cases` says how, `visit` opens them, `input`
 //! says what arbitrary bytes mean (to the fuzz targets too), and `live` writes to a region while it
-//! is in use. All of it runs in child processes, so that a crash or a hang is a finding and not the
+//! is opened and used. All of it runs in child processes, so that a crash or a hang is a finding and not the
 //! end: a child notes the case it is at where its parent can still read it.
 
 pub mod cases;
