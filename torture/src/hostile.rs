@@ -2,7 +2,7 @@
 //!
 //! `specimen` makes whole regions and damages them, `cases` says how, `visit` opens them, `input`
 //! says what arbitrary bytes mean (to the fuzz targets too), and `live` writes to a region while it
-//! is in use. All of it runs in child processes, so that a crash or a hang is a finding and not the
+//! is opened and used. All of it runs in child processes, so that a crash or a hang is a finding and not the
 //! end: a child notes the case it is at where its parent can still read it.
 
 pub mod cases;
@@ -65,7 +65,7 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, cases, Outcome { opened, refused }) in &self.groups {
-            writeln!(f, "{name:8} {cases:8} cases: {opened:8} opened, {refused:8} refused")?;
+            writeln!(f, "{name:11} {cases:8} cases: {opened:8} opened, {refused:8} refused")?;
         }
         for finding in &self.findings {
             writeln!(f, "failed: {finding}")?;
@@ -216,7 +216,8 @@ fn new_cases(settings: &Settings, group: Group) -> Result<Cases, String> {
     cases.map_err(|error| format!("no region can be made: {error}"))
 }
 
-/// A writer and two users of one region. All must end by themselves, and none may stand still.
+/// A writer and two users of one region. All must end by themselves, and none may stand still; and
+/// the users must have been let in, and turned away.
 fn run_live(settings: &Settings, shape: Shape, report: &mut Report) -> Result<(), String> {
     let name = format!("/{}live", prefix());
     live::make(&name, shape).map_err(|error| format!("no region can be made: {error}"))?;
@@ -228,13 +229,17 @@ fn run_live(settings: &Settings, shape: Shape, report: &mut Report) -> Result<()
         arguments.extend(numbers.map(|number| number.to_string()));
         running.push((part, Running::start(settings, &arguments)?));
     }
-    let mut rounds = Outcome::default();
+    let (mut rounds, mut sum) = (0, Outcome::default());
     while !running.is_empty() {
         let mut left = Vec::new();
         for (part, mut child) in running {
             match child.look()? {
                 State::Runs => left.push((part, child)),
-                State::Ended if part == "user" => rounds.opened += child.noted.case,
+                State::Ended if part == "user" => {
+                    let log::Noted { case, opened, refused } = child.noted;
+                    rounds += case;
+                    sum = sum + Outcome { opened, refused };
+                }
                 State::Ended => {}
                 State::Fell(how) => report
                     .findings
@@ -245,7 +250,10 @@ fn run_live(settings: &Settings, shape: Shape, report: &mut Report) -> Result<()
         std::thread::sleep(Duration::from_millis(5));
     }
     machine::sweep(&prefix());
-    report.groups.push((format!("live {shape:?}"), rounds.opened, rounds));
+    if sum.opened == 0 || sum.refused == 0 {
+        report.findings.push(format!("live {shape:?} shows nothing: {rounds} rounds, {sum:?}"));
+    }
+    report.groups.push((format!("live {shape:?}"), rounds, sum));
     Ok(())
 }
 

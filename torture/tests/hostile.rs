@@ -214,6 +214,25 @@ fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
 }
 
 #[test]
+fn a_block_of_garbage_is_told_of_in_few_words_and_keeps_its_owner() {
+    let name = Name::new("block");
+    let channel = Channel::<u64>::named(&*name.0);
+    let _owner = channel.clone().consumer().unwrap();
+    for (length, byte) in [(0xff, 0xff), (63, 0xff), (63, 0), (0xff, 0x1b), (4, b'a')] {
+        let mut block = [byte; 128];
+        block[4] = length;
+        name.file().write_all_at(&block, name.block(0)).unwrap();
+        let error = channel.clone().consumer().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NoSlot { .. }), "{error}");
+        let shown = error.to_string();
+        assert!(shown.len() < 2000 && !shown.contains('\x1b'), "{shown}");
+    }
+    // The slot of that name, and somebody lives in it.
+    let error = channel.consumer_as("aaaa").consumer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
+}
+
+#[test]
 fn entries_that_name_all_they_can_leave_a_buffer_to_fill() {
     let name = Name::new("holds");
     let channel = Channel::<u64>::named(&*name.0).consumers(2).holds(2);

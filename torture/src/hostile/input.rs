@@ -13,6 +13,7 @@ use io_shared::{
 };
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use super::cases::Outcome;
 use super::specimen::{Pose, Scan, Shape, Specimen};
 use super::visit::{self, Elements, Lock, Site, told};
 
@@ -148,17 +149,21 @@ pub(super) struct Stage {
     shape: Shape,
     words: Vec<(u64, usize)>,
     size: usize,
+    /// Of consumers or lockers.
+    slots: usize,
 }
 
 impl Stage {
     /// On a region that is a copy of that shape's specimen.
     pub(super) fn new(site: Site, writer: File, shape: Shape) -> Self {
         let whole = specimen(shape);
-        Self { site, writer, shape, words: whole.words(), size: whole.0.len() }
+        let (words, size) = (whole.words(), whole.0.len());
+        let slots = whole.field("consumers").max(1) as usize;
+        Self { site, writer, shape, words, size, slots }
     }
 
-    /// Opens every role, and does what the input says.
-    pub(super) fn play(&self, bytes: &[u8]) {
+    /// Opens every role, and does what the input says. Returns how often a role could be opened.
+    pub(super) fn play(&self, bytes: &[u8]) -> Outcome {
         let mut input = Input(bytes);
         match self.shape {
             Shape::Number => Channels::<u64>::new().run(self, &mut input),
@@ -198,24 +203,35 @@ impl Stage {
     }
 }
 
+impl Outcome {
+    /// What came of an opening, counted.
+    fn count<T>(&mut self, opened: Result<T>) -> Option<T> {
+        let opened = told(opened).ok();
+        *if opened.is_some() { &mut self.opened } else { &mut self.refused } += 1;
+        opened
+    }
+}
+
 /// The handles of a channel's roles.
 struct Channels<T: Message + ?Sized> {
     producer: Option<Producer<T>>,
     consumers: [Option<Consumer<T>>; 2],
     observer: Option<Observer<T>>,
     held: VecDeque<OwnedGuard<T>>,
-    /// How often roles may still be opened: in a retired region that never goes, opening takes its
-    /// thousand attempts each time.
+    /// How often roles may still be opened: with words that bar the way each may take 20 ms, and
+    /// more than this shows nothing new.
     openings: u8,
+    outcome: Outcome,
 }
 
 impl<T: Message + ?Sized + Elements> Channels<T> {
     fn new() -> Self {
         let held = VecDeque::new();
-        Self { producer: None, consumers: [None, None], observer: None, held, openings: 4 }
+        let (consumers, outcome) = ([None, None], Outcome::default());
+        Self { producer: None, consumers, observer: None, held, openings: 4, outcome }
     }
 
-    fn run(&mut self, stage: &Stage, input: &mut Input<'_>) {
+    fn run(&mut self, stage: &Stage, input: &mut Input<'_>) -> Outcome {
         self.open(stage, 15);
         while let Some(operation) = input.byte() {
             match operation >> 5 {
@@ -225,6 +241,7 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
                 }
             }
         }
+        self.outcome
     }
 
     fn open(&mut self, stage: &Stage, which: u8) {
@@ -233,21 +250,23 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
         let channel = || stage.site.channel::<T>();
         if which & 1 != 0 {
             self.producer = None;
-            self.producer = told(channel().producer()).ok();
+            self.producer = self.outcome.count(channel().producer());
         }
-        for (i, consumer) in self.consumers.iter_mut().enumerate() {
+        for (i, name) in ["left", "right"].into_iter().enumerate() {
             if which & 2 << i != 0 {
+                // Where there is one slot, the two take it in turns.
+                let consumer = &mut self.consumers[i % stage.slots];
                 *consumer = None;
-                *consumer = told(channel().consumer_as(["left", "right"][i]).consumer()).ok();
+                *consumer = self.outcome.count(channel().consumer_as(name).consumer());
             }
         }
         if which & 8 != 0 {
-            self.observer = told(channel().observer()).ok();
+            self.observer = self.outcome.count(channel().observer());
         }
     }
 
     fn step(&mut self, stage: &Stage, step: u8, detail: u8) -> Result<()> {
-        let consumer = &mut self.consumers[usize::from(detail & 1)];
+        let consumer = &mut self.consumers[usize::from(detail & 1) % stage.slots];
         match (step, &mut self.producer, consumer, &mut self.observer) {
             (2, Some(producer), ..) => {
                 T::put(producer, usize::from(detail))?;
@@ -289,8 +308,9 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
     }
 }
 
-fn run_locks<L: Lock>(stage: &Stage, input: &mut Input<'_>) {
-    let open = || told(L::open(&stage.site)).ok();
+fn run_locks<L: Lock>(stage: &Stage, input: &mut Input<'_>) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut open = || outcome.count(L::open(&stage.site));
     let mut locks = [open(), open()];
     let mut openings = 4;
     while let Some(operation) = input.byte() {
@@ -317,4 +337,5 @@ fn run_locks<L: Lock>(stage: &Stage, input: &mut Input<'_>) {
             }
         });
     }
+    outcome
 }
