@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::{Case, Mode, Report};
 use crate::series::{Series, Spread};
-use crate::systems::{IO_SHARED, NO_STAMPS};
+use crate::systems::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS};
 
 const WIDTH: f64 = 820.0;
 /// Where the bars begin: left of it are the systems' names.
@@ -90,8 +90,8 @@ pub(crate) fn render(report: &Report) -> Option<String> {
             writeln!(svg, "<text class=\"head\" x=\"8\" y=\"{:.0}\">{heading}</text>", y - 10.0);
         for bar in bars {
             let class = match bar.system {
-                IO_SHARED | NO_STAMPS => "ours",
-                system if system == crate::systems::BARE => "limit",
+                IO_SHARED | NO_STAMPS | LOOKING => "ours",
+                BARE | BARE_BUFFER | BARE_LINE => "limit",
                 _ => "bar",
             };
             let (middle, to, tail) = (y + ROW / 2.0, x(bar.p50), x(bar.p99));

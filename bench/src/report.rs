@@ -1,7 +1,6 @@
 //! Everything that was measured.
 
 use crate::series::{Series, Spread};
-use crate::systems;
 
 /// How a ping-pong waits, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +64,9 @@ impl Report {
         cell.map(|cell| &cell.series)
     }
 
-    /// A system's p50 in each round, as a multiple of the bare limit's.
-    pub(crate) fn against_bare(&self, cell: &Cell) -> Option<Spread> {
-        Spread::of_ratios(&cell.series.p50, &self.cell(cell.case, systems::BARE)?.p50)
+    /// A system's p50 in each round, as a multiple of a limit's.
+    pub(crate) fn against(&self, limit: &str, cell: &Cell) -> Option<Spread> {
+        Spread::of_ratios(&cell.series.p50, &self.cell(cell.case, limit)?.p50)
     }
 
     /// Adds a round's value to a figure.

@@ -6,7 +6,7 @@ use super::Bench;
 use crate::report::{Case, Cell, Mode};
 use crate::run::{PAYLOADS, Run, Spec, Wait};
 use crate::series::Series;
-use crate::{Result, clock, systems};
+use crate::{Result, clock};
 
 /// The most round trips of one run: their times fit the second-level cache.
 const MOST: u64 = 20_000;
@@ -34,12 +34,11 @@ fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
     let peer = &mut bench.peers[system];
     let entry = peer.entry;
     let wait = if case.mode == Mode::Polling { Wait::Poll } else { Wait::Block };
-    // Without stamps is a limit of its own only where a clock reading counts.
-    let skipped = match wait {
-        Wait::Poll => !entry.polls,
-        Wait::Block => entry.name == systems::NO_STAMPS,
+    let plays = match wait {
+        Wait::Poll => entry.polls,
+        Wait::Block => !entry.polls_only,
     };
-    if skipped {
+    if !plays || case.payload > entry.largest {
         return Ok(());
     }
     let core = cores[usize::from(case.mode != Mode::OneCore)];

@@ -13,8 +13,9 @@ use iceoryx2::prelude::{LogLevel, Node, NodeBuilder, ServiceName, ipc, set_log_l
 use iceoryx2::sample_mut_uninit::SampleMutUninit;
 
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, Wait, check, fill};
-use crate::system::{Place, System};
+use crate::system::System;
 
 pub(crate) struct Iceoryx2;
 
