@@ -1,6 +1,7 @@
 //! Everything that was measured.
 
 use crate::series::{Series, Spread};
+use crate::systems::BARE;
 
 /// How a ping-pong waits, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,18 @@ pub(crate) struct Case {
     pub(crate) mode: Mode,
     pub(crate) payload: usize,
     pub(crate) touch: bool,
+}
+
+impl Case {
+    /// What a system is called in this ping-pong: where it waits in the kernel, the bare limit is
+    /// the futex, wherever the payload lies.
+    pub(crate) fn name_of(self, system: &str) -> &str {
+        match self.mode {
+            Mode::Polling => system,
+            _ if system == BARE => "bare futex pair",
+            _ => system,
+        }
+    }
 }
 
 /// The ping-pong of one system.

@@ -27,7 +27,7 @@ pub(crate) fn render(report: &Report) -> String {
             "p99",
             "p99.9",
             "max",
-            "p50 / three buffers",
+            if mode == Mode::Polling { "p50 / three buffers" } else { "p50 / futex pair" },
             "/ one buffer",
             "/ in the line",
             "GB/s",
@@ -40,7 +40,7 @@ pub(crate) fn render(report: &Report) -> String {
             rows.push(vec![
                 size(case.payload),
                 if case.touch { "yes" } else { "no" }.into(),
-                cell.system.into(),
+                case.name_of(cell.system).into(),
                 p50.map_or_else(String::new, |s| micro(s.median)),
                 p50.map_or_else(String::new, |s| {
                     format!("{} to {}", micro(s.least), micro(s.most))
