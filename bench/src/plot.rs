@@ -120,7 +120,7 @@ pub(crate) fn render(report: &Report) -> Option<String> {
             "<text class=\"faint\" text-anchor=\"middle\" x=\"{:.1}\" y=\"{:.0}\">{}</text>",
             x(10f64.powi(decade)),
             bottom + 20.0,
-            time(10f64.powi(decade)),
+            time(10f64.powi(decade)).replace(".0 ", " "),
         );
     }
     svg += "</svg>\n";
@@ -135,11 +135,9 @@ fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// With two digits that count, and a whole number without a point.
+/// With two digits that count.
 fn two(value: f64) -> String {
-    let rounded = (value * 10.0).round() / 10.0;
-    let whole = rounded >= 10.0 || rounded.fract() == 0.0;
-    format!("{value:.*}", usize::from(!whole))
+    format!("{value:.*}", usize::from(value < 9.95))
 }
 
 #[cfg(test)]
