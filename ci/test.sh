@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust and nothing else.
+# Everything that must pass. Needs Rust; valgrind is installed where it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+ci/tools.sh
 ci/lint.sh
 
 # Unit, integration, UI, documentation and model tests. The torture crate is apart, since it has
@@ -13,7 +14,8 @@ cargo test --workspace --exclude torture --exclude io-shared-bench --locked
 # many, with their figures. (The pipeline's tests build the example so by themselves.)
 cargo test --release --locked --test handover --test waiting -- --nocapture
 
-# The benchmarks run, without their peers: no figure of this run counts.
+# Instructions of put and get do not grow. The benchmarks run, without their peers: no figure of
+# this run counts.
 cargo test --release --locked --package io-shared-bench --no-default-features
 cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::report::Report;
 use crate::series::Spread;
+use crate::systems::{BARE, BARE_BUFFER, BARE_LINE};
 use crate::targets;
 
 pub(crate) fn render(report: &Report) -> Value {
@@ -27,7 +28,9 @@ pub(crate) fn render(report: &Report) -> Value {
                     "p99.9": series.quantile(0.999),
                     "max": series.max(),
                 },
-                "p50_against_bare": report.against_bare(cell).map(spread),
+                "p50_against_three_buffers": report.against(BARE, cell).map(spread),
+                "p50_against_one_buffer": report.against(BARE_BUFFER, cell).map(spread),
+                "p50_against_in_the_line": report.against(BARE_LINE, cell).map(spread),
             })
         })
         .collect();
@@ -51,6 +54,7 @@ pub(crate) fn render(report: &Report) -> Value {
                 "what": target.what,
                 "target": target.wanted,
                 "found": target.found.map(spread),
+                "by_a_stricter_limit": target.stricter.map(|ratio| ratio.map(spread)),
                 "holds": target.holds,
             })
         })

@@ -8,12 +8,14 @@ compile_error!("the time-stamp counter and futexes of Linux on x86-64 are needed
 
 mod clock;
 mod cores;
+mod futex;
 mod json;
 mod machine;
 mod measure;
 mod options;
 mod page;
 mod peer;
+mod place;
 mod plot;
 mod report;
 mod run;
@@ -26,11 +28,11 @@ mod targets;
 use std::error::Error;
 use std::process::ExitCode;
 
-use crate::measure::{Bench, consumers, copying, first, handover, idle, memory};
+use crate::measure::{Bench, consumers, copying, first, handover, idle, many, memory};
 use crate::options::{Options, Part, Role};
 use crate::peer::Peer;
+use crate::place::Place;
 use crate::report::{Mode, Report};
-use crate::system::Place;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -56,8 +58,8 @@ fn measure(options: &Options) -> Result<()> {
     let cores = cores::two()?;
     cores::pin(cores[0])?;
     let clock = clock::Clock::calibrate()?;
-    let directory = tempfile::Builder::new().prefix("io-shared-bench-").tempdir_in("/dev/shm")?;
-    let place = Place::new(directory.path());
+    let home = place::Home::new()?;
+    let place = home.place();
     let mut peers = Vec::new();
     for entry in systems::ALL {
         peers.push(Peer::start(*entry, &place, cores[1])?);
@@ -95,6 +97,9 @@ fn measure(options: &Options) -> Result<()> {
         }
         if options.wants(Part::Idle) {
             idle::round(&mut bench)?;
+        }
+        if options.wants(Part::Many) {
+            many::round(&mut bench)?;
         }
         if options.wants(Part::Consumers) {
             consumers::round(&mut bench)?;

@@ -5,6 +5,7 @@ pub(crate) mod copying;
 pub(crate) mod first;
 pub(crate) mod handover;
 pub(crate) mod idle;
+pub(crate) mod many;
 pub(crate) mod memory;
 #[cfg(feature = "peers")]
 pub(crate) mod threads;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::peer::Peer;
+use crate::place::Place;
 use crate::report::Report;
-use crate::system::Place;
 
 /// What every measurement needs.
 pub(crate) struct Bench {

@@ -13,7 +13,7 @@ cargo run --release -p io-shared-bench -- [--quick] [--only NAME] [--json FILE] 
 
   --quick      3 short rounds instead of 15: too few for figures to quote
   --only NAME  only this part (may be given several times):
-               polling, blocking, first, memory, idle, consumers, copying
+               polling, blocking, first, memory, idle, many, consumers, copying
   --json FILE  everything, with the figure of every round
   --svg FILE   the plot of the README";
 
@@ -25,6 +25,7 @@ pub(crate) enum Part {
     First,
     Memory,
     Idle,
+    Many,
     Consumers,
     Copying,
 }
@@ -86,6 +87,7 @@ fn part(name: &str) -> Result<Part> {
         "first" => Part::First,
         "memory" => Part::Memory,
         "idle" => Part::Idle,
+        "many" => Part::Many,
         "consumers" => Part::Consumers,
         "copying" => Part::Copying,
         _ => return Err(format!("there is no part named {name}: see --help").into()),

@@ -12,7 +12,7 @@ use memmap2::MmapRaw;
 use crate::Result;
 
 /// Bytes between two words, so that no two share a line, nor the line fetched along with it.
-const STRIDE: usize = 128;
+pub(crate) const STRIDE: usize = 128;
 
 pub(crate) struct Page {
     map: MmapRaw,
@@ -49,9 +49,14 @@ impl Page {
         self.word(line).store(step, Ordering::Release);
     }
 
+    /// What was said in that line.
+    pub(crate) fn read(&self, line: usize) -> u64 {
+        self.word(line).load(Ordering::Acquire)
+    }
+
     /// Spins until the other process has said so.
     pub(crate) fn await_step(&self, line: usize, step: u64) {
-        while self.word(line).load(Ordering::Acquire) != step {
+        while self.read(line) != step {
             hint::spin_loop();
         }
     }

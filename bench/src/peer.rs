@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::hint;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -13,9 +14,11 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::alarm;
 use serde::{Deserialize, Serialize};
 
+use crate::measure::many;
 use crate::page::Page;
+use crate::place::Place;
 use crate::run::{Ends, Run, Spec};
-use crate::system::{Entry, Place};
+use crate::system::Entry;
 use crate::{Result, cores, systems};
 
 /// What a peer is told to do. It answers with a line when it is about to, and when it has.
@@ -29,6 +32,8 @@ pub(crate) enum Order {
     Take { spec: Spec, messages: u64, page: PathBuf },
     /// Open as many ends as there may be, and take each message with each of them.
     Consume { spec: Spec, messages: u64, page: PathBuf },
+    /// Wait on many channels as the page says, so many times.
+    WaitForMany { label: String, waits: u64, page: PathBuf },
     /// Wait for one message; answer with what the wait cost.
     Idle(Spec),
 }
@@ -142,7 +147,9 @@ pub(crate) fn serve(name: &str, place: &Place, core: usize) -> Result<()> {
                 let mut end = (entry.incoming)(place, &spec)?;
                 page.tell(1, 1);
                 for seq in 1..=messages {
-                    while !end.try_receive(seq, true)? {}
+                    while !end.try_receive(seq, true)? {
+                        hint::spin_loop();
+                    }
                     page.tell(1, seq + 1);
                 }
             }
@@ -163,6 +170,7 @@ pub(crate) fn serve(name: &str, place: &Place, core: usize) -> Result<()> {
                     page.tell(1, seq);
                 }
             }
+            Order::WaitForMany { label, waits, page } => many::serve(place, &label, waits, &page)?,
             Order::Idle(spec) => {
                 let mut end = (entry.incoming)(place, &spec)?;
                 answer("ready")?;
@@ -182,7 +190,7 @@ pub(crate) fn serve(name: &str, place: &Place, core: usize) -> Result<()> {
     Ok(())
 }
 
-fn answer(line: &str) -> Result<()> {
+pub(crate) fn answer(line: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

@@ -1,7 +1,7 @@
 //! Everything that was measured.
 
 use crate::series::{Series, Spread};
-use crate::systems;
+use crate::systems::BARE;
 
 /// How a ping-pong waits, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,18 @@ pub(crate) struct Case {
     pub(crate) mode: Mode,
     pub(crate) payload: usize,
     pub(crate) touch: bool,
+}
+
+impl Case {
+    /// What a system is called in this ping-pong: where it waits in the kernel, the bare limit is
+    /// the futex, wherever the payload lies.
+    pub(crate) fn name_of(self, system: &str) -> &str {
+        match self.mode {
+            Mode::Polling => system,
+            _ if system == BARE => "bare futex pair",
+            _ => system,
+        }
+    }
 }
 
 /// The ping-pong of one system.
@@ -65,9 +77,9 @@ impl Report {
         cell.map(|cell| &cell.series)
     }
 
-    /// A system's p50 in each round, as a multiple of the bare limit's.
-    pub(crate) fn against_bare(&self, cell: &Cell) -> Option<Spread> {
-        Spread::of_ratios(&cell.series.p50, &self.cell(cell.case, systems::BARE)?.p50)
+    /// A system's p50 in each round, as a multiple of a limit's.
+    pub(crate) fn against(&self, limit: &str, cell: &Cell) -> Option<Spread> {
+        Spread::of_ratios(&cell.series.p50, &self.cell(cell.case, limit)?.p50)
     }
 
     /// Adds a round's value to a figure.

@@ -1,5 +1,6 @@
 //! What a system is made of: one-way ends; and the ping-pong that is played with them.
 
+use std::hint;
 use std::thread;
 use std::time::Duration;
 
@@ -55,9 +56,9 @@ impl Spec {
         self.payload / 8
     }
 
-    /// A name that no other connection on the machine has.
-    pub(crate) fn name(&self, run: &str) -> String {
-        format!("{run}-{}-{:?}-{:?}-{:?}", self.label, self.payload, self.wait, self.direction)
+    /// A name that no other connection of the run has.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}-{:?}-{:?}", self.label, self.payload, self.wait, self.direction)
     }
 }
 
@@ -71,6 +72,15 @@ pub(crate) trait Outgoing {
 pub(crate) trait Incoming {
     /// Takes message number `seq` if it is there. `touch`: reads the whole payload.
     fn try_receive(&mut self, seq: u64, touch: bool) -> Result<bool>;
+
+    /// Looks until message number `seq` is there, and takes it.
+    #[inline]
+    fn poll(&mut self, seq: u64, touch: bool) -> Result<()> {
+        while !self.try_receive(seq, touch)? {
+            hint::spin_loop();
+        }
+        Ok(())
+    }
 
     /// Sleeps until message number `seq` is there, and takes it.
     fn block(&mut self, seq: u64, touch: bool) -> Result<()>;
@@ -144,11 +154,7 @@ impl<O: Outgoing, I: Incoming> Ends for (O, I) {
 #[inline]
 fn receive<I: Incoming>(end: &mut I, seq: u64, run: &Run) -> Result<()> {
     match run.wait {
-        // No pause between looks: so do the peers' own benchmarks.
-        Wait::Poll => {
-            while !end.try_receive(seq, run.touch)? {}
-            Ok(())
-        }
+        Wait::Poll => end.poll(seq, run.touch),
         Wait::Block => end.block(seq, run.touch),
     }
 }

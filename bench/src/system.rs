@@ -1,41 +1,8 @@
 //! A way of handing messages over that is measured.
 
-use std::path::{Path, PathBuf};
-
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Ends, Incoming, Outgoing, Spec};
-
-/// Where a run keeps what it needs names for.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    directory: PathBuf,
-}
-
-impl Place {
-    pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into() }
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// A name for what lives in a name space of its own.
-    pub(crate) fn name(&self, spec: &Spec) -> String {
-        let run = self.directory.file_name().unwrap_or_default().to_string_lossy();
-        spec.name(&run)
-    }
-
-    /// A file of this run.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
-    }
-
-    /// The file of one connection.
-    pub(crate) fn file_of(&self, spec: &Spec) -> PathBuf {
-        self.file(&spec.name("connection"))
-    }
-}
 
 /// One system: how its ends are opened. `outgoing` never waits for the other side.
 pub(crate) trait System {
@@ -47,6 +14,10 @@ pub(crate) trait System {
     const SETTINGS: &'static str;
     /// Whether a receiver can look without sleeping.
     const POLLS: bool = true;
+    /// Whether it is a variant that only the polling ping-pong tells from another system.
+    const POLLS_ONLY: bool = false;
+    /// The largest payload, in bytes.
+    const LARGEST: usize = usize::MAX;
 
     fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out>;
     fn incoming(place: &Place, spec: &Spec) -> Result<Self::In>;
@@ -58,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) settings: &'static str,
     pub(crate) polls: bool,
+    pub(crate) polls_only: bool,
+    pub(crate) largest: usize,
     pub(crate) outgoing: fn(&Place, &Spec) -> Result<Box<dyn Outgoing>>,
     pub(crate) incoming: fn(&Place, &Spec) -> Result<Box<dyn Incoming>>,
     /// Both ends of one process: the first out, the second in.
@@ -70,6 +43,8 @@ impl Entry {
             name: S::NAME,
             settings: S::SETTINGS,
             polls: S::POLLS,
+            polls_only: S::POLLS_ONLY,
+            largest: S::LARGEST,
             outgoing: |place, spec| Ok(Box::new(S::outgoing(place, spec)?)),
             incoming: |place, spec| Ok(Box::new(S::incoming(place, spec)?)),
             ends: |place, out, back| {

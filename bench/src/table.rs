@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::report::{Mode, Report, size};
 use crate::series::Spread;
+use crate::systems::{BARE, BARE_BUFFER, BARE_LINE};
 use crate::targets;
 
 pub(crate) fn render(report: &Report) -> String {
@@ -26,7 +27,9 @@ pub(crate) fn render(report: &Report) -> String {
             "p99",
             "p99.9",
             "max",
-            "p50 / bare",
+            if mode == Mode::Polling { "p50 / three buffers" } else { "p50 / futex pair" },
+            "/ one buffer",
+            "/ in the line",
             "GB/s",
         ])];
         for cell in cells {
@@ -37,7 +40,7 @@ pub(crate) fn render(report: &Report) -> String {
             rows.push(vec![
                 size(case.payload),
                 if case.touch { "yes" } else { "no" }.into(),
-                cell.system.into(),
+                case.name_of(cell.system).into(),
                 p50.map_or_else(String::new, |s| micro(s.median)),
                 p50.map_or_else(String::new, |s| {
                     format!("{} to {}", micro(s.least), micro(s.most))
@@ -45,7 +48,9 @@ pub(crate) fn render(report: &Report) -> String {
                 p99.map_or_else(String::new, |s| micro(s.median)),
                 micro(series.quantile(0.999)),
                 micro(series.max()),
-                report.against_bare(cell).map_or_else(String::new, with_spread),
+                report.against(BARE, cell).map_or_else(String::new, with_spread),
+                report.against(BARE_BUFFER, cell).map_or_else(String::new, middle),
+                report.against(BARE_LINE, cell).map_or_else(String::new, middle),
                 // Untouched, nothing moves.
                 speed.filter(|_| case.touch && case.payload > 16).map_or_else(String::new, three),
             ]);
@@ -69,13 +74,16 @@ pub(crate) fn render(report: &Report) -> String {
         text += &aligned(&rows);
     }
     text += "\nTargets: ratios within a round, medians over the rounds\n\n";
-    let mut rows = vec![row(["what", "target", "found", "holds"])];
+    let mut rows =
+        vec![row(["what", "target", "found", "holds", "against one buffer", "in the line"])];
     for target in targets::all(report) {
         rows.push(vec![
             target.what.into(),
             target.wanted,
             target.found.map_or_else(|| "not measured".into(), with_spread),
             target.holds.map_or("", |holds| if holds { "yes" } else { "**no**" }).into(),
+            target.stricter[0].map_or_else(String::new, with_spread),
+            target.stricter[1].map_or_else(String::new, with_spread),
         ]);
     }
     text + &aligned(&rows)
@@ -93,6 +101,10 @@ fn micro(nanoseconds: f64) -> String {
 fn three(value: f64) -> String {
     let digits = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 + 1 };
     format!("{value:.*}", (3 - digits).clamp(0, 4) as usize)
+}
+
+fn middle(spread: Spread) -> String {
+    three(spread.median)
 }
 
 fn with_spread(spread: Spread) -> String {

@@ -1,9 +1,9 @@
 //! What io-shared is to reach, and whether it does in this run.
 
-use crate::measure::{consumers, copying, first, idle, memory};
+use crate::measure::{consumers, copying, first, idle, many, memory};
 use crate::report::{Case, Mode, Report};
 use crate::series::Spread;
-use crate::systems::{BARE, ICEORYX2, IO_SHARED, NO_STAMPS};
+use crate::systems::{BARE, BARE_BUFFER, BARE_LINE, ICEORYX2, IO_SHARED, NO_STAMPS};
 
 pub(crate) struct Target {
     pub(crate) what: &'static str,
@@ -12,6 +12,8 @@ pub(crate) struct Target {
     /// None: not measured in this run.
     pub(crate) found: Option<Spread>,
     pub(crate) holds: Option<bool>,
+    /// What it would be against the bare line with one buffer, and with the payload in the line.
+    pub(crate) stricter: [Option<Spread>; 2],
 }
 
 /// Which side of the bound is good.
@@ -39,25 +41,29 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
     });
     let worst_copy = copies.into_iter().flatten().min_by(|a, b| a.median.total_cmp(&b.median));
     let put = |count| report.figure(consumers::MEASUREMENT, &consumers::what(count), IO_SHARED);
+    let wake = |way| report.figure(many::WAKING, &many::what(127), way);
     let ours = |measurement, what| report.figure(measurement, what, IO_SHARED);
     let memory = ours(memory::MEASUREMENT, memory::SIZE).and_then(Spread::of);
     let most = (3 * (5 << 10) + 16) as f64;
     let mut targets = vec![
         target(
-            "16 B written and read, polling, default settings, against the bare cache line",
+            "16 B written and read, polling, default settings, against the bare line",
             Bound::AtMost(1.6),
             ratio(p50(small, IO_SHARED), p50(small, BARE)),
-        ),
+        )
+        .beside(|limit| ratio(p50(small, IO_SHARED), p50(small, limit))),
         target(
             "the same with `.stamps(false)`",
             Bound::AtMost(1.25),
             ratio(p50(small, NO_STAMPS), p50(small, BARE)),
-        ),
+        )
+        .beside(|limit| ratio(p50(small, NO_STAMPS), p50(small, limit))),
         target(
             "the same as the first, p99 against p99",
             Bound::AtMost(1.5),
             ratio(p99(small, IO_SHARED), p99(small, BARE)),
-        ),
+        )
+        .beside(|limit| ratio(p99(small, IO_SHARED), p99(small, limit))),
         target(
             "blocking, both on one core, against the bare futex pair",
             Bound::AtMost(1.1),
@@ -103,6 +109,11 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
             Bound::AtMost(2.0),
             ratio(put(64), put(1)),
         ),
+        target(
+            "wake-up after waiting, one of 127 in a wait_any, against a get of one",
+            Bound::AtMost(1.5),
+            ratio(wake(many::WAIT_ANY), wake(many::GET)),
+        ),
     ];
     let waiting = |what| ours(idle::MEASUREMENT, what).and_then(Spread::of);
     targets.push(target("% of a core, waiting in vain", Bound::AtMost(0.1), waiting(idle::CPU)));
@@ -112,6 +123,12 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
         waiting(idle::WAKEUPS),
     ));
     targets
+}
+
+impl Target {
+    fn beside(self, against: impl Fn(&'static str) -> Option<Spread>) -> Self {
+        Self { stricter: [BARE_BUFFER, BARE_LINE].map(against), ..self }
+    }
 }
 
 fn ratio(values: Option<&[f64]>, to: Option<&[f64]>) -> Option<Spread> {
@@ -124,7 +141,7 @@ fn against_peers(report: &Report, case: Case) -> Option<Spread> {
     let peers = report
         .cells
         .iter()
-        .filter(|cell| cell.case == case && ![BARE, IO_SHARED, NO_STAMPS].contains(&cell.system));
+        .filter(|cell| cell.case == case && ![BARE, IO_SHARED].contains(&cell.system));
     let median = |values: &[f64]| Spread::of(values).map_or(f64::INFINITY, |s| s.median);
     let fastest = peers.min_by(|a, b| median(&a.series.p50).total_cmp(&median(&b.series.p50)))?;
     Spread::of_ratios(&ours.p50, &fastest.series.p50)
@@ -135,5 +152,5 @@ fn target(what: &'static str, bound: Bound, found: Option<Spread>) -> Target {
         Bound::AtMost(most) => (format!("at most {most}"), found.map(|f| f.median <= most)),
         Bound::AtLeast(least) => (format!("at least {least}"), found.map(|f| f.median >= least)),
     };
-    Target { what, wanted, found, holds }
+    Target { what, wanted, found, holds, stricter: [None; 2] }
 }

@@ -19,6 +19,9 @@ pub(crate) fn what(messages: u64, payload: usize) -> String {
 pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     for (messages, payload) in CASES {
         for system in bench.order() {
+            if bench.peers[system].entry.polls_only {
+                continue;
+            }
             let label = format!("first{system}-{}", bench.round);
             let spec = Spec::new(label, payload, Wait::Poll);
             let path = bench.place.file(&format!("{}-{payload}", spec.label));

@@ -6,12 +6,14 @@ use super::Bench;
 use crate::report::{Case, Cell, Mode};
 use crate::run::{PAYLOADS, Run, Spec, Wait};
 use crate::series::Series;
-use crate::{Result, clock, systems};
+use crate::{Result, clock};
 
 /// The most round trips of one run: their times fit the second-level cache.
 const MOST: u64 = 20_000;
 /// Round trips that are played first, and not counted.
 const WARM_UP: u64 = 10;
+/// The same in a quick run, which is to show that everything runs.
+const QUICK_WARM_UP: u64 = 2;
 /// How many parts a run is played in, at most.
 const PARTS: u64 = 5;
 
@@ -31,33 +33,33 @@ pub(crate) fn round(bench: &mut Bench, modes: &[Mode]) -> Result<()> {
 
 fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
     let (budget, cores) = (bench.ticks_of_budget(), bench.cores);
+    let warm_up = if bench.quick { QUICK_WARM_UP } else { WARM_UP };
     let peer = &mut bench.peers[system];
     let entry = peer.entry;
     let wait = if case.mode == Mode::Polling { Wait::Poll } else { Wait::Block };
-    // Without stamps is a limit of its own only where a clock reading counts.
-    let skipped = match wait {
-        Wait::Poll => !entry.polls,
-        Wait::Block => entry.name == systems::NO_STAMPS,
+    let plays = match wait {
+        Wait::Poll => entry.polls,
+        Wait::Block => !entry.polls_only,
     };
-    if skipped {
+    if !plays || case.payload > entry.largest {
         return Ok(());
     }
     let core = cores[usize::from(case.mode != Mode::OneCore)];
     let pause = (case.mode == Mode::Pauses).then_some(Duration::from_millis(1));
     let spec = Spec::new(format!("pingpong{system}"), case.payload, wait);
-    let run = Run { touch: case.touch, wait, trips: WARM_UP, first: 0, pause: None };
+    let run = Run { touch: case.touch, wait, trips: warm_up, first: 0, pause: None };
     let mut times = Vec::with_capacity(MOST as usize);
     peer.play(&spec, run, core, &mut times)?;
     // The first messages may meet fresh pages: the later half says how long one takes.
     let later = &times[times.len() / 2..];
     let typical = later.iter().copied().min().unwrap_or(1).max(1);
-    let most = if pause.is_some() { 20 } else { MOST };
-    let trips = (budget / typical).clamp(WARM_UP, most);
+    let most = if pause.is_some() { 2 * warm_up } else { MOST };
+    let trips = (budget / typical).clamp(warm_up, most);
     times.clear();
     let started = clock::now();
     // In parts, since on a busy machine one trip may take as long as a thousand.
     while (times.len() as u64) < trips && clock::now() - started < 2 * budget {
-        let trips = (trips / PARTS).max(WARM_UP);
+        let trips = (trips / PARTS).max(warm_up);
         peer.play(&spec, Run { trips, pause, ..run }, core, &mut times)?;
     }
     bench.record(case, entry.name, &times)

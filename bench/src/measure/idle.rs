@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Bench;
 use crate::Result;
-use crate::peer::{Order, Waited};
+use crate::peer::{Order, Peer, Waited};
 use crate::run::{Spec, Wait};
 
 pub(crate) const MEASUREMENT: &str = "waiting in vain";
@@ -16,16 +16,16 @@ pub(crate) const WAKEUPS: &str = "wake-ups a second";
 pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     let window = Duration::from_millis(if bench.quick { 300 } else { 1000 });
     let mut ends = Vec::new();
-    for (system, peer) in bench.peers.iter_mut().enumerate() {
+    for (system, peer) in waiting(&mut bench.peers).enumerate() {
         let spec = Spec::new(format!("idle{system}-{}", bench.round), 16, Wait::Block);
         ends.push((peer.entry.outgoing)(&bench.place, &spec)?);
         peer.order(&Order::Idle(spec))?;
     }
-    for peer in &mut bench.peers {
+    for peer in waiting(&mut bench.peers) {
         peer.answer()?;
     }
     thread::sleep(window);
-    for (peer, end) in bench.peers.iter_mut().zip(&mut ends) {
+    for (peer, end) in waiting(&mut bench.peers).zip(&mut ends) {
         end.send(1, true)?;
         let waited: Waited = serde_json::from_str(&peer.answer()?)?;
         let share = waited.cpu_nanoseconds / window.as_nanos() as f64 * 100.0;
@@ -34,4 +34,9 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
         bench.report.add(MEASUREMENT, WAKEUPS, peer.entry.name, "/s", wakeups);
     }
     Ok(())
+}
+
+/// Those that wait by themselves, and not only by looking.
+fn waiting(peers: &mut [Peer]) -> impl Iterator<Item = &mut Peer> {
+    peers.iter_mut().filter(|peer| !peer.entry.polls_only)
 }

@@ -1,110 +1,150 @@
-//! The limits: one cache line that two processes bounce, and a bare futex pair.
+//! The limits: a cache line for each direction that two processes bounce, and a bare futex pair.
 //!
-//! A payload of 16 bytes lies in the line that is bounced, next to the sequence. A larger one has a
-//! buffer of its own for each direction.
+//! What is handed over lies in the line itself, or in one buffer that never changes, or in one of
+//! three buffers that rotate, which the line names. The last is the least that can hand over a value
+//! of any size without a copy: its reader may still be at the value before when the next is written,
+//! so there is more than one buffer; and only the line says which, so that it cannot be fetched
+//! before the line is there.
 
-use std::ptr;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use crate::Result;
-use crate::page::Page;
-use crate::run::{Direction, Incoming, Outgoing, Spec, Wait, check, fill};
-use crate::system::{Place, System};
+use crate::page::{Page, STRIDE};
+use crate::place::Place;
+use crate::run::{Incoming, Outgoing, Spec, Wait, check, fill};
+use crate::system::System;
+use crate::{Result, futex};
 
-pub(crate) struct Bare;
+/// 16 bytes in the line.
+pub(crate) struct InLine;
+/// One buffer for each direction.
+pub(crate) struct OneBuffer;
+/// Three for each direction, as many as a channel with one consumer has.
+pub(crate) struct ThreeBuffers;
 
-impl System for Bare {
-    type Out = End;
-    type In = End;
-    const NAME: &'static str = super::BARE;
-    const SETTINGS: &'static str =
-        "one cache line; blocking: FUTEX_WAIT and FUTEX_WAKE, no spinning";
+impl System for InLine {
+    type Out = End<0>;
+    type In = End<0>;
+    const NAME: &'static str = super::BARE_LINE;
+    const SETTINGS: &'static str = "sequence and payload in one cache line for each direction";
+    const POLLS_ONLY: bool = true;
+    const LARGEST: usize = 16;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<End> {
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
         End::open(place, spec)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<End> {
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
         End::open(place, spec)
     }
 }
 
-pub(crate) struct End {
+impl System for OneBuffer {
+    type Out = End<1>;
+    type In = End<1>;
+    const NAME: &'static str = super::BARE_BUFFER;
+    const SETTINGS: &'static str =
+        "a cache line with the sequence and one buffer for each direction";
+    const POLLS_ONLY: bool = true;
+
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
+        End::open(place, spec)
+    }
+
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
+        End::open(place, spec)
+    }
+}
+
+impl System for ThreeBuffers {
+    type Out = End<3>;
+    type In = End<3>;
+    const NAME: &'static str = super::BARE;
+    const SETTINGS: &'static str = "a cache line with sequence and index, and three buffers for \
+         each direction; blocking: FUTEX_WAIT and FUTEX_WAKE at every message, no spinning";
+
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
+        End::open(place, spec)
+    }
+
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
+        End::open(place, spec)
+    }
+}
+
+/// Where the index lies in the line's word: above the sequence, whose low half is the futex.
+const INDEX: u32 = 56;
+
+/// An end with so many buffers; 0: the payload is in the line.
+pub(crate) struct End<const BUFFERS: usize> {
     page: Page,
+    /// The first buffer.
     payload: *mut u64,
+    /// Words from one buffer to the next.
+    stride: usize,
     words: usize,
     wait: Wait,
-    /// Both directions count in one word: there 2n, back 2n + 1.
-    odd: u64,
 }
 
-impl End {
+impl<const BUFFERS: usize> End<BUFFERS> {
     fn open(place: &Place, spec: &Spec) -> Result<Self> {
-        // Both directions share the line, so both go by one name.
-        let there = Spec { direction: Direction::There, ..spec.clone() };
-        let area = spec.payload.next_multiple_of(4096);
-        let page = Page::open(&place.file_of(&there), 4096 + 2 * area)?;
-        let odd = u64::from(spec.direction == Direction::Back);
-        let offset = if spec.payload <= 56 { 8 } else { 4096 + odd as usize * area };
-        let payload = page.words(offset, spec.words());
-        Ok(Self { page, payload, words: spec.words(), wait: spec.wait, odd })
+        let area = spec.payload.next_multiple_of(STRIDE);
+        let page = Page::open(&place.file_of(spec), 4096 + BUFFERS * area)?;
+        let (offset, words) =
+            if BUFFERS == 0 { (8, spec.words()) } else { (4096, BUFFERS * area / 8) };
+        let payload = page.words(offset, words);
+        Ok(Self { page, payload, stride: area / 8, words: spec.words(), wait: spec.wait })
+    }
+
+    #[inline]
+    fn buffer(&self, index: usize) -> *mut u64 {
+        assert!(index < BUFFERS.max(1));
+        self.payload.wrapping_add(index * self.stride)
     }
 }
 
-impl Outgoing for End {
+impl<const BUFFERS: usize> Outgoing for End<BUFFERS> {
     #[inline]
     fn send(&mut self, seq: u64, touch: bool) -> Result<()> {
+        let index = if BUFFERS > 1 { seq as usize % BUFFERS } else { 0 };
         if touch {
             // SAFETY: inside the mapping; the receiver does not touch it until the store below, and
             // has done with what was in it, since it has answered.
-            let words = unsafe { slice::from_raw_parts_mut(self.payload, self.words) };
+            let words = unsafe { slice::from_raw_parts_mut(self.buffer(index), self.words) };
             fill(words, seq);
         }
         let word = self.page.word(0);
-        word.store(2 * seq + self.odd, Ordering::Release);
+        word.store((index as u64) << INDEX | seq, Ordering::Release);
         if self.wait == Wait::Block {
-            wake(word);
+            futex::wake(word);
         }
         Ok(())
     }
 }
 
-impl Incoming for End {
+impl<const BUFFERS: usize> Incoming for End<BUFFERS> {
     #[inline]
     fn try_receive(&mut self, seq: u64, touch: bool) -> Result<bool> {
-        if self.page.word(0).load(Ordering::Acquire) != 2 * seq + self.odd {
+        let found = self.page.word(0).load(Ordering::Acquire);
+        if found & ((1 << INDEX) - 1) != seq {
             return Ok(false);
         }
         if touch {
+            let buffer = self.buffer((found >> INDEX) as usize);
             // SAFETY: inside the mapping; the sender writes nothing before it is answered.
-            let words = unsafe { slice::from_raw_parts(self.payload, self.words) };
+            let words = unsafe { slice::from_raw_parts(buffer, self.words) };
             check(words, seq)?;
         }
         Ok(true)
     }
 
     fn block(&mut self, seq: u64, touch: bool) -> Result<()> {
-        while !self.try_receive(seq, touch)? {
-            let word = self.page.word(0);
-            let found = word.load(Ordering::Relaxed);
-            if found != 2 * seq + self.odd {
-                sleep(word, found as u32);
+        loop {
+            let found = self.page.word(0).load(Ordering::Relaxed);
+            if self.try_receive(seq, touch)? {
+                return Ok(());
             }
+            futex::wait(self.page.word(0), found as u32);
         }
-        Ok(())
     }
-}
-
-fn wake(word: &AtomicU64) {
-    // SAFETY: FUTEX_WAKE reads no memory, and only looks the address up.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr().cast::<u32>(), libc::FUTEX_WAKE, 1) };
-}
-
-/// Sleeps while the low half of the word is `found`.
-fn sleep(word: &AtomicU64, found: u32) {
-    let address = word.as_ptr().cast::<u32>();
-    let forever = ptr::null::<libc::timespec>();
-    // SAFETY: the address is mapped and aligned; no timeout is given.
-    unsafe { libc::syscall(libc::SYS_futex, address, libc::FUTEX_WAIT, found, forever) };
 }

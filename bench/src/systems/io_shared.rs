@@ -1,40 +1,63 @@
-//! io-shared, with every option at its default, and with `.stamps(false)`.
+//! io-shared, with every option at its default, with `.stamps(false)`, and polled by `try_get`.
+
+use std::hint;
 
 use io_shared::{Channel, Consumer, Message, Producer};
 
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
-use crate::system::{Place, System};
+use crate::system::System;
 
+/// As it comes: `get` spins before it sleeps.
 pub(crate) struct Stamped;
 pub(crate) struct Unstamped;
+/// `try_get` again and again.
+pub(crate) struct Looking;
 
 impl System for Stamped {
     type Out = Out;
-    type In = In;
+    type In = In<true>;
     const NAME: &'static str = super::IO_SHARED;
-    const SETTINGS: &'static str = "this checkout; default options; get() blocks";
+    const SETTINGS: &'static str = "this checkout; default options; get()";
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
         Out::open(place, spec, true)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
         In::open(place, spec)
     }
 }
 
 impl System for Unstamped {
     type Out = Out;
-    type In = In;
+    type In = In<true>;
     const NAME: &'static str = super::NO_STAMPS;
-    const SETTINGS: &'static str = "this checkout; .stamps(false)";
+    const SETTINGS: &'static str = "this checkout; .stamps(false); get()";
+    const POLLS_ONLY: bool = true;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
         Out::open(place, spec, false)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
+        In::open(place, spec)
+    }
+}
+
+impl System for Looking {
+    type Out = Out;
+    type In = In<false>;
+    const NAME: &'static str = super::LOOKING;
+    const SETTINGS: &'static str = "this checkout; default options; try_get() in a loop";
+    const POLLS_ONLY: bool = true;
+
+    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
+        Out::open(place, spec, true)
+    }
+
+    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
         In::open(place, spec)
     }
 }
@@ -102,11 +125,12 @@ impl Outgoing for Out {
     }
 }
 
-pub(crate) struct In {
+/// `GET`: polls by `get`.
+pub(crate) struct In<const GET: bool> {
     consumer: Either<Consumer<[u64; 2]>, Consumer<[u64]>>,
 }
 
-impl In {
+impl<const GET: bool> In<GET> {
     fn open(place: &Place, spec: &Spec) -> Result<Self> {
         let name = place.name(spec);
         let consumer = if small(spec) {
@@ -118,7 +142,7 @@ impl In {
     }
 }
 
-impl Incoming for In {
+impl<const GET: bool> Incoming for In<GET> {
     #[inline]
     fn try_receive(&mut self, seq: u64, touch: bool) -> Result<bool> {
         match &mut self.consumer {
@@ -131,6 +155,17 @@ impl Incoming for In {
                 value => Ok(value.is_some()),
             },
         }
+    }
+
+    #[inline]
+    fn poll(&mut self, seq: u64, touch: bool) -> Result<()> {
+        if GET {
+            return self.block(seq, touch);
+        }
+        while !self.try_receive(seq, touch)? {
+            hint::spin_loop();
+        }
+        Ok(())
     }
 
     #[inline]

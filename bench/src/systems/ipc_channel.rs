@@ -10,8 +10,9 @@ use ::ipc_channel::ipc::{
 };
 
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
-use crate::system::{Place, System};
+use crate::system::System;
 
 pub(crate) struct IpcChannel;
 

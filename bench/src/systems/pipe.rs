@@ -9,8 +9,9 @@ use nix::unistd::mkfifo;
 
 use super::socket::Stream;
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Outgoing, Spec, fill};
-use crate::system::{Place, System};
+use crate::system::System;
 
 pub(crate) struct Pipe;
 

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Result;
+use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
-use crate::system::{Place, System};
+use crate::system::System;
 
 pub(crate) struct UnixSocket;
 

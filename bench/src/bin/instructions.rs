@@ -1,0 +1,51 @@
+//! One act again and again, for callgrind to count: `tests/instructions.rs` runs it.
+//!
+//! `instructions ACT REPEATS`. Each act is a function that is not inlined, so that callgrind can count
+//! it and nothing around it. Messages of 16 bytes; both ends are this process's.
+
+use std::env;
+use std::hint::black_box;
+use std::process;
+
+use io_shared::{Channel, Consumer, Producer, Result};
+
+type Message = [u64; 2];
+
+#[inline(never)]
+fn act_put(producer: &mut Producer<Message>, value: u64) -> Result<()> {
+    let mut loan = producer.loan()?;
+    *loan = [value; 2];
+    loan.put()?;
+    Ok(())
+}
+
+#[inline(never)]
+fn act_get(consumer: &mut Consumer<Message>) -> Result<u64> {
+    let value = consumer.get()?;
+    Ok(value[0] + value[1])
+}
+
+#[inline(never)]
+fn act_try_get(consumer: &mut Consumer<Message>) -> Result<bool> {
+    Ok(consumer.try_get()?.is_some())
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<_> = env::args().collect();
+    let [_, act, repeats] = &*arguments else { return Err("give an act and a number".into()) };
+    let repeats: u64 = repeats.parse()?;
+    let name = format!("io-shared-instructions-{}", process::id());
+    let stamps = act != "put, no stamps";
+    let channel = || Channel::<Message>::named(&name).ephemeral(true);
+    let mut producer = channel().stamps(stamps).producer()?;
+    let mut consumer = channel().consumer()?;
+    for value in 0..repeats {
+        if act == "try_get of nothing" {
+            black_box(act_try_get(&mut consumer)?);
+            continue;
+        }
+        act_put(&mut producer, black_box(value))?;
+        black_box(act_get(&mut consumer)?);
+    }
+    Ok(())
+}
