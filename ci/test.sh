@@ -21,3 +21,6 @@ cargo run --release --locked --package io-shared-bench --no-default-features -- 
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture
+
+# Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
+torture/mutants $(seq 10)
