@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The lines of docs/FAULTS.md.
@@ -72,6 +73,43 @@ fn every_test_that_a_page_names_exists() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(named > FAULTS.count(), "only {named} tests are named");
+}
+
+/// The text of the Rust files in `folder` and below.
+fn sources(folder: &Path, text: &mut String) {
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// The pages of the lock and of the proof name tests and scenarios without their files.
+#[test]
+fn every_test_that_a_page_names_without_its_file_is_somewhere() {
+    let mut text = String::new();
+    for folder in ["io-shared-core", "io-shared-channel", "tests", "torture"] {
+        sources(&root().join(folder), &mut text);
+    }
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let words: HashSet<&str> = text.split(|c| !is_part(c)).collect();
+    let (mut named, mut missing) = (0, Vec::new());
+    for page in pages() {
+        for line in std::fs::read_to_string(&page).unwrap().lines() {
+            let tests =
+                quoted(line).filter(|q| q.chars().all(is_part) && q.matches('_').count() > 3);
+            for test in tests {
+                named += 1;
+                if !words.contains(test) {
+                    missing.push(format!("{}: `{test}`", page.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(named > 50, "only {named} are named");
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// The channel in that file, which keeps the last value over restarts and reboots. Its
-    /// directory must exist, on a local file system.
+    /// directory must exist, on a local file system. A relative path is taken from where the process
+    /// is now.
     ///
     /// Unlike a named one it is not replaced by a producer of another shape, unless
     /// [`replace`](Self::replace) says so.

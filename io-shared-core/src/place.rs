@@ -154,6 +154,11 @@ impl Place {
         }
     }
 
+    /// Device and inode of the directory now.
+    pub(crate) fn directory_identity(&self) -> Option<(u64, u64)> {
+        std::fs::metadata(self.directory()).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
     /// Whether its name is looked for and not found. Not so where it may not be looked for.
     pub(crate) fn is_absent(&self) -> bool {
         self.path().is_some_and(|path| {

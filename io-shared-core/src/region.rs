@@ -97,6 +97,9 @@ pub(crate) struct Region {
     place: Place,
     /// Device and inode.
     identity: (u64, u64),
+    /// Those of the directory, when this handle was opened: of a file's. Shared memory's is a file
+    /// system by itself.
+    directory: Option<(u64, u64)>,
     /// Of forks, when this handle was opened.
     generation: u32,
     claims: Option<Claims>,
@@ -158,7 +161,8 @@ impl Region {
 
     /// Whether a name of it would be found: after a chroot, say, none is.
     fn is_in_sight(&self) -> bool {
-        std::fs::metadata(self.place.directory()).is_ok_and(|at| at.dev() == self.identity.0)
+        let at = self.place.directory_identity();
+        at.is_some_and(|at| self.directory.map_or(at.0 == self.identity.0, |then| at == then))
     }
 
     /// Whether no name at all leads here.

@@ -307,6 +307,37 @@ fn a_process_that_changes_its_root_keeps_its_channels() {
     succeeds(jailed);
 }
 
+/// Fault 69, where the new root has a directory of the same path, on the same file system.
+#[test]
+fn a_process_whose_new_root_resembles_the_old_one_keeps_its_channels_in_files() {
+    if !is_root() {
+        return;
+    }
+    let directory = TestName::new("chroot-alike").path();
+    let jail = directory.join("jail");
+    std::fs::create_dir_all(jail.join(directory.strip_prefix("/").unwrap())).unwrap();
+    let path = directory.join("channel");
+    succeeds(in_child(|| {
+        let mut producer = Channel::<u64>::file(&path).producer().unwrap();
+        let mut consumer = Channel::<u64>::file(&path).consumer().unwrap();
+        let mut observer = Channel::<u64>::file(&path).observer().unwrap();
+        std::os::unix::fs::chroot(&jail).unwrap();
+        assert!(directory.exists() && !path.exists());
+        // Longer than a handle goes without looking.
+        std::thread::sleep(Duration::from_millis(120));
+        producer.put(&2).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 2);
+        assert_eq!(*observer.copy().unwrap().unwrap(), 2);
+    }));
+    // In the directory as it was, a name that leads nowhere is one that is gone.
+    let mut producer = Channel::<u64>::file(&path).producer().unwrap();
+    std::fs::rename(&path, directory.join("moved")).unwrap();
+    eventually("that its name was moved is noticed", || {
+        producer.put(&3).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 /// Fault 69: what a daemon does.
 #[test]
 fn a_process_that_changes_its_directory_keeps_its_channels_in_files() {

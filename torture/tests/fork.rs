@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, ErrorKind, Producer, SharedMmap};
+use io_shared::mmap::LockError;
+use io_shared::{Channel, ErrorKind, Producer, RwSharedMmap, SharedMmap};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -77,6 +78,45 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     drop(guard);
     assert_eq!(*consumer.get().unwrap(), 99);
     Channel::remove(&name).unwrap();
+}
+
+/// Fault 58, of locks.
+#[test]
+fn an_inherited_lock_says_so_and_dropping_its_guard_frees_and_mends_nothing() {
+    let name = name("inherited-lock");
+    let open = || RwSharedMmap::named(&name).size(8).ephemeral(true).open().unwrap();
+    let is_taken = |lock: &mut RwSharedMmap| {
+        let tried = lock.try_write().map(drop).map_err(io_shared::Error::from);
+        tried.is_err_and(|error| *error.kind() == ErrorKind::WouldBlock)
+    };
+    let (mut held, mut idle, mut other) = (open(), open(), open());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = other.write().unwrap();
+        panic!("in the middle of a write");
+    }));
+    assert!(panicked.is_err());
+    let Err(LockError::OwnerDied(guard)) = held.write() else { panic!("it is dirty") };
+    let mut inherited = Some((guard, &mut idle));
+    let child = in_child(|| {
+        let (guard, idle) = inherited.take().unwrap();
+        guard.mark_consistent();
+        drop(guard);
+        let forked = |error: io_shared::Error| *error.kind() == ErrorKind::ForkedHandle;
+        let said = idle.try_write().map(drop).is_err_and(|error| forked(error.into()))
+            && idle.try_read().map(drop).is_err_and(|error| forked(error.into()));
+        // Dropped: what goes with its last user is the parent's to remove.
+        drop(std::mem::replace(idle, RwSharedMmap::anonymous().size(8).open().unwrap()));
+        said && is_taken(&mut RwSharedMmap::named(&name).open().unwrap())
+    });
+    assert!(succeeded(child));
+    let (guard, idle) = inherited.unwrap();
+    assert!(is_taken(&mut other));
+    drop(guard);
+    let Err(LockError::OwnerDied(guard)) = other.write() else { panic!("nobody has mended it") };
+    guard.mark_consistent();
+    drop(guard);
+    drop(idle.write().unwrap());
+    drop((held, idle, other));
 }
 
 /// Fault 57.

@@ -227,6 +227,10 @@ impl Region {
         let kept = place.path().is_none() || *role == Role::Observer;
         let file = kept.then_some(found.file);
         let name = place.to_string();
+        let directory = match place {
+            Place::File(_) => place.directory_identity(),
+            _ => None,
+        };
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
         let (identity, claims) = (found.identity, found.claims);
         let generation = fork::generation();
@@ -234,6 +238,7 @@ impl Region {
             name,
             place,
             identity,
+            directory,
             generation,
             claims,
             header,
