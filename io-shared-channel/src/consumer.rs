@@ -75,8 +75,10 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// protocol can still have torn it; SECURITY.md.)
     ///
     /// # Errors
-    /// As for [`get`](Self::get), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
-    /// [`ErrorKind::System`] if there is no memory for a copy.
+    /// As for [`get`](Self::get), and [`ErrorKind::System`] if there is no memory for a copy: the
+    /// value counts as had, and [`latest`](Self::latest) gives it again.
+    ///
+    /// Does not compile for a message that is aligned to more than 64.
     ///
     /// # Examples
     /// ```
@@ -91,6 +93,12 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # }
     /// ```
     pub fn get_copied(&mut self) -> Result<Copied<T>> {
+        const {
+            assert!(
+                T::SHAPE.align <= 64,
+                "a message that is aligned to more than 64 is not copied"
+            );
+        }
         self.get()?.copied()
     }
 

@@ -109,7 +109,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// Publishes the message and wakes whoever waits; gives its sequence.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the value is in the old region, for nobody),
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the value is nowhere, or in the old region for nobody),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     #[inline]
     pub fn put(self) -> Result<u64> {
