@@ -18,6 +18,7 @@
 //! No sequence of safe calls yields a reference to memory that a conforming process may write
 //! meanwhile, nor one outside a region, whatever the region's bytes are.
 
+mod array;
 mod claim;
 pub mod clock;
 #[cfg(feature = "crash-points")]
@@ -45,6 +46,7 @@ mod size;
 pub mod slot;
 pub mod text;
 
+pub use array::Array;
 pub use error::{Error, ErrorKind, Holder, Result};
 pub use message::Message;
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
