@@ -62,7 +62,10 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        self.put_filled(value.elements(), |loan| loan.copy_from(value))
+        self.put_filled(value.elements(), |loan| {
+            loan.copy_from(value);
+            Ok(())
+        })
     }
 
     /// Puts what `fill` makes of a buffer for so many `elements`; it may be asked again.
@@ -70,7 +73,7 @@ impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn put_filled(
         &mut self,
         elements: usize,
-        fill: impl Fn(&mut Loan<'_, T>),
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
     ) -> Result<u64> {
         match self.put_once(elements, &fill) {
             Err(error) => self.put_again(elements, &fill, error),
@@ -84,7 +87,7 @@ impl<T: Message + ?Sized> Producer<T> {
     fn put_again(
         &mut self,
         elements: usize,
-        fill: impl Fn(&mut Loan<'_, T>),
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
         error: Error,
     ) -> Result<u64> {
         let mut put = Err(error);
@@ -102,9 +105,13 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     #[inline]
-    fn put_once(&mut self, elements: usize, fill: impl Fn(&mut Loan<'_, T>)) -> Result<u64> {
+    fn put_once(
+        &mut self,
+        elements: usize,
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+    ) -> Result<u64> {
         let mut loan = self.slot.loan::<T>(elements)?;
-        fill(&mut loan);
+        fill(&mut loan)?;
         loan.put()
     }
 

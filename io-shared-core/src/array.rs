@@ -8,6 +8,8 @@ mod error;
 mod handles;
 mod header;
 mod literal;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "ndarray")]
 mod views;
 

@@ -1,11 +1,13 @@
 //! Arrays through loans and guards, whose errors name the channel.
 
-use super::{Array, Npy, NpyError};
-use crate::error::{Error, ErrorKind, Result};
-use crate::slot::{Guard, Loan, OwnedGuard};
+#[cfg(feature = "ndarray")]
+use ndarray::{ArrayRef, ArrayViewD, ArrayViewMutD, Dimension};
 
 #[cfg(feature = "ndarray")]
 use super::Element;
+use super::{Array, Npy, NpyError};
+use crate::error::{Error, ErrorKind, Result};
+use crate::slot::{Guard, Loan, OwnedGuard};
 
 /// An error about the array in that channel.
 fn named<T>(result: std::result::Result<T, NpyError>, channel: &str) -> Result<T> {
@@ -34,7 +36,7 @@ macro_rules! guard {
             /// [`ErrorKind::Npy`] with [`NpyError::Dtype`] where the channel has elements of another
             /// type or byte order, [`NpyError::NotBool`], and those of [`npy`](Self::npy).
             #[cfg(feature = "ndarray")]
-            pub fn array<A: Element>(&self) -> Result<ndarray::ArrayViewD<'_, A>> {
+            pub fn array<A: Element>(&self) -> Result<ArrayViewD<'_, A>> {
                 named((**self).array(), self.channel())
             }
         }
@@ -60,6 +62,16 @@ impl Loan<'_, Array> {
         named(array.write_header(dtype, fortran_order, shape), channel)
     }
 
+    /// As [`Array::assign`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Npy`] with those of [`Array::assign`].
+    #[cfg(feature = "ndarray")]
+    pub fn assign<A: Element, D: Dimension>(&mut self, from: &ArrayRef<A, D>) -> Result<()> {
+        let (array, channel) = self.parts();
+        named(array.assign(from), channel)
+    }
+
     /// As [`Array::reset`].
     ///
     /// # Errors
@@ -75,7 +87,7 @@ impl Loan<'_, Array> {
     /// # Errors
     /// As for [`Guard::array`].
     #[cfg(feature = "ndarray")]
-    pub fn array_mut<A: Element>(&mut self) -> Result<ndarray::ArrayViewMutD<'_, A>> {
+    pub fn array_mut<A: Element>(&mut self) -> Result<ArrayViewMutD<'_, A>> {
         let (array, channel) = self.parts();
         named(array.array_mut(), channel)
     }

@@ -3,8 +3,8 @@
 //! It is a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. The crates
 //! for it read and write streams of elements; here it lies before elements that stay where they are.
 //!
-//! What must stay true: [`write`] writes what NumPy writes, byte for byte, and [`read`] panics on
-//! nothing.
+//! What must stay true: [`write`] writes what NumPy writes, byte for byte (but for names that are
+//! Latin-1 and not ASCII, which it writes as the UTF-8 of version 3.0), and [`read`] panics on nothing.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
