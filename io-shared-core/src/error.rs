@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::array::NpyError;
+
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -161,6 +163,8 @@ pub enum ErrorKind {
         /// Bytes that one message of this channel may have.
         capacity: u64,
     },
+    /// The message is not the array asked for, or an array cannot be a message.
+    Npy(NpyError),
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
     /// The region holds something that no conforming program writes.
@@ -372,6 +376,7 @@ impl fmt::Display for Error {
                 "{name}: a message of {needed} bytes does not fit, the channel's capacity is \
                  {capacity}: create it with .capacity({needed}) or more"
             ),
+            ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::SequenceExhausted => write!(
                 f,
                 "{name}: all sequence numbers are used up: remove the channel and start it anew"
