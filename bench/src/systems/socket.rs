@@ -28,7 +28,13 @@ impl System for UnixSocket {
         loop {
             match UnixStream::connect(place.file_of(spec)) {
                 Ok(stream) => return Ok(Stream::new(stream, spec)),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
+                // Not bound yet, or bound and not listening yet.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                    ) =>
+                {
                     thread::sleep(Duration::from_micros(100));
                 }
                 Err(error) => return Err(error.into()),
