@@ -10,6 +10,7 @@ use std::process::Command;
 pub(crate) enum Language {
     C99,
     C11,
+    Gnu11,
     Cpp17,
 }
 
@@ -22,6 +23,7 @@ impl Language {
         let (compiler, variable, standard) = match self {
             Self::C99 => ("cc", "CC", "-std=c99"),
             Self::C11 => ("cc", "CC", "-std=c11"),
+            Self::Gnu11 => ("cc", "CC", "-std=gnu11"),
             Self::Cpp17 => ("c++", "CXX", "-std=c++17"),
         };
         let mut command = Command::new(std::env::var(variable).unwrap_or(compiler.into()));
