@@ -39,13 +39,26 @@ pub(crate) fn include() -> PathBuf {
 /// Compiles `sources` to `output`.
 #[track_caller]
 pub(crate) fn compile(language: Language, options: &[&str], sources: &[&Path], output: &Path) {
+    if let Err(said) = try_compile(language, options, sources, output) {
+        panic!("{said}");
+    }
+}
+
+/// As [`compile`]; what the compiler says of an error.
+#[track_caller]
+pub(crate) fn try_compile(
+    language: Language,
+    options: &[&str],
+    sources: &[&Path],
+    output: &Path,
+) -> Result<(), String> {
     let mut command = language.command();
     command.arg("-I").arg(include()).args(sources).arg("-o").arg(output).args(options);
     let done = command.output().unwrap_or_else(|error| {
         panic!("these tests need a C and a C++ compiler (CC, CXX; cc, c++): {command:?}: {error}")
     });
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{command:?}:\n{said}");
+    if done.status.success() { Ok(()) } else { Err(format!("{command:?}:\n{said}")) }
 }
 
 /// How a program gets the library.
