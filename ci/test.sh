@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust and nothing else.
+# Everything that must pass. Needs Rust, and for the C library a C and a C++ compiler and pkg-config.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

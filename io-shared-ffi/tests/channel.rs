@@ -504,3 +504,32 @@ fn the_other_places_and_options_reach_the_channel() {
     let named = CString::new(&*name).unwrap();
     assert_eq!(unsafe { ios_channel_remove(named.as_ptr()) }, IOS_NOT_FOUND);
 }
+
+#[test]
+fn a_length_that_the_type_does_not_have_is_corrupt_to_who_reads_bytes() {
+    let name = TestName::new("wrong-length");
+    let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
+    rust.loan_len(201).unwrap().put().unwrap();
+    let consumer = options(&name, None).consumer();
+    let mut observer = null_mut();
+    let looking = options(&name, None);
+    assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
+
+    // A buffer begins with the value's number and length.
+    let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
+    let header = [1u64, 8 + 201 * 4].map(u64::to_le_bytes).concat();
+    let content = std::fs::read(&path).unwrap();
+    let at = content.windows(16).position(|bytes| bytes == header).expect("it was put");
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let length = 8 + 201 * 4 - 1u64;
+    std::os::unix::fs::FileExt::write_all_at(&file, &length.to_le_bytes(), at as u64 + 8).unwrap();
+
+    let mut value = nothing();
+    assert_eq!(get(consumer, 0).unwrap_err(), IOS_CORRUPT);
+    assert!(last_error().contains("a value of 811 bytes"), "{}", last_error());
+    assert_eq!(unsafe { ios_observer_copy(observer, &raw mut value) }, IOS_CORRUPT);
+    unsafe {
+        ios_observer_close(observer);
+        ios_consumer_close(consumer);
+    }
+}
