@@ -374,7 +374,12 @@ fn a_handle_that_another_thread_uses_is_in_use() {
     let address = consumer.expose_provenance();
     let waiting = std::thread::spawn(move || {
         let consumer = std::ptr::with_exposed_provenance_mut(address);
-        get(consumer, 10_000_000_000).map(|value| unsafe { ios_guard_drop(value.guard) })
+        loop {
+            match get(consumer, 10_000_000_000) {
+                Err(IOS_IN_USE) => {} // by the other's tries
+                got => return got.map(|value| unsafe { ios_guard_drop(value.guard) }),
+            }
+        }
     });
     let started = Instant::now();
     while get(consumer, 0).unwrap_err() != IOS_IN_USE {

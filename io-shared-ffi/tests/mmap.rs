@@ -190,9 +190,15 @@ fn a_lock_that_another_thread_waits_for_is_in_use_and_one_that_was_removed_says_
     let held = rust.lock().unwrap();
     let address = mmap.expose_provenance();
     let waiting = std::thread::spawn(move || {
-        let (status, guard, _) = lock(std::ptr::with_exposed_provenance_mut(address), -1);
-        assert_eq!(status, IOS_OK);
-        unsafe { ios_mmap_guard_drop(guard) };
+        loop {
+            match lock(std::ptr::with_exposed_provenance_mut(address), -1) {
+                (IOS_IN_USE, ..) => {} // by the other's tries
+                (status, guard, _) => {
+                    assert_eq!(status, IOS_OK);
+                    return unsafe { ios_mmap_guard_drop(guard) };
+                }
+            }
+        }
     });
     let started = std::time::Instant::now();
     while lock(mmap, 0).0 != IOS_IN_USE {
