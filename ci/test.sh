@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust; valgrind is installed where it is missing.
+# Everything that must pass. Needs Rust; what else it needs it installs where it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

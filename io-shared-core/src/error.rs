@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::array::NpyError;
+use crate::message::Shape;
 
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -165,6 +166,13 @@ pub enum ErrorKind {
     },
     /// The message is not the array asked for, or an array cannot be a message.
     Npy(NpyError),
+    /// Bytes that were handed over as a message are none of the channel's type, by their number.
+    BadLength {
+        /// How many they are.
+        found: u64,
+        /// What a message of this channel may have.
+        expected: Shape,
+    },
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
     /// The region holds something that no conforming program writes.
@@ -377,6 +385,19 @@ impl fmt::Display for Error {
                  {capacity}: create it with .capacity({needed}) or more"
             ),
             ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
+            ErrorKind::BadLength { found, expected: Shape { size, element: None, .. } } => {
+                write!(f, "{name}: a message of this channel has {size} bytes, found {found}")
+            }
+            ErrorKind::BadLength {
+                found,
+                expected: Shape { size, element: Some(element), .. },
+            } => {
+                write!(
+                    f,
+                    "{name}: a message of this channel has {size} bytes and a whole number of \
+                     elements of {element} bytes, found {found}"
+                )
+            }
             ErrorKind::SequenceExhausted => write!(
                 f,
                 "{name}: all sequence numbers are used up: remove the channel and start it anew"
