@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::{Case, Mode, Report};
 use crate::series::{Series, Spread};
-use crate::systems::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS};
+use crate::systems::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS, PROTOCOL};
 
 const WIDTH: f64 = 820.0;
 /// Where the bars begin: left of it are the systems' names.
@@ -93,7 +93,7 @@ pub(crate) fn render(report: &Report) -> Option<String> {
         for bar in bars {
             let class = match bar.system {
                 IO_SHARED | NO_STAMPS | LOOKING => "ours",
-                BARE | BARE_BUFFER | BARE_LINE => "limit",
+                BARE | BARE_BUFFER | BARE_LINE | PROTOCOL => "limit",
                 _ => "bar",
             };
             let (middle, to, tail) = (y + ROW / 2.0, x(bar.p50), x(bar.p99));
