@@ -54,6 +54,18 @@ pub(crate) struct Options {
     pub(crate) open_timeout: Option<Duration>,
     ephemeral: bool,
     replace: bool,
+    described: Described,
+}
+
+/// Where the description of the messages comes from.
+#[derive(Debug, Clone)]
+enum Described {
+    /// From their Rust type.
+    ByType,
+    /// They are bytes here, and this to others.
+    As(Schema),
+    /// They are bytes here, and whatever the channel has.
+    ByChannel,
 }
 
 /// A place as it was given; whether a name is one is found out at opening.
@@ -140,6 +152,7 @@ impl<T: Message + ?Sized> Channel<T> {
             open_timeout: None,
             ephemeral: false,
             replace: false,
+            described: Described::ByType,
         };
         Self { options, message: PhantomData }
     }
@@ -373,6 +386,56 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 }
 
+/// Messages of a type that this program does not have: it puts and gets their bytes.
+impl Channel<[u8]> {
+    /// Says what the bytes are: a channel of messages so described, which programs that have the type
+    /// open by it. A message whose length the description does not allow is not put
+    /// ([`ErrorKind::BadLength`]). The bytes are aligned for the described type.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-channel-schema-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind, Schema};
+    /// let pair = Schema::from_json(r#"{"array":2,"of":"<f4"}"#)?;
+    /// let mut bytes = Channel::<[u8]>::named(name).schema(pair).producer()?;
+    /// bytes.put(&[0, 0, 128, 63, 0, 0, 0, 64])?;
+    /// assert_eq!(*io_shared::consumer::<[f32; 2]>(name)?.get()?, [1.0, 2.0]);
+    ///
+    /// let error = bytes.put(&[0; 7]).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::BadLength { .. }));
+    /// # Channel::remove(name)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.options.described = Described::As(schema);
+        self
+    }
+
+    /// Takes whatever messages the channel has; [`Consumer::schema`](crate::Consumer::schema) and
+    /// [`Observer::schema`](crate::Observer::schema) say what they are. For consumers and observers,
+    /// and who opens a channel so waits for it to be there.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-any-schema-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # io_shared::producer::<[u16; 2]>(name)?.put(&[1, 2])?;
+    /// let mut bytes = Channel::<[u8]>::named(name).any_schema().consumer()?;
+    /// assert_eq!(bytes.schema().to_json(), r#"{"array":2,"of":"<u2"}"#);
+    /// assert_eq!(*bytes.get()?, [1, 0, 2, 0]);
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn any_schema(mut self) -> Self {
+        self.options.described = Described::ByChannel;
+        self
+    }
+}
+
 impl Channel<()> {
     /// Removes the channel of that name, like a file. Programs that use it find
     /// [`ErrorKind::Replaced`].
@@ -421,7 +484,11 @@ impl Options {
             })
         };
         Ok(Spec {
-            schema: Some(Schema::new(T::layout())),
+            schema: match &self.described {
+                Described::ByType => Some(Schema::new(T::layout())),
+                Described::As(schema) => Some(schema.clone()),
+                Described::ByChannel => None,
+            },
             capacity: self.capacity_of::<T>()?,
             consumers: count("consumers", self.consumers)?,
             holds: count("holds", self.holds)?,
@@ -435,11 +502,15 @@ impl Options {
     }
 
     fn capacity_of<T: Message + ?Sized>(&self) -> Result<Option<u64>> {
-        let fixed = T::SHAPE.size as u64;
-        let sized = T::SHAPE.element.is_none();
+        let shape = match &self.described {
+            Described::As(schema) => schema.root().shape(),
+            Described::ByType | Described::ByChannel => T::SHAPE,
+        };
+        let fixed = shape.size as u64;
+        let sized = shape.element.is_none();
         match &self.capacity {
             None => Ok(sized.then_some(fixed)),
-            Some(Capacity::Elements(elements)) => match T::SHAPE.wire_len_of(*elements) {
+            Some(Capacity::Elements(elements)) => match shape.wire_len_of(*elements) {
                 Some(bytes) => Ok(Some(bytes as u64)),
                 None => Err(self.refused(
                     "elements",
@@ -462,6 +533,17 @@ impl Options {
                 }
                 Ok(Some(if sized { fixed } else { bytes }))
             }
+        }
+    }
+
+    /// A producer is asked what its messages are.
+    pub(crate) fn check_described(&self) -> Result<()> {
+        match self.described {
+            Described::ByChannel => {
+                let expected = "a producer says what it puts: .schema(..)".into();
+                Err(self.refused("any_schema", String::new(), expected))
+            }
+            _ => Ok(()),
         }
     }
 

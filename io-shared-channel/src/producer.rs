@@ -34,6 +34,7 @@ pub struct Producer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
+        options.check_described()?;
         let slot = open(&options, &options.spec::<T>()?)?;
         Ok(Self { slot, options, message: PhantomData })
     }
@@ -44,7 +45,8 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (without
     /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
-    /// [`ErrorKind::Corrupt`]; with `.reopen(true)` those of
+    /// [`ErrorKind::Corrupt`], [`ErrorKind::BadLength`] (of bytes that are
+    /// [described](crate::Channel::schema) as another type); with `.reopen(true)` those of
     /// [`Channel::producer`](crate::Channel::producer) too. The value before stays the newest.
     ///
     /// # Examples

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::message::Shape;
+
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -160,6 +162,13 @@ pub enum ErrorKind {
         needed: u64,
         /// Bytes that one message of this channel may have.
         capacity: u64,
+    },
+    /// Bytes that were handed over as a message are none of the channel's type, by their number.
+    BadLength {
+        /// How many they are.
+        found: u64,
+        /// What a message of this channel may have.
+        expected: Shape,
     },
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
@@ -372,6 +381,16 @@ impl fmt::Display for Error {
                 "{name}: a message of {needed} bytes does not fit, the channel's capacity is \
                  {capacity}: create it with .capacity({needed}) or more"
             ),
+            ErrorKind::BadLength { found, expected: Shape { size, element: None, .. } } => {
+                write!(f, "{name}: a message of this channel has {size} bytes, found {found}")
+            }
+            ErrorKind::BadLength { found, expected: Shape { size, element: Some(element), .. } } => {
+                write!(
+                    f,
+                    "{name}: a message of this channel has {size} bytes and a whole number of \
+                     elements of {element} bytes, found {found}"
+                )
+            }
             ErrorKind::SequenceExhausted => write!(
                 f,
                 "{name}: all sequence numbers are used up: remove the channel and start it anew"

@@ -41,6 +41,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::fork;
 pub use crate::layout::Kind;
 use crate::layout::{self, Layout};
+use crate::message::{Message, Shape};
 use crate::place::Place;
 use crate::protocol::Words;
 use crate::schema::Schema;
@@ -67,7 +68,7 @@ pub enum Role {
 pub struct Spec {
     /// What the region is.
     pub kind: Kind,
-    /// The type; `None` (observers only) takes any.
+    /// The type; `None` takes any, and creates nothing.
     pub schema: Option<Schema>,
     /// Bytes of one message with its header fields: at least this.
     pub capacity: Option<u64>,
@@ -204,6 +205,15 @@ impl Region {
             }
             _ => blocks::holder_of(part, self.producer_pid(), ""),
         }
+    }
+
+    /// Whether a message of `length` bytes, handled as a `T`, is one that the region's type has. To be
+    /// asked where messages of any type are handled as plain bytes; who has the type itself has
+    /// asked that.
+    #[inline]
+    pub(crate) fn allows<T: Message + ?Sized>(&self, length: u64) -> bool {
+        const BYTES: Shape = <[u8]>::SHAPE;
+        T::SHAPE != BYTES || self.schema.root().shape().elements_in(length).is_some()
     }
 
     /// The payload of a buffer, up to the end of its stride.

@@ -103,7 +103,9 @@ impl Slot<Observing> {
         let region = &*self.region;
         check_alignment::<T>(region)?;
         let copied = protocol::watch(region, |buffer, length| {
-            let elements = T::SHAPE.elements_in(length).filter(|_| length <= self.capacity())?;
+            let elements = T::SHAPE
+                .elements_in(length)
+                .filter(|_| length <= self.capacity() && region.allows::<T>(length))?;
             let padded = T::SHAPE.padded_len_of(elements)?;
             Some((copy_lines(region, buffer, length, padded), elements))
         });
@@ -144,7 +146,9 @@ fn no_memory(region: &Region) -> Error {
 }
 
 fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
-    if T::SHAPE.align <= align_of::<Line>() {
+    // The region's, too: what is copied as bytes may be read as what it is.
+    let align = T::SHAPE.align.max(region.layout().align as usize);
+    if align <= align_of::<Line>() {
         return Ok(());
     }
     let what = "a copy of a message that is aligned to more than 64".to_owned();

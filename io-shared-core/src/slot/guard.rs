@@ -125,6 +125,7 @@ impl Slot<Consuming> {
         let length = region.length(buffer).load(Relaxed);
         let elements = T::SHAPE.elements_in(length).filter(|&elements| {
             length <= self.capacity()
+                && region.allows::<T>(length)
                 && T::SHAPE
                     .padded_len_of(elements)
                     .is_some_and(|padded| padded as u64 <= region.payload_size())

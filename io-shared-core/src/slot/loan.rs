@@ -30,8 +30,8 @@ impl Slot<Producing> {
     /// Opens a free buffer for a message with `elements` in its tail (0 for a sized one).
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::TooLarge`], [`ErrorKind::BadLength`], [`ErrorKind::RoleLost`],
+    /// [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     #[inline]
     pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         self.check_fork()?;
@@ -43,6 +43,7 @@ impl Slot<Producing> {
         {
             return Err(self.too_large(T::SHAPE.wire_len_of(elements)));
         }
+        self.check_length::<T>(elements)?;
         let region = &*self.region;
         let buffer = self.side.publisher.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
@@ -54,6 +55,17 @@ impl Slot<Producing> {
         // A payload that shares the header's line starts at 24, and is aligned to 8.
         let offset = u64::from(self.region.layout().payload_offset);
         1 << offset.trailing_zeros()
+    }
+
+    /// Whether so many elements of a `T` are a message of the slot's type, where a `T` is bytes.
+    #[inline]
+    fn check_length<T: Message + ?Sized>(&self, elements: usize) -> Result<()> {
+        let length = T::SHAPE.wire_len_of(elements).unwrap_or(usize::MAX) as u64;
+        if self.region.allows::<T>(length) {
+            return Ok(());
+        }
+        let expected = self.region.schema().root().shape();
+        Err(self.region.error(ErrorKind::BadLength { found: length, expected }))
     }
 
     #[cold]
@@ -110,12 +122,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the value is in the old region, for nobody),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] of bytes
+    /// that were shortened to no message of the channel's type.
     #[inline]
     pub fn put(self) -> Result<u64> {
-        let length = T::SHAPE.wire_len_of(self.elements());
+        let elements = self.elements();
+        let length = T::SHAPE.wire_len_of(elements);
         let Self { slot, .. } = self;
         slot.check_fork()?;
+        slot.check_length::<T>(elements)?;
         let Some(length) = length else {
             return Err(slot.too_large(None));
         };

@@ -1,0 +1,343 @@
+//! The side that puts.
+
+use std::ffi::c_char;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Duration;
+
+use io_shared_channel::Producer;
+use io_shared_core::{Error, ErrorKind};
+
+use crate::handle::Handle;
+use crate::options::{Options, ios_options, timeout};
+use crate::pointer::{Out, borrow, bytes, give, give_text, take, take_needed};
+use crate::status::{Failure, Outcome, call, ios_status};
+
+/// The one producer of a channel.
+#[derive(Debug)]
+pub struct ios_producer(Arc<Lender>);
+
+/// A buffer lent to a producer, to be filled in place.
+///
+/// It keeps the producer. While it lives nothing opens another channel in that one's place, so its
+/// bytes stay mapped.
+#[derive(Debug)]
+pub struct ios_loan {
+    lender: Arc<Lender>,
+    data: *mut u8,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Lender {
+    producer: Handle<Producer<[u8]>>,
+    lent: AtomicBool,
+}
+
+impl Lender {
+    /// Notes that the buffer is lent, to one.
+    fn lend(&self) -> Outcome {
+        // Acquire, with the Release of the loan before: its thread is through with the buffer.
+        match self.lent.swap(true, Acquire) {
+            false => Ok(()),
+            true => Err(self.already_loaned()),
+        }
+    }
+
+    #[cold]
+    fn already_loaned(&self) -> Failure {
+        let text = format!(
+            "{}: the buffer is lent already: put or drop that loan first",
+            self.producer.name()
+        );
+        Failure::Said(ios_status::IOS_ALREADY_LOANED, text)
+    }
+
+    fn give_back(&self) {
+        self.lent.store(false, Release);
+    }
+
+    fn loan(&self, length: usize) -> Outcome<*mut u8> {
+        let mut producer = self.producer.enter()?;
+        let mut loan = producer.loan_len(length)?;
+        // Not put here, and so the buffer is lent out anew by the next loan: when this one is put.
+        Ok(loan.as_mut_ptr())
+    }
+
+    fn put(&self, data: *mut u8, length: usize) -> Outcome<u64> {
+        let mut producer = self.producer.enter()?;
+        let mut loan = producer.loan_len(length)?;
+        // It is the same one, unless another channel was opened in the place of that one.
+        if loan.as_mut_ptr() != data {
+            return Err(Error::new(self.producer.name(), ErrorKind::Replaced).into());
+        }
+        Ok(loan.put()?)
+    }
+}
+
+impl Drop for ios_loan {
+    fn drop(&mut self) {
+        self.lender.give_back();
+    }
+}
+
+/// Opens a channel to put. Creates it if it is not there; replaces it if it has another shape and
+/// nobody lives in it.
+///
+/// # Safety
+/// `options` is NULL or set by `ios_options_init`, with texts that are texts; `producer` is NULL or
+/// may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_open(
+    options: *const ios_options,
+    producer: *mut *mut ios_producer,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let out = unsafe { Out::needed(producer, "producer") }?;
+        // SAFETY: as the caller promises.
+        let options = unsafe { Options::read(options) }?;
+        options.refuse(&[(options.consumer_name.is_some(), "consumer_name")], "it puts")?;
+        let producer = options.channel(false)?.producer()?;
+        let name = producer.name().to_owned();
+        let producer = Handle::new(producer, &name);
+        out.set(give(ios_producer(Arc::new(Lender { producer, lent: AtomicBool::new(false) }))));
+        Ok(())
+    })
+}
+
+/// Closes a producer; the channel and its last value stay. A loan that lives keeps the role until it
+/// is put or dropped. NULL is left alone.
+///
+/// # Safety
+/// `producer` is NULL, or came from `ios_producer_open` and is closed for the first time, while no
+/// other thread uses it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_close(producer: *mut ios_producer) {
+    call(|| {
+        // SAFETY: as the caller promises.
+        drop(unsafe { take(producer) });
+        Ok(())
+    });
+}
+
+/// Puts a copy of the message of `length` bytes at `data`: the newest value from now on. Never waits
+/// for anybody. Gives the value's sequence to `seq`, if that is not NULL.
+///
+/// # Safety
+/// `producer` is NULL or open; `data` points to `length` bytes (or is NULL, if they are 0) that
+/// nobody changes during the call; `seq` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_put(
+    producer: *mut ios_producer,
+    data: *const std::ffi::c_void,
+    length: usize,
+    seq: *mut u64,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let message = unsafe { bytes(data.cast(), length) }?;
+        // SAFETY: as the caller promises.
+        let seq = unsafe { Out::optional(seq) };
+        let mut producer = lender.producer.enter()?;
+        if lender.lent.load(Acquire) {
+            return Err(lender.already_loaned());
+        }
+        seq.set(producer.put(message)?);
+        Ok(())
+    })
+}
+
+/// Lends a buffer of `length` bytes at `*data`, in shared memory and seen by nobody yet. It is aligned
+/// for the channel's type; its content is that of an older message, or zeros. One loan at a time.
+///
+/// # Safety
+/// `producer` is NULL or open; `loan` and `data` are NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_loan(
+    producer: *mut ios_producer,
+    length: usize,
+    loan: *mut *mut ios_loan,
+    data: *mut *mut std::ffi::c_void,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let out_loan = unsafe { Out::needed(loan, "loan") }?;
+        // SAFETY: as the caller promises.
+        let out_data = unsafe { Out::needed(data, "data") }?;
+        lender.lend()?;
+        let mut loan = ios_loan { lender: Arc::clone(lender), data: std::ptr::null_mut(), length };
+        loan.data = lender.loan(length)?;
+        out_data.set(loan.data.cast());
+        out_loan.set(give(loan));
+        Ok(())
+    })
+}
+
+/// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes whoever
+/// waits. Gives the value's sequence to `seq`, if that is not NULL. The loan is over, whatever the
+/// status is.
+///
+/// # Safety
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes to
+/// its bytes any more; `seq` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_put(
+    loan: *mut ios_loan,
+    length: usize,
+    seq: *mut u64,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let loan = unsafe { take_needed(loan, "loan") }?;
+        // SAFETY: as the caller promises.
+        let seq = unsafe { Out::optional(seq) };
+        if length > loan.length {
+            let (length, size) = (length as u64, loan.length as u64);
+            let kind = ErrorKind::OutOfBounds { at: 0, length, size };
+            return Err(Error::new(loan.lender.producer.name(), kind).into());
+        }
+        seq.set(loan.lender.put(loan.data, length)?);
+        Ok(())
+    })
+}
+
+/// Gives a loan back; nothing is published. NULL is left alone.
+///
+/// # Safety
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes to
+/// its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_drop(loan: *mut ios_loan) {
+    call(|| {
+        // SAFETY: as the caller promises.
+        drop(unsafe { take(loan) });
+        Ok(())
+    });
+}
+
+/// Waits until every consumer that is there now has had the last value put; gives to `had`, if that
+/// is not NULL, how many have. `IOS_TIMEOUT` names those that have not.
+///
+/// # Safety
+/// `producer` is NULL or open; `had` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_wait_taken(
+    producer: *mut ios_producer,
+    timeout_ns: i64,
+    had: *mut usize,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let had = unsafe { Out::optional(had) };
+        let timeout = timeout(timeout_ns).unwrap_or(Duration::MAX);
+        had.set(lender.producer.enter()?.wait_taken(timeout)?);
+        Ok(())
+    })
+}
+
+/// How many consumers live.
+///
+/// # Safety
+/// `producer` is NULL or open; `consumers` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_consumers(
+    producer: *const ios_producer,
+    consumers: *mut usize,
+) -> ios_status {
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, consumers, |producer| Ok(producer.consumers()?.len())) }
+}
+
+/// The sequence of the last value put, by this producer or one before it; 0 for none.
+///
+/// # Safety
+/// `producer` is NULL or open; `seq` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_seq(
+    producer: *const ios_producer,
+    seq: *mut u64,
+) -> ios_status {
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, seq, |producer| Ok(producer.seq())) }
+}
+
+/// The most bytes that one message may have.
+///
+/// # Safety
+/// `producer` is NULL or open; `capacity` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_capacity(
+    producer: *const ios_producer,
+    capacity: *mut u64,
+) -> ios_status {
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, capacity, |producer| Ok(producer.capacity())) }
+}
+
+/// The channel's name or place. The text is the caller's, to be freed by `ios_text_free`.
+///
+/// # Safety
+/// `producer` is NULL or open; `name` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_name(
+    producer: *const ios_producer,
+    name: *mut *mut c_char,
+) -> ios_status {
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, name, |producer| Ok(give_text(producer.name()))) }
+}
+
+/// What the messages are, as JSON. The text is the caller's, to be freed by `ios_text_free`.
+///
+/// # Safety
+/// `producer` is NULL or open; `schema` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_schema(
+    producer: *const ios_producer,
+    schema: *mut *mut c_char,
+) -> ios_status {
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, schema, |producer| Ok(give_text(producer.schema().to_json()))) }
+}
+
+/// A descriptor to pass to another process, of a channel that has no name; -1 where it has one. It is
+/// the producer's, and closed with it.
+///
+/// # Safety
+/// `producer` is NULL or open; `fd` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_fd(
+    producer: *const ios_producer,
+    fd: *mut i32,
+) -> ios_status {
+    let descriptor =
+        |producer: &Producer<[u8]>| Ok(producer.as_fd().map_or(-1, |fd| fd.as_raw_fd()));
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, fd, descriptor) }
+}
+
+/// # Safety
+/// `producer` is NULL or open; `out` is NULL or may be written to.
+unsafe fn ask<A>(
+    producer: *const ios_producer,
+    out: *mut A,
+    answer: impl FnOnce(&Producer<[u8]>) -> Outcome<A>,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let out = unsafe { Out::needed(out, "the place for the answer") }?;
+        out.set(answer(&*lender.producer.enter()?)?);
+        Ok(())
+    })
+}

@@ -1,0 +1,262 @@
+//! What a call gives back: a status, and the text of the last failure.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use io_shared_core::{Error, ErrorKind};
+
+/// Whether a call did what it is for, or why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub enum ios_status {
+    /// It did.
+    IOS_OK = 0,
+    /// The name cannot name a region.
+    IOS_BAD_NAME = 1,
+    /// A text that is no size.
+    IOS_BAD_SIZE = 2,
+    /// An option outside its range, missing, or not for this call.
+    IOS_BAD_OPTION = 3,
+    /// Nothing of that name exists.
+    IOS_NOT_FOUND = 4,
+    /// Something else stands under that name.
+    IOS_NOT_A_REGION = 5,
+    /// It has another type, size or layout version; the text has every difference.
+    IOS_MISMATCH = 6,
+    /// The role is another handle's: there is a producer, or a consumer of that name.
+    IOS_ROLE_TAKEN = 7,
+    /// Every consumer slot, or every slot of the lock, is taken.
+    IOS_NO_SLOT = 8,
+    /// Another producer took over.
+    IOS_ROLE_LOST = 9,
+    /// It was removed or replaced: open it again.
+    IOS_REPLACED = 10,
+    /// The time ran out.
+    IOS_TIMEOUT = 11,
+    /// Another process kept changing what was being read: try again.
+    IOS_BUSY = 12,
+    /// Every hold of this consumer is in use: drop a guard, or create the channel with more holds.
+    IOS_ALREADY_HELD = 13,
+    /// The handle was inherited over a fork, and is the parent's.
+    IOS_FORKED_HANDLE = 14,
+    /// Another has the lock, and waiting was not asked for.
+    IOS_WOULD_BLOCK = 15,
+    /// This handle has the lock already.
+    IOS_WOULD_DEADLOCK = 16,
+    /// A writer died in the middle. The lock is taken, and the guard given out, all the same.
+    IOS_OWNER_DIED = 17,
+    /// A range that is not within the memory.
+    IOS_OUT_OF_BOUNDS = 18,
+    /// An object smaller than what was asked for.
+    IOS_TOO_SHORT = 19,
+    /// The message is larger than the channel's capacity.
+    IOS_TOO_LARGE = 20,
+    /// The channel has used up its sequence numbers.
+    IOS_SEQUENCE_EXHAUSTED = 21,
+    /// It holds something that no conforming program writes.
+    IOS_CORRUPT = 22,
+    /// No memory or disk for it.
+    IOS_NO_SPACE = 23,
+    /// The process's file size limit is below its size.
+    IOS_FILE_SIZE_LIMIT = 24,
+    /// Only the owner may remove or replace it.
+    IOS_NOT_OWNER = 25,
+    /// This machine, file system or handle cannot do it.
+    IOS_UNSUPPORTED = 26,
+    /// A system call failed: `ios_last_errno` has its errno.
+    IOS_SYSTEM = 27,
+    /// The message has a length that the channel's type does not have.
+    IOS_BAD_LENGTH = 28,
+
+    /// There is no value, or none that was not had. (No text.)
+    IOS_EMPTY = 100,
+    /// The producer's buffer is lent: put or drop that loan first.
+    IOS_ALREADY_LOANED = 101,
+    /// Another thread is using this handle.
+    IOS_IN_USE = 102,
+    /// A pointer that must not be NULL is.
+    IOS_NULL = 103,
+    /// The schema's text is none.
+    IOS_BAD_SCHEMA = 104,
+    /// A defect of this library: please report it.
+    IOS_PANIC = 105,
+    /// An error that this version of the ABI has no status for; the text says which.
+    IOS_OTHER = 106,
+}
+
+use ios_status::*;
+
+/// Why a call fails.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Error(Error),
+    /// Nothing to get: so common that no text is made for it.
+    Empty,
+    Said(ios_status, String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+/// The last failure of a thread.
+#[derive(Default)]
+struct Last {
+    text: CString,
+    errno: i32,
+}
+
+thread_local! {
+    static LAST: RefCell<Last> = RefCell::default();
+}
+
+/// Does `act` and gives its status; a failure's text is kept for [`ios_last_error`].
+#[inline]
+pub(crate) fn call(act: impl FnOnce() -> Outcome) -> ios_status {
+    // Unwind safe: what a panic leaves half-done is behind a mutex or was not given out.
+    match catch_unwind(AssertUnwindSafe(act)) {
+        Ok(Ok(())) => IOS_OK,
+        Ok(Err(Failure::Empty)) => IOS_EMPTY,
+        Ok(Err(failure)) => failed(&failure),
+        Err(panic) => panicked(&*panic),
+    }
+}
+
+#[cold]
+fn failed(failure: &Failure) -> ios_status {
+    match failure {
+        Failure::Empty => IOS_EMPTY,
+        Failure::Said(status, text) => {
+            remember(text.clone(), 0);
+            *status
+        }
+        Failure::Error(error) => {
+            let errno = match error.kind() {
+                ErrorKind::System { errno, .. } => *errno,
+                _ => 0,
+            };
+            remember(error.to_string(), errno);
+            status_of(error.kind())
+        }
+    }
+}
+
+#[cold]
+fn panicked(panic: &(dyn Any + Send)) -> ios_status {
+    let what = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text.as_str(),
+        _ => "it said nothing",
+    };
+    remember(format!("io-shared panicked, which is a defect: {what}"), 0);
+    IOS_PANIC
+}
+
+fn remember(text: String, errno: i32) {
+    let mut text = text.into_bytes();
+    text.retain(|byte| *byte != 0);
+    let text = CString::new(text).unwrap_or_default();
+    // A thread that is ending has no last error any more.
+    let _ = LAST.try_with(|last| *last.borrow_mut() = Last { text, errno });
+}
+
+fn status_of(kind: &ErrorKind) -> ios_status {
+    match kind {
+        ErrorKind::BadName { .. } => IOS_BAD_NAME,
+        ErrorKind::BadSize { .. } => IOS_BAD_SIZE,
+        ErrorKind::BadOption { .. } => IOS_BAD_OPTION,
+        ErrorKind::NotFound => IOS_NOT_FOUND,
+        ErrorKind::NotARegion { .. } => IOS_NOT_A_REGION,
+        ErrorKind::Mismatch { .. } => IOS_MISMATCH,
+        ErrorKind::RoleTaken { .. } => IOS_ROLE_TAKEN,
+        ErrorKind::NoSlot { .. } => IOS_NO_SLOT,
+        ErrorKind::RoleLost => IOS_ROLE_LOST,
+        ErrorKind::Replaced => IOS_REPLACED,
+        ErrorKind::Timeout { .. } => IOS_TIMEOUT,
+        ErrorKind::Busy { .. } => IOS_BUSY,
+        ErrorKind::AlreadyHeld { .. } => IOS_ALREADY_HELD,
+        ErrorKind::ForkedHandle => IOS_FORKED_HANDLE,
+        ErrorKind::WouldBlock => IOS_WOULD_BLOCK,
+        ErrorKind::WouldDeadlock => IOS_WOULD_DEADLOCK,
+        ErrorKind::OwnerDied => IOS_OWNER_DIED,
+        ErrorKind::OutOfBounds { .. } => IOS_OUT_OF_BOUNDS,
+        ErrorKind::TooShort { .. } => IOS_TOO_SHORT,
+        ErrorKind::TooLarge { .. } => IOS_TOO_LARGE,
+        ErrorKind::SequenceExhausted => IOS_SEQUENCE_EXHAUSTED,
+        ErrorKind::Corrupt { .. } => IOS_CORRUPT,
+        ErrorKind::NoSpace { .. } => IOS_NO_SPACE,
+        ErrorKind::FileSizeLimit { .. } => IOS_FILE_SIZE_LIMIT,
+        ErrorKind::NotOwner => IOS_NOT_OWNER,
+        ErrorKind::Unsupported { .. } => IOS_UNSUPPORTED,
+        ErrorKind::System { .. } => IOS_SYSTEM,
+        ErrorKind::BadLength { .. } => IOS_BAD_LENGTH,
+        _ => IOS_OTHER,
+    }
+}
+
+/// What the last failure of the calling thread was: which name, what was expected and found, and what
+/// to do next; empty if nothing failed yet. It is the library's, and stays until the thread's next
+/// failure. (`IOS_EMPTY` is no failure.)
+#[unsafe(no_mangle)]
+pub extern "C" fn ios_last_error() -> *const c_char {
+    let text = LAST.try_with(|last| last.borrow().text.as_ptr());
+    text.unwrap_or(c"the thread is ending".as_ptr())
+}
+
+/// The errno of the calling thread's last failure, if it was `IOS_SYSTEM`; else 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn ios_last_errno() -> i32 {
+    LAST.try_with(|last| last.borrow().errno).unwrap_or(0)
+}
+
+/// The name of a status, `"IOS_TIMEOUT"` for `IOS_TIMEOUT`. It is the library's, and stays.
+#[unsafe(no_mangle)]
+pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
+    let found = NAMES.iter().find(|(known, _)| *known as i32 == status);
+    found.map_or(c"unknown", |(_, name)| name).as_ptr()
+}
+
+const NAMES: [(ios_status, &CStr); 36] = [
+    (IOS_OK, c"IOS_OK"),
+    (IOS_BAD_NAME, c"IOS_BAD_NAME"),
+    (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
+    (IOS_BAD_OPTION, c"IOS_BAD_OPTION"),
+    (IOS_NOT_FOUND, c"IOS_NOT_FOUND"),
+    (IOS_NOT_A_REGION, c"IOS_NOT_A_REGION"),
+    (IOS_MISMATCH, c"IOS_MISMATCH"),
+    (IOS_ROLE_TAKEN, c"IOS_ROLE_TAKEN"),
+    (IOS_NO_SLOT, c"IOS_NO_SLOT"),
+    (IOS_ROLE_LOST, c"IOS_ROLE_LOST"),
+    (IOS_REPLACED, c"IOS_REPLACED"),
+    (IOS_TIMEOUT, c"IOS_TIMEOUT"),
+    (IOS_BUSY, c"IOS_BUSY"),
+    (IOS_ALREADY_HELD, c"IOS_ALREADY_HELD"),
+    (IOS_FORKED_HANDLE, c"IOS_FORKED_HANDLE"),
+    (IOS_WOULD_BLOCK, c"IOS_WOULD_BLOCK"),
+    (IOS_WOULD_DEADLOCK, c"IOS_WOULD_DEADLOCK"),
+    (IOS_OWNER_DIED, c"IOS_OWNER_DIED"),
+    (IOS_OUT_OF_BOUNDS, c"IOS_OUT_OF_BOUNDS"),
+    (IOS_TOO_SHORT, c"IOS_TOO_SHORT"),
+    (IOS_TOO_LARGE, c"IOS_TOO_LARGE"),
+    (IOS_SEQUENCE_EXHAUSTED, c"IOS_SEQUENCE_EXHAUSTED"),
+    (IOS_CORRUPT, c"IOS_CORRUPT"),
+    (IOS_NO_SPACE, c"IOS_NO_SPACE"),
+    (IOS_FILE_SIZE_LIMIT, c"IOS_FILE_SIZE_LIMIT"),
+    (IOS_NOT_OWNER, c"IOS_NOT_OWNER"),
+    (IOS_UNSUPPORTED, c"IOS_UNSUPPORTED"),
+    (IOS_SYSTEM, c"IOS_SYSTEM"),
+    (IOS_BAD_LENGTH, c"IOS_BAD_LENGTH"),
+    (IOS_EMPTY, c"IOS_EMPTY"),
+    (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),
+    (IOS_IN_USE, c"IOS_IN_USE"),
+    (IOS_NULL, c"IOS_NULL"),
+    (IOS_BAD_SCHEMA, c"IOS_BAD_SCHEMA"),
+    (IOS_PANIC, c"IOS_PANIC"),
+    (IOS_OTHER, c"IOS_OTHER"),
+];

@@ -1,0 +1,47 @@
+//! The C compiler, for tests.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is for tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    C99,
+    C11,
+    Cpp17,
+}
+
+impl Language {
+    pub(crate) fn extension(self) -> &'static str {
+        if self == Self::Cpp17 { "cpp" } else { "c" }
+    }
+
+    fn command(self) -> Command {
+        let (compiler, variable, standard) = match self {
+            Self::C99 => ("cc", "CC", "-std=c99"),
+            Self::C11 => ("cc", "CC", "-std=c11"),
+            Self::Cpp17 => ("c++", "CXX", "-std=c++17"),
+        };
+        let mut command = Command::new(std::env::var(variable).unwrap_or(compiler.into()));
+        command.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        command
+    }
+}
+
+pub(crate) fn include() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
+}
+
+/// Compiles `sources` to `output`.
+#[track_caller]
+pub(crate) fn compile(language: Language, options: &[&str], sources: &[&Path], output: &Path) {
+    let mut command = language.command();
+    command.arg("-I").arg(include()).args(sources).arg("-o").arg(output).args(options);
+    let done = command.output().unwrap_or_else(|error| {
+        panic!("these tests need a C and a C++ compiler (CC, CXX; cc, c++): {command:?}: {error}")
+    });
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?}:\n{said}");
+}
