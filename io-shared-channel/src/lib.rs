@@ -11,6 +11,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 #[cfg(feature = "async")]
 mod async_consumer;
 mod channel;
@@ -29,7 +31,8 @@ pub use consumer::Consumer;
 pub use io_shared_core::private;
 pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
 pub use io_shared_core::{
-    Error, ErrorKind, Holder, Message, Name, Place, Result, Schema, Size, Text, message, schema,
+    Array, Error, ErrorKind, Holder, Message, Name, Place, Result, Schema, Size, Text, array,
+    message, schema,
 };
 pub use observer::Observer;
 pub use producer::Producer;

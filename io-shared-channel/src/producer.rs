@@ -64,8 +64,21 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        match self.put_once(value) {
-            Err(error) => self.put_again(value, error),
+        self.put_filled(value.elements(), |loan| {
+            loan.copy_from(value);
+            Ok(())
+        })
+    }
+
+    /// Puts what `fill` makes of a buffer for so many `elements`; it may be asked again.
+    #[inline]
+    pub(crate) fn put_filled(
+        &mut self,
+        elements: usize,
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+    ) -> Result<u64> {
+        match self.put_once(elements, &fill) {
+            Err(error) => self.put_again(elements, &fill, error),
             put => put,
         }
     }
@@ -73,14 +86,19 @@ impl<T: Message + ?Sized> Producer<T> {
     /// Puts into what has taken the region's place, if `error` says that something has and the user
     /// asked for it; else gives `error` back.
     #[cold]
-    fn put_again(&mut self, value: &T, error: Error) -> Result<u64> {
+    fn put_again(
+        &mut self,
+        elements: usize,
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+        error: Error,
+    ) -> Result<u64> {
         let mut put = Err(error);
         // More than once: it may be removed again meanwhile.
         for _ in 0..8 {
             match put {
                 Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
                     self.reopen()?;
-                    put = self.put_once(value);
+                    put = self.put_once(elements, &fill);
                 }
                 put => return put,
             }
@@ -89,9 +107,13 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     #[inline]
-    fn put_once(&mut self, value: &T) -> Result<u64> {
-        let mut loan = self.slot.loan::<T>(value.elements())?;
-        loan.copy_from(value);
+    fn put_once(
+        &mut self,
+        elements: usize,
+        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+    ) -> Result<u64> {
+        let mut loan = self.slot.loan::<T>(elements)?;
+        fill(&mut loan)?;
         loan.put()
     }
 

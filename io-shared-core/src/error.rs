@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::array::NpyError;
 use crate::message::Shape;
 
 /// The result of a fallible call.
@@ -170,6 +171,8 @@ pub enum ErrorKind {
         /// What a message of this channel may have.
         expected: Shape,
     },
+    /// The message is not the array asked for, or an array cannot be a message.
+    Npy(NpyError),
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
     /// The region holds something that no conforming program writes.
@@ -391,6 +394,7 @@ impl fmt::Display for Error {
                      elements of {element} bytes, found {found}"
                 )
             }
+            ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::SequenceExhausted => write!(
                 f,
                 "{name}: all sequence numbers are used up: remove the channel and start it anew"

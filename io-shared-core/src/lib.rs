@@ -13,11 +13,13 @@
 //! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
 //! - `lock`: who may write and who reads, generic over its platform too; [`mmap`]: bytes and typed
 //!   state under it, and bytes without.
-//! - [`Message`] and [`Schema`]: what may cross, and its description.
+//! - [`Message`] and [`Schema`]: what may cross, and its description; [`Array`]: the message that
+//!   carries a NumPy array.
 //!
 //! No sequence of safe calls yields a reference to memory that a conforming process may write
 //! meanwhile, nor one outside a region, whatever the region's bytes are.
 
+pub mod array;
 mod claim;
 pub mod clock;
 #[cfg(feature = "crash-points")]
@@ -45,6 +47,7 @@ mod size;
 pub mod slot;
 pub mod text;
 
+pub use array::Array;
 pub use error::{Error, ErrorKind, Holder, Result};
 pub use message::Message;
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};

@@ -281,6 +281,11 @@ macro_rules! guard {
                 self.holding.age()
             }
 
+            /// The name of its channel.
+            pub(crate) fn channel(&self) -> &str {
+                self.holding.region().name()
+            }
+
             /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped. Of another
             /// boot's clock where [`age`](Self::age) is `None`.
             pub fn stamp(&self) -> u64 {

@@ -76,6 +76,13 @@ impl Slot<Producing> {
 }
 
 impl<T: Message + ?Sized> Loan<'_, T> {
+    /// The message, and the name of its channel.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> (&mut T, &str) {
+        // SAFETY: as in `deref`, and this loan is borrowed mutably.
+        (unsafe { &mut *self.message }, self.slot.name())
+    }
+
     /// Sets every byte of the message to 0.
     pub fn zero(&mut self) {
         let bytes = size_of_val(&**self);
@@ -167,8 +174,7 @@ impl<T: Message + ?Sized> Deref for Loan<'_, T> {
 impl<T: Message + ?Sized> DerefMut for Loan<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and this loan is borrowed mutably.
-        unsafe { &mut *self.message }
+        self.parts().0
     }
 }
 

@@ -1,0 +1,190 @@
+//! The message that carries an array of any dtype and shape.
+//!
+//! [`Array`] is a message like any other, so channels, schemas and errors need to know nothing of
+//! it; Python and C recognise it by its schema's hash. What must stay true: the name, type, offset
+//! and alignment of its one field, since they are what other languages' packages look for.
+
+mod error;
+mod handles;
+mod header;
+mod literal;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "ndarray")]
+mod views;
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub use error::NpyError;
+#[cfg(feature = "ndarray")]
+pub use views::Element;
+
+use crate::message::{Message, Shape};
+use crate::schema::{Field, Struct, Type};
+
+/// An array of any dtype and shape: the bytes of a `.npy` file.
+///
+/// Its dtype and shape travel with each message, so both may change from one to the next. It is
+/// aligned to 64 bytes, and so are its elements, since the header is padded to a multiple of 64.
+/// Header and elements together are what a channel's capacity counts, as in a file; the header of an
+/// array of few dimensions has 128 bytes. Python objects are refused.
+///
+/// With the feature `ndarray`, producers have `put_array` and `loan_array`, and guards have `array`.
+/// Without it:
+///
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-array-{}", std::process::id());
+/// use io_shared::{Array, Channel};
+///
+/// let mut images = Channel::<Array>::named(name).capacity("1M").producer()?;
+/// let mut loan = images.loan_len(Array::len_of("|u1", false, &[480, 640]).unwrap())?;
+/// loan.write_header("|u1", false, &[480, 640])?.fill(7);
+/// loan.put()?;
+///
+/// let mut viewer = Channel::<Array>::named(name).consumer()?;
+/// let image = viewer.get()?;
+/// let npy = image.npy()?;
+/// assert_eq!((&*npy.dtype, npy.shape, npy.data.len()), ("|u1", vec![480, 640], 480 * 640));
+/// # drop(image);
+/// # Channel::remove(name)
+/// # }
+/// ```
+///
+/// The schema is, as canonical JSON and as the shape text that the hash is made of:
+///
+/// ```
+/// use io_shared_core::{Array, Message, Schema};
+///
+/// let json = r#"{"struct":"Array","size":0,"align":64,"fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}"#;
+/// assert_eq!(Array::schema().to_json(), json);
+/// assert_eq!(Schema::from_json(json), Ok(Array::schema()));
+/// assert_eq!(Array::schema().hash(), 0xeb1e_f411_f702_c95b); // FNV-1a of "{npy:[]|u1@0}0%64"
+/// ```
+#[repr(C, align(64))]
+pub struct Array {
+    /// The `.npy` file: header and data.
+    pub npy: [u8],
+}
+
+impl Array {
+    /// The bytes of the message that carries an array of that dtype, order and shape.
+    ///
+    /// `dtype` is what NumPy has in `dtype.str` (`<f4`), or for a structured one in `dtype.descr`
+    /// (`[('x', '<f4'), ('y', '<f4')]`).
+    ///
+    /// ```
+    /// use io_shared_core::Array;
+    ///
+    /// assert_eq!(Array::len_of("<f4", false, &[2, 3])?, 128 + 4 * 2 * 3);
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`NpyError::Object`], [`NpyError::Unknown`], [`NpyError::TooLarge`], and
+    /// [`NpyError::Header`] where a structured dtype is not as Python writes it.
+    pub fn len_of(dtype: &str, fortran_order: bool, shape: &[usize]) -> Result<usize, NpyError> {
+        let (header, data) = header::lengths(dtype, fortran_order, shape)?;
+        Ok(header + data)
+    }
+
+    /// Writes the header, byte for byte as NumPy does; gives the elements, to be filled in. Their
+    /// bytes at first are what they were. [`Array`] has an example.
+    ///
+    /// # Errors
+    /// Those of [`len_of`](Self::len_of), and [`NpyError::TooShort`] if this is shorter than it
+    /// says.
+    pub fn write_header(
+        &mut self,
+        dtype: &str,
+        fortran_order: bool,
+        shape: &[usize],
+    ) -> Result<&mut [u8], NpyError> {
+        let (header, data) = header::lengths(dtype, fortran_order, shape)?;
+        let found = self.npy.len();
+        let short = NpyError::TooShort { expected: header + data, found };
+        let Some(npy) = self.npy.get_mut(..header + data) else {
+            return Err(short);
+        };
+        let (header, data) = npy.split_at_mut(header);
+        header::write(header, dtype, fortran_order, shape);
+        Ok(data)
+    }
+
+    /// What the array is, and its elements as bytes where they lie.
+    ///
+    /// # Errors
+    /// [`NpyError`]: this is no `.npy` file of version 1.0, 2.0 or 3.0, its header is damaged, its
+    /// elements are not all there, or are Python objects.
+    pub fn npy(&self) -> Result<Npy<'_>, NpyError> {
+        let header::Header { dtype, fortran_order, shape, data } = header::read(&self.npy)?;
+        let data = self.npy.get(data).unwrap_or_default();
+        Ok(Npy { dtype, fortran_order, shape, data })
+    }
+}
+
+/// An array as its `.npy` header describes it; [`Array`] has an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Npy<'a> {
+    /// The type of an element as NumPy has it in `dtype.str` (`<f4`), or for a structured one in
+    /// `dtype.descr` (`[('x', '<f4'), ('y', '<f4')]`).
+    pub dtype: Cow<'a, str>,
+    /// Whether the first index varies fastest, not the last.
+    pub fortran_order: bool,
+    /// The length of each axis.
+    pub shape: Vec<usize>,
+    /// The elements, all of them and nothing more.
+    pub data: &'a [u8],
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut array = f.debug_struct("Array");
+        match self.npy() {
+            Ok(npy) => array.field("dtype", &npy.dtype).field("shape", &npy.shape),
+            Err(error) => array.field("error", &error),
+        };
+        array.finish_non_exhaustive()
+    }
+}
+
+/// What [`Array`] looks like to `offset_of!` and `align_of`, which take no unsized type.
+#[repr(C, align(64))]
+struct Empty {
+    npy: [u8; 0],
+}
+
+// SAFETY: it is repr(C) around bytes, so its layout is fixed: the tail starts at 0, which is
+// asserted on a twin, and an element is a byte (1); there is nothing but bytes before the end of the
+// tail (2), with any bit pattern (3), without interior mutability (4) or drop glue (5); the pointers
+// keep address and provenance and get `elements` as their length (6); no provided method is
+// overridden (7).
+unsafe impl Message for Array {
+    const SHAPE: Shape = {
+        assert!(std::mem::offset_of!(Empty, npy) == 0 && size_of::<Empty>() == 0);
+        Shape { size: 0, align: align_of::<Empty>(), element: Some(1) }
+    };
+
+    fn layout() -> Type {
+        let npy = Type::Slice { element: Box::new(u8::layout()) };
+        Struct::new("Array", Self::SHAPE).field(Field::new("npy", 0, npy)).into()
+    }
+
+    #[inline]
+    fn from_raw_parts(start: *const u8, elements: usize) -> *const Self {
+        std::ptr::slice_from_raw_parts(start, elements) as *const Self
+    }
+
+    #[inline]
+    fn from_raw_parts_mut(start: *mut u8, elements: usize) -> *mut Self {
+        std::ptr::slice_from_raw_parts_mut(start, elements) as *mut Self
+    }
+
+    #[inline]
+    fn elements(&self) -> usize {
+        self.npy.len()
+    }
+}

@@ -1,0 +1,118 @@
+//! Why bytes are not the array asked for.
+
+use std::fmt;
+
+/// Why a message is not the array that was asked for, or an array cannot be a message.
+///
+/// ```
+/// use io_shared_core::array::NpyError;
+/// use io_shared_core::{Array, Message};
+///
+/// let error = Array::len_of("|O", false, &[3]).unwrap_err();
+/// assert_eq!(error, NpyError::Object { dtype: "|O".into() });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NpyError {
+    /// The message does not begin as a `.npy` file does.
+    NotNpy,
+    /// A version of the format other than 1.0, 2.0 and 3.0.
+    Version {
+        /// The version found.
+        found: [u8; 2],
+    },
+    /// The header is not the text that the format asks for.
+    Header {
+        /// What was expected.
+        expected: &'static str,
+        /// Where, in bytes from the start of the text.
+        at: usize,
+    },
+    /// The elements are Python objects, which mean something to one process only.
+    Object {
+        /// The dtype, or the part of it.
+        dtype: String,
+    },
+    /// The code is that of no NumPy type.
+    Unknown {
+        /// The dtype, or the part of it.
+        dtype: String,
+    },
+    /// The elements have another type or byte order.
+    Dtype {
+        /// The dtype asked for.
+        expected: &'static str,
+        /// The dtype of the message.
+        found: String,
+    },
+    /// So many elements are more than memory can hold.
+    TooLarge {
+        /// The dtype.
+        dtype: String,
+        /// The shape.
+        shape: Vec<usize>,
+    },
+    /// The message is shorter than header and elements.
+    TooShort {
+        /// Bytes of header and elements.
+        expected: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// The elements do not start at a multiple of their alignment.
+    Misaligned {
+        /// The alignment in bytes.
+        expected: usize,
+    },
+    /// A truth value that is neither 0 nor 1.
+    NotBool,
+}
+
+impl fmt::Display for NpyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NpyError::NotNpy => write!(f, "the message is not an array in NumPy's .npy format"),
+            NpyError::Version { found: [major, minor] } => {
+                write!(f, "the array has .npy version {major}.{minor}: 1.0, 2.0 and 3.0 are known")
+            }
+            NpyError::Header { expected, at } => {
+                write!(f, "the array's .npy header is damaged: expected {expected} at {at}")
+            }
+            NpyError::Object { dtype } => write!(
+                f,
+                "the dtype {} means Python objects, which cannot cross a process boundary: use \
+                 numbers or fixed-length text",
+                dtype.escape_debug()
+            ),
+            NpyError::Unknown { dtype } => {
+                write!(f, "`{}` is not the code of a dtype", dtype.escape_debug())
+            }
+            NpyError::Dtype { expected, found } => {
+                write!(f, "channel has {}, this program {expected}", found.escape_debug())?;
+                match found.strip_prefix('>') {
+                    Some(code) if expected.ends_with(code) => write!(
+                        f,
+                        ": it is big-endian, and read in place only after its bytes are swapped, \
+                         best by whoever puts it"
+                    ),
+                    _ => Ok(()),
+                }
+            }
+            NpyError::TooLarge { dtype, shape } => {
+                let dtype = dtype.escape_debug();
+                write!(f, "an array of {dtype} and shape {shape:?} is larger than memory")
+            }
+            NpyError::TooShort { expected, found } => {
+                write!(f, "the array needs {expected} bytes, found {found}")
+            }
+            NpyError::Misaligned { expected } => write!(
+                f,
+                "the elements do not start at a multiple of {expected} bytes: whoever puts them is \
+                 to pad the .npy header to 64 bytes, as NumPy does"
+            ),
+            NpyError::NotBool => write!(f, "the array of |b1 has a byte that is neither 0 nor 1"),
+        }
+    }
+}
+
+impl std::error::Error for NpyError {}

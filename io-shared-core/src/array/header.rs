@@ -1,0 +1,177 @@
+//! The header of a `.npy` file, read and written.
+//!
+//! It is a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. The crates
+//! for it read and write streams of elements; here it lies before elements that stay where they are.
+//!
+//! What must stay true: [`write`] writes what NumPy writes, byte for byte (but for names that are
+//! Latin-1 and not ASCII, which it writes as the UTF-8 of version 3.0), and [`read`] panics on nothing.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::ops::Range;
+
+use super::NpyError;
+use super::literal::{Parser, itemsize};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// NumPy pads headers to it, so that data is aligned for any vector unit.
+const ALIGN: usize = 64;
+/// NumPy leaves room for so many digits of the axis that may grow.
+const GROWTH: usize = 21;
+
+pub(super) type Result<T> = std::result::Result<T, NpyError>;
+
+/// What a header says, and where its elements are.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Header<'a> {
+    pub(super) dtype: Cow<'a, str>,
+    pub(super) fortran_order: bool,
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Range<usize>,
+}
+
+/// Reads the header of `npy`, and sees to it that the elements are there.
+pub(super) fn read(npy: &[u8]) -> Result<Header<'_>> {
+    let Some((&version, rest)) = npy.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk())
+    else {
+        return Err(NpyError::NotNpy);
+    };
+    let short = |expected| NpyError::TooShort { expected, found: npy.len() };
+    let (length, rest) = match version {
+        [1, 0] => rest
+            .split_first_chunk()
+            .map(|(length, rest)| (u16::from_le_bytes(*length).into(), rest))
+            .ok_or(short(10))?,
+        [2 | 3, 0] => rest
+            .split_first_chunk()
+            .map(|(length, rest)| (u32::from_le_bytes(*length) as usize, rest))
+            .ok_or(short(12))?,
+        found => return Err(NpyError::Version { found }),
+    };
+    let start = npy.len() - rest.len() + length;
+    let text = rest.get(..length).ok_or(short(start))?;
+    let (dtype, fortran_order, shape, item) = match std::str::from_utf8(text) {
+        Ok(text) if version[0] == 3 || text.is_ascii() => {
+            let (dtype, order, shape, item) = Parser::new(text).header()?;
+            (Cow::Borrowed(dtype), order, shape, item)
+        }
+        Err(error) if version[0] == 3 => {
+            return Err(NpyError::Header { expected: "UTF-8", at: error.valid_up_to() });
+        }
+        // Before version 3 it is Latin-1.
+        _ => {
+            let text: String = text.iter().copied().map(char::from).collect();
+            let (dtype, order, shape, item) = Parser::new(&text).header()?;
+            (Cow::Owned(dtype.to_owned()), order, shape, item)
+        }
+    };
+    let bytes = bytes_of(&dtype, item, &shape)?;
+    let end = start.checked_add(bytes).filter(|&end| end <= npy.len());
+    let end = end.ok_or(short(start.saturating_add(bytes)))?;
+    Ok(Header { dtype, fortran_order, shape, data: start..end })
+}
+
+/// The bytes of a header, and of the elements after it.
+pub(super) fn lengths(dtype: &str, fortran_order: bool, shape: &[usize]) -> Result<(usize, usize)> {
+    let item = match dtype.starts_with('[') {
+        false => itemsize(dtype)?,
+        true => Parser::new(dtype).whole_descr()?,
+    };
+    let bytes = bytes_of(dtype, item, shape)?;
+    let (_, header) = version_and_length(&Literal { dtype, fortran_order, shape });
+    match header.checked_add(bytes) {
+        Some(whole) if whole <= isize::MAX as usize => Ok((header, bytes)),
+        _ => Err(too_large(dtype, shape)),
+    }
+}
+
+/// Fills `out` with the header; it has the length that [`lengths`] gives.
+pub(super) fn write(mut out: &mut [u8], dtype: &str, fortran_order: bool, shape: &[usize]) {
+    let literal = Literal { dtype, fortran_order, shape };
+    let (version, whole) = version_and_length(&literal);
+    let length = whole - prefix(version);
+    let mut write = || {
+        out.write_all(MAGIC)?;
+        out.write_all(&[version, 0])?;
+        match version {
+            1 => out.write_all(&(length as u16).to_le_bytes())?,
+            _ => out.write_all(&(length as u32).to_le_bytes())?,
+        }
+        write!(out, "{literal}")?;
+        out.fill(b' ');
+        if let Some(last) = out.last_mut() {
+            *last = b'\n';
+        }
+        std::io::Result::Ok(())
+    };
+    let written = write();
+    debug_assert!(written.is_ok(), "the header is as long as was computed");
+}
+
+/// The text, as Python writes a dictionary.
+struct Literal<'a> {
+    dtype: &'a str,
+    fortran_order: bool,
+    shape: &'a [usize],
+}
+
+impl fmt::Display for Literal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = if self.dtype.starts_with('[') { "" } else { "'" };
+        let order = if self.fortran_order { "True" } else { "False" };
+        write!(f, "{{'descr': {quote}{}{quote}, 'fortran_order': {order}, 'shape': (", self.dtype)?;
+        for (i, length) in self.shape.iter().enumerate() {
+            write!(f, "{}{length}", if i > 0 { ", " } else { "" })?;
+        }
+        write!(f, "{}), }}", if self.shape.len() == 1 { "," } else { "" })
+    }
+}
+
+/// The oldest version that works, and the bytes of the whole header.
+fn version_and_length(literal: &Literal<'_>) -> (u8, usize) {
+    let mut text = Count(0);
+    // Counting fails for nothing.
+    let _ = write!(text, "{literal}");
+    let grows = if literal.fortran_order { literal.shape.last() } else { literal.shape.first() };
+    let room = grows.map_or(0, |length| {
+        let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
+        GROWTH - digits
+    });
+    let whole = |version| (prefix(version) + text.0 + room + 1) / ALIGN * ALIGN + ALIGN;
+    match literal.dtype.is_ascii() {
+        true if whole(1) - prefix(1) <= usize::from(u16::MAX) => (1, whole(1)),
+        true => (2, whole(2)),
+        false => (3, whole(3)),
+    }
+}
+
+/// Bytes before the text: magic, version, length.
+const fn prefix(version: u8) -> usize {
+    if version == 1 { 10 } else { 12 }
+}
+
+struct Count(usize);
+
+impl fmt::Write for Count {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+/// The bytes of so many elements. As NumPy and `ndarray` have it, the lengths that are not 0 must
+/// make an array that fits in memory.
+pub(super) fn bytes_of(dtype: &str, item: usize, shape: &[usize]) -> Result<usize> {
+    let lengths = shape.iter().filter(|&&length| length > 0);
+    let bytes = lengths.copied().try_fold(item, usize::checked_mul);
+    match bytes.filter(|&bytes| bytes <= isize::MAX as usize) {
+        Some(_) if shape.contains(&0) => Ok(0),
+        Some(bytes) => Ok(bytes),
+        None => Err(too_large(dtype, shape)),
+    }
+}
+
+fn too_large(dtype: &str, shape: &[usize]) -> NpyError {
+    NpyError::TooLarge { dtype: dtype.to_owned(), shape: shape.to_owned() }
+}
