@@ -153,8 +153,7 @@ def check(status):
 
 def failure(status):
     """The exception for ``status``, with the library's text."""
-    text = last_error()
-    text = text if isinstance(text, str) else text.decode("utf-8", "replace")
+    text = native(last_error())
     if status in _VALUES:
         return ValueError(text)
     return _ERRORS.get(status, errors.Error)(text)
@@ -163,6 +162,13 @@ def failure(status):
 def encoded(text):
     """``text`` as the library takes it."""
     return text if isinstance(text, bytes) or text is None else text.encode("utf-8")
+
+
+def native(text):
+    """``text`` as this Python has its names."""
+    if isinstance(text, str):
+        return text
+    return text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8")
 
 
 def size(text):
@@ -209,22 +215,22 @@ def text(function, handle):
     out = c_void_p()
     check(function(handle, byref(out)))
     try:
-        found = ctypes.string_at(out.value)
+        return native(ctypes.string_at(out.value))
     finally:
         _text_free(out)
-    return found if isinstance(found, str) else found.decode("utf-8")
 
 
 class Handle(object):
-    """A pointer of the library's, closed with the last reference to it."""
+    """A pointer of the library's, closed with the last reference to it. A call is given the handle
+    itself, so that no other thread closes it meanwhile."""
 
-    __slots__ = ("pointer", "_close")
+    __slots__ = ("_as_parameter_", "_close")
 
     def __init__(self, pointer, close):
-        self.pointer, self._close = pointer, close
+        self._as_parameter_, self._close = pointer, close
 
     def __del__(self):
-        self._close(self.pointer)
+        self._close(self._as_parameter_)
 
 
 def open_handle(open_, close, made, *arguments):

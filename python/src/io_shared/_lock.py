@@ -16,7 +16,7 @@ class Lock(object):
         made = _library.options(name, capacity=1, consumers=handles)
         self._handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, RW)
         self._process = os.getpid()
-        self._name = name
+        self._name = _library.native(name)
 
     def is_inherited(self):
         """Whether a fork has made this a copy of the parent's: it has no lock, whatever it says."""
@@ -27,14 +27,15 @@ class Lock(object):
 
     def acquire(self, exclusive, timeout, repair):
         """A :class:`Guard`, waited for in slices so that Ctrl-C works."""
-        if self._handle is None:
+        handle = self._handle
+        if handle is None:
             raise errors.Closed("%s: it was closed" % self._name)
         lock = _library.mmap_lock if exclusive else _library.mmap_lock_read
         guard, data = c_void_p(), c_void_p()
         deadline = Deadline(timeout)
         while True:
             wait = deadline.slice()
-            status = lock(self._handle.pointer, wait, byref(guard), byref(data))
+            status = lock(handle, wait, byref(guard), byref(data))
             if status in (_library.TIMEOUT, _library.WOULD_BLOCK):
                 if deadline.is_over():
                     raise errors.Timeout(
@@ -57,17 +58,17 @@ class Lock(object):
 class Guard(object):
     """The lock, held until ``release``."""
 
-    __slots__ = ("_pointer",)
+    __slots__ = ("_pointer", "_drop")
 
     def __init__(self, pointer):
-        self._pointer = pointer
+        self._pointer, self._drop = pointer, _library.mmap_guard_drop
 
     def mark_consistent(self):
         _library.check(_library.mmap_mark_consistent(self._pointer))
 
     def release(self):
         pointer, self._pointer = self._pointer, None
-        _library.mmap_guard_drop(pointer)
+        self._drop(pointer)
 
     def __del__(self):
         self.release()

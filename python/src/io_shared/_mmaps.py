@@ -6,11 +6,15 @@ library's own: ``<name>.lock``. It knows its owner, so one that is killed gives 
 """
 
 import contextlib
+import ctypes
 import mmap
-import os
 
 from io_shared import _library
+from io_shared._lock import Lock
+from io_shared._removal import lock_name
 from io_shared.errors import OOMError, ReadAccessError, WriteAccessError
+
+_BYTES = 0
 
 
 class UnsafeSharedMMap(mmap.mmap):
@@ -22,16 +26,17 @@ class UnsafeSharedMMap(mmap.mmap):
 
     def __new__(cls, name, size, *args, **kwargs):
         size = _library.size(size)
-        _library.create_bytes(name, size)
-        file = os.open(_library.path(name), os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
-        try:
-            return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
-        finally:
-            os.close(file)
+        if not size:
+            raise ValueError("shared bytes are at least one")
+        made = _library.options(name, flags=_library.EXTEND, capacity=size)
+        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES)
+        # It is duplicated.
+        file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
+        return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
 
     def __init__(self, name, size):
         super(UnsafeSharedMMap, self).__init__()
-        self.name = name
+        self.name = _library.native(name)
 
     def __enter__(self):
         return self
@@ -45,7 +50,7 @@ class UnsafeSharedMMap(mmap.mmap):
     def write(self, data):
         """Writes at the position, all or nothing; gives the number of bytes."""
         self._writing()
-        length = memoryview(data).nbytes if hasattr(memoryview, "nbytes") else len(data)
+        length = _length(data)
         if length > len(self) - self.tell():
             raise OOMError(
                 "%s: %d bytes do not fit, there are %d from %d on: open it with a larger size"
@@ -75,6 +80,14 @@ class UnsafeSharedMMap(mmap.mmap):
     def __getitem__(self, index):
         self._reading()
         return super(UnsafeSharedMMap, self).__getitem__(index)
+
+    if str is bytes:
+        # Python 2 has methods of their own for slices without a step.
+        def __setslice__(self, start, end, value):
+            self[slice(start, end)] = value
+
+        def __getslice__(self, start, end):
+            return self[slice(start, end)]
 
     def find(self, *args):
         self._reading()
@@ -112,7 +125,7 @@ class _Locked(UnsafeSharedMMap):
     _held = ""
 
     def _open_lock(self, handles):
-        self._lock = _library.Lock(_lock_name(self.name), handles)
+        self._lock = Lock(lock_name(self.name), handles)
 
     def _reading(self):
         if not self._held or self._lock.is_inherited():
@@ -124,7 +137,7 @@ class _Locked(UnsafeSharedMMap):
 
     @contextlib.contextmanager
     def _locked(self, how, timeout, repair):
-        guard = self._lock.acquire(how, timeout, repair)
+        guard = self._lock.acquire(how == "w", timeout, repair)
         self._held = how
         try:
             yield self
@@ -133,11 +146,6 @@ class _Locked(UnsafeSharedMMap):
         finally:
             self._held = ""
             guard.release()
-
-    @property
-    def dirty(self):
-        """Whether a writer was killed in the middle, and nobody has repaired it since."""
-        return self._lock.is_dirty()
 
     def close(self):
         self._lock.close()
@@ -178,10 +186,10 @@ class RWSharedMMap(_Locked):
         super(RWSharedMMap, self).__init__(name, size)
         self._open_lock(max_readers)
 
-    def lock_read(self, timeout=None, repair=False):
+    def lock_read(self, timeout=None):
         """Reading, together with other readers: ``with shm.lock_read():``. ``timeout`` as for
         :meth:`SharedMMap.lock`."""
-        return self._locked("r", timeout, repair)
+        return self._locked("r", timeout, False)
 
     def lock_write(self, timeout=None, repair=False):
         """Reading and writing, alone: ``with shm.lock_write():``. The arguments are those of
@@ -192,11 +200,13 @@ class RWSharedMMap(_Locked):
 FastSharedMMap = RWSharedMMap
 
 
-def _lock_name(name):
-    return name + ".lock"
-
-
-def remove(name):
-    """Removes the shared bytes of that name and their lock, if they are there."""
-    _library.remove_bytes(name)
-    _library.remove_lock(_lock_name(name))
+def _length(data):
+    """The bytes that ``data`` has."""
+    try:
+        view = memoryview(data)
+    except TypeError:  # a text of Python 2, and what write itself refuses
+        return len(data)
+    length = view.itemsize
+    for n in view.shape:
+        length *= n
+    return length
