@@ -593,6 +593,14 @@ ios_status ios_mmap_guard_flush(ios_mmap_guard *guard);
 ios_status ios_mmap_remove(const char *name,
                            uint32_t kind);
 
+// The C declaration of the struct that the schema (JSON, as `ios_consumer_schema` gives it)
+// describes, with those of the structs in it: offsets asserted, units and docs as comments. The
+// text is the caller's, to be freed by `ios_text_free`.
+//
+// # Safety
+// `schema` is NULL or a text; `text` is NULL or may be written to.
+ios_status ios_schema_to_c(const char *schema, char **text);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

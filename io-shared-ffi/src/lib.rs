@@ -38,6 +38,9 @@ mod observer;
 
 mod mmap;
 
+mod c_struct;
+
+pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;
 pub use mmap::*;

@@ -60,6 +60,10 @@ struct Shared {
     process: u32,
 }
 
+// SAFETY: `bytes`, which alone is not Sync, is reached through an `Exclusive` only, and there is one at
+// a time; it may go to another thread, as its content is Send (asserted below).
+unsafe impl Sync for Shared {}
+
 /// Nobody.
 const FREE: u8 = 0;
 /// A call.

@@ -260,3 +260,46 @@ const NAMES: [(ios_status, &CStr); 36] = [
     (IOS_PANIC, c"IOS_PANIC"),
     (IOS_OTHER, c"IOS_OTHER"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last_error() -> String {
+        // SAFETY: it is a text until this thread's next failure.
+        unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_panic_does_not_cross_and_is_told() {
+        assert_eq!(call(|| panic!("out of {}", "cheese")), IOS_PANIC);
+        assert!(last_error().ends_with("a defect: out of cheese"), "{}", last_error());
+        assert_eq!(call(|| std::panic::panic_any(7)), IOS_PANIC);
+        assert_eq!(call(|| Ok(())), IOS_OK);
+    }
+
+    #[test]
+    fn each_status_has_its_name_and_no_other_has() {
+        for (status, name) in NAMES {
+            assert_eq!(format!("{status:?}").as_bytes(), name.to_bytes());
+            // SAFETY: it is a text that stays.
+            assert_eq!(unsafe { CStr::from_ptr(ios_status_name(status as i32)) }, name);
+        }
+        // SAFETY: it is a text that stays.
+        assert_eq!(unsafe { CStr::from_ptr(ios_status_name(99)) }, c"unknown");
+    }
+
+    #[test]
+    fn a_system_error_leaves_its_errno_and_the_next_failure_takes_it_away() {
+        let system = ErrorKind::System { call: "open", errno: 13 };
+        assert_eq!(call(|| Err(Error::new("/x", system).into())), IOS_SYSTEM);
+        assert_eq!(ios_last_errno(), 13);
+        assert!(last_error().starts_with("/x: open: Permission denied"), "{}", last_error());
+        let other = std::thread::spawn(|| (last_error(), ios_last_errno()));
+        assert_eq!(other.join().unwrap(), (String::new(), 0), "each thread has its own");
+        assert_eq!(call(|| Err(Error::new("/y", ErrorKind::RoleLost).into())), IOS_ROLE_LOST);
+        assert_eq!(ios_last_errno(), 0);
+        assert_eq!(call(|| Err(Failure::Empty)), IOS_EMPTY);
+        assert!(last_error().starts_with("/y"), "nothing to get is no failure");
+    }
+}

@@ -45,3 +45,62 @@ pub(crate) fn compile(language: Language, options: &[&str], sources: &[&Path], o
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{command:?}:\n{said}");
 }
+
+/// How a program gets the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Linked {
+    Shared,
+    Static,
+}
+
+/// Where cargo has put the libraries: beside this test.
+pub(crate) fn libraries() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.parent().expect("it lies in a folder").to_owned()
+}
+
+/// Compiles a program, and says where it is.
+#[track_caller]
+pub(crate) fn compile_program(
+    language: Language,
+    source: &Path,
+    folder: &Path,
+    linked: Linked,
+) -> PathBuf {
+    let program = folder.join(source.file_stem().expect("a source has a name"));
+    let libraries = libraries();
+    let text = libraries.to_str().expect("the target folder is UTF-8");
+    let search = format!("-L{text}");
+    let rpath = format!("-Wl,-rpath,{text}");
+    let archive = format!("{text}/libio_shared_ffi.a");
+    let options: &[&str] = match linked {
+        Linked::Shared => &[&search, "-lio_shared_ffi", &rpath],
+        Linked::Static => &[&archive, "-lpthread", "-ldl", "-lm"],
+    };
+    compile(language, options, &[source], &program);
+    program
+}
+
+/// A name of this test alone; what has it goes with this.
+pub(crate) struct TestName(String);
+
+impl TestName {
+    pub(crate) fn new(what: &str) -> Self {
+        Self(format!("/test-ffi-{what}-{}", std::process::id()))
+    }
+}
+
+impl std::ops::Deref for TestName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for TestName {
+    fn drop(&mut self) {
+        let path = Path::new("/dev/shm").join(self.trim_start_matches('/'));
+        let _ = std::fs::remove_file(path);
+    }
+}

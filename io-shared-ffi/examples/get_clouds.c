@@ -1,0 +1,49 @@
+// Gets clouds and reads them where they lie: get_clouds NAME CLOUDS
+//
+//   cc get_clouds.c $(pkg-config --cflags --libs io-shared) -o get_clouds
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cloud.h"
+#include "io_shared.h"
+
+static void check(ios_status status) {
+  if (status != IOS_OK) {
+    fprintf(stderr, "get_clouds: %s: %s\n", ios_status_name(status), ios_last_error());
+    exit(1);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: get_clouds NAME CLOUDS\n");
+    return 2;
+  }
+  uint64_t clouds = strtoull(argv[2], NULL, 10);
+
+  ios_options options;
+  ios_options_init(&options, sizeof options);
+  options.name = argv[1];
+  options.schema = CLOUD_SCHEMA; // with another type under that name, opening says which fields differ
+
+  ios_consumer *consumer;
+  check(ios_consumer_open(&options, &consumer)); // waits for the producer, if it is not there yet
+  for (uint64_t i = 0; i < clouds; i++) {
+    ios_value value;
+    check(ios_consumer_get(consumer, 10000000000, &value)); // for at most 10 s
+    const Cloud *cloud = value.data;
+    size_t points = (value.length - offsetof(Cloud, points)) / sizeof(Point);
+    double sum = 0;
+    for (size_t p = 0; p < points; p++) {
+      sum += cloud->points[p].x + cloud->points[p].y;
+    }
+    printf("cloud %" PRIu64 " of %" PRIu64 " ns: %zu points, sum %g, value %" PRIu64 ", missed %" PRIu64
+           "\n",
+           cloud->frame, cloud->stamp_ns, points, sum, value.seq, value.missed);
+    ios_guard_drop(value.guard); // the producer may use its buffer again
+  }
+  ios_consumer_close(consumer);
+  return 0;
+}

@@ -1,0 +1,161 @@
+//! The C examples: with each other, and with a Rust program that has the same struct.
+
+use std::fmt::Write;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use io_shared::{Channel, Message, Schema};
+
+mod common;
+
+use common::{Language, Linked, TestName, compile_program};
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Point {
+    x: f32,
+    y: f32,
+    z: f32,
+    intensity: f32,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Cloud {
+    frame: u64,
+    stamp_ns: u64,
+    points: [Point],
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
+fn program(folder: &Path, name: &str, linked: Linked) -> PathBuf {
+    compile_program(Language::C11, &examples().join(name).with_extension("c"), folder, linked)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Child {
+    Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+#[track_caller]
+fn output(mut child: Child) -> String {
+    let mut output = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    output
+}
+
+/// What get_clouds prints of so many clouds.
+fn got(clouds: u64, points: u64) -> String {
+    (0..clouds).fold(String::new(), |mut text, frame| {
+        let sum = points * (points - 1) / 2 + points * frame;
+        let seq = frame + 1;
+        let stamp = frame * 1000;
+        writeln!(
+            text,
+            "cloud {frame} of {stamp} ns: {points} points, sum {sum}, value {seq}, missed 0"
+        )
+        .unwrap();
+        text
+    })
+}
+
+/// `IO_SHARED_HEADER=overwrite` writes it anew.
+#[test]
+fn the_header_of_the_examples_is_made_from_their_schema() {
+    let json = std::fs::read_to_string(examples().join("cloud.json")).unwrap();
+    let schema = Schema::from_json(&json).unwrap();
+    assert_eq!(json.trim_end(), schema.to_json(), "it is canonical");
+    assert_eq!(schema.hash(), Cloud::schema().hash(), "it is that of the Rust struct");
+    let quoted = schema.to_json().replace('"', "\\\"");
+    let made = format!(
+        "// Made by ios_schema_to_c from cloud.json; tests/examples.rs makes it anew.\n\n\
+         #ifndef CLOUD_H\n#define CLOUD_H\n\n{}\n#define CLOUD_SCHEMA \\\n  \"{quoted}\"\n\n#endif\n",
+        io_shared_ffi::c_struct(&schema)
+    );
+    let header = examples().join("cloud.h");
+    if std::env::var("IO_SHARED_HEADER").is_ok_and(|value| value == "overwrite") {
+        std::fs::write(&header, &made).unwrap();
+    }
+    assert!(made == std::fs::read_to_string(&header).unwrap_or_default(), "{}", header.display());
+}
+
+#[test]
+fn a_c_program_puts_clouds_that_another_gets_linked_statically_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = TestName::new("c-to-c");
+    let put = program(folder.path(), "put_clouds", Linked::Shared);
+    let get = program(folder.path(), "get_clouds", Linked::Static);
+    let getting = run(&get, &[&name, "20"]);
+    let putting = run(&put, &[&name, "20", "1000"]);
+    assert_eq!(output(getting), got(20, 1000));
+    assert!(output(putting).ends_with("put 19 as value 20\n"));
+}
+
+#[test]
+fn a_rust_program_gets_what_a_c_program_puts() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = TestName::new("c-to-rust");
+    let put = program(folder.path(), "put_clouds", Linked::Shared);
+    let putting = run(&put, &[&name, "20", "120000"]);
+    let mut clouds = Channel::<Cloud>::named(&*name).consumer().unwrap();
+    for frame in 0..20 {
+        let cloud = clouds.get_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((cloud.frame, cloud.stamp_ns), (frame, frame * 1000));
+        assert_eq!(cloud.points.len(), 120_000);
+        for (i, point) in cloud.points.iter().enumerate() {
+            let found = [point.x, point.y, point.z, point.intensity];
+            assert_eq!(found, [i as f32, frame as f32, 0.5, 1.0]);
+        }
+    }
+    output(putting);
+}
+
+#[test]
+fn a_c_program_gets_what_a_rust_program_puts() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = TestName::new("rust-to-c");
+    let get = program(folder.path(), "get_clouds", Linked::Shared);
+    let getting = run(&get, &[&name, "20"]);
+    let mut clouds = Channel::<Cloud>::named(&*name).capacity("1M").producer().unwrap();
+    for frame in 0..20 {
+        let mut cloud = clouds.loan_len(1000).unwrap();
+        cloud.frame = frame;
+        cloud.stamp_ns = frame * 1000;
+        for (i, point) in cloud.points.iter_mut().enumerate() {
+            *point = Point { x: i as f32, y: frame as f32, z: 0.5, intensity: 1.0 };
+        }
+        cloud.put().unwrap();
+        while clouds.wait_taken(Duration::from_secs(10)).unwrap() == 0 {
+            std::thread::yield_now();
+        }
+    }
+    assert_eq!(output(getting), got(20, 1000));
+}
+
+#[test]
+fn a_c_program_is_told_which_field_differs() {
+    #[derive(Message)]
+    #[repr(C)]
+    struct Other {
+        frame: u64,
+        stamp_ns: f64,
+        points: [Point],
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let name = TestName::new("c-mismatch");
+    let _living = Channel::<Other>::named(&*name).capacity("1M").producer().unwrap();
+    let get = program(folder.path(), "get_clouds", Linked::Shared);
+    let refused = Command::new(get).args([&*name, "1"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.starts_with("get_clouds: IOS_MISMATCH: "), "{said}");
+    assert!(
+        said.contains("field `stamp_ns`: channel has <f8 at 8, this program <u8 at 8"),
+        "{said}"
+    );
+}
