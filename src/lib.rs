@@ -7,6 +7,8 @@
 //!   `into_async()` gives gets that are awaited.
 //! - [`Message`]: what may cross; `#[derive(Message)]` on `repr(C)` structs, also on those that end in
 //!   a slice.
+//! - [`Array`]: the message that carries an array of any dtype and shape, as NumPy saves it; with the
+//!   feature `ndarray`, views of that crate are put and read where they lie.
 //! - [`Shared`]: a typed value that many programs read and change; [`SharedMmap`] and
 //!   [`RwSharedMmap`]: bytes under a lock, used like files; [`UnsafeSharedMmap`]: the bytes of any
 //!   object as they are.

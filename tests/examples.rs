@@ -49,6 +49,17 @@ fn npy_in_shm_saves_an_array_that_another_process_loads() {
 }
 
 #[test]
+fn arrays_go_to_another_process_and_masks_come_back() {
+    let output = output_of("arrays");
+    let (masks, end) = output.split_at(output.find("/arrays-").unwrap());
+    let (three, four) = ("[[1, 0, 0],\n [0, 1, 0],\n [0, 0, 1]]\n", "[[1, 0, 0, 0],\n");
+    assert_eq!(masks.split_at(three.len()).0, three);
+    assert!(masks[three.len()..].starts_with(four), "{masks}");
+    assert!(end.ends_with("-images: channel has |u1, this program <f4\n"), "{end}");
+    assert_eq!(left_of("arrays-"), [""; 0]);
+}
+
+#[test]
 fn pass_descriptor_hands_a_channel_to_a_child_and_over_a_socket() {
     let lines =
         |how: &str| format!("{how}: a second producer is refused: true\n{how}: got 31337\n");

@@ -7,7 +7,6 @@
 //! Latin-1 and not ASCII, which it writes as the UTF-8 of version 3.0), and [`read`] panics on nothing.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::ops::Range;
 
@@ -98,7 +97,7 @@ pub(super) fn write(mut out: &mut [u8], dtype: &str, fortran_order: bool, shape:
             1 => out.write_all(&(length as u16).to_le_bytes())?,
             _ => out.write_all(&(length as u32).to_le_bytes())?,
         }
-        write!(out, "{literal}")?;
+        literal.write(&mut out)?;
         out.fill(b' ');
         if let Some(last) = out.last_mut() {
             *last = b'\n';
@@ -116,29 +115,49 @@ struct Literal<'a> {
     shape: &'a [usize],
 }
 
-impl fmt::Display for Literal<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quote = if self.dtype.starts_with('[') { "" } else { "'" };
-        let order = if self.fortran_order { "True" } else { "False" };
-        write!(f, "{{'descr': {quote}{}{quote}, 'fortran_order': {order}, 'shape': (", self.dtype)?;
+impl Literal<'_> {
+    fn write(&self, out: &mut &mut [u8]) -> std::io::Result<()> {
+        let quote = self.quote();
+        write!(out, "{{'descr': {quote}{}{quote}, 'fortran_order': ", self.dtype)?;
+        write!(out, "{}, 'shape': (", self.order())?;
         for (i, length) in self.shape.iter().enumerate() {
-            write!(f, "{}{length}", if i > 0 { ", " } else { "" })?;
+            write!(out, "{}{length}", if i > 0 { ", " } else { "" })?;
         }
-        write!(f, "{}), }}", if self.shape.len() == 1 { "," } else { "" })
+        out.write_all(if self.shape.len() == 1 { b",), }" } else { b"), }" })
     }
+
+    /// The bytes that [`write`](Self::write) writes. Computed, since formatting twice would cost as
+    /// much as the put of a small array.
+    fn len(&self) -> usize {
+        let fixed = "{'descr': , 'fortran_order': , 'shape': (), }".len();
+        let between = match self.shape.len() {
+            0 => 0,
+            1 => 1,
+            axes => 2 * (axes - 1),
+        };
+        let digits: usize = self.shape.iter().copied().map(digits).sum();
+        fixed + 2 * self.quote().len() + self.dtype.len() + self.order().len() + between + digits
+    }
+
+    fn quote(&self) -> &'static str {
+        if self.dtype.starts_with('[') { "" } else { "'" }
+    }
+
+    fn order(&self) -> &'static str {
+        if self.fortran_order { "True" } else { "False" }
+    }
+}
+
+fn digits(length: usize) -> usize {
+    length.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 /// The oldest version that works, and the bytes of the whole header.
 fn version_and_length(literal: &Literal<'_>) -> (u8, usize) {
-    let mut text = Count(0);
-    // Counting fails for nothing.
-    let _ = write!(text, "{literal}");
     let grows = if literal.fortran_order { literal.shape.last() } else { literal.shape.first() };
-    let room = grows.map_or(0, |length| {
-        let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
-        GROWTH - digits
-    });
-    let whole = |version| (prefix(version) + text.0 + room + 1) / ALIGN * ALIGN + ALIGN;
+    let room = grows.map_or(0, |&length| GROWTH - digits(length));
+    let text = literal.len() + room + 1;
+    let whole = |version| (prefix(version) + text) / ALIGN * ALIGN + ALIGN;
     match literal.dtype.is_ascii() {
         true if whole(1) - prefix(1) <= usize::from(u16::MAX) => (1, whole(1)),
         true => (2, whole(2)),
@@ -149,15 +168,6 @@ fn version_and_length(literal: &Literal<'_>) -> (u8, usize) {
 /// Bytes before the text: magic, version, length.
 const fn prefix(version: u8) -> usize {
     if version == 1 { 10 } else { 12 }
-}
-
-struct Count(usize);
-
-impl fmt::Write for Count {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 += text.len();
-        Ok(())
-    }
 }
 
 /// The bytes of so many elements. As NumPy and `ndarray` have it, the lengths that are not 0 must

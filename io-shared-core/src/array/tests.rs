@@ -25,10 +25,13 @@ fn file(text: &str, data: usize) -> Vec<u8> {
     npy
 }
 
-/// What `numpy.save` of NumPy 2.4.6 wrote: dtype, Fortran order, shape, length of the header, and its
-/// bytes up to the spaces and the newline that fill it.
+/// dtype, Fortran order, shape, length of the header, and its bytes up to the spaces and the newline
+/// that fill it.
+type Golden = (&'static str, bool, &'static [usize], usize, &'static [u8]);
+
+/// What `numpy.save` of NumPy 2.4.6 wrote.
 #[rustfmt::skip]
-const GOLDEN: &[(&str, bool, &[usize], usize, &[u8])] = &[
+const GOLDEN: &[Golden] = &[
     ("<f4", false, &[2, 3], 128,
         b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"),
     ("<f8", false, &[], 128,
