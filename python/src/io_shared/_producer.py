@@ -171,22 +171,22 @@ class Loan(object):
             # Whether an array still lives cannot be known here: it gets memory of its own.
             self._memory = root = np.zeros(self._length, np.uint8)
         _fill(root, self._header)
-        out = self._producer._messages.view(root)
-        self._arrays = [root] + _messages.parts(out)
+        self._out = self._producer._messages.view(root)
+        self._arrays = [root] + _messages.parts(self._out)
         del root
         self._counts = _counts(self._arrays)
-        return out
+        return self._out
 
     def __exit__(self, type_, value, trace):
-        memory, arrays, self._arrays = self._memory, self._arrays, None
-        self._memory = ()
+        # Every array made from these has one of them as its base; most have the first. A reference
+        # to one of the others may be the caller's own: that of a loan without fields is `out`.
+        alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
+        memory, arrays = self._memory, self._arrays
+        self._memory, self._arrays, self._out = (), None, None
         if type_ is not None:
             return
         if not _COUNTS:
             return self._producer._put_bytes(memory.tobytes())
-        # Every array made from one of these has the first, or one of them, as its base. One
-        # reference to each is the caller's own; that of a loan without fields is `out`.
-        alive = [now - then for now, then in zip(_counts(arrays), self._counts)]
         if alive[0] > 0 or max(alive) > 1:
             raise errors.AlreadyLoaned(
                 "%s: nothing was put: an array made from the one on loan still lives (or a second "

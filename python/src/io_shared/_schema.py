@@ -69,7 +69,8 @@ def _dtype(type_):
     if not isinstance(type_, dict):
         return str(type_)
     if "array" in type_:
-        return (np.dtype(_dtype(type_["of"])), (type_["array"],))
+        inner = np.dtype(_dtype(type_["of"]))
+        return (inner.base, (type_["array"],) + inner.shape)
     return _struct(type_)
 
 
