@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust and nothing else.
+# Everything that must pass. Needs Rust, and Python 2.7 and 3 for the Python package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,3 +19,6 @@ cargo run --release --locked --package io-shared-bench --no-default-features -- 
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture
+
+# The Python package on 2.7 and 3. Needs both interpreters, and says so where one is missing.
+ci/python.sh

@@ -1,10 +1,12 @@
 """The side that gets."""
 
 import ctypes
+from ctypes import byref
 
 import numpy as np
 
 from io_shared import _library, _messages, _schema, errors
+from io_shared._library import consumer_get, guard_drop
 from io_shared._memory import Memory
 from io_shared._wait import Deadline, monotonic
 from io_shared._producer import open_end
@@ -45,13 +47,13 @@ class Consumer(object):
     def try_get(self):
         """As ``get``, or None if there is no value that this consumer has not had."""
         value = _library.Value()
-        if self._has(_library.consumer_get(self._open(), 0, ctypes.byref(value))):
+        if self._has(consumer_get(self._open(), 0, byref(value))):
             return self._copied(value)
 
     def latest(self):
         """A copy of the latest value, had or not; None if nothing was ever put. It counts as had."""
         value = _library.Value()
-        if self._has(_library.consumer_latest(self._open(), ctypes.byref(value))):
+        if self._has(_library.consumer_latest(self._open(), byref(value))):
             return self._copied(value)
 
     def borrow(self, timeout=None):
@@ -109,12 +111,15 @@ class Consumer(object):
 
     def _wait(self, timeout):
         """A value that is held, after a wait in slices."""
-        deadline = Deadline(timeout)
         # One for each call: other threads may be in here.
         value = _library.Value()
-        out = ctypes.byref(value)
+        out = byref(value)
+        if timeout is None and consumer_get(self._open(), _library.SLICE, out) == _library.OK:
+            return value
+        # Also after a failure, which then comes again.
+        deadline = Deadline(timeout)
         while True:
-            status = _library.consumer_get(self._open(), deadline.slice(), out)
+            status = consumer_get(self._open(), deadline.slice(), out)
             if status == _library.OK:
                 return value
             if status not in (_library.TIMEOUT, _library.EMPTY):
@@ -137,7 +142,7 @@ class Consumer(object):
         except ValueError as error:
             raise self._corrupt(error)
         finally:
-            _library.guard_drop(value.guard)
+            guard_drop(value.guard)
 
     def _corrupt(self, error):
         return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))

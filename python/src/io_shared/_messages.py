@@ -10,6 +10,7 @@ import numpy as np
 
 from io_shared import _npy, _schema
 from io_shared._memory import Memory
+from io_shared._npy import START
 
 #: Up to so many bytes a copy by way of a byte string is quicker than one by way of a view.
 _SHORT = 16 << 10
@@ -22,17 +23,19 @@ class Arrays(object):
 
     def view(self, root):
         """The array in the message ``root`` (bytes), sharing its memory."""
-        dtype, shape, fortran, offset = _npy.parse(lambda n: root[:n].tobytes(), len(root))
+        start = root[:START].tobytes()
+        found = _npy.parse(start, lambda n: root[:n].tobytes(), len(root))
+        dtype, shape, fortran, offset = found
         return np.ndarray(shape, dtype, root, offset, order="F" if fortran else "C")
 
     def copy(self, data, length):
         """The array in the message of ``length`` bytes at the address ``data``, as one's own."""
-        dtype, shape, fortran, offset = _npy.parse(lambda n: string_at(data, n), length)
         if length > _SHORT:
-            root = np.asarray(Memory(data, length, True, None))
-            return np.ndarray(shape, dtype, root, offset, order="F" if fortran else "C").copy("K")
-        own = bytearray(string_at(data + offset, length - offset))
-        return np.ndarray(shape, dtype, own, order="F" if fortran else "C")
+            return self.view(np.asarray(Memory(data, length, True, None))).copy("K")
+        message = bytearray(string_at(data, length))
+        found = _npy.parse(bytes(message[:START]), lambda n: bytes(message[:n]), length)
+        dtype, shape, fortran, offset = found
+        return np.ndarray(shape, dtype, message, offset, None, "F" if fortran else "C")
 
     def frame(self, shape, dtype, order):
         """The header of such an array's message, and the message's length."""

@@ -49,19 +49,24 @@ def _write(dtype, shape, fortran):
     return bytes(magic + size + coded + b" " * pad + b"\n")
 
 
-def parse(read, length):
-    """``(dtype, shape, fortran, offset of the data)`` of the message of which ``read(n)`` gives the
-    first n bytes, and which has ``length`` of them."""
-    start = read(min(length, 2 * ALIGNMENT))
-    end = _end(start)
-    if end is None or end > length:
-        raise ValueError("it does not start with the header of a .npy file")
-    key = start[:end] if end <= len(start) else read(end)
-    known = _parsed.get(key)
+#: So many bytes have the header of most arrays.
+START = 2 * ALIGNMENT
+
+
+def parse(start, read, length):
+    """``(dtype, shape, fortran, offset of the data)`` of a message of ``length`` bytes. ``start`` are
+    its first ones, ``START`` if there are so many, and ``read(n)`` gives n."""
+    known = _parsed.get(start)  # if that is all of the header, and nothing else
     if known is None:
-        known = _parse(key)
-        _remember(_parsed, key, known)
-    dtype, shape, fortran, size = known
+        end = _end(start)
+        if end is None or end > length:
+            raise ValueError("it does not start with the header of a .npy file")
+        key = start[:end] if end <= len(start) else read(end)
+        known = _parsed.get(key)
+        if known is None:
+            known = _parse(key)
+            _remember(_parsed, key, known)
+    dtype, shape, fortran, end, size = known
     if size > length - end:
         raise ValueError(
             "its header says %d bytes of data, and there are %d" % (size, length - end)
@@ -96,7 +101,7 @@ def _parse(text):
     size = dtype.itemsize
     for n in shape:
         size *= n
-    return dtype, shape, fortran, size
+    return dtype, shape, fortran, len(text), size
 
 
 def _read(reader, file):
