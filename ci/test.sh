@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust, and Python 2.7 and 3 for the Python package.
+# Everything that must pass. Needs Rust; for the C library a C and a C++ compiler and pkg-config; for
+# the Python package Python 2.7 and 3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -427,6 +427,9 @@ impl Channel<[u8]> {
     /// let mut bytes = Channel::<[u8]>::named(name).any_schema().consumer()?;
     /// assert_eq!(bytes.schema().to_json(), r#"{"array":2,"of":"<u2"}"#);
     /// assert_eq!(*bytes.get()?, [1, 0, 2, 0]);
+    ///
+    /// // What is put is known to who puts it.
+    /// assert!(Channel::<[u8]>::named(name).any_schema().producer().is_err());
     /// # Channel::remove(name)
     /// # }
     /// ```

@@ -387,7 +387,10 @@ impl fmt::Display for Error {
             ErrorKind::BadLength { found, expected: Shape { size, element: None, .. } } => {
                 write!(f, "{name}: a message of this channel has {size} bytes, found {found}")
             }
-            ErrorKind::BadLength { found, expected: Shape { size, element: Some(element), .. } } => {
+            ErrorKind::BadLength {
+                found,
+                expected: Shape { size, element: Some(element), .. },
+            } => {
                 write!(
                     f,
                     "{name}: a message of this channel has {size} bytes and a whole number of \

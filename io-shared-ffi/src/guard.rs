@@ -38,6 +38,12 @@ pub struct ios_value {
     pub stamp: u64,
 }
 
+// They are read and dropped by whatever threads.
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Got>();
+};
+
 pub(crate) fn held(guard: OwnedGuard<[u8]>) -> ios_value {
     let (data, length) = (guard.as_ptr().cast(), guard.len());
     let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());

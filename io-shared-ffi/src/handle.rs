@@ -16,7 +16,8 @@ pub(crate) struct Handle<T> {
     process: u32,
 }
 
-impl<T> Handle<T> {
+// Whichever thread enters may be another than the one that opened it.
+impl<T: Send> Handle<T> {
     pub(crate) fn new(inner: T, name: &str) -> Self {
         Self { inner: Mutex::new(inner), name: name.to_owned(), process: std::process::id() }
     }

@@ -77,6 +77,12 @@ impl Lender {
     }
 }
 
+// A loan may be put by another thread than the one that was lent it: the buffer is the loan's alone.
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<Lender>();
+};
+
 impl Drop for ios_loan {
     fn drop(&mut self) {
         self.lender.give_back();

@@ -1,5 +1,7 @@
 //! The C examples: with each other, and with a Rust program that has the same struct.
 
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+
 use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};

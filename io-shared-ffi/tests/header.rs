@@ -1,5 +1,7 @@
 //! The header: that it is what the crate has, and that C and C++ take it.
 
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+
 use std::path::{Path, PathBuf};
 
 mod common;

@@ -10,6 +10,7 @@ use std::process::Command;
 pub(crate) enum Language {
     C99,
     C11,
+    Gnu11,
     Cpp17,
 }
 
@@ -22,6 +23,7 @@ impl Language {
         let (compiler, variable, standard) = match self {
             Self::C99 => ("cc", "CC", "-std=c99"),
             Self::C11 => ("cc", "CC", "-std=c11"),
+            Self::Gnu11 => ("cc", "CC", "-std=gnu11"),
             Self::Cpp17 => ("c++", "CXX", "-std=c++17"),
         };
         let mut command = Command::new(std::env::var(variable).unwrap_or(compiler.into()));
@@ -37,13 +39,26 @@ pub(crate) fn include() -> PathBuf {
 /// Compiles `sources` to `output`.
 #[track_caller]
 pub(crate) fn compile(language: Language, options: &[&str], sources: &[&Path], output: &Path) {
+    if let Err(said) = try_compile(language, options, sources, output) {
+        panic!("{said}");
+    }
+}
+
+/// As [`compile`]; what the compiler says of an error.
+#[track_caller]
+pub(crate) fn try_compile(
+    language: Language,
+    options: &[&str],
+    sources: &[&Path],
+    output: &Path,
+) -> Result<(), String> {
     let mut command = language.command();
     command.arg("-I").arg(include()).args(sources).arg("-o").arg(output).args(options);
     let done = command.output().unwrap_or_else(|error| {
         panic!("these tests need a C and a C++ compiler (CC, CXX; cc, c++): {command:?}: {error}")
     });
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{command:?}:\n{said}");
+    if done.status.success() { Ok(()) } else { Err(format!("{command:?}:\n{said}")) }
 }
 
 /// How a program gets the library.
