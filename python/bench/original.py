@@ -153,7 +153,7 @@ class Iceoryx2(object):
         builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
         builder = builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
         builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2).history_size(0)
-        builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(1)
+        builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(2)
         return builder.enable_safe_overflow(True).open_or_create()
 
     def put(self, value):
@@ -275,6 +275,7 @@ class Peer(object):
 
     def close(self):
         self._process.stdin.close()
+        self._process.kill()  # it may be polling
         self._process.wait()
         for size in self._ends:
             for name in names(self._system, size, os.getpid()):
@@ -297,7 +298,17 @@ def main():
         seconds, trips, rounds = 0.02, 20, 2
     systems = [system for system in SYSTEMS if system not in options.without]
     peers = {system: Peer(options.peer, system) for system in systems}
-    counts, figures = {}, {}
+    try:
+        figures = play(peers, seconds, trips, rounds)
+    finally:
+        for system in systems:
+            peers[system].close()
+    report(systems, figures, rounds)
+
+
+def play(peers, seconds, trips, rounds):
+    """The figure of each round, by system and size."""
+    systems, counts, figures = list(peers), {}, {}
     for size in SIZES:
         for system in systems:
             first = peers[system].measure(size, 10)
@@ -309,9 +320,7 @@ def main():
                 system = systems[(i + turn) % len(systems)]
                 p50 = peers[system].measure(size, counts[system, size])
                 figures[system, size].append(p50)
-    for system in systems:
-        peers[system].close()
-    report(systems, figures, rounds)
+    return figures
 
 
 def report(systems, figures, rounds):
