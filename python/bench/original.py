@@ -211,8 +211,6 @@ def open_end(system, size, parent, mine):
 
 
 def pin(cpu):
-    cpus = sorted(int(c) for c in _allowed())
-    cpu = cpus[cpu % len(cpus)]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [cpu])
     else:
@@ -220,7 +218,8 @@ def pin(cpu):
         ctypes.CDLL(None).sched_setaffinity(0, ctypes.sizeof(mask), ctypes.byref(mask))
 
 
-def _allowed():
+def allowed():
+    """The cores that may be used."""
     with open("/proc/self/status") as status:
         text = [line.split()[1] for line in status if line.startswith("Cpus_allowed_list")][0]
     for part in text.split(","):
@@ -229,9 +228,9 @@ def _allowed():
             yield cpu
 
 
-def peer(parent):
+def peer(parent, cpu):
     """Answers: a line of "system size count" is an order to echo so many."""
-    pin(1)
+    pin(cpu)
     ends = {}
     for line in iter(sys.stdin.readline, ""):
         system, size, count = line.split()
@@ -248,8 +247,9 @@ def peer(parent):
 class Peer(object):
     """The other process of one system: asleep in a read while it has no order."""
 
-    def __init__(self, python, system):
+    def __init__(self, python, system, cpu):
         command = [python, os.path.abspath(__file__), "--echo-for", str(os.getpid())]
+        command += ["--cpu", str(cpu)]  # what it inherits is this process's alone
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0)
         self._system, self._ends = system, {}
@@ -288,16 +288,20 @@ def main():
     parser.add_argument("--peer", default=sys.executable, help="the interpreter at the other end")
     parser.add_argument("--quick", action="store_true", help="2 short rounds: that it runs")
     parser.add_argument("--without", action="append", default=[], choices=sorted(SYSTEMS))
+    parser.add_argument("--cpu", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--echo-for", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.echo_for:
-        return peer(options.echo_for)
-    pin(0)
+        return peer(options.echo_for, options.cpu)
+    cpus = list(allowed())
+    if len(cpus) < 2:
+        raise SystemExit("it takes two cores, and there is one")
+    pin(cpus[0])
     seconds, trips, rounds = SECONDS, TRIPS, options.rounds
     if options.quick:
         seconds, trips, rounds = 0.02, 20, 2
     systems = [system for system in SYSTEMS if system not in options.without]
-    peers = {system: Peer(options.peer, system) for system in systems}
+    peers = {system: Peer(options.peer, system, cpus[1]) for system in systems}
     try:
         figures = play(peers, seconds, trips, rounds)
     finally:
