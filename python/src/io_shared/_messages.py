@@ -4,7 +4,7 @@ Both kinds answer the same questions: how long a message is, what its bytes look
 a private copy of it (``copy``).
 """
 
-from ctypes import string_at
+from ctypes import memmove, string_at
 
 import numpy as np
 
@@ -31,11 +31,20 @@ class Arrays(object):
     def copy(self, data, length):
         """The array in the message of ``length`` bytes at the address ``data``, as one's own."""
         if length > _SHORT:
-            return self.view(np.asarray(Memory(data, length, True, None))).copy("K")
+            return self._copy_long(data, length)
         message = bytearray(string_at(data, length))
         found = _npy.parse(bytes(message[:START]), lambda n: bytes(message[:n]), length)
         dtype, shape, fortran, offset = found
         return np.ndarray(shape, dtype, message, offset, None, "F" if fortran else "C")
+
+    def _copy_long(self, data, length):
+        # By memmove, which is up to twice as quick as NumPy's copy of large arrays.
+        start = string_at(data, START)
+        found = _npy.parse(start, lambda n: string_at(data, n), length)
+        dtype, shape, fortran, offset = found
+        own = np.empty(shape, dtype, "F" if fortran else "C")
+        memmove(address(own), data + offset, own.nbytes)
+        return own
 
     def frame(self, shape, dtype, order):
         """The header of such an array's message, and the message's length."""
@@ -49,6 +58,11 @@ class Arrays(object):
         for n in shape:
             length *= n
         return header, len(header) + length
+
+
+def address(array):
+    """Where the elements of a contiguous array start."""
+    return array.__array_interface__["data"][0]
 
 
 class Typed(object):

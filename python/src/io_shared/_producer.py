@@ -102,10 +102,14 @@ class ArrayProducer(_Producing):
         if length <= _SHORT:
             return self._put_bytes(header + array.tobytes(order))
         memory = self._lend(length)
-        root = np.asarray(memory)
-        _fill(root, header)
-        np.copyto(np.ndarray(array.shape, array.dtype, root, len(header), order=order), array)
-        del root
+        if flags.contiguous or flags.f_contiguous:
+            data = memory.__array_interface__["data"][0]
+            ctypes.memmove(data, header, len(header))
+            ctypes.memmove(data + len(header), _messages.address(array), array.nbytes)
+        else:
+            root = np.asarray(memory)
+            _fill(root, header)
+            np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), array)
         self._put(memory.keeps, length)
 
     def loan(self, shape, dtype=np.float64, order="C"):
