@@ -1,8 +1,5 @@
 """Between interpreters, and between Python and Rust."""
 
-import os
-import sys
-
 import numpy as np
 import pytest
 
@@ -13,7 +10,7 @@ from test_arrays import DTYPES, assert_same, filled
 from test_typed import CLOUD, POINT, points
 
 
-def arrays(native=False):
+def arrays():
     for dtype in DTYPES:
         for shape in ((), (0,), (7,), (3, 4), (20, 30, 2)):
             yield filled(dtype, shape)
@@ -49,11 +46,6 @@ def test_arrays_come_when_the_other_interpreter_starts_first(new_name, script, p
     with NumpyShare(there, "5M", "put") as put:
         put.put(np.arange(5))
         assert get.get(timeout=60).tolist() == [0, 1, 2, 3, 4]
-
-
-def rust_reads(array):
-    """Whether the Rust reader of headers takes the dtype: all but those without a number for it."""
-    return array.dtype.kind != "g"
 
 
 def test_arrays_go_to_rust_and_back(new_name, start, rust_peer):

@@ -122,7 +122,7 @@ class Consumer(object):
             status = consumer_get(self._open(), deadline.slice(), out)
             if status == _library.OK:
                 return value
-            if status not in (_library.TIMEOUT, _library.EMPTY):
+            if status not in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
                 raise _library.failure(status)
             if deadline.is_over():
                 raise errors.Timeout(

@@ -6,7 +6,7 @@ slice, so that Ctrl-C works.
 
 import ctypes
 import os
-from ctypes import byref, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
+from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 from ctypes import c_void_p
 
 from io_shared import errors
