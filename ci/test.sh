@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust; what else it needs it installs where it is missing.
+# Everything that must pass. Needs Rust, and for the Python package Python 2.7 and 3; what else it needs
+# it installs where it is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +22,9 @@ cargo run --release --locked --package io-shared-bench --no-default-features -- 
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 cargo test --release --locked --package torture -- --nocapture
+
+# The Python package on 2.7 and 3. Needs both interpreters, and says so where one is missing.
+ci/python.sh
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
 torture/mutants $(seq 10)

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The Python package on 2.7 and on the newest 3 that is here, across them, and with Rust.
+#
+# PYTHON2 and PYTHON3 may name the interpreters; else they are looked for, with pyenv's. One that is
+# missing is a failure: the package is for both. IO_SHARED_SLOW=1 plays the long versions (a million
+# puts and gets, 500 deaths).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+mkdir -p "$target/python"
+target=$(cd "$target" && pwd)
+venvs=$target/python
+
+# The last one that runs, of those given and those of pyenv; the interpreter itself and no shim.
+find_python() {
+    local pattern=$1 check=$2 found= candidate
+    shift 2
+    for candidate in "$@" $(compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/$pattern" | sort -V); do
+        if "$candidate" -c "import sys; $check" 2>/dev/null; then
+            found=$("$candidate" -c 'import sys; print(sys.executable)')
+        fi
+    done
+    echo "$found"
+}
+
+python2=${PYTHON2:-$(find_python '2.7*/bin/python' 'assert sys.version_info[:2] == (2, 7)' \
+    python2.7 python2)}
+python3=${PYTHON3:-$(find_python '3.*/bin/python' 'assert sys.version_info >= (3, 9)' \
+    python3 python3.{9,10,11,12,13,14})}
+missing=0
+for interpreter in "2.7:$python2:PYTHON2" "3.9 or later:$python3:PYTHON3"; do
+    IFS=: read -r version path variable <<<"$interpreter"
+    if [ -z "$path" ]; then
+        echo "ci/python.sh: NO PYTHON $version WAS FOUND: install one, or name it by $variable" >&2
+        missing=1
+    fi
+done
+[ "$missing" = 0 ] || exit 1
+
+# Virtualenvs are kept from run to run. The last versions of what still installs on 2.7.
+if [ ! -x "$venvs/3/bin/pytest" ]; then
+    "$python3" -m venv --clear "$venvs/3"
+    "$venvs/3/bin/pip" install --quiet --disable-pip-version-check \
+        numpy pytest hatchling mypy 'virtualenv<20.22'
+fi
+if [ ! -x "$venvs/2/bin/pytest" ]; then
+    "$venvs/3/bin/virtualenv" --quiet --clear --python "$python2" "$venvs/2" ||
+        { "$python2" -m pip --version && "$python2" -m virtualenv --clear "$venvs/2"; }
+    "$venvs/2/bin/pip" install --quiet --disable-pip-version-check \
+        'numpy==1.16.6' 'pytest==4.6.11' 2>&1 | grep -v DEPRECATION || true
+fi
+
+# One wheel, for both.
+rm -rf "$venvs/wheel"
+"$venvs/3/bin/pip" wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+    --wheel-dir "$venvs/wheel" ./python
+for python in 2 3; do
+    "$venvs/$python/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+        --force-reinstall "$venvs"/wheel/io_shared-*.whl 2>&1 | grep -v DEPRECATION || true
+    "$venvs/$python/bin/python" -c 'import io_shared' # what came of the installation
+done
+
+cargo build --release --locked --quiet --package python-peer
+export IO_SHARED_PEER=$target/release/python-peer PYTHONDONTWRITEBYTECODE=1
+cd python
+"$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
+IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider
+IO_SHARED_PYTHONS=$venvs/3/bin/python "$venvs/2/bin/python" -m pytest -q -p no:cacheprovider tests

@@ -1,0 +1,366 @@
+"""A round trip there and back between two processes: io_shared, the design it descends from, and
+iceoryx2, in alternating rounds of one run.
+
+    python bench/original.py [--rounds 11] [--peer /path/to/python2.7] [--quick]
+
+It needs posix_ipc and iceoryx2 beside io_shared (2.7 has no iceoryx2: its peer goes without). Each
+figure is the p50 of a round, then the median over rounds; only ratios within one run count.
+"""
+
+from __future__ import print_function
+
+import argparse
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import io_shared
+
+SIZES = [16, 64 << 10, 1 << 20, 4500 << 10]
+#: Most seconds and trips of one system, size and round.
+SECONDS, TRIPS = 0.4, 2000
+
+
+def array(size):
+    return np.arange(size // 4, dtype=np.float32)
+
+
+class Original(object):
+    """The original's design, from its description: ``numpy.save`` into shared memory under a POSIX
+    semaphore ``/name``; a second one, ``/name_np``, is the flag that there is something to get."""
+
+    title = "the original's design"
+
+    def __init__(self, there, back, size):
+        import posix_ipc
+
+        self._ends = [self._open(posix_ipc, name, size + 4096) for name in (there, back)]
+
+    def _open(self, posix_ipc, name, size):
+        shm = posix_ipc.SharedMemory(name, posix_ipc.O_CREAT, size=size)
+        memory = mmap.mmap(shm.fd, size)
+        shm.close_fd()
+        lock = posix_ipc.Semaphore(name, posix_ipc.O_CREAT, initial_value=1)
+        flag = posix_ipc.Semaphore(name + "_np", posix_ipc.O_CREAT, initial_value=0)
+        return memory, lock, flag
+
+    def put(self, end, value):
+        memory, lock, flag = self._ends[end]
+        lock.acquire()
+        memory.seek(0)
+        np.save(memory, value)
+        lock.release()
+        flag.release()
+
+    def get(self, end):
+        memory, lock, flag = self._ends[end]
+        flag.acquire()
+        lock.acquire()
+        memory.seek(0)
+        value = np.load(memory)
+        lock.release()
+        return value
+
+    def trip(self, value):
+        self.put(0, value)
+        return self.get(1)
+
+    def echo(self):
+        self.put(1, self.get(0))
+
+    @staticmethod
+    def remove(name):
+        import posix_ipc
+
+        for remove, what in (
+            (posix_ipc.unlink_shared_memory, name),
+            (posix_ipc.unlink_semaphore, name),
+            (posix_ipc.unlink_semaphore, name + "_np"),
+        ):
+            try:
+                remove(what)
+            except posix_ipc.ExistentialError:
+                pass
+
+
+class Copying(object):
+    """``put`` and ``get`` with default settings: what the original's users call."""
+
+    title = "io_shared"
+
+    def __init__(self, there, back, size, mine="put"):
+        other = "get" if mine == "put" else "put"
+        self._there = io_shared.NumpyShare(there, size + 4096, mine)
+        self._back = io_shared.NumpyShare(back, size + 4096, other)
+
+    def trip(self, value):
+        self._there.put(value)
+        return self._back.get()
+
+    def echo(self):
+        self._back.put(self._there.get())
+
+    @staticmethod
+    def remove(name):
+        io_shared.remove(name)
+
+
+class InPlace(Copying):
+    """``loan`` and ``borrow``: nothing is copied, one element is written and read."""
+
+    title = "io_shared, in place"
+
+    def trip(self, value):
+        with self._there.loan(value.shape, value.dtype) as out:
+            out[0] = value[0]
+        del out
+        return self._back.borrow()
+
+    def echo(self):
+        value = self._there.borrow()
+        with self._back.loan(value.shape, value.dtype) as out:
+            out[0] = value[0]
+
+
+class Iceoryx2(object):
+    """iceoryx2, polling, one copy in and one copy out on each side."""
+
+    title = "iceoryx2, polling, copying"
+    _copies = True
+
+    def __init__(self, there, back, size, mine="put"):
+        import iceoryx2
+
+        iceoryx2.set_log_level(iceoryx2.LogLevel.Error)
+        self._node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
+        out, in_ = (there, back) if mine == "put" else (back, there)
+        self._size = size
+        self._publisher = (
+            self._service(iceoryx2, out)
+            .publisher_builder()
+            .initial_max_slice_len(size)
+            .max_loaned_samples(1)
+            .create()
+        )
+        self._subscriber = self._service(iceoryx2, in_).subscriber_builder().create()
+
+    def _service(self, iceoryx2, name):
+        builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
+        builder = builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
+        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2).history_size(0)
+        builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(2)
+        return builder.enable_safe_overflow(True).open_or_create()
+
+    def put(self, value):
+        sample = self._publisher.loan_slice_uninit(self._size)
+        if self._copies:
+            ctypes.memmove(sample.payload_ptr, value.ctypes.data, self._size)
+        sample.assume_init().send()
+
+    def get(self):
+        while True:
+            sample = self._subscriber.receive()
+            if sample is not None:
+                break
+        if not self._copies:
+            return sample
+        value = np.empty(self._size // 4, np.float32)
+        ctypes.memmove(value.ctypes.data, sample.payload_ptr, self._size)
+        return value
+
+    def trip(self, value):
+        self.put(value)
+        return self.get()
+
+    def echo(self):
+        self.put(self.get())
+
+    @staticmethod
+    def remove(name):
+        pass
+
+
+class Iceoryx2Untouched(Iceoryx2):
+    title = "iceoryx2, polling, untouched"
+    _copies = False
+
+
+SYSTEMS = {
+    "original": Original,
+    "copying": Copying,
+    "in_place": InPlace,
+    "iceoryx2": Iceoryx2,
+    "iceoryx2_untouched": Iceoryx2Untouched,
+}
+
+
+def names(system, size, parent):
+    return ["/bench-%d-%s-%d-%s" % (parent, system, size, way) for way in ("there", "back")]
+
+
+def open_end(system, size, parent, mine):
+    there, back = names(system, size, parent)
+    if system == "original":
+        return Original(there, back, size)
+    return SYSTEMS[system](there, back, size, mine)
+
+
+def pin(cpu):
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [cpu])
+    else:
+        mask = ctypes.c_ulong(1 << cpu)
+        ctypes.CDLL(None).sched_setaffinity(0, ctypes.sizeof(mask), ctypes.byref(mask))
+
+
+def allowed():
+    """The cores that may be used."""
+    with open("/proc/self/status") as status:
+        text = [line.split()[1] for line in status if line.startswith("Cpus_allowed_list")][0]
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        for cpu in range(int(first), int(last or first) + 1):
+            yield cpu
+
+
+def peer(parent, cpu):
+    """Answers: a line of "system size count" is an order to echo so many."""
+    pin(cpu)
+    ends = {}
+    for line in iter(sys.stdin.readline, ""):
+        system, size, count = line.split()
+        key = system, int(size)
+        if key not in ends:
+            ends[key] = open_end(system, int(size), parent, "get")
+            print("ready")
+            sys.stdout.flush()
+        end = ends[key]
+        for _ in range(int(count)):
+            end.echo()
+
+
+class Peer(object):
+    """The other process of one system: asleep in a read while it has no order."""
+
+    def __init__(self, python, system, cpu):
+        command = [python, os.path.abspath(__file__), "--echo-for", str(os.getpid())]
+        command += ["--cpu", str(cpu)]  # what it inherits is this process's alone
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, bufsize=0)
+        self._system, self._ends = system, {}
+
+    def measure(self, size, count):
+        """The p50 of ``count`` round trips, in microseconds."""
+        order = "%s %d %d\n" % (self._system, size, count)
+        self._process.stdin.write(order.encode())
+        if size not in self._ends:
+            self._ends[size] = open_end(self._system, size, os.getpid(), "put")
+            assert self._process.stdout.readline().strip() == b"ready"
+        end, value, clock = self._ends[size], array(size), time.time
+        clock = getattr(time, "perf_counter", time.time)
+        taken = []
+        for _ in range(count):
+            start = clock()
+            back = end.trip(value)
+            taken.append(clock() - start)
+        if hasattr(back, "dtype") and self._system != "in_place":
+            assert np.array_equal(back, value)
+        del back
+        return sorted(taken)[len(taken) // 2] * 1e6
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.kill()  # it may be polling
+        self._process.wait()
+        for size in self._ends:
+            for name in names(self._system, size, os.getpid()):
+                SYSTEMS[self._system].remove(name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--peer", default=sys.executable, help="the interpreter at the other end")
+    parser.add_argument("--quick", action="store_true", help="2 short rounds: that it runs")
+    parser.add_argument("--without", action="append", default=[], choices=sorted(SYSTEMS))
+    parser.add_argument("--cpu", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--echo-for", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.echo_for:
+        return peer(options.echo_for, options.cpu)
+    cpus = list(allowed())
+    if len(cpus) < 2:
+        raise SystemExit("it takes two cores, and there is one")
+    pin(cpus[0])
+    seconds, trips, rounds = SECONDS, TRIPS, options.rounds
+    if options.quick:
+        seconds, trips, rounds = 0.02, 20, 2
+    systems = [system for system in SYSTEMS if system not in options.without]
+    peers = {system: Peer(options.peer, system, cpus[1]) for system in systems}
+    try:
+        figures = play(peers, seconds, trips, rounds)
+    finally:
+        for system in systems:
+            peers[system].close()
+    report(systems, figures, rounds)
+
+
+def play(peers, seconds, trips, rounds):
+    """The figure of each round, by system and size."""
+    systems, counts, figures = list(peers), {}, {}
+    for size in SIZES:
+        for system in systems:
+            first = peers[system].measure(size, 10)
+            counts[system, size] = max(10, min(trips, int(seconds * 1e6 / first)))
+            figures[system, size] = []
+    for turn in range(rounds):
+        for size in SIZES:
+            for i in range(len(systems)):
+                system = systems[(i + turn) % len(systems)]
+                p50 = peers[system].measure(size, counts[system, size])
+                figures[system, size].append(p50)
+    return figures
+
+
+def report(systems, figures, rounds):
+    print("p50 of a round trip in us, median of %d rounds (least to most)\n" % rounds)
+    print("| | " + " | ".join("%s" % _bytes(size) for size in SIZES) + " |")
+    print("|---" * (len(SIZES) + 1) + "|")
+    for system in systems:
+        cells = []
+        for size in SIZES:
+            of = sorted(figures[system, size])
+            cells.append("%.1f (%.1f to %.1f)" % (of[len(of) // 2], of[0], of[-1]))
+        print("| %s | %s |" % (SYSTEMS[system].title, " | ".join(cells)))
+    large = SIZES[-1]
+    print()
+    for ours, theirs, size, least in (
+        ("copying", "original", large, 7.0),
+        ("copying", "iceoryx2", large, 1.0),
+        ("in_place", "original", large, 100.0),
+        ("copying", "original", 16, 20.0),
+        ("copying", "iceoryx2", 16, 1 / 1.5),
+    ):
+        if ours in systems and theirs in systems:
+            ratios = sorted(t / o for o, t in zip(figures[ours, size], figures[theirs, size]))
+            ratio = ratios[len(ratios) // 2]
+            print(
+                "%s: %s is %.2f times as fast as %s at %s (wanted: %.2f)"
+                % (
+                    "holds" if ratio >= least else "MISSED",
+                    SYSTEMS[ours].title, ratio, SYSTEMS[theirs].title, _bytes(size), least,
+                )
+            )
+
+
+def _bytes(size):
+    return "%d B" % size if size < 1024 else "%d KiB" % (size >> 10)
+
+
+if __name__ == "__main__":
+    main()

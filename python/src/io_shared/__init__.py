@@ -1,0 +1,42 @@
+"""Arrays and typed messages between processes, through shared memory.
+
+The newest value wins: ``put`` never waits, ``get`` waits for a value not had before. Python 2.7 and 3,
+Rust and C use the same channels.
+
+>>> clouds = NumpyShare("/cloud_share", "5M", "put")    # one process
+>>> clouds.put(np.zeros((120000, 4), np.float32))
+
+>>> clouds = NumpyShare("/cloud_share", "5M", "get")    # another
+>>> cloud = clouds.get()
+"""
+
+from io_shared._consumer import Consumer, consumer, open
+from io_shared.errors import (  # noqa: F401
+    AlreadyHeld,
+    AlreadyLoaned,
+    Busy,
+    Closed,
+    Corrupt,
+    Error,
+    ForkedHandle,
+    Mismatch,
+    NoSlot,
+    NoSpace,
+    NotFound,
+    OOMError,
+    OwnerDied,
+    ReadAccessError,
+    Replaced,
+    RoleLost,
+    RoleTaken,
+    Timeout,
+    TooLarge,
+    WouldDeadlock,
+    WriteAccessError,
+)
+from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
+from io_shared._share import NumpyShare
+from io_shared._producer import ArrayProducer, TypedProducer, producer
+from io_shared._removal import remove
+
+__version__ = "0.1.0"

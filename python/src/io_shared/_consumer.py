@@ -1,0 +1,183 @@
+"""The side that gets."""
+
+import ctypes
+from ctypes import byref
+
+import numpy as np
+
+from io_shared import _library, _messages, _schema, errors
+from io_shared._library import consumer_get, guard_drop
+from io_shared._memory import Memory
+from io_shared._wait import Deadline, monotonic
+from io_shared._producer import open_end
+
+
+class Consumer(object):
+    """Gets values that it has not had, the newest first and last."""
+
+    def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
+                 flags=0, consumer_name=None, open_timeout=None):
+        self.name = _library.native(name)
+        stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions)
+        if messages is not None:
+            stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)
+        self._handle = open_end(
+            _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout
+        )
+        if messages is None:
+            schema = _library.text(_library.consumer_schema, self._open())
+            arrays = _schema.is_array(schema)
+            messages = _messages.Arrays() if arrays else _messages.Typed(schema)
+        self._messages = messages
+        #: What was got last: its numbers; its guard is over.
+        self._last = _library.Value()
+
+    def _open(self):
+        handle = self._handle
+        if handle is None:
+            raise errors.Closed("%s: it was closed" % self.name)
+        return handle
+
+    def get(self, timeout=None):
+        """Waits for a value that this consumer has not had; a copy of it, one's own and writable.
+
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C ends it."""
+        return self._copied(self._wait(timeout))
+
+    def try_get(self):
+        """As ``get``, or None if there is no value that this consumer has not had."""
+        value = _library.Value()
+        if self._has(consumer_get(self._open(), 0, byref(value))):
+            return self._copied(value)
+
+    def latest(self):
+        """A copy of the latest value, had or not; None if nothing was ever put. It counts as had."""
+        value = _library.Value()
+        if self._has(_library.consumer_latest(self._open(), byref(value))):
+            return self._copied(value)
+
+    def borrow(self, timeout=None):
+        """As ``get``, but where the value lies: read-only, without a copy, and never changed while any
+        array made from it lives. The last one gives its place back.
+
+        A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
+        works; one more is :class:`AlreadyHeld`."""
+        value = self._last = self._wait(timeout)
+        keeps = _library.Handle(value.guard, _library.guard_drop)
+        try:
+            return self._messages.view(np.asarray(Memory(value.data, value.length, True, keeps)))
+        except ValueError as error:
+            raise self._corrupt(error)
+
+    @property
+    def seq(self):
+        """The number of the value got last; 0 before the first."""
+        return int(self._last.seq)
+
+    @property
+    def missed(self):
+        """How many values were put between the two that were got last, and never had."""
+        return int(self._last.missed)
+
+    @property
+    def age(self):
+        """Seconds since the value got last was put; None before the first."""
+        return monotonic() - self._last.stamp * 1e-9 if self._last.stamp else None
+
+    @property
+    def last_seen(self):
+        """The number of the last value had; by a consumer of this name in a life before, too."""
+        return int(_library.number(_library.consumer_last_seen, self._open()))
+
+    @property
+    def has_producer(self):
+        """Whether a producer lives."""
+        return bool(_library.number(_library.consumer_has_producer, self._open(), ctypes.c_bool))
+
+    @property
+    def capacity(self):
+        """The most bytes that one message may have, header included."""
+        return int(_library.number(_library.consumer_capacity, self._open()))
+
+    def close(self):
+        """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
+        self._handle = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _wait(self, timeout):
+        """A value that is held, after a wait in slices."""
+        # One for each call: other threads may be in here.
+        value = _library.Value()
+        out = byref(value)
+        if timeout is None and consumer_get(self._open(), _library.SLICE, out) == _library.OK:
+            return value
+        # Also after a failure, which then comes again.
+        deadline = Deadline(timeout)
+        while True:
+            status = consumer_get(self._open(), deadline.slice(), out)
+            if status == _library.OK:
+                return value
+            if status not in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
+                raise _library.failure(status)
+            if deadline.is_over():
+                raise errors.Timeout(
+                    "%s: no value that was not had before came within %s s" % (self.name, timeout)
+                )
+
+    def _has(self, status):
+        if status in (_library.EMPTY, _library.BUSY):
+            return False
+        _library.check(status)
+        return True
+
+    def _copied(self, value):
+        self._last = value
+        try:
+            return self._messages.copy(value.data, value.length)
+        except ValueError as error:
+            raise self._corrupt(error)
+        finally:
+            guard_drop(value.guard)
+
+    def _corrupt(self, error):
+        return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))
+
+
+def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
+             holds=None, permissions=None, reopen=False, consumer_name=None, open_timeout=None):
+    """A consumer of typed messages; the arguments are those of ``producer``, and those of ``open``."""
+    if dtype is None and tail is None:
+        messages = _messages.Arrays()
+    else:
+        messages = _messages.Typed(_schema.schema(dtype, tail, message))
+    flags = _library.REOPEN if reopen else 0
+    return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,
+                    open_timeout)
+
+
+def open(name, consumer_name=None, open_timeout=None):
+    """A consumer of the channel ``name``, whatever its messages are and whoever made it.
+
+    Arrays come as arrays. A typed message comes with an attribute for each of its fields: numbers as
+    NumPy scalars, the tail as a structured array.
+
+    ``consumer_name``: under which it goes on where it stopped, after a restart. ``open_timeout``:
+    seconds to wait for the channel to be there; None waits for ever.
+
+    >>> clouds = open("/cloud_share")
+    >>> cloud = clouds.get()
+    >>> cloud.frame, cloud.points["x"].mean()
+    """
+    deadline = Deadline(open_timeout)
+    while True:
+        try:
+            return Consumer(None, name, consumer_name=consumer_name,
+                            open_timeout=deadline.slice() * 1e-9)
+        except errors.NotFound:
+            if deadline.is_over():
+                raise

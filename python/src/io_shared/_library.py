@@ -1,0 +1,240 @@
+"""The C ABI of io-shared, by ctypes: what ``io_shared.h`` declares, with statuses as exceptions.
+
+Calls let other threads run (``CDLL`` gives up the interpreter's lock), and none waits longer than a
+slice, so that Ctrl-C works.
+"""
+
+import ctypes
+import os
+from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
+from ctypes import c_void_p
+
+from io_shared import errors
+
+#: The longest wait in one call, in nanoseconds.
+SLICE = 100 * 1000 * 1000
+_ABI = 1
+
+PREFAULT, REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
+_NO_STAMPS = 2
+
+OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
+BUSY, ALREADY_HELD = 12, 13
+
+_ERRORS = {
+    4: errors.NotFound,
+    6: errors.Mismatch,
+    7: errors.RoleTaken,
+    8: errors.NoSlot,
+    9: errors.RoleLost,
+    10: errors.Replaced,
+    11: errors.Timeout,
+    12: errors.Busy,
+    13: errors.AlreadyHeld,
+    14: errors.ForkedHandle,
+    16: errors.WouldDeadlock,
+    17: errors.OwnerDied,
+    20: errors.TooLarge,
+    22: errors.Corrupt,
+    23: errors.NoSpace,
+    24: errors.NoSpace,
+    101: errors.AlreadyLoaned,
+    102: errors.Busy,
+}
+#: Of what the caller gave: names, sizes, options, schemas.
+_VALUES = frozenset([1, 2, 3, 28, 104])
+
+
+class Options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("file", c_char_p),
+        ("fd", c_int32),
+        ("flags", c_uint32),
+        ("schema", c_char_p),
+        ("consumer_name", c_char_p),
+        ("capacity", c_uint64),
+        ("consumers", c_uint32),
+        ("holds", c_uint32),
+        ("mode", c_uint32),
+        ("reserved", c_uint32),
+        ("open_timeout", c_int64),
+    ]
+
+
+class Value(ctypes.Structure):
+    """``ios_value``: a value that is held, until its guard is dropped."""
+
+    _fields_ = [
+        ("guard", c_void_p),
+        ("data", c_void_p),
+        ("length", c_size_t),
+        ("seq", c_uint64),
+        ("missed", c_uint64),
+        ("stamp", c_uint64),
+    ]
+
+
+def _load():
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libio_shared_ffi.so")
+    path = os.environ.get("IO_SHARED_LIBRARY") or beside
+    try:
+        return ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(
+            "%s cannot be loaded (%s): install io_shared from its wheel, which has it" % (path, error)
+        )
+
+
+_dll = _load()
+_POINTER = ctypes.POINTER(c_void_p)
+
+
+def _declare(name, *arguments, **result):
+    function = getattr(_dll, "ios_" + name)
+    function.argtypes = arguments
+    function.restype = result.get("gives", c_int)
+    return function
+
+
+last_error = _declare("last_error", gives=c_char_p)
+last_errno = _declare("last_errno", gives=c_int32)
+_abi_version = _declare("abi_version", gives=c_uint32)
+_options_init = _declare("options_init", c_void_p, c_size_t, gives=None)
+_size = _declare("size", c_char_p, c_void_p)
+_text_free = _declare("text_free", c_void_p, gives=None)
+
+producer_open = _declare("producer_open", c_void_p, _POINTER)
+producer_close = _declare("producer_close", c_void_p, gives=None)
+producer_put = _declare("producer_put", c_void_p, c_void_p, c_size_t, c_void_p)
+producer_loan = _declare("producer_loan", c_void_p, c_size_t, _POINTER, _POINTER)
+producer_wait_taken = _declare("producer_wait_taken", c_void_p, c_int64, c_void_p)
+producer_consumers = _declare("producer_consumers", c_void_p, c_void_p)
+producer_seq = _declare("producer_seq", c_void_p, c_void_p)
+producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)
+producer_schema = _declare("producer_schema", c_void_p, _POINTER)
+loan_put = _declare("loan_put", c_void_p, c_size_t, c_void_p)
+loan_drop = _declare("loan_drop", c_void_p, gives=None)
+
+consumer_open = _declare("consumer_open", c_void_p, _POINTER)
+consumer_close = _declare("consumer_close", c_void_p, gives=None)
+consumer_get = _declare("consumer_get", c_void_p, c_int64, c_void_p)
+consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
+consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
+consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
+consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
+consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
+guard_drop = _declare("guard_drop", c_void_p, gives=None)
+channel_remove = _declare("channel_remove", c_char_p)
+
+mmap_open = _declare("mmap_open", c_void_p, c_uint32, _POINTER)
+mmap_close = _declare("mmap_close", c_void_p, gives=None)
+mmap_fd = _declare("mmap_fd", c_void_p, c_void_p)
+mmap_size = _declare("mmap_size", c_void_p, c_void_p)
+mmap_lock = _declare("mmap_lock", c_void_p, c_int64, _POINTER, _POINTER)
+mmap_lock_read = _declare("mmap_lock_read", c_void_p, c_int64, _POINTER, _POINTER)
+mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, gives=None)
+mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
+mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
+
+if _abi_version() != _ABI:
+    raise ImportError(
+        "the library beside io_shared has ABI %d, this package needs %d: install them together"
+        % (_abi_version(), _ABI)
+    )
+
+
+def check(status):
+    """Raises what ``status`` says, if it is not ``OK``."""
+    if status != OK:
+        raise failure(status)
+
+
+def failure(status):
+    """The exception for ``status``, with the library's text."""
+    text = native(last_error())
+    if status in _VALUES:
+        return ValueError(text)
+    return _ERRORS.get(status, errors.Error)(text)
+
+
+def encoded(text):
+    """``text`` as the library takes it."""
+    return text if isinstance(text, bytes) or text is None else text.encode("utf-8")
+
+
+def native(text):
+    """``text`` as this Python has its names."""
+    if isinstance(text, str):
+        return text
+    return text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8")
+
+
+def size(text):
+    """Bytes: a number, or digits and one of K, M and G (powers of 1024)."""
+    if not isinstance(text, (str, bytes, type(u""))):
+        if int(text) != text or text < 0:
+            raise ValueError("a size is a number of bytes, or a text such as '5M', not %r" % (text,))
+        return int(text)
+    bytes_ = c_uint64()
+    check(_size(encoded(text), byref(bytes_)))
+    return int(bytes_.value)
+
+
+def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
+            holds=None, permissions=None, open_timeout=None):
+    """``ios_options``, with what is not None set."""
+    made = Options()
+    _options_init(byref(made), ctypes.sizeof(made))
+    made.name, made.flags, made.schema = encoded(name), flags, encoded(schema)
+    made.consumer_name = encoded(consumer_name)
+    made.capacity = size(capacity) if capacity is not None else 0
+    made.consumers, made.holds = consumers or 0, holds or 0
+    made.mode = permissions or 0
+    if open_timeout is not None:
+        made.open_timeout = nanoseconds(open_timeout)
+    return made
+
+
+def nanoseconds(seconds):
+    if seconds < 0:
+        raise ValueError("a timeout is a number of seconds, not %r" % (seconds,))
+    return int(min(seconds, 1e9) * 1e9)
+
+
+def number(function, handle, type_=c_uint64):
+    """What ``function`` says of ``handle``."""
+    out = type_()
+    check(function(handle, byref(out)))
+    return out.value
+
+
+def text(function, handle):
+    """The text that ``function`` gives of ``handle``."""
+    out = c_void_p()
+    check(function(handle, byref(out)))
+    try:
+        return native(ctypes.string_at(out.value))
+    finally:
+        _text_free(out)
+
+
+class Handle(object):
+    """A pointer of the library's, closed with the last reference to it. A call is given the handle
+    itself, so that no other thread closes it meanwhile."""
+
+    __slots__ = ("_as_parameter_", "_close")
+
+    def __init__(self, pointer, close):
+        self._as_parameter_, self._close = pointer, close
+
+    def __del__(self):
+        self._close(self._as_parameter_)
+
+
+def open_handle(open_, close, made, *arguments):
+    """A :class:`Handle` of what ``open_`` opens with the options ``made``."""
+    out = c_void_p()
+    check(open_(byref(made), *(arguments + (byref(out),))))
+    return Handle(out.value, close)

@@ -1,0 +1,212 @@
+"""Shared bytes used like a file: without a lock, under one lock, under a reader-writer lock.
+
+All three are ``mmap.mmap`` over the bytes of the shared-memory object itself, so the three kinds,
+and C programs, see the same bytes under one name. The lock lies beside them, in a region of the
+library's own: ``<name>.lock``. It knows its owner, so one that is killed gives it back.
+"""
+
+import contextlib
+import ctypes
+import mmap
+
+from io_shared import _library
+from io_shared._lock import Lock
+from io_shared._removal import lock_name
+from io_shared.errors import OOMError, ReadAccessError, WriteAccessError
+
+_BYTES = 0
+
+
+class UnsafeSharedMMap(mmap.mmap):
+    """The bytes of the shared-memory object ``name``, created if missing, without a lock.
+
+    ``size``: bytes, or digits and one of K, M, G. An object that is smaller grows; one that is larger
+    keeps its size, and the first ``size`` bytes of it are seen. Others may write at any time.
+    """
+
+    def __new__(cls, name, size, *args, **kwargs):
+        size = _library.size(size)
+        if not size:
+            raise ValueError("shared bytes are at least one")
+        made = _library.options(name, flags=_library.EXTEND, capacity=size)
+        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES)
+        # It is duplicated.
+        file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
+        return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+
+    def __init__(self, name, size):
+        super(UnsafeSharedMMap, self).__init__()
+        self.name = _library.native(name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def resize(self, newsize):
+        raise NotImplementedError("others have these bytes mapped: open a larger one instead")
+
+    def write(self, data):
+        """Writes at the position, all or nothing; gives the number of bytes."""
+        self._writing()
+        length = _length(data)
+        if length > len(self) - self.tell():
+            raise OOMError(
+                "%s: %d bytes do not fit, there are %d from %d on: open it with a larger size"
+                % (self.name, length, len(self) - self.tell(), self.tell())
+            )
+        super(UnsafeSharedMMap, self).write(data)
+        return length
+
+    def write_byte(self, byte):
+        self._writing()
+        if self.tell() >= len(self):
+            raise OOMError("%s: there is no byte left" % self.name)
+        super(UnsafeSharedMMap, self).write_byte(byte)
+
+    def move(self, dest, src, count):
+        self._writing()
+        super(UnsafeSharedMMap, self).move(dest, src, count)
+
+    def flush(self, *args):
+        self._writing()
+        return super(UnsafeSharedMMap, self).flush(*args)
+
+    def __setitem__(self, index, value):
+        self._writing()
+        super(UnsafeSharedMMap, self).__setitem__(index, value)
+
+    def __getitem__(self, index):
+        self._reading()
+        return super(UnsafeSharedMMap, self).__getitem__(index)
+
+    if str is bytes:
+        # Python 2 has methods of their own for slices without a step.
+        def __setslice__(self, start, end, value):
+            self[slice(start, end)] = value
+
+        def __getslice__(self, start, end):
+            return self[slice(start, end)]
+
+    def find(self, *args):
+        self._reading()
+        return super(UnsafeSharedMMap, self).find(*args)
+
+    def rfind(self, *args):
+        self._reading()
+        return super(UnsafeSharedMMap, self).rfind(*args)
+
+    def read(self, n=None):
+        """At most ``n`` bytes from the position on; all of them without ``n``."""
+        self._reading()
+        left = len(self) - self.tell()
+        return super(UnsafeSharedMMap, self).read(left if n is None or n < 0 else min(n, left))
+
+    def read_byte(self):
+        self._reading()
+        return super(UnsafeSharedMMap, self).read_byte()
+
+    def readline(self):
+        self._reading()
+        return super(UnsafeSharedMMap, self).readline()
+
+    def _reading(self):
+        """Raises where reading is not allowed now."""
+
+    def _writing(self):
+        """Raises where writing is not allowed now."""
+
+
+class _Locked(UnsafeSharedMMap):
+    """Bytes beside which there is a lock."""
+
+    #: What the lock is held for: "", "r" or "w".
+    _held = ""
+
+    def _open_lock(self, handles):
+        self._lock = Lock(lock_name(self.name), handles)
+
+    def _reading(self):
+        if not self._held or self._lock.is_inherited():
+            raise ReadAccessError()
+
+    def _writing(self):
+        if self._held != "w" or self._lock.is_inherited():
+            raise WriteAccessError()
+
+    @contextlib.contextmanager
+    def _locked(self, how, timeout, repair):
+        guard = self._lock.acquire(how == "w", timeout, repair)
+        self._held = how
+        try:
+            yield self
+            if repair:
+                guard.mark_consistent()
+        finally:
+            self._held = ""
+            guard.release()
+
+    def close(self):
+        self._lock.close()
+        super(_Locked, self).close()
+
+
+class SharedMMap(_Locked):
+    """The bytes of the shared-memory object ``name`` under one lock.
+
+    One handle is for one thread. ``size``: as for :class:`UnsafeSharedMMap`.
+    """
+
+    def __init__(self, name, size):
+        super(SharedMMap, self).__init__(name, size)
+        self._open_lock(None)
+
+    def lock(self, timeout=None, repair=False):
+        """Reading and writing, alone: ``with shm.lock():``.
+
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
+        the middle it raises :class:`OwnerDied`, until a block of ``lock(repair=True)`` that makes the
+        bytes right has ended without an exception.
+        """
+        return self._locked("w", timeout, repair)
+
+
+class RWSharedMMap(_Locked):
+    """The bytes of the shared-memory object ``name`` under a lock for one writer or many readers.
+
+    One handle is for one thread. ``max_readers``: handles that may be open at once (default 64, at
+    most 1000). ``size``: as for :class:`UnsafeSharedMMap`.
+    """
+
+    def __new__(cls, name, size, max_readers=None):
+        return super(RWSharedMMap, cls).__new__(cls, name, size)
+
+    def __init__(self, name, size, max_readers=None):
+        super(RWSharedMMap, self).__init__(name, size)
+        self._open_lock(max_readers)
+
+    def lock_read(self, timeout=None):
+        """Reading, together with other readers: ``with shm.lock_read():``. ``timeout`` as for
+        :meth:`SharedMMap.lock`."""
+        return self._locked("r", timeout, False)
+
+    def lock_write(self, timeout=None, repair=False):
+        """Reading and writing, alone: ``with shm.lock_write():``. The arguments are those of
+        :meth:`SharedMMap.lock`."""
+        return self._locked("w", timeout, repair)
+
+
+FastSharedMMap = RWSharedMMap
+
+
+def _length(data):
+    """The bytes that ``data`` has."""
+    try:
+        view = memoryview(data)
+    except TypeError:  # a text of Python 2, and what write itself refuses
+        return len(data)
+    length = view.itemsize
+    for n in view.shape:
+        length *= n
+    return length

@@ -1,0 +1,26 @@
+"""Removing what has a name in shared memory, like a file."""
+
+from io_shared import _library, errors
+
+_BYTES, _RW = 0, 2
+
+
+def lock_name(name):
+    """Where the lock of the bytes ``name`` lies."""
+    return _library.encoded(name) + b".lock"
+
+
+def remove(name):
+    """Removes the channel ``name``, or the shared bytes of that name and their lock. Programs that use
+    the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
+    try:
+        _library.check(_library.mmap_remove(_library.encoded(name), _BYTES))
+    except errors.NotFound:
+        raise
+    except errors.Error:
+        # A region of the library's own.
+        return _library.check(_library.channel_remove(_library.encoded(name)))
+    try:
+        _library.check(_library.mmap_remove(lock_name(name), _RW))
+    except errors.NotFound:
+        pass

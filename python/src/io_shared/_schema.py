@@ -1,0 +1,202 @@
+"""NumPy dtypes of a channel's schema, and the schema of a NumPy dtype.
+
+A message is a header (fields, or none), then a tail (any number of elements, or none). The schema
+is the canonical JSON that ``Schema::to_json`` of the Rust crates writes.
+"""
+
+import json
+
+import numpy as np
+
+#: The schema of messages that are ``.npy`` files: arrays of any dtype and shape.
+ARRAY = (
+    '{"struct":"Array","size":0,"align":64,'
+    '"fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}'
+)
+
+_NUMBERS = frozenset("|u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
+
+
+class Layout(object):
+    """What a message is made of.
+
+    ``header``: the dtype of the fields before the tail, or None. ``tail``: the dtype of one element,
+    or None. ``tail_name``: its field's name; None where the tail is the whole message.
+    ``offset``: where the tail starts, in bytes.
+    """
+
+    def __init__(self, header, tail=None, tail_name=None, offset=0):
+        self.header, self.tail, self.tail_name, self.offset = header, tail, tail_name, offset
+
+    @property
+    def fields(self):
+        """The names of all fields, in order."""
+        names = self.header.names if self.header is not None and self.header.names else ()
+        return tuple(names) + ((self.tail_name,) if self.tail_name is not None else ())
+
+
+def is_array(text):
+    """Whether these messages are ``.npy`` files."""
+    root = json.loads(text)
+    if not isinstance(root, dict) or len(root.get("fields", ())) != 1:
+        return False
+    field = root["fields"][0]
+    return root["align"] == 64 and (field["name"], field["type"]) == ("npy", {"slice": "|u1"})
+
+
+def layout(text):
+    """The :class:`Layout` of the messages that the schema ``text`` describes."""
+    root = json.loads(text)
+    if not isinstance(root, dict) or "array" in root:
+        return Layout(np.dtype(_dtype(root)))
+    if "slice" in root:
+        return Layout(None, np.dtype(_dtype(root["slice"])))
+    fields = root["fields"]
+    if not fields or not _is_slice(fields[-1]["type"]):
+        return Layout(_struct(root))
+    last = fields[-1]
+    header = _struct(dict(root, fields=fields[:-1])) if len(fields) > 1 else None
+    tail = np.dtype(_dtype(last["type"]["slice"]))
+    return Layout(header, tail, str(_name(last["name"])), last["offset"])
+
+
+def _is_slice(type_):
+    return isinstance(type_, dict) and "slice" in type_
+
+
+def _dtype(type_):
+    """What ``numpy.dtype`` makes the type of."""
+    if not isinstance(type_, dict):
+        return str(type_)
+    if "array" in type_:
+        inner = np.dtype(_dtype(type_["of"]))
+        return (inner.base, (type_["array"],) + inner.shape)
+    return _struct(type_)
+
+
+def _struct(type_):
+    fields = type_["fields"]
+    return np.dtype(
+        {
+            "names": [_name(field["name"]) for field in fields],
+            "formats": [_dtype(field["type"]) for field in fields],
+            "offsets": [field["offset"] for field in fields],
+            "itemsize": type_["size"],
+        }
+    )
+
+
+def _name(name):
+    # Field names are byte strings in Python 2.
+    return name if isinstance(name, str) else name.encode("utf-8")
+
+
+def schema(dtype, tail=None, name="Message"):
+    """The schema of messages that are one ``dtype``, or fields of ``dtype`` and then any number of
+    elements: ``tail`` is ``(field name, dtype)``, or a dtype alone where there are no fields."""
+    if tail is None:
+        return _dump(_describe(np.dtype(dtype), "the message", name)[0])
+    if dtype is None and not (isinstance(tail, tuple) and len(tail) == 2):
+        element = _describe(np.dtype(tail), "the element", "Element")[0]
+        return _dump([("slice", element)])
+    tail_name, tail = tail[0], np.dtype(tail[1])
+    element, align = _describe(tail, "`%s`" % tail_name, str(tail_name).capitalize())
+    fields, end = [], 0
+    if dtype is not None:
+        fields, end, header_align = _fields(np.dtype(dtype))
+        align = max(align, header_align)
+    _check_place(tail_name, end, end, _align(tail))
+    fields.append(_field(tail_name, end, [("slice", element)]))
+    return _dump(_record(name, end, align, fields))
+
+
+def _describe(dtype, where, name):
+    """The schema of one ``dtype`` as pairs, and its alignment."""
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        described, align = _describe(base, where, name)
+        for count in reversed(shape):
+            described = [("array", int(count)), ("of", described)]
+        return described, align
+    if dtype.names:
+        fields, end, align = _fields(dtype)
+        if end != dtype.itemsize:
+            raise ValueError(
+                "%d bytes of padding after the last field of %s: add a field ('_pad', 'u1', %d)"
+                % (dtype.itemsize - end, where, dtype.itemsize - end)
+            )
+        if end % align:
+            missing = align - end % align
+            raise ValueError(
+                "%s has %d bytes, no multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
+                % (where, end, align, missing)
+            )
+        return _record(name, end, align, fields), align
+    if dtype.str in _NUMBERS:
+        return dtype.str, dtype.itemsize
+    if dtype.kind == "S" and dtype.itemsize:
+        return "|S%d" % dtype.itemsize, 1
+    raise ValueError("%s is %s, which cannot be put: %s" % (where, dtype, _advice(dtype)))
+
+
+def _advice(dtype):
+    if dtype.hasobject:
+        return "a Python object means nothing in another process"
+    if dtype.kind == "b":
+        return "not every byte is a bool; use u1"
+    if dtype.kind == "U":
+        return "use S64, in UTF-8"
+    if dtype.byteorder == ">":
+        return "use %s" % dtype.newbyteorder("<").str
+    return "use integers of 1 to 8 bytes, f4, f8, S64, or arrays and structs of these"
+
+
+def _fields(dtype):
+    if not dtype.names:
+        raise ValueError("the fields before a tail are a structured dtype, not %s" % dtype)
+    fields, end, align = [], 0, 1
+    for name in sorted(dtype.names, key=lambda name: dtype.fields[name][1]):
+        inner, offset = dtype.fields[name][:2]
+        described, inner_align = _describe(inner, "field `%s`" % name, str(name).capitalize())
+        _check_place(name, offset, end, inner_align)
+        fields.append(_field(name, offset, described))
+        end, align = offset + inner.itemsize, max(align, inner_align)
+    return fields, end, align
+
+
+def _align(dtype):
+    return _describe(dtype, "it", "It")[1]
+
+
+def _check_place(name, offset, end, align):
+    if offset < end:
+        raise ValueError("field `%s` overlaps the one before" % name)
+    if offset > end:
+        raise ValueError(
+            "%d bytes of padding before `%s`: add a field ('_pad', 'u1', %d)"
+            % (offset - end, name, offset - end)
+        )
+    if offset % align:
+        raise ValueError(
+            "field `%s` is at %d, no multiple of its alignment %d: "
+            "reorder the fields, or add a field ('_pad', 'u1', %d) before it"
+            % (name, offset, align, align - offset % align)
+        )
+
+
+def _record(name, size, align, fields):
+    return [("struct", name), ("size", int(size)), ("align", int(align)), ("fields", fields)]
+
+
+def _field(name, offset, described):
+    return [("name", name), ("offset", int(offset)), ("type", described)]
+
+
+def _dump(described):
+    """Canonical JSON: lists of pairs are objects, whose order an older Python's dict loses."""
+    if isinstance(described, list):
+        if described and isinstance(described[0], list):
+            return "[%s]" % ",".join(_dump(item) for item in described)
+        pairs = ("%s:%s" % (_dump(key), _dump(value)) for key, value in described)
+        return "{%s}" % ",".join(pairs)
+    return json.dumps(described, ensure_ascii=False)

@@ -1,0 +1,81 @@
+"""What the tests share: names of their own, and the programs at the other end.
+
+IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER: the
+Rust program. ci/python.sh sets both; without them those tests fail and say so.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import pytest
+
+import io_shared
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+_numbers = itertools.count()
+
+
+def pythons():
+    """This interpreter and the others."""
+    others = os.environ.get("IO_SHARED_PYTHONS", "")
+    return [sys.executable] + [other for other in others.split(":") if other]
+
+
+@pytest.fixture
+def new_name():
+    """Makes names that are removed afterwards."""
+    made = []
+
+    def make():
+        made.append("/test-python-%d-%d" % (os.getpid(), next(_numbers)))
+        return made[-1]
+
+    yield make
+    for name in made:
+        try:
+            io_shared.remove(name)
+        except io_shared.NotFound:
+            pass
+
+
+@pytest.fixture
+def name(new_name):
+    return new_name()
+
+
+@pytest.fixture
+def start():
+    """Starts programs that are killed afterwards."""
+    started = []
+
+    def start(*command, **options):
+        started.append(subprocess.Popen([str(word) for word in command], **options))
+        return started[-1]
+
+    yield start
+    for program in started:
+        if program.poll() is None:
+            program.kill()
+        program.wait()
+        for pipe in (program.stdin, program.stdout, program.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@pytest.fixture
+def script(start):
+    """Starts tests/<file> in an interpreter."""
+
+    def run(python, file, *arguments, **options):
+        return start(python, os.path.join(HERE, file), *arguments, **options)
+
+    return run
+
+
+@pytest.fixture
+def rust_peer():
+    path = os.environ.get("IO_SHARED_PEER")
+    assert path, "IO_SHARED_PEER does not name the Rust program: run ci/python.sh"
+    return path

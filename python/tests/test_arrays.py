@@ -1,0 +1,301 @@
+"""Channels of arrays within one process: what goes in comes out."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import io_shared
+from io_shared import NumpyShare
+
+DTYPES = (
+    "? u1 u2 u4 u8 i1 i2 i4 i8 f2 f4 f8 c8 c16 g >u2 >i4 >f4 >f8 >c16 S5 U3 >U3 M8[ns] m8[us] V7"
+).split() + [
+    [("x", "f4"), ("y", ">i2"), ("inner", [("a", "u1"), ("b", "f8", (2, 3))])],
+    np.dtype([("a", "u1"), ("b", "f8")], align=True),
+]
+
+
+def ends(name, size="5M", **options):
+    return NumpyShare(name, size, "put", **options), NumpyShare(name, size, "get", **options)
+
+
+def filled(dtype, shape):
+    dtype = np.dtype(dtype)
+    count = int(np.prod(shape, dtype=int))
+    data = np.random.RandomState(1).randint(0, 2, count * dtype.itemsize).astype("u1")
+    return np.ndarray(shape, dtype, data.tobytes() or b"\0").copy()
+
+
+def assert_same(found, put):
+    assert found.dtype == put.dtype
+    assert found.shape == put.shape
+    if put.dtype.names is None:
+        assert found.tobytes() == put.tobytes()
+    for field in put.dtype.names or ():  # not what is between them
+        assert found[field].tobytes() == put[field].tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(), (1,), (5,), (0,), (3, 4), (0, 3), (2, 1, 3)], ids=str)
+def test_any_dtype_shape_and_order_goes_through(name, dtype, shape):
+    put, get = ends(name)
+    array = filled(dtype, shape)
+    for sent in (array, np.asfortranarray(array), array[..., ::2] if shape else array):
+        put.put(sent)
+        found = get.get()
+        assert_same(found, sent)
+        assert found.flags.writeable
+        fortran = sent.flags.f_contiguous and not sent.flags.c_contiguous
+        assert found.flags.f_contiguous if fortran else found.flags.c_contiguous
+        put.put(sent)
+        borrowed = get.borrow()
+        assert_same(borrowed, sent)
+        assert not borrowed.flags.writeable
+        if sent.flags.c_contiguous:
+            with put.loan(sent.shape, sent.dtype) as out:
+                out[...] = sent
+            del borrowed, out
+            assert_same(get.get(), sent)
+
+
+def test_large_arrays_go_through_in_every_way(name):
+    put, get = ends(name)
+    array = np.random.RandomState(1).rand(400, 700)
+    for sent in (array, array.T, array[::2, ::3], array.astype(">f4"), array.tolist()):
+        put.put(sent)
+        found = get.get()
+        assert_same(found, np.asarray(sent))
+        found[0, 0] = 5  # one's own
+    assert found.ctypes.data % 8 == 0
+
+
+def test_what_is_borrowed_is_aligned_to_64_bytes(name):
+    put, get = ends(name)
+    for shape in ((3,), (1000, 7), ()):
+        put.put(np.zeros(shape))
+        assert get.borrow().__array_interface__["data"][0] % 64 == 0
+
+
+def test_a_scalar_and_a_list_are_arrays(name):
+    put, get = ends(name)
+    put.put(5.5)
+    assert get.get() == 5.5
+    put.put([[1, 2], [3, 4]])
+    assert get.get().tolist() == [[1, 2], [3, 4]]
+
+
+def test_python_objects_are_refused_both_ways(name):
+    put, get = ends(name)
+    for objects in (np.array([None]), np.array([(1, "a")], [("n", "i4"), ("o", "O")])):
+        with pytest.raises(ValueError) as error:
+            put.put(objects)
+        assert "another process" in str(error.value)
+    with pytest.raises(ValueError):
+        put.loan((3,), object)
+    # What no producer of ours puts: a message of such a header.
+    text = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
+    text += b" " * (117 - len(text)) + b"\n"
+    message = b"\x93NUMPY\x01\x00" + bytearray([118, 0]) + text + b"\0" * 8
+    put._end._put_bytes(bytes(message))
+    with pytest.raises(io_shared.Corrupt) as error:
+        get.get()
+    assert "Python objects" in str(error.value)
+    put._end._put_bytes(b"nonsense" * 20)
+    with pytest.raises(io_shared.Corrupt):
+        get.borrow()
+    short = b"\x93NUMPY\x01\x00" + bytearray([118, 0])
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999,), }"
+    put._end._put_bytes(bytes(short + text + b" " * (117 - len(text)) + b"\n"))
+    with pytest.raises(io_shared.Corrupt) as error:
+        get.get()
+    assert "999999999999" in str(error.value) or "7999999999992" in str(error.value)
+    put.put(np.arange(3))
+    assert get.get().tolist() == [0, 1, 2]
+
+
+def test_what_is_too_large_leaves_the_value_before(name):
+    put, get = ends(name, "1K")
+    put.put(np.arange(10))
+    with pytest.raises(io_shared.TooLarge):
+        put.put(np.zeros(1000))
+    with pytest.raises(io_shared.TooLarge):
+        with put.loan((1000,)):
+            pass
+    assert get.get().tolist() == list(range(10))
+    put.put(np.zeros(112))  # with a header of 128 bytes, exactly 1 KiB
+    assert get.get().shape == (112,)
+
+
+def test_the_newest_wins_and_what_was_missed_is_told(name):
+    put, get = ends(name)
+    assert (put.seq, get.seq, get.missed, get.age) == (0, 0, 0, None)
+    assert get.try_get() is None and get.latest() is None
+    for i in range(5):
+        put.put([i])
+    assert get.get()[0] == 4
+    assert (put.seq, get.seq, get.missed) == (5, 5, 4)
+    assert 0 <= get.age < 60
+    assert get.try_get() is None
+    assert get.latest()[0] == 4 and get.missed == 0
+    put.put([5])
+    assert get.try_get()[0] == 5
+
+
+def test_a_get_waits_as_long_as_it_is_told(name):
+    put, get = ends(name)
+    for wait in (0, 0.05, 0.25):
+        started = time.time()
+        with pytest.raises(io_shared.Timeout):
+            get.get(timeout=wait)
+        assert wait <= time.time() - started + 0.005 < wait + 2
+    with pytest.raises(ValueError):
+        get.get(timeout=-1)
+    timer = threading.Timer(0.3, put.put, [[7]])
+    timer.start()
+    assert get.get(timeout=30)[0] == 7
+    timer.join()
+
+
+def test_other_threads_run_while_a_get_waits(name):
+    put, get = ends(name)
+    found = []
+    thread = threading.Thread(target=lambda: found.append(get.get()))
+    thread.start()
+    put.put([1])
+    thread.join(30)
+    assert found[0][0] == 1
+
+
+def test_ctrl_c_works_during_a_wait(name):
+    _, get = ends(name)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for wait in (get.get, get.borrow):
+            signal.setitimer(signal.ITIMER_REAL, 0.15)
+            with pytest.raises(KeyboardInterrupt):
+                wait()
+    finally:
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_a_closed_share_says_so_and_is_closed_twice_without_harm(name):
+    put, get = ends(name)
+    put.put([1])
+    for share in (put, get):
+        share.close()
+        share.close()
+    with pytest.raises(io_shared.Closed):
+        put.put([2])
+    with pytest.raises(io_shared.Closed):
+        get.get()
+    with NumpyShare(name, "5M", "get") as again:
+        assert again.get(timeout=0) is None or again.seq == 1
+
+
+def test_a_closed_wait_of_another_thread_ends(name):
+    _, get = ends(name)
+    errors = []
+
+    def wait():
+        try:
+            get.get()
+        except io_shared.Closed as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.05)
+    get.close()
+    thread.join(30)
+    assert len(errors) == 1
+
+
+def test_a_second_producer_and_a_consumer_too_many_are_told_who_is_there(name):
+    put, get = ends(name)
+    for mode, error in (("put", io_shared.RoleTaken), ("get", io_shared.NoSlot)):
+        with pytest.raises(error) as raised:
+            NumpyShare(name, "5M", mode)
+        assert str(os.getpid()) in str(raised.value)
+    del get
+    more = NumpyShare(name, "5M", "get")
+    more.close()
+    put.close()
+
+
+def test_several_consumers_and_names(name):
+    put = NumpyShare(name, "1M", "put", consumers=3)
+    first = NumpyShare(name, "1M", "get", consumer_name="first")
+    second = NumpyShare(name, "1M", "get")
+    put.put([1])
+    assert first.get()[0] == second.get()[0] == 1
+    assert put.wait_taken(timeout=5) == 2
+    put.put([2])
+    with pytest.raises(io_shared.Timeout):
+        put.wait_taken(timeout=0.12)
+    first.get()
+    first.close()
+    again = NumpyShare(name, "1M", "get", consumer_name="first")
+    assert again.try_get() is None
+    put.put([3])
+    assert again.get()[0] == 3
+
+
+def test_a_removed_channel_says_so_or_goes_on(name):
+    put, get = ends(name)
+    reopening = None
+    io_shared.remove(name)
+    with pytest.raises(io_shared.Replaced):
+        get.get(timeout=5)
+    with pytest.raises(io_shared.Replaced):
+        put.put([1])
+    put.close(), get.close()
+    put = NumpyShare(name, "1M", "put")
+    reopening = NumpyShare(name, "1M", "get", reopen=True)
+    io_shared.remove(name)
+    put.close()
+    put = NumpyShare(name, "1M", "put")
+    put.put([5])
+    assert reopening.get(timeout=10)[0] == 5
+
+
+def test_a_share_of_before_a_fork_says_so_in_the_child(name):
+    put, get = ends(name)
+    put.put([1])
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for act in (lambda: put.put([2]), get.get, get.borrow):
+                try:
+                    act()
+                    break
+                except io_shared.ForkedHandle as error:
+                    assert "fork" in str(error)
+            else:
+                put.close(), get.close()
+                status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert get.get(timeout=5)[0] == 1
+    put.put([3])
+    assert get.get(timeout=5)[0] == 3
+
+
+def test_a_size_is_a_number_or_a_text(new_name):
+    for size, bytes_ in ((1000, 1000), ("1000", 1000), ("2K", 2048), (u"1M", 1 << 20)):
+        with NumpyShare(new_name(), size, "put") as share:
+            assert share.capacity == bytes_
+    for wrong in ("5X", "", 1.5, -1):
+        with pytest.raises(ValueError):
+            NumpyShare(new_name(), wrong, "put")
+    with pytest.raises(ValueError):
+        NumpyShare("a/b", "1M", "put")

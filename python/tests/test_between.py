@@ -1,0 +1,99 @@
+"""Between interpreters, and between Python and Rust."""
+
+import numpy as np
+import pytest
+
+import io_shared
+from conftest import pythons
+from io_shared import NumpyShare
+from test_arrays import DTYPES, assert_same, filled
+from test_typed import CLOUD, POINT, points
+
+
+def arrays():
+    for dtype in DTYPES:
+        for shape in ((), (0,), (7,), (3, 4), (20, 30, 2)):
+            yield filled(dtype, shape)
+    yield np.asfortranarray(filled("f4", (30, 40)))
+    yield filled("f8", (300, 400))[::2, ::5]
+    yield np.arange(12, dtype=">u4").reshape(3, 4)
+
+
+def test_the_other_interpreters_were_given():
+    assert len(pythons()) > 1, "IO_SHARED_PYTHONS names no other: run ci/python.sh"
+
+
+@pytest.mark.parametrize("way", ["copying", "in_place"])
+@pytest.mark.parametrize("python", pythons())
+def test_arrays_go_to_another_interpreter_and_back(new_name, script, python, way):
+    there, back = new_name(), new_name()
+    sent = list(arrays())
+    other = script(python, "echo.py", way, there, back, len(sent))
+    with NumpyShare(there, "5M", "put") as put, NumpyShare(back, "5M", "get") as get:
+        for array in sent:
+            put.put(array)
+            assert_same(get.get(timeout=60), array)
+    assert other.wait() == 0
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_arrays_come_when_the_other_interpreter_starts_first(new_name, script, python):
+    there, back = new_name(), new_name()
+    script(python, "echo.py", "copying", there, back, 1)
+    get = NumpyShare(back, "5M", "get")
+    with pytest.raises(io_shared.Timeout):
+        get.get(timeout=0.3)
+    with NumpyShare(there, "5M", "put") as put:
+        put.put(np.arange(5))
+        assert get.get(timeout=60).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_arrays_go_to_rust_and_back(new_name, start, rust_peer):
+    there, back = new_name(), new_name()
+    sent = list(arrays())
+    peer = start(rust_peer, "arrays", there, back, len(sent))
+    with NumpyShare(there, "5M", "put") as put, NumpyShare(back, "5M", "get") as get:
+        for array in sent:
+            put.put(array)
+            assert_same(get.get(timeout=60), array)
+    assert peer.wait() == 0
+
+
+def test_clouds_go_to_rust_and_labels_come_back(new_name, start, rust_peer):
+    there, back = new_name(), new_name()
+    start(rust_peer, "clouds", there, back, 3)
+    # The channel of labels is Rust's: no type is declared here.
+    labels = io_shared.open(back, open_timeout=60)
+    clouds = io_shared.producer(there, CLOUD, tail=("points", POINT), capacity="5M")
+    for frame in range(3):
+        clouds.put(frame=frame, stamp_ns=1, points=points(100 * frame))
+        got = labels.get(timeout=60)
+        assert (got.frame, got.cloud_seq) == (frame, frame + 1)
+        assert got.labels.dtype == np.uint32 and got.labels.tolist() == [1] * (100 * frame)
+
+
+def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start, rust_peer):
+    there, back = new_name(), new_name()
+    peer = start(rust_peer, "pose", there, back)
+    # As dtype, what Rust has as a struct; the channel may be made by either.
+    pose = np.dtype(
+        [
+            ("matrix", "f8", (2, 3)),
+            ("name", "S8"),
+            ("first", POINT),
+            ("flags", "u1", (6,)),
+            ("mode", "i2"),
+        ]
+    )
+    put = io_shared.producer(there, pose)
+    got = io_shared.consumer(back, pose)
+    value = np.zeros((), pose)
+    value["matrix"] = np.arange(6).reshape(2, 3)
+    value["name"], value["flags"], value["mode"] = b"front", 5, -3
+    value["first"]["x"] = 1.5
+    put.put(value)
+    answer = got.get(timeout=60)
+    assert answer.matrix.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (answer.name, answer.mode, answer.first["x"]) == (b"front", -2, 3.0)
+    assert answer.flags.tolist() == [5] * 6
+    assert peer.wait() == 0

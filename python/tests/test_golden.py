@@ -1,0 +1,36 @@
+"""A committed region is read alike by every interpreter; tests/golden.rs is the same for Rust."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import io_shared
+from golden import ARRAY, GOLDEN, points
+from test_arrays import assert_same
+
+
+@pytest.fixture
+def region(new_name):
+    def copy(file):
+        name = new_name()
+        shutil.copyfile(os.path.join(GOLDEN, file), "/dev/shm" + name)
+        return name
+
+    return copy
+
+
+def test_the_golden_array_is_read(region):
+    got = io_shared.open(region("array.region"), open_timeout=0)
+    array = got.get(timeout=5)
+    assert_same(array, ARRAY)
+    assert array.flags.f_contiguous
+    assert got.seq == 2
+
+
+def test_the_golden_cloud_is_read(region):
+    cloud = io_shared.open(region("cloud.region"), open_timeout=0).borrow(timeout=5)
+    assert (cloud.frame, cloud.stamp_ns) == (7, 1 << 40)
+    assert np.array_equal(cloud.points, points())
+    assert cloud.points.dtype.names == ("x", "y", "z", "intensity")

@@ -1,0 +1,279 @@
+"""Views in shared memory stay as they are as long as anything made from them lives."""
+
+import gc
+import os
+
+import numpy as np
+import pytest
+
+import io_shared
+from io_shared import NumpyShare
+from test_arrays import ends
+
+SLOW = bool(os.environ.get("IO_SHARED_SLOW"))
+
+
+def test_a_view_kept_over_ten_thousand_puts_does_not_change(name):
+    put, get = ends(name, "64K")
+    put.put(np.full(1000, -1))
+    view = get.borrow()
+    part = view[::7][3:]
+    del view
+    gc.collect()
+    for i in range(10000):
+        put.put(np.full(1000, i))
+        if i % 100 == 0:
+            assert get.borrow()[0] == i
+            assert (part == -1).all()
+    assert (part == -1).all()
+
+
+def test_a_loop_that_borrows_needs_no_thought(name):
+    put, get = ends(name)
+    for i in range(100):
+        put.put([i])
+        array = get.borrow()
+        assert array[0] == i
+
+
+def test_a_list_of_views_runs_out_of_holds_and_never_changes(name):
+    put, get = ends(name, holds=3)
+    views = []
+    for i in range(3):
+        put.put(np.full(100, i))
+        views.append(get.borrow().reshape(10, 10)[2:])
+    put.put([3])
+    for take in (get.borrow, get.get, get.try_get, get.latest):
+        with pytest.raises(io_shared.AlreadyHeld) as error:
+            take()
+        assert ".holds(" in str(error.value)
+    for i in range(50):
+        put.put(np.full(100, 9))
+    assert [int(view[0, 0]) for view in views] == [0, 1, 2]
+    del views[1]
+    assert (get.borrow() == 9).all()
+
+
+def test_a_channel_with_one_hold_says_so(name):
+    put = NumpyShare(name, "1M", "put", holds=1)
+    get = NumpyShare(name, "1M", "get")
+    put.put([1])
+    view = get.borrow()
+    put.put([2])
+    with pytest.raises(io_shared.AlreadyHeld) as error:
+        get.borrow()
+    assert ".holds(2)" in str(error.value)
+    del view
+    assert get.borrow()[0] == 2
+
+
+def test_a_view_outlives_its_share_and_its_channel(name):
+    put, get = ends(name)
+    put.put(np.arange(1000))
+    view = get.borrow()
+    get.close()
+    put.close()
+    io_shared.remove(name)
+    del get, put
+    gc.collect()
+    assert (view == np.arange(1000)).all()
+
+
+def test_a_view_is_read_only_for_good(name):
+    put, get = ends(name)
+    put.put(np.zeros((3, 4)))
+    view = get.borrow()
+    for array in (view, view[1:], view.T, np.asarray(view), view.view(np.int64)):
+        with pytest.raises(ValueError):
+            array[...] = 1
+        with pytest.raises(ValueError):
+            array.flags.writeable = True
+
+
+def test_what_is_on_loan_is_put_and_becomes_read_only(name):
+    put, get = ends(name)
+    with put.loan((3, 4), np.float32) as out:
+        assert out.flags.c_contiguous and out.dtype == np.float32
+        out[...] = 5
+        part = out[1:]
+        part[0] = 6
+        del part
+        assert get.try_get() is None
+    assert get.get()[:, 0].tolist() == [5, 6, 5]
+    for array in (out, out[1:]):
+        with pytest.raises(ValueError):
+            array[...] = 1
+        with pytest.raises(ValueError):
+            array.flags.writeable = True
+    with put.loan((3, 4), ">i2", order="F") as out:
+        assert out.flags.f_contiguous
+        out[...] = 1
+    assert get.get().flags.f_contiguous
+    with put.loan(3) as out:
+        assert out.shape == (3,) and out.dtype == np.float64
+        out[...] = 1
+    with pytest.raises(ValueError):
+        put.loan(3, order="X")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda out: out[1:],
+        lambda out: out.reshape(-1),
+        lambda out: out.view(np.recarray),
+        lambda out: memoryview(out),
+        lambda out: np.asarray(out)[::2],
+        lambda out: [out, out],
+    ],
+    ids=["slice", "reshape", "recarray", "memoryview", "asarray", "references"],
+)
+def test_what_still_lives_after_a_loan_is_not_put(name, make):
+    put, get = ends(name)
+    put.put([1])
+    with pytest.raises(io_shared.AlreadyLoaned):
+        with put.loan(4) as out:
+            out[...] = 7
+            kept = make(out)
+    assert get.get().tolist() == [1]
+    del out
+    for act in (lambda: put.put([2]), lambda: put.loan(3).__enter__()):
+        if not isinstance(kept, list):
+            with pytest.raises(io_shared.AlreadyLoaned):
+                act()
+    assert get.try_get() is None
+    del kept
+    put.put([2])
+    assert get.get().tolist() == [2]
+
+
+def test_after_an_exception_nothing_is_put(name):
+    put, get = ends(name)
+    with pytest.raises(KeyError):
+        with put.loan(4) as out:
+            out[...] = 7
+            raise KeyError
+    del out
+    gc.collect()
+    assert get.try_get() is None
+    put.put([2])
+    assert get.get().tolist() == [2]
+
+
+def test_one_loan_at_a_time(name):
+    put, get = ends(name)
+    with put.loan(4) as out:
+        with pytest.raises(io_shared.AlreadyLoaned):
+            with put.loan(4):
+                pass
+        with pytest.raises(io_shared.AlreadyLoaned):
+            put.put([1])
+        out[...] = 1
+    assert get.get().tolist() == [1] * 4
+    loan = put.loan(4)
+    with loan as out:
+        out[...] = 2
+    with pytest.raises(io_shared.AlreadyLoaned):
+        with loan:
+            pass
+
+
+def test_where_references_are_not_counted_a_loan_is_a_copy(name, monkeypatch):
+    # As on PyPy.
+    monkeypatch.setattr(io_shared._producer, "_COUNTS", False)
+    put, get = ends(name)
+    with put.loan((2, 3), np.int16) as out:
+        out[...] = 7
+        kept = out[1:]
+    kept[...] = 8
+    assert get.get().tolist() == [[7] * 3] * 2
+
+
+def test_an_array_of_a_loan_that_is_kept_stays_mapped(name):
+    put, get = ends(name)
+    with put.loan(1000) as out:
+        out[...] = 3
+    put.close()
+    del put
+    gc.collect()
+    assert out.sum() == 3000
+    del out
+    NumpyShare(name, "5M", "put").close()  # the role is free
+
+
+def test_dlpack_is_as_for_any_array(name):
+    if not hasattr(np, "from_dlpack"):
+        pytest.skip("this NumPy (%s) has no from_dlpack" % np.__version__)
+    put, get = ends(name)
+    put.put(np.arange(10.0))
+    view = get.borrow()
+    if tuple(int(n) for n in np.__version__.split(".")[:2]) >= (2, 1):
+        shared = np.from_dlpack(view)
+        assert not shared.flags.writeable
+        assert shared.__array_interface__["data"][0] == view.__array_interface__["data"][0]
+    else:
+        with pytest.raises((BufferError, TypeError)):
+            np.from_dlpack(view)  # a read-only array cannot be exported there
+        shared = view
+    del view
+    for i in range(10):
+        put.put(np.zeros(10))
+        get.get()
+    assert shared.tolist() == list(range(10))
+    with pytest.raises(io_shared.AlreadyLoaned):
+        with put.loan(4) as out:
+            kept = np.from_dlpack(out)
+    del kept, out
+
+
+def _used():
+    gc.collect()
+    with open("/proc/self/statm") as statm:
+        resident = int(statm.read().split()[1]) * 4096
+    return resident, len(os.listdir("/proc/self/fd")), len(os.listdir("/dev/shm"))
+
+
+def test_nothing_leaks_over_a_million_puts_and_gets(name):
+    """With IO_SHARED_SLOW a million of each, else 30,000."""
+    put, get = ends(name)
+    array = np.arange(1000.0)
+
+    def play(count):
+        for _ in range(count):
+            put.put(array)
+            get.get()
+            with put.loan(array.shape) as out:
+                out[0] = 1
+            del out
+            get.borrow()
+
+    play(1000)
+    resident, descriptors, objects = _used()
+    play(500000 if SLOW else 15000)
+    after = _used()
+    assert after[1] <= descriptors
+    assert after[0] - resident < 1 << 20
+    if not SLOW:  # others come and go meanwhile
+        assert os.path.exists("/dev/shm" + name)
+
+
+def test_nothing_leaks_over_openings_and_removals(name):
+    def play(count):
+        for _ in range(count):
+            with NumpyShare(name, "64K", "put") as put, NumpyShare(name, "64K", "get") as get:
+                put.put([1])
+                get.borrow()
+            shm = io_shared.SharedMMap(name + "m", 100)
+            with shm.lock():
+                shm.write(b"x")
+            shm.close()
+            io_shared.remove(name + "m")
+            io_shared.remove(name)
+
+    play(20)
+    resident, descriptors, _ = _used()
+    play(2000 if SLOW else 200)
+    after = _used()
+    assert after[1] <= descriptors
+    assert after[0] - resident < 2 << 20
+    assert not [left for left in os.listdir("/dev/shm") if left.startswith(name[1:])]

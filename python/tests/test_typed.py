@@ -1,0 +1,183 @@
+"""Typed messages: structured dtypes as channels, and channels made by others."""
+
+import numpy as np
+import pytest
+
+import io_shared
+
+POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
+CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
+
+
+def clouds(name, **options):
+    return io_shared.producer(
+        name, CLOUD, tail=("points", POINT), capacity="5M", message="Cloud", **options
+    )
+
+
+def points(count):
+    made = np.zeros(count, POINT)
+    made["x"], made["z"] = np.arange(count), 2
+    return made
+
+
+def test_a_message_has_an_attribute_for_each_field(name):
+    put = clouds(name)
+    get = io_shared.open(name)
+    put.put(frame=7, stamp_ns=8, points=points(5))
+    for take in (get.get, get.latest):
+        cloud = take()
+        assert (cloud.frame, cloud.stamp_ns) == (7, 8)
+        assert cloud.frame.dtype == np.uint64
+        assert cloud.points.dtype == POINT and np.array_equal(cloud.points, points(5))
+        cloud.points["x"] = 9
+        cloud.frame = 8
+        assert cloud.frame == 8
+        assert "frame=" in repr(cloud) and "points" in dir(cloud)
+        with pytest.raises(AttributeError) as error:
+            cloud.colour
+        assert "frame, stamp_ns, points" in str(error.value)
+        with pytest.raises(AttributeError):
+            cloud.colour = 1
+    put.put(frame=1, stamp_ns=2, points=points(0))
+    cloud = get.borrow()
+    assert len(cloud.points) == 0 and cloud.frame == 1
+    with pytest.raises(ValueError):
+        cloud.frame = 2
+    assert np.asarray(cloud)["stamp_ns"] == 2
+
+
+def test_a_message_is_filled_in_place(name):
+    put, get = clouds(name), io_shared.open(name)
+    with put.loan(3) as out:
+        out.frame, out.stamp_ns = 1, 2
+        out.points["x"] = [1, 2, 3]
+        out.points[["y", "z", "intensity"]] = np.zeros(3, POINT)[["y", "z", "intensity"]]
+        part = out.points[1:]
+        part["z"] = 5
+        del part
+    cloud = get.borrow()
+    assert cloud.points["x"].tolist() == [1, 2, 3] and cloud.points["z"].tolist() == [0, 5, 5]
+    with pytest.raises(ValueError):
+        out.frame = 5
+    with pytest.raises(ValueError):
+        out.points[0] = 0
+    with pytest.raises(io_shared.AlreadyLoaned):
+        with put.loan(3) as out:
+            kept = out.points[1:]
+    del out, kept
+    put.put(cloud)
+    again = get.get()
+    assert np.array_equal(again.points, cloud.points) and again.frame == 1
+
+
+def test_a_borrowed_field_keeps_its_value(name):
+    put, get = clouds(name), io_shared.open(name)
+    put.put(frame=1, stamp_ns=0, points=points(100))
+    x = get.borrow().points["x"]
+    for i in range(20):
+        put.put(frame=i, stamp_ns=0, points=np.zeros(100, POINT))
+        get.get()
+    assert np.array_equal(x, np.arange(100))
+
+
+def test_all_fields_are_to_be_given(name):
+    put = clouds(name)
+    for wrong in (dict(frame=1), dict(frame=1, stamp_ns=1, points=points(1), more=1)):
+        with pytest.raises(TypeError) as error:
+            put.put(**wrong)
+        assert "frame, stamp_ns, points" in str(error.value)
+    assert put.seq == 0
+
+
+@pytest.mark.parametrize(
+    "dtype, value",
+    [
+        ("f8", 2.5),
+        ("i2", -3),
+        (("f4", (2, 3)), [[1, 2, 3], [4, 5, 6]]),
+        ("S8", b"hello"),
+    ],
+    ids=str,
+)
+def test_a_message_may_be_one_number_or_array(name, dtype, value):
+    put, get = io_shared.producer(name, dtype), io_shared.open(name)
+    put.put(value)
+    got = get.get()
+    assert np.array_equal(got, np.asarray(value))
+    with pytest.raises(TypeError):
+        put.put(a=1)
+
+
+def test_a_message_may_be_a_struct_of_fixed_size(name):
+    dtype = np.dtype([("id", "u4"), ("flags", "u1", (4,)), ("at", POINT), ("name", "S16")])
+    put, get = io_shared.producer(name, dtype), io_shared.open(name)
+    value = np.zeros((), dtype)
+    value["id"], value["flags"], value["name"] = 3, [1, 2, 3, 4], b"lidar"
+    value["at"]["z"] = 1.5
+    for given in (value, value[()], {field: value[field] for field in dtype.names}):
+        put.put(given)
+        got = get.get()
+        assert (got.id, got.name, got.at["z"]) == (3, b"lidar", 1.5)
+        assert got.flags.tolist() == [1, 2, 3, 4]
+
+
+def test_a_message_may_be_elements_alone(name):
+    put = io_shared.producer(name, tail="f4", capacity=400)
+    get = io_shared.open(name)
+    put.put([1, 2, 3])
+    got = get.get()
+    assert got.dtype == np.float32 and got.tolist() == [1, 2, 3]
+    with put.loan(2) as out:
+        out[:] = 5
+    assert get.borrow().tolist() == [5, 5]
+    with pytest.raises(io_shared.TooLarge):
+        put.put(np.zeros(101))
+    with pytest.raises(ValueError):
+        put.put([[1]])
+
+
+def test_open_takes_arrays_too(name):
+    put = io_shared.producer(name, capacity="1M")
+    get = io_shared.open(name)
+    put.put(np.eye(3))
+    assert np.array_equal(get.get(), np.eye(3))
+    with pytest.raises(io_shared.NotFound):
+        io_shared.open(name + "-none", open_timeout=0)
+
+
+@pytest.mark.parametrize(
+    "dtype, says",
+    [
+        ("?", "u1"),
+        ("O", "another process"),
+        ("U4", "S64"),
+        (">f4", "<f4"),
+        ("f2", "f4"),
+        ("c8", "f4"),
+        (np.dtype([("a", "u1"), ("b", "f8")]), "('_pad', 'u1', 7)"),
+        (np.dtype([("a", "u1"), ("b", "f8")], align=True), "('_pad', 'u1', 7)"),
+        (np.dtype([("a", "f8"), ("b", "u1")], align=True), "('_pad', 'u1', 7)"),
+        (np.dtype([("a", "f8"), ("b", "u1")]), "('_pad', 'u1', 7)"),
+        (np.dtype({"names": "ab", "formats": ["u4", "u2"], "offsets": [0, 2]}), "overlap"),
+        ([("a", [("o", "O")])], "field `o`"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_a_message_says_what_would_be(name, dtype, says):
+    with pytest.raises(ValueError) as error:
+        io_shared.producer(name, dtype)
+    assert says in str(error.value)
+
+
+def test_two_types_that_differ_are_told_the_field(name):
+    put = clouds(name)
+    other = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "u4")])
+    with pytest.raises(io_shared.Mismatch) as error:
+        io_shared.consumer(name, CLOUD, tail=("points", other), capacity="5M")
+    assert "intensity" in str(error.value) and "<f4" in str(error.value)
+    with pytest.raises(io_shared.Mismatch):
+        io_shared.NumpyShare(name, "5M", "get")
+    same = io_shared.consumer(name, CLOUD, tail=("points", POINT), message="Other")
+    put.put(frame=1, stamp_ns=2, points=points(3))
+    assert same.get().frame == 1
