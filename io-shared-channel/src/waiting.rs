@@ -35,6 +35,8 @@ pub(crate) struct Patience {
     /// Relaxed: a hint, which threads that wait for one consumer together may overwrite.
     budget: AtomicU32,
     spun: bool,
+    /// Whether the last spin ended in a value.
+    met: bool,
     /// Sleeps beside the producer on one core until a yield is tried again, and the most that they
     /// were; `None`: the two are not on one core.
     beside: Option<u32>,
@@ -43,7 +45,7 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { budget: AtomicU32::new(FIRST), spun: false, beside: None, penalty: 0 }
+        Self { budget: AtomicU32::new(FIRST), spun: false, met: false, beside: None, penalty: 0 }
     }
 }
 
@@ -51,17 +53,36 @@ impl Patience {
     /// A new wait begins.
     #[inline]
     pub(crate) fn start(&mut self) {
+        // Of the last wait: not when its value had come, as somebody waits for the answer to that.
+        if self.met {
+            self.met = false;
+            self.spun(true);
+        }
         self.spun = false;
     }
 
     /// Waits for something to get. `false`: the deadline has come.
+    #[inline]
     pub(crate) fn wait(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
         if !self.spun {
             self.spun = true;
-            if self.spin(slot) || (self.beside == Some(0) && self.give_way(slot)) {
+            for _ in 0..self.budget() {
+                if slot.is_ready() {
+                    self.met = true;
+                    return true;
+                }
+                hint::spin_loop();
+            }
+            self.spun(false);
+            if self.beside == Some(0) && self.give_way(slot) {
                 return true;
             }
         }
+        self.sleep(slot, deadline)
+    }
+
+    #[cold]
+    fn sleep(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
         let now = clock::now();
         if now >= deadline {
             return false;
@@ -76,6 +97,7 @@ impl Patience {
     /// Lets the producer, which runs on the same core, go on: half of what a sleep and a wake-up
     /// cost. Where others run there too, it may be they who go on, and the value comes late; so a
     /// yield in vain is followed by ever more sleeps.
+    #[cold]
     fn give_way(&mut self, slot: &Slot<Consuming>) -> bool {
         let before = clock::now();
         std::thread::yield_now();
@@ -89,19 +111,8 @@ impl Patience {
         ready
     }
 
-    fn spin(&mut self, slot: &Slot<Consuming>) -> bool {
-        for _ in 0..self.budget() {
-            if slot.is_ready() {
-                self.spun(true);
-                return true;
-            }
-            hint::spin_loop();
-        }
-        self.spun(false);
-        false
-    }
-
     /// Looks of the next spin.
+    #[inline]
     pub(crate) fn budget(&self) -> u32 {
         self.budget.load(Relaxed)
     }
