@@ -56,6 +56,8 @@ pub(crate) const EPHEMERAL: u32 = 1;
 pub(crate) const BLOCK: u64 = 128;
 
 pub(crate) const LATEST: u64 = 0x080;
+/// What `latest`'s line carries behind it: the mark, the stamp, the message.
+pub(crate) const CARRIED: u64 = LATEST + 8;
 pub(crate) const CONTROL: u64 = 0x100;
 /// The first byte of [`CONTROL`], in every layout version.
 pub(crate) const RETIRED: u64 = CONTROL;
@@ -71,7 +73,10 @@ pub(crate) const LONGEST_SCHEMA: u64 = 1 << 20;
 /// Bytes of { sequence, length, stamp } before the payload.
 const BUFFER_HEADER: u64 = 24;
 /// Payloads up to this size share the buffer header's cache line.
-const SMALL_PAYLOAD: u64 = 64 - BUFFER_HEADER;
+/// Those of a fixed size are carried beside `latest` as well, where there is as much room.
+pub(crate) const SMALL_PAYLOAD: u64 = 64 - BUFFER_HEADER;
+
+const _: () = assert!(CARRIED + 16 + SMALL_PAYLOAD == LATEST + 64);
 
 /// The immutable start of a region: what is checked before anything else is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -207,6 +212,11 @@ impl Layout {
             })
         };
         plan().ok_or(LayoutError::Size)
+    }
+
+    /// Whether messages share the line of their buffer's header, and so fit beside `latest` too.
+    pub(crate) fn is_small(&self) -> bool {
+        u64::from(self.payload_offset) == BUFFER_HEADER
     }
 
     /// The prelude of a new region; its magic is not yet in it.

@@ -12,6 +12,7 @@
 //!   producer's; a consumer's block and waiting byte are its own, or whoever has won its claim's.
 //! - Every index read from shared memory is checked against the pool before it is used.
 
+mod carried;
 mod consumer;
 #[cfg(test)]
 pub(crate) mod model;
@@ -20,12 +21,14 @@ mod producer;
 
 use std::sync::atomic::Ordering;
 
+pub(crate) use carried::Glance;
 pub use consumer::Which;
 pub(crate) use consumer::{Hold, Reader, sleep_any};
 pub(crate) use observer::watch;
 pub(crate) use producer::Publisher;
 
 use crate::crash_point::CrashPoint;
+use crate::layout::SMALL_PAYLOAD;
 
 /// One shared atomic word.
 pub(crate) trait Word<T> {
@@ -42,6 +45,25 @@ pub(crate) trait Exchange<T>: Word<T> {
         success: Ordering,
         failure: Ordering,
     ) -> Result<T, T>;
+}
+
+/// What stands before the message in a buffer.
+pub(crate) struct Header<'a, C> {
+    /// 0: being filled; n: complete, and value n once `latest` says so.
+    pub(crate) sequence: &'a C,
+    /// Bytes of the message.
+    pub(crate) length: &'a C,
+    /// CLOCK_MONOTONIC in nanoseconds at the put; 0: no stamp.
+    pub(crate) stamp: &'a C,
+}
+
+/// A value beside `latest`.
+pub(crate) struct Carried<'a, C> {
+    /// The word of `latest` whose value it is; 0: none, or not all of it yet.
+    pub(crate) mark: &'a C,
+    pub(crate) stamp: &'a C,
+    /// The message, in words of 64 bits.
+    pub(crate) message: &'a [C],
 }
 
 /// The shared words of one slot and the kernel services that the protocol uses.
@@ -74,12 +96,12 @@ pub(crate) trait Words {
     fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
     /// The sequence of the last value that this consumer has had.
     fn last_seen(&self, consumer: usize) -> &Self::Count;
-    /// 0: being filled; n: complete, and value n once `latest` says so.
-    fn sequence(&self, buffer: usize) -> &Self::Count;
-    /// Bytes of the message in the buffer.
-    fn length(&self, buffer: usize) -> &Self::Count;
-    /// CLOCK_MONOTONIC in nanoseconds at the put; 0: no stamp.
-    fn stamp(&self, buffer: usize) -> &Self::Count;
+    fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
+
+    /// Where each value is carried in the line of `latest` as well, if all have one length and it fits.
+    fn carried(&self) -> Option<Carried<'_, Self::Count>>;
+    /// The message in the buffer that this producer has open, in words of 64 bits.
+    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED];
 
     fn fence(&self, order: Ordering);
     /// FUTEX_WAKE of all on the low half of `latest`; how many slept there.
@@ -108,6 +130,9 @@ pub(crate) enum Fault {
     SequenceExhausted,
     Corrupt(&'static str),
 }
+
+/// Words of 64 bits of the largest message that is carried in the line of `latest`.
+pub(crate) const MOST_CARRIED: usize = SMALL_PAYLOAD as usize / 8;
 
 const SEQUENCE_BITS: u32 = 52;
 const EPOCH_BITS: u32 = 4;

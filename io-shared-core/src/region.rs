@@ -105,17 +105,31 @@ pub(crate) struct Region {
     generation: u32,
     claims: Option<Claims>,
     header: MmapRaw,
-    /// The buffers, where they are mapped apart (read-only).
-    apart: Option<MmapRaw>,
+    buffers: Buffers,
     /// What is passed on where there is no name to open, and what an observer, which has no claims,
     /// asks whether a name is left.
     file: Option<File>,
     ephemeral: bool,
     layout: Layout,
+    /// Whether its messages are carried beside `latest`.
+    carries: bool,
     schema: Schema,
     /// Threads of this process that sleep for this handle's consumer.
     sleepers: Mutex<usize>,
 }
+
+/// The buffers of a region, as long as it lives.
+struct Buffers {
+    /// Where the first lies.
+    start: *mut u8,
+    /// Their mapping, where they are mapped apart from the header (read-only).
+    _apart: Option<MmapRaw>,
+}
+
+// SAFETY: `start` is an address in a mapping that lives as long, which any thread may use.
+unsafe impl Send for Buffers {}
+// SAFETY: as above.
+unsafe impl Sync for Buffers {}
 
 impl Region {
     pub(crate) fn name(&self) -> &str {
@@ -226,7 +240,8 @@ impl Region {
     /// The payload of a buffer, up to the end of its stride.
     #[inline]
     pub(crate) fn payload(&self, buffer: usize) -> *mut u8 {
-        self.in_buffer(buffer, u64::from(self.layout.payload_offset))
+        // SAFETY: the offset is below the stride.
+        unsafe { self.buffer(buffer).add(self.layout.payload_offset as usize) }
     }
 
     /// Bytes from [`payload`](Self::payload) to the end of the buffer.
@@ -236,15 +251,10 @@ impl Region {
     }
 
     #[inline]
-    fn in_buffer(&self, buffer: usize, offset: u64) -> *mut u8 {
+    fn buffer(&self, buffer: usize) -> *mut u8 {
         assert!(buffer < self.layout.buffers as usize, "buffer indices are checked when read");
-        let start = buffer as u64 * self.layout.stride + offset;
-        match &self.apart {
-            // SAFETY: the mapping covers every buffer, `buffer` is one of them, and callers pass an
-            // offset below the stride.
-            Some(apart) => unsafe { apart.as_mut_ptr().add(start as usize) },
-            None => self.in_header(self.layout.buffers_offset + start),
-        }
+        // SAFETY: the mapping covers every buffer, and this is one of them.
+        unsafe { self.buffers.start.add(buffer * self.layout.stride as usize) }
     }
 
     #[inline]

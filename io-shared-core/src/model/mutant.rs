@@ -50,7 +50,7 @@ pub(crate) enum Mutant {
     Dropped(Place),
     /// The exchange there is a plain store.
     Plain(Place),
-    /// The load there gives what this process last read from `latest`.
+    /// The load there gives what was last read: from `latest`, by this process.
     Repeated(Place),
     /// The load there gives 0; who looks where a name leads is told that all is well.
     Blind(Place),

@@ -107,7 +107,7 @@ impl Reader {
 
     /// Whether `word` names a value to take.
     #[inline]
-    fn judge<W: Words>(
+    pub(super) fn judge<W: Words>(
         &self,
         words: &W,
         word: u64,
@@ -142,7 +142,7 @@ impl Reader {
     ) -> Result<Hold, Fault> {
         words.reached(CrashPoint::GetValidated);
         // Relaxed: ordered by the fence that acquired `latest`.
-        if words.sequence(latest.index).load(Relaxed) != latest.sequence {
+        if words.header(latest.index).sequence.load(Relaxed) != latest.sequence {
             self.give_up(words, Some(entry));
             return Err(Fault::Corrupt(
                 "a buffer's sequence is not the one that `latest` gives it",

@@ -19,6 +19,7 @@ pub(crate) static MODEL: Model = Model {
     sources: &[
         ("producer.rs", include_str!("producer.rs")),
         ("consumer.rs", include_str!("consumer.rs")),
+        ("carried.rs", include_str!("carried.rs")),
         ("observer.rs", include_str!("observer.rs")),
     ],
     touches: &[".load(", ".store(", ".compare_exchange(", ".fence("],
@@ -40,12 +41,14 @@ scenarios! {
     a_waiter_on_two_gets_a_value_of_each: 2, scenarios::waiter_on_two;
     a_guard_dropped_in_another_thread_frees_its_buffer_safely: 4, scenarios::two_holds;
     an_observer_copies_no_torn_value: 4, scenarios::observer;
+    a_carried_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
+    a_producer_killed_as_it_carries_a_value_leaves_the_one_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;

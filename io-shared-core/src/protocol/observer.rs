@@ -20,16 +20,16 @@ pub(crate) fn watch<W: Words, C>(
         let buffer = latest.index;
         // Relaxed: ordered by the acquired `latest`; another sequence means that it is being
         // filled again.
-        if words.sequence(buffer).load(Relaxed) != latest.sequence {
+        if words.header(buffer).sequence.load(Relaxed) != latest.sequence {
             continue;
         }
-        let length = words.length(buffer).load(Relaxed);
-        let stamp = words.stamp(buffer).load(Relaxed);
+        let length = words.header(buffer).length.load(Relaxed);
+        let stamp = words.header(buffer).stamp.load(Relaxed);
         let copied = copy(buffer, length);
         // Acquire, with the Release fence in `loan`: if any word of the copy was written by a later
         // loan, the second look sees that loan's 0, or what came after it.
         words.fence(Acquire);
-        if words.sequence(buffer).load(Relaxed) == latest.sequence {
+        if words.header(buffer).sequence.load(Relaxed) == latest.sequence {
             return match copied {
                 Some(copied) => Ok(Some((latest.sequence, stamp, copied))),
                 None => Err(Fault::Corrupt("a message is longer than the capacity")),

@@ -53,7 +53,7 @@ impl Publisher {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
         // last: a predecessor that lost its claim unawares may be filling it still.
         let used = (0..words.buffers())
-            .map(|buffer| words.sequence(buffer).load(Relaxed).wrapping_sub(1))
+            .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
         let finds = Vec::with_capacity(words.buffers());
         Self { word, finds, used, needless: 0, look_after: FIRST_LOOK }
@@ -84,7 +84,7 @@ impl Publisher {
         words.reached(CrashPoint::LoanScanned);
         // Relaxed, and the fence behind it: an observer that copies any byte written from here on
         // finds, after its own Acquire fence, that the sequence is no longer the one it copies.
-        words.sequence(buffer).store(0, Relaxed);
+        words.header(buffer).sequence.store(0, Relaxed);
         words.fence(Release);
         words.reached(CrashPoint::LoanOpened);
         Ok(buffer)
@@ -125,10 +125,14 @@ impl Publisher {
         let last = Latest::unpack(self.word);
         let next = Latest { index, sequence: last.sequence + 1, ..last };
         // Relaxed: consumers and observers read these after they have acquired `latest`.
-        words.length(index).store(length, Relaxed);
-        words.stamp(index).store(stamp, Relaxed);
-        words.sequence(index).store(next.sequence, Relaxed);
+        let header = words.header(index);
+        header.length.store(length, Relaxed);
+        header.stamp.store(stamp, Relaxed);
+        header.sequence.store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
+        if let Some(carried) = words.carried() {
+            carried.carry(words, index, next.pack(), stamp);
+        }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it; nothing is acquired, for what it replaces is this producer's own word. A compare-exchange and not a store: a producer that lost its claim must not publish
         // over its successor's value.

@@ -11,7 +11,7 @@ use super::create::New;
 use super::enter::Attached;
 use super::found::{Found, Judged, identity_of};
 use super::linked::{self, Joined};
-use super::{Region, Role, Spec, create, enter};
+use super::{Buffers, Region, Role, Spec, create, enter};
 use crate::claim::Part;
 use crate::clock;
 use crate::error::{ErrorKind, Result};
@@ -224,6 +224,12 @@ impl Region {
             Role::Consumer { .. } => (write(&found.file, head)?, None),
             Role::Observer => (read(&found.file, 0, whole)?, None),
         };
+        let start = match &apart {
+            Some(apart) => apart.as_mut_ptr(),
+            // SAFETY: the header is mapped up to here at least.
+            None => unsafe { header.as_mut_ptr().add(head as usize) },
+        };
+        let buffers = Buffers { start, _apart: apart };
         let kept = place.path().is_none() || *role == Role::Observer;
         let file = kept.then_some(found.file);
         let name = place.to_string();
@@ -242,10 +248,11 @@ impl Region {
             generation,
             claims,
             header,
-            apart,
+            buffers,
             file,
             ephemeral,
             layout,
+            carries: layout.is_small() && schema.root().shape().element.is_none(),
             schema,
             sleepers: Mutex::new(0),
         })

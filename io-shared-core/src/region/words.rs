@@ -9,7 +9,7 @@ use crate::crash_point::{self, CrashPoint};
 use crate::futex;
 use crate::layout;
 use crate::lock::LockWords;
-use crate::protocol::{Exchange, Word, Words};
+use crate::protocol::{Carried, Exchange, Header, MOST_CARRIED, Word, Words};
 
 impl Word<u64> for AtomicU64 {
     #[inline]
@@ -101,21 +101,33 @@ impl Words for Region {
     }
 
     #[inline]
-    fn sequence(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and starts with its sequence.
-        unsafe { word64(self, self.in_buffer(buffer, 0)) }
+    fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
+        // SAFETY: a buffer is aligned to 128, and starts with these three words, which are only ever
+        // accessed as atomics of 64 bits; it is mapped as long as the region.
+        let [sequence, length, stamp] = unsafe { &*self.buffer(buffer).cast::<[AtomicU64; 3]>() };
+        Header { sequence, length, stamp }
     }
 
     #[inline]
-    fn length(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and its second word is its length.
-        unsafe { word64(self, self.in_buffer(buffer, 8)) }
+    fn carried(&self) -> Option<Carried<'_, AtomicU64>> {
+        if !self.carries {
+            return None;
+        }
+        let start = self.in_header(layout::CARRIED).cast::<[AtomicU64; 2 + MOST_CARRIED]>();
+        // SAFETY: the line of `latest`, whose first word that is, has room for these seven behind it;
+        // nothing else lies there, and all are only ever accessed as atomics of 64 bits.
+        let [mark, stamp, message @ ..] = unsafe { &*start };
+        Some(Carried { mark, stamp, message })
     }
 
     #[inline]
-    fn stamp(&self, buffer: usize) -> &AtomicU64 {
-        // SAFETY: a buffer is aligned to 128 and its third word is its stamp.
-        unsafe { word64(self, self.in_buffer(buffer, 16)) }
+    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+        // SAFETY: where messages are carried the payload starts at 24, so these words are the rest of
+        // the buffer's first line: it is aligned to 128.
+        let words = unsafe { &*self.payload(buffer).cast::<[AtomicU64; MOST_CARRIED]>() };
+        // Atomic, though this producer alone writes there: word by word, since the processor would
+        // wait for its stores to be over before a load wider than they are.
+        words.each_ref().map(|word| word.load(Ordering::Relaxed))
     }
 
     #[inline]

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::place::Place;
-use crate::protocol::{self, Hold};
+use crate::protocol::{self, MOST_CARRIED};
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value.
@@ -123,7 +123,8 @@ impl<T: Message + ?Sized> Copied<T> {
     /// Copies the value in a held buffer, which has been found to have `elements`.
     pub(super) fn of_held(
         region: &Region,
-        hold: &Hold,
+        buffer: usize,
+        seq: u64,
         stamp: u64,
         elements: usize,
     ) -> Result<Self> {
@@ -133,10 +134,26 @@ impl<T: Message + ?Sized> Copied<T> {
         else {
             return Err(Error::corrupt(region.name(), "a value is longer than its buffer"));
         };
-        let lines = copy_lines(region, hold.buffer, length as u64, padded);
+        let lines = copy_lines(region, buffer, length as u64, padded);
         let lines = lines.map_err(|_| no_memory(region))?;
-        let stamp = if region.is_of_this_boot(hold.sequence) { stamp } else { 0 };
-        Ok(Self { seq: hold.sequence, stamp, lines, elements, message: PhantomData })
+        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        Ok(Self { seq, stamp, lines, elements, message: PhantomData })
+    }
+
+    /// A value that was carried, and so is sized and no larger than these words.
+    pub(super) fn of_carried(
+        region: &Region,
+        words: &[u64; MOST_CARRIED],
+        seq: u64,
+        stamp: u64,
+    ) -> Result<Self> {
+        check_alignment::<T>(region)?;
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(1).map_err(|_| no_memory(region))?;
+        let [a, b, c, d, e] = *words;
+        lines.push(Line([a, b, c, d, e, 0, 0, 0]));
+        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        Ok(Self { seq, stamp, lines, elements: 0, message: PhantomData })
     }
 }
 

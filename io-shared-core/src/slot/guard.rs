@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::{Consuming, Copied, Slot};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::message::Message;
-use crate::protocol::{Hold, Reader, Which, Words};
+use crate::message::{Message, Shape};
+use crate::protocol::{Glance, Hold, MOST_CARRIED, Reader, Which, Words};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone until this is dropped.
@@ -33,13 +33,36 @@ pub struct OwnedGuard<T: Message + ?Sized> {
 struct Holding<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
     region: R,
     consumer: usize,
-    hold: Hold,
-    stamp: u64,
-    message: *const T,
+    value: Value<T>,
 }
 
-// SAFETY: it is a `&T` in effect, for the time the protocol keeps the producer away; releasing it is
-// one atomic store, which any thread may do. T is Send and Sync by Message's supertraits.
+/// A value that was taken.
+struct Value<T: Message + ?Sized> {
+    sequence: u64,
+    missed: u64,
+    stamp: u64,
+    lies: Lies<T>,
+}
+
+/// Where a value lies.
+enum Lies<T: Message + ?Sized> {
+    /// In its buffer, which is held by that entry.
+    Held { entry: usize, buffer: usize, message: *const T },
+    /// Here, copied out of the line of `latest`: a sized `T` that is aligned to 8 at most.
+    Here(Carried),
+}
+
+/// As many words as the line of `latest` carries.
+type Carried = [u64; MOST_CARRIED];
+
+/// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`Carried`].
+const fn fits<T: Message + ?Sized>() -> bool {
+    let Shape { size, align, element } = T::SHAPE;
+    element.is_none() && size <= size_of::<Carried>() && align <= align_of::<Carried>()
+}
+
+// SAFETY: it is a `&T` in effect, for the time the protocol keeps the producer away, or a T;
+// releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's supertraits.
 unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Holding<R, T> {}
 // SAFETY: as above.
 unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Holding<R, T> {}
@@ -63,10 +86,9 @@ impl Slot<Consuming> {
         let mut looked = false;
         loop {
             let nothing = match self.try_hold::<T>(which, looked) {
-                Ok(Some((hold, stamp, message))) => {
+                Ok(Some(value)) => {
                     let consumer = self.side.0.consumer();
-                    let region = &self.region;
-                    let holding = Holding { region, consumer, hold, stamp, message };
+                    let holding = Holding { region: &self.region, consumer, value };
                     return Ok(Some(Guard { holding, slot: PhantomData }));
                 }
                 Ok(None) => Ok(()),
@@ -81,37 +103,84 @@ impl Slot<Consuming> {
 
     /// `looked`: it was looked where the name leads when there was nothing to hold, or a slice of a
     /// wait ago.
-    #[inline]
+    // Always: what is returned lies in registers then, and is not copied in wider pieces than those in
+    // which it was written a moment ago, which the processor waits for.
+    #[inline(always)]
     fn try_hold<T: Message + ?Sized>(
         &mut self,
         which: Which,
         looked: bool,
-    ) -> Result<Option<(Hold, u64, *const T)>> {
+    ) -> Result<Option<Value<T>>> {
         self.check_fork()?;
         if which == Which::Current {
             // There is always something to hold, so this is the only look.
             self.check_stale()?;
             self.look(clock::now_coarse())?;
         }
-        let reader = &self.side.0;
-        let region = &*self.region;
-        let Some(hold) = reader.hold(region, which).map_err(|fault| region.fault(fault))? else {
+        let value = if fits::<T>() && self.capacity() == T::SHAPE.size as u64 {
+            self.glance(which)?
+        } else {
+            self.take_held(which)?
+        };
+        let Some(value) = value else {
             self.check_stale()?;
             self.look(clock::now_coarse())?;
             return Ok(None);
         };
-        let stamp = region.stamp(hold.buffer).load(Relaxed);
-        // From here on the buffer is the value's: an error gives it back.
-        let message = self.message_in::<T>(hold.buffer);
-        let current = match stamp {
+        let current = match value.stamp {
             0 if looked => Ok(()),
             0 => self.look(clock::now_coarse()),
             stamp => self.look(stamp),
         };
-        match current.and(message) {
-            Ok(message) => Ok(Some((hold, stamp, message))),
+        match current {
+            Ok(()) => Ok(Some(value)),
             Err(error) => {
-                self.side.0.release(&*self.region, hold.entry);
+                value.release(&self.region, self.side.0.consumer());
+                Err(error)
+            }
+        }
+    }
+
+    /// The value beside `latest`, or else the one in its buffer.
+    #[inline(always)]
+    fn glance<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+        let region = &*self.region;
+        let mut line = Carried::default();
+        let words = &mut line[..T::SHAPE.size.div_ceil(8)];
+        match self.side.0.glance(region, which, words) {
+            Ok(Glance::Carried { sequence, missed, stamp }) => {
+                Ok(Some(Value { sequence, missed, stamp, lies: Lies::Here(line) }))
+            }
+            Ok(Glance::Nothing) => Ok(None),
+            Ok(Glance::Elsewhere) => self.take_elsewhere(which),
+            Err(fault) => Err(region.fault(fault)),
+        }
+    }
+
+    #[cold]
+    fn take_elsewhere<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+        self.take_held(which)
+    }
+
+    /// Holds the value's buffer.
+    #[inline]
+    fn take_held<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+        let region = &*self.region;
+        let held = self.side.0.hold(region, which).map_err(|fault| region.fault(fault))?;
+        held.map(|hold| self.held(hold)).transpose()
+    }
+
+    /// The value in a buffer that is held.
+    #[inline]
+    fn held<T: Message + ?Sized>(&self, hold: Hold) -> Result<Value<T>> {
+        let Hold { entry, buffer, sequence, missed } = hold;
+        let stamp = self.region.header(buffer).stamp.load(Relaxed);
+        match self.message_in::<T>(buffer) {
+            Ok(message) => {
+                Ok(Value { sequence, missed, stamp, lies: Lies::Held { entry, buffer, message } })
+            }
+            Err(error) => {
+                self.side.0.release(&*self.region, entry);
                 Err(error)
             }
         }
@@ -122,7 +191,7 @@ impl Slot<Consuming> {
     fn message_in<T: Message + ?Sized>(&self, buffer: usize) -> Result<*const T> {
         let region = &*self.region;
         // Read once, and checked as it was read.
-        let length = region.length(buffer).load(Relaxed);
+        let length = region.header(buffer).length.load(Relaxed);
         let elements = T::SHAPE.elements_in(length).filter(|&elements| {
             length <= self.capacity()
                 && region.allows::<T>(length)
@@ -154,17 +223,49 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
 
     #[inline]
     fn get(&self) -> &T {
-        // SAFETY: `message_in` has checked alignment and length against the layout, which the
-        // mapping covers; every bit pattern is a T; and until the entry is released the protocol
-        // keeps the producer from writing there.
-        unsafe { &*self.message }
+        match &self.value.lies {
+            // SAFETY: `message_in` has checked alignment and length against the layout, which the
+            // mapping covers; every bit pattern is a T; and until the entry is released the protocol
+            // keeps the producer from writing there.
+            Lies::Held { message, .. } => unsafe { &**message },
+            // SAFETY: only a T that `fits` is taken so: it is sized, no larger than these words and
+            // no more aligned. Every bit pattern is a T, and the words are borrowed with it.
+            Lies::Here(line) => unsafe { &*T::from_raw_parts(line.as_ptr().cast(), 0) },
+        }
     }
 
     fn age(&self) -> Option<Duration> {
-        if self.stamp == 0 || !self.region().is_of_this_boot(self.hold.sequence) {
+        let Value { sequence, stamp, .. } = self.value;
+        if stamp == 0 || !self.region().is_of_this_boot(sequence) {
             return None;
         }
-        Some(Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
+        Some(Duration::from_nanos(clock::now().saturating_sub(stamp)))
+    }
+}
+
+impl<T: Message + ?Sized> Clone for Value<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Message + ?Sized> Copy for Value<T> {}
+
+impl<T: Message + ?Sized> Clone for Lies<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Message + ?Sized> Copy for Lies<T> {}
+
+impl<T: Message + ?Sized> Value<T> {
+    /// Gives its buffer back, if it holds one.
+    #[inline]
+    fn release(&self, region: &Region, consumer: usize) {
+        if let Lies::Held { entry, .. } = self.lies {
+            Reader::release_entry(region, consumer, entry);
+        }
     }
 }
 
@@ -174,7 +275,7 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Drop for Holding<R, T> {
         // An inherited guard is the parent's.
         let region = self.region();
         if !region.is_forked() {
-            Reader::release_entry(region, self.consumer, self.hold.entry);
+            self.value.release(region, self.consumer);
         }
     }
 }
@@ -201,9 +302,15 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # }
     /// ```
     pub fn copied(&self) -> Result<Copied<T>> {
-        let Holding { region, hold, stamp, .. } = &self.holding;
-        // The number of elements is the guard's own: nothing in shared memory is looked at for it.
-        Copied::of_held(region, hold, *stamp, self.holding.get().elements())
+        let Value { sequence, stamp, lies, .. } = &self.holding.value;
+        match lies {
+            // The number of elements is the guard's own: nothing in shared memory is looked at for it.
+            Lies::Held { buffer, .. } => {
+                let elements = self.elements();
+                Copied::of_held(self.holding.region, *buffer, *sequence, *stamp, elements)
+            }
+            Lies::Here(line) => Copied::of_carried(self.holding.region, line, *sequence, *stamp),
+        }
     }
 
     /// The guard, borrowing nothing. As many live at once as the channel has holds.
@@ -223,9 +330,8 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
         let holding = ManuallyDrop::new(self.holding);
-        let Holding { region, consumer, hold, stamp, message } = *holding;
-        let region = Arc::clone(region);
-        OwnedGuard { holding: Holding { region, consumer, hold, stamp, message } }
+        let Holding { region, consumer, value } = *holding;
+        OwnedGuard { holding: Holding { region: Arc::clone(region), consumer, value } }
     }
 }
 
@@ -237,7 +343,7 @@ macro_rules! guard {
         impl<$($generics)*> $Self {
             /// The value's number: 1 for the first of the channel, never given again.
             pub fn seq(&self) -> u64 {
-                self.holding.hold.sequence
+                self.holding.value.sequence
             }
 
             /// Values put since the one this consumer had before this, and never had by it.
@@ -258,7 +364,7 @@ macro_rules! guard {
             /// # }
             /// ```
             pub fn missed(&self) -> u64 {
-                self.holding.hold.missed
+                self.holding.value.missed
             }
 
             /// The time since the put; `None` if it was not stamped, or before this boot.
@@ -289,7 +395,7 @@ macro_rules! guard {
             /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped. Of another
             /// boot's clock where [`age`](Self::age) is `None`.
             pub fn stamp(&self) -> u64 {
-                self.holding.stamp
+                self.holding.value.stamp
             }
         }
 

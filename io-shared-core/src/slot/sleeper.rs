@@ -179,7 +179,7 @@ pub(super) fn count_late_find(region: &Region, reader: &Reader, until: u64) {
         let latest = region.latest().load(Relaxed);
         let index = protocol::Latest::unpack(latest).index;
         if index < region.buffers() {
-            let stamp = region.stamp(index).load(Relaxed);
+            let stamp = region.header(index).stamp.load(Relaxed);
             crash_point::count_late_find(until.saturating_sub(stamp));
         }
     }

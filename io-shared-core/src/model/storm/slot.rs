@@ -12,7 +12,7 @@ use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
 use crate::model::victim;
 use crate::protocol::model::scenarios::{Audit, Messages, put, read};
-use crate::protocol::{Publisher, Reader, Which, Words};
+use crate::protocol::{Carried, Header, MOST_CARRIED, Publisher, Reader, Which, Words};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -40,6 +40,7 @@ struct Consumer {
 #[derive(Default)]
 struct Region {
     latest: AtomicU64,
+    carried: Option<[AtomicU64; 4]>,
     retired: AtomicU8,
     producer: Claim,
     consumers: [Consumer; CONSUMERS],
@@ -104,16 +105,19 @@ impl Words for Process {
         &self.region.consumers[consumer].last_seen
     }
 
-    fn sequence(&self, buffer: usize) -> &AtomicU64 {
-        &self.region.buffers[buffer].sequence
+    fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
+        let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
+        Header { sequence, length, stamp }
     }
 
-    fn length(&self, buffer: usize) -> &AtomicU64 {
-        &self.region.buffers[buffer].length
+    fn carried(&self) -> Option<Carried<'_, AtomicU64>> {
+        let [mark, stamp, message @ ..] = self.region.carried.as_ref()?;
+        Some(Carried { mark, stamp, message })
     }
 
-    fn stamp(&self, buffer: usize) -> &AtomicU64 {
-        &self.region.buffers[buffer].stamp
+    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+        let [first, second] = self.read(buffer);
+        [first, second, 0, 0, 0]
     }
 
     fn fence(&self, _: Ordering) {}
@@ -204,7 +208,8 @@ fn produce(region: &Arc<Region>, producer: u32) {
 }
 
 fn storm() {
-    let region = Arc::new(Region::default());
+    let carried = (any(2) == 0).then(Default::default);
+    let region = Arc::new(Region { carried, ..Region::default() });
     let producers = (0..PRODUCERS).map(|producer| {
         let region = Arc::clone(&region);
         thread::spawn(move || produce(&region, producer))

@@ -117,6 +117,28 @@ fn killed_producer(region: &Rc<Region>, fate: Fate) -> Running<()> {
     })
 }
 
+/// A producer is killed as it copies a value beside `latest`, or just behind that. Whoever comes gets
+/// what is published, and its successor's values are carried again.
+pub(super) fn carrying_producer(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1).carrying());
+    let (before, mut publisher) = produce(&region);
+    let (consumer, reader) = consume(&region, 0);
+    put(&before, &mut publisher, 0).unwrap();
+    before.free_claims();
+    let victim = killed_producer(&region, fate);
+    let mut audit = Audit::new(&consumer, &reader, 0);
+    assert!(audit.get().is_some());
+    victim.end();
+    let me = Process::new(&region, 4);
+    me.claim_producer();
+    let mut publisher = Publisher::take_over(&me).unwrap();
+    let last = put(&me, &mut publisher, LAST).unwrap();
+    assert!((2..=3).contains(&last), "the sequence goes on");
+    assert_eq!(audit.get(), Some(last));
+    assert_eq!(audit.sender, LAST);
+    audit.end(last);
+}
+
 /// A producer is killed; another takes its role and puts, while a consumer gets.
 pub(super) fn producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));

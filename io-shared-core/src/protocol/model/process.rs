@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::words::Region;
+use super::words::{self, Buffer, Region};
 use crate::crash_point::CrashPoint;
 use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{self, Mortal};
 pub(super) use crate::model::victim::{Fate, Running};
 use crate::model::words::Shared;
-use crate::protocol::{Exchange, Latest, Word, Words};
+use crate::protocol::{Carried, Exchange, Header, Latest, MOST_CARRIED, Word, Words};
 
 /// One process, or one more thread of it under the same number.
 pub(crate) struct Process {
@@ -142,16 +142,19 @@ impl Words for Process {
         &self.region.consumers[consumer].last_seen
     }
 
-    fn sequence(&self, buffer: usize) -> &Self::Count {
-        &self.region.buffers[buffer].sequence
+    fn header(&self, buffer: usize) -> Header<'_, Self::Count> {
+        let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
+        Header { sequence, length, stamp }
     }
 
-    fn length(&self, buffer: usize) -> &Self::Count {
-        &self.region.buffers[buffer].length
+    fn carried(&self) -> Option<Carried<'_, Self::Count>> {
+        let words::Carried { mark, stamp, message } = self.region.carried.as_ref()?;
+        Some(Carried { mark, stamp, message })
     }
 
-    fn stamp(&self, buffer: usize) -> &Self::Count {
-        &self.region.buffers[buffer].stamp
+    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+        let [first, second] = self.region.buffers[buffer].payload.read();
+        [first, second, 0, 0, 0]
     }
 
     #[track_caller]

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::process::{Fate, Process};
 use super::words::{Region, Shape};
-use crate::protocol::{Fault, Hold, Publisher, Reader, Which, Word, Words, sleep_any, watch};
+use crate::protocol::{
+    Fault, Glance, Hold, Publisher, Reader, Which, Word, Words, sleep_any, watch,
+};
 
 /// A platform with messages of two words in its buffers.
 pub(crate) trait Messages: Words {
@@ -60,11 +62,16 @@ impl<'a, M: Messages> Audit<'a, M> {
     /// Holds the next value, if there is one: newer than the last, with the right count of misses.
     pub(super) fn hold(&mut self) -> Option<Hold> {
         let hold = self.reader.hold(self.me, Which::Unseen).unwrap()?;
-        assert!(hold.sequence > self.seen, "{} comes again", hold.sequence);
-        assert_eq!(hold.missed, hold.sequence - self.seen - 1, "what was missed");
-        self.seen = hold.sequence;
-        assert_eq!(self.me.last_seen(self.reader.consumer()).load(Relaxed), hold.sequence);
+        self.note(hold.sequence, hold.missed);
         Some(hold)
+    }
+
+    /// A value was taken.
+    fn note(&mut self, sequence: u64, missed: u64) {
+        assert!(sequence > self.seen, "{sequence} comes again");
+        assert_eq!(missed, sequence - self.seen - 1, "what was missed");
+        self.seen = sequence;
+        assert_eq!(self.me.last_seen(self.reader.consumer()).load(Relaxed), sequence);
     }
 
     /// Reads a held value, which must be whole, and gives it back.
@@ -73,11 +80,24 @@ impl<'a, M: Messages> Audit<'a, M> {
         self.reader.release(self.me, hold.entry);
     }
 
-    /// The sequence of the next value, if there was one.
+    /// The sequence of the next value, if there was one. It is taken beside `latest` if it can be.
     pub(crate) fn get(&mut self) -> Option<u64> {
-        let hold = self.hold()?;
-        self.read(hold);
-        Some(hold.sequence)
+        let mut carried = [0; 2];
+        match self.reader.glance(self.me, Which::Unseen, &mut carried).unwrap() {
+            Glance::Nothing => None,
+            Glance::Elsewhere => {
+                let hold = self.hold()?;
+                self.read(hold);
+                Some(hold.sequence)
+            }
+            Glance::Carried { sequence, missed, stamp } => {
+                self.note(sequence, missed);
+                self.sender = carried[0] & 0xff;
+                assert_eq!(carried, message(sequence, self.sender), "a carried value is whole");
+                assert_eq!(stamp, 100 + sequence);
+                Some(sequence)
+            }
+        }
     }
 
     /// Gets and sleeps until `enough` is true of a value.
@@ -114,8 +134,8 @@ pub(crate) fn read<M: Messages>(me: &M, hold: Hold) -> u64 {
     let [first, second] = me.read(hold.buffer);
     let sender = first & 0xff;
     assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
-    assert_eq!(me.length(hold.buffer).load(Relaxed), 16 + hold.sequence);
-    assert_eq!(me.stamp(hold.buffer).load(Relaxed), 100 + hold.sequence);
+    assert_eq!(me.header(hold.buffer).length.load(Relaxed), 16 + hold.sequence);
+    assert_eq!(me.header(hold.buffer).stamp.load(Relaxed), 100 + hold.sequence);
     sender
 }
 
@@ -155,6 +175,21 @@ pub(super) fn one_consumer(_: Fate) {
     audit.get();
     producer.end();
     audit.end(3);
+}
+
+/// The first value is taken while the second is carried over it.
+pub(super) fn carried(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).carrying());
+    let (producer, mut publisher) = produce(&region);
+    let (me, reader) = consume(&region, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 1);
+    let mut audit = Audit::new(&me, &reader, 0);
+    assert!(audit.get().is_some());
+    producer.end();
+    audit.end(2);
+    let carried = reader.glance(&me, Which::Current, &mut []).unwrap();
+    assert!(matches!(carried, Glance::Carried { sequence: 2, .. }), "it is carried, or of no use");
 }
 
 /// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.

@@ -47,13 +47,21 @@ pub(crate) struct Shape {
     pub(crate) buffers: usize,
     /// Whether the payload is for observers.
     pub(crate) copied: bool,
+    /// Whether values are carried beside `latest` as well.
+    pub(crate) carries: bool,
 }
 
 impl Shape {
     /// A slot with as many buffers as are enough.
     pub(crate) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
-        Self { consumers, holds, buffers: consumers * holds + 2 - fewer, copied: false }
+        let buffers = consumers * holds + 2 - fewer;
+        Self { consumers, holds, buffers, copied: false, carries: false }
+    }
+
+    /// One whose values are carried beside `latest` as well.
+    pub(crate) fn carrying(self) -> Self {
+        Self { carries: true, ..self }
     }
 }
 
@@ -62,6 +70,13 @@ pub(crate) struct Buffer {
     pub(crate) length: Shared<AtomicU64>,
     pub(crate) stamp: Shared<AtomicU64>,
     pub(crate) payload: Payload,
+}
+
+/// What the line of `latest` carries.
+pub(crate) struct Carried {
+    pub(crate) mark: Shared<AtomicU64>,
+    pub(crate) stamp: Shared<AtomicU64>,
+    pub(crate) message: [Shared<AtomicU64>; 2],
 }
 
 pub(crate) struct Consumer {
@@ -75,6 +90,7 @@ pub(crate) struct Consumer {
 pub(crate) struct Region {
     pub(crate) latest: AtomicU64,
     pub(crate) latest_loads: Loads,
+    pub(crate) carried: Option<Carried>,
     /// One for all regions of a scenario, as there is one order of fences.
     pub(crate) fences: Rc<Conflict>,
     pub(crate) retired: Shared<AtomicU8>,
@@ -113,9 +129,11 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
+        let carried = || Carried { mark: word(), stamp: word(), message: [word(), word()] };
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
+            carried: shape.carries.then(carried),
             fences,
             retired: flag(),
             producer: Claim::new(),
