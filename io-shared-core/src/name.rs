@@ -1,7 +1,7 @@
 //! Names of shared-memory objects, checked and in one form.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -27,7 +27,10 @@ const LONGEST: usize = 250;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Name(String);
+pub struct Name {
+    /// With the directory: a waiter looks there after each slice, and is not to build it anew.
+    path: String,
+}
 
 impl Name {
     /// Checks `name`.
@@ -57,19 +60,19 @@ impl Name {
         } else if bare.starts_with(UNFINISHED) {
             "names that start with `.io-shared.` are kept for regions being created"
         } else {
-            return Ok(Self(bare.to_owned()));
+            return Ok(Self { path: format!("{DIRECTORY}/{bare}") });
         };
         Err(Error::new(name.escape_debug(), ErrorKind::BadName { reason }))
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(DIRECTORY).join(&self.0)
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&self.path)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", self.0)
+        f.write_str(&self.path[DIRECTORY.len()..])
     }
 }
 

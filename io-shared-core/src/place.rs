@@ -63,10 +63,10 @@ impl Place {
     }
 
     /// The path that leads there, if one does.
-    pub(crate) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Shm(name) => Some(name.path()),
-            Self::File(path) => Some(path.clone()),
+            Self::File(path) => Some(path),
             Self::Anonymous | Self::Descriptor(_) => None,
         }
     }
@@ -85,7 +85,7 @@ impl Place {
     /// A new open file description of what lies there; `None` if nothing does.
     pub(crate) fn open(&self, access: OFlag) -> Result<Option<File>> {
         let opened = match self {
-            Self::Shm(name) => open_path(&name.path(), access),
+            Self::Shm(name) => open_path(name.path(), access),
             Self::File(path) => open_path(path, access),
             Self::Anonymous => return Ok(None),
             Self::Descriptor(descriptor) => {
@@ -150,7 +150,7 @@ impl Place {
                 let status = nix::sys::stat::fstat(descriptor.as_fd()).ok()?;
                 Some((status.st_dev, status.st_ino))
             }
-            _ => identity_at(&self.path()?),
+            _ => identity_at(self.path()?),
         }
     }
 
@@ -212,7 +212,7 @@ fn remote(kind: i64) -> Option<&'static str> {
 
 /// The device and inode that `path` leads to.
 pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
-    std::fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    nix::sys::stat::lstat(path).ok().map(|status| (status.st_dev, status.st_ino))
 }
 
 pub(crate) fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
@@ -128,7 +129,7 @@ impl UnsafeSharedMmap {
         if let Ok(Some(file)) = place.open(OFlag::O_RDONLY) {
             region::refuse_region(&place, &file)?;
         }
-        match nix::unistd::unlink(&place.path().unwrap_or_default()) {
+        match nix::unistd::unlink(place.path().unwrap_or(Path::new(""))) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => Err(place.error(ErrorKind::NotFound)),
             Err(Errno::EPERM | Errno::EACCES) => Err(place.error(ErrorKind::NotOwner)),

@@ -1,6 +1,6 @@
 //! Taking a region's name away: what the steps of `linked.rs` run on.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -40,7 +40,7 @@ pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
 /// A region whose name may go, as who found it or who is in it sees it.
 struct Removal<'a> {
     place: &'a Place,
-    path: PathBuf,
+    path: &'a Path,
     identity: (u64, u64),
     claims: &'a Claims,
     /// `None` where they could not be mapped. That is no failure: the name is gone, and that is what
@@ -107,7 +107,7 @@ impl Linked for Removal<'_> {
     }
 
     fn unlink(&self) -> Result<bool> {
-        match nix::unistd::unlink(&self.path) {
+        match nix::unistd::unlink(self.path) {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
             Err(Errno::EPERM | Errno::EACCES) => Err(self.place.error(ErrorKind::NotOwner)),

@@ -131,13 +131,13 @@ impl Unlinked {
 
     /// Makes the file visible in its place. `false`: something is there already.
     pub(crate) fn link(&self) -> Result<bool> {
-        let to = self.place.path().unwrap_or_default();
+        let to = self.place.path().unwrap_or(Path::new(""));
         let linked = match &self.hiding {
             Hiding::Nameless => {
                 let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                linkat(AT_FDCWD, from.as_str(), AT_FDCWD, &to, AtFlags::AT_SYMLINK_FOLLOW)
+                linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
             }
-            Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, &to, AtFlags::empty()),
+            Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty()),
             Hiding::Memfd => {
                 // Nobody it is passed to can cut it short under the others.
                 let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
