@@ -235,14 +235,17 @@ fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
 
 #[test]
 fn a_second_get_beside_a_guard_says_so() {
-    let (_name, mut producer, mut consumer) = channel("held");
-    producer.put(&1).unwrap();
+    let name = TestName::new("held");
+    // Too large to be carried beside `latest`, where nothing is held.
+    let mut producer = io_shared::producer::<[u64; 6]>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<[u64; 6]>(&name).unwrap().into_async();
+    producer.put(&[1; 6]).unwrap();
     let held = pollster::block_on(consumer.get()).unwrap();
-    producer.put(&2).unwrap();
+    producer.put(&[2; 6]).unwrap();
     let error = pollster::block_on(consumer.get()).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::AlreadyHeld { holds: 1 });
     drop(held);
-    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 2);
+    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), [2; 6]);
 }
 
 #[test]

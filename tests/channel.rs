@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use common::{TestName, eventually};
@@ -179,48 +180,100 @@ fn the_only_consumer_of_a_channel_goes_on_where_it_stopped_even_without_a_name()
     assert_eq!(*consumer.get().unwrap(), 2);
 }
 
+/// Too large to be carried beside `latest`.
+type Large = [u64; 6];
+
 #[test]
 fn owned_guards_live_as_long_as_they_like_up_to_the_channels_holds() {
     let name = TestName::new("owned");
-    let mut producer = Channel::<u64>::named(&*name).holds(2).producer().unwrap();
-    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    let mut kept: Vec<OwnedGuard<u64>> = Vec::new();
+    let mut producer = Channel::<Large>::named(&*name).holds(2).producer().unwrap();
+    let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
+    let mut kept: Vec<OwnedGuard<Large>> = Vec::new();
     for value in 1..=2 {
-        producer.put(&value).unwrap();
+        producer.put(&[value; 6]).unwrap();
         kept.push(consumer.get().unwrap().into_owned());
     }
-    producer.put(&3).unwrap();
+    producer.put(&[3; 6]).unwrap();
     let error = consumer.get().unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::AlreadyHeld { holds: 2 });
     for value in 4..1000 {
-        producer.put(&value).unwrap();
-        assert_eq!((*kept[0], *kept[1]), (1, 2));
+        producer.put(&[value; 6]).unwrap();
+        assert_eq!((*kept[0], *kept[1]), ([1; 6], [2; 6]));
     }
     let first = kept.remove(0);
-    std::thread::spawn(move || assert_eq!(*first, 1)).join().unwrap();
-    assert_eq!(*consumer.get().unwrap(), 999);
+    std::thread::spawn(move || assert_eq!(*first, [1; 6])).join().unwrap();
+    assert_eq!(*consumer.get().unwrap(), [999; 6]);
     // The claim lives until the last guard.
     drop(consumer);
-    let taken = io_shared::consumer::<u64>(&name).unwrap_err();
+    let taken = io_shared::consumer::<Large>(&name).unwrap_err();
     assert!(matches!(taken.kind(), ErrorKind::NoSlot { .. }), "{taken}");
     drop(kept);
-    assert!(io_shared::consumer::<u64>(&name).is_ok());
+    assert!(io_shared::consumer::<Large>(&name).is_ok());
 }
 
 #[test]
 fn a_forgotten_guard_costs_its_own_hold_and_nobody_elses() {
     let name = TestName::new("forgotten");
-    let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
-    let mut careless = io_shared::consumer::<u64>(&name).unwrap();
-    let mut careful = io_shared::consumer::<u64>(&name).unwrap();
-    producer.put(&1).unwrap();
+    let mut producer = Channel::<Large>::named(&*name).consumers(2).producer().unwrap();
+    let mut careless = io_shared::consumer::<Large>(&name).unwrap();
+    let mut careful = io_shared::consumer::<Large>(&name).unwrap();
+    producer.put(&[1; 6]).unwrap();
     std::mem::forget(careless.get().unwrap());
-    producer.put(&2).unwrap();
+    producer.put(&[2; 6]).unwrap();
     assert_eq!(*careless.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 1 });
     for value in 3..100 {
-        producer.put(&value).unwrap();
-        assert_eq!(*careful.get().unwrap(), value);
+        producer.put(&[value; 6]).unwrap();
+        assert_eq!(*careful.get().unwrap(), [value; 6]);
     }
+}
+
+/// Where the line of `latest` has its mark, the stamp and the message behind it.
+const MARK: u64 = 0x88;
+/// Where a consumer has its held entries.
+const HELD: u64 = 0x200;
+
+#[test]
+fn a_small_value_is_carried_and_holds_nothing() {
+    let name = TestName::new("carried");
+    let mut producer = io_shared::producer::<[u16; 3]>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<[u16; 3]>(&name).unwrap();
+    let region = std::fs::File::open(name.path()).unwrap();
+    let mut kept = Vec::new();
+    for value in 1..=100 {
+        producer.put(&[value, 2, 3]).unwrap();
+        let guard = consumer.get().unwrap();
+        assert_eq!((guard.seq(), guard.missed()), (u64::from(value), 0));
+        assert!(guard.age().unwrap() < Duration::from_secs(60));
+        assert_eq!(*guard.copied().unwrap(), [value, 2, 3]);
+        kept.push(guard.into_owned());
+        let mut held = [1];
+        region.read_exact_at(&mut held, HELD).unwrap();
+        assert_eq!(held, [0], "nothing is held");
+    }
+    for (guard, value) in kept.iter().zip(1..) {
+        assert_eq!(**guard, [value, 2, 3]);
+    }
+    assert_eq!(*consumer.latest().unwrap().unwrap(), [100, 2, 3]);
+}
+
+#[test]
+fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
+    let name = TestName::new("uncarried");
+    let mut producer = io_shared::producer::<[u64; 5]>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<[u64; 5]>(&name).unwrap();
+    producer.put(&[1, 2, 3, 4, 5]).unwrap();
+    // As a producer leaves it that is killed at its next put.
+    let region = std::fs::File::options().write(true).open(name.path()).unwrap();
+    region.write_all_at(&[0; 24], MARK).unwrap();
+    let guard = consumer.get().unwrap();
+    assert_eq!((*guard, guard.seq()), ([1, 2, 3, 4, 5], 1));
+    assert!(guard.age().is_some());
+    let mut held = [0];
+    std::fs::File::open(name.path()).unwrap().read_exact_at(&mut held, HELD).unwrap();
+    assert_ne!(held, [0], "it is held");
+    drop(guard);
+    producer.put(&[6; 5]).unwrap();
+    assert_eq!(*consumer.get().unwrap(), [6; 5]);
 }
 
 #[test]

@@ -110,6 +110,8 @@ fn a_stamp_of_the_future_does_not_hide_that_the_name_is_gone() {
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
     producer.put(&1).unwrap();
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+    // Beside `latest`, from where it is read, and in the buffers.
+    file.write_all_at(&u64::MAX.to_le_bytes(), 0x90).unwrap();
     for buffer in 0..3 {
         file.write_all_at(&u64::MAX.to_le_bytes(), 4096 + buffer * 128 + 16).unwrap();
     }

@@ -49,7 +49,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// Waits for a value that this consumer has not had, and reads it where it lies.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyHeld`], [`ErrorKind::Replaced`] (without `.reopen(true)`),
+    /// [`ErrorKind::AlreadyHeld`] (not of small values, see [`Guard`]), [`ErrorKind::Replaced`] (without `.reopen(true)`),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples

@@ -1,4 +1,4 @@
-//! A value that is being read where it lies.
+//! A value that is being read where it lies, or, small, where it was carried to.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -17,6 +17,9 @@ use crate::protocol::{Glance, Hold, MOST_CARRIED, Reader, Which, Words};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone until this is dropped.
+///
+/// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
+/// of itself: here, in a copy. Its guard holds nothing, and any number of them may live.
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
@@ -313,7 +316,8 @@ impl<T: Message + ?Sized> Guard<'_, T> {
         }
     }
 
-    /// The guard, borrowing nothing. As many live at once as the channel has holds.
+    /// The guard, borrowing nothing. As many live at once as the channel has holds; of small values
+    /// (see [`Guard`]) any number.
     ///
     /// # Examples
     /// ```
