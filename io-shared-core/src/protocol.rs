@@ -81,6 +81,8 @@ pub(crate) trait Words {
     fn consumers(&self) -> usize;
     fn holds(&self) -> usize;
     fn buffers(&self) -> usize;
+    /// Whether messages are so large that caches, rather than lines, decide how fast they are.
+    fn is_large(&self) -> bool;
 
     /// | bits | field | |
     /// |---|---|---|

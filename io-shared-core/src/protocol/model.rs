@@ -34,6 +34,7 @@ scenarios! {
     a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
     one_consumer_gets_whole_values_in_order: 5, scenarios::one_consumer;
     a_buffer_that_is_held_is_not_written: 5, scenarios::held_buffer;
+    a_large_buffer_that_is_held_is_not_written: 4, scenarios::large_held_buffer;
     an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 5, scenarios::abandoned_buffer;
     two_consumers_get_whole_values_in_order: 3, scenarios::two_consumers;
     a_sleeper_gets_the_last_value: 3, scenarios::one_sleeper;

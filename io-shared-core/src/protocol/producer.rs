@@ -14,7 +14,9 @@ const RAREST_LOOK: u32 = 1024;
 pub(crate) struct Publisher {
     /// The word this producer last wrote to `latest`.
     word: u64,
-    /// Buffers found free and not published since, the longest unused last.
+    /// Buffers found free and not published since; the next to use is the last. Of large ones that is
+    /// the most recently used, which the caches may have still; of others the longest unused, which
+    /// leaves observers most time, and all of them are used before they are looked for again.
     finds: Vec<u8>,
     /// The sequence that each buffer last carried.
     used: Vec<u64>,
@@ -105,7 +107,13 @@ impl Publisher {
             }
         }
         self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken.has(b)));
-        self.finds.sort_unstable_by_key(|&b| std::cmp::Reverse(self.used[usize::from(b)]));
+        let used = |&b: &u8| self.used[usize::from(b)];
+        if words.is_large() {
+            // What is being filled, or was never used, comes last here too.
+            self.finds.sort_unstable_by_key(|b| used(b).wrapping_add(1));
+        } else {
+            self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(used(b)));
+        }
     }
 
     /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet: [`wake`](Self::wake)
@@ -148,6 +156,9 @@ impl Publisher {
         self.word = next.pack();
         self.used[index] = next.sequence;
         self.finds.pop();
+        if words.is_large() {
+            self.finds.clear();
+        }
         Ok(next.sequence)
     }
 

@@ -11,6 +11,9 @@ use crate::layout;
 use crate::lock::LockWords;
 use crate::protocol::{Carried, Exchange, Header, MOST_CARRIED, Word, Words};
 
+/// Bytes of a buffer from which on it is large: two of them fill a usual first-level cache.
+const LARGE: u64 = 1 << 15;
+
 impl Word<u64> for AtomicU64 {
     #[inline]
     fn load(&self, order: Ordering) -> u64 {
@@ -66,6 +69,11 @@ impl Words for Region {
     #[inline]
     fn buffers(&self) -> usize {
         self.layout.buffers as usize
+    }
+
+    #[inline]
+    fn is_large(&self) -> bool {
+        self.layout.stride >= LARGE
     }
 
     #[inline]

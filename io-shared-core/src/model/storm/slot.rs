@@ -41,6 +41,7 @@ struct Consumer {
 struct Region {
     latest: AtomicU64,
     carried: Option<[AtomicU64; 4]>,
+    is_large: bool,
     retired: AtomicU8,
     producer: Claim,
     consumers: [Consumer; CONSUMERS],
@@ -83,6 +84,10 @@ impl Words for Process {
 
     fn buffers(&self) -> usize {
         CONSUMERS + 2
+    }
+
+    fn is_large(&self) -> bool {
+        self.region.is_large
     }
 
     fn latest(&self) -> &AtomicU64 {
@@ -209,7 +214,7 @@ fn produce(region: &Arc<Region>, producer: u32) {
 
 fn storm() {
     let carried = (any(2) == 0).then(Default::default);
-    let region = Arc::new(Region { carried, ..Region::default() });
+    let region = Arc::new(Region { carried, is_large: any(2) == 0, ..Region::default() });
     let producers = (0..PRODUCERS).map(|producer| {
         let region = Arc::clone(&region);
         thread::spawn(move || produce(&region, producer))

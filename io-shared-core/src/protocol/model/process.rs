@@ -122,6 +122,10 @@ impl Words for Process {
         self.region.buffers.len()
     }
 
+    fn is_large(&self) -> bool {
+        self.region.is_large
+    }
+
     fn latest(&self) -> &LatestWord {
         &self.latest
     }

@@ -194,7 +194,16 @@ pub(super) fn carried(_: Fate) {
 
 /// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.
 pub(super) fn held_buffer(_: Fate) {
-    let region = Region::new(Shape::of(1, 1));
+    held_buffer_of(Shape::of(1, 1));
+}
+
+/// The same of large buffers, which are looked for anew after each put.
+pub(super) fn large_held_buffer(_: Fate) {
+    held_buffer_of(Shape { large: true, ..Shape::of(1, 1) });
+}
+
+fn held_buffer_of(shape: Shape) {
+    let region = Region::new(shape);
     let (producer, mut publisher) = produce(&region);
     let (me, reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();

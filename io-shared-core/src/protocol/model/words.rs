@@ -49,6 +49,8 @@ pub(crate) struct Shape {
     pub(crate) copied: bool,
     /// Whether values are carried beside `latest` as well.
     pub(crate) carries: bool,
+    /// Whether buffers are large.
+    pub(crate) large: bool,
 }
 
 impl Shape {
@@ -56,7 +58,7 @@ impl Shape {
     pub(crate) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
         let buffers = consumers * holds + 2 - fewer;
-        Self { consumers, holds, buffers, copied: false, carries: false }
+        Self { consumers, holds, buffers, copied: false, carries: false, large: false }
     }
 
     /// One whose values are carried beside `latest` as well.
@@ -91,6 +93,7 @@ pub(crate) struct Region {
     pub(crate) latest: AtomicU64,
     pub(crate) latest_loads: Loads,
     pub(crate) carried: Option<Carried>,
+    pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
     pub(crate) fences: Rc<Conflict>,
     pub(crate) retired: Shared<AtomicU8>,
@@ -133,6 +136,7 @@ impl Region {
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
+            is_large: shape.large,
             carried: shape.carries.then(carried),
             fences,
             retired: flag(),
