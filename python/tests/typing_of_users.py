@@ -25,6 +25,12 @@ def typed() -> None:
     print(clouds.get().points, clouds.has_producer)
 
 
+def looking_on() -> Optional[float]:
+    with io_shared.observe(io_shared.File("map.io"), open_timeout=1) as observer:
+        print(observer.copy(), observer.seq)
+        return observer.age
+
+
 def mmaps() -> bytes:
     shm = io_shared.RWSharedMMap("/my_share", "1M", max_readers=10)
     with shm.lock_write(timeout=1) as locked:

@@ -1,4 +1,5 @@
 import mmap
+import os
 from types import TracebackType
 from typing import Any, ContextManager, Optional, Tuple, Type, TypeVar, Union
 
@@ -42,6 +43,9 @@ class _Closing:
         value: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None: ...
+
+class File(str):
+    def __new__(cls, path: Union[str, bytes, "os.PathLike[str]"]) -> "File": ...
 
 class NumpyShare(_Closing):
     name: str
@@ -114,6 +118,15 @@ class Consumer(_Closing):
     @property
     def capacity(self) -> int: ...
 
+class Observer(_Closing):
+    name: str
+    def __init__(self, name: str, open_timeout: Optional[float] = ...) -> None: ...
+    def copy(self) -> Any: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def age(self) -> Optional[float]: ...
+
 def producer(
     name: str,
     dtype: npt.DTypeLike = ...,
@@ -141,6 +154,7 @@ def consumer(
 def open(
     name: str, consumer_name: Optional[str] = ..., open_timeout: Optional[float] = ...
 ) -> Consumer: ...
+def observe(name: str, open_timeout: Optional[float] = ...) -> Observer: ...
 def remove(name: str) -> None: ...
 
 class UnsafeSharedMMap(mmap.mmap):

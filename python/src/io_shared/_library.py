@@ -125,6 +125,11 @@ consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
 consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
+observer_open = _declare("observer_open", c_void_p, _POINTER)
+observer_close = _declare("observer_close", c_void_p, gives=None)
+observer_copy = _declare("observer_copy", c_void_p, c_void_p)
+observer_schema = _declare("observer_schema", c_void_p, _POINTER)
+guard_age = _declare("guard_age", c_void_p, c_void_p)
 guard_drop = _declare("guard_drop", c_void_p, gives=None)
 channel_remove = _declare("channel_remove", c_char_p)
 
@@ -159,6 +164,24 @@ def failure(status):
     return _ERRORS.get(status, errors.Error)(text)
 
 
+class File(str):
+    """The path of a file, where a name in shared memory is asked for: ``NumpyShare(File("map"), ...)``.
+
+    The file is made if it is missing, and keeps what is in it: the last value is there after a
+    restart of the machine. It is removed like any file. Not on a network file system."""
+
+    __slots__ = ()
+
+    def __new__(cls, path):
+        if hasattr(os, "fspath"):
+            path = os.fsdecode(path)
+        elif not isinstance(path, str):  # a text of Python 2
+            path = path.encode("utf-8")
+        if not path:
+            raise ValueError("a file has a path")
+        return super(File, cls).__new__(cls, path)
+
+
 def encoded(text):
     """``text`` as the library takes it."""
     return text if isinstance(text, bytes) or text is None else text.encode("utf-8")
@@ -187,7 +210,11 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     """``ios_options``, with what is not None set."""
     made = Options()
     _options_init(byref(made), ctypes.sizeof(made))
-    made.name, made.flags, made.schema = encoded(name), flags, encoded(schema)
+    if isinstance(name, File):
+        made.file = os.fsencode(name) if hasattr(os, "fsencode") else name
+    else:
+        made.name = encoded(name)
+    made.flags, made.schema = flags, encoded(schema)
     made.consumer_name = encoded(consumer_name)
     made.capacity = size(capacity) if capacity is not None else 0
     made.consumers, made.holds = consumers or 0, holds or 0

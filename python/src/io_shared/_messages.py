@@ -16,6 +16,11 @@ from io_shared._npy import START
 _SHORT = 16 << 10
 
 
+def of(schema):
+    """What the messages of that schema are."""
+    return Arrays() if _schema.is_array(schema) else Typed(schema)
+
+
 class Arrays(object):
     """``.npy`` messages: arrays of any dtype and shape."""
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from io_shared import _library, _messages, _schema, errors
 from io_shared._memory import Lent, Memory
-from io_shared._wait import Deadline
+from io_shared._wait import Deadline, opened
 
 #: Up to so many bytes a message is put together before it is handed over.
 _SHORT = 16 << 10
@@ -233,8 +233,12 @@ def open_end(open_, close, name, holds, stated, open_timeout=None):
             return _library.open_handle(open_, close, made)
         except (errors.Mismatch, errors.NotFound):
             pass
-    made = _library.options(name, holds=holds, open_timeout=open_timeout, **stated)
-    return _library.open_handle(open_, close, made)
+
+    def open_within(seconds):
+        made = _library.options(name, holds=holds, open_timeout=seconds, **stated)
+        return _library.open_handle(open_, close, made)
+
+    return opened(open_within, open_timeout)
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,

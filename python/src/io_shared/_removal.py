@@ -7,12 +7,16 @@ _BYTES, _RW = 0, 2
 
 def lock_name(name):
     """Where the lock of the bytes ``name`` lies."""
+    if isinstance(name, _library.File):
+        return _library.File(name + ".lock")
     return _library.encoded(name) + b".lock"
 
 
 def remove(name):
     """Removes the channel ``name``, or the shared bytes of that name and their lock. Programs that use
     the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
+    if isinstance(name, _library.File):
+        raise ValueError("%s: a file is removed by os.remove" % name)
     try:
         _library.check(_library.mmap_remove(_library.encoded(name), _BYTES))
     except errors.NotFound:
