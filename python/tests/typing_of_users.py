@@ -36,4 +36,7 @@ def mmaps() -> bytes:
     with shm.lock_write(timeout=1) as locked:
         locked.write(b"x")
     with shm.lock_read():
-        return shm.read(1)
+        shm.read(1)
+    state = io_shared.LockedBytes("/state", "1M", rw=False)
+    with state.lock(timeout=1):
+        return state.read(1)

@@ -19,6 +19,7 @@ PREFAULT, REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
 _NO_STAMPS = 2
 
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
+MISMATCH = 6
 BUSY, ALREADY_HELD = 12, 13
 
 _ERRORS = {
@@ -139,6 +140,7 @@ mmap_fd = _declare("mmap_fd", c_void_p, c_void_p)
 mmap_size = _declare("mmap_size", c_void_p, c_void_p)
 mmap_lock = _declare("mmap_lock", c_void_p, c_int64, _POINTER, _POINTER)
 mmap_lock_read = _declare("mmap_lock_read", c_void_p, c_int64, _POINTER, _POINTER)
+mmap_guard_flush = _declare("mmap_guard_flush", c_void_p)
 mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, gives=None)
 mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)

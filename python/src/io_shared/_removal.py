@@ -2,7 +2,7 @@
 
 from io_shared import _library, errors
 
-_BYTES, _RW = 0, 2
+_BYTES, _ONE, _RW = 0, 1, 2
 
 
 def lock_name(name):
@@ -13,7 +13,7 @@ def lock_name(name):
 
 
 def remove(name):
-    """Removes the channel ``name``, or the shared bytes of that name and their lock. Programs that use
+    """Removes what is called ``name``: a channel, or shared bytes with their lock. Programs that use
     the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
     if isinstance(name, _library.File):
         raise ValueError("%s: a file is removed by os.remove" % name)
@@ -23,7 +23,11 @@ def remove(name):
         raise
     except errors.Error:
         # A region of the library's own.
-        return _library.check(_library.channel_remove(_library.encoded(name)))
+        status = _library.channel_remove(_library.encoded(name))
+        for kind in (_ONE, _RW):
+            if status == _library.MISMATCH:
+                status = _library.mmap_remove(_library.encoded(name), kind)
+        return _library.check(status)
     try:
         _library.check(_library.mmap_remove(lock_name(name), _RW))
     except errors.NotFound:
