@@ -61,12 +61,18 @@ class Consumer(object):
         array made from it lives. The last one gives its place back.
 
         A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
-        works; one more is :class:`AlreadyHeld`."""
+        works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
+        of, it is a copy, as read-only."""
         value = self._last = self._wait(timeout)
         if self._may_be_older:
             _check_stamp(value)
         keeps = _library.Handle(value.guard, _library.guard_drop)
         try:
+            if not _library.COUNTS:
+                # When the last array goes is not known here: what it has is memory of its own.
+                own = _messages.aligned(value.data, value.length)
+                keeps.close()
+                return self._messages.view(own)
             return self._messages.view(np.asarray(Memory(value.data, value.length, True, keeps)))
         except ValueError as error:
             raise self._corrupt(error)
@@ -104,7 +110,7 @@ class Consumer(object):
 
     def close(self):
         """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
-        self._handle = None
+        _library.close(self)
 
     def __enter__(self):
         return self

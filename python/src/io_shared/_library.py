@@ -5,7 +5,10 @@ slice, so that Ctrl-C works.
 """
 
 import ctypes
+import gc
 import os
+import sys
+import weakref
 from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 from ctypes import c_void_p
 
@@ -14,10 +17,14 @@ from io_shared import errors
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
 _ABI = 1
+#: Whether an object goes with the last reference to it (CPython), or at a collection some time later
+#: (PyPy).
+COUNTS = hasattr(sys, "getrefcount")
 
 PREFAULT, REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
 _NO_STAMPS = 2
 
+ROLE_TAKEN, NO_SLOT = 7, 8
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
 MISMATCH = 6
 BUSY, ALREADY_HELD = 12, 13
@@ -253,17 +260,46 @@ class Handle(object):
     """A pointer of the library's, closed with the last reference to it. A call is given the handle
     itself, so that no other thread closes it meanwhile."""
 
-    __slots__ = ("_as_parameter_", "_close")
+    __slots__ = ("_as_parameter_", "_close", "__weakref__")
 
     def __init__(self, pointer, close):
         self._as_parameter_, self._close = pointer, close
 
-    def __del__(self):
-        self._close(self._as_parameter_)
+    def close(self):
+        """Closes it now: for who alone has it."""
+        pointer, self._as_parameter_ = self._as_parameter_, None
+        self._close(pointer)
+
+    __del__ = close
+
+
+def close(owner):
+    """Lets go of ``owner``'s handle, which is closed once no call and no array needs it."""
+    if owner._handle is not None:
+        gone = weakref.ref(owner._handle)
+        owner._handle = None
+        for _ in _collections():
+            if gone() is None:
+                break
+
+
+def _collections():
+    """Where references are not counted, closes bit by bit what nobody refers to any more: an array
+    goes at one collection, and what it was made from at a later one."""
+    for _ in range(0 if COUNTS else 10):
+        gc.collect()
+        yield
 
 
 def open_handle(open_, close, made, *arguments):
     """A :class:`Handle` of what ``open_`` opens with the options ``made``."""
     out = c_void_p()
-    check(open_(byref(made), *(arguments + (byref(out),))))
+    arguments = (byref(made),) + arguments + (byref(out),)
+    status = open_(*arguments)
+    if status in (ROLE_TAKEN, NO_SLOT):
+        for _ in _collections():
+            status = open_(*arguments)
+            if status == OK:
+                break
+    check(status)
     return Handle(out.value, close)

@@ -32,7 +32,7 @@ class Lock(object):
         return os.getpid() != self._process
 
     def close(self):
-        self._handle = None
+        _library.close(self)
 
     def acquire(self, exclusive, timeout, repair):
         """A :class:`Guard`, waited for in slices so that Ctrl-C works."""

@@ -29,9 +29,12 @@ class UnsafeSharedMMap(mmap.mmap):
             raise ValueError("shared bytes are at least one")
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
         handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES)
-        # It is duplicated.
-        file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
-        return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+        try:
+            # It is duplicated.
+            file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
+            return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+        finally:
+            handle.close()
 
     def __init__(self, name, size):
         super(UnsafeSharedMMap, self).__init__()

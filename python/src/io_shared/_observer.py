@@ -55,7 +55,7 @@ class Observer(object):
 
     def close(self):
         """Ends looking on; copies stay."""
-        self._handle = None
+        _library.close(self)
 
     def __enter__(self):
         return self
