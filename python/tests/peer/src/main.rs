@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let count = count.parse()?;
             locked(name, kind, |bytes| add(bytes, count))
         }
-        [_, "hold", name, kind] => locked(name, kind, |bytes| hold(bytes)),
+        [_, "hold", name, kind] => locked(name, kind, hold),
         _ => Err("usage: python-peer arrays|clouds THERE BACK COUNT | pose THERE BACK \
                   | count NAME one|rw COUNT | hold NAME one|rw"
             .into()),
@@ -142,8 +142,9 @@ fn add(bytes: &mut Locked, count: usize) -> Result<(), Box<dyn Error>> {
 fn hold(bytes: &mut Locked) -> Result<(), Box<dyn Error>> {
     let mut guard = bytes.lock()?;
     guard.write_all(b"half")?;
-    println!("in");
-    std::io::stdout().flush()?;
+    let mut out = std::io::stdout();
+    writeln!(out, "in")?;
+    out.flush()?;
     std::io::stdin().read_line(&mut String::new())?;
     Ok(())
 }
