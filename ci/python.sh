@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The Python package on 2.7 and on the newest 3 that is here, across them, and with Rust.
+# The Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, and with Rust.
 #
-# PYTHON2 and PYTHON3 may name the interpreters; else they are looked for, with pyenv's. One that is
-# missing is a failure: the package is for both. IO_SHARED_SLOW=1 plays the long versions (a million
-# puts and gets, 500 deaths).
+# PYTHON2, PYTHON3 and PYPY3 may name the interpreters; else they are looked for, with pyenv's. One that
+# is missing is a failure: the package is for all; but for PyPy, which is only said. IO_SHARED_SLOW=1
+# plays the long versions (a million puts and gets, 500 deaths).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,8 @@ python2=${PYTHON2:-$(find_python '2.7*/bin/python' 'assert sys.version_info[:2] 
     python2.7 python2)}
 python3=${PYTHON3:-$(find_python '3.*/bin/python' 'assert sys.version_info >= (3, 9)' \
     python3 python3.{9,10,11,12,13,14})}
+pypy3=${PYPY3:-$(find_python 'pypy3*/bin/python' \
+    'assert sys.implementation.name == "pypy" and sys.version_info >= (3, 9)' pypy3 pypy)}
 missing=0
 for interpreter in "2.7:$python2:PYTHON2" "3.9 or later:$python3:PYTHON3"; do
     IFS=: read -r version path variable <<<"$interpreter"
@@ -51,11 +53,23 @@ if [ ! -x "$venvs/2/bin/pytest" ]; then
         'numpy==1.16.6' 'pytest==4.6.11' 2>&1 | grep -v DEPRECATION || true
 fi
 
-# One wheel, for both.
+pythons=(2 3)
+if [ -z "$pypy3" ]; then
+    echo "ci/python.sh: NO PYPY 3.9 OR LATER WAS FOUND, AND NOTHING IS TESTED ON IT: install one" \
+        "(apt-get install pypy3 pypy3-venv), or name it by PYPY3" >&2
+else
+    pythons+=(pypy)
+    if [ ! -x "$venvs/pypy/bin/pytest" ]; then
+        "$pypy3" -m venv --clear "$venvs/pypy"
+        "$venvs/pypy/bin/pip" install --quiet --disable-pip-version-check numpy pytest
+    fi
+fi
+
+# One wheel, for all.
 rm -rf "$venvs/wheel"
 "$venvs/3/bin/pip" wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
     --wheel-dir "$venvs/wheel" ./python
-for python in 2 3; do
+for python in "${pythons[@]}"; do
     "$venvs/$python/bin/pip" install --quiet --disable-pip-version-check --no-deps \
         --force-reinstall "$venvs"/wheel/io_shared-*.whl 2>&1 | grep -v DEPRECATION || true
     "$venvs/$python/bin/python" -c 'import io_shared' # what came of the installation
@@ -67,3 +81,7 @@ cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider
 IO_SHARED_PYTHONS=$venvs/3/bin/python "$venvs/2/bin/python" -m pytest -q -p no:cacheprovider tests
+if [ -n "$pypy3" ]; then
+    IO_SHARED_PYTHONS=$venvs/2/bin/python:$venvs/3/bin/python "$venvs/pypy/bin/python" -m pytest \
+        -q -rs -p no:cacheprovider tests
+fi

@@ -20,7 +20,10 @@ fi
 version=$(cargo pkgid --package io-shared-ffi | sed 's/.*[#@]//')
 
 mkdir -p "$root$libdir/pkgconfig" "$root$includedir"
-install -m 755 "$LIBRARIES/libio_shared_ffi.so" "$root$libdir/"
+# What programs are linked with leads to what they look for when they start: one for each ABI.
+abi=$(sed -n 's/^#define IOS_ABI_VERSION //p' include/io_shared.h)
+install -m 755 "$LIBRARIES/libio_shared_ffi.so" "$root$libdir/libio_shared_ffi.so.$abi"
+ln -sf "libio_shared_ffi.so.$abi" "$root$libdir/libio_shared_ffi.so"
 install -m 644 "$LIBRARIES/libio_shared_ffi.a" "$root$libdir/"
 install -m 644 include/io_shared.h "$root$includedir/"
 sed -e "s|@prefix@|$prefix|" -e "s|@libdir@|$libdir|" -e "s|@includedir@|$includedir|" \

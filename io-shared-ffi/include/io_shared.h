@@ -48,6 +48,9 @@
 // An object without a header that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 #define IOS_EXTEND 64
 
+// The bytes of a consumer's name, with the zero at its end.
+#define IOS_NAME_LENGTH 64
+
 // Whether a call did what it is for, or why not.
 typedef enum {
   // It did.
@@ -199,6 +202,16 @@ typedef struct {
   int64_t open_timeout;
 } ios_options;
 
+// A consumer that lives, by what it wrote down.
+typedef struct {
+  // Its slot: 0 for the first.
+  uint32_t slot;
+  // Its process, as that one knows itself (in its own PID namespace); 0 if unknown.
+  uint32_t pid;
+  // The name under which it goes on where it stopped; empty if it has none.
+  char name[IOS_NAME_LENGTH];
+} ios_holder;
+
 // A value that was got. Its bytes stay as they are until `ios_guard_drop`.
 typedef struct {
   // What keeps the bytes: to be dropped, once.
@@ -317,6 +330,17 @@ ios_status ios_producer_wait_taken(ios_producer *producer, int64_t timeout_ns, s
 // # Safety
 // `producer` is NULL or open; `consumers` is NULL or may be written to.
 ios_status ios_producer_consumers(const ios_producer *producer, size_t *consumers);
+
+// Which consumers live: writes the first `room` of them to `holders`, and to `count` how many there
+// are, which may be more.
+//
+// # Safety
+// `producer` is NULL or open; `holders` has place for `room` of them (or is NULL, if `room` is 0);
+// `count` is NULL or may be written to.
+ios_status ios_producer_holders(const ios_producer *producer,
+                                ios_holder *holders,
+                                size_t room,
+                                size_t *count);
 
 // The sequence of the last value put, by this producer or one before it; 0 for none.
 //

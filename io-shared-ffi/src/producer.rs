@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_channel::Producer;
-use io_shared_core::{Error, ErrorKind};
+use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::handle::Handle;
 use crate::options::{Options, ios_options, timeout};
@@ -261,6 +261,57 @@ pub unsafe extern "C" fn ios_producer_consumers(
 ) -> ios_status {
     // SAFETY: as the caller promises.
     unsafe { ask(producer, consumers, |producer| Ok(producer.consumers()?.len())) }
+}
+
+/// The bytes of a consumer's name, with the zero at its end.
+pub const IOS_NAME_LENGTH: usize = 64;
+
+/// A consumer that lives, by what it wrote down.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ios_holder {
+    /// Its slot: 0 for the first.
+    pub slot: u32,
+    /// Its process, as that one knows itself (in its own PID namespace); 0 if unknown.
+    pub pid: u32,
+    /// The name under which it goes on where it stopped; empty if it has none.
+    pub name: [c_char; IOS_NAME_LENGTH],
+}
+
+/// Which consumers live: writes the first `room` of them to `holders`, and to `count` how many there
+/// are, which may be more.
+///
+/// # Safety
+/// `producer` is NULL or open; `holders` has place for `room` of them (or is NULL, if `room` is 0);
+/// `count` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_holders(
+    producer: *const ios_producer,
+    holders: *mut ios_holder,
+    room: usize,
+    count: *mut usize,
+) -> ios_status {
+    let list = |producer: &Producer<[u8]>| {
+        let found = producer.consumers()?;
+        for (i, holder) in found.iter().take(room).enumerate() {
+            // SAFETY: there is place for `room`, as the caller promises, and `i` is less.
+            let place = unsafe { Out::needed(holders.wrapping_add(i), "holders") }?;
+            place.set(holder_of(holder));
+        }
+        Ok(found.len())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { ask(producer, count, list) }
+}
+
+fn holder_of(holder: &Holder) -> ios_holder {
+    let mut name = [0; IOS_NAME_LENGTH];
+    let bytes = holder.name.as_deref().unwrap_or_default().bytes();
+    for (to, from) in name[..IOS_NAME_LENGTH - 1].iter_mut().zip(bytes) {
+        *to = from as c_char;
+    }
+    let slot = holder.slot.and_then(|slot| u32::try_from(slot).ok()).unwrap_or(u32::MAX);
+    ios_holder { slot, pid: holder.pid.unwrap_or(0), name }
 }
 
 /// The sequence of the last value put, by this producer or one before it; 0 for none.

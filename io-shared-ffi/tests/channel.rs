@@ -247,6 +247,46 @@ fn values_outlive_their_consumer_and_more_than_there_are_holds_are_refused() {
     unsafe { ios_producer_close(producer) };
 }
 
+#[test]
+fn a_producer_knows_who_its_consumers_are() {
+    let name = TestName::new("holders");
+    let longest = "x".repeat(IOS_NAME_LENGTH - 1);
+    let producer = options(&name, None).with(|o| (o.capacity, o.consumers) = (16, 3)).producer();
+    let nobody = ios_holder { slot: 9, pid: 9, name: [9; IOS_NAME_LENGTH] };
+    let mut holders = [nobody; 3];
+    assert_eq!(ask(producer, &mut holders), 0);
+
+    let viewer = options(&name, None).with(|o| o.consumer_name = c"viewer".as_ptr()).consumer();
+    let _nameless = Channel::<[u8]>::named(&*name).consumer().unwrap();
+    let long = Channel::<[u8]>::named(&*name).consumer_as(&*longest).consumer().unwrap();
+    assert_eq!(ask(producer, &mut holders[..2]), 3);
+    assert_eq!((holders[2].slot, holders[2].pid), (9, 9), "there was room for two");
+    assert_eq!((ask(producer, &mut holders), holders[2].slot), (3, 2));
+    let named = |holder: &ios_holder| unsafe { CStr::from_ptr(holder.name.as_ptr()) }.to_owned();
+    let names = holders.each_ref().map(named);
+    assert_eq!(names.each_ref().map(|name| name.to_str().unwrap()), ["viewer", "", &longest]);
+    assert!(holders.iter().all(|holder| holder.pid == std::process::id()));
+
+    drop(long);
+    unsafe { ios_consumer_close(viewer) };
+    assert_eq!((ask(producer, &mut holders), holders[0].slot), (1, 1));
+    let mut count = 9;
+    let just_counting = unsafe { ios_producer_holders(producer, null_mut(), 0, &raw mut count) };
+    assert_eq!((just_counting, count), (IOS_OK, 1));
+    let nowhere = unsafe { ios_producer_holders(producer, null_mut(), 1, &raw mut count) };
+    assert_eq!(nowhere, IOS_NULL);
+    let uncounted = unsafe { ios_producer_holders(producer, null_mut(), 0, null_mut()) };
+    assert_eq!(uncounted, IOS_NULL);
+    unsafe { ios_producer_close(producer) };
+}
+
+fn ask(producer: *const ios_producer, holders: &mut [ios_holder]) -> usize {
+    let mut count = 0;
+    let (start, room) = (holders.as_mut_ptr(), holders.len());
+    assert_eq!(unsafe { ios_producer_holders(producer, start, room, &raw mut count) }, IOS_OK);
+    count
+}
+
 /// What the only consumer's slot being taken by this process reads like.
 fn no_slot(name: &str) -> String {
     let pid = std::process::id();

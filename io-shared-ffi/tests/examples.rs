@@ -122,7 +122,7 @@ fn a_c_program_gets_what_a_rust_program_puts() {
     let folder = tempfile::tempdir().unwrap();
     let name = TestName::new("rust-to-c");
     let get = program(folder.path(), "get_clouds", Linked::Shared);
-    let getting = run(&get, &[&name, "20"]);
+    let mut getting = run(&get, &[&name, "20"]);
     let mut clouds = Channel::<Cloud>::named(&*name).capacity("1M").producer().unwrap();
     for frame in 0..20 {
         let mut cloud = clouds.loan_len(1000).unwrap();
@@ -132,7 +132,9 @@ fn a_c_program_gets_what_a_rust_program_puts() {
             *point = Point { x: i as f32, y: frame as f32, z: 0.5, intensity: 1.0 };
         }
         cloud.put().unwrap();
-        while clouds.wait_taken(Duration::from_secs(10)).unwrap() == 0 {
+        // With the last one had it ends, and may be gone before it is seen to have had it.
+        let mut lives = || getting.try_wait().unwrap().is_none();
+        while clouds.wait_taken(Duration::from_secs(10)).unwrap() == 0 && lives() {
             std::thread::yield_now();
         }
     }

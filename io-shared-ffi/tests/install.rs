@@ -45,6 +45,17 @@ fn what_is_installed_is_found_by_pkg_config_and_a_program_built_so_runs() {
     building.arg(root.join("examples/get_clouds.c")).arg("-o").arg(&program);
     output(building.args(flags(&["--cflags", "--libs"])), "this test needs a C compiler (CC, cc)");
 
+    // It starts with a library of this ABI alone.
+    let soname = format!("libio_shared_ffi.so.{}", io_shared_ffi::IOS_ABI_VERSION);
+    let dynamic = |file: &Path| {
+        output(Command::new("readelf").arg("-d").arg(file), "this test needs readelf (binutils)")
+    };
+    let of_library = dynamic(&libdir.join("libio_shared_ffi.so"));
+    assert!(of_library.contains(&format!("soname: [{soname}]")), "{of_library}");
+    let of_program = dynamic(&program);
+    assert!(of_program.contains(&format!("Shared library: [{soname}]")), "{of_program}");
+    assert_eq!(std::fs::read_link(libdir.join("libio_shared_ffi.so")).unwrap(), Path::new(&soname));
+
     let name = TestName::new("installed");
     let running = &mut Command::new(&program);
     running.args([&*name, "0"]).env("LD_LIBRARY_PATH", &libdir);

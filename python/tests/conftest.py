@@ -13,6 +13,11 @@ import pytest
 
 import io_shared
 
+#: Where they are not, loans and borrowed arrays are copies, which harm nobody however long they live.
+references_are_counted = pytest.mark.skipif(
+    not hasattr(sys, "getrefcount"), reason="PyPy: loans and borrowed arrays are copies"
+)
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 _numbers = itertools.count()
 

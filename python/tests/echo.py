@@ -25,6 +25,10 @@ def in_place(there, back, count):
         del array, out
 
 
+def files(there, back, count):
+    copying(io_shared.File(there), io_shared.File(back), count)
+
+
 def putting(there, back, count):
     """Numbers that an array is full of, for ever: whoever gets half of one sees it."""
     outgoing = io_shared.NumpyShare(there, "1M", "put")

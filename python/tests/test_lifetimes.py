@@ -2,11 +2,13 @@
 
 import gc
 import os
+import sys
 
 import numpy as np
 import pytest
 
 import io_shared
+from conftest import references_are_counted
 from io_shared import NumpyShare
 from test_arrays import ends
 
@@ -36,6 +38,7 @@ def test_a_loop_that_borrows_needs_no_thought(name):
         assert array[0] == i
 
 
+@references_are_counted
 def test_a_list_of_views_runs_out_of_holds_and_never_changes(name):
     put, get = ends(name, holds=3)
     views = []
@@ -54,6 +57,7 @@ def test_a_list_of_views_runs_out_of_holds_and_never_changes(name):
     assert (get.borrow() == 9).all()
 
 
+@references_are_counted
 def test_a_channel_with_one_hold_says_so(name):
     put = NumpyShare(name, "1M", "put", holds=1)
     get = NumpyShare(name, "1M", "get")
@@ -116,6 +120,7 @@ def test_what_is_on_loan_is_put_and_becomes_read_only(name):
         put.loan(3, order="X")
 
 
+@references_are_counted
 @pytest.mark.parametrize(
     "make",
     [
@@ -160,6 +165,7 @@ def test_after_an_exception_nothing_is_put(name):
     assert get.get().tolist() == [2]
 
 
+@references_are_counted
 def test_one_loan_at_a_time(name):
     put, get = ends(name)
     with put.loan(4) as out:
@@ -178,9 +184,56 @@ def test_one_loan_at_a_time(name):
             pass
 
 
+def test_where_references_are_not_counted_views_are_copies(name, monkeypatch):
+    # As on PyPy.
+    monkeypatch.setattr(io_shared._library, "COUNTS", False)
+    put, get = ends(name)  # of two holds
+    views = []
+    for i in range(20):
+        put.put(np.full(100, i))
+        views.append(get.borrow().reshape(10, 10)[2:])
+        assert not views[-1].flags.writeable
+        with pytest.raises(ValueError):
+            views[-1].flags.writeable = True
+    assert [int(view[0, 0]) for view in views] == list(range(20))
+    empty = io_shared.producer(name + "e", tail="f4", capacity=400)
+    empty.put([])
+    assert io_shared.open(name + "e").borrow().tolist() == []
+    io_shared.remove(name + "e")
+
+
+def test_what_is_closed_is_free_at_once_for_other_processes_too(name, start):
+    code = (
+        "import sys, io_shared\n"
+        "io_shared.NumpyShare(sys.argv[1], '5M', sys.argv[2])\n"
+        "io_shared.RWSharedMMap(sys.argv[1] + 'm', 8)\n"
+    )
+    put, get = ends(name)
+    shm = io_shared.RWSharedMMap(name + "m", 8, max_readers=1)
+    put.put(np.zeros((300, 400))[::2, ::5])
+    view = get.latest()
+    for end in (put, get, shm, put):
+        end.close()
+    for mode in ("put", "get"):
+        assert start(sys.executable, "-c", code, name, mode).wait() == 0
+    assert view.sum() == 0
+    io_shared.remove(name + "m")
+
+
+def test_what_was_forgotten_can_be_opened_again(name):
+    for _ in range(3):
+        put, get = ends(name)
+        put.put(np.zeros((300, 400))[::2, ::5])
+        del put, get
+    for _ in range(3):
+        shm = io_shared.LockedBytes(name + "m", 8, max_readers=1)
+        del shm
+    io_shared.remove(name + "m")
+
+
 def test_where_references_are_not_counted_a_loan_is_a_copy(name, monkeypatch):
     # As on PyPy.
-    monkeypatch.setattr(io_shared._producer, "_COUNTS", False)
+    monkeypatch.setattr(io_shared._library, "COUNTS", False)
     put, get = ends(name)
     with put.loan((2, 3), np.int16) as out:
         out[...] = 7
@@ -220,10 +273,11 @@ def test_dlpack_is_as_for_any_array(name):
         put.put(np.zeros(10))
         get.get()
     assert shared.tolist() == list(range(10))
-    with pytest.raises(io_shared.AlreadyLoaned):
-        with put.loan(4) as out:
-            kept = np.from_dlpack(out)
-    del kept, out
+    if io_shared._library.COUNTS:
+        with pytest.raises(io_shared.AlreadyLoaned):
+            with put.loan(4) as out:
+                kept = np.from_dlpack(out)
+        del kept, out
 
 
 def _used():
@@ -252,7 +306,8 @@ def test_nothing_leaks_over_a_million_puts_and_gets(name):
     play(500000 if SLOW else 15000)
     after = _used()
     assert after[1] <= descriptors
-    assert after[0] - resident < 1 << 20
+    # PyPy compiles meanwhile. 15,000 arrays, forgotten, are 120 MB.
+    assert after[0] - resident < (1 if io_shared._library.COUNTS else 30) << 20
     if not SLOW:  # others come and go meanwhile
         assert os.path.exists("/dev/shm" + name)
 
@@ -275,5 +330,5 @@ def test_nothing_leaks_over_openings_and_removals(name):
     play(2000 if SLOW else 200)
     after = _used()
     assert after[1] <= descriptors
-    assert after[0] - resident < 2 << 20
+    assert after[0] - resident < (2 if io_shared._library.COUNTS else 30) << 20
     assert not [left for left in os.listdir("/dev/shm") if left.startswith(name[1:])]

@@ -62,10 +62,11 @@ def test_a_message_is_filled_in_place(name):
         out.frame = 5
     with pytest.raises(ValueError):
         out.points[0] = 0
-    with pytest.raises(io_shared.AlreadyLoaned):
-        with put.loan(3) as out:
-            kept = out.points[1:]
-    del out, kept
+    if io_shared._library.COUNTS:
+        with pytest.raises(io_shared.AlreadyLoaned):
+            with put.loan(3) as out:
+                kept = out.points[1:]
+        del out, kept
     put.put(cloud)
     again = get.get()
     assert np.array_equal(again.points, cloud.points) and again.frame == 1

@@ -25,9 +25,18 @@ def typed() -> None:
     print(clouds.get().points, clouds.has_producer)
 
 
+def looking_on() -> Optional[float]:
+    with io_shared.observe(io_shared.File("map.io"), open_timeout=1) as observer:
+        print(observer.copy(), observer.seq)
+        return observer.age
+
+
 def mmaps() -> bytes:
     shm = io_shared.RWSharedMMap("/my_share", "1M", max_readers=10)
     with shm.lock_write(timeout=1) as locked:
         locked.write(b"x")
     with shm.lock_read():
-        return shm.read(1)
+        shm.read(1)
+    state = io_shared.LockedBytes("/state", "1M", rw=False)
+    with state.lock(timeout=1):
+        return state.read(1)

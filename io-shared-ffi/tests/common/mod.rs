@@ -68,10 +68,16 @@ pub(crate) enum Linked {
     Static,
 }
 
-/// Where cargo has put the libraries: beside this test.
+/// Where cargo has put the libraries: beside this test. Programs look for the shared one by its
+/// soname, for which there is a link, as in an installation.
 pub(crate) fn libraries() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
-    test.parent().expect("it lies in a folder").to_owned()
+    let folder = test.parent().expect("it lies in a folder");
+    let soname = format!("libio_shared_ffi.so.{}", io_shared_ffi::IOS_ABI_VERSION);
+    match std::os::unix::fs::symlink("libio_shared_ffi.so", folder.join(soname)) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{error}"),
+        _ => folder.to_owned(),
+    }
 }
 
 /// Compiles a program, and says where it is.

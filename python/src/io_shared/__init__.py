@@ -34,7 +34,10 @@ from io_shared.errors import (  # noqa: F401
     WouldDeadlock,
     WriteAccessError,
 )
+from io_shared._library import File
+from io_shared._locked import LockedBytes
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
+from io_shared._observer import Observer, observe
 from io_shared._share import NumpyShare
 from io_shared._producer import ArrayProducer, TypedProducer, producer
 from io_shared._removal import remove

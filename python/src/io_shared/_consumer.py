@@ -8,7 +8,7 @@ import numpy as np
 from io_shared import _library, _messages, _schema, errors
 from io_shared._library import consumer_get, guard_drop
 from io_shared._memory import Memory
-from io_shared._wait import Deadline, monotonic
+from io_shared._wait import Deadline, age
 from io_shared._producer import open_end
 
 
@@ -25,10 +25,10 @@ class Consumer(object):
             _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout
         )
         if messages is None:
-            schema = _library.text(_library.consumer_schema, self._open())
-            arrays = _schema.is_array(schema)
-            messages = _messages.Arrays() if arrays else _messages.Typed(schema)
+            messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
         self._messages = messages
+        #: Values in a file may be older than this boot, whose clock is then not that of their stamps.
+        self._may_be_older = isinstance(name, _library.File)
         #: What was got last: its numbers; its guard is over.
         self._last = _library.Value()
 
@@ -61,10 +61,18 @@ class Consumer(object):
         array made from it lives. The last one gives its place back.
 
         A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
-        works; one more is :class:`AlreadyHeld`."""
+        works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
+        of, it is a copy, as read-only."""
         value = self._last = self._wait(timeout)
+        if self._may_be_older:
+            _check_stamp(value)
         keeps = _library.Handle(value.guard, _library.guard_drop)
         try:
+            if not _library.COUNTS:
+                # When the last array goes is not known here: what it has is memory of its own.
+                own = _messages.aligned(value.data, value.length)
+                keeps.close()
+                return self._messages.view(own)
             return self._messages.view(np.asarray(Memory(value.data, value.length, True, keeps)))
         except ValueError as error:
             raise self._corrupt(error)
@@ -81,8 +89,9 @@ class Consumer(object):
 
     @property
     def age(self):
-        """Seconds since the value got last was put; None before the first."""
-        return monotonic() - self._last.stamp * 1e-9 if self._last.stamp else None
+        """Seconds since the value got last was put; None before the first, and for one in a file from
+        before the machine was started."""
+        return age(self._last.stamp)
 
     @property
     def last_seen(self):
@@ -101,7 +110,7 @@ class Consumer(object):
 
     def close(self):
         """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
-        self._handle = None
+        _library.close(self)
 
     def __enter__(self):
         return self
@@ -137,6 +146,8 @@ class Consumer(object):
 
     def _copied(self, value):
         self._last = value
+        if self._may_be_older:
+            _check_stamp(value)
         try:
             return self._messages.copy(value.data, value.length)
         except ValueError as error:
@@ -146,6 +157,14 @@ class Consumer(object):
 
     def _corrupt(self, error):
         return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))
+
+
+def _check_stamp(value):
+    """Forgets the stamp of another boot's clock."""
+    nanoseconds = ctypes.c_int64()
+    _library.check(_library.guard_age(value.guard, byref(nanoseconds)))
+    if nanoseconds.value < 0:
+        value.stamp = 0
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
@@ -173,11 +192,4 @@ def open(name, consumer_name=None, open_timeout=None):
     >>> cloud = clouds.get()
     >>> cloud.frame, cloud.points["x"].mean()
     """
-    deadline = Deadline(open_timeout)
-    while True:
-        try:
-            return Consumer(None, name, consumer_name=consumer_name,
-                            open_timeout=deadline.slice() * 1e-9)
-        except errors.NotFound:
-            if deadline.is_over():
-                raise
+    return Consumer(None, name, consumer_name=consumer_name, open_timeout=open_timeout)

@@ -5,7 +5,10 @@ slice, so that Ctrl-C works.
 """
 
 import ctypes
+import gc
 import os
+import sys
+import weakref
 from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 from ctypes import c_void_p
 
@@ -14,11 +17,16 @@ from io_shared import errors
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
 _ABI = 1
+#: Whether an object goes with the last reference to it (CPython), or at a collection some time later
+#: (PyPy).
+COUNTS = hasattr(sys, "getrefcount")
 
 PREFAULT, REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
 _NO_STAMPS = 2
 
+ROLE_TAKEN, NO_SLOT = 7, 8
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
+MISMATCH = 6
 BUSY, ALREADY_HELD = 12, 13
 
 _ERRORS = {
@@ -125,6 +133,11 @@ consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
 consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
+observer_open = _declare("observer_open", c_void_p, _POINTER)
+observer_close = _declare("observer_close", c_void_p, gives=None)
+observer_copy = _declare("observer_copy", c_void_p, c_void_p)
+observer_schema = _declare("observer_schema", c_void_p, _POINTER)
+guard_age = _declare("guard_age", c_void_p, c_void_p)
 guard_drop = _declare("guard_drop", c_void_p, gives=None)
 channel_remove = _declare("channel_remove", c_char_p)
 
@@ -134,6 +147,7 @@ mmap_fd = _declare("mmap_fd", c_void_p, c_void_p)
 mmap_size = _declare("mmap_size", c_void_p, c_void_p)
 mmap_lock = _declare("mmap_lock", c_void_p, c_int64, _POINTER, _POINTER)
 mmap_lock_read = _declare("mmap_lock_read", c_void_p, c_int64, _POINTER, _POINTER)
+mmap_guard_flush = _declare("mmap_guard_flush", c_void_p)
 mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, gives=None)
 mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
@@ -157,6 +171,24 @@ def failure(status):
     if status in _VALUES:
         return ValueError(text)
     return _ERRORS.get(status, errors.Error)(text)
+
+
+class File(str):
+    """The path of a file, where a name in shared memory is asked for: ``NumpyShare(File("map"), ...)``.
+
+    The file is made if it is missing, and keeps what is in it: the last value is there after a
+    restart of the machine. It is removed like any file. Not on a network file system."""
+
+    __slots__ = ()
+
+    def __new__(cls, path):
+        if hasattr(os, "fspath"):
+            path = os.fsdecode(path)
+        elif not isinstance(path, str):  # a text of Python 2
+            path = path.encode("utf-8")
+        if not path:
+            raise ValueError("a file has a path")
+        return super(File, cls).__new__(cls, path)
 
 
 def encoded(text):
@@ -187,7 +219,11 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     """``ios_options``, with what is not None set."""
     made = Options()
     _options_init(byref(made), ctypes.sizeof(made))
-    made.name, made.flags, made.schema = encoded(name), flags, encoded(schema)
+    if isinstance(name, File):
+        made.file = os.fsencode(name) if hasattr(os, "fsencode") else name
+    else:
+        made.name = encoded(name)
+    made.flags, made.schema = flags, encoded(schema)
     made.consumer_name = encoded(consumer_name)
     made.capacity = size(capacity) if capacity is not None else 0
     made.consumers, made.holds = consumers or 0, holds or 0
@@ -224,17 +260,46 @@ class Handle(object):
     """A pointer of the library's, closed with the last reference to it. A call is given the handle
     itself, so that no other thread closes it meanwhile."""
 
-    __slots__ = ("_as_parameter_", "_close")
+    __slots__ = ("_as_parameter_", "_close", "__weakref__")
 
     def __init__(self, pointer, close):
         self._as_parameter_, self._close = pointer, close
 
-    def __del__(self):
-        self._close(self._as_parameter_)
+    def close(self):
+        """Closes it now: for who alone has it."""
+        pointer, self._as_parameter_ = self._as_parameter_, None
+        self._close(pointer)
+
+    __del__ = close
+
+
+def close(owner):
+    """Lets go of ``owner``'s handle, which is closed once no call and no array needs it."""
+    if owner._handle is not None:
+        gone = weakref.ref(owner._handle)
+        owner._handle = None
+        for _ in _collections():
+            if gone() is None:
+                break
+
+
+def _collections():
+    """Where references are not counted, closes bit by bit what nobody refers to any more: an array
+    goes at one collection, and what it was made from at a later one."""
+    for _ in range(0 if COUNTS else 10):
+        gc.collect()
+        yield
 
 
 def open_handle(open_, close, made, *arguments):
     """A :class:`Handle` of what ``open_`` opens with the options ``made``."""
     out = c_void_p()
-    check(open_(byref(made), *(arguments + (byref(out),))))
+    arguments = (byref(made),) + arguments + (byref(out),)
+    status = open_(*arguments)
+    if status in (ROLE_TAKEN, NO_SLOT):
+        for _ in _collections():
+            status = open_(*arguments)
+            if status == OK:
+                break
+    check(status)
     return Handle(out.value, close)

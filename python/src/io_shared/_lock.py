@@ -1,20 +1,29 @@
-"""The lock beside shared bytes: a region of the library's own, which knows its owner."""
+"""The lock of shared bytes, in or beside them: a region of the library's own, which knows its owner."""
 
+import contextlib
 import os
-from ctypes import byref, c_void_p
+from ctypes import byref, c_size_t, c_void_p
 
 from io_shared import _library, errors
-from io_shared._wait import Deadline
+from io_shared._wait import Deadline, opened
+from io_shared.errors import ReadAccessError, WriteAccessError
 
-RW = 2
+ONE, RW = 1, 2
 
 
 class Lock(object):
-    """One handle of the lock ``name``; ``handles``: how many may be open at once."""
+    """One handle of the lock ``name`` and of the bytes in it; ``handles``: how many may be open at
+    once."""
 
-    def __init__(self, name, handles):
-        made = _library.options(name, capacity=1, consumers=handles)
-        self._handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, RW)
+    def __init__(self, name, handles, size=1, kind=RW, permissions=None, open_timeout=0):
+        def open_within(seconds):
+            made = _library.options(name, capacity=size, consumers=handles,
+                                    permissions=permissions, open_timeout=seconds)
+            return _library.open_handle(_library.mmap_open, _library.mmap_close, made, kind)
+
+        self._handle = opened(open_within, open_timeout)
+        #: How many bytes there are.
+        self.size = int(_library.number(_library.mmap_size, self._handle, c_size_t))
         self._process = os.getpid()
         self._name = _library.native(name)
 
@@ -23,7 +32,7 @@ class Lock(object):
         return os.getpid() != self._process
 
     def close(self):
-        self._handle = None
+        _library.close(self)
 
     def acquire(self, exclusive, timeout, repair):
         """A :class:`Guard`, waited for in slices so that Ctrl-C works."""
@@ -44,7 +53,7 @@ class Lock(object):
                 continue
             if status not in (_library.OK, _library.OWNER_DIED):
                 raise _library.failure(status)
-            guard = Guard(guard.value)
+            guard = Guard(guard.value, data.value)
             if status == _library.OWNER_DIED and not repair:
                 guard.release()
                 raise errors.OwnerDied(
@@ -56,15 +65,18 @@ class Lock(object):
 
 
 class Guard(object):
-    """The lock, held until ``release``."""
+    """The lock, held until ``release``. ``data``: where the bytes in its region lie meanwhile."""
 
-    __slots__ = ("_pointer", "_drop")
+    __slots__ = ("_pointer", "_drop", "data")
 
-    def __init__(self, pointer):
-        self._pointer, self._drop = pointer, _library.mmap_guard_drop
+    def __init__(self, pointer, data):
+        self._pointer, self._drop, self.data = pointer, _library.mmap_guard_drop, data
 
     def mark_consistent(self):
         _library.check(_library.mmap_mark_consistent(self._pointer))
+
+    def flush(self):
+        _library.check(_library.mmap_guard_flush(self._pointer))
 
     def release(self):
         pointer, self._pointer = self._pointer, None
@@ -72,3 +84,30 @@ class Guard(object):
 
     def __del__(self):
         self.release()
+
+
+class Locking(object):
+    """What is read and written under a lock: ``_lock``."""
+
+    #: What the lock is held for: "", "r" or "w"; and its guard.
+    _held, _guard = "", None
+
+    def _reading(self):
+        if not self._held or self._lock.is_inherited():
+            raise ReadAccessError()
+
+    def _writing(self):
+        if self._held != "w" or self._lock.is_inherited():
+            raise WriteAccessError()
+
+    @contextlib.contextmanager
+    def _locked(self, how, timeout, repair):
+        guard = self._lock.acquire(how == "w", timeout, repair)
+        self._held, self._guard = how, guard
+        try:
+            yield self
+            if repair:
+                guard.mark_consistent()
+        finally:
+            self._held, self._guard = "", None
+            guard.release()

@@ -10,10 +10,15 @@ import numpy as np
 
 from io_shared import _npy, _schema
 from io_shared._memory import Memory
-from io_shared._npy import START
+from io_shared._npy import ALIGNMENT, START
 
 #: Up to so many bytes a copy by way of a byte string is quicker than one by way of a view.
 _SHORT = 16 << 10
+
+
+def of(schema):
+    """What the messages of that schema are."""
+    return Arrays() if _schema.is_array(schema) else Typed(schema)
 
 
 class Arrays(object):
@@ -63,6 +68,15 @@ class Arrays(object):
 def address(array):
     """Where the elements of a contiguous array start."""
     return array.__array_interface__["data"][0]
+
+
+def aligned(data, length):
+    """A read-only copy of the ``length`` bytes at the address ``data``, aligned as they are there."""
+    room = np.empty(length + ALIGNMENT, np.uint8)
+    start = -address(room) % ALIGNMENT
+    memmove(address(room) + start, data, length)
+    room.flags.writeable = False
+    return room[start : start + length]
 
 
 class Typed(object):

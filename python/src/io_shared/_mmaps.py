@@ -5,14 +5,13 @@ and C programs, see the same bytes under one name. The lock lies beside them, in
 library's own: ``<name>.lock``. It knows its owner, so one that is killed gives it back.
 """
 
-import contextlib
 import ctypes
 import mmap
 
 from io_shared import _library
-from io_shared._lock import Lock
+from io_shared._lock import Lock, Locking
 from io_shared._removal import lock_name
-from io_shared.errors import OOMError, ReadAccessError, WriteAccessError
+from io_shared.errors import OOMError
 
 _BYTES = 0
 
@@ -30,9 +29,12 @@ class UnsafeSharedMMap(mmap.mmap):
             raise ValueError("shared bytes are at least one")
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
         handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES)
-        # It is duplicated.
-        file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
-        return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+        try:
+            # It is duplicated.
+            file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
+            return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+        finally:
+            handle.close()
 
     def __init__(self, name, size):
         super(UnsafeSharedMMap, self).__init__()
@@ -50,7 +52,7 @@ class UnsafeSharedMMap(mmap.mmap):
     def write(self, data):
         """Writes at the position, all or nothing; gives the number of bytes."""
         self._writing()
-        length = _length(data)
+        length = length_of(data)
         if length > len(self) - self.tell():
             raise OOMError(
                 "%s: %d bytes do not fit, there are %d from %d on: open it with a larger size"
@@ -118,34 +120,11 @@ class UnsafeSharedMMap(mmap.mmap):
         """Raises where writing is not allowed now."""
 
 
-class _Locked(UnsafeSharedMMap):
+class _Locked(Locking, UnsafeSharedMMap):
     """Bytes beside which there is a lock."""
-
-    #: What the lock is held for: "", "r" or "w".
-    _held = ""
 
     def _open_lock(self, handles):
         self._lock = Lock(lock_name(self.name), handles)
-
-    def _reading(self):
-        if not self._held or self._lock.is_inherited():
-            raise ReadAccessError()
-
-    def _writing(self):
-        if self._held != "w" or self._lock.is_inherited():
-            raise WriteAccessError()
-
-    @contextlib.contextmanager
-    def _locked(self, how, timeout, repair):
-        guard = self._lock.acquire(how == "w", timeout, repair)
-        self._held = how
-        try:
-            yield self
-            if repair:
-                guard.mark_consistent()
-        finally:
-            self._held = ""
-            guard.release()
 
     def close(self):
         self._lock.close()
@@ -200,7 +179,7 @@ class RWSharedMMap(_Locked):
 FastSharedMMap = RWSharedMMap
 
 
-def _length(data):
+def length_of(data):
     """The bytes that ``data`` has."""
     try:
         view = memoryview(data)

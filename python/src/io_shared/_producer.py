@@ -7,7 +7,7 @@ import numpy as np
 
 from io_shared import _library, _messages, _schema, errors
 from io_shared._memory import Lent, Memory
-from io_shared._wait import Deadline
+from io_shared._wait import Deadline, opened
 
 #: Up to so many bytes a message is put together before it is handed over.
 _SHORT = 16 << 10
@@ -66,7 +66,7 @@ class _Producing(object):
     def close(self):
         """Gives the role back; the channel and its last value stay. An array of a loan that still
         lives keeps the role until it is gone."""
-        self._handle = None
+        _library.close(self)
 
     def __enter__(self):
         return self
@@ -119,7 +119,10 @@ class ArrayProducer(_Producing):
 
         Keep no other array made from ``out`` (a slice, a tensor), nor a second reference to it:
         while one lives, nothing can be put. That raises :class:`AlreadyLoaned`, and the buffer stays
-        reserved until it is gone. ``out`` itself may stay; later puts change it."""
+        reserved until it is gone. ``out`` itself may stay; later puts change it.
+
+        In PyPy, which does not know whether another lives, ``out`` is memory of its own, and what it
+        has at the end of the block is copied."""
         shape = tuple(shape) if np.iterable(shape) else (shape,)
         header, length = self._messages.frame(shape, dtype, order)
         return Loan(self, length, header)
@@ -168,7 +171,7 @@ class Loan(object):
     def __enter__(self):
         if self._memory is not None:
             raise errors.AlreadyLoaned("%s: this loan was entered already" % self._producer.name)
-        if _COUNTS:
+        if _library.COUNTS:
             self._memory = self._producer._lend(self._length)
             root = np.asarray(self._memory)
         else:
@@ -189,7 +192,9 @@ class Loan(object):
         self._memory, self._arrays, self._out = (), None, None
         if type_ is not None:
             return
-        if not _COUNTS:
+        if not _library.COUNTS:
+            for array in arrays:
+                array.flags.writeable = False
             return self._producer._put_bytes(memory.tobytes())
         if alive[0] > 0 or max(alive) > 1:
             raise errors.AlreadyLoaned(
@@ -202,11 +207,8 @@ class Loan(object):
         self._producer._put(memory.keeps, self._length)
 
 
-_COUNTS = hasattr(sys, "getrefcount")
-
-
 def _counts(arrays):
-    return [sys.getrefcount(array) for array in arrays] if _COUNTS else []
+    return [sys.getrefcount(array) for array in arrays] if _library.COUNTS else []
 
 
 def _fill(root, header):
@@ -233,8 +235,12 @@ def open_end(open_, close, name, holds, stated, open_timeout=None):
             return _library.open_handle(open_, close, made)
         except (errors.Mismatch, errors.NotFound):
             pass
-    made = _library.options(name, holds=holds, open_timeout=open_timeout, **stated)
-    return _library.open_handle(open_, close, made)
+
+    def open_within(seconds):
+        made = _library.options(name, holds=holds, open_timeout=seconds, **stated)
+        return _library.open_handle(open_, close, made)
+
+    return opened(open_within, open_timeout)
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,

@@ -2,24 +2,32 @@
 
 from io_shared import _library, errors
 
-_BYTES, _RW = 0, 2
+_BYTES, _ONE, _RW = 0, 1, 2
 
 
 def lock_name(name):
     """Where the lock of the bytes ``name`` lies."""
+    if isinstance(name, _library.File):
+        return _library.File(name + ".lock")
     return _library.encoded(name) + b".lock"
 
 
 def remove(name):
-    """Removes the channel ``name``, or the shared bytes of that name and their lock. Programs that use
+    """Removes what is called ``name``: a channel, or shared bytes with their lock. Programs that use
     the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
+    if isinstance(name, _library.File):
+        raise ValueError("%s: a file is removed by os.remove" % name)
     try:
         _library.check(_library.mmap_remove(_library.encoded(name), _BYTES))
     except errors.NotFound:
         raise
     except errors.Error:
         # A region of the library's own.
-        return _library.check(_library.channel_remove(_library.encoded(name)))
+        status = _library.channel_remove(_library.encoded(name))
+        for kind in (_ONE, _RW):
+            if status == _library.MISMATCH:
+                status = _library.mmap_remove(_library.encoded(name), kind)
+        return _library.check(status)
     try:
         _library.check(_library.mmap_remove(lock_name(name), _RW))
     except errors.NotFound:

@@ -2,7 +2,7 @@
 
 import ctypes
 
-from io_shared import _library
+from io_shared import _library, errors
 
 try:
     from time import monotonic as _seconds
@@ -24,6 +24,22 @@ except ImportError:  # Python 2
 def monotonic():
     """CLOCK_MONOTONIC in seconds: the clock of the stamps."""
     return _seconds()
+
+
+def age(stamp):
+    """Seconds since ``stamp``, if it is one."""
+    return monotonic() - stamp * 1e-9 if stamp else None
+
+
+def opened(open_, timeout):
+    """What ``open_(seconds)`` opens, which waits for so long where another has to make it first."""
+    deadline = Deadline(timeout)
+    while True:
+        try:
+            return open_(deadline.slice() * 1e-9)
+        except errors.NotFound:
+            if deadline.is_over():
+                raise
 
 
 class Deadline(object):

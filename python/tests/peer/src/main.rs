@@ -1,8 +1,12 @@
-//! The Rust end of the Python tests: gives back arrays as they came, or answers clouds with labels.
+//! The Rust end of the Python tests: gives back arrays as they came, answers clouds with labels, or
+//! counts in shared bytes under their lock.
 
 use std::error::Error;
 
-use io_shared::{Array, Channel, Message, Text};
+use std::io::Write;
+
+use io_shared::mmap::MmapGuard;
+use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
 
 #[derive(Clone, Copy, Message)]
 #[repr(C)]
@@ -47,7 +51,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         [_, "arrays", there, back, count] => arrays(there, back, count.parse()?),
         [_, "clouds", there, back, count] => clouds(there, back, count.parse()?),
         [_, "pose", there, back] => pose(there, back),
-        _ => Err("usage: python-peer arrays|clouds|pose THERE BACK [COUNT]".into()),
+        [_, "count", name, kind, count] => {
+            let count = count.parse()?;
+            locked(name, kind, |bytes| add(bytes, count))
+        }
+        [_, "hold", name, kind] => locked(name, kind, hold),
+        _ => Err("usage: python-peer arrays|clouds THERE BACK COUNT | pose THERE BACK \
+                  | count NAME one|rw COUNT | hold NAME one|rw"
+            .into()),
     }
 }
 
@@ -87,5 +98,53 @@ fn pose(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
     pose.mode += 1;
     pose.first.x *= 2.0;
     back.put(&pose)?;
+    Ok(())
+}
+
+/// Shared bytes of that kind, made by whoever comes first.
+enum Locked {
+    One(SharedMmap),
+    Rw(RwSharedMmap),
+}
+
+impl Locked {
+    fn lock(&mut self) -> Result<MmapGuard<'_>, Box<dyn Error>> {
+        match self {
+            Self::One(bytes) => bytes.lock().map_err(|error| error.to_string().into()),
+            Self::Rw(bytes) => bytes.write().map_err(|error| error.to_string().into()),
+        }
+    }
+}
+
+fn locked(
+    name: &str,
+    kind: &str,
+    act: impl FnOnce(&mut Locked) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    act(&mut match kind {
+        "one" => Locked::One(SharedMmap::named(name).size("1K").open()?),
+        _ => Locked::Rw(RwSharedMmap::named(name).size("1K").open()?),
+    })
+}
+
+/// Adds 1 to the number at the start so many times, as two steps under the lock.
+fn add(bytes: &mut Locked, count: usize) -> Result<(), Box<dyn Error>> {
+    for _ in 0..count {
+        let mut guard = bytes.lock()?;
+        let number = &mut guard.as_bytes_mut()[..8];
+        let next = u64::from_le_bytes((&*number).try_into()?) + 1;
+        number.copy_from_slice(&next.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Writes half a word, says so, and keeps the lock until it is killed.
+fn hold(bytes: &mut Locked) -> Result<(), Box<dyn Error>> {
+    let mut guard = bytes.lock()?;
+    guard.write_all(b"half")?;
+    let mut out = std::io::stdout();
+    writeln!(out, "in")?;
+    out.flush()?;
+    std::io::stdin().read_line(&mut String::new())?;
     Ok(())
 }

@@ -1,0 +1,179 @@
+"""Shared bytes with their lock in one region: those of Rust's ``SharedMmap`` and ``RwSharedMmap`` and
+of C's ``ios_mmap``.
+
+They start behind a header, where ``mmap.mmap`` cannot begin, and are to be had while the lock is: so
+each call copies, and nothing that outlives the lock is given out.
+"""
+
+import numpy as np
+
+from io_shared import _library
+from io_shared._lock import ONE, RW, Lock, Locking
+from io_shared._memory import Memory
+from io_shared._mmaps import length_of
+from io_shared.errors import OOMError
+
+
+class LockedBytes(Locking):
+    """Bytes that Python, Rust and C programs share, with their lock in one region called ``name``.
+
+    ``size``: bytes, or digits and one of K, M, G; they are created if missing, all zeros. Without a
+    size they have to be there, within ``open_timeout`` seconds. ``rw``: whether readers go together
+    (Rust's ``RwSharedMmap``, C's ``IOS_MMAP_RW``) or one at a time (``SharedMmap``,
+    ``IOS_MMAP_LOCKED``). ``max_readers``: handles that may be open at once (default 64, at most
+    1000). ``permissions``: of the shared memory (default 0o600). One handle is for one thread.
+
+    It has the methods of :class:`RWSharedMMap`, and a position of its own.
+
+    >>> shm = LockedBytes("/state", "1M")
+    >>> with shm.lock_write():
+    ...     np.save(shm, array)
+    """
+
+    def __init__(self, name, size=None, rw=True, max_readers=None, permissions=None, open_timeout=0):
+        self.name = _library.native(name)
+        if size is not None and not _library.size(size):
+            raise ValueError("shared bytes are at least one")
+        kind = RW if rw else ONE
+        self._lock = Lock(name, max_readers, size, kind, permissions, open_timeout)
+        self._position = 0
+
+    def lock_write(self, timeout=None, repair=False):
+        """Reading and writing, alone: ``with shm.lock_write():``.
+
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
+        the middle it raises :class:`OwnerDied`, until a block of ``lock_write(repair=True)`` that
+        makes the bytes right has ended without an exception.
+        """
+        return self._locked("w", timeout, repair)
+
+    lock = lock_write
+
+    def lock_read(self, timeout=None):
+        """Reading, together with other readers (with ``rw``): ``with shm.lock_read():``."""
+        return self._locked("r", timeout, False)
+
+    def __len__(self):
+        return self._lock.size
+
+    def size(self):
+        """How many bytes there are. No lock is needed: they never grow or shrink."""
+        return len(self)
+
+    def tell(self):
+        """The position."""
+        return self._position
+
+    def seek(self, pos, whence=0):
+        """Moves the position: from the start, from where it is (1), from the end (2)."""
+        if whence not in (0, 1, 2):
+            raise ValueError("whence is 0, 1 or 2, not %r" % (whence,))
+        position = pos + (0, self._position, len(self))[whence]
+        if not 0 <= position <= len(self):
+            raise ValueError("%s: %d is not within %d bytes" % (self.name, position, len(self)))
+        self._position = position
+
+    def read(self, n=None):
+        """At most ``n`` bytes from the position on; all of them without ``n``."""
+        self._reading()
+        left = len(self) - self._position
+        end = self._position + (left if n is None or n < 0 else min(n, left))
+        read = self._bytes[self._position : end].tobytes()
+        self._position = end
+        return read
+
+    def read_byte(self):
+        """The byte at the position, as ``mmap.mmap`` has it: a number; in Python 2 a text."""
+        self._reading()
+        if self._position >= len(self):
+            raise ValueError("%s: there is no byte left" % self.name)
+        self._position += 1
+        return self[self._position - 1]
+
+    def readline(self):
+        """The bytes up to and with the next line feed, or all that are left."""
+        end = self.find(b"\n")
+        return self.read(end + 1 - self._position if end >= 0 else None)
+
+    def write(self, data):
+        """Writes at the position, all or nothing; gives the number of bytes."""
+        self._writing()
+        length = length_of(data)
+        if length > len(self) - self._position:
+            raise OOMError(
+                "%s: %d bytes do not fit, there are %d from %d on: create it with a larger size"
+                % (self.name, length, len(self) - self._position, self._position)
+            )
+        if length:
+            end = self._position + length
+            self._bytes[self._position : end] = np.frombuffer(data, np.uint8)
+            self._position = end
+        return length
+
+    def write_byte(self, byte):
+        """Writes a byte as ``read_byte`` gives one."""
+        self._writing()
+        if self._position >= len(self):
+            raise OOMError("%s: there is no byte left" % self.name)
+        self[self._position] = byte
+        self._position += 1
+
+    def find(self, sub, start=None, end=None):
+        """Where ``sub`` begins first, from the position or ``start`` on; -1 if nowhere."""
+        self._reading()
+        start = self._position if start is None else start
+        return self._bytes.tobytes().find(sub, start, len(self) if end is None else end)
+
+    def rfind(self, sub, start=None, end=None):
+        """Where ``sub`` begins last, from the position or ``start`` on; -1 if nowhere."""
+        self._reading()
+        start = self._position if start is None else start
+        return self._bytes.tobytes().rfind(sub, start, len(self) if end is None else end)
+
+    def move(self, dest, src, count):
+        """Copies ``count`` bytes from ``src`` to ``dest``; they may overlap."""
+        self._writing()
+        if min(dest, src, count) < 0 or max(dest, src) + count > len(self):
+            raise ValueError("%s: that is not within %d bytes" % (self.name, len(self)))
+        self._bytes[dest : dest + count] = self._bytes[src : src + count].copy()
+
+    def flush(self):
+        """Writes what was changed to the file, if there is one."""
+        self._writing()
+        self._guard.flush()
+
+    def __getitem__(self, index):
+        self._reading()
+        found = self._bytes[index]
+        if isinstance(index, slice):
+            return found.tobytes()
+        return chr(found) if str is bytes else int(found)
+
+    def __setitem__(self, index, value):
+        self._writing()
+        if not isinstance(index, slice):
+            if str is bytes:
+                value = ord(value) if isinstance(value, str) else None
+            if not isinstance(value, int) or not 0 <= value <= 255:
+                raise ValueError("a byte is 0 to 255 (a text of one in Python 2)")
+            self._bytes[index] = value
+            return
+        length = len(range(*index.indices(len(self))))
+        if length_of(value) != length:
+            raise IndexError("%d bytes do not go into %d" % (length_of(value), length))
+        if length:
+            self._bytes[index] = np.frombuffer(value, np.uint8)
+
+    def close(self):
+        """Gives the handle back; the bytes stay. A lock that is held stays so until its block ends."""
+        self._lock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    @property
+    def _bytes(self):
+        return np.asarray(Memory(self._guard.data, len(self), self._held == "r", None))
