@@ -118,7 +118,8 @@ _POINTER = ctypes.POINTER(c_void_p)
 
 
 #: For short calls that never wait: other threads do not run meanwhile, which takes longer than they.
-_held = ctypes.PyDLL(_dll._name, handle=_dll._handle)
+#: (PyPy has no such calls.)
+_held = ctypes.PyDLL(_dll._name) if hasattr(ctypes, "PyDLL") else _dll
 
 
 def _declare(name, *arguments, **result):
