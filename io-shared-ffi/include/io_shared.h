@@ -212,6 +212,21 @@ typedef struct {
   char name[IOS_NAME_LENGTH];
 } ios_holder;
 
+// What puts of messages that differ in their data alone have in common. For callers to whom each
+// argument of a call costs time, as it does in Python.
+typedef struct {
+  // Who puts.
+  ios_producer *producer;
+  // The bytes before the data; or NULL, if there are none.
+  const void *header;
+  // How many they are.
+  size_t header_length;
+  // Bytes of data behind them.
+  size_t length;
+  // Where a put gives the value's sequence; or NULL.
+  uint64_t *seq;
+} ios_puts;
+
 // A value that was got. Its bytes stay as they are until `ios_guard_drop`.
 typedef struct {
   // What keeps the bytes: to be dropped, once.
@@ -228,6 +243,25 @@ typedef struct {
   // where `ios_guard_age` gives -1.
   uint64_t stamp;
 } ios_value;
+
+// What gets of messages that differ in their data alone have in common. For callers to whom each
+// argument of a call costs time, as it does in Python.
+typedef struct {
+  // Who gets.
+  ios_consumer *consumer;
+  // How long it waits, as in `ios_consumer_get`.
+  int64_t timeout_ns;
+  // The bytes before the data; or NULL, if there are none.
+  const void *header;
+  // How many they are.
+  size_t header_length;
+  // Where the data goes; or NULL, if there is none.
+  void *data;
+  // How many bytes it has.
+  size_t length;
+  // Where a get gives the value and its numbers.
+  ios_value *value;
+} ios_gets;
 
 #ifdef __cplusplus
 extern "C" {
@@ -289,6 +323,16 @@ void ios_producer_close(ios_producer *producer);
 // `producer` is NULL or open; `data` points to `length` bytes (or is NULL, if they are 0) that
 // nobody changes during the call; `seq` is NULL or may be written to.
 ios_status ios_producer_put(ios_producer *producer, const void *data, size_t length, uint64_t *seq);
+
+// As `ios_producer_put`, of the message that is the header of `puts` and then its `length` bytes at
+// `data`.
+//
+// # Safety
+// `puts` is NULL, or its producer is NULL or open, its header points to `header_length` bytes (or is
+// NULL, if they are 0), and its `seq` is NULL or may be written to; `data` points to its `length`
+// bytes (or is NULL, if they are 0). Nobody changes any of it during the call.
+ios_status ios_producer_put_like(const ios_puts *puts,
+                                 const void *data);
 
 // Lends a buffer of `length` bytes at `*data`, in shared memory and seen by nobody yet. It is aligned
 // for the channel's type; its content is that of an older message, or zeros. One loan at a time.
@@ -400,6 +444,18 @@ void ios_consumer_close(ios_consumer *consumer);
 ios_status ios_consumer_get(ios_consumer *consumer,
                             int64_t timeout_ns,
                             ios_value *value);
+
+// As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
+// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
+// value's guard is NULL, and its data is `data`. Any other message is held, as by
+// `ios_consumer_get`.
+//
+// # Safety
+// `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is
+// NULL, if they are 0), its `data` to `length` bytes (or is NULL, if they are 0), and its `value` is
+// NULL or may be written to. Nobody changes any of it during the call, and nobody else looks at
+// `data`.
+ios_status ios_consumer_get_like(const ios_gets *gets);
 
 // The latest value, had or not; `IOS_EMPTY` if nothing was ever put. It counts as had from then on.
 //

@@ -1,15 +1,16 @@
 //! The side that gets, and waiting for many of them.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
+use std::ptr::null_mut;
 use std::time::Duration;
 
-use io_shared_channel::{AnyConsumer, Channel, Consumer, wait_any};
+use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
 
 use crate::guard::{held, ios_value};
 use crate::handle::Handle;
 use crate::options::{Options, ios_options, timeout};
-use crate::pointer::{Out, borrow, give, give_text, list, needed_text, take};
+use crate::pointer::{Out, borrow, bytes, give, give_text, list, needed_text, place, take};
 use crate::status::{Failure, Outcome, call, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
@@ -73,14 +74,77 @@ pub unsafe extern "C" fn ios_consumer_get(
         // SAFETY: as the caller promises.
         let value = unsafe { Out::needed(value, "value") }?;
         let mut consumer = handle.enter()?;
-        let guard = match timeout(timeout_ns) {
-            None => consumer.get()?,
-            Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty)?,
-            Some(timeout) => consumer.get_timeout(timeout)?,
-        };
-        value.set(held(guard.into_owned()));
+        value.set(held(get(&mut consumer, timeout_ns)?.into_owned()));
         Ok(())
     })
+}
+
+/// What gets of messages that differ in their data alone have in common. For callers to whom each
+/// argument of a call costs time, as it does in Python.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ios_gets {
+    /// Who gets.
+    pub consumer: *mut ios_consumer,
+    /// How long it waits, as in `ios_consumer_get`.
+    pub timeout_ns: i64,
+    /// The bytes before the data; or NULL, if there are none.
+    pub header: *const c_void,
+    /// How many they are.
+    pub header_length: usize,
+    /// Where the data goes; or NULL, if there is none.
+    pub data: *mut c_void,
+    /// How many bytes it has.
+    pub length: usize,
+    /// Where a get gives the value and its numbers.
+    pub value: *mut ios_value,
+}
+
+/// As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
+/// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
+/// value's guard is NULL, and its data is `data`. Any other message is held, as by
+/// `ios_consumer_get`.
+///
+/// # Safety
+/// `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is
+/// NULL, if they are 0), its `data` to `length` bytes (or is NULL, if they are 0), and its `value` is
+/// NULL or may be written to. Nobody changes any of it during the call, and nobody else looks at
+/// `data`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let gets = unsafe { borrow(gets, "gets") }?;
+        // SAFETY: as the caller promises.
+        let handle = &unsafe { borrow(gets.consumer, "consumer") }?.0;
+        // SAFETY: as the caller promises.
+        let header = unsafe { bytes(gets.header.cast(), gets.header_length) }?;
+        let (data, length) = (gets.data, gets.length);
+        // SAFETY: as the caller promises.
+        let own = unsafe { place(data.cast(), length) }?;
+        // SAFETY: as the caller promises.
+        let value = unsafe { Out::needed(gets.value, "value") }?;
+        let mut consumer = handle.enter()?;
+        let guard = get(&mut consumer, gets.timeout_ns)?;
+        match guard.strip_prefix(header) {
+            Some(rest) if rest.len() == length => {
+                let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
+                own.write_copy_of_slice(rest);
+                value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
+            }
+            _ => value.set(held(guard.into_owned())),
+        }
+        Ok(())
+    })
+}
+
+#[inline]
+fn get(consumer: &mut Consumer<[u8]>, timeout_ns: i64) -> Outcome<Guard<'_, [u8]>> {
+    match timeout(timeout_ns) {
+        None => Ok(consumer.get()?),
+        Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty),
+        Some(timeout) => Ok(consumer.get_timeout(timeout)?),
+    }
 }
 
 /// The latest value, had or not; `IOS_EMPTY` if nothing was ever put. It counts as had from then on.

@@ -3,6 +3,7 @@
 //! Each function here is unsafe for one reason: C's pointer is taken at its word.
 
 use std::ffi::{CStr, CString, OsStr, c_char};
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -105,15 +106,38 @@ pub(crate) fn bytes_of<T>(value: &mut T) -> *mut u8 {
 /// `data` is NULL, or points to `length` bytes that nobody changes for `'a`.
 #[inline]
 pub(crate) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Outcome<&'a [u8]> {
+    match check_bytes(data, length)? {
+        false => Ok(&[]),
+        // SAFETY: as the caller promises; the length is at most isize::MAX.
+        true => Ok(unsafe { std::slice::from_raw_parts(data, length) }),
+    }
+}
+
+/// Place for bytes at `data`, which may never have been written to.
+///
+/// # Safety
+/// `data` is NULL, or points to `length` bytes that nobody else uses for `'a`.
+#[inline]
+pub(crate) unsafe fn place<'a>(data: *mut u8, length: usize) -> Outcome<&'a mut [MaybeUninit<u8>]> {
+    match check_bytes(data, length)? {
+        false => Ok(&mut []),
+        // SAFETY: as the caller promises; the length is at most isize::MAX, and what was never
+        // written to is no bytes yet.
+        true => Ok(unsafe { std::slice::from_raw_parts_mut(data.cast(), length) }),
+    }
+}
+
+/// Whether there are any bytes at `data`.
+#[inline]
+fn check_bytes(data: *const u8, length: usize) -> Outcome<bool> {
     match (data.is_null(), length) {
-        (_, 0) => Ok(&[]),
+        (_, 0) => Ok(false),
         (true, _) => Err(null("data")),
         (false, length) if length > isize::MAX as usize => {
             let text = format!("{length} bytes are more than memory has");
             Err(Failure::Said(ios_status::IOS_TOO_LARGE, text))
         }
-        // SAFETY: as the caller promises; the length is at most isize::MAX.
-        (false, length) => Ok(unsafe { std::slice::from_raw_parts(data, length) }),
+        (false, _) => Ok(true),
     }
 }
 

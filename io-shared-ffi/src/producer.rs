@@ -1,6 +1,6 @@
 //! The side that puts.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,7 +11,7 @@ use io_shared_channel::Producer;
 use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::handle::Handle;
-use crate::options::{Options, ios_options, timeout};
+use crate::options::{IOS_REOPEN, Options, ios_options, timeout};
 use crate::pointer::{Out, borrow, bytes, give, give_text, take, take_needed};
 use crate::status::{Failure, Outcome, call, ios_status};
 
@@ -34,7 +34,13 @@ pub struct ios_loan {
 struct Lender {
     producer: Handle<Producer<[u8]>>,
     lent: AtomicBool,
+    /// Whether a removed channel is opened anew.
+    reopens: bool,
 }
+
+/// How often a put is tried again in a channel that was opened in the place of a removed one: that
+/// one may be removed, too.
+const REOPENED: u32 = 8;
 
 impl Lender {
     /// Notes that the buffer is lent, to one.
@@ -66,6 +72,20 @@ impl Lender {
         Ok(loan.as_mut_ptr())
     }
 
+    fn put_parts(&self, header: &[u8], data: &[u8]) -> Outcome<u64> {
+        let mut producer = self.producer.enter()?;
+        if self.lent.load(Acquire) {
+            return Err(self.already_loaned());
+        }
+        let mut again = if self.reopens { REOPENED } else { 0 };
+        loop {
+            match put_parts(&mut producer, header, data) {
+                Err(error) if again > 0 && *error.kind() == ErrorKind::Replaced => again -= 1,
+                put => return Ok(put?),
+            }
+        }
+    }
+
     fn put(&self, data: *mut u8, length: usize) -> Outcome<u64> {
         let mut producer = self.producer.enter()?;
         let mut loan = producer.loan_len(length)?;
@@ -75,6 +95,16 @@ impl Lender {
         }
         Ok(loan.put()?)
     }
+}
+
+#[inline]
+fn put_parts(producer: &mut Producer<[u8]>, header: &[u8], data: &[u8]) -> Result<u64, Error> {
+    // It does not overflow: neither is longer than isize::MAX.
+    let mut loan = producer.loan_len(header.len() + data.len())?;
+    let (start, rest) = loan.split_at_mut(header.len());
+    start.copy_from_slice(header);
+    rest.copy_from_slice(data);
+    loan.put()
 }
 
 // A loan may be put by another thread than the one that was lent it: the buffer is the loan's alone.
@@ -106,10 +136,12 @@ pub unsafe extern "C" fn ios_producer_open(
         // SAFETY: as the caller promises.
         let options = unsafe { Options::read(options) }?;
         options.refuse(&[(options.consumer_name.is_some(), "consumer_name")], "it puts")?;
+        let reopens = options.has(IOS_REOPEN);
         let producer = options.channel(false)?.producer()?;
         let name = producer.name().to_owned();
         let producer = Handle::new(producer, &name);
-        out.set(give(ios_producer(Arc::new(Lender { producer, lent: AtomicBool::new(false) }))));
+        let lent = AtomicBool::new(false);
+        out.set(give(ios_producer(Arc::new(Lender { producer, lent, reopens }))));
         Ok(())
     })
 }
@@ -138,7 +170,7 @@ pub unsafe extern "C" fn ios_producer_close(producer: *mut ios_producer) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_producer_put(
     producer: *mut ios_producer,
-    data: *const std::ffi::c_void,
+    data: *const c_void,
     length: usize,
     seq: *mut u64,
 ) -> ios_status {
@@ -158,6 +190,51 @@ pub unsafe extern "C" fn ios_producer_put(
     })
 }
 
+/// What puts of messages that differ in their data alone have in common. For callers to whom each
+/// argument of a call costs time, as it does in Python.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ios_puts {
+    /// Who puts.
+    pub producer: *mut ios_producer,
+    /// The bytes before the data; or NULL, if there are none.
+    pub header: *const c_void,
+    /// How many they are.
+    pub header_length: usize,
+    /// Bytes of data behind them.
+    pub length: usize,
+    /// Where a put gives the value's sequence; or NULL.
+    pub seq: *mut u64,
+}
+
+/// As `ios_producer_put`, of the message that is the header of `puts` and then its `length` bytes at
+/// `data`.
+///
+/// # Safety
+/// `puts` is NULL, or its producer is NULL or open, its header points to `header_length` bytes (or is
+/// NULL, if they are 0), and its `seq` is NULL or may be written to; `data` points to its `length`
+/// bytes (or is NULL, if they are 0). Nobody changes any of it during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_put_like(
+    puts: *const ios_puts,
+    data: *const c_void,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let puts = unsafe { borrow(puts, "puts") }?;
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(puts.producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let header = unsafe { bytes(puts.header.cast(), puts.header_length) }?;
+        // SAFETY: as the caller promises.
+        let data = unsafe { bytes(data.cast(), puts.length) }?;
+        // SAFETY: as the caller promises.
+        let seq = unsafe { Out::optional(puts.seq) };
+        seq.set(lender.put_parts(header, data)?);
+        Ok(())
+    })
+}
+
 /// Lends a buffer of `length` bytes at `*data`, in shared memory and seen by nobody yet. It is aligned
 /// for the channel's type; its content is that of an older message, or zeros. One loan at a time.
 ///
@@ -168,7 +245,7 @@ pub unsafe extern "C" fn ios_producer_loan(
     producer: *mut ios_producer,
     length: usize,
     loan: *mut *mut ios_loan,
-    data: *mut *mut std::ffi::c_void,
+    data: *mut *mut c_void,
 ) -> ios_status {
     call(|| {
         // SAFETY: as the caller promises.

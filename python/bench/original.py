@@ -110,6 +110,25 @@ class Copying(object):
         io_shared.remove(name)
 
 
+class Polling(Copying):
+    """As ``Copying``, by ``try_get`` again and again: what iceoryx2's polling is to be held against."""
+
+    title = "io_shared, polling"
+
+    def _get(self, end):
+        while True:
+            value = end.try_get()
+            if value is not None:
+                return value
+
+    def trip(self, value):
+        self._there.put(value)
+        return self._get(self._back)
+
+    def echo(self):
+        self._back.put(self._get(self._there))
+
+
 class InPlace(Copying):
     """``loan`` and ``borrow``: nothing is copied, one element is written and read."""
 
@@ -128,10 +147,11 @@ class InPlace(Copying):
 
 
 class Iceoryx2(object):
-    """iceoryx2, polling, one copy in and one copy out on each side."""
+    """iceoryx2, polling, one copy in and one copy out on each side, in the quickest set-up: with no
+    history, a buffer that was read is free, and is the one that is filled next."""
 
     title = "iceoryx2, polling, copying"
-    _copies = True
+    _copies, _keeps = True, 0
 
     def __init__(self, there, back, size, mine="put"):
         import iceoryx2
@@ -152,7 +172,7 @@ class Iceoryx2(object):
     def _service(self, iceoryx2, name):
         builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
         builder = builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
-        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2).history_size(0)
+        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2).history_size(self._keeps)
         builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(2)
         return builder.enable_safe_overflow(True).open_or_create()
 
@@ -185,6 +205,40 @@ class Iceoryx2(object):
         pass
 
 
+class Iceoryx2Keeping(Iceoryx2):
+    """The same, and the last value is kept for who comes later, as a channel of io_shared keeps it:
+    the buffer that was just read is not the one that is filled next."""
+
+    title = "iceoryx2, polling, copying, last value kept"
+    _keeps = 1
+
+
+class Iceoryx2Waiting(Iceoryx2):
+    """As ``Iceoryx2``, but who gets sleeps until it is notified, by an event service beside the data."""
+
+    title = "iceoryx2, waiting, copying"
+
+    def __init__(self, there, back, size, mine="put"):
+        import iceoryx2
+
+        Iceoryx2.__init__(self, there, back, size, mine)
+        out, in_ = (there, back) if mine == "put" else (back, there)
+        self._notifier = self._event(iceoryx2, out).notifier_builder().create()
+        self._listener = self._event(iceoryx2, in_).listener_builder().create()
+
+    def _event(self, iceoryx2, name):
+        builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
+        return builder.event().open_or_create()
+
+    def put(self, value):
+        Iceoryx2.put(self, value)
+        self._notifier.notify()
+
+    def get(self):
+        self._listener.blocking_wait()
+        return Iceoryx2.get(self)
+
+
 class Iceoryx2Untouched(Iceoryx2):
     title = "iceoryx2, polling, untouched"
     _copies = False
@@ -193,9 +247,12 @@ class Iceoryx2Untouched(Iceoryx2):
 SYSTEMS = {
     "original": Original,
     "copying": Copying,
+    "polling": Polling,
     "in_place": InPlace,
     "iceoryx2": Iceoryx2,
+    "iceoryx2_keeping": Iceoryx2Keeping,
     "iceoryx2_untouched": Iceoryx2Untouched,
+    "iceoryx2_waiting": Iceoryx2Waiting,
 }
 
 
@@ -341,10 +398,13 @@ def report(systems, figures, rounds):
     print()
     for ours, theirs, size, least in (
         ("copying", "original", large, 7.0),
-        ("copying", "iceoryx2", large, 1.0),
+        ("polling", "iceoryx2", large, 1.0),
+        ("polling", "iceoryx2_keeping", large, 1.0),
+        ("copying", "iceoryx2_waiting", large, 1.0),
         ("in_place", "original", large, 100.0),
         ("copying", "original", 16, 20.0),
         ("copying", "iceoryx2", 16, 1 / 1.5),
+        ("copying", "iceoryx2", large, 1.0),
     ):
         if ours in systems and theirs in systems:
             ratios = sorted(t / o for o, t in zip(figures[ours, size], figures[theirs, size]))

@@ -73,6 +73,96 @@ def test_large_arrays_go_through_in_every_way(name):
     assert found.ctypes.data % 8 == 0
 
 
+ALIKE = [
+    lambda n: np.full((4,), n, np.float32),
+    lambda n: np.full((), n, ">i8"),
+    lambda n: np.zeros((0, n // n * 3)),
+    lambda n: np.asfortranarray(np.arange(12.0).reshape(3, 4) + n),
+    lambda n: (np.arange(24) + n).reshape(4, 6)[::2, ::3],
+    lambda n: np.full((3,), n, [("x", "f4"), ("y", ">i2")]),
+    lambda n: np.full((200, 300), n, np.float64),
+    lambda n: np.asfortranarray(np.arange(120000.0).reshape(300, 400) + n),
+    lambda n: (np.arange(120000) + n).reshape(300, 400)[:, ::2],
+]
+
+
+@pytest.mark.parametrize("make", ALIKE)
+def test_one_after_another_of_the_same_layout_they_are_each_ones_own(name, make):
+    put, get = ends(name)
+    found, sent = [], [make(n + 1) for n in range(6)]
+    for n, array in enumerate(sent):
+        put.put(array)
+        put.put(array)
+        found.append(get.get() if n % 2 else get.try_get())
+        assert (put.seq, get.seq, get.missed) == (2 * n + 2, 2 * n + 2, 1)
+        assert 0 <= get.age < 10
+        assert get.try_get() is None
+    for i, array in enumerate(found):
+        assert_same(array, sent[i])
+        assert type(array) is np.ndarray and array.flags.writeable
+        array[...] = np.zeros((), array.dtype)
+        for other, was in zip(found[i + 1:], sent[i + 1:]):
+            assert_same(other, was)
+
+
+def test_whatever_comes_after_some_of_the_same_layout_is_got_as_it_is(name):
+    put, get = ends(name)
+    small, large = np.arange(4.0), np.arange(40000.0)
+    others = [small.astype("f4"), small.reshape(2, 2), small[:3], np.arange(5.0), large, np.array(1)]
+    others += [small.astype(">f8"), small.view("i8"), np.arange(8.0)[::2]]
+    for like in (small, large):
+        for other in others + [small, large]:
+            for sent in (like, like, like, other, like):
+                put.put(sent)
+                assert_same(get.get(), sent)
+    message = bytearray(get._end._messages.frame((4,), "f8", "C")[0] + small.tobytes())
+    for wrong in (message[:-1], message[:128], message[:50]):
+        put._end._put_bytes(bytes(wrong))
+        with pytest.raises(io_shared.Corrupt):
+            get.get()
+        put.put(small)
+        assert_same(get.get(), small)
+    put._end._put_bytes(bytes(message + b"more"))
+    assert_same(get.get(), small)
+
+
+def test_waits_end_in_time_after_some_of_the_same_layout(name):
+    put, get = ends(name)
+    for _ in range(3):
+        put.put(np.arange(4))
+        get.get()
+    for timeout in (0, 0.05, 0.5):
+        before, times = time.time(), os.times()
+        with pytest.raises(io_shared.Timeout):
+            get.get(timeout=timeout)
+        assert timeout * 0.9 <= time.time() - before < timeout + 5
+        used = sum(os.times()[:2]) - sum(times[:2])
+        assert used < 0.1 + timeout / 4, "it slept"
+    threading.Timer(0.3, put.put, [np.arange(4) + 1]).start()  # later than a slice
+    assert get.get().tolist() == [1, 2, 3, 4]
+    put.put(np.arange(4))
+    for end in (put, get):
+        end.close()
+    for use in (get.get, get.try_get, lambda: put.put(np.arange(4))):
+        with pytest.raises(io_shared.Closed):
+            use()
+    put, get = ends(name)  # the roles were given back
+    assert get.latest().tolist() == [0, 1, 2, 3]
+
+
+def test_fields_that_are_renamed_in_place_are_those_of_one_array(name):
+    put, get = ends(name)
+    sent = np.zeros(3, [("x", "f4"), ("inner", [("y", ">i2")])])
+    for names in (("x", "inner"), ("a", "b"), ("x", "inner")):
+        sent.dtype.names = names
+        for _ in range(4):
+            put.put(sent)
+            found = get.get()
+            assert found.dtype == sent.dtype
+            found.dtype.names = ("changed", "by the user")
+            assert get.latest().dtype == sent.dtype
+
+
 def test_what_is_borrowed_is_aligned_to_64_bytes(name):
     put, get = ends(name)
     for shape in ((3,), (1000, 7), ()):

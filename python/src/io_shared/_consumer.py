@@ -6,10 +6,12 @@ from ctypes import byref
 import numpy as np
 
 from io_shared import _library, _messages, _schema, errors
-from io_shared._library import consumer_get, guard_drop
+from io_shared._library import consumer_get, get_like, guard_drop
 from io_shared._memory import Memory
 from io_shared._wait import Deadline, age
 from io_shared._producer import open_end
+
+_OK, _SLICE = _library.OK, _library.SLICE
 
 
 class Consumer(object):
@@ -31,6 +33,9 @@ class Consumer(object):
         self._may_be_older = isinstance(name, _library.File)
         #: What was got last: its numbers; its guard is over.
         self._last = _library.Value()
+        self._header = None
+        #: What copies a value with the same header as the last one, while no call uses it.
+        self._like_last = []
 
     def _open(self):
         handle = self._handle
@@ -42,18 +47,17 @@ class Consumer(object):
         """Waits for a value that this consumer has not had; a copy of it, one's own and writable.
 
         ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C ends it."""
-        return self._copied(self._wait(timeout))
+        value = self._next(_SLICE) if timeout is None else None
+        return self._wait(self._next, timeout) if value is None else value
 
     def try_get(self):
         """As ``get``, or None if there is no value that this consumer has not had."""
-        value = _library.Value()
-        if self._has(consumer_get(self._open(), 0, byref(value))):
-            return self._copied(value)
+        return self._next(0)
 
     def latest(self):
         """A copy of the latest value, had or not; None if nothing was ever put. It counts as had."""
         value = _library.Value()
-        if self._has(_library.consumer_latest(self._open(), byref(value))):
+        if _has(_library.consumer_latest(self._open(), byref(value))):
             return self._copied(value)
 
     def borrow(self, timeout=None):
@@ -63,7 +67,7 @@ class Consumer(object):
         A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
         works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
         of, it is a copy, as read-only."""
-        value = self._last = self._wait(timeout)
+        value = self._last = self._wait(self._hold, timeout)
         if self._may_be_older:
             _check_stamp(value)
         keeps = _library.Handle(value.guard, _library.guard_drop)
@@ -110,6 +114,7 @@ class Consumer(object):
 
     def close(self):
         """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
+        self._like_last = []
         _library.close(self)
 
     def __enter__(self):
@@ -118,42 +123,62 @@ class Consumer(object):
     def __exit__(self, *exception):
         self.close()
 
-    def _wait(self, timeout):
-        """A value that is held, after a wait in slices."""
-        # One for each call: other threads may be in here.
-        value = _library.Value()
-        out = byref(value)
-        if timeout is None and consumer_get(self._open(), _library.SLICE, out) == _library.OK:
-            return value
-        # Also after a failure, which then comes again.
+    def _wait(self, attempt, timeout):
+        """What ``attempt`` gives, tried in slices until it is not None."""
         deadline = Deadline(timeout)
         while True:
-            status = consumer_get(self._open(), deadline.slice(), out)
-            if status == _library.OK:
+            value = attempt(deadline.slice())
+            if value is not None:
                 return value
-            if status not in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
-                raise _library.failure(status)
             if deadline.is_over():
                 raise errors.Timeout(
                     "%s: no value that was not had before came within %s s" % (self.name, timeout)
                 )
 
-    def _has(self, status):
-        if status in (_library.EMPTY, _library.BUSY):
-            return False
-        _library.check(status)
-        return True
+    def _next(self, wait):
+        """A copy of a value, waited for so long; None if there is none."""
+        idle = self._like_last
+        try:
+            like = idle.pop()  # other threads may be in here
+        except IndexError:
+            value = self._hold(wait)
+            return None if value is None else self._copied(value)
+        if like.room is None:
+            like.make_room()
+        if like.wait != wait:
+            like.gets.timeout_ns = like.wait = wait
+        status = get_like(like.gets_in)
+        if status != _OK:
+            idle.append(like)
+            return _has(status) or None
+        value = self._last = like.value
+        if value.guard is not None:
+            return self._copied(value)
+        copy = like.take()
+        idle.append(like)
+        return copy
+
+    def _hold(self, wait):
+        """A value that is held, waited for so long; None if there is none."""
+        # One for each call: other threads may be in here.
+        value = _library.Value()
+        return value if _has(consumer_get(self._open(), wait, byref(value))) else None
 
     def _copied(self, value):
         self._last = value
         if self._may_be_older:
             _check_stamp(value)
         try:
-            return self._messages.copy(value.data, value.length)
+            copy, header = self._messages.copy(value.data, value.length)
         except ValueError as error:
             raise self._corrupt(error)
         finally:
             guard_drop(value.guard)
+        # Whether a stamp is one of this boot is asked of a guard, which a copy in one call has none of.
+        if header is not None and header == self._header and not self._may_be_older:
+            self._like_last.append(_Like(self._open(), header, copy))
+        self._header = header
+        return copy
 
     def _corrupt(self, error):
         return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))
@@ -165,6 +190,43 @@ def _check_stamp(value):
     _library.check(_library.guard_age(value.guard, byref(nanoseconds)))
     if nanoseconds.value < 0:
         value.stamp = 0
+
+
+class _Like(object):
+    """Copies values whose header is ``header``, that of ``array``, in one call."""
+
+    __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "room")
+
+    def __init__(self, handle, header, array):
+        self.handle, self.value, self.wait = handle, _library.Value(), 0
+        self.gets = _library.Gets(
+            handle.value, self.wait, header, len(header), None, array.nbytes,
+            ctypes.addressof(self.value),
+        )
+        self.gets_in = byref(self.gets)
+        is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        self.kind = array.shape, array.dtype, "F" if is_fortran else "C"
+        self.is_short, self.room = array.nbytes <= _messages.SHORT, None
+
+    def make_room(self):
+        """Makes the array into which the next value goes, before that is waited for."""
+        self.room = np.empty(*self.kind)
+        self.gets.data = _messages.address(self.room)
+
+    def take(self):
+        """The value that was copied, as the caller's own."""
+        if self.is_short:
+            return self.room.copy("K")
+        room, self.room = self.room, None
+        return room
+
+
+def _has(status):
+    """Whether there is a value, where ``status`` is no failure."""
+    if status in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
+        return False
+    _library.check(status)
+    return True
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,

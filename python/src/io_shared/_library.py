@@ -1,7 +1,7 @@
 """The C ABI of io-shared, by ctypes: what ``io_shared.h`` declares, with statuses as exceptions.
 
-Calls let other threads run (``CDLL`` gives up the interpreter's lock), and none waits longer than a
-slice, so that Ctrl-C works.
+Calls let other threads run (``CDLL`` gives up the interpreter's lock) but for those of ``_held``, and
+none waits longer than a slice, so that Ctrl-C works.
 """
 
 import ctypes
@@ -84,6 +84,32 @@ class Value(ctypes.Structure):
     ]
 
 
+class Puts(ctypes.Structure):
+    """``ios_puts``: what puts of messages with the same header have in common."""
+
+    _fields_ = [
+        ("producer", c_void_p),
+        ("header", c_char_p),
+        ("header_length", c_size_t),
+        ("length", c_size_t),
+        ("seq", c_void_p),
+    ]
+
+
+class Gets(ctypes.Structure):
+    """``ios_gets``: what gets of messages with the same header have in common."""
+
+    _fields_ = [
+        ("consumer", c_void_p),
+        ("timeout_ns", c_int64),
+        ("header", c_char_p),
+        ("header_length", c_size_t),
+        ("data", c_void_p),
+        ("length", c_size_t),
+        ("value", c_void_p),
+    ]
+
+
 def _load():
     beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libio_shared_ffi.so")
     path = os.environ.get("IO_SHARED_LIBRARY") or beside
@@ -99,10 +125,22 @@ _dll = _load()
 _POINTER = ctypes.POINTER(c_void_p)
 
 
+#: For short calls that never wait: other threads do not run meanwhile, which takes longer than they.
+#: (PyPy has no such calls.)
+_held = ctypes.PyDLL(_dll._name) if hasattr(ctypes, "PyDLL") else _dll
+
+
 def _declare(name, *arguments, **result):
     function = getattr(_dll, "ios_" + name)
     function.argtypes = arguments
     function.restype = result.get("gives", c_int)
+    return function
+
+
+def _bare(library, name):
+    """A function whose arguments are not converted: they are bytes and what ``byref`` gives."""
+    function = getattr(library, "ios_" + name)
+    function.restype = c_int
     return function
 
 
@@ -116,6 +154,8 @@ _text_free = _declare("text_free", c_void_p, gives=None)
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, gives=None)
 producer_put = _declare("producer_put", c_void_p, c_void_p, c_size_t, c_void_p)
+put_like = _bare(_dll, "producer_put_like")
+put_short = _bare(_held, "producer_put_like")
 producer_loan = _declare("producer_loan", c_void_p, c_size_t, _POINTER, _POINTER)
 producer_wait_taken = _declare("producer_wait_taken", c_void_p, c_int64, c_void_p)
 producer_consumers = _declare("producer_consumers", c_void_p, c_void_p)
@@ -128,6 +168,7 @@ loan_drop = _declare("loan_drop", c_void_p, gives=None)
 consumer_open = _declare("consumer_open", c_void_p, _POINTER)
 consumer_close = _declare("consumer_close", c_void_p, gives=None)
 consumer_get = _declare("consumer_get", c_void_p, c_int64, c_void_p)
+get_like = _bare(_dll, "consumer_get_like")
 consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
 consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
@@ -256,19 +297,19 @@ def text(function, handle):
         _text_free(out)
 
 
-class Handle(object):
+class Handle(c_void_p):
     """A pointer of the library's, closed with the last reference to it. A call is given the handle
     itself, so that no other thread closes it meanwhile."""
 
-    __slots__ = ("_as_parameter_", "_close", "__weakref__")
-
     def __init__(self, pointer, close):
-        self._as_parameter_, self._close = pointer, close
+        c_void_p.__init__(self, pointer)
+        self._close = close
 
     def close(self):
         """Closes it now: for who alone has it."""
-        pointer, self._as_parameter_ = self._as_parameter_, None
-        self._close(pointer)
+        if self.value:
+            pointer, self.value = c_void_p(self.value), None
+            self._close(pointer)
 
     __del__ = close
 

@@ -71,6 +71,9 @@ def parse(start, read, length):
         raise ValueError(
             "its header says %d bytes of data, and there are %d" % (size, length - end)
         )
+    if dtype.names is not None:
+        # One for each array: whoever has it may rename its fields in place.
+        dtype = dtype.newbyteorder("|")
     return dtype, shape, fortran, end
 
 

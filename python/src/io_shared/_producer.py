@@ -2,15 +2,16 @@
 
 import ctypes
 import sys
+from ctypes import byref, c_void_p
 
 import numpy as np
 
 from io_shared import _library, _messages, _schema, errors
+from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Memory
 from io_shared._wait import Deadline, opened
 
-#: Up to so many bytes a message is put together before it is handed over.
-_SHORT = 16 << 10
+_ndarray = np.ndarray
 
 
 class _Producing(object):
@@ -29,6 +30,7 @@ class _Producing(object):
         self._handle = open_end(_library.producer_open, _library.producer_close, name, holds, stated)
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
+        self._like_last = _Like()
 
     def _open(self):
         handle = self._handle
@@ -66,6 +68,7 @@ class _Producing(object):
     def close(self):
         """Gives the role back; the channel and its last value stay. An array of a loan that still
         lives keeps the role until it is gone."""
+        self._like_last = _Like()
         _library.close(self)
 
     def __enter__(self):
@@ -95,21 +98,49 @@ class ArrayProducer(_Producing):
     def put(self, array):
         """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes): the newest value from
         now on. Never waits for anybody."""
-        array = np.asanyarray(array)
-        flags = array.flags
-        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
-        header, length = self._messages.frame(array.shape, array.dtype, order)
-        if length <= _SHORT:
-            return self._put_bytes(header + array.tobytes(order))
-        memory = self._lend(length)
-        if flags.contiguous or flags.f_contiguous:
-            data = memory.__array_interface__["data"][0]
-            ctypes.memmove(data, header, len(header))
-            ctypes.memmove(data + len(header), _messages.address(array), array.nbytes)
+        if type(array) is not _ndarray:
+            array = np.asanyarray(array)
+        like = self._like_last
+        if not (
+            array.dtype is like.dtype
+            and array.shape == like.shape
+            and array.strides == like.strides
+        ):
+            like = self._like(array)
+        if like.is_short:
+            data, put = array.tobytes(like.order), put_short
+        elif like.is_contiguous:
+            data, put = c_void_p(_messages.address(array)), put_like
         else:
-            root = np.asarray(memory)
-            _fill(root, header)
-            np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), array)
+            return self._put_scattered(array, like.header)
+        status = put(like.puts_in, data)
+        if status != _library.OK:
+            raise _library.failure(status)
+
+    def _like(self, array):
+        """What is to be known of ``array``, and of others like it."""
+        like = _Like()
+        flags = array.flags
+        like.order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+        like.is_contiguous = flags.c_contiguous or flags.f_contiguous
+        like.header, length = self._messages.frame(array.shape, array.dtype, like.order)
+        like.is_short = length <= _messages.SHORT
+        like.handle, start = self._open(), len(like.header)
+        like.puts_in = byref(_library.Puts(
+            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq)
+        ))
+        # The names of fields may be changed in place; it would still be the same dtype.
+        if array.dtype.names is None:
+            like.dtype, like.shape, like.strides = array.dtype, array.shape, array.strides
+            self._like_last = like
+        return like
+
+    def _put_scattered(self, array, header):
+        length = len(header) + array.nbytes
+        memory = self._lend(length)
+        root = np.asarray(memory)
+        _fill(root, header)
+        np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), array)
         self._put(memory.keeps, length)
 
     def loan(self, shape, dtype=np.float64, order="C"):
@@ -126,6 +157,16 @@ class ArrayProducer(_Producing):
         shape = tuple(shape) if np.iterable(shape) else (shape,)
         header, length = self._messages.frame(shape, dtype, order)
         return Loan(self, length, header)
+
+
+class _Like(object):
+    """What the messages of arrays of one dtype and layout have in common: those with a ``dtype``."""
+
+    __slots__ = ("dtype", "shape", "strides", "order", "is_contiguous", "is_short", "handle",
+                 "header", "puts_in")
+
+    def __init__(self):
+        self.dtype = None
 
 
 class TypedProducer(_Producing):
