@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Python package on 2.7 and on the newest 3 that is here, across them, and with Rust.
+# The Python package on 2.7 and on the newest 3 that is here, across them, and with Rust and C.
 #
 # PYTHON2 and PYTHON3 may name the interpreters; else they are looked for, with pyenv's. One that is
 # missing is a failure: the package is for both. IO_SHARED_SLOW=1 plays the long versions (a million
@@ -61,8 +61,14 @@ for python in 2 3; do
     "$venvs/$python/bin/python" -c 'import io_shared' # what came of the installation
 done
 
-cargo build --release --locked --quiet --package python-peer
-export IO_SHARED_PEER=$target/release/python-peer PYTHONDONTWRITEBYTECODE=1
+# The programs at the other end.
+cargo build --release --locked --quiet --package python-peer --package io-shared-ffi
+cargo build --release --locked --quiet --example ros_pipeline
+"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
+    io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
+    -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
+export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/python/c-peer
+export IO_SHARED_PIPELINE=$target/release/examples/ros_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider
