@@ -1,5 +1,7 @@
 """Between interpreters, and between Python and programs in Rust and C."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,30 @@ def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start):
     assert (answer.name, answer.mode, answer.first["x"]) == (b"front", -2, 3.0)
     assert answer.flags.tolist() == [5] * 6
     assert peer.wait() == 0
+
+
+def double(inherited, there, back):
+    """The life of a child of multiprocessing."""
+    if inherited is not None:
+        with pytest.raises(io_shared.ForkedHandle):
+            inherited.get(timeout=0)
+    with NumpyShare(there, "1M", "get") as get, NumpyShare(back, "1M", "put") as put:
+        put.put(2 * get.get(timeout=60))
+
+
+@pytest.mark.parametrize(
+    "method", getattr(multiprocessing, "get_all_start_methods", lambda: ["fork"])()
+)
+def test_a_child_of_multiprocessing_opens_its_own_ends(new_name, method):
+    there, back = new_name(), new_name()
+    python3 = hasattr(multiprocessing, "get_context")
+    context = multiprocessing.get_context(method) if python3 else multiprocessing
+    with NumpyShare(there, "1M", "put") as put, NumpyShare(back, "1M", "get") as get:
+        inherited = get if method == "fork" else None
+        child = context.Process(target=double, args=(inherited, there, back))
+        child.start()
+        put.put([1, 2, 3])
+        assert get.get(timeout=60).tolist() == [2, 4, 6]
+        child.join(60)
+        assert child.exitcode == 0
+        put.put([4])  # the parent's are as they were
