@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, and with Rust.
+# The Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, with
+# Rust and with C.
 #
 # PYTHON2, PYTHON3 and PYPY3 may name the interpreters; else they are looked for, with pyenv's. One that
 # is missing is a failure: the package is for all; but for PyPy, which is only said. IO_SHARED_SLOW=1
@@ -75,8 +76,16 @@ for python in "${pythons[@]}"; do
     "$venvs/$python/bin/python" -c 'import io_shared' # what came of the installation
 done
 
-cargo build --release --locked --quiet --package python-peer
-export IO_SHARED_PEER=$target/release/python-peer PYTHONDONTWRITEBYTECODE=1
+# The programs at the other end.
+cargo build --release --locked --quiet --package python-peer --package io-shared-ffi
+cargo build --release --locked --quiet --example ros_pipeline
+# As io-shared-ffi/install.sh does: the name by which a program looks for it.
+ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.1"
+"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
+    io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
+    -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
+export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/python/c-peer
+export IO_SHARED_PIPELINE=$target/release/examples/ros_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider

@@ -5,25 +5,9 @@ mod common;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use common::cloud::{Cloud, Point};
 use common::{TestName, eventually};
 use io_shared::{Channel, ErrorKind, Message, OwnedGuard};
-
-#[derive(Debug, Clone, Copy, PartialEq, Message)]
-#[repr(C)]
-struct Point {
-    x: f32,
-    y: f32,
-    z: f32,
-    intensity: f32,
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Cloud {
-    frame: u64,
-    stamp_ns: u64,
-    points: [Point],
-}
 
 #[derive(Message)]
 #[repr(C)]

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// The lines of docs/FAULTS.md.
-const FAULTS: std::ops::RangeInclusive<usize> = 1..=69;
+const FAULTS: std::ops::RangeInclusive<usize> = 1..=76;
 /// How a cell begins that says why there is no test.
 const NOT_RUN: &str = "not run here: ";
 
@@ -47,10 +47,25 @@ fn is_test(file: &str, name: &str) -> bool {
     })
 }
 
+/// The same of pytest, which runs what begins with `test`, in files that do. None is left out there.
+fn is_python_test(file: &str, name: &str) -> bool {
+    let runs = file.starts_with("python/tests/test_") && name.starts_with("test_");
+    let source = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+    let head = format!("def {name}(");
+    runs && source.lines().any(|line| line.starts_with(&head)) && !source.contains("mark.skip")
+}
+
+/// Whether a quote is the place of a test.
+fn names_a_test(quote: &str) -> bool {
+    quote.contains(".rs::") || quote.contains(".py::")
+}
+
 /// Why `quote` is not what it says: a test, a command of the harnesses, or a file of cases.
 fn fault_in(quote: &str) -> Option<String> {
-    if let Some((file, name)) = quote.split_once(".rs::") {
-        return (!is_test(&format!("{file}.rs"), name)).then(|| format!("no test `{quote}`"));
+    if names_a_test(quote) {
+        let (file, name) = quote.split_once("::").unwrap_or_default();
+        let is = if file.ends_with(".py") { is_python_test } else { is_test };
+        return (!is(file, name)).then(|| format!("no test `{quote}`"));
     }
     if let Some((_, command)) = quote.split_once("cargo run --release -p torture -- ") {
         let word = format!("\"{}\"", command.split(' ').next()?);
@@ -66,7 +81,7 @@ fn every_test_that_a_page_names_exists() {
     let (mut faults, mut named) = (Vec::new(), 0);
     for page in pages() {
         for line in std::fs::read_to_string(&page).unwrap().lines() {
-            named += quoted(line).filter(|quote| quote.contains(".rs::")).count();
+            named += quoted(line).filter(|quote| names_a_test(quote)).count();
             let why = quoted(line).filter_map(fault_in);
             faults.extend(why.map(|why| format!("{}: {why}", page.display())));
         }
@@ -127,7 +142,7 @@ fn every_line_of_the_faults_has_a_row_with_a_test_or_a_reason() {
     let unfinished: Vec<_> = rows
         .iter()
         .filter(|(_, cell)| {
-            let has_test = quoted(cell).any(|quote| quote.contains(".rs::"));
+            let has_test = quoted(cell).any(names_a_test);
             let has_reason = cell.split(NOT_RUN).nth(1).is_some_and(|reason| reason.len() > 10);
             cell.contains("TODO") || !(has_test || has_reason)
         })
@@ -143,8 +158,14 @@ fn what_is_no_test_is_found_out() {
     assert!(!is_test(here, "what_is_no_test"));
     assert!(!is_test(here, "is_test"));
     assert!(!is_test("tests/no.rs", "what_is_no_test_is_found_out"));
+    let there = "python/tests/test_arrays.py";
+    assert!(is_python_test(there, "test_ctrl_c_works_during_a_wait"));
+    assert!(!is_python_test(there, "test_ctrl_c"));
+    assert!(!is_python_test(there, "ends"));
+    assert!(!is_python_test("python/tests/conftest.py", "pythons"));
     for wrong in [
         "tests/docs.rs::is_test",
+        "python/tests/test_arrays.py::no",
         "tests/ui/fail/no.rs",
         "cargo run --release -p torture -- nothing --seed 1",
     ] {

@@ -1,4 +1,5 @@
-//! Committed regions are read as they always were; `python/tests/test_golden.py` reads the same ones.
+//! Committed regions are read as they always were; `python/tests/test_golden.py` and
+//! `io-shared-ffi/tests/golden.c` read the same ones.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,24 +7,11 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-use io_shared::{Array, Channel, Message};
+#[path = "common/cloud.rs"]
+mod cloud;
 
-#[derive(Debug, Clone, Copy, PartialEq, Message)]
-#[repr(C)]
-struct Point {
-    x: f32,
-    y: f32,
-    z: f32,
-    intensity: f32,
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Cloud {
-    frame: u64,
-    stamp_ns: u64,
-    points: [Point],
-}
+use cloud::{Cloud, Point};
+use io_shared::{Array, Channel};
 
 /// A copy, since a consumer writes down what it has had.
 fn copy(file: &str) -> (tempfile::TempDir, std::path::PathBuf) {

@@ -1,12 +1,36 @@
-"""What the two scripts have in common: clouds to play, and what a message is."""
+"""What the two scripts have in common: the channels, what travels on them, and clouds to play.
+
+Channels and messages are those of the Rust example ros_pipeline, so that each program of either can
+stand in for one of the other: see its channels.rs and messages.rs.
+"""
 
 import glob
 import os
 
 import numpy as np
 
-#: One cloud: n points of x, y, z in metres and intensity from 0 to 1, as KITTI has them on disk.
-POINTS = 4
+#: Room in the channels, for any lidar.
+MAX_POINTS = 1 << 18
+#: One return of the laser, as KITTI has them on disk: x ahead, y left, z up, in metres from the
+#: sensor; intensity from 0 to 1.
+POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
+#: What stands before the points: the number of the turn, and nanoseconds since 1970.
+CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
+#: What stands before the labels: the frame and the sequence of the cloud that was labelled. A label
+#: is 0 for what is nothing, 1 for the ground, and 2 and up for the things on it.
+LABELS = np.dtype([("frame", "u8"), ("cloud_seq", "u8")])
+
+
+def clouds(end, prefix, **options):
+    """The channel of clouds; ``end`` is io_shared.producer or io_shared.consumer."""
+    return end(prefix + "_clouds", CLOUD, tail=("points", POINT), message="Cloud", consumers=2,
+               capacity=CLOUD.itemsize + MAX_POINTS * POINT.itemsize, **options)
+
+
+def labels(end, prefix, **options):
+    """The channel of labels."""
+    return end(prefix + "_labels", LABELS, tail=("labels", "u4"), message="Labels", consumers=2,
+               capacity=LABELS.itemsize + MAX_POINTS * 4, **options)
 
 
 def scans(folder):
@@ -16,25 +40,22 @@ def scans(folder):
         raise SystemExit("%s has no *.bin" % folder)
     number = 0
     while True:
-        if files:
-            scan = np.fromfile(files[number % len(files)], np.float32)
-            yield scan.reshape(-1, POINTS)
-        else:
-            yield synthetic(number)
+        yield np.fromfile(files[number % len(files)], POINT) if files else synthetic(number)
         number += 1
 
 
 def synthetic(number, count=60000):
-    """A flat street with boxes that drive along it."""
+    """A flat street with eight boxes that drive along it: 500 points each, first; the street is the
+    rest."""
     random = np.random.RandomState(number)
-    cloud = np.empty((count, POINTS), np.float32)
-    cloud[:, 0] = random.uniform(-40, 40, count)
-    cloud[:, 1] = random.uniform(-15, 15, count)
-    cloud[:, 2] = -1.7 + 0.02 * random.randn(count)
-    cloud[:, 3] = random.rand(count)
+    cloud = np.empty(count, POINT)
+    cloud["x"] = random.uniform(-40, 40, count)
+    cloud["y"] = random.uniform(-15, 15, count)
+    cloud["z"] = -1.7 + 0.02 * random.randn(count)
+    cloud["intensity"] = random.rand(count)
     for box in range(8):
-        inside = slice(box * 500, (box + 1) * 500)
-        cloud[inside, 0] = (box * 10 + number) % 80 - 40 + random.uniform(-2, 2, 500)
-        cloud[inside, 1] = (-5, 5)[box % 2] + random.uniform(-1, 1, 500)
-        cloud[inside, 2] = random.uniform(-1.5, 0.2, 500)
+        inside = cloud[box * 500 : (box + 1) * 500]
+        inside["x"] = (box * 10 + number) % 80 - 40 + random.uniform(-2, 2, 500)
+        inside["y"] = (-5, 5)[box % 2] + random.uniform(-1, 1, 500)
+        inside["z"] = random.uniform(-1.2, 0.2, 500)
     return cloud

@@ -2,7 +2,10 @@
 
     python2.7 ros_node.py [--frames 100] [--rate 10] [--input FOLDER]
 
-and segmentator.py in a Python 3. Either may start first, be killed and come back.
+and segmentator.py in a Python 3. Either may start first, be killed and come back. The viewer of the
+Rust example ros_pipeline joins in at any time, and at Ctrl-C draws what it showed last:
+
+    cargo run --release --example ros_pipeline -- viewer --png picture.png
 """
 
 from __future__ import print_function
@@ -13,8 +16,8 @@ import time
 
 import numpy as np
 
-from clouds import scans
-from io_shared import NumpyShare, Timeout
+import clouds
+import io_shared
 
 
 def main():
@@ -22,32 +25,42 @@ def main():
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--rate", type=float, default=10, help="clouds a second; 0: no pause")
     parser.add_argument("--input", help="a folder of KITTI scans (*.bin)")
-    parser.add_argument("--suffix", default="", help="after the channels' names")
+    parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 
-    cloud_share = NumpyShare("/cloud_share" + options.suffix, "5M", "put")
-    label_share = NumpyShare("/label_share" + options.suffix, "5M", "get")
+    out = clouds.clouds(io_shared.producer, options.prefix)
+    back = clouds.labels(io_shared.consumer, options.prefix, consumer_name="node")
     answered = 0
-    played = scans(options.input)
+    played = clouds.scans(options.input)
     for frame in range(options.frames):
-        cloud = next(played)
+        scan = next(played)
         started = time.time()
-        cloud_share.put(cloud)
+        with out.loan(len(scan)) as cloud:
+            cloud.frame, cloud.stamp_ns = frame, int(started * 1e9)
+            cloud.points = scan
         try:
-            label = label_share.get(timeout=10 if not answered else 2)
-        except Timeout as error:
+            labels = answer(back, out.seq, 2 if answered else 10)
+        except io_shared.Timeout as error:
             print("frame %d: %s" % (frame, error), file=sys.stderr)
-            continue
-        if len(label) != len(cloud):  # of a cloud before, after a restart
             continue
         answered += 1
         print(
-            "frame %d: %d points, %d of them obstacles, %.1f ms"
-            % (frame, len(cloud), np.count_nonzero(label), (time.time() - started) * 1e3)
+            "frame %d: %d points, %d of them on %d things, %.1f ms"
+            % (frame, len(labels), np.count_nonzero(labels > 1),
+               len(np.unique(labels[labels > 1])), (time.time() - started) * 1e3)
         )
         if options.rate:
             time.sleep(max(0, started + 1 / options.rate - time.time()))
     print("%d of %d clouds answered by Python %d" % (answered, options.frames, sys.version_info[0]))
+
+
+def answer(back, cloud_seq, timeout):
+    """The labels of that cloud; those of clouds before come after a restart."""
+    end = time.time() + timeout
+    while True:
+        labels = back.get(timeout=max(0, end - time.time()))
+        if labels.cloud_seq == cloud_seq:
+            return labels.labels
 
 
 if __name__ == "__main__":

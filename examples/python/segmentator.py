@@ -2,7 +2,8 @@
 
     python3 segmentator.py
 
-until Ctrl-C, or --frames. It reads the cloud where it lies and fills the labels in place.
+until Ctrl-C, or --frames. It reads the cloud where it lies and fills the labels in place. The clouds
+may come from ros_node.py or from the lidar of the Rust example ros_pipeline.
 """
 
 from __future__ import print_function
@@ -11,28 +12,91 @@ import argparse
 
 import numpy as np
 
-from io_shared import NumpyShare
+import clouds
+import io_shared
+
+#: Edge of the cells that a cloud is sorted into, in metres: of the ground, and of what stands on it.
+PATCH, CELL = 2.0, 0.5
+#: How far the cells reach, in metres.
+REACH = 100.0
+#: Fewer points are no thing.
+FEWEST = 12
 
 
-def segment(cloud, out):
-    """1 for what stands on the ground, 0 for the ground."""
-    np.greater(cloud[:, 2], np.percentile(cloud[:, 2], 20) + 0.3, out=out, casting="unsafe")
+def segment(points, out):
+    """0 for what is nothing, 1 for the ground, 2 and up for the things on it, the largest first."""
+    x, y, z = points["x"], points["y"], points["z"]
+    # The sensor's own car, and what is too far off to say.
+    seen = np.isfinite(z) & (np.hypot(x, y) > 2.5) & (np.maximum(np.abs(x), np.abs(y)) < REACH)
+    above = z - ground(x, y, z, seen)
+    out[...] = seen & (np.abs(above) < 0.3)
+    standing = np.flatnonzero(seen & (above >= 0.3))
+    things = connected(cell(x[standing], y[standing], CELL))
+    _, thing, count = np.unique(things, return_inverse=True, return_counts=True)
+    # Numbers by size; those of a few points are none.
+    number = np.empty(len(count), out.dtype)
+    number[np.argsort(-count, kind="mergesort")] = np.arange(2, len(count) + 2)
+    number[count < FEWEST] = 0
+    out[standing] = number[thing]
+
+
+def cell(x, y, edge):
+    """The number of the cell that each point is in. None of them is at the border."""
+    side = int(2 * REACH / edge) + 2
+    across, along = ((v + REACH) / edge + 1 for v in (y, x))
+    return across.astype(np.intp) * side + along.astype(np.intp), side
+
+
+def ground(x, y, z, seen):
+    """The ground's height under each point: the lowest of its patch. Where that is far from level
+    (a wall hides the ground there, a puddle reflects), it is taken to be level."""
+    level = np.percentile(z[seen], 20) if seen.any() else 0
+    near = seen & (np.abs(z - level) < 0.3 + 0.03 * np.hypot(x, y))
+    at, side = cell(np.where(seen, x, 0), np.where(seen, y, 0), PATCH)
+    lowest = np.full(side * side, np.inf, np.float32)
+    np.minimum.at(lowest, at[near], z[near])
+    lowest[np.isinf(lowest)] = level
+    return lowest[at]
+
+
+def connected(cells):
+    """For each point the last cell of the group of touching cells that it is in."""
+    at, side = cells
+    group = np.zeros((side, side), np.intp)
+    group.ravel()[at] = at
+    filled = group > 0
+    while True:
+        grown = group.copy()
+        for down in (-1, 0, 1):
+            for right in (-1, 0, 1):
+                np.maximum(grown, np.roll(group, (down, right), (0, 1)), out=grown)
+        # Where a group's last cell is in a larger group by now, so is the rest of it.
+        grown = np.where(filled, grown.ravel()[grown], 0)
+        if np.array_equal(grown, group):
+            return group.ravel()[at]
+        group = grown
+
+
+def answer(get, put):
+    """Labels one cloud."""
+    cloud = get.borrow()
+    with put.loan(len(cloud.points)) as labels:
+        labels.frame, labels.cloud_seq = cloud.frame, get.seq
+        segment(cloud.points, labels.labels)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=int, default=0, help="0: until Ctrl-C")
-    parser.add_argument("--suffix", default="", help="after the channels' names")
+    parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 
-    cloud_share = NumpyShare("/cloud_share" + options.suffix, "5M", "get")
-    label_share = NumpyShare("/label_share" + options.suffix, "5M", "put")
+    get = clouds.clouds(io_shared.consumer, options.prefix, consumer_name="segmentator")
+    put = clouds.labels(io_shared.producer, options.prefix)
     frames = 0
     try:
         while not options.frames or frames < options.frames:
-            cloud = cloud_share.borrow()
-            with label_share.loan(len(cloud), np.uint32) as labels:
-                segment(cloud, labels)
+            answer(get, put)
             frames += 1
     except KeyboardInterrupt:
         pass

@@ -26,9 +26,9 @@ impl Channels {
         Channel::named(self.name("clouds")).elements(MAX_POINTS).consumers(2)
     }
 
-    /// From the segmentator to the viewer.
+    /// From the segmentator to the viewer, and to a node that wants them back (`examples/python`).
     pub(crate) fn labels(&self) -> Channel<Labels> {
-        Channel::named(self.name("labels")).elements(MAX_POINTS)
+        Channel::named(self.name("labels")).elements(MAX_POINTS).consumers(2)
     }
 
     /// What the lidar has done.

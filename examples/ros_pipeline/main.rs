@@ -2,7 +2,8 @@
 //!
 //! Start here: `lidar.rs` is a producer, `segmentator.rs` a consumer that produces, `viewer.rs` a
 //! consumer of two channels; `messages.rs` is what travels and `channels.rs` where. The rest is
-//! what they compute (`street`, `segmentation`, `picture`) and what surrounds them.
+//! what they compute (`street`, `segmentation`, `picture`) and what surrounds them. The scripts of
+//! `examples/python` are a lidar and a segmentator on the same channels, in Python.
 //!
 //! ```text
 //! cargo run --release --example ros_pipeline -- --help

@@ -28,7 +28,7 @@ pub(crate) struct Point {
 pub(crate) struct Cloud {
     /// Number of the turn, from 0.
     pub(crate) frame: u64,
-    /// When the turn ended, by the monotonic clock of this machine.
+    /// When the turn ended, since 1970.
     #[message(unit = "ns")]
     pub(crate) stamp_ns: u64,
     pub(crate) points: [Point],

@@ -27,6 +27,7 @@ Roles:
   viewer          print a line for every labelled cloud
                   To start them by hand, in any order: one terminal each, the same --prefix,
                   Ctrl-C to stop. Their channels stay; the next run without a role removes them.
+                  examples/python/ros_node.py and segmentator.py may stand in for the first two.
 
 Options:
   --frames N      stop after N frames; 0 goes on until Ctrl-C [default: 100, by hand 0]

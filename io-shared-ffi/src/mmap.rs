@@ -339,18 +339,8 @@ pub unsafe extern "C" fn ios_mmap_lock(
     guard: *mut *mut ios_mmap_guard,
     data: *mut *mut c_void,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let shared = &unsafe { borrow(mmap, "mmap") }?.0;
-        // SAFETY: as the caller promises.
-        let guard = unsafe { Out::needed(guard, "guard") }?;
-        // SAFETY: as the caller promises.
-        let data = unsafe { Out::needed(data, "data") }?;
-        let mut exclusive = Exclusive::enter(shared)?;
-        // SAFETY: `exclusive` keeps every other use away, and goes with the guard, which it
-        // outlives, or with this call. The bytes do not move and live as long as it.
-        let bytes: &'static mut Guarded = unsafe { &mut *exclusive.bytes() };
-        let locked = match (bytes, timeout_ns, timeout(timeout_ns)) {
+    let write = |bytes: &'static mut Guarded, shared: &Shared| {
+        let (mut held, dirty) = clean_or_dirty(match (bytes, timeout_ns, timeout(timeout_ns)) {
             (Guarded::ByOne(mmap), 0, _) => mmap.try_lock(),
             (Guarded::ByOne(mmap), _, None) => mmap.lock(),
             (Guarded::ByOne(mmap), _, Some(timeout)) => mmap.lock_timeout(timeout),
@@ -358,11 +348,12 @@ pub unsafe extern "C" fn ios_mmap_lock(
             (Guarded::ByRw(mmap), _, None) => mmap.write(),
             (Guarded::ByRw(mmap), _, Some(timeout)) => mmap.write_timeout(timeout),
             (Guarded::Not(_), ..) => return Err(has_no_lock(shared)),
-        };
-        let (mut held, dirty) = clean_or_dirty(locked)?;
-        data.set(held.as_bytes_mut().as_mut_ptr().cast());
-        exclusive.give(Held::Write(held), dirty, guard)
-    })
+        })?;
+        let start = held.as_bytes_mut().as_mut_ptr().cast();
+        Ok((Held::Write(held), dirty, start))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { lock(mmap, guard, data, write) }
 }
 
 /// As `ios_mmap_lock`, to read, together with other readers (`IOS_MMAP_RW`).
@@ -376,17 +367,8 @@ pub unsafe extern "C" fn ios_mmap_lock_read(
     guard: *mut *mut ios_mmap_guard,
     data: *mut *const c_void,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let shared = &unsafe { borrow(mmap, "mmap") }?.0;
-        // SAFETY: as the caller promises.
-        let guard = unsafe { Out::needed(guard, "guard") }?;
-        // SAFETY: as the caller promises.
-        let data = unsafe { Out::needed(data, "data") }?;
-        let mut exclusive = Exclusive::enter(shared)?;
-        // SAFETY: as in `ios_mmap_lock`.
-        let bytes: &'static mut Guarded = unsafe { &mut *exclusive.bytes() };
-        let locked = match (bytes, timeout_ns, timeout(timeout_ns)) {
+    let read = |bytes: &'static mut Guarded, shared: &Shared| {
+        let (held, dirty) = clean_or_dirty(match (bytes, timeout_ns, timeout(timeout_ns)) {
             (Guarded::ByRw(mmap), 0, _) => mmap.try_read(),
             (Guarded::ByRw(mmap), _, None) => mmap.read(),
             (Guarded::ByRw(mmap), _, Some(timeout)) => mmap.read_timeout(timeout),
@@ -395,22 +377,43 @@ pub unsafe extern "C" fn ios_mmap_lock_read(
                 return Err(Failure::Said(ios_status::IOS_UNSUPPORTED, text));
             }
             (Guarded::Not(_), ..) => return Err(has_no_lock(shared)),
-        };
-        let (held, dirty) = clean_or_dirty(locked)?;
-        data.set(held.as_bytes().as_ptr().cast());
-        exclusive.give(Held::Read(held), dirty, guard)
-    })
+        })?;
+        let start = held.as_bytes().as_ptr().cast();
+        Ok((Held::Read(held), dirty, start))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { lock(mmap, guard, data, read) }
 }
 
-impl Exclusive {
-    /// Gives a guard to C.
-    fn give(self, held: Held, dirty: bool, guard: Out<*mut ios_mmap_guard>) -> Outcome {
+/// Gives to C what `take` takes: the guard, and where the bytes are.
+///
+/// # Safety
+/// `mmap` is NULL or open; `guard` and `data` are NULL or may be written to.
+unsafe fn lock<P>(
+    mmap: *mut ios_mmap,
+    guard: *mut *mut ios_mmap_guard,
+    data: *mut P,
+    take: impl FnOnce(&'static mut Guarded, &Shared) -> Outcome<(Held, bool, P)>,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let shared = &unsafe { borrow(mmap, "mmap") }?.0;
+        // SAFETY: as the caller promises.
+        let guard = unsafe { Out::needed(guard, "guard") }?;
+        // SAFETY: as the caller promises.
+        let data = unsafe { Out::needed(data, "data") }?;
+        let mut exclusive = Exclusive::enter(shared)?;
+        // SAFETY: `exclusive` keeps every other use away, and goes with the guard, which it
+        // outlives, or with this call, and then `take` has left nothing. The bytes do not move and
+        // live as long as it.
+        let bytes: &'static mut Guarded = unsafe { &mut *exclusive.bytes() };
+        let (held, dirty, start) = take(bytes, shared)?;
+        data.set(start);
         // Relaxed: it is this thread's own until it is freed.
-        self.0.used.store(LOCKED, Relaxed);
-        let died = Error::new(&self.0.name, ErrorKind::OwnerDied);
-        guard.set(give(ios_mmap_guard { held, exclusive: self, dirty }));
-        if dirty { Err(died.into()) } else { Ok(()) }
-    }
+        shared.used.store(LOCKED, Relaxed);
+        guard.set(give(ios_mmap_guard { held, exclusive, dirty }));
+        if dirty { Err(Error::new(&shared.name, ErrorKind::OwnerDied).into()) } else { Ok(()) }
+    })
 }
 
 fn clean_or_dirty<G>(locked: Result<G, LockError<G>>) -> Outcome<(G, bool)> {

@@ -12,24 +12,8 @@ use io_shared::{Channel, Message, Schema};
 
 mod common;
 
+use common::cloud::{Cloud, Point};
 use common::{Language, Linked, TestName, compile_program};
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Point {
-    x: f32,
-    y: f32,
-    z: f32,
-    intensity: f32,
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Cloud {
-    frame: u64,
-    stamp_ns: u64,
-    points: [Point],
-}
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")

@@ -1,23 +1,13 @@
 // What a forked child may do with handles, loans, values and locks of its parent: be told, and close
 // them without harm. Run by fork.rs, with a name for channels and one for a lock.
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/expect.h"
 #include "io_shared.h"
-
-#define EXPECT(status, expected)                                                              \
-  do {                                                                                        \
-    ios_status found = (status);                                                              \
-    if (found != (expected)) {                                                                \
-      fprintf(stderr, "%d: %s is %s: %s\n", __LINE__, #status, ios_status_name(found),        \
-              ios_last_error());                                                              \
-      exit(1);                                                                                \
-    }                                                                                         \
-  } while (0)
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;

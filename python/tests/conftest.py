@@ -1,7 +1,8 @@
 """What the tests share: names of their own, and the programs at the other end.
 
-IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER: the
-Rust program. ci/python.sh sets both; without them those tests fail and say so.
+IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER and
+IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example ros_pipeline.
+ci/python.sh sets all; without them those tests fail and say so.
 """
 
 import itertools
@@ -79,8 +80,20 @@ def script(start):
     return run
 
 
-@pytest.fixture
-def rust_peer():
-    path = os.environ.get("IO_SHARED_PEER")
-    assert path, "IO_SHARED_PEER does not name the Rust program: run ci/python.sh"
+PROGRAMS = {
+    "rust": "IO_SHARED_PEER",
+    "c": "IO_SHARED_C_PEER",
+    "pipeline": "IO_SHARED_PIPELINE",
+}
+
+
+def program(which):
+    """The path of a program that is not Python."""
+    path = os.environ.get(PROGRAMS[which])
+    assert path, "%s does not name the program: run ci/python.sh" % PROGRAMS[which]
     return path
+
+
+@pytest.fixture(params=["rust", "c"])
+def peer(request):
+    return program(request.param)

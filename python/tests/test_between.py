@@ -1,10 +1,12 @@
-"""Between interpreters, and between Python and Rust."""
+"""Between interpreters, and between Python and programs in Rust and C."""
+
+import multiprocessing
 
 import numpy as np
 import pytest
 
 import io_shared
-from conftest import pythons
+from conftest import program, pythons
 from io_shared import NumpyShare
 from test_arrays import DTYPES, assert_same, filled
 from test_typed import CLOUD, POINT, points
@@ -48,21 +50,23 @@ def test_arrays_come_when_the_other_interpreter_starts_first(new_name, script, p
         assert get.get(timeout=60).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_arrays_go_to_rust_and_back(new_name, start, rust_peer):
+def test_arrays_go_to_another_language_and_back(new_name, start, peer):
     there, back = new_name(), new_name()
     sent = list(arrays())
-    peer = start(rust_peer, "arrays", there, back, len(sent))
+    peer = start(peer, "arrays", there, back, len(sent))
     with NumpyShare(there, "5M", "put") as put, NumpyShare(back, "5M", "get") as get:
         for array in sent:
             put.put(array)
             assert_same(get.get(timeout=60), array)
+        put.put(0)
+        assert_same(get.get(timeout=60), np.array([[1, 2, 3], [4, 5, 60000]], "<u2"))
     assert peer.wait() == 0
 
 
-def test_clouds_go_to_rust_and_labels_come_back(new_name, start, rust_peer):
+def test_clouds_go_to_another_language_and_labels_come_back(new_name, start, peer):
     there, back = new_name(), new_name()
-    start(rust_peer, "clouds", there, back, 3)
-    # The channel of labels is Rust's: no type is declared here.
+    peer = start(peer, "clouds", there, back, 3)
+    # The channel of labels is the other's: no type is declared here.
     labels = io_shared.open(back, open_timeout=60)
     clouds = io_shared.producer(there, CLOUD, tail=("points", POINT), capacity="5M")
     for frame in range(3):
@@ -70,11 +74,12 @@ def test_clouds_go_to_rust_and_labels_come_back(new_name, start, rust_peer):
         got = labels.get(timeout=60)
         assert (got.frame, got.cloud_seq) == (frame, frame + 1)
         assert got.labels.dtype == np.uint32 and got.labels.tolist() == [1] * (100 * frame)
+    assert peer.wait() == 0
 
 
-def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start, rust_peer):
+def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start):
     there, back = new_name(), new_name()
-    peer = start(rust_peer, "pose", there, back)
+    peer = start(program("rust"), "pose", there, back)
     # As dtype, what Rust has as a struct; the channel may be made by either.
     pose = np.dtype(
         [
@@ -97,3 +102,30 @@ def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start, ru
     assert (answer.name, answer.mode, answer.first["x"]) == (b"front", -2, 3.0)
     assert answer.flags.tolist() == [5] * 6
     assert peer.wait() == 0
+
+
+def double(inherited, there, back):
+    """The life of a child of multiprocessing."""
+    if inherited is not None:
+        with pytest.raises(io_shared.ForkedHandle):
+            inherited.get(timeout=0)
+    with NumpyShare(there, "1M", "get") as get, NumpyShare(back, "1M", "put") as put:
+        put.put(2 * get.get(timeout=60))
+
+
+@pytest.mark.parametrize(
+    "method", getattr(multiprocessing, "get_all_start_methods", lambda: ["fork"])()
+)
+def test_a_child_of_multiprocessing_opens_its_own_ends(new_name, method):
+    there, back = new_name(), new_name()
+    python3 = hasattr(multiprocessing, "get_context")
+    context = multiprocessing.get_context(method) if python3 else multiprocessing
+    with NumpyShare(there, "1M", "put") as put, NumpyShare(back, "1M", "get") as get:
+        inherited = get if method == "fork" else None
+        child = context.Process(target=double, args=(inherited, there, back))
+        child.start()
+        put.put([1, 2, 3])
+        assert get.get(timeout=60).tolist() == [2, 4, 6]
+        child.join(60)
+        assert child.exitcode == 0
+        put.put([4])  # the parent's are as they were

@@ -1,35 +1,150 @@
-"""The two scripts of examples/python, each interpreter in each role."""
+"""The two scripts of examples/python, each interpreter in each role, and the roles of the Rust
+example ros_pipeline with them."""
 
 import os
 import re
+import signal
+import struct
 import subprocess
+import sys
+import threading
+import zlib
 
+import numpy as np
 import pytest
 
 import io_shared
-from conftest import HERE, pythons
+from conftest import HERE, program, pythons
 
 EXAMPLES = os.path.join(HERE, "..", "..", "examples", "python")
+FRAMES = 5
+
+
+@pytest.fixture
+def stage(start):
+    """Starts programs of one pipeline; what each prints is its stdout."""
+    prefix = "/test-pipeline-%d" % os.getpid()
+    run = lambda *command: start(  # noqa: E731
+        *command + ("--prefix", prefix), stdout=subprocess.PIPE, universal_newlines=True
+    )
+    run.prefix = prefix
+    yield run
+    for what in ("clouds", "labels", "sent", "ledger", "shown"):
+        try:
+            io_shared.remove(prefix + "_" + what)
+        except io_shared.NotFound:
+            pass
+
+
+def example(name):
+    return os.path.join(EXAMPLES, name)
+
+
+def show(viewer, last):
+    """What the viewer prints up to the last frame, and all it prints until Ctrl-C has ended it."""
+    lines = []
+    patience = threading.Timer(60, viewer.kill)
+    patience.start()
+    while not lines or not lines[-1].startswith("frame %4d " % last):
+        lines.append(viewer.stdout.readline())
+        assert lines[-1], "it ended, or was waited for in vain: %s" % lines
+    viewer.send_signal(signal.SIGINT)
+    lines += viewer.communicate()[0].splitlines()
+    patience.cancel()
+    assert viewer.returncode == 0
+    return lines
+
+
+def drawn(path):
+    """The part of a picture's bytes in which it differs from what is left of them or above."""
+    with open(str(path), "rb") as file:
+        png = file.read()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    at, data = 8, b""
+    while at < len(png):
+        (length,), kind = struct.unpack(">I", png[at : at + 4]), png[at + 4 : at + 8]
+        if kind == b"IDAT":
+            data += png[at + 8 : at + 8 + length]
+        at += 12 + length
+    filtered = np.frombuffer(zlib.decompress(data), np.uint8)
+    assert len(filtered) == 560 * (1 + 3 * 1000)
+    return np.count_nonzero(filtered) / float(len(filtered))
 
 
 @pytest.mark.parametrize("node", pythons())
 @pytest.mark.parametrize("network", pythons())
-def test_clouds_go_to_the_network_and_labels_come_back(start, node, network):
-    suffix = "-test-%d" % os.getpid()
-    try:
-        run = lambda python, file, *more: start(  # noqa: E731
-            python, os.path.join(EXAMPLES, file), "--frames", 5, "--suffix=" + suffix, *more,
-            stdout=subprocess.PIPE
-        )
-        network = run(network, "segmentator.py")
-        said = run(node, "ros_node.py", "--rate", 0).communicate()[0].decode()
-        assert "5 of 5 clouds answered" in said
-        obstacles = re.findall(r"60000 points, (\d+) of them obstacles", said)
-        assert len(obstacles) == 5 and all(3000 < int(number) < 5000 for number in obstacles)
-        assert network.communicate()[0].strip() == b"5 clouds segmented"
-    finally:
-        for name in ("/cloud_share", "/label_share"):
-            try:
-                io_shared.remove(name + suffix)
-            except io_shared.NotFound:
-                pass
+def test_node_network_and_the_rust_viewer_work_together(stage, tmpdir, node, network):
+    picture = tmpdir.join("picture.png")
+    viewer = stage(program("pipeline"), "viewer", "--png", picture)
+    network = stage(network, example("segmentator.py"), "--frames", FRAMES)
+    node = stage(node, example("ros_node.py"), "--rate", 0, "--frames", FRAMES)
+
+    said = node.communicate()[0]
+    assert "%d of %d clouds answered" % (FRAMES, FRAMES) in said
+    obstacles = re.findall(r"60000 points, (\d+) of them on 8 things", said)
+    assert len(obstacles) == FRAMES and all(3900 < int(number) <= 4000 for number in obstacles)
+    assert network.communicate()[0] == "%d clouds segmented\n" % FRAMES
+    # Cluster for cluster the viewer sees what the network saw, and it paired each with its cloud.
+    last = show(viewer, FRAMES - 1)[-1]
+    assert re.search(r" 60000 points  ground 93 %    8 clusters ", last)
+    assert drawn(picture) > 0.1
+    shown = io_shared.open(stage.prefix + "_shown", open_timeout=0).latest()
+    assert (shown.wrong, shown.unpaired) == (0, 0) and 1 <= shown.got <= FRAMES
+
+
+def test_the_labels_are_right(stage):
+    stage(sys.executable, example("segmentator.py"))
+    node = stage(sys.executable, example("ros_node.py"), "--rate", 0, "--frames", FRAMES)
+    assert node.wait() == 0
+    cloud = io_shared.open(stage.prefix + "_clouds", open_timeout=0).latest()
+    got = io_shared.open(stage.prefix + "_labels", open_timeout=0).latest()
+    assert cloud.frame == got.frame == FRAMES - 1
+    labels, points = got.labels, cloud.points
+    # The boxes come first, 500 points each; those near the ground may be either.
+    for box in range(8):
+        inside = slice(500 * box, 500 * (box + 1))
+        assert len(set(labels[inside][points["z"][inside] > -1.25])) == 1
+    assert sorted(set(labels[:4000][points["z"][:4000] > -1.25])) == list(range(2, 10))
+    far = np.hypot(points["x"], points["y"])[4000:] > 2.5
+    assert set(labels[4000:][far]) == {1} and set(labels[4000:][~far]) == {0}
+
+
+def test_a_lidar_in_rust_is_answered_by_the_network(stage):
+    viewer = stage(program("pipeline"), "viewer")
+    network = stage(sys.executable, example("segmentator.py"))
+    lidar = stage(program("pipeline"), "lidar", "--rate", 0, "--frames", FRAMES)
+    assert lidar.wait() == 0
+    clusters = re.search(r"ground (\d+) % +(\d+) clusters", show(viewer, FRAMES - 1)[-1])
+    assert 40 < int(clusters.group(1)) < 90 and 10 < int(clusters.group(2)) < 100
+    network.send_signal(signal.SIGINT)
+    assert re.match(r"\d+ clouds segmented\n$", network.communicate()[0])
+
+
+def test_a_segmentator_in_rust_answers_the_node(stage):
+    stage(program("pipeline"), "segmentator")
+    node = stage(sys.executable, example("ros_node.py"), "--rate", 0, "--frames", FRAMES)
+    said = node.communicate()[0]
+    assert "%d of %d clouds answered" % (FRAMES, FRAMES) in said
+    assert len(re.findall(r"60000 points, \d+ of them on 8 things", said)) == FRAMES
+
+
+def test_real_scans_are_played_labelled_and_drawn(stage, tmpdir, capsys):
+    folder = os.environ.get("IO_SHARED_KITTI", "")
+    files = [os.path.join(folder, name) for name in ("000000.bin", "000001.bin")]
+    if not all(map(os.path.exists, files)):
+        with capsys.disabled():
+            print("NOT TESTED: no real scans in %r; IO_SHARED_KITTI may name the folder with "
+                  "000000.bin and 000001.bin of the KITTI object benchmark" % folder)
+        return
+    picture = tmpdir.join("picture.png")
+    viewer = stage(program("pipeline"), "viewer", "--png", picture)
+    stage(sys.executable, example("segmentator.py"))
+    node = stage(sys.executable, example("ros_node.py"), "--rate", 0, "--input", folder,
+                 "--frames", 2)
+    said = node.communicate()[0]
+    for frame, file in enumerate(files):
+        counts = r"frame %d: %d points, \d+ of them on (\d+) things"
+        found = re.search(counts % (frame, os.path.getsize(file) // 16), said)
+        assert found and 20 < int(found.group(1)) < 100
+    show(viewer, 1)
+    assert drawn(picture) > 0.1

@@ -231,3 +231,44 @@ def test_waiting_for_the_lock_ends_at_a_signal(name):
         signal.signal(signal.SIGALRM, old)
     with shm.lock(timeout=0):
         pass
+
+
+def test_a_killed_reader_keeps_no_writer_out(name, start):
+    code = (
+        "import sys, time, io_shared\n"
+        "shm = io_shared.RWSharedMMap(%r, 16)\n"
+        "with shm.lock_read():\n"
+        "    print('in'); sys.stdout.flush(); time.sleep(100)\n" % name
+    )
+    shm = RWSharedMMap(name, 16)
+    victim = start(sys.executable, "-c", code, stdout=subprocess.PIPE)
+    assert victim.stdout.readline().strip() == b"in"
+    with pytest.raises(io_shared.Timeout):
+        with shm.lock_write(timeout=0.2):
+            pass
+    victim.kill()
+    victim.wait()
+    with shm.lock_write(timeout=5):  # and nothing is half-written
+        shm.write(b"x")
+
+
+def test_a_lock_that_is_something_else_is_an_error_and_one_that_is_missing_is_made(name):
+    path = "/dev/shm" + name + ".lock"
+    SharedMMap(name, 16).close()
+    with open(path, "rb") as file:
+        whole = file.read()
+    for found in (b"", b"\0" * 4096, whole[:-1], whole[:8] + b"\xff" * 8 + whole[16:]):
+        with open(path, "wb") as file:
+            file.write(found)
+        for kind in (SharedMMap, RWSharedMMap):
+            started = time.time()
+            with pytest.raises(io_shared.Error) as error:
+                kind(name, 16)
+            assert name + ".lock" in str(error.value) and time.time() - started < 2
+        with open(path, "rb") as file:
+            assert file.read() == found
+    os.remove(path)
+    with SharedMMap(name, 16).lock(timeout=0):
+        pass
+    with open(path, "rb") as file:
+        assert len(file.read()) == len(whole)

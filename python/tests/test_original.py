@@ -2,6 +2,8 @@
 """Every example of the original's README, unchanged. (Its basic one uses RWSharedMMap without
 importing it; that line is before it here.)"""
 
+import io
+import os
 import threading
 
 import numpy as np
@@ -176,3 +178,35 @@ def test_the_three_errors_have_default_messages():
     for error in (io_shared.OOMError, io_shared.WriteAccessError, io_shared.ReadAccessError):
         assert error.__mro__[1] is Exception
         assert str(error())
+
+
+def test_what_the_original_left_is_no_channel_and_read_as_shared_bytes():
+    # Its array at the start of the memory, and its semaphores beside it.
+    array = np.arange(6, dtype="<f4").reshape(2, 3)
+    files = {"my_share": b"", "sem.my_share": b"\0" * 32, "sem.my_share_np": b"\1" + b"\0" * 31}
+    saved = io.BytesIO()
+    np.save(saved, array)
+    files["my_share"] = saved.getvalue() + b"\0" * 1000
+    try:
+        for file, content in files.items():
+            with open("/dev/shm/" + file, "wb") as out:
+                out.write(content)
+        for open_ in (
+            lambda: NumpyShare("/my_share", "1M", "put"),
+            lambda: NumpyShare("/my_share", "1M", "get"),
+            lambda: io_shared.open("/my_share", open_timeout=0),
+        ):
+            with pytest.raises(io_shared.Error) as error:
+                open_()
+            assert "/my_share" in str(error.value)
+        shm = io_shared.RWSharedMMap("/my_share", len(files["my_share"]))
+        with shm.lock_read():
+            assert np.array_equal(np.load(shm), array)
+        for file, content in files.items():
+            with open("/dev/shm/" + file, "rb") as found:
+                assert found.read() == content
+    finally:
+        for file in files:
+            os.remove("/dev/shm/" + file)
+        with open("/dev/shm/my_share", "wb"):
+            pass  # so that it is removed with its lock

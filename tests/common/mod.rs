@@ -10,6 +10,7 @@
     reason = "it is for tests"
 )]
 
+pub(crate) mod cloud;
 pub(crate) mod pose;
 
 use std::io::{BufRead, BufReader, Lines, Write};

@@ -1,10 +1,12 @@
 //! Hostile bytes: regions that no conforming program has written, opened and used in every role.
 //!
 //! `specimen` makes whole regions and damages them, `cases` says how, `visit` opens them, `input`
-//! says what arbitrary bytes mean (to the fuzz targets too), and `live` writes to a region while it
+//! says what arbitrary bytes mean (to the fuzz targets too), `array` what they mean as a message, and
+//! `live` writes to a region while it
 //! is opened and used. All of it runs in child processes, so that a crash or a hang is a finding and not the
 //! end: a child notes the case it is at where its parent can still read it.
 
+pub mod array;
 pub mod cases;
 pub mod input;
 mod live;

@@ -17,7 +17,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use proptest::prelude::*;
 use torture::hostile::specimen::{PRELUDE, Shape, Specimen};
 use torture::hostile::visit::{Site, visit};
-use torture::hostile::{self, Settings, input};
+use torture::hostile::{self, Settings, array, input};
 use torture::machine;
 
 const LATEST: u64 = 0x80;
@@ -493,7 +493,9 @@ const EVERY: u64 = 31;
 
 #[test]
 fn the_corpus_of_the_fuzz_targets_is_harmless() {
-    for (target, run) in [("open", input::open as fn(&[u8])), ("get", input::get)] {
+    for (target, run) in
+        [("open", input::open as fn(&[u8])), ("get", input::get), ("npy", array::npy)]
+    {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
         let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().flatten().collect();
         assert!(inputs.len() >= 20, "{} inputs of {target}", inputs.len());
@@ -516,5 +518,10 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
     ) {
         input::get(&bytes);
+    }
+
+    #[test]
+    fn a_message_of_any_bytes_is_an_array_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        array::npy(&bytes);
     }
 }

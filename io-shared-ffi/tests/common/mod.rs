@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is for tests")]
 
+#[path = "../../../tests/common/cloud.rs"]
+pub(crate) mod cloud;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

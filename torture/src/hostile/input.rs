@@ -23,17 +23,17 @@ const MOMENT: Duration = Duration::from_micros(100);
 const LONGEST: usize = 1 << 16;
 
 /// The bytes of an input, taken from the front.
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl Input<'_> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
     /// Little-endian, filled up with zeros at the input's end.
-    fn number(&mut self, bytes: usize) -> u64 {
+    pub(super) fn number(&mut self, bytes: usize) -> u64 {
         let mut number = [0; 8];
         for to in number.iter_mut().take(bytes) {
             *to = self.byte().unwrap_or(0);

@@ -1,0 +1,29 @@
+// What the C programs of the tests do when something is not as expected: say where, and end.
+
+#ifndef EXPECT_H
+#define EXPECT_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io_shared.h"
+
+#define EXPECT(status, expected)                                                              \
+  do {                                                                                        \
+    ios_status found = (status);                                                              \
+    if (found != (expected)) {                                                                \
+      fprintf(stderr, "%s:%d: %s is %s: %s\n", __FILE__, __LINE__, #status,                   \
+              ios_status_name(found), ios_last_error());                                      \
+      exit(1);                                                                                \
+    }                                                                                         \
+  } while (0)
+
+#define EXPECT_TRUE(condition)                                                                \
+  do {                                                                                        \
+    if (!(condition)) {                                                                       \
+      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                 \
+      exit(1);                                                                                \
+    }                                                                                         \
+  } while (0)
+
+#endif

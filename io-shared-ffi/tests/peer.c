@@ -1,0 +1,107 @@
+// The C program at the other end: gives back arrays as they came and then puts one of its own, or
+// answers clouds with labels. Run by between.rs, and by python/tests/test_between.py; the Rust program
+// of the same commands is python/tests/peer.
+//
+//   peer arrays|clouds THERE BACK COUNT
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "../examples/cloud.h"
+#include "common/expect.h"
+#include "io_shared.h"
+
+#define ARRAY_SCHEMA \
+  "{\"struct\":\"Array\",\"size\":0,\"align\":64,\"fields\":[{\"name\":\"npy\",\"offset\":0,\"type\":{\"slice\":\"|u1\"}}]}"
+#define LABELS_SCHEMA \
+  "{\"struct\":\"Labels\",\"size\":16,\"align\":8,\"fields\":[{\"name\":\"frame\",\"offset\":0,\"type\":\"<u8\"},{\"name\":\"cloud_seq\",\"offset\":8,\"type\":\"<u8\"},{\"name\":\"labels\",\"offset\":16,\"type\":{\"slice\":\"<u4\"}}]}"
+
+typedef struct Labels {
+  uint64_t frame;
+  uint64_t cloud_seq;
+  uint32_t labels[];
+} Labels;
+
+static ios_options channel(const char *name, const char *schema, const char *capacity) {
+  ios_options options;
+  ios_options_init(&options, sizeof options);
+  options.name = name;
+  options.schema = schema;
+  EXPECT(ios_size(capacity, &options.capacity), IOS_OK);
+  return options;
+}
+
+static ios_consumer *consumer(const char *name, const char *schema) {
+  ios_options options = channel(name, schema, "5M");
+  ios_consumer *consumer;
+  EXPECT(ios_consumer_open(&options, &consumer), IOS_OK);
+  return consumer;
+}
+
+static ios_producer *producer(const char *name, const char *schema, const char *capacity) {
+  ios_options options = channel(name, schema, capacity);
+  ios_producer *producer;
+  EXPECT(ios_producer_open(&options, &producer), IOS_OK);
+  return producer;
+}
+
+static void arrays(const char *there, const char *back, uint64_t count) {
+  ios_consumer *get = consumer(there, ARRAY_SCHEMA);
+  ios_producer *put = producer(back, ARRAY_SCHEMA, "5M");
+  ios_value array;
+  for (uint64_t i = 0; i < count; i++) {
+    EXPECT(ios_consumer_get(get, -1, &array), IOS_OK);
+    EXPECT_TRUE(array.length > 10 && memcmp(array.data, "\x93NUMPY", 6) == 0);
+    EXPECT(ios_producer_put(put, array.data, array.length, NULL), IOS_OK);
+    ios_guard_drop(array.guard);
+  }
+  // The last one was had when the next comes; it is answered by one that was never NumPy's.
+  EXPECT(ios_consumer_get(get, -1, &array), IOS_OK);
+  ios_guard_drop(array.guard);
+  static const char text[] = "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3), }";
+  char npy[128 + 6 * sizeof(uint16_t)];
+  memset(npy, ' ', 128);
+  memcpy(npy, "\x93NUMPY\1\0\x76\0", 10);
+  memcpy(npy + 10, text, sizeof text - 1);
+  npy[127] = '\n';
+  const uint16_t elements[] = {1, 2, 3, 4, 5, 60000};
+  memcpy(npy + 128, elements, sizeof elements);
+  EXPECT(ios_producer_put(put, npy, sizeof npy, NULL), IOS_OK);
+  ios_consumer_close(get);
+  ios_producer_close(put);
+}
+
+static void clouds(const char *there, const char *back, uint64_t count) {
+  ios_consumer *get = consumer(there, CLOUD_SCHEMA);
+  ios_producer *put = producer(back, LABELS_SCHEMA, "1M");
+  for (uint64_t i = 0; i < count; i++) {
+    ios_value value;
+    EXPECT(ios_consumer_get(get, -1, &value), IOS_OK);
+    const Cloud *cloud = value.data;
+    size_t points = (value.length - offsetof(Cloud, points)) / sizeof(Point);
+    size_t length = offsetof(Labels, labels) + points * sizeof(uint32_t);
+    ios_loan *loan;
+    void *data;
+    EXPECT(ios_producer_loan(put, length, &loan, &data), IOS_OK);
+    Labels *labels = data;
+    labels->frame = cloud->frame;
+    labels->cloud_seq = value.seq;
+    for (size_t p = 0; p < points; p++) labels->labels[p] = cloud->points[p].z > 1;
+    ios_guard_drop(value.guard);
+    EXPECT(ios_loan_put(loan, length, NULL), IOS_OK);
+  }
+  ios_consumer_close(get);
+  ios_producer_close(put);
+}
+
+int main(int argc, char **argv) {
+  if (argc == 5 && strcmp(argv[1], "arrays") == 0) {
+    arrays(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+  } else if (argc == 5 && strcmp(argv[1], "clouds") == 0) {
+    clouds(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+  } else {
+    fprintf(stderr, "usage: peer arrays|clouds THERE BACK COUNT\n");
+    return 2;
+  }
+  return 0;
+}
