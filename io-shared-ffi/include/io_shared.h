@@ -202,16 +202,6 @@ typedef struct {
   int64_t open_timeout;
 } ios_options;
 
-// A consumer that lives, by what it wrote down.
-typedef struct {
-  // Its slot: 0 for the first.
-  uint32_t slot;
-  // Its process, as that one knows itself (in its own PID namespace); 0 if unknown.
-  uint32_t pid;
-  // The name under which it goes on where it stopped; empty if it has none.
-  char name[IOS_NAME_LENGTH];
-} ios_holder;
-
 // What puts of messages that differ in their data alone have in common. For callers to whom each
 // argument of a call costs time, as it does in Python.
 typedef struct {
@@ -226,6 +216,16 @@ typedef struct {
   // Where a put gives the value's sequence; or NULL.
   uint64_t *seq;
 } ios_puts;
+
+// A consumer that lives, by what it wrote down.
+typedef struct {
+  // Its slot: 0 for the first.
+  uint32_t slot;
+  // Its process, as that one knows itself (in its own PID namespace); 0 if unknown.
+  uint32_t pid;
+  // The name under which it goes on where it stopped; empty if it has none.
+  char name[IOS_NAME_LENGTH];
+} ios_holder;
 
 // A value that was got. Its bytes stay as they are until `ios_guard_drop`.
 typedef struct {
