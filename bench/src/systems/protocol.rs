@@ -1,7 +1,8 @@
 //! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no clock,
-//! no errors. What it costs more than the bare line is the protocol's price (a buffer that is held
-//! while it is read, a publish that cannot overwrite another producer's, both fences); what io-shared
-//! costs more than this is the library's.
+//! no errors. They are small enough to be carried in the line of `latest`, so its reader holds nothing.
+//! What it costs more than the bare line is the protocol's price (a value that is whole whoever dies, a
+//! publish that cannot overwrite another producer's, a fence); what io-shared costs more than this is
+//! the library's.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
@@ -19,7 +20,7 @@ impl System for Protocol {
     type In = In;
     const NAME: &'static str = super::PROTOCOL;
     const SETTINGS: &'static str =
-        "compare-exchange, held entry and both fences over three buffers";
+        "compare-exchange and a fence over three buffers; the value beside the word that names it";
     const POLLS_ONLY: bool = true;
     const LARGEST: usize = 16;
 
@@ -52,6 +53,11 @@ impl Words {
 
     fn latest(&self) -> &AtomicU64 {
         self.word(0, 0)
+    }
+
+    /// Word 0 is the mark, 1 the stamp, 2 and 3 the payload.
+    fn carried(&self, word: usize) -> &AtomicU64 {
+        self.word(0, 1 + word)
     }
 
     fn waiting(&self) -> &AtomicU64 {
@@ -105,6 +111,12 @@ impl Outgoing for Out {
         // Sequence 0 is no value yet.
         words.buffer(index, 0).store(seq + 1, Relaxed);
         let next = (index as u64) << INDEX | (seq + 1);
+        words.carried(0).store(0, Relaxed);
+        fence(Release);
+        for word in 1..4 {
+            words.carried(word).store(words.buffer(index, word + 1).load(Relaxed), Relaxed);
+        }
+        words.carried(0).store(next, Release);
         if words.latest().compare_exchange(self.latest, next, Release, Relaxed).is_err() {
             return Err("somebody else has published".into());
         }
@@ -134,21 +146,19 @@ impl Incoming for In {
         if sequence == self.last_seen {
             return Ok(false);
         }
-        let index = (latest >> INDEX) as usize;
-        words.held().store(index as u64 + 1, Release);
-        fence(SeqCst);
-        if words.latest().load(Relaxed) != latest
-            || words.buffer(index, 0).load(Relaxed) != sequence
-        {
+        if words.carried(0).load(Acquire) != latest {
+            return Err("a ping-pong has one value at a time".into());
+        }
+        let payload = [2, 3].map(|word| words.carried(word).load(Relaxed));
+        fence(Acquire);
+        if words.carried(0).load(Relaxed) != latest {
             return Err("a ping-pong has one value at a time".into());
         }
         self.last_seen = sequence;
         words.last_seen().store(sequence, Relaxed);
         if touch {
-            let payload = [3, 4].map(|word| words.buffer(index, word).load(Relaxed));
             check(&payload, seq)?;
         }
-        words.held().store(0, Release);
         Ok(true)
     }
 
