@@ -23,6 +23,8 @@ pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
+use guard::Carried;
+
 use crate::claim::Part;
 use crate::clock;
 use crate::error::{ErrorKind, Holder, Result};
@@ -40,7 +42,11 @@ pub struct Producing {
 
 /// A consumer's side of a slot.
 #[derive(Debug)]
-pub struct Consuming(Reader);
+pub struct Consuming {
+    reader: Reader,
+    /// The last value that was carried.
+    line: Carried,
+}
 
 /// An observer's side of a slot.
 #[derive(Debug)]
@@ -211,7 +217,9 @@ impl Slot<Consuming> {
         let role = Role::Consumer { name: consumer.map(str::to_owned) };
         let attached = region::attach(place, &role, spec)?;
         match attached.side {
-            Side::Consumer(reader) => Ok(Self::new(attached.region, Consuming(reader))),
+            Side::Consumer(reader) => {
+                Ok(Self::new(attached.region, Consuming { reader, line: Carried::default() }))
+            }
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -228,7 +236,7 @@ impl Slot<Consuming> {
     /// The sequence of the last value that this consumer has had, before it was killed and came
     /// back too; 0 for none.
     pub fn last_seen(&self) -> u64 {
-        self.region.last_seen(self.side.0.consumer()).load(Relaxed)
+        self.region.last_seen(self.side.reader.consumer()).load(Relaxed)
     }
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
@@ -237,9 +245,9 @@ impl Slot<Consuming> {
         if self.region.is_forked() {
             return;
         }
-        self.side.0.sleep(&*self.region, until);
+        self.side.reader.sleep(&*self.region, until);
         #[cfg(feature = "crash-points")]
-        sleeper::count_late_find(&self.region, &self.side.0, until);
+        sleeper::count_late_find(&self.region, &self.side.reader, until);
     }
 
     /// Whether this thread runs on the core from which the producer last woke somebody: there,
@@ -251,7 +259,7 @@ impl Slot<Consuming> {
     /// Whether there is a value not had. Costs a look at two words.
     #[inline]
     pub fn has_unseen(&self) -> bool {
-        self.side.0.has_unseen(&*self.region)
+        self.side.reader.has_unseen(&*self.region)
     }
 
     /// Whether a get would find something: a value not had, or that the region was removed. Costs

@@ -19,7 +19,7 @@ use crate::region::Region;
 /// A value in shared memory, read where it lies: the producer leaves it alone until this is dropped.
 ///
 /// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
-/// of itself: here, in a copy. Its guard holds nothing, and any number of them may live.
+/// of itself: in a copy that its slot has. Its guard holds nothing, and any number of them may live.
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
@@ -31,6 +31,8 @@ pub struct Guard<'a, T: Message + ?Sized> {
 #[must_use = "a value is read through its guard"]
 pub struct OwnedGuard<T: Message + ?Sized> {
     holding: Holding<Arc<Region>, T>,
+    /// A carried value.
+    line: Carried,
 }
 
 struct Holding<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
@@ -44,19 +46,21 @@ struct Value<T: Message + ?Sized> {
     sequence: u64,
     missed: u64,
     stamp: u64,
-    lies: Lies<T>,
+    held: Option<Held>,
+    /// In its buffer, if that is held. Else in the slot's line, for as long as the slot is borrowed: a
+    /// sized `T` that is aligned to 8 at most.
+    message: *const T,
 }
 
-/// Where a value lies.
-enum Lies<T: Message + ?Sized> {
-    /// In its buffer, which is held by that entry.
-    Held { entry: usize, buffer: usize, message: *const T },
-    /// Here, copied out of the line of `latest`: a sized `T` that is aligned to 8 at most.
-    Here(Carried),
+/// What keeps the producer from a buffer.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    entry: usize,
+    buffer: usize,
 }
 
 /// As many words as the line of `latest` carries.
-type Carried = [u64; MOST_CARRIED];
+pub(super) type Carried = [u64; MOST_CARRIED];
 
 /// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`Carried`].
 const fn fits<T: Message + ?Sized>() -> bool {
@@ -64,8 +68,8 @@ const fn fits<T: Message + ?Sized>() -> bool {
     element.is_none() && size <= size_of::<Carried>() && align <= align_of::<Carried>()
 }
 
-// SAFETY: it is a `&T` in effect, for the time the protocol keeps the producer away, or a T;
-// releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's supertraits.
+// SAFETY: it is a `&T` in effect, for the time the protocol keeps the producer away or the slot is
+// borrowed; releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's supertraits.
 unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Holding<R, T> {}
 // SAFETY: as above.
 unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Holding<R, T> {}
@@ -90,7 +94,7 @@ impl Slot<Consuming> {
         loop {
             let nothing = match self.try_hold::<T>(which, looked) {
                 Ok(Some(value)) => {
-                    let consumer = self.side.0.consumer();
+                    let consumer = self.side.reader.consumer();
                     let holding = Holding { region: &self.region, consumer, value };
                     return Ok(Some(Guard { holding, slot: PhantomData }));
                 }
@@ -106,9 +110,7 @@ impl Slot<Consuming> {
 
     /// `looked`: it was looked where the name leads when there was nothing to hold, or a slice of a
     /// wait ago.
-    // Always: what is returned lies in registers then, and is not copied in wider pieces than those in
-    // which it was written a moment ago, which the processor waits for.
-    #[inline(always)]
+    #[inline]
     fn try_hold<T: Message + ?Sized>(
         &mut self,
         which: Which,
@@ -138,25 +140,27 @@ impl Slot<Consuming> {
         match current {
             Ok(()) => Ok(Some(value)),
             Err(error) => {
-                value.release(&self.region, self.side.0.consumer());
+                value.release(&self.region, self.side.reader.consumer());
                 Err(error)
             }
         }
     }
 
     /// The value beside `latest`, or else the one in its buffer.
-    #[inline(always)]
-    fn glance<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
-        let region = &*self.region;
-        let mut line = Carried::default();
+    // It is copied into the slot and stays there: a copy of it, made a moment later in wider pieces than
+    // those in which it was written, would wait for those to be over.
+    #[inline]
+    fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
+        let Consuming { reader, line } = &mut self.side;
         let words = &mut line[..T::SHAPE.size.div_ceil(8)];
-        match self.side.0.glance(region, which, words) {
+        match reader.glance(&*self.region, which, words) {
             Ok(Glance::Carried { sequence, missed, stamp }) => {
-                Ok(Some(Value { sequence, missed, stamp, lies: Lies::Here(line) }))
+                let message = T::from_raw_parts(line.as_mut_ptr().cast(), 0);
+                Ok(Some(Value { sequence, missed, stamp, held: None, message }))
             }
             Ok(Glance::Nothing) => Ok(None),
             Ok(Glance::Elsewhere) => self.take_elsewhere(which),
-            Err(fault) => Err(region.fault(fault)),
+            Err(fault) => Err(self.region.fault(fault)),
         }
     }
 
@@ -169,7 +173,7 @@ impl Slot<Consuming> {
     #[inline]
     fn take_held<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
         let region = &*self.region;
-        let held = self.side.0.hold(region, which).map_err(|fault| region.fault(fault))?;
+        let held = self.side.reader.hold(region, which).map_err(|fault| region.fault(fault))?;
         held.map(|hold| self.held(hold)).transpose()
     }
 
@@ -180,10 +184,11 @@ impl Slot<Consuming> {
         let stamp = self.region.header(buffer).stamp.load(Relaxed);
         match self.message_in::<T>(buffer) {
             Ok(message) => {
-                Ok(Value { sequence, missed, stamp, lies: Lies::Held { entry, buffer, message } })
+                let held = Some(Held { entry, buffer });
+                Ok(Value { sequence, missed, stamp, held, message })
             }
             Err(error) => {
-                self.side.0.release(&*self.region, entry);
+                self.side.reader.release(&*self.region, entry);
                 Err(error)
             }
         }
@@ -224,19 +229,6 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
         self.region.borrow()
     }
 
-    #[inline]
-    fn get(&self) -> &T {
-        match &self.value.lies {
-            // SAFETY: `message_in` has checked alignment and length against the layout, which the
-            // mapping covers; every bit pattern is a T; and until the entry is released the protocol
-            // keeps the producer from writing there.
-            Lies::Held { message, .. } => unsafe { &**message },
-            // SAFETY: only a T that `fits` is taken so: it is sized, no larger than these words and
-            // no more aligned. Every bit pattern is a T, and the words are borrowed with it.
-            Lies::Here(line) => unsafe { &*T::from_raw_parts(line.as_ptr().cast(), 0) },
-        }
-    }
-
     fn age(&self) -> Option<Duration> {
         let Value { sequence, stamp, .. } = self.value;
         if stamp == 0 || !self.region().is_of_this_boot(sequence) {
@@ -254,19 +246,11 @@ impl<T: Message + ?Sized> Clone for Value<T> {
 
 impl<T: Message + ?Sized> Copy for Value<T> {}
 
-impl<T: Message + ?Sized> Clone for Lies<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: Message + ?Sized> Copy for Lies<T> {}
-
 impl<T: Message + ?Sized> Value<T> {
     /// Gives its buffer back, if it holds one.
     #[inline]
     fn release(&self, region: &Region, consumer: usize) {
-        if let Lies::Held { entry, .. } = self.lies {
+        if let Some(Held { entry, .. }) = self.held {
             Reader::release_entry(region, consumer, entry);
         }
     }
@@ -305,15 +289,32 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # }
     /// ```
     pub fn copied(&self) -> Result<Copied<T>> {
-        let Value { sequence, stamp, lies, .. } = &self.holding.value;
-        match lies {
+        let Holding { region, value, .. } = &self.holding;
+        match value.held {
             // The number of elements is the guard's own: nothing in shared memory is looked at for it.
-            Lies::Held { buffer, .. } => {
-                let elements = self.elements();
-                Copied::of_held(self.holding.region, *buffer, *sequence, *stamp, elements)
+            Some(Held { buffer, .. }) => {
+                Copied::of_held(region, buffer, value.sequence, value.stamp, self.elements())
             }
-            Lies::Here(line) => Copied::of_carried(self.holding.region, line, *sequence, *stamp),
+            None => Copied::of_carried(region, &self.line(), value.sequence, value.stamp),
         }
+    }
+
+    /// The slot's line, of a value that is carried.
+    fn line(&self) -> Carried {
+        match self.holding.value {
+            Value { held: Some(_), .. } => Carried::default(),
+            // SAFETY: the message was made of the slot's line, which is borrowed with it.
+            Value { message, .. } => unsafe { message.cast::<Carried>().read() },
+        }
+    }
+
+    #[inline]
+    fn get(&self) -> &T {
+        // SAFETY: every bit pattern is a T. In a buffer, `message_in` has checked alignment and length
+        // against the layout, which the mapping covers, and until the entry is released the protocol
+        // keeps the producer from writing there. In the slot's line there is room for a T that `fits`,
+        // and nobody writes there while the slot is borrowed, as it is for as long as this guard lives.
+        unsafe { &*self.holding.value.message }
     }
 
     /// The guard, borrowing nothing. As many live at once as the channel has holds; of small values
@@ -333,9 +334,23 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # }
     /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
+        let line = self.line();
         let holding = ManuallyDrop::new(self.holding);
         let Holding { region, consumer, value } = *holding;
-        OwnedGuard { holding: Holding { region: Arc::clone(region), consumer, value } }
+        OwnedGuard { holding: Holding { region: Arc::clone(region), consumer, value }, line }
+    }
+}
+
+impl<T: Message + ?Sized> OwnedGuard<T> {
+    #[inline]
+    fn get(&self) -> &T {
+        let value = &self.holding.value;
+        let message = match value.held {
+            Some(_) => value.message,
+            None => T::from_raw_parts(self.line.as_ptr().cast_mut().cast(), 0),
+        };
+        // SAFETY: as in the guard that this was, and the line is borrowed here.
+        unsafe { &*message }
     }
 }
 
@@ -408,7 +423,7 @@ macro_rules! guard {
 
             #[inline]
             fn deref(&self) -> &T {
-                self.holding.get()
+                self.get()
             }
         }
 

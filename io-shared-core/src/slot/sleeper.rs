@@ -28,7 +28,7 @@ pub struct BorrowedSleeper<'a> {
 impl Slot<Consuming> {
     /// What it takes to sleep for this consumer as long as it is borrowed.
     pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
-        BorrowedSleeper { region: &self.region, reader: &self.side.0 }
+        BorrowedSleeper { region: &self.region, reader: &self.side.reader }
     }
 
     /// What it takes to sleep for this consumer, in this thread or another.
@@ -53,7 +53,7 @@ impl Slot<Consuming> {
     /// # }
     /// ```
     pub fn sleeper(&self) -> Sleeper {
-        Sleeper { region: Arc::clone(&self.region), reader: self.side.0 }
+        Sleeper { region: Arc::clone(&self.region), reader: self.side.reader }
     }
 }
 
