@@ -97,3 +97,8 @@ def program(which):
 @pytest.fixture(params=["rust", "c"])
 def peer(request):
     return program(request.param)
+
+
+@pytest.fixture
+def rust_peer():
+    return program("rust")
