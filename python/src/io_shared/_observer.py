@@ -36,7 +36,8 @@ class Observer(object):
         _library.check(status)
         self._last = value
         try:
-            return self._messages.copy(value.data, value.length)
+            copy, _ = self._messages.copy(value.data, value.length)
+            return copy
         except ValueError as error:
             raise errors.Corrupt("%s: value %d is no array: %s" % (self.name, value.seq, error))
         finally:
