@@ -207,6 +207,19 @@ def test_python_objects_are_refused_both_ways(name):
     assert get.get().tolist() == [0, 1, 2]
 
 
+def test_texts_of_no_characters_have_no_bytes_however_many_there_are(name):
+    put, get = ends(name)
+    looking = io_shared.observe(name)
+    for dtype, count in (("S0", 3), ("U0", 3), ("S0", 1 << 40), ("U0", 1 << 40)):
+        header, length = put._end._messages.frame((count,), dtype, "C")
+        assert length == len(header)
+        for _ in range(4):
+            put._end._put_bytes(header)
+            for found in (get.get(), looking.copy()):
+                assert found.shape == (count,) and found.nbytes == 0
+                assert found.dtype == np.dtype(dtype) and found.flags.writeable
+
+
 def test_what_is_too_large_leaves_the_value_before(name):
     put, get = ends(name, "1K")
     put.put(np.arange(10))
