@@ -207,6 +207,47 @@ def test_python_objects_are_refused_both_ways(name):
     assert get.get().tolist() == [0, 1, 2]
 
 
+def test_texts_of_no_characters_have_no_bytes_however_many_there_are(name):
+    put, get = ends(name)
+    looking = io_shared.observe(name)
+    for dtype, count in (("S0", 3), ("U0", 3), ("S0", 1 << 40), ("U0", 1 << 40)):
+        header, length = put._end._messages.frame((count,), dtype, "C")
+        assert length == len(header)
+        for _ in range(4):
+            put._end._put_bytes(header)
+            for found in (get.get(), looking.copy()):
+                assert found.shape == (count,) and found.nbytes == 0
+                assert found.dtype == np.dtype(dtype) and found.flags.writeable
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("text", [
+    "{'descr': '<f8', 'fortran_order': False, 'shape': (True,), }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': ('a',), }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': (1.0,), }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 10000000000000000000000), }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': 3, }",
+    "{'descr': 3, 'fortran_order': False, 'shape': (1,), }",
+    "{'descr': 'no', 'fortran_order': False, 'shape': (1,), }",
+    "{'descr': '<f8', 'fortran_order': False, }",
+    "{'descr': '<f8', 'fortran_order': False, 'shape': (1,)",
+    "{'descr': '<f8, 'fortran_order': False, 'shape': (1,), }",
+])
+def test_a_header_that_says_nothing_of_an_array_is_corrupt(name, version, text):
+    put, get = ends(name)
+    looking = io_shared.observe(name)
+    start = b"\x93NUMPY" + bytearray([version, 0, 128 - (10 if version == 1 else 12), 0])
+    start += b"" if version == 1 else b"\0\0"
+    text = text.encode("ascii")
+    message = start + text + b" " * (127 - len(start) - len(text)) + b"\n" + b"\0" * 8
+    for take in (get.get, looking.copy, get.borrow):
+        put._end._put_bytes(bytes(message))
+        with pytest.raises(io_shared.Corrupt):
+            take()
+    put.put(np.arange(3))
+    assert get.get().tolist() == [0, 1, 2]
+
+
 def test_what_is_too_large_leaves_the_value_before(name):
     put, get = ends(name, "1K")
     put.put(np.arange(10))

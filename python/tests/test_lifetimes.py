@@ -332,3 +332,54 @@ def test_nothing_leaks_over_openings_and_removals(name):
     assert after[1] <= descriptors
     assert after[0] - resident < (2 if io_shared._library.COUNTS else 30) << 20
     assert not [left for left in os.listdir("/dev/shm") if left.startswith(name[1:])]
+
+
+@references_are_counted
+@pytest.mark.parametrize("mode", ["put", "get"])
+def test_what_another_thread_does_in_the_midst_of_a_close_keeps_no_role(name, mode):
+    shares = dict(zip(("put", "get"), ends(name)))
+
+    def use():
+        for _ in range(3):
+            shares["put"].put(np.zeros(3))
+            shares["get"].try_get()
+
+    end, switching = shares[mode]._end, []
+
+    class Switching(type(end)):
+        """To another thread, after each step of a close."""
+
+        def __setattr__(self, attribute, value):
+            object.__setattr__(self, attribute, value)
+            if not switching and attribute in ("_handle", "_like_last"):
+                switching.append(attribute)
+                try:
+                    use()
+                except io_shared.Closed:
+                    pass
+                del switching[:]
+
+    use()
+    end.__class__ = Switching
+    shares[mode].close()
+    with pytest.raises(io_shared.Closed):
+        use()
+    NumpyShare(name, "5M", mode).close()
+
+
+@references_are_counted
+def test_a_close_while_a_put_gets_to_know_its_array_keeps_no_role(name):
+    put, _ = ends(name)
+    frame = put._end._messages.frame
+
+    def closing(*array):
+        opened = put._end._open()
+        put._end._open = lambda: (put.close(), opened)[1]  # just behind it
+        return frame(*array)
+
+    put._end._messages.frame = closing
+    put.put(np.zeros(3))
+    del put._end._open, put._end._messages.frame, closing
+    with pytest.raises(io_shared.Closed):
+        put.put(np.zeros(3))
+    NumpyShare(name, "5M", "put").close()

@@ -116,6 +116,8 @@ class Consumer(object):
         """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
         self._like_last = []
         _library.close(self)
+        # Once more: a get of another thread may have remembered the handle in between.
+        self._like_last = []
 
     def __enter__(self):
         return self

@@ -39,7 +39,11 @@ class Arrays(object):
         start = string_at(data, min(START, length))
         found = _npy.parse(start, lambda n: string_at(data, n), length)
         dtype, shape, fortran, offset = found
-        own = np.empty(shape, dtype, "F" if fortran else "C")
+        order = "F" if fortran else "C"
+        if dtype.itemsize == 0:
+            # numpy.empty makes room for texts of one character of such a dtype, and there are none.
+            return np.ndarray(shape, dtype, bytearray(1), order=order), None
+        own = np.empty(shape, dtype, order)
         # Up to twice as quick as NumPy's copy of large arrays.
         memmove(address(own), data + offset, own.nbytes)
         # (Those that are alike share a dtype, and nobody can change one without fields.)

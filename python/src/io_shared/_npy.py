@@ -4,7 +4,9 @@ Headers are short texts that repeat from message to message, so both directions 
 """
 
 import io
+import operator
 import struct
+import sys
 
 import numpy as np
 
@@ -64,7 +66,10 @@ def parse(start, read, length):
         key = start[:end] if end <= len(start) else read(end)
         known = _parsed.get(key)
         if known is None:
-            known = _parse(key)
+            try:
+                known = _parse(key)
+            except Exception as error:  # NumPy and the parsers below it raise all sorts
+                raise ValueError("its header says nothing that is an array: %s" % (error,))
             _remember(_parsed, key, known)
     dtype, shape, fortran, end, size = known
     if size > length - end:
@@ -99,7 +104,7 @@ def _parse(text):
     else:
         raise ValueError("its .npy version %d.%d is not known" % version)
     refuse_objects(dtype)
-    if any(n < 0 for n in shape):
+    if any(isinstance(n, bool) or not 0 <= operator.index(n) <= sys.maxsize for n in shape):
         raise ValueError("its shape is %r" % (shape,))
     size = dtype.itemsize
     for n in shape:

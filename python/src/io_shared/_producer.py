@@ -70,6 +70,8 @@ class _Producing(object):
         lives keeps the role until it is gone."""
         self._like_last = _Like()
         _library.close(self)
+        # Once more: a put of another thread may have remembered the handle in between.
+        self._like_last = _Like()
 
     def __enter__(self):
         return self
@@ -133,6 +135,8 @@ class ArrayProducer(_Producing):
         if array.dtype.names is None:
             like.dtype, like.shape, like.strides = array.dtype, array.shape, array.strides
             self._like_last = like
+            if self._handle is None:  # closed meanwhile
+                self._like_last = _Like()
         return like
 
     def _put_scattered(self, array, header):
