@@ -103,7 +103,8 @@ pub struct ios_gets {
 /// As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
 /// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
 /// value's guard is NULL, and its data is `data`. Any other message is held, as by
-/// `ios_consumer_get`.
+/// `ios_consumer_get`. (Without a guard there is no `ios_guard_age`: for channels in files, which may
+/// have stamps of another boot's clock, use `ios_consumer_get`.)
 ///
 /// # Safety
 /// `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is

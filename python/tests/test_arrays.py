@@ -138,8 +138,10 @@ def test_waits_end_in_time_after_some_of_the_same_layout(name):
         assert timeout * 0.9 <= time.time() - before < timeout + 5
         used = sum(os.times()[:2]) - sum(times[:2])
         assert used < 0.1 + timeout / 4, "it slept"
-    threading.Timer(0.3, put.put, [np.arange(4) + 1]).start()  # later than a slice
+    later = threading.Timer(0.3, put.put, [np.arange(4) + 1])  # than a slice
+    later.start()
     assert get.get().tolist() == [1, 2, 3, 4]
+    later.join()  # its put may not be over yet
     put.put(np.arange(4))
     for end in (put, get):
         end.close()

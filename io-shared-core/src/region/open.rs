@@ -238,6 +238,9 @@ impl Region {
             _ => None,
         };
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
+        let shape = schema.root().shape();
+        let carries =
+            layout.is_small() && shape.element.is_none() && shape.size as u64 == layout.capacity;
         let (identity, claims) = (found.identity, found.claims);
         let generation = fork::generation();
         Ok(Self {
@@ -252,7 +255,7 @@ impl Region {
             file,
             ephemeral,
             layout,
-            carries: layout.is_small() && schema.root().shape().element.is_none(),
+            carries,
             schema,
             sleepers: Mutex::new(0),
         })
