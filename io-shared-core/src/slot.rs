@@ -12,6 +12,7 @@ mod copied;
 mod guard;
 mod loan;
 mod sleeper;
+mod value;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
-use guard::Carried;
+use value::Carried;
 
 use crate::claim::Part;
 use crate::clock;

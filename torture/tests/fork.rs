@@ -38,19 +38,22 @@ fn succeeded(child: Pid) -> bool {
     waitpid(child, None).unwrap() == WaitStatus::Exited(child, 0)
 }
 
+/// Too large to be carried beside `latest`: it is read where it lies.
+type Large = [u64; 6];
+
 /// Fault 58.
 #[test]
 fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     let name = name("inherited");
-    let mut producer = io_shared::producer::<u64>(&name).unwrap();
-    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    producer.put(&1).unwrap();
+    let mut producer = io_shared::producer::<Large>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
+    producer.put(&[1; 6]).unwrap();
     let guard = consumer.get().unwrap().into_owned();
     let mut inherited = Some((producer, consumer, guard));
     let child = in_child(|| {
         let (mut producer, mut consumer, guard) = inherited.take().unwrap();
         let forked = |error: io_shared::Error| *error.kind() == ErrorKind::ForkedHandle;
-        let said = producer.put(&2).is_err_and(forked)
+        let said = producer.put(&[2; 6]).is_err_and(forked)
             && producer.loan().is_err()
             && producer.consumers().is_err_and(forked)
             && consumer.try_get().is_err_and(forked)
@@ -60,7 +63,7 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
         let own: Vec<_> = (0..8).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
         drop((guard, producer, consumer));
         let untouched = own.iter().all(|file| file.metadata().is_ok());
-        let taken = io_shared::producer::<u64>(&name)
+        let taken = io_shared::producer::<Large>(&name)
             .is_err_and(|error| matches!(error.kind(), ErrorKind::RoleTaken { .. }));
         let other = format!("{name}-child");
         let own = io_shared::producer::<u64>(&other).and_then(|mut own| own.put(&1)).is_ok();
@@ -71,12 +74,12 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     let (mut producer, mut consumer, guard) = inherited.unwrap();
     // The parent's hold is still a hold.
     for value in 2..100 {
-        producer.put(&value).unwrap();
-        assert_eq!(*guard, 1);
+        producer.put(&[value; 6]).unwrap();
+        assert_eq!(*guard, [1; 6]);
     }
     assert_eq!(*consumer.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 1 });
     drop(guard);
-    assert_eq!(*consumer.get().unwrap(), 99);
+    assert_eq!(*consumer.get().unwrap(), [99; 6]);
     Channel::remove(&name).unwrap();
 }
 
@@ -250,18 +253,18 @@ fn a_program_executed_by_a_thread_of_a_holder_holds_nothing() {
 #[test]
 fn a_consumer_that_writes_through_its_reference_dies_alone() {
     let name = name("writes");
-    let mut producer = io_shared::producer::<u64>(&name).unwrap();
-    producer.put(&1).unwrap();
+    let mut producer = io_shared::producer::<Large>(&name).unwrap();
+    producer.put(&[1; 6]).unwrap();
     let child = in_child(|| {
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
         let guard = consumer.get().unwrap();
         // SAFETY: none: this is the accident that the read-only mapping is to stop.
-        unsafe { (&raw const *guard).cast_mut().write_volatile(2) };
+        unsafe { (&raw const *guard).cast_mut().write_volatile([2; 6]) };
         true
     });
     assert!(matches!(waitpid(child, None).unwrap(), WaitStatus::Signaled(_, Signal::SIGSEGV, _)));
-    producer.put(&3).unwrap();
-    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 3);
+    producer.put(&[3; 6]).unwrap();
+    assert_eq!(*io_shared::consumer::<Large>(&name).unwrap().get().unwrap(), [3; 6]);
     Channel::remove(&name).unwrap();
 }
 

@@ -188,7 +188,8 @@ fn a_length_beyond_the_capacity_is_corrupt_and_the_buffer_is_given_back() {
 #[test]
 fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
     let name = Name::new("held");
-    let channel = Channel::<u64>::named(&*name.0).consumers(2);
+    // Too large to be carried beside `latest`, where nothing is held.
+    let channel = Channel::<[u64; 6]>::named(&*name.0).consumers(2);
     let mut put = channel.clone().producer().unwrap();
     let mut get = channel.clone().consumer().unwrap();
     // Of buffers that are none: nothing is pinned by them.
@@ -196,7 +197,7 @@ fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
         name.write(name.block(slot), 0x00ff_00ff);
     }
     for value in 0..20 {
-        put.put(&value).unwrap();
+        put.put(&[value; 6]).unwrap();
     }
     let error = get.try_get().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::AlreadyHeld { .. }), "{error}");
@@ -204,13 +205,13 @@ fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
     name.file().write_all_at(&[0xff; 2], WAITING).unwrap();
     let started = Instant::now();
     for value in 0..1000 {
-        put.put(&value).unwrap();
+        put.put(&[value; 6]).unwrap();
     }
     assert!(started.elapsed() < Duration::from_secs(2));
     // Whoever takes the slot over has it clean.
     drop(get);
     let mut get = channel.consumer().unwrap();
-    assert_eq!(*get.get().unwrap(), 999);
+    assert_eq!(*get.get().unwrap(), [999; 6]);
 }
 
 #[test]

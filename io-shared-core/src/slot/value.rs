@@ -1,0 +1,172 @@
+//! A value that a slot has taken, and where it lies.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Consuming, Slot};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::message::{Message, Shape};
+use crate::protocol::{Glance, Hold, MOST_CARRIED, Reader, Which, Words};
+use crate::region::Region;
+
+/// A value that was taken.
+pub(super) struct Value<T: Message + ?Sized> {
+    pub(super) sequence: u64,
+    pub(super) missed: u64,
+    pub(super) stamp: u64,
+    pub(super) held: Option<Held>,
+    /// In its buffer, if that is held. Else in the slot's line, for as long as the slot is borrowed: a
+    /// sized `T` that is aligned to 8 at most.
+    pub(super) message: *const T,
+}
+
+/// What keeps the producer from a buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) entry: usize,
+    pub(super) buffer: usize,
+}
+
+/// As many words as the line of `latest` carries.
+pub(super) type Carried = [u64; MOST_CARRIED];
+
+/// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`Carried`].
+const fn fits<T: Message + ?Sized>() -> bool {
+    let Shape { size, align, element } = T::SHAPE;
+    element.is_none() && size <= size_of::<Carried>() && align <= align_of::<Carried>()
+}
+
+impl Slot<Consuming> {
+    /// `looked`: it was looked where the name leads when there was nothing to hold, or a slice of a
+    /// wait ago.
+    // Always: left alone, it is a call with an answer of seven words in each get.
+    #[inline(always)]
+    pub(super) fn try_hold<T: Message + ?Sized>(
+        &mut self,
+        which: Which,
+        looked: bool,
+    ) -> Result<Option<Value<T>>> {
+        self.check_fork()?;
+        if which == Which::Current {
+            // There is always something to hold, so this is the only look.
+            self.check_stale()?;
+            self.look(clock::now_coarse())?;
+        }
+        let value = if fits::<T>() && self.capacity() == T::SHAPE.size as u64 {
+            self.glance(which)?
+        } else {
+            self.take_held(which)?
+        };
+        let Some(value) = value else {
+            self.check_stale()?;
+            self.look(clock::now_coarse())?;
+            return Ok(None);
+        };
+        let current = match value.stamp {
+            0 if looked => Ok(()),
+            0 => self.look(clock::now_coarse()),
+            stamp => self.look(stamp),
+        };
+        match current {
+            Ok(()) => Ok(Some(value)),
+            Err(error) => {
+                value.release(&self.region, self.side.reader.consumer());
+                Err(error)
+            }
+        }
+    }
+
+    /// The value beside `latest`, or else the one in its buffer.
+    // It is copied into the slot and stays there: a copy of it, made a moment later in wider pieces than
+    // those in which it was written, would wait for those to be over.
+    #[inline]
+    fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
+        let Consuming { reader, line } = &mut self.side;
+        let words = &mut line[..T::SHAPE.size.div_ceil(8)];
+        match reader.glance(&*self.region, which, words) {
+            Ok(Glance::Carried { sequence, missed, stamp }) => {
+                let message = T::from_raw_parts(line.as_mut_ptr().cast(), 0);
+                Ok(Some(Value { sequence, missed, stamp, held: None, message }))
+            }
+            Ok(Glance::Nothing) => Ok(None),
+            Ok(Glance::Elsewhere) => self.take_elsewhere(which),
+            Err(fault) => Err(self.region.fault(fault)),
+        }
+    }
+
+    #[cold]
+    fn take_elsewhere<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+        self.take_held(which)
+    }
+
+    /// Holds the value's buffer.
+    #[inline]
+    fn take_held<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+        let region = &*self.region;
+        let held = self.side.reader.hold(region, which).map_err(|fault| region.fault(fault))?;
+        held.map(|hold| self.held(hold)).transpose()
+    }
+
+    /// The value in a buffer that is held.
+    #[inline]
+    fn held<T: Message + ?Sized>(&self, hold: Hold) -> Result<Value<T>> {
+        let Hold { entry, buffer, sequence, missed } = hold;
+        let stamp = self.region.header(buffer).stamp.load(Relaxed);
+        match self.message_in::<T>(buffer) {
+            Ok(message) => {
+                let held = Some(Held { entry, buffer });
+                Ok(Value { sequence, missed, stamp, held, message })
+            }
+            Err(error) => {
+                self.side.reader.release(&*self.region, entry);
+                Err(error)
+            }
+        }
+    }
+
+    /// The message in a held buffer, if its length is one that a `T` can have.
+    #[inline]
+    fn message_in<T: Message + ?Sized>(&self, buffer: usize) -> Result<*const T> {
+        let region = &*self.region;
+        // Read once, and checked as it was read.
+        let length = region.header(buffer).length.load(Relaxed);
+        let elements = T::SHAPE.elements_in(length).filter(|&elements| {
+            length <= self.capacity()
+                && region.allows::<T>(length)
+                && T::SHAPE
+                    .padded_len_of(elements)
+                    .is_some_and(|padded| padded as u64 <= region.payload_size())
+        });
+        let start = region.payload(buffer);
+        match elements {
+            Some(elements) if start.addr().is_multiple_of(T::SHAPE.align) => {
+                Ok(T::from_raw_parts(start, elements))
+            }
+            Some(_) => {
+                Err(Error::corrupt(region.name(), "its payloads are not aligned for its type"))
+            }
+            None => {
+                let what = format!("a value of {length} bytes is none that this type can have");
+                Err(Error::corrupt(region.name(), what))
+            }
+        }
+    }
+}
+
+impl<T: Message + ?Sized> Clone for Value<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Message + ?Sized> Copy for Value<T> {}
+
+impl<T: Message + ?Sized> Value<T> {
+    /// Gives its buffer back, if it holds one.
+    #[inline]
+    pub(super) fn release(&self, region: &Region, consumer: usize) {
+        if let Some(Held { entry, .. }) = self.held {
+            Reader::release_entry(region, consumer, entry);
+        }
+    }
+}
