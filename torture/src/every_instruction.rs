@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use self::channels::{Creation, DyingConsumer, DyingProducer, Removal};
+use self::channels::{Creation, DyingConsumer, DyingProducer, Removal, SMALL};
 use self::locks::{DyingLocker, LockCreation};
 use self::pass::{Pass, Stop};
 use self::scene::{Scene, Stage};
@@ -59,12 +59,15 @@ const fn act(
 }
 
 const ACTS: &[Act] = &[
-    act("put", "put", DyingProducer::awake),
-    act("put-wakes", "put", DyingProducer::asleep),
-    act("put-looks", "put-late", DyingProducer::awake),
-    act("put-buries", "put-twice", DyingProducer::beside_dead_sleeper),
-    act("get", "get", DyingConsumer::awake),
-    act("get-sleeps", "get-later", DyingConsumer::awake),
+    act("put", "put", <DyingProducer>::awake),
+    act("put-wakes", "put", <DyingProducer>::asleep),
+    act("put-looks", "put-late", <DyingProducer>::awake),
+    act("put-buries", "put-twice", <DyingProducer>::beside_dead_sleeper),
+    act("put-small", "small-put", DyingProducer::<SMALL>::awake),
+    act("put-small-wakes", "small-put", DyingProducer::<SMALL>::asleep),
+    act("get", "get", <DyingConsumer>::awake),
+    act("get-small", "small-get", DyingConsumer::<SMALL>::awake),
+    act("get-sleeps", "get-later", <DyingConsumer>::awake),
     act("lock-unlock", "lock", DyingLocker::of_mutex),
     act("write-unlock", "write", DyingLocker::undisturbed),
     act("write-looks", "write-late", DyingLocker::undisturbed),
@@ -83,9 +86,10 @@ const ACTS: &[Act] = &[
     act("replace", "produce", Creation::of_another_shape),
     act("remove", "remove", Removal::of_used),
     act("leave-ephemeral", "leave", Creation::of_the_victim),
-    act("take-over", "produce", DyingProducer::after_another),
-    act("take-over-wakes", "produce", DyingProducer::after_another_asleep),
-    act("take-slot", "consume", DyingConsumer::after_another),
+    act("take-over", "produce", <DyingProducer>::after_another),
+    act("take-over-small", "small-produce", DyingProducer::<SMALL>::after_another),
+    act("take-over-wakes", "produce", <DyingProducer>::after_another_asleep),
+    act("take-slot", "consume", <DyingConsumer>::after_another),
     act("take-lock-slot", "open", DyingLocker::after_a_dead_writer),
 ];
 

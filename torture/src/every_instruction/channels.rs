@@ -9,58 +9,71 @@ use super::scene::{PATIENCE, Scene, Stage, Waiter, expect, failed, until};
 use crate::actor::HANG;
 use crate::region_file::RegionFile;
 
+/// Words of a value that is held where it lies.
+const LARGE: usize = 8;
+/// Words of one that is carried beside `latest`.
+pub(super) const SMALL: usize = 5;
+
 /// As the victim has it.
-type Value = [u64; 8];
+type Value<const N: usize> = [u64; N];
+
+/// What the victim does, with values of `N` words.
+fn with<const N: usize>(act: &str) -> String {
+    if N == SMALL { format!("small-{act}") } else { act.to_owned() }
+}
 
 /// More than there are buffers.
 const PUTS: u64 = 8;
 
-fn channel(stage: &Stage) -> Channel<Value> {
+fn channel<const N: usize>(stage: &Stage) -> Channel<Value<N>> {
     Channel::named(&stage.name)
 }
 
-fn whole(value: &Value, sequence: u64) -> Result<(), String> {
-    expect("the words of a value", *value, [sequence; 8])
+fn whole<const N: usize>(value: &Value<N>, sequence: u64) -> Result<(), String> {
+    expect("the words of a value", *value, [sequence; N])
 }
 
 /// What an observer has, whole.
-fn observed(stage: &Stage) -> Result<Option<u64>, String> {
-    let mut observer = channel(stage).observer().map_err(failed("opening an observer"))?;
+fn observed<const N: usize>(stage: &Stage) -> Result<Option<u64>, String> {
+    let mut observer = channel::<N>(stage).observer().map_err(failed("opening an observer"))?;
     let Some(copy) = observer.copy().map_err(failed("copying"))? else { return Ok(None) };
     whole(&copy, copy.seq())?;
     Ok(Some(copy.seq()))
 }
 
-fn put(producer: &mut Producer<Value>) -> Result<u64, String> {
+fn put<const N: usize>(producer: &mut Producer<Value<N>>) -> Result<u64, String> {
     let sequence = producer.seq() + 1;
-    let put = producer.put(&[sequence; 8]).map_err(failed("putting"))?;
+    let put = producer.put(&[sequence; N]).map_err(failed("putting"))?;
     expect("a put", put, sequence)?;
     Ok(put)
 }
 
-fn get(consumer: &mut Consumer<Value>) -> Result<u64, String> {
+fn get<const N: usize>(consumer: &mut Consumer<Value<N>>) -> Result<u64, String> {
     get_within(consumer, HANG)
 }
 
-fn get_within(consumer: &mut Consumer<Value>, timeout: Duration) -> Result<u64, String> {
+fn get_within<const N: usize>(
+    consumer: &mut Consumer<Value<N>>,
+    timeout: Duration,
+) -> Result<u64, String> {
     let value = consumer.get_timeout(timeout).map_err(failed("getting"))?;
     whole(&value, value.seq())?;
     Ok(value.seq())
 }
 
 /// A producer that dies, beside one consumer that holds a value and one that wants the next.
-pub(super) struct DyingProducer {
-    holder: Consumer<Value>,
-    held: Option<OwnedGuard<Value>>,
+pub(super) struct DyingProducer<const N: usize = LARGE> {
+    holder: Consumer<Value<N>>,
+    held: Option<OwnedGuard<Value<N>>>,
     /// Elsewhere while it sleeps.
-    other: Option<Consumer<Value>>,
-    sleeper: Option<Waiter<(Consumer<Value>, u64)>>,
+    other: Option<Consumer<Value<N>>>,
+    sleeper: Option<Waiter<(Consumer<Value<N>>, u64)>>,
     sleeps: bool,
     /// The latest value when the act began.
     before: u64,
 }
 
-impl DyingProducer {
+impl<const N: usize> DyingProducer<N> {
     pub(super) fn awake(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Self::scene(stage, false)
     }
@@ -72,7 +85,7 @@ impl DyingProducer {
     /// Beside the flag of a consumer that was killed asleep.
     pub(super) fn beside_dead_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::scene(stage, false)?;
-        let mut sleeper = stage.victim("get")?;
+        let mut sleeper = stage.victim(&with::<N>("get"))?;
         sleeper.let_run()?;
         let asleep = || stage.region().is_ok_and(|region| region.waiting.contains(&true));
         until("sleeper", asleep)?;
@@ -82,28 +95,28 @@ impl DyingProducer {
 
     pub(super) fn after_another(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::scene(stage, false)?;
-        stage.dead("half-filled")?;
+        stage.dead(&with::<N>("half-filled"))?;
         Ok(scene)
     }
 
     pub(super) fn after_another_asleep(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::scene(stage, true)?;
-        stage.dead("half-filled")?;
+        stage.dead(&with::<N>("half-filled"))?;
         Ok(scene)
     }
 
     fn scene(stage: &Stage, sleeps: bool) -> Result<Box<dyn Scene>, String> {
-        let open = || channel(stage).consumers(3).consumer().map_err(failed("opening"));
+        let open = || channel::<N>(stage).consumers(3).consumer().map_err(failed("opening"));
         let (holder, other) = (open()?, Some(open()?));
         Ok(Box::new(Self { holder, held: None, other, sleeper: None, sleeps, before: 0 }))
     }
 
-    fn other(&mut self) -> Result<&mut Consumer<Value>, String> {
+    fn other(&mut self) -> Result<&mut Consumer<Value<N>>, String> {
         self.other.as_mut().ok_or_else(|| "it sleeps".into())
     }
 }
 
-impl Scene for DyingProducer {
+impl<const N: usize> Scene for DyingProducer<N> {
     fn begin(&mut self, stage: &Stage) -> Result<(), String> {
         let value = self.holder.get_timeout(HANG).map_err(failed("getting"))?;
         self.before = value.seq();
@@ -136,7 +149,7 @@ impl Scene for DyingProducer {
         if !(self.before..=self.before + 2).contains(&latest) {
             return Err(format!("value {latest} follows {}", self.before));
         }
-        expect("an observer's copy", observed(stage)?, Some(latest))?;
+        expect("an observer's copy", observed::<N>(stage)?, Some(latest))?;
         if latest > self.before {
             if let Some(sleeper) = self.sleeper.take() {
                 let (sleeper, sequence) = sleeper.result()?;
@@ -150,7 +163,7 @@ impl Scene for DyingProducer {
             expect("a value that is not new", value.map(|value| value.seq()), None)?;
         }
         // The victim's place is taken at once.
-        let (restarted, outcome) = stage.restart("put")?;
+        let (restarted, outcome) = stage.restart(&with::<N>("put"))?;
         expect("the restarted producer's second put", outcome, (latest + 2).to_string())?;
         if let Some(sleeper) = self.sleeper.take() {
             let (sleeper, sequence) = sleeper.result()?;
@@ -165,7 +178,7 @@ impl Scene for DyingProducer {
             expect("the other's value", get(self.other()?)?, latest + 2)?;
         }
         restarted.kill()?;
-        let mut producer = channel(stage).producer().map_err(failed("opening a producer"))?;
+        let mut producer = channel::<N>(stage).producer().map_err(failed("opening a producer"))?;
         for _ in 0..PUTS {
             let sequence = put(&mut producer)?;
             expect("the other's value", get(self.other()?)?, sequence)?;
@@ -178,13 +191,13 @@ impl Scene for DyingProducer {
 }
 
 /// A consumer that dies, beside the producer.
-pub(super) struct DyingConsumer {
-    producer: Producer<Value>,
+pub(super) struct DyingConsumer<const N: usize = LARGE> {
+    producer: Producer<Value<N>>,
 }
 
-impl DyingConsumer {
+impl<const N: usize> DyingConsumer<N> {
     pub(super) fn awake(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        let mut producer = channel(stage).producer().map_err(failed("opening"))?;
+        let mut producer = channel::<N>(stage).producer().map_err(failed("opening"))?;
         put(&mut producer)?;
         Ok(Box::new(Self { producer }))
     }
@@ -192,12 +205,12 @@ impl DyingConsumer {
     /// After one that died with a value in its hands.
     pub(super) fn after_another(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::awake(stage)?;
-        stage.dead("hold")?;
+        stage.dead(&with::<N>("hold"))?;
         Ok(scene)
     }
 }
 
-impl Scene for DyingConsumer {
+impl<const N: usize> Scene for DyingConsumer<N> {
     fn wake(&mut self) {
         // What is wrong with it shows in the puts that follow.
         let _ = put(&mut self.producer);
@@ -211,10 +224,10 @@ impl Scene for DyingConsumer {
         }
         for _ in 0..PUTS {
             let sequence = put(&mut self.producer)?;
-            expect("an observer's copy", observed(stage)?, Some(sequence))?;
+            expect("an observer's copy", observed::<N>(stage)?, Some(sequence))?;
         }
         let latest = self.producer.seq();
-        let (restarted, outcome) = stage.restart("get")?;
+        let (restarted, outcome) = stage.restart(&with::<N>("get"))?;
         let missed = latest - seen - 1;
         expect("the restarted consumer's value", outcome, format!("{latest} {missed}"))?;
         expect("values held in the end", stage.region()?.holds(), 0)?;
@@ -231,7 +244,7 @@ pub(super) struct Creation {
 
 impl Creation {
     pub(super) fn of_nothing(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        let channel = channel(stage).open_timeout(PATIENCE);
+        let channel = channel::<LARGE>(stage).open_timeout(PATIENCE);
         let observer = Waiter::spawn(move || {
             let mut observer = channel.observer().map_err(failed("opening an observer"))?;
             let mut copy = None;
@@ -268,7 +281,7 @@ impl Scene for Creation {
         }
         let (_restarted, outcome) = stage.restart("put")?;
         expect("the restarted producer's second put", outcome, "2".into())?;
-        let mut consumer = channel(stage).consumer().map_err(failed("opening"))?;
+        let mut consumer = channel::<LARGE>(stage).consumer().map_err(failed("opening"))?;
         expect("a value", get(&mut consumer)?, 2)?;
         if let Some(observer) = self.observer.take() {
             let sequence = observer.result()?;
@@ -282,14 +295,14 @@ impl Scene for Creation {
 
 /// A channel in use that is removed.
 pub(super) struct Removal {
-    producer: Producer<Value>,
-    consumer: Consumer<Value>,
+    producer: Producer<Value<LARGE>>,
+    consumer: Consumer<Value<LARGE>>,
 }
 
 impl Removal {
     pub(super) fn of_used(stage: &Stage) -> Result<Box<dyn Scene>, String> {
-        let mut producer = channel(stage).producer().map_err(failed("opening"))?;
-        let mut consumer = channel(stage).consumer().map_err(failed("opening"))?;
+        let mut producer = channel::<LARGE>(stage).producer().map_err(failed("opening"))?;
+        let mut consumer = channel::<LARGE>(stage).consumer().map_err(failed("opening"))?;
         put(&mut producer)?;
         get(&mut consumer)?;
         Ok(Box::new(Self { producer, consumer }))

@@ -1,7 +1,7 @@
 //! The victim of `torture every-instruction`: `torture-victim ACT NAME` does one act between two
 //! marks, on the channel or lock of that name, traced by the process that started it.
 //!
-//! An act that ends in `-late` comes so long after the opening that the handle looks again whether its
+//! An act that begins with `small-` has values that are carried beside `latest`. One that ends in `-late` comes so long after the opening that the handle looks again whether its
 //! name still leads to its region.
 //!
 //! A package of its own, so that it has the library as users build it, without crash points. After
@@ -18,8 +18,8 @@ use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A value whose words are all its sequence.
-type Value = [u64; 8];
+/// A value whose words are all its sequence: 8 are held where they lie, 5 are carried beside `latest`.
+type Value<const N: usize> = [u64; N];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +33,12 @@ fn main() -> ExitCode {
         Some(act) => (act, Duration::from_millis(110)),
         None => (&**act, Duration::ZERO),
     };
-    match run(act, name, Mark { this: Pid::this(), delay }) {
+    let mark = Mark { this: Pid::this(), delay };
+    let outcome = match act.strip_prefix("small-") {
+        Some(act) => run::<5>(act, name, mark),
+        None => run::<8>(act, name, mark),
+    };
+    match outcome {
         Ok(outcome) => {
             println!("{outcome}");
             let _ = std::io::read_to_string(std::io::stdin());
@@ -67,8 +72,8 @@ impl Mark {
     }
 }
 
-fn run(act: &str, name: &str, mark: Mark) -> Result<String> {
-    let channel = || Channel::<Value>::named(name);
+fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
+    let channel = || Channel::<Value<N>>::named(name);
     let rw = || RwSharedMmap::named(name).size(16).readers(4).open();
     Ok(match act {
         "put" => {
@@ -181,7 +186,7 @@ fn keep<T>(outcome: String, role: T) -> String {
     outcome
 }
 
-fn put(producer: &mut Producer<Value>) -> Result<u64> {
+fn put<const N: usize>(producer: &mut Producer<Value<N>>) -> Result<u64> {
     let sequence = producer.seq() + 1;
     let mut loan = producer.loan()?;
     for word in loan.iter_mut() {
@@ -190,13 +195,13 @@ fn put(producer: &mut Producer<Value>) -> Result<u64> {
     loan.put()
 }
 
-fn get(consumer: &mut Consumer<Value>) -> Result<String> {
+fn get<const N: usize>(consumer: &mut Consumer<Value<N>>) -> Result<String> {
     let guard = consumer.get()?;
     Ok(describe(guard.seq(), guard.missed(), &guard))
 }
 
-fn describe(sequence: u64, missed: u64, value: &Value) -> String {
-    if *value != [sequence; 8] {
+fn describe<const N: usize>(sequence: u64, missed: u64, value: &Value<N>) -> String {
+    if *value != [sequence; N] {
         return format!("value {sequence} is torn: {value:?}");
     }
     format!("{sequence} {missed}")
