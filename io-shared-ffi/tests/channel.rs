@@ -4,7 +4,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use io_shared_ffi::*;
 mod common;
 
 use common::TestName;
+use common::calls::{bytes_of, get, last_error, nothing, options, put, taken};
 
 /// Header fields, then any number of numbers: not every length is a message.
 #[derive(Message)]
@@ -22,86 +23,6 @@ use common::TestName;
 struct Labels {
     frame: u64,
     labels: [u32],
-}
-
-fn last_error() -> String {
-    unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()
-}
-
-/// A text given out, taken.
-fn taken(text: *mut c_char) -> String {
-    let copy = unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned();
-    unsafe { ios_text_free(text) };
-    copy
-}
-
-/// Options, and the texts that they point to.
-struct Options {
-    raw: ios_options,
-    _texts: Vec<CString>,
-}
-
-fn options(name: &str, schema: Option<&str>) -> Options {
-    let mut raw = unsafe { std::mem::zeroed::<ios_options>() };
-    unsafe { ios_options_init(&raw mut raw, size_of::<ios_options>()) };
-    let mut texts = vec![CString::new(name).unwrap()];
-    raw.name = texts[0].as_ptr();
-    if let Some(schema) = schema {
-        texts.push(CString::new(schema).unwrap());
-        raw.schema = texts[1].as_ptr();
-    }
-    raw.open_timeout = 0;
-    Options { raw, _texts: texts }
-}
-
-impl Options {
-    fn with(mut self, set: impl FnOnce(&mut ios_options)) -> Self {
-        set(&mut self.raw);
-        self
-    }
-
-    #[track_caller]
-    fn producer(&self) -> *mut ios_producer {
-        let mut producer = null_mut();
-        let status = unsafe { ios_producer_open(&raw const self.raw, &raw mut producer) };
-        assert_eq!(status, IOS_OK, "{}", last_error());
-        producer
-    }
-
-    #[track_caller]
-    fn consumer(&self) -> *mut ios_consumer {
-        let mut consumer = null_mut();
-        let status = unsafe { ios_consumer_open(&raw const self.raw, &raw mut consumer) };
-        assert_eq!(status, IOS_OK, "{}", last_error());
-        consumer
-    }
-
-    fn refused(&self) -> ios_status {
-        let mut producer = null_mut();
-        let status = unsafe { ios_producer_open(&raw const self.raw, &raw mut producer) };
-        assert!(producer.is_null(), "what is given out is left alone by a failure");
-        status
-    }
-}
-
-fn nothing() -> ios_value {
-    ios_value { guard: null_mut(), data: null(), length: 0, seq: 0, missed: 0, stamp: 0 }
-}
-
-fn put(producer: *mut ios_producer, bytes: &[u8]) -> ios_status {
-    unsafe { ios_producer_put(producer, bytes.as_ptr().cast(), bytes.len(), null_mut()) }
-}
-
-fn get(consumer: *mut ios_consumer, timeout: i64) -> Result<ios_value, ios_status> {
-    let mut value = nothing();
-    match unsafe { ios_consumer_get(consumer, timeout, &raw mut value) } {
-        IOS_OK => Ok(value),
-        status => Err(status),
-    }
-}
-
-fn bytes_of(value: &ios_value) -> &[u8] {
-    unsafe { std::slice::from_raw_parts(value.data.cast(), value.length) }
 }
 
 #[test]
@@ -194,134 +115,6 @@ fn a_loan_is_filled_in_place_and_there_is_one_at_a_time() {
         ios_guard_drop(value.guard);
         ios_producer_close(producer);
         ios_consumer_close(consumer);
-    }
-}
-
-/// What puts messages of `header` and so many bytes behind it.
-fn puts(producer: *mut ios_producer, header: &[u8], length: usize, seq: &mut u64) -> ios_puts {
-    let (header, header_length) = (header.as_ptr().cast(), header.len());
-    ios_puts { producer, header, header_length, length, seq }
-}
-
-/// What gets such messages into `data`.
-fn gets(
-    consumer: *mut ios_consumer,
-    header: &[u8],
-    data: &mut [u8],
-    value: &mut ios_value,
-) -> ios_gets {
-    let (header, header_length) = (header.as_ptr().cast(), header.len());
-    let (data, length) = (data.as_mut_ptr().cast(), data.len());
-    ios_gets { consumer, timeout_ns: 0, header, header_length, data, length, value }
-}
-
-fn put_like(puts: &ios_puts, data: &[u8]) -> ios_status {
-    unsafe { ios_producer_put_like(puts, data.as_ptr().cast()) }
-}
-
-#[test]
-fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies_the_data() {
-    let name = TestName::new("like");
-    let producer = options(&name, None).with(|o| o.capacity = 11).producer();
-    let consumer = options(&name, None).consumer();
-    let (mut seq, mut own, mut value) = (0, [0; 4], nothing());
-    let put = puts(producer, b"head: ", 4, &mut seq);
-    let get = gets(consumer, b"head: ", &mut own, &mut value);
-    let get = || unsafe { ios_consumer_get_like(&raw const get) };
-    assert_eq!(get(), IOS_EMPTY);
-    assert_eq!(put_like(&put, b"tale"), IOS_OK);
-    assert_eq!(put_like(&put, b"tail"), IOS_OK);
-    assert_eq!((get(), seq, &own), (IOS_OK, 2, b"tail"));
-    assert!(value.guard.is_null(), "nothing is held");
-    assert_eq!((value.data, value.length), (own.as_ptr().cast(), 4));
-    assert_eq!((value.seq, value.missed), (2, 1));
-    assert_ne!(value.stamp, 0);
-    assert_eq!(get(), IOS_EMPTY, "it has been had");
-
-    // Whatever else comes is held where it lies: the channel has one hold, so one is not dropped.
-    for other in [&b"head: tai"[..], b"head: tail!", b"read: tail", b"head:", b""] {
-        assert_eq!(self::put(producer, other), IOS_OK);
-        assert_eq!(get(), IOS_OK);
-        assert!(!value.guard.is_null());
-        assert_eq!(bytes_of(&value), other);
-        assert_eq!(&own, b"tail", "it is left alone");
-        assert_eq!(put_like(&put, b"next"), IOS_OK);
-        assert_eq!(get(), IOS_ALREADY_HELD);
-        unsafe { ios_guard_drop(value.guard) };
-    }
-    assert_eq!((get(), &own), (IOS_OK, b"next"));
-
-    // Without a header; and without anything.
-    let mut all = [0; 10];
-    let whole = gets(consumer, b"", &mut all, &mut value);
-    assert_eq!(put_like(&put, b"last"), IOS_OK);
-    assert_eq!(unsafe { ios_consumer_get_like(&raw const whole) }, IOS_OK);
-    assert_eq!(&all, b"head: last");
-    let empty = ios_puts { header: null(), header_length: 0, length: 0, seq: null_mut(), ..put };
-    assert_eq!(unsafe { ios_producer_put_like(&raw const empty, null()) }, IOS_OK);
-    let empty = ios_gets {
-        header: null(),
-        header_length: 0,
-        data: null_mut(),
-        length: 0,
-        timeout_ns: -1,
-        ..whole
-    };
-    assert_eq!(unsafe { ios_consumer_get_like(&raw const empty) }, IOS_OK);
-    assert_eq!((value.guard.is_null(), value.length), (true, 0));
-
-    // A loan has the buffer.
-    let (mut loan, mut data): (*mut ios_loan, *mut c_void) = (null_mut(), null_mut());
-    let status = unsafe { ios_producer_loan(producer, 4, &raw mut loan, &raw mut data) };
-    assert_eq!((status, put_like(&put, b"busy")), (IOS_OK, IOS_ALREADY_LOANED));
-    unsafe { ios_loan_drop(loan) };
-
-    // What is not there, or longer than anything.
-    let longest = isize::MAX as usize;
-    for bad in [
-        ios_puts { producer: null_mut(), ..put },
-        ios_puts { header: null(), ..put },
-        ios_puts { header_length: usize::MAX, ..put },
-        ios_puts { length: usize::MAX, ..put },
-    ] {
-        let wanted = if bad.header_length.max(bad.length) > 11 { IOS_TOO_LARGE } else { IOS_NULL };
-        assert_eq!(put_like(&bad, b"data"), wanted);
-    }
-    let both = ios_puts { header_length: longest, length: longest, ..put };
-    assert_eq!(put_like(&both, b"data"), IOS_TOO_LARGE, "together they are a length still");
-    assert_eq!(unsafe { ios_producer_put_like(null(), null()) }, IOS_NULL);
-    assert_eq!(unsafe { ios_producer_put_like(&raw const put, null()) }, IOS_NULL);
-    for bad in [
-        ios_gets { consumer: null_mut(), ..whole },
-        ios_gets { header: null(), header_length: 1, ..whole },
-        ios_gets { data: null_mut(), ..whole },
-        ios_gets { value: null_mut(), ..whole },
-    ] {
-        assert_eq!(unsafe { ios_consumer_get_like(&raw const bad) }, IOS_NULL);
-    }
-    assert_eq!(unsafe { ios_consumer_get_like(null()) }, IOS_NULL);
-    unsafe { ios_producer_close(producer) };
-    unsafe { ios_consumer_close(consumer) };
-}
-
-#[test]
-fn a_put_of_a_header_and_data_goes_on_in_a_new_channel_where_that_was_asked_for() {
-    let name = TestName::new("like-reopen");
-    for (flags, status) in [(0, IOS_REPLACED), (IOS_REOPEN, IOS_OK)] {
-        let producer =
-            options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags)).producer();
-        let mut seq = 0;
-        let put = puts(producer, b"head: ", 4, &mut seq);
-        assert_eq!(put_like(&put, b"tail"), IOS_OK);
-        // Without a mark in it, so the put itself finds out, if it looks.
-        std::fs::remove_file(format!("/dev/shm{}", &*name)).unwrap();
-        std::thread::sleep(Duration::from_millis(150));
-        assert_eq!(put_like(&put, b"anew"), status);
-        if status == IOS_OK {
-            let mut consumer = Channel::<[u8]>::named(&*name).consumer().unwrap();
-            assert_eq!(*consumer.get().unwrap(), *b"head: anew");
-        }
-        unsafe { ios_producer_close(producer) };
     }
 }
 

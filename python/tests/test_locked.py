@@ -12,7 +12,7 @@ import pytest
 import io_shared
 from conftest import pythons
 from io_shared import File, LockedBytes
-from test_mmaps import READING, WRITING, set_slice
+from test_mmaps import READING, WRITING, a_forked_child_has_no_lock, set_slice
 
 KINDS = pytest.mark.parametrize("kind", ["one", "rw"])
 
@@ -222,19 +222,4 @@ def test_it_may_lie_in_a_file(tmp_path):
 
 
 def test_a_forked_child_has_no_lock(name):
-    shm = LockedBytes(name, 16)
-    with shm.lock():
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                shm.write(b"x")
-            except io_shared.WriteAccessError:
-                try:
-                    shm.lock().__enter__()
-                except io_shared.ForkedHandle:
-                    status = 0
-            finally:
-                os._exit(status)
-        assert os.waitpid(child, 0)[1] == 0
-        shm.write(b"y")
+    a_forked_child_has_no_lock(LockedBytes(name, 16))

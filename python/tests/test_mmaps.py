@@ -158,16 +158,22 @@ def test_an_array_is_saved_and_loaded_in_another_process(name, script):
         assert np.array_equal(np.load(shm), array * 2)
 
 
-def test_a_killed_writer_gives_the_lock_back_and_says_that_it_died(name, start):
+def holder(start, lock, act):
+    """A process that is in ``lock`` and has done ``act`` there."""
     code = (
         "import sys, time, io_shared\n"
-        "shm = io_shared.SharedMMap(%r, 16)\n"
-        "with shm.lock():\n"
-        "    shm.write(b'half'); print('in'); sys.stdout.flush(); time.sleep(100)\n" % name
+        "with io_shared.%s:\n"
+        "    %s; print('in'); sys.stdout.flush(); time.sleep(100)\n" % (lock, act)
     )
+    process = start(sys.executable, "-c", code, stdout=subprocess.PIPE)
+    assert process.stdout.readline().strip() == b"in"
+    return process
+
+
+def test_a_killed_writer_gives_the_lock_back_and_says_that_it_died(name, start):
     shm = SharedMMap(name, 16)
-    victim = start(sys.executable, "-c", code, stdout=subprocess.PIPE)
-    assert victim.stdout.readline().strip() == b"in"
+    lock = "SharedMMap(%r, 16) as shm, shm.lock()" % name
+    victim = holder(start, lock, "shm.write(b'half')")
     with pytest.raises(io_shared.Timeout):
         with shm.lock(timeout=0.2):
             pass
@@ -190,7 +196,10 @@ def test_a_killed_writer_gives_the_lock_back_and_says_that_it_died(name, start):
 
 
 def test_a_forked_child_has_no_lock(name):
-    shm = SharedMMap(name, 16)
+    a_forked_child_has_no_lock(SharedMMap(name, 16))
+
+
+def a_forked_child_has_no_lock(shm):
     with shm.lock():
         child = os.fork()
         if child == 0:
@@ -234,15 +243,8 @@ def test_waiting_for_the_lock_ends_at_a_signal(name):
 
 
 def test_a_killed_reader_keeps_no_writer_out(name, start):
-    code = (
-        "import sys, time, io_shared\n"
-        "shm = io_shared.RWSharedMMap(%r, 16)\n"
-        "with shm.lock_read():\n"
-        "    print('in'); sys.stdout.flush(); time.sleep(100)\n" % name
-    )
     shm = RWSharedMMap(name, 16)
-    victim = start(sys.executable, "-c", code, stdout=subprocess.PIPE)
-    assert victim.stdout.readline().strip() == b"in"
+    victim = holder(start, "RWSharedMMap(%r, 16) as shm, shm.lock_read()" % name, "shm.read(1)")
     with pytest.raises(io_shared.Timeout):
         with shm.lock_write(timeout=0.2):
             pass

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it is for tests")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with a test's own pointers")]
 
+pub(crate) mod calls;
 #[path = "../../../tests/common/cloud.rs"]
 pub(crate) mod cloud;
 

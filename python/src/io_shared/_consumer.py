@@ -14,7 +14,7 @@ from io_shared._producer import open_end
 _OK, _SLICE = _library.OK, _library.SLICE
 
 
-class Consumer(object):
+class Consumer(_library.Closing):
     """Gets values that it has not had, the newest first and last."""
 
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
@@ -118,12 +118,6 @@ class Consumer(object):
         _library.close(self)
         # Once more: a get of another thread may have remembered the handle in between.
         self._like_last = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     def _wait(self, attempt, timeout):
         """What ``attempt`` gives, tried in slices until it is not None."""

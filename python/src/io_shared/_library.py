@@ -314,6 +314,16 @@ class Handle(c_void_p):
     __del__ = close
 
 
+class Closing(object):
+    """What is closed at the end of its ``with`` block."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+
 def close(owner):
     """Lets go of ``owner``'s handle, which is closed once no call and no array needs it."""
     if owner._handle is not None:

@@ -14,7 +14,7 @@ from io_shared._mmaps import length_of
 from io_shared.errors import OOMError
 
 
-class LockedBytes(Locking):
+class LockedBytes(_library.Closing, Locking):
     """Bytes that Python, Rust and C programs share, with their lock in one region called ``name``.
 
     ``size``: bytes, or digits and one of K, M, G; they are created if missing, all zeros. Without a
@@ -167,12 +167,6 @@ class LockedBytes(Locking):
     def close(self):
         """Gives the handle back; the bytes stay. A lock that is held stays so until its block ends."""
         self._lock.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     @property
     def _bytes(self):

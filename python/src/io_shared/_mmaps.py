@@ -16,7 +16,7 @@ from io_shared.errors import OOMError
 _BYTES = 0
 
 
-class UnsafeSharedMMap(mmap.mmap):
+class UnsafeSharedMMap(_library.Closing, mmap.mmap):
     """The bytes of the shared-memory object ``name``, created if missing, without a lock.
 
     ``size``: bytes, or digits and one of K, M, G. An object that is smaller grows; one that is larger
@@ -39,12 +39,6 @@ class UnsafeSharedMMap(mmap.mmap):
     def __init__(self, name, size):
         super(UnsafeSharedMMap, self).__init__()
         self.name = _library.native(name)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     def resize(self, newsize):
         raise NotImplementedError("others have these bytes mapped: open a larger one instead")

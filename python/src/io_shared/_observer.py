@@ -6,7 +6,7 @@ from io_shared import _library, _messages, errors
 from io_shared._wait import age, opened
 
 
-class Observer(object):
+class Observer(_library.Closing):
     """Copies of a channel's latest value, without taking part: it takes no consumer's place, wakes
     nobody, waits for nothing, and needs read permission only. Any number of them may look on."""
 
@@ -57,12 +57,6 @@ class Observer(object):
     def close(self):
         """Ends looking on; copies stay."""
         _library.close(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
 
 def observe(name, open_timeout=None):

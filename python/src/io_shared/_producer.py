@@ -14,7 +14,7 @@ from io_shared._wait import Deadline, opened
 _ndarray = np.ndarray
 
 
-class _Producing(object):
+class _Producing(_library.Closing):
     """What producers of arrays and of typed messages share."""
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags):
@@ -72,12 +72,6 @@ class _Producing(object):
         _library.close(self)
         # Once more: a put of another thread may have remembered the handle in between.
         self._like_last = _Like()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     def _put_bytes(self, message):
         _library.check(

@@ -6,7 +6,7 @@ from io_shared.errors import WriteAccessError
 from io_shared._producer import ArrayProducer
 
 
-class NumpyShare(object):
+class NumpyShare(_library.Closing):
     """One end of a channel of arrays: ``mode`` is ``"put"`` or ``"get"``.
 
     ``size``: the most bytes of one array with its header (128 bytes, as a rule): a number, or digits
@@ -88,12 +88,6 @@ class NumpyShare(object):
     def close(self):
         """Gives the role back; the channel and its last value stay."""
         self._end.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
 
     def _getting(self):
         if self.mode != "get":

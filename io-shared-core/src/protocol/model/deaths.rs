@@ -117,14 +117,20 @@ fn killed_producer(region: &Rc<Region>, fate: Fate) -> Running<()> {
     })
 }
 
+/// A consumer to which a producer that is gone has left a value.
+fn consume_a_first_value(region: &Rc<Region>) -> (Process, Reader) {
+    let (before, mut publisher) = produce(region);
+    let consumer = consume(region, 0);
+    put(&before, &mut publisher, 0).unwrap();
+    before.free_claims();
+    consumer
+}
+
 /// A producer is killed as it copies a value beside `latest`, or just behind that. Whoever comes gets
 /// what is published, and its successor's values are carried again.
 pub(super) fn carrying_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).carrying());
-    let (before, mut publisher) = produce(&region);
-    let (consumer, reader) = consume(&region, 0);
-    put(&before, &mut publisher, 0).unwrap();
-    before.free_claims();
+    let (consumer, reader) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
     let mut audit = Audit::new(&consumer, &reader, 0);
     assert!(audit.get().is_some());
@@ -142,10 +148,7 @@ pub(super) fn carrying_producer(fate: Fate) {
 /// A producer is killed; another takes its role and puts, while a consumer gets.
 pub(super) fn producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (before, mut publisher) = produce(&region);
-    let (consumer, reader) = consume(&region, 0);
-    put(&before, &mut publisher, 0).unwrap();
-    before.free_claims();
+    let (consumer, reader) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
     let consumer = consumer.run(move |me| {
         let mut audit = Audit::new(me, &reader, 0);
