@@ -211,6 +211,8 @@ fn a_forgotten_guard_costs_its_own_hold_and_nobody_elses() {
     }
 }
 
+/// Where a region has `latest`, whose top byte names a buffer.
+const LATEST: u64 = 0x80;
 /// Where the line of `latest` has its mark, the stamp and the message behind it.
 const MARK: u64 = 0x88;
 /// Where a consumer has its held entries.
@@ -258,6 +260,40 @@ fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
     drop(guard);
     producer.put(&[6; 5]).unwrap();
     assert_eq!(*consumer.get().unwrap(), [6; 5]);
+}
+
+/// The buffers that 30 puts use, each of which is had.
+fn buffers_used(name: &TestName, words: usize, hold_first: bool) -> usize {
+    let mut producer = Channel::<[u64]>::named(&**name).elements(words).producer().unwrap();
+    let mut consumer = Channel::<[u64]>::named(&**name).consumer().unwrap();
+    if hold_first {
+        producer.put(&vec![0; words]).unwrap();
+        let held = consumer.get().unwrap();
+        for value in 1..9 {
+            producer.put(&vec![value; words]).unwrap();
+            assert!(held.iter().all(|&word| word == 0), "what is held is left alone");
+        }
+    }
+    let region = std::fs::File::open(name.path()).unwrap();
+    let mut buffers = std::collections::BTreeSet::new();
+    for value in 0..30 {
+        producer.put(&vec![value; words]).unwrap();
+        let mut latest = [0; 8];
+        region.read_exact_at(&mut latest, LATEST).unwrap();
+        buffers.insert(u64::from_le_bytes(latest) >> 56);
+        assert_eq!(consumer.get().unwrap()[words - 1], value);
+    }
+    buffers.len()
+}
+
+#[test]
+fn of_large_buffers_two_take_turns_and_of_others_all() {
+    for (words, used) in [(4 << 10, 2), (100, 3)] {
+        for hold_first in [false, true] {
+            let name = TestName::new("turns");
+            assert_eq!(buffers_used(&name, words, hold_first), used, "{words} words");
+        }
+    }
 }
 
 #[test]

@@ -161,6 +161,8 @@ impl<const N: usize> Scene for DyingProducer<N> {
         } else if let Some(other) = &mut self.other {
             let value = other.try_get().map_err(failed("trying"))?;
             expect("a value that is not new", value.map(|value| value.seq()), None)?;
+            let current = other.latest().map_err(failed("taking the latest"))?;
+            whole(&*current.ok_or("no latest value")?, latest)?;
         }
         // The victim's place is taken at once.
         let (restarted, outcome) = stage.restart(&with::<N>("put"))?;
