@@ -1,5 +1,7 @@
 //! What a user of one channel sees: put, get, loans, guards, several consumers.
 
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+
 mod common;
 
 use std::os::unix::fs::FileExt;

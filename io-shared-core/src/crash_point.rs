@@ -25,11 +25,11 @@ macro_rules! crash_points {
 }
 
 crash_points! {
-    /// A new producer has its claim; the epoch is still its predecessor's.
+    /// A new producer has its claim and has counted itself; the epoch is still its predecessor's.
     ProducerClaimed,
     /// The epoch is raised; nothing is scanned.
     EpochRaised,
-    /// A loan has found that `latest` is its own.
+    /// A loan has found that nobody took the role over.
     LoanChecked,
     /// The held entries are read; no buffer is opened.
     LoanScanned,

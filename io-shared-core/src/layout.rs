@@ -13,7 +13,7 @@ compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 /// The first eight bytes of every region, written last.
 pub(crate) const MAGIC: [u8; 8] = *b"ioshared";
 /// Raised when programs of before cannot use a region of after, or the reverse.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What is in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -90,6 +90,9 @@ pub(crate) trait Words {
     /// | 52..56 | epoch | raised by each producer as it takes over, modulo 16 |
     /// | 0..52 | sequence | 0: no value yet; the low 32 bits are the futex word |
     fn latest(&self) -> &Self::Latest;
+    /// How often the producer's role was taken over. It lies where only producers write: a look at
+    /// `latest`, which consumers look at all the time, would be waited for in each put.
+    fn incarnation(&self) -> &Self::Count;
     /// 0: in use; 1: the region was removed or replaced.
     fn retired(&self) -> &Self::Flag;
     /// 0: awake; 1: asleep, or about to look once more before it sleeps.

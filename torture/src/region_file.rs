@@ -15,7 +15,7 @@ const CONSUMERS_OFFSET: usize = 92;
 /// In the producer's block.
 const DIRTY: u64 = 40;
 /// In a consumer's block.
-const LAST_SEEN: u64 = 8;
+const LAST_SEEN: u64 = 96;
 
 /// What the shared words said when they were read. Not a consistent cut while others run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use torture::actor::Actor;
 use torture::machine::Footprint;
 use torture::parcel::Parcel;
+use torture::region_file::RegionFile;
 
 fn name(what: &str) -> String {
     format!("/test-{what}-{}", std::process::id())
@@ -154,13 +156,12 @@ fn a_child_that_outlives_its_killed_parent_keeps_no_role() {
     Channel::remove(&name).unwrap();
 }
 
-/// Fault 61.
-#[test]
-fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_never_does() {
-    let name = name("closed");
+/// A child that puts 1, closes its descriptors, says so, and puts 3 and 4 when it is told that it has
+/// successors: it must lose its role.
+fn producer_without_descriptors(name: &str) -> (UnixStream, Pid) {
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let child = in_child(|| {
-        let mut first = io_shared::producer::<u64>(&name).unwrap();
+        let mut first = io_shared::producer::<u64>(name).unwrap();
         first.put(&1).unwrap();
         // Everything but the socket, as a careless daemon does.
         let keep = std::os::fd::AsRawFd::as_raw_fd(&there);
@@ -170,13 +171,21 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
             assert!(closed == 0 || first > last && last >= 0);
         }
         there.write_all(&[1]).unwrap();
-        there.read_exact(&mut [0]).unwrap(); // the successor has put
+        there.read_exact(&mut [0]).unwrap();
         let lost = *first.put(&3).unwrap_err().kind() == ErrorKind::RoleLost
             && *first.put(&4).unwrap_err().kind() == ErrorKind::RoleLost;
         std::mem::forget(first);
         lost
     });
     here.read_exact(&mut [0]).unwrap();
+    (here, child)
+}
+
+/// Fault 61.
+#[test]
+fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_never_does() {
+    let name = name("closed");
+    let (mut here, child) = producer_without_descriptors(&name);
     let mut second = io_shared::producer::<u64>(&name).unwrap();
     assert_eq!(second.put(&2).unwrap(), 2);
     here.write_all(&[1]).unwrap();
@@ -185,6 +194,27 @@ fn a_producer_whose_descriptors_were_closed_loses_its_role_and_its_successor_nev
     }
     assert!(succeeded(child));
     assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 999);
+    Channel::remove(&name).unwrap();
+}
+
+/// `latest`.
+fn word(name: &str) -> u64 {
+    RegionFile::read(&Path::new("/dev/shm").join(&name[1..])).unwrap().word
+}
+
+/// Fault 61: `latest` is what it was, since the epoch in it has come round.
+#[test]
+fn a_producer_is_told_of_as_many_successors_as_there_are_epochs() {
+    let name = name("epochs");
+    let (mut here, child) = producer_without_descriptors(&name);
+    let before = word(&name);
+    for _ in 0..16 {
+        drop(io_shared::producer::<u64>(&name).unwrap());
+    }
+    assert_eq!(word(&name), before);
+    here.write_all(&[1]).unwrap();
+    assert!(succeeded(child));
+    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 1);
     Channel::remove(&name).unwrap();
 }
 

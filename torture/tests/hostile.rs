@@ -308,8 +308,8 @@ fn a_value_that_has_gone_back_or_is_not_the_one_promised_is_corrupt() {
     is_corrupt(get.try_get());
     is_corrupt(get.latest());
     is_corrupt(put.put(&3));
-    // A new number on an old buffer.
-    name.write(LATEST, (old & !0xff) | 3);
+    // A new number on an old buffer, and not the one that the put that failed was to have.
+    name.write(LATEST, (old & !0xff) | 4);
     is_corrupt(get.try_get());
     let error = copy.copy().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}");
@@ -322,7 +322,7 @@ fn a_value_that_has_gone_back_or_is_not_the_one_promised_is_corrupt() {
 #[test]
 fn a_header_of_another_byte_order_or_version_is_refused_for_that() {
     let whole = Specimen::new(Shape::Number).unwrap();
-    for version in [0, 2, 3, u64::from(1_u32.swap_bytes()), u64::from(u32::MAX)] {
+    for version in [0, 1, 3, u64::from(1_u32.swap_bytes()), u64::from(u32::MAX)] {
         let mut other = whole.clone();
         other.set_field("version", version);
         for sealed in [false, true] {
@@ -421,7 +421,7 @@ fn sequences_go_on_past_32_bits_also_for_sleepers_and_end_with_an_error() {
         let word = name.read(LATEST);
         name.write(LATEST, word >> 52 << 52 | sequence);
         name.write(name.buffer(word >> 56), sequence);
-        name.write(name.block(0) + 8, 0); // nobody has had one
+        name.write(name.block(0) + 96, 0); // nobody has had one
     };
     set((1 << 32) - 2);
     let mut put = producer::<u64>(&name.0).unwrap();

@@ -14,6 +14,7 @@ const RAREST_LOOK: u32 = 1024;
 pub(crate) struct Publisher {
     /// The word this producer last wrote to `latest`.
     word: u64,
+    incarnation: u64,
     /// Buffers found free and not published since; the next to use is the last. Of large ones that is
     /// the most recently used, which the caches may have still; of others the longest unused, which
     /// leaves observers most time, and all of them are used before they are looked for again.
@@ -27,6 +28,10 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Takes the slot over from whoever published before. The caller has the producer's claim.
     pub(crate) fn take_over<W: Words>(words: &W) -> Result<Self, Fault> {
+        // Relaxed: the claim orders its owners. First of all, so that a predecessor that lost its claim
+        // unawares learns of it at its next look.
+        let incarnation = words.incarnation().load(Relaxed).wrapping_add(1);
+        words.incarnation().store(incarnation, Relaxed);
         words.reached(CrashPoint::ProducerClaimed);
         let mut word = words.latest().load(Relaxed);
         for _ in 0..W::TRIES {
@@ -40,7 +45,7 @@ impl Publisher {
                     words.reached(CrashPoint::EpochRaised);
                     // SeqCst: as in `publish`; the predecessor may have died before its own.
                     words.fence(SeqCst);
-                    let mut publisher = Self::new(words, raised);
+                    let mut publisher = Self::new(words, raised, incarnation);
                     // The predecessor may have died between its last publish and its wake.
                     publisher.wake(words);
                     return Ok(publisher);
@@ -51,14 +56,14 @@ impl Publisher {
         Err(Fault::Busy)
     }
 
-    fn new<W: Words>(words: &W, word: u64) -> Self {
+    fn new<W: Words>(words: &W, word: u64, incarnation: u64) -> Self {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
         // last: a predecessor that lost its claim unawares may be filling it still.
         let used = (0..words.buffers())
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
         let finds = Vec::with_capacity(words.buffers());
-        Self { word, finds, used, needless: 0, look_after: FIRST_LOOK }
+        Self { word, incarnation, finds, used, needless: 0, look_after: FIRST_LOOK }
     }
 
     /// The sequence of the last value published.
@@ -142,11 +147,12 @@ impl Publisher {
             carried.carry(words, index, next.pack(), stamp);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
-        // it; nothing is acquired, for what it replaces is this producer's own word. A compare-exchange and not a store: a producer that lost its claim must not publish
-        // over its successor's value.
+        // it; nothing is acquired, for what it replaces is this producer's own word. A
+        // compare-exchange and not a store: a producer that lost its claim must not publish over its
+        // successor's value.
         match words.latest().compare_exchange(self.word, next.pack(), Release, Relaxed) {
             Ok(_) => {}
-            Err(found) => return Err(self.diagnose(found)),
+            Err(found) => return Err(self.diagnose(words, found)),
         }
         words.reached(CrashPoint::PutPublished);
         // SeqCst, one fence for two pairs. With the fence in `hold`: of this publish, followed by a
@@ -191,20 +197,21 @@ impl Publisher {
         }
     }
 
-    /// `latest` is the word this producer wrote last, or it may not write any more.
+    /// Nobody has taken the role over, or this producer may not write any more.
     #[inline]
     fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
         // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
-        let found = words.latest().load(Relaxed);
-        if found == self.word { Ok(()) } else { Err(self.diagnose(found)) }
+        let found = words.incarnation().load(Relaxed);
+        if found == self.incarnation { Ok(()) } else { Err(Fault::RoleLost) }
     }
 
     #[cold]
-    fn diagnose(&self, found: u64) -> Fault {
-        if Latest::unpack(found).epoch == Latest::unpack(self.word).epoch {
-            Fault::Corrupt("`latest` was changed by something that is not its producer")
-        } else {
-            Fault::RoleLost
+    fn diagnose<W: Words>(&self, words: &W, found: u64) -> Fault {
+        match self.check(words) {
+            Ok(()) if Latest::unpack(found).epoch == Latest::unpack(self.word).epoch => {
+                Fault::Corrupt("`latest` was changed by something that is not its producer")
+            }
+            _ => Fault::RoleLost,
         }
     }
 }

@@ -16,9 +16,11 @@ pub(super) const HELD: u64 = 0;
 const NAME_LENGTH: u64 = 4;
 /// 0: this slot has never been claimed.
 const CLAIMED: u64 = 5;
-pub(super) const LAST_SEEN: u64 = 8;
 const CONSUMER_PID: u64 = 16;
 const NAME: u64 = 32;
+/// Not in the line of the held entries: the producer looks at those between its puts, and a store
+/// into a line that another core looks at is waited for by this one's next fence.
+pub(super) const LAST_SEEN: u64 = 96;
 /// The longest name of a consumer in bytes.
 pub(super) const LONGEST_NAME: usize = 63;
 
@@ -32,14 +34,18 @@ const BOOT_ID: u64 = 8;
 const FIRST_SEQUENCE: u64 = 24;
 /// The core that the producer last woke somebody from, plus one.
 const PRODUCER_CPU: u64 = 32;
+/// How often the role was taken over.
+pub(super) const PRODUCER_INCARNATION: u64 = 48;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
 /// In a lock's region: one more than the highest slot that was ever claimed.
 const USED_SLOTS: u64 = 44;
 
-const _: () = assert!(NAME as usize + LONGEST_NAME <= layout::BLOCK as usize);
+const _: () = assert!(NAME as usize + LONGEST_NAME <= LAST_SEEN as usize);
+const _: () = assert!(HELD / 64 != LAST_SEEN / 64 && LAST_SEEN < layout::BLOCK);
 
 impl Region {
+    #[inline]
     pub(super) fn in_producer(&self, offset: u64) -> *mut u8 {
         self.in_header(u64::from(self.layout.producer_offset) + offset)
     }
@@ -50,7 +56,8 @@ impl Region {
         unsafe { AtomicU32::from_ptr(at.cast()) }
     }
 
-    fn producer_word(&self, offset: u64) -> &AtomicU64 {
+    #[inline]
+    pub(super) fn producer_word(&self, offset: u64) -> &AtomicU64 {
         // SAFETY: the block is aligned to 128, and callers pass the offset of a 64-bit field.
         unsafe { word64(self, self.in_producer(offset)) }
     }

@@ -267,7 +267,7 @@ impl Cases {
                 format!("{own:?}: the highest kind")
             }
             number @ 7..11 => {
-                let version = [0, 2, 256, u64::MAX][number as usize - 7];
+                let version = [0, 1, 256, u64::MAX][number as usize - 7];
                 damaged.set_field("version", version);
                 format!("{own:?}: version {version}")
             }

@@ -40,6 +40,7 @@ struct Consumer {
 #[derive(Default)]
 struct Region {
     latest: AtomicU64,
+    incarnation: AtomicU64,
     carried: Option<[AtomicU64; 4]>,
     is_large: bool,
     retired: AtomicU8,
@@ -92,6 +93,10 @@ impl Words for Process {
 
     fn latest(&self) -> &AtomicU64 {
         &self.region.latest
+    }
+
+    fn incarnation(&self) -> &AtomicU64 {
+        &self.region.incarnation
     }
 
     fn retired(&self) -> &AtomicU8 {

@@ -130,6 +130,10 @@ impl Words for Process {
         &self.latest
     }
 
+    fn incarnation(&self) -> &Self::Count {
+        &self.region.incarnation
+    }
+
     fn retired(&self) -> &Self::Flag {
         &self.region.retired
     }

@@ -92,6 +92,7 @@ pub(crate) struct Consumer {
 pub(crate) struct Region {
     pub(crate) latest: AtomicU64,
     pub(crate) latest_loads: Loads,
+    pub(crate) incarnation: Shared<AtomicU64>,
     pub(crate) carried: Option<Carried>,
     pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
@@ -136,6 +137,7 @@ impl Region {
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
+            incarnation: word().read_by_its_writer(),
             is_large: shape.large,
             carried: shape.carries.then(carried),
             fences,
