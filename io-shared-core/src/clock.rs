@@ -1,8 +1,12 @@
 //! The two clocks and the boot.
 
+mod stamp_clock;
+
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
+
+pub(crate) use stamp_clock::StampClock;
 
 /// CLOCK_MONOTONIC in nanoseconds: what stamps and deadlines are in. Never 0.
 #[inline]

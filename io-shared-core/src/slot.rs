@@ -27,7 +27,7 @@ pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 use value::Carried;
 
 use crate::claim::Part;
-use crate::clock;
+use crate::clock::{self, StampClock};
 use crate::error::{ErrorKind, Holder, Result};
 use crate::place::Place;
 use crate::protocol::{Publisher, Reader, Words};
@@ -38,7 +38,8 @@ use crate::schema::Schema;
 #[derive(Debug)]
 pub struct Producing {
     publisher: Publisher,
-    stamps: bool,
+    /// `None`: puts carry no time.
+    stamps: Option<StampClock>,
 }
 
 /// A consumer's side of a slot.
@@ -162,9 +163,10 @@ impl Slot<Producing> {
     pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
         let attached = region::attach(place, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => {
-                Ok(Self::new(attached.region, Producing { publisher, stamps: true }))
-            }
+            Side::Producer(publisher) => Ok(Self::new(
+                attached.region,
+                Producing { publisher, stamps: Some(StampClock::default()) },
+            )),
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -176,7 +178,7 @@ impl Slot<Producing> {
 
     /// Whether puts carry the time, from which consumers tell a value's age. On at first.
     pub fn set_stamps(&mut self, stamps: bool) {
-        self.side.stamps = stamps;
+        self.side.stamps = stamps.then(StampClock::default);
     }
 
     /// The consumer slots that have their claim now.

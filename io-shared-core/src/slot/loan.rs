@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::{Producing, Slot};
-use crate::clock;
+use crate::clock::{self, StampClock};
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 
@@ -142,7 +142,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             return Err(slot.too_large(None));
         };
         slot.check_stale()?;
-        let stamp = if slot.side.stamps { clock::now() } else { 0 };
+        let stamp = slot.side.stamps.as_mut().map_or(0, StampClock::now);
         if stamp != 0 {
             slot.look(stamp)?;
         }
