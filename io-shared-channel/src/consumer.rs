@@ -61,7 +61,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// let mut speed = io_shared::consumer::<f64>(name)?;
     /// let value = speed.get()?;
     /// println!("{} m/s", *value);
-    /// drop(value); // the producer may use its buffer again
+    /// drop(value); // until then the consumer is borrowed, and the producer leaves the value alone
     /// # io_shared::Channel::remove(name)
     /// # }
     /// ```

@@ -57,12 +57,13 @@ pub(crate) struct Header<'a, C> {
     pub(crate) stamp: &'a C,
 }
 
-/// A value beside `latest`.
+/// What is carried beside `latest` of the value that it names.
 pub(crate) struct Carried<'a, C> {
     /// The word of `latest` whose value it is; 0: none, or not all of it yet.
     pub(crate) mark: &'a C,
     pub(crate) stamp: &'a C,
-    /// The message, in words of 64 bits.
+    /// The message, in words of 64 bits, where [messages are carried](Words::carries); else its length in
+    /// bytes, and the buffer that the next one is likely to be in. Without words nothing is carried.
     pub(crate) message: &'a [C],
 }
 
@@ -103,8 +104,10 @@ pub(crate) trait Words {
     fn last_seen(&self, consumer: usize) -> &Self::Count;
     fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
 
-    /// Where each value is carried in the line of `latest` as well, if all have one length and it fits.
-    fn carried(&self) -> Option<Carried<'_, Self::Count>>;
+    /// What is carried in the line of `latest`.
+    fn carried(&self) -> Carried<'_, Self::Count>;
+    /// Whether whole messages are: all have one length, and it fits.
+    fn carries(&self) -> bool;
     /// The message in the buffer that this producer has open, in words of 64 bits.
     fn written(&self, buffer: usize) -> [u64; MOST_CARRIED];
 

@@ -481,14 +481,16 @@ fn a_length_that_the_type_does_not_have_is_corrupt_to_who_reads_bytes() {
     let looking = options(&name, None);
     assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
 
-    // A buffer begins with the value's number and length.
+    // Beside `latest`, for consumers, and in the buffer, which begins with the value's number and length.
     let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
     let header = [1u64, 8 + 201 * 4].map(u64::to_le_bytes).concat();
     let content = std::fs::read(&path).unwrap();
     let at = content.windows(16).position(|bytes| bytes == header).expect("it was put");
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     let length = 8 + 201 * 4 - 1u64;
-    std::os::unix::fs::FileExt::write_all_at(&file, &length.to_le_bytes(), at as u64 + 8).unwrap();
+    for at in [0x98, at as u64 + 8] {
+        std::os::unix::fs::FileExt::write_all_at(&file, &length.to_le_bytes(), at).unwrap();
+    }
 
     let mut value = nothing();
     assert_eq!(get(consumer, 0).unwrap_err(), IOS_CORRUPT);

@@ -98,7 +98,13 @@ impl RegionFile {
         })
     }
 
-    /// How many values are held.
+    /// The most entries that one slot has. A consumer keeps one, also when it holds nothing.
+    pub fn most_held(&self) -> usize {
+        let held = |slot: &Vec<u8>| slot.iter().filter(|entry| **entry != 0).count();
+        self.held.iter().map(held).max().unwrap_or(0)
+    }
+
+    /// How many entries there are.
     pub fn holds(&self) -> usize {
         self.held.iter().flatten().filter(|entry| **entry != 0).count()
     }

@@ -166,7 +166,7 @@ fn a_buffer_number_outside_the_pool_is_corrupt_for_every_role() {
 }
 
 #[test]
-fn a_length_beyond_the_capacity_is_corrupt_and_the_buffer_is_given_back() {
+fn a_length_beyond_the_capacity_is_corrupt_and_costs_no_hold() {
     let name = Name::new("length");
     let channel = Channel::<[u32]>::named(&*name.0).elements(100);
     let mut put = channel.clone().producer().unwrap();
@@ -177,8 +177,10 @@ fn a_length_beyond_the_capacity_is_corrupt_and_the_buffer_is_given_back() {
         let buffer = name.read(LATEST) >> 56;
         name.write(name.buffer(buffer) + 8, length);
         is_corrupt(copy.copy());
+        // Beside `latest`, where consumers look.
+        name.write(LATEST + 24, length);
         is_corrupt(get.latest());
-        assert_eq!(name.read(name.block(0)) as u32, 0, "nothing is held");
+        is_corrupt(get.latest());
         assert_eq!(get.last_seen(), sequence);
     }
     put.loan_len(7).unwrap().put().unwrap();

@@ -1,8 +1,9 @@
-//! Small values, carried in the line of `latest`.
+//! What comes along with `latest`, in its line.
 //!
 //! A hand-over is as fast as its cache lines: one for `latest`, and one more for the buffer that it
-//! names, which cannot be asked for before the first has come. So a message of a fixed size that
-//! fits is carried beside `latest` as well: its reader is done with the one line, and holds nothing.
+//! names, which cannot be asked for before the first has come. So what stands at the head of the buffer
+//! is carried beside `latest` as well: whoever holds a value need not wait for a line of it. And of a
+//! message of a fixed size that fits, all of it: its reader is done with the one line, and holds nothing.
 //! It is a copy, for readers that take one; the value itself is in its buffer as ever, for observers,
 //! for whoever finds the copy half made, and for whoever comes when its producer was killed at it.
 //!
@@ -27,10 +28,19 @@ pub(crate) enum Glance {
 }
 
 impl<C: Word<u64>> Carried<'_, C> {
-    /// Copies the sealed message of `buffer` and its stamp here, beside a `latest` that is about to
-    /// become `word`.
+    /// Copies `message` (or its length) and its stamp here, beside a `latest` that is about to become
+    /// `word`.
     #[inline]
-    pub(super) fn carry<W: Words>(&self, words: &W, buffer: usize, word: u64, stamp: u64) {
+    pub(super) fn carry<W: Words>(
+        &self,
+        words: &W,
+        word: u64,
+        stamp: u64,
+        message: impl IntoIterator<Item = u64>,
+    ) {
+        if self.message.is_empty() {
+            return;
+        }
         // Relaxed, and the fence behind it: a reader that copies any word from here on finds, after
         // its own Acquire fence, that the mark is no longer the one it copies.
         self.mark.store(0, Relaxed);
@@ -38,12 +48,41 @@ impl<C: Word<u64>> Carried<'_, C> {
         self.stamp.store(stamp, Relaxed);
         // Once more, for a death in the midst of it.
         words.reached(CrashPoint::PutSealed);
-        for (carried, word) in self.message.iter().zip(words.written(buffer)) {
+        for (carried, word) in self.message.iter().zip(message) {
             carried.store(word, Relaxed);
         }
         // Release: who finds this mark finds what was copied before it.
         self.mark.store(word, Release);
     }
+
+    /// Stamp and length of the message that `word` of `latest` names, if they are carried. Behind a
+    /// fence that acquires, [`is_of`](Self::is_of) says whether they were whole.
+    #[inline]
+    pub(super) fn head(&self, word: u64) -> Option<Head> {
+        // Acquire: with the Release in `carry`.
+        let [length, next, ..] = self.message else { return None };
+        let head = || Head {
+            stamp: self.stamp.load(Relaxed),
+            length: length.load(Relaxed),
+            next: next.load(Relaxed) as usize,
+        };
+        (self.mark.load(Acquire) == word).then(head)
+    }
+
+    #[inline]
+    pub(super) fn is_of(&self, word: u64) -> bool {
+        self.mark.load(Relaxed) == word
+    }
+}
+
+/// What is to be known of a message that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) stamp: u64,
+    /// In bytes.
+    pub(super) length: u64,
+    /// The buffer that the next message is likely to be in.
+    pub(super) next: usize,
 }
 
 impl Reader {
@@ -55,9 +94,10 @@ impl Reader {
         which: Which,
         message: &mut [u64],
     ) -> Result<Glance, Fault> {
-        let Some(carried) = words.carried() else {
+        if !words.carries() {
             return Ok(Glance::Elsewhere);
-        };
+        }
+        let carried = words.carried();
         // Relaxed: all that it tells is that the value is published; what it is, the mark does.
         let word = words.latest().load(Relaxed);
         // Relaxed: this consumer is the only writer.
@@ -76,7 +116,7 @@ impl Reader {
         // Acquire, with the Release fence in `carry`: if any word was one of a later value, the
         // second look sees that value's 0, or what came after it.
         words.fence(Acquire);
-        if carried.mark.load(Relaxed) != word {
+        if !carried.is_of(word) {
             return Ok(Glance::Elsewhere);
         }
         // Relaxed: as in `settle`.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::{Fault, Latest, Word, Words};
+use super::carried::Head;
+use super::{Fault, Header, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Which value a get is after.
@@ -15,9 +16,20 @@ pub enum Which {
 }
 
 /// A consumer that has the claim of its slot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reader {
     consumer: usize,
+    /// The entry that this reader uses again and again, and the buffer it names. Who holds the value
+    /// there borrows the reader, or has [taken the entry along](Self::part_with).
+    kept: Option<Kept>,
+    /// The buffer that the next value is likely to be in.
+    next: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kept {
+    entry: usize,
+    buffer: usize,
 }
 
 /// A buffer that the producer leaves alone until [`Reader::release`].
@@ -28,6 +40,9 @@ pub(crate) struct Hold {
     pub(crate) sequence: u64,
     /// Values published since the one this consumer had before, and never had.
     pub(crate) missed: u64,
+    pub(crate) stamp: u64,
+    /// Bytes of the message, as its producer says.
+    pub(crate) length: u64,
 }
 
 impl Reader {
@@ -56,7 +71,7 @@ impl Reader {
         };
         words.last_seen(consumer).store(last_seen, Relaxed);
         words.reached(CrashPoint::ConsumerReady);
-        Ok(Self { consumer })
+        Ok(Self { consumer, kept: None, next: usize::MAX })
     }
 
     #[inline]
@@ -64,45 +79,80 @@ impl Reader {
         self.consumer
     }
 
-    /// Holds the latest value; `None` if there is none, or none that was not had.
+    /// Holds the latest value; `None` if there is none, or none that was not had. Until the next call the
+    /// producer leaves its buffer alone, and for longer if the hold is [parted with](Self::part_with).
     #[inline]
-    pub(crate) fn hold<W: Words>(&self, words: &W, which: Which) -> Result<Option<Hold>, Fault> {
+    pub(crate) fn hold<W: Words>(
+        &mut self,
+        words: &W,
+        which: Which,
+    ) -> Result<Option<Hold>, Fault> {
         // Relaxed, here and at the second look: whichever word is settled on was read before a fence
         // below, and that fence acquires it.
         let mut word = words.latest().load(Relaxed);
         // Relaxed: this consumer is the only writer.
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
-        let mut claimed = None;
         for _ in 0..W::TRIES {
-            let latest = match self.judge(words, word, last_seen, which) {
-                Ok(Some(latest)) => latest,
-                other => {
-                    self.give_up(words, claimed);
-                    return other.map(|_| None);
-                }
+            let Some(latest) = self.judge(words, word, last_seen, which)? else {
+                self.expect(words);
+                return Ok(None);
             };
             words.reached(CrashPoint::GetRead);
-            let entry = match claimed {
-                Some(entry) => entry,
-                None => self.free_entry(words)?,
-            };
-            claimed = Some(entry);
-            // Release, always: a producer that reads this value in place of an earlier one must
-            // know that our reads of the earlier buffer are over.
-            words.held(self.consumer, entry).store(latest.index as u8 + 1, Release);
-            words.reached(CrashPoint::GetHeld);
-            // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or
-            // we see that `latest` has moved on. It also acquires `word`: what the producer wrote to
-            // the buffer before it published is read after this.
-            words.fence(SeqCst);
-            let again = words.latest().load(Relaxed);
-            if again == word {
-                return self.settle(words, latest, entry, last_seen).map(Some);
+            let head = if words.carries() { None } else { words.carried().head(word) };
+            match self.kept {
+                Some(kept) if kept.buffer == latest.index => {
+                    // The entry named this buffer, and the fence of `announce` was passed, before
+                    // `latest` was looked at. Acquire: what the producer wrote to the buffer before it
+                    // published is read after this.
+                    words.fence(Acquire);
+                    return self.settle(words, latest, kept.entry, last_seen, head).map(Some);
+                }
+                _ => {
+                    let entry = self.announce(words, latest.index)?;
+                    let again = words.latest().load(Relaxed);
+                    if again == word {
+                        return self.settle(words, latest, entry, last_seen, head).map(Some);
+                    }
+                    word = again;
+                }
             }
-            word = again;
         }
-        self.give_up(words, claimed);
         Err(Fault::Busy)
+    }
+
+    /// Has an entry name `buffer`: if `latest` names it in a look from now on, the producer leaves it
+    /// alone for as long as the entry does.
+    fn announce<W: Words>(&mut self, words: &W, buffer: usize) -> Result<usize, Fault> {
+        let entry = match self.kept {
+            Some(kept) => kept.entry,
+            None => self.free_entry(words)?,
+        };
+        // Release, always: a producer that reads this value in place of an earlier one must know that
+        // our reads of the earlier buffer are over.
+        words.held(self.consumer, entry).store(buffer as u8 + 1, Release);
+        self.kept = Some(Kept { entry, buffer });
+        words.reached(CrashPoint::GetHeld);
+        // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or we see that
+        // `latest` has moved on. In `hold` it also acquires what is looked at again.
+        words.fence(SeqCst);
+        Ok(entry)
+    }
+
+    /// Announces the buffer that the next value is likely to be in, now that nobody waits for it: the
+    /// producer looks at the entry too, so that to write it takes a transfer between the cores.
+    #[inline]
+    fn expect<W: Words>(&mut self, words: &W) {
+        let expected = self.kept.is_some_and(|kept| kept.buffer == self.next);
+        if !expected && self.next < words.buffers() {
+            // No entry is free where guards have them all.
+            let _ = self.announce(words, self.next);
+        }
+    }
+
+    /// From now on this hold is [given back](Self::release_entry) by whoever has it.
+    #[inline]
+    pub(crate) fn part_with(&mut self, entry: usize) {
+        self.kept = self.kept.filter(|kept| kept.entry != entry);
     }
 
     /// Whether `word` names a value to take.
@@ -134,20 +184,20 @@ impl Reader {
 
     #[inline]
     fn settle<W: Words>(
-        &self,
+        &mut self,
         words: &W,
         latest: Latest,
         entry: usize,
         last_seen: u64,
+        head: Option<Head>,
     ) -> Result<Hold, Fault> {
         words.reached(CrashPoint::GetValidated);
-        // Relaxed: ordered by the fence that acquired `latest`.
-        if words.header(latest.index).sequence.load(Relaxed) != latest.sequence {
-            self.give_up(words, Some(entry));
-            return Err(Fault::Corrupt(
-                "a buffer's sequence is not the one that `latest` gives it",
-            ));
-        }
+        let head = match head.filter(|_| words.carried().is_of(latest.pack())) {
+            Some(head) => Ok(head),
+            None => self.head_of(words, latest),
+        };
+        let Head { stamp, length, next } = head?;
+        self.next = next;
         // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
@@ -156,23 +206,25 @@ impl Reader {
             buffer: latest.index,
             sequence: latest.sequence,
             missed: (latest.sequence - last_seen).saturating_sub(1),
+            stamp,
+            length,
         })
     }
 
-    #[inline]
-    fn give_up<W: Words>(&self, words: &W, entry: Option<usize>) {
-        if let Some(entry) = entry {
-            self.release(words, entry);
+    /// What the held buffer itself says of its message.
+    #[cold]
+    fn head_of<W: Words>(&self, words: &W, latest: Latest) -> Result<Head, Fault> {
+        // Relaxed: ordered by the fence that acquired `latest`.
+        let Header { sequence, length, stamp } = words.header(latest.index);
+        if sequence.load(Relaxed) != latest.sequence {
+            return Err(Fault::Corrupt(
+                "a buffer's sequence is not the one that `latest` gives it",
+            ));
         }
+        Ok(Head { stamp: stamp.load(Relaxed), length: length.load(Relaxed), next: usize::MAX })
     }
 
-    /// Gives a held entry back. Its buffer may be written from now on.
-    #[inline]
-    pub(crate) fn release<W: Words>(&self, words: &W, entry: usize) {
-        Self::release_entry(words, self.consumer, entry);
-    }
-
-    /// As [`release`](Self::release), for guards that outlive the handle.
+    /// Gives an entry back that was [parted with](Self::part_with). Its buffer may be written from now on.
     #[inline]
     pub(crate) fn release_entry<W: Words>(words: &W, consumer: usize, entry: usize) {
         // Release: our reads of the buffer come before the producer's writes to it.

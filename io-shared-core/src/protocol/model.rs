@@ -43,6 +43,9 @@ scenarios! {
     a_guard_dropped_in_another_thread_frees_its_buffer_safely: 4, scenarios::two_holds;
     an_observer_copies_no_torn_value: 4, scenarios::observer;
     a_carried_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
+    a_head_is_its_values_or_taken_from_the_buffer: 4, scenarios::head;
+    an_expected_buffer_is_held_as_it_comes: 4, scenarios::expected_buffer;
+    a_buffer_is_announced_beside_puts: 3, scenarios::announced_buffer;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;

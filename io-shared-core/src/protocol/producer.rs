@@ -19,6 +19,8 @@ pub(crate) struct Publisher {
     /// the most recently used, which the caches may have still; of others the longest unused, which
     /// leaves observers most time, and all of them are used before they are looked for again.
     finds: Vec<u8>,
+    /// Buffers that the last scan found held, or announced in vain, beside the latest.
+    held: Bits,
     /// The sequence that each buffer last carried.
     used: Vec<u64>,
     needless: u32,
@@ -63,7 +65,8 @@ impl Publisher {
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
         let finds = Vec::with_capacity(words.buffers());
-        Self { word, incarnation, finds, used, needless: 0, look_after: FIRST_LOOK }
+        let held = Bits::default();
+        Self { word, incarnation, finds, held, used, needless: 0, look_after: FIRST_LOOK }
     }
 
     /// The sequence of the last value published.
@@ -101,8 +104,8 @@ impl Publisher {
     /// until it is published, since a consumer validates only what `latest` names; so one scan's
     /// finds serve several loans.
     fn scan<W: Words>(&mut self, words: &W) {
+        let latest = Latest::unpack(self.word).index as u8;
         let mut taken = Bits::default();
-        taken.set(Latest::unpack(self.word).index as u8);
         for consumer in 0..words.consumers() {
             for hold in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
@@ -111,7 +114,10 @@ impl Publisher {
                 taken.set(held.wrapping_sub(1));
             }
         }
-        self.finds.extend((0..words.buffers() as u8).filter(|&b| !taken.has(b)));
+        taken.clear(latest);
+        self.held = taken;
+        let buffers = 0..words.buffers() as u8;
+        self.finds.extend(buffers.filter(|&buffer| buffer != latest && !taken.has(buffer)));
         let used = |&b: &u8| self.used[usize::from(b)];
         if words.is_large() {
             // What is being filled, or was never used, comes last here too.
@@ -143,8 +149,12 @@ impl Publisher {
         header.stamp.store(stamp, Relaxed);
         header.sequence.store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
-        if let Some(carried) = words.carried() {
-            carried.carry(words, index, next.pack(), stamp);
+        let carried = words.carried();
+        if words.carries() {
+            carried.carry(words, next.pack(), stamp, words.written(index));
+        } else {
+            let likely = self.likely_next(words, index) as u64;
+            carried.carry(words, next.pack(), stamp, [length, likely]);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it; nothing is acquired, for what it replaces is this producer's own word. A
@@ -166,6 +176,26 @@ impl Publisher {
             self.finds.clear();
         }
         Ok(next.sequence)
+    }
+
+    /// The buffer that comes after `index`, if no consumer happens to hold it.
+    #[inline]
+    fn likely_next<W: Words>(&self, words: &W, index: usize) -> usize {
+        if words.is_large() {
+            return Latest::unpack(self.word).index;
+        }
+        match self.finds.len().checked_sub(2).and_then(|next| self.finds.get(next)) {
+            Some(&next) => usize::from(next),
+            None => self.longest_unused(index),
+        }
+    }
+
+    /// What the next scan is likely to find: that it is expected to be in a buffer makes a consumer
+    /// announce that one, and what was announced in vain is not told to be likely again.
+    fn longest_unused(&self, but: usize) -> usize {
+        let others = (0..self.used.len()).filter(|&buffer| buffer != but);
+        let rank = |&buffer: &usize| (self.held.has(buffer as u8), self.used[buffer]);
+        others.min_by_key(rank).unwrap_or(but)
     }
 
     /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.
@@ -217,12 +247,16 @@ impl Publisher {
 }
 
 /// A set of bytes.
-#[derive(Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Bits([u64; 4]);
 
 impl Bits {
     fn set(&mut self, byte: u8) {
         self.0[usize::from(byte / 64)] |= 1 << (byte % 64);
+    }
+
+    fn clear(&mut self, byte: u8) {
+        self.0[usize::from(byte / 64)] &= !(1 << (byte % 64));
     }
 
     fn has(&self, byte: u8) -> bool {

@@ -122,15 +122,17 @@ impl Words for Region {
     }
 
     #[inline]
-    fn carried(&self) -> Option<Carried<'_, AtomicU64>> {
-        if !self.carries {
-            return None;
-        }
+    fn carries(&self) -> bool {
+        self.carries
+    }
+
+    #[inline]
+    fn carried(&self) -> Carried<'_, AtomicU64> {
         let start = self.in_header(layout::CARRIED).cast::<[AtomicU64; 2 + MOST_CARRIED]>();
         // SAFETY: the line of `latest`, whose first word that is, has room for these seven behind it;
         // nothing else lies there, and all are only ever accessed as atomics of 64 bits.
         let [mark, stamp, message @ ..] = unsafe { &*start };
-        Some(Carried { mark, stamp, message })
+        Carried { mark, stamp, message }
     }
 
     #[inline]

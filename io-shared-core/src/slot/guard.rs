@@ -2,8 +2,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +11,18 @@ use super::{Consuming, Copied, Slot};
 use crate::clock;
 use crate::error::Result;
 use crate::message::Message;
-use crate::protocol::Which;
+use crate::protocol::{Reader, Which};
 use crate::region::Region;
 
-/// A value in shared memory, read where it lies: the producer leaves it alone until this is dropped.
+/// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
 ///
 /// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
 /// of itself: in a copy that its slot has. Its guard holds nothing, and any number of them may live.
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
-    slot: PhantomData<&'a mut Slot<Consuming>>,
+    /// Of the slot, which is borrowed with it: until it is used again, its entry keeps the value.
+    reader: &'a mut Reader,
 }
 
 /// A [`Guard`] that borrows nothing: it keeps the mapping and the consumer's claim alive by itself,
@@ -31,13 +30,13 @@ pub struct Guard<'a, T: Message + ?Sized> {
 #[must_use = "a value is read through its guard"]
 pub struct OwnedGuard<T: Message + ?Sized> {
     holding: Holding<Arc<Region>, T>,
+    consumer: usize,
     /// A carried value.
     line: Carried,
 }
 
 struct Holding<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
     region: R,
-    consumer: usize,
     value: Value<T>,
 }
 
@@ -67,9 +66,8 @@ impl Slot<Consuming> {
         loop {
             let nothing = match self.try_hold::<T>(which, looked) {
                 Ok(Some(value)) => {
-                    let consumer = self.side.reader.consumer();
-                    let holding = Holding { region: &self.region, consumer, value };
-                    return Ok(Some(Guard { holding, slot: PhantomData }));
+                    let holding = Holding { region: &self.region, value };
+                    return Ok(Some(Guard { holding, reader: &mut self.side.reader }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -97,13 +95,13 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
     }
 }
 
-impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Drop for Holding<R, T> {
+impl<T: Message + ?Sized> Drop for OwnedGuard<T> {
     #[inline]
     fn drop(&mut self) {
+        let Holding { region, value } = &self.holding;
         // An inherited guard is the parent's.
-        let region = self.region();
-        if !region.is_forked() {
-            self.value.release(region, self.consumer);
+        if let (Some(Held { entry, .. }), false) = (value.held, region.is_forked()) {
+            Reader::release_entry(&**region, self.consumer, entry);
         }
     }
 }
@@ -176,9 +174,12 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
         let line = self.line();
-        let holding = ManuallyDrop::new(self.holding);
-        let Holding { region, consumer, value } = *holding;
-        OwnedGuard { holding: Holding { region: Arc::clone(region), consumer, value }, line }
+        let Self { holding: Holding { region, value }, reader } = self;
+        if let Some(Held { entry, .. }) = value.held {
+            reader.part_with(entry);
+        }
+        let holding = Holding { region: Arc::clone(region), value };
+        OwnedGuard { holding, consumer: reader.consumer(), line }
     }
 }
 

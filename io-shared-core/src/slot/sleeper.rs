@@ -53,7 +53,7 @@ impl Slot<Consuming> {
     /// # }
     /// ```
     pub fn sleeper(&self) -> Sleeper {
-        Sleeper { region: Arc::clone(&self.region), reader: self.side.reader }
+        Sleeper { region: Arc::clone(&self.region), reader: self.side.reader.clone() }
     }
 }
 

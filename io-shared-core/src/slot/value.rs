@@ -1,13 +1,10 @@
 //! A value that a slot has taken, and where it lies.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::{Consuming, Slot};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::message::{Message, Shape};
-use crate::protocol::{Glance, Hold, MOST_CARRIED, Reader, Which, Words};
-use crate::region::Region;
+use crate::protocol::{Glance, Hold, MOST_CARRIED, Which};
 
 /// A value that was taken.
 pub(super) struct Value<T: Message + ?Sized> {
@@ -67,13 +64,7 @@ impl Slot<Consuming> {
             0 => self.look(clock::now_coarse()),
             stamp => self.look(stamp),
         };
-        match current {
-            Ok(()) => Ok(Some(value)),
-            Err(error) => {
-                value.release(&self.region, self.side.reader.consumer());
-                Err(error)
-            }
-        }
+        current.map(|()| Some(value))
     }
 
     /// The value beside `latest`, or else the one in its buffer.
@@ -95,13 +86,13 @@ impl Slot<Consuming> {
     }
 
     #[cold]
-    fn take_elsewhere<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+    fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         self.take_held(which)
     }
 
     /// Holds the value's buffer.
     #[inline]
-    fn take_held<T: Message + ?Sized>(&self, which: Which) -> Result<Option<Value<T>>> {
+    fn take_held<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let region = &*self.region;
         let held = self.side.reader.hold(region, which).map_err(|fault| region.fault(fault))?;
         held.map(|hold| self.held(hold)).transpose()
@@ -110,26 +101,15 @@ impl Slot<Consuming> {
     /// The value in a buffer that is held.
     #[inline]
     fn held<T: Message + ?Sized>(&self, hold: Hold) -> Result<Value<T>> {
-        let Hold { entry, buffer, sequence, missed } = hold;
-        let stamp = self.region.header(buffer).stamp.load(Relaxed);
-        match self.message_in::<T>(buffer) {
-            Ok(message) => {
-                let held = Some(Held { entry, buffer });
-                Ok(Value { sequence, missed, stamp, held, message })
-            }
-            Err(error) => {
-                self.side.reader.release(&*self.region, entry);
-                Err(error)
-            }
-        }
+        let Hold { entry, buffer, sequence, missed, stamp, length } = hold;
+        let message = self.message_in::<T>(buffer, length)?;
+        Ok(Value { sequence, missed, stamp, held: Some(Held { entry, buffer }), message })
     }
 
-    /// The message in a held buffer, if its length is one that a `T` can have.
+    /// The message in a held buffer, if that length, read once, is one that a `T` can have.
     #[inline]
-    fn message_in<T: Message + ?Sized>(&self, buffer: usize) -> Result<*const T> {
+    fn message_in<T: Message + ?Sized>(&self, buffer: usize, length: u64) -> Result<*const T> {
         let region = &*self.region;
-        // Read once, and checked as it was read.
-        let length = region.header(buffer).length.load(Relaxed);
         let elements = T::SHAPE.elements_in(length).filter(|&elements| {
             length <= self.capacity()
                 && region.allows::<T>(length)
@@ -160,13 +140,3 @@ impl<T: Message + ?Sized> Clone for Value<T> {
 }
 
 impl<T: Message + ?Sized> Copy for Value<T> {}
-
-impl<T: Message + ?Sized> Value<T> {
-    /// Gives its buffer back, if it holds one.
-    #[inline]
-    pub(super) fn release(&self, region: &Region, consumer: usize) {
-        if let Some(Held { entry, .. }) = self.held {
-            Reader::release_entry(region, consumer, entry);
-        }
-    }
-}

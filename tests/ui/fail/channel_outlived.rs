@@ -15,5 +15,8 @@ fn main() {
     let guard = consumer.get().unwrap();
     drop(consumer);
     println!("{}", *guard);
+    let mut consumer = io_shared::consumer::<f64>("/x").unwrap();
+    let guard = consumer.get().unwrap();
     consumer.get().unwrap();
+    println!("{}", *guard);
 }

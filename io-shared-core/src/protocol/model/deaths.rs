@@ -34,7 +34,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
         let had = Rc::clone(&had);
         Process::new(&region, 1).run_victim(fate, move |me| {
             me.claim_consumer(0);
-            let reader = Reader::take_over(me, 0, resumes).unwrap();
+            let mut reader = Reader::take_over(me, 0, resumes).unwrap();
             loop {
                 match reader.hold(me, Which::Unseen).unwrap() {
                     Some(hold) => {
@@ -42,7 +42,11 @@ fn killed_consumer(fate: Fate, resumes: bool) {
                         read(me, hold);
                         // A death while the user reads, as late as can be.
                         me.reached(CrashPoint::GetSeen);
-                        reader.release(me, hold.entry);
+                        if hold.sequence == 2 {
+                            // As whoever reads it in another thread.
+                            reader.part_with(hold.entry);
+                            Reader::release_entry(me, 0, hold.entry);
+                        }
                         if hold.sequence == last {
                             return;
                         }
@@ -60,14 +64,14 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     victim.end();
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let reader = Reader::take_over(&me, 0, resumes).unwrap();
+    let mut reader = Reader::take_over(&me, 0, resumes).unwrap();
     assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
     let start = me.last_seen(0).load(Relaxed);
     let had = had.get();
     if resumes {
         assert!(start >= had, "{had} was had, and would come again after {start}");
     }
-    let mut audit = Audit::new(&me, &reader, start);
+    let mut audit = Audit::new(&me, &mut reader, start);
     if !resumes {
         assert!(audit.get().is_some(), "the current value is unseen");
     }
@@ -103,8 +107,8 @@ pub(super) fn waiter_on_two(fate: Fate) {
     for region in &regions {
         let me = Process::new(region, 2);
         me.claim_consumer(0);
-        let reader = Reader::take_over(&me, 0, false).unwrap();
-        Audit::new(&me, &reader, 0).end(1);
+        let mut reader = Reader::take_over(&me, 0, false).unwrap();
+        Audit::new(&me, &mut reader, 0).end(1);
     }
 }
 
@@ -130,9 +134,9 @@ fn consume_a_first_value(region: &Rc<Region>) -> (Process, Reader) {
 /// what is published, and its successor's values are carried again.
 pub(super) fn carrying_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).carrying());
-    let (consumer, reader) = consume_a_first_value(&region);
+    let (consumer, mut reader) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
-    let mut audit = Audit::new(&consumer, &reader, 0);
+    let mut audit = Audit::new(&consumer, &mut reader, 0);
     assert!(audit.get().is_some());
     victim.end();
     let me = Process::new(&region, 4);
@@ -148,10 +152,10 @@ pub(super) fn carrying_producer(fate: Fate) {
 /// A producer is killed; another takes its role and puts, while a consumer gets.
 pub(super) fn producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (consumer, reader) = consume_a_first_value(&region);
+    let (consumer, mut reader) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
     let consumer = consumer.run(move |me| {
-        let mut audit = Audit::new(me, &reader, 0);
+        let mut audit = Audit::new(me, &mut reader, 0);
         let first = audit.get();
         let second = audit.get();
         (second.or(first).unwrap(), reader)
@@ -163,18 +167,18 @@ pub(super) fn producer(fate: Fate) {
     let next = put(&me, &mut publisher, LAST).unwrap();
     assert!((2..=3).contains(&next), "the sequence goes on");
     let last = put(&me, &mut publisher, LAST).unwrap();
-    let (seen, reader) = consumer.end().unwrap();
-    Audit::new(&me, &reader, seen).end(last);
+    let (seen, mut reader) = consumer.end().unwrap();
+    Audit::new(&me, &mut reader, seen).end(last);
 }
 
 /// A producer is killed, perhaps between its publish and its wake; its successor takes over and puts
 /// only if there was no value. The sleeper is woken either way.
 pub(super) fn unwoken(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     let victim = killed_producer(&region, fate);
     let consumer = me.run(move |me| {
-        let mut audit = Audit::new(me, &reader, 0);
+        let mut audit = Audit::new(me, &mut reader, 0);
         audit.get_until(|_, _| true);
     });
     victim.end();
@@ -190,10 +194,10 @@ pub(super) fn unwoken(fate: Fate) {
 /// A producer is killed and nobody follows. A value that it published is found when a slice ends.
 pub(super) fn no_successor(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     let victim = killed_producer(&region, fate);
     let consumer = me.run(move |me| {
-        let mut audit = Audit::new(me, &reader, 0);
+        let mut audit = Audit::new(me, &mut reader, 0);
         if audit.get().is_none() {
             reader.sleep(me, 0);
         }
@@ -201,11 +205,11 @@ pub(super) fn no_successor(fate: Fate) {
     });
     victim.end();
     region.futex.end_slices();
-    let (waiting, reader) = consumer.end().unwrap();
+    let (waiting, mut reader) = consumer.end().unwrap();
     assert_eq!(waiting, 0);
     let me = Process::new(&region, 1);
     let start = me.last_seen(0).load(Relaxed);
-    let mut audit = Audit::new(&me, &reader, start);
+    let mut audit = Audit::new(&me, &mut reader, start);
     let published = region.latest.load(Relaxed) as u32;
     if start < u64::from(published) {
         assert_eq!(audit.get(), Some(u64::from(published)));
@@ -234,8 +238,8 @@ pub(super) fn burial(fate: Fate) {
     });
     let consumer = Process::new(&region, 1).run(|me| {
         me.claim_consumer(0);
-        let reader = Reader::take_over(me, 0, true).unwrap();
-        Audit::new(me, &reader, 0).get_until(|_, sender| sender == LAST);
+        let mut reader = Reader::take_over(me, 0, true).unwrap();
+        Audit::new(me, &mut reader, 0).get_until(|_, sender| sender == LAST);
         assert_eq!(me.waiting(0).load(Relaxed), 0);
     });
     if victim.end().is_none() {

@@ -12,7 +12,7 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
         ("hold", text) if text.starts_with("let again = ") => {
             vec![("not looked again", Mutant::Repeated(site.place))]
         }
-        ("glance", text) if text.starts_with("if carried.mark.load(Relaxed)") => {
+        ("is_of", _) => {
             vec![("not looked again", Mutant::Repeated(site.place))]
         }
         ("scan", text) if text.starts_with("let held = ") => {

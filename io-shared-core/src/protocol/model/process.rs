@@ -155,9 +155,13 @@ impl Words for Process {
         Header { sequence, length, stamp }
     }
 
-    fn carried(&self) -> Option<Carried<'_, Self::Count>> {
-        let words::Carried { mark, stamp, message } = self.region.carried.as_ref()?;
-        Some(Carried { mark, stamp, message })
+    fn carries(&self) -> bool {
+        self.region.carries
+    }
+
+    fn carried(&self) -> Carried<'_, Self::Count> {
+        let words::Carried { mark, stamp, message } = &self.region.carried;
+        Carried { mark, stamp, message }
     }
 
     fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {

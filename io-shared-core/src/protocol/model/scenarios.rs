@@ -48,21 +48,28 @@ fn message(sequence: u64, sender: u64) -> [u64; 2] {
 /// What a consumer is promised, checked at each of its gets.
 pub(crate) struct Audit<'a, M> {
     me: &'a M,
-    reader: &'a Reader,
+    pub(super) reader: &'a mut Reader,
     seen: u64,
     pub(super) sender: u64,
 }
 
 impl<'a, M: Messages> Audit<'a, M> {
     /// Of a consumer that has had the values up to `seen`, or was too late for them.
-    pub(crate) fn new(me: &'a M, reader: &'a Reader, seen: u64) -> Self {
+    pub(crate) fn new(me: &'a M, reader: &'a mut Reader, seen: u64) -> Self {
         Self { me, reader, seen, sender: 0 }
     }
 
     /// Holds the next value, if there is one: newer than the last, with the right count of misses.
-    pub(super) fn hold(&mut self) -> Option<Hold> {
+    fn hold(&mut self) -> Option<Hold> {
         let hold = self.reader.hold(self.me, Which::Unseen).unwrap()?;
         self.note(hold.sequence, hold.missed);
+        Some(hold)
+    }
+
+    /// The same, for whoever has it to give it back.
+    pub(super) fn take(&mut self) -> Option<Hold> {
+        let hold = self.hold()?;
+        self.reader.part_with(hold.entry);
         Some(hold)
     }
 
@@ -74,10 +81,10 @@ impl<'a, M: Messages> Audit<'a, M> {
         assert_eq!(self.me.last_seen(self.reader.consumer()).load(Relaxed), sequence);
     }
 
-    /// Reads a held value, which must be whole, and gives it back.
-    pub(super) fn read(&mut self, hold: Hold) {
+    /// Reads a taken value, which must be whole, and gives it back.
+    pub(super) fn give_back(&mut self, hold: Hold) {
         self.sender = read(self.me, hold);
-        self.reader.release(self.me, hold.entry);
+        Reader::release_entry(self.me, self.reader.consumer(), hold.entry);
     }
 
     /// The sequence of the next value, if there was one. It is taken beside `latest` if it can be.
@@ -87,7 +94,7 @@ impl<'a, M: Messages> Audit<'a, M> {
             Glance::Nothing => None,
             Glance::Elsewhere => {
                 let hold = self.hold()?;
-                self.read(hold);
+                self.sender = read(self.me, hold);
                 Some(hold.sequence)
             }
             Glance::Carried { sequence, missed, stamp } => {
@@ -119,12 +126,13 @@ impl<'a, M: Messages> Audit<'a, M> {
         }
         let current = self.reader.hold(self.me, Which::Current).unwrap().unwrap();
         assert_eq!((current.sequence, current.missed), (last, 0));
-        self.read(current);
+        self.sender = read(self.me, current);
         assert!(!self.reader.has_unseen(self.me));
         let consumer = self.reader.consumer();
         assert_eq!(self.me.waiting(consumer).load(Relaxed), 0, "nobody waits any more");
         for entry in 0..self.me.holds() {
-            assert_eq!(self.me.held(consumer, entry).load(Relaxed), 0, "nothing is held any more");
+            let free = self.me.held(consumer, entry).load(Relaxed) == 0;
+            assert_eq!(free, entry != current.entry, "nothing else is held any more");
         }
     }
 }
@@ -136,6 +144,7 @@ pub(crate) fn read<M: Messages>(me: &M, hold: Hold) -> u64 {
     assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
     assert_eq!(me.header(hold.buffer).length.load(Relaxed), 16 + hold.sequence);
     assert_eq!(me.header(hold.buffer).stamp.load(Relaxed), 100 + hold.sequence);
+    assert_eq!((hold.length, hold.stamp), (16 + hold.sequence, 100 + hold.sequence));
     sender
 }
 
@@ -168,9 +177,9 @@ fn put_in_a_thread(
 pub(super) fn one_consumer(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (producer, publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     let producer = put_in_a_thread(producer, publisher, 3);
-    let mut audit = Audit::new(&me, &reader, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     audit.get();
     audit.get();
     producer.end();
@@ -181,15 +190,32 @@ pub(super) fn one_consumer(_: Fate) {
 pub(super) fn carried(_: Fate) {
     let region = Region::new(Shape::of(1, 1).carrying());
     let (producer, mut publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 1);
-    let mut audit = Audit::new(&me, &reader, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     assert!(audit.get().is_some());
     producer.end();
     audit.end(2);
     let carried = reader.glance(&me, Which::Current, &mut []).unwrap();
     assert!(matches!(carried, Glance::Carried { sequence: 2, .. }), "it is carried, or of no use");
+}
+
+/// The same of lengths and stamps alone.
+pub(super) fn head(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).with_heads());
+    let (producer, mut publisher) = produce(&region);
+    let (me, mut reader) = consume(&region, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let producer = put_in_a_thread(producer, publisher, 1);
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    assert!(audit.get().is_some());
+    producer.end();
+    audit.end(2);
+    let hold = reader.hold(&me, Which::Current).unwrap().unwrap();
+    me.header(hold.buffer).length.store(0, Relaxed);
+    let again = reader.hold(&me, Which::Current).unwrap().unwrap();
+    assert_eq!(again, Hold { missed: 0, ..hold }, "it is looked at beside `latest`, or of no use");
 }
 
 /// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.
@@ -205,13 +231,13 @@ pub(super) fn large_held_buffer(_: Fate) {
 fn held_buffer_of(shape: Shape) {
     let region = Region::new(shape);
     let (producer, mut publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();
-    let mut audit = Audit::new(&me, &reader, 0);
-    let hold = audit.hold().unwrap();
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    let hold = audit.take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 3);
-    audit.read(hold);
+    audit.give_back(hold);
     audit.get();
     producer.end();
     audit.end(5);
@@ -221,7 +247,7 @@ fn held_buffer_of(shape: Shape) {
 pub(super) fn abandoned_buffer(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (producer, mut publisher) = produce(&region);
-    let (gone, gone_reader) = consume(&region, 0);
+    let (gone, mut gone_reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();
     let hold = gone_reader.hold(&gone, Which::Unseen).unwrap().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
@@ -232,44 +258,77 @@ pub(super) fn abandoned_buffer(_: Fate) {
     });
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let reader = Reader::take_over(&me, 0, true).unwrap();
+    let mut reader = Reader::take_over(&me, 0, true).unwrap();
     gone.end();
     producer.end();
-    Audit::new(&me, &reader, 1).end(4);
+    Audit::new(&me, &mut reader, 1).end(4);
+}
+
+/// Its entry names the buffer in which the next value comes, before there is one.
+pub(super) fn expected_buffer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).with_heads());
+    let (producer, mut publisher) = produce(&region);
+    let (me, mut reader) = consume(&region, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    let first = audit.hold().unwrap();
+    assert_eq!(audit.get(), None);
+    let entry = me.held(0, first.entry).load(Relaxed);
+    assert!(entry != 0 && usize::from(entry) != first.buffer + 1, "another buffer is expected");
+    let producer = put_in_a_thread(producer, publisher, 3);
+    audit.get();
+    producer.end();
+    audit.end(4);
+}
+
+/// It has had a value, and announces the buffer of the next beside its put.
+pub(super) fn announced_buffer(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).with_heads());
+    let (producer, mut publisher) = produce(&region);
+    let (me, mut reader) = consume(&region, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    put(&producer, &mut publisher, 0).unwrap();
+    audit.get().unwrap();
+    let producer = put_in_a_thread(producer, publisher, 3);
+    audit.get();
+    audit.get();
+    producer.end();
+    audit.end(4);
 }
 
 pub(super) fn two_consumers(_: Fate) {
     let region = Region::new(Shape::of(2, 1));
     let (producer, mut publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
-    let (other, other_reader) = consume(&region, 1);
+    let (me, mut reader) = consume(&region, 0);
+    let (other, mut other_reader) = consume(&region, 1);
     put(&producer, &mut publisher, 0).unwrap();
-    let other_hold = Audit::new(&other, &other_reader, 0).hold().unwrap();
+    let other_hold = Audit::new(&other, &mut other_reader, 0).take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
-    let mut audit = Audit::new(&me, &reader, 0);
-    let hold = audit.hold().unwrap();
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    let hold = audit.take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 2);
     let other = other.run(move |other| {
-        let mut audit = Audit::new(other, &other_reader, 1);
-        audit.read(other_hold);
+        let mut audit = Audit::new(other, &mut other_reader, 1);
+        audit.give_back(other_hold);
         audit.get();
-        (audit.seen, other_reader)
+        let seen = audit.seen;
+        (seen, other_reader)
     });
-    audit.read(hold);
+    audit.give_back(hold);
     audit.get();
-    let (seen, other_reader) = other.end().unwrap();
+    let (seen, mut other_reader) = other.end().unwrap();
     producer.end();
     audit.end(5);
-    Audit::new(&me, &other_reader, seen).end(5);
+    Audit::new(&me, &mut other_reader, seen).end(5);
 }
 
 pub(super) fn one_sleeper(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (producer, publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     let producer = put_in_a_thread(producer, publisher, 3);
-    let mut audit = Audit::new(&me, &reader, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     audit.get_until(|sequence, _| sequence == 3);
     producer.end();
     audit.end(3);
@@ -278,13 +337,13 @@ pub(super) fn one_sleeper(_: Fate) {
 pub(super) fn two_sleepers(_: Fate) {
     let region = Region::new(Shape::of(2, 1));
     let (producer, publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
-    let (other, other_reader) = consume(&region, 1);
+    let (me, mut reader) = consume(&region, 0);
+    let (other, mut other_reader) = consume(&region, 1);
     let producer = put_in_a_thread(producer, publisher, 2);
     let other = other.run(move |other| {
-        Audit::new(other, &other_reader, 0).get_until(|sequence, _| sequence == 2);
+        Audit::new(other, &mut other_reader, 0).get_until(|sequence, _| sequence == 2);
     });
-    let mut audit = Audit::new(&me, &reader, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     audit.get_until(|sequence, _| sequence == 2);
     other.end();
     producer.end();
@@ -300,13 +359,13 @@ pub(super) fn waiter_on_two(_: Fate) {
         let (producer, publisher) = produce(region);
         put_in_a_thread(producer, publisher, 1)
     });
-    let (me, reader) = consume(&first, 0);
+    let (me, mut reader) = consume(&first, 0);
     let also = me.also_in(&second);
     also.claim_consumer(0);
-    let also_reader = Reader::take_over(&also, 0, false).unwrap();
-    let mut audits = [Audit::new(&me, &reader, 0), Audit::new(&also, &also_reader, 0)];
+    let mut also_reader = Reader::take_over(&also, 0, false).unwrap();
+    let mut audits = [Audit::new(&me, &mut reader, 0), Audit::new(&also, &mut also_reader, 0)];
     while audits.iter().any(|audit| audit.seen == 0) {
-        sleep_any(audits.iter().map(|audit| (audit.me, audit.reader)), Process::wait_any);
+        sleep_any(audits.iter().map(|audit| (audit.me, &*audit.reader)), Process::wait_any);
         for audit in &mut audits {
             audit.get();
         }
@@ -322,29 +381,30 @@ pub(super) fn waiter_on_two(_: Fate) {
 pub(super) fn two_holds(_: Fate) {
     let region = Region::new(Shape::of(1, 2));
     let (producer, mut publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
-    let mut audit = Audit::new(&me, &reader, 0);
+    let (me, mut reader) = consume(&region, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     put(&producer, &mut publisher, 0).unwrap();
-    let first = audit.hold().unwrap();
+    let first = audit.take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
-    let second = audit.hold().unwrap();
+    let second = audit.take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 2);
     let dropper = Process::new(&region, 1).run(move |me| {
         read(me, first);
         Reader::release_entry(me, 0, first.entry);
     });
-    match reader.hold(&me, Which::Unseen) {
+    match audit.reader.hold(&me, Which::Unseen) {
         Ok(third) => {
             let third = third.unwrap();
+            audit.reader.part_with(third.entry);
             assert_eq!(third.entry, first.entry);
             assert_eq!(third.missed, third.sequence - 3);
             audit.seen = third.sequence;
-            audit.read(third);
+            audit.give_back(third);
         }
         Err(fault) => assert_eq!(fault, Fault::AlreadyHeld),
     }
-    audit.read(second);
+    audit.give_back(second);
     dropper.end();
     producer.end();
     audit.end(5);
@@ -374,7 +434,7 @@ pub(super) fn observer(_: Fate) {
 pub(super) fn in_step(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (producer, mut publisher) = produce(&region);
-    let (me, reader) = consume(&region, 0);
+    let (me, mut reader) = consume(&region, 0);
     let producer = producer.run(move |producer| {
         let mut last = put(producer, &mut publisher, 0).unwrap();
         for _ in 0..2 {
@@ -384,7 +444,7 @@ pub(super) fn in_step(_: Fate) {
         }
         last
     });
-    let mut audit = Audit::new(&me, &reader, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
     for _ in 0..3 {
         let before = audit.seen;
         if let Some(sequence) = audit.get() {
@@ -399,7 +459,7 @@ pub(super) fn in_step(_: Fate) {
 pub(super) fn stale_producer(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (stale, mut publisher) = produce(&region);
-    let (consumer, reader) = consume(&region, 0);
+    let (consumer, mut reader) = consume(&region, 0);
     let buffer = publisher.loan(&stale).unwrap();
     region.buffers[buffer].payload.write(message(1, 1));
     stale.free_claims();
@@ -415,7 +475,7 @@ pub(super) fn stale_producer(_: Fate) {
         Err(fault) => assert_eq!((fault, last), (Fault::RoleLost, 1)),
     }
     assert_eq!(publisher.loan(&stale), Err(Fault::RoleLost), "told at the next loan at the latest");
-    let mut audit = Audit::new(&consumer, &reader, 0);
+    let mut audit = Audit::new(&consumer, &mut reader, 0);
     assert_eq!(audit.get(), Some(last));
     assert_eq!(audit.sender, 2, "the successor's value stands");
     audit.end(last);

@@ -47,8 +47,10 @@ pub(crate) struct Shape {
     pub(crate) buffers: usize,
     /// Whether the payload is for observers.
     pub(crate) copied: bool,
-    /// Whether values are carried beside `latest` as well.
+    /// Whether whole values are carried beside `latest`.
     pub(crate) carries: bool,
+    /// Whether anything is.
+    pub(crate) heads: bool,
     /// Whether buffers are large.
     pub(crate) large: bool,
 }
@@ -58,12 +60,25 @@ impl Shape {
     pub(crate) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
         let buffers = consumers * holds + 2 - fewer;
-        Self { consumers, holds, buffers, copied: false, carries: false, large: false }
+        Self {
+            consumers,
+            holds,
+            buffers,
+            copied: false,
+            carries: false,
+            heads: false,
+            large: false,
+        }
     }
 
-    /// One whose values are carried beside `latest` as well.
+    /// One whose values are carried beside `latest`.
     pub(crate) fn carrying(self) -> Self {
-        Self { carries: true, ..self }
+        Self { carries: true, heads: true, ..self }
+    }
+
+    /// One whose values' lengths and stamps are.
+    pub(crate) fn with_heads(self) -> Self {
+        Self { heads: true, ..self }
     }
 }
 
@@ -78,7 +93,7 @@ pub(crate) struct Buffer {
 pub(crate) struct Carried {
     pub(crate) mark: Shared<AtomicU64>,
     pub(crate) stamp: Shared<AtomicU64>,
-    pub(crate) message: [Shared<AtomicU64>; 2],
+    pub(crate) message: Vec<Shared<AtomicU64>>,
 }
 
 pub(crate) struct Consumer {
@@ -93,7 +108,8 @@ pub(crate) struct Region {
     pub(crate) latest: AtomicU64,
     pub(crate) latest_loads: Loads,
     pub(crate) incarnation: Shared<AtomicU64>,
-    pub(crate) carried: Option<Carried>,
+    pub(crate) carried: Carried,
+    pub(crate) carries: bool,
     pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
     pub(crate) fences: Rc<Conflict>,
@@ -133,13 +149,14 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
-        let carried = || Carried { mark: word(), stamp: word(), message: [word(), word()] };
+        let message = (0..if shape.heads { 2 } else { 0 }).map(|_| word()).collect();
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
             incarnation: word().read_by_its_writer(),
             is_large: shape.large,
-            carried: shape.carries.then(carried),
+            carried: Carried { mark: word(), stamp: word(), message },
+            carries: shape.carries,
             fences,
             retired: flag(),
             producer: Claim::new(),

@@ -115,8 +115,8 @@ pub(super) fn removal(fate: Fate) {
     let consumer = consumer.run(move |process| {
         let handle = process.handle(&was_in);
         let me = Peer::new(&handle.region.slot, 1);
-        let reader = Reader::take_over(&me, 0, false).unwrap();
-        let mut audit = Audit::new(&me, &reader, 0);
+        let mut reader = Reader::take_over(&me, 0, false).unwrap();
+        let mut audit = Audit::new(&me, &mut reader, 0);
         if audit.get().is_none() && !handle.is_replaced() {
             reader.sleep(&me, 0);
         }
