@@ -204,9 +204,7 @@ fn a_forgotten_guard_costs_its_own_hold_and_nobody_elses() {
     let mut careless = io_shared::consumer::<Large>(&name).unwrap();
     let mut careful = io_shared::consumer::<Large>(&name).unwrap();
     producer.put(&[1; 6]).unwrap();
-    // Borrowed from the consumer, it is over when that is used again.
-    std::mem::forget(careless.get().unwrap());
-    std::mem::forget(careless.latest().unwrap().unwrap().into_owned());
+    std::mem::forget(careless.get().unwrap().into_owned());
     producer.put(&[2; 6]).unwrap();
     assert_eq!(*careless.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 1 });
     for value in 3..100 {

@@ -54,7 +54,6 @@ pub(crate) fn render(report: &Report) -> Value {
                 "what": target.what,
                 "target": target.wanted,
                 "found": target.found.map(spread),
-                "by_a_stricter_limit": target.stricter.map(|ratio| ratio.map(spread)),
                 "holds": target.holds,
             })
         })

@@ -74,16 +74,13 @@ pub(crate) fn render(report: &Report) -> String {
         text += &aligned(&rows);
     }
     text += "\nTargets: ratios within a round, medians over the rounds\n\n";
-    let mut rows =
-        vec![row(["what", "target", "found", "holds", "against one buffer", "in the line"])];
+    let mut rows = vec![row(["what", "target", "found", "holds"])];
     for target in targets::all(report) {
         rows.push(vec![
             target.what.into(),
             target.wanted,
             target.found.map_or_else(|| "not measured".into(), with_spread),
             target.holds.map_or("", |holds| if holds { "yes" } else { "**no**" }).into(),
-            target.stricter[0].map_or_else(String::new, with_spread),
-            target.stricter[1].map_or_else(String::new, with_spread),
         ]);
     }
     text + &aligned(&rows)

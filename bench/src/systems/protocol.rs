@@ -69,12 +69,12 @@ impl Words {
     }
 
     fn last_seen(&self) -> &AtomicU64 {
-        self.word(2, 1)
+        self.word(3, 0)
     }
 
     /// Word 0 is the sequence, 1 the length, 2 the stamp, 3 and 4 the payload.
     fn buffer(&self, index: usize, word: usize) -> &AtomicU64 {
-        self.word(3 + index, word)
+        self.word(4 + index, word)
     }
 }
 

@@ -56,7 +56,8 @@ impl Slot<Consuming> {
     /// [`Busy`](crate::ErrorKind::Busy), [`Replaced`](crate::ErrorKind::Replaced),
     /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt) (also
     /// where the value's length is none of `T`'s).
-    #[inline]
+    // Always: left alone, it is a call with a guard for an answer in each get, and 10 ns of a hand-over.
+    #[inline(always)]
     pub fn hold<T: Message + ?Sized>(
         &mut self,
         which: Which,

@@ -70,7 +70,8 @@ impl Slot<Consuming> {
     /// The value beside `latest`, or else the one in its buffer.
     // It is copied into the slot and stays there: a copy of it, made a moment later in wider pieces than
     // those in which it was written, would wait for those to be over.
-    #[inline]
+    // Always: as `hold`.
+    #[inline(always)]
     fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Consuming { reader, line } = &mut self.side;
         let words = &mut line[..T::SHAPE.size.div_ceil(8)];
