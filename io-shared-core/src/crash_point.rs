@@ -61,7 +61,7 @@ crash_points! {
     GetValidated,
     /// `last_seen` is stored; the user reads.
     GetSeen,
-    /// The held entry is 0 again.
+    /// The entry of an owned guard is 0 again.
     GetReleased,
     /// The waiting byte is set; `latest` is not looked at again.
     SleepFlagged,

@@ -98,7 +98,7 @@ pub(crate) trait Words {
     fn retired(&self) -> &Self::Flag;
     /// 0: awake; 1: asleep, or about to look once more before it sleeps.
     fn waiting(&self, consumer: usize) -> &Self::Flag;
-    /// 0: nothing; n: buffer n - 1, once `latest` was found to name it still after the store.
+    /// 0: nothing; n: buffer n - 1, once a look at `latest` behind the store and a fence found it named.
     fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
     /// The sequence of the last value that this consumer has had.
     fn last_seen(&self, consumer: usize) -> &Self::Count;

@@ -165,7 +165,7 @@ impl Slot<Producing> {
         match attached.side {
             Side::Producer(publisher) => Ok(Self::new(
                 attached.region,
-                Producing { publisher, stamps: Some(StampClock::default()) },
+                Producing { publisher, stamps: Some(StampClock::new()) },
             )),
             _ => Err(place.error(ErrorKind::NotFound)),
         }
@@ -178,7 +178,7 @@ impl Slot<Producing> {
 
     /// Whether puts carry the time, from which consumers tell a value's age. On at first.
     pub fn set_stamps(&mut self, stamps: bool) {
-        self.side.stamps = stamps.then(StampClock::default);
+        self.side.stamps = stamps.then(StampClock::new);
     }
 
     /// The consumer slots that have their claim now.

@@ -239,8 +239,8 @@ typedef struct {
   uint64_t seq;
   // Values put since the one this consumer had before this, and never had by it. (0 for a copy.)
   uint64_t missed;
-  // CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped. Of another boot's clock
-  // where `ios_guard_age` gives -1.
+  // CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped. Of
+  // another boot's clock where `ios_guard_age` gives -1.
   uint64_t stamp;
 } ios_value;
 

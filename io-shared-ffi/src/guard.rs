@@ -33,8 +33,8 @@ pub struct ios_value {
     pub seq: u64,
     /// Values put since the one this consumer had before this, and never had by it. (0 for a copy.)
     pub missed: u64,
-    /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped. Of another boot's clock
-    /// where `ios_guard_age` gives -1.
+    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped. Of
+    /// another boot's clock where `ios_guard_age` gives -1.
     pub stamp: u64,
 }
 

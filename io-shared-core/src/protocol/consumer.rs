@@ -32,7 +32,8 @@ struct Kept {
     buffer: usize,
 }
 
-/// A buffer that the producer leaves alone until [`Reader::release`].
+/// A buffer that the producer leaves alone until the reader's next [`hold`](Reader::hold), or, parted with,
+/// until [`Reader::release_entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
     pub(crate) entry: usize,

@@ -45,6 +45,7 @@ scenarios! {
     a_carried_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
     a_head_is_its_values_or_taken_from_the_buffer: 4, scenarios::head;
     an_expected_buffer_is_held_as_it_comes: 4, scenarios::expected_buffer;
+    a_large_buffer_is_expected_and_held_as_it_comes: 3, scenarios::large_expected_buffer;
     a_buffer_is_announced_beside_puts: 3, scenarios::announced_buffer;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
@@ -52,6 +53,7 @@ scenarios! {
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
+    a_buffer_is_expected_of_a_killed_producer: 2, deaths::expected_producer, ProducerClaimed..=PutPublished;
     a_producer_killed_as_it_carries_a_value_leaves_the_one_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;

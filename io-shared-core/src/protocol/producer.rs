@@ -84,9 +84,7 @@ impl Publisher {
             return Err(Fault::SequenceExhausted);
         }
         words.reached(CrashPoint::LoanChecked);
-        if self.finds.is_empty() {
-            self.scan(words);
-        }
+        self.look_ahead(words);
         let Some(&buffer) = self.finds.last() else {
             return Err(Fault::Corrupt("more buffers are held than there are holds"));
         };
@@ -205,12 +203,20 @@ impl Publisher {
         let consumers = 0..words.consumers();
         if consumers.fold(0, |any, consumer| any | words.waiting(consumer).load(Relaxed)) != 0 {
             words.reached(CrashPoint::PutSawWaiting);
+            // Before the call, which takes long: who is awake announces the next buffer meanwhile, and
+            // would find that it kept it from being found.
+            self.look_ahead(words);
             if words.wake() == 0 {
                 self.count_needless(words);
             }
             words.reached(CrashPoint::PutWoken);
         }
         // Now, while nobody waits for it, and not in the next loan.
+        self.look_ahead(words);
+    }
+
+    #[inline]
+    fn look_ahead<W: Words>(&mut self, words: &W) {
         if self.finds.is_empty() {
             self.scan(words);
         }

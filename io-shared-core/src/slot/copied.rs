@@ -44,7 +44,8 @@ impl<T: Message + ?Sized> Copied<T> {
         (self.stamp != 0).then(|| Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
     }
 
-    /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped, or before this boot.
+    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or before
+    /// this boot.
     pub fn stamp(&self) -> u64 {
         self.stamp
     }

@@ -15,6 +15,7 @@ use crate::protocol::{Reader, Which};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
+/// (Its buffer stays the consumer's until the next get, or until an [`OwnedGuard`] drops.)
 ///
 /// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
 /// of itself: in a copy that its slot has. Its guard holds nothing, and any number of them may live.
@@ -254,8 +255,9 @@ macro_rules! guard {
                 self.holding.region().name()
             }
 
-            /// CLOCK_MONOTONIC at the put in nanoseconds; 0 if it was not stamped. Of another
-            /// boot's clock where [`age`](Self::age) is `None`.
+            /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds: of stamps of two
+            /// processes that are closer, either may be the smaller. 0 if it was not stamped. Of
+            /// another boot's clock where [`age`](Self::age) is `None`.
             pub fn stamp(&self) -> u64 {
                 self.holding.value.stamp
             }

@@ -171,6 +171,26 @@ pub(super) fn producer(fate: Fate) {
     Audit::new(&me, &mut reader, seen).end(last);
 }
 
+/// A consumer has announced the buffer of a value whose producer is killed; another takes the role and
+/// puts, beside its get.
+pub(super) fn expected_producer(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1).with_heads());
+    let (consumer, mut reader) = consume_a_first_value(&region);
+    let mut audit = Audit::new(&consumer, &mut reader, 0);
+    assert!(audit.get().is_some());
+    assert_eq!(audit.get(), None);
+    killed_producer(&region, fate).end();
+    let successor = Process::new(&region, 4).run(|me| {
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(me).unwrap();
+        put(me, &mut publisher, LAST).unwrap();
+        put(me, &mut publisher, LAST).unwrap()
+    });
+    audit.get();
+    let last = successor.end().unwrap();
+    audit.end(last);
+}
+
 /// A producer is killed, perhaps between its publish and its wake; its successor takes over and puts
 /// only if there was no value. The sleeper is woken either way.
 pub(super) fn unwoken(fate: Fate) {

@@ -266,7 +266,16 @@ pub(super) fn abandoned_buffer(_: Fate) {
 
 /// Its entry names the buffer in which the next value comes, before there is one.
 pub(super) fn expected_buffer(_: Fate) {
-    let region = Region::new(Shape::of(1, 1).with_heads());
+    expected_buffer_of(Shape::of(1, 1).with_heads());
+}
+
+/// The same of large buffers.
+pub(super) fn large_expected_buffer(_: Fate) {
+    expected_buffer_of(Shape { large: true, ..Shape::of(1, 1).with_heads() });
+}
+
+fn expected_buffer_of(shape: Shape) {
+    let region = Region::new(shape);
     let (producer, mut publisher) = produce(&region);
     let (me, mut reader) = consume(&region, 0);
     let mut audit = Audit::new(&me, &mut reader, 0);
