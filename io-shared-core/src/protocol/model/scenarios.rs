@@ -186,9 +186,9 @@ pub(super) fn one_consumer(_: Fate) {
     audit.end(3);
 }
 
-/// The first value is taken while the second is carried over it.
-pub(super) fn carried(_: Fate) {
-    let region = Region::new(Shape::of(1, 1).carrying());
+/// The first value is taken while what is carried of the second is written over it.
+fn taken_beside_a_put(shape: Shape) -> (Process, Reader) {
+    let region = Region::new(shape);
     let (producer, mut publisher) = produce(&region);
     let (me, mut reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();
@@ -197,21 +197,19 @@ pub(super) fn carried(_: Fate) {
     assert!(audit.get().is_some());
     producer.end();
     audit.end(2);
+    (me, reader)
+}
+
+/// Whole values are carried.
+pub(super) fn carried(_: Fate) {
+    let (me, reader) = taken_beside_a_put(Shape::of(1, 1).carrying());
     let carried = reader.glance(&me, Which::Current, &mut []).unwrap();
     assert!(matches!(carried, Glance::Carried { sequence: 2, .. }), "it is carried, or of no use");
 }
 
-/// The same of lengths and stamps alone.
+/// Lengths and stamps alone are.
 pub(super) fn head(_: Fate) {
-    let region = Region::new(Shape::of(1, 1).with_heads());
-    let (producer, mut publisher) = produce(&region);
-    let (me, mut reader) = consume(&region, 0);
-    put(&producer, &mut publisher, 0).unwrap();
-    let producer = put_in_a_thread(producer, publisher, 1);
-    let mut audit = Audit::new(&me, &mut reader, 0);
-    assert!(audit.get().is_some());
-    producer.end();
-    audit.end(2);
+    let (me, mut reader) = taken_beside_a_put(Shape::of(1, 1).with_heads());
     let hold = reader.hold(&me, Which::Current).unwrap().unwrap();
     me.header(hold.buffer).length.store(0, Relaxed);
     let again = reader.hold(&me, Which::Current).unwrap().unwrap();
