@@ -264,6 +264,29 @@ fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
     assert_eq!(*consumer.get().unwrap(), [6; 5]);
 }
 
+#[test]
+fn a_consumer_that_leaves_gives_its_buffer_back() {
+    let name = TestName::new("leaving");
+    let mut producer = io_shared::producer::<Large>(&name).unwrap();
+    let region = std::fs::File::open(name.path()).unwrap();
+    let held = || {
+        let mut held = [0; 4];
+        region.read_exact_at(&mut held, HELD).unwrap();
+        held
+    };
+    for owned in [false, true] {
+        let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
+        producer.put(&[1; 6]).unwrap();
+        let guard = consumer.get().unwrap();
+        let guard = owned.then(|| guard.into_owned());
+        assert_ne!(held(), [0; 4], "one for its next get, or the guard's");
+        drop(consumer);
+        assert_eq!(held() != [0; 4], owned);
+        drop(guard);
+        assert_eq!(held(), [0; 4]);
+    }
+}
+
 /// The buffers that 30 puts use, each of which is had and the next waited for.
 fn buffers_used(name: &TestName, words: usize, hold_first: bool) -> usize {
     let mut producer = Channel::<[u64]>::named(&**name).elements(words).producer().unwrap();

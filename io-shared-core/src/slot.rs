@@ -45,9 +45,20 @@ pub struct Producing {
 /// A consumer's side of a slot.
 #[derive(Debug)]
 pub struct Consuming {
+    /// The slot's.
+    region: Arc<Region>,
     reader: Reader,
     /// The last value that was carried.
     line: Carried,
+}
+
+impl Drop for Consuming {
+    fn drop(&mut self) {
+        // An inherited reader is the parent's.
+        if !self.region.is_forked() {
+            self.reader.leave(&*self.region);
+        }
+    }
 }
 
 /// An observer's side of a slot.
@@ -85,8 +96,8 @@ pub struct Slot<S> {
 }
 
 impl<S> Slot<S> {
-    fn new(region: Region, side: S) -> Self {
-        Self { region: Arc::new(region), side, watch: Watch::new() }
+    fn new(region: impl Into<Arc<Region>>, side: S) -> Self {
+        Self { region: region.into(), side, watch: Watch::new() }
     }
 
     /// The name, as errors show it.
@@ -221,7 +232,9 @@ impl Slot<Consuming> {
         let attached = region::attach(place, &role, spec)?;
         match attached.side {
             Side::Consumer(reader) => {
-                Ok(Self::new(attached.region, Consuming { reader, line: Carried::default() }))
+                let region = Arc::new(attached.region);
+                let line = Carried::default();
+                Ok(Self::new(Arc::clone(&region), Consuming { region, reader, line }))
             }
             _ => Err(place.error(ErrorKind::NotFound)),
         }

@@ -156,6 +156,13 @@ impl Reader {
         self.kept = self.kept.filter(|kept| kept.entry != entry);
     }
 
+    /// Gives back what is kept. To be called when the reader is not used any more.
+    pub(crate) fn leave<W: Words>(&mut self, words: &W) {
+        if let Some(Kept { entry, .. }) = self.kept.take() {
+            Self::release_entry(words, self.consumer, entry);
+        }
+    }
+
     /// Whether `word` names a value to take.
     #[inline]
     pub(super) fn judge<W: Words>(
@@ -225,7 +232,7 @@ impl Reader {
         Ok(Head { stamp: stamp.load(Relaxed), length: length.load(Relaxed), next: usize::MAX })
     }
 
-    /// Gives an entry back that was [parted with](Self::part_with). Its buffer may be written from now on.
+    /// Gives an entry back. Its buffer may be written from now on.
     #[inline]
     pub(crate) fn release_entry<W: Words>(words: &W, consumer: usize, entry: usize) {
         // Release: our reads of the buffer come before the producer's writes to it.

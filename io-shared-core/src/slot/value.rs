@@ -73,7 +73,7 @@ impl Slot<Consuming> {
     // Always: as `hold`.
     #[inline(always)]
     fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
-        let Consuming { reader, line } = &mut self.side;
+        let Consuming { reader, line, .. } = &mut self.side;
         let words = &mut line[..T::SHAPE.size.div_ceil(8)];
         match reader.glance(&*self.region, which, words) {
             Ok(Glance::Carried { sequence, missed, stamp }) => {
