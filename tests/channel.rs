@@ -302,10 +302,15 @@ fn buffers_used(name: &TestName, words: usize, hold_first: bool) -> usize {
     let region = std::fs::File::open(name.path()).unwrap();
     let mut buffers = std::collections::BTreeSet::new();
     for value in 0..30 {
+        let (mut announced, mut latest) = ([0], [0; 8]);
+        region.read_exact_at(&mut announced, HELD).unwrap();
         producer.put(&vec![value; words]).unwrap();
-        let mut latest = [0; 8];
         region.read_exact_at(&mut latest, LATEST).unwrap();
-        buffers.insert(u64::from_le_bytes(latest) >> 56);
+        let buffer = u64::from_le_bytes(latest) >> 56;
+        buffers.insert(buffer);
+        if value > 9 {
+            assert_eq!(u64::from(announced[0]), buffer + 1, "it was announced by who waits");
+        }
         assert_eq!(consumer.get().unwrap()[words - 1], value);
         assert!(consumer.try_get().unwrap().is_none(), "it waits for the next");
     }

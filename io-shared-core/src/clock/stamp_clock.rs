@@ -18,8 +18,6 @@ use super::now;
 /// How long a reading and a rate are good for, and the least that a rate is measured over, in
 /// nanoseconds.
 const REACH: u64 = 1_000_000;
-/// The most that a rate is measured over, in nanoseconds: less than 2^32.
-const MOST: u64 = 4_000_000_000;
 /// Ticks between the two readings of the counter around one of the clock, from which on something came
 /// between them: nothing is learned from that.
 const INTERRUPTED: u64 = 1000;
@@ -86,8 +84,9 @@ impl StampClock {
             return;
         }
         let ticked = ticks.wrapping_sub(self.ticks);
-        let rate = if elapsed > MOST { None } else { (elapsed << FRACTION).checked_div(ticked) };
-        let rate = rate.unwrap_or(0);
+        // None over more than four seconds: that has too many bits, and is too long for a rate.
+        let scaled = elapsed.checked_mul(1 << FRACTION);
+        let rate = scaled.and_then(|scaled| scaled.checked_div(ticked)).unwrap_or(0);
         if rate != 0 && rate.abs_diff(self.rate) <= rate >> 10 {
             self.reach = (REACH << FRACTION) / rate;
         }
