@@ -141,7 +141,10 @@ impl<T: Message + ?Sized> Consumer<T> {
             }
         })?;
         match held {
-            Some(guard) => Ok(guard),
+            Some(guard) => {
+                patience.got(size_of_val(&*guard));
+                Ok(guard)
+            }
             None => Err(timed_out(&self.options, timeout)),
         }
     }

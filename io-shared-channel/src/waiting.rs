@@ -4,9 +4,11 @@
 //! core fifty. But spinning in vain steals the core that the producer may need. So each handle keeps
 //! a budget of looks: it halves when a spin was in vain, doubles when one ended in a value, grows
 //! when a sleep was so short that a spin would have met its end, and is next to nothing while both
-//! sides run on one core, where spinning only delays the producer. There the handle gives way to the
-//! producer once before it sleeps, which costs half of a sleep and a wake-up. Sleeps come in slices,
-//! since a producer may be killed between its publish and its wake.
+//! sides run on one core, where spinning only delays the producer. It grows no further than to what a
+//! sleep and wake-up cost, and what two copies of the last value do: whoever copies that out and an
+//! answer in is not slept for. On one core the handle gives way to the producer once before it
+//! sleeps, which costs half of a sleep and a wake-up. Sleeps come in slices, since a producer may be
+//! killed between its publish and its wake.
 
 use std::hint;
 use std::sync::atomic::AtomicU32;
@@ -18,14 +20,21 @@ use io_shared_core::slot::{Consuming, Slot};
 /// The longest sleep at once, in nanoseconds.
 pub(crate) const SLICE: u64 = 100_000_000;
 
-/// Looks of the first spin; each takes some 20 ns with its pause.
+/// Looks of the first spin.
 const FIRST: u32 = 256;
-/// The most looks of one spin: some 40 us, as long as a sleep and wake-up across cores take.
+/// The most looks of one spin for small values: some 40 us, as long as a sleep and wake-up across
+/// cores take.
 const MOST: u32 = 2048;
+/// So many bytes more of a value make it a look more: two copies of them take as long.
+const BYTES_OF_A_LOOK: usize = 256;
+/// The most looks of one spin for any value, some 0.7 ms: beside that a wake-up is little.
+const MOST_OF_ALL: u32 = 16 * MOST;
 /// The fewest.
 const FEWEST: u32 = 4;
-/// A sleep shorter than this, in nanoseconds, is one that a long spin would have met the end of.
-const SHORT: u64 = 80_000;
+/// What a look takes, with its pause, and a wake-up across cores, in nanoseconds: a sleep no longer
+/// than the longest spin and a wake-up is one that the spin would have met the end of.
+const LOOK: u64 = 20;
+const WAKE_UP: u64 = 40_000;
 /// A yield longer than this, in nanoseconds, went to others than the producer.
 const LONG: u64 = 200_000;
 
@@ -34,6 +43,8 @@ const LONG: u64 = 200_000;
 pub(crate) struct Patience {
     /// Relaxed: a hint, which threads that wait for one consumer together may overwrite.
     budget: AtomicU32,
+    /// The most that it grows to.
+    most: u32,
     spun: bool,
     /// Whether the last spin ended in a value.
     met: bool,
@@ -45,7 +56,8 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { budget: AtomicU32::new(FIRST), spun: false, met: false, beside: None, penalty: 0 }
+        let budget = AtomicU32::new(FIRST);
+        Self { budget, most: MOST, spun: false, met: false, beside: None, penalty: 0 }
     }
 }
 
@@ -59,6 +71,13 @@ impl Patience {
             self.spun(true);
         }
         self.spun = false;
+    }
+
+    /// The wait has ended in a value of so many bytes.
+    #[inline]
+    pub(crate) fn got(&mut self, length: usize) {
+        let more = (length / BYTES_OF_A_LOOK).min((MOST_OF_ALL - MOST) as usize);
+        self.most = MOST + more as u32;
     }
 
     /// Waits for something to get. `false`: the deadline has come.
@@ -120,7 +139,7 @@ impl Patience {
     /// A spin has ended, with something to get or in vain.
     pub(crate) fn spun(&self, ready: bool) {
         let budget = self.budget();
-        let next = if ready { (budget * 2).min(MOST) } else { (budget / 2).max(FEWEST) };
+        let next = if ready { (budget * 2).min(self.most) } else { (budget / 2).max(FEWEST) };
         self.budget.store(next, Relaxed);
     }
 
@@ -128,8 +147,41 @@ impl Patience {
     pub(crate) fn slept(&self, slot: &Slot<Consuming>, nanos: u64) {
         if slot.shares_cpu() {
             self.budget.store(FEWEST, Relaxed);
-        } else if nanos < SHORT {
-            self.budget.store((self.budget() * 4).min(MOST), Relaxed);
+        } else if nanos < LOOK * u64::from(self.most) + WAKE_UP {
+            self.budget.store((self.budget() * 4).min(self.most), Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(patience: &Patience) -> u32 {
+        (0..20).for_each(|_| patience.spun(true));
+        patience.budget()
+    }
+
+    #[test]
+    fn a_spin_lasts_at_most_as_long_as_two_copies_of_the_last_value_and_a_wake_up() {
+        let mut patience = Patience::default();
+        assert_eq!(grown(&patience), MOST);
+        patience.got(16);
+        assert_eq!(grown(&patience), MOST);
+        patience.got(256 * 1000);
+        assert_eq!(grown(&patience), MOST + 1000);
+        patience.got(usize::MAX);
+        assert_eq!(grown(&patience), MOST_OF_ALL);
+        patience.got(16);
+        assert_eq!(grown(&patience), MOST);
+    }
+
+    #[test]
+    fn spins_in_vain_leave_a_few_looks() {
+        let mut patience = Patience::default();
+        patience.got(5 << 20);
+        grown(&patience);
+        (0..20).for_each(|_| patience.spun(false));
+        assert_eq!(patience.budget(), FEWEST);
     }
 }

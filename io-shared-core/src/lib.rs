@@ -13,6 +13,7 @@
 //! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
 //! - `lock`: who may write and who reads, generic over its platform too; [`mmap`]: bytes and typed
 //!   state under it, and bytes without.
+//! - [`copy`]: how large messages are copied.
 //! - [`Message`] and [`Schema`]: what may cross, and its description; [`Array`]: the message that
 //!   carries a NumPy array.
 //!
@@ -22,6 +23,7 @@
 pub mod array;
 mod claim;
 pub mod clock;
+pub mod copy;
 #[cfg(feature = "crash-points")]
 pub mod crash_point;
 #[cfg(not(feature = "crash-points"))]

@@ -6,6 +6,7 @@ use std::ptr::null_mut;
 use std::time::Duration;
 
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
+use io_shared_core::copy;
 
 use crate::guard::{held, ios_value};
 use crate::handle::Handle;
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
         match guard.strip_prefix(header) {
             Some(rest) if rest.len() == length => {
                 let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
-                own.write_copy_of_slice(rest);
+                copy::slice_uninit(rest, own);
                 value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
             }
             _ => value.set(held(guard.into_owned())),

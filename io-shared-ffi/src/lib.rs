@@ -46,7 +46,7 @@ pub use guard::*;
 pub use mmap::*;
 pub use observer::*;
 pub use options::*;
-pub use pointer::ios_text_free;
+pub use pointer::{ios_copy, ios_text_free};
 pub use producer::*;
 pub use status::*;
 

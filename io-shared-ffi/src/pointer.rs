@@ -2,13 +2,15 @@
 //!
 //! Each function here is unsafe for one reason: C's pointer is taken at its word.
 
-use std::ffi::{CStr, CString, OsStr, c_char};
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::NonNull;
 
-use crate::status::{Failure, Outcome, ios_status};
+use io_shared_core::copy;
+
+use crate::status::{Failure, Outcome, call, ios_status};
 
 fn null(what: &str) -> Failure {
     Failure::Said(ios_status::IOS_NULL, format!("`{what}` is NULL, and must not be"))
@@ -192,6 +194,27 @@ pub(crate) unsafe fn path<'a>(path: *const c_char) -> Option<&'a Path> {
 unsafe fn c_text<'a>(text: *const c_char) -> Option<&'a CStr> {
     // SAFETY: as the caller promises.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+}
+
+/// Copies as `memcpy` does, and for large messages up to twice as fast where the processor is known to
+/// be able to: for filling loans, and for what is got.
+///
+/// # Safety
+/// `to` and `from` point to `length` bytes (or are NULL, if they are 0) that do not overlap; nobody
+/// changes those of `from`, nor looks at those of `to`, during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_copy(
+    to: *mut c_void,
+    from: *const c_void,
+    length: usize,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let from = unsafe { bytes(from.cast(), length) }?;
+        // SAFETY: as the caller promises.
+        copy::slice_uninit(from, unsafe { place(to.cast(), length) }?);
+        Ok(())
+    })
 }
 
 /// Gives a text to C, which hands it back to [`ios_text_free`].

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_channel::Producer;
-use io_shared_core::{Error, ErrorKind, Holder};
+use io_shared_core::{Error, ErrorKind, Holder, copy};
 
 use crate::handle::Handle;
 use crate::options::{IOS_REOPEN, Options, ios_options, timeout};
@@ -103,7 +103,7 @@ fn put_parts(producer: &mut Producer<[u8]>, header: &[u8], data: &[u8]) -> Resul
     let mut loan = producer.loan_len(header.len() + data.len())?;
     let (start, rest) = loan.split_at_mut(header.len());
     start.copy_from_slice(header);
-    rest.copy_from_slice(data);
+    copy::slice(data, rest);
     loan.put()
 }
 

@@ -373,6 +373,8 @@ fn null_is_told_where_it_is_needed_and_left_alone_where_it_is_closed() {
             ios_producer_put(producer, [0u8; 8].as_ptr().cast(), usize::MAX, null_mut()),
             IOS_TOO_LARGE
         );
+        assert_eq!(ios_copy(null_mut(), [0u8; 8].as_ptr().cast(), 8), IOS_NULL);
+        assert_eq!(ios_copy(null_mut(), null(), 0), IOS_OK);
         assert_eq!(ios_loan_put(null_mut(), 0, null_mut()), IOS_NULL);
         assert_eq!(ios_channel_remove(null()), IOS_NULL);
         ios_producer_close(null_mut());

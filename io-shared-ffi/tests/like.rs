@@ -145,3 +145,15 @@ fn a_put_of_a_header_and_data_goes_on_in_a_new_channel_where_that_was_asked_for(
         unsafe { ios_producer_close(producer) };
     }
 }
+
+#[test]
+fn a_copy_of_any_length_is_whole() {
+    let from: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
+    for length in [0, 1, 4095, 100_000] {
+        let mut to = vec![255; 100_000];
+        let status = unsafe { ios_copy(to.as_mut_ptr().cast(), from.as_ptr().cast(), length) };
+        assert_eq!(status, IOS_OK);
+        assert_eq!(to[..length], from[..length]);
+        assert!(to[length..].iter().all(|&byte| byte == 255));
+    }
+}

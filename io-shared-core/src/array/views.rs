@@ -8,6 +8,7 @@ use ndarray::{IxDyn, ShapeBuilder};
 use num_complex::Complex;
 
 use super::{Array, NpyError, header};
+use crate::copy;
 
 mod sealed {
     pub trait Sealed {}
@@ -89,7 +90,7 @@ impl Array {
         let data = self.write_header(A::DTYPE, fortran_order, array.shape())?;
         let whole = if fortran_order { array.as_slice_memory_order() } else { array.as_slice() };
         if let Some(elements) = whole {
-            data.copy_from_slice(bytemuck::cast_slice(elements));
+            copy::slice(bytemuck::cast_slice(elements), data);
             return Ok(());
         }
         for (bytes, element) in data.chunks_exact_mut(size_of::<A>()).zip(array) {

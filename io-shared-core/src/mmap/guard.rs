@@ -6,11 +6,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::bytes::{self, Bytes, BytesMut};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{LockFault, Locker};
 use crate::place::Place;
 use crate::region::{self, Region, Role, Side, Spec, Watch};
+use crate::{clock, copy};
 
 /// Why there is no guard, or none without a warning.
 ///
@@ -341,7 +341,9 @@ macro_rules! readable {
 
         impl Read for $Guard<'_> {
             fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-                let read = self.rest().read(to)?;
+                let rest = self.rest();
+                let read = rest.len().min(to.len());
+                copy::slice(&rest[..read], &mut to[..read]);
                 self.consume(read);
                 Ok(read)
             }
@@ -411,7 +413,7 @@ impl Write for MmapGuard<'_> {
         let range = self.next(from.len())?;
         self.0.handle.position = range.end as u64;
         if let Some(to) = self.as_bytes_mut().get_mut(range) {
-            to.copy_from_slice(from);
+            copy::slice(from, to);
         }
         Ok(from.len())
     }

@@ -6,6 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::{Producing, Slot};
 use crate::clock::{self, StampClock};
+use crate::copy;
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 
@@ -100,7 +101,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
         // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
         // elements; `value` is borrowed and so lies elsewhere.
-        unsafe { self.message.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
     }
 
     /// Shortens the tail to `elements`. Does nothing if it is no longer than that.

@@ -150,6 +150,7 @@ _abi_version = _declare("abi_version", gives=c_uint32)
 _options_init = _declare("options_init", c_void_p, c_size_t, gives=None)
 _size = _declare("size", c_char_p, c_void_p)
 _text_free = _declare("text_free", c_void_p, gives=None)
+copy = _declare("copy", c_void_p, c_void_p, c_size_t)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, gives=None)

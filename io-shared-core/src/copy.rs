@@ -1,0 +1,169 @@
+//! Copies of messages into shared memory and out of it.
+//!
+//! Memory that a large message is copied into was last in another core's cache, or in none. A copy by
+//! vector stores has each line brought here before it is overwritten. `rep movsb` may write whole
+//! lines without asking what was in them, and a hand-over of large copies then takes half as long
+//! (measured: "copying put" of `cargo run --release -p io-shared-bench`). C libraries use it for some
+//! processors and lengths and not for others; glibc 2.36 stops at the size of a core's second cache on
+//! AMD's. So it is used here where it was measured: on AMD from Zen 5 on. (On Zen 3 and 4 it is slow
+//! for some alignments, glibc's bug 30994.)
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// From so many bytes on `rep movsb` is used: for fewer it takes as long to start as it saves.
+#[cfg(target_arch = "x86_64")]
+const LARGE: usize = 4096;
+
+/// The first family of AMD's processors that it is used on: Zen 5's.
+#[cfg(target_arch = "x86_64")]
+const FIRST_FAMILY: u32 = 0x1a;
+
+/// Copies `from` to `to`, as `copy_from_slice` does, and for large slices quicker where that is known.
+///
+/// # Panics
+/// If the two are not equally long.
+///
+/// # Examples
+/// ```
+/// let mut to = [0; 3];
+/// io_shared_core::copy::slice(&[1, 2, 3], &mut to);
+/// assert_eq!(to, [1, 2, 3]);
+/// ```
+#[inline]
+pub fn slice(from: &[u8], to: &mut [u8]) {
+    assert_eq!(from.len(), to.len(), "a copy is as long as what it is made of");
+    // SAFETY: two slices of that length, one of them borrowed mutably and so apart from the other.
+    unsafe { bytes(from.as_ptr(), to.as_mut_ptr(), from.len()) };
+}
+
+/// As [`slice`], to where nothing was written yet.
+///
+/// # Panics
+/// If the two are not equally long.
+///
+/// # Examples
+/// ```
+/// let mut to = Vec::with_capacity(3);
+/// io_shared_core::copy::slice_uninit(&[1, 2, 3], &mut to.spare_capacity_mut()[..3]);
+/// // SAFETY: three bytes were written.
+/// unsafe { to.set_len(3) };
+/// assert_eq!(to, [1, 2, 3]);
+/// ```
+#[inline]
+pub fn slice_uninit(from: &[u8], to: &mut [MaybeUninit<u8>]) {
+    assert_eq!(from.len(), to.len(), "a copy is as long as what it is made of");
+    // SAFETY: two slices of that length, one of them borrowed mutably and so apart from the other.
+    unsafe { bytes(from.as_ptr(), to.as_mut_ptr().cast(), from.len()) };
+}
+
+/// As [`ptr::copy_nonoverlapping`].
+///
+/// # Safety
+/// As there: both may be accessed for so many bytes, and they do not overlap.
+#[inline]
+pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, length: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if length >= LARGE && writes_whole_lines() {
+        // SAFETY: as the caller promises.
+        return unsafe { rep_movsb(from, to, length) };
+    }
+    // SAFETY: as the caller promises.
+    unsafe { ptr::copy_nonoverlapping(from, to, length) };
+}
+
+/// Copies by one instruction. Its stores may be seen in any order among themselves, but none after a
+/// store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4, AMD APM 2
+/// 7.1); to the compiler it is a call that may touch any memory.
+///
+/// # Safety
+/// As for [`bytes`].
+#[cfg(target_arch = "x86_64")]
+unsafe fn rep_movsb(from: *const u8, to: *mut u8, length: usize) {
+    // SAFETY: as the caller promises; the direction flag is clear at every `asm!`.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") length => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
+/// Whether `rep movsb` is known to be the quickest here, however the two lie.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn writes_whole_lines() -> bool {
+    use std::sync::LazyLock;
+
+    static KNOWN: LazyLock<bool> = LazyLock::new(|| {
+        use std::arch::x86_64::__cpuid;
+
+        let maker = __cpuid(0);
+        let is_amd = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).as_flattened()
+            == b"AuthenticAMD";
+        is_amd && family(__cpuid(1).eax) >= FIRST_FAMILY && std::is_x86_feature_detected!("ermsb")
+    });
+    *KNOWN
+}
+
+/// The family in what `cpuid` tells of a processor's kind (AMD APM 3, E.3.2).
+#[cfg(target_arch = "x86_64")]
+fn family(kind: u32) -> u32 {
+    match (kind >> 8) & 0xf {
+        0xf => 0xf + ((kind >> 20) & 0xff),
+        family => family,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Copy = unsafe fn(*const u8, *mut u8, usize);
+
+    /// Every way, whatever this processor is.
+    const WAYS: &[Copy] = &[
+        bytes,
+        #[cfg(target_arch = "x86_64")]
+        rep_movsb,
+    ];
+
+    #[test]
+    fn a_copy_is_all_that_was_asked_for_and_nothing_beside_it() {
+        let from: Vec<u8> = (0..40_000_u32).map(|i| (i % 251) as u8).collect();
+        for copy in WAYS {
+            for length in [0, 1, 63, 64, 4095, 4096, 4097, 30_000] {
+                for (start, end) in [(0, 0), (1, 0), (0, 1), (16, 64), (63, 4095), (4096, 4080)] {
+                    let mut to = vec![255; end + length + 64];
+                    // SAFETY: `start` and `end` with `length` behind them lie within the two.
+                    unsafe { copy(from[start..].as_ptr(), to[end..].as_mut_ptr(), length) };
+                    assert_eq!(to[end..end + length], from[start..start + length]);
+                    let (before, after) = (&to[..end], &to[end + length..]);
+                    assert!(before.iter().chain(after).all(|&byte| byte == 255), "{length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a copy is as long as what it is made of")]
+    fn slices_of_two_lengths_are_refused() {
+        slice(&[1, 2], &mut [0]);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn families_are_told_as_cpuid_writes_them() {
+        for (kind, expected) in [
+            (0x00b0_0f21, 0x1a), // Zen 5
+            (0x00a2_0f10, 0x19), // Zen 3
+            (0x0080_0f11, 0x17), // Zen
+            (0x0009_06ea, 0x6),  // Coffee Lake
+        ] {
+            assert_eq!(family(kind), expected, "{kind:x}");
+        }
+    }
+}
