@@ -39,7 +39,10 @@ impl Producer<Array> {
     /// ```
     pub fn put_array<A: Element, D: Dimension>(&mut self, array: &ArrayRef<A, D>) -> Result<u64> {
         let bytes = self.named(Array::len_of_array(array))?;
-        self.put_filled(bytes, |loan| loan.assign(array))
+        self.put_by(bytes, |mut loan| {
+            loan.assign(array)?;
+            loan.put()
+        })
     }
 
     /// Lends an array of that shape in C order, to be filled in place. Its elements at first are

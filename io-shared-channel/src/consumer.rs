@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use io_shared_core::slot::{Consuming, Copied, Guard, Slot, Which};
+use io_shared_core::slot::{Consuming, Copied, Guard, Room, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
@@ -125,12 +125,59 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.get_until(clock::deadline(timeout), timeout)
     }
 
+    /// As [`get_timeout`](Self::get_timeout), for who copies the value to `room`: what is copied in is
+    /// copied out at the same time, and [`Guard::copy_to`] does the rest. `None` waits for ever.
+    ///
+    /// # Errors
+    /// As for [`get_timeout`](Self::get_timeout). The room may have been written to.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-get-ahead-{}", std::process::id());
+    /// # let channel = || io_shared::Channel::<[u8]>::named(name).elements(4);
+    /// # let mut producer = channel().producer()?;
+    /// # let mut consumer = channel().consumer()?;
+    /// use io_shared_core::slot::Room;
+    /// producer.put(b"head")?;
+    /// let mut bytes = Vec::with_capacity(4);
+    /// let mut room = Room::new(0, &mut bytes.spare_capacity_mut()[..4]);
+    /// assert!(consumer.get_ahead(&mut room, None)?.copy_to(room));
+    /// // SAFETY: all of the room was written to.
+    /// unsafe { bytes.set_len(4) };
+    /// assert_eq!(bytes, b"head");
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    #[doc(hidden)] // for the bindings of other languages, which copy everything
+    #[inline]
+    pub fn get_ahead(
+        &mut self,
+        room: &mut Room<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<Guard<'_, T>> {
+        let deadline = timeout.map_or(u64::MAX, clock::deadline);
+        self.get_while(deadline, timeout.unwrap_or(Duration::MAX), |slot| slot.read_ahead(room))
+    }
+
     #[inline]
     fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
+        self.get_while(deadline, timeout, |_| false)
+    }
+
+    /// Does `meanwhile` as it waits.
+    #[inline]
+    fn get_while(
+        &mut self,
+        deadline: u64,
+        timeout: Duration,
+        mut meanwhile: impl FnMut(&mut Slot<Consuming>) -> bool,
+    ) -> Result<Guard<'_, T>> {
         let Self { slot, options, patience, .. } = self;
         patience.start();
         let held = slot.hold::<T>(Which::Unseen, |slot, nothing| match nothing {
-            Ok(()) => Ok(patience.wait(slot, deadline)),
+            Ok(()) => Ok(patience.wait(slot, deadline, &mut meanwhile)),
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Busy { .. }) {
                     std::thread::yield_now();

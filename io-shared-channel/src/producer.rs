@@ -64,21 +64,18 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        self.put_filled(value.elements(), |loan| {
-            loan.copy_from(value);
-            Ok(())
-        })
+        self.put_by(value.elements(), |loan| loan.put_copy(value))
     }
 
-    /// Puts what `fill` makes of a buffer for so many `elements`; it may be asked again.
+    /// Puts by `put` a loan of a buffer for so many `elements`; it may be asked again.
     #[inline]
-    pub(crate) fn put_filled(
+    pub(crate) fn put_by(
         &mut self,
         elements: usize,
-        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+        put: impl Fn(Loan<'_, T>) -> Result<u64>,
     ) -> Result<u64> {
-        match self.put_once(elements, &fill) {
-            Err(error) => self.put_again(elements, &fill, error),
+        match self.put_once(elements, &put) {
+            Err(error) => self.put_again(elements, &put, error),
             put => put,
         }
     }
@@ -89,32 +86,30 @@ impl<T: Message + ?Sized> Producer<T> {
     fn put_again(
         &mut self,
         elements: usize,
-        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+        put: impl Fn(Loan<'_, T>) -> Result<u64>,
         error: Error,
     ) -> Result<u64> {
-        let mut put = Err(error);
+        let mut done = Err(error);
         // More than once: it may be removed again meanwhile.
         for _ in 0..8 {
-            match put {
+            match done {
                 Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
                     self.reopen()?;
-                    put = self.put_once(elements, &fill);
+                    done = self.put_once(elements, &put);
                 }
-                put => return put,
+                done => return done,
             }
         }
-        put
+        done
     }
 
     #[inline]
     fn put_once(
         &mut self,
         elements: usize,
-        fill: impl Fn(&mut Loan<'_, T>) -> Result<()>,
+        put: impl Fn(Loan<'_, T>) -> Result<u64>,
     ) -> Result<u64> {
-        let mut loan = self.slot.loan::<T>(elements)?;
-        fill(&mut loan)?;
-        loan.put()
+        put(self.slot.loan::<T>(elements)?)
     }
 
     /// Lends a buffer for a message with `elements` in its tail, to be filled in place. Its content

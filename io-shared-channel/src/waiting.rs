@@ -80,18 +80,42 @@ impl Patience {
         self.most = MOST + more as u32;
     }
 
-    /// Waits for something to get. `false`: the deadline has come.
+    /// Waits for something to get. `false`: the deadline has come. `meanwhile` does what can be done
+    /// of it already, and says whether it did something: then the rest may be near.
     #[inline]
-    pub(crate) fn wait(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
-        if !self.spun {
-            self.spun = true;
-            for _ in 0..self.budget() {
-                if slot.is_ready() {
-                    self.met = true;
+    pub(crate) fn wait(
+        &mut self,
+        slot: &mut Slot<Consuming>,
+        deadline: u64,
+        mut meanwhile: impl FnMut(&mut Slot<Consuming>) -> bool,
+    ) -> bool {
+        let first = !self.spun;
+        self.spun = true;
+        let mut looks = if first { self.budget() } else { 0 };
+        let mut slice_over = None;
+        loop {
+            if meanwhile(slot) {
+                // Whatever its producer does, the wait ends in time, and the name is looked at.
+                let now = clock::now();
+                if now >= deadline {
+                    return false;
+                }
+                if now >= *slice_over.get_or_insert(now.saturating_add(SLICE)) {
                     return true;
                 }
-                hint::spin_loop();
+                looks = looks.max(if slot.shares_cpu() { FEWEST } else { MOST });
             }
+            if looks == 0 {
+                break;
+            }
+            if slot.is_ready() {
+                self.met = first;
+                return true;
+            }
+            looks -= 1;
+            hint::spin_loop();
+        }
+        if first {
             self.spun(false);
             if self.beside == Some(0) && self.give_way(slot) {
                 return true;
@@ -155,6 +179,8 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use io_shared_core::{Kind, Message, Name, Place, Spec};
+
     use super::*;
 
     fn grown(patience: &Patience) -> u32 {
@@ -174,6 +200,22 @@ mod tests {
         assert_eq!(grown(&patience), MOST_OF_ALL);
         patience.got(16);
         assert_eq!(grown(&patience), MOST);
+    }
+
+    #[test]
+    fn a_wait_that_always_finds_something_to_do_ends_at_its_deadline() {
+        let name = format!("/waiting-meanwhile-{}", std::process::id());
+        let place = Place::from(Name::new(&name).unwrap());
+        let spec = Spec { schema: Some(u64::schema()), capacity: Some(8), ..Spec::default() };
+        let mut slot = Slot::consuming(&place, None, &spec).unwrap();
+        let mut patience = Patience::default();
+        patience.start();
+        let before = clock::now();
+        assert!(patience.wait(&mut slot, u64::MAX, |_| true), "to look where the name leads");
+        let until = clock::now() + 20_000_000;
+        assert!(!patience.wait(&mut slot, until, |_| true));
+        assert!((SLICE..SLICE * 20).contains(&(clock::now() - before)));
+        io_shared_core::remove(&place, Kind::Channel).unwrap();
     }
 
     #[test]

@@ -10,6 +10,8 @@
 
 use std::mem::MaybeUninit;
 use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 
 /// From so many bytes on `rep movsb` is used: for fewer it takes as long to start as it saves.
 #[cfg(target_arch = "x86_64")]
@@ -37,7 +39,7 @@ pub fn slice(from: &[u8], to: &mut [u8]) {
     unsafe { bytes(from.as_ptr(), to.as_mut_ptr(), from.len()) };
 }
 
-/// As [`slice`], to where nothing was written yet.
+/// As [`slice()`], to where nothing was written yet.
 ///
 /// # Panics
 /// If the two are not equally long.
@@ -72,9 +74,49 @@ pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, length: usize) {
     unsafe { ptr::copy_nonoverlapping(from, to, length) };
 }
 
+/// Copies from memory that others may write meanwhile. What it gives is then of no use.
+///
+/// The writer's stores may be plain, so this is a race outside Rust's memory model. It is confined to
+/// relaxed atomic loads, or to one instruction that the compiler knows nothing of and that loads bytes
+/// as those do (SECURITY.md).
+///
+/// # Safety
+/// As many bytes as `to` has may be read from `from` on, which is mapped.
+pub(crate) unsafe fn shared(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
+    #[cfg(target_arch = "x86_64")]
+    if to.len() >= LARGE && writes_whole_lines() {
+        // SAFETY: as the caller promises; `to` is borrowed mutably, and so lies elsewhere.
+        return unsafe { rep_movsb(from, to.as_mut_ptr().cast(), to.len()) };
+    }
+    // SAFETY: as the caller promises.
+    unsafe { relaxed(from, to) };
+}
+
+/// As [`shared`], by loads of words, and of bytes around them.
+///
+/// # Safety
+/// As for [`shared`].
+unsafe fn relaxed(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
+    let head = from.addr().next_multiple_of(8) - from.addr();
+    let (first, rest) = to.split_at_mut(head.min(to.len()));
+    let (words, last) = rest.as_chunks_mut::<8>();
+    let (middle, end) = (first.len(), first.len() + words.len() * 8);
+    for (i, word) in words.iter_mut().enumerate() {
+        let at = from.wrapping_add(middle + i * 8);
+        // SAFETY: it lies among the bytes that may be read, at a multiple of 8.
+        let shared = unsafe { AtomicU64::from_ptr(at.cast()) };
+        *word = shared.load(Relaxed).to_ne_bytes().map(MaybeUninit::new);
+    }
+    for (at, byte) in (0..).zip(first).chain((end..).zip(last)) {
+        // SAFETY: it lies among the bytes that may be read.
+        let shared = unsafe { AtomicU8::from_ptr(from.wrapping_add(at)) };
+        byte.write(shared.load(Relaxed));
+    }
+}
+
 /// Copies by one instruction. Its stores may be seen in any order among themselves, but none after a
-/// store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4, AMD APM 2
-/// 7.1); to the compiler it is a call that may touch any memory.
+/// store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4; glibc's memcpy
+/// relies on it on AMD's, too); to the compiler it is a call that may touch any memory.
 ///
 /// # Safety
 /// As for [`bytes`].
@@ -96,17 +138,31 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, length: usize) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn writes_whole_lines() -> bool {
-    use std::sync::LazyLock;
+    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
+    // initialisation, to be waited for for ever. Found out twice, it is the same.
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    match KNOWN.load(Relaxed) {
+        UNKNOWN => {
+            let found = ask_the_processor();
+            KNOWN.store(u8::from(found), Relaxed);
+            found
+        }
+        known => known != 0,
+    }
+}
 
-    static KNOWN: LazyLock<bool> = LazyLock::new(|| {
-        use std::arch::x86_64::__cpuid;
+#[cfg(target_arch = "x86_64")]
+const UNKNOWN: u8 = 2;
 
-        let maker = __cpuid(0);
-        let is_amd = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).as_flattened()
-            == b"AuthenticAMD";
-        is_amd && family(__cpuid(1).eax) >= FIRST_FAMILY && std::is_x86_feature_detected!("ermsb")
-    });
-    *KNOWN
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn ask_the_processor() -> bool {
+    use std::arch::x86_64::__cpuid;
+
+    let maker = __cpuid(0);
+    let is_amd =
+        [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD";
+    is_amd && family(__cpuid(1).eax) >= FIRST_FAMILY && std::is_x86_feature_detected!("ermsb")
 }
 
 /// The family in what `cpuid` tells of a processor's kind (AMD APM 3, E.3.2).
@@ -122,24 +178,33 @@ fn family(kind: u32) -> u32 {
 mod tests {
     use super::*;
 
-    type Copy = unsafe fn(*const u8, *mut u8, usize);
+    type Copy = fn(&[u8], &mut [u8]);
 
-    /// Every way, whatever this processor is.
+    /// Every way, whatever this processor is, between slices of one length.
     const WAYS: &[Copy] = &[
-        bytes,
+        slice,
+        // SAFETY: so many bytes may be read and written.
         #[cfg(target_arch = "x86_64")]
-        rep_movsb,
+        |from, to| unsafe { rep_movsb(from.as_ptr(), to.as_mut_ptr(), to.len()) },
+        // SAFETY: so many bytes may be read.
+        |from, to| unsafe { shared(from.as_ptr().cast_mut(), uninit(to)) },
+        // SAFETY: so many bytes may be read.
+        |from, to| unsafe { relaxed(from.as_ptr().cast_mut(), uninit(to)) },
     ];
+
+    fn uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: these bytes; a copy writes nothing but bytes.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+    }
 
     #[test]
     fn a_copy_is_all_that_was_asked_for_and_nothing_beside_it() {
         let from: Vec<u8> = (0..40_000_u32).map(|i| (i % 251) as u8).collect();
         for copy in WAYS {
-            for length in [0, 1, 63, 64, 4095, 4096, 4097, 30_000] {
+            for length in [0, 1, 7, 63, 64, 4095, 4096, 4097, 30_000] {
                 for (start, end) in [(0, 0), (1, 0), (0, 1), (16, 64), (63, 4095), (4096, 4080)] {
                     let mut to = vec![255; end + length + 64];
-                    // SAFETY: `start` and `end` with `length` behind them lie within the two.
-                    unsafe { copy(from[start..].as_ptr(), to[end..].as_mut_ptr(), length) };
+                    copy(&from[start..start + length], &mut to[end..end + length]);
                     assert_eq!(to[end..end + length], from[start..start + length]);
                     let (before, after) = (&to[..end], &to[end + length..]);
                     assert!(before.iter().chain(after).all(|&byte| byte == 255), "{length}");

@@ -43,6 +43,8 @@ crash_points! {
     PutSawWaiting,
     /// Whoever waited is woken.
     PutWoken,
+    /// A part of what is copied into the buffer is there, and may be read ahead.
+    PutFilling,
     /// A burier has won a waiting consumer's claim and cleared nothing.
     BuryWon,
     /// The dead consumer's waiting byte is cleared; its claim is still won.

@@ -12,6 +12,7 @@
 //!   producer's; a consumer's block and waiting byte are its own, or whoever has won its claim's.
 //! - Every index read from shared memory is checked against the pool before it is used.
 
+mod ahead;
 mod carried;
 mod consumer;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod producer;
 
 use std::sync::atomic::Ordering;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use carried::Glance;
 pub use consumer::Which;
 pub(crate) use consumer::{Hold, Reader, sleep_any};
@@ -63,7 +65,8 @@ pub(crate) struct Carried<'a, C> {
     pub(crate) mark: &'a C,
     pub(crate) stamp: &'a C,
     /// The message, in words of 64 bits, where [messages are carried](Words::carries); else its length in
-    /// bytes, and the buffer that the next one is likely to be in. Without words nothing is carried.
+    /// bytes, the buffer that the next one is likely to be in, and the number of its filling if it could
+    /// be read ahead. Without words nothing is carried.
     pub(crate) message: &'a [C],
 }
 
@@ -94,9 +97,14 @@ pub(crate) trait Words {
     /// How often the producer's role was taken over. It lies where only producers write: a look at
     /// `latest`, which consumers look at all the time, would be waited for in each put.
     fn incarnation(&self) -> &Self::Count;
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 24..64 | number | of the filling: a copy into a buffer, which others may read ahead |
+    /// | 0..24 | pieces | how many are filled; 0: none, or its value is published or given up |
+    fn filled(&self) -> &Self::Count;
     /// 0: in use; 1: the region was removed or replaced.
     fn retired(&self) -> &Self::Flag;
-    /// 0: awake; 1: asleep, or about to look once more before it sleeps.
+    /// 0: awake; [`ASLEEP`], or about to look once more before it sleeps; [`ASLEEP_TO_FOLLOW`].
     fn waiting(&self, consumer: usize) -> &Self::Flag;
     /// 0: nothing; n: buffer n - 1, once a look at `latest` behind the store and a fence found it named.
     fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
@@ -141,6 +149,11 @@ pub(crate) enum Fault {
 
 /// Words of 64 bits of the largest message that is carried in the line of `latest`.
 pub(crate) const MOST_CARRIED: usize = SMALL_PAYLOAD as usize / 8;
+
+/// A waiting byte: to be woken when there is a value.
+const ASLEEP: u8 = 1;
+/// The same, and when one is being filled: its reader copies it out meanwhile.
+const ASLEEP_TO_FOLLOW: u8 = 2;
 
 const SEQUENCE_BITS: u32 = 52;
 const EPOCH_BITS: u32 = 4;

@@ -11,6 +11,7 @@
 mod copied;
 mod guard;
 mod loan;
+mod room;
 mod sleeper;
 mod value;
 
@@ -22,6 +23,7 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
+pub use room::Room;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
 use value::Carried;

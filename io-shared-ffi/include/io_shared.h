@@ -458,7 +458,8 @@ ios_status ios_consumer_get(ios_consumer *consumer,
 // As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
 // and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
 // value's guard is NULL, and its data is `data`. Any other message is held, as by
-// `ios_consumer_get`. (Without a guard there is no `ios_guard_age`: for channels in files, which may
+// `ios_consumer_get`. A large message is copied while its producer copies it in, so that `data` may
+// have been written to also where nothing was got, or something else. (Without a guard there is no `ios_guard_age`: for channels in files, which may
 // have stamps of another boot's clock, use `ios_consumer_get`.)
 //
 // # Safety

@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use std::time::Duration;
 
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
-use io_shared_core::copy;
+use io_shared_core::slot::Room;
 
 use crate::guard::{held, ios_value};
 use crate::handle::Handle;
@@ -104,7 +104,8 @@ pub struct ios_gets {
 /// As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
 /// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
 /// value's guard is NULL, and its data is `data`. Any other message is held, as by
-/// `ios_consumer_get`. (Without a guard there is no `ios_guard_age`: for channels in files, which may
+/// `ios_consumer_get`. A large message is copied while its producer copies it in, so that `data` may
+/// have been written to also where nothing was got, or something else. (Without a guard there is no `ios_guard_age`: for channels in files, which may
 /// have stamps of another boot's clock, use `ios_consumer_get`.)
 ///
 /// # Safety
@@ -126,15 +127,17 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
         let own = unsafe { place(data.cast(), length) }?;
         // SAFETY: as the caller promises.
         let value = unsafe { Out::needed(gets.value, "value") }?;
+        let mut room = Room::new(header.len(), own);
         let mut consumer = handle.enter()?;
-        let guard = get(&mut consumer, gets.timeout_ns)?;
-        match guard.strip_prefix(header) {
-            Some(rest) if rest.len() == length => {
-                let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
-                copy::slice_uninit(rest, own);
-                value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
-            }
-            _ => value.set(held(guard.into_owned())),
+        let guard = match timeout(gets.timeout_ns) {
+            Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty)?,
+            timeout => consumer.get_ahead(&mut room, timeout)?,
+        };
+        if guard.starts_with(header) && guard.copy_to(room) {
+            let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
+            value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
+        } else {
+            value.set(held(guard.into_owned()));
         }
         Ok(())
     })

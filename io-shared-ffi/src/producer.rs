@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_channel::Producer;
-use io_shared_core::{Error, ErrorKind, Holder, copy};
+use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::handle::Handle;
 use crate::options::{IOS_REOPEN, Options, ios_options, timeout};
@@ -100,11 +100,7 @@ impl Lender {
 #[inline]
 fn put_parts(producer: &mut Producer<[u8]>, header: &[u8], data: &[u8]) -> Result<u64, Error> {
     // It does not overflow: neither is longer than isize::MAX.
-    let mut loan = producer.loan_len(header.len() + data.len())?;
-    let (start, rest) = loan.split_at_mut(header.len());
-    start.copy_from_slice(header);
-    copy::slice(data, rest);
-    loan.put()
+    producer.loan_len(header.len() + data.len())?.put_parts(&[header, data])
 }
 
 // A loan may be put by another thread than the one that was lent it: the buffer is the loan's alone.

@@ -157,3 +157,46 @@ fn a_copy_of_any_length_is_whole() {
         assert!(to[length..].iter().all(|&byte| byte == 255));
     }
 }
+
+#[test]
+fn what_is_copied_out_while_it_is_copied_in_is_whole_and_as_good_as_the_rest() {
+    const LENGTH: usize = 1_000_001;
+    let name = TestName::new("like-ahead");
+    let (header, capacity) = (b"header", 6 + LENGTH as u64);
+    let producer = options(&name, None).with(|o| o.capacity = capacity).producer();
+    let consumer = options(&name, None).consumer();
+    let putting = std::thread::spawn({
+        let producer = producer.expose_provenance();
+        move || {
+            let producer = std::ptr::with_exposed_provenance_mut(producer);
+            let mut data = vec![0; LENGTH];
+            for number in 1..=300_u64 {
+                let mut seq = 0;
+                data.fill(number as u8);
+                // By then who gets waits for it again: it spins, or has fallen asleep.
+                unsafe { ios_producer_wait_taken(producer, 10_000_000_000, null_mut()) };
+                std::thread::sleep(Duration::from_micros(100 * (1 + number % 10)));
+                // Now and then another message in between, which is held.
+                let length = if number.is_multiple_of(7) { LENGTH - 1 } else { LENGTH };
+                let put = puts(producer, header, length, &mut seq);
+                assert_eq!((put_like(&put, &data), seq), (IOS_OK, number));
+            }
+            unsafe { ios_producer_close(producer) };
+        }
+    });
+    let (mut own, mut value) = (vec![0; LENGTH], nothing());
+    while value.seq < 300 {
+        let mut get = gets(consumer, header, &mut own, &mut value);
+        get.timeout_ns = -1;
+        assert_eq!(unsafe { ios_consumer_get_like(&raw const get) }, IOS_OK);
+        let whole = vec![value.seq as u8; LENGTH];
+        if value.guard.is_null() {
+            assert!(own == whole, "value {} is torn", value.seq);
+        } else {
+            assert!(bytes_of(&value)[6..] == whole[1..]);
+            unsafe { ios_guard_drop(value.guard) };
+        }
+    }
+    putting.join().unwrap();
+    unsafe { ios_consumer_close(consumer) };
+}

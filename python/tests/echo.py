@@ -39,6 +39,15 @@ def putting(there, back, count):
             out[:] = number
 
 
+def copying_in(there, back, count):
+    """The same, by copies that whoever waits follows."""
+    outgoing = io_shared.NumpyShare(there, "2M", "put")
+    number = outgoing.seq
+    while True:
+        number += 1
+        outgoing.put(np.full(200000, number, np.int64))
+
+
 def getting(there, back, count):
     """Borrows for ever."""
     incoming = io_shared.NumpyShare(there, "1M", "get")

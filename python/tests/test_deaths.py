@@ -17,14 +17,15 @@ DEATHS = 500 if os.environ.get("IO_SHARED_SLOW") else 20
 
 
 @pytest.mark.parametrize("python", pythons()[::-1])
-def test_a_killed_producer_leaves_whole_values_in_order(name, script, python):
-    get = NumpyShare(name, "1M", "get")
+@pytest.mark.parametrize("way", ["putting", "copying_in"])
+def test_a_killed_producer_leaves_whole_values_in_order(name, script, python, way):
+    get = NumpyShare(name, "1M" if way == "putting" else "2M", "get")
     last = 0
     for death in range(DEATHS):
-        victim = script(python, "echo.py", "putting", name, name, 0)
+        victim = script(python, "echo.py", way, name, name, 0)
         end = None
         while end is None or time.time() < end:
-            array = get.borrow(timeout=60)
+            array = get.borrow(timeout=60) if way == "putting" else get.get(timeout=60)
             assert array[0] == array[-1] and (array == array[0]).all()
             assert int(array[0]) > last  # never one twice, and none from before
             last = int(array[0])

@@ -34,7 +34,7 @@ use io_shared_core::crash_point::{self, CrashPoint};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::Pid;
 
-use crate::parcel::Parcel;
+use crate::parcel::{COPIED_WORDS, Packed, Parcel};
 
 /// In what a step must be answered: FAULTS.md's "no hang over 2 s".
 pub const HANG: Duration = Duration::from_secs(2);
@@ -150,6 +150,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let mut part = Part {
         name: name.clone(),
         consumers,
+        words: 100,
         producer: None,
         consumer: None,
         observer: None,
@@ -172,6 +173,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
 struct Part {
     name: String,
     consumers: usize,
+    /// The most words of a parcel.
+    words: usize,
     producer: Option<Producer<Parcel>>,
     consumer: Option<Consumer<Parcel>>,
     observer: Option<Observer<Parcel>>,
@@ -181,7 +184,7 @@ struct Part {
 impl Part {
     fn channel(&self) -> Channel<Parcel> {
         Channel::named(&self.name)
-            .elements(100)
+            .elements(self.words)
             .consumers(self.consumers)
             .open_timeout(Duration::from_secs(1))
     }
@@ -205,6 +208,10 @@ impl Part {
             "panics-abort" => {
                 // What that option does: the hook runs, nothing is unwound.
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
+                ok()
+            }
+            "large" => {
+                self.words = COPIED_WORDS;
                 ok()
             }
             "produce" => {
@@ -249,11 +256,37 @@ impl Part {
                 })),
                 None => Ok("no observer".into()),
             },
+            "get-copy" => self.get_copy(),
+            "put-copy" => self.put_copy(),
             "get" | "try" | "latest" | "hold" | "panic-in-guard" | "abort-in-guard" => {
                 self.consume(verb, number)
             }
             _ => self.produce(verb, number),
         }
+    }
+
+    fn get_copy(&mut self) -> Result<String, Error> {
+        let Some(consumer) = &mut self.consumer else {
+            return Ok("no consumer".into());
+        };
+        let mut copy = Packed::empty();
+        let mut room = copy.room();
+        let guard = consumer.get_ahead(&mut room, None)?;
+        let told = format!("{} {}", guard.seq(), guard.missed());
+        if !guard.copy_to(room) {
+            return Ok("of another length".into());
+        }
+        Ok(copy.parcel().verify(guard.seq()).err().unwrap_or(told))
+    }
+
+    fn put_copy(&mut self) -> Result<String, Error> {
+        let Some(producer) = &mut self.producer else {
+            return Ok("no producer".into());
+        };
+        let seq = producer.seq() + 1;
+        // Another one each time: what is left of one that was not put must not pass for it.
+        let packed = Packed::of(seq, u64::from(std::process::id()) << 32 | seq);
+        Ok(producer.put(packed.parcel())?.to_string())
     }
 
     fn consume(&mut self, verb: &str, number: Option<u64>) -> Result<String, Error> {

@@ -1,6 +1,9 @@
 //! The message of every harness: one that shows when it is torn, old, or another's.
 
+use std::mem::MaybeUninit;
+
 use io_shared::{Loan, Message};
+use io_shared_core::slot::Room;
 
 /// A value of varying length that carries its own number and checksum.
 #[derive(Debug, Message)]
@@ -16,8 +19,10 @@ pub struct Parcel {
     pub words: [u64],
 }
 
-/// The most words of a parcel.
+/// The most words of a parcel that is filled in place.
 pub const MOST_WORDS: usize = 8000;
+/// The words of one that is copied in: enough for its readers to follow.
+pub const COPIED_WORDS: usize = 40_000;
 
 impl Parcel {
     /// Fills a loan. `pause` is called half-way, for whoever wants to be slow there.
@@ -61,6 +66,46 @@ impl Parcel {
     fn sum(&self) -> u64 {
         let start = mix(mix(self.number) ^ mix(self.salt ^ self.words.len() as u64));
         self.words.iter().fold(start, |sum, word| mix(sum ^ word))
+    }
+}
+
+/// A parcel of [`COPIED_WORDS`] in memory of one's own.
+#[derive(Debug)]
+pub struct Packed(Vec<u64>);
+
+impl Packed {
+    /// One that is to be put as value `number`.
+    pub fn of(number: u64, salt: u64) -> Self {
+        let mut packed = Self::empty();
+        let words = (0..).map(|i| word(salt, i));
+        packed.0.iter_mut().skip(3).zip(words).for_each(|(slot, word)| *slot = word);
+        packed.0[..2].copy_from_slice(&[number, salt]);
+        packed.0[2] = packed.parcel().sum();
+        packed
+    }
+
+    /// An empty one, for a copy to be made in.
+    pub fn empty() -> Self {
+        Self(vec![0; 3 + COPIED_WORDS])
+    }
+
+    /// Room for a copy.
+    pub fn room(&mut self) -> Room<'_> {
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
+        let (start, length) = (bytes.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes.len());
+        // SAFETY: these bytes, for as long as they are borrowed; a room only ever has bytes written
+        // to it.
+        Room::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
+    }
+
+    /// The parcel.
+    ///
+    /// # Panics
+    /// Never: the bytes are as many, and as aligned, as a parcel's.
+    #[allow(clippy::expect_used, reason = "it does not depend on what it is called with")]
+    pub fn parcel(&self) -> &Parcel {
+        let bytes = bytemuck::cast_slice(&self.0);
+        Parcel::from_prefix(bytes, bytes.len()).expect("as long as a parcel")
     }
 }
 

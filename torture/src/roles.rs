@@ -19,7 +19,7 @@ use io_shared_core::crash_point::CrashPoint::{self, *};
 use io_shared_core::{clock, crash_point};
 
 use crate::page::{Lane, Page, REST_PRODUCERS, REST_READERS};
-use crate::parcel::{MOST_WORDS, Parcel};
+use crate::parcel::{COPIED_WORDS, Parcel};
 
 /// A role of the crew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ pub const PRODUCER_STARTS: &[CrashPoint] = &[ProducerClaimed, EpochRaised];
 /// Those of a producer that puts.
 pub const PUTS: &[CrashPoint] =
     &[LoanChecked, LoanScanned, LoanOpened, PutSealed, PutPublished, PutSawWaiting, PutWoken];
+/// Those of a producer that copies a large value in.
+pub const FILLS: &[CrashPoint] = &[PutFilling];
 /// Those of a producer that clears up after dead sleepers.
 pub const BURIES: &[CrashPoint] = &[BuryWon, BuryCleared];
 /// Those of a consumer that opens its channel.
@@ -226,7 +228,7 @@ impl Duty {
     fn channel(&self, channel: usize) -> Channel<Parcel> {
         let (consumers, holds) = [(3, 1), (1, 2), (1, 1)][channel];
         Channel::named(self.names.of(channel))
-            .elements(MOST_WORDS)
+            .elements(COPIED_WORDS)
             .consumers(consumers)
             .holds(holds)
             .open_timeout(Duration::from_secs(2))

@@ -13,8 +13,8 @@ use stage::{Stage, dies_at, ends_by, falls_asleep, prepare_to_die, until};
 use torture::actor::HANG;
 use torture::machine;
 use torture::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS, PRODUCER_STARTS,
-    PUTS, REMOVES, SLEEPS,
+    BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
+    PRODUCER_STARTS, PUTS, REMOVES, SLEEPS,
 };
 
 const SLICE: Duration = Duration::from_millis(100);
@@ -24,7 +24,8 @@ const MARGIN: Duration = Duration::from_millis(100);
 #[test]
 fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
     // Each list is gone through by one of the tests below, which fails if the victim survives.
-    let here = [PRODUCER_STARTS, PUTS, BURIES, CONSUMER_STARTS, GETS, SLEEPS, CREATES, REMOVES];
+    let here =
+        [PRODUCER_STARTS, PUTS, FILLS, BURIES, CONSUMER_STARTS, GETS, SLEEPS, CREATES, REMOVES];
     let locks = [LOCKER_STARTS, LOCKS, LOCK_BURIES].concat();
     let others = CrashPoint::ALL.iter().filter(|point| !locks.contains(point));
     assert_eq!(here.concat(), others.copied().collect::<Vec<_>>());
@@ -105,6 +106,29 @@ fn a_half_filled_loan_is_never_visible_and_its_buffer_is_used_again() {
         assert_eq!(consumer.ask("copy"), round.to_string());
         assert_eq!(consumer.ask("get"), format!("{round} 0"));
         assert_eq!(consumer.ask("try"), "nothing");
+    }
+}
+
+// 2
+#[test]
+fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
+    for (point, passes) in FILLS.iter().flat_map(|point| [(point, 0), (point, 3)]) {
+        let stage = Stage::new(1);
+        let mut victim = stage.actor_after(&["large", "produce"]);
+        let mut reader = stage.actor_after(&["large", "consume"]);
+        for round in 1..=3 {
+            assert_eq!(victim.ask("put-copy"), round.to_string());
+            assert_eq!(reader.ask("get-copy"), format!("{round} 0"));
+        }
+        reader.tell("get-copy");
+        until("sleeper", || stage.region().waiting[0]);
+        assert_eq!(victim.ask(&format!("die {point:?} {passes}")), "ok");
+        assert_eq!(victim.ask("put-copy"), "died");
+        assert_eq!(stage.region().sequence, 3);
+        assert_eq!(reader.answer(MARGIN), None, "nothing is put");
+        let mut successor = stage.actor_after(&["large", "produce"]);
+        assert_eq!(successor.ask("put-copy"), "4");
+        assert_eq!(reader.answer(SLICE + MARGIN).as_deref(), Some("4 0"));
     }
 }
 

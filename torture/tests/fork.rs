@@ -85,6 +85,25 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     Channel::remove(&name).unwrap();
 }
 
+/// Fault 58, of a loan.
+#[test]
+fn nothing_is_copied_into_an_inherited_loan() {
+    let name = name("inherited-loan");
+    let mut producer = Channel::<[u8]>::named(&name).elements(1 << 20).producer().unwrap();
+    let mut loan = producer.loan_len(1 << 20).unwrap();
+    loan.fill(1);
+    let mut inherited = Some(loan);
+    let child = in_child(|| {
+        let put = inherited.take().unwrap().put_copy(&[2; 1 << 20]);
+        put.is_err_and(|error| *error.kind() == ErrorKind::ForkedHandle)
+    });
+    assert!(succeeded(child));
+    let loan = inherited.unwrap();
+    assert!(loan.iter().all(|&byte| byte == 1));
+    loan.put().unwrap();
+    Channel::remove(&name).unwrap();
+}
+
 /// Fault 58, of locks.
 #[test]
 fn an_inherited_lock_says_so_and_dropping_its_guard_frees_and_mends_nothing() {

@@ -60,11 +60,12 @@ impl<C: Word<u64>> Carried<'_, C> {
     #[inline]
     pub(super) fn head(&self, word: u64) -> Option<Head> {
         // Acquire: with the Release in `carry`.
-        let [length, next, ..] = self.message else { return None };
+        let [length, next, more @ ..] = self.message else { return None };
         let head = || Head {
             stamp: self.stamp.load(Relaxed),
             length: length.load(Relaxed),
             next: next.load(Relaxed) as usize,
+            filling: more.first().map_or(0, |filling| filling.load(Relaxed)),
         };
         (self.mark.load(Acquire) == word).then(head)
     }
@@ -83,6 +84,8 @@ pub(super) struct Head {
     pub(super) length: u64,
     /// The buffer that the next message is likely to be in.
     pub(super) next: usize,
+    /// 0: it cannot have been read ahead.
+    pub(super) filling: u64,
 }
 
 impl Reader {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::carried::Head;
-use super::{Fault, Header, Latest, Word, Words};
+use super::{ASLEEP, ASLEEP_TO_FOLLOW, Fault, Header, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Which value a get is after.
@@ -24,6 +24,10 @@ pub(crate) struct Reader {
     kept: Option<Kept>,
     /// The buffer that the next value is likely to be in.
     next: usize,
+    /// Whether it reads ahead in this wait.
+    follows: bool,
+    /// What it saw of the last filling.
+    followed: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub(crate) struct Hold {
     pub(crate) stamp: u64,
     /// Bytes of the message, as its producer says.
     pub(crate) length: u64,
+    /// The number of its filling, if it could be read [ahead](super::Ahead).
+    pub(crate) filling: u64,
 }
 
 impl Reader {
@@ -72,7 +78,7 @@ impl Reader {
         };
         words.last_seen(consumer).store(last_seen, Relaxed);
         words.reached(CrashPoint::ConsumerReady);
-        Ok(Self { consumer, kept: None, next: usize::MAX })
+        Ok(Self { consumer, kept: None, next: usize::MAX, follows: false, followed: 0 })
     }
 
     #[inline]
@@ -95,6 +101,7 @@ impl Reader {
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
         for _ in 0..W::TRIES {
             let Some(latest) = self.judge(words, word, last_seen, which)? else {
+                self.follows = false;
                 self.expect(words);
                 return Ok(None);
             };
@@ -143,11 +150,24 @@ impl Reader {
     /// producer looks at the entry too, so that to write it takes a transfer between the cores.
     #[inline]
     fn expect<W: Words>(&mut self, words: &W) {
-        let expected = self.kept.is_some_and(|kept| kept.buffer == self.next);
-        if !expected && self.next < words.buffers() {
+        if self.expected().is_none() && self.next < words.buffers() {
             // No entry is free where guards have them all.
             let _ = self.announce(words, self.next);
         }
+    }
+
+    /// From now on the producer wakes it when it has begun to fill the expected buffer, too. Whether it
+    /// has not seen this word of a filling before.
+    #[inline]
+    pub(super) fn follow(&mut self, filled: u64) -> bool {
+        self.follows = true;
+        std::mem::replace(&mut self.followed, filled) != filled
+    }
+
+    /// The buffer that was announced for the next value.
+    #[inline]
+    pub(super) fn expected(&self) -> Option<usize> {
+        self.kept.map(|kept| kept.buffer).filter(|&buffer| buffer == self.next)
     }
 
     /// From now on this hold is [given back](Self::release_entry) by whoever has it.
@@ -204,7 +224,7 @@ impl Reader {
             Some(head) => Ok(head),
             None => self.head_of(words, latest),
         };
-        let Head { stamp, length, next } = head?;
+        let Head { stamp, length, next, filling } = head?;
         self.next = next;
         // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
@@ -216,6 +236,7 @@ impl Reader {
             missed: (latest.sequence - last_seen).saturating_sub(1),
             stamp,
             length,
+            filling,
         })
     }
 
@@ -229,7 +250,12 @@ impl Reader {
                 "a buffer's sequence is not the one that `latest` gives it",
             ));
         }
-        Ok(Head { stamp: stamp.load(Relaxed), length: length.load(Relaxed), next: usize::MAX })
+        Ok(Head {
+            stamp: stamp.load(Relaxed),
+            length: length.load(Relaxed),
+            next: usize::MAX,
+            filling: 0,
+        })
     }
 
     /// Gives an entry back. Its buffer may be written from now on.
@@ -262,7 +288,8 @@ impl Reader {
 
     /// Says that somebody may sleep.
     fn raise<W: Words>(&self, words: &W) {
-        words.first_asleep(|| words.waiting(self.consumer).store(1, Relaxed));
+        let asleep = if self.follows { ASLEEP_TO_FOLLOW } else { ASLEEP };
+        words.first_asleep(|| words.waiting(self.consumer).store(asleep, Relaxed));
         words.reached(CrashPoint::SleepFlagged);
     }
 

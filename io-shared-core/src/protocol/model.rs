@@ -20,6 +20,7 @@ pub(crate) static MODEL: Model = Model {
         ("producer.rs", include_str!("producer.rs")),
         ("consumer.rs", include_str!("consumer.rs")),
         ("carried.rs", include_str!("carried.rs")),
+        ("ahead.rs", include_str!("ahead.rs")),
         ("observer.rs", include_str!("observer.rs")),
     ],
     touches: &[".load(", ".store(", ".compare_exchange(", ".fence("],
@@ -47,6 +48,8 @@ scenarios! {
     an_expected_buffer_is_held_as_it_comes: 4, scenarios::expected_buffer;
     a_large_buffer_is_expected_and_held_as_it_comes: 3, scenarios::large_expected_buffer;
     a_buffer_is_announced_beside_puts: 3, scenarios::announced_buffer;
+    what_is_read_ahead_is_the_values_or_thrown_away: 4, scenarios::read_ahead;
+    a_copy_that_is_not_published_is_not_taken_for_one_that_is: 1, scenarios::abandoned_copy;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
@@ -54,6 +57,8 @@ scenarios! {
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
     a_buffer_is_expected_of_a_killed_producer: 2, deaths::expected_producer, ProducerClaimed..=PutPublished;
+    a_killed_producers_copy_is_not_taken_for_its_successors: 2, deaths::copying_producer, ProducerClaimed..=PutPublished;
+    half_a_copy_is_not_taken_for_a_successors: 2, deaths::copying_producer, PutFilling..=PutFilling;
     a_producer_killed_as_it_carries_a_value_leaves_the_one_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;

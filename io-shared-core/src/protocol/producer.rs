@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::{Exchange, Fault, Latest, Word, Words};
+use super::ahead::Filled;
+use super::{ASLEEP_TO_FOLLOW, Exchange, Fault, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Needless wakes before the producer looks for dead sleepers; it doubles up to [`RAREST_LOOK`].
@@ -23,6 +24,10 @@ pub(crate) struct Publisher {
     held: Bits,
     /// The sequence that each buffer last carried.
     used: Vec<u64>,
+    /// The number of the last filling.
+    fillings: u64,
+    /// Whether the buffer that is lent is being filled under that number.
+    fills: bool,
     needless: u32,
     look_after: u32,
 }
@@ -65,8 +70,20 @@ impl Publisher {
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
         let finds = Vec::with_capacity(words.buffers());
-        let held = Bits::default();
-        Self { word, incarnation, finds, held, used, needless: 0, look_after: FIRST_LOOK }
+        // Relaxed: the claim orders its owners.
+        let fillings = Filled::unpack(words.filled().load(Relaxed)).number;
+        Self::end_filling(words, fillings);
+        Self {
+            word,
+            incarnation,
+            finds,
+            held: Bits::default(),
+            used,
+            fillings,
+            fills: false,
+            needless: 0,
+            look_after: FIRST_LOOK,
+        }
     }
 
     /// The sequence of the last value published.
@@ -89,6 +106,10 @@ impl Publisher {
             return Err(Fault::Corrupt("more buffers are held than there are holds"));
         };
         let buffer = usize::from(buffer);
+        if self.fills {
+            self.fills = false;
+            Self::end_filling(words, self.fillings);
+        }
         words.reached(CrashPoint::LoanScanned);
         // Relaxed, and the fence behind it: an observer that copies any byte written from here on
         // finds, after its own Acquire fence, that the sequence is no longer the one it copies.
@@ -152,7 +173,8 @@ impl Publisher {
             carried.carry(words, next.pack(), stamp, words.written(index));
         } else {
             let likely = self.likely_next(words, index) as u64;
-            carried.carry(words, next.pack(), stamp, [length, likely]);
+            let filling = if self.fills { self.fillings } else { 0 };
+            carried.carry(words, next.pack(), stamp, [length, likely, filling]);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it; nothing is acquired, for what it replaces is this producer's own word. A
@@ -172,6 +194,10 @@ impl Publisher {
         self.finds.pop();
         if words.is_large() {
             self.finds.clear();
+        }
+        if self.fills {
+            self.fills = false;
+            Self::end_filling(words, self.fillings);
         }
         Ok(next.sequence)
     }
@@ -194,6 +220,24 @@ impl Publisher {
         let others = (0..self.used.len()).filter(|&buffer| buffer != but);
         let rank = |&buffer: &usize| (self.held.has(buffer as u8), self.used[buffer]);
         others.min_by_key(rank).unwrap_or(but)
+    }
+
+    /// The number of the filling of the buffer that is lent.
+    pub(super) fn filling(&mut self) -> u64 {
+        if !self.fills {
+            self.fills = true;
+            self.fillings = Filled::after(self.fillings);
+        }
+        self.fillings
+    }
+
+    /// Wakes who reads ahead, while the value is being filled.
+    pub(crate) fn rouse<W: Words>(words: &W) {
+        // Relaxed: whoever is not found to sleep here is woken behind the publish.
+        let asleep = |consumer| words.waiting(consumer).load(Relaxed) == ASLEEP_TO_FOLLOW;
+        if (0..words.consumers()).any(asleep) {
+            words.wake();
+        }
     }
 
     /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.

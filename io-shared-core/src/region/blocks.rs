@@ -36,6 +36,9 @@ const FIRST_SEQUENCE: u64 = 24;
 const PRODUCER_CPU: u64 = 32;
 /// How often the role was taken over.
 pub(super) const PRODUCER_INCARNATION: u64 = 48;
+/// How much of the buffer that is being filled may be read ahead. Not in the line of the incarnation,
+/// which each put looks at.
+pub(super) const PRODUCER_FILLED: u64 = 64;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
 /// In a lock's region: one more than the highest slot that was ever claimed.

@@ -88,6 +88,11 @@ impl Words for Region {
     }
 
     #[inline]
+    fn filled(&self) -> &AtomicU64 {
+        self.producer_word(blocks::PRODUCER_FILLED)
+    }
+
+    #[inline]
     fn retired(&self) -> &AtomicU8 {
         // SAFETY: the first control byte is in every header, and nothing else lies there.
         unsafe { word8(self, self.in_header(layout::RETIRED)) }

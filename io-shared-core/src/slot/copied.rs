@@ -3,20 +3,20 @@
 use std::collections::TryReserveError;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::slice;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::{Observing, Slot};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::place::Place;
 use crate::protocol::{self, MOST_CARRIED};
 use crate::region::{self, Region, Role, Side, Spec};
+use crate::{clock, copy};
 
 /// A checked copy of a value.
 pub struct Copied<T: Message + ?Sized> {
@@ -173,31 +173,23 @@ fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
     Err(region.error(ErrorKind::Unsupported { what }))
 }
 
-/// Copies `length` bytes of a payload that its producer may be writing.
-///
-/// The producer's stores are plain, so this is a race outside Rust's memory model; it is confined to
-/// these relaxed atomic loads, and what they give is used only if the buffer's sequence was the same
-/// before and after (SECURITY.md).
+/// Copies `length` bytes of a payload that its producer may be writing. What it gives is used only if
+/// the buffer's sequence was the same before and after.
 fn copy_lines(
     region: &Region,
     buffer: usize,
     length: u64,
     padded: usize,
 ) -> std::result::Result<Vec<Line>, TryReserveError> {
-    let start = region.payload(buffer);
     // Not `vec!`: in a file with holes a message may be larger than any memory.
     let count = padded.div_ceil(size_of::<Line>());
     let mut lines = Vec::new();
     lines.try_reserve_exact(count)?;
     lines.resize(count, Line([0; 8]));
-    let words = lines.iter_mut().flat_map(|line| &mut line.0);
-    for (i, word) in words.take(length.div_ceil(8) as usize).enumerate() {
-        let at = start.wrapping_add(i * 8);
-        // SAFETY: payloads start at a multiple of 8, and `length` is at most the capacity, whose
-        // last word still lies within the buffer's stride: a multiple of 128 from a start that is a
-        // multiple of 8.
-        let shared = unsafe { AtomicU64::from_ptr(at.cast()) };
-        *word = shared.load(Relaxed);
-    }
+    let (to, length) = (lines.as_mut_ptr().cast(), length.min(padded as u64) as usize);
+    // SAFETY: so many bytes are no more than the lines have.
+    let bytes = unsafe { slice::from_raw_parts_mut::<MaybeUninit<u8>>(to, length) };
+    // SAFETY: `length` is at most the capacity, which lies within the buffer; it is mapped.
+    unsafe { copy::shared(region.payload(buffer), bytes) };
     Ok(lines)
 }

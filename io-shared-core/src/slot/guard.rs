@@ -11,7 +11,7 @@ use super::{Consuming, Copied, Slot};
 use crate::clock;
 use crate::error::Result;
 use crate::message::Message;
-use crate::protocol::{Reader, Which};
+use crate::protocol::{Ahead, Reader, Which};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
@@ -137,6 +137,15 @@ impl<T: Message + ?Sized> Guard<'_, T> {
                 Copied::of_held(region, buffer, value.sequence, value.stamp, self.elements())
             }
             None => Copied::of_carried(region, &self.line(), value.sequence, value.stamp),
+        }
+    }
+
+    /// How many pieces of this value are among those that were read ahead in its region.
+    pub(super) fn read_ahead(&self, ahead: impl FnOnce(&Arc<Region>) -> Option<Ahead>) -> u64 {
+        let Holding { region, value } = &self.holding;
+        match (value.held, ahead(region)) {
+            (Some(Held { buffer, filling, .. }), Some(ahead)) => ahead.of(filling, buffer),
+            _ => 0,
         }
     }
 

@@ -4,11 +4,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use super::room::{LEAST_AHEAD, PIECE};
 use super::{Producing, Slot};
 use crate::clock::{self, StampClock};
 use crate::copy;
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
+use crate::protocol::Publisher;
+
+/// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
+/// the time that a wake-up takes.
+const LEAST_ROUSED: usize = 8 * PIECE;
 
 /// A buffer lent to the producer: a message in shared memory that nobody else sees before it is
 /// [put](Loan::put). Dropped, it publishes nothing.
@@ -126,6 +132,55 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
     }
 
+    /// Copies `value` here and publishes it, as [`copy_from`](Self::copy_from) and [`put`](Self::put) do.
+    /// A large one may be [read ahead](super::Room) meanwhile, and who sleeps is woken before its end.
+    ///
+    /// # Errors
+    /// As for [`put`](Self::put).
+    ///
+    /// # Panics
+    /// If `value` has another number of elements than this buffer was opened for.
+    #[inline]
+    pub fn put_copy(mut self, value: &T) -> Result<u64> {
+        self.slot.check_fork()?;
+        let bytes = value.as_bytes();
+        if bytes.len() < LEAST_AHEAD {
+            self.copy_from(value);
+        } else {
+            assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
+            self.copy_in(&[bytes]);
+        }
+        self.put()
+    }
+
+    /// Fills the whole message with `parts`, one behind the other. They are as long as it, which the
+    /// callers have seen to.
+    fn copy_in(&mut self, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let Producing { publisher, .. } = &mut self.slot.side;
+        let (region, start) = (&*self.slot.region, self.message.cast::<u8>());
+        let mut at = 0;
+        for part in parts {
+            let mut from = *part;
+            while !from.is_empty() {
+                let piece = PIECE - at % PIECE;
+                let (copied, rest) = from.split_at(piece.min(from.len()));
+                let to = start.wrapping_add(at);
+                // SAFETY: the message is this loan's alone and spans all parts; a part is borrowed, and
+                // so lies elsewhere.
+                unsafe { copy::bytes(copied.as_ptr(), to, copied.len()) };
+                at += copied.len();
+                from = rest;
+                if at % PIECE == 0 && at < length && length >= LEAST_AHEAD {
+                    publisher.fill(region, (at / PIECE) as u64);
+                    if at == PIECE && length >= LEAST_ROUSED {
+                        Publisher::rouse(region);
+                    }
+                }
+            }
+        }
+    }
+
     /// Publishes the message and wakes whoever waits; gives its sequence.
     ///
     /// # Errors
@@ -157,6 +212,32 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             slot.look(clock::now_coarse())?;
         }
         Ok(sequence)
+    }
+}
+
+impl Loan<'_, [u8]> {
+    /// As if so many pieces had just been copied in.
+    #[cfg(test)]
+    pub(super) fn say_filled(&mut self, pieces: u64) {
+        let (publisher, region) = (&mut self.slot.side.publisher, &*self.slot.region);
+        publisher.fill(region, pieces);
+        Publisher::rouse(region);
+    }
+
+    /// Copies `parts` here, one behind the other, and publishes them: as [`put_copy`](Self::put_copy).
+    ///
+    /// # Errors
+    /// As for [`put`](Self::put).
+    ///
+    /// # Panics
+    /// If they are not together as long as the loan.
+    #[inline]
+    pub fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
+        self.slot.check_fork()?;
+        let length = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.len()));
+        assert_eq!(length, Some(self.len()), "the buffer was opened for these parts");
+        self.copy_in(parts);
+        self.put()
     }
 }
 

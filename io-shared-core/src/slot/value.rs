@@ -22,6 +22,7 @@ pub(super) struct Value<T: Message + ?Sized> {
 pub(super) struct Held {
     pub(super) entry: usize,
     pub(super) buffer: usize,
+    pub(super) filling: u64,
 }
 
 /// As many words as the line of `latest` carries.
@@ -102,9 +103,9 @@ impl Slot<Consuming> {
     /// The value in a buffer that is held.
     #[inline]
     fn held<T: Message + ?Sized>(&self, hold: Hold) -> Result<Value<T>> {
-        let Hold { entry, buffer, sequence, missed, stamp, length } = hold;
+        let Hold { entry, buffer, sequence, missed, stamp, length, filling } = hold;
         let message = self.message_in::<T>(buffer, length)?;
-        Ok(Value { sequence, missed, stamp, held: Some(Held { entry, buffer }), message })
+        Ok(Value { sequence, missed, stamp, held: Some(Held { entry, buffer, filling }), message })
     }
 
     /// The message in a held buffer, if that length, read once, is one that a `T` can have.

@@ -13,8 +13,8 @@ use crate::history::{Death, LockerDeath};
 use crate::machine;
 use crate::page::HAS;
 use crate::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS, PRODUCER_STARTS,
-    PUTS, REMOVES, Role, SLEEPS,
+    BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
+    PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS,
 };
 
 /// How long a child that is aimed at may take to come there.
@@ -61,7 +61,7 @@ impl Campaign {
             self.aim_at(member, target, AIMING)
         } else if LOCK_BURIES.contains(&target) {
             self.aim_at_lock_burial(target)
-        } else if PUTS.contains(&target) {
+        } else if PUTS.contains(&target) || FILLS.contains(&target) {
             self.aim_at(producer, target, AIMING)
         } else if GETS.contains(&target) || SLEEPS.contains(&target) {
             let member = self.some_consumer();

@@ -9,7 +9,7 @@ use io_shared_core::{clock, crash_point};
 use super::{Duty, Role, failed};
 use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
-use crate::parcel::Parcel;
+use crate::parcel::{Packed, Parcel};
 
 /// A value that was there for longer before it was had is told to the parent.
 const LONG: u64 = 15_000_000;
@@ -17,6 +17,8 @@ const LONG: u64 = 15_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Get,
+    /// As a copy, begun before the value is there.
+    Copy,
     GetFor(Duration),
     Try,
     Latest,
@@ -70,8 +72,11 @@ impl Gets {
         kept: &mut Option<OwnedGuard<Parcel>>,
     ) -> Result<(), String> {
         let call = self.call(duty);
+        let mut copy = Packed::empty();
+        let mut room = copy.room();
         let given = match call.way {
             Way::Get => consumer.get().map(Some),
+            Way::Copy => consumer.get_ahead(&mut room, None).map(Some),
             Way::GetFor(timeout) => consumer.get_timeout(timeout).map(Some),
             Way::Try => consumer.try_get(),
             Way::Latest => consumer.latest(),
@@ -82,6 +87,10 @@ impl Gets {
                 // At once: from here on it counts as had, also if this process dies.
                 duty.lane.had[0].store(guard.seq(), Release);
                 self.judge(duty, &call, returned, guard.seq(), guard.missed())?;
+                if call.way == Way::Copy && guard.copy_to(room) {
+                    let verified = copy.parcel().verify(guard.seq());
+                    verified.map_err(|wrong| format!("in a copy of it: {wrong}"))?;
+                }
                 self.read(duty, guard, kept)
             }
             Ok(None) => self.nothing(&call),
@@ -102,7 +111,8 @@ impl Gets {
 
     fn call(&self, duty: &mut Duty) -> Call {
         let way = match duty.random.u8(0..20) {
-            0..=11 => Way::Get,
+            0..=5 => Way::Get,
+            6..=11 => Way::Copy,
             12..=14 => Way::GetFor(Duration::from_micros(duty.random.u64(0..150_000))),
             15..=18 => Way::Try,
             // On the first value it would not tell where this consumer goes on.

@@ -8,7 +8,7 @@ use io_shared_core::clock;
 use super::{Duty, failed};
 use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
-use crate::parcel::{MOST_WORDS, Parcel};
+use crate::parcel::{COPIED_WORDS, MOST_WORDS, Packed, Parcel};
 
 /// A put that takes longer is told to the parent.
 const SLOW: u64 = 10_000_000;
@@ -22,6 +22,8 @@ struct Puts {
 #[derive(Clone, Copy)]
 struct Manner {
     words: usize,
+    /// Whether it is copied in, and not filled in place.
+    copied: bool,
     /// The most spins half-way through filling it.
     dawdle: u32,
     /// Run delay before this put, where it was read for several at once.
@@ -49,7 +51,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             0..=5 => {
                 for _ in 0..duty.random.u32(1..40) {
                     let words = duty.some_words();
-                    puts.put(duty, Manner { words, dawdle: 50, delayed: None })?;
+                    puts.put(duty, Manner { words, copied: false, dawdle: 50, delayed: None })?;
                     duty.spin(400);
                     if duty.must_rest() {
                         break;
@@ -57,9 +59,15 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
                 }
             }
             6 | 7 => puts.lap(duty)?,
+            8 => {
+                for _ in 0..duty.random.u32(1..4) {
+                    puts.put(duty, Manner { words: 0, copied: true, dawdle: 1, delayed: None })?;
+                    duty.spin(4000);
+                }
+            }
             _ => {
                 let words = duty.some_words();
-                puts.put(duty, Manner { words, dawdle: 2000, delayed: None })?;
+                puts.put(duty, Manner { words, copied: false, dawdle: 2000, delayed: None })?;
             }
         }
         duty.round();
@@ -77,12 +85,12 @@ impl Puts {
     fn lap(&mut self, duty: &mut Duty) -> Result<(), String> {
         let delayed = Some(self.delay.so_far());
         for _ in 0..if duty.unhurried { 1 } else { 30 } {
-            let large = Manner { words: MOST_WORDS, dawdle: 200, delayed };
+            let large = Manner { words: MOST_WORDS, copied: false, dawdle: 200, delayed };
             self.put_on(duty, 0, large)?;
             // Long enough for somebody to begin a copy of it.
             duty.spin(300);
             for _ in 0..duty.random.u32(2..6) {
-                let small = Manner { words: 0, dawdle: 1, delayed };
+                let small = Manner { words: 0, copied: false, dawdle: 1, delayed };
                 self.put_on(duty, 0, small)?;
             }
         }
@@ -95,19 +103,27 @@ impl Puts {
     }
 
     fn put_on(&mut self, duty: &mut Duty, channel: usize, manner: Manner) -> Result<(), String> {
-        let Manner { words, dawdle, delayed } = manner;
+        let Manner { words, copied, dawdle, delayed } = manner;
         let producer = &mut self.producers[channel];
         let number = producer.seq() + 1;
-        let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
         let salt = duty.random.u64(..);
-        Parcel::fill(&mut loan, number, salt, || duty.spin(dawdle));
+        let packed = copied.then(|| Packed::of(number, salt));
+        let words = if copied { COPIED_WORDS } else { words };
+        let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
+        if !copied {
+            Parcel::fill(&mut loan, number, salt, || duty.spin(dawdle));
+        }
         if duty.random.u8(0..20) == 0 {
             return Ok(()); // never put
         }
         let before = delayed.unwrap_or_else(|| self.delay.so_far());
         let began = clock::now();
         duty.page.begin_put(channel, number, began);
-        let put = loan.put().map_err(failed("put"))?;
+        let put = match packed {
+            Some(packed) => loan.put_copy(packed.parcel()),
+            None => loan.put(),
+        };
+        let put = put.map_err(failed("put"))?;
         let ended = clock::now();
         duty.page.end_put(channel, number, ended);
         if put != number {

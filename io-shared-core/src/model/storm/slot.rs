@@ -41,6 +41,7 @@ struct Consumer {
 struct Region {
     latest: AtomicU64,
     incarnation: AtomicU64,
+    filled: AtomicU64,
     carried: [AtomicU64; 4],
     carries: bool,
     is_large: bool,
@@ -98,6 +99,10 @@ impl Words for Process {
 
     fn incarnation(&self) -> &AtomicU64 {
         &self.region.incarnation
+    }
+
+    fn filled(&self) -> &AtomicU64 {
+        &self.region.filled
     }
 
     fn retired(&self) -> &AtomicU8 {

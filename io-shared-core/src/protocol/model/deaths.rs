@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::process::{Fate, Process, Running};
-use super::scenarios::{Audit, consume, produce, put, read};
+use super::scenarios::{Audit, Copying, consume, copy_in, expecting, produce, put, read};
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
 use crate::protocol::{Publisher, Reader, Which, Word, Words, sleep_any};
@@ -128,6 +128,31 @@ fn consume_a_first_value(region: &Rc<Region>) -> (Process, Reader) {
     put(&before, &mut publisher, 0).unwrap();
     before.free_claims();
     consumer
+}
+
+/// A producer is killed as it copies a value into a buffer that is read ahead; its successor copies
+/// another one in.
+pub(super) fn copying_producer(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1).read_ahead());
+    let (before, _, me, mut reader) = expecting(&region);
+    before.free_claims();
+    let producers = Process::new(&region, 3).run_victim(fate, |me| {
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(me).unwrap();
+        copy_in(me, &mut publisher, 1).unwrap();
+    });
+    let mut copying = Copying::new(Audit::new(&me, &mut reader, 2));
+    copying.read_ahead();
+    producers.end();
+    let successor = Process::new(&region, 4).run(|me| {
+        me.claim_producer();
+        let mut publisher = Publisher::take_over(me).unwrap();
+        copy_in(me, &mut publisher, 2).unwrap()
+    });
+    copying.read_ahead();
+    copying.get();
+    let last = successor.end().unwrap();
+    copying.audit.end(last);
 }
 
 /// A producer is killed as it copies a value beside `latest`, or just behind that. Whoever comes gets

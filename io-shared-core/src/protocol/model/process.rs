@@ -134,6 +134,10 @@ impl Words for Process {
         &self.region.incarnation
     }
 
+    fn filled(&self) -> &Self::Count {
+        &self.region.filled
+    }
+
     fn retired(&self) -> &Self::Flag {
         &self.region.retired
     }

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::process::{Fate, Process};
 use super::words::{Region, Shape};
 use crate::protocol::{
-    Fault, Glance, Hold, Publisher, Reader, Which, Word, Words, sleep_any, watch,
+    ASLEEP, ASLEEP_TO_FOLLOW, Ahead, Fault, Glance, Hold, Publisher, Reader, Which, Word, Words,
+    sleep_any, watch,
 };
 
 /// A platform with messages of two words in its buffers.
@@ -303,6 +304,113 @@ pub(super) fn announced_buffer(_: Fate) {
     audit.end(4);
 }
 
+/// As [`put`], by a copy that may be read ahead: its first word is one piece.
+pub(super) fn copy_in(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
+    let buffer = publisher.loan(me)?;
+    let sequence = publisher.sequence() + 1;
+    let words = me.region.buffers[buffer].payload.words();
+    let [first, second] = message(sequence, sender);
+    words[0].store(first, Relaxed);
+    publisher.fill(me, 1);
+    Publisher::rouse(me);
+    words[1].store(second, Relaxed);
+    publisher.publish(me, 16 + sequence, 100 + sequence)?;
+    publisher.wake(me);
+    Ok(sequence)
+}
+
+/// What a consumer copies out, the first word ahead if it can be.
+pub(super) struct Copying<'a> {
+    pub(super) audit: Audit<'a, Process>,
+    ahead: Ahead,
+    first: u64,
+}
+
+impl<'a> Copying<'a> {
+    pub(super) fn new(audit: Audit<'a, Process>) -> Self {
+        Self { audit, ahead: Ahead::default(), first: 0 }
+    }
+
+    pub(super) fn read_ahead(&mut self) -> bool {
+        let Audit { me, reader, .. } = &mut self.audit;
+        reader.read_ahead(*me, &mut self.ahead, |buffer, pieces| {
+            assert_eq!(pieces, 0..1);
+            self.first = me.region.buffers[buffer].payload.words()[0].load(Relaxed);
+        })
+    }
+
+    /// The sequence of the next value, if there was one, and whether a part was read ahead.
+    pub(super) fn get(&mut self) -> Option<(u64, bool)> {
+        let hold = self.audit.hold()?;
+        let [mut first, second] = self.audit.me.read(hold.buffer);
+        let pieces = self.ahead.of(hold.filling, hold.buffer);
+        if pieces == 1 {
+            first = self.first;
+        }
+        self.audit.sender = first & 0xff;
+        let whole = message(hold.sequence, self.audit.sender);
+        assert_eq!([first, second], whole, "what is copied is whole");
+        Some((hold.sequence, pieces == 1))
+    }
+}
+
+/// A consumer that has had two values, and expects the next in the buffer of the first.
+pub(super) fn expecting(region: &Rc<Region>) -> (Process, Publisher, Process, Reader) {
+    let (producer, mut publisher) = produce(region);
+    let (me, mut reader) = consume(region, 0);
+    let mut audit = Audit::new(&me, &mut reader, 0);
+    for _ in 0..2 {
+        copy_in(&producer, &mut publisher, 0).unwrap();
+        audit.get().unwrap();
+        assert_eq!(audit.get(), None);
+    }
+    (producer, publisher, me, reader)
+}
+
+/// It follows copies into the buffer that it expects.
+pub(super) fn read_ahead(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).read_ahead());
+    let (producer, mut publisher, me, mut reader) = expecting(&region);
+    let producer = producer.run(move |me| {
+        for _ in 0..2 {
+            copy_in(me, &mut publisher, 0).unwrap();
+        }
+    });
+    let mut copying = Copying::new(Audit::new(&me, &mut reader, 2));
+    copying.read_ahead();
+    copying.get();
+    producer.end();
+    copying.audit.end(4);
+}
+
+/// Nothing runs beside it: what was read of a copy that is not published is of no use, and of one that
+/// is, it is.
+pub(super) fn abandoned_copy(_: Fate) {
+    let region = Region::new(Shape::of(1, 1).read_ahead());
+    let (producer, mut publisher, me, mut reader) = expecting(&region);
+    let mut copying = Copying::new(Audit::new(&me, &mut reader, 2));
+    assert!(!copying.read_ahead(), "there is nothing to read");
+    let buffer = publisher.loan(&producer).unwrap();
+    region.buffers[buffer].payload.words()[0].store(message(3, 1)[0], Relaxed);
+    publisher.fill(&producer, 1);
+    assert!(copying.read_ahead());
+    assert!(!copying.read_ahead(), "once");
+    put(&producer, &mut publisher, 2).unwrap();
+    assert_eq!(copying.get(), Some((3, false)), "the loan was put to another use");
+    assert_eq!(copying.get(), None);
+    let buffer = publisher.loan(&producer).unwrap();
+    let [first, second] = message(4, 0);
+    region.buffers[buffer].payload.words()[0].store(first, Relaxed);
+    publisher.fill(&producer, 1);
+    assert!(copying.read_ahead());
+    region.buffers[buffer].payload.words()[1].store(second, Relaxed);
+    publisher.publish(&producer, 20, 104).unwrap();
+    assert_eq!(copying.get(), Some((4, true)));
+    assert_eq!(copying.get(), None);
+    assert!(!copying.read_ahead(), "it is published");
+    copying.audit.end(4);
+}
+
 pub(super) fn two_consumers(_: Fate) {
     let region = Region::new(Shape::of(2, 1));
     let (producer, mut publisher) = produce(&region);
@@ -490,18 +598,25 @@ pub(super) fn stale_producer(_: Fate) {
 
 /// Nothing runs beside it: what matters is what is left.
 pub(super) fn needless_wakes(_: Fate) {
+    needless_wakes_of(ASLEEP);
+    needless_wakes_of(ASLEEP_TO_FOLLOW);
+}
+
+fn needless_wakes_of(asleep: u8) {
     let region = Region::new(Shape::of(2, 1));
     let (me, mut publisher) = produce(&region);
     let (living, _) = consume(&region, 0);
     for consumer in 0..2 {
-        me.waiting(consumer).store(1, Relaxed);
+        me.waiting(consumer).store(asleep, Relaxed);
     }
     for _ in 0..15 {
+        Publisher::rouse(&me);
         publisher.wake(&me);
-        assert_eq!(me.waiting(1).load(Relaxed), 1, "too early to look");
+        assert_eq!(me.waiting(1).load(Relaxed), asleep, "too early to look");
     }
+    Publisher::rouse(&me);
     publisher.wake(&me);
-    assert_eq!(me.waiting(0).load(Relaxed), 1, "a living consumer's byte is its own");
+    assert_eq!(me.waiting(0).load(Relaxed), asleep, "a living consumer's byte is its own");
     assert_eq!(me.waiting(1).load(Relaxed), 0, "the dead one is buried");
     assert!(region.consumers[1].claim.try_take(1), "and its claim is free");
     living.free_claims();

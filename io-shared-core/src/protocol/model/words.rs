@@ -30,6 +30,14 @@ impl Payload {
         }
     }
 
+    /// The words of a message that others may copy while they are written.
+    pub(crate) fn words(&self) -> &[AtomicU64; 2] {
+        match self {
+            Payload::Plain(_) => panic!("this payload is read only when it is published"),
+            Payload::Copied(words) => words,
+        }
+    }
+
     pub(crate) fn read(&self) -> [u64; 2] {
         match self {
             // SAFETY: as in `write`.
@@ -53,6 +61,8 @@ pub(crate) struct Shape {
     pub(crate) heads: bool,
     /// Whether buffers are large.
     pub(crate) large: bool,
+    /// Whether values are read ahead.
+    pub(crate) ahead: bool,
 }
 
 impl Shape {
@@ -68,12 +78,18 @@ impl Shape {
             carries: false,
             heads: false,
             large: false,
+            ahead: false,
         }
     }
 
     /// One whose values are carried beside `latest`.
     pub(crate) fn carrying(self) -> Self {
         Self { carries: true, heads: true, ..self }
+    }
+
+    /// One whose values may be read ahead, in pieces of one word.
+    pub(crate) fn read_ahead(self) -> Self {
+        Self { copied: true, large: true, ahead: true, ..self.with_heads() }
     }
 
     /// One whose values' lengths and stamps are.
@@ -108,6 +124,7 @@ pub(crate) struct Region {
     pub(crate) latest: AtomicU64,
     pub(crate) latest_loads: Loads,
     pub(crate) incarnation: Shared<AtomicU64>,
+    pub(crate) filled: Shared<AtomicU64>,
     pub(crate) carried: Carried,
     pub(crate) carries: bool,
     pub(crate) is_large: bool,
@@ -149,11 +166,13 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
-        let message = (0..if shape.heads { 2 } else { 0 }).map(|_| word()).collect();
+        let carried = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
+        let message = (0..carried).map(|_| word()).collect();
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
             incarnation: word().read_by_its_writer(),
+            filled: word().read_by_its_writer(),
             is_large: shape.large,
             carried: Carried { mark: word(), stamp: word(), message },
             carries: shape.carries,
