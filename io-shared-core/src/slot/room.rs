@@ -164,6 +164,18 @@ mod tests {
         unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
     }
 
+    /// The copy is then given up.
+    fn read_half_a_copy(
+        producer: &mut Slot<Producing>,
+        consumer: &mut Slot<Consuming>,
+        room: &mut Room<'_>,
+    ) {
+        let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
+        loan.fill(1);
+        loan.say_filled(2);
+        assert!(consumer.read_ahead(room));
+    }
+
     #[test]
     fn what_was_read_ahead_is_not_copied_again() {
         for skip in [0, 128, PIECE + 1] {
@@ -194,11 +206,7 @@ mod tests {
         let (place, mut producer, mut consumer) = waiting("other", 0);
         let mut bytes = vec![0; LENGTH];
         let mut room = Room::new(0, uninit(&mut bytes));
-        let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
-        loan.fill(1);
-        loan.say_filled(2);
-        assert!(consumer.read_ahead(&mut room));
-        drop(loan);
+        read_half_a_copy(&mut producer, &mut consumer, &mut room);
         let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
         loan.fill(2);
         loan.put().unwrap();
@@ -213,11 +221,7 @@ mod tests {
         let (other_place, mut other_producer, mut other) = waiting("there", 0);
         let mut bytes = vec![0; LENGTH];
         let mut room = Room::new(0, uninit(&mut bytes));
-        let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
-        loan.fill(1);
-        loan.say_filled(2);
-        assert!(consumer.read_ahead(&mut room));
-        drop(loan);
+        read_half_a_copy(&mut producer, &mut consumer, &mut room);
         // The same buffer, and a filling of the same number.
         other_producer.loan::<[u8]>(LENGTH).unwrap().put_parts(&[&[2; LENGTH]]).unwrap();
         assert!(get(&mut other).unwrap().copy_to(room));
