@@ -141,12 +141,9 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # let mut consumer = channel().consumer()?;
     /// use io_shared_core::slot::Room;
     /// producer.put(b"head")?;
-    /// let mut bytes = Vec::with_capacity(4);
-    /// let mut room = Room::new(0, &mut bytes.spare_capacity_mut()[..4]);
-    /// assert!(consumer.get_ahead(&mut room, None)?.copy_to(room));
-    /// // SAFETY: all of the room was written to.
-    /// unsafe { bytes.set_len(4) };
-    /// assert_eq!(bytes, b"head");
+    /// let mut bytes = [std::mem::MaybeUninit::uninit(); 4];
+    /// let mut room = Room::new(0, &mut bytes);
+    /// assert!(consumer.get_ahead(&mut room, None)?.copy_to(room)); // all of it is written to
     /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
