@@ -176,10 +176,10 @@ fn a_region_aligned_beyond_this_machines_pages_is_refused() {
     assert!(!name.path().exists());
     let schema = <[Wide]>::schema();
     let text = schema.to_json();
-    // What a machine with pages of 64 KiB would have made: the layout of src/layout.rs, version 2.
+    // What a machine with pages of 64 KiB would have made: the layout of src/layout.rs, version 3.
     let (page, stride) = (65536, 131_072);
     let mut bytes = b"ioshared".to_vec();
-    bytes.extend([2u32, 1].map(u32::to_le_bytes).concat());
+    bytes.extend([3u32, 1].map(u32::to_le_bytes).concat());
     let wide = [7, page + 3 * stride, page, stride, page, schema.hash()];
     bytes.extend(wide.map(u64::to_le_bytes).concat());
     let narrow = [65536, 1, 1, 3, 65536, 65536, 0x180, 0x200, 0x280, text.len() as u32];

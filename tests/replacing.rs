@@ -40,14 +40,14 @@ fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
     let name = TestName::new("version");
     let user = io_shared::consumer::<u64>(&name).unwrap();
     let mut bytes = std::fs::read(name.path()).unwrap();
-    bytes[8] = 3;
+    bytes[8] = 4;
     std::fs::write(name.path(), &bytes).unwrap();
     let open = || Channel::<u64>::named(&*name).open_timeout(Duration::ZERO);
     let before = inode(&name);
     // A producer replaces it, but not under somebody that lives there.
     for error in [open().consumer().unwrap_err(), open().producer().unwrap_err()] {
         assert!(is_mismatch(&error, 1), "{error}");
-        assert!(error.to_string().contains("layout version: channel has 3"), "{error}");
+        assert!(error.to_string().contains("layout version: channel has 4"), "{error}");
     }
     assert_eq!(inode(&name), before);
     drop(user);

@@ -13,7 +13,7 @@ compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 /// The first eight bytes of every region, written last.
 pub(crate) const MAGIC: [u8; 8] = *b"ioshared";
 /// Raised when programs of before cannot use a region of after, or the reverse.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What is in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,8 +75,13 @@ const BUFFER_HEADER: u64 = 24;
 /// Payloads up to this size share the buffer header's cache line.
 /// Those of a fixed size are carried beside `latest` as well, where there is as much room.
 pub(crate) const SMALL_PAYLOAD: u64 = 64 - BUFFER_HEADER;
+/// Where the checksum of a small value is: behind the line that its buffer's header shares with it.
+const SMALL_CHECKSUM: u64 = BUFFER_HEADER + SMALL_PAYLOAD;
+/// Where that of another value is: at the end of its buffer's first line, which is no payload's.
+const CHECKSUM: u64 = 56;
 
 const _: () = assert!(CARRIED + 16 + SMALL_PAYLOAD == LATEST + 64);
+const _: () = assert!(BUFFER_HEADER <= CHECKSUM && SMALL_CHECKSUM + 8 <= BLOCK);
 
 /// The immutable start of a region: what is checked before anything else is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -217,6 +222,13 @@ impl Layout {
     /// Whether messages share the line of their buffer's header, and so fit beside `latest` too.
     pub(crate) fn is_small(&self) -> bool {
         u64::from(self.payload_offset) == BUFFER_HEADER
+    }
+
+    /// Where in a channel's buffer the checksum of its value is: no put or get looks at that line's
+    /// part.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a place that is reserved"))]
+    pub(crate) fn checksum_offset(&self) -> u64 {
+        if self.is_small() { SMALL_CHECKSUM } else { CHECKSUM }
     }
 
     /// The prelude of a new region; its magic is not yet in it.
@@ -384,6 +396,12 @@ mod tests {
             prop_assert_eq!(l.stride % BLOCK, 0);
             prop_assert_eq!((l.buffers_offset + u64::from(l.payload_offset)) % (1 << align), 0);
             prop_assert!(u64::from(l.payload_offset) + capacity <= l.stride);
+            let checksum = l.checksum_offset();
+            prop_assert!(checksum % 8 == 0 && checksum >= BUFFER_HEADER && checksum + 8 <= l.stride);
+            prop_assert!(
+                checksum + 8 <= u64::from(l.payload_offset)
+                    || u64::from(l.payload_offset) + capacity <= checksum
+            );
             prop_assert_eq!(l.buffers_offset + l.stride * u64::from(l.buffers), l.total_size);
         }
     }

@@ -26,7 +26,7 @@ pub(super) const LONGEST_NAME: usize = 63;
 
 /// In a lock's region: the slot's reading flag, in the place of the held entries.
 pub(super) const READING: u64 = 0;
-/// In a lock's region: how often the slot was claimed.
+/// How often the slot was claimed: of a lock's; of a channel's it is a place that is reserved.
 const INCARNATION: u64 = 8;
 
 const PRODUCER_PID: u64 = 0;

@@ -199,11 +199,25 @@ impl Specimen {
         let consumers = self.field("consumers");
         let mut words = vec![(0x80, 8), (0x100, 1)];
         words.extend((0..consumers).map(|slot| (0x101 + slot, 1)));
-        // Pid, boot id, first sequence, core, dirty flag, used slots.
+        // Pid, boot id, first sequence, core, dirty flag and used slots (or what a reboot cost),
+        // incarnation, time namespace, filled, a lock's checksum.
         let producer = self.field("producer_offset");
         words.extend(
-            [(0, 4), (8, 8), (16, 8), (24, 8), (32, 4), (40, 1), (44, 4)]
-                .map(|(at, width)| (producer + at, width)),
+            [
+                (0, 4),
+                (8, 8),
+                (16, 8),
+                (24, 8),
+                (32, 4),
+                (40, 1),
+                (40, 8),
+                (44, 4),
+                (48, 8),
+                (56, 8),
+                (64, 8),
+                (72, 8),
+            ]
+            .map(|(at, width)| (producer + at, width)),
         );
         for slot in 0..consumers {
             let block = self.field("consumers_offset") + slot * 128;
@@ -214,7 +228,8 @@ impl Specimen {
         if self.field("kind") == 1 {
             for buffer in 0..self.field("buffers") {
                 let start = self.field("buffers_offset") + buffer * self.field("stride");
-                words.extend([0, 8, 16].map(|at| (start + at, 8)));
+                let checksum = if self.field("payload_offset") < 64 { 64 } else { 56 };
+                words.extend([0, 8, 16, checksum].map(|at| (start + at, 8)));
             }
         }
         words
