@@ -269,14 +269,14 @@ impl Part {
         let Some(consumer) = &mut self.consumer else {
             return Ok("no consumer".into());
         };
-        let mut copy = Packed::empty();
+        let mut copy = Packed::empty(COPIED_WORDS);
         let mut room = copy.room();
         let guard = consumer.get_ahead(&mut room, None)?;
         let told = format!("{} {}", guard.seq(), guard.missed());
         if !guard.copy_to(room) {
             return Ok("of another length".into());
         }
-        Ok(copy.parcel().verify(guard.seq()).err().unwrap_or(told))
+        Ok(copy.message::<Parcel>().verify(guard.seq()).err().unwrap_or(told))
     }
 
     fn put_copy(&mut self) -> Result<String, Error> {
@@ -285,8 +285,8 @@ impl Part {
         };
         let seq = producer.seq() + 1;
         // Another one each time: what is left of one that was not put must not pass for it.
-        let packed = Packed::of(seq, u64::from(std::process::id()) << 32 | seq);
-        Ok(producer.put(packed.parcel())?.to_string())
+        let packed = Packed::of(COPIED_WORDS, seq, u64::from(std::process::id()) << 32 | seq);
+        Ok(producer.put(packed.message())?.to_string())
     }
 
     fn consume(&mut self, verb: &str, number: Option<u64>) -> Result<String, Error> {

@@ -1,6 +1,9 @@
 //! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
 //! FAULTS.md after each.
 //!
+//! It comes in [`LEGS`], each on channels of its own with values of two sizes, so that each channel
+//! has values of each size in one of them.
+//!
 //! Half of the kills come at a random instant. The other half are aimed: the parent has the child
 //! stay for a moment at the wanted crash point, watches the word in which it writes down where it
 //! is, and strikes when it is there. By the time the signal arrives it may have moved on; what is
@@ -17,7 +20,6 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use io_shared_core::clock;
-use io_shared_core::crash_point::CrashPoint;
 use nix::sys::signal::Signal;
 
 use crate::checks;
@@ -25,6 +27,7 @@ use crate::crew::{Member, Quarters};
 use crate::history::History;
 use crate::machine;
 use crate::page::Page;
+use crate::parcel::Size;
 use crate::region_file::RegionFile;
 use crate::report::Report;
 use crate::roles::{Names, Role};
@@ -43,6 +46,10 @@ const TELL_EVERY: u64 = 40;
 const ENOUGH: usize = 10;
 /// Spins at each crash point; one of these for each child.
 const LINGERS: [u32; 4] = [0, 30, 300, 2000];
+
+/// The sizes of the values on the first and the second channel, one leg after the other.
+const LEGS: [[Size; 2]; 3] =
+    [[Size::Carried, Size::Large], [Size::Small, Size::Carried], [Size::Large, Size::Small]];
 
 /// Set by whoever wants every campaign of this process to end early.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -68,33 +75,19 @@ pub struct Settings {
 pub fn run(settings: &Settings) -> Result<Report, String> {
     machine::sweep_dead(FAMILY);
     let began = Instant::now();
-    let mut campaign = Campaign::new(settings)?;
-    campaign.start_everybody()?;
-    while campaign.goes_on(settings.kills) {
-        let patience = campaign.random.u64(0..4_000);
-        campaign.attend_for(Duration::from_micros(patience))?;
-        if campaign.random.u8(0..10) == 0 {
-            campaign.stop_somebody();
-        } else {
-            campaign.strike()?;
-        }
-        if campaign.report.kills >= campaign.rest_at {
-            campaign.rest_at = campaign.report.kills + REST_EVERY;
-            campaign.rest()?;
-            if campaign.report.rests.is_multiple_of(TELL_EVERY) {
-                campaign.report.took = began.elapsed();
-                (settings.progress)(&campaign.report);
-            }
+    let mut report = Report { seed: settings.seed, ..Report::default() };
+    let mut random = Rng::with_seed(settings.seed);
+    for (leg, sizes) in LEGS.into_iter().enumerate() {
+        let until = settings.kills * (leg as u64 + 1) / LEGS.len() as u64;
+        let mut campaign = Campaign::new(settings, random.fork(), sizes, report)?;
+        campaign.run(until, || began.elapsed(), settings.progress)?;
+        report = campaign.report.clone();
+        if INTERRUPTED.load(Relaxed) || report.failures.len() >= ENOUGH {
+            break;
         }
     }
-    if INTERRUPTED.load(Relaxed) {
-        campaign.report.failures.push("interrupted".into());
-    } else if campaign.report.failures.len() < ENOUGH {
-        campaign.rest()?;
-    }
-    campaign.end();
-    campaign.report.took = began.elapsed();
-    Ok(campaign.report.clone())
+    report.took = began.elapsed();
+    Ok(report)
 }
 
 fn read_region(name: &str) -> Result<RegionFile, String> {
@@ -106,6 +99,7 @@ struct Campaign {
     quarters: Quarters,
     crew: Vec<Member>,
     history: History,
+    /// Of the legs before, too.
     report: Report,
     /// Of the first and the second channel.
     inodes: [u64; 2],
@@ -127,40 +121,75 @@ impl Drop for Sweeper {
 }
 
 impl Campaign {
-    fn new(settings: &Settings) -> Result<Self, String> {
+    fn new(
+        settings: &Settings,
+        random: Rng,
+        sizes: [Size; 2],
+        report: Report,
+    ) -> Result<Self, String> {
         static CAMPAIGNS: AtomicU32 = AtomicU32::new(0);
         let number = CAMPAIGNS.fetch_add(1, Relaxed);
         let prefix = format!("{FAMILY}{}-{number}-", std::process::id());
         let (page, page_file) = Page::create().map_err(|error| format!("the page: {error}"))?;
-        let report = Report {
-            seed: settings.seed,
-            hits: vec![0; CrashPoint::ALL.len()],
-            ..Report::default()
-        };
         Ok(Self {
-            random: Rng::with_seed(settings.seed),
+            random,
             quarters: Quarters {
                 program: settings.program.clone(),
                 page,
                 page_path: Page::path_of(&page_file),
                 names: Names(prefix.clone()),
+                sizes,
             },
             crew: Role::ALL.iter().map(|role| Member::new(*role, page)).collect(),
             history: History::default(),
+            rest_at: report.kills + REST_EVERY,
             report,
             inodes: [0; 2],
             lock_inodes: [0; 2],
-            rest_at: REST_EVERY,
             _page_file: page_file,
             _sweeper: Sweeper(prefix),
         })
     }
 
-    fn goes_on(&self, kills: u64) -> bool {
+    /// Kills until so many were killed, those of the legs before among them.
+    fn run(
+        &mut self,
+        kills: u64,
+        took: impl Fn() -> Duration,
+        progress: fn(&Report),
+    ) -> Result<(), String> {
+        let most = kills + (kills - self.report.kills.min(kills)) / 4;
+        self.start_everybody()?;
+        while self.goes_on(kills, most) {
+            let patience = self.random.u64(0..4_000);
+            self.attend_for(Duration::from_micros(patience))?;
+            if self.random.u8(0..10) == 0 {
+                self.stop_somebody();
+            } else {
+                self.strike()?;
+            }
+            if self.report.kills >= self.rest_at {
+                self.rest_at = self.report.kills + REST_EVERY;
+                self.rest()?;
+                if self.report.rests.is_multiple_of(TELL_EVERY) {
+                    self.report.took = took();
+                    progress(&self.report);
+                }
+            }
+        }
+        if INTERRUPTED.load(Relaxed) {
+            self.report.failures.push("interrupted".into());
+        } else if self.report.failures.len() < ENOUGH {
+            self.rest()?;
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn goes_on(&self, kills: u64, most: u64) -> bool {
         // A few more where a crash point was not hit yet: aimed kills go for the rarest.
-        let enough = self.report.kills >= kills && self.report.never_hit().is_empty();
-        !enough
-            && self.report.kills < kills + kills / 4
+        let all_hit = || self.spots().all(|spot| self.report.hits_at(spot) > 0);
+        (self.report.kills < kills || (self.report.kills < most && !all_hit()))
             && self.report.failures.len() < ENOUGH
             && !INTERRUPTED.load(Relaxed)
     }
@@ -345,7 +374,9 @@ impl Campaign {
             lanes.map(|lane| lane.values.load(Relaxed)).sum()
         };
         let put = self.latest(0) + self.latest(1);
-        self.report.values = [put, values(&Role::CONSUMERS, self), values(&[Role::Observer], self)];
+        let had = values(&Role::CONSUMERS, self);
+        let counts = [put, had, values(&[Role::Observer], self)];
+        self.report.values.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
         for member in &self.crew {
             let timeouts = member.lane.timeouts.load(Relaxed);
             self.report.busy += member.lane.busy.load(Relaxed);

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use crate::machine::{self, Footprint};
 use crate::page::{HAS, Lane, Page};
+use crate::parcel::Size;
 use crate::roles::{Names, Orders, Role};
 
 /// One role of the crew and whoever is in it now.
@@ -50,6 +51,8 @@ pub(crate) struct Quarters {
     pub(crate) page: &'static Page,
     pub(crate) page_path: String,
     pub(crate) names: Names,
+    /// Of the values of the first and the second channel.
+    pub(crate) sizes: [Size; 2],
 }
 
 impl Member {
@@ -79,6 +82,14 @@ impl Member {
 
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// The channel that it uses; a producer's: now.
+    pub(crate) fn channel(&self) -> usize {
+        match self.role {
+            Role::Producer => self.lane.channel.load(Acquire) as usize,
+            role => role.channel(),
+        }
     }
 
     /// The number that tells how far this role has come.
@@ -111,6 +122,7 @@ impl Member {
             names: &quarters.names,
             seed,
             linger,
+            sizes: quarters.sizes,
         };
         self.spawned = clock::now();
         self.progress = (self.lane.rounds.load(Relaxed), self.spawned);

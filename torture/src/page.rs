@@ -60,6 +60,8 @@ pub(crate) struct LockAccount {
 pub(crate) struct Lane {
     /// The crash point passed last, plus one. The parent sets it to 0 before a start.
     pub(crate) point: AtomicU32,
+    /// The channel of a producer's act: the point passed last is one of that channel.
+    pub(crate) channel: AtomicU32,
     /// The crash point to stay at, plus one; 0: none. Written by the parent.
     pub(crate) aim: AtomicU32,
     /// 1 once the role is open. The parent sets it to 0 before a start.

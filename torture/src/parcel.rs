@@ -1,9 +1,46 @@
-//! The message of every harness: one that shows when it is torn, old, or another's.
+//! The messages of every harness: each shows when it is torn, old, or another's.
+//!
+//! How large a value is decides which way it goes: see [`Size`].
 
 use std::mem::MaybeUninit;
 
 use io_shared::{Loan, Message};
 use io_shared_core::slot::Room;
+
+/// How large the values of a channel are, and so which way they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Size {
+    /// A [`Card`]: carried whole beside `latest`.
+    Carried,
+    /// A [`Parcel`] of [`SMALL_WORDS`] at most: in the line of its buffer's header.
+    Small,
+    /// A [`Parcel`] of [`COPIED_WORDS`] at most: its buffer is large, and may be read ahead.
+    Large,
+}
+
+impl Size {
+    /// All of them, by number.
+    pub const ALL: [Self; 3] = [Self::Carried, Self::Small, Self::Large];
+
+    /// The most words of a value.
+    pub(crate) fn most_words(self) -> usize {
+        match self {
+            Self::Carried => CARD_WORDS,
+            Self::Small => SMALL_WORDS,
+            Self::Large => COPIED_WORDS,
+        }
+    }
+}
+
+/// What the harnesses put and get.
+pub trait Load: Message {
+    /// Whether this is whole, and was put as value `sequence`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn verify(&self, sequence: u64) -> Result<(), String>;
+}
 
 /// A value of varying length that carries its own number and checksum.
 #[derive(Debug, Message)]
@@ -19,6 +56,20 @@ pub struct Parcel {
     pub words: [u64],
 }
 
+/// The same of a fixed size, as large as may be carried.
+#[derive(Debug, Clone, Copy, Message)]
+#[repr(C)]
+pub struct Card {
+    number: u64,
+    salt: u64,
+    check: u64,
+    words: [u64; CARD_WORDS],
+}
+
+const CARD_WORDS: usize = 2;
+const _: () = assert!(size_of::<Card>() == 40, "as much as the line of `latest` carries");
+/// The words of a parcel that is as long as fits the line of its buffer's header.
+pub const SMALL_WORDS: usize = 2;
 /// The most words of a parcel that is filled in place.
 pub const MOST_WORDS: usize = 8000;
 /// The words of one that is copied in: enough for its readers to follow.
@@ -40,7 +91,7 @@ impl Parcel {
         for (i, slot) in first.iter_mut().enumerate().rev() {
             *slot = word(salt, i as u64);
         }
-        loan.check = loan.sum();
+        loan.check = sum(loan.number, loan.salt, &loan.words);
     }
 
     /// Whether this is a whole parcel, put as value `sequence`.
@@ -48,45 +99,71 @@ impl Parcel {
     /// # Errors
     /// What is wrong with it.
     pub fn verify(&self, sequence: u64) -> Result<(), String> {
-        if self.number != sequence {
-            return Err(format!("value {sequence} carries the number {}", self.number));
-        }
-        let words = self.words.len();
-        if self.sum() == self.check {
-            return Ok(());
-        }
-        let wrong = (0..words as u64).zip(&self.words).filter(|(i, w)| **w != word(self.salt, *i));
-        let first = wrong.clone().next().map(|(i, _)| i);
-        Err(format!(
-            "value {sequence} is torn: {} of {words} words are wrong, the first is {first:?}",
-            wrong.count()
-        ))
-    }
-
-    fn sum(&self) -> u64 {
-        let start = mix(mix(self.number) ^ mix(self.salt ^ self.words.len() as u64));
-        self.words.iter().fold(start, |sum, word| mix(sum ^ word))
+        verify(sequence, self.number, self.salt, self.check, &self.words)
     }
 }
 
-/// A parcel of [`COPIED_WORDS`] in memory of one's own.
+impl Load for Parcel {
+    fn verify(&self, sequence: u64) -> Result<(), String> {
+        Parcel::verify(self, sequence)
+    }
+}
+
+impl Card {
+    /// Fills a loan, as [`Parcel::fill`].
+    pub(crate) fn fill(loan: &mut Loan<'_, Self>, number: u64, salt: u64, pause: impl FnOnce()) {
+        (loan.number, loan.salt) = (number, salt);
+        pause();
+        loan.words = std::array::from_fn(|i| word(salt, i as u64));
+        loan.check = sum(number, salt, &loan.words);
+    }
+}
+
+impl Load for Card {
+    fn verify(&self, sequence: u64) -> Result<(), String> {
+        verify(sequence, self.number, self.salt, self.check, &self.words)
+    }
+}
+
+fn verify(sequence: u64, number: u64, salt: u64, check: u64, words: &[u64]) -> Result<(), String> {
+    if number != sequence {
+        return Err(format!("value {sequence} carries the number {number}"));
+    }
+    if sum(number, salt, words) == check {
+        return Ok(());
+    }
+    let wrong = (0..).zip(words).filter(|(i, w)| **w != word(salt, *i));
+    let first = wrong.clone().next().map(|(i, _)| i);
+    Err(format!(
+        "value {sequence} is torn: {} of {} words are wrong, the first is {first:?}",
+        wrong.count(),
+        words.len()
+    ))
+}
+
+fn sum(number: u64, salt: u64, words: &[u64]) -> u64 {
+    let start = mix(mix(number) ^ mix(salt ^ words.len() as u64));
+    words.iter().fold(start, |sum, word| mix(sum ^ word))
+}
+
+/// A message in memory of one's own.
 #[derive(Debug)]
 pub struct Packed(Vec<u64>);
 
 impl Packed {
-    /// One that is to be put as value `number`.
-    pub fn of(number: u64, salt: u64) -> Self {
-        let mut packed = Self::empty();
-        let words = (0..).map(|i| word(salt, i));
-        packed.0.iter_mut().skip(3).zip(words).for_each(|(slot, word)| *slot = word);
+    /// One of so many words that is to be put as value `number`.
+    pub fn of(words: usize, number: u64, salt: u64) -> Self {
+        let mut packed = Self::empty(words);
+        let load = (0..).map(|i| word(salt, i));
+        packed.0.iter_mut().skip(3).zip(load).for_each(|(slot, word)| *slot = word);
         packed.0[..2].copy_from_slice(&[number, salt]);
-        packed.0[2] = packed.parcel().sum();
+        packed.0[2] = sum(number, salt, &packed.0[3..]);
         packed
     }
 
     /// An empty one, for a copy to be made in.
-    pub fn empty() -> Self {
-        Self(vec![0; 3 + COPIED_WORDS])
+    pub fn empty(words: usize) -> Self {
+        Self(vec![0; 3 + words])
     }
 
     /// Room for a copy.
@@ -98,14 +175,14 @@ impl Packed {
         Room::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
     }
 
-    /// The parcel.
+    /// The message: a parcel, or of [as many words](Size::most_words) a card.
     ///
     /// # Panics
-    /// Never: the bytes are as many, and as aligned, as a parcel's.
-    #[allow(clippy::expect_used, reason = "it does not depend on what it is called with")]
-    pub fn parcel(&self) -> &Parcel {
+    /// If it is none.
+    #[allow(clippy::expect_used, reason = "what it is was said by whoever packed it")]
+    pub fn message<T: Load + ?Sized>(&self) -> &T {
         let bytes = bytemuck::cast_slice(&self.0);
-        Parcel::from_prefix(bytes, bytes.len()).expect("as long as a parcel")
+        T::from_prefix(bytes, bytes.len()).expect("as long as such a message")
     }
 }
 
@@ -121,6 +198,17 @@ pub(crate) fn mix(sum: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_changed_word_of_a_card_is_noticed() {
+        for spoilt in 0..5 {
+            let mut packed = Packed::of(CARD_WORDS, 7, 99);
+            packed.message::<Card>().verify(7).unwrap();
+            assert!(packed.message::<Card>().verify(8).is_err());
+            packed.0[spoilt] ^= 1 << 40;
+            assert!(packed.message::<Card>().verify(7).is_err(), "{spoilt}");
+        }
+    }
 
     #[test]
     fn every_changed_word_is_noticed() {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use io_shared_core::crash_point::CrashPoint;
 
+use crate::parcel::Size;
+use crate::roles::{Spot, spots};
+
 /// The result of a campaign. Its `Display` ends with the line that counts.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -23,8 +26,9 @@ pub struct Report {
     pub rests: u64,
     /// How often everybody was killed at once.
     pub massacres: u64,
-    /// How many died after each crash point, in the order of [`CrashPoint::ALL`].
-    pub hits: Vec<u64>,
+    /// How many died after each crash point, in the order of [`CrashPoint::ALL`]: with values of each
+    /// size, in the order of [`Size::ALL`], and with none.
+    pub hits: Vec<[u64; Size::ALL.len() + 1]>,
     /// How many died before they passed any, or were observers, who pass none.
     pub before_any: u64,
     /// Values put, had by consumers, and copied.
@@ -61,15 +65,20 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every crash point, and how many died there.
-    pub fn histogram(&self) -> impl Iterator<Item = (CrashPoint, u64)> {
-        let hits = |point| self.hits.get(point as usize).copied().unwrap_or(0);
-        CrashPoint::ALL.iter().map(move |&point| (point, hits(point)))
+    /// How many died at a spot.
+    pub fn hits_at(&self, (point, size): Spot) -> u64 {
+        self.hits.get(point as usize).map_or(0, |hits| hits[column(size)])
+    }
+
+    /// Counts one more.
+    pub(crate) fn hit(&mut self, (point, size): Spot) {
+        self.hits.resize(CrashPoint::ALL.len(), [0; _]);
+        self.hits[point as usize][column(size)] += 1;
     }
 
     /// Those at which nobody died.
-    pub fn never_hit(&self) -> Vec<CrashPoint> {
-        self.histogram().filter(|(_, hits)| *hits == 0).map(|(point, _)| point).collect()
+    pub fn never_hit(&self) -> Vec<Spot> {
+        spots().filter(|spot| self.hits_at(*spot) == 0).collect()
     }
 
     /// Whether nothing failed and every crash point was hit.
@@ -78,21 +87,31 @@ impl Report {
     }
 }
 
+fn column(size: Option<Size>) -> usize {
+    size.map_or(Size::ALL.len(), |size| size as usize)
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
-        writeln!(f, "died after")?;
-        let most = self.hits.iter().max().copied().unwrap_or(0).max(1);
-        for (point, hits) in self.histogram() {
-            let bar = "#".repeat((hits * 40).div_ceil(most) as usize);
-            writeln!(f, "  {:<16} {hits:>6} {bar}", format!("{point:?}"))?;
+        writeln!(f, "died after          carried    small    large    other")?;
+        for point in CrashPoint::ALL {
+            write!(f, "  {:<16}", format!("{point:?}"))?;
+            for size in Size::ALL.map(Some).into_iter().chain([None]) {
+                match self.hits_at((*point, size)) {
+                    0 if !spots().any(|spot| spot == (*point, size)) => write!(f, "        -")?,
+                    hits => write!(f, " {hits:>8}")?,
+                }
+            }
+            writeln!(f)?;
         }
         writeln!(f, "  {:<16} {:>6}", "(none)", self.before_any)?;
         for failure in &self.failures {
             writeln!(f, "FAILED: {failure}")?;
         }
-        for point in self.never_hit() {
-            writeln!(f, "FAILED: nobody died at {point:?}")?;
+        for (point, size) in self.never_hit() {
+            let values = size.map_or(String::new(), |size| format!(" with {size:?} values"));
+            writeln!(f, "FAILED: nobody died at {point:?}{values}")?;
         }
         let [put, had, copied] = self.values;
         writeln!(f, "values: {put} put, {had} had, {copied} copied")?;
@@ -133,9 +152,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(f, "seed {}; {:.1} s", self.seed, self.took.as_secs_f64())?;
         write!(f, "{} kills, {} failed", self.kills, self.failures.len())?;
-        let points = self.histogram().count();
-        let hit = points - self.never_hit().len();
-        write!(f, ", {hit} of {points} crash points hit")?;
+        let hit = spots().count() - self.never_hit().len();
+        write!(f, ", {hit} of {} crash points hit, of each size of values", spots().count())?;
         if self.failures.is_empty() && self.kills > 0 {
             let bound = 300.0 / self.kills as f64;
             write!(f, ": fewer than {bound:.3} % of kills fail (3/n, at 95 %)")?;

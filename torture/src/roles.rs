@@ -19,7 +19,7 @@ use io_shared_core::crash_point::CrashPoint::{self, *};
 use io_shared_core::{clock, crash_point};
 
 use crate::page::{Lane, Page, REST_PRODUCERS, REST_READERS};
-use crate::parcel::{COPIED_WORDS, Parcel};
+use crate::parcel::{Card, Load, Parcel, Size};
 
 /// A role of the crew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +81,34 @@ pub const LOCKS: &[CrashPoint] = &[
 ];
 /// Those of who clears up after one that died with it.
 pub const LOCK_BURIES: &[CrashPoint] = &[OwnerBuryWon, OwnerDirty, OwnerReplaced, ReaderBuryWon];
+
+/// Those that belong to a slot, whose values have a size; and those that values of that size pass
+/// every day.
+const OF_SLOTS: [&[CrashPoint]; 7] =
+    [PRODUCER_STARTS, PUTS, FILLS, BURIES, CONSUMER_STARTS, GETS, SLEEPS];
+
+/// A crash point, with the size of the values where it is passed; `None` where there are none.
+pub type Spot = (CrashPoint, Option<Size>);
+
+/// Every point with every size with which it is passed; now and then others are, too: a carried value
+/// that is half there is held.
+pub fn spots() -> impl Iterator<Item = Spot> {
+    let is_passed = |point, size| match size {
+        Size::Carried => !FILLS.contains(&point) && (!GETS.contains(&point) || point == GetSeen),
+        Size::Small => !FILLS.contains(&point),
+        Size::Large => true,
+    };
+    CrashPoint::ALL.iter().flat_map(move |&point| {
+        let sizes = Size::ALL.into_iter().filter(move |size| is_passed(point, *size)).map(Some);
+        let none = [None].into_iter().filter(move |_| !is_of_slot(point));
+        sizes.filter(move |_| is_of_slot(point)).chain(none).map(move |size| (point, size))
+    })
+}
+
+/// Whether a point is passed by who uses a channel's slot, and not by who makes or locks something.
+pub(crate) fn is_of_slot(point: CrashPoint) -> bool {
+    OF_SLOTS.iter().any(|points| points.contains(&point))
+}
 
 /// Slots of each lock: each locker may have won a dead one's beside its own.
 const LOCKERS_MOST: usize = 2 * Role::LOCKERS.len();
@@ -161,6 +189,8 @@ pub(crate) struct Orders<'a> {
     pub(crate) seed: u64,
     /// Spins at each crash point.
     pub(crate) linger: u32,
+    /// Of the values of the first and the second channel.
+    pub(crate) sizes: [Size; 2],
 }
 
 impl Orders<'_> {
@@ -169,18 +199,20 @@ impl Orders<'_> {
         command
             .args(["role", &format!("{:?}", self.role), self.page, &self.names.0])
             .args([self.seed.to_string(), self.linger.to_string()])
+            .args(self.sizes.map(|size| (size as u8).to_string()))
             .stdin(Stdio::null());
         command
     }
 }
 
-/// Lives a role: `role PAGE PREFIX SEED LINGER`, as the campaign writes it.
+/// Lives a role: `role PAGE PREFIX SEED LINGER SIZE SIZE`, as the campaign writes it.
 pub fn main(arguments: &[String]) -> ExitCode {
-    let [role, page, names, seed, linger] = arguments else {
+    let [role, page, names, seed, linger, first, second] = arguments else {
         return ExitCode::from(2);
     };
-    let numbers = (Role::parse(role), seed.parse(), linger.parse());
-    let (Some(role), Ok(seed), Ok(linger)) = numbers else {
+    let size = |text: &str| Size::ALL.get(text.parse::<usize>().ok()?).copied();
+    let numbers = (Role::parse(role), seed.parse(), linger.parse(), size(first), size(second));
+    let (Some(role), Ok(seed), Ok(linger), Some(first), Some(second)) = numbers else {
         return ExitCode::from(2);
     };
     // Without its parent a child would live for ever.
@@ -198,13 +230,17 @@ pub fn main(arguments: &[String]) -> ExitCode {
         names: Names(names.clone()),
         random: Rng::with_seed(seed),
         unhurried: linger > 0,
+        sizes: [first, second],
     };
+    let carried = duty.size(role.channel()) == Size::Carried;
     let ended = match role {
         Role::Producer => producer::run(&mut duty),
-        Role::Observer => observer::run(&mut duty),
+        Role::Observer if carried => observer::run::<Card>(&mut duty),
+        Role::Observer => observer::run::<Parcel>(&mut duty),
         Role::Churner => churner::run(&mut duty),
         Role::LockerA | Role::LockerB | Role::LockerC => locker::run(&mut duty),
-        _ => consumer::run(&mut duty),
+        _ if carried => consumer::run::<Card>(&mut duty),
+        _ => consumer::run::<Parcel>(&mut duty),
     };
     if let Err(text) = ended {
         lane.fail(&text);
@@ -221,17 +257,26 @@ struct Duty {
     random: Rng,
     /// Whether this incarnation lingers at crash points, and so is slow anyway.
     unhurried: bool,
+    sizes: [Size; 2],
 }
 
 impl Duty {
+    /// How large the values of a channel are. The churner's could be of any size.
+    fn size(&self, channel: usize) -> Size {
+        self.sizes.get(channel).copied().unwrap_or(Size::Large)
+    }
+
     /// A channel as every side of it opens it, so that either may start first.
-    fn channel(&self, channel: usize) -> Channel<Parcel> {
+    fn channel<T: Load + ?Sized>(&self, channel: usize) -> Channel<T> {
         let (consumers, holds) = [(3, 1), (1, 2), (1, 1)][channel];
-        Channel::named(self.names.of(channel))
-            .elements(COPIED_WORDS)
+        let options = Channel::named(self.names.of(channel))
             .consumers(consumers)
             .holds(holds)
-            .open_timeout(Duration::from_secs(2))
+            .open_timeout(Duration::from_secs(2));
+        match self.size(channel) {
+            Size::Carried => options,
+            size => options.elements(size.most_words()),
+        }
     }
 
     fn opened(&self) {

@@ -12,9 +12,10 @@ use crate::checks;
 use crate::history::{Death, LockerDeath};
 use crate::machine;
 use crate::page::HAS;
+use crate::parcel::Size;
 use crate::roles::{
     BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
-    PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS,
+    PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS, Spot, is_of_slot, spots,
 };
 
 /// How long a child that is aimed at may take to come there.
@@ -34,46 +35,65 @@ impl Campaign {
                 None => Ok(()),
             };
         }
-        let hits: Vec<_> = self.report.histogram().collect();
-        let rarest = hits.iter().min_by_key(|(_, hits)| *hits);
-        let any = self.random.choice(&hits);
+        let spots: Vec<Spot> = self.spots().collect();
+        let rarest = spots.iter().min_by_key(|spot| self.report.hits_at(**spot));
+        let any = self.random.choice(&spots);
         let target = if self.random.bool() { rarest } else { any };
         match target {
-            Some((target, _)) => self.aim(*target),
+            Some(target) => self.aim(*target),
             None => Ok(()),
         }
     }
 
-    fn aim(&mut self, target: CrashPoint) -> Result<(), String> {
+    /// Where somebody can be hit, with the values that are on the channels now.
+    pub(super) fn spots(&self) -> impl Iterator<Item = Spot> {
+        let sizes = self.quarters.sizes;
+        spots().filter(move |(_, size)| size.is_none_or(|size| sizes.contains(&size)))
+    }
+
+    fn aim(&mut self, target: Spot) -> Result<(), String> {
         let producer = Role::Producer as usize;
-        if PRODUCER_STARTS.contains(&target) {
+        let (point, size) = target;
+        if PRODUCER_STARTS.contains(&point) {
             self.aim_at_start(producer, target)
-        } else if CONSUMER_STARTS.contains(&target) {
-            let member = self.some_consumer();
+        } else if CONSUMER_STARTS.contains(&point) {
+            let member = self.some_consumer(size);
             self.aim_at_start(member, target)
-        } else if BURIES.contains(&target) {
+        } else if BURIES.contains(&point) {
             self.aim_at_burial(target)
-        } else if LOCKER_STARTS.contains(&target) {
+        } else if LOCKER_STARTS.contains(&point) {
             let member = self.some_locker();
             self.aim_at_start(member, target)
-        } else if LOCKS.contains(&target) {
+        } else if LOCKS.contains(&point) {
             let member = self.some_locker();
             self.aim_at(member, target, AIMING)
-        } else if LOCK_BURIES.contains(&target) {
+        } else if LOCK_BURIES.contains(&point) {
             self.aim_at_lock_burial(target)
-        } else if PUTS.contains(&target) || FILLS.contains(&target) {
+        } else if PUTS.contains(&point) || FILLS.contains(&point) {
             self.aim_at(producer, target, AIMING)
-        } else if GETS.contains(&target) || SLEEPS.contains(&target) {
-            let member = self.some_consumer();
+        } else if GETS.contains(&point) || SLEEPS.contains(&point) {
+            let member = self.some_consumer(size);
             self.aim_at(member, target, AIMING)
         } else {
-            debug_assert!(CREATES.contains(&target) || REMOVES.contains(&target));
+            debug_assert!(CREATES.contains(&point) || REMOVES.contains(&point));
             self.aim_at(Role::Churner as usize, target, AIMING)
         }
     }
 
-    fn some_consumer(&mut self) -> usize {
-        self.random.choice(Role::CONSUMERS).map_or(0, |role| role as usize)
+    /// A consumer of values of that size.
+    fn some_consumer(&mut self, size: Option<Size>) -> usize {
+        let sizes = self.quarters.sizes;
+        let has_such = |role: &Role| size.is_none_or(|size| sizes[role.channel()] == size);
+        let roles: Vec<Role> = Role::CONSUMERS.into_iter().filter(has_such).collect();
+        self.random.choice(roles).map_or(0, |role| role as usize)
+    }
+
+    /// Where the member was seen last.
+    fn spot(&self, member: usize) -> Option<Spot> {
+        let member = &self.crew[member];
+        let point = member.point()?;
+        let size = self.quarters.sizes.get(member.channel()).copied();
+        Some((point, size.filter(|_| is_of_slot(point))))
     }
 
     fn some_locker(&mut self) -> usize {
@@ -84,7 +104,7 @@ impl Campaign {
     fn aim_at(
         &mut self,
         member: usize,
-        target: CrashPoint,
+        target: Spot,
         patience: Duration,
     ) -> Result<(), String> {
         self.aim_at_one_of(&[member], target, patience)
@@ -95,13 +115,13 @@ impl Campaign {
     fn aim_at_one_of(
         &mut self,
         members: &[usize],
-        target: CrashPoint,
+        target: Spot,
         patience: Duration,
     ) -> Result<(), String> {
         let stay_at = |campaign: &Self, point: u32| {
             members.iter().for_each(|i| campaign.crew[*i].lane.aim.store(point, Release));
         };
-        stay_at(self, target as u32 + 1);
+        stay_at(self, target.0 as u32 + 1);
         let mut until = clock::deadline(patience);
         for &member in members {
             if !self.crew[member].is_up() {
@@ -110,7 +130,7 @@ impl Campaign {
             }
         }
         let seen = loop {
-            let seen = members.iter().find(|i| self.crew[**i].point() == Some(target));
+            let seen = members.iter().find(|i| self.spot(**i) == Some(target));
             let now = clock::now();
             if seen.is_some() || now >= until {
                 break seen;
@@ -128,32 +148,31 @@ impl Campaign {
     }
 
     /// Starts the member anew and kills it at a point of its start.
-    fn aim_at_start(&mut self, member: usize, target: CrashPoint) -> Result<(), String> {
+    fn aim_at_start(&mut self, member: usize, target: Spot) -> Result<(), String> {
         self.kill(member)?;
         self.aim_at(member, target, AIMING)
     }
 
     /// Leaves a dead sleeper to the producer, and kills it when it clears up.
-    fn aim_at_burial(&mut self, target: CrashPoint) -> Result<(), String> {
+    fn aim_at_burial(&mut self, target: Spot) -> Result<(), String> {
         let producer = Role::Producer as usize;
-        // Alone on its channel, the keeper's needless wakes are soon noticed.
-        let keeper = self.random.bool().then_some(Role::Keeper as usize);
-        let sleeper = keeper.unwrap_or_else(|| self.some_consumer());
-        self.aim_at(sleeper, CrashPoint::SleepFlagged, Duration::from_millis(10))?;
+        let sleeper = self.some_consumer(target.1);
+        let asleep = (CrashPoint::SleepFlagged, target.1);
+        self.aim_at(sleeper, asleep, Duration::from_millis(10))?;
         self.crew[sleeper].restart_at = clock::now() + 70_000_000;
         self.aim_at(producer, target, Duration::from_millis(60))
     }
 
     /// Leaves a locker dead with a lock to the others, and kills one of them when it clears up.
-    fn aim_at_lock_burial(&mut self, target: CrashPoint) -> Result<(), String> {
+    fn aim_at_lock_burial(&mut self, target: Spot) -> Result<(), String> {
         let mut lockers = Role::LOCKERS.map(|role| role as usize);
         self.random.shuffle(&mut lockers);
         let [victim, buriers @ ..] = lockers;
-        let dies_at = match target {
+        let dies_at = match target.0 {
             CrashPoint::ReaderBuryWon => CrashPoint::ReaderReads,
             _ => CrashPoint::WriterAlone,
         };
-        self.aim_at(victim, dies_at, AIMING)?;
+        self.aim_at(victim, (dies_at, None), AIMING)?;
         self.crew[victim].restart_at = clock::now() + 70_000_000;
         self.aim_at_one_of(&buriers, target, Duration::from_millis(30))
     }
@@ -196,8 +215,8 @@ impl Campaign {
         };
         self.history.continued(role);
         self.report.kills += 1;
-        match point {
-            Some(point) => self.report.hits[point as usize] += 1,
+        match self.spot(member) {
+            Some(spot) => self.report.hit(spot),
             None => self.report.before_any += 1,
         }
         match role {
@@ -218,8 +237,10 @@ impl Campaign {
             _ if role.is_consumer() => {
                 let had = lane.had[0].load(Acquire);
                 // Between these two it may have had a value without having noted it, and so may an
-                // incarnation before that noted none.
-                let open = matches!(point, Some(CrashPoint::GetValidated | CrashPoint::GetSeen));
+                // incarnation before that noted none. One that is carried may be had at any point: it
+                // passes none before.
+                let open = matches!(point, Some(CrashPoint::GetValidated | CrashPoint::GetSeen))
+                    || self.quarters.sizes[role.channel()] == Size::Carried;
                 let latest = if open { self.latest(role.channel()) } else { 0 };
                 let noted_none = lane.resumes_from.load(Acquire) == had;
                 let before = if noted_none { lane.resumes_to.load(Acquire) } else { 0 };

@@ -9,7 +9,7 @@ use io_shared_core::{clock, crash_point};
 use super::{Duty, Role, failed};
 use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
-use crate::parcel::{Packed, Parcel};
+use crate::parcel::{Load, Packed};
 
 /// A value that was there for longer before it was had is told to the parent.
 const LONG: u64 = 15_000_000;
@@ -40,8 +40,8 @@ struct Gets {
     previous: Option<u64>,
 }
 
-pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
-    let mut channel = duty.channel(duty.role.channel());
+pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
+    let mut channel = duty.channel::<T>(duty.role.channel());
     if matches!(duty.role, Role::Left | Role::Right) {
         channel = channel.consumer_as(format!("{:?}", duty.role));
     }
@@ -65,14 +65,14 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
 }
 
 impl Gets {
-    fn one(
+    fn one<T: Load + ?Sized>(
         &mut self,
         duty: &mut Duty,
-        consumer: &mut Consumer<Parcel>,
-        kept: &mut Option<OwnedGuard<Parcel>>,
+        consumer: &mut Consumer<T>,
+        kept: &mut Option<OwnedGuard<T>>,
     ) -> Result<(), String> {
         let call = self.call(duty);
-        let mut copy = Packed::empty();
+        let mut copy = Packed::empty(duty.size(duty.role.channel()).most_words());
         let mut room = copy.room();
         let given = match call.way {
             Way::Get => consumer.get().map(Some),
@@ -88,7 +88,7 @@ impl Gets {
                 duty.lane.had[0].store(guard.seq(), Release);
                 self.judge(duty, &call, returned, guard.seq(), guard.missed())?;
                 if call.way == Way::Copy && guard.copy_to(room) {
-                    let verified = copy.parcel().verify(guard.seq());
+                    let verified = copy.message::<T>().verify(guard.seq());
                     verified.map_err(|wrong| format!("in a copy of it: {wrong}"))?;
                 }
                 self.read(duty, guard, kept)
@@ -223,11 +223,11 @@ impl Gets {
     }
 
     /// Reads the value twice, so that a buffer refilled under its reader shows.
-    fn read(
+    fn read<T: Load + ?Sized>(
         &self,
         duty: &mut Duty,
-        guard: Guard<'_, Parcel>,
-        kept: &mut Option<OwnedGuard<Parcel>>,
+        guard: Guard<'_, T>,
+        kept: &mut Option<OwnedGuard<T>>,
     ) -> Result<(), String> {
         let seq = guard.seq();
         guard.verify(seq)?;

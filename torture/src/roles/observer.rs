@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use io_shared::ErrorKind;
 
 use super::{Duty, Role, failed};
+use crate::parcel::Load;
 
-pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
-    let mut observer = duty.channel(0).observer().map_err(failed("opening"))?;
+pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
+    let mut observer = duty.channel::<T>(0).observer().map_err(failed("opening"))?;
     duty.opened();
     loop {
         if duty.must_rest() {

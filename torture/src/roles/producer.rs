@@ -1,26 +1,33 @@
 //! The producer of both channels: bursts, laps of the whole pool, pauses.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use io_shared::Producer;
+use io_shared::{Loan, Producer};
 use io_shared_core::clock;
 
 use super::{Duty, failed};
 use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
-use crate::parcel::{COPIED_WORDS, MOST_WORDS, Packed, Parcel};
+use crate::parcel::{Card, Load, MOST_WORDS, Packed, Parcel, Size};
 
 /// A put that takes longer is told to the parent.
 const SLOW: u64 = 10_000_000;
 
 struct Puts {
-    producers: [Producer<Parcel>; 2],
+    producers: [End; 2],
     delay: RunDelay,
 }
 
-/// How a parcel is put.
+/// The producer's end of a channel.
+enum End {
+    Cards(Producer<Card>),
+    Parcels(Producer<Parcel>),
+}
+
+/// How a value is put.
 #[derive(Clone, Copy)]
 struct Manner {
+    /// The most words, where the channel's values have as many.
     words: usize,
     /// Whether it is copied in, and not filled in place.
     copied: bool,
@@ -31,17 +38,11 @@ struct Manner {
 }
 
 pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
-    let open = |channel| {
-        let producer = duty.channel(channel).producer().map_err(failed("opening"))?;
-        let lane = duty.lane;
-        let (had, putting) = (lane.had[channel].load(Acquire), lane.putting[channel].load(Acquire));
-        if !(had..=putting.max(had)).contains(&producer.seq()) {
-            let seq = producer.seq();
-            return Err(format!("goes on at {seq} after a put of {putting}, the last done {had}"));
-        }
-        Ok(producer)
-    };
-    let mut puts = Puts { producers: [open(0)?, open(1)?], delay: RunDelay::of_this_thread() };
+    // Either first: a death at a start is to be one of each channel's size.
+    let first = usize::from(duty.random.bool());
+    let mut ends = [End::open(duty, first)?, End::open(duty, 1 - first)?];
+    ends.rotate_left(first);
+    let mut puts = Puts { producers: ends, delay: RunDelay::of_this_thread() };
     duty.opened();
     loop {
         if duty.must_rest() {
@@ -79,6 +80,40 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
     }
 }
 
+impl End {
+    fn open(duty: &Duty, channel: usize) -> Result<Self, String> {
+        let lane = duty.lane;
+        lane.channel.store(channel as u32, Release);
+        let end = match duty.size(channel) {
+            Size::Carried => duty.channel(channel).producer().map(Self::Cards),
+            _ => duty.channel(channel).producer().map(Self::Parcels),
+        };
+        let end = end.map_err(failed("opening"))?;
+        let (had, putting) = (lane.had[channel].load(Acquire), lane.putting[channel].load(Acquire));
+        if !(had..=putting.max(had)).contains(&end.seq()) {
+            let seq = end.seq();
+            return Err(format!("goes on at {seq} after a put of {putting}, the last done {had}"));
+        }
+        Ok(end)
+    }
+
+    fn seq(&self) -> u64 {
+        match self {
+            Self::Cards(producer) => producer.seq(),
+            Self::Parcels(producer) => producer.seq(),
+        }
+    }
+}
+
+/// A put that is about to be made.
+struct Next {
+    channel: usize,
+    number: u64,
+    /// What is copied in.
+    packed: Option<Packed>,
+    delayed: Option<u64>,
+}
+
 impl Puts {
     /// A large value, then round the whole pool as fast as it goes, then a large one filled slowly:
     /// whoever still copies the first must notice.
@@ -104,23 +139,52 @@ impl Puts {
 
     fn put_on(&mut self, duty: &mut Duty, channel: usize, manner: Manner) -> Result<(), String> {
         let Manner { words, copied, dawdle, delayed } = manner;
-        let producer = &mut self.producers[channel];
-        let number = producer.seq() + 1;
-        let salt = duty.random.u64(..);
-        let packed = copied.then(|| Packed::of(number, salt));
-        let words = if copied { COPIED_WORDS } else { words };
-        let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
-        if !copied {
-            Parcel::fill(&mut loan, number, salt, || duty.spin(dawdle));
+        let Self { producers, delay } = self;
+        let end = &mut producers[channel];
+        let (number, salt) = (end.seq() + 1, duty.random.u64(..));
+        let words = match duty.size(channel) {
+            size @ (Size::Carried | Size::Large) if copied => size.most_words(),
+            Size::Large => words,
+            size => words % (size.most_words() + 1),
+        };
+        let packed = copied.then(|| Packed::of(words, number, salt));
+        let next = Next { channel, number, packed, delayed };
+        duty.lane.channel.store(channel as u32, Release);
+        match end {
+            End::Cards(producer) => {
+                let mut loan = producer.loan().map_err(failed("loan"))?;
+                if !copied {
+                    Card::fill(&mut loan, number, salt, || duty.spin(dawdle));
+                }
+                next.put(duty, delay, loan)
+            }
+            End::Parcels(producer) => {
+                let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
+                if !copied {
+                    Parcel::fill(&mut loan, number, salt, || duty.spin(dawdle));
+                }
+                next.put(duty, delay, loan)
+            }
         }
+    }
+}
+
+impl Next {
+    fn put<T: Load + ?Sized>(
+        self,
+        duty: &mut Duty,
+        delay: &RunDelay,
+        loan: Loan<'_, T>,
+    ) -> Result<(), String> {
+        let Self { channel, number, packed, delayed } = self;
         if duty.random.u8(0..20) == 0 {
             return Ok(()); // never put
         }
-        let before = delayed.unwrap_or_else(|| self.delay.so_far());
+        let before = delayed.unwrap_or_else(|| delay.so_far());
         let began = clock::now();
         duty.page.begin_put(channel, number, began);
         let put = match packed {
-            Some(packed) => loan.put_copy(packed.parcel()),
+            Some(packed) => loan.put_copy(packed.message()),
             None => loan.put(),
         };
         let put = put.map_err(failed("put"))?;
@@ -138,7 +202,7 @@ impl Puts {
                 returned: ended,
                 sequence: number,
                 put: PutTimes { began, ended },
-                delayed: self.delay.so_far() - before,
+                delayed: delay.so_far() - before,
                 late: 0,
             });
         }
