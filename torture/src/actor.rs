@@ -1,6 +1,6 @@
 //! An actor: a process that does what a test tells it, one step at a time.
 //!
-//! [`Actor`] is the test's side: it starts `torture actor NAME CONSUMERS`, says a command on its
+//! [`Actor`] is the test's side: it starts `torture actor NAME CONSUMERS SIZE`, says a command on its
 //! standard input and reads the answer from its standard output. A process that died answers
 //! nothing, and [`Actor::end`] tells how it ended. [`main`] is the process's side.
 //!
@@ -29,12 +29,12 @@ use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, Consumer, Error, Guard, Observer, OwnedGuard, Producer};
+use io_shared::{Channel, Consumer, Error, Guard, Loan, Observer, OwnedGuard, Producer};
 use io_shared_core::crash_point::{self, CrashPoint};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::Pid;
 
-use crate::parcel::{COPIED_WORDS, Packed, Parcel};
+use crate::parcel::{Card, Load, Packed, Parcel, Size};
 
 /// In what a step must be answered: FAULTS.md's "no hang over 2 s".
 pub const HANG: Duration = Duration::from_secs(2);
@@ -48,13 +48,13 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Starts one for the channel `name`, which has `consumers` consumer slots.
+    /// Starts one for the channel `name`, which has `consumers` consumer slots and values of that size.
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(program: &str, name: &str, consumers: usize) -> std::io::Result<Self> {
+    pub fn start(program: &str, name: &str, consumers: usize, size: Size) -> std::io::Result<Self> {
         let mut child = Command::new(program)
-            .args(["actor", name, &consumers.to_string()])
+            .args(["actor", name, &consumers.to_string(), &(size as u8).to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -138,19 +138,31 @@ impl Drop for Actor {
     }
 }
 
-/// Acts: `actor NAME CONSUMERS`.
+/// Acts: `actor NAME CONSUMERS SIZE`.
 pub fn main(arguments: &[String]) -> ExitCode {
-    let [name, consumers] = arguments else {
+    let [name, consumers, size] = arguments else {
         return ExitCode::from(2);
     };
-    let Ok(consumers) = consumers.parse() else {
+    let size = size.parse().ok().and_then(|size: usize| Size::ALL.get(size).copied());
+    let (Ok(consumers), Some(size)) = (consumers.parse(), size) else {
         return ExitCode::from(2);
     };
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    match size {
+        Size::Carried => act_on(name, consumers, size, Channel::<Card>::named(name)),
+        _ => {
+            let channel = Channel::<Parcel>::named(name).elements(size.most_words());
+            act_on(name, consumers, size, channel);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn act_on<T: Act + ?Sized>(name: &str, consumers: usize, size: Size, channel: Channel<T>) {
     let mut part = Part {
-        name: name.clone(),
-        consumers,
-        words: 100,
+        name: name.to_owned(),
+        channel: channel.consumers(consumers).open_timeout(Duration::from_secs(1)),
+        size,
         producer: None,
         consumer: None,
         observer: None,
@@ -166,29 +178,56 @@ pub fn main(arguments: &[String]) -> ExitCode {
             break;
         }
     }
-    ExitCode::SUCCESS
+}
+
+/// What an actor fills in place.
+trait Act: Load {
+    fn filled(
+        producer: &mut Producer<Self>,
+        words: usize,
+        number: u64,
+        half_way: impl FnOnce(),
+    ) -> Result<Loan<'_, Self>, Error>;
+}
+
+impl Act for Card {
+    fn filled(
+        producer: &mut Producer<Self>,
+        _: usize,
+        number: u64,
+        half_way: impl FnOnce(),
+    ) -> Result<Loan<'_, Self>, Error> {
+        let mut loan = producer.loan()?;
+        Card::fill(&mut loan, number, number * 77, half_way);
+        Ok(loan)
+    }
+}
+
+impl Act for Parcel {
+    fn filled(
+        producer: &mut Producer<Self>,
+        words: usize,
+        number: u64,
+        half_way: impl FnOnce(),
+    ) -> Result<Loan<'_, Self>, Error> {
+        let mut loan = producer.loan_len(words)?;
+        Parcel::fill(&mut loan, number, number * 77, half_way);
+        Ok(loan)
+    }
 }
 
 /// The handles of an actor.
-struct Part {
+struct Part<T: Act + ?Sized> {
     name: String,
-    consumers: usize,
-    /// The most words of a parcel.
-    words: usize,
-    producer: Option<Producer<Parcel>>,
-    consumer: Option<Consumer<Parcel>>,
-    observer: Option<Observer<Parcel>>,
-    kept: Vec<OwnedGuard<Parcel>>,
+    channel: Channel<T>,
+    size: Size,
+    producer: Option<Producer<T>>,
+    consumer: Option<Consumer<T>>,
+    observer: Option<Observer<T>>,
+    kept: Vec<OwnedGuard<T>>,
 }
 
-impl Part {
-    fn channel(&self) -> Channel<Parcel> {
-        Channel::named(&self.name)
-            .elements(self.words)
-            .consumers(self.consumers)
-            .open_timeout(Duration::from_secs(1))
-    }
-
+impl<T: Act + ?Sized> Part<T> {
     fn act(&mut self, line: &str) -> Result<String, Error> {
         let mut words = line.split_whitespace();
         let verb = words.next().unwrap_or_default();
@@ -210,20 +249,16 @@ impl Part {
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
-            "large" => {
-                self.words = COPIED_WORDS;
-                ok()
-            }
             "produce" => {
                 self.producer = None;
-                let producer = self.channel().producer()?;
+                let producer = self.channel.clone().producer()?;
                 let seq = producer.seq();
                 self.producer = Some(producer);
                 Ok(format!("ok {seq}"))
             }
             "consume" => {
                 self.consumer = None;
-                let channel = self.channel();
+                let channel = self.channel.clone();
                 let channel = match argument {
                     Some(name) => channel.consumer_as(name),
                     None => channel,
@@ -232,7 +267,7 @@ impl Part {
                 ok()
             }
             "observe" => {
-                self.observer = Some(self.channel().observer()?);
+                self.observer = Some(self.channel.clone().observer()?);
                 ok()
             }
             "remove" => Channel::remove(&self.name).and_then(|()| ok()),
@@ -269,14 +304,14 @@ impl Part {
         let Some(consumer) = &mut self.consumer else {
             return Ok("no consumer".into());
         };
-        let mut copy = Packed::empty(COPIED_WORDS);
+        let mut copy = Packed::empty(self.size.most_words());
         let mut room = copy.room();
         let guard = consumer.get_ahead(&mut room, None)?;
         let told = format!("{} {}", guard.seq(), guard.missed());
         if !guard.copy_to(room) {
             return Ok("of another length".into());
         }
-        Ok(copy.message::<Parcel>().verify(guard.seq()).err().unwrap_or(told))
+        Ok(copy.message::<T>().verify(guard.seq()).err().unwrap_or(told))
     }
 
     fn put_copy(&mut self) -> Result<String, Error> {
@@ -285,7 +320,8 @@ impl Part {
         };
         let seq = producer.seq() + 1;
         // Another one each time: what is left of one that was not put must not pass for it.
-        let packed = Packed::of(COPIED_WORDS, seq, u64::from(std::process::id()) << 32 | seq);
+        let packed =
+            Packed::of(self.size.most_words(), seq, u64::from(std::process::id()) << 32 | seq);
         Ok(producer.put(packed.message())?.to_string())
     }
 
@@ -327,7 +363,8 @@ impl Part {
         let mut last = producer.seq();
         for _ in 0..number.unwrap_or(1) {
             let seq = producer.seq() + 1;
-            let mut loan = producer.loan_len((seq % 101) as usize)?;
+            // Of one size after the other, up to as many as fill a few lines.
+            let words = seq as usize % (self.size.most_words().min(100) + 1);
             let half_way = || match verb {
                 "abort-in-loan" => std::process::abort(),
                 "die-half-filled" => {
@@ -336,12 +373,13 @@ impl Part {
                 "panic-in-loan" => panic!("as told"),
                 _ => {}
             };
-            let filled = catch_unwind(AssertUnwindSafe(move || {
-                Parcel::fill(&mut loan, seq, seq * 77, half_way);
-                loan
-            }));
-            match filled {
-                Ok(loan) if verb == "put" => last = loan.put()?,
+            let borrowed = &mut *producer;
+            let fill = move || {
+                let producer = borrowed; // moved, so that the loan may outlive this call
+                T::filled(producer, words, seq, half_way)
+            };
+            match catch_unwind(AssertUnwindSafe(fill)) {
+                Ok(loan) if verb == "put" => last = loan?.put()?,
                 Ok(_) => return Ok(format!("no such command as {verb}")),
                 Err(_) => return Ok("ok".into()),
             }
@@ -350,7 +388,7 @@ impl Part {
     }
 }
 
-fn tell(guard: &Guard<'_, Parcel>) -> String {
+fn tell<T: Load + ?Sized>(guard: &Guard<'_, T>) -> String {
     let told = format!("{} {}", guard.seq(), guard.missed());
     guard.verify(guard.seq()).err().unwrap_or(told)
 }

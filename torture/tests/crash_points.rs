@@ -12,14 +12,27 @@ use nix::sys::signal::Signal;
 use stage::{Stage, dies_at, ends_by, falls_asleep, prepare_to_die, until};
 use torture::actor::HANG;
 use torture::machine;
+use torture::parcel::Size;
 use torture::roles::{
     BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
-    PRODUCER_STARTS, PUTS, REMOVES, SLEEPS,
+    PRODUCER_STARTS, PUTS, REMOVES, SLEEPS, spots,
 };
 
 const SLICE: Duration = Duration::from_millis(100);
 /// For a loaded machine, on top of what is promised.
 const MARGIN: Duration = Duration::from_millis(100);
+
+/// The points with each size of values with which they are passed.
+fn with_sizes(points: &[&[CrashPoint]]) -> impl Iterator<Item = (CrashPoint, Size)> {
+    let points = points.concat();
+    let sized = spots().filter_map(|(point, size)| Some((point, size?)));
+    sized.filter(move |(point, _)| points.contains(point))
+}
+
+/// How many entries a consumer has that has had a value: what is carried is not held.
+fn kept(size: Size) -> usize {
+    usize::from(size != Size::Carried)
+}
 
 #[test]
 fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
@@ -34,8 +47,8 @@ fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
 // 1, 3
 #[test]
 fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_once() {
-    for &point in PRODUCER_STARTS.iter().chain(PUTS) {
-        let stage = Stage::new(2);
+    for (point, size) in with_sizes(&[PRODUCER_STARTS, PUTS]) {
+        let stage = Stage::of(size, 2);
         let mut victim = stage.actor_after(&["produce", "put"]);
         let mut sleeper = stage.actor_after(&["consume", "get"]);
         falls_asleep(&stage, &mut sleeper);
@@ -94,7 +107,13 @@ fn a_new_producer_wakes_whoever_its_predecessor_left_asleep() {
 // 2
 #[test]
 fn a_half_filled_loan_is_never_visible_and_its_buffer_is_used_again() {
-    let stage = Stage::new(1);
+    for size in Size::ALL {
+        half_filled_loans_are_never_visible(size);
+    }
+}
+
+fn half_filled_loans_are_never_visible(size: Size) {
+    let stage = Stage::of(size, 1);
     let mut consumer = stage.actor_after(&["consume", "observe"]);
     // More often than there are buffers.
     for round in 1..=10 {
@@ -114,8 +133,8 @@ fn a_half_filled_loan_is_never_visible_and_its_buffer_is_used_again() {
 fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
     for (point, passes) in FILLS.iter().flat_map(|point| [(point, 0), (point, 3)]) {
         let stage = Stage::new(1);
-        let mut victim = stage.actor_after(&["large", "produce"]);
-        let mut reader = stage.actor_after(&["large", "consume"]);
+        let mut victim = stage.actor_after(&["produce"]);
+        let mut reader = stage.actor_after(&["consume"]);
         for round in 1..=3 {
             assert_eq!(victim.ask("put-copy"), round.to_string());
             assert_eq!(reader.ask("get-copy"), format!("{round} 0"));
@@ -126,7 +145,7 @@ fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
         assert_eq!(victim.ask("put-copy"), "died");
         assert_eq!(stage.region().sequence, 3);
         assert_eq!(reader.answer(MARGIN), None, "nothing is put");
-        let mut successor = stage.actor_after(&["large", "produce"]);
+        let mut successor = stage.actor_after(&["produce"]);
         assert_eq!(successor.ask("put-copy"), "4");
         assert_eq!(reader.answer(SLICE + MARGIN).as_deref(), Some("4 0"));
     }
@@ -134,8 +153,8 @@ fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
 
 #[test]
 fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
-    for &point in BURIES {
-        let stage = Stage::new(2);
+    for (point, size) in with_sizes(&[BURIES]) {
+        let stage = Stage::of(size, 2);
         let mut victim = stage.actor_after(&["produce", "put"]);
         let mut sleeper = stage.actor_after(&["consume", "get"]);
         dies_at(&mut sleeper, SleepFlagged, "get");
@@ -160,8 +179,8 @@ fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
 // 4, 14
 #[test]
 fn a_consumer_dead_at_any_point_starves_nobody_and_goes_on_where_it_stopped() {
-    for &point in CONSUMER_STARTS.iter().chain(GETS).chain(SLEEPS) {
-        let stage = Stage::new(2);
+    for (point, size) in with_sizes(&[CONSUMER_STARTS, GETS, SLEEPS]) {
+        let stage = Stage::of(size, 2);
         let mut producer = stage.actor_after(&["produce", "put 5"]);
         let mut other = stage.actor_after(&["consume other", "get"]);
         let mut victim = stage.actor_after(&["consume viewer", "get"]);
@@ -199,7 +218,8 @@ fn a_consumer_dead_at_any_point_starves_nobody_and_goes_on_where_it_stopped() {
         assert_eq!(viewer.ask("get"), format!("{latest} {}", latest - had - 1), "{point:?}");
         assert_eq!(viewer.ask("try"), "nothing", "{point:?}");
         let region = stage.region();
-        assert_eq!((region.most_held(), region.waiting), (1, vec![false, false]), "{point:?}");
+        let entries = (region.most_held(), region.waiting);
+        assert_eq!(entries, (kept(size), vec![false, false]), "{point:?} {size:?}");
         falls_asleep(&stage, &mut viewer);
         assert_eq!(producer.ask("put"), (latest + 1).to_string());
         assert_eq!(viewer.answer(MARGIN), Some(format!("{} 0", latest + 1)), "{point:?}");
@@ -265,7 +285,13 @@ fn a_stopped_process_is_robbed_by_nobody_and_waits_for_it_time_out() {
 // 11
 #[test]
 fn an_abort_or_a_panic_in_a_loan_publishes_nothing_and_in_a_guard_frees_the_slot() {
-    let stage = Stage::new(1);
+    for size in Size::ALL {
+        an_abort_or_a_panic_publishes_nothing_and_frees_the_slot(size);
+    }
+}
+
+fn an_abort_or_a_panic_publishes_nothing_and_frees_the_slot(size: Size) {
+    let stage = Stage::of(size, 1);
     let mut producer = stage.actor_after(&["produce", "put"]);
     let mut consumer = stage.actor_after(&["consume"]);
     assert_eq!(producer.ask("panic-in-loan"), "ok");
@@ -283,7 +309,7 @@ fn an_abort_or_a_panic_in_a_loan_publishes_nothing_and_in_a_guard_frees_the_slot
     assert_eq!(producer.ask("put"), "14");
     assert_eq!(consumer.ask("abort-in-guard"), "died");
     ends_by(&mut consumer, Signal::SIGABRT);
-    assert_eq!(stage.region().holds(), 1);
+    assert_eq!(stage.region().holds(), kept(size));
     assert_eq!(producer.ask("put 10"), "24");
     // Alone in its channel, it is the same consumer again, and has had the 14.
     let mut consumer = stage.actor_after(&["consume"]);
@@ -313,10 +339,16 @@ fn a_panic_that_aborts_publishes_nothing_and_leaves_both_roles_free() {
 // 13
 #[test]
 fn sequences_go_on_over_two_hundred_producers_killed_at_points_of_every_kind() {
-    let stage = Stage::new(1);
+    for size in Size::ALL {
+        sequences_go_on_over_killed_producers(size);
+    }
+}
+
+fn sequences_go_on_over_killed_producers(size: Size) {
+    let stage = Stage::of(size, 1);
     let mut latest = 0;
     let mut consumer = stage.actor_after(&["consume"]);
-    for round in 0..200 {
+    for round in 0..70 {
         let mut producer = stage.actor();
         assert_eq!(producer.ask("produce"), format!("ok {latest}"));
         latest += 1;
@@ -374,8 +406,8 @@ fn a_burial_in_the_slot_without_a_name_costs_no_dead_name_its_place() {
 // 15
 #[test]
 fn after_everybody_died_the_last_value_is_there_in_either_order_of_restart() {
-    for producer_first in [true, false] {
-        let stage = Stage::new(2);
+    for (producer_first, size) in Size::ALL.into_iter().flat_map(|s| [(true, s), (false, s)]) {
+        let stage = Stage::of(size, 2);
         let mut producer = stage.actor_after(&["produce", "put 7"]);
         let mut consumer = stage.actor_after(&["consume", "hold"]);
         producer.kill();

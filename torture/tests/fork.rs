@@ -15,7 +15,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use torture::actor::Actor;
 use torture::machine::Footprint;
-use torture::parcel::Parcel;
+use torture::parcel::{COPIED_WORDS, Parcel, Size};
 use torture::region_file::RegionFile;
 
 fn name(what: &str) -> String {
@@ -287,9 +287,9 @@ fn a_program_executed_by_a_holder_holds_nothing() {
 #[test]
 fn a_program_executed_by_a_thread_of_a_holder_holds_nothing() {
     let name = name("exec-thread");
-    let mut holder = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1).unwrap();
+    let mut holder = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1, Size::Large).unwrap();
     assert_eq!(holder.ask("produce"), "ok 0");
-    let channel = || Channel::<Parcel>::named(&name).elements(100);
+    let channel = || Channel::<Parcel>::named(&name).elements(COPIED_WORDS);
     assert!(channel().producer().is_err());
     assert_eq!(holder.ask("execute"), "ok"); // what was executed says so
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", holder.pid())).unwrap();
@@ -401,7 +401,7 @@ fn children_of_a_fork_server_open_their_own_handles() {
 #[test]
 fn a_spawned_program_inherits_nothing_and_opens_its_own_handle() {
     let name = name("style-spawn");
-    let open = || Channel::<Parcel>::named(&name).elements(100);
+    let open = || Channel::<Parcel>::named(&name).elements(COPIED_WORDS);
     let mut producer = open().producer().unwrap();
     let mut consumer = open().consumer().unwrap();
     let mut put = |seq| {
@@ -409,7 +409,7 @@ fn a_spawned_program_inherits_nothing_and_opens_its_own_handle() {
         Parcel::fill(&mut loan, seq, seq * 77, || ());
         loan.put().unwrap()
     };
-    let mut child = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1).unwrap();
+    let mut child = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1, Size::Large).unwrap();
     assert_eq!(child.ask("reread"), "0"); // it runs
     assert_eq!(Footprint::of(child.pid()).unwrap().maps, 0);
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", child.pid())).unwrap().flatten();

@@ -101,12 +101,7 @@ impl Campaign {
     }
 
     /// Kills the member as soon as it is seen at `target`, or when `patience` ends.
-    fn aim_at(
-        &mut self,
-        member: usize,
-        target: Spot,
-        patience: Duration,
-    ) -> Result<(), String> {
+    fn aim_at(&mut self, member: usize, target: Spot, patience: Duration) -> Result<(), String> {
         self.aim_at_one_of(&[member], target, patience)
     }
 

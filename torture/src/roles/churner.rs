@@ -19,7 +19,8 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             duty.rest();
         }
         duty.round();
-        let mut producer = duty.channel::<Parcel>(CHANNEL).producer().map_err(failed("creating"))?;
+        let mut producer =
+            duty.channel::<Parcel>(CHANNEL).producer().map_err(failed("creating"))?;
         let mut consumer = duty.channel::<Parcel>(CHANNEL).consumer().map_err(failed("opening"))?;
         let number = producer.seq() + 1;
         let mut loan = producer.loan_len(10).map_err(failed("loan"))?;

@@ -12,19 +12,26 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use torture::actor::{Actor, HANG};
 use torture::machine;
+use torture::parcel::Size;
 use torture::region_file::RegionFile;
 
 /// A name that no other test has, gone when this is dropped.
 pub(crate) struct Stage {
     name: String,
     consumers: usize,
+    size: Size,
 }
 
 impl Stage {
     pub(crate) fn new(consumers: usize) -> Self {
+        Self::of(Size::Large, consumers)
+    }
+
+    /// One with values of that size.
+    pub(crate) fn of(size: Size, consumers: usize) -> Self {
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let number = STAGES.fetch_add(1, Ordering::Relaxed);
-        Self { name: format!("torture-{}-stage{number}-", std::process::id()), consumers }
+        Self { name: format!("torture-{}-stage{number}-", std::process::id()), consumers, size }
     }
 
     pub(crate) fn actor(&self) -> Actor {
@@ -33,7 +40,7 @@ impl Stage {
 
     /// An actor that another build of the program plays.
     pub(crate) fn actor_of(&self, program: &str) -> Actor {
-        Actor::start(program, &self.name, self.consumers).unwrap()
+        Actor::start(program, &self.name, self.consumers, self.size).unwrap()
     }
 
     /// An actor that has done `commands`.
