@@ -123,6 +123,16 @@ impl Array {
         let data = self.npy.get(data).unwrap_or_default();
         Ok(Npy { dtype, fortran_order, shape, data })
     }
+
+    /// `Debug` of the array that these bytes are.
+    pub(crate) fn fmt_bytes(npy: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut array = f.debug_struct("Array");
+        match header::read(npy) {
+            Ok(header) => array.field("dtype", &header.dtype).field("shape", &header.shape),
+            Err(error) => array.field("error", &format_args!("{error}")),
+        };
+        array.finish_non_exhaustive()
+    }
 }
 
 /// An array as its `.npy` header describes it; [`Array`] has an example.
@@ -142,12 +152,7 @@ pub struct Npy<'a> {
 
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut array = f.debug_struct("Array");
-        match self.npy() {
-            Ok(npy) => array.field("dtype", &npy.dtype).field("shape", &npy.shape),
-            Err(error) => array.field("error", &error),
-        };
-        array.finish_non_exhaustive()
+        Self::fmt_bytes(&self.npy, f)
     }
 }
 

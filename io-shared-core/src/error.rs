@@ -256,9 +256,10 @@ impl Error {
     }
 }
 
+/// The text of `Display`: `unwrap()`, `expect()` and a `main` that returns a [`Result`] print this one.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("name", &self.0.name).field("kind", &self.0.kind).finish()
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -290,8 +291,11 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Mismatch { differences, holders, advice } => {
                 write!(f, "{name} has another shape than this program expects:")?;
-                for difference in differences {
-                    write!(f, "\n  {difference}")?;
+                for difference in differences.iter().take(FEW) {
+                    write!(f, "\n  {}", Cut(difference))?;
+                }
+                if differences.len() > FEW {
+                    write!(f, "\n  and {} more", differences.len() - FEW)?;
                 }
                 if holders.is_empty() {
                     write!(f, "\nNobody lives in it: {advice}")
@@ -359,12 +363,7 @@ impl fmt::Display for Error {
                 "{name}: this handle has the lock already (a guard that was forgotten, or is still \
                  in use): drop that guard first"
             ),
-            ErrorKind::OwnerDied => write!(
-                f,
-                "{name}: a writer died in the middle, so its content may be half-written: lock it to \
-                 write, take the guard out of the error, repair the content, and call \
-                 mark_consistent()"
-            ),
+            ErrorKind::OwnerDied => write!(f, "{name}: {OWNER_DIED}"),
             ErrorKind::OutOfBounds { at, length: 0, size } => {
                 write!(f, "{name}: position {at} is not within its {size} bytes")
             }
@@ -444,12 +443,34 @@ impl fmt::Display for Error {
     }
 }
 
+pub(crate) const OWNER_DIED: &str = "a writer died in the middle, so its content may be half-written: lock it to write, take the \
+     guard out of the error, repair the content, and call mark_consistent()";
+
+/// How many differences or holders a text shows; the rest is counted, and is all in the kind.
+const FEW: usize = 6;
+
 fn list(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result {
-    for (i, holder) in holders.iter().enumerate() {
+    for (i, holder) in holders.iter().take(FEW).enumerate() {
         let comma = if i == 0 { "" } else { ", " };
         write!(f, "{comma}{holder}")?;
     }
-    Ok(())
+    match holders.len().saturating_sub(FEW) {
+        0 => Ok(()),
+        more => write!(f, ", and {more} more"),
+    }
+}
+
+/// A line that may have names of any length in it, cut where it no longer helps.
+struct Cut<'a>(&'a str);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 300;
+        match self.0.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(f, "{}..", self.0.get(..end).unwrap_or_default()),
+            None => f.write_str(self.0),
+        }
+    }
 }
 
 #[cfg(test)]

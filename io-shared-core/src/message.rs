@@ -227,7 +227,7 @@ pub unsafe trait Message: Send + Sync + 'static {
 /// let error = u32::from_bytes(&[0; 3]).unwrap_err();
 /// assert_eq!(error.to_string(), "the message has 4 bytes, found 3");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BytesError {
     /// No message of this type has so many bytes: not the size of a sized message, less than the
@@ -282,6 +282,13 @@ impl fmt::Display for BytesError {
                 )
             }
         }
+    }
+}
+
+/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+impl fmt::Debug for BytesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -12,10 +12,12 @@ mod diff;
 mod error;
 mod hash;
 pub mod json;
+mod shown;
 
 use std::fmt;
 
 pub use error::SchemaError;
+pub(crate) use shown::Shown;
 
 use crate::message::Shape;
 

@@ -203,7 +203,7 @@ impl<const N: usize> fmt::Debug for Text<N> {
 /// let error = Text::<4>::try_from("velodyne").unwrap_err();
 /// assert_eq!(error.to_string(), "the text has 8 bytes, but there is room for 4");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextError {
     /// It does not fit; [`Text::truncated`] takes what fits.
@@ -230,6 +230,13 @@ impl fmt::Display for TextError {
                 write!(f, "the text has a zero byte at {at}, where it would end")
             }
         }
+    }
+}
+
+/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+impl fmt::Debug for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 /// let error = Array::len_of("|O", false, &[3]).unwrap_err();
 /// assert_eq!(error, NpyError::Object { dtype: "|O".into() });
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NpyError {
     /// The message does not begin as a `.npy` file does.
@@ -112,6 +112,13 @@ impl fmt::Display for NpyError {
             ),
             NpyError::NotBool => write!(f, "the array of |b1 has a byte that is neither 0 nor 1"),
         }
+    }
+}
+
+/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+impl fmt::Debug for NpyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -6,10 +6,11 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::bytes::{self, Bytes, BytesMut};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, OWNER_DIED, Result};
 use crate::lock::{LockFault, Locker};
 use crate::place::Place;
 use crate::region::{self, Region, Role, Side, Spec, Watch};
+use crate::schema::Shown;
 use crate::{clock, copy};
 
 /// Why there is no guard, or none without a warning.
@@ -41,13 +42,22 @@ use crate::{clock, copy};
 /// # Shared::<[i32; 2]>::remove(name)
 /// # }
 /// ```
-#[derive(Debug)]
 pub enum LockError<G> {
     /// The lock was taken, but a writer died or panicked in the middle before: the content may be
     /// half-written. It stays so for everyone until somebody calls `mark_consistent`.
     OwnerDied(G),
     /// The lock was not taken.
     Failed(Error),
+}
+
+/// The text of the error, for `unwrap()`, and the guard if there is one.
+impl<G: fmt::Debug> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(guard) => write!(f, "{OWNER_DIED}: {guard:?}"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 impl<G> LockError<G> {
@@ -260,13 +270,11 @@ impl Drop for Hold<'_> {
 /// It is a file ([`Read`], [`BufRead`], [`Write`], [`Seek`]) and a slice ([`Bytes::as_bytes`],
 /// [`BytesMut::as_bytes_mut`]). A write that does not fit writes nothing. A panic that passes
 /// through it marks the content dirty, as a death does.
-#[derive(Debug)]
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapGuard<'a>(Hold<'a>);
 
 /// The bytes, for reading, together with other readers: a file ([`Read`], [`BufRead`], [`Seek`])
 /// and a slice ([`Bytes::as_bytes`]).
-#[derive(Debug)]
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapReadGuard<'a>(Hold<'a>);
 
@@ -307,6 +315,15 @@ macro_rules! readable {
             #[allow(private_interfaces)]
             fn region(&self) -> &Region {
                 &self.0.handle.region
+            }
+        }
+
+        impl fmt::Debug for $Guard<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($Guard))
+                    .field("name", &self.region().name())
+                    .field("bytes", &Shown(self.as_bytes()))
+                    .finish_non_exhaustive()
             }
         }
 

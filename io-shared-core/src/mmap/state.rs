@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::name::Name;
 use crate::region::{Kind, Region};
+use crate::schema::Shown;
 
 /// A value of type `T` that unrelated programs read and write, checked by field when it is opened.
 /// All zeros at first.
@@ -273,6 +274,7 @@ macro_rules! guard {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($Guard))
                     .field("name", &self.hold.handle.region.name())
+                    .field("value", &Shown(&**self))
                     .finish_non_exhaustive()
             }
         }

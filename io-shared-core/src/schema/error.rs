@@ -12,7 +12,7 @@ use std::fmt;
 /// let error = Schema::from_json(text).unwrap_err();
 /// assert_eq!(error.to_string(), "field `x`: key `offset` must be there and be a whole number");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemaError {
     /// The text is longer than the limit.
@@ -152,6 +152,13 @@ impl fmt::Display for SchemaError {
             }
             SchemaError::TooLarge { at } => write!(f, "{}: larger than memory", At(at)),
         }
+    }
+}
+
+/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+impl fmt::Debug for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

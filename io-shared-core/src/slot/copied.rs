@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::place::Place;
 use crate::protocol::{self, MOST_CARRIED};
 use crate::region::{self, Region, Role, Side, Spec};
+use crate::schema::Shown;
 use crate::{clock, copy};
 
 /// A checked copy of a value.
@@ -72,7 +73,10 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
 
 impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Copied").field("seq", &self.seq).finish_non_exhaustive()
+        f.debug_struct("Copied")
+            .field("seq", &self.seq)
+            .field("value", &Shown(&**self))
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::protocol::{Ahead, Reader, Which};
 use crate::region::Region;
+use crate::schema::Shown;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
 /// (Its buffer stays the consumer's until the next get, or until an [`OwnedGuard`] drops.)
@@ -286,6 +287,7 @@ macro_rules! guard {
                 f.debug_struct(stringify!($Guard))
                     .field("name", &self.holding.region().name())
                     .field("seq", &self.seq())
+                    .field("value", &Shown(&**self))
                     .finish_non_exhaustive()
             }
         }

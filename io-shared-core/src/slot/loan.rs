@@ -11,6 +11,7 @@ use crate::copy;
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 use crate::protocol::Publisher;
+use crate::schema::Shown;
 
 /// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
 /// the time that a wake-up takes.
@@ -262,6 +263,9 @@ impl<T: Message + ?Sized> DerefMut for Loan<'_, T> {
 
 impl<T: Message + ?Sized> fmt::Debug for Loan<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Loan").field("name", &self.slot.name()).finish_non_exhaustive()
+        f.debug_struct("Loan")
+            .field("name", &self.slot.name())
+            .field("value", &Shown(&**self))
+            .finish_non_exhaustive()
     }
 }

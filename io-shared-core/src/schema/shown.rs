@@ -1,0 +1,177 @@
+//! A message as `Debug` shows it: decoded by its schema, and never longer than a screen.
+//!
+//! A guard's `Debug` cannot ask for `T: Debug`. `unwrap_err()` and `expect_err()` ask for `Debug` of
+//! the guard that was not given out, and would then no longer take messages without it. The schema
+//! knows every message, reads like what `#[derive(Debug)]` prints, and a cloud of a million points
+//! can stop after the first few.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::fmt;
+
+use super::{Scalar, Struct, Type};
+use crate::array::Array;
+use crate::message::Message;
+
+/// Elements shown of each array or slice.
+const ELEMENTS: usize = 16;
+/// Numbers and texts shown of the whole message.
+const LEAVES: usize = 256;
+/// Characters shown of each text.
+const CHARACTERS: usize = 64;
+
+/// The message, to be shown by its schema.
+pub(crate) struct Shown<'a, T: Message + ?Sized>(pub(crate) &'a T);
+
+impl<T: Message + ?Sized> fmt::Debug for Shown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.as_bytes();
+        if TypeId::of::<T>() == TypeId::of::<Array>() {
+            return Array::fmt_bytes(bytes, f);
+        }
+        let left = Cell::new(LEAVES);
+        Part { ty: &T::layout(), bytes, left: &left }.fmt(f)
+    }
+}
+
+/// A part of a message: its type, its bytes, and how much may still be shown.
+struct Part<'a> {
+    ty: &'a Type,
+    bytes: &'a [u8],
+    left: &'a Cell<usize>,
+}
+
+impl fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ty {
+            Type::Scalar(scalar) => {
+                self.left.set(self.left.get().saturating_sub(1));
+                number(*scalar, self.bytes, f)
+            }
+            Type::Text(_) => {
+                self.left.set(self.left.get().saturating_sub(1));
+                text(self.bytes, f)
+            }
+            Type::Array { count, element } => self.list(element, *count, f),
+            Type::Slice { element } => {
+                let count = self.bytes.len().checked_div(element.shape().size);
+                self.list(element, count.unwrap_or(0), f)
+            }
+            Type::Struct(layout) => self.fields(layout, f),
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// The bytes of a part. A `Message` by hand may have a schema that is longer than its values:
+    /// then there are fewer, and what is missing is not shown.
+    fn part(&self, ty: &'a Type, at: usize) -> Part<'a> {
+        let bytes = self.bytes.get(at..).unwrap_or_default();
+        let shape = ty.shape();
+        let bytes = match shape.element {
+            None => bytes.get(..shape.size).unwrap_or(bytes),
+            Some(_) => bytes,
+        };
+        Part { ty, bytes, left: self.left }
+    }
+
+    fn list(&self, element: &'a Type, count: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        let size = element.shape().size;
+        let mut shown = 0;
+        while shown < count.min(ELEMENTS) && self.left.get() > 0 {
+            list.entry(&self.part(element, shown.saturating_mul(size)));
+            shown += 1;
+        }
+        if shown < count {
+            list.entry(&format_args!("and {} more", count - shown));
+        }
+        list.finish()
+    }
+
+    fn fields(&self, layout: &'a Struct, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = layout.fields.iter().take_while(|_| self.left.get() > 0);
+        let numbered = layout.fields.first().is_some_and(|field| field.name == "0");
+        if numbered {
+            let mut tuple = f.debug_tuple(&layout.name);
+            for field in shown.by_ref() {
+                tuple.field(&self.part(&field.ty, field.offset));
+            }
+            return match self.left.get() {
+                0 => tuple.finish_non_exhaustive(),
+                _ => tuple.finish(),
+            };
+        }
+        let mut fields = f.debug_struct(&layout.name);
+        for field in shown.by_ref() {
+            fields.field(&field.name, &self.part(&field.ty, field.offset));
+        }
+        match self.left.get() {
+            0 => fields.finish_non_exhaustive(),
+            _ => fields.finish(),
+        }
+    }
+}
+
+fn number(scalar: Scalar, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    macro_rules! show {
+        ($($variant:ident $ty:ty),*) => {
+            match scalar {
+                $(Scalar::$variant => match bytes.first_chunk() {
+                    Some(bytes) => fmt::Debug::fmt(&<$ty>::from_le_bytes(*bytes), f),
+                    None => f.write_str("?"),
+                },)*
+            }
+        };
+    }
+    show!(U8 u8, U16 u16, U32 u32, U64 u64, I8 i8, I16 i16, I32 i32, I64 i64, F32 f32, F64 f64)
+}
+
+fn text(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let text = String::from_utf8_lossy(bytes.get(..end.min(4 * CHARACTERS)).unwrap_or_default());
+    match text.char_indices().nth(CHARACTERS) {
+        Some((cut, _)) => write!(f, "{:?}..", text.get(..cut).unwrap_or_default()),
+        None => write!(f, "{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Field;
+    use crate::text::Text;
+
+    #[test]
+    fn numbers_texts_and_arrays_read_as_rust_prints_them() {
+        assert_eq!(format!("{:?}", Shown(&13.0_f64)), "13.0");
+        assert_eq!(format!("{:?}", Shown(&[-1_i16, 2])), "[-1, 2]");
+        assert_eq!(format!("{:?}", Shown(&[[1_u8; 2]; 2][..])), "[[1, 1], [1, 1]]");
+        assert_eq!(format!("{:?}", Shown(&Text::<8>::truncated("km/h"))), "\"km/h\"");
+        assert_eq!(format!("{:.2?}", Shown(&1.0_f32)), "1.00");
+        assert_eq!(format!("{:?}", Shown::<[u32]>(&[])), "[]");
+    }
+
+    #[test]
+    fn long_ones_show_the_first_few_and_count_the_rest() {
+        let many: Vec<u32> = (0..1000).collect();
+        let shown = format!("{:?}", Shown(&many[..]));
+        assert!(shown.starts_with("[0, 1, 2"), "{shown}");
+        assert!(shown.ends_with(", 15, and 984 more]"), "{shown}");
+        let shown = format!("{:?}", Shown(&[[[7_u8; 100]; 100]; 100]));
+        assert!(shown.len() < 2000, "{} characters", shown.len());
+        let shown = format!("{:?}", Shown(&Text::<1000>::truncated(&"ä".repeat(500))));
+        assert_eq!(shown, format!("\"{}\"..", "ä".repeat(CHARACTERS)));
+    }
+
+    #[test]
+    fn a_schema_that_is_longer_than_the_message_shows_what_there_is() {
+        let shape = crate::message::Shape { size: 1 << 40, align: 1, element: None };
+        let layout = Struct::new("Liar", shape)
+            .field(Field::new("x", 0, u16::layout()))
+            .field(Field::new("y", 1 << 39, u16::layout()));
+        let (ty, left) = (Type::from(layout), Cell::new(LEAVES));
+        let part = Part { ty: &ty, bytes: &[1, 0, 9], left: &left };
+        assert_eq!(format!("{part:?}"), "Liar { x: 1, y: ? }");
+    }
+}
