@@ -1,10 +1,12 @@
 //! A value that a slot has taken, and where it lies.
 
+use std::slice;
+
 use super::{Consuming, Slot};
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::message::{Message, Shape};
 use crate::protocol::{Glance, Hold, MOST_CARRIED, Which};
+use crate::{clock, copy};
 
 /// A value that was taken.
 pub(super) struct Value<T: Message + ?Sized> {
@@ -89,7 +91,18 @@ impl Slot<Consuming> {
 
     #[cold]
     fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
-        self.take_held(which)
+    /// The value in its buffer, copied to where [`glance`](Self::glance) copies it. Nothing is held then:
+    /// a type that is carried takes no entries, so one is free here always.
+        let Some(value) = self.take_held::<T>(which)? else { return Ok(None) };
+        let Self { region, side: Consuming { reader, line, .. }, .. } = self;
+        let to = line.as_mut_ptr().cast();
+        // SAFETY: a type that `fits` is no larger than the line, which is borrowed mutably.
+        let bytes = unsafe { slice::from_raw_parts_mut(to, T::SHAPE.size) };
+        // SAFETY: `message` is of that size and lies in a buffer, which is held still.
+        unsafe { copy::shared(value.message.cast_mut().cast(), bytes) };
+        reader.leave(&**region);
+        let message = T::from_raw_parts(line.as_mut_ptr().cast(), 0);
+        Ok(Some(Value { held: None, message, ..value }))
     }
 
     /// Holds the value's buffer.
