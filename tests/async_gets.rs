@@ -200,6 +200,21 @@ fn a_waker_that_panics_ends_nobody_elses_wait() {
 }
 
 #[test]
+fn of_a_channel_that_another_has_taken_the_name_of_an_awaited_get_gives_nothing() {
+    let (name, mut old, _consumer) = channel("left-behind");
+    let (other, mut new, _) = channel("successor");
+    drop(_consumer);
+    let consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
+    let mut consumer = consumer.into_async();
+    old.put(&1).unwrap();
+    new.put(&2).unwrap();
+    std::fs::rename(other.path(), name.path()).unwrap();
+    // Longer than a consumer goes without looking where its name leads.
+    thread::sleep(Duration::from_millis(120));
+    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 2);
+}
+
+#[test]
 fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
     let (name, producer, mut consumer) = channel("removed");
     let remover = thread::spawn({

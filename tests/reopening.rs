@@ -5,8 +5,9 @@ mod common;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use common::{TestName, claim, eventually};
-use io_shared::{Channel, ErrorKind};
+use common::{Peer, TestName, arguments, claim, eventually, tell};
+use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, wait_any};
+use nix::sys::signal::Signal;
 
 #[test]
 fn peers_of_a_removed_channel_say_replaced_at_once() {
@@ -101,6 +102,121 @@ fn the_latest_value_of_a_removed_channel_is_not_given_for_the_latest() {
     eventually("the consumer notices", || {
         consumer.latest().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
     });
+}
+
+/// Longer than a consumer goes without looking where its name leads.
+const LATER: Duration = Duration::from_millis(120);
+const LONG: Duration = Duration::from_secs(5);
+
+/// A consumer that has not had 1, the last value of a channel that is gone, where 2 was put into another of its
+/// name.
+fn left_behind<T: Message + Copy>(
+    name: &TestName,
+    reopens: bool,
+    renamed: bool,
+    value: impl Fn(u64) -> T,
+) -> Consumer<T> {
+    let channel = |name: &TestName| Channel::<T>::named(&**name).stamps(!renamed);
+    let mut old = channel(name).producer().unwrap();
+    let consumer = channel(name).reopen(reopens).consumer().unwrap();
+    old.put(&value(1)).unwrap();
+    if renamed {
+        let other = TestName::new("successor");
+        channel(&other).producer().unwrap().put(&value(2)).unwrap();
+        std::fs::rename(other.path(), name.path()).unwrap();
+    } else {
+        std::fs::remove_file(name.path()).unwrap();
+        channel(name).producer().unwrap().put(&value(2)).unwrap();
+    }
+    std::thread::sleep(LATER);
+    consumer
+}
+
+#[test]
+fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
+    let first = |value: u64| [value; 3];
+    let large = |value: u64| [value; 100];
+    fn check<T: Message + Copy + PartialEq + std::fmt::Debug>(value: impl Fn(u64) -> T + Copy) {
+        type Get<T> = fn(&mut Consumer<T>) -> io_shared::Result<Option<T>>;
+        let gets: [(&str, Get<T>); 6] = [
+            ("get", |consumer| consumer.get().map(|value| Some(*value))),
+            ("get_timeout", |consumer| consumer.get_timeout(LONG).map(|value| Some(*value))),
+            ("get_copied", |consumer| consumer.get_copied().map(|value| Some(*value))),
+            ("try_get", |consumer| Ok(consumer.try_get()?.map(|value| *value))),
+            ("latest", |consumer| Ok(consumer.latest()?.map(|value| *value))),
+            ("wait_any", |consumer| {
+                let ready = wait_any(&[consumer as &dyn AnyConsumer], LONG)?;
+                assert!(ready.contains(0));
+                Ok(consumer.try_get()?.map(|value| *value))
+            }),
+        ];
+        for (what, get) in gets {
+            for renamed in [false, true] {
+                let name = TestName::new("left-behind");
+                let mut consumer = left_behind(&name, true, renamed, value);
+                assert_eq!(get(&mut consumer).unwrap(), Some(value(2)), "{what} {renamed}");
+                assert_eq!(consumer.last_seen(), 1);
+                let name = TestName::new("left-faithful");
+                let mut consumer = left_behind(&name, false, renamed, value);
+                let told = get(&mut consumer).unwrap_err();
+                assert_eq!(*told.kind(), ErrorKind::Replaced, "{what} {renamed}");
+            }
+        }
+    }
+    check(first);
+    check(large);
+}
+
+#[test]
+fn the_last_value_of_a_channel_that_is_gone_is_given_once_where_nothing_has_its_name() {
+    for reopens in [false, true] {
+        let name = TestName::new("gone");
+        let mut old = io_shared::producer::<u64>(&name).unwrap();
+        let mut consumer = Channel::<u64>::named(&*name).reopen(reopens).consumer().unwrap();
+        old.put(&1).unwrap();
+        std::fs::remove_file(name.path()).unwrap();
+        std::thread::sleep(LATER);
+        assert_eq!(consumer.try_get().unwrap().as_deref(), Some(&1));
+        match consumer.try_get() {
+            Ok(nothing) => assert!(reopens && nothing.is_none()),
+            Err(error) => assert!(!reopens && *error.kind() == ErrorKind::Replaced, "{error}"),
+        }
+        // Once it is known to be gone there is no waiting for the next look.
+        drop(old);
+        let mut new = io_shared::producer::<u64>(&name).unwrap();
+        new.put(&2).unwrap();
+        if reopens {
+            assert_eq!(*consumer.get_timeout(LONG).unwrap(), 2);
+        }
+    }
+}
+
+#[test]
+fn sleeper() {
+    let Some(arguments) = arguments() else { return };
+    let channel = Channel::<u64>::named(&arguments[0]).reopen(true);
+    let mut consumer = channel.consumer().unwrap();
+    tell("open");
+    tell(&consumer.get_timeout(LONG).unwrap().to_string());
+}
+
+#[test]
+fn who_was_stopped_in_its_sleep_gets_nothing_of_a_channel_that_another_has_taken_the_name_of() {
+    let name = TestName::new("stopped");
+    let mut old = io_shared::producer::<u64>(&name).unwrap();
+    let mut sleeper = Peer::start("sleeper", &[&name]);
+    sleeper.expect("open");
+    let path = name.path();
+    eventually("it sleeps", || std::fs::read(&path).unwrap()[0x101] != 0);
+    sleeper.signal(Signal::SIGSTOP);
+    // Put soon after its last look at the name, as the stamp says.
+    old.put(&1).unwrap();
+    std::fs::remove_file(name.path()).unwrap();
+    io_shared::producer::<u64>(&name).unwrap().put(&2).unwrap();
+    std::thread::sleep(LATER);
+    sleeper.signal(Signal::SIGCONT);
+    sleeper.expect("2");
+    sleeper.end();
 }
 
 #[test]

@@ -274,6 +274,8 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Whether a handle whose channel was removed or replaced opens the new one by itself, instead
     /// of saying [`ErrorKind::Replaced`]. Default off. A loan of the old channel still says so.
+    /// A consumer looks where the name leads when it has not done so for 90 ms, before it returns any
+    /// value: of a channel that another has taken the name of, it returns nothing.
     ///
     /// # Examples
     /// ```

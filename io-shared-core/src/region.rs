@@ -174,6 +174,11 @@ impl Region {
             }
     }
 
+    /// Whether the name leads to something else by now.
+    pub(crate) fn is_succeeded(&self) -> bool {
+        self.place.identity().is_some_and(|identity| identity != self.identity)
+    }
+
     /// Whether a name of it would be found: after a chroot, say, none is.
     fn is_in_sight(&self) -> bool {
         let at = self.place.directory_identity();

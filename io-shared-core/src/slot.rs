@@ -264,6 +264,8 @@ impl Slot<Consuming> {
             return;
         }
         self.side.reader.sleep(&*self.region, until);
+        // However long that was. What it finds out, the next get says.
+        let _ = self.look(clock::now_coarse());
         #[cfg(feature = "crash-points")]
         sleeper::count_late_find(&self.region, &self.side.reader, until);
     }

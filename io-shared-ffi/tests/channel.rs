@@ -136,6 +136,48 @@ fn a_loan_of_a_channel_that_was_replaced_is_told_so_and_the_next_goes_to_the_new
 }
 
 #[test]
+fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
+    type Get = unsafe fn(*mut ios_consumer) -> Result<ios_value, ios_status>;
+    let gets: [Get; 3] = [
+        |consumer| get(consumer, 0),
+        |consumer| get(consumer, -1),
+        |consumer| {
+            let (mut value, mut ready) = (nothing(), false);
+            let consumers = [consumer.cast_const()];
+            let waited = unsafe { ios_wait_any(consumers.as_ptr(), 1, -1, &raw mut ready) };
+            assert_eq!((waited, ready), (IOS_OK, true));
+            match unsafe { ios_consumer_latest(consumer, &raw mut value) } {
+                IOS_OK => Ok(value),
+                status => Err(status),
+            }
+        },
+    ];
+    for flags in [0, IOS_REOPEN] {
+        for get in gets {
+            let name = TestName::new("left-behind");
+            let open = || options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags));
+            let (old, consumer) = (open().producer(), open().consumer());
+            assert_eq!(put(old, b"old"), IOS_OK);
+            std::fs::remove_file(format!("/dev/shm{}", &*name)).unwrap();
+            let new = open().producer();
+            assert_eq!(put(new, b"new"), IOS_OK);
+            // Longer than a consumer goes without looking where its name leads.
+            std::thread::sleep(Duration::from_millis(120));
+            match unsafe { get(consumer) } {
+                Ok(value) => {
+                    assert_eq!((bytes_of(&value), flags), (&b"new"[..], IOS_REOPEN));
+                    unsafe { ios_guard_drop(value.guard) };
+                }
+                Err(status) => assert_eq!((status, flags), (IOS_REPLACED, 0)),
+            }
+            unsafe { ios_producer_close(old) };
+            unsafe { ios_producer_close(new) };
+            unsafe { ios_consumer_close(consumer) };
+        }
+    }
+}
+
+#[test]
 fn values_outlive_their_consumer_and_more_than_there_are_holds_are_refused() {
     let name = TestName::new("holds");
     let producer = options(&name, None).with(|o| (o.capacity, o.holds) = (100, 2)).producer();

@@ -381,6 +381,20 @@ def test_several_consumers_and_names(name):
     assert again.get()[0] == 3
 
 
+@pytest.mark.parametrize("get", ["get", "try_get", "borrow"])
+def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name, get):
+    old = NumpyShare(name, "1M", "put")
+    reopening = NumpyShare(name, "1M", "get", reopen=True)
+    old.put([1])
+    os.unlink("/dev/shm" + name)
+    new = NumpyShare(name, "1M", "put")
+    new.put([2])
+    time.sleep(0.12)  # longer than a consumer goes without looking where its name leads
+    assert getattr(reopening, get)()[0] == 2
+    for share in old, new, reopening:
+        share.close()
+
+
 def test_a_removed_channel_says_so_or_goes_on(name):
     put, get = ends(name)
     reopening = None

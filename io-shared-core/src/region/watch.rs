@@ -16,9 +16,9 @@ const LOOK_EVERY: u64 = 90_000_000;
 /// together share it; each field stands for itself.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// When it last looked, on either monotonic clock.
+    /// When it last looked, on either monotonic clock; 0 once it led elsewhere: then each get looks.
     looked: AtomicU64,
-    /// Whether it led elsewhere then; it never leads back.
+    /// Whether it led elsewhere, or nowhere; it never leads back.
     stale: AtomicBool,
 }
 
@@ -37,14 +37,36 @@ impl Watch {
         self.look_now(region)
     }
 
+    /// As [`look`](Self::look), for whoever has found a value that was not had. It is refused where
+    /// the name leads to something else: that has newer ones. Where it leads nowhere, this is the newest
+    /// that there is.
+    #[inline]
+    pub(crate) fn look_beside_value(&self, region: &Region, now: u64) -> Result<()> {
+        if now.saturating_sub(self.looked.load(Relaxed)) < LOOK_EVERY {
+            return Ok(());
+        }
+        self.look_beside_value_now(region)
+    }
+
     #[cold]
     fn look_now(&self, region: &Region) -> Result<()> {
-        // Not `now`, which may be a stamp, and so anything at all.
-        self.looked.store(clock::now_coarse(), Relaxed);
-        if region.is_replaced() {
+        // Not the time it was asked with, which may be a stamp, and so anything at all.
+        let looked = if region.is_replaced() {
             self.stale.store(true, Relaxed);
-        }
+            0
+        } else {
+            clock::now_coarse()
+        };
+        self.looked.store(looked, Relaxed);
         self.check(region)
+    }
+
+    #[cold]
+    fn look_beside_value_now(&self, region: &Region) -> Result<()> {
+        match self.look_now(region) {
+            Err(_) if !region.is_succeeded() => Ok(()),
+            looked => looked,
+        }
     }
 
     /// Whether the region is known to be removed or replaced: because it is marked, or because it

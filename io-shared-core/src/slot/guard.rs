@@ -65,9 +65,9 @@ impl Slot<Consuming> {
         which: Which,
         mut again: impl FnMut(&mut Self, Result<()>) -> Result<bool>,
     ) -> Result<Option<Guard<'_, T>>> {
-        let mut looked = false;
+        let mut waited = false;
         loop {
-            let nothing = match self.try_hold::<T>(which, looked) {
+            let nothing = match self.try_hold::<T>(which, waited) {
                 Ok(Some(value)) => {
                     let holding = Holding { region: &self.region, value };
                     return Ok(Some(Guard { holding, reader: &mut self.side.reader }));
@@ -75,10 +75,10 @@ impl Slot<Consuming> {
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
+            waited = nothing.is_ok();
             if !again(self, nothing)? {
                 return Ok(None);
             }
-            looked = true;
         }
     }
 }

@@ -37,14 +37,13 @@ const fn fits<T: Message + ?Sized>() -> bool {
 }
 
 impl Slot<Consuming> {
-    /// `looked`: it was looked where the name leads when there was nothing to hold, or a slice of a
-    /// wait ago.
+    /// `waited`: the try before found nothing, and what is found now was put since.
     // Always: left alone, it is a call with an answer of seven words in each get.
     #[inline(always)]
     pub(super) fn try_hold<T: Message + ?Sized>(
         &mut self,
         which: Which,
-        looked: bool,
+        waited: bool,
     ) -> Result<Option<Value<T>>> {
         self.check_fork()?;
         if which == Which::Current {
@@ -62,12 +61,15 @@ impl Slot<Consuming> {
             self.look(clock::now_coarse())?;
             return Ok(None);
         };
-        let current = match value.stamp {
-            0 if looked => Ok(()),
-            0 => self.look(clock::now_coarse()),
-            stamp => self.look(stamp),
-        };
-        current.map(|()| Some(value))
+        if which == Which::Unseen {
+            // Behind the taking: what is refused here has been had, and makes nobody ready again. Of a
+            // value that a spin ended in, its stamp says how late it is, and costs nothing to somebody
+            // who waits; a value that lay there may have been put at any time before, in a region that
+            // is gone since.
+            let now = if waited && value.stamp != 0 { value.stamp } else { clock::now_coarse() };
+            self.watch.look_beside_value(&self.region, now)?;
+        }
+        Ok(Some(value))
     }
 
     /// The value beside `latest`, or else the one in its buffer.
@@ -89,10 +91,10 @@ impl Slot<Consuming> {
         }
     }
 
-    #[cold]
-    fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
     /// The value in its buffer, copied to where [`glance`](Self::glance) copies it. Nothing is held then:
     /// a type that is carried takes no entries, so one is free here always.
+    #[cold]
+    fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Some(value) = self.take_held::<T>(which)? else { return Ok(None) };
         let Self { region, side: Consuming { reader, line, .. }, .. } = self;
         let to = line.as_mut_ptr().cast();
