@@ -44,6 +44,52 @@ fn a_value_outlives_its_producer_and_sequences_go_on() {
 }
 
 #[test]
+fn whoever_is_refused_is_told_of_slots_and_of_handles_of_its_own_process() {
+    let name = TestName::new("told");
+    let open = || Channel::<u64>::named(&*name).consumers(2);
+    let consumers = [open().consumer_as("viewer").consumer().unwrap(), open().consumer().unwrap()];
+    let pid = std::process::id();
+    let first = open().producer().unwrap();
+    let taken = open().producer().unwrap_err().to_string();
+    assert!(taken.contains(&format!("(producer, held by this process, {pid})")), "{taken}");
+    assert!(taken.contains("drop that handle"), "{taken}");
+    let named = open().consumer_as("viewer").consumer().unwrap_err().to_string();
+    assert!(named.contains(&format!("`viewer` in slot 0, held by this process, {pid}")), "{named}");
+    let full = open().consumer().unwrap_err().to_string();
+    assert!(full.contains(&format!("slot 1, held by this process, {pid}")), "{full}");
+    assert!(full.contains("drop a handle of this process") && !full.contains("user"), "{full}");
+    drop((first, consumers));
+}
+
+#[test]
+fn numbers_beyond_a_limit_are_told_the_most_that_can_be_written() {
+    let name = TestName::new("most");
+    let open = || Channel::<[u8]>::named(&*name);
+    for (error, option) in [
+        (open().capacity(u64::MAX / 2).producer().unwrap_err(), "capacity"),
+        (open().capacity(u64::MAX / 2).consumer().unwrap_err(), "capacity"),
+        (open().capacity(1).consumers(300).producer().unwrap_err(), "consumers"),
+        (open().capacity(1).consumers(100).holds(3).producer().unwrap_err(), "consumers"),
+    ] {
+        let text = error.to_string();
+        let number =
+            text.split(&format!("at most .{option}(")).nth(1).unwrap_or_else(|| panic!("{text}"));
+        let most: u64 = number.trim_end_matches(')').parse().unwrap();
+        let with = |more: u64| match option {
+            "capacity" => open().capacity(most + more).producer(),
+            _ if text.contains("300") => {
+                open().capacity(1).consumers((most + more) as usize).producer()
+            }
+            _ => open().capacity(1).consumers((most + more) as usize).holds(3).producer(),
+        };
+        let is_refused = |more| {
+            with(more).is_err_and(|error| matches!(error.kind(), ErrorKind::BadOption { .. }))
+        };
+        assert!(!is_refused(0) && is_refused(1), "{text}");
+    }
+}
+
+#[test]
 fn a_second_producer_is_refused_by_the_pid_of_the_first() {
     let name = TestName::new("second");
     let first = io_shared::producer::<u64>(&name).unwrap();

@@ -93,6 +93,18 @@ impl Claims {
         self.generation != fork::generation()
     }
 
+    /// Whether this process has another open file description for claims of the same file.
+    pub(crate) fn has_another_here(&self) -> bool {
+        let file = |descriptor: RawFd| {
+            // SAFETY: as in `fcntl`; one that another thread closes meanwhile is no file any more, or
+            // another, and nothing but its numbers is looked at.
+            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+            nix::sys::stat::fstat(descriptor).ok().map(|status| (status.st_dev, status.st_ino))
+        };
+        let own = file(self.descriptor);
+        own.is_some() && fork::entered().any(|other| other != self.descriptor && file(other) == own)
+    }
+
     /// Takes `part` if nobody has it.
     pub(crate) fn try_claim(&self, part: Part) -> Result<bool, Errno> {
         match self.set(libc::F_WRLCK, part) {

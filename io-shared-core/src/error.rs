@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::array::NpyError;
 use crate::message::Shape;
+use crate::size::Size;
 
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -44,18 +45,21 @@ pub struct Holder {
     pub name: Option<String>,
     /// The process id, in the holder's own PID namespace; `None` if unknown.
     pub pid: Option<u32>,
+    /// Whether it is this process, which has another handle of that channel.
+    pub is_here: bool,
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.slot {
             None => write!(f, "producer")?,
-            Some(slot) => write!(f, "user {slot}")?,
-        }
-        if let Some(name) = &self.name {
-            write!(f, " ({})", name.escape_debug())?;
+            Some(slot) => match &self.name {
+                Some(name) => write!(f, "`{}` in slot {slot}", name.escape_debug())?,
+                None => write!(f, "slot {slot}")?,
+            },
         }
         match self.pid {
+            Some(pid) if self.is_here => write!(f, ", held by this process, {pid}"),
             Some(pid) => write!(f, ", process {pid}"),
             None => write!(f, ", another process"),
         }
@@ -270,11 +274,19 @@ impl fmt::Display for Error {
         let name = &self.0.name;
         match &self.0.kind {
             ErrorKind::BadName { reason } => write!(f, "`{name}` cannot be a name: {reason}"),
-            ErrorKind::BadSize { found } => write!(
-                f,
-                "{name}: `{found}` is not a size: write bytes (4096), or digits and one of K, M, G \
-                 (powers of 1024), as in \"64K\", \"5M\", \"1G\""
-            ),
+            ErrorKind::BadSize { found } => {
+                write!(f, "{name}: `{}` is not a size: ", found.escape_debug())?;
+                match Size::meant(found) {
+                    Some(meant) => write!(f, "write \"{meant}\" (")?,
+                    None => write!(f, "write ")?,
+                }
+                write!(
+                    f,
+                    "bytes (4096), or digits and one of K, M, G (powers of 1024), as in \"64K\", \
+                     \"5M\", \"1G\"{}",
+                    if Size::meant(found).is_some() { ")" } else { "" }
+                )
+            }
             ErrorKind::BadOption { option, found, expected } => {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
@@ -312,16 +324,19 @@ impl fmt::Display for Error {
             ErrorKind::RoleTaken { holder } => write!(
                 f,
                 "{name}: the role is taken ({holder}): a channel has one producer, and one consumer \
-                 of each name; stop that one, or use another channel or name"
+                 of each name; {}, or use another channel or name",
+                if holder.is_here { "drop that handle" } else { "stop that one" }
             ),
             ErrorKind::NoSlot { holders } => {
                 write!(f, "{name}: all {} slots are taken (", holders.len())?;
                 list(f, holders)?;
+                let here = holders.iter().any(|holder| holder.is_here);
                 write!(
                     f,
-                    "): stop one of them, or create it with more: .consumers({0}) for a channel (at \
-                     most 253), .readers({0}) for a lock",
-                    holders.len() + 1
+                    "): {1}, or create it with more: .consumers({0}) for a channel (at most 253), \
+                     .readers({0}) for a lock",
+                    holders.len() + 1,
+                    if here { "drop a handle of this process" } else { "stop one of them" }
                 )
             }
             ErrorKind::RoleLost => write!(
@@ -486,7 +501,7 @@ mod tests {
     fn a_mismatch_names_every_difference_and_every_holder() {
         let kind = ErrorKind::Mismatch {
             differences: vec!["capacity: channel has 16, this program wants 32".into()],
-            holders: vec![Holder { slot: None, name: None, pid: Some(7) }],
+            holders: vec![Holder { slot: None, name: None, pid: Some(7), is_here: false }],
             advice: "",
         };
         let text = Error::new("/x", kind).to_string();

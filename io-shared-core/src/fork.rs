@@ -131,6 +131,14 @@ pub(crate) fn enter(descriptor: RawFd) -> &'static AtomicI32 {
     }
 }
 
+/// The descriptors that are entered now.
+pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
+    let chunks = std::iter::successors(Some(&FIRST), |chunk| chunk.next());
+    // Relaxed: each is a number, and what it is now is asked of the kernel.
+    let places = chunks.flat_map(|chunk| &chunk.descriptors);
+    places.map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor != EMPTY)
+}
+
 /// Takes a descriptor out again, after its last unlock and before its close.
 pub(crate) fn leave(place: &AtomicI32) {
     place.store(EMPTY, Ordering::Relaxed);

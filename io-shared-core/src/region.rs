@@ -227,9 +227,10 @@ impl Region {
     pub(crate) fn holder(&self, part: Part) -> Holder {
         match part {
             Part::Consumer(slot) => {
-                blocks::holder_of(part, self.consumer_pid(slot), &self.consumer_name(slot))
+                let (pid, name) = (self.consumer_pid(slot), self.consumer_name(slot));
+                blocks::holder_of(part, pid, &name, self.claims.as_ref())
             }
-            _ => blocks::holder_of(part, self.producer_pid(), ""),
+            _ => blocks::holder_of(part, self.producer_pid(), "", self.claims.as_ref()),
         }
     }
 

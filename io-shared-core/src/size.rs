@@ -37,6 +37,35 @@ impl Size {
         }
     }
 
+    /// The size that a text which is none was probably to be: `5M` of `5MB`, `1572864` of `1.5 MiB`.
+    pub(crate) fn meant(text: &str) -> Option<String> {
+        let text = text.trim().to_ascii_uppercase();
+        let end = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let digits: String = end.trim_end().chars().filter(|c| !matches!(c, '_' | ',')).collect();
+        let unit = match &text[end.len()..] {
+            "" | "B" | "BYTES" => "",
+            "K" | "KB" | "KIB" => "K",
+            "M" | "MB" | "MIB" => "M",
+            "G" | "GB" | "GIB" => "G",
+            "T" | "TB" | "TIB" => {
+                let meant = format!("{}G", digits.parse::<u64>().ok()?.checked_mul(1024)?);
+                return Self::parse(&meant).map(|_| meant);
+            }
+            _ => return None,
+        };
+        if let Some((whole, part)) = digits.split_once('.') {
+            let scale = Self::parse(&format!("1{unit}"))?;
+            let whole = whole.parse::<u64>().ok()?.checked_mul(scale)?;
+            let number = part.parse::<u64>().ok().filter(|_| part.len() <= 9)?;
+            let most = 10u64.pow(u32::try_from(part.len()).ok()?);
+            // Rounded up: what fits the size that was written fits this.
+            let part = (u128::from(number) * u128::from(scale)).div_ceil(u128::from(most));
+            return whole.checked_add(u64::try_from(part).ok()?).map(|bytes| bytes.to_string());
+        }
+        let meant = format!("{digits}{unit}");
+        Self::parse(&meant).map(|_| meant)
+    }
+
     fn parse(text: &str) -> Option<u64> {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit: u64 = match text.get(digits.len()..)? {
@@ -91,5 +120,27 @@ mod tests {
             assert!(matches!(error.kind(), ErrorKind::BadSize { .. }), "{bad:?}");
         }
         assert!(Size::from(-1).bytes("/x").is_err());
+    }
+
+    #[test]
+    fn a_text_that_is_no_size_is_told_the_size_to_write() {
+        for (found, meant) in [
+            ("5MB", "5M"),
+            ("64 KiB", "64K"),
+            (" 1 g", "1G"),
+            ("1.5M", "1572864"),
+            ("0.1K", "103"),
+            ("2TB", "2048G"),
+            ("1_000_000", "1000000"),
+            ("100 bytes", "100"),
+        ] {
+            let error = Size::from(found).bytes("/x").unwrap_err().to_string();
+            assert!(error.contains(&format!("write \"{meant}\"")), "{error}");
+            assert!(Size::from(meant).bytes("/x").is_ok());
+        }
+        for found in ["", "M", "-1", "0x10", "٣", "99999999999G", "5 apples", "1.M", "1.2.3", "é"]
+        {
+            assert_eq!(Size::meant(found), None, "{found:?}");
+        }
     }
 }

@@ -156,26 +156,58 @@ fn text_that_contradicts_itself_is_refused_with_the_place() {
         ),
         (
             point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 8),
-            "the message: its fields make 4 bytes, found a size of 8",
+            concat!(
+                "the message: its fields make 4 bytes, found a size of 8: add the 4 bytes of padding \
+                 as a field, ",
+                r#"{"name":"_pad4","offset":4,"type":{"array":4,"of":"|u1"}}"#,
+                " (in C: uint8_t _pad4[4]) at its end"
+            ),
+        ),
+        (
+            point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 3),
+            "the message: its fields make 4 bytes, found a size of 3: write \"size\":4",
         ),
         (
             point(r#"{"name":"x","offset":4,"type":"<f4"}"#, 8),
-            "field `x`: expected at 0, where the field before ends, found at 4",
+            concat!(
+                "field `x`: expected at 0, where the field before ends, found at 4: add the 4 bytes \
+                 of padding as a field, ",
+                r#"{"name":"_pad0","offset":0,"type":{"array":4,"of":"|u1"}}"#,
+                " (in C: uint8_t _pad0[4]) before it"
+            ),
+        ),
+        (
+            point(
+                r#"{"name":"x","offset":0,"type":"<f4"},{"name":"y","offset":0,"type":"<f4"}"#,
+                4,
+            ),
+            "field `y`: expected at 4, where the field before ends, found at 0: it overlaps the field \
+             before; list fields by offset",
         ),
         (
             point(
                 r#"{"name":"x","offset":0,"type":"|u1"},{"name":"y","offset":1,"type":"<f4"}"#,
                 5,
             ),
-            "field `y`: an alignment of 4 is not possible here",
+            concat!(
+                "field `y`: an alignment of 4 is not possible here: add the 3 bytes of padding as a \
+                 field, ",
+                r#"{"name":"_pad1","offset":1,"type":{"array":3,"of":"|u1"}}"#,
+                " (in C: uint8_t _pad1[3])"
+            ),
         ),
         (
             point(r#"{"name":"x","offset":0,"type":"<f8"}"#, 8),
-            "the message: an alignment of 4 is not possible here",
+            "the message: an alignment of 4 is not possible here: its fields need \"align\":8",
         ),
         (
             point(r#"{"name":"x","offset":0,"type":"|u1"}"#, 1),
-            "the message: an alignment of 4 is not possible here",
+            concat!(
+                "the message: an alignment of 4 is not possible here: add the 3 bytes of padding as \
+                 a field, ",
+                r#"{"name":"_pad1","offset":1,"type":{"array":3,"of":"|u1"}}"#,
+                " (in C: uint8_t _pad1[3])"
+            ),
         ),
         (
             point(
@@ -214,11 +246,11 @@ fn text_that_contradicts_itself_is_refused_with_the_place() {
         ),
         (
             r#"{"struct":"P","size":0,"align":0,"fields":[]}"#.into(),
-            "the message: an alignment of 0 is not possible here",
+            "the message: an alignment of 0 is not possible here: its fields need \"align\":1",
         ),
         (
             r#"{"struct":"P","size":0,"align":1073741824,"fields":[]}"#.into(),
-            "the message: an alignment of 1073741824 is not possible here",
+            "the message: an alignment of 1073741824 is not possible here: it is at most 536870912",
         ),
         (
             point(

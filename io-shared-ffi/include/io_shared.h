@@ -137,6 +137,18 @@ typedef enum {
   IOS_MMAP_RW = 2,
 } ios_mmap_kind;
 
+// In whose words a text is.
+typedef enum {
+  // `options.capacity = 640`.
+  IOS_WORDS_C = 0,
+  // `capacity=640`: typed channels of the Python package.
+  IOS_WORDS_PYTHON = 1,
+  // `size=640`: its channels of arrays.
+  IOS_WORDS_PYTHON_SHARE = 2,
+  // `size=640`, `max_readers=3`: its shared bytes.
+  IOS_WORDS_PYTHON_BYTES = 3,
+} ios_words;
+
 // A consumer of a channel, in a slot of its own.
 typedef struct ios_consumer ios_consumer;
 
@@ -291,6 +303,10 @@ void ios_text_free(char *text);
 // to do next; empty if nothing failed yet. It is the library's, and stays until the thread's next
 // failure. (`IOS_EMPTY` is no failure.)
 const char *ios_last_error(void);
+
+// As `ios_last_error`, in the words of other callers than C: `words` is an `ios_words`; others are
+// C's. For bindings.
+const char *ios_last_error_in(uint32_t words);
 
 // The errno of the calling thread's last failure, if it was `IOS_SYSTEM`; else 0.
 int32_t ios_last_errno(void);

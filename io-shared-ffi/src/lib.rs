@@ -26,6 +26,8 @@ mod pointer;
 // In the order of the header.
 mod status;
 
+mod words;
+
 mod options;
 
 mod producer;
@@ -49,6 +51,7 @@ pub use options::*;
 pub use pointer::{ios_copy, ios_text_free};
 pub use producer::*;
 pub use status::*;
+pub use words::ios_words;
 
 /// The version of this ABI: raised when programs that were built against an older header cannot use
 /// the library any longer.

@@ -1,11 +1,13 @@
 //! What a call gives back: a status, and the text of the last failure.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use io_shared_core::{Error, ErrorKind};
+
+use crate::words::{self, ios_words};
 
 /// Whether a call did what it is for, or why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +107,26 @@ impl From<Error> for Failure {
 
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// The last failure of a thread.
+/// The last failure of a thread, and its text in the words that were asked for.
 #[derive(Default)]
 struct Last {
-    text: CString,
-    errno: i32,
+    failure: Option<Failure>,
+    texts: [OnceCell<CString>; words::ALL.len()],
+}
+
+impl Last {
+    fn text(&self, words: ios_words) -> &CStr {
+        self.texts[words as usize].get_or_init(|| {
+            let text = match &self.failure {
+                None | Some(Failure::Empty) => String::new(),
+                Some(Failure::Said(_, text)) => text.clone(),
+                Some(Failure::Error(error)) => words::said(error, words),
+            };
+            let mut text = text.into_bytes();
+            text.retain(|byte| *byte != 0);
+            CString::new(text).unwrap_or_default()
+        })
+    }
 }
 
 thread_local! {
@@ -123,28 +140,23 @@ pub(crate) fn call(act: impl FnOnce() -> Outcome) -> ios_status {
     match catch_unwind(AssertUnwindSafe(act)) {
         Ok(Ok(())) => IOS_OK,
         Ok(Err(Failure::Empty)) => IOS_EMPTY,
-        Ok(Err(failure)) => failed(&failure),
+        Ok(Err(failure)) => failed(failure),
         Err(panic) => panicked(&*panic),
     }
 }
 
 #[cold]
-fn failed(failure: &Failure) -> ios_status {
-    match failure {
-        Failure::Empty => IOS_EMPTY,
-        Failure::Said(status, text) => {
-            remember(text.clone(), 0);
-            *status
-        }
-        Failure::Error(error) => {
-            let errno = match error.kind() {
-                ErrorKind::System { errno, .. } => *errno,
-                _ => 0,
-            };
-            remember(error.to_string(), errno);
-            status_of(error.kind())
-        }
-    }
+fn failed(failure: Failure) -> ios_status {
+    let status = match &failure {
+        Failure::Empty => return IOS_EMPTY,
+        Failure::Said(status, _) => *status,
+        Failure::Error(error) => status_of(error.kind()),
+    };
+    // A thread that is ending has no last error any more.
+    let _ = LAST.try_with(|last| {
+        *last.borrow_mut() = Last { failure: Some(failure), ..Last::default() };
+    });
+    status
 }
 
 #[cold]
@@ -154,16 +166,8 @@ fn panicked(panic: &(dyn Any + Send)) -> ios_status {
         (_, Some(text)) => text.as_str(),
         _ => "it said nothing",
     };
-    remember(format!("io-shared panicked, which is a defect: {what}"), 0);
-    IOS_PANIC
-}
-
-fn remember(text: String, errno: i32) {
-    let mut text = text.into_bytes();
-    text.retain(|byte| *byte != 0);
-    let text = CString::new(text).unwrap_or_default();
-    // A thread that is ending has no last error any more.
-    let _ = LAST.try_with(|last| *last.borrow_mut() = Last { text, errno });
+    let text = format!("io-shared panicked, which is a defect: {what}");
+    failed(Failure::Said(IOS_PANIC, text))
 }
 
 fn status_of(kind: &ErrorKind) -> ios_status {
@@ -205,14 +209,29 @@ fn status_of(kind: &ErrorKind) -> ios_status {
 /// failure. (`IOS_EMPTY` is no failure.)
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_last_error() -> *const c_char {
-    let text = LAST.try_with(|last| last.borrow().text.as_ptr());
+    ios_last_error_in(ios_words::IOS_WORDS_C as u32)
+}
+
+/// As `ios_last_error`, in the words of other callers than C: `words` is an `ios_words`; others are
+/// C's. For bindings.
+#[unsafe(no_mangle)]
+pub extern "C" fn ios_last_error_in(words: u32) -> *const c_char {
+    let words = words::ALL.get(words as usize).copied().unwrap_or(ios_words::IOS_WORDS_C);
+    let text = LAST.try_with(|last| last.borrow().text(words).as_ptr());
     text.unwrap_or(c"the thread is ending".as_ptr())
 }
 
 /// The errno of the calling thread's last failure, if it was `IOS_SYSTEM`; else 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_last_errno() -> i32 {
-    LAST.try_with(|last| last.borrow().errno).unwrap_or(0)
+    let errno = LAST.try_with(|last| match &last.borrow().failure {
+        Some(Failure::Error(error)) => match error.kind() {
+            ErrorKind::System { errno, .. } => *errno,
+            _ => 0,
+        },
+        _ => 0,
+    });
+    errno.unwrap_or(0)
 }
 
 /// The name of a status, `"IOS_TIMEOUT"` for `IOS_TIMEOUT`. It is the library's, and stays.

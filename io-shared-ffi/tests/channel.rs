@@ -189,7 +189,7 @@ fn values_outlive_their_consumer_and_more_than_there_are_holds_are_refused() {
     }
     put(producer, &[3; 50]);
     assert_eq!(get(consumer, 0).unwrap_err(), IOS_ALREADY_HELD);
-    assert!(last_error().contains(".holds(3)"), "{}", last_error());
+    assert!(last_error().contains("options.holds = 3"), "{}", last_error());
     unsafe { ios_consumer_close(consumer) };
     for i in 4..100 {
         assert_eq!(put(producer, &[i; 50]), IOS_OK);
@@ -253,9 +253,9 @@ fn ask(producer: *const ios_producer, holders: &mut [ios_holder]) -> usize {
 /// What the only consumer's slot being taken by this process reads like.
 fn no_slot(name: &str) -> String {
     let pid = std::process::id();
-    let end = "stop one of them, or create it with more: .consumers(2) for a channel (at most 253), \
-               .readers(2) for a lock";
-    format!("{name}: all 1 slots are taken (user 0, process {pid}): {end}")
+    let end = "close a handle of this process, or create it with more: options.consumers = 2 for a \
+               channel (at most 253), options.consumers = 2 for a lock";
+    format!("{name}: all 1 slots are taken (slot 0, held by this process, {pid}): {end}")
 }
 
 #[test]

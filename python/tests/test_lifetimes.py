@@ -49,7 +49,7 @@ def test_a_list_of_views_runs_out_of_holds_and_never_changes(name):
     for take in (get.borrow, get.get, get.try_get, get.latest):
         with pytest.raises(io_shared.AlreadyHeld) as error:
             take()
-        assert ".holds(" in str(error.value)
+        assert "holds=" in str(error.value)
     for i in range(50):
         put.put(np.full(100, 9))
     assert [int(view[0, 0]) for view in views] == [0, 1, 2]
@@ -66,7 +66,7 @@ def test_a_channel_with_one_hold_says_so(name):
     put.put([2])
     with pytest.raises(io_shared.AlreadyHeld) as error:
         get.borrow()
-    assert ".holds(2)" in str(error.value)
+    assert "holds=2" in str(error.value)
     del view
     assert get.borrow()[0] == 2
 

@@ -55,7 +55,7 @@ fn programs_of_glibc_and_of_musl_put_get_wake_and_bury_each_other() {
         assert_eq!(consumer.ask("consume viewer"), "ok");
         let mut second = stage.actor_of(other);
         assert!(second.ask("produce").starts_with(&format!(
-            "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}) }} }}",
+            "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}), is_here: false }} }}",
             producer.pid()
         )));
         // Awake, and asleep.

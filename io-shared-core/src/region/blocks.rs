@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::{Region, word8, word64};
-use crate::claim::Part;
+use crate::claim::{Claims, Part};
 use crate::clock;
 use crate::error::Holder;
 use crate::layout::{self, Layout};
@@ -177,18 +177,25 @@ fn current_cpu() -> u32 {
     u32::try_from(unsafe { libc::sched_getcpu() } + 1).unwrap_or(0)
 }
 
-/// A holder as errors tell of it; `pid` 0 and an empty name are none.
-pub(super) fn holder_of(part: Part, pid: u32, name: &str) -> Holder {
+/// A holder as errors tell of it; `pid` 0 and an empty name are none. `claims`: those of the handle
+/// that asks. A process of the same number in another PID namespace is not this one.
+pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims>) -> Holder {
     let slot = match part {
         Part::Consumer(slot) => Some(slot),
         _ => None,
     };
     let name = (!name.is_empty()).then(|| name.to_owned());
-    Holder { slot, name, pid: (pid != 0).then_some(pid) }
+    let is_here = pid == std::process::id() && claims.is_some_and(Claims::has_another_here);
+    Holder { slot, name, pid: (pid != 0).then_some(pid), is_here }
 }
 
 /// The pid and name in `part`'s block, read from the file of a region that is not mapped.
-pub(super) fn read_holder(file: &std::fs::File, layout: &Layout, part: Part) -> Holder {
+pub(super) fn read_holder(
+    file: &std::fs::File,
+    layout: &Layout,
+    part: Part,
+    claims: Option<&Claims>,
+) -> Holder {
     use std::os::unix::fs::FileExt;
     let (start, pid_at) = match part {
         Part::Consumer(slot) => (
@@ -206,5 +213,6 @@ pub(super) fn read_holder(file: &std::fs::File, layout: &Layout, part: Part) -> 
         Part::Consumer(_) => block.get(NAME as usize..NAME as usize + length).unwrap_or(&[]),
         _ => &[],
     };
-    holder_of(part, pid.map_or(0, u32::from_le_bytes), std::str::from_utf8(name).unwrap_or(""))
+    let pid = pid.map_or(0, u32::from_le_bytes);
+    holder_of(part, pid, std::str::from_utf8(name).unwrap_or(""), claims)
 }

@@ -43,16 +43,19 @@ pub(super) fn plan(place: &Place, role: &Role, spec: &Spec) -> Result<Option<Pla
         }));
     }
     let schema_text = schema.to_json();
-    let layout = Layout::plan(
-        spec.kind,
-        spec.consumers.unwrap_or(if spec.kind == Kind::Channel { 1 } else { 64 }),
-        spec.holds.unwrap_or(1),
-        spec.capacity.unwrap_or(0),
-        u32::try_from(schema.root().shape().align).unwrap_or(u32::MAX),
-        u32::try_from(schema_text.len()).unwrap_or(u32::MAX),
-        page_size(),
-    )
-    .map_err(|error| refused(place, spec, error))?;
+    let planned = |capacity| {
+        Layout::plan(
+            spec.kind,
+            spec.consumers.unwrap_or(if spec.kind == Kind::Channel { 1 } else { 64 }),
+            spec.holds.unwrap_or(1),
+            capacity,
+            u32::try_from(schema.root().shape().align).unwrap_or(u32::MAX),
+            u32::try_from(schema_text.len()).unwrap_or(u32::MAX),
+            page_size(),
+        )
+    };
+    let layout = planned(spec.capacity.unwrap_or(0))
+        .map_err(|error| refused(place, spec, error, || most(|bytes| planned(bytes).is_ok())))?;
     let planned = Planned { layout, schema: schema.clone(), schema_text };
     // What is wrong with the options is wrong also where nothing is created.
     Ok((*role != Role::Observer && spec.capacity.is_some()).then_some(planned))
@@ -69,7 +72,15 @@ pub(super) fn no_capacity(place: &Place) -> Error {
     })
 }
 
-fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
+/// The largest number that `fits`, where all below one that does fit too.
+fn most(fits: impl Fn(u64) -> bool) -> u64 {
+    (0..64).rev().map(|bit| 1 << bit).fold(0, |most, bit| match fits(most | bit) {
+        true => most | bit,
+        false => most,
+    })
+}
+
+fn refused(place: &Place, spec: &Spec, error: LayoutError, most: impl Fn() -> u64) -> Error {
     let show = |value: Option<u32>| value.map_or_else(String::new, |value| value.to_string());
     let slots = if spec.kind == Kind::Channel { "consumers" } else { "readers" };
     let size = if spec.kind == Kind::Channel { "capacity" } else { "size" };
@@ -87,7 +98,15 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
         }
         LayoutError::Buffers => {
             let most = layout::MOST_BUFFERS - 2;
-            ("consumers", show(spec.consumers), format!("consumers x holds is at most {most}"))
+            let each = spec.holds.unwrap_or(1);
+            (
+                "consumers",
+                show(spec.consumers),
+                format!(
+                    "consumers x holds is at most {most}: at most .consumers({})",
+                    most / u64::from(each)
+                ),
+            )
         }
         LayoutError::Align => {
             let what = "messages are aligned to a page at most".to_owned();
@@ -100,7 +119,7 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError) -> Error {
         LayoutError::Size => (
             size,
             spec.capacity.map_or_else(String::new, |capacity| capacity.to_string()),
-            "the region must stay below 2^63 bytes".into(),
+            format!("the region must stay below 2^63 bytes: at most .{size}({})", most()),
         ),
     };
     place.error(ErrorKind::BadOption { option, found, expected })

@@ -217,8 +217,10 @@ impl Found {
         for part in std::iter::once(Part::Producer).chain((0..slots).map(Part::Consumer)) {
             if self.is_taken(part)? {
                 holders.push(match &layout {
-                    Some(layout) => blocks::read_holder(&self.file, layout, part),
-                    None => blocks::holder_of(part, 0, ""),
+                    Some(layout) => {
+                        blocks::read_holder(&self.file, layout, part, self.claims.as_ref())
+                    }
+                    None => blocks::holder_of(part, 0, "", None),
                 });
             }
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::json::MAX_ALIGN;
+
 /// Why a text is not a schema: what is wrong, and `at` which value (`points[].x`; empty for the
 /// whole message).
 ///
@@ -89,6 +91,10 @@ pub enum SchemaError {
         at: String,
         /// The alignment found, in bytes.
         found: usize,
+        /// The least that its fields need.
+        needed: usize,
+        /// Where what comes before ends, in bytes.
+        end: usize,
     },
     /// A slice is neither the whole message nor its last field, or its elements have no bytes.
     Slice {
@@ -134,13 +140,32 @@ impl fmt::Display for SchemaError {
                     f,
                     "{}: expected at {expected}, where the field before ends, found at {found}",
                     At(at)
-                )
+                )?;
+                match found.checked_sub(*expected) {
+                    Some(padding) => {
+                        write!(f, ": add {} before it", Padding { at: *expected, bytes: padding })
+                    }
+                    None => write!(f, ": it overlaps the field before; list fields by offset"),
+                }
             }
             SchemaError::Size { at, expected, found } => {
-                write!(f, "{}: its fields make {expected} bytes, found a size of {found}", At(at))
+                write!(f, "{}: its fields make {expected} bytes, found a size of {found}", At(at))?;
+                match found.checked_sub(*expected) {
+                    Some(padding) => {
+                        write!(f, ": add {} at its end", Padding { at: *expected, bytes: padding })
+                    }
+                    None => write!(f, ": write \"size\":{expected}"),
+                }
             }
-            SchemaError::Align { at, found } => {
-                write!(f, "{}: an alignment of {found} is not possible here", At(at))
+            SchemaError::Align { at, found, needed, end } => {
+                write!(f, "{}: an alignment of {found} is not possible here: ", At(at))?;
+                if found < needed || !found.is_power_of_two() {
+                    return write!(f, "its fields need \"align\":{needed}");
+                }
+                match end % found {
+                    0 => write!(f, "it is at most {MAX_ALIGN}"),
+                    over => write!(f, "add {}", Padding { at: *end, bytes: found - over }),
+                }
             }
             SchemaError::Slice { at } => {
                 write!(
@@ -163,6 +188,23 @@ impl fmt::Debug for SchemaError {
 }
 
 impl std::error::Error for SchemaError {}
+
+/// A field that takes the place of padding, as the schema writes it.
+struct Padding {
+    at: usize,
+    bytes: usize,
+}
+
+impl fmt::Display for Padding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Padding { at, bytes } = self;
+        write!(
+            f,
+            "the {bytes} bytes of padding as a field, {{\"name\":\"_pad{at}\",\"offset\":{at},\
+             \"type\":{{\"array\":{bytes},\"of\":\"|u1\"}}}} (in C: uint8_t _pad{at}[{bytes}])"
+        )
+    }
+}
 
 /// A path as errors and differences write it.
 pub(super) struct At<'a>(pub(super) &'a str);

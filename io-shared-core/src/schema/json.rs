@@ -43,7 +43,7 @@ pub const MAX_TEXT: usize = 1 << 20;
 pub const MAX_DEPTH: usize = 32;
 
 /// The largest alignment that Rust has.
-const MAX_ALIGN: usize = 1 << 29;
+pub(super) const MAX_ALIGN: usize = 1 << 29;
 
 pub(super) fn write(ty: &Type) -> String {
     let mut out = String::new();
@@ -244,7 +244,8 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
             return Err(SchemaError::Offset { at: place.at(), expected: end, found: offset });
         }
         if offset % shape.align != 0 {
-            return Err(SchemaError::Align { at: place.at(), found: shape.align });
+            let found = shape.align;
+            return Err(SchemaError::Align { at: place.at(), found, needed: found, end });
         }
         // Both are at most isize::MAX.
         end = offset + shape.size;
@@ -261,7 +262,7 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
     }
     let divides = align.is_power_of_two() && (layout.shape.element.is_some() || size % align == 0);
     if !divides || align < widest || align > MAX_ALIGN {
-        return Err(SchemaError::Align { at: place.at(), found: align });
+        return Err(SchemaError::Align { at: place.at(), found: align, needed: widest, end });
     }
     Ok(layout)
 }

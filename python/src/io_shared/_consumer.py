@@ -18,13 +18,13 @@ class Consumer(_library.Closing):
     """Gets values that it has not had, the newest first and last."""
 
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
-                 flags=0, consumer_name=None, open_timeout=None):
-        self.name = _library.native(name)
+                 flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED):
+        self.name, self._words = _library.native(name), words
         stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions)
         if messages is not None:
             stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)
         self._handle = open_end(
-            _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout
+            _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout, words
         )
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
@@ -146,6 +146,7 @@ class Consumer(_library.Closing):
         status = get_like(like.gets_in)
         if status != _OK:
             idle.append(like)
+            del like  # as in a producer's put
             return _has(status) or None
         value = self._last = like.value
         if value.guard is not None:

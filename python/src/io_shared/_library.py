@@ -53,6 +53,11 @@ _ERRORS = {
 _VALUES = frozenset([1, 2, 3, 28, 104])
 
 
+#: Whose arguments an error's text names, as ``ios_words`` has them: ``capacity=`` of typed channels,
+#: ``size=`` of shares, ``size=`` and ``max_readers=`` of shared bytes.
+TYPED, SHARE, BYTES = 1, 2, 3
+
+
 class Options(ctypes.Structure):
     _fields_ = [
         ("struct_size", c_size_t),
@@ -144,7 +149,7 @@ def _bare(library, name):
     return function
 
 
-last_error = _declare("last_error", gives=c_char_p)
+_last_error_in = _declare("last_error_in", c_uint32, gives=c_char_p)
 last_errno = _declare("last_errno", gives=c_int32)
 _abi_version = _declare("abi_version", gives=c_uint32)
 _options_init = _declare("options_init", c_void_p, c_size_t, gives=None)
@@ -201,15 +206,15 @@ if _abi_version() != _ABI:
     )
 
 
-def check(status):
+def check(status, words=TYPED):
     """Raises what ``status`` says, if it is not ``OK``."""
     if status != OK:
-        raise failure(status)
+        raise failure(status, words)
 
 
-def failure(status):
-    """The exception for ``status``, with the library's text."""
-    text = native(last_error())
+def failure(status, words=TYPED):
+    """The exception for ``status``, with the library's text in ``words``."""
+    text = native(_last_error_in(words))
     if status in _VALUES:
         return ValueError(text)
     return _ERRORS.get(status, errors.Error)(text)
@@ -343,8 +348,8 @@ def _collections():
         yield
 
 
-def open_handle(open_, close, made, *arguments):
-    """A :class:`Handle` of what ``open_`` opens with the options ``made``."""
+def open_handle(open_, close, made, *arguments, **told):
+    """A :class:`Handle` of what ``open_`` opens with the options ``made``. ``words``: of its errors."""
     out = c_void_p()
     arguments = (byref(made),) + arguments + (byref(out),)
     status = open_(*arguments)
@@ -353,5 +358,5 @@ def open_handle(open_, close, made, *arguments):
             status = open_(*arguments)
             if status == OK:
                 break
-    check(status)
+    check(status, told.get("words", TYPED))
     return Handle(out.value, close)

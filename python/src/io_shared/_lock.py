@@ -19,7 +19,9 @@ class Lock(object):
         def open_within(seconds):
             made = _library.options(name, capacity=size, consumers=handles,
                                     permissions=permissions, open_timeout=seconds)
-            return _library.open_handle(_library.mmap_open, _library.mmap_close, made, kind)
+            return _library.open_handle(
+                _library.mmap_open, _library.mmap_close, made, kind, words=_library.BYTES
+            )
 
         self._handle = opened(open_within, open_timeout)
         #: How many bytes there are.
@@ -52,7 +54,7 @@ class Lock(object):
                     )
                 continue
             if status not in (_library.OK, _library.OWNER_DIED):
-                raise _library.failure(status)
+                raise _library.failure(status, _library.BYTES)
             guard = Guard(guard.value, data.value)
             if status == _library.OWNER_DIED and not repair:
                 guard.release()

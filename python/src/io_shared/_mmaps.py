@@ -28,7 +28,8 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
         if not size:
             raise ValueError("shared bytes are at least one")
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
-        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES)
+        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES,
+                                      words=_library.BYTES)
         try:
             # It is duplicated.
             file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)

@@ -17,9 +17,10 @@ _ndarray = np.ndarray
 class _Producing(_library.Closing):
     """What producers of arrays and of typed messages share."""
 
-    def __init__(self, messages, name, capacity, consumers, holds, permissions, flags):
+    def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
+                 words=_library.TYPED):
         self.name = _library.native(name)
-        self._messages = messages
+        self._messages, self._words = messages, words
         stated = dict(
             flags=flags,
             schema=messages.schema,
@@ -27,7 +28,9 @@ class _Producing(_library.Closing):
             consumers=consumers,
             permissions=permissions,
         )
-        self._handle = open_end(_library.producer_open, _library.producer_close, name, holds, stated)
+        self._handle = open_end(
+            _library.producer_open, _library.producer_close, name, holds, stated, words=words
+        )
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
         self._like_last = _Like()
@@ -75,13 +78,15 @@ class _Producing(_library.Closing):
 
     def _put_bytes(self, message):
         _library.check(
-            _library.producer_put(self._open(), message, len(message), self._seq_out)
+            _library.producer_put(self._open(), message, len(message), self._seq_out), self._words
         )
 
     def _lend(self, length):
         loan, data, handle = ctypes.c_void_p(), ctypes.c_void_p(), self._open()
         status = _library.producer_loan(handle, length, ctypes.byref(loan), ctypes.byref(data))
-        _library.check(status)
+        if status != _library.OK:
+            del handle  # as in put
+            raise _library.failure(status, self._words)
         return Memory(data.value, length, False, Lent(loan.value, handle))
 
     def _put(self, lent, length):
@@ -108,10 +113,14 @@ class ArrayProducer(_Producing):
         elif like.is_contiguous:
             data, put = c_void_p(_messages.address(array)), put_like
         else:
-            return self._put_scattered(array, like.header)
+            header = like.header
+            del like  # as below
+            return self._put_scattered(array, header)
         status = put(like.puts_in, data)
         if status != _library.OK:
-            raise _library.failure(status)
+            # A traceback keeps this frame, and no handle: close() ends the role all the same.
+            del like
+            raise _library.failure(status, self._words)
 
     def _like(self, array):
         """What is to be known of ``array``, and of others like it."""
@@ -263,7 +272,7 @@ def _fields_of(value, layout):
     return {name: value[name] for name in layout.fields}
 
 
-def open_end(open_, close, name, holds, stated, open_timeout=None):
+def open_end(open_, close, name, holds, stated, open_timeout=None, words=_library.TYPED):
     """A handle of a channel that has two holds if it is made here, and any number if not.
 
     Where ``holds`` is stated it is at least that. (A producer that finds a channel with fewer, in
@@ -271,13 +280,13 @@ def open_end(open_, close, name, holds, stated, open_timeout=None):
     if holds is None and "capacity" in stated:
         made = _library.options(name, holds=2, open_timeout=0, **stated)
         try:
-            return _library.open_handle(open_, close, made)
+            return _library.open_handle(open_, close, made, words=words)
         except (errors.Mismatch, errors.NotFound):
             pass
 
     def open_within(seconds):
         made = _library.options(name, holds=holds, open_timeout=seconds, **stated)
-        return _library.open_handle(open_, close, made)
+        return _library.open_handle(open_, close, made, words=words)
 
     return opened(open_within, open_timeout)
 

@@ -27,10 +27,10 @@ class NumpyShare(_library.Closing):
             if consumer_name is not None:
                 raise ValueError("consumer_name is for mode 'get'")
             self._end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                      flags)
+                                      flags, _library.SHARE)
         elif mode == "get":
             self._end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                 flags, consumer_name)
+                                 flags, consumer_name, words=_library.SHARE)
         else:
             raise ValueError("mode is 'put' or 'get', not %r" % (mode,))
         # Bound here, so that a get or put is one call.

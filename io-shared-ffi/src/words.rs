@@ -1,0 +1,329 @@
+//! An error's text in its caller's own words.
+//!
+//! The library's texts name options as Rust calls them, `.capacity(640)`. C has fields and flags
+//! instead, `options.capacity = 640` and `IOS_REOPEN`, and Python has arguments, `size=640`. One
+//! table says how each option is called, and each text goes through it, those of later errors too;
+//! what a caller does not have at all is left out, or has a sentence of its own in [`adapted`].
+//!
+//! What must stay true: names of channels are not texts of the library's, and are never changed.
+
+use std::fmt::Write;
+
+use io_shared_core::{Error, ErrorKind, Size};
+
+/// In whose words a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub enum ios_words {
+    /// `options.capacity = 640`.
+    IOS_WORDS_C = 0,
+    /// `capacity=640`: typed channels of the Python package.
+    IOS_WORDS_PYTHON = 1,
+    /// `size=640`: its channels of arrays.
+    IOS_WORDS_PYTHON_SHARE = 2,
+    /// `size=640`, `max_readers=3`: its shared bytes.
+    IOS_WORDS_PYTHON_BYTES = 3,
+}
+
+use ios_words::*;
+
+pub(crate) const ALL: [ios_words; 4] =
+    [IOS_WORDS_C, IOS_WORDS_PYTHON, IOS_WORDS_PYTHON_SHARE, IOS_WORDS_PYTHON_BYTES];
+
+/// How C calls an option.
+enum C {
+    Field(&'static str),
+    Flag(&'static str),
+}
+
+/// An option of Rust's builders; and, where they have it, of C and of Python's channels, shares and
+/// bytes.
+struct Named(&'static str, Option<C>, [&'static str; 3]);
+
+const OPTIONS: [Named; 16] = [
+    Named("capacity", Some(C::Field("capacity")), ["capacity", "size", "size"]),
+    Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
+    Named("elements", None, [""; 3]),
+    Named("consumers", Some(C::Field("consumers")), ["consumers", "consumers", "max_readers"]),
+    Named("readers", Some(C::Field("consumers")), ["max_readers"; 3]),
+    Named("holds", Some(C::Field("holds")), ["holds"; 3]),
+    Named("mode", Some(C::Field("mode")), ["permissions"; 3]),
+    Named("open_timeout", Some(C::Field("open_timeout")), ["open_timeout"; 3]),
+    Named("consumer_as", Some(C::Field("consumer_name")), ["consumer_name"; 3]),
+    Named("schema", Some(C::Field("schema")), ["dtype"; 3]),
+    Named("any_schema", Some(C::Field("schema")), ["dtype"; 3]),
+    Named("reopen", Some(C::Flag("IOS_REOPEN")), ["reopen"; 3]),
+    Named("replace", Some(C::Flag("IOS_REPLACE")), [""; 3]),
+    Named("extend", Some(C::Flag("IOS_EXTEND")), [""; 3]),
+    Named("ephemeral", Some(C::Flag("IOS_EPHEMERAL")), [""; 3]),
+    Named("prefault", Some(C::Flag("IOS_PREFAULT")), [""; 3]),
+];
+
+/// What Rust's callers do otherwise than by an option: in C, and in Python.
+const DEEDS: [(&str, &str, &str); 5] = [
+    ("drop that handle", "close that handle", "close that handle (old.close(), or a with block)"),
+    (
+        "drop a handle of this process",
+        "close a handle of this process",
+        "close a handle of this process (old.close(), or a with block)",
+    ),
+    (
+        "drop a guard first",
+        "drop one first (ios_guard_drop)",
+        "let go of an array from borrow() first",
+    ),
+    (
+        "(a guard that was forgotten, or is still in use): drop that guard first",
+        "(a guard that was forgotten, or is still in use): drop that guard first",
+        "(a block of it is not over): leave that block first",
+    ),
+    (
+        "lock it to write, take the guard out of the error, repair the content, and call \
+         mark_consistent()",
+        "lock it to write (the guard is given out all the same), repair the content, and call \
+         ios_mmap_mark_consistent()",
+        "make it right in a block of lock(repair=True) or lock_write(repair=True)",
+    ),
+];
+
+/// What stands for the name while a text is made: no name has it.
+const NAME: &str = "\u{1}";
+
+/// The text of `error` in `words`.
+pub(crate) fn said(error: &Error, words: ios_words) -> String {
+    let text = match error.kind() {
+        ErrorKind::BadOption { option, found, expected } => {
+            let option =
+                named(option, words).map_or((*option).to_owned(), |named| match found.as_str() {
+                    "" | "not given" => format!("{} is not given", bare(&named, words)),
+                    found => format!("{} will not do", with(&named, found, words)),
+                });
+            format!("{NAME}: {option}: {expected}")
+        }
+        ErrorKind::BadLength { found, expected } if words == IOS_WORDS_C => {
+            let text = Error::new(NAME, error.kind().clone()).to_string();
+            match found.checked_sub(expected.size as u64) {
+                Some(more @ 1..) if expected.element.is_none() => format!(
+                    "{text}: if the struct has {more} bytes of padding, give it fields for them, in \
+                     the schema too (ios_schema_to_c writes the struct that a schema is)"
+                ),
+                _ => text,
+            }
+        }
+        kind => Error::new(NAME, adapted(kind, words)).to_string(),
+    };
+    translated(&text, words).replace(NAME, error.name())
+}
+
+/// What a caller cannot do, or has another way for.
+fn adapted(kind: &ErrorKind, words: ios_words) -> ErrorKind {
+    let mut kind = kind.clone();
+    if let ErrorKind::Mismatch { differences, advice, .. } = &mut kind {
+        if words != IOS_WORDS_C && advice.contains(".replace(") {
+            *advice = "remove it (io_shared.remove, or os.remove for a file), and open it anew";
+        }
+        for difference in differences {
+            if let Some((label, rest)) = difference.split_once(':')
+                && let Some(named) = named(label, words)
+            {
+                *difference = format!("{}:{rest}", bare(&named, words));
+            }
+        }
+    }
+    kind
+}
+
+/// An option in words: `None` if it is none of ours; empty if this caller does not have it.
+fn named(option: &str, words: ios_words) -> Option<String> {
+    let Named(_, c, python) = OPTIONS.iter().find(|Named(rust, ..)| *rust == option)?;
+    Some(match (words, c) {
+        (IOS_WORDS_C, Some(C::Field(field))) => format!("options.{field}"),
+        (IOS_WORDS_C, Some(C::Flag(flag))) => (*flag).to_owned(),
+        (IOS_WORDS_C, None) => String::new(),
+        _ => python[words as usize - 1].to_owned(),
+    })
+}
+
+/// An option without a value.
+fn bare(named: &str, words: ios_words) -> String {
+    match words {
+        IOS_WORDS_C => named.to_owned(),
+        _ => format!("{named}="),
+    }
+}
+
+/// An option with its value, which is Rust's.
+fn with(named: &str, value: &str, words: ios_words) -> String {
+    match (words, value) {
+        (IOS_WORDS_C, _) if !named.starts_with("options.") => named.to_owned(),
+        (_, "" | "..") => bare(named, words),
+        (IOS_WORDS_C, _) => {
+            let size = value.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            match size.map(|text| Size::from(text).bytes(NAME)) {
+                Some(Ok(bytes)) => format!("{named} = {bytes}"),
+                _ => format!("{named} = {value}"),
+            }
+        }
+        (_, "true") => format!("{named}=True"),
+        (_, "false") => format!("{named}=False"),
+        _ => format!("{named}={value}"),
+    }
+}
+
+/// `text` with each `.option(value)` of Rust's, and each of its deeds, as the caller has them.
+fn translated(text: &str, words: ios_words) -> String {
+    let mut text = text.to_owned();
+    for (rust, c, python) in DEEDS {
+        text = text.replace(rust, if words == IOS_WORDS_C { c } else { python });
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut last) = (text.as_str(), String::new());
+    while let Some((before, option, value, after)) = next_call(rest) {
+        let option = named(option, words).unwrap_or_default();
+        let said = if option.is_empty() { option } else { with(&option, value, words) };
+        let joint = matches!(before, ", " | " or " | "");
+        // Options that are one to this caller, or none, are said once or not at all.
+        if said.is_empty() || joint && said == last {
+            let kept = before.strip_suffix(" or ").or_else(|| before.strip_suffix(", "));
+            out.push_str(kept.unwrap_or(before));
+        } else {
+            let between = if before.is_empty() && !last.is_empty() { " and " } else { before };
+            let _ = write!(out, "{between}{said}");
+            last = said;
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    if words == IOS_WORDS_C {
+        out = out.replace("0o", "0");
+    }
+    out
+}
+
+/// The next call of an option in `text`: what is before it, its name, its value, what is after it.
+fn next_call(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let mut from = 0;
+    while let Some(dot) = text[from..].find('.').map(|at| from + at) {
+        from = dot + 1;
+        let length = text[from..].find(|c: char| !c.is_ascii_lowercase() && c != '_')?;
+        let (name, value) = text[from..].split_at(length);
+        let is_ours = OPTIONS.iter().any(|Named(rust, ..)| *rust == name);
+        if let Some((value, after)) = value.strip_prefix('(').and_then(|v| v.split_once(')'))
+            && is_ours
+        {
+            return Some((&text[..dot], name, value, after));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use io_shared_core::Holder;
+
+    use super::*;
+
+    fn holder(is_here: bool) -> Holder {
+        Holder { slot: Some(0), name: None, pid: Some(7), is_here }
+    }
+
+    fn option(option: &'static str, found: &str, expected: &str) -> ErrorKind {
+        ErrorKind::BadOption { option, found: found.into(), expected: expected.into() }
+    }
+
+    fn kinds() -> Vec<ErrorKind> {
+        let mismatch = |advice| ErrorKind::Mismatch {
+            differences: vec!["capacity: channel has 16, this program wants 32".into()],
+            holders: Vec::new(),
+            advice,
+        };
+        vec![
+            ErrorKind::BadSize { found: "5MB".into() },
+            option("mode", "0o20", "permission bits such as 0o660"),
+            option(
+                "capacity",
+                "not given",
+                "as in .capacity(\"5M\") or .elements(100_000); or \
+                wait, with .open_timeout()",
+            ),
+            option("any_schema", "", "a producer says what it puts: .schema(..)"),
+            ErrorKind::NotFound,
+            mismatch("a producer with .replace(true) replaces it"),
+            mismatch("open it with .replace(true), or remove it"),
+            ErrorKind::RoleTaken { holder: holder(true) },
+            ErrorKind::NoSlot { holders: vec![holder(false)] },
+            ErrorKind::NoSlot { holders: vec![holder(true)] },
+            ErrorKind::RoleLost,
+            ErrorKind::Replaced,
+            ErrorKind::Timeout { after: Duration::from_secs(1), waiting_for: "a value".into() },
+            ErrorKind::AlreadyHeld { holds: 1 },
+            ErrorKind::ForkedHandle,
+            ErrorKind::WouldDeadlock,
+            ErrorKind::OwnerDied,
+            ErrorKind::OutOfBounds { at: 1, length: 9, size: 5 },
+            ErrorKind::TooShort { needed: 9, found: 5 },
+            ErrorKind::TooLarge { needed: 640, capacity: 64 },
+            ErrorKind::NoSpace { needed: 9, directory: "/dev/shm".into() },
+            ErrorKind::FileSizeLimit { needed: 9, limit: 5 },
+            ErrorKind::System { call: "open", errno: 13 },
+        ]
+    }
+
+    #[test]
+    fn no_text_has_a_call_of_rust_in_it_and_none_says_a_thing_twice() {
+        for kind in kinds() {
+            for words in ALL {
+                let text = said(&Error::new("/x", kind.clone()), words);
+                assert!(text.starts_with("/x"), "{text}");
+                for rust in [".(", "()) ", "or ,", ", ,", "or or", " , ", "options.options", "(, "]
+                {
+                    assert!(!text.contains(rust), "{rust}: {text}");
+                }
+                for Named(rust, ..) in OPTIONS {
+                    assert!(!text.contains(&format!(".{rust}(")), "{text}");
+                }
+                let foreign: &[&str] = match words {
+                    IOS_WORDS_C => &["drop that handle", "0o", "mark_consistent()", "true"],
+                    _ => &["guard", "drop ", "options.", "IOS_", "mark_consistent", "true"],
+                };
+                for word in foreign {
+                    let own = *word == "mark_consistent()" && text.contains("ios_mmap_mark");
+                    assert!(own || !text.contains(word), "{word}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_caller_has_its_own_words() {
+        let too_large = ErrorKind::TooLarge { needed: 640, capacity: 64 };
+        let too_large = Error::new("/x.capacity(1)", too_large);
+        for (words, has) in ALL.into_iter().zip([
+            "create it with options.capacity = 640 or more",
+            "create it with capacity=640 or more",
+            "create it with size=640 or more",
+            "create it with size=640 or more",
+        ]) {
+            let text = said(&too_large, words);
+            assert!(text.contains(has) && text.starts_with("/x.capacity(1):"), "{text}");
+        }
+        let all: Vec<String> =
+            kinds().into_iter().map(|k| said(&Error::new("/x", k), IOS_WORDS_C)).collect();
+        let all = all.join("\n");
+        assert!(all.contains("options.capacity is not given: as in options.capacity = 5242880; or wait, with options.open_timeout"), "{all}");
+        assert!(all.contains("options.capacity = 9 and IOS_EXTEND"), "{all}");
+        assert!(all.contains("(options.capacity)"), "{all}");
+        assert!(all.contains("such as 0660"), "{all}");
+        let share: Vec<String> = kinds()
+            .into_iter()
+            .map(|k| said(&Error::new("/x", k), IOS_WORDS_PYTHON_SHARE))
+            .collect();
+        let share = share.join("\n");
+        assert!(share.contains("as in size=\"5M\"; or wait, with open_timeout="), "{share}");
+        assert!(share.contains("consumers=2") && share.contains("reopen=True"), "{share}");
+        assert!(share.contains("size=: channel has 16"), "{share}");
+        assert!(share.contains("(size=) to have it"), "{share}");
+    }
+}

@@ -1,0 +1,12 @@
+"""Holds both roles of the channel that it is given, until it is killed."""
+
+import sys
+import time
+
+import io_shared
+
+put = io_shared.NumpyShare(sys.argv[1], "1M", "put")
+get = io_shared.NumpyShare(sys.argv[1], "1M", "get", consumer_name="viewer")
+print("held")
+sys.stdout.flush()
+time.sleep(60)

@@ -1,0 +1,86 @@
+"""What errors say: in Python's words, with what to write instead."""
+
+import os
+
+import numpy as np
+import pytest
+
+import io_shared
+from io_shared import NumpyShare
+
+
+def said(call, *kinds):
+    with pytest.raises(kinds) as error:
+        call()
+    for foreign in (".capacity(", ".size(", ".consumers(", ".holds(", "options.", "IOS_", "user 0"):
+        assert foreign not in str(error.value)
+    return str(error.value)
+
+
+def test_sizes_that_will_not_do_are_told_the_one_to_write(name):
+    for size, meant in (("5MB", "5M"), ("64 KiB", "64K"), ("1.5M", "1572864")):
+        assert 'write "%s"' % meant in said(lambda: NumpyShare(name, size, "put"), ValueError)
+    assert "5M" in said(lambda: io_shared.producer(name, capacity="5MB"), ValueError)
+    assert "at most size=" in said(lambda: NumpyShare(name, 1 << 63, "put"), ValueError)
+    assert "at most capacity=" in said(lambda: io_shared.producer(name, capacity=1 << 62), ValueError)
+    assert "holds" in said(lambda: NumpyShare(name, 5, "put", holds=7), ValueError)
+    most = said(lambda: NumpyShare(name, 5, "put", consumers=500), ValueError)
+    assert "at most consumers=126" in most
+    frame = np.zeros((100, 100))
+    put = NumpyShare(name, frame.nbytes, "put")
+    text = said(lambda: put.put(frame), io_shared.TooLarge)
+    assert "size=80128" in text
+    put.close()
+    put = NumpyShare(name, 80128, "put")
+    put.put(frame)
+    for scattered in (frame[:, ::2].copy(), frame[::2]):
+        put.put(scattered)
+    text = said(lambda: put.put(np.zeros((101, 200))[:, ::2]), io_shared.TooLarge)
+    assert "size=80928" in text
+    text = said(lambda: put.loan((101, 100)).__enter__(), io_shared.TooLarge)
+    assert "size=80928" in text
+    put.close()
+    put = io_shared.producer(name, capacity=100)
+    assert "capacity=160128" in said(lambda: put.put(np.zeros(20000)), io_shared.TooLarge)
+
+
+def test_a_role_that_this_process_has_is_said_to_be_its_own(name):
+    old = NumpyShare(name, "1M", "put")
+    text = said(lambda: NumpyShare(name, "1M", "put"), io_shared.RoleTaken)
+    assert "held by this process, %d" % os.getpid() in text and "old.close()" in text
+    viewer = NumpyShare(name, "1M", "get", consumer_name="viewer")
+    text = said(lambda: NumpyShare(name, "1M", "get", consumer_name="viewer"), io_shared.RoleTaken)
+    assert "`viewer` in slot 0" in text and "old.close()" in text
+    text = said(lambda: NumpyShare(name, "1M", "get"), io_shared.NoSlot)
+    assert "consumers=2" in text and "old.close()" in text and "this process" in text
+    old.close()
+    viewer.close()
+    NumpyShare(name, "1M", "put").close()
+
+
+def test_a_role_that_another_process_has_names_it(name, script):
+    there = script(*[__import__("sys").executable, "hold.py", name], stdout=-1)
+    pid = there.pid
+    assert there.stdout.readline().strip() == b"held"
+    text = said(lambda: NumpyShare(name, "1M", "put"), io_shared.RoleTaken)
+    assert "(producer, process %d)" % pid in text and "old.close()" not in text
+    text = said(lambda: NumpyShare(name, "1M", "get", consumer_name="viewer"), io_shared.RoleTaken)
+    assert "slot 0, process %d" % pid in text
+
+
+def test_shared_bytes_speak_of_size_and_max_readers(new_name):
+    name = new_name()
+    kept = [io_shared.RWSharedMMap(name, 8, max_readers=1)]
+    text = said(lambda: io_shared.RWSharedMMap(name, 8, max_readers=1), io_shared.NoSlot)
+    assert "max_readers=2" in text
+    with pytest.raises(io_shared.NotFound) as error:
+        io_shared.LockedBytes(new_name())
+    assert "size=" in str(error.value) and "open_timeout=" in str(error.value)
+    kept[0].close()
+
+
+def test_a_channel_in_use_names_what_differs_by_pythons_arguments(name):
+    put = NumpyShare(name, "1M", "put")
+    text = said(lambda: NumpyShare(name, "2M", "get", consumers=3), io_shared.Mismatch)
+    assert "size=: channel has 1048576" in text and "consumers=: channel has 1" in text
+    put.close()
