@@ -6,12 +6,11 @@
 //! exclude each other, and closing another descriptor of the file drops nothing. The bytes lie far
 //! behind any content, at the same offsets in every layout version.
 
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::sync::atomic::AtomicI32;
+use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::{clock, fork};
 
@@ -56,27 +55,25 @@ pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Claims {
     descriptor: RawFd,
-    place: &'static AtomicI32,
+    entry: fork::Entry,
     generation: u32,
 }
 
 impl Claims {
-    /// Takes a descriptor that `open` opens: its open file description must be shared with nothing
-    /// else. `open` is called again if the process forked meanwhile, since then it is.
+    /// Takes a descriptor that `open` opens with the flags it is given: its open file description
+    /// must be shared with nothing else.
     pub(crate) fn open<E>(
-        mut open: impl FnMut() -> Result<Option<OwnedFd>, E>,
+        open: impl FnOnce(OFlag) -> Result<Option<OwnedFd>, E>,
         failed: impl Fn(Errno) -> E,
     ) -> Result<Option<Self>, E> {
-        loop {
-            let forks = fork::settled().map_err(&failed)?;
-            let Some(descriptor) = open()? else { return Ok(None) };
-            let place = fork::enter(descriptor.as_raw_fd());
-            let generation = fork::generation();
-            let claims = Self { descriptor: descriptor.into_raw_fd(), place, generation };
-            if fork::begun() == forks {
-                return Ok(Some(claims));
-            }
-        }
+        let entry = fork::Entry::announce().map_err(&failed)?;
+        let Some(descriptor) = open(fork::MARKED).inspect_err(|_| entry.leave())? else {
+            entry.leave();
+            return Ok(None);
+        };
+        let descriptor = descriptor.into_raw_fd();
+        entry.enter(descriptor);
+        Ok(Some(Self { descriptor, entry, generation: fork::generation() }))
     }
 
     /// Whether no name leads to the file any more.
@@ -176,7 +173,7 @@ impl Drop for Claims {
         // description without locks, and never closes a number that is another file's by now.
         self.release(Part::Region);
         self.release(Part::Roles);
-        fork::leave(self.place);
+        self.entry.leave();
         // SAFETY: this value owns the descriptor and is gone after this.
         unsafe { libc::close(self.descriptor) };
     }
@@ -184,13 +181,12 @@ impl Drop for Claims {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
     use super::*;
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
-        let open = || File::options().read(true).write(true).open(file.path());
-        Claims::open(|| Ok(Some(open().unwrap().into())), |errno| errno).unwrap().unwrap()
+        let open =
+            |flags| crate::place::open_path(file.path(), flags).map(|file| Some(file.into()));
+        Claims::open(open, |errno| errno).unwrap().unwrap()
     }
 
     #[test]

@@ -2,20 +2,34 @@
 //!
 //! A child inherits every descriptor, and with it the locks of its open file description; the
 //! parent's claims would outlive the parent. So each claim's descriptor is entered here, and a
-//! `pthread_atfork` child handler closes them all and raises the generation, by which handles that
-//! were inherited are known. The handler runs between fork and exec, possibly in a process whose
-//! other threads held locks at that instant: it takes none, and calls nothing but close(2).
+//! `pthread_atfork` child handler closes them all and raises the generation, by which inherited
+//! handles are known. The handler runs between fork and exec, possibly in a process whose other
+//! threads held locks at that instant: it takes none, and calls nothing but fcntl(2) and close(2).
+//!
+//! Nobody waits for a fork here, and no fork for anybody: a fork may be waiting, in another
+//! library's handler, for a lock that an opening thread holds. An opening announces itself in the
+//! table before it opens its descriptor, and the child finds out from that what it has to close.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
+use nix::fcntl::OFlag;
+
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-/// Forks that have begun and forks that are over, in this process.
-static BEGUN: AtomicU32 = AtomicU32::new(0);
-static OVER: AtomicU32 = AtomicU32::new(0);
 static FIRST: Chunk = Chunk::new();
 
+/// How every claim's descriptor is opened, and hardly any other file of a program: by this a child
+/// recognises one whose number was not entered yet. O_APPEND is there for another reason too (see
+/// `place.rs`); the others do nothing to a descriptor that is never read nor written.
+pub(crate) const MARKED: OFlag =
+    OFlag::O_RDWR.union(OFlag::O_APPEND).union(OFlag::O_DSYNC).union(OFlag::O_NONBLOCK);
+
 const EMPTY: i32 = -1;
+/// A descriptor is being opened, and its number not known yet.
+const OPENING: i32 = -2;
+/// Up to which number a child looks for a descriptor that was being opened. The kernel hands out the
+/// lowest free number, so a process has that many files open before one is missed.
+const SEARCHED: i32 = 1 << 16;
 
 /// A piece of the table of claim descriptors. Pieces are never freed, only filled again.
 struct Chunk {
@@ -66,39 +80,17 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// How many forks have begun.
-pub(crate) fn begun() -> u32 {
-    // SeqCst, here and in the handlers: a descriptor opened between two equal counts with no fork
-    // under way was copied by none, or is in the table that the copy looks through.
-    BEGUN.load(Ordering::SeqCst)
-}
-
-/// How many forks have begun, none of them being under way.
-pub(crate) fn settled() -> Result<u32, nix::Error> {
-    register()?;
-    loop {
-        let begun = begun();
-        // At most, and not equal: a fork that was under way when the handlers were registered may
-        // be counted as over only.
-        if begun.wrapping_sub(OVER.load(Ordering::SeqCst)).cast_signed() <= 0 {
-            return Ok(begun);
-        }
-        std::thread::yield_now();
-    }
-}
-
 /// Has the handlers called from now on.
 fn register() -> Result<(), nix::Error> {
     // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
-    // initialisation, to be waited for for ever. Registered twice, the handlers count twice, and do
-    // nothing else.
+    // initialisation, to be waited for for ever. Registered twice, the handler does the same twice.
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.load(Ordering::SeqCst) {
         return Ok(());
     }
-    // SAFETY: the handlers are async-signal-safe and never unwind; they stay for the life of the
-    // process, as does their code (glibc drops those of an unloaded shared object).
-    match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
+    // SAFETY: the handler is async-signal-safe and never unwinds; it stays for the life of the
+    // process, as does its code (glibc drops those of an unloaded shared object).
+    match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
         0 => {
             REGISTERED.store(true, Ordering::SeqCst);
             Ok(())
@@ -107,27 +99,45 @@ fn register() -> Result<(), nix::Error> {
     }
 }
 
-extern "C" fn before() {
-    BEGUN.fetch_add(1, Ordering::SeqCst);
-}
+/// A claim's place in the table, from before its descriptor is opened until its last unlock.
+#[derive(Debug)]
+pub(crate) struct Entry(&'static AtomicI32);
 
-extern "C" fn in_parent() {
-    OVER.fetch_add(1, Ordering::SeqCst);
-}
-
-/// Enters a claim's descriptor, before its first lock; gives its place in the table.
-pub(crate) fn enter(descriptor: RawFd) -> &'static AtomicI32 {
-    let mut chunk = &FIRST;
-    loop {
-        let free = chunk.descriptors.iter().find(|place| {
-            // Relaxed: whether a fork came between the open and this is found out by `begun`.
-            let (empty, order) = (EMPTY, Ordering::Relaxed);
-            place.compare_exchange(empty, descriptor, order, order).is_ok()
-        });
-        if let Some(place) = free {
-            return place;
+impl Entry {
+    /// Announces that a descriptor is about to be opened, with the flags [`MARKED`].
+    ///
+    /// Why no fork copies a claim that its child does not close: the kernel copies the descriptors
+    /// first and the memory after that. If the copy has the descriptor, it was opened, and so
+    /// announced, before either copy; this one word then says in the child that it is being opened
+    /// (the child looks for it), or its number (the child closes it), or, if it was given up
+    /// meanwhile, nothing: then its locks were released before that, for the child's copy too. If
+    /// the copy does not have the descriptor, the child closes nothing under that number, since
+    /// what it finds there has not got those flags.
+    pub(crate) fn announce() -> Result<Self, nix::Error> {
+        register()?;
+        let mut chunk = &FIRST;
+        loop {
+            let free = chunk.descriptors.iter().find(|place| {
+                // Relaxed, here and below: the system calls between, which take the lock of the
+                // process's descriptors as a fork does, order these for the child's copy.
+                let order = Ordering::Relaxed;
+                place.compare_exchange(EMPTY, OPENING, order, order).is_ok()
+            });
+            if let Some(place) = free {
+                return Ok(Self(place));
+            }
+            chunk = chunk.next().unwrap_or_else(|| chunk.grow());
         }
-        chunk = chunk.next().unwrap_or_else(|| chunk.grow());
+    }
+
+    /// Enters the number of the descriptor that was opened, before its first lock.
+    pub(crate) fn enter(&self, descriptor: RawFd) {
+        self.0.store(descriptor, Ordering::Relaxed);
+    }
+
+    /// Takes it out again: after its last unlock and before its close, or if nothing was opened.
+    pub(crate) fn leave(&self) {
+        self.0.store(EMPTY, Ordering::Relaxed);
     }
 }
 
@@ -136,42 +146,97 @@ pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
     let chunks = std::iter::successors(Some(&FIRST), |chunk| chunk.next());
     // Relaxed: each is a number, and what it is now is asked of the kernel.
     let places = chunks.flat_map(|chunk| &chunk.descriptors);
-    places.map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor != EMPTY)
-}
-
-/// Takes a descriptor out again, after its last unlock and before its close.
-pub(crate) fn leave(place: &AtomicI32) {
-    place.store(EMPTY, Ordering::Relaxed);
+    places.map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
 }
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    // The other threads' forks are not under way here.
-    OVER.store(BEGUN.load(Ordering::SeqCst), Ordering::SeqCst);
+    let mut was_opening = false;
     let mut chunk = Some(&FIRST);
     while let Some(current) = chunk {
         for place in &current.descriptors {
-            let descriptor = place.swap(EMPTY, Ordering::Relaxed);
-            if descriptor != EMPTY {
-                // SAFETY: the descriptor was a claim's, which only its handle closes, and that
-                // handle's generation is over: nobody uses the number again.
-                unsafe { libc::close(descriptor) };
+            match place.swap(EMPTY, Ordering::Relaxed) {
+                EMPTY => {}
+                OPENING => was_opening = true,
+                descriptor => close_if_marked(descriptor),
             }
         }
         chunk = current.next();
+    }
+    if was_opening {
+        (0..SEARCHED).for_each(close_if_marked);
+    }
+}
+
+/// Closes it if it was opened for a claim: by another's handle, whose generation is over.
+fn close_if_marked(descriptor: RawFd) {
+    // SAFETY: F_GETFL takes any number, and changes nothing.
+    let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFL) };
+    if flags >= 0 && flags & (MARKED.bits() | libc::O_ACCMODE) == MARKED.bits() {
+        // SAFETY: by its flags the descriptor is a claim's, which only its handle closes, and that
+        // handle's generation is over: nobody uses the number again.
+        unsafe { libc::close(descriptor) };
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+
     use super::*;
 
     #[test]
     fn the_table_grows_and_its_places_are_used_again() {
-        let places: Vec<_> = (0..200).map(|i| enter(1_000_000 + i)).collect();
-        places.iter().for_each(|place| leave(place));
-        let again: Vec<_> = (0..200).map(|i| enter(1_000_000 + i)).collect();
-        assert!(again.iter().all(|a| places.iter().any(|p| std::ptr::eq(*p, *a))));
-        again.iter().for_each(|place| leave(place));
+        let entries: Vec<_> = (0..200).map(|_| Entry::announce().unwrap()).collect();
+        entries.iter().for_each(Entry::leave);
+        let again: Vec<_> = (0..200).map(|_| Entry::announce().unwrap()).collect();
+        let is_known = |entry: &Entry| entries.iter().any(|other| std::ptr::eq(other.0, entry.0));
+        assert!(again.iter().all(is_known));
+        again.iter().for_each(Entry::leave);
+    }
+
+    /// Which of `descriptors` are open in a child that is forked now.
+    fn open_in_child(descriptors: &[i32]) -> Vec<bool> {
+        // SAFETY: the child makes a few system calls and ends; it takes no lock and allocates
+        // nothing.
+        match unsafe { libc::fork() } {
+            0 => {
+                let mut open = 0;
+                for (bit, descriptor) in descriptors.iter().enumerate() {
+                    // SAFETY: F_GETFD takes any number, and changes nothing.
+                    let is_open = unsafe { libc::fcntl(*descriptor, libc::F_GETFD) } >= 0;
+                    open |= i32::from(is_open) << bit;
+                }
+                // SAFETY: _exit has no preconditions.
+                unsafe { libc::_exit(open) }
+            }
+            child => {
+                let mut status = 0;
+                // SAFETY: `status` is an int that lives through the call.
+                assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+                let open = libc::WEXITSTATUS(status);
+                (0..descriptors.len()).map(|bit| open & 1 << bit != 0).collect()
+            }
+        }
+    }
+
+    #[test]
+    fn a_child_closes_what_was_being_opened_at_the_fork_and_nothing_else() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = |flags: i32| {
+            let mut options = std::fs::File::options();
+            options.read(true).write(true).custom_flags(flags).open(file.path()).unwrap()
+        };
+        let [claim, reused] = [MARKED.bits(), 0].map(open);
+        let append = open(libc::O_APPEND);
+        let numbers = [&claim, &reused, &append].map(AsRawFd::as_raw_fd);
+        let opening = Entry::announce().unwrap();
+        // Closed in the parent while it forked, and the number given to another file since.
+        let left = Entry::announce().unwrap();
+        left.enter(reused.as_raw_fd());
+        assert_eq!(open_in_child(&numbers), [false, true, true]);
+        opening.leave();
+        left.leave();
     }
 }

@@ -82,6 +82,52 @@ fn a_child_forked_while_a_handle_is_opened_keeps_no_claim_of_it() {
     assert!(rounds > 10 && forks > 10, "{rounds} openings, {forks} forks");
 }
 
+/// What another library locks over each fork, so that a child finds what it guards whole.
+static LOCKED_OVER_FORKS: AtomicBool = AtomicBool::new(false);
+static FORK_WAITS: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn lock_before_fork() {
+    FORK_WAITS.store(true, Ordering::SeqCst);
+    while LOCKED_OVER_FORKS.swap(true, Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+}
+
+extern "C" fn unlock_after_fork() {
+    LOCKED_OVER_FORKS.store(false, Ordering::SeqCst);
+}
+
+#[test]
+fn who_opens_under_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
+    let (name, lock) = (TestName::new("fork-waits"), TestName::new("fork-waits-lock"));
+    // In a process of its own, whose handlers are nobody else's.
+    succeeds(in_child(|| {
+        nix::unistd::alarm::set(5); // instead of a hang
+        let unlock = Some(unlock_after_fork as unsafe extern "C" fn());
+        // SAFETY: the handlers use atomics alone, and stay as long as this program.
+        let registered = unsafe { libc::pthread_atfork(Some(lock_before_fork), unlock, unlock) };
+        assert_eq!(registered, 0);
+        let producer = io_shared::producer::<u64>(&name).unwrap();
+        LOCKED_OVER_FORKS.store(true, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            let forker = scope.spawn(|| in_child(|| std::thread::sleep(Duration::from_secs(60))));
+            while !FORK_WAITS.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            let consumer = io_shared::consumer::<u64>(&name).unwrap();
+            drop(Channel::<u64>::named(&*name).observer().unwrap());
+            drop(io_shared::SharedMmap::named(&*lock).size(8).open().unwrap());
+            unlock_after_fork();
+            let child = forker.join().unwrap();
+            // The child was forked after that, and keeps none of it.
+            drop((producer, consumer));
+            drop(io_shared::producer::<u64>(&name).unwrap());
+            drop(io_shared::consumer::<u64>(&name).unwrap());
+            bury(child);
+        });
+    }));
+}
+
 fn bury(child: Pid) {
     kill(child, Signal::SIGKILL).unwrap();
     waitpid(child, None).unwrap();

@@ -148,7 +148,7 @@ impl New {
         write(&MAGIC, 0)?;
 
         let claims = Claims::open(
-            || unlinked.reopen(OFlag::O_RDWR).map(|file| Some(file.into())),
+            |access| unlinked.reopen(access).map(|file| Some(file.into())),
             |errno| Error::system(place, "pthread_atfork", errno),
         )?;
         let found = Found {

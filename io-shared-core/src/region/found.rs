@@ -44,7 +44,7 @@ impl Found {
             let claims = if access == OFlag::O_RDONLY {
                 None
             } else {
-                let second = || match place.open(access)? {
+                let second = |access| match place.open(access)? {
                     Some(file) if identity_of(place, &file)? == identity => Ok(Some(file.into())),
                     _ => Ok(None),
                 };

@@ -96,7 +96,7 @@ impl Unlinked {
             match nix::fcntl::open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(descriptor) => {
                     // So that a sweeper sees that it is in use.
-                    let open = || open_path(&path, OFlag::O_RDWR).map(|file| Some(file.into()));
+                    let open = |access| open_path(&path, access).map(|file| Some(file.into()));
                     let claimed = Claims::open(open, |errno| errno).and_then(|claims| {
                         let claims = claims.ok_or(Errno::ENOENT)?;
                         claims.try_claim(Part::Creator)?;
@@ -239,7 +239,7 @@ fn sweep(directory: &Path) {
         let stale = entry.file_name().to_string_lossy().starts_with(UNFINISHED)
             && entry.metadata().is_ok_and(is_old);
         let unused = || {
-            let open = || Ok(open_path(&entry.path(), OFlag::O_RDWR).ok().map(OwnedFd::from));
+            let open = |access| Ok(open_path(&entry.path(), access).ok().map(OwnedFd::from));
             let claims = Claims::open(open, |errno| errno).ok()??;
             claims.try_claim(Part::Roles).ok()?.then_some(())
         };
