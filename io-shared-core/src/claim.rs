@@ -56,7 +56,7 @@ pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Claims {
     descriptor: RawFd,
     entry: fork::Entry,
-    generation: u32,
+    generation: u64,
 }
 
 impl Claims {
@@ -87,7 +87,7 @@ impl Claims {
     /// and its number may be something else's.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        self.generation != fork::generation()
+        fork::is_over(self.generation)
     }
 
     /// Whether this process has another open file description for claims of the same file.

@@ -2,20 +2,33 @@
 //!
 //! A child inherits every descriptor, and with it the locks of its open file description; the
 //! parent's claims would outlive the parent. So each claim's descriptor is entered here, and a
-//! `pthread_atfork` child handler closes them all and raises the generation, by which inherited
-//! handles are known. The handler runs between fork and exec, possibly in a process whose other
+//! `pthread_atfork` child handler closes them all. The handler runs between fork and exec, possibly in a process whose other
 //! threads held locks at that instant: it takes none, and calls nothing but fcntl(2) and close(2).
+//!
+//! An inherited handle is known by its generation: a number in a page that the kernel wipes in a
+//! child (MADV_WIPEONFORK, Linux 4.14), so that children that run no handlers (`_Fork`, a raw
+//! clone(2)) are noticed too. Where the kernel does not wipe it, the handler does. A child without
+//! handlers keeps the descriptors, and with them the claims, until it ends or executes a program.
 //!
 //! Nobody waits for a fork here, and no fork for anybody: a fork may be waiting, in another
 //! library's handler, for a lock that an opening thread holds. An opening announces itself in the
 //! table before it opens its descriptor, and the child finds out from that what it has to close.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use nix::fcntl::OFlag;
 
-static GENERATION: AtomicU32 = AtomicU32::new(0);
+use crate::clock;
+
+/// A static of whole pages, all zeros: anonymous memory, which is what the kernel wipes.
+#[cfg_attr(target_arch = "x86_64", repr(align(0x1000)))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(align(0x10000)))]
+struct Wiped(AtomicU64);
+
+/// This process's generation; 0: a child that has had no need of one, in which each inherited handle
+/// has another.
+static GENERATION: Wiped = Wiped(AtomicU64::new(0));
 static FIRST: Chunk = Chunk::new();
 
 /// How every claim's descriptor is opened, and hardly any other file of a program: by this a child
@@ -74,10 +87,35 @@ impl Chunk {
     }
 }
 
-/// How many forks lie between the first process and this one.
+/// This process's generation: never 0, and no ancestor's.
+pub(crate) fn generation() -> u64 {
+    match GENERATION.0.load(Ordering::Relaxed) {
+        0 => begin_generation(),
+        generation => generation,
+    }
+}
+
+/// Whether a fork lies between now and when [`generation`] returned this.
 #[inline]
-pub(crate) fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
+pub(crate) fn is_over(generation: u64) -> bool {
+    // Relaxed: a fork orders everything in its child after everything before it.
+    GENERATION.0.load(Ordering::Relaxed) != generation
+}
+
+#[cold]
+fn begin_generation() -> u64 {
+    // Before the number is there, so that it never lies in a page that a fork would copy.
+    // SAFETY: the range is this static alone, whole pages of it; what is changed is what a child
+    // finds there. Where it cannot be (an older kernel, larger pages), the handler sees to it.
+    unsafe {
+        let start = (&raw const GENERATION).cast_mut().cast();
+        libc::madvise(start, size_of::<Wiped>(), libc::MADV_WIPEONFORK);
+    }
+    // An ancestor's was made of an earlier time, or on a clock of coarse ticks by another process.
+    let fresh = (clock::now() ^ u64::from(std::process::id()) << 40).max(1);
+    let (old, order) = (0, Ordering::Relaxed);
+    // Of two threads that come first, both get the number that stays.
+    GENERATION.0.compare_exchange(old, fresh, order, order).map_or_else(|found| found, |_| fresh)
 }
 
 /// Has the handlers called from now on.
@@ -150,7 +188,7 @@ pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
 }
 
 extern "C" fn in_child() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
+    GENERATION.0.store(0, Ordering::Relaxed);
     let mut was_opening = false;
     let mut chunk = Some(&FIRST);
     while let Some(current) = chunk {

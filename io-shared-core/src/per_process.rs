@@ -25,7 +25,7 @@ pub struct PerProcess<T: 'static> {
 }
 
 struct Made<T> {
-    generation: u32,
+    generation: u64,
     value: T,
 }
 

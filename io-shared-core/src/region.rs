@@ -102,7 +102,7 @@ pub(crate) struct Region {
     /// system by itself.
     directory: Option<(u64, u64)>,
     /// Of forks, when this handle was opened.
-    generation: u32,
+    generation: u64,
     claims: Option<Claims>,
     header: MmapRaw,
     buffers: Buffers,
@@ -152,7 +152,7 @@ impl Region {
     /// Whether this handle was inherited over a fork, and so is the parent's.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
-        self.generation != fork::generation()
+        fork::is_over(self.generation)
     }
 
     /// # Errors

@@ -6,6 +6,7 @@ mod child;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -131,6 +132,141 @@ fn who_opens_under_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
 fn bury(child: Pid) {
     kill(child, Signal::SIGKILL).unwrap();
     waitpid(child, None).unwrap();
+}
+
+/// A fork that runs no handlers: of glibc, where it has that, or of the kernel.
+#[derive(Debug, Clone, Copy)]
+enum Handlerless {
+    GlibcFork,
+    RawClone,
+}
+
+impl Handlerless {
+    /// As [`in_child`].
+    fn in_child(self, child: impl FnOnce()) -> Option<Pid> {
+        let forked = match self {
+            Self::GlibcFork => {
+                // SAFETY: the name ends in a NUL.
+                let fork = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"_Fork".as_ptr()) };
+                if fork.is_null() {
+                    child::not_run("this libc has no _Fork");
+                    return None;
+                }
+                // SAFETY: POSIX's `pid_t _Fork(void)`.
+                let fork: extern "C" fn() -> libc::pid_t = unsafe { std::mem::transmute(fork) };
+                fork()
+            }
+            Self::RawClone => {
+                // SAFETY: without a stack of its own, and sharing nothing, the child is a fork's.
+                let forked = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+                forked as libc::pid_t
+            }
+        };
+        if forked == 0 {
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            // SAFETY: _exit has no preconditions.
+            unsafe { libc::_exit(i32::from(ran.is_err())) }
+        }
+        assert!(forked > 0);
+        Some(Pid::from_raw(forked))
+    }
+}
+
+/// Too large to be carried beside `latest`: it is read where it lies.
+type Large = [u64; 6];
+
+#[track_caller]
+fn is_forked<T>(result: io_shared::Result<T>) {
+    assert_eq!(*result.err().expect("it is the parent's").kind(), ErrorKind::ForkedHandle);
+}
+
+#[test]
+fn a_child_forked_without_handlers_is_told_of_whatever_it_inherited() {
+    for how in [Handlerless::GlibcFork, Handlerless::RawClone] {
+        // Of a process with one thread: no handler makes malloc's locks usable in such a child.
+        succeeds(in_child(|| tells_of_whatever_is_inherited(how)));
+    }
+}
+
+fn tells_of_whatever_is_inherited(how: Handlerless) {
+    let [name, own, lock] = ["bare", "bare-own", "bare-lock"].map(TestName::new);
+    let channel = || Channel::<Large>::named(&*name).consumers(3);
+    let mut producer = channel().producer().unwrap();
+    producer.put(&[1; 6]).unwrap();
+    let mut consumer = channel().consumer().unwrap();
+    let mut awaiting = channel().consumer().unwrap().into_async();
+    let guard = channel().consumer().unwrap().get().unwrap().into_owned();
+    let mut observer = channel().observer().unwrap();
+    let open_lock = || io_shared::RwSharedMmap::named(&*lock).size(8).open().unwrap();
+    let (mut idle, mut locked) = (open_lock(), open_lock());
+    let mut held = Some((guard, locked.write().unwrap()));
+    let mut loan = Some(producer.loan().unwrap());
+    if let Some(child) = how.in_child(|| is_forked(loan.take().unwrap().put())) {
+        succeeds(child);
+    }
+    let Some(child) = how.in_child(|| {
+        nix::unistd::alarm::set(5); // instead of a hang
+        is_forked(producer.put(&[2; 6]));
+        is_forked(producer.loan());
+        is_forked(producer.consumers());
+        is_forked(consumer.try_get());
+        is_forked(consumer.get());
+        is_forked(consumer.get_copied());
+        is_forked(consumer.latest());
+        is_forked(consumer.has_producer());
+        is_forked(io_shared::wait_any(&[&consumer], Duration::from_secs(1)));
+        is_forked(observer.copy());
+        is_forked(idle.try_write().map(drop).map_err(io_shared::Error::from));
+        is_forked(idle.try_read().map(drop).map_err(io_shared::Error::from));
+        is_forked(pollster::block_on(awaiting.get()));
+        // What is dropped releases, unlocks and closes nothing of the parent's.
+        drop(held.take());
+        assert!(matches!(channel().producer().unwrap_err().kind(), ErrorKind::RoleTaken { .. }));
+        let mut shared = open_lock();
+        let busy = shared.try_write().map(drop).map_err(io_shared::Error::from);
+        assert_eq!(*busy.unwrap_err().kind(), ErrorKind::WouldBlock);
+        // Its own work.
+        let mut producer = io_shared::producer::<Large>(&own).unwrap();
+        let mut consumer = io_shared::consumer::<Large>(&own).unwrap();
+        producer.put(&[3; 6]).unwrap();
+        assert_eq!(*consumer.get().unwrap(), [3; 6]);
+        // And are its own child's no more than the parent's were, who is told by the handler.
+        succeeds(in_child(|| is_forked(producer.put(&[4; 6]))));
+        succeeds(how.in_child(|| is_forked(producer.put(&[4; 6]))).unwrap());
+        producer.put(&[5; 6]).unwrap();
+    }) else {
+        return;
+    };
+    succeeds(child);
+    let (guard, written) = held.take().unwrap();
+    for value in 2..100 {
+        producer.put(&[value; 6]).unwrap();
+        assert_eq!(*guard, [1; 6]);
+    }
+    assert_eq!(*consumer.get().unwrap(), [99; 6]);
+    assert_eq!(*pollster::block_on(awaiting.get()).unwrap(), [99; 6]);
+    drop(written);
+    drop(idle.write().unwrap());
+}
+
+/// What [DESIGN.md](../../DESIGN.md) says of such a child.
+#[test]
+fn a_child_forked_without_handlers_keeps_its_killed_parents_roles_while_it_lives() {
+    let name = TestName::new("bare-keeps");
+    let (mut here, mut there) = std::io::pipe().unwrap();
+    let parent = in_child(|| {
+        let _producer = io_shared::producer::<u64>(&name).unwrap();
+        let sleep = || std::thread::sleep(Duration::from_secs(60));
+        let child = Handlerless::RawClone.in_child(sleep).unwrap();
+        there.write_all(&child.as_raw().to_ne_bytes()).unwrap();
+        sleep();
+    });
+    let mut child = [0; 4];
+    here.read_exact(&mut child).unwrap();
+    bury(parent);
+    assert!(io_shared::producer::<u64>(&name).is_err());
+    kill(Pid::from_raw(i32::from_ne_bytes(child)), Signal::SIGKILL).unwrap();
+    eventually("the role is free", || io_shared::producer::<u64>(&name).is_ok());
 }
 
 #[test]
