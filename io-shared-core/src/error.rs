@@ -7,9 +7,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::array::NpyError;
 use crate::message::Shape;
-use crate::size::Size;
+use crate::message::array::NpyError;
+use crate::region::size::Size;
 
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -14,15 +14,13 @@
 //!
 //! A mutex is the same lock without readers: its writers do not look for any.
 
-#[cfg(test)]
-pub(crate) mod model;
 mod reader;
 mod writer;
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use crate::clock;
 use crate::crash_point::CrashPoint;
+use crate::os::clock;
 use crate::protocol::{Exchange, Word};
 
 /// The longest sleep at once, in nanoseconds: how late a death is noticed at most.
@@ -75,8 +73,8 @@ pub(crate) trait LockWords {
     fn reached(&self, point: CrashPoint);
 }
 
-const FREE: u64 = 0;
-const WAITING: u64 = 1 << 31;
+pub(crate) const FREE: u64 = 0;
+pub(crate) const WAITING: u64 = 1 << 31;
 const AWAITING: u64 = 1 << 32;
 const OWNER_BITS: u32 = 10;
 const OWNER: u64 = (1 << OWNER_BITS) - 1;

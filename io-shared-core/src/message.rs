@@ -5,13 +5,18 @@
 //! the trait, slots and channels rely on it: what is promised here is what makes it sound to hand
 //! out a `&T` to memory that another program has written.
 
+pub mod array;
+#[doc(hidden)]
+pub mod private;
+pub mod schema;
 mod shape;
+pub mod text;
 
 use std::fmt;
 
 pub use shape::Shape;
 
-use crate::schema::{Scalar, Schema, Type};
+use crate::message::schema::{Scalar, Schema, Type};
 
 /// A type with a fixed layout, no padding, no pointers, every bit pattern valid.
 ///

@@ -1,7 +1,7 @@
 //! The protocol of a single slot: DESIGN.md section 6, as the model checker runs it.
 //!
 //! This is the source that ships. It is generic over [`Words`], the shared words of one slot, so
-//! that the same lines run over mapped memory and, in `model.rs`, over loom's atomics. Nothing here
+//! that the same lines run over mapped memory and, in `model/protocol.rs`, over loom's atomics. Nothing here
 //! knows of names, mappings, types or time. The ordering arguments stand at the operations; the
 //! table of what each one is for, and of what the model said when it was weakened, is
 //! `docs/PROOF.md`.
@@ -15,8 +15,6 @@
 mod ahead;
 mod carried;
 mod consumer;
-#[cfg(test)]
-pub(crate) mod model;
 mod observer;
 mod producer;
 
@@ -30,7 +28,7 @@ pub(crate) use observer::watch;
 pub(crate) use producer::Publisher;
 
 use crate::crash_point::CrashPoint;
-use crate::layout::SMALL_PAYLOAD;
+use crate::region::layout::SMALL_PAYLOAD;
 
 /// One shared atomic word.
 pub(crate) trait Word<T> {
@@ -151,9 +149,9 @@ pub(crate) enum Fault {
 pub(crate) const MOST_CARRIED: usize = SMALL_PAYLOAD as usize / 8;
 
 /// A waiting byte: to be woken when there is a value.
-const ASLEEP: u8 = 1;
+pub(crate) const ASLEEP: u8 = 1;
 /// The same, and when one is being filled: its reader copies it out meanwhile.
-const ASLEEP_TO_FOLLOW: u8 = 2;
+pub(crate) const ASLEEP_TO_FOLLOW: u8 = 2;
 
 const SEQUENCE_BITS: u32 = 52;
 const EPOCH_BITS: u32 = 4;

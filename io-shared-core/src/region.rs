@@ -14,9 +14,13 @@ mod blocks;
 mod create;
 mod enter;
 mod found;
+pub(crate) mod layout;
 pub(crate) mod linked;
+pub(crate) mod name;
 mod open;
+pub(crate) mod place;
 mod remove;
+pub(crate) mod size;
 mod unlinked;
 mod watch;
 mod words;
@@ -36,15 +40,18 @@ pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
 pub(crate) use watch::Watch;
 
-use crate::claim::{Claims, Part};
 use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::fork;
-pub use crate::layout::Kind;
-use crate::layout::{self, Layout};
+use crate::os::claim::{Claims, Part};
+use crate::os::fork;
+pub use layout::Kind;
+pub use name::Name;
+pub use place::Place;
+pub use size::Size;
+
+use crate::message::schema::Schema;
 use crate::message::{Message, Shape};
-use crate::place::Place;
 use crate::protocol::Words;
-use crate::schema::Schema;
+use layout::Layout;
 
 /// How a handle takes part in a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]

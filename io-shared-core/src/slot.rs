@@ -8,6 +8,7 @@
 //!
 //! An observer gets no references at all, only checked copies.
 
+mod array;
 mod copied;
 mod guard;
 mod loan;
@@ -28,13 +29,13 @@ pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
 use value::Carried;
 
-use crate::claim::Part;
-use crate::clock::{self, StampClock};
 use crate::error::{ErrorKind, Holder, Result};
-use crate::place::Place;
+use crate::message::schema::Schema;
+use crate::os::claim::Part;
+use crate::os::clock::{self, StampClock};
 use crate::protocol::{Publisher, Reader, Words};
+use crate::region::place::Place;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
-use crate::schema::Schema;
 
 /// The producer's side of a slot.
 #[derive(Debug)]

@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::bytes::{self, Bytes, BytesMut};
 use crate::error::{Error, ErrorKind, OWNER_DIED, Result};
 use crate::lock::{LockFault, Locker};
-use crate::place::Place;
+use crate::message::schema::Shown;
+use crate::os::clock;
+use crate::os::copy;
+use crate::region::place::Place;
 use crate::region::{self, Region, Role, Side, Spec, Watch};
-use crate::schema::Shown;
-use crate::{clock, copy};
 
 /// Why there is no guard, or none without a warning.
 ///

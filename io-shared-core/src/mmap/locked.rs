@@ -8,8 +8,8 @@ use super::guard::{self, Guarded, Handle, MmapGuard, MmapReadGuard, Wait};
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
-use crate::name::Name;
 use crate::region::Kind;
+use crate::region::name::Name;
 
 /// Shared bytes under one lock: whoever has it reads and writes alone.
 ///

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::Name;
-use crate::place::Place;
+use crate::message::schema::Schema;
+use crate::region::name::Name;
+use crate::region::place::Place;
+use crate::region::size::Size;
 use crate::region::{Kind, Spec};
-use crate::schema::Schema;
-use crate::size::Size;
 
 /// What can be opened by [`MmapOptions`]. Implemented here alone.
 pub trait Mmap: Sized {
@@ -268,7 +268,7 @@ macro_rules! places {
             /// In new shared memory without a name, for whoever is given its descriptor
             /// ([`as_fd`](Self::as_fd)).
             pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
-                $crate::mmap::MmapOptions::new(Ok($crate::place::Place::Anonymous))
+                $crate::mmap::MmapOptions::new(Ok($crate::region::place::Place::Anonymous))
             }
 
             /// Behind a descriptor that was inherited or received; it is opened anew.

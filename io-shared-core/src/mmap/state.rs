@@ -11,9 +11,9 @@ use super::guard::{Access, Guarded, Handle, Hold, LockError, Locked, Wait, clean
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
-use crate::name::Name;
+use crate::message::schema::Shown;
+use crate::region::name::Name;
 use crate::region::{Kind, Region};
-use crate::schema::Shown;
 
 /// A value of type `T` that unrelated programs read and write, checked by field when it is opened.
 /// All zeros at first.

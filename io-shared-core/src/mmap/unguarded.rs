@@ -15,10 +15,10 @@ use nix::fcntl::OFlag;
 
 use super::bytes;
 use super::options::{Mmap, MmapOptions, places};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::place::Place;
+use crate::os::clock;
+use crate::region::place::Place;
 use crate::region::{self, Unlinked};
 
 /// The bytes of a shared-memory object, file or descriptor, with no lock and no header: what a C or
@@ -125,7 +125,7 @@ impl UnsafeSharedMmap {
     /// ```
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
-        let place = Place::from(crate::name::Name::new(name.as_ref())?);
+        let place = Place::from(crate::region::name::Name::new(name.as_ref())?);
         if let Ok(Some(file)) = place.open(OFlag::O_RDONLY) {
             region::refuse_region(&place, &file)?;
         }

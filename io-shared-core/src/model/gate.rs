@@ -7,9 +7,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use super::line::Line;
 use super::mutant::{self, Mutant, Operation, Site};
-use super::proof::{self, Line, Row};
-use super::{Model, Scenario};
+use super::proof::{self, Row};
+use super::scenario::{Model, Scenario};
 
 /// One change to try, and how the tables call it.
 struct Change {

@@ -6,11 +6,11 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::{Region, word8, word64};
-use crate::claim::{Claims, Part};
-use crate::clock;
 use crate::error::Holder;
-use crate::layout::{self, Layout};
+use crate::os::claim::{Claims, Part};
+use crate::os::clock;
 use crate::protocol::{Latest, Words};
+use crate::region::layout::{self, Layout};
 
 pub(super) const HELD: u64 = 0;
 const NAME_LENGTH: u64 = 4;

@@ -10,12 +10,12 @@ use super::enter::Attached;
 use super::found::{Found, identity_of};
 use super::unlinked::Unlinked;
 use super::{Kind, Region, Role, Spec};
-use crate::claim::Claims;
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
-use crate::layout::{self, EPHEMERAL, Layout, LayoutError, MAGIC};
-use crate::place::Place;
-use crate::schema::Schema;
+use crate::message::schema::Schema;
+use crate::os::claim::Claims;
+use crate::region::layout::{self, EPHEMERAL, Layout, LayoutError, MAGIC};
+use crate::region::place::Place;
 
 /// What a new region would be.
 pub(super) struct Planned {
@@ -188,6 +188,6 @@ fn instance(file: &File) -> u64 {
     // The standard library seeds this from the kernel's random numbers.
     let mut hasher = std::hash::RandomState::new().build_hasher();
     hasher.write_u64(file.metadata().map_or(0, |metadata| metadata.ino()));
-    hasher.write_u64(crate::clock::now());
+    hasher.write_u64(crate::os::clock::now());
     hasher.finish()
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::blocks::LONGEST_NAME;
 use super::{Region, Role};
-use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Locker;
-use crate::place::Place;
+use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
+use crate::os::clock;
 use crate::protocol::{Fault, Publisher, Reader, Words};
+use crate::region::place::Place;
 
 /// A region and the protocol state of the role that was entered in it.
 pub(crate) struct Attached {

@@ -7,12 +7,12 @@ use nix::fcntl::OFlag;
 use zerocopy::FromBytes;
 
 use super::{Spec, blocks};
-use crate::claim::{Claims, PATIENCE, Part};
-use crate::clock;
 use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
-use crate::place::Place;
-use crate::schema::Schema;
+use crate::message::schema::Schema;
+use crate::os::claim::{Claims, PATIENCE, Part};
+use crate::os::clock;
+use crate::region::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
+use crate::region::place::Place;
 
 /// An object that was found in a place: ours by its magic, not yet judged nor claimed.
 pub(super) struct Found {

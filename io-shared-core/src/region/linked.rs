@@ -9,14 +9,11 @@
 //! - Who is in a removed region finds out, wherever the remover was killed: by the flag, or because
 //!   the name leads elsewhere.
 
-#[cfg(test)]
-pub(crate) mod model;
-
 use crate::crash_point::CrashPoint;
 
 /// Who may be in a region that is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Users {
+pub(crate) enum Users {
     Any,
     /// Nobody: every role's claim is won, not asked for, so that nobody can move in until it is
     /// over.
@@ -26,7 +23,7 @@ pub(super) enum Users {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removed {
+pub(crate) enum Removed {
     Done,
     InUse,
     /// The name leads elsewhere by now.
@@ -34,7 +31,7 @@ pub(super) enum Removed {
 }
 
 /// A region whose name a remover may take away.
-pub(super) trait Linked {
+pub(crate) trait Linked {
     type Error;
     /// The region's own lock, until this is dropped.
     type Lock<'a>
@@ -59,7 +56,7 @@ pub(super) trait Linked {
 
 /// Takes the region's name away, so that everyone in it notices. A remover killed after the name is
 /// gone leaves nothing to finish: others see at their next look that it leads elsewhere.
-pub(super) fn remove<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Error> {
+pub(crate) fn remove<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Error> {
     let lock = region.lock()?;
     region.reached(CrashPoint::RemoveLocked);
     let removed = remove_locked(region, users);
@@ -91,13 +88,13 @@ fn remove_locked<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Erro
 }
 
 /// A region that one may be too late for.
-pub(super) trait Joined {
+pub(crate) trait Joined {
     /// Whether it is marked, or its name leads elsewhere.
     fn is_replaced(&self) -> bool;
 }
 
 /// Claims a role in the region. `None`: it was removed or replaced before.
-pub(super) fn enter<R: Joined, S, E>(
+pub(crate) fn enter<R: Joined, S, E>(
     region: &R,
     claim: impl FnOnce(&R) -> Result<S, E>,
 ) -> Result<Option<S>, E> {

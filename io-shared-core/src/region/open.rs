@@ -12,13 +12,13 @@ use super::enter::Attached;
 use super::found::{Found, Judged, identity_of};
 use super::linked::{self, Joined};
 use super::{Buffers, Region, Role, Spec, create, enter};
-use crate::claim::Part;
-use crate::clock;
 use crate::error::{ErrorKind, Result};
-use crate::fork;
-use crate::layout::{EPHEMERAL, Kind, Layout};
-use crate::place::Place;
-use crate::schema::Schema;
+use crate::message::schema::Schema;
+use crate::os::claim::Part;
+use crate::os::clock;
+use crate::os::fork;
+use crate::region::layout::{EPHEMERAL, Kind, Layout};
+use crate::region::place::Place;
 
 /// How often a missing or unsuitable region is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -12,13 +12,13 @@ use super::enter::RegionLock;
 use super::found::Found;
 use super::linked::{self, Linked, Removed, Users};
 use super::{Kind, Region};
-use crate::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
-use crate::futex;
-use crate::layout;
-use crate::place::Place;
+use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
+use crate::os::futex;
 use crate::protocol::Words;
+use crate::region::layout;
+use crate::region::place::Place;
 
 /// Removes the region in that place, used or not, if it is of that kind: another's content may be
 /// all there is.

@@ -17,11 +17,11 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::linkat;
 
-use crate::claim::{Claims, Part};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::UNFINISHED;
-use crate::place::{Place, open_path, reopen};
+use crate::os::claim::{Claims, Part};
+use crate::region::name::UNFINISHED;
+use crate::region::place::{Place, open_path, reopen};
 
 /// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
 /// creator between its open and its lock.

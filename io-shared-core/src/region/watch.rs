@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::Region;
-use crate::clock;
 use crate::error::{ErrorKind, Result};
+use crate::os::clock;
 
 /// How long a handle goes without looking whether its name still leads to its region, in
 /// nanoseconds. Less than a wait's slice of 100 ms by what the coarse clock may be late: who slept

@@ -4,12 +4,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
 use super::{Kind, Region, blocks, word8, word64};
-use crate::claim::Part;
 use crate::crash_point::{self, CrashPoint};
-use crate::futex;
-use crate::layout;
 use crate::lock::LockWords;
+use crate::os::claim::Part;
+use crate::os::futex;
 use crate::protocol::{Carried, Exchange, Header, MOST_CARRIED, Word, Words};
+use crate::region::layout;
 
 /// Bytes of a buffer from which on it is large: two of them fill a usual first-level cache.
 const LARGE: u64 = 1 << 15;

@@ -13,11 +13,12 @@ use nix::errno::Errno;
 use super::{Observing, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::place::Place;
+use crate::message::schema::Shown;
+use crate::os::clock;
+use crate::os::copy;
 use crate::protocol::{self, MOST_CARRIED};
+use crate::region::place::Place;
 use crate::region::{self, Region, Role, Side, Spec};
-use crate::schema::Shown;
-use crate::{clock, copy};
 
 /// A checked copy of a value.
 pub struct Copied<T: Message + ?Sized> {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::value::{Carried, Held, Value};
 use super::{Consuming, Copied, Slot};
-use crate::clock;
 use crate::error::Result;
 use crate::message::Message;
+use crate::message::schema::Shown;
+use crate::os::clock;
 use crate::protocol::{Ahead, Reader, Which};
 use crate::region::Region;
-use crate::schema::Shown;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
 /// (Its buffer stays the consumer's until the next get, or until an [`OwnedGuard`] drops.)

@@ -6,12 +6,12 @@ use std::ops::{Deref, DerefMut};
 
 use super::room::{LEAST_AHEAD, PIECE};
 use super::{Producing, Slot};
-use crate::clock::{self, StampClock};
-use crate::copy;
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
+use crate::message::schema::Shown;
+use crate::os::clock::{self, StampClock};
+use crate::os::copy;
 use crate::protocol::Publisher;
-use crate::schema::Shown;
 
 /// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
 /// the time that a wake-up takes.

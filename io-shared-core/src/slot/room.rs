@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use super::{Consuming, Guard, Slot};
-use crate::copy;
 use crate::message::Message;
+use crate::os::copy;
 use crate::protocol::Ahead;
 use crate::region::Region;
 
@@ -125,11 +125,11 @@ mod tests {
     use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
-    use crate::clock;
     use crate::message::Message;
-    use crate::place::Place;
+    use crate::os::clock;
     use crate::protocol::{Which, Words};
     use crate::region::Spec;
+    use crate::region::place::Place;
     use crate::slot::Producing;
 
     const LENGTH: usize = 4 * PIECE;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::{Consuming, Slot};
-use crate::futex::{self, Awaited};
+use crate::os::futex::{self, Awaited};
 use crate::protocol::{self, Reader, Words};
 use crate::region::Region;
 
@@ -174,7 +174,8 @@ impl Bell {
 pub(super) fn count_late_find(region: &Region, reader: &Reader, until: u64) {
     use std::sync::atomic::Ordering::Relaxed;
 
-    use crate::{clock, crash_point};
+    use crate::crash_point;
+    use crate::os::clock;
     if clock::now() >= until && reader.has_unseen(region) {
         let latest = region.latest().load(Relaxed);
         let index = protocol::Latest::unpack(latest).index;

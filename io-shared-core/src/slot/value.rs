@@ -5,8 +5,9 @@ use std::slice;
 use super::{Consuming, Slot};
 use crate::error::{Error, Result};
 use crate::message::{Message, Shape};
+use crate::os::clock;
+use crate::os::copy;
 use crate::protocol::{Glance, Hold, MOST_CARRIED, Which};
-use crate::{clock, copy};
 
 /// A value that was taken.
 pub(super) struct Value<T: Message + ?Sized> {

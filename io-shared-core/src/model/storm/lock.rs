@@ -11,8 +11,8 @@ use shuttle::thread;
 use super::kernel::{Claim, Futex};
 use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
-use crate::lock::model::words::Inside;
 use crate::lock::{LockWords, Locker};
+use crate::model::lock::words::Inside;
 use crate::model::victim;
 
 const SLOTS: usize = 8;

@@ -10,8 +10,8 @@ use shuttle::thread;
 use super::kernel::{Claim, Futex};
 use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
+use crate::model::protocol::scenarios::{Audit, Messages, put, read};
 use crate::model::victim;
-use crate::protocol::model::scenarios::{Audit, Messages, put, read};
 use crate::protocol::{Carried, Header, MOST_CARRIED, Publisher, Reader, Which, Words};
 
 const CONSUMERS: usize = 8;

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::super::{FREE, LockFault, LockWords, Locker};
 use super::process::Process;
 use super::words::Region;
 use crate::crash_point::CrashPoint;
+use crate::lock::{FREE, LockFault, LockWords, Locker};
 use crate::model::victim::Fate;
 use crate::protocol::Word;
 

@@ -8,8 +8,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::{FromStr, Utf8Error};
 
+use crate::message::schema::Type;
 use crate::message::{Message, Shape};
-use crate::schema::Type;
 
 /// A UTF-8 string of at most `N` bytes, stored in place and filled up with zero bytes.
 ///

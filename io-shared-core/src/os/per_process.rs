@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::AtomicPtr;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-use crate::fork;
+use crate::os::fork;
 
 /// A value that is made at first need, and again in a forked child: whatever another thread of the
 /// parent was doing to the parent's, half done or holding a lock, the child does not meet it.

@@ -11,13 +11,13 @@ mod process;
 mod scenarios;
 pub(crate) mod words;
 
-use crate::model::{Model, scenarios};
+use super::scenario::{Model, scenarios};
 
 pub(crate) static MODEL: Model = Model {
     sources: &[
         ("lock.rs", include_str!("../lock.rs")),
-        ("writer.rs", include_str!("writer.rs")),
-        ("reader.rs", include_str!("reader.rs")),
+        ("writer.rs", include_str!("../lock/writer.rs")),
+        ("reader.rs", include_str!("../lock/reader.rs")),
     ],
     touches: &[
         ".load(",

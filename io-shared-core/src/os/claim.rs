@@ -12,7 +12,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::{clock, fork};
+use crate::os::clock;
+use crate::os::fork;
 
 /// A part of a region that can be claimed. The offset of its byte is fixed for all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,8 +185,9 @@ mod tests {
     use super::*;
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
-        let open =
-            |flags| crate::place::open_path(file.path(), flags).map(|file| Some(file.into()));
+        let open = |flags| {
+            crate::region::place::open_path(file.path(), flags).map(|file| Some(file.into()))
+        };
         Claims::open(open, |errno| errno).unwrap().unwrap()
     }
 

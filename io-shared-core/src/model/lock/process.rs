@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::super::{FREE, LockWords, Locker, WAITING};
 use super::words::Region;
 use crate::crash_point::CrashPoint;
+use crate::lock::{FREE, LockWords, Locker, WAITING};
 use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{self, Fate, Mortal, Running};

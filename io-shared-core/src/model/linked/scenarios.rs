@@ -3,13 +3,13 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::super::{Joined, Removed, Users};
 use super::world::{Handle, Made, Process, Refusal, Region, Role, World};
 use crate::crash_point::CrashPoint;
+use crate::model::protocol::process::Process as Peer;
+use crate::model::protocol::scenarios::{Audit, put};
 use crate::model::victim::Fate;
-use crate::protocol::model::process::Process as Peer;
-use crate::protocol::model::scenarios::{Audit, put};
 use crate::protocol::{Publisher, Reader, Word, Words};
+use crate::region::linked::{Joined, Removed, Users};
 
 const KEPT: Made = Made { shape: 1, ephemeral: false };
 const OTHER: Made = Made { shape: 2, ephemeral: false };

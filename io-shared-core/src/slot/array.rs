@@ -3,11 +3,11 @@
 #[cfg(feature = "ndarray")]
 use ndarray::{ArrayRef, ArrayViewD, ArrayViewMutD, Dimension};
 
-#[cfg(feature = "ndarray")]
-use super::Element;
-use super::{Array, Npy, NpyError};
+use super::{Guard, Loan, OwnedGuard};
 use crate::error::{Error, ErrorKind, Result};
-use crate::slot::{Guard, Loan, OwnedGuard};
+#[cfg(feature = "ndarray")]
+use crate::message::array::Element;
+use crate::message::array::{Array, Npy, NpyError};
 
 /// An error about the array in that channel.
 fn named<T>(result: std::result::Result<T, NpyError>, channel: &str) -> Result<T> {

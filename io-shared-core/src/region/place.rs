@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use nix::sys::statfs::fstatfs;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{DIRECTORY, Name};
+use crate::region::name::{DIRECTORY, Name};
 
 /// What shared memory stands behind.
 ///

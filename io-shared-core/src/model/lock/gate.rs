@@ -2,8 +2,8 @@
 
 use super::MODEL;
 use crate::model::gate::gate_tests;
+use crate::model::line::Line;
 use crate::model::mutant::{self, Mutant, Operation, Site};
-use crate::model::proof::Line;
 
 gate_tests!();
 

@@ -5,7 +5,6 @@
 //! and alignment of its one field, since they are what other languages' packages look for.
 
 mod error;
-mod handles;
 mod header;
 mod literal;
 #[cfg(test)]
@@ -20,8 +19,8 @@ pub use error::NpyError;
 #[cfg(feature = "ndarray")]
 pub use views::Element;
 
+use crate::message::schema::{Field, Struct, Type};
 use crate::message::{Message, Shape};
-use crate::schema::{Field, Struct, Type};
 
 /// An array of any dtype and shape: the bytes of a `.npy` file.
 ///

@@ -13,15 +13,15 @@ pub(crate) mod process;
 pub(crate) mod scenarios;
 pub(crate) mod words;
 
-use crate::model::{Model, scenarios};
+use super::scenario::{Model, scenarios};
 
 pub(crate) static MODEL: Model = Model {
     sources: &[
-        ("producer.rs", include_str!("producer.rs")),
-        ("consumer.rs", include_str!("consumer.rs")),
-        ("carried.rs", include_str!("carried.rs")),
-        ("ahead.rs", include_str!("ahead.rs")),
-        ("observer.rs", include_str!("observer.rs")),
+        ("producer.rs", include_str!("../protocol/producer.rs")),
+        ("consumer.rs", include_str!("../protocol/consumer.rs")),
+        ("carried.rs", include_str!("../protocol/carried.rs")),
+        ("ahead.rs", include_str!("../protocol/ahead.rs")),
+        ("observer.rs", include_str!("../protocol/observer.rs")),
     ],
     touches: &[".load(", ".store(", ".compare_exchange(", ".fence("],
     scenarios: SCENARIOS,

@@ -10,8 +10,8 @@ use std::cell::Cell;
 use std::fmt;
 
 use super::{Scalar, Struct, Type};
-use crate::array::Array;
 use crate::message::Message;
+use crate::message::array::Array;
 
 /// Elements shown of each array or slice.
 const ELEMENTS: usize = 16;
@@ -139,8 +139,8 @@ fn text(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Field;
-    use crate::text::Text;
+    use crate::message::schema::Field;
+    use crate::message::text::Text;
 
     #[test]
     fn numbers_texts_and_arrays_read_as_rust_prints_them() {

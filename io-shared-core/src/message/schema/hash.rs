@@ -53,7 +53,7 @@ pub(super) fn write_shape(out: &mut impl Write, ty: &Type) -> fmt::Result {
 mod tests {
     use super::*;
     use crate::message::Shape;
-    use crate::schema::{Field, Scalar, Struct};
+    use crate::message::schema::{Field, Scalar, Struct};
 
     fn text(ty: &Type) -> String {
         let mut text = String::new();

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use loom::sync::atomic::AtomicU64;
 
-use super::super::{Joined, Linked, Removed, Users, enter, remove};
 use crate::crash_point::CrashPoint;
 use crate::model::kernel::{Claim, Loads};
 use crate::model::mutant::{self, Mutant, Operation};
+use crate::model::protocol::words as slot;
 use crate::model::victim::{self, Fate, Mortal, Running};
 use crate::protocol::Word;
-use crate::protocol::model::words as slot;
+use crate::region::linked::{Joined, Linked, Removed, Users, enter, remove};
 
 /// How often an opening starts over: more than others get on meanwhile in any scenario.
 const START_OVERS: usize = 8;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use nix::errno::Errno;
 
-use crate::clock;
+use crate::os::clock;
 
 /// How many words one wait takes: futex_waitv's FUTEX_WAITV_MAX.
 pub(crate) const MOST: usize = 128;

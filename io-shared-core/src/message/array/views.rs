@@ -8,7 +8,7 @@ use ndarray::{IxDyn, ShapeBuilder};
 use num_complex::Complex;
 
 use super::{Array, NpyError, header};
-use crate::copy;
+use crate::os::copy;
 
 mod sealed {
     pub trait Sealed {}

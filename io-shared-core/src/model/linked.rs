@@ -1,7 +1,7 @@
 //! The model: the shipped steps of removing and entering, run by loom, with deaths at each.
 //!
 //! `world` is the platform, with a directory of one name, `scenarios` what is tried; the rest is
-//! `crate::model`, and the slot inside a region is that of `crate::protocol::model`. What the model
+//! `crate::model`, and the slot inside a region is that of `crate::model::protocol`. What the model
 //! covers, and what it cannot, is in `docs/PROOF.md`.
 //!
 //! To add a scenario, write a function and a line in [`SCENARIOS`].
@@ -10,10 +10,10 @@ mod gate;
 mod scenarios;
 mod world;
 
-use crate::model::{Model, scenarios};
+use super::scenario::{Model, scenarios};
 
 pub(crate) static MODEL: Model = Model {
-    sources: &[("linked.rs", include_str!("../linked.rs"))],
+    sources: &[("linked.rs", include_str!("../region/linked.rs"))],
     touches: &[
         "region.lock(",
         ".is_named(",

@@ -6,8 +6,8 @@
 
 pub use bytemuck;
 
+pub use crate::message::schema::{Field, Struct, Type};
 pub use crate::message::{Message, Shape};
-pub use crate::schema::{Field, Struct, Type};
 
 /// Refuses a gap between two fields: `before` ends at `end`, `after` starts at `start`. `pad` is a
 /// name for the field to add, empty in a tuple struct.

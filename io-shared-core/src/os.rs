@@ -1,0 +1,12 @@
+//! What the operating system and the processor offer, wrapped once.
+//!
+//! Nothing here knows of regions, channels or messages. [`claim`] proves who is alive, [`futex`] waits,
+//! `fork` notices that a process was copied, [`clock`] tells the time, [`copy`] copies large values,
+//! `per_process` keeps what there is one of in a process.
+
+pub(crate) mod claim;
+pub mod clock;
+pub mod copy;
+pub(crate) mod fork;
+pub(crate) mod futex;
+pub(crate) mod per_process;
