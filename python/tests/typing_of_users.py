@@ -22,7 +22,15 @@ def shares() -> npt.NDArray[Any]:
 
 def typed() -> None:
     clouds = io_shared.open("/cloud_share", open_timeout=1)
-    print(clouds.get().points, clouds.has_producer)
+    cloud = clouds.get()
+    assert isinstance(cloud, io_shared.Message)
+    print(cloud.points, cloud["points"], cloud.keys(), clouds.has_producer, clouds.closed)
+    arrays: io_shared.ArrayProducer = io_shared.producer("/arrays", capacity="5M")
+    arrays.put(np.zeros(3))
+    poses: io_shared.TypedProducer = io_shared.producer("/poses", np.dtype("f8"))
+    poses.put(2.5)
+    found: npt.NDArray[Any] = io_shared.consumer("/arrays", capacity="5M").get()
+    print(found.shape)
 
 
 def looking_on() -> Optional[float]:

@@ -8,6 +8,11 @@ Rust and C use the same channels.
 
 >>> clouds = NumpyShare("/cloud_share", "5M", "get")    # another
 >>> cloud = clouds.get()
+
+Arrays: ``NumpyShare``. Typed messages, ``Message``: ``producer``, ``consumer``, ``io_shared.open``.
+Looking on: ``observe``. Removing, like a file: ``remove``; in a file: ``File``. Shared bytes:
+``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap``, ``LockedBytes``. Whatever goes wrong is an
+``Error``; its kinds are in ``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -17,8 +22,10 @@ from io_shared.errors import (  # noqa: F401
     Busy,
     Closed,
     Corrupt,
+    Denied,
     Error,
     ForkedHandle,
+    Invalid,
     Mismatch,
     NoSlot,
     NoSpace,
@@ -29,13 +36,16 @@ from io_shared.errors import (  # noqa: F401
     Replaced,
     RoleLost,
     RoleTaken,
+    SystemFailure,
     Timeout,
     TooLarge,
     WouldDeadlock,
     WriteAccessError,
+    WrongFields,
 )
 from io_shared._library import File
 from io_shared._locked import LockedBytes
+from io_shared._messages import Message
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
 from io_shared._observer import Observer, observe
 from io_shared._share import NumpyShare
@@ -43,3 +53,14 @@ from io_shared._producer import ArrayProducer, TypedProducer, producer
 from io_shared._removal import remove
 
 __version__ = "0.1.0"
+
+# The classes first. Not `open`, which would take the place of Python's own.
+__all__ = [
+    "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Observer", "Message", "File",
+    "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
+    "producer", "consumer", "observe", "remove",
+    "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",
+    "Invalid", "Mismatch", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied",
+    "ReadAccessError", "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout", "TooLarge",
+    "WouldDeadlock", "WriteAccessError", "WrongFields",
+]

@@ -8,7 +8,7 @@ import numpy as np
 from io_shared import _library, _messages, _schema, errors
 from io_shared._library import consumer_get, get_like, guard_drop
 from io_shared._memory import Memory
-from io_shared._wait import Deadline, age
+from io_shared._wait import OPEN_TIMEOUT, Deadline, age
 from io_shared._producer import open_end
 
 _OK, _SLICE = _library.OK, _library.SLICE
@@ -79,7 +79,7 @@ class Consumer(_library.Closing):
                 return self._messages.view(own)
             return self._messages.view(np.asarray(Memory(value.data, value.length, True, keeps)))
         except ValueError as error:
-            raise self._corrupt(error)
+            raise errors.alone(self._corrupt(error))
 
     @property
     def seq(self):
@@ -126,10 +126,15 @@ class Consumer(_library.Closing):
             value = attempt(deadline.slice())
             if value is not None:
                 return value
+            deadline.tell(self.name, self._awaited)
             if deadline.is_over():
                 raise errors.Timeout(
                     "%s: no value that was not had before came within %s s" % (self.name, timeout)
                 )
+
+    def _awaited(self):
+        has = "a producer is there" if self.has_producer else "no producer is there"
+        return "a value that was not had before (%s)" % has
 
     def _next(self, wait):
         """A copy of a value, waited for so long; None if there is none."""
@@ -137,6 +142,8 @@ class Consumer(_library.Closing):
         try:
             like = idle.pop()  # other threads may be in here
         except IndexError:
+            like = None
+        if like is None:
             value = self._hold(wait)
             return None if value is None else self._copied(value)
         if like.room is None:
@@ -168,7 +175,7 @@ class Consumer(_library.Closing):
         try:
             copy, header = self._messages.copy(value.data, value.length)
         except ValueError as error:
-            raise self._corrupt(error)
+            raise errors.alone(self._corrupt(error))
         finally:
             guard_drop(value.guard)
         # Whether a stamp is one of this boot is asked of a guard, which a copy in one call has none of.
@@ -227,8 +234,10 @@ def _has(status):
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=False, consumer_name=None, open_timeout=None):
-    """A consumer of typed messages; the arguments are those of ``producer``, and those of ``open``."""
+             holds=None, permissions=None, reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
+    """A consumer of typed messages; the arguments are those of ``producer``, and those of ``open``.
+
+    Without a ``capacity``, where messages need one, it waits for a channel made by another."""
     if dtype is None and tail is None:
         messages = _messages.Arrays()
     else:
@@ -238,14 +247,14 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
                     open_timeout)
 
 
-def open(name, consumer_name=None, open_timeout=None):
+def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT):
     """A consumer of the channel ``name``, whatever its messages are and whoever made it.
 
     Arrays come as arrays. A typed message comes with an attribute for each of its fields: numbers as
     NumPy scalars, the tail as a structured array.
 
     ``consumer_name``: under which it goes on where it stopped, after a restart. ``open_timeout``:
-    seconds to wait for the channel to be there; None waits for ever.
+    seconds to wait for the channel to be there (5), then :class:`NotFound`; None waits for ever.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()

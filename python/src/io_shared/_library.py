@@ -5,6 +5,7 @@ none waits longer than a slice, so that Ctrl-C works.
 """
 
 import ctypes
+import errno
 import gc
 import os
 import sys
@@ -46,6 +47,7 @@ _ERRORS = {
     22: errors.Corrupt,
     23: errors.NoSpace,
     24: errors.NoSpace,
+    25: errors.Denied,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }
@@ -216,7 +218,11 @@ def failure(status, words=TYPED):
     """The exception for ``status``, with the library's text in ``words``."""
     text = native(_last_error_in(words))
     if status in _VALUES:
-        return ValueError(text)
+        return errors.Invalid(text)
+    if status == SYSTEM:
+        number = int(last_errno())
+        denied = number in (errno.EACCES, errno.EPERM)
+        return (errors.Denied if denied else errors.SystemFailure)(text, number)
     return _ERRORS.get(status, errors.Error)(text)
 
 
@@ -234,19 +240,36 @@ class File(str):
         elif not isinstance(path, str):  # a text of Python 2
             path = path.encode("utf-8")
         if not path:
-            raise ValueError("a file has a path")
+            raise errors.Invalid("a file has a path")
+        _without_nul(path)
         return super(File, cls).__new__(cls, path)
 
 
 def encoded(text):
     """``text`` as the library takes it."""
-    return text if isinstance(text, bytes) or text is None else text.encode("utf-8")
+    if text is None:
+        return None
+    if not isinstance(text, bytes):
+        native(text)  # a text, or refused
+        text = text.encode("utf-8")
+    return _without_nul(text)
+
+
+def _without_nul(text):
+    """The library takes a text to end at a NUL: ``"/a\\0b"`` would be ``"/a"``."""
+    if (b"\0" if isinstance(text, bytes) else u"\0") in text:
+        raise errors.Invalid(
+            "%r cannot be a name: it holds a NUL; use letters, digits, '-', '_' and '.'" % (text,)
+        )
+    return text
 
 
 def native(text):
     """``text`` as this Python has its names."""
     if isinstance(text, str):
         return text
+    if not isinstance(text, (bytes, type(u""))):
+        raise errors.WrongFields("a name is a text, not %r (of a file: File(path))" % (text,))
     return text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8")
 
 
@@ -254,7 +277,9 @@ def size(text):
     """Bytes: a number, or digits and one of K, M and G (powers of 1024)."""
     if not isinstance(text, (str, bytes, type(u""))):
         if int(text) != text or text < 0:
-            raise ValueError("a size is a number of bytes, or a text such as '5M', not %r" % (text,))
+            raise errors.Invalid(
+                "a size is a number of bytes, or a text such as '5M', not %r" % (text,)
+            )
         return int(text)
     bytes_ = c_uint64()
     check(_size(encoded(text), byref(bytes_)))
@@ -282,7 +307,7 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
 
 def nanoseconds(seconds):
     if seconds < 0:
-        raise ValueError("a timeout is a number of seconds, not %r" % (seconds,))
+        raise errors.Invalid("a timeout is a number of seconds, not %r" % (seconds,))
     return int(min(seconds, 1e9) * 1e9)
 
 
@@ -322,6 +347,18 @@ class Handle(c_void_p):
 
 class Closing(object):
     """What is closed at the end of its ``with`` block."""
+
+    _handle = None
+
+    @property
+    def closed(self):
+        """Whether it was closed."""
+        return self._handle is None
+
+    def __repr__(self):
+        kind = type(self)
+        state = " (closed)" if self.closed else ""
+        return "<%s.%s %r%s>" % (kind.__module__.split("._")[0], kind.__name__, self.name, state)
 
     def __enter__(self):
         return self

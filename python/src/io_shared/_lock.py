@@ -23,7 +23,7 @@ class Lock(object):
                 _library.mmap_open, _library.mmap_close, made, kind, words=_library.BYTES
             )
 
-        self._handle = opened(open_within, open_timeout)
+        self._handle = opened(open_within, open_timeout, _library.native(name))
         #: How many bytes there are.
         self.size = int(_library.number(_library.mmap_size, self._handle, c_size_t))
         self._process = os.getpid()
@@ -48,6 +48,7 @@ class Lock(object):
             wait = deadline.slice()
             status = lock(handle, wait, byref(guard), byref(data))
             if status in (_library.TIMEOUT, _library.WOULD_BLOCK):
+                deadline.tell(self._name, lambda: "the lock, which another has")
                 if deadline.is_over():
                     raise errors.Timeout(
                         "%s: it was not to be had within %s s" % (self._name, timeout)

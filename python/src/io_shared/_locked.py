@@ -53,6 +53,11 @@ class LockedBytes(_library.Closing, Locking):
         """Reading, together with other readers (with ``rw``): ``with shm.lock_read():``."""
         return self._locked("r", timeout, False)
 
+    @property
+    def closed(self):
+        """Whether it was closed."""
+        return self._lock._handle is None
+
     def __len__(self):
         return self._lock.size
 

@@ -8,7 +8,7 @@ from ctypes import string_at
 
 import numpy as np
 
-from io_shared import _library, _npy, _schema
+from io_shared import _library, _npy, _schema, errors
 from io_shared._memory import Memory
 from io_shared._npy import ALIGNMENT, START
 
@@ -52,7 +52,7 @@ class Arrays(object):
     def frame(self, shape, dtype, order):
         """The header of such an array's message, and the message's length."""
         if order not in ("C", "F"):
-            raise ValueError("order is 'C' or 'F', not %r" % (order,))
+            raise errors.Invalid("order is 'C' or 'F', not %r" % (order,))
         dtype = np.dtype(dtype)
         # One axis has no order, and numpy.save writes that it is C's.
         fortran = order == "F" and len(shape) > 1

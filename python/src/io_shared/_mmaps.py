@@ -41,6 +41,14 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
         super(UnsafeSharedMMap, self).__init__()
         self.name = _library.native(name)
 
+    @property
+    def closed(self):
+        """Whether it was closed."""
+        try:
+            return self.tell() < 0
+        except ValueError:
+            return True
+
     def resize(self, newsize):
         raise NotImplementedError("others have these bytes mapped: open a larger one instead")
 

@@ -10,6 +10,8 @@ import sys
 
 import numpy as np
 
+from io_shared import errors
+
 ALIGNMENT = 64
 _MOST_REMEMBERED = 256
 #: The longest header that is read, in bytes; where NumPy has a limit, it is 10,000.
@@ -136,7 +138,7 @@ def _bytes_name(name):
 def refuse_objects(dtype):
     """Python objects are pointers: they mean nothing in another process."""
     if dtype.hasobject:
-        raise ValueError(
+        raise errors.Invalid(
             "an array of Python objects (%s) cannot cross to another process: "
             "give it a dtype of numbers, fixed texts or fields of these" % (dtype,)
         )

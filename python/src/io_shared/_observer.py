@@ -3,21 +3,21 @@
 from ctypes import byref
 
 from io_shared import _library, _messages, errors
-from io_shared._wait import age, opened
+from io_shared._wait import OPEN_TIMEOUT, age, opened
 
 
 class Observer(_library.Closing):
     """Copies of a channel's latest value, without taking part: it takes no consumer's place, wakes
     nobody, waits for nothing, and needs read permission only. Any number of them may look on."""
 
-    def __init__(self, name, open_timeout=None):
+    def __init__(self, name, open_timeout=OPEN_TIMEOUT):
         self.name = _library.native(name)
 
         def open_within(seconds):
             made = _library.options(name, open_timeout=seconds)
             return _library.open_handle(_library.observer_open, _library.observer_close, made)
 
-        self._handle = opened(open_within, open_timeout)
+        self._handle = opened(open_within, open_timeout, self.name)
         self._messages = _messages.of(_library.text(_library.observer_schema, self._handle))
         #: What was copied last: its numbers; its guard is over.
         self._last = _library.Value()
@@ -39,7 +39,8 @@ class Observer(_library.Closing):
             copy, _ = self._messages.copy(value.data, value.length)
             return copy
         except ValueError as error:
-            raise errors.Corrupt("%s: value %d is no array: %s" % (self.name, value.seq, error))
+            text = "%s: value %d is no array: %s" % (self.name, value.seq, error)
+            raise errors.alone(errors.Corrupt(text))
         finally:
             _library.guard_drop(value.guard)
 
@@ -59,11 +60,11 @@ class Observer(_library.Closing):
         _library.close(self)
 
 
-def observe(name, open_timeout=None):
+def observe(name, open_timeout=OPEN_TIMEOUT):
     """An observer of the channel ``name``, whatever its messages are and whoever made it.
 
-    ``open_timeout``: seconds to wait for the channel to be there; None waits for ever. When it was
-    removed, copying is :class:`Replaced`: observe anew.
+    ``open_timeout``: seconds to wait for the channel to be there (5), then :class:`NotFound`; None
+    waits for ever. When it was removed, copying is :class:`Replaced`: observe anew.
 
     >>> clouds = observe("/cloud_share")
     >>> cloud = clouds.copy()

@@ -9,7 +9,7 @@ import numpy as np
 from io_shared import _library, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Memory
-from io_shared._wait import Deadline, opened
+from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
 
 _ndarray = np.ndarray
 
@@ -18,7 +18,7 @@ class _Producing(_library.Closing):
     """What producers of arrays and of typed messages share."""
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
-                 words=_library.TYPED):
+                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         stated = dict(
@@ -29,7 +29,7 @@ class _Producing(_library.Closing):
             permissions=permissions,
         )
         self._handle = open_end(
-            _library.producer_open, _library.producer_close, name, holds, stated, words=words
+            _library.producer_open, _library.producer_close, name, holds, stated, open_timeout, words
         )
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
@@ -67,6 +67,7 @@ class _Producing(_library.Closing):
             if status != _library.TIMEOUT or deadline.is_over():
                 _library.check(status)
                 return int(had.value)
+            deadline.tell(self.name, lambda: "consumers to have had value %d" % self.seq)
 
     def close(self):
         """Gives the role back; the channel and its last value stay. An array of a loan that still
@@ -188,7 +189,7 @@ class TypedProducer(_Producing):
         if len(value) == 1 and not fields:
             fields = _fields_of(value[0], layout)
         elif value or set(fields) != set(layout.fields):
-            raise TypeError("a message has the fields %s" % ", ".join(layout.fields))
+            raise errors.WrongFields("a message has the fields %s" % ", ".join(layout.fields))
         elements = len(fields[layout.tail_name]) if layout.tail is not None else 0
         with self.loan(elements) as out:
             for name in layout.fields:
@@ -200,7 +201,7 @@ class TypedProducer(_Producing):
         value = np.asarray(value, dtype.base)
         shape = dtype.shape if layout.tail is None else value.shape
         if value.shape != shape or layout.tail is not None and value.ndim != 1:
-            raise ValueError("a message is %s, not of shape %s" % (dtype, value.shape))
+            raise errors.Invalid("a message is %s, not of shape %s" % (dtype, value.shape))
         self._put_bytes(value.tobytes())
 
     def loan(self, elements=0):
@@ -272,7 +273,7 @@ def _fields_of(value, layout):
     return {name: value[name] for name in layout.fields}
 
 
-def open_end(open_, close, name, holds, stated, open_timeout=None, words=_library.TYPED):
+def open_end(open_, close, name, holds, stated, open_timeout, words):
     """A handle of a channel that has two holds if it is made here, and any number if not.
 
     Where ``holds`` is stated it is at least that. (A producer that finds a channel with fewer, in
@@ -288,16 +289,18 @@ def open_end(open_, close, name, holds, stated, open_timeout=None, words=_librar
         made = _library.options(name, holds=holds, open_timeout=seconds, **stated)
         return _library.open_handle(open_, close, made, words=words)
 
-    return opened(open_within, open_timeout)
+    return opened(open_within, open_timeout, _library.native(name))
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=False):
+             holds=None, permissions=None, reopen=False, open_timeout=OPEN_TIMEOUT):
     """A producer of typed messages, which Rust opens with a struct of the same fields.
 
     ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the end,
     of which each message has its own number; ``capacity`` (bytes, or ``"5M"``) is then needed, as
     nobody else knows how long messages get. Without both, arrays of any dtype and shape.
+    A producer that does not state it waits for a consumer that does: ``open_timeout`` seconds (5), then
+    :class:`NotFound`; None waits for ever.
     ``message``: the struct's name, for display. The other options are those of ``NumpyShare``.
 
     >>> point = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
@@ -310,4 +313,4 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
         kind, messages = ArrayProducer, _messages.Arrays()
     else:
         kind, messages = TypedProducer, _messages.Typed(_schema.schema(dtype, tail, message))
-    return kind(messages, name, capacity, consumers, holds, permissions, flags)
+    return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout)

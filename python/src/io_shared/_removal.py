@@ -16,12 +16,11 @@ def remove(name):
     """Removes what is called ``name``: a channel, or shared bytes with their lock. Programs that use
     the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
     if isinstance(name, _library.File):
-        raise ValueError("%s: a file is removed by os.remove" % name)
-    try:
-        _library.check(_library.mmap_remove(_library.encoded(name), _BYTES))
-    except errors.NotFound:
-        raise
-    except errors.Error:
+        raise errors.Invalid("%s: a file is removed by os.remove" % name)
+    status = _library.mmap_remove(_library.encoded(name), _BYTES)
+    if status == _library.NOT_FOUND:
+        raise _library.failure(status)
+    if status != _library.OK:
         # A region of the library's own.
         status = _library.channel_remove(_library.encoded(name))
         for kind in (_ONE, _RW):

@@ -8,6 +8,8 @@ import json
 
 import numpy as np
 
+from io_shared import errors
+
 #: The schema of messages that are ``.npy`` files: arrays of any dtype and shape.
 ARRAY = (
     '{"struct":"Array","size":0,"align":64,'
@@ -121,13 +123,13 @@ def _describe(dtype, where, name):
     if dtype.names:
         fields, end, align = _fields(dtype)
         if end != dtype.itemsize:
-            raise ValueError(
+            raise errors.Invalid(
                 "%d bytes of padding after the last field of %s: add a field ('_pad', 'u1', %d)"
                 % (dtype.itemsize - end, where, dtype.itemsize - end)
             )
         if end % align:
             missing = align - end % align
-            raise ValueError(
+            raise errors.Invalid(
                 "%s has %d bytes, no multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
                 % (where, end, align, missing)
             )
@@ -136,7 +138,7 @@ def _describe(dtype, where, name):
         return dtype.str, dtype.itemsize
     if dtype.kind == "S" and dtype.itemsize:
         return "|S%d" % dtype.itemsize, 1
-    raise ValueError("%s is %s, which cannot be put: %s" % (where, dtype, _advice(dtype)))
+    raise errors.Invalid("%s is %s, which cannot be put: %s" % (where, dtype, _advice(dtype)))
 
 
 def _advice(dtype):
@@ -153,7 +155,7 @@ def _advice(dtype):
 
 def _fields(dtype):
     if not dtype.names:
-        raise ValueError("the fields before a tail are a structured dtype, not %s" % dtype)
+        raise errors.Invalid("the fields before a tail are a structured dtype, not %s" % dtype)
     fields, end, align = [], 0, 1
     for name in sorted(dtype.names, key=lambda name: dtype.fields[name][1]):
         inner, offset = dtype.fields[name][:2]
@@ -170,14 +172,14 @@ def _align(dtype):
 
 def _check_place(name, offset, end, align):
     if offset < end:
-        raise ValueError("field `%s` overlaps the one before" % name)
+        raise errors.Invalid("field `%s` overlaps the one before" % name)
     if offset > end:
-        raise ValueError(
+        raise errors.Invalid(
             "%d bytes of padding before `%s`: add a field ('_pad', 'u1', %d)"
             % (offset - end, name, offset - end)
         )
     if offset % align:
-        raise ValueError(
+        raise errors.Invalid(
             "field `%s` is at %d, no multiple of its alignment %d: "
             "reorder the fields, or add a field ('_pad', 'u1', %d) before it"
             % (name, offset, align, align - offset % align)

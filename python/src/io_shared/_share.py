@@ -1,9 +1,10 @@
 """The assignment of arrays between processes."""
 
-from io_shared import _library, _messages
+from io_shared import _library, _messages, errors
 from io_shared._consumer import Consumer
 from io_shared.errors import WriteAccessError
 from io_shared._producer import ArrayProducer
+from io_shared._wait import OPEN_TIMEOUT
 
 
 class NumpyShare(_library.Closing):
@@ -16,54 +17,57 @@ class NumpyShare(_library.Closing):
     keep at once, at most 4 (default 2). ``permissions``: of the shared memory (default 0o600).
     ``reopen``: go on in a new channel when this one is removed. ``consumer_name``: under which a
     consumer goes on where it stopped. Each is for who creates the channel; who finds it states the
-    least that it needs.
+    least that it needs. A share without a size (None) waits for a channel that another makes:
+    ``open_timeout`` seconds (5), then :class:`NotFound`; None waits for ever.
     """
 
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
-                 reopen=False, consumer_name=None):
+                 reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
         flags = _library.REOPEN if reopen else 0
         self.name, self.mode = name, mode
         if mode == "put":
             if consumer_name is not None:
-                raise ValueError("consumer_name is for mode 'get'")
+                raise errors.Invalid("consumer_name is for mode 'get'")
             self._end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                      flags, _library.SHARE)
+                                      flags, open_timeout, _library.SHARE)
         elif mode == "get":
             self._end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                 flags, consumer_name, words=_library.SHARE)
+                                 flags, consumer_name, open_timeout, _library.SHARE)
         else:
-            raise ValueError("mode is 'put' or 'get', not %r" % (mode,))
-        # Bound here, so that a get or put is one call.
-        for method in _METHODS[mode]:
-            setattr(self, method, getattr(self._end, method))
+            raise errors.Invalid("mode is 'put' or 'get', not %r" % (mode,))
+        # Bound here, so that a get or put is but one call more.
+        absent = _Absent(name, mode)
+        for method in _METHODS["put"] + _METHODS["get"]:
+            bound = getattr(self._end, method) if method in _METHODS[mode] else absent
+            setattr(self, "_" + method, bound)
 
     def put(self, array):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
-        raise self._not_for("put")
+        return self._put(array)
 
-    def loan(self, shape, dtype=float, order="C"):
+    def loan(self, *args, **kwargs):
         """Fills an array in place: see :meth:`ArrayProducer.loan`."""
-        raise self._not_for("put")
+        return self._loan(*args, **kwargs)
 
     def wait_taken(self, timeout=None):
         """Waits until consumers have had the last value: see :meth:`ArrayProducer.wait_taken`."""
-        raise self._not_for("put")
+        return self._wait_taken(timeout)
 
     def get(self, timeout=None):
         """Waits for a value: see :meth:`Consumer.get`."""
-        raise self._not_for("get")
+        return self._get(timeout)
 
     def try_get(self):
         """A value that was not had, or None: see :meth:`Consumer.try_get`."""
-        raise self._not_for("get")
+        return self._try_get()
 
     def latest(self):
         """The latest value, had or not: see :meth:`Consumer.latest`."""
-        raise self._not_for("get")
+        return self._latest()
 
     def borrow(self, timeout=None):
         """A value where it lies: see :meth:`Consumer.borrow`."""
-        raise self._not_for("get")
+        return self._borrow(timeout)
 
     @property
     def seq(self):
@@ -73,30 +77,53 @@ class NumpyShare(_library.Closing):
     @property
     def missed(self):
         """How many values were passed over between the last two that were got."""
-        return self._getting().missed
+        return self._side("get").missed
 
     @property
     def age(self):
         """Seconds since the value got last was put; None before the first."""
-        return self._getting().age
+        return self._side("get").age
 
     @property
     def capacity(self):
         """The most bytes of one array with its header."""
         return self._end.capacity
 
+    @property
+    def consumers(self):
+        """How many consumers live: for who puts."""
+        return self._side("put").consumers
+
+    @property
+    def has_producer(self):
+        """Whether a producer lives."""
+        return not self.closed if self.mode == "put" else self._end.has_producer
+
+    @property
+    def closed(self):
+        """Whether it was closed."""
+        return self._end.closed
+
     def close(self):
         """Gives the role back; the channel and its last value stay."""
         self._end.close()
 
-    def _getting(self):
-        if self.mode != "get":
-            raise self._not_for("get")
+    def _side(self, mode):
+        if self.mode != mode:
+            _Absent(self.name, self.mode)()
         return self._end
 
-    def _not_for(self, mode):
-        return WriteAccessError(
-            "%s was opened to %s, and this is for who opens it to %s" % (self.name, self.mode, mode)
+
+class _Absent(object):
+    """What the other side has: to call it is refused."""
+
+    def __init__(self, name, mode):
+        self._name, self._mode = name, mode
+
+    def __call__(self, *args, **kwargs):
+        raise WriteAccessError(
+            "%s was opened to %s, and this is for who opens it to %s"
+            % (self._name, self._mode, "get" if self._mode == "put" else "put")
         )
 
 

@@ -1,6 +1,7 @@
 """Waiting in slices: between two of them the interpreter handles signals, Ctrl-C among them."""
 
 import ctypes
+import logging
 
 from io_shared import _library, errors
 
@@ -21,6 +22,16 @@ except ImportError:  # Python 2
         return now.seconds + now.nanoseconds * 1e-9
 
 
+_log = logging.getLogger("io_shared")
+if str is bytes:  # Python 2 complains of a logger without a handler
+    _log.addHandler(logging.NullHandler())
+
+#: How long an end that cannot make its channel waits for another to make it.
+OPEN_TIMEOUT = 5.0
+#: A wait of so many seconds is told of.
+_LONG = 1.0
+
+
 def monotonic():
     """CLOCK_MONOTONIC in seconds: the clock of the stamps."""
     return _seconds()
@@ -31,7 +42,7 @@ def age(stamp):
     return monotonic() - stamp * 1e-9 if stamp else None
 
 
-def opened(open_, timeout):
+def opened(open_, timeout, name):
     """What ``open_(seconds)`` opens, which waits for so long where another has to make it first."""
     deadline = Deadline(timeout)
     while True:
@@ -40,17 +51,18 @@ def opened(open_, timeout):
         except errors.NotFound:
             if deadline.is_over():
                 raise
+        deadline.tell(name, lambda: "it to be there: no program has made it yet")
 
 
 class Deadline(object):
     """When a wait of ``timeout`` seconds ends; None never does, 0 tries once."""
 
-    __slots__ = ("_end",)
+    __slots__ = ("_end", "_begin")
 
     def __init__(self, timeout):
-        self._end = None
+        self._end, self._begin = None, _seconds()
         if timeout is not None:
-            self._end = _seconds() + _library.nanoseconds(timeout) * 1e-9
+            self._end = self._begin + _library.nanoseconds(timeout) * 1e-9
 
     def slice(self):
         """The nanoseconds to wait now."""
@@ -60,3 +72,9 @@ class Deadline(object):
 
     def is_over(self):
         return self._end is not None and _seconds() >= self._end
+
+    def tell(self, name, what):
+        """Says once, when the wait has become long, what it is for: ``what()``."""
+        if self._begin is not None and _seconds() - self._begin >= _LONG:
+            self._begin = None
+            _log.warning("%s: waiting for %s", name, what())
