@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use io_shared_core::{Error, ErrorKind, Kind, Message, Name, Place, Result, Schema, Size, Spec};
@@ -136,7 +135,7 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// There is an example at [`anonymous`](Self::anonymous).
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> Self {
-        Self::new(Wanted::Place(Place::Descriptor(Arc::new(descriptor.into()))))
+        Self::new(Wanted::Place(Place::descriptor(descriptor)))
     }
 
     fn new(place: Wanted) -> Self {

@@ -51,7 +51,7 @@ pub use size::Size;
 use crate::message::schema::Schema;
 use crate::message::{Message, Shape};
 use crate::protocol::Words;
-use layout::Layout;
+use layout::{Layout, Prelude};
 
 /// How a handle takes part in a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +154,29 @@ impl Region {
 
     pub(crate) fn error(&self, kind: ErrorKind) -> Error {
         Error::new(&self.name, kind)
+    }
+
+    /// That the region was removed or replaced, as its flag or its name says.
+    #[cold]
+    pub(crate) fn replaced(&self) -> Error {
+        self.error(self.unless_damaged(ErrorKind::Replaced))
+    }
+
+    /// `kind`, which the words of the header say; if something has written over the header, that.
+    pub(crate) fn unless_damaged(&self, kind: ErrorKind) -> ErrorKind {
+        let mut words = [0; size_of::<Prelude>() / 8];
+        for (i, word) in words.iter_mut().enumerate() {
+            // SAFETY: the header begins with the prelude, whose words only who creates it writes,
+            // before it is seen; whoever writes there against that may do so while this looks.
+            *word = unsafe { word64(self, self.in_header(i as u64 * 8)) }.load(Ordering::Relaxed);
+        }
+        let prelude: Prelude = zerocopy::transmute!(words);
+        let whole = prelude.magic == layout::MAGIC
+            && Layout::from_prelude(&prelude).is_ok_and(|layout| layout == self.layout);
+        if whole {
+            return kind;
+        }
+        ErrorKind::Corrupt { what: "something has written over its header".into() }
     }
 
     /// Whether this handle was inherited over a fork, and so is the parent's.

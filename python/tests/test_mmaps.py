@@ -274,3 +274,20 @@ def test_a_lock_that_is_something_else_is_an_error_and_one_that_is_missing_is_ma
         pass
     with open(path, "rb") as file:
         assert len(file.read()) == len(whole)
+
+
+def test_no_descriptor_becomes_a_standard_stream(name):
+    code = """
+import os, sys
+from io_shared import RWSharedMMap, UnsafeSharedMMap
+[os.close(stream) for stream in range(3)]
+kept = [UnsafeSharedMMap(sys.argv[1], 64), RWSharedMMap(sys.argv[1], 64)]
+for stream in range(3):
+    try:
+        os.fstat(stream)
+    except OSError:
+        continue
+    os._exit(10 + stream)
+os._exit(0)
+"""
+    assert subprocess.call([sys.executable, "-c", code, name]) == 0

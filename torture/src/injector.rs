@@ -173,6 +173,8 @@ pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
             libc::F_ADD_SEALS => ("fcntl(F_ADD_SEALS)", &[ENOMEM, EPERM]),
             // Debug builds of the standard library ask so whether a descriptor is open.
             libc::F_GETFD => ("fcntl(F_GETFD)", &[]),
+            libc::F_GETFL => ("fcntl(F_GETFL)", &[]),
+            libc::F_SETFL => ("fcntl(F_SETFL)", &[]),
             _ => return None,
         },
         libc::SYS_fstat | libc::SYS_newfstatat => ("fstat", &[ENOMEM, EACCES]),

@@ -184,7 +184,7 @@ impl Handle {
     fn refused(&self, fault: LockFault, wait: Wait) -> Error {
         self.region.error(match (fault, wait) {
             (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
-            (LockFault::Gone, _) => ErrorKind::Replaced,
+            (LockFault::Gone, _) => self.region.unless_damaged(ErrorKind::Replaced),
             (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
             (LockFault::Blocked, Wait::For(after)) => {
                 ErrorKind::Timeout { after, waiting_for: "the lock".into() }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -244,7 +243,7 @@ pub(super) fn named<M: Mmap>(name: &str) -> MmapOptions<M> {
 }
 
 pub(super) fn descriptor<M: Mmap>(descriptor: OwnedFd) -> MmapOptions<M> {
-    MmapOptions::new(Ok(Place::Descriptor(Arc::new(descriptor))))
+    MmapOptions::new(Ok(Place::descriptor(descriptor)))
 }
 
 pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {

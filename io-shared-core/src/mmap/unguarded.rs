@@ -62,10 +62,8 @@ impl Mmap for UnsafeSharedMmap {
                 (Some(file), _) => return Self::map(&place, file, size, options.extends()),
                 (None, Some(size)) => {
                     let unlinked = Unlinked::new(&place, size, options.mode_bits())?;
-                    let file = unlinked.file().try_clone();
-                    let file = file.map_err(|error| place.io_error("dup", &error))?;
                     // Before the link: what cannot be mapped here is not left behind.
-                    let mapped = Self::map(&place, file, Some(size), false)?;
+                    let mapped = Self::map(&place, unlinked.keep()?, Some(size), false)?;
                     if unlinked.link()? {
                         return Ok(mapped);
                     }

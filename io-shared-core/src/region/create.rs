@@ -156,7 +156,7 @@ impl New {
             identity: identity_of(place, file)?,
             size,
             claims,
-            file: file.try_clone().map_err(|error| place.io_error("dup", &error))?,
+            file: unlinked.keep()?,
             prelude,
         };
         let read_only = match role {

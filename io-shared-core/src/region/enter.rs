@@ -161,7 +161,7 @@ impl Region {
     /// A protocol fault, with the region's name and numbers.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
-            Fault::RoleLost => ErrorKind::RoleLost,
+            Fault::RoleLost => self.unless_damaged(ErrorKind::RoleLost),
             Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,

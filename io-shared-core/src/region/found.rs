@@ -54,23 +54,70 @@ impl Found {
                 }
             };
             let mut bytes = [0; size_of::<Prelude>()];
-            if let Err(error) = file.read_exact_at(&mut bytes, 0) {
-                return Err(match error.kind() {
-                    std::io::ErrorKind::UnexpectedEof => place.foreign(format!(
-                        "an object of {} bytes, shorter than a header",
-                        metadata.len()
-                    )),
-                    _ => place.io_error("pread", &error),
-                });
-            }
-            let Ok(prelude) = Prelude::read_from_bytes(&bytes) else {
-                return Err(place.foreign("an object without our header"));
-            };
-            if prelude.magic != layout::MAGIC {
-                return Err(place.foreign("an object that does not start with `ioshared`"));
-            }
             let size = metadata.len();
-            return Ok(Some(Self { place: place.clone(), identity, size, claims, file, prelude }));
+            let there = size.min(bytes.len() as u64) as usize;
+            file.read_exact_at(bytes.get_mut(..there).unwrap_or_default(), 0)
+                .map_err(|error| place.io_error("pread", &error))?;
+            let prelude = Prelude::read_from_bytes(&bytes)
+                .map_err(|_| place.foreign("an object without our header"))?;
+            let found = Self { place: place.clone(), identity, size, claims, file, prelude };
+            let whole = there == bytes.len();
+            if found.is_claimed() || whole && found.is_of_ours() {
+                return Ok(Some(found));
+            }
+            return Err(match whole {
+                true => place.foreign("an object that does not start with `ioshared`"),
+                false => place.foreign(format!("an object of {size} bytes, shorter than a header")),
+            });
+        }
+    }
+
+    fn has_magic(&self) -> bool {
+        self.prelude.magic == layout::MAGIC
+    }
+
+    /// Whether somebody has a claim in it, as only users of a region have.
+    fn is_claimed(&self) -> bool {
+        !self.has_magic() && self.is_taken(Part::Roles).unwrap_or(false)
+    }
+
+    /// Whether it is a region of ours: by its magic, or, where something has written over that, by
+    /// the rest of its header or by a type's description where regions have theirs. A damaged one is
+    /// refused as such, and may be removed.
+    fn is_of_ours(&self) -> bool {
+        let rest = Prelude { magic: layout::MAGIC, ..self.prelude };
+        self.has_magic() || Layout::from_prelude(&rest).is_ok() || self.has_description()
+    }
+
+    fn has_description(&self) -> bool {
+        let offsets = (1..=layout::MOST_LOCKERS).map(|slots| layout::schema_offset(slots.into()));
+        let end = layout::schema_offset(layout::MOST_LOCKERS.into()) + layout::LONGEST_SCHEMA;
+        let mut bytes = vec![0; self.size.min(end) as usize];
+        if self.file.read_exact_at(&mut bytes, 0).is_err() {
+            return false;
+        }
+        let at = |offset: u64| {
+            bytes.get(offset as usize..).filter(|text| matches!(text.first(), Some(b'{' | b'"')))
+        };
+        offsets.filter_map(at).any(|text| {
+            let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+            std::str::from_utf8(text).is_ok_and(|text| Schema::from_json(text).is_ok())
+        })
+    }
+
+    /// What is wrong with its header, if it is one of this layout version, or none.
+    fn damage(&self) -> Option<String> {
+        if self.size < size_of::<Prelude>() as u64 {
+            return Some(format!("it was cut to {} bytes, less than its header", self.size));
+        }
+        if !self.has_magic() {
+            let start = String::from_utf8_lossy(&self.prelude.magic).into_owned();
+            let start = start.escape_debug();
+            return Some(format!("its header was overwritten, and starts with `{start}`"));
+        }
+        match self.prelude.version {
+            layout::VERSION => Layout::from_prelude(&self.prelude).err().map(str::to_owned),
+            _ => None,
         }
     }
 
@@ -79,12 +126,16 @@ impl Found {
     pub(super) fn is_ephemeral(&self) -> bool {
         self.prelude.version == layout::VERSION
             && self.prelude.flags & EPHEMERAL != 0
-            && Layout::from_prelude(&self.prelude).is_ok()
+            && self.damage().is_none()
     }
 
     /// Whether the region is whole, and what it has that `spec` does not want.
     pub(super) fn judge(&self, spec: &Spec) -> Result<Judged> {
         let version = self.prelude.version;
+        let corrupt = |what: String| Error::corrupt(&self.place, what);
+        if let Some(damage) = self.damage() {
+            return Err(corrupt(damage));
+        }
         if version != layout::VERSION {
             return Ok(Judged::Differs(vec![format!(
                 "layout version: {} has {version}, this program {}",
@@ -92,7 +143,6 @@ impl Found {
                 layout::VERSION
             )]));
         }
-        let corrupt = |what: String| Error::corrupt(&self.place, what);
         let layout =
             Layout::from_prelude(&self.prelude).map_err(|what| corrupt(what.to_owned()))?;
         if layout.kind != spec.kind {
@@ -102,7 +152,8 @@ impl Found {
                 spec.kind.describe()
             )]));
         }
-        if self.size != layout.total_size {
+        // A longer one is whole: descriptors append, so that a stray write lands after the content.
+        if self.size < layout.total_size {
             let expected = layout.total_size;
             return Err(corrupt(format!("it has {} bytes instead of {expected}", self.size)));
         }
@@ -135,8 +186,11 @@ impl Found {
         }
     }
 
-    /// Refuses a region of another kind.
+    /// Refuses a region of another kind. What a damaged header says it is does not count.
     pub(super) fn check_kind(&self, kind: Kind) -> Result<()> {
+        if self.damage().is_some() {
+            return Ok(());
+        }
         match Kind::from_number(self.prelude.kind) {
             Some(found) if found != kind => Err(self.place.error(ErrorKind::Mismatch {
                 differences: vec![format!(

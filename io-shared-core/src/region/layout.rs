@@ -151,6 +151,15 @@ pub(crate) enum LayoutError {
     Size,
 }
 
+fn producer_offset(slots: u64) -> u64 {
+    (CONTROL + 1 + slots).next_multiple_of(BLOCK)
+}
+
+/// Where the type's description lies in a region of so many slots.
+pub(crate) fn schema_offset(slots: u64) -> u64 {
+    producer_offset(slots) + BLOCK + slots * BLOCK
+}
+
 impl Layout {
     pub(crate) fn plan(
         kind: Kind,
@@ -184,9 +193,9 @@ impl Layout {
         let align64 = u64::from(align);
         let round_up = |value: u64, to: u64| value.checked_next_multiple_of(to);
         let plan = || {
-            let producer_offset = round_up(CONTROL + 1 + u64::from(consumers), BLOCK)?;
+            let producer_offset = producer_offset(consumers.into());
             let consumers_offset = producer_offset + BLOCK;
-            let schema_offset = consumers_offset + u64::from(consumers) * BLOCK;
+            let schema_offset = schema_offset(consumers.into());
             let buffers_offset =
                 round_up(schema_offset + u64::from(schema_length), u64::from(page_size))?;
             let padded = round_up(capacity, align64)?;

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::sys::statfs::fstatfs;
 
@@ -62,6 +62,15 @@ impl Place {
         Self::File(std::path::absolute(&path).unwrap_or(path))
     }
 
+    /// What that descriptor leads to.
+    pub fn descriptor(descriptor: impl Into<OwnedFd>) -> Self {
+        let descriptor = descriptor.into();
+        // It fails where there are no more descriptors: opening says that.
+        let moved = (descriptor.as_raw_fd() < FIRST_KEPT)
+            .then(|| descriptor.try_clone().ok().and_then(|copy| above_streams(copy).ok()));
+        Self::Descriptor(Arc::new(moved.flatten().unwrap_or(descriptor)))
+    }
+
     /// The path that leads there, if one does.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
@@ -82,8 +91,14 @@ impl Place {
         }
     }
 
-    /// A new open file description of what lies there; `None` if nothing does.
+    /// A new open file description of what lies there; `None` if nothing does. One that may write
+    /// appends: what another part of the program writes by mistake to its number lands after the
+    /// content.
     pub(crate) fn open(&self, access: OFlag) -> Result<Option<File>> {
+        let access = match access & OFlag::O_ACCMODE {
+            OFlag::O_RDONLY => access,
+            _ => access | OFlag::O_APPEND,
+        };
         let opened = match self {
             Self::Shm(name) => open_path(name.path(), access),
             Self::File(path) => open_path(path, access),
@@ -218,13 +233,46 @@ pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
 pub(crate) fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
     // NOFOLLOW, NONBLOCK: whatever lies there is neither followed nor waited for.
     let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    nix::fcntl::open(path, flags, Mode::empty()).map(File::from)
+    create_path(path, flags, Mode::empty())
+}
+
+/// As open(2), but that no descriptor below 3 is kept.
+pub(crate) fn create_path(
+    path: &Path,
+    flags: OFlag,
+    mode: Mode,
+) -> std::result::Result<File, Errno> {
+    above_streams(nix::fcntl::open(path, flags, mode)?).map(File::from)
+}
+
+/// The first number that is none of a standard stream.
+const FIRST_KEPT: i32 = 3;
+
+/// Moves `descriptor` above the numbers of the standard streams. In a program that has closed those
+/// it would else become one of them, and the next print would overwrite a region.
+pub(crate) fn above_streams(descriptor: OwnedFd) -> std::result::Result<OwnedFd, Errno> {
+    if descriptor.as_raw_fd() >= FIRST_KEPT {
+        return Ok(descriptor);
+    }
+    let moved = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(FIRST_KEPT))?;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}
+
+/// Another descriptor of the same open file description, which appends from now on, as those of
+/// [`Place::open`] do.
+pub(crate) fn keep(file: &File) -> std::result::Result<File, Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_APPEND))?;
+    let copy = fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST_KEPT))?;
+    // SAFETY: as above.
+    Ok(unsafe { File::from_raw_fd(copy) })
 }
 
 /// Another open file description of `file`'s object. ENOENT where /proc is not mounted.
 pub(crate) fn reopen(file: &impl AsFd, access: OFlag) -> std::result::Result<File, Errno> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    nix::fcntl::open(path.as_str(), access | OFlag::O_CLOEXEC, Mode::empty()).map(File::from)
+    create_path(Path::new(&path), access | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
 use crate::region::name::UNFINISHED;
-use crate::region::place::{Place, open_path, reopen};
+use crate::region::place::{Place, above_streams, create_path, keep, open_path, reopen};
 
 /// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
 /// creator between its open and its lock.
@@ -67,7 +67,8 @@ impl Unlinked {
     fn make(place: &Place) -> std::result::Result<(File, Hiding), Errno> {
         if let Place::Anonymous = place {
             let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-            return Ok((File::from(memfd_create(c"io-shared", flags)?), Hiding::Memfd));
+            let descriptor = above_streams(memfd_create(c"io-shared", flags)?)?;
+            return Ok((File::from(descriptor), Hiding::Memfd));
         }
         let directory = place.directory();
         Self::nameless(&directory).or_else(|errno| match errno {
@@ -81,10 +82,10 @@ impl Unlinked {
 
     fn nameless(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
         let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-        let descriptor = nix::fcntl::open(directory, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+        let file = create_path(directory, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
         // Linking it will go through /proc.
-        drop(reopen(&descriptor, OFlag::O_RDONLY)?);
-        Ok((File::from(descriptor), Hiding::Nameless))
+        drop(reopen(&file, OFlag::O_RDONLY)?);
+        Ok((file, Hiding::Nameless))
     }
 
     fn hidden(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
@@ -93,8 +94,8 @@ impl Unlinked {
         loop {
             let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
             let path = directory.join(format!("{UNFINISHED}{random:016x}"));
-            match nix::fcntl::open(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
-                Ok(descriptor) => {
+            match create_path(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(file) => {
                     // So that a sweeper sees that it is in use.
                     let open = |access| open_path(&path, access).map(|file| Some(file.into()));
                     let claimed = Claims::open(open, |errno| errno).and_then(|claims| {
@@ -103,7 +104,7 @@ impl Unlinked {
                         Ok(claims)
                     });
                     return match claimed {
-                        Ok(claims) => Ok((File::from(descriptor), Hiding::Hidden(path, claims))),
+                        Ok(claims) => Ok((file, Hiding::Hidden(path, claims))),
                         Err(errno) => {
                             let _ = std::fs::remove_file(&path);
                             Err(errno)
@@ -116,8 +117,14 @@ impl Unlinked {
         }
     }
 
+    /// To write its content to.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// To map and to keep, after the content was written: from now on writes append.
+    pub(crate) fn keep(&self) -> Result<File> {
+        keep(&self.file).map_err(|errno| Error::system(&self.place, "fcntl", errno))
     }
 
     /// Another open description of the file.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::Region;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::os::clock;
 
 /// How long a handle goes without looking whether its name still leads to its region, in
@@ -78,6 +78,6 @@ impl Watch {
 
     #[inline]
     pub(crate) fn check(&self, region: &Region) -> Result<()> {
-        if self.is_stale(region) { Err(region.error(ErrorKind::Replaced)) } else { Ok(()) }
+        if self.is_stale(region) { Err(region.replaced()) } else { Ok(()) }
     }
 }

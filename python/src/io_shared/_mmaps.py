@@ -5,8 +5,10 @@ and C programs, see the same bytes under one name. The lock lies beside them, in
 library's own: ``<name>.lock``. It knows its owner, so one that is killed gives it back.
 """
 
+import contextlib
 import ctypes
 import mmap
+import os
 
 from io_shared import _library
 from io_shared._lock import Lock, Locking
@@ -14,6 +16,20 @@ from io_shared._removal import lock_name
 from io_shared.errors import OOMError
 
 _BYTES = 0
+
+
+@contextlib.contextmanager
+def _streams_taken():
+    """Has none of the descriptors that are opened meanwhile become a standard stream, in a program
+    that has closed those: the next ``print`` would write over shared bytes."""
+    taken = []
+    try:
+        while not taken or taken[-1] < 3:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 class UnsafeSharedMMap(_library.Closing, mmap.mmap):
@@ -31,9 +47,10 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
         handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES,
                                       words=_library.BYTES)
         try:
-            # It is duplicated.
             file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
-            return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
+            # It is duplicated.
+            with _streams_taken():
+                return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
         finally:
             handle.close()
 
