@@ -276,6 +276,18 @@ def test_a_lock_that_is_something_else_is_an_error_and_one_that_is_missing_is_ma
         assert len(file.read()) == len(whole)
 
 
+def test_removed_bytes_are_left_out_of_core_dumps(name):
+    UnsafeSharedMMap(name, "1M").close()
+    # Opened, not created: a creator's mapping is shown without the name.
+    shared = UnsafeSharedMMap(name, "1M")
+    os.remove("/dev/shm" + name)
+    with open("/proc/self/smaps") as maps:
+        mapping = maps.read().split("/dev/shm%s (deleted)" % name)[1]
+    flags = next(line for line in mapping.splitlines() if line.startswith("VmFlags:"))
+    assert "dd" in flags.split()
+    assert len(shared) == 1 << 20
+
+
 def test_no_descriptor_becomes_a_standard_stream(name):
     code = """
 import os, sys

@@ -191,6 +191,7 @@ pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
         libc::SYS_prlimit64 => ("prlimit64", &[EPERM]),
         libc::SYS_getrandom => ("getrandom", &[EINTR]),
         libc::SYS_clock_nanosleep => ("clock_nanosleep", &[EINTR]),
+        libc::SYS_madvise => ("madvise", &[ENOMEM, EINVAL, EAGAIN]),
         libc::SYS_close => ("close", &[]),
         libc::SYS_munmap => ("munmap", &[]),
         libc::SYS_brk => ("brk", &[]),

@@ -103,6 +103,9 @@ impl UnsafeSharedMmap {
                     .map_err(|error| place.io_error("mmap", &error))?,
             ),
         };
+        if let Some(map) = &map {
+            region::leave_out_of_dumps(map, 0);
+        }
         Ok(Self { name: place.to_string(), file, map, position: 0 })
     }
 

@@ -161,6 +161,16 @@ impl Found {
     }
 }
 
+/// Leaves what is mapped from `offset` on out of core dumps. The kernel does that by itself for files
+/// that have a name, and not for memory without one, nor once the name was removed.
+pub(crate) fn leave_out_of_dumps(map: &MmapRaw, offset: u64) {
+    let Some(length) = map.len().checked_sub(offset as usize).filter(|length| *length > 0) else {
+        return;
+    };
+    // Where it cannot be, a dump is larger, and nothing else.
+    let _ = map.advise_range(memmap2::Advice::DontDump, offset as usize, length);
+}
+
 impl Joined for Region {
     fn is_replaced(&self) -> bool {
         Region::is_replaced(self)
@@ -224,6 +234,10 @@ impl Region {
             Role::Consumer { .. } => (write(&found.file, head)?, None),
             Role::Observer => (read(&found.file, 0, whole)?, None),
         };
+        match &apart {
+            Some(apart) => leave_out_of_dumps(apart, 0),
+            None => leave_out_of_dumps(&header, head),
+        }
         let start = match &apart {
             Some(apart) => apart.as_mut_ptr(),
             // SAFETY: the header is mapped up to here at least.

@@ -16,6 +16,7 @@ from io_shared._removal import lock_name
 from io_shared.errors import OOMError
 
 _BYTES = 0
+_MADV_DONTDUMP = 16
 
 
 @contextlib.contextmanager
@@ -30,6 +31,21 @@ def _streams_taken():
     finally:
         for descriptor in taken:
             os.close(descriptor)
+
+
+def _leave_out_of_dumps(shared):
+    """Leaves the bytes out of core dumps, as the library leaves out what it maps. (Linux does so by
+    itself as long as they have a name.)"""
+    # Where it cannot be, a dump is larger, and nothing else.
+    if hasattr(mmap.mmap, "madvise"):
+        try:
+            mmap.mmap.madvise(shared, _MADV_DONTDUMP)
+        except (OSError, ValueError):
+            pass
+        return
+    bytes_ = (ctypes.c_char * len(shared)).from_buffer(shared)
+    start, size = ctypes.c_void_p(ctypes.addressof(bytes_)), ctypes.c_size_t(len(shared))
+    ctypes.CDLL(None).madvise(start, size, _MADV_DONTDUMP)
 
 
 class UnsafeSharedMMap(_library.Closing, mmap.mmap):
@@ -57,6 +73,7 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
     def __init__(self, name, size):
         super(UnsafeSharedMMap, self).__init__()
         self.name = _library.native(name)
+        _leave_out_of_dumps(self)
 
     @property
     def closed(self):

@@ -1,0 +1,65 @@
+//! What is left out of core dumps: the buffers of regions, whatever they are named.
+
+#![allow(clippy::unwrap_used)]
+
+mod child;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use child::{in_child, succeeds};
+use common::{TestFile, TestName};
+use io_shared::{Channel, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
+
+/// Bytes of shared mappings of this process that a core dump has, where files that have names are left
+/// out (the kernel's default): of those that are larger than any header.
+fn dumped() -> Vec<String> {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let mut dumped = Vec::new();
+    let mut mapping = None;
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        if let Some((start, end)) = first.split_once('-') {
+            let [start, end] = [start, end].map(|at| u64::from_str_radix(at, 16).unwrap());
+            let is_shared = words.next().is_some_and(|rights| rights.ends_with('s'));
+            let has_name = !line.contains("(deleted)");
+            mapping = (is_shared && !has_name && end - start >= 1 << 19).then_some(line);
+        } else if first == "VmFlags:" && !words.any(|flag| flag == "dd") {
+            dumped.extend(mapping.map(str::to_owned));
+        }
+    }
+    dumped
+}
+
+#[test]
+fn buffers_of_anonymous_and_of_removed_regions_are_left_out_of_core_dumps() {
+    let [name, lock, rw, bytes] = ["d", "d-lock", "d-rw", "d-bytes"].map(TestName::new);
+    let file = TestFile::new("dumps");
+    // In a process of its own, since others' mappings come and go.
+    succeeds(in_child(|| {
+        let nameless = Channel::<[u8]>::anonymous().elements(1 << 20).producer().unwrap();
+        let received = nix::unistd::dup(nameless.as_fd().unwrap()).unwrap();
+        let receiver = Channel::<[u8]>::from_fd(received).consumer().unwrap();
+        let open = || Channel::<[u8]>::named(&*name).elements(1 << 20);
+        let removed =
+            (open().producer().unwrap(), open().consumer().unwrap(), open().observer().unwrap());
+        let in_file = Channel::<[u8]>::file(file.to_path_buf()).elements(1 << 20);
+        let deleted = (in_file.clone().producer().unwrap(), in_file.consumer().unwrap());
+        let locks = (
+            SharedMmap::named(&*lock).size("1M").open().unwrap(),
+            RwSharedMmap::named(&*rw).size("1M").open().unwrap(),
+            RwSharedMmap::anonymous().size("1M").open().unwrap(),
+        );
+        let plain = (
+            UnsafeSharedMmap::named(&*bytes).size("1M").open().unwrap(),
+            UnsafeSharedMmap::anonymous().size("1M").open().unwrap(),
+        );
+        Channel::remove(&name).unwrap();
+        SharedMmap::remove(&*lock).unwrap();
+        RwSharedMmap::remove(&*rw).unwrap();
+        UnsafeSharedMmap::remove(&*bytes).unwrap();
+        std::fs::remove_file(&*file).unwrap();
+        assert_eq!(dumped(), Vec::<String>::new());
+        drop((nameless, receiver, removed, deleted, locks, plain));
+    }));
+}
