@@ -67,6 +67,7 @@ use crate::message::schema::{Scalar, Schema, Type};
     message = "`{Self}` cannot cross a process boundary",
     label = "is not a `Message`",
     note = "a message is a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), `Text<N>`, an array of messages, or a `#[repr(C)]` struct with `#[derive(Message)]`; a slice of messages may come last",
+    note = "of an enum, store the number (`u8`), and convert it back with a `match`; of a type of another crate, the numbers that it is made of; of a `Duration` or a `SystemTime`, the nanoseconds (`u64`)",
     note = "collections, pointers, atomics and cells mean something to one process only: store the values themselves"
 )]
 pub unsafe trait Message: Send + Sync + 'static {

@@ -371,3 +371,18 @@ fn a_size_or_order_is_told_where_no_field_differs() {
     );
     assert_ne!(one.hash(), two.hash());
 }
+
+#[test]
+fn docs_that_make_a_schema_too_long_are_dropped_and_the_message_is_taken() {
+    let long = "a ".repeat(MAX_TEXT);
+    let shape = Shape { size: 4, align: 4, element: None };
+    let documented = |doc: &str| {
+        let field = Field::new("x", 0, Type::Scalar(Scalar::F32)).unit("m").doc(doc);
+        Schema::new(Struct::new("Point", shape).doc("A place.").field(field).into())
+    };
+    let text = documented(&long).to_json();
+    let read = Schema::from_json(&text).expect("it is short enough");
+    assert_eq!(read.hash(), documented("short").hash());
+    assert!(!text.contains("A place."), "{text}");
+    assert!(documented("short").to_json().contains("short"));
+}

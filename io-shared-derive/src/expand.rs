@@ -5,17 +5,24 @@
 //! `SHAPE`, which all users of the trait evaluate. Each field's size comes from its own `SHAPE`, so
 //! that the proofs of nested messages run too.
 //!
+//! A mistake is told once. A struct that is refused is a message all the same (`stub`), so that
+//! whatever uses it is not refused because of it; and a field that is no message is asked about once
+//! (`assertions`), and taken for what it is elsewhere (`private::Of`).
+//!
 //! A struct that ends in a slice has no `offset_of!` for its tail. A private twin with the same
 //! `repr` and fields, whose tail is `[T; 0]`, has the same offsets and alignment, and the
 //! proofs are about it.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, parse_quote};
 
+use crate::advice::hint;
 use crate::field::Field;
 use crate::input::{Errors, Input};
 use crate::krate;
+use crate::written::written;
 
 pub(crate) fn message(source: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
@@ -46,25 +53,90 @@ struct Output<'a> {
 
 impl Output<'_> {
     /// For a struct that is refused: the checks that still make sense, so that what they find is
-    /// told in the same build.
+    /// told in the same build. (Not those for padding: types and places are subject to change.)
     fn other_errors(&self) -> TokenStream {
         let private = &self.private;
         if self.is_generic() || self.source.generics.lifetimes().next().is_some() {
             return TokenStream::new();
         }
-        let fields = || self.input.fields.iter();
-        let messages = fields().filter(|field| !field.refused).map(|field| {
-            let ty = field.element.as_ref().unwrap_or(&field.ty);
-            quote!(const _: #private::Shape = <#ty as #private::Message>::SHAPE;)
-        });
-        // Behind a refused field all offsets are subject to change.
-        let known = fields().take_while(|field| !field.refused && field.element.is_none()).count();
-        let known = if self.input.ordered { known } else { 0 };
+        let assertions = self.assertions();
         let name = &self.source.ident;
-        let gaps = self.gaps(known, &quote!(#name));
+        let unsized_tail = self.input.fields.iter().any(Field::is_unsized);
+        let (size, element) = match unsized_tail {
+            true => (quote!(1), quote!(::core::option::Option::Some(1))),
+            false => {
+                (quote!(::core::mem::size_of::<#name>()), quote!(::core::option::Option::None))
+            }
+        };
+        let align = match unsized_tail {
+            true => quote!(1),
+            false => quote!(::core::mem::align_of::<#name>()),
+        };
+        // A pointer was refused already: whoever uses the struct is not to be told that it is not Send.
+        // In a program that does not compile, this says nothing untrue.
+        let pointers = match self.input.fields.iter().any(Field::has_pointer) {
+            true => quote! {
+                unsafe impl ::core::marker::Send for #name {}
+                unsafe impl ::core::marker::Sync for #name {}
+            },
+            false => TokenStream::new(),
+        };
+        // The bound keeps any other type that is not Send from being told of twice.
         quote! {
-            const _: () = { #(#messages)* };
-            #(const _: () = #gaps;)*
+            const _: () = {
+                #assertions
+                #pointers
+
+                #[automatically_derived]
+                unsafe impl #private::Message for #name
+                where
+                    for<'a> #name: ::core::marker::Send + ::core::marker::Sync,
+                {
+                    const SHAPE: #private::Shape =
+                        #private::Shape { size: #size, align: #align, element: #element };
+
+                    fn layout() -> #private::Type {
+                        <u8 as #private::Message>::layout()
+                    }
+
+                    fn from_raw_parts(_: *const u8, _: usize) -> *const Self {
+                        ::core::panic!("refused")
+                    }
+
+                    fn from_raw_parts_mut(_: *mut u8, _: usize) -> *mut Self {
+                        ::core::panic!("refused")
+                    }
+
+                    fn elements(&self) -> usize {
+                        0
+                    }
+                }
+            };
+        }
+    }
+
+    /// Each field that is not refused yet is a message. It stands in a body, so that the compiler says
+    /// it whether the struct has parameters or not, and once.
+    fn assertions(&self) -> TokenStream {
+        let private = &self.private;
+        let fields = self.input.fields.iter().filter(|field| !field.refused && !field.generic);
+        let asked = fields.map(|field| {
+            let ty = field.element.as_ref().unwrap_or(&field.ty);
+            let span = ty.span();
+            match hint(ty).map(|hint| Ident::new(hint, Span::call_site())) {
+                Some(hint) => quote_spanned! {span=> {
+                    const fn is_message<T: #private::hints::#hint + ?::core::marker::Sized>() {}
+                    is_message::<#ty>()
+                }},
+                None => quote_spanned!(span=> #private::is_message::<#ty>()),
+            }
+        });
+        let (generics, _, where_clause) = self.source.generics.split_for_impl();
+        quote! {
+            #[allow(dead_code)]
+            fn fields_are_messages #generics() #where_clause {
+                #(#asked;)*
+            }
         }
     }
 
@@ -97,11 +169,20 @@ impl Output<'_> {
             let param = &param.ident;
             bounds.push(parse_quote!(#param: 'static));
         }
+        if !self.is_generic() {
+            // Messages are, so this holds; a field that is none is not told of once more for it.
+            bounds.push(parse_quote!(for<'a> #name: ::core::marker::Send + ::core::marker::Sync));
+        }
+        let assertions = self.assertions();
         let (impl_generics, _, where_clause) = generics.split_for_impl();
         let pod = self.pod();
         quote! {
             const _: () = {
+                #[allow(unused_imports)]
+                use #private::Otherwise as _;
+
                 #twin
+                #assertions
                 #items
 
                 #[automatically_derived]
@@ -145,7 +226,7 @@ impl Output<'_> {
         });
         let generics = &self.source.generics;
         let where_clause = &generics.where_clause;
-        let fields = if self.input.fields.iter().any(Field::is_numbered) {
+        let fields = if self.input.is_numbered() {
             quote!((#(#types,)*) #where_clause;)
         } else {
             let members = self.input.fields.iter().map(|field| &field.member);
@@ -160,26 +241,15 @@ impl Output<'_> {
 
     /// Everything that must hold, as expressions that panic while constants are evaluated.
     fn checks(&self, laid_out: &TokenStream) -> Vec<TokenStream> {
-        let private = &self.private;
         let source = &self.source.ident;
         let (_, ty_generics, _) = self.source.generics.split_for_impl();
         let name = &self.input.name;
-        let mut checks = self.gaps(self.input.fields.len(), laid_out);
-        match (self.tail(), self.input.fields.last()) {
-            (Some((tail, element)), _) => {
-                let check = self.check("has_bytes", tail.span);
-                let name = &tail.name;
-                let size = quote!(<#element as #private::Message>::SHAPE.size);
-                checks.push(quote_spanned!(tail.span=> #check(#name, #size)));
-            }
-            (None, Some(last)) => {
-                let check = self.check("no_padding_after", last.span);
-                let (name, pad) = (&last.name, self.input.pad());
-                let end = self.end(last, laid_out);
-                let size = quote!(::core::mem::size_of::<#laid_out>());
-                checks.push(quote_spanned!(last.span=> #check(#name, #end, #size, #pad)));
-            }
-            (None, None) => {}
+        let mut checks = vec![self.no_padding(laid_out)];
+        if let Some((tail, _)) = self.tail() {
+            let check = self.check("has_bytes", tail.span);
+            let (name, of) = (&tail.name, self.of(tail));
+            let size = quote!(#of::SHAPE.size);
+            checks.push(quote_spanned!(tail.span=> #check(#name, #size)));
         }
         let check = self.check("no_drop", source.span());
         let parts =
@@ -202,40 +272,75 @@ impl Output<'_> {
         .collect()
     }
 
-    /// The checks for padding between the first `count` fields.
-    fn gaps(&self, count: usize, laid_out: &TokenStream) -> Vec<TokenStream> {
-        let pad = self.input.pad();
-        let fields = self.input.fields.iter().take(count);
-        fields
-            .clone()
-            .zip(fields.skip(1))
-            .map(|(before, after)| {
-                let span = after.span;
-                let check = self.check("no_padding_between", span);
-                let (name, next, member) = (&before.name, &after.name, &after.member);
-                let end = self.end(before, laid_out);
-                let start = quote!(::core::mem::offset_of!(#laid_out, #member));
-                quote_spanned!(span=> #check(#name, #end, #next, #start, #pad))
-            })
-            .collect()
+    /// The check for padding, with all that it needs to show the struct without.
+    fn no_padding(&self, laid_out: &TokenStream) -> TokenStream {
+        let (private, input) = (&self.private, &self.input);
+        let span = self.source.ident.span();
+        let check = self.check("no_padding", span);
+        let fields = input.fields.iter().map(|field| {
+            let (name, member, text) = (&field.name, &field.member, &field.text);
+            let is_message = match field.generic {
+                true => quote!(true),
+                false => {
+                    let ty = field.element.as_ref().unwrap_or(&field.ty);
+                    quote!(#private::Of::<#ty>::IS_MESSAGE)
+                }
+            };
+            let start = quote!(::core::mem::offset_of!(#laid_out, #member));
+            let end = match field.element {
+                Some(_) => start.clone(),
+                None => self.end(field, laid_out),
+            };
+            quote! {
+                #private::Member {
+                    name: #name,
+                    text: #text,
+                    start: #start,
+                    end: #end,
+                    is_message: #is_message,
+                }
+            }
+        });
+        let size = match self.tail() {
+            Some(_) => quote!(::core::option::Option::None),
+            None => quote!(::core::option::Option::Some(::core::mem::size_of::<#laid_out>())),
+        };
+        let (numbered, generic) = (input.is_numbered(), self.is_generic());
+        let (head, foot) = written(self.source, numbered);
+        let (name, first_pad) = (&input.name, input.first_pad());
+        let source = quote! {
+            #private::Source {
+                name: #name,
+                numbered: #numbered,
+                generic: #generic,
+                head: #head,
+                foot: #foot,
+                fields: &[#(#fields),*],
+                size: #size,
+                first_pad: #first_pad,
+            }
+        };
+        quote_spanned!(span=> #check(&#source))
     }
 
     /// Where a sized field ends, in bytes.
     fn end(&self, field: &Field, laid_out: &TokenStream) -> TokenStream {
-        let private = &self.private;
-        let (member, ty) = (&field.member, &field.ty);
+        let (member, of) = (&field.member, self.of(field));
         quote! {
-            ::core::mem::offset_of!(#laid_out, #member) + <#ty as #private::Message>::SHAPE.size
+            ::core::mem::offset_of!(#laid_out, #member) + #of::SHAPE.size
         }
     }
 
     fn shape(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
         let (size, element) = match self.tail() {
-            Some((Field { member, .. }, element)) => (
-                quote!(::core::mem::offset_of!(#laid_out, #member)),
-                quote!(::core::option::Option::Some(<#element as #private::Message>::SHAPE.size)),
-            ),
+            Some((tail, _)) => {
+                let (member, of) = (&tail.member, self.of(tail));
+                (
+                    quote!(::core::mem::offset_of!(#laid_out, #member)),
+                    quote!(::core::option::Option::Some(#of::SHAPE.size)),
+                )
+            }
             None => {
                 (quote!(::core::mem::size_of::<#laid_out>()), quote!(::core::option::Option::None))
             }
@@ -285,12 +390,21 @@ impl Output<'_> {
     /// The schema type of a field. A slice goes by its elements, so that an element that is no
     /// message is told of once.
     fn type_of(&self, field: &Field) -> TokenStream {
-        let (private, ty) = (&self.private, &field.ty);
+        let (private, of) = (&self.private, self.of(field));
         match &field.element {
-            Some(element) => {
-                quote!(#private::slice_of(<#element as #private::Message>::layout()))
-            }
-            None => quote!(<#ty as #private::Message>::layout()),
+            Some(_) => quote!(#private::slice_of(#of::layout())),
+            None => quote!(#of::layout()),
+        }
+    }
+
+    /// What is known of a field's type, or of its elements': of one that depends on a parameter, that
+    /// it is a message.
+    fn of(&self, field: &Field) -> TokenStream {
+        let private = &self.private;
+        let ty = field.element.as_ref().unwrap_or(&field.ty);
+        match field.generic {
+            true => quote!(<#ty as #private::Message>),
+            false => quote!(#private::Of::<#ty>),
         }
     }
 

@@ -8,6 +8,7 @@ use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, LitBool, Meta, Path};
 
+use crate::advice::Place;
 use crate::field::Field;
 
 /// All errors so far.
@@ -58,8 +59,9 @@ impl Input {
         let Data::Struct(data) = &input.data else {
             let advice = match &input.data {
                 Data::Enum(_) => {
-                    "an enum cannot be a message, as not every byte is one of its variants: store \
-                     the number (`u8`) and convert it"
+                    "an enum cannot be a message, as not every number is one of its variants: \
+                     remove this derive, store the number in a field of type `u8` (`state as u8`), \
+                     and convert it back with a `match`"
                 }
                 _ => {
                     "a union cannot be a message, as nothing says which of its fields is meant: \
@@ -79,12 +81,17 @@ impl Input {
         for (field, source) in read.fields.iter_mut().zip(&data.fields) {
             let transparent = read.transparent;
             each_key(&source.attrs, errors, |meta| field.read_key(meta, transparent));
-            field.check(errors);
         }
-        if let Some((_, others)) = read.fields.split_last_mut() {
-            for field in others {
-                field.check_not_last(errors);
-            }
+        let last = read.fields.len().saturating_sub(1);
+        let ends_in_any_number = read.fields.last().is_some_and(Field::is_of_any_number);
+        let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
+        for (i, field) in read.fields.iter_mut().enumerate() {
+            let place = match () {
+                () if i == last => Place::Last,
+                () if ends_in_any_number || of_any_number > 1 => Place::BeforeSlice,
+                () => Place::Before,
+            };
+            field.check(place, errors);
         }
         if read.transparent && read.fields.len() != 1 {
             errors.at(
@@ -120,8 +127,8 @@ impl Input {
                 } else if meta.path.is_ident("packed") {
                     errors.at(
                         &meta.path,
-                        "fields of a packed struct cannot be borrowed: remove `packed` and name \
-                         the padding (`_pad: [u8; 4]`)",
+                        "fields of a packed struct cannot be borrowed: remove `packed`; where that \
+                         leaves padding, the next build says what to add",
                     );
                 }
                 if meta.input.peek(syn::token::Paren) {
@@ -147,14 +154,14 @@ impl Input {
         }
     }
 
-    /// A name for a padding field that the struct does not have yet; empty for tuple structs.
-    pub(crate) fn pad(&self) -> String {
-        if self.fields.iter().any(Field::is_numbered) {
-            return String::new();
-        }
-        let free = |name: &String| self.fields.iter().all(|field| &field.name != name);
-        let more = (2..).map(|i| format!("_pad{i}"));
-        std::iter::once("_pad".to_owned()).chain(more).find(free).unwrap_or_default()
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.fields.iter().any(Field::is_numbered)
+    }
+
+    /// The number of the first name for padding that no field has: 0 for `_pad0`.
+    pub(crate) fn first_pad(&self) -> usize {
+        let numbers = self.fields.iter().filter_map(|field| field.name.strip_prefix("_pad"));
+        numbers.filter_map(|digits| digits.parse::<usize>().ok()).max().map_or(0, |last| last + 1)
     }
 }
 

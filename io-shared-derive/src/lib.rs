@@ -2,14 +2,16 @@
 //!
 //! Users get it from the `io-shared` crate together with the trait. It reads a struct's definition
 //! (`input`, `field`), refuses what cannot cross a process boundary with a word on what to use
-//! instead, and writes the implementation with the proofs that need the compiler's knowledge of
+//! instead (`advice`), and writes the implementation with the proofs that need the compiler's knowledge of
 //! sizes (`expand`).
 #![forbid(unsafe_code)]
 
+mod advice;
 mod expand;
 mod field;
 mod input;
 mod krate;
+mod written;
 
 use proc_macro::TokenStream;
 
@@ -52,8 +54,9 @@ use proc_macro::TokenStream;
 /// `repr(packed)` are not.
 ///
 /// There must be no padding, except after the last element of a slice. Padding is a compile error
-/// that says where and how much; for a struct with parameters it appears where the struct is used,
-/// since sizes are known only there. All errors that can be told are told at once.
+/// that says where and how much, and shows the struct with the padding named; for a struct with parameters it appears where the struct is used,
+/// since sizes are known only there. All types that cannot cross are told at once, each once and
+/// with what to use instead; padding is told when the types are right.
 ///
 /// A sized struct that is `Copy` is also `bytemuck::Pod` and `Zeroable`, unless it has parameters.
 ///

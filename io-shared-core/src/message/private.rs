@@ -1,55 +1,68 @@
 //! What the derive's output refers to. Not part of the public interface: it may change with any
 //! version, and the derive of the same version changes with it.
 //!
-//! The derive cannot know sizes, so what it has to say about padding is put together here, while
-//! the compiler evaluates constants: each check panics with the text of the compile error.
+//! The derive cannot know sizes, so what it has to say about padding is put together in `padding`,
+//! while the compiler evaluates constants. It cannot know types either: what it suspects by name
+//! (`hints`) is said only where the compiler finds that the type is no message.
+
+pub mod hints;
+mod padding;
+
+use std::marker::PhantomData;
 
 pub use bytemuck;
 
+pub use self::padding::{Member, Source, no_padding};
 pub use crate::message::schema::{Field, Struct, Type};
 pub use crate::message::{Message, Shape};
 
-/// Refuses a gap between two fields: `before` ends at `end`, `after` starts at `start`. `pad` is a
-/// name for the field to add, empty in a tuple struct.
-#[track_caller]
-pub const fn no_padding_between(before: &str, end: usize, after: &str, start: usize, pad: &str) {
-    if start > end {
-        Line::new()
-            .padding(start - end)
-            .text(" between `")
-            .text(before)
-            .text("` and `")
-            .text(after)
-            .text("`: add ")
-            .field(pad, start - end)
-            .fail()
+/// What is known of a field's type: of a message what it says, of anything else
+/// ([`Otherwise`]) what keeps the rest of the derive's output in order. So a type that is no message is
+/// told of once, where [`is_message`] asks for it, and not again wherever it is used.
+#[derive(Debug)]
+pub struct Of<T: ?Sized>(PhantomData<T>);
+
+impl<T: Message + ?Sized> Of<T> {
+    /// That it is a message.
+    pub const IS_MESSAGE: bool = true;
+    /// The message's shape.
+    pub const SHAPE: Shape = T::SHAPE;
+
+    /// The message's schema.
+    pub fn layout() -> Type {
+        T::layout()
     }
 }
 
-/// Refuses padding at the end of a sized struct: `last` ends at `end`, the struct at `size`.
-#[track_caller]
-pub const fn no_padding_after(last: &str, end: usize, size: usize, pad: &str) {
-    if size > end {
-        Line::new()
-            .padding(size - end)
-            .text(" after `")
-            .text(last)
-            .text("`: add ")
-            .field(pad, size - end)
-            .text(" at the end")
-            .fail()
+/// What [`Of`] says of a type that is no message. No program that compiles gets here.
+pub trait Otherwise {
+    /// That it is none.
+    const IS_MESSAGE: bool = false;
+    /// That of the type in this program.
+    const SHAPE: Shape;
+
+    /// A schema.
+    fn layout() -> Type {
+        u8::layout()
     }
 }
+
+impl<T> Otherwise for Of<T> {
+    const SHAPE: Shape = Shape { size: size_of::<T>(), align: align_of::<T>(), element: None };
+}
+
+/// Compiles for messages.
+pub const fn is_message<T: Message + ?Sized>() {}
 
 /// Refuses a slice of elements without bytes.
 #[track_caller]
 pub const fn has_bytes(field: &str, element: usize) {
     if element == 0 {
-        Line::new()
-            .text("the elements of `")
-            .text(field)
-            .text("` have no bytes: a length in bytes would not tell how many there are")
-            .fail()
+        let mut text = Writer::new();
+        text.text("the elements of `");
+        text.text(field);
+        text.text("` have no bytes: a length in bytes would not tell how many there are");
+        text.fail()
     }
 }
 
@@ -57,12 +70,12 @@ pub const fn has_bytes(field: &str, element: usize) {
 #[track_caller]
 pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
     if dropped && !fields_dropped {
-        Line::new()
-            .text("`")
-            .text(name)
-            .text("` implements `Drop`, but a message is copied as bytes and never dropped: ")
-            .text("move the `Drop` to another type")
-            .fail()
+        let mut text = Writer::new();
+        text.text("`");
+        text.text(name);
+        text.text("` implements `Drop`, but a message is copied as bytes and never dropped: ");
+        text.text("move the `Drop` to another type");
+        text.fail()
     }
 }
 
@@ -71,18 +84,18 @@ pub fn slice_of(element: Type) -> Type {
     Type::Slice { element: Box::new(element) }
 }
 
-/// A line of text that constant evaluation can build; what does not fit is left out.
-struct Line {
-    bytes: [u8; 512],
+/// A text that constant evaluation can build; what does not fit is left out.
+struct Writer {
+    bytes: [u8; 8192],
     len: usize,
 }
 
-impl Line {
-    const fn new() -> Line {
-        Line { bytes: [0; 512], len: 0 }
+impl Writer {
+    const fn new() -> Writer {
+        Writer { bytes: [0; 8192], len: 0 }
     }
 
-    const fn text(mut self, text: &str) -> Line {
+    const fn text(&mut self, text: &str) {
         let text = text.as_bytes();
         let mut i = 0;
         while i < text.len() && self.len < self.bytes.len() {
@@ -90,29 +103,16 @@ impl Line {
             self.len += 1;
             i += 1;
         }
-        self
     }
 
-    const fn number(self, number: usize) -> Line {
-        let line = if number >= 10 { self.number(number / 10) } else { self };
-        let digit = [b'0' + (number % 10) as u8];
-        match std::str::from_utf8(&digit) {
-            Ok(digit) => line.text(digit),
-            Err(_) => line,
+    const fn number(&mut self, number: usize) {
+        if number >= 10 {
+            self.number(number / 10);
         }
-    }
-
-    const fn padding(self, bytes: usize) -> Line {
-        self.number(bytes).text(if bytes == 1 { " byte of padding" } else { " bytes of padding" })
-    }
-
-    const fn field(self, name: &str, bytes: usize) -> Line {
-        let line = if name.is_empty() {
-            self.text("a field `[u8; ")
-        } else {
-            self.text("`").text(name).text(": [u8; ")
-        };
-        line.number(bytes).text("]`")
+        let digit = [b'0' + (number % 10) as u8];
+        if let Ok(digit) = std::str::from_utf8(&digit) {
+            self.text(digit);
+        }
     }
 
     #[track_caller]
@@ -130,20 +130,17 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "12 bytes of padding between `a` and `b`: add `_pad: [u8; 12]`"]
-    fn a_gap_names_both_fields_and_what_to_add() {
-        no_padding_between("a", 20, "b", 32, "_pad");
-    }
-
-    #[test]
-    #[should_panic = "1 byte of padding after `1`: add a field `[u8; 1]` at the end"]
-    fn a_tuple_struct_is_told_to_add_a_field_without_a_name() {
-        no_padding_after("1", 3, 4, "");
-    }
-
-    #[test]
     #[should_panic = "the elements of `aaaa"]
     fn a_name_that_does_not_fit_is_cut() {
-        has_bytes(&"a".repeat(1000), 0);
+        has_bytes(&"a".repeat(10_000), 0);
+    }
+
+    struct Plain;
+
+    #[test]
+    fn a_type_that_is_no_message_has_a_shape_all_the_same() {
+        assert_eq!(Of::<Plain>::SHAPE.size, 0);
+        assert_eq!(Of::<[u32]>::SHAPE, <[u32]>::SHAPE);
+        assert_eq!(Of::<f32>::layout(), f32::layout());
     }
 }

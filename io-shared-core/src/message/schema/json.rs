@@ -14,6 +14,8 @@
 //! field  = {"name": name, "offset": bytes, "type": type, "unit": text, "doc": text}
 //! ```
 //!
+//! A text that would be longer than [`MAX_TEXT`] is written without `doc` and `unit`.
+//!
 //! A reader holds a text to these rules, and takes everything else for an error:
 //!
 //! - at most [`MAX_TEXT`] bytes, types nested at most [`MAX_DEPTH`] deep;
@@ -48,7 +50,29 @@ pub(super) const MAX_ALIGN: usize = 1 << 29;
 pub(super) fn write(ty: &Type) -> String {
     let mut out = String::new();
     write_type(&mut out, ty);
+    if out.len() > MAX_TEXT {
+        // What is only shown does not keep a message from being stored.
+        out.clear();
+        write_type(&mut out, &without_docs(ty));
+    }
     out
+}
+
+/// The same type, with nothing said about it.
+fn without_docs(ty: &Type) -> Type {
+    match ty {
+        Type::Scalar(_) | Type::Text(_) => ty.clone(),
+        Type::Array { count, element } => {
+            Type::Array { count: *count, element: Box::new(without_docs(element)) }
+        }
+        Type::Slice { element } => Type::Slice { element: Box::new(without_docs(element)) },
+        Type::Struct(layout) => {
+            let bare = Struct::new(&layout.name, layout.shape);
+            let fields = layout.fields.iter();
+            let fields = fields.map(|f| Field::new(&f.name, f.offset, without_docs(&f.ty)));
+            Type::Struct(fields.fold(bare, Struct::field))
+        }
+    }
 }
 
 fn write_type(out: &mut String, ty: &Type) {

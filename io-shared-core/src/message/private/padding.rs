@@ -1,0 +1,161 @@
+//! What is said of padding: all of it at once, and the struct that has none.
+
+use super::Writer;
+
+/// A struct as it was written, with what the compiler knows of it.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Whether its fields have numbers.
+    pub numbered: bool,
+    /// Whether sizes depend on parameters.
+    pub generic: bool,
+    /// Up to the first field.
+    pub head: &'a str,
+    /// What follows the last field.
+    pub foot: &'a str,
+    /// The fields in order.
+    pub fields: &'a [Member<'a>],
+    /// Where it ends; `None` where it ends in a slice.
+    pub size: Option<usize>,
+    /// The number of the first name for padding, `_pad0`, that no field has.
+    pub first_pad: usize,
+}
+
+/// A field, and where it lies.
+#[derive(Debug)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// As it was written.
+    pub text: &'a str,
+    /// Where it starts, in bytes.
+    pub start: usize,
+    /// Where it ends, in bytes; of a slice, where it starts.
+    pub end: usize,
+    /// Whether it is a message.
+    pub is_message: bool,
+}
+
+/// Refuses a struct with padding between its fields or after the last. Not one with a field that is
+/// no message, which is refused for that, and will have other padding when that is mended.
+#[track_caller]
+pub const fn no_padding(source: &Source<'_>) {
+    let fields = source.fields;
+    let mut text = Writer::new();
+    let mut found = 0;
+    let mut i = 0;
+    while i < fields.len() {
+        if !fields[i].is_message {
+            return;
+        }
+        let gap = gap_after(source, i);
+        if gap > 0 {
+            text.text(if found == 0 { "" } else { ", " });
+            text.number(gap);
+            text.text(if gap == 1 { " byte" } else { " bytes" });
+            text.text(if found == 0 { " of padding " } else { " " });
+            text.text(if i + 1 < fields.len() { "between `" } else { "after `" });
+            text.text(fields[i].name);
+            if i + 1 < fields.len() {
+                text.text("` and `");
+                text.text(fields[i + 1].name);
+            }
+            text.text("`");
+            found += 1;
+        }
+        i += 1;
+    }
+    if found == 0 {
+        return;
+    }
+    text.text(": a message has no padding, so give those bytes names");
+    if source.generic {
+        text.text(" (as follows for these parameters; others may need other padding)");
+    }
+    text.text(":\n");
+    corrected(source, &mut text);
+    text.fail()
+}
+
+/// Bytes between the end of a field and what follows it.
+const fn gap_after(source: &Source<'_>, i: usize) -> usize {
+    let end = source.fields[i].end;
+    let next = match source.size {
+        _ if i + 1 < source.fields.len() => source.fields[i + 1].start,
+        Some(size) => size,
+        None => end,
+    };
+    next.saturating_sub(end)
+}
+
+const fn corrected(source: &Source<'_>, text: &mut Writer) {
+    let mut pad = source.first_pad;
+    text.text(source.head);
+    let mut i = 0;
+    while i < source.fields.len() {
+        text.text("\n");
+        text.text(source.fields[i].text);
+        let gap = gap_after(source, i);
+        if gap > 0 {
+            text.text("\n    ");
+            if !source.numbered {
+                text.text("_pad");
+                text.number(pad);
+                text.text(": ");
+                pad += 1;
+            }
+            text.text("[u8; ");
+            text.number(gap);
+            text.text("],");
+        }
+        i += 1;
+    }
+    text.text("\n");
+    text.text(source.foot);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic = "3 bytes of padding between `flag` and `x`, 4 bytes after `x`: a message has no padding, so give those bytes names:\n\
+        struct S {\n    flag: u8,\n    _pad0: [u8; 3],\n    x: f32,\n    _pad1: [u8; 4],\n}"]
+    fn all_padding_is_named_and_the_struct_without_it_is_shown() {
+        let fields = [
+            Member { name: "flag", text: "    flag: u8,", start: 0, end: 1, is_message: true },
+            Member { name: "x", text: "    x: f32,", start: 4, end: 8, is_message: true },
+        ];
+        no_padding(&Source {
+            name: "S",
+            numbered: false,
+            generic: false,
+            head: "struct S {",
+            foot: "}",
+            fields: &fields,
+            size: Some(12),
+            first_pad: 0,
+        });
+    }
+
+    #[test]
+    #[should_panic = "struct S(\n    u8,\n    [u8; 1],\n    u16,\n);"]
+    fn a_field_without_a_name_gets_padding_without_a_name() {
+        let fields = [
+            Member { name: "0", text: "    u8,", start: 0, end: 1, is_message: true },
+            Member { name: "1", text: "    u16,", start: 2, end: 4, is_message: true },
+        ];
+        no_padding(&Source {
+            name: "S",
+            numbered: true,
+            generic: false,
+            head: "struct S(",
+            foot: ");",
+            fields: &fields,
+            size: Some(4),
+            first_pad: 0,
+        });
+    }
+}

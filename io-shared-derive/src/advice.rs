@@ -1,0 +1,225 @@
+//! Which types cannot cross a process boundary, and what to use instead.
+//!
+//! The derive sees names, not types, so it refuses by name only what is in the prelude or spelled
+//! with its full path. Of other names it knows some ([`hint`]), and says what to do where the
+//! compiler finds that the type is no message; for the rest there is the note on the `Message` trait.
+//!
+//! What is advised compiles when it is followed: what is within it is replaced as well.
+
+use syn::ext::IdentExt;
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
+
+use crate::field::bare;
+use crate::written::show;
+
+/// Where a field stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Last,
+    /// Others follow.
+    Before,
+    /// Others follow, and another field has the one place for any number of elements.
+    BeforeSlice,
+}
+
+/// How many elements an array has where the advice cannot know it.
+const ROOM: usize = 64;
+
+/// The part of a type that cannot cross a process boundary, and what to do.
+pub(crate) fn refusal(ty: &Type, place: Place) -> Option<(&Type, String)> {
+    let ty = bare(ty);
+    match ty {
+        // Within these there is no end to put it at.
+        Type::Array(array) => return refusal(&array.elem, Place::BeforeSlice),
+        Type::Slice(slice) => return refusal(&slice.elem, Place::BeforeSlice),
+        _ => {}
+    }
+    let why = reason(ty)?;
+    let shown = show(ty);
+    Some((ty, format!("`{shown}` {why}: {}", instead(ty, place))))
+}
+
+/// What is said of a slice that others follow.
+pub(crate) fn not_last(name: &str, ty: &Type, place: Place) -> String {
+    let array = replaced(ty);
+    match place {
+        Place::BeforeSlice => format!(
+            "only the last field may be a slice, and another one is of any number too: make \
+             `{name}` an array, `{array}`, with a `u32` that says how many count, or give it a \
+             channel of its own"
+        ),
+        _ => format!("only the last field may be a slice: move `{name}` there"),
+    }
+}
+
+/// Whether a type is a list of any length that would have to come last.
+pub(crate) fn is_list(ty: &Type) -> bool {
+    match known(ty) {
+        Some((name, segment)) => {
+            name == "Vec" || name == "Box" && matches!(argument(segment), Some(Type::Slice(_)))
+        }
+        None => false,
+    }
+}
+
+/// Why a type cannot cross, if it is known not to.
+fn reason(ty: &Type) -> Option<&'static str> {
+    match bare(ty) {
+        Type::Reference(_) | Type::Ptr(_) | Type::BareFn(_) => Some("points into one process"),
+        Type::Tuple(_) => Some("has no fixed layout"),
+        Type::TraitObject(_) | Type::ImplTrait(_) => Some("may be any type"),
+        ty => {
+            let (name, _) = known(ty)?;
+            Some(match name.as_str() {
+                "String" | "str" | "Vec" => "cannot cross a process boundary",
+                "Box" if is_list(ty) => "cannot cross a process boundary",
+                "Box" => "points into one process",
+                "Option" | "Result" | "bool" => "is not valid for every byte",
+                "char" => "is not valid for every number",
+                "usize" | "isize" => "differs between programs",
+                "u128" | "i128" => "differs in alignment between programs",
+                _ => return None,
+            })
+        }
+    }
+}
+
+/// What to do about a type that cannot cross.
+fn instead(ty: &Type, place: Place) -> String {
+    let new = replaced(ty);
+    match ty {
+        Type::Reference(reference) => match bare(&reference.elem) {
+            Type::Slice(slice) => list(&slice.elem, place),
+            Type::Path(path) if path.path.is_ident("str") => format!("use `{new}`"),
+            _ => format!("store the value itself, `{new}`"),
+        },
+        Type::Ptr(_) => "store the value, or an index (`u64`)".to_owned(),
+        Type::BareFn(_) => "store a number (`u32`) that says which".to_owned(),
+        Type::Tuple(tuple) if tuple.elems.is_empty() => "it has no bytes, so remove it".to_owned(),
+        Type::Tuple(_) => {
+            "use a struct of your own with `#[derive(Message)]` and `#[repr(C)]`".to_owned()
+        }
+        Type::TraitObject(_) | Type::ImplTrait(_) => "name the type".to_owned(),
+        _ => match known(ty) {
+            Some((name, segment)) => match (name.as_str(), argument(segment)) {
+                ("str", _) if place == Place::Last => {
+                    "use `Text<64>`, or end the struct with `[u8]`".to_owned()
+                }
+                ("Vec", Some(element)) => list(element, place),
+                ("Box", Some(Type::Slice(slice))) => list(&slice.elem, place),
+                ("Box", _) => format!("store the value itself, `{new}`"),
+                ("Option", _) => format!(
+                    "use `{new}` for the value, and a `u8` before or after it that says whether \
+                     there is one"
+                ),
+                ("Result", _) => format!(
+                    "use `{new}` for the value, and a `u8` before or after it that says which it is"
+                ),
+                ("bool", _) => "use `u8`, 0 or 1".to_owned(),
+                _ => format!("use `{new}`"),
+            },
+            None => format!("use `{new}`"),
+        },
+    }
+}
+
+/// What to do about a list of any length.
+fn list(element: &Type, place: Place) -> String {
+    let element = replaced(element);
+    match place {
+        Place::Last => {
+            format!("use `[{element}]`, as it is last, or an array, `[{element}; {ROOM}]`")
+        }
+        Place::Before => format!(
+            "use `[{element}]` and move it to the end, or an array, `[{element}; {ROOM}]`, with a \
+             `u32` that says how many count"
+        ),
+        Place::BeforeSlice => {
+            format!("use an array, `[{element}; {ROOM}]`, with a `u32` that says how many count")
+        }
+    }
+}
+
+/// The type to write for `ty`: one of a fixed size that can cross, if its parts are known.
+fn replaced(ty: &Type) -> String {
+    let ty = bare(ty);
+    match ty {
+        Type::Array(array) => {
+            let len = &array.len;
+            format!("[{}; {}]", replaced(&array.elem), quote::quote!(#len))
+        }
+        Type::Slice(slice) => format!("[{}; {ROOM}]", replaced(&slice.elem)),
+        Type::Reference(reference) => replaced(&reference.elem),
+        Type::Ptr(_) => "u64".to_owned(),
+        Type::BareFn(_) => "u32".to_owned(),
+        _ => {
+            let Some((name, segment)) = known(ty) else { return show(ty) };
+            let first = argument(segment).map(replaced);
+            match (name.as_str(), first) {
+                ("String" | "str", _) => format!("Text<{ROOM}>"),
+                ("Vec", Some(element)) => format!("[{element}; {ROOM}]"),
+                ("Box" | "Option" | "Result", Some(value)) => value,
+                ("bool", _) => "u8".to_owned(),
+                ("char", _) => "u32".to_owned(),
+                ("usize", _) => "u64".to_owned(),
+                ("isize", _) => "i64".to_owned(),
+                ("u128" | "i128", _) => "[u64; 2]".to_owned(),
+                _ => show(ty),
+            }
+        }
+    }
+}
+
+/// The last name of a path that leads into the standard library, as far as a name can tell.
+fn known(ty: &Type) -> Option<(String, &PathSegment)> {
+    let Type::Path(TypePath { qself: None, path }) = bare(ty) else { return None };
+    let first = path.segments.first()?.ident.unraw().to_string();
+    if path.segments.len() > 1 && !matches!(first.as_str(), "std" | "core" | "alloc") {
+        return None;
+    }
+    let last = path.segments.last()?;
+    Some((last.ident.unraw().to_string(), last))
+}
+
+/// The trait whose text tells what to use instead of a type of this name, if it is no message.
+pub(crate) fn hint(ty: &Type) -> Option<&'static str> {
+    let ty = bare(ty);
+    if let Type::Array(array) = ty {
+        return hint(&array.elem);
+    }
+    let Type::Path(TypePath { path, .. }) = ty else { return None };
+    Some(match path.segments.last()?.ident.unraw().to_string().as_str() {
+        "Duration" => "Duration",
+        "SystemTime" => "SystemTime",
+        "Instant" => "Instant",
+        "Vec2" | "Vec3" | "Vec3A" | "Vec4" | "Quat" | "Mat2" | "Mat3" | "Mat3A" | "Mat4"
+        | "Affine2" | "Affine3A" | "DVec2" | "DVec3" | "DVec4" | "DQuat" | "DMat2" | "DMat3"
+        | "DMat4" | "IVec2" | "IVec3" | "IVec4" | "UVec2" | "UVec3" | "UVec4" | "Vector2"
+        | "Vector3" | "Vector4" | "Matrix2" | "Matrix3" | "Matrix4" | "Point2" | "Point3"
+        | "Quaternion" | "UnitQuaternion" | "Isometry3" | "SVector" | "SMatrix" => "Float",
+        "Uuid" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr" | "SocketAddr" => "Bytes",
+        "PathBuf" | "Path" | "OsString" | "OsStr" | "CString" | "CStr" => "Path",
+        "HashMap" | "BTreeMap" | "HashSet" | "BTreeSet" | "VecDeque" | "LinkedList"
+        | "BinaryHeap" => "Map",
+        "Arc" | "Rc" | "Weak" | "Cow" | "NonNull" | "Pin" => "Shared",
+        "Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "Mutex" | "RwLock" | "AtomicBool"
+        | "AtomicU8" | "AtomicU16" | "AtomicU32" | "AtomicU64" | "AtomicUsize" | "AtomicI8"
+        | "AtomicI16" | "AtomicI32" | "AtomicI64" | "AtomicIsize" => "Cell",
+        "NonZero" | "NonZeroU8" | "NonZeroU16" | "NonZeroU32" | "NonZeroU64" | "NonZeroI8"
+        | "NonZeroI16" | "NonZeroI32" | "NonZeroI64" | "NonZeroUsize" => "NonZero",
+        "PhantomData" => "Nothing",
+        "Range" | "RangeInclusive" => "Range",
+        "Ordering" => "Order",
+        _ => return None,
+    })
+}
+
+fn argument(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(bare(ty)),
+        _ => None,
+    }
+}

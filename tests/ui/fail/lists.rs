@@ -1,0 +1,42 @@
+//! There is one place for any number of elements.
+
+use io_shared::Message;
+
+#[derive(Message)]
+#[repr(C)]
+struct SliceThere {
+    frame: u64,
+    boxes: [f32],
+    labels: [u32],
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct ListThere {
+    boxes: Vec<[f32; 4]>,
+    labels: Vec<u32>,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct OneList {
+    boxes: Vec<bool>,
+    frame: u64,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Names {
+    frame: u64,
+    names: Vec<String>,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Borrowed {
+    boxes: &'static [f32],
+    maybe: Option<usize>,
+    many: Option<Vec<u8>>,
+}
+
+fn main() {}
