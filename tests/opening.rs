@@ -54,7 +54,7 @@ fn whoever_is_refused_is_told_of_slots_and_of_handles_of_its_own_process() {
     assert!(taken.contains(&format!("(producer, held by this process, {pid})")), "{taken}");
     assert!(taken.contains("drop that handle"), "{taken}");
     let named = open().consumer_as("viewer").consumer().unwrap_err().to_string();
-    assert!(named.contains(&format!("`viewer` in slot 0, held by this process, {pid}")), "{named}");
+    assert!(named.contains(&format!("slot 0 (viewer), held by this process, {pid}")), "{named}");
     let full = open().consumer().unwrap_err().to_string();
     assert!(full.contains(&format!("slot 1, held by this process, {pid}")), "{full}");
     assert!(full.contains("drop a handle of this process") && !full.contains("user"), "{full}");

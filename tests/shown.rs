@@ -43,7 +43,7 @@ fn debug_of_an_error_is_its_text_so_unwrap_and_main_show_it() {
         )
     });
     let said = said.unwrap_err().downcast::<String>().unwrap();
-    assert!(said.contains("/no-such does not exist: if it is to be there"), "{said}");
+    assert!(said.contains("/no-such does not exist: start the program that creates it"), "{said}");
     let error = Text::<2>::try_from("abc").unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use crate::message::Shape;
 use crate::message::array::NpyError;
+use crate::region::cause;
+use crate::region::name::DIRECTORY;
 use crate::region::size::Size;
 
 /// The result of a fallible call.
@@ -34,6 +36,9 @@ pub struct Error(Box<Inner>);
 struct Inner {
     name: String,
     kind: ErrorKind,
+    /// What is likely to be behind it, and what to do, where whoever made the error knows more than the
+    /// kind says; else empty.
+    advice: String,
 }
 
 /// A living process in a role of a channel, by what it wrote down.
@@ -54,7 +59,7 @@ impl fmt::Display for Holder {
         match self.slot {
             None => write!(f, "producer")?,
             Some(slot) => match &self.name {
-                Some(name) => write!(f, "`{}` in slot {slot}", name.escape_debug())?,
+                Some(name) => write!(f, "slot {slot} ({})", name.escape_debug())?,
                 None => write!(f, "slot {slot}")?,
             },
         }
@@ -224,12 +229,27 @@ impl Error {
     /// ```
     #[cold]
     pub fn new(name: impl fmt::Display, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { name: name.to_string(), kind }))
+        Self(Box::new(Inner { name: name.to_string(), kind, advice: String::new() }))
+    }
+
+    /// The same error with what to do about it.
+    #[cold]
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = advice.into();
+        self
+    }
+
+    /// The same error of another name and kind: for texts in other words.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn told_as(&self, name: &str, kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { name: name.to_owned(), kind, advice: self.0.advice.clone() }))
     }
 
     #[cold]
     pub(crate) fn system(name: impl fmt::Display, call: &'static str, errno: nix::Error) -> Self {
         Self::new(name, ErrorKind::System { call, errno: errno as i32 })
+            .advise(cause::of(call, errno))
     }
 
     #[cold]
@@ -290,6 +310,9 @@ impl fmt::Display for Error {
             ErrorKind::BadOption { option, found, expected } => {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
+            ErrorKind::NotFound if !self.0.advice.is_empty() => {
+                write!(f, "{name} does not exist: {}", self.0.advice)
+            }
             ErrorKind::NotFound => write!(
                 f,
                 "{name} does not exist: if it is to be there, start the program that creates it, wait \
@@ -328,16 +351,17 @@ impl fmt::Display for Error {
                 if holder.is_here { "drop that handle" } else { "stop that one" }
             ),
             ErrorKind::NoSlot { holders } => {
-                write!(f, "{name}: all {} slots are taken (", holders.len())?;
+                match holders.len() {
+                    1 => write!(f, "{name}: the only slot is taken (")?,
+                    slots => write!(f, "{name}: all {slots} slots are taken (")?,
+                }
                 list(f, holders)?;
                 let here = holders.iter().any(|holder| holder.is_here);
-                write!(
-                    f,
-                    "): {1}, or create it with more: .consumers({0}) for a channel (at most 253), \
-                     .readers({0}) for a lock",
-                    holders.len() + 1,
-                    if here { "drop a handle of this process" } else { "stop one of them" }
-                )
+                let stop = if here { "drop a handle of this process" } else { "stop one of them" };
+                match self.0.advice.as_str() {
+                    "" => write!(f, "): {stop}, or create it with more"),
+                    advice => write!(f, "): {stop}{advice}"),
+                }
             }
             ErrorKind::RoleLost => write!(
                 f,
@@ -380,27 +404,37 @@ impl fmt::Display for Error {
             ),
             ErrorKind::OwnerDied => write!(f, "{name}: {OWNER_DIED}"),
             ErrorKind::OutOfBounds { at, length: 0, size } => {
-                write!(f, "{name}: position {at} is not within its {size} bytes")
+                write!(f, "{name}: position {at} is not within its {}", Bytes(*size))
             }
             ErrorKind::OutOfBounds { at, length, size } => write!(
                 f,
-                "{name}: {length} bytes at {at} are not within its {size} bytes ({} would be): \
-                 nothing was done; create it with a larger .size()",
+                "{name}: {} at {at} {} not within its {} ({} would be): nothing was done; create it \
+                 with a larger .size()",
+                Bytes(*length),
+                if *length == 1 { "is" } else { "are" },
+                Bytes(*size),
                 size.saturating_sub(*at)
             ),
             ErrorKind::TooShort { needed, found } => write!(
                 f,
-                "{name} has {found} bytes and {needed} are needed: write them first, or have it \
-                 extended with .size({needed}).extend(true)"
+                "{name} has {} and {needed} {} needed: write them first, or have it extended with \
+                 .size({needed}).extend(true)",
+                Bytes(*found),
+                if *needed == 1 { "is" } else { "are" }
             ),
             ErrorKind::TooLarge { needed, capacity } => write!(
                 f,
-                "{name}: a message of {needed} bytes does not fit, the channel's capacity is \
-                 {capacity}: create it with .capacity({needed}) or more"
+                "{name}: a message of {} does not fit, the channel's capacity is {capacity}: create \
+                 it with .capacity({needed}) or more",
+                Bytes(*needed)
             ),
             ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::BadLength { found, expected: Shape { size, element: None, .. } } => {
-                write!(f, "{name}: a message of this channel has {size} bytes, found {found}")
+                write!(
+                    f,
+                    "{name}: a message of this channel has {}, found {found}",
+                    Bytes(*size as u64)
+                )
             }
             ErrorKind::BadLength {
                 found,
@@ -408,8 +442,10 @@ impl fmt::Display for Error {
             } => {
                 write!(
                     f,
-                    "{name}: a message of this channel has {size} bytes and a whole number of \
-                     elements of {element} bytes, found {found}"
+                    "{name}: a message of this channel has {} and a whole number of elements of {}, \
+                     found {found}",
+                    Bytes(*size as u64),
+                    Bytes(*element as u64)
                 )
             }
             ErrorKind::SequenceExhausted => write!(
@@ -423,35 +459,40 @@ impl fmt::Display for Error {
             ),
             ErrorKind::NoSpace { needed, directory } => write!(
                 f,
-                "{name}: no room for {needed} bytes in {directory}: free some, ask for a smaller \
-                 .capacity() or .size(), or enlarge it (in a container, start it with a larger --shm-size)"
+                "{name}: no room for {} in {directory}: {}free some, ask for a smaller .capacity() \
+                 or .size(), or enlarge it{}",
+                Bytes(*needed),
+                self.0.advice,
+                if directory == DIRECTORY {
+                    " (in a container, start it with a larger --shm-size)"
+                } else {
+                    ""
+                }
             ),
             ErrorKind::FileSizeLimit { needed, limit } => write!(
                 f,
-                "{name}: {needed} bytes are more than this process's file size limit of {limit}: \
-                 raise it (ulimit -f), or ask for a smaller .capacity() or .size()"
+                "{name}: {} is more than this process's file size limit of {}: raise it (ulimit -f), \
+                 or ask for a smaller .capacity() or .size()",
+                Bytes(*needed),
+                Bytes(*limit)
             ),
-            ErrorKind::NotOwner => write!(
-                f,
-                "{name}: only its owner, with permission to write, may remove or replace it"
-            ),
+            ErrorKind::NotOwner => {
+                write!(
+                    f,
+                    "{name}: only its owner, with permission to write, may remove or replace it"
+                )?;
+                match self.0.advice.as_str() {
+                    "" => Ok(()),
+                    advice => write!(f, "; {advice}"),
+                }
+            }
             ErrorKind::Unsupported { what } => write!(f, "{name}: not possible here: {what}"),
             ErrorKind::System { call, errno } => {
                 let error = std::io::Error::from_raw_os_error(*errno);
                 write!(f, "{name}: {call}: {error}")?;
-                match nix::Error::from_raw(*errno) {
-                    nix::Error::EACCES | nix::Error::EPERM if *call == "open" => write!(
-                        f,
-                        ": ask its owner to create it with a wider .mode(), or open an observer"
-                    ),
-                    nix::Error::ENOENT if *call == "create" => {
-                        write!(
-                            f,
-                            ": make the directory (a container without shared memory has no /dev/shm)"
-                        )
-                    }
-                    nix::Error::EMFILE => write!(f, ": close handles, or raise ulimit -n"),
-                    _ => Ok(()),
+                match self.0.advice.as_str() {
+                    "" => Ok(()),
+                    advice => write!(f, ": {advice}"),
                 }
             }
         }
@@ -460,6 +501,15 @@ impl fmt::Display for Error {
 
 pub(crate) const OWNER_DIED: &str = "a writer died in the middle, so its content may be half-written: lock it to write, take the \
      guard out of the error, repair the content, and call mark_consistent()";
+
+/// A number of bytes, in words.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
 
 /// How many differences or holders a text shows; the rest is counted, and is all in the kind.
 const FEW: usize = 6;

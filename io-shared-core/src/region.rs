@@ -11,6 +11,7 @@
 //! - The claims' descriptor is never mapped.
 
 mod blocks;
+pub(crate) mod cause;
 mod create;
 mod enter;
 mod found;

@@ -60,7 +60,13 @@ const OPTIONS: [Named; 16] = [
 ];
 
 /// What Rust's callers do otherwise than by an option: in C, and in Python.
-const DEEDS: [(&str, &str, &str); 5] = [
+const DEEDS: [(&str, &str, &str); 7] = [
+    (
+        "look on without a slot (.observer())",
+        "look on without a slot (ios_observer_open)",
+        "look on without a slot (io_shared.Observer)",
+    ),
+    ("an .observer() may read", "an observer (ios_observer_open) may read", "an Observer may read"),
     ("drop that handle", "close that handle", "close that handle (old.close(), or a with block)"),
     (
         "drop a handle of this process",
@@ -101,7 +107,7 @@ pub(crate) fn said(error: &Error, words: ios_words) -> String {
             format!("{NAME}: {option}: {expected}")
         }
         ErrorKind::BadLength { found, expected } if words == IOS_WORDS_C => {
-            let text = Error::new(NAME, error.kind().clone()).to_string();
+            let text = error.told_as(NAME, error.kind().clone()).to_string();
             match found.checked_sub(expected.size as u64) {
                 Some(more @ 1..) if expected.element.is_none() => format!(
                     "{text}: if the struct has {more} bytes of padding, give it fields for them, in \
@@ -110,7 +116,7 @@ pub(crate) fn said(error: &Error, words: ios_words) -> String {
                 _ => text,
             }
         }
-        kind => Error::new(NAME, adapted(kind, words)).to_string(),
+        kind => error.told_as(NAME, adapted(kind, words)).to_string(),
     };
     translated(&text, words).replace(NAME, error.name())
 }

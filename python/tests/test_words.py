@@ -50,7 +50,7 @@ def test_a_role_that_this_process_has_is_said_to_be_its_own(name):
     assert "held by this process, %d" % os.getpid() in text and "old.close()" in text
     viewer = NumpyShare(name, "1M", "get", consumer_name="viewer")
     text = said(lambda: NumpyShare(name, "1M", "get", consumer_name="viewer"), io_shared.RoleTaken)
-    assert "`viewer` in slot 0" in text and "old.close()" in text
+    assert "slot 0 (viewer)" in text and "old.close()" in text
     text = said(lambda: NumpyShare(name, "1M", "get"), io_shared.NoSlot)
     assert "consumers=2" in text and "old.close()" in text and "this process" in text
     old.close()

@@ -164,6 +164,10 @@ fn what_does_not_fit_into_the_address_space_is_an_error_that_leaves_nothing() {
         ] {
             let errno = libc::ENOMEM;
             assert_eq!(*error.kind(), ErrorKind::System { call: "mmap", errno }, "{error}");
+            assert!(
+                error.to_string().contains("of address space: raise that (ulimit -v"),
+                "{error}"
+            );
             assert!(!large.path().exists(), "{error}");
             assert_eq!(footprint(), before, "{error}");
         }
@@ -286,4 +290,24 @@ fn opening_and_closing_over_and_over_lets_nothing_grow() {
 #[ignore = "some minutes"]
 fn opening_and_closing_a_million_times_lets_nothing_grow() {
     succeeds(in_child(|| open_and_close(1_000_000)));
+}
+
+/// Real-time programs lock what they map, and are told of the limit on that.
+#[test]
+fn a_limit_on_locked_memory_is_told_as_that() {
+    if !child::is_root() {
+        return;
+    }
+    succeeds(in_child(|| {
+        let limit = 8 << 20;
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, limit).unwrap();
+        child::become_user(child::NOBODY);
+        // SAFETY: it has no preconditions.
+        assert_eq!(unsafe { libc::mlockall(libc::MCL_FUTURE) }, 0);
+        let name = TestName::new("mlocked");
+        let error = Channel::<[u8]>::named(&*name).capacity("16M").producer().unwrap_err();
+        let errno = libc::EAGAIN;
+        assert_eq!(*error.kind(), ErrorKind::System { call: "mmap", errno }, "{error}");
+        assert!(error.to_string().contains("it may lock no more than 8388608 bytes"), "{error}");
+    }));
 }

@@ -62,10 +62,17 @@ fn the_mode_decides_what_other_users_may_do() {
             io_shared::consumer::<u64>(&public).unwrap_err(),
         ] {
             assert!(is_refused(&error), "{error}");
+            // Whose it is, who asks, whether it is in use, and what to do.
+            let said = error.to_string();
+            assert!(said.contains("belongs to root"), "{said}");
+            assert!(said.contains("this process is user"), "{said}");
+            assert!(said.contains("a program is using it: ask root"), "{said}");
+            assert_eq!(said.contains(".observer()"), said.contains("public"), "{said}");
         }
         for name in [&private, &public] {
             let error = Channel::remove(name).unwrap_err();
             assert_eq!(*error.kind(), ErrorKind::NotOwner, "{error}");
+            assert!(error.to_string().contains("ask root to remove it"), "{error}");
         }
         let mut observer = Channel::<u64>::named(&*public).observer().unwrap();
         assert_eq!(*observer.copy().unwrap().unwrap(), 1);

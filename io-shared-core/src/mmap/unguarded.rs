@@ -132,8 +132,13 @@ impl UnsafeSharedMmap {
         }
         match nix::unistd::unlink(place.path().unwrap_or(Path::new(""))) {
             Ok(()) => Ok(()),
-            Err(Errno::ENOENT) => Err(place.error(ErrorKind::NotFound)),
-            Err(Errno::EPERM | Errno::EACCES) => Err(place.error(ErrorKind::NotOwner)),
+            Err(Errno::ENOENT) => {
+                Err(place.error(ErrorKind::NotFound).advise("there is nothing to remove"))
+            }
+            Err(Errno::EPERM | Errno::EACCES) => {
+                let advice = crate::region::cause::of_refused_removal(&place);
+                Err(place.error(ErrorKind::NotOwner).advise(advice))
+            }
             Err(errno) => Err(Error::system(place, "unlink", errno)),
         }
     }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::blocks::LONGEST_NAME;
 use super::{Region, Role};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::clock;
 use crate::protocol::{Fault, Publisher, Reader, Words};
+use crate::region::layout::{self, Kind};
 use crate::region::place::Place;
 
 /// A region and the protocol state of the role that was entered in it.
@@ -73,7 +74,7 @@ impl Region {
             }
             if clock::now() >= deadline {
                 let holders = (0..self.consumers()).map(|slot| self.holder(Part::Consumer(slot)));
-                return Err(self.error(ErrorKind::NoSlot { holders: holders.collect() }));
+                return Err(self.no_slot(holders.collect()));
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -110,16 +111,11 @@ impl Region {
             }
             drop(lock);
             if at_last {
-                return Err(self.error(match own {
-                    Some(slot) => {
-                        ErrorKind::RoleTaken { holder: self.holder(Part::Consumer(slot)) }
-                    }
-                    None => ErrorKind::NoSlot {
-                        holders: (0..self.consumers())
-                            .map(|slot| self.holder(Part::Consumer(slot)))
-                            .collect(),
-                    },
-                }));
+                let holder = |slot| self.holder(Part::Consumer(slot));
+                return Err(match own {
+                    Some(slot) => self.error(ErrorKind::RoleTaken { holder: holder(slot) }),
+                    None => self.no_slot((0..self.consumers()).map(holder).collect()),
+                });
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -137,6 +133,26 @@ impl Region {
             }
         }
         Ok(None)
+    }
+
+    /// Every slot is taken, and what there is to do in a region of this kind.
+    fn no_slot(&self, holders: Vec<Holder>) -> Error {
+        let slots = holders.len() as u64;
+        let channel = self.layout.kind == Kind::Channel;
+        let (option, most) = match channel {
+            true => (".consumers", (layout::MOST_BUFFERS - 2) / (self.holds() as u64).max(1)),
+            false => (".readers", layout::MOST_LOCKERS.into()),
+        };
+        let mut advice = String::new();
+        if channel {
+            advice += ", look on without a slot (.observer())";
+        }
+        if slots < most {
+            advice += &format!(", or create it with {option}({}) (at most {most})", slots + 1);
+        } else {
+            advice += &format!(" (there are at most {most})");
+        }
+        self.error(ErrorKind::NoSlot { holders }).advise(advice)
     }
 
     fn try_part(&self, part: Part, patient: bool) -> Result<bool> {

@@ -62,7 +62,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
             } else {
                 while place.identity().is_none() {
                     if !pause_until(wait(started, None)) {
-                        return Err(place.error(ErrorKind::NotFound));
+                        return Err(place.error(ErrorKind::NotFound).advise(absent(role, spec)));
                     }
                 }
             }
@@ -132,6 +132,23 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
         }
     }
     Err(place.error(ErrorKind::Busy { doing: "opening it" }))
+}
+
+/// What to do where nothing is.
+fn absent(role: &Role, spec: &Spec) -> &'static str {
+    match (role, spec.kind) {
+        (Role::Observer, _) => {
+            "start the program that creates it, or wait for that with a longer .open_timeout()"
+        }
+        (_, Kind::Channel) => {
+            "start the program that creates it, wait for that with a longer .open_timeout(), or say \
+             how large it is (.capacity()) to have it created here"
+        }
+        _ => {
+            "start the program that creates it, wait for that with a longer .open_timeout(), or say \
+             how large it is (.size()) to have it created here"
+        }
+    }
 }
 
 impl Found {

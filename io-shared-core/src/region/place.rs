@@ -13,6 +13,7 @@ use nix::sys::stat::Mode;
 use nix::sys::statfs::fstatfs;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::region::cause;
 use crate::region::name::{DIRECTORY, Name};
 
 /// What shared memory stands behind.
@@ -52,6 +53,9 @@ const REMOTE: [(i64, &str); 11] = [
     (0x7461_636f, "OCFS2"),
     (0x0BD0_0BD0, "Lustre"),
 ];
+
+/// hugetlbfs.
+const HUGE: i64 = 0x9584_58F6;
 
 impl Place {
     /// The file of that path. A relative one is taken from where the process is now, and stays that
@@ -126,6 +130,10 @@ impl Place {
             Err(Errno::ELOOP) => Err(self.foreign("a symbolic link")),
             Err(Errno::EISDIR) => Err(self.foreign("a directory")),
             Err(Errno::ENXIO | Errno::ENODEV) => Err(self.foreign("a socket or a device")),
+            Err(errno @ (Errno::EACCES | Errno::EPERM)) => {
+                let advice = cause::of_refused_open(self, errno, access != OFlag::O_RDONLY);
+                Err(Error::system(self, "open", errno).advise(advice))
+            }
             Err(errno) => Err(Error::system(self, "open", errno)),
         }
     }
@@ -147,6 +155,12 @@ impl Place {
     pub(crate) fn check_file_system(&self, file: &File) -> Result<()> {
         let (Self::File(_) | Self::Descriptor(_)) = self else { return Ok(()) };
         let kind = fstatfs(file).map_err(|e| Error::system(self, "fstatfs", e))?.filesystem_type();
+        if kind.0 as i64 == HUGE {
+            let what = "it lies on hugetlbfs, whose files are mapped in huge pages only, and neither \
+                        read nor written: use /dev/shm, a file elsewhere, or a descriptor without \
+                        MFD_HUGETLB";
+            return Err(self.error(ErrorKind::Unsupported { what: what.into() }));
+        }
         match remote(kind.0 as i64) {
             None => Ok(()),
             Some(what) => Err(self.error(ErrorKind::Unsupported {

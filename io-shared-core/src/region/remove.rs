@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::futex;
 use crate::protocol::Words;
+use crate::region::cause;
 use crate::region::layout;
 use crate::region::place::Place;
 
@@ -26,15 +27,21 @@ pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
     loop {
         let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
-            ErrorKind::System { errno: libc::EACCES, .. } => place.error(ErrorKind::NotOwner),
+            ErrorKind::System { errno: libc::EACCES, .. } => not_owner(place),
             _ => error,
         })?;
-        let Some(found) = found else { return Err(place.error(ErrorKind::NotFound)) };
+        let Some(found) = found else {
+            return Err(place.error(ErrorKind::NotFound).advise("there is nothing to remove"));
+        };
         found.check_kind(kind)?;
         if found.retire(Users::Any)? != Removed::NameMoved {
             return Ok(());
         }
     }
+}
+
+fn not_owner(place: &Place) -> Error {
+    place.error(ErrorKind::NotOwner).advise(cause::of_refused_removal(place))
 }
 
 /// A region whose name may go, as who found it or who is in it sees it.
@@ -110,7 +117,7 @@ impl Linked for Removal<'_> {
         match nix::unistd::unlink(self.path) {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
-            Err(Errno::EPERM | Errno::EACCES) => Err(self.place.error(ErrorKind::NotOwner)),
+            Err(Errno::EPERM | Errno::EACCES) => Err(not_owner(self.place)),
             Err(errno) => Err(Error::system(self.place, "unlink", errno)),
         }
     }

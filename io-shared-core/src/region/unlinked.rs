@@ -20,6 +20,7 @@ use nix::unistd::linkat;
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
+use crate::region::cause;
 use crate::region::name::UNFINISHED;
 use crate::region::place::{Place, above_streams, create_path, keep, open_path, reopen};
 
@@ -51,8 +52,10 @@ impl Unlinked {
     /// [`ErrorKind::System`].
     pub(crate) fn new(place: &Place, size: u64, mode: Option<u32>) -> Result<Self> {
         check_file_size_limit(place, size)?;
-        let (file, hiding) =
-            Self::make(place).map_err(|errno| Error::system(place, "create", errno))?;
+        let (file, hiding) = Self::make(place).map_err(|errno| {
+            let advice = cause::of_creation(place, "create", errno);
+            Error::system(place, "create", errno).advise(advice)
+        })?;
         let unlinked = Self { place: place.clone(), file, hiding };
         place.check_file_system(&unlinked.file)?;
         // fchmod, since the umask has cut the mode that open was given.
@@ -183,10 +186,14 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
         return Ok(());
     }
     let refused = |errno| match errno {
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => place.error(ErrorKind::NoSpace {
-            needed: size,
-            directory: place.directory().display().to_string(),
-        }),
+        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
+            let directory = match place {
+                Place::Anonymous => "memory".to_owned(),
+                Place::Descriptor(_) => "its file system".to_owned(),
+                _ => place.directory().display().to_string(),
+            };
+            place.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
+        }
         Errno::EOPNOTSUPP => place.error(ErrorKind::Unsupported {
             what: "this file system cannot reserve space (fallocate)".into(),
         }),

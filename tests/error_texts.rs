@@ -1,0 +1,93 @@
+//! What errors say: the likely cause, and what to do that can be done on this handle.
+
+mod common;
+
+use common::TestName;
+use io_shared::{Channel, ErrorKind, Shared, SharedMmap, UnsafeSharedMmap};
+
+#[test]
+fn a_channel_without_a_free_slot_advises_what_channels_have() {
+    let name = TestName::new("one-slot");
+    let _consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let said = io_shared::consumer::<u64>(&name).unwrap_err().to_string();
+    assert!(said.contains("the only slot is taken (slot 0"), "{said}");
+    assert!(said.contains(".observer()") && said.contains(".consumers(2) (at most 253)"), "{said}");
+    assert!(!said.contains(".readers"), "{said}");
+
+    let name = TestName::new("two-slots");
+    let open = || Channel::<u64>::named(&*name).consumers(2).holds(2).consumer();
+    let _both = (open().unwrap(), open().unwrap());
+    let said = open().unwrap_err().to_string();
+    assert!(said.contains("all 2 slots are taken"), "{said}");
+    assert!(said.contains(".consumers(3) (at most 126)"), "{said}");
+}
+
+#[test]
+fn a_lock_without_a_free_slot_advises_what_locks_have() {
+    let name = TestName::new("lock-slot");
+    let open = || SharedMmap::named(&*name).size(8).readers(1).open();
+    let _held = open().unwrap();
+    let said = open().unwrap_err().to_string();
+    assert!(said.contains("the only slot is taken"), "{said}");
+    assert!(said.contains(".readers(2) (at most 1000)"), "{said}");
+    assert!(!said.contains(".consumers") && !said.contains(".observer"), "{said}");
+}
+
+#[test]
+fn what_does_not_exist_is_told_with_what_this_handle_has() {
+    let nothing = std::time::Duration::ZERO;
+    let said = |error: io_shared::Error| error.to_string();
+    let lock = said(SharedMmap::named("/no-lock").open().unwrap_err());
+    assert!(lock.contains("(.size())") && !lock.contains(".capacity"), "{lock}");
+    let channel = Channel::<[u8]>::named("/no-channel").open_timeout(nothing);
+    let channel = said(channel.consumer().unwrap_err());
+    assert!(channel.contains("(.capacity())") && !channel.contains(".size"), "{channel}");
+    for error in [
+        Channel::remove("/no-channel").unwrap_err(),
+        SharedMmap::remove("/no-lock").unwrap_err(),
+        Shared::<u64>::remove("/no-lock").unwrap_err(),
+        UnsafeSharedMmap::remove("/no-lock").unwrap_err(),
+    ] {
+        assert_eq!(*error.kind(), ErrorKind::NotFound);
+        assert!(
+            error.to_string().ends_with("does not exist: there is nothing to remove"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_without_room_is_told_by_its_own_file_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("huge");
+    let free = nix::sys::statvfs::statvfs(directory.path()).unwrap();
+    let needed = free.blocks_free() * free.fragment_size() + (1 << 40);
+    for error in [
+        Channel::<[u8]>::file(&path).capacity(needed).producer().unwrap_err(),
+        UnsafeSharedMmap::file(&path).size(needed).open().unwrap_err(),
+    ] {
+        assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&format!("in {}: its file system has ", directory.path().display())));
+        assert!(!said.contains("shm"), "{said}");
+    }
+}
+
+#[test]
+fn huge_pages_are_refused_for_what_they_are() {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    let Ok(descriptor) = memfd_create(c"huge", MFdFlags::MFD_HUGETLB) else {
+        return; // a kernel without them
+    };
+    let error = Channel::<u64>::from_fd(descriptor).producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("hugetlbfs"), "{error}");
+}
+
+#[test]
+fn one_byte_is_one_byte() {
+    let name = TestName::new("one-byte");
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(0).producer().unwrap();
+    let said = producer.put(&[7]).unwrap_err().to_string();
+    assert!(said.contains("a message of 1 byte does not fit"), "{said}");
+}
