@@ -351,6 +351,36 @@ fn whatever_call_fails_while_a_file_has_a_hidden_name_leaves_no_such_name() {
     fail_every_call_of(creating, Some(("openat (creating)", Errno::EOPNOTSUPP)));
 }
 
+/// A security profile that confines a program to names of its own (a snap's) refuses both the
+/// nameless file and the hidden name.
+#[test]
+fn a_program_that_may_not_make_hidden_names_creates_under_its_own() {
+    let creating = |act: &&Act| act.what.starts_with("create a") || act.what == "replace";
+    let named = CHANNELS.iter().chain(BACKINGS).filter(creating);
+    let named: Vec<_> = named.filter(|act| !act.what.contains("anonymous")).collect();
+    assert!(named.len() > 5);
+    for (refused, act) in
+        [&[Errno::EACCES][..], &[Errno::EPERM], &[Errno::EOPNOTSUPP, Errno::EACCES]]
+            .into_iter()
+            .flat_map(|refused| named.iter().map(move |act| (refused, act)))
+    {
+        let run = |faults: &[Fault]| {
+            let ground = Ground::new();
+            injector::run(faults, || perform(act, &ground)).unwrap()
+        };
+        let mut faults = Vec::new();
+        for errno in refused {
+            let calls = run(&faults).calls;
+            let creates = |call| injector::failures(call).unwrap().0 == "openat (creating)";
+            let all: Vec<_> = (0..calls.len()).filter(|at| creates(&calls[*at])).collect();
+            let at = all[faults.len()];
+            faults.push(Fault { at, number: calls[at].number, errno: *errno });
+        }
+        let trace = run(&faults);
+        assert_eq!((&*trace.said, trace.failed), ("done", refused.len()), "{}", act.what);
+    }
+}
+
 /// Fault 52: `fs.protected_regular` refuses O_CREAT on another user's object.
 #[test]
 fn what_exists_is_opened_without_asking_to_create_it() {

@@ -11,6 +11,15 @@ pub(crate) const DIRECTORY: &str = "/dev/shm";
 /// Hidden names of objects that are still being made, where the kernel cannot make nameless ones.
 pub(crate) const UNFINISHED: &str = ".io-shared.";
 
+/// Whether an object of that name is still being made: its name is hidden or, where a security profile
+/// refuses hidden names, that which it will have, with a number after it.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    let is_number =
+        |number: &str| number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
+    name.starts_with(UNFINISHED)
+        || name.rsplit_once(UNFINISHED).is_some_and(|(_, number)| is_number(number))
+}
+
 /// The longest name in bytes, the leading `/` not counted.
 const LONGEST: usize = 250;
 
@@ -37,7 +46,7 @@ impl Name {
     ///
     /// # Errors
     /// [`ErrorKind::BadName`] if it is empty, `.` or `..`, longer than 250 bytes, starts with
-    /// `.io-shared.`, or holds a NUL, a control character or a `/` after the first character.
+    /// `.io-shared.` or ends in it and 16 hexadecimal digits, or holds a NUL, a control character or a `/` after the first character.
     ///
     /// # Examples
     /// ```
@@ -57,8 +66,9 @@ impl Name {
             "it has a `/` after the first character; use letters, digits, `-`, `_` and `.`"
         } else if bare.chars().any(char::is_control) {
             "it holds a NUL or a control character; use letters, digits, `-`, `_` and `.`"
-        } else if bare.starts_with(UNFINISHED) {
-            "names that start with `.io-shared.` are kept for regions being created"
+        } else if is_unfinished(bare) {
+            "names that start with `.io-shared.`, or end in it and 16 digits, are kept for regions \
+             being created"
         } else {
             return Ok(Self { path: format!("{DIRECTORY}/{bare}") });
         };
@@ -87,6 +97,11 @@ mod tests {
             let error = Name::new(bad).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::BadName { .. }), "{bad:?}: {error}");
         }
+        for kept in [".io-shared.x", "cloud.io-shared.0123456789abcdef"] {
+            let error = Name::new(kept).unwrap_err().to_string();
+            assert!(error.contains("kept for regions being created"), "{error}");
+        }
+        assert!(Name::new("cloud.io-shared.0123").is_ok());
         assert!(Name::new(&"x".repeat(250)).is_ok());
         assert!(Name::new("облако").is_ok());
     }

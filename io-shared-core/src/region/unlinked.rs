@@ -21,12 +21,15 @@ use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
 use crate::region::cause;
-use crate::region::name::UNFINISHED;
+use crate::region::name::{UNFINISHED, is_unfinished};
 use crate::region::place::{Place, above_streams, create_path, keep, open_path, reopen};
 
 /// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
 /// creator between its open and its lock.
 const SWEPT_AFTER: Duration = Duration::from_secs(10);
+
+/// How much of its own name an unfinished one begins with: 255 bytes less what comes after it.
+const LONGEST_OWN: usize = 255 - UNFINISHED.len() - 16;
 
 /// The file, by how it is kept from sight.
 enum Hiding {
@@ -74,12 +77,22 @@ impl Unlinked {
             return Ok((File::from(descriptor), Hiding::Memfd));
         }
         let directory = place.directory();
-        Self::nameless(&directory).or_else(|errno| match errno {
+        let made = Self::nameless(&directory).or_else(|errno| match errno {
             // No O_TMPFILE on this file system (EISDIR: on this kernel), or no /proc.
             Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT => {
-                Self::hidden(&directory)
+                sweep(&directory);
+                Self::hidden(&directory, "")
             }
             errno => Err(errno),
+        });
+        made.or_else(|errno| match (errno, place.path().and_then(Path::file_name)) {
+            // A security profile may confine a program to names that begin with one of its own
+            // (a snap's: `/dev/shm/snap.NAME.*`).
+            (Errno::EACCES | Errno::EPERM, Some(name)) => {
+                sweep(&directory);
+                Self::hidden(&directory, &name.to_string_lossy())
+            }
+            _ => Err(errno),
         })
     }
 
@@ -91,12 +104,13 @@ impl Unlinked {
         Ok((file, Hiding::Nameless))
     }
 
-    fn hidden(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
-        sweep(directory);
+    /// Under a name that begins with `own`, as far as there is room, and goes on as hidden ones do.
+    fn hidden(directory: &Path, own: &str) -> std::result::Result<(File, Hiding), Errno> {
+        let own = own.get(..own.floor_char_boundary(LONGEST_OWN)).unwrap_or_default();
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         loop {
             let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
-            let path = directory.join(format!("{UNFINISHED}{random:016x}"));
+            let path = directory.join(format!("{own}{UNFINISHED}{random:016x}"));
             match create_path(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(file) => {
                     // So that a sweeper sees that it is in use.
@@ -250,7 +264,7 @@ fn sweep(directory: &Path) {
             let age = metadata.modified().map(|at| SystemTime::now().duration_since(at));
             matches!(age, Ok(Ok(age)) if metadata.is_file() && age > SWEPT_AFTER)
         };
-        let stale = entry.file_name().to_string_lossy().starts_with(UNFINISHED)
+        let stale = is_unfinished(&entry.file_name().to_string_lossy())
             && entry.metadata().is_ok_and(is_old);
         let unused = || {
             let open = |access| Ok(open_path(&entry.path(), access).ok().map(OwnedFd::from));
@@ -259,6 +273,38 @@ fn sweep(directory: &Path) {
         };
         if stale && unused().is_some() {
             let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_in(directory: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(directory).unwrap().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn an_unfinished_name_may_begin_with_the_channels_own_and_is_swept_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        for own in ["snap.robot.cloud", &"x".repeat(250), &"облако".repeat(20), ""] {
+            let made = Unlinked::hidden(directory.path(), own).unwrap();
+            let [name] = &*names_in(directory.path()) else { panic!("one file") };
+            assert!(is_unfinished(name), "{name}");
+            let begins = name.split(UNFINISHED).next().unwrap();
+            assert!(own.starts_with(begins) && begins.len() >= own.len().min(220), "{name}");
+            let path = directory.path().join(name);
+            let old = SystemTime::now() - Duration::from_secs(60);
+            made.0.set_modified(old).unwrap();
+            sweep(directory.path());
+            assert!(path.exists(), "its creator lives");
+            drop(made);
+            std::fs::write(&path, "").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
+            sweep(directory.path());
+            assert!(!path.exists(), "its creator is dead");
         }
     }
 }
