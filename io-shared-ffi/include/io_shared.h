@@ -709,6 +709,19 @@ ios_status ios_mmap_remove(const char *name,
 // `schema` is NULL or a text; `text` is NULL or may be written to.
 ios_status ios_schema_to_c(const char *schema, char **text);
 
+// What the header of the array message (a `.npy` file) of `length` bytes at `data` says, as JSON:
+// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`. The elements begin
+// at `start`, and their `bytes` are known to be there. A structured dtype is a list of its fields:
+// `[title or null, name, descr, shape or null]`. The text is the caller's, to be freed by
+// `ios_text_free`.
+//
+// `IOS_CORRUPT` says what is wrong with it. However hostile the header is, that takes little time.
+//
+// # Safety
+// `data` points to `length` bytes (or is NULL, if they are 0) that nobody changes during the call;
+// `json` is NULL or may be written to.
+ios_status ios_array_describe(const void *data, size_t length, char **json);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

@@ -42,6 +42,9 @@ mod mmap;
 
 mod c_struct;
 
+mod array;
+
+pub use array::*;
 pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;

@@ -204,7 +204,7 @@ def test_python_objects_are_refused_both_ways(name):
     put._end._put_bytes(bytes(short + text + b" " * (117 - len(text)) + b"\n"))
     with pytest.raises(io_shared.Corrupt) as error:
         get.get()
-    assert "999999999999" in str(error.value) or "7999999999992" in str(error.value)
+    assert "8000000000120 bytes, found 128" in str(error.value)
     put.put(np.arange(3))
     assert get.get().tolist() == [0, 1, 2]
 

@@ -4,6 +4,7 @@
 //! it; Python and C recognise it by its schema's hash. What must stay true: the name, type, offset
 //! and alignment of its one field, since they are what other languages' packages look for.
 
+mod describe;
 mod error;
 mod header;
 mod literal;
@@ -15,6 +16,7 @@ mod views;
 use std::borrow::Cow;
 use std::fmt;
 
+pub use describe::describe;
 pub use error::NpyError;
 #[cfg(feature = "ndarray")]
 pub use views::Element;
@@ -82,8 +84,8 @@ impl Array {
     /// ```
     ///
     /// # Errors
-    /// [`NpyError::Object`], [`NpyError::Unknown`], [`NpyError::TooLarge`], and
-    /// [`NpyError::Header`] where a structured dtype is not as Python writes it.
+    /// [`NpyError::Object`], [`NpyError::Unknown`], [`NpyError::TooLarge`],
+    /// [`NpyError::TooManyAxes`], [`NpyError::HeaderTooLong`], and [`NpyError::Header`] where a structured dtype is not as Python writes it.
     pub fn len_of(dtype: &str, fortran_order: bool, shape: &[usize]) -> Result<usize, NpyError> {
         let (header, data) = header::lengths(dtype, fortran_order, shape)?;
         Ok(header + data)

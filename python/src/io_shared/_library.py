@@ -158,6 +158,7 @@ _options_init = _declare("options_init", c_void_p, c_size_t, gives=None)
 _size = _declare("size", c_char_p, c_void_p)
 _text_free = _declare("text_free", c_void_p, gives=None)
 copy = _declare("copy", c_void_p, c_void_p, c_size_t)
+_array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, gives=None)
@@ -324,6 +325,17 @@ def text(function, handle):
     check(function(handle, byref(out)))
     try:
         return native(ctypes.string_at(out.value))
+    finally:
+        _text_free(out)
+
+
+def described(data, length):
+    """What the header of the array message of ``length`` bytes at the address ``data`` says: JSON."""
+    out = c_void_p()
+    if _array_describe(data, length, byref(out)) != OK:
+        raise ValueError(native(_last_error_in(TYPED)))
+    try:
+        return ctypes.string_at(out.value).decode("utf-8")
     finally:
         _text_free(out)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from io_shared import _library, _npy, _schema, errors
 from io_shared._memory import Memory
-from io_shared._npy import ALIGNMENT, START
+from io_shared._npy import ALIGNMENT
 
 #: Up to so many bytes one more copy is quicker than to ask where an array lies.
 SHORT = 16 << 10
@@ -28,17 +28,13 @@ class Arrays(object):
 
     def view(self, root):
         """The array in the message ``root`` (bytes), sharing its memory."""
-        start = root[:START].tobytes()
-        found = _npy.parse(start, lambda n: root[:n].tobytes(), len(root))
-        dtype, shape, fortran, offset = found
+        dtype, shape, fortran, offset = _npy.parse(address(root), len(root))
         return np.ndarray(shape, dtype, root, offset, order="F" if fortran else "C")
 
     def copy(self, data, length):
         """The array in the message of ``length`` bytes at the address ``data``, as one's own; and the
         message's header, if another array of the same header may be copied as this one was."""
-        start = string_at(data, min(START, length))
-        found = _npy.parse(start, lambda n: string_at(data, n), length)
-        dtype, shape, fortran, offset = found
+        dtype, shape, fortran, offset = _npy.parse(data, length)
         order = "F" if fortran else "C"
         if dtype.itemsize == 0:
             # numpy.empty makes room for texts of one character of such a dtype, and there are none.

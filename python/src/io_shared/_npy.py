@@ -3,21 +3,19 @@
 Headers are short texts that repeat from message to message, so both directions remember some.
 """
 
-import io
-import operator
+import json
 import struct
-import sys
+from ctypes import string_at
 
 import numpy as np
 
-from io_shared import errors
+from io_shared import _library, errors
 
 ALIGNMENT = 64
 _MOST_REMEMBERED = 256
-#: The longest header that is read, in bytes; where NumPy has a limit, it is 10,000.
-_LONGEST = 1 << 20
 _written = {}
 _parsed = {}
+_readable = {}
 
 
 def header(dtype, shape, fortran):
@@ -28,6 +26,11 @@ def header(dtype, shape, fortran):
         return known
     refuse_objects(dtype)
     bytes_ = _write(dtype, shape, fortran)
+    if dtype not in _readable:
+        # What is written can be read, or it is told to whoever puts it.
+        nothing = _write(dtype, (0,), False)
+        _described(nothing, len(nothing))
+        _remember(_readable, dtype, True)
     # Two dtypes may be equal and differ in what is written (metadata, titles): none of that counts.
     _remember(_written, key, bytes_)
     return bytes_
@@ -55,32 +58,35 @@ def _write(dtype, shape, fortran):
 
 #: So many bytes have the header of most arrays.
 START = 2 * ALIGNMENT
+#: Longer headers are read each time, so that what is remembered stays small.
+_LONGEST_REMEMBERED = 16 << 10
+#: As many axes as this NumPy knows.
+_MOST_AXES = 64 if int(np.__version__.split(".")[0]) >= 2 else 32
 
 
-def parse(start, read, length):
-    """``(dtype, shape, fortran, offset of the data)`` of a message of ``length`` bytes. ``start`` are
-    its first ones, ``START`` if there are so many, and ``read(n)`` gives n."""
+def parse(data, length):
+    """``(dtype, shape, fortran, offset of the elements)`` of the message of ``length`` bytes at the
+    address ``data``."""
+    start = string_at(data, min(START, length))
     known = _parsed.get(start)  # if that is all of the header, and nothing else
     if known is None:
         end = _end(start)
-        if end is None or end > length:
-            raise ValueError("it does not start with the header of a .npy file")
-        key = start[:end] if end <= len(start) else read(end)
+        is_remembered = end is not None and end <= min(length, _LONGEST_REMEMBERED)
+        key = string_at(data, end) if is_remembered else None
         known = _parsed.get(key)
         if known is None:
-            try:
-                known = _parse(key)
-            except Exception as error:  # NumPy and the parsers below it raise all sorts
-                raise ValueError("its header says nothing that is an array: %s" % (error,))
-            _remember(_parsed, key, known)
-    dtype, shape, fortran, end, size = known
+            known = _described(data, length)
+            if is_remembered:
+                _remember(_parsed, key, known)
+    dtype, descr, shape, fortran, end, size = known
     if size > length - end:
         raise ValueError(
             "its header says %d bytes of data, and there are %d" % (size, length - end)
         )
     if dtype.names is not None:
         # One for each array: whoever has it may rename its fields in place.
-        dtype = dtype.newbyteorder("|")
+        # (newbyteorder copies all but titles.)
+        dtype = dtype.newbyteorder("|") if descr is None else _dtype_of(descr)
     return dtype, shape, fortran, end
 
 
@@ -93,46 +99,57 @@ def _end(start):
     return 12 + struct.unpack("<I", start[8:12])[0]
 
 
-def _parse(text):
-    file = io.BytesIO(text)
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        shape, fortran, dtype = _read(np.lib.format.read_array_header_1_0, file)
-    elif version == (2, 0):
-        shape, fortran, dtype = _read(np.lib.format.read_array_header_2_0, file)
-    elif version == (3, 0):
-        # NumPy reads these by a private function alone: the same text in UTF-8.
-        shape, fortran, dtype = _parse_utf8(text[12:])
-    else:
-        raise ValueError("its .npy version %d.%d is not known" % version)
-    refuse_objects(dtype)
-    if any(isinstance(n, bool) or not 0 <= operator.index(n) <= sys.maxsize for n in shape):
-        raise ValueError("its shape is %r" % (shape,))
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    return dtype, shape, fortran, len(text), size
-
-
-def _read(reader, file):
+def _described(data, length):
+    """What the library reads in a header. Another process wrote it: NumPy's reader and Python's take
+    seconds over hostile ones, or end the interpreter."""
     try:
-        return reader(file, max_header_size=_LONGEST)
-    except TypeError:  # NumPy before 1.24 has no limit
-        return reader(file)
+        says = json.loads(_library.described(data, length))
+        descr = says["descr"]
+        dtype = _dtype_of(descr)
+        if not _has_titles(descr):
+            descr = None
+    except Exception as error:  # NumPy raises all sorts
+        raise ValueError("its header says nothing that is an array: %s" % (error,))
+    shape = tuple(says["shape"])
+    if len(shape) > _MOST_AXES:
+        raise ValueError("it has %d axes, and this NumPy knows %d" % (len(shape), _MOST_AXES))
+    return dtype, descr, shape, says["fortran_order"], says["start"], says["bytes"]
 
 
-def _parse_utf8(text):
-    import ast
+def _dtype_of(descr):
+    """The dtype that ``descr`` describes: a code, or fields with their names."""
+    if not isinstance(descr, list):
+        return np.dtype(str(descr))
+    names, formats, titles, offsets, end = [], [], [], [], 0
+    for title, name, inner, shape in descr:
+        dtype = _dtype_of(inner)
+        if shape is not None:
+            dtype = np.dtype((dtype, tuple(shape)))
+        # Padding is written as a field without a name.
+        if name or dtype.type is not np.void or dtype.names is not None:
+            names.append(_native(name))
+            formats.append(dtype)
+            titles.append(title if title is None else _native(title))
+            offsets.append(end)
+        end += dtype.itemsize
+    return np.dtype({"names": names, "formats": formats, "titles": titles, "offsets": offsets,
+                     "itemsize": end})
 
-    fields = ast.literal_eval(text.decode("utf-8"))
-    descr = fields["descr"]
-    if str is bytes and not isinstance(descr, str):
-        descr = [tuple([_bytes_name(d[0])] + list(d[1:])) for d in descr]
-    return tuple(fields["shape"]), bool(fields["fortran_order"]), np.dtype(descr)
+
+def _has_titles(descr):
+    if not isinstance(descr, list):
+        return False
+    return any(title is not None or _has_titles(inner) for title, _, inner, _ in descr)
 
 
-def _bytes_name(name):
-    return name if isinstance(name, bytes) else name.encode("utf-8")
+def _native(name):
+    """The name of a field as this Python has it: bytes in 2, which writes those of any text."""
+    if str is not bytes:
+        return name
+    try:
+        return name.encode("latin-1")
+    except UnicodeError:
+        return name.encode("utf-8")
 
 
 def refuse_objects(dtype):

@@ -28,6 +28,20 @@ pub enum NpyError {
         /// Where, in bytes from the start of the text.
         at: usize,
     },
+    /// The header's text is longer than any of ours, in whatever version of the format.
+    HeaderTooLong {
+        /// Bytes of the text.
+        found: usize,
+        /// Bytes that it may have.
+        longest: usize,
+    },
+    /// An array, or a field of it, has more axes than NumPy knows.
+    TooManyAxes {
+        /// At least so many axes.
+        found: usize,
+        /// Axes that it may have.
+        most: usize,
+    },
     /// The elements are Python objects, which mean something to one process only.
     Object {
         /// The dtype, or the part of it.
@@ -78,17 +92,26 @@ impl fmt::Display for NpyError {
             NpyError::Header { expected, at } => {
                 write!(f, "the array's .npy header is damaged: expected {expected} at {at}")
             }
+            NpyError::HeaderTooLong { found, longest } => {
+                write!(
+                    f,
+                    "the array's .npy header has {found} bytes, and at most {longest} are read"
+                )
+            }
+            NpyError::TooManyAxes { found, most } => {
+                write!(f, "{found} axes or more: an array has at most {most}")
+            }
             NpyError::Object { dtype } => write!(
                 f,
                 "the dtype {} means Python objects, which cannot cross a process boundary: use \
                  numbers or fixed-length text",
-                dtype.escape_debug()
+                Shown(dtype)
             ),
             NpyError::Unknown { dtype } => {
-                write!(f, "`{}` is not the code of a dtype", dtype.escape_debug())
+                write!(f, "`{}` is not the code of a dtype", Shown(dtype))
             }
             NpyError::Dtype { expected, found } => {
-                write!(f, "channel has {}, this program {expected}", found.escape_debug())?;
+                write!(f, "channel has {}, this program {expected}", Shown(found))?;
                 match found.strip_prefix('>') {
                     Some(code) if expected.ends_with(code) => write!(
                         f,
@@ -99,7 +122,7 @@ impl fmt::Display for NpyError {
                 }
             }
             NpyError::TooLarge { dtype, shape } => {
-                let dtype = dtype.escape_debug();
+                let dtype = Shown(dtype);
                 write!(f, "an array of {dtype} and shape {shape:?} is larger than memory")
             }
             NpyError::TooShort { expected, found } => {
@@ -119,6 +142,18 @@ impl fmt::Display for NpyError {
 impl fmt::Debug for NpyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A dtype as an error shows it: without control characters, and not all of a long one.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 200;
+        let end = self.0.char_indices().nth(MOST).map_or(self.0.len(), |(end, _)| end);
+        let (shown, rest) = self.0.split_at(end);
+        write!(f, "{}{}", shown.escape_debug(), if rest.is_empty() { "" } else { ".." })
     }
 }
 

@@ -14,6 +14,11 @@ use super::NpyError;
 use super::literal::{Parser, itemsize};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// The longest text of a header, in every version of the format. NumPy's has some 120 bytes, and 20 to
+/// 30 more for each field of a structured dtype.
+pub(super) const LONGEST: usize = 1 << 20;
+/// The most axes that an array has: as many as in NumPy 2.
+pub(super) const MOST_AXES: usize = 64;
 /// NumPy pads headers to it, so that data is aligned for any vector unit.
 const ALIGN: usize = 64;
 /// NumPy leaves room for so many digits of the axis that may grow.
@@ -48,6 +53,9 @@ pub(super) fn read(npy: &[u8]) -> Result<Header<'_>> {
             .ok_or(short(12))?,
         found => return Err(NpyError::Version { found }),
     };
+    if length > LONGEST {
+        return Err(NpyError::HeaderTooLong { found: length, longest: LONGEST });
+    }
     let start = npy.len() - rest.len() + length;
     let text = rest.get(..length).ok_or(short(start))?;
     let (dtype, fortran_order, shape, item) = match std::str::from_utf8(text) {
@@ -78,7 +86,11 @@ pub(super) fn lengths(dtype: &str, fortran_order: bool, shape: &[usize]) -> Resu
         true => Parser::new(dtype).whole_descr()?,
     };
     let bytes = bytes_of(dtype, item, shape)?;
-    let (_, header) = version_and_length(&Literal { dtype, fortran_order, shape });
+    let (version, header) = version_and_length(&Literal { dtype, fortran_order, shape });
+    let length = header - prefix(version);
+    if length > LONGEST {
+        return Err(NpyError::HeaderTooLong { found: length, longest: LONGEST });
+    }
     match header.checked_add(bytes) {
         Some(whole) if whole <= isize::MAX as usize => Ok((header, bytes)),
         _ => Err(too_large(dtype, shape)),
@@ -171,12 +183,16 @@ const fn prefix(version: u8) -> usize {
 }
 
 /// The bytes of so many elements. As NumPy and `ndarray` have it, the lengths that are not 0 must
-/// make an array that fits in memory.
+/// make an array that fits in memory; elements without bytes count as one each, or there could be
+/// more of them than can be counted.
 pub(super) fn bytes_of(dtype: &str, item: usize, shape: &[usize]) -> Result<usize> {
+    if shape.len() > MOST_AXES {
+        return Err(NpyError::TooManyAxes { found: shape.len(), most: MOST_AXES });
+    }
     let lengths = shape.iter().filter(|&&length| length > 0);
-    let bytes = lengths.copied().try_fold(item, usize::checked_mul);
+    let bytes = lengths.copied().try_fold(item.max(1), usize::checked_mul);
     match bytes.filter(|&bytes| bytes <= isize::MAX as usize) {
-        Some(_) if shape.contains(&0) => Ok(0),
+        Some(_) if item == 0 || shape.contains(&0) => Ok(0),
         Some(bytes) => Ok(bytes),
         None => Err(too_large(dtype, shape)),
     }

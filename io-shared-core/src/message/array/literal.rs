@@ -4,7 +4,7 @@
 //! [`DEEPEST`] structs, one in the other, take.
 
 use super::NpyError;
-use super::header::{Result, bytes_of};
+use super::header::{MOST_AXES, Result, bytes_of};
 
 /// How deep structured dtypes may be nested.
 const DEEPEST: usize = 16;
@@ -130,10 +130,13 @@ impl<'a> Parser<'a> {
         Ok(bytes)
     }
 
-    fn shape(&mut self) -> Result<Vec<usize>> {
+    pub(super) fn shape(&mut self) -> Result<Vec<usize>> {
         let mut shape = Vec::new();
         self.expect('(', "`(`")?;
         while !self.eat(')') {
+            if shape.len() == MOST_AXES {
+                return Err(NpyError::TooManyAxes { found: MOST_AXES + 1, most: MOST_AXES });
+            }
             shape.push(self.number()?);
             if !self.eat(',') {
                 self.expect(')', "`)`")?;
@@ -143,8 +146,11 @@ impl<'a> Parser<'a> {
         Ok(shape)
     }
 
-    /// What stands between quotes.
-    fn string(&mut self) -> Result<&'a str> {
+    /// What stands between quotes, with its escapes.
+    pub(super) fn string(&mut self) -> Result<&'a str> {
+        self.skip_space();
+        // Python 2 writes texts that are not bytes so.
+        self.rest = self.rest.strip_prefix('u').unwrap_or(self.rest);
         let quote = self.peek().filter(|quote| matches!(quote, '\'' | '"'));
         let quote = quote.ok_or_else(|| self.expected("a string"))?;
         let inner = &self.rest[1..];
@@ -159,7 +165,7 @@ impl<'a> Parser<'a> {
         Ok(&inner[..end])
     }
 
-    fn number(&mut self) -> Result<usize> {
+    pub(super) fn number(&mut self) -> Result<usize> {
         self.skip_space();
         let end = self.rest.find(|character: char| !character.is_ascii_digit());
         let (digits, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
@@ -191,23 +197,23 @@ impl<'a> Parser<'a> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
     }
 
-    fn peek(&mut self) -> Option<char> {
+    pub(super) fn peek(&mut self) -> Option<char> {
         self.skip_space();
         self.rest.chars().next()
     }
 
-    fn eat(&mut self, character: char) -> bool {
+    pub(super) fn eat(&mut self, character: char) -> bool {
         self.skip_space();
         let rest = self.rest.strip_prefix(character);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
     }
 
-    fn expect(&mut self, character: char, expected: &'static str) -> Result<()> {
+    pub(super) fn expect(&mut self, character: char, expected: &'static str) -> Result<()> {
         if self.eat(character) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
-    fn expected(&self, expected: &'static str) -> NpyError {
+    pub(super) fn expected(&self, expected: &'static str) -> NpyError {
         NpyError::Header { expected, at: self.text.len() - self.rest.len() }
     }
 }

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::NpyError;
-use super::header::{lengths, read, write};
+use std::time::{Duration, Instant};
+
+use super::header::{LONGEST, MOST_AXES, lengths, read, write};
+use super::{NpyError, describe};
 
 /// The header that is written for this, and room for its elements.
 fn written(dtype: &str, fortran_order: bool, shape: &[usize]) -> Vec<u8> {
@@ -136,7 +138,10 @@ fn what_is_no_header_is_an_error_that_says_why() {
     says(read(b"\x93NUMPY\x04\x00v\x00").unwrap_err(), "version 4.0");
     says(read(b"\x93NUMPY\x01\x00v").unwrap_err(), "needs 10 bytes, found 9");
     says(read(b"\x93NUMPY\x01\x00v\x00{").unwrap_err(), "needs 128 bytes, found 11");
-    says(read(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{").unwrap_err(), "needs 4294967307 bytes");
+    says(
+        read(b"\x93NUMPY\x02\x00\xff\xff\xff\xff{").unwrap_err(),
+        "header has 4294967295 bytes, and at most 1048576",
+    );
     says(read(b"\x93NUMPY\x03\x00\x01\x00\x00\x00\xff").unwrap_err(), "expected UTF-8 at 0");
     says(text(""), "expected `{` at");
     says(text("{"), "expected a string at");
@@ -183,6 +188,128 @@ fn what_cannot_be_read_is_not_written() {
     }
     let larger = lengths("|i1", false, &[isize::MAX as usize]);
     assert!(matches!(larger, Err(NpyError::TooLarge { .. })), "{larger:?}");
+}
+
+/// A file of that version of the format with that text as its header.
+fn file_of(version: u8, text: &str, data: usize) -> Vec<u8> {
+    let mut npy = [b"\x93NUMPY", &[version, 0][..]].concat();
+    match version {
+        1 => npy.extend_from_slice(&(text.len() as u16).to_le_bytes()),
+        _ => npy.extend_from_slice(&(text.len() as u32).to_le_bytes()),
+    }
+    npy.extend_from_slice(text.as_bytes());
+    npy.resize(npy.len() + data, 0);
+    npy
+}
+
+#[test]
+fn a_header_costs_little_time_however_hostile_it_is() {
+    let whole = |dtype: &str, shape: &str| {
+        format!("{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}")
+    };
+    let field = "('x', '<f4'), ";
+    let hostile = [
+        "[".repeat(900_000),
+        "(".repeat(900_000),
+        "{".repeat(900_000),
+        format!("{{'descr': {}", "[('x', ".repeat(120_000)),
+        whole(&format!("[{}]", field.repeat(70_000)), "(1,)"),
+        whole("'<f4'", &"9".repeat(900_000)),
+        whole("'<f4'", &format!("({},)", "9".repeat(900_000))),
+        whole("'<f4'", &format!("({})", "1, ".repeat(300_000))),
+        whole("'<f4'", &format!("({})", "4294967296, ".repeat(60))),
+        whole(&format!("[('x', '<f4', ({}))]", "2, ".repeat(300_000)), "(1,)"),
+        whole(&format!("'<M8[{}]'", "s".repeat(900_000)), "(1,)"),
+        whole(&format!("'<f4{}'", "\\".repeat(900_000)), "(1,)"),
+        "'".repeat(900_000),
+        "-".repeat(900_000),
+        " ".repeat(900_000),
+        whole("'<f4'", "(1,)") + &" ".repeat(10 << 20),
+        format!("[{}]", "1, ".repeat(4 << 20)),
+    ];
+    for text in &hostile {
+        for version in [2, 3] {
+            let npy = file_of(version, text, 4);
+            let started = Instant::now();
+            let said = describe(&npy);
+            let taken = started.elapsed();
+            let start = text.get(..60).unwrap_or(text);
+            assert!(taken < Duration::from_secs(5), "{taken:?} for `{start}..`");
+            if let Err(error) = said {
+                assert!(error.to_string().len() < 1000, "`{start}..` says all of it");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_header_is_as_long_as_it_may_be_in_every_version() {
+    let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }";
+    for version in [2, 3] {
+        let padded = |length: usize| text.to_owned() + &" ".repeat(length - text.len());
+        assert_eq!(read(&file_of(version, &padded(LONGEST), 4)).unwrap().shape, [1]);
+        let error = read(&file_of(version, &padded(LONGEST + 1), 4)).unwrap_err();
+        assert_eq!(error, NpyError::HeaderTooLong { found: LONGEST + 1, longest: LONGEST });
+    }
+    let fields = "('x', '<f4'), ".repeat(LONGEST / 14 + 1);
+    let error = lengths(&format!("[{fields}]"), false, &[1]).unwrap_err();
+    assert!(matches!(error, NpyError::HeaderTooLong { .. }), "{error:?}");
+}
+
+#[test]
+fn more_axes_than_numpy_has_are_refused_wherever_they_stand() {
+    let text = |dtype: &str, axes: usize| {
+        let shape = "1, ".repeat(axes);
+        let text = format!("{{'descr': {dtype}, 'fortran_order': False, 'shape': ({shape}), }}");
+        read(&file(&text, 4)).map(|header| header.shape.len())
+    };
+    assert_eq!(text("'<f4'", MOST_AXES), Ok(MOST_AXES));
+    let refused = Err(NpyError::TooManyAxes { found: MOST_AXES + 1, most: MOST_AXES });
+    assert_eq!(text("'<f4'", MOST_AXES + 1), refused);
+    let nested = |axes: usize| format!("[('x', '<f4', ({}))]", "1, ".repeat(axes));
+    assert_eq!(text(&nested(MOST_AXES), 1), Ok(1));
+    assert_eq!(text(&nested(MOST_AXES + 1), 1), refused);
+    assert_eq!(lengths("<f4", false, &[1; MOST_AXES + 1]).err(), refused.err());
+    assert!(lengths("<f4", false, &[1; MOST_AXES]).is_ok());
+}
+
+#[test]
+fn elements_without_bytes_are_counted_all_the_same() {
+    for dtype in ["|V0", "[]", "[('x', '<f4', (0,))]"] {
+        assert_eq!(lengths(dtype, false, &[1 << 40]).map(|(_, bytes)| bytes), Ok(0), "{dtype}");
+        let error = lengths(dtype, false, &[1 << 40, 1 << 40]).unwrap_err();
+        assert!(matches!(error, NpyError::TooLarge { .. }), "{dtype}: {error:?}");
+    }
+}
+
+#[test]
+fn a_header_is_described_as_json() {
+    let describe = |text: &str, data| describe(&file(text, data));
+    assert_eq!(
+        describe("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24).unwrap(),
+        r#"{"descr":"<f4","fortran_order":true,"shape":[2, 3],"start":128,"bytes":24}"#
+    );
+    let descr = |descr: &str| {
+        let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (), }}");
+        let json = describe(&text, 64)?;
+        let end = json.find(",\"fortran_order\"").unwrap();
+        Ok::<_, NpyError>(json["{\"descr\":".len()..end].to_owned())
+    };
+    for (python, json) in [
+        ("[]", "[]"),
+        (
+            "[('x', '<f4'), ('y', '<i2', (2, 3)),]",
+            r#"[[null,"x","<f4",null],[null,"y","<i2",[2, 3]]]"#,
+        ),
+        ("[(u'x', '<f4', 2)]", r#"[[null,"x","<f4",[2]]]"#),
+        ("[(('t', 'n'), [('y', '|u1',)], ())]", r#"[["t","n",[[null,"y","|u1",null]],[]]]"#),
+        (r"[('it\'s\x00\n', '<f4')]", r#"[[null,"it's\u0000\n","<f4",null]]"#),
+        ("[(\"q'\", '<f4')]", r#"[[null,"q'","<f4",null]]"#),
+    ] {
+        assert_eq!(descr(python).as_deref(), Ok(json), "{python}");
+    }
+    let error = descr(r"[('\x4', '<f4')]").unwrap_err();
+    assert!(error.to_string().contains("a string of characters before this"), "{error}");
 }
 
 fn any_dtype() -> impl Strategy<Value = String> {
@@ -240,6 +367,10 @@ proptest! {
         let npy = file(&text, 64);
         if let Ok(header) = read(&npy) {
             prop_assert!(npy.get(header.data).is_some());
+        }
+        if let Ok(json) = describe(&npy) {
+            let parsed = serde_json::from_str::<serde_json::Value>(&json);
+            prop_assert!(parsed.is_ok(), "{} of {}", json, text);
         }
     }
 }

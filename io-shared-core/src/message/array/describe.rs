@@ -1,0 +1,177 @@
+//! A `.npy` header as JSON, for programs that do not read Python's literals: Python itself, whose own
+//! parsers take their time over hostile ones, or fall over them.
+//!
+//! What must stay true: a text is described only after [`read`](super::header::read) has read it, so
+//! what is nested too deeply or too large was refused there.
+
+use std::fmt::Write as _;
+
+use super::header::{self, Header, Result};
+use super::literal::Parser;
+
+/// What the header of `npy` says, once its elements are known to be there:
+/// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`.
+///
+/// `start` is where the elements are, `bytes` how many bytes they have. A structured dtype is a list
+/// of its fields: `[title or null, name, descr, shape or null]`. Strings are what they mean in Python.
+///
+/// ```
+/// use io_shared_core::array::{NpyError, describe};
+///
+/// let npy = b"\x93NUMPY\x01\0\x40\0{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}\n\0\0\0\0";
+/// assert_eq!(
+///     describe(npy)?,
+///     r#"{"descr":[[null,"x","<f4",null]],"fortran_order":false,"shape":[1],"start":74,"bytes":4}"#
+/// );
+/// assert_eq!(describe(b"PK"), Err(NpyError::NotNpy));
+/// # Ok::<(), NpyError>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Array::npy`](super::Array::npy), and [`NpyError::Header`](super::NpyError::Header) of a string that is none in
+/// Python.
+pub fn describe(npy: &[u8]) -> Result<String> {
+    let Header { dtype, fortran_order, shape, data } = header::read(npy)?;
+    let mut json = String::from("{\"descr\":");
+    match dtype.starts_with('[') {
+        true => descr(&mut Parser::new(&dtype), &mut json)?,
+        false => quote(&dtype, &mut json),
+    }
+    let (start, bytes) = (data.start, data.len());
+    // (Writing to a String does not fail.)
+    let _ = write!(json, ",\"fortran_order\":{fortran_order},\"shape\":{shape:?}");
+    let _ = write!(json, ",\"start\":{start},\"bytes\":{bytes}}}");
+    Ok(json)
+}
+
+/// A dtype that has been read before.
+fn descr(parser: &mut Parser<'_>, json: &mut String) -> Result<()> {
+    if parser.peek() != Some('[') {
+        return string(parser, json);
+    }
+    parser.expect('[', "`[`")?;
+    json.push('[');
+    while !parser.eat(']') {
+        if !json.ends_with('[') {
+            json.push(',');
+        }
+        field(parser, json)?;
+        parser.eat(',');
+    }
+    json.push(']');
+    Ok(())
+}
+
+/// `('name', descr)`, `('name', descr, shape)` or `(('title', 'name'), descr)`.
+fn field(parser: &mut Parser<'_>, json: &mut String) -> Result<()> {
+    parser.expect('(', "`(`")?;
+    json.push('[');
+    if parser.eat('(') {
+        string(parser, json)?;
+        parser.expect(',', "`,`")?;
+        json.push(',');
+        string(parser, json)?;
+        parser.expect(')', "`)`")?;
+    } else {
+        json.push_str("null,");
+        string(parser, json)?;
+    }
+    parser.expect(',', "`,`")?;
+    json.push(',');
+    descr(parser, json)?;
+    json.push(',');
+    if parser.eat(',') && parser.peek() != Some(')') {
+        let shape = match parser.peek() {
+            Some('(') => parser.shape()?,
+            _ => vec![parser.number()?],
+        };
+        let _ = write!(json, "{shape:?}");
+        parser.eat(',');
+    } else {
+        json.push_str("null");
+    }
+    json.push(']');
+    parser.expect(')', "`)`")
+}
+
+fn string(parser: &mut Parser<'_>, json: &mut String) -> Result<()> {
+    let escaped = parser.string()?;
+    match meant(escaped) {
+        Some(meant) => quote(&meant, json),
+        None => return Err(parser.expected("a string of characters before this")),
+    }
+    Ok(())
+}
+
+/// What a string means in Python; `None` if its escapes are none there, or stand for no character.
+fn meant(escaped: &str) -> Option<String> {
+    let mut meant = String::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some((plain, after)) = rest.split_once('\\') {
+        meant.push_str(plain);
+        let kind = after.chars().next()?;
+        let (radix, digits) = match kind {
+            'x' => (16, after.get(1..3)?),
+            'u' => (16, after.get(1..5)?),
+            'U' => (16, after.get(1..9)?),
+            '0'..='7' => {
+                let end = after.bytes().take(3).take_while(|byte| matches!(byte, b'0'..=b'7'));
+                (8, after.get(..end.count())?)
+            }
+            'N' => return None,
+            _ => {
+                match kind {
+                    '\n' => {}
+                    '\\' | '\'' | '"' => meant.push(kind),
+                    'a' => meant.push('\x07'),
+                    'b' => meant.push('\x08'),
+                    'f' => meant.push('\x0c'),
+                    'n' => meant.push('\n'),
+                    'r' => meant.push('\r'),
+                    't' => meant.push('\t'),
+                    'v' => meant.push('\x0b'),
+                    unknown => meant.extend(['\\', unknown]),
+                }
+                rest = after.get(kind.len_utf8()..)?;
+                continue;
+            }
+        };
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        meant.push(char::from_u32(u32::from_str_radix(digits, radix).ok()?)?);
+        rest = after.get(digits.len() + usize::from(radix == 16)..)?;
+    }
+    meant.push_str(rest);
+    Some(meant)
+}
+
+fn quote(text: &str, json: &mut String) {
+    json.push_str(&serde_json::Value::from(text).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meant;
+
+    #[test]
+    fn strings_mean_what_they_mean_in_python() {
+        for (escaped, text) in [
+            ("", Some("")),
+            ("x", Some("x")),
+            (r"a\'b\\c\n\q", Some("a'b\\c\n\\q")),
+            (r"\x41\u00e4\U0001f600\101\0z", Some("A\u{e4}\u{1f600}A\0z")),
+            ("gr\u{f6}\\\nsse", Some("gr\u{f6}sse")),
+            (r"\x4", None),
+            (r"\xg0", None),
+            (r"\x+4", None),
+            (r"\ud800", None),
+            (r"\U00110000", None),
+            (r"\N{BULLET}", None),
+            ("\\", None),
+            ("\\x\u{e4}", None),
+        ] {
+            assert_eq!(meant(escaped).as_deref(), text, "{escaped}");
+        }
+    }
+}
