@@ -6,9 +6,9 @@ mod common;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -285,6 +285,102 @@ fn a_killed_producer_is_followed_by_its_successor() {
         assert!(got.is_none(), "nothing was put");
         killer.join().unwrap();
         assert!(started.elapsed() < LONG);
+    }
+}
+
+/// What a task and its consumer leave is asked for at once: whoever opens tries again for a while.
+#[test]
+fn a_get_dropped_with_its_consumer_has_given_the_claim_up() {
+    let (name, producer, consumer) = channel("dropped");
+    drop(consumer);
+    for round in 0..2000 {
+        let mut consumer = io_shared::consumer::<u64>(&name).unwrap().into_async();
+        let mut get = Box::pin(consumer.get());
+        assert!(get.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        if round % 2 == 0 {
+            // Until the thread sleeps for it: else it is often gone before that.
+            eventually("somebody waits", || is_awaited(&name.path()));
+        }
+        drop(get);
+        drop(consumer);
+        assert_eq!(producer.consumers().unwrap(), [], "round {round}");
+    }
+}
+
+#[test]
+fn a_waker_that_takes_long_keeps_nobody_elses_claim() {
+    struct Blocks(mpsc::Sender<()>, Mutex<mpsc::Receiver<()>>);
+    impl Wake for Blocks {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+            let _ = self.1.lock().unwrap().recv_timeout(LONG);
+        }
+    }
+    // The first blocks the thread until the others both have a value, the second then until the
+    // third was dropped.
+    let channels = ["first", "second", "third"].map(channel);
+    let [(_a, mut first, mut one), (_b, mut second, mut two), (_c, mut third, mut three)] =
+        channels;
+    let (woken, wakes) = mpsc::channel();
+    let blocks = || {
+        let (go_on, told) = mpsc::channel();
+        (go_on, Waker::from(Arc::new(Blocks(woken.clone(), Mutex::new(told)))))
+    };
+    let [(go_on_1, waker_1), (go_on_2, waker_2)] = [blocks(), blocks()];
+    let mut get_1 = Box::pin(one.get());
+    let mut get_2 = Box::pin(two.get());
+    let mut get_3 = Box::pin(three.get());
+    assert!(get_1.as_mut().poll(&mut Context::from_waker(&waker_1)).is_pending());
+    assert!(get_2.as_mut().poll(&mut Context::from_waker(&waker_2)).is_pending());
+    assert!(get_3.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    first.put(&1).unwrap();
+    wakes.recv_timeout(LONG).unwrap();
+    second.put(&2).unwrap();
+    third.put(&3).unwrap();
+    go_on_1.send(()).unwrap();
+    wakes.recv_timeout(LONG).unwrap();
+    drop(get_3);
+    drop(three);
+    assert_eq!(third.consumers().unwrap(), []);
+    go_on_2.send(()).unwrap();
+}
+
+/// By `rm`, which marks and wakes nothing.
+#[test]
+fn an_awaiting_get_is_told_of_a_name_that_was_deleted() {
+    for reopens in [false, true] {
+        let name = TestName::new("deleted");
+        let old = io_shared::producer::<u64>(&name).unwrap();
+        let consumer = Channel::<u64>::named(&*name).reopen(reopens).consumer().unwrap();
+        let mut consumer = consumer.into_async();
+        let deleter = thread::spawn({
+            let path = name.path();
+            move || {
+                eventually("somebody waits", || is_awaited(&path));
+                std::fs::remove_file(&path).unwrap();
+                Instant::now()
+            }
+        });
+        if reopens {
+            let putter = thread::spawn({
+                let name = name.to_string();
+                move || {
+                    deleter.join().unwrap();
+                    let mut new = io_shared::producer::<u64>(&name).unwrap();
+                    new.put(&9).unwrap();
+                    (new, Instant::now())
+                }
+            });
+            assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 9);
+            let (_new, put) = putter.join().unwrap();
+            assert!(put.elapsed() < Duration::from_millis(500), "{:?}", put.elapsed());
+        } else {
+            let error = pollster::block_on(consumer.get()).unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Replaced);
+            let deleted = deleter.join().unwrap();
+            assert!(deleted.elapsed() < Duration::from_millis(300), "{:?}", deleted.elapsed());
+        }
+        drop(old);
     }
 }
 

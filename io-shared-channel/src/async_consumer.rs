@@ -1,13 +1,16 @@
 //! Gets that are awaited.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use io_shared_core::slot::{Guard, OwnedGuard};
-use io_shared_core::{ErrorKind, Message, Result};
+use io_shared_core::{ErrorKind, LongWait, Message, Result, clock, nap};
 
 use crate::Consumer;
-use crate::waiter::Registration;
+use crate::long_wait::Awaited;
+use crate::waiter::{LOOK_AGAIN, Registration};
 
 /// A consumer whose gets are awaited, under any executor. Made by
 /// [`Consumer::into_async`](Consumer::into_async), with the feature `async`.
@@ -45,18 +48,22 @@ impl<T: Message + ?Sized> AsyncConsumer<T> {
     ///
     /// Cancel-safe: dropped before it is ready, it has taken nothing, and leaves nothing behind. One
     /// thread waits for all awaited gets of the process, 127 at a time, and is started at the first
-    /// need; further threads for more.
+    /// need; further threads for more. Where none can be started, those that there are look at the
+    /// rest every millisecond; with none at all, each poll that finds nothing takes a millisecond,
+    /// and asks to be polled again.
     ///
     /// # Errors
-    /// As for [`Consumer::get`]; and [`ErrorKind::System`] if no thread can be started.
+    /// As for [`Consumer::get`].
     pub async fn get(&mut self) -> Result<OwnedGuard<T>> {
         let mut registration = None;
-        poll_fn(|context| self.poll_get(&mut registration, context)).await
+        let mut long = None;
+        poll_fn(|context| self.poll_get(&mut registration, &mut long, context)).await
     }
 
     fn poll_get(
         &mut self,
         registration: &mut Option<Registration>,
+        long: &mut Option<Arc<LongWait>>,
         context: &mut Context<'_>,
     ) -> Poll<Result<OwnedGuard<T>>> {
         match self.0.try_get() {
@@ -73,9 +80,20 @@ impl<T: Message + ?Sized> AsyncConsumer<T> {
         let waits = registration
             .as_ref()
             .is_some_and(|entry| entry.sleeper().is_of(slot) && entry.renew(context.waker()));
-        if !waits {
-            // What was put since the try above, the thread finds.
-            *registration = Some(Registration::new(slot.sleeper(), context.waker())?);
+        if waits {
+            return Poll::Pending;
+        }
+        let now = clock::now();
+        let long = long.get_or_insert_with(|| Arc::new(LongWait::since(now)));
+        if long.is_due(now) {
+            Awaited::of_slot(slot).tell();
+        }
+        // What was put since the try above, the thread finds.
+        *registration = Registration::new(slot.sleeper(), context.waker(), Some(long));
+        if registration.is_none() {
+            // Nobody waits for it: this task is to look again, and not to keep a core busy.
+            nap(Duration::from_nanos(LOOK_AGAIN));
+            context.waker().wake_by_ref();
         }
         Poll::Pending
     }

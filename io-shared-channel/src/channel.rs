@@ -299,7 +299,7 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// How long opening waits for the other side, where this side cannot create the channel (a
     /// consumer of messages that end in a slice, without `capacity`; an observer). Default: as long
-    /// as it takes; 0: [`ErrorKind::NotFound`] at once.
+    /// as it takes, with a `tracing` warning once after a second; 0: [`ErrorKind::NotFound`] at once.
     ///
     /// It also bounds the wait for a producer to replace a channel of another shape (default 1 s).
     ///

@@ -48,6 +48,9 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     /// Waits for a value that this consumer has not had, and reads it where it lies.
     ///
+    /// A wait of over a second says so once, by a `tracing` warning: on which channel, and whether
+    /// that has a producer.
+    ///
     /// # Errors
     /// [`ErrorKind::AlreadyHeld`] (not of small values, see [`Guard`]), [`ErrorKind::Replaced`] (without `.reopen(true)`),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
@@ -178,8 +181,8 @@ impl<T: Message + ?Sized> Consumer<T> {
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Busy { .. }) {
                     std::thread::yield_now();
-                } else {
-                    reopen_or::<T>(slot, options, error, deadline)?;
+                } else if !reopen_or::<T>(slot, options, error, deadline)? {
+                    patience.gone(slot);
                 }
                 Ok(clock::now() < deadline)
             }
@@ -348,7 +351,7 @@ fn reopen_or<T: Message + ?Sized>(
     };
     match open(options, &spec) {
         Ok(new) => {
-            *slot = new;
+            slot.replace_by(new);
             Ok(true)
         }
         Err(error) => match error.kind() {

@@ -17,6 +17,7 @@ mod arrays;
 mod async_consumer;
 mod channel;
 mod consumer;
+mod long_wait;
 mod observer;
 mod producer;
 mod wait_any;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crossbeam_utils::Backoff;
 use io_shared_core::slot::{Loan, Producing, Slot};
-use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec, clock};
+use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
 
@@ -155,7 +155,7 @@ impl<T: Message + ?Sized> Producer<T> {
     /// have. For going in step; a put itself never waits.
     ///
     /// A consumer that ends meanwhile is not waited for any longer; with no consumer it returns at
-    /// once with 0. Spins shortly, then sleeps for 50 us doubling to 1 ms between looks.
+    /// once with 0. A wait of over a second says once, by a `tracing` warning, whom it waits for. Spins shortly, then sleeps for 50 us doubling to 1 ms between looks.
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], which names the slots that have not had it; [`ErrorKind::Replaced`],
@@ -185,6 +185,7 @@ impl<T: Message + ?Sized> Producer<T> {
         let mut had = 0;
         let backoff = Backoff::new();
         let mut pause = Duration::from_micros(50);
+        let long = LongWait::default();
         loop {
             let before = missing.len();
             missing.retain(|&slot| !self.slot.has_had_last(slot));
@@ -203,21 +204,33 @@ impl<T: Message + ?Sized> Producer<T> {
             if left == 0 && !missing.is_empty() {
                 return Err(self.not_taken(timeout, &missing));
             }
-            std::thread::sleep(pause.min(Duration::from_nanos(left)));
+            if long.is_due(clock::now()) && !missing.is_empty() {
+                let (name, awaited) = (self.name(), self.awaited(&missing));
+                tracing::warn!(
+                    region = name,
+                    "has waited for over a second on {name} for {awaited}"
+                );
+            }
+            io_shared_core::nap(pause.min(Duration::from_nanos(left)));
             pause = (pause * 2).min(Duration::from_millis(1));
         }
     }
 
     #[cold]
     fn not_taken(&self, after: Duration, missing: &[usize]) -> Error {
+        let waiting_for = self.awaited(missing);
+        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
+    }
+
+    /// What is waited for, as it is told.
+    fn awaited(&self, missing: &[usize]) -> String {
         let names: Vec<_> = missing
             .iter()
             .filter_map(|slot| self.slot.consumer(*slot))
             .map(|consumer| consumer.to_string())
             .collect();
         let last = self.slot.sequence();
-        let waiting_for = format!("value {last} to be taken by: {}", names.join(", "));
-        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
+        format!("value {last} to be taken by: {}", names.join(", "))
     }
 
     /// The consumers that live: their slots, names and process ids.

@@ -2,7 +2,7 @@
 //!
 //! As a get waits (`waiting.rs`): a spin over all of them, then sleeps in slices. One thread sleeps
 //! for [`Sleeper::MOST`] consumers; for the others of a longer list the process's waiting threads do,
-//! and ring this one's bell.
+//! and ring this one's bell. Where there are none, it looks at the others in between.
 
 use std::hint;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use io_shared_core::slot::{Bell, BorrowedSleeper, Consuming, Sleeper, Slot, sleep_any};
-use io_shared_core::{Error, ErrorKind, Message, Result, clock};
+use io_shared_core::{Error, ErrorKind, LongWait, Message, Result, clock};
 
 use crate::Consumer;
-use crate::waiter::Registration;
+use crate::long_wait::{Awaited, tell_of_all};
+use crate::waiter::{LOOK_AGAIN, Registration};
 use crate::waiting::{Patience, SLICE};
 
 /// A consumer of any type, as [`wait_any`] takes it. Nothing else implements it.
@@ -80,11 +81,15 @@ impl<'a> IntoIterator for &'a Ready {
 /// It takes no value: [`try_get`](Consumer::try_get) does. A consumer whose channel was removed or
 /// replaced has something, too: its get says so, or reopens it (one that reopens is named every
 /// 100 ms until it could). Consumers may be of different types, and as many as one likes; beyond 127
-/// a thread waits for each further 127, which stays with the process for the next time.
+/// a thread waits for each further 127, which stays with the process for the next time (where none
+/// can be started, this one looks at the rest every millisecond).
+///
+/// A wait of over a second says so once, by a `tracing` warning: for what, and how many of the
+/// channels have a producer.
 ///
 /// # Errors
 /// [`ErrorKind::Timeout`]; [`ErrorKind::BadOption`] if the list is empty;
-/// [`ErrorKind::ForkedHandle`]; [`ErrorKind::System`] if a thread is needed and none can be started.
+/// [`ErrorKind::ForkedHandle`].
 ///
 /// # Examples
 /// ```
@@ -124,13 +129,14 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
     }
     let deadline = clock::deadline(timeout);
     let mut sleep: Option<Sleep<'_>> = None;
+    let long = LongWait::since(clock::now());
     loop {
         let now = clock::now();
         if now >= deadline {
             return look(&parts, true).ok_or_else(|| timed_out(&parts, timeout));
         }
         let until = deadline.min(now.saturating_add(SLICE));
-        sleep.get_or_insert_with(|| Sleep::new(&parts)).sleep(until)?;
+        sleep.get_or_insert_with(|| Sleep::new(&parts)).sleep(until);
         let woken = clock::now();
         let slice_over = woken >= until;
         if slice_over {
@@ -144,6 +150,10 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
                 parts[place].patience.slept(parts[place].slot, woken - now);
             }
             return Ok(ready);
+        }
+        if long.is_due(woken) {
+            let awaited: Vec<_> = parts.iter().map(|part| Awaited::of_slot(part.slot)).collect();
+            tell_of_all(&names(&parts), &awaited);
         }
     }
 }
@@ -203,21 +213,38 @@ impl<'a> Sleep<'a> {
         Self { own, others, waker: Waker::from(Arc::clone(&bell)), bell }
     }
 
-    fn sleep(&mut self, until: u64) -> Result<()> {
+    fn sleep(&mut self, until: u64) {
         // A region that is gone wakes nobody, and nobody sleeps for it. (Its consumer reopens; else
         // the wait would be over.)
         self.own.retain(|sleeper| !sleeper.is_retired());
         self.others.retain(|(sleeper, _)| !sleeper.is_retired());
         let rung = self.bell.0.count();
+        let mut is_helped = true;
         for (sleeper, registration) in &mut self.others {
             // One that has fired is over.
             if !registration.as_ref().is_some_and(Registration::is_pending) {
-                *registration = Some(Registration::new(sleeper.clone(), &self.waker)?);
+                *registration = Registration::new(sleeper.clone(), &self.waker, None);
+                is_helped &= registration.is_some();
             }
         }
         let alone = self.own.is_empty() || !self.others.is_empty();
-        sleep_any(&self.own, alone.then_some((&self.bell.0, rung)), until);
-        Ok(())
+        let bell = alone.then_some((&self.bell.0, rung));
+        if is_helped {
+            sleep_any(&self.own, bell, until);
+            return;
+        }
+        loop {
+            let now = clock::now();
+            if now >= until || self.is_any_ready() {
+                return;
+            }
+            sleep_any(&self.own, bell, until.min(now.saturating_add(LOOK_AGAIN)));
+        }
+    }
+
+    fn is_any_ready(&self) -> bool {
+        self.own.iter().any(BorrowedSleeper::is_ready)
+            || self.others.iter().any(|(sleeper, _)| sleeper.is_ready())
     }
 }
 
@@ -227,13 +254,18 @@ fn nobody() -> Error {
     Error::new("wait_any", ErrorKind::BadOption { option, found: "none".into(), expected })
 }
 
-#[cold]
-fn timed_out(parts: &[Parts<'_>], after: Duration) -> Error {
+/// The first few.
+fn names(parts: &[Parts<'_>]) -> String {
     let names: Vec<&str> = parts.iter().take(3).map(|part| part.slot.name()).collect();
     let more = match parts.len() - names.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    names.join(", ") + &more
+}
+
+#[cold]
+fn timed_out(parts: &[Parts<'_>], after: Duration) -> Error {
     let waiting_for = "a value not had before in any of them".into();
-    Error::new(names.join(", ") + &more, ErrorKind::Timeout { after, waiting_for })
+    Error::new(names(parts), ErrorKind::Timeout { after, waiting_for })
 }

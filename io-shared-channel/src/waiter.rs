@@ -4,26 +4,36 @@
 //! started as they are needed. A thread with nothing to wait for sleeps without end. None outlives a
 //! fork, so a forked child has a set of its own.
 //!
+//! Where no thread can be started (a limit on processes, a seccomp filter), one that there is takes
+//! more than it can sleep for, and looks at the rest every millisecond; with none at all, whoever
+//! waits looks as often by itself.
+//!
 //! What must stay true: an entry is woken once and is gone then, or taken out by who made it; and
-//! soon after either nothing of its consumer is left with the thread.
+//! as soon as the thread runs after either, nothing of its consumer is left with it. The consumer's
+//! drop waits for that, so nothing that a thread does with a consumer may take long: wakers and
+//! subscribers are called when it has let go.
 
 #[cfg(feature = "async")]
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
 
 use io_shared_core::slot::{Bell, Sleeper, sleep_any};
-use io_shared_core::{Error, ErrorKind, PerProcess, Result, clock};
+use io_shared_core::{LongWait, PerProcess, clock};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
+use crate::long_wait::Awaited;
 use crate::waiting::SLICE;
 
 static WAITERS: PerProcess<Mutex<Vec<Arc<Waiter>>>> = PerProcess::new();
 static ENTRIES: AtomicU64 = AtomicU64::new(0);
+
+/// How often is looked at what nobody can sleep for, in nanoseconds.
+pub(crate) const LOOK_AGAIN: u64 = 1_000_000;
 
 /// One waiting thread's list.
 #[derive(Default)]
@@ -41,6 +51,8 @@ struct Entry {
     /// Whether its region was gone when it was entered: its owner looks for another at each slice,
     /// and nobody sleeps for it.
     gone: bool,
+    /// To be told of, unless its owner tells.
+    long: Option<Arc<LongWait>>,
 }
 
 /// An entry in a waiting thread's list, as long as this is not dropped.
@@ -51,18 +63,24 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Has `waker` woken once as soon as `sleeper` is ready; at once if it is.
-    pub(crate) fn new(sleeper: Sleeper, waker: &Waker) -> Result<Self> {
+    /// Has `waker` woken once as soon as `sleeper` is ready; at once if it is. `None`: there is no
+    /// thread for it, and none can be started.
+    pub(crate) fn new(
+        sleeper: Sleeper,
+        waker: &Waker,
+        long: Option<&Arc<LongWait>>,
+    ) -> Option<Self> {
         let number = ENTRIES.fetch_add(1, Relaxed);
         let entry = Entry {
             number,
             gone: sleeper.is_retired(),
             sleeper: sleeper.clone(),
             waker: waker.clone(),
+            long: long.cloned(),
         };
         let waiter = enter(entry)?;
         waiter.bell.ring();
-        Ok(Self { waiter, number, sleeper })
+        Some(Self { waiter, number, sleeper })
     }
 
     /// Whether the waker is still to be woken.
@@ -105,24 +123,40 @@ impl Drop for Registration {
     }
 }
 
-/// Enters it in the first list that has room, or in a new thread's.
-fn enter(entry: Entry) -> Result<Arc<Waiter>> {
+/// Enters it in the first list that has room, or in a new thread's; if there can be none, in the
+/// shortest list.
+fn enter(entry: Entry) -> Option<Arc<Waiter>> {
     let mut waiters = lock(WAITERS.get(Mutex::default));
     for waiter in &*waiters {
         let mut entries = lock(&waiter.entries);
         if entries.len() < Sleeper::MOST {
             entries.push(entry);
-            return Ok(Arc::clone(waiter));
+            return Some(Arc::clone(waiter));
         }
     }
     let waiter = Arc::new(Waiter::default());
-    start(&waiter)?;
-    lock(&waiter.entries).push(entry);
-    waiters.push(Arc::clone(&waiter));
-    Ok(waiter)
+    match start(&waiter) {
+        Ok(()) => {
+            lock(&waiter.entries).push(entry);
+            waiters.push(Arc::clone(&waiter));
+            Some(waiter)
+        }
+        Err(error) => {
+            static TOLD: AtomicBool = AtomicBool::new(false);
+            let shortest = waiters.iter().min_by_key(|waiter| lock(&waiter.entries).len()).cloned();
+            if let Some(waiter) = &shortest {
+                lock(&waiter.entries).push(entry);
+            }
+            drop(waiters);
+            if !TOLD.swap(true, Relaxed) {
+                tracing::warn!(%error, "no waiting thread can be started: waits look every 1 ms");
+            }
+            shortest
+        }
+    }
 }
 
-fn start(waiter: &Arc<Waiter>) -> Result<()> {
+fn start(waiter: &Arc<Waiter>) -> std::io::Result<()> {
     let waiter = Arc::clone(waiter);
     // It inherits the mask: signals are for the program's own threads.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
@@ -131,10 +165,7 @@ fn start(waiter: &Arc<Waiter>) -> Result<()> {
         // It cannot fail: the mask is one that the kernel gave.
         let _ = before.thread_set_mask();
     }
-    started.map(drop).map_err(|error| {
-        let errno = error.raw_os_error().unwrap_or(0);
-        Error::new("waiting thread", ErrorKind::System { call: "pthread_create", errno })
-    })
+    started.map(drop)
 }
 
 impl Waiter {
@@ -147,23 +178,45 @@ impl Waiter {
             if slice_over {
                 slice_ends = now + SLICE;
             }
-            for Entry { sleeper, waker, .. } in self.take_due(slice_over) {
-                // Who is woken may drop its consumer, whose claim is free then.
-                drop(sleeper);
+            // Its entries are let go of before anybody is woken: who is woken may take long, or drop
+            // its consumer, whose claim is free then.
+            let wakers: Vec<Waker> =
+                self.take_due(slice_over).into_iter().map(|entry| entry.waker).collect();
+            for waker in wakers {
                 // A waker is the executor's; its panic must not end the waits of others.
                 let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
-            let (sleepers, idle) = {
+            if slice_over {
+                self.tell_of_long(now);
+            }
+            let (mut sleepers, idle) = {
                 let entries = lock(&self.entries);
                 let living = entries.iter().filter(|entry| !entry.gone);
                 (living.map(|entry| entry.sleeper.clone()).collect::<Vec<_>>(), entries.is_empty())
             };
-            let until = if idle { u64::MAX } else { slice_ends };
+            let until = match (idle, sleepers.len() > Sleeper::MOST) {
+                (true, _) => u64::MAX,
+                (_, true) => slice_ends.min(clock::now() + LOOK_AGAIN),
+                _ => slice_ends,
+            };
+            sleepers.truncate(Sleeper::MOST);
             let borrowed: Vec<_> = sleepers.iter().map(Sleeper::as_sleeper).collect();
             sleep_any(&borrowed, Some((&self.bell, rung)), until);
             if idle {
                 slice_ends = clock::now() + SLICE;
             }
+        }
+    }
+
+    /// Says what is waited for, of those that have waited long.
+    fn tell_of_long(&self, now: u64) {
+        let due = |entry: &&Entry| entry.long.as_ref().is_some_and(|long| long.is_due(now));
+        let long: Vec<Sleeper> =
+            lock(&self.entries).iter().filter(due).map(|entry| entry.sleeper.clone()).collect();
+        let long = long.into_iter().map(|sleeper| Awaited::of(&sleeper));
+        for awaited in long.collect::<Vec<_>>() {
+            // A subscriber is the program's.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| awaited.tell()));
         }
     }
 

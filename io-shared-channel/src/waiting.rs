@@ -14,8 +14,10 @@ use std::hint;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use io_shared_core::clock;
 use io_shared_core::slot::{Consuming, Slot};
+use io_shared_core::{LongWait, clock};
+
+use crate::long_wait::Awaited;
 
 /// The longest sleep at once, in nanoseconds.
 pub(crate) const SLICE: u64 = 100_000_000;
@@ -48,6 +50,8 @@ pub(crate) struct Patience {
     spun: bool,
     /// Whether the last spin ended in a value.
     met: bool,
+    /// This wait, to be told of if it lasts.
+    long: LongWait,
     /// Sleeps beside the producer on one core until a yield is tried again, and the most that they
     /// were; `None`: the two are not on one core.
     beside: Option<u32>,
@@ -57,7 +61,8 @@ pub(crate) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let budget = AtomicU32::new(FIRST);
-        Self { budget, most: MOST, spun: false, met: false, beside: None, penalty: 0 }
+        let long = LongWait::default();
+        Self { budget, most: MOST, spun: false, met: false, long, beside: None, penalty: 0 }
     }
 }
 
@@ -91,6 +96,9 @@ impl Patience {
     ) -> bool {
         let first = !self.spun;
         self.spun = true;
+        if first {
+            self.long.restart();
+        }
         let mut looks = if first { self.budget() } else { 0 };
         let mut slice_over = None;
         loop {
@@ -130,11 +138,29 @@ impl Patience {
         if now >= deadline {
             return false;
         }
+        self.lasts(slot, now);
         slot.sleep(deadline.min(now.saturating_add(SLICE)));
         self.slept(slot, clock::now() - now);
         let beside = self.beside.unwrap_or(0).saturating_sub(1);
         self.beside = slot.shares_cpu().then_some(beside);
         true
+    }
+
+    /// The wait for something of `slot` goes on at `now`: if it lasts, that is told once.
+    fn lasts(&self, slot: &Slot<Consuming>, now: u64) {
+        if self.long.is_due(now) && !slot.has_unseen() {
+            Awaited::of_slot(slot).tell();
+        }
+    }
+
+    /// The wait is for a channel that was removed to be there again.
+    #[cold]
+    pub(crate) fn gone(&mut self, slot: &Slot<Consuming>) {
+        if !self.spun {
+            self.spun = true;
+            self.long.restart();
+        }
+        self.lasts(slot, clock::now());
     }
 
     /// Lets the producer, which runs on the same core, go on: half of what a sleep and a wake-up

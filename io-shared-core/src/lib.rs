@@ -43,6 +43,10 @@ pub use message::private;
 pub use message::schema::{self, Schema};
 pub use message::text::{self, Text};
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
+#[doc(hidden)] // for the channel crate
+pub use os::long_wait::LongWait;
+#[doc(hidden)] // for the channel crate
+pub use os::nap::nap;
 pub use os::per_process::PerProcess;
 pub use os::{clock, copy};
 pub use region::{Kind, Name, Place, Role, Size, Spec};

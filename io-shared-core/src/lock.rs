@@ -95,13 +95,13 @@ pub(crate) enum LockFault {
 /// A handle that has the claim of a slot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locker {
-    slot: usize,
+    pub(crate) slot: usize,
     /// This handle in the lock word.
     mark: u64,
 }
 
 /// The slot that a lock word names.
-fn owner(word: u64) -> Option<usize> {
+pub(crate) fn owner(word: u64) -> Option<usize> {
     ((word & OWNER) as usize).checked_sub(1)
 }
 

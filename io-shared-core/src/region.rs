@@ -36,7 +36,7 @@ use memmap2::MmapRaw;
 
 pub(crate) use enter::Side;
 pub(crate) use found::refuse_region;
-pub(crate) use open::{attach, leave_out_of_dumps};
+pub(crate) use open::{attach, leave_out_of_dumps, tell_of_missing};
 pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
 pub(crate) use watch::Watch;

@@ -27,6 +27,7 @@ pub use loan::Loan;
 pub use room::Room;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
+use sleeper::Sleepers;
 use value::Carried;
 
 use crate::error::{ErrorKind, Holder, Result};
@@ -53,12 +54,14 @@ pub struct Consuming {
     reader: Reader,
     /// The last value that was carried.
     line: Carried,
+    sleepers: Sleepers,
 }
 
 impl Drop for Consuming {
     fn drop(&mut self) {
         // An inherited reader is the parent's.
         if !self.region.is_forked() {
+            self.sleepers.wait_for_the_last();
             self.reader.leave(&*self.region);
         }
     }
@@ -236,8 +239,9 @@ impl Slot<Consuming> {
         match attached.side {
             Side::Consumer(reader) => {
                 let region = Arc::new(attached.region);
-                let line = Carried::default();
-                Ok(Self::new(Arc::clone(&region), Consuming { region, reader, line }))
+                let (line, sleepers) = (Carried::default(), Sleepers::default());
+                let side = Consuming { region: Arc::clone(&region), reader, line, sleepers };
+                Ok(Self::new(region, side))
             }
             _ => Err(place.error(ErrorKind::NotFound)),
         }
@@ -269,6 +273,13 @@ impl Slot<Consuming> {
         let _ = self.look(clock::now_coarse());
         #[cfg(feature = "crash-points")]
         sleeper::count_late_find(&self.region, &self.side.reader, until);
+    }
+
+    /// Takes `new` in the place of a slot whose region was removed or replaced. Its sleepers, which are
+    /// still to notice, are not waited for: nobody takes its claim.
+    pub fn replace_by(&mut self, new: Self) {
+        self.side.sleepers = Sleepers::default();
+        *self = new;
     }
 
     /// Whether this thread runs on the core from which the producer last woke somebody: there,

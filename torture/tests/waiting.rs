@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use child::refuse::{FUTEX_WAITV, refuse};
 use child::{in_child, succeeds};
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Producer, wait_any};
 use io_shared_core::crash_point::{self, CrashPoint};
@@ -54,7 +55,8 @@ fn list(consumers: &[Consumer<u64>]) -> Vec<&dyn AnyConsumer> {
     consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
 }
 
-/// How futex_waitv is refused, as old kernels and seccomp filters that do not know it do.
+/// How futex_waitv is refused, as old kernels and seccomp filters that do not know it do. What else they
+/// may answer is tried in `refused.rs`.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     None,
@@ -62,34 +64,12 @@ enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 3] = [Self::None, Self::With(libc::ENOSYS), Self::With(libc::EPERM)];
+    const ALL: [Self; 3] = [Self::None, Self::With(libc::ENOSYS), Self::With(libc::EACCES)];
 
     /// Has every later thread of this process refused, and this one.
     fn install(self) {
         let Self::With(errno) = self else { return };
-        let statement =
-            |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
-        let mut filter = [
-            // The number of the call is the first word of seccomp_data.
-            statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0),
-            libc::sock_filter {
-                code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-                jt: 0,
-                jf: 1,
-                k: libc::SYS_futex_waitv as u32,
-            },
-            statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32),
-            statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW),
-        ];
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-        // SAFETY: it takes numbers only.
-        let no_new = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-        assert_eq!(no_new, 0);
-        // SAFETY: the program and its filter live through the call, which copies them.
-        let installed = unsafe {
-            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-        };
-        assert_eq!(installed, 0, "{}", std::io::Error::last_os_error());
+        refuse(&[FUTEX_WAITV], errno);
         // SAFETY: with no words and no addresses nothing is read.
         let refused = unsafe { libc::syscall(libc::SYS_futex_waitv, 0, 0, 0, 0, 0) };
         assert_eq!(

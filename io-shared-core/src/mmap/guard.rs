@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::bytes::{self, Bytes, BytesMut};
-use crate::error::{Error, ErrorKind, OWNER_DIED, Result};
-use crate::lock::{LockFault, Locker};
+use crate::error::{Error, ErrorKind, Holder, OWNER_DIED, Result};
+use crate::lock::{self, LockFault, LockWords, Locker};
 use crate::message::schema::Shown;
+use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::copy;
+use crate::os::long_wait::LongWait;
 use crate::region::place::Place;
 use crate::region::{self, Region, Role, Side, Spec, Watch};
 
@@ -164,20 +167,60 @@ impl Handle {
     pub(super) fn lock(&mut self, access: Access, wait: Wait) -> Result<bool> {
         self.region.check_fork()?;
         self.watch.check(&self.region)?;
-        self.watch.look(&self.region, clock::now_coarse())?;
+        let now = clock::now_coarse();
+        self.watch.look(&self.region, now)?;
         let until = match wait {
             Wait::Ever => u64::MAX,
             Wait::No => 0,
             Wait::For(time) => clock::deadline(time).max(1),
         };
-        let locked = match access {
-            Access::Read => self.locker.read(&self.region, until),
-            Access::Write => self.locker.lock(&self.region, until),
-        };
+        // First for as long as a wait is not told of.
+        let mut locked = self.lock_until(access, until.min(now.saturating_add(LongWait::LONG)));
+        if matches!(locked, Err(LockFault::Blocked)) {
+            locked = self.lock_long(access, until);
+        }
         match locked {
             Ok(()) => Ok(self.locker.is_dirty(&self.region)),
             Err(fault) => Err(self.refused(fault, wait)),
         }
+    }
+
+    #[inline]
+    fn lock_until(&self, access: Access, until: u64) -> std::result::Result<(), LockFault> {
+        match access {
+            Access::Read => self.locker.read(&self.region, until),
+            Access::Write => self.locker.lock(&self.region, until),
+        }
+    }
+
+    /// Goes on with a wait that has not had the lock within a second, or in its time, and says so if
+    /// it is the former.
+    #[cold]
+    fn lock_long(&self, access: Access, until: u64) -> std::result::Result<(), LockFault> {
+        if until <= clock::now() {
+            return Err(LockFault::Blocked);
+        }
+        let holders: Vec<String> = self.holders().map(|holder| holder.to_string()).collect();
+        tracing::warn!(
+            region = self.region.name(),
+            "has waited for over a second for the lock of {}; who has it: {}",
+            self.region.name(),
+            if holders.is_empty() { "nobody any more".to_owned() } else { holders.join("; ") },
+        );
+        self.lock_until(access, until)
+    }
+
+    /// Who else writes, waits for readers to leave, or reads.
+    fn holders(&self) -> impl Iterator<Item = Holder> {
+        let region = &self.region;
+        // Relaxed: they are only told of.
+        let writer = lock::owner(region.word().load(Relaxed));
+        let reads = |slot: &usize| region.reading(*slot).load(Relaxed) != 0;
+        let readers =
+            (0..region.used_slots()).filter(move |slot| region.has_readers() && reads(slot));
+        let own = self.locker.slot;
+        let others = writer.into_iter().chain(readers).filter(move |slot| *slot != own);
+        others.filter(|slot| *slot < region.slots()).map(|slot| region.holder(Part::Consumer(slot)))
     }
 
     #[cold]

@@ -18,6 +18,7 @@ use super::options::{Mmap, MmapOptions, places};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
+use crate::os::long_wait::LongWait;
 use crate::region::place::Place;
 use crate::region::{self, Unlinked};
 
@@ -57,6 +58,7 @@ impl Mmap for UnsafeSharedMmap {
         let place = options.place()?;
         let size = options.bytes()?;
         let deadline = clock::deadline(options.patience());
+        let long = LongWait::since(clock::now());
         loop {
             match (place.open(OFlag::O_RDWR)?, size) {
                 (Some(file), _) => return Self::map(&place, file, size, options.extends()),
@@ -71,7 +73,12 @@ impl Mmap for UnsafeSharedMmap {
                 (None, None) if clock::now() >= deadline => {
                     return Err(place.error(ErrorKind::NotFound));
                 }
-                (None, None) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                (None, None) => {
+                    if long.is_due(clock::now()) {
+                        region::tell_of_missing(&place);
+                    }
+                    crate::os::nap::nap(std::time::Duration::from_millis(5));
+                }
             }
         }
     }

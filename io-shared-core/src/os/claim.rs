@@ -123,7 +123,7 @@ impl Claims {
             if clock::now() >= deadline {
                 return Ok(false);
             }
-            std::thread::sleep(pause);
+            super::nap::nap(pause);
             pause = (pause * 2).min(Duration::from_millis(2));
         }
     }

@@ -25,6 +25,14 @@ pub fn deadline(after: Duration) -> u64 {
     u64::try_from(after.as_nanos()).map_or(u64::MAX, |nanos| now().saturating_add(nanos))
 }
 
+/// An instant of CLOCK_MONOTONIC, as system calls take it.
+pub(crate) fn timespec(at: u64) -> libc::timespec {
+    libc::timespec {
+        tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
+        tv_nsec: (at % 1_000_000_000) as i64,
+    }
+}
+
 #[inline]
 fn read(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

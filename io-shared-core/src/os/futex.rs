@@ -3,12 +3,13 @@
 //! The word is the low half of a 64-bit atomic and is passed as a raw pointer: Rust's model has no
 //! atomics of mixed size, and the kernel's compare is not an access of this program.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use nix::errno::Errno;
 
 use crate::os::clock;
+use crate::os::nap::nap_until;
 
 /// How many words one wait takes: futex_waitv's FUTEX_WAITV_MAX.
 pub(crate) const MOST: usize = 128;
@@ -31,44 +32,62 @@ impl Awaited<'_> {
     }
 }
 
-/// Sleeps while the 32 bits at `word` are `expected`, until `until` (CLOCK_MONOTONIC in
-/// nanoseconds). May return early for any reason: the caller looks again.
-pub(crate) fn wait(word: *const u32, expected: u32, until: u64) {
-    let until = timespec(until);
-    // Not FUTEX_PRIVATE_FLAG: the other side is another process. BITSET, for its absolute deadline.
-    // SAFETY: the kernel reads four bytes at `word` and the timespec; a `word` that is not mapped
-    // is EFAULT, not undefined behaviour. Every result means "look again": woken, EAGAIN (the word
-    // had changed), ETIMEDOUT, EINTR.
-    unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            word,
-            libc::FUTEX_WAIT_BITSET,
-            expected,
-            &raw const until,
-            std::ptr::null::<u32>(),
-            libc::FUTEX_BITSET_MATCH_ANY,
-        )
-    };
+/// Sleeps while the low half is as expected, until `until` (CLOCK_MONOTONIC in nanoseconds). May
+/// return early for any reason: the caller looks again.
+pub(crate) fn wait(word: Awaited<'_>, until: u64) {
+    sleep_by(&[word], until, || wait_for_one(word, until));
 }
 
 /// As [`wait`], for at most [`MOST`] words: sleeps while each is as expected. Returns at once if there
 /// is none.
 pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
-    /// Whether this process cannot call futex_waitv: before Linux 5.16 there is none (ENOSYS), and a
-    /// seccomp filter that does not know it refuses it, as either of these.
-    static REFUSED: AtomicBool = AtomicBool::new(false);
     match words {
         [] => {}
-        [one] => wait(one.pointer(), one.low, until),
-        _ if REFUSED.load(Relaxed) => look_and_doze(words, until),
-        _ => {
-            if matches!(waitv(words, until), Err(Errno::ENOSYS | Errno::EPERM)) {
-                REFUSED.store(true, Relaxed);
-                look_and_doze(words, until);
+        [one] => wait(*one, until),
+        _ => sleep_by(words, until, || waitv(words, until)),
+    }
+}
+
+/// Sleeps by `sleep`; where that does not sleep, in between looks, so that no wait spins.
+///
+/// Before Linux 5.16 there is no futex_waitv, and a seccomp filter that does not know a call answers
+/// whatever its author thought of: any error, or that all went well.
+fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<(), Errno>) {
+    /// What no sleep is over in, in nanoseconds, unless a word has moved; and how long is dozed for
+    /// that: it may have been a real wake-up.
+    const NO_SLEEP: u64 = 10_000;
+    let began = clock::now();
+    match sleep() {
+        Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ETIMEDOUT) => {
+            if words.iter().all(Awaited::is_unmoved) {
+                let now = clock::now();
+                if now < until && now < began.saturating_add(NO_SLEEP) {
+                    look_and_doze(words, until.min(now.saturating_add(LONGEST_DOZE)));
+                }
             }
         }
+        Err(_) => look_and_doze(words, until),
     }
+}
+
+fn wait_for_one(word: Awaited<'_>, until: u64) -> Result<(), Errno> {
+    let until = clock::timespec(until);
+    // Not FUTEX_PRIVATE_FLAG: the other side is another process. BITSET, for its absolute deadline.
+    // SAFETY: the kernel reads four bytes at the word and the timespec; a word that is not mapped
+    // is EFAULT, not undefined behaviour. Every result means "look again": woken, EAGAIN (the word
+    // had changed), ETIMEDOUT, EINTR, or that it is refused.
+    let woken = unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.pointer(),
+            libc::FUTEX_WAIT_BITSET,
+            word.low,
+            &raw const until,
+            std::ptr::null::<u32>(),
+            libc::FUTEX_BITSET_MATCH_ANY,
+        )
+    };
+    Errno::result(woken).map(drop)
 }
 
 fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
@@ -91,7 +110,7 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
             reserved: 0,
         })
         .collect();
-    let until = timespec(until);
+    let until = clock::timespec(until);
     // SAFETY: the kernel reads as many waiters as it is told of, the timespec, and four bytes at each
     // address; one that is not mapped is EFAULT. All results but a refusal mean "look again".
     let woken = unsafe {
@@ -107,12 +126,14 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
     Errno::result(woken).map(drop)
 }
 
-/// What waits where futex_waitv is refused: it sleeps on the last word and looks at the others in
-/// between, first every 50 us, at last every 1 ms. So a wake-up comes up to 1 ms late, and a waiter
-/// for many wakes 1,000 times a second.
+/// The longest time between two looks at the words, in nanoseconds.
+const LONGEST_DOZE: u64 = 1_000_000;
+
+/// What waits where the right call is refused: it sleeps on the last word, or if that is refused for
+/// the time alone, and looks at the others in between, first every 50 us, at last every 1 ms. So a
+/// wake-up comes up to 1 ms late, and a waiter wakes 1,000 times a second.
 fn look_and_doze(words: &[Awaited<'_>], until: u64) {
     const FIRST: u64 = 50_000;
-    const LONGEST: u64 = 1_000_000;
     let Some(last) = words.last() else { return };
     let mut doze = FIRST;
     while words.iter().all(Awaited::is_unmoved) {
@@ -120,15 +141,13 @@ fn look_and_doze(words: &[Awaited<'_>], until: u64) {
         if now >= until {
             return;
         }
-        wait(last.pointer(), last.low, until.min(now.saturating_add(doze)));
-        doze = (doze * 2).min(LONGEST);
-    }
-}
-
-fn timespec(at: u64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: i64::try_from(at / 1_000_000_000).unwrap_or(i64::MAX),
-        tv_nsec: (at % 1_000_000_000) as i64,
+        let end = until.min(now.saturating_add(doze));
+        // What it says is not believed: it may be the filter's word.
+        let _ = wait_for_one(*last, end);
+        if last.is_unmoved() {
+            nap_until(end);
+        }
+        doze = (doze * 2).min(LONGEST_DOZE);
     }
 }
 

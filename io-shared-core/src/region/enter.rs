@@ -76,7 +76,7 @@ impl Region {
                 let holders = (0..self.consumers()).map(|slot| self.holder(Part::Consumer(slot)));
                 return Err(self.no_slot(holders.collect()));
             }
-            std::thread::sleep(Duration::from_millis(1));
+            crate::os::nap::nap(Duration::from_millis(1));
         }
     }
 
@@ -117,7 +117,7 @@ impl Region {
                     None => self.no_slot((0..self.consumers()).map(holder).collect()),
                 });
             }
-            std::thread::sleep(Duration::from_millis(1));
+            crate::os::nap::nap(Duration::from_millis(1));
         }
     }
 

@@ -218,7 +218,7 @@ impl Found {
             if clock::now() >= deadline {
                 return Ok(true);
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            crate::os::nap::nap(std::time::Duration::from_millis(1));
         }
         Ok(false)
     }

@@ -17,6 +17,8 @@ use crate::message::schema::Schema;
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::fork;
+use crate::os::long_wait::LongWait;
+use crate::os::nap::nap;
 use crate::region::layout::{EPHEMERAL, Kind, Layout};
 use crate::region::place::Place;
 
@@ -39,10 +41,11 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
     };
     let access = if *role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
     let mut differs_since = None;
+    let long = LongWait::since(started);
     let mut pause = Duration::from_millis(1);
     let mut pause_until = |deadline: u64| {
         let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
-        std::thread::sleep(pause.min(left));
+        nap(pause.min(left));
         pause = (pause * 2).min(LOOK_AGAIN);
         !left.is_zero()
     };
@@ -63,6 +66,9 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 while place.identity().is_none() {
                     if !pause_until(wait(started, None)) {
                         return Err(place.error(ErrorKind::NotFound).advise(absent(role, spec)));
+                    }
+                    if long.is_due(clock::now()) {
+                        tell_of_missing(place);
                     }
                 }
             }
@@ -128,6 +134,15 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 {
                     return mismatch(&found);
                 }
+                if long.is_due(clock::now()) {
+                    tracing::warn!(
+                        region = %place,
+                        producer = false,
+                        ?differences,
+                        "has waited for over a second for {place} to be replaced, which has another \
+                         shape and no producer",
+                    );
+                }
             }
         }
     }
@@ -149,6 +164,17 @@ fn absent(role: &Role, spec: &Spec) -> &'static str {
              how large it is (.size()) to have it created here"
         }
     }
+}
+
+/// Says that `place` is waited for to be there.
+#[cold]
+pub(crate) fn tell_of_missing(place: &Place) {
+    tracing::warn!(
+        region = %place,
+        producer = false,
+        "has waited for over a second for {place}, which is not there: no producer or other program \
+         has created it; is the name right? (`open_timeout` bounds this wait)",
+    );
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use super::{Kind, Region, blocks, word8, word64};
 use crate::crash_point::{self, CrashPoint};
 use crate::lock::LockWords;
 use crate::os::claim::Part;
-use crate::os::futex;
+use crate::os::futex::{self, Awaited};
 use crate::protocol::{Carried, Exchange, Header, MOST_CARRIED, Word, Words};
 use crate::region::layout;
 
@@ -161,8 +161,7 @@ impl Words for Region {
     }
 
     fn wait(&self, low: u32, until: u64) {
-        // The low half comes first: the layout is little-endian.
-        futex::wait(self.in_header(layout::LATEST).cast(), low, until);
+        futex::wait(Awaited { word: self.latest(), low }, until);
     }
 
     // One mutex for both, so that a byte that one thread lowers is not one that another has just
@@ -256,8 +255,7 @@ impl LockWords for Region {
     }
 
     fn wait_reading(&self, slot: usize, until: u64) {
-        // The low half comes first: the layout is little-endian.
-        futex::wait(self.in_consumer(slot, blocks::READING).cast(), 1, until);
+        futex::wait(Awaited { word: self.reading(slot), low: 1 }, until);
     }
 
     fn wake_reading(&self, slot: usize) {

@@ -3,18 +3,45 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use super::{Consuming, Slot};
+use crate::error::Result;
+use crate::os::claim::Part;
+use crate::os::clock;
 use crate::os::futex::{self, Awaited};
+use crate::os::nap::nap;
 use crate::protocol::{self, Reader, Words};
 use crate::region::Region;
 
 /// What it takes to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
-/// itself, and takes no value.
+/// itself, and takes no value. So a consumer that is dropped waits for its sleepers to go.
 #[derive(Debug, Clone)]
 pub struct Sleeper {
     region: Arc<Region>,
     reader: Reader,
+    _one_more: Sleepers,
+}
+
+/// How many [`Sleeper`]s a consumer has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sleepers(Arc<()>);
+
+impl Sleepers {
+    /// Waits until there are none, for at most a second: they are with threads that have been told,
+    /// and let go when they get to run.
+    pub(super) fn wait_for_the_last(&self) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let mut pause = Duration::from_micros(10);
+        let mut deadline = None;
+        while Arc::strong_count(&self.0) > 1 {
+            if clock::now() >= *deadline.get_or_insert_with(|| clock::deadline(PATIENCE)) {
+                return;
+            }
+            nap(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
+        }
+    }
 }
 
 /// A [`Sleeper`] that borrows: counting references to 127 regions would cost a waiter as much as
@@ -31,7 +58,8 @@ impl Slot<Consuming> {
         BorrowedSleeper { region: &self.region, reader: &self.side.reader }
     }
 
-    /// What it takes to sleep for this consumer, in this thread or another.
+    /// What it takes to sleep for this consumer, in this thread or another. The consumer's drop
+    /// waits for it to be dropped, for at most a second: its claim is free then.
     ///
     /// # Examples
     /// ```
@@ -53,7 +81,11 @@ impl Slot<Consuming> {
     /// # }
     /// ```
     pub fn sleeper(&self) -> Sleeper {
-        Sleeper { region: Arc::clone(&self.region), reader: self.side.reader.clone() }
+        Sleeper {
+            region: Arc::clone(&self.region),
+            reader: self.side.reader.clone(),
+            _one_more: self.side.sleepers.clone(),
+        }
     }
 }
 
@@ -86,6 +118,21 @@ impl Sleeper {
         self.region.is_replaced()
     }
 
+    /// The name, as errors show it.
+    pub fn name(&self) -> &str {
+        self.region.name()
+    }
+
+    /// Whether a producer has its claim now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`](crate::ErrorKind::ForkedHandle),
+    /// [`ErrorKind::System`](crate::ErrorKind::System).
+    pub fn has_producer(&self) -> Result<bool> {
+        self.region.check_fork()?;
+        self.region.is_taken(Part::Producer)
+    }
+
     /// Whether it was inherited over a fork, and so is the parent's.
     pub fn is_forked(&self) -> bool {
         self.region.is_forked()
@@ -93,6 +140,11 @@ impl Sleeper {
 }
 
 impl BorrowedSleeper<'_> {
+    /// As [`Sleeper::is_ready`].
+    pub fn is_ready(&self) -> bool {
+        self.reader.has_unseen(self.region) || self.region.is_retired()
+    }
+
     /// As [`Sleeper::is_retired`].
     pub fn is_retired(&self) -> bool {
         self.region.is_retired()
@@ -175,7 +227,6 @@ pub(super) fn count_late_find(region: &Region, reader: &Reader, until: u64) {
     use std::sync::atomic::Ordering::Relaxed;
 
     use crate::crash_point;
-    use crate::os::clock;
     if clock::now() >= until && reader.has_unseen(region) {
         let latest = region.latest().load(Relaxed);
         let index = protocol::Latest::unpack(latest).index;

@@ -1,0 +1,251 @@
+//! Waits where the system refuses the call that they wait by: seccomp filters, limits on threads. No
+//! wait spins, fails or panics for it, and values still come. Each part runs in a forked process,
+//! whose filter and usage are its alone; the producers are another process.
+
+#![allow(clippy::unwrap_used)]
+
+mod child;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::time::{Duration, Instant};
+
+use child::refuse::{Call, FUTEX_WAIT, FUTEX_WAITV, NANOSLEEP, POLL, THREADS, refuse};
+use child::{in_child, succeeds, used};
+use common::TestName;
+use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, SharedMmap, wait_any};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+const LONG: Duration = Duration::from_secs(5);
+/// Within a slice, after which any wait looks for itself.
+const SOON: Duration = Duration::from_millis(60);
+/// How long each wait in vain is.
+const IN_VAIN: Duration = Duration::from_millis(400);
+
+/// What a filter may answer besides what the call itself does; 0: that all went well.
+const ANSWERS: [i32; 12] = [
+    libc::ENOSYS,
+    libc::EPERM,
+    libc::EACCES,
+    libc::EINVAL,
+    libc::ENOTSUP,
+    libc::ENOMEM,
+    libc::EFAULT,
+    libc::EBADF,
+    libc::EINTR,
+    libc::EAGAIN,
+    libc::ETIMEDOUT,
+    0,
+];
+
+fn names(what: &str, count: usize) -> Vec<TestName> {
+    (0..count).map(|i| TestName::new(&format!("{what}-{i}"))).collect()
+}
+
+fn consumers(names: &[TestName]) -> Vec<Consumer<u64>> {
+    names.iter().map(|name| io_shared::consumer(name).unwrap()).collect()
+}
+
+fn list(consumers: &[Consumer<u64>]) -> Vec<&dyn AnyConsumer> {
+    consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
+}
+
+/// A process that puts the time to all of these every 150 ms, from 600 ms on, until it is killed.
+struct Putter(Pid);
+
+impl Putter {
+    fn start(names: &[TestName]) -> Self {
+        Self::start_after(names, Duration::from_millis(600))
+    }
+
+    fn start_after(names: &[TestName], first: Duration) -> Self {
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        Self(in_child(move || {
+            let mut producers: Vec<_> =
+                names.iter().map(|name| io_shared::producer::<u64>(name).unwrap()).collect();
+            std::thread::sleep(first);
+            loop {
+                for producer in &mut producers {
+                    producer.put(&1).unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(150));
+            }
+        }))
+    }
+}
+
+impl Drop for Putter {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGKILL);
+        let _ = waitpid(self.0, None);
+    }
+}
+
+/// A wait in vain ends in time, and sleeps meanwhile.
+#[track_caller]
+fn sleeps(what: &str, wait: impl FnOnce() -> ErrorKind) {
+    let (before, started) = (used(), Instant::now());
+    let ended = wait();
+    let (took, after) = (started.elapsed(), used());
+    let (busy, slept) = (after.0 - before.0, after.1 - before.1);
+    assert!(matches!(ended, ErrorKind::Timeout { .. } | ErrorKind::NotFound), "{what}: {ended:?}");
+    assert!(took >= IN_VAIN && took < 2 * IN_VAIN, "{what}: {took:?}");
+    // A spin would be busy all the time that others leave it, and never sleep.
+    let costs = format!("{what}: slept {slept} times, busy for {busy:?} of {took:?}");
+    assert!(slept >= 3 && busy < took / 8, "{costs}");
+}
+
+fn gets_late(value: &io_shared::Guard<'_, u64>) -> Option<Duration> {
+    value.age().filter(|age| *age > SOON)
+}
+
+#[test]
+fn whatever_a_filter_answers_to_futex_waitv_a_wait_for_many_sleeps_and_values_come() {
+    for errno in ANSWERS {
+        let names = names("waitv", 3);
+        succeeds(in_child(|| {
+            let mut consumers = consumers(&names);
+            let putter = Putter::start(&names);
+            refuse(&[FUTEX_WAITV], errno);
+            sleeps(&format!("errno {errno}"), || {
+                wait_any(&list(&consumers), IN_VAIN).unwrap_err().kind().clone()
+            });
+            let ready = wait_any(&list(&consumers), LONG).unwrap();
+            for place in &ready {
+                let value = consumers[place].try_get().unwrap().unwrap();
+                assert_eq!(gets_late(&value), None, "errno {errno}");
+            }
+            drop(putter);
+        }));
+    }
+}
+
+#[test]
+fn where_no_word_can_be_slept_for_every_wait_naps() {
+    for errno in ANSWERS {
+        let names = names("futex", 3);
+        let (lock, missing) = (TestName::new("futex-lock"), TestName::new("futex-missing"));
+        succeeds(in_child(|| {
+            let mut consumers = consumers(&names);
+            let mut locks = [0, 1].map(|_| SharedMmap::named(&*lock).size(8).open().unwrap());
+            let [owner, contender] = &mut locks;
+            let putter = Putter::start(&names);
+            refuse(&[FUTEX_WAIT, FUTEX_WAITV], errno);
+            sleeps(&format!("get, errno {errno}"), || {
+                consumers[0].get_timeout(IN_VAIN).unwrap_err().kind().clone()
+            });
+            let value = consumers[0].get_timeout(LONG).unwrap();
+            assert_eq!(gets_late(&value), None, "errno {errno}");
+            drop((value, putter));
+            for consumer in &mut consumers {
+                let _ = consumer.try_get().unwrap();
+            }
+            sleeps(&format!("wait_any, errno {errno}"), || {
+                wait_any(&list(&consumers), IN_VAIN).unwrap_err().kind().clone()
+            });
+            let guard = owner.lock().unwrap();
+            sleeps(&format!("lock, errno {errno}"), || {
+                let error: io_shared::Error = contender.lock_timeout(IN_VAIN).unwrap_err().into();
+                error.kind().clone()
+            });
+            drop(guard);
+            sleeps(&format!("open, errno {errno}"), || {
+                let waiting = Channel::<[u8]>::named(&*missing).open_timeout(IN_VAIN);
+                waiting.consumer().unwrap_err().kind().clone()
+            });
+        }));
+    }
+}
+
+#[test]
+fn where_sleeping_is_refused_nothing_panics_or_returns_early() {
+    let (name, missing) = (TestName::new("sleepless"), TestName::new("sleepless-missing"));
+    let calls: &[&[Call]] = &[&NANOSLEEP, &[NANOSLEEP, POLL].concat()];
+    for (calls, errno) in calls.iter().flat_map(|calls| [(calls, libc::EPERM), (calls, 0)]) {
+        succeeds(in_child(|| {
+            let mut producer = io_shared::producer::<u64>(&name).unwrap();
+            let _consumer = io_shared::consumer::<u64>(&name).unwrap();
+            refuse(calls, errno);
+            let started = Instant::now();
+            let waiting = Channel::<[u8]>::named(&*missing).open_timeout(IN_VAIN);
+            assert_eq!(*waiting.consumer().unwrap_err().kind(), ErrorKind::NotFound);
+            producer.put(&1).unwrap();
+            let untaken = producer.wait_taken(IN_VAIN).unwrap_err();
+            assert!(matches!(untaken.kind(), ErrorKind::Timeout { .. }));
+            assert!(started.elapsed() >= 2 * IN_VAIN);
+            let taken = Channel::<u64>::named(&*name).consumer().unwrap_err();
+            assert!(matches!(taken.kind(), ErrorKind::NoSlot { .. }), "it tries again for a while");
+        }));
+    }
+}
+
+#[test]
+fn without_threads_a_wait_for_more_than_one_thread_sleeps_for_looks_at_the_rest() {
+    for errno in [libc::EAGAIN, libc::EPERM, libc::ENOMEM] {
+        let names = names("crowd", 200);
+        succeeds(in_child(|| {
+            let mut consumers = consumers(&names);
+            let putter = Putter::start(&names[150..151]);
+            let other = Putter::start_after(&names[3..4], Duration::from_millis(1500));
+            refuse(&THREADS, errno); // forks, too
+            sleeps("200 consumers", || {
+                wait_any(&list(&consumers), IN_VAIN).unwrap_err().kind().clone()
+            });
+            let ready = wait_any(&list(&consumers), LONG).unwrap();
+            assert_eq!(ready.iter().collect::<Vec<_>>(), [150]);
+            assert_eq!(gets_late(&consumers[150].try_get().unwrap().unwrap()), None);
+            drop(putter);
+            let _ = consumers[150].try_get().unwrap();
+            let ready = wait_any(&list(&consumers), LONG).unwrap();
+            assert_eq!(ready.iter().collect::<Vec<_>>(), [3], "one of those that it sleeps for");
+            drop(other);
+        }));
+    }
+}
+
+#[test]
+fn without_threads_awaited_gets_look_for_themselves() {
+    let names = names("awaited", 1);
+    succeeds(in_child(|| {
+        let mut consumer = consumers(&names).remove(0).into_async();
+        let putter = Putter::start(&names);
+        refuse(&THREADS, libc::EAGAIN);
+        let (before, started) = (used(), Instant::now());
+        let value = pollster::block_on(consumer.get()).unwrap();
+        let (took, busy) = (started.elapsed(), used().0 - before.0);
+        assert!(value.age().unwrap() < SOON, "{:?}", value.age());
+        assert!(took > IN_VAIN && busy < took / 8, "busy for {busy:?} of {took:?}");
+        drop(putter);
+    }));
+}
+
+#[test]
+fn the_only_waiting_thread_takes_more_than_it_sleeps_for_where_no_other_can_be_started() {
+    let names = names("overfull", 200);
+    succeeds(in_child(|| {
+        let mut consumers: Vec<_> =
+            consumers(&names).into_iter().map(Consumer::into_async).collect();
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut gets: Vec<_> = consumers.iter_mut().map(|c| Box::pin(c.get())).collect();
+        let mut last = gets.split_off(1);
+        assert!(gets[0].as_mut().poll(&mut context).is_pending());
+        let putter = Putter::start(&names);
+        refuse(&THREADS, libc::EAGAIN);
+        for get in &mut last {
+            assert!(get.as_mut().poll(&mut context).is_pending());
+        }
+        let (before, started) = (used(), Instant::now());
+        for get in gets.into_iter().chain(last) {
+            let value = pollster::block_on(get).unwrap();
+            assert!(value.age().unwrap() < LONG);
+        }
+        let (took, busy) = (started.elapsed(), used().0 - before.0);
+        assert!(
+            took > IN_VAIN / 2 && took < LONG && busy < took / 2,
+            "busy for {busy:?} of {took:?}"
+        );
+        drop(putter);
+    }));
+}
