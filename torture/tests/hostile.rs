@@ -136,10 +136,11 @@ fn numbers_that_overflow_or_exceed_the_file_are_refused_under_a_checksum_that_ho
                 assert!(typed, "{shape:?}, {field} = {value}: {error}");
             }
         }
-        // Longer than it says is not what it says either.
+        // Longer than it says is what somebody has written to the end of it.
         let longer = [&whole.0[..], &[0; 100]].concat();
-        for error in refused(&longer, shape) {
-            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+        let site = Site::Descriptor(input::memory(&longer).unwrap());
+        for role in shape.roles() {
+            visit(&site, shape, *role).unwrap();
         }
     }
 }
@@ -324,7 +325,7 @@ fn a_value_that_has_gone_back_or_is_not_the_one_promised_is_corrupt() {
 #[test]
 fn a_header_of_another_byte_order_or_version_is_refused_for_that() {
     let whole = Specimen::new(Shape::Number).unwrap();
-    for version in [0, 1, 3, u64::from(1_u32.swap_bytes()), u64::from(u32::MAX)] {
+    for version in [0, 1, 2, 4, u64::from(1_u32.swap_bytes()), u64::from(u32::MAX)] {
         let mut other = whole.clone();
         other.set_field("version", version);
         for sealed in [false, true] {

@@ -86,7 +86,10 @@ impl Found {
     /// refused as such, and may be removed.
     fn is_of_ours(&self) -> bool {
         let rest = Prelude { magic: layout::MAGIC, ..self.prelude };
-        self.has_magic() || Layout::from_prelude(&rest).is_ok() || self.has_description()
+        // Of a machine of the other byte order nothing is ours.
+        let is_swapped = self.prelude.magic.iter().rev().eq(&layout::MAGIC);
+        self.has_magic()
+            || !is_swapped && (Layout::from_prelude(&rest).is_ok() || self.has_description())
     }
 
     fn has_description(&self) -> bool {
