@@ -105,6 +105,7 @@ fn peer() {
         }
         ["in every place", directory] => in_every_place(directory),
         ["without /proc"] => without_proc(),
+        ["more than the memory"] => more_than_the_memory(),
         other => panic!("{other:?}"),
     }
 }
@@ -242,6 +243,24 @@ fn anonymous_memory_cannot_be_cut_short_under_its_users() {
     assert_eq!(file.metadata().unwrap().len(), size);
     let raw = UnsafeSharedMmap::anonymous().size(100).open().unwrap();
     assert!(File::from(raw.as_fd().try_clone_to_owned().unwrap()).set_len(0).is_err());
+}
+
+/// Where that is tried, the kernel kills a process: this one then, and no other.
+fn more_than_the_memory() {
+    std::fs::write("/proc/self/oom_score_adj", "1000").unwrap();
+    for error in [
+        Channel::<[u8]>::anonymous().capacity(1u64 << 44).producer().unwrap_err(),
+        UnsafeSharedMmap::anonymous().size(1u64 << 44).open().unwrap_err(),
+        SharedMmap::anonymous().size(1u64 << 44).open().unwrap_err(),
+    ] {
+        assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
+        assert!(error.to_string().contains("of memory left"), "{error}");
+    }
+}
+
+#[test]
+fn anonymous_memory_larger_than_the_machines_is_refused_and_not_tried() {
+    Peer::start("peer", &["more than the memory"]).end();
 }
 
 #[test]

@@ -163,12 +163,38 @@ pub(crate) fn of_creation(place: &Place, call: &'static str, errno: Errno) -> St
     }
 }
 
-/// How much room the file system of `file` has left.
+/// How much room the file system of `file` has left, or the memory in which that lies.
 #[cold]
 pub(crate) fn room(file: &File) -> String {
     let Ok(status) = nix::sys::statvfs::fstatvfs(file) else { return String::new() };
+    // 0 of a memfd, whose file system has no limit.
     let free = status.blocks_available().saturating_mul(status.fragment_size());
-    format!("its file system has {} left: ", Bytes(free))
+    match memory_left(file) {
+        Some(left) if free == 0 || left < free => {
+            format!("the machine has {} of memory left: ", Bytes(left))
+        }
+        _ => format!("its file system has {} left: ", Bytes(free)),
+    }
+}
+
+/// Bytes that can be reserved for `file` before the kernel kills processes to find more, if it lies
+/// in memory: a tmpfs may be larger than what the machine has, and a memfd has no limit at all.
+#[cold]
+pub(crate) fn memory_left(file: &File) -> Option<u64> {
+    let status = nix::sys::statfs::fstatfs(file).ok()?;
+    if status.filesystem_type() != nix::sys::statfs::TMPFS_MAGIC {
+        return None;
+    }
+    left_by(&std::fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+/// What proc_meminfo(5) says is left, swap included.
+fn left_by(meminfo: &str) -> Option<u64> {
+    let field = |name: &str| {
+        let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+    };
+    field("MemAvailable")?.checked_add(field("SwapFree").unwrap_or(0))
 }
 
 /// Whom this process acts as.
@@ -237,6 +263,18 @@ mod tests {
             assert!(text.contains(said), "{text}");
         }
         assert!(no_memory_to_map().contains("ulimit -v"), "{}", no_memory_to_map());
+    }
+
+    #[test]
+    fn memory_that_is_left_is_what_meminfo_says_with_swap() {
+        let meminfo = "MemTotal:  100 kB\nMemAvailable:    30 kB\nSwapFree:  4 kB\n";
+        assert_eq!(left_by(meminfo), Some(34 << 10));
+        assert_eq!(left_by("MemAvailable: 30 kB\n"), Some(30 << 10));
+        assert_eq!(left_by("MemAvailable: many kB\n"), None);
+        let elsewhere = File::open("/proc").unwrap();
+        let in_memory = File::open("/dev/shm").unwrap();
+        assert_eq!(memory_left(&elsewhere), None);
+        assert!(memory_left(&in_memory) > Some(0));
     }
 
     #[test]

@@ -218,7 +218,10 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
     let missing = size.saturating_sub(file.metadata().map_or(size, |m| m.blocks() * 512));
     let free = nix::sys::statvfs::fstatvfs(file)
         .map(|s| s.blocks_free().saturating_mul(s.fragment_size()));
-    if free.is_ok_and(|free| free > 0 && free < missing.saturating_sub(MARGIN)) {
+    let lacks = |left: u64| left < missing.saturating_sub(MARGIN);
+    if free.is_ok_and(|free| free > 0 && lacks(free))
+        || (missing >= MUCH && cause::memory_left(file).is_some_and(lacks))
+    {
         return Err(refused(Errno::ENOSPC));
     }
     // In pieces: a signal ends the call, some kernels then undo all of it, and signals may come at
@@ -239,6 +242,8 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
 const PIECE: u64 = 16 << 20;
 /// How little, where signals keep coming: some microseconds' worth.
 const SMALLEST_PIECE: u64 = 64 << 10;
+/// From how much on the machine's memory is asked for, in bytes: less is there, or nothing works.
+const MUCH: u64 = 64 << 20;
 /// How far the count of free blocks may be behind, in bytes.
 const MARGIN: u64 = 16 << 20;
 

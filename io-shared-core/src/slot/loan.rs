@@ -49,7 +49,7 @@ impl Slot<Producing> {
         let padded = T::SHAPE.padded_len_of(elements);
         if fits.is_none() || padded.is_none_or(|padded| padded as u64 > self.region.payload_size())
         {
-            return Err(self.too_large(T::SHAPE.wire_len_of(elements)));
+            return Err(self.too_large::<T>(elements));
         }
         self.check_length::<T>(elements)?;
         let region = &*self.region;
@@ -76,10 +76,12 @@ impl Slot<Producing> {
         Err(self.region.error(ErrorKind::BadLength { found: length, expected }))
     }
 
+    /// A length that the type never has is no matter of capacity: more of that would not help.
     #[cold]
-    fn too_large(&self, needed: Option<usize>) -> crate::error::Error {
-        let needed = needed.map_or(u64::MAX, |needed| needed as u64);
-        self.region.error(ErrorKind::TooLarge { needed, capacity: self.capacity() })
+    fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
+        let needed = T::SHAPE.wire_len_of(elements).map_or(u64::MAX, |needed| needed as u64);
+        let too_large = ErrorKind::TooLarge { needed, capacity: self.capacity() };
+        self.check_length::<T>(elements).err().unwrap_or_else(|| self.region.error(too_large))
     }
 }
 
@@ -196,7 +198,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         slot.check_fork()?;
         slot.check_length::<T>(elements)?;
         let Some(length) = length else {
-            return Err(slot.too_large(None));
+            return Err(slot.too_large::<T>(elements));
         };
         slot.check_stale()?;
         let stamp = slot.side.stamps.as_mut().map_or(0, StampClock::now);
