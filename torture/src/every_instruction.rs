@@ -27,7 +27,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
-use self::channels::{Creation, DyingConsumer, DyingProducer, Removal, SMALL};
+use self::channels::{
+    AHEAD, Creation, DyingConsumer, DyingObserver, DyingProducer, Removal, SMALL,
+};
 use self::locks::{DyingLocker, LockCreation};
 use self::pass::{Pass, Stop};
 use self::scene::{Scene, Stage};
@@ -68,6 +70,11 @@ const ACTS: &[Act] = &[
     act("get", "get", <DyingConsumer>::awake),
     act("get-small", "small-get", DyingConsumer::<SMALL>::awake),
     act("get-sleeps", "get-later", <DyingConsumer>::awake),
+    act("get-ahead", "large-get-ahead", DyingConsumer::<AHEAD>::behind_a_copy),
+    act("wait-any", "get-any", <DyingConsumer>::awake),
+    act("wait-any-small", "small-get-any", DyingConsumer::<SMALL>::awake),
+    act("observe", "observe", <DyingObserver>::scene),
+    act("observe-small", "small-observe", DyingObserver::<SMALL>::scene),
     act("lock-unlock", "lock", DyingLocker::of_mutex),
     act("write-unlock", "write", DyingLocker::undisturbed),
     act("write-looks", "write-late", DyingLocker::undisturbed),

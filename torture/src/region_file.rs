@@ -14,6 +14,7 @@ const PRODUCER_OFFSET: usize = 88;
 const CONSUMERS_OFFSET: usize = 92;
 /// In the producer's block.
 const DIRTY: u64 = 40;
+const FILLED: u64 = 64;
 /// In a consumer's block.
 const LAST_SEEN: u64 = 96;
 
@@ -30,6 +31,8 @@ pub struct RegionFile {
     pub owner: u64,
     /// Of a lock: whether its content is said to be half-written.
     pub dirty: bool,
+    /// How many pieces are filled of the value that is being copied in.
+    pub filled: u64,
     /// Raised by each producer.
     pub epoch: u64,
     /// Whether the region was removed.
@@ -72,6 +75,8 @@ impl RegionFile {
         let latest = u64::from_le_bytes(latest);
         let mut dirty = [0];
         file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
+        let mut filled = [0; 8];
+        file.read_exact_at(&mut filled, u64::from(number(PRODUCER_OFFSET)) + FILLED)?;
         let mut control = vec![0; 1 + consumers as usize];
         file.read_exact_at(&mut control, CONTROL)?;
         let block = |slot| u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
@@ -90,6 +95,7 @@ impl RegionFile {
             sequence: latest & ((1 << 52) - 1),
             owner: latest & ((1 << 10) - 1),
             dirty: dirty != [0],
+            filled: u64::from_le_bytes(filled) & ((1 << 24) - 1),
             epoch: latest >> 52 & 15,
             retired: control.first() != Some(&0),
             waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),

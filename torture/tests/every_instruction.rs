@@ -11,7 +11,7 @@ fn a_death_at_any_instruction_of_any_act_harms_nobody_else() {
         println!("{act}: {tally}");
         // None is so short that it could have been passed over.
         assert!(tally.boundaries > 40, "{act}: {tally}");
-        assert!(tally.states > 1, "{act}: {tally}");
+        assert_eq!(tally.states > 1, !act.starts_with("observe"), "{act}: {tally}");
         assert!(tally.deaths as usize > 2 * tally.calls, "{act}: {tally}");
         if act == "put" {
             assert!(tally.boundaries > 100 && tally.states >= 6, "{tally}");

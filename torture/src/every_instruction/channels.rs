@@ -6,6 +6,7 @@ use std::time::Duration;
 use io_shared::{Channel, Consumer, ErrorKind, OwnedGuard, Producer};
 
 use super::scene::{PATIENCE, Scene, Stage, Waiter, expect, failed, until};
+use super::victim::{Next, Victim};
 use crate::actor::HANG;
 use crate::region_file::RegionFile;
 
@@ -13,13 +14,19 @@ use crate::region_file::RegionFile;
 const LARGE: usize = 8;
 /// Words of one that is carried beside `latest`.
 pub(super) const SMALL: usize = 5;
+/// Words of one that is read ahead: the fewest, of two pieces.
+pub(super) const AHEAD: usize = 16_384;
 
 /// As the victim has it.
 type Value<const N: usize> = [u64; N];
 
 /// What the victim does, with values of `N` words.
 fn with<const N: usize>(act: &str) -> String {
-    if N == SMALL { format!("small-{act}") } else { act.to_owned() }
+    match N {
+        SMALL => format!("small-{act}"),
+        AHEAD => format!("large-{act}"),
+        _ => act.to_owned(),
+    }
 }
 
 /// More than there are buffers.
@@ -30,7 +37,10 @@ fn channel<const N: usize>(stage: &Stage) -> Channel<Value<N>> {
 }
 
 fn whole<const N: usize>(value: &Value<N>, sequence: u64) -> Result<(), String> {
-    expect("the words of a value", *value, [sequence; N])
+    match value.iter().find(|word| **word != sequence) {
+        Some(word) => Err(format!("value {sequence} is torn: it has {word}")),
+        None => Ok(()),
+    }
 }
 
 /// What an observer has, whole.
@@ -194,14 +204,33 @@ impl<const N: usize> Scene for DyingProducer<N> {
 
 /// A consumer that dies, beside the producer.
 pub(super) struct DyingConsumer<const N: usize = LARGE> {
-    producer: Producer<Value<N>>,
+    /// Elsewhere while another has the role.
+    producer: Option<Producer<Value<N>>>,
+    copier: Option<Victim>,
 }
 
 impl<const N: usize> DyingConsumer<N> {
     pub(super) fn awake(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let mut producer = channel::<N>(stage).producer().map_err(failed("opening"))?;
         put(&mut producer)?;
-        Ok(Box::new(Self { producer }))
+        Ok(Box::new(Self { producer: Some(producer), copier: None }))
+    }
+
+    /// Beside a producer that stands in the midst of copying a value in, and goes on with it when the
+    /// victim sleeps.
+    pub(super) fn behind_a_copy(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let copier = stage.victim(&with::<N>("copy"))?;
+        Ok(Box::new(Self { producer: None, copier: Some(copier) }))
+    }
+
+    fn producer(&mut self, stage: &Stage) -> Result<&mut Producer<Value<N>>, String> {
+        if let Some(copier) = self.copier.take() {
+            copier.kill()?;
+        }
+        if self.producer.is_none() {
+            self.producer = Some(channel::<N>(stage).producer().map_err(failed("opening"))?);
+        }
+        self.producer.as_mut().ok_or_else(|| "there is no producer".into())
     }
 
     /// After one that died with a value in its hands.
@@ -213,28 +242,92 @@ impl<const N: usize> DyingConsumer<N> {
 }
 
 impl<const N: usize> Scene for DyingConsumer<N> {
+    fn begin(&mut self, stage: &Stage) -> Result<(), String> {
+        let Some(copier) = &mut self.copier else { return Ok(()) };
+        // It has as many steps before it again: no need to look after each.
+        while stage.region()?.filled == 0 {
+            for _ in 0..200 {
+                copier.step(Next::Instruction, &mut || ())?;
+            }
+        }
+        Ok(())
+    }
+
     fn wake(&mut self) {
         // What is wrong with it shows in the puts that follow.
-        let _ = put(&mut self.producer);
+        if let Some(copier) = &mut self.copier {
+            let _ = copier.act();
+        }
+        let _ = self.producer.as_mut().map(put);
+    }
+
+    fn peers_bytes(&self) -> Vec<Range<usize>> {
+        // What is copied is judged by whoever has it; to look at all of it at each step takes long.
+        match N {
+            AHEAD => payloads(size_of::<Value<N>>()),
+            _ => Vec::new(),
+        }
     }
 
     fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
         let seen = at_death.and_then(|region| region.last_seen.first().copied());
         let seen = seen.ok_or("the region is gone")?;
-        if seen > self.producer.seq() {
-            return Err(format!("it has had {seen} of {}", self.producer.seq()));
+        let producer = self.producer(stage)?;
+        if seen > producer.seq() {
+            return Err(format!("it has had {seen} of {}", producer.seq()));
         }
         for _ in 0..PUTS {
-            let sequence = put(&mut self.producer)?;
+            let sequence = put(producer)?;
             expect("an observer's copy", observed::<N>(stage)?, Some(sequence))?;
         }
-        let latest = self.producer.seq();
+        let latest = producer.seq();
         let (restarted, outcome) = stage.restart(&with::<N>("get"))?;
         let missed = latest - seen - 1;
         expect("the restarted consumer's value", outcome, format!("{latest} {missed}"))?;
         expect("no more than the entry that each keeps", stage.region()?.most_held() <= 1, true)?;
         restarted.kill()?;
-        (0..PUTS).try_for_each(|_| put(&mut self.producer).map(drop))
+        (0..PUTS).try_for_each(|_| put(producer).map(drop))
+    }
+}
+
+/// Where the payloads of a channel with one consumer lie.
+fn payloads(bytes: usize) -> Vec<Range<usize>> {
+    const FIRST: usize = 4096;
+    let stride = (64 + bytes).next_multiple_of(128);
+    (0..3)
+        .map(|buffer| FIRST + buffer * stride)
+        .map(|start| start + 64..start + 64 + bytes)
+        .collect()
+}
+
+/// An observer that dies: it writes nothing, and nobody notices.
+pub(super) struct DyingObserver<const N: usize = LARGE> {
+    producer: Producer<Value<N>>,
+    consumer: Consumer<Value<N>>,
+}
+
+impl<const N: usize> DyingObserver<N> {
+    pub(super) fn scene(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let mut producer = channel::<N>(stage).producer().map_err(failed("opening"))?;
+        let mut consumer = channel::<N>(stage).consumer().map_err(failed("opening"))?;
+        let sequence = put(&mut producer)?;
+        expect("a value", get(&mut consumer)?, sequence)?;
+        Ok(Box::new(Self { producer, consumer }))
+    }
+}
+
+impl<const N: usize> Scene for DyingObserver<N> {
+    fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
+        let at_death = at_death.ok_or("the region is gone")?;
+        expect("the region after an observer's death", stage.region()?, at_death)?;
+        for _ in 0..PUTS {
+            let sequence = put(&mut self.producer)?;
+            expect("the consumer's value", get(&mut self.consumer)?, sequence)?;
+            let (restarted, outcome) = stage.restart(&with::<N>("observe"))?;
+            expect("the restarted observer's copy", outcome, format!("{sequence} 0"))?;
+            restarted.kill()?;
+        }
+        Ok(())
     }
 }
 

@@ -265,6 +265,7 @@ fn call(number: u64, second: u64) -> Next {
     match (number as i64, second as i32 & COMMAND) {
         (libc::SYS_kill, _) => Next::Mark,
         (libc::SYS_futex, libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => Next::Sleep,
+        (libc::SYS_futex_waitv, _) => Next::Sleep,
         (libc::SYS_futex, libc::FUTEX_WAKE) => Next::Wake,
         _ => Next::Call,
     }

@@ -19,7 +19,7 @@ pub(super) struct Watched {
     regions: Vec<Region>,
     /// The object's name, and the start of any other that the victim may make.
     name: String,
-    /// Bytes that a living peer writes.
+    /// Bytes that a living peer writes, in order.
     ignored: Vec<Range<usize>>,
 }
 
@@ -27,6 +27,8 @@ pub(super) struct Watched {
 struct Region {
     inode: u64,
     file: File,
+    size: usize,
+    /// All but those that are ignored.
     bytes: Vec<u8>,
     /// For the next look.
     spare: Vec<u8>,
@@ -55,7 +57,7 @@ impl Watched {
         }
         for region in &mut self.regions {
             let size = region.file.metadata().map_or(0, |metadata| metadata.len());
-            region.bytes.resize(size as usize, 0);
+            region.size = size as usize;
         }
         self.have_changed();
     }
@@ -66,6 +68,7 @@ impl Watched {
             self.regions.push(Region {
                 inode: metadata.ino(),
                 file,
+                size: 0,
                 bytes: Vec::new(),
                 spare: Vec::new(),
             });
@@ -76,11 +79,14 @@ impl Watched {
     pub(super) fn have_changed(&mut self) -> bool {
         let ignored = &self.ignored;
         let changed = |region: &mut Region| {
-            region.spare.resize(region.bytes.len(), 0);
-            // Nobody cuts a region short, so this cannot fail half-way.
-            let _ = region.file.read_exact_at(&mut region.spare, 0);
-            for range in ignored {
-                region.spare.get_mut(range.clone()).unwrap_or_default().fill(0);
+            let starts = [0].into_iter().chain(ignored.iter().map(|range| range.end));
+            let ends = ignored.iter().map(|range| range.start).chain([region.size]);
+            region.spare.clear();
+            for (start, end) in starts.zip(ends).map(|(start, end)| (start, end.min(region.size))) {
+                let at = region.spare.len();
+                region.spare.resize(at + end.saturating_sub(start), 0);
+                // Nobody cuts a region short, so this cannot fail half-way.
+                let _ = region.file.read_exact_at(&mut region.spare[at..], start as u64);
             }
             std::mem::swap(&mut region.bytes, &mut region.spare);
             region.bytes != region.spare

@@ -1,7 +1,8 @@
 //! The victim of `torture every-instruction`: `torture-victim ACT NAME` does one act between two
 //! marks, on the channel or lock of that name, traced by the process that started it.
 //!
-//! An act that begins with `small-` has values that are carried beside `latest`. One that ends in `-late` comes so long after the opening that the handle looks again whether its
+//! An act that begins with `small-` has values that are carried beside `latest`, one that begins with
+//! `large-` such as are read ahead. One that ends in `-late` comes so long after the opening that the handle looks again whether its
 //! name still leads to its region.
 //!
 //! A package of its own, so that it has the library as users build it, without crash points. After
@@ -9,16 +10,19 @@
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use io_shared::mmap::{Bytes, BytesMut, LockError, MmapGuard};
-use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap};
+use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap, wait_any};
+use io_shared_core::slot::Room;
 use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A value whose words are all its sequence: 8 are held where they lie, 5 are carried beside `latest`.
+/// A value whose words are all its sequence: 8 are held where they lie, 5 are carried beside `latest`,
+/// 16,384 are the fewest that are read ahead.
 type Value<const N: usize> = [u64; N];
 
 fn main() -> ExitCode {
@@ -34,9 +38,10 @@ fn main() -> ExitCode {
         None => (&**act, Duration::ZERO),
     };
     let mark = Mark { this: Pid::this(), delay };
-    let outcome = match act.strip_prefix("small-") {
-        Some(act) => run::<5>(act, name, mark),
-        None => run::<8>(act, name, mark),
+    let outcome = match (act.strip_prefix("small-"), act.strip_prefix("large-")) {
+        (Some(act), _) => run::<5>(act, name, mark),
+        (_, Some(act)) => run::<16_384>(act, name, mark),
+        _ => run::<8>(act, name, mark),
     };
     match outcome {
         Ok(outcome) => {
@@ -102,13 +107,51 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             keep(mark.around(|| get(&mut consumer))?, consumer)
         }
         "get-later" => {
-            let mut consumer = channel().consumer()?;
-            get(&mut consumer)?;
-            // Waits in vain make its spins short: many steps otherwise, all alike.
-            for _ in 0..8 {
-                let _ = consumer.get_timeout(Duration::from_millis(1));
-            }
+            let mut consumer = patient(channel().consumer()?)?;
             keep(mark.around(|| get(&mut consumer))?, consumer)
+        }
+        "get-any" => {
+            let mut consumer = patient(channel().consumer()?)?;
+            // Another channel, in which nothing comes.
+            let other = Channel::<Value<N>>::anonymous().consumer()?;
+            let wait = || -> Result<String> {
+                wait_any(&[&other, &consumer], Duration::MAX)?;
+                get(&mut consumer)
+            };
+            let outcome = mark.around(wait)?;
+            keep(outcome, (consumer, other))
+        }
+        "copy" => {
+            let mut producer = channel().producer()?;
+            producer.put(&[1; N])?;
+            keep(mark.around(|| producer.put(&[2; N]))?.to_string(), producer)
+        }
+        "get-ahead" => {
+            let mut consumer = patient(channel().consumer()?)?;
+            let mut copy = vec![0_u64; N];
+            let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();
+            // SAFETY: these words, which are not looked at meanwhile; a room only ever has bytes
+            // written to it.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
+            let follow = || -> Result<(u64, u64)> {
+                let mut room = Room::new(0, bytes);
+                let guard = consumer.get_ahead(&mut room, None)?;
+                guard.copy_to(room);
+                Ok((guard.seq(), guard.missed()))
+            };
+            let (sequence, missed) = mark.around(follow)?;
+            let is_whole = copy.iter().all(|word| *word == sequence);
+            let had = if is_whole { format!("{sequence} {missed}") } else { "torn".into() };
+            keep(had, consumer)
+        }
+        "observe" => {
+            let observe = || -> Result<String> {
+                let mut observer = channel().observer()?;
+                let copy = observer.copy()?;
+                std::mem::forget(observer);
+                Ok(copy.map_or("nothing".into(), |copy| describe(copy.seq(), 0, &copy)))
+            };
+            mark.around(observe)?
         }
         "hold" => {
             let mut consumer = channel().consumer()?;
@@ -193,6 +236,15 @@ fn put<const N: usize>(producer: &mut Producer<Value<N>>) -> Result<u64> {
         *word = sequence;
     }
     loan.put()
+}
+
+/// After waits in vain its spins are short: many steps otherwise, all alike.
+fn patient<const N: usize>(mut consumer: Consumer<Value<N>>) -> Result<Consumer<Value<N>>> {
+    get(&mut consumer)?;
+    for _ in 0..8 {
+        let _ = consumer.get_timeout(Duration::from_millis(1));
+    }
+    Ok(consumer)
 }
 
 fn get<const N: usize>(consumer: &mut Consumer<Value<N>>) -> Result<String> {
