@@ -27,4 +27,4 @@ cargo test --release --locked --package torture -- --nocapture
 ci/python.sh
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
-torture/mutants $(seq 10)
+torture/mutants $(seq 24)

@@ -47,6 +47,17 @@ fn is_awaited(path: &std::path::Path) -> bool {
 }
 
 #[test]
+fn an_awaited_get_is_told_of_a_deleted_name() {
+    let (name, _producer, mut consumer) = channel("deleted");
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::spawn(move || tell.send(pollster::block_on(consumer.get()).map(drop)));
+    eventually("it waits", || is_awaited(&name.path()));
+    std::fs::remove_file(name.path()).unwrap();
+    let error = told.recv_timeout(LONG).expect("it is told").unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Replaced);
+}
+
+#[test]
 fn a_get_is_awaited_under_any_executor() {
     let (name, producer, mut consumer) = channel("bare");
     let producer = put_when_awaited(&name, producer, 7);

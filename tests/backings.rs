@@ -154,11 +154,12 @@ fn a_file_of_another_shape_is_replaced_only_when_that_is_asked_for() {
 #[test]
 fn a_file_of_another_boot_has_only_dead_users() {
     let path = TestFile::new("boot");
+    let open = |who: &str| Channel::<u64>::file(&*path).consumer_as(who).consumer().unwrap();
     let mut producer = Channel::<u64>::file(&*path).consumers(2).producer().unwrap();
     for value in 1..=3 {
         producer.put(&value).unwrap();
     }
-    drop(producer);
+    drop((open("left"), open("right"), producer));
     // As the machine went down: everybody in their roles, one reading, one asleep, and the sequence
     // that one has seen is ahead of what reached the disk.
     let file = File::options().read(true).write(true).open(&*path).unwrap();
@@ -166,22 +167,69 @@ fn a_file_of_another_boot_has_only_dead_users() {
     file.write_all_at(&[0, 1, 1], control).unwrap();
     file.write_all_at(&4242u32.to_le_bytes(), producer_at).unwrap();
     file.write_all_at(&[0x55; 16], producer_at + 8).unwrap(); // the boot's id
+    let (held, last_seen) = ([first, first + 128], [first + 96, first + 128 + 96]);
     for slot in 0..2 {
-        file.write_all_at(&[slot + 1], first + u64::from(slot) * 128).unwrap(); // it holds a buffer
-        file.write_all_at(&99u64.to_le_bytes(), first + u64::from(slot) * 128 + 8).unwrap();
+        file.write_all_at(&[slot as u8 + 1], held[slot]).unwrap(); // it holds a buffer
+        assert_eq!(read_byte(&file, last_seen[slot]), 2, "where it says what it has seen");
+        file.write_all_at(&99u64.to_le_bytes(), last_seen[slot]).unwrap();
     }
-    let mut consumers: Vec<_> =
-        (0..2).map(|_| Channel::<u64>::file(&*path).consumer().unwrap()).collect();
-    for consumer in &mut consumers {
-        let value = consumer.get_timeout(SECONDS).unwrap();
+    let mut consumers = ["left", "right"].map(open);
+    for (slot, consumer) in consumers.iter_mut().enumerate() {
+        let left = [control + 1 + slot as u64, held[slot]].map(|at| read_byte(&file, at));
+        assert_eq!(left, [0, 0], "it neither sleeps nor holds");
+        assert_eq!(consumer.last_seen(), 3, "no more than there is");
+        assert!(consumer.try_get().unwrap().is_none());
+        let value = consumer.latest().unwrap().unwrap();
         assert_eq!((*value, value.age()), (3, None)); // no age: its clock was another
     }
     let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
     for value in 4..=20 {
         assert_eq!(producer.put(&value).unwrap(), value);
-        let got = consumers[0].get_timeout(SECONDS).unwrap();
-        assert!(*got == value && got.age().is_some());
+        for consumer in &mut consumers {
+            let got = consumer.get_timeout(SECONDS).unwrap();
+            assert!(*got == value && got.age().is_some());
+        }
     }
+}
+
+fn read_byte(file: &File, at: u64) -> u8 {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    byte[0]
+}
+
+/// The last value of before a reboot, and the first after it, in every way to have one.
+fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
+    let path = TestFile::new("ages");
+    let channel = || Channel::<T>::file(&*path);
+    let mut producer = channel().producer().unwrap();
+    producer.put(&value).unwrap();
+    producer.put(&value).unwrap();
+    drop(producer);
+    let file = File::options().read(true).write(true).open(&*path).unwrap();
+    file.write_all_at(&[0x55; 16], 0x180 + 8).unwrap(); // the boot's id
+    let mut producer = channel().producer().unwrap();
+    let (mut consumer, mut observer) =
+        (channel().consumer().unwrap(), channel().observer().unwrap());
+    for (seq, has_age) in [(2, false), (3, true), (4, true)] {
+        let got = consumer.latest().unwrap().unwrap();
+        assert_eq!((got.seq(), got.age().is_some()), (seq, has_age), "where it lies");
+        let copied = got.copied().unwrap();
+        let told = (copied.seq(), copied.age().is_some(), copied.stamp() != 0);
+        assert_eq!(told, (seq, has_age, has_age), "copied");
+        let owned = got.into_owned();
+        assert_eq!((owned.seq(), owned.age().is_some()), (seq, has_age), "kept");
+        let copy = observer.copy().unwrap().unwrap();
+        let told = (copy.seq(), copy.age().is_some(), copy.stamp() != 0);
+        assert_eq!(told, (seq, has_age, has_age), "looked at");
+        producer.put(&value).unwrap();
+    }
+}
+
+#[test]
+fn values_of_before_a_reboot_have_no_age_and_the_first_after_it_has() {
+    no_age_before_a_reboot(7_u64); // carried
+    no_age_before_a_reboot([7_u64; 6]);
 }
 
 #[test]

@@ -166,6 +166,47 @@ fn the_only_consumer_of_a_channel_goes_on_where_it_stopped_even_without_a_name()
     assert_eq!(*consumer.get().unwrap(), 2);
 }
 
+#[test]
+fn a_consumer_without_a_name_does_not_go_on_where_one_with_a_name_stopped() {
+    let name = TestName::new("left-by-a-name");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    let mut viewer = Channel::<u64>::named(&*name).consumer_as("viewer").consumer().unwrap();
+    assert_eq!(*viewer.get().unwrap(), 1);
+    drop(viewer);
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let value = consumer.try_get().unwrap().expect("it has had nothing");
+    assert_eq!((*value, value.missed()), (1, 0));
+    // Nor the other way round.
+    drop(consumer);
+    let mut viewer = Channel::<u64>::named(&*name).consumer_as("viewer").consumer().unwrap();
+    assert!(viewer.try_get().unwrap().is_some());
+}
+
+#[test]
+fn a_dead_sleeper_is_found_out_however_many_wakes_were_needless() {
+    let name = TestName::new("needless");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let file = std::fs::File::options().read(true).write(true).open(name.path()).unwrap();
+    let waiting = 0x101;
+    // As if it slept, and was always awake already when it was woken.
+    file.write_all_at(&[1], waiting).unwrap();
+    let mut put = |times: u64| {
+        for value in 0..times {
+            producer.put(&value).unwrap();
+        }
+    };
+    // It is looked after 16 of them, and after twice as many each time.
+    put((4..=10).map(|bit| 1 << bit).sum());
+    drop(consumer);
+    // At last after 1024.
+    put(1024);
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, waiting).unwrap();
+    assert_eq!(byte, [0], "nobody is there to be woken");
+}
+
 /// Too large to be carried beside `latest`.
 type Large = [u64; 6];
 

@@ -194,6 +194,19 @@ fn a_waiting_writer_bars_new_readers_and_so_is_not_starved() {
 }
 
 #[test]
+fn a_writer_in_a_low_slot_waits_for_a_reader_in_a_higher_one() {
+    let name = TestName::new("slots");
+    let open = || RwSharedMmap::named(&*name).size(8).open().unwrap();
+    let (first, mut reader) = (open(), open());
+    let guard = reader.read().unwrap();
+    drop(first);
+    let mut writer = open(); // in the first one's slot
+    assert_eq!(failed(writer.try_write()), ErrorKind::WouldBlock);
+    drop(guard);
+    assert!(writer.try_write().is_ok());
+}
+
+#[test]
 fn a_stream_of_readers_lets_a_writer_in() {
     let name = TestName::new("stream");
     let mut shared = RwSharedMmap::named(&*name).size("4K").open().unwrap();

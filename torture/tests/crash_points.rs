@@ -144,6 +144,7 @@ fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
         assert_eq!(victim.ask(&format!("die {point:?} {passes}")), "ok");
         assert_eq!(victim.ask("put-copy"), "died");
         assert_eq!(stage.region().sequence, 3);
+        assert_eq!(stage.region().filled, passes + 1, "a piece is counted when it is copied in");
         assert_eq!(reader.answer(MARGIN), None, "nothing is put");
         let mut successor = stage.actor_after(&["produce"]);
         assert_eq!(successor.ask("put-copy"), "4");

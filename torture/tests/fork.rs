@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
-use io_shared::{Channel, ErrorKind, Producer, RwSharedMmap, SharedMmap};
+use io_shared::{Channel, ErrorKind, Message, Producer, RwSharedMmap, SharedMmap};
+use io_shared_core::slot::{Consuming, sleep_any};
+use io_shared_core::{Name, Place, Slot, Spec, Which, clock};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use torture::actor::Actor;
-use torture::machine::Footprint;
-use torture::parcel::{COPIED_WORDS, Parcel, Size};
+use torture::machine::{self, Footprint};
+use torture::parcel::{COPIED_WORDS, Packed, Parcel, Size};
 use torture::region_file::RegionFile;
 
 fn name(what: &str) -> String {
@@ -47,10 +49,15 @@ type Large = [u64; 6];
 #[test]
 fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
     let name = name("inherited");
-    let mut producer = io_shared::producer::<Large>(&name).unwrap();
+    let mut producer = Channel::<Large>::named(&name).holds(2).producer().unwrap();
     let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
     producer.put(&[1; 6]).unwrap();
     let guard = consumer.get().unwrap().into_owned();
+    producer.put(&[2; 6]).unwrap();
+    assert_eq!(*consumer.get().unwrap(), [2; 6]); // and it keeps the entry
+    let held = || RegionFile::read(&machine::path_of(&name)).unwrap().held;
+    let before = held();
+    assert!(before[0].iter().all(|entry| *entry != 0), "{before:?}");
     let mut inherited = Some((producer, consumer, guard));
     let child = in_child(|| {
         let (mut producer, mut consumer, guard) = inherited.take().unwrap();
@@ -73,15 +80,51 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
         said && untouched && taken && own
     });
     assert!(succeeded(child));
+    assert_eq!(held(), before, "nor is an entry given back that only a consumer keeps");
     let (mut producer, mut consumer, guard) = inherited.unwrap();
     // The parent's hold is still a hold.
-    for value in 2..100 {
+    for value in 3..100 {
         producer.put(&[value; 6]).unwrap();
         assert_eq!(*guard, [1; 6]);
     }
-    assert_eq!(*consumer.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 1 });
-    drop(guard);
+    let second = consumer.get().unwrap().into_owned();
+    producer.put(&[99; 6]).unwrap();
+    assert_eq!(*consumer.get().unwrap_err().kind(), ErrorKind::AlreadyHeld { holds: 2 });
+    drop((guard, second));
     assert_eq!(*consumer.get().unwrap(), [99; 6]);
+    Channel::remove(&name).unwrap();
+}
+
+/// Fault 58, of what the handles above it ask before: a slot itself.
+#[test]
+fn an_inherited_slot_neither_reads_ahead_nor_sleeps() {
+    let name = name("inherited-slot");
+    let mut producer = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1, Size::Large).unwrap();
+    assert_eq!(producer.ask("produce"), "ok 0");
+    let place = Place::from(Name::new(&name).unwrap());
+    let spec = Spec { schema: Some(Parcel::schema()), ..Spec::default() };
+    let mut consumer = Slot::consuming(&place, None, &spec).unwrap();
+    let has_value = |consumer: &mut Slot<Consuming>| {
+        let nothing = |_: &mut _, nothing: io_shared::Result<()>| nothing.map(|()| false);
+        consumer.hold::<Parcel>(Which::Unseen, nothing).unwrap().is_some()
+    };
+    for value in 1..=3 {
+        assert_eq!(producer.ask("put-copy"), value.to_string());
+        assert!(has_value(&mut consumer));
+        assert!(!has_value(&mut consumer)); // and it expects the next
+    }
+    assert_eq!(producer.ask("die PutFilling 3"), "ok");
+    assert_eq!(producer.ask("put-copy"), "died");
+    let mut copy = Packed::empty(COPIED_WORDS);
+    let child = in_child(|| {
+        let until = clock::now() + 500_000_000;
+        let read = consumer.read_ahead(&mut copy.room());
+        consumer.sleep(until);
+        sleep_any(&[consumer.as_sleeper()], None, until);
+        !read && clock::now() < until
+    });
+    assert!(succeeded(child));
+    assert!(consumer.read_ahead(&mut copy.room()), "there was something to read");
     Channel::remove(&name).unwrap();
 }
 

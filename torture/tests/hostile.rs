@@ -237,6 +237,28 @@ fn a_block_of_garbage_is_told_of_in_few_words_and_keeps_its_owner() {
 }
 
 #[test]
+fn an_alignment_that_is_not_its_schemas_is_corrupt() {
+    let name = Name::new("alignment");
+    let channel = Channel::<u64>::named(&*name.0);
+    drop(channel.clone().producer().unwrap());
+    let whole = name.bytes();
+    for align in [1, 2, 4] {
+        let mut damaged = Specimen(whole.0.clone());
+        damaged.set_field("align", align); // nothing lies elsewhere because of it
+        damaged.seal();
+        name.file().write_all_at(&damaged.0, 0).unwrap();
+        for opened in [
+            channel.clone().producer().map(drop),
+            channel.clone().consumer().map(drop),
+            channel.clone().observer().map(drop),
+        ] {
+            let error = opened.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{align}: {error}");
+        }
+    }
+}
+
+#[test]
 fn entries_that_name_all_they_can_leave_a_buffer_to_fill() {
     let name = Name::new("holds");
     let channel = Channel::<u64>::named(&*name.0).consumers(2).holds(2);

@@ -21,9 +21,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use torture::machine;
+use torture::region_file::RegionFile;
 
 /// A value of which half may be written.
 type State = Shared<[u64; 2]>;
+
+/// Too large to be carried beside `latest`: it is held where it lies.
+type Large = [u64; 6];
 
 fn sleep_for_ever() {
     loop {
@@ -161,21 +166,22 @@ fn a_dead_owners_pid_in_use_again_keeps_nobody_from_what_it_had() {
     }
     let (name, state) = (TestName::new("pid-reuse"), TestName::new("pid-reuse-state"));
     let take_and_die = || -> Result<()> {
-        let mut producer = io_shared::producer::<u64>(&name)?;
-        producer.put(&1)?;
-        let mut consumer = io_shared::consumer::<u64>(&name)?;
+        let mut producer = io_shared::producer::<Large>(&name)?;
+        producer.put(&[1; 6])?;
+        let mut consumer = io_shared::consumer::<Large>(&name)?;
         let _held = consumer.latest()?;
+        assert_eq!(RegionFile::read(&machine::path_of(&name)).unwrap().holds(), 1);
         let mut state = State::open(&*state)?;
         let _guard = state.write().or_else(LockError::into_guard)?;
         die();
         Ok(())
     };
     let has_all = || {
-        let mut producer = io_shared::producer::<u64>(&name).unwrap();
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        let mut producer = io_shared::producer::<Large>(&name).unwrap();
+        let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
         for value in 0..10 {
-            producer.put(&value).unwrap();
-            assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), value);
+            producer.put(&[value; 6]).unwrap();
+            assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), [value; 6]);
         }
         assert!(owner_died(&mut State::open(&*state).unwrap()));
     };

@@ -120,7 +120,7 @@ impl Slot<Observing> {
             return Ok(None);
         };
         let lines = lines.map_err(|_| no_memory(region))?;
-        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        let stamp = stamp_of(region, seq, stamp);
         Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
     }
 }
@@ -142,7 +142,7 @@ impl<T: Message + ?Sized> Copied<T> {
         };
         let lines = copy_lines(region, buffer, length as u64, padded);
         let lines = lines.map_err(|_| no_memory(region))?;
-        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        let stamp = stamp_of(region, seq, stamp);
         Ok(Self { seq, stamp, lines, elements, message: PhantomData })
     }
 
@@ -158,9 +158,14 @@ impl<T: Message + ?Sized> Copied<T> {
         lines.try_reserve_exact(1).map_err(|_| no_memory(region))?;
         let [a, b, c, d, e] = *words;
         lines.push(Line([a, b, c, d, e, 0, 0, 0]));
-        let stamp = if region.is_of_this_boot(seq) { stamp } else { 0 };
+        let stamp = stamp_of(region, seq, stamp);
         Ok(Self { seq, stamp, lines, elements: 0, message: PhantomData })
     }
+}
+
+/// The stamp of a copy, which asks its region for nothing any more: 0 if it is of another boot's clock.
+fn stamp_of(region: &Region, seq: u64, stamp: u64) -> u64 {
+    if region.is_of_this_boot(seq) { stamp } else { 0 }
 }
 
 #[cold]
