@@ -430,7 +430,7 @@ fn a_user_that_leaves_while_it_is_stopped_by_nobody_keeps_the_others_going() {
     let name = TestName::new("ephemeral-stop");
     let mut peer = Peer::start("peer", &["ephemeral", &name]);
     peer.expect("there");
-    peer.signal(Signal::SIGSTOP);
+    peer.stop();
     drop(Channel::<u64>::named(&*name).consumer().unwrap());
     assert!(name.path().exists()); // stopped is not gone
     peer.signal(Signal::SIGCONT);

@@ -345,7 +345,7 @@ fn nobody_robs_a_holder_that_is_stopped() {
     let mut shared = SharedMmap::named(&*name).size(16).open().unwrap();
     let mut holder = Peer::start("peer", &["hold", &name]);
     holder.expect("holds");
-    holder.signal(Signal::SIGSTOP);
+    holder.stop();
     let timeout = Duration::from_millis(500);
     assert_eq!(
         failed(shared.lock_timeout(timeout)),

@@ -208,7 +208,7 @@ fn who_was_stopped_in_its_sleep_gets_nothing_of_a_channel_that_another_has_taken
     sleeper.expect("open");
     let path = name.path();
     eventually("it sleeps", || std::fs::read(&path).unwrap()[0x101] != 0);
-    sleeper.signal(Signal::SIGSTOP);
+    sleeper.stop();
     // Put soon after its last look at the name, as the stamp says.
     old.put(&1).unwrap();
     std::fs::remove_file(name.path()).unwrap();

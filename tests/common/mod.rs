@@ -209,6 +209,17 @@ impl Peer {
         nix::sys::signal::kill(pid, signal).expect("the peer is ours");
     }
 
+    /// SIGSTOP, and waits until all its threads stand still: the signal alone takes its time.
+    pub fn stop(&self) {
+        use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+        self.signal(nix::sys::signal::Signal::SIGSTOP);
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let flags = WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG;
+        eventually("it stands still", || {
+            matches!(waitpid(pid, Some(flags)), Ok(WaitStatus::Stopped(..)))
+        });
+    }
+
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
