@@ -19,7 +19,7 @@ fn print_over(path: &std::path::Path, length: usize) {
 
 #[track_caller]
 fn is_damaged<T>(result: Result<T, Error>) {
-    let error = result.err().expect("it is damaged");
+    let Err(error) = result else { panic!("it is not damaged") };
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("remove the channel and start it anew"), "{text}");
