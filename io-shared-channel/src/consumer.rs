@@ -53,6 +53,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyHeld`] (not of small values, see [`Guard`]), [`ErrorKind::Replaced`] (without `.reopen(true)`),
+    /// [`ErrorKind::RoleLost`] (other code closed this handle's descriptor, and its slot is another's),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples

@@ -79,10 +79,10 @@ impl<'a> IntoIterator for &'a Ready {
 /// [`Duration::MAX`] is as long as it takes.
 ///
 /// It takes no value: [`try_get`](Consumer::try_get) does. A consumer whose channel was removed or
-/// replaced has something, too: its get says so, or reopens it (one that reopens is named every
-/// 100 ms until it could). Consumers may be of different types, and as many as one likes; beyond 127
-/// a thread waits for each further 127, which stays with the process for the next time (where none
-/// can be started, this one looks at the rest every millisecond).
+/// replaced, or whose slot is another's, has something, too: its get says so, or reopens it (one
+/// that reopens is named every 100 ms until it could). Consumers may be of different types, and as
+/// many as one likes; beyond 127 a thread waits for each further 127, which stays with the process
+/// for the next time (where none can be started, this one looks at the rest every millisecond).
 ///
 /// A wait of over a second says so once, by a `tracing` warning: for what, and how many of the
 /// channels have a producer.
@@ -162,7 +162,7 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
 /// its get may find nothing there yet, and its user must not go round and round for that.
 fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
     let ready = |part: &Parts<'_>| match part.reopens && !late {
-        true => part.slot.has_unseen(),
+        true => part.slot.has_unseen() || part.slot.is_lost(),
         false => part.slot.is_ready(),
     };
     let places = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(place, _)| place);

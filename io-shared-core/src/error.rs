@@ -121,7 +121,8 @@ pub enum ErrorKind {
         /// Who has them.
         holders: Vec<Holder>,
     },
-    /// This producer's claim was lost and another producer took over.
+    /// This handle's claim was lost, because other code closed its descriptor, and another took over:
+    /// the producer's role, a consumer's slot, a slot of a lock.
     RoleLost,
     /// The region was removed or replaced by another.
     Replaced,
@@ -362,6 +363,9 @@ impl fmt::Display for Error {
                     "" => write!(f, "): {stop}, or create it with more"),
                     advice => write!(f, "): {stop}{advice}"),
                 }
+            }
+            ErrorKind::RoleLost if !self.0.advice.is_empty() => {
+                write!(f, "{name}: {}", self.0.advice)
             }
             ErrorKind::RoleLost => write!(
                 f,

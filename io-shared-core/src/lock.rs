@@ -96,6 +96,7 @@ pub(crate) enum LockFault {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Locker {
     pub(crate) slot: usize,
+    incarnation: u32,
     /// This handle in the lock word.
     mark: u64,
 }
@@ -112,6 +113,7 @@ impl Locker {
         words.reached(CrashPoint::LockerClaimed);
         let locker = Self {
             slot,
+            incarnation,
             mark: (slot as u64 + 1) | (u64::from(incarnation) & INCARNATION) << OWNER_BITS,
         };
         // Release: as a reader's leaving, on behalf of one that is gone.
@@ -128,6 +130,12 @@ impl Locker {
             }
         }
         locker
+    }
+
+    /// How often the slot was claimed, this handle's claim included.
+    #[inline]
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
     }
 
     /// Whether a writer died or panicked in the middle, and nobody has said since that all is well.

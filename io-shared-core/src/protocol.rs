@@ -23,7 +23,7 @@ use std::sync::atomic::Ordering;
 pub(crate) use ahead::Ahead;
 pub(crate) use carried::Glance;
 pub use consumer::Which;
-pub(crate) use consumer::{Hold, Reader, sleep_any};
+pub(crate) use consumer::{Hold, Reader, Seat, sleep_any};
 pub(crate) use observer::watch;
 pub(crate) use producer::Publisher;
 
@@ -106,6 +106,8 @@ pub(crate) trait Words {
     fn waiting(&self, consumer: usize) -> &Self::Flag;
     /// 0: nothing; n: buffer n - 1, once a look at `latest` behind the store and a fence found it named.
     fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
+    /// How often the consumer's slot was taken over.
+    fn taken(&self, consumer: usize) -> &Self::Count;
     /// The sequence of the last value that this consumer has had.
     fn last_seen(&self, consumer: usize) -> &Self::Count;
     fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
@@ -139,6 +141,8 @@ pub(crate) trait Words {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     RoleLost,
+    /// Another has taken over this consumer's slot.
+    SlotLost(usize),
     AlreadyHeld,
     Busy,
     SequenceExhausted,

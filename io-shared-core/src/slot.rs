@@ -294,11 +294,17 @@ impl Slot<Consuming> {
         self.side.reader.has_unseen(&*self.region)
     }
 
-    /// Whether a get would find something: a value not had, or that the region was removed. Costs
-    /// a look at three words.
+    /// Whether a get would find something: a value not had, or that the region was removed, or that this
+    /// consumer's slot is another's. Costs a look at four words.
     #[inline]
     pub fn is_ready(&self) -> bool {
-        self.has_unseen() || self.is_stale()
+        self.has_unseen() || self.is_stale() || self.is_lost()
+    }
+
+    /// Whether another has taken over this consumer's slot: other code has closed its descriptor.
+    #[inline]
+    pub fn is_lost(&self) -> bool {
+        !self.side.reader.seat().is_own(&*self.region)
     }
 }
 

@@ -5,6 +5,9 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 
 use std::ffi::{CStr, CString, c_void};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
@@ -174,6 +177,53 @@ fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
             unsafe { ios_producer_close(new) };
             unsafe { ios_consumer_close(consumer) };
         }
+    }
+}
+
+unsafe extern "C" {
+    fn dup2(old: i32, new: i32) -> i32;
+}
+
+#[test]
+fn a_consumer_whose_slot_is_anothers_is_told() {
+    let name = TestName::new("lost");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let old = options(&name, None).consumer();
+    assert_eq!(put(producer, b"one"), IOS_OK);
+    let held = get(old, 0).unwrap();
+    // As if other code had closed it, of all that is open of the channel; the producer is not asked again.
+    let inode = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.ino());
+    let its = inode(&Path::new("/dev/shm").join(name.trim_start_matches('/')));
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
+        if inode(&entry.path()) == its {
+            // The number stays taken, so that nobody else's is closed with the handle.
+            let null = std::fs::File::open("/dev/null").unwrap();
+            let number = entry.file_name().to_str().unwrap().parse().unwrap();
+            assert_eq!(unsafe { dup2(null.as_raw_fd(), number) }, number);
+        }
+    }
+    let new = options(&name, None).consumer();
+    assert_eq!(put(producer, b"two"), IOS_OK);
+    let kept = get(new, 0).unwrap();
+    unsafe { ios_guard_drop(held.guard) };
+    for timeout in [0, -1] {
+        assert_eq!(get(old, timeout).unwrap_err(), IOS_ROLE_LOST);
+        assert!(last_error().contains("open a new consumer"), "{}", last_error());
+    }
+    let mut value = nothing();
+    assert_eq!(unsafe { ios_consumer_latest(old, &raw mut value) }, IOS_ROLE_LOST);
+    let (consumers, mut ready) = ([old.cast_const()], false);
+    assert_eq!(unsafe { ios_wait_any(consumers.as_ptr(), 1, -1, &raw mut ready) }, IOS_OK);
+    assert!(ready, "its get says so");
+    unsafe { ios_consumer_close(old) };
+    for _ in 0..10 {
+        assert_eq!(put(producer, b"three"), IOS_OK);
+        assert_eq!(bytes_of(&kept), b"two");
+    }
+    unsafe {
+        ios_guard_drop(kept.guard);
+        ios_consumer_close(new);
+        ios_producer_close(producer);
     }
 }
 

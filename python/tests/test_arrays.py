@@ -395,6 +395,36 @@ def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name,
         share.close()
 
 
+def test_a_consumer_whose_slot_is_anothers_is_told(name):
+    put = NumpyShare(name, "1M", "put")
+
+    def descriptors():
+        found = set()
+        for number in os.listdir("/proc/self/fd"):
+            try:
+                if os.fstat(int(number)).st_ino == os.stat("/dev/shm" + name).st_ino:
+                    found.add(int(number))
+            except OSError:  # the one of the directory
+                pass
+        return found
+
+    before = descriptors()
+    old = NumpyShare(name, "1M", "get")
+    null = os.open("/dev/null", os.O_RDONLY)
+    for number in descriptors() - before:
+        os.dup2(null, number)  # the number stays taken, so that nobody else's is closed with it
+    new = NumpyShare(name, "1M", "get")
+    put.put([1])
+    for get in old.get, old.try_get, old.borrow, lambda: old.get(timeout=5):
+        with pytest.raises(io_shared.RoleLost) as error:
+            get()
+        assert "open a new consumer" in str(error.value)
+    old.close()
+    assert new.get()[0] == 1
+    put.close(), new.close()
+    os.close(null)
+
+
 def test_a_removed_channel_says_so_or_goes_on(name):
     put, get = ends(name)
     reopening = None

@@ -73,7 +73,9 @@ impl Locker {
         let mut slots = first..words.used_slots();
         let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
         self.flip_awaiting(words);
-        left.inspect_err(|_| self.unlock(words))
+        left.inspect_err(|_| {
+            self.unlock(words);
+        })
     }
 
     fn flip_awaiting<W: LockWords>(&self, words: &W) {
@@ -114,9 +116,9 @@ impl Locker {
         Ok(())
     }
 
-    /// Gives the lock back. Nothing happens if it is not this handle's any more.
+    /// Gives the lock back. Nothing happens if it is not this handle's any more: `false`.
     #[inline]
-    pub(crate) fn unlock<W: LockWords>(&self, words: &W) {
+    pub(crate) fn unlock<W: LockWords>(&self, words: &W) -> bool {
         // Release: what was written under the lock. A compare-exchange and not a store: a handle
         // that lost its claim unawares must not free its successor's lock.
         let free = |mark| words.word().compare_exchange(mark, FREE, Release, Relaxed).is_ok();
@@ -125,6 +127,9 @@ impl Locker {
         } else if free(self.mark | WAITING) {
             words.reached(CrashPoint::WriterLeft);
             words.wake_word();
+        } else {
+            return false;
         }
+        true
     }
 }

@@ -135,6 +135,8 @@ pub(super) struct Handle {
     locker: Locker,
     pub(super) position: u64,
     watch: Watch,
+    /// Whether a lock of this handle was found to be another's when it was given back.
+    robbed: bool,
 }
 
 /// How long to wait for a lock.
@@ -155,9 +157,13 @@ impl Handle {
     pub(super) fn open(place: &Place, spec: &Spec) -> Result<Self> {
         let attached = region::attach(place, &Role::Locker, spec)?;
         match attached.side {
-            Side::Locker(locker) => {
-                Ok(Self { region: attached.region, locker, position: 0, watch: Watch::new() })
-            }
+            Side::Locker(locker) => Ok(Self {
+                region: attached.region,
+                locker,
+                position: 0,
+                watch: Watch::new(),
+                robbed: false,
+            }),
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -169,6 +175,9 @@ impl Handle {
         self.watch.check(&self.region)?;
         let now = clock::now_coarse();
         self.watch.look(&self.region, now)?;
+        if self.is_lost() {
+            return Err(self.lost());
+        }
         let until = match wait {
             Wait::Ever => u64::MAX,
             Wait::No => 0,
@@ -180,6 +189,11 @@ impl Handle {
             locked = self.lock_long(access, until);
         }
         match locked {
+            // It may have waited, and lost its slot meanwhile.
+            Ok(()) if self.is_lost() => {
+                self.unlock(access);
+                Err(self.lost())
+            }
             Ok(()) => Ok(self.locker.is_dirty(&self.region)),
             Err(fault) => Err(self.refused(fault, wait)),
         }
@@ -236,26 +250,50 @@ impl Handle {
         })
     }
 
+    /// Whether this handle's slot is another's, or was treated as a dead one's: other code has closed
+    /// its descriptor, and with it its claim.
     #[inline]
-    pub(super) fn unlock(&self, access: Access) {
+    fn is_lost(&self) -> bool {
+        // Relaxed: nobody's data is read because of this.
+        let taken = self.region.taken(self.locker.slot).load(Relaxed);
+        self.robbed || taken as u32 != self.locker.incarnation()
+    }
+
+    #[cold]
+    fn lost(&self) -> Error {
+        self.region.slot_lost(self.locker.slot)
+    }
+
+    #[inline]
+    pub(super) fn unlock(&mut self, access: Access) {
         // An inherited guard is the parent's.
         if !self.region.is_forked() {
-            match access {
-                Access::Read => self.locker.unread(&self.region),
+            let had = match access {
+                // A flag that is down was taken down by a writer that found the claim free; one in a slot
+                // that is another's is that one's.
+                Access::Read => {
+                    let had =
+                        !self.is_lost() && self.region.reading(self.locker.slot).load(Relaxed) != 0;
+                    if had {
+                        self.locker.unread(&self.region);
+                    }
+                    had
+                }
                 Access::Write => self.locker.unlock(&self.region),
-            }
+            };
+            self.robbed |= !had;
         }
     }
 
     pub(super) fn mark_consistent(&self) {
-        if !self.region.is_forked() {
+        if !self.region.is_forked() && !self.is_lost() {
             self.locker.mark_consistent(&self.region);
         }
     }
 
     /// As a panic passes through a writer's guard: it did not get to its end.
     pub(super) fn mark_dirty(&self) {
-        if !self.region.is_forked() {
+        if !self.region.is_forked() && !self.is_lost() {
             self.locker.mark_dirty(&self.region);
         }
     }

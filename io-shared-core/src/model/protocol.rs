@@ -52,6 +52,7 @@ scenarios! {
     a_copy_that_is_not_published_is_not_taken_for_one_that_is: 1, scenarios::abandoned_copy;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
+    a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;

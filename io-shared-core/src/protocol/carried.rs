@@ -100,6 +100,7 @@ impl Reader {
         if !words.carries() {
             return Ok(Glance::Elsewhere);
         }
+        self.seat().check(words)?;
         let carried = words.carried();
         // Relaxed: all that it tells is that the value is published; what it is, the mark does.
         let word = words.latest().load(Relaxed);

@@ -15,10 +15,48 @@ pub enum Which {
     Current,
 }
 
+/// A slot, as whoever took it over knows it: another may have taken it over since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seat {
+    consumer: usize,
+    incarnation: u64,
+}
+
+impl Seat {
+    /// Whether nobody has taken the slot over since. It is looked at before anything is stored in the
+    /// slot: whoever lost its claim unawares must not store into what is another's.
+    #[inline]
+    pub(crate) fn is_own<W: Words>(self, words: &W) -> bool {
+        // Relaxed: nobody's data is read because of this. It may be late, by as much as lies between
+        // this look and the store behind it: only claims keep others out.
+        words.taken(self.consumer).load(Relaxed) == self.incarnation
+    }
+
+    /// # Errors
+    /// [`Fault::SlotLost`].
+    #[inline]
+    pub(crate) fn check<W: Words>(self, words: &W) -> Result<(), Fault> {
+        if self.is_own(words) { Ok(()) } else { Err(Fault::SlotLost(self.consumer)) }
+    }
+
+    /// Gives an entry back. Its buffer may be written from now on. Whether it was this one's still.
+    #[inline]
+    pub(crate) fn release<W: Words>(self, words: &W, entry: usize) -> bool {
+        let is_own = self.is_own(words);
+        if is_own {
+            // Release: our reads of the buffer come before the producer's writes to it.
+            words.held(self.consumer, entry).store(0, Release);
+            words.reached(CrashPoint::GetReleased);
+        }
+        is_own
+    }
+}
+
 /// A consumer that has the claim of its slot.
 #[derive(Debug, Clone)]
 pub(crate) struct Reader {
     consumer: usize,
+    incarnation: u64,
     /// The entry that this reader uses again and again, and the buffer it names. Who holds the value
     /// there borrows the reader, or has [taken the entry along](Self::part_with).
     kept: Option<Kept>,
@@ -37,7 +75,7 @@ struct Kept {
 }
 
 /// A buffer that the producer leaves alone until the reader's next [`hold`](Reader::hold), or, parted with,
-/// until [`Reader::release_entry`].
+/// until [`Seat::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
     pub(crate) entry: usize,
@@ -62,9 +100,13 @@ impl Reader {
         consumer: usize,
         resumes: bool,
     ) -> Result<Self, Fault> {
+        // Relaxed: the claim orders its owners. First of all, so that a predecessor that lost its claim
+        // unawares is told of it, rather than store into what is changed here.
+        let incarnation = words.taken(consumer).load(Relaxed).wrapping_add(1);
+        words.taken(consumer).store(incarnation, Relaxed);
         words.reached(CrashPoint::ConsumerClaimed);
         for hold in 0..words.holds() {
-            // Release: as in `release_entry`, for the dead owner's reads.
+            // Release: as in `Seat::release`, for the dead owner's reads.
             words.held(consumer, hold).store(0, Release);
         }
         words.waiting(consumer).store(0, Relaxed);
@@ -78,12 +120,24 @@ impl Reader {
         };
         words.last_seen(consumer).store(last_seen, Relaxed);
         words.reached(CrashPoint::ConsumerReady);
-        Ok(Self { consumer, kept: None, next: usize::MAX, follows: false, followed: 0 })
+        Ok(Self {
+            consumer,
+            incarnation,
+            kept: None,
+            next: usize::MAX,
+            follows: false,
+            followed: 0,
+        })
     }
 
     #[inline]
     pub(crate) fn consumer(&self) -> usize {
         self.consumer
+    }
+
+    #[inline]
+    pub(crate) fn seat(&self) -> Seat {
+        Seat { consumer: self.consumer, incarnation: self.incarnation }
     }
 
     /// Holds the latest value; `None` if there is none, or none that was not had. Until the next call the
@@ -94,6 +148,7 @@ impl Reader {
         words: &W,
         which: Which,
     ) -> Result<Option<Hold>, Fault> {
+        self.seat().check(words)?;
         // Relaxed, here and at the second look: whichever word is settled on was read before a fence
         // below, and that fence acquires it.
         let mut word = words.latest().load(Relaxed);
@@ -170,7 +225,7 @@ impl Reader {
         self.kept.map(|kept| kept.buffer).filter(|&buffer| buffer == self.next)
     }
 
-    /// From now on this hold is [given back](Self::release_entry) by whoever has it.
+    /// From now on this hold is [given back](Seat::release) by whoever has it.
     #[inline]
     pub(crate) fn part_with(&mut self, entry: usize) {
         self.kept = self.kept.filter(|kept| kept.entry != entry);
@@ -179,7 +234,7 @@ impl Reader {
     /// Gives back what is kept. To be called when the reader is not used any more.
     pub(crate) fn leave<W: Words>(&mut self, words: &W) {
         if let Some(Kept { entry, .. }) = self.kept.take() {
-            Self::release_entry(words, self.consumer, entry);
+            self.seat().release(words, entry);
         }
     }
 
@@ -258,14 +313,6 @@ impl Reader {
         })
     }
 
-    /// Gives an entry back. Its buffer may be written from now on.
-    #[inline]
-    pub(crate) fn release_entry<W: Words>(words: &W, consumer: usize, entry: usize) {
-        // Release: our reads of the buffer come before the producer's writes to it.
-        words.held(consumer, entry).store(0, Release);
-        words.reached(CrashPoint::GetReleased);
-    }
-
     /// Whether a get would find a value now.
     #[inline]
     pub(crate) fn has_unseen<W: Words>(&self, words: &W) -> bool {
@@ -288,6 +335,9 @@ impl Reader {
 
     /// Says that somebody may sleep.
     fn raise<W: Words>(&self, words: &W) {
+        if !self.seat().is_own(words) {
+            return;
+        }
         let asleep = if self.follows { ASLEEP_TO_FOLLOW } else { ASLEEP };
         words.first_asleep(|| words.waiting(self.consumer).store(asleep, Relaxed));
         words.reached(CrashPoint::SleepFlagged);
@@ -299,11 +349,14 @@ impl Reader {
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
         let nothing =
             Latest::unpack(word).sequence == last_seen && words.retired().load(Relaxed) == 0;
-        nothing.then_some(word as u32)
+        (nothing && self.seat().is_own(words)).then_some(word as u32)
     }
 
     fn lower<W: Words>(&self, words: &W) {
         words.reached(CrashPoint::SleepWoken);
+        if !self.seat().is_own(words) {
+            return;
+        }
         words.last_awake(|| words.waiting(self.consumer).store(0, Relaxed));
         words.reached(CrashPoint::SleepCleared);
     }

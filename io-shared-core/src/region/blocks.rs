@@ -26,7 +26,7 @@ pub(super) const LONGEST_NAME: usize = 63;
 
 /// In a lock's region: the slot's reading flag, in the place of the held entries.
 pub(super) const READING: u64 = 0;
-/// How often the slot was claimed: of a lock's; of a channel's it is a place that is reserved.
+/// How often the slot was claimed. In the line of the held entries, which its owner looks at anyway.
 const INCARNATION: u64 = 8;
 
 const PRODUCER_PID: u64 = 0;
@@ -155,10 +155,16 @@ impl Region {
         used.min(self.layout.consumers) as usize
     }
 
+    /// How often a slot was claimed, of a channel or of a lock.
+    #[inline]
+    pub(crate) fn taken(&self, slot: usize) -> &AtomicU64 {
+        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+        unsafe { word64(self, self.in_consumer(slot, INCARNATION)) }
+    }
+
     /// Counts one more claim of a lock's slot, and writes down who has it.
     pub(super) fn enter_locker(&self, slot: usize) -> u32 {
-        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
-        let incarnation = unsafe { word64(self, self.in_consumer(slot, INCARNATION)) };
+        let incarnation = self.taken(slot);
         // Relaxed: this handle has the slot's claim, and is the only writer.
         let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
         incarnation.store(next, Ordering::Relaxed);

@@ -174,10 +174,35 @@ impl Region {
         }
     }
 
+    /// Another has taken over `slot`, which this handle had.
+    #[cold]
+    pub(crate) fn slot_lost(&self, slot: usize) -> Error {
+        let whose = match self.layout().kind {
+            Kind::Channel => "consumer",
+            _ => "handle",
+        };
+        let then = match self.layout().kind {
+            Kind::Channel => {
+                "nothing more is got through it, and a value that it held may have changed since; open a \
+                 new consumer"
+            }
+            _ => {
+                "it locks nothing any more, and others may have had the lock at the same time; open it \
+                 again"
+            }
+        };
+        let holder = self.holder(Part::Consumer(slot));
+        self.error(self.unless_damaged(ErrorKind::RoleLost)).advise(format!(
+            "another took over this {whose}'s slot ({holder}), because other code closed the descriptor \
+             of this handle: {then}"
+        ))
+    }
+
     /// A protocol fault, with the region's name and numbers.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
             Fault::RoleLost => self.unless_damaged(ErrorKind::RoleLost),
+            Fault::SlotLost(slot) => return self.slot_lost(slot),
             Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,

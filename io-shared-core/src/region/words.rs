@@ -113,6 +113,11 @@ impl Words for Region {
     }
 
     #[inline]
+    fn taken(&self, consumer: usize) -> &AtomicU64 {
+        Region::taken(self, consumer)
+    }
+
+    #[inline]
     fn last_seen(&self, consumer: usize) -> &AtomicU64 {
         // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
         unsafe { word64(self, self.in_consumer(consumer, blocks::LAST_SEEN)) }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::message::schema::Shown;
 use crate::os::clock;
-use crate::protocol::{Ahead, Reader, Which};
+use crate::protocol::{Ahead, Reader, Seat, Which};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
@@ -20,6 +20,10 @@ use crate::region::Region;
 ///
 /// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
 /// of itself: in a copy that its slot has. Its guard holds nothing, and any number of them may live.
+///
+/// If other code closes the consumer's descriptor, and another consumer takes over its slot, the buffer
+/// is the producer's again: from then on a guard of it, owned or not, promises nothing. The consumer's next
+/// get says [`RoleLost`](crate::ErrorKind::RoleLost). Values that are copies stay.
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
@@ -32,7 +36,7 @@ pub struct Guard<'a, T: Message + ?Sized> {
 #[must_use = "a value is read through its guard"]
 pub struct OwnedGuard<T: Message + ?Sized> {
     holding: Holding<Arc<Region>, T>,
-    consumer: usize,
+    seat: Seat,
     /// A carried value.
     line: Carried,
 }
@@ -104,7 +108,8 @@ impl<T: Message + ?Sized> Drop for OwnedGuard<T> {
         let Holding { region, value } = &self.holding;
         // An inherited guard is the parent's.
         if let (Some(Held { entry, .. }), false) = (value.held, region.is_forked()) {
-            Reader::release_entry(&**region, self.consumer, entry);
+            // Where the slot is another's, so is the entry; the consumer's next get says so.
+            self.seat.release(&**region, entry);
         }
     }
 }
@@ -191,7 +196,7 @@ impl<T: Message + ?Sized> Guard<'_, T> {
             reader.part_with(entry);
         }
         let holding = Holding { region: Arc::clone(region), value };
-        OwnedGuard { holding, consumer: reader.consumer(), line }
+        OwnedGuard { holding, seat: reader.seat(), line }
     }
 }
 

@@ -98,9 +98,13 @@ impl Sleeper {
         BorrowedSleeper { region: &self.region, reader: &self.reader }
     }
 
-    /// Whether a get would find a value not had, or a region marked as removed.
+    /// Whether a get would find a value not had, or a region marked as removed, or a slot that is another's.
     pub fn is_ready(&self) -> bool {
-        self.reader.has_unseen(&*self.region) || self.region.is_retired()
+        self.reader.has_unseen(&*self.region) || self.region.is_retired() || self.is_lost()
+    }
+
+    fn is_lost(&self) -> bool {
+        !self.reader.seat().is_own(&*self.region)
     }
 
     /// Whether the region is marked as removed: nobody is woken for it any more.

@@ -103,7 +103,7 @@ class Replaced(Error):
 
 
 class RoleLost(Error):
-    """Another producer took over."""
+    """Other code closed this handle's descriptor, and another took over its role or slot."""
 
 
 class RoleTaken(Error):

@@ -45,7 +45,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
                         if hold.sequence == 2 {
                             // As whoever reads it in another thread.
                             reader.part_with(hold.entry);
-                            Reader::release_entry(me, 0, hold.entry);
+                            reader.seat().release(me, hold.entry);
                         }
                         if hold.sequence == last {
                             return;

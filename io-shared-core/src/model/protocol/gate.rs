@@ -12,6 +12,9 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
         ("hold", text) if text.starts_with("let again = ") => {
             vec![("not looked again", Mutant::Repeated(site.place))]
         }
+        ("is_own", _) => {
+            vec![("not looked again", Mutant::Repeated(site.place))]
+        }
         ("is_of", _) => {
             vec![("not looked again", Mutant::Repeated(site.place))]
         }

@@ -150,6 +150,10 @@ impl Words for Process {
         &self.region.consumers[consumer].held[hold]
     }
 
+    fn taken(&self, consumer: usize) -> &Self::Count {
+        &self.region.consumers[consumer].taken
+    }
+
     fn last_seen(&self, consumer: usize) -> &Self::Count {
         &self.region.consumers[consumer].last_seen
     }

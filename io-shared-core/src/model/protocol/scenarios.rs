@@ -85,7 +85,7 @@ impl<'a, M: Messages> Audit<'a, M> {
     /// Reads a taken value, which must be whole, and gives it back.
     pub(super) fn give_back(&mut self, hold: Hold) {
         self.sender = read(self.me, hold);
-        Reader::release_entry(self.me, self.reader.consumer(), hold.entry);
+        self.reader.seat().release(self.me, hold.entry);
     }
 
     /// The sequence of the next value, if there was one. It is taken beside `latest` if it can be.
@@ -504,9 +504,10 @@ pub(super) fn two_holds(_: Fate) {
     let second = audit.take().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 2);
+    let seat = audit.reader.seat();
     let dropper = Process::new(&region, 1).run(move |me| {
         read(me, first);
-        Reader::release_entry(me, 0, first.entry);
+        seat.release(me, first.entry);
     });
     match audit.reader.hold(&me, Which::Unseen) {
         Ok(third) => {
@@ -594,6 +595,44 @@ pub(super) fn stale_producer(_: Fate) {
     assert_eq!(audit.get(), Some(last));
     assert_eq!(audit.sender, 2, "the successor's value stands");
     audit.end(last);
+}
+
+/// A consumer whose claim was closed under it, after another took its slot over. Nothing runs beside
+/// it: what matters is what it is told, and what it leaves alone.
+pub(super) fn stale_consumer(_: Fate) {
+    let region = Region::new(Shape::of(1, 2).carrying());
+    let (producer, mut publisher) = produce(&region);
+    let (stale, mut reader) = consume(&region, 0);
+    put(&producer, &mut publisher, 1).unwrap();
+    let held = reader.hold(&stale, Which::Unseen).unwrap().unwrap();
+    reader.part_with(held.entry);
+    let kept = reader.hold(&stale, Which::Current).unwrap().unwrap();
+    assert!(reader.seat().is_own(&stale));
+    stale.free_claims();
+
+    let successor = Process::new(&region, 9);
+    successor.claim_consumer(0);
+    let mut next = Reader::take_over(&successor, 0, false).unwrap();
+    for _ in 0..2 {
+        let hold = next.hold(&successor, Which::Current).unwrap().unwrap();
+        next.part_with(hold.entry);
+    }
+    put(&producer, &mut publisher, 1).unwrap();
+    successor.waiting(0).store(ASLEEP, Relaxed);
+
+    for which in [Which::Unseen, Which::Current] {
+        assert_eq!(reader.hold(&stale, which), Err(Fault::SlotLost(0)));
+        assert_eq!(reader.glance(&stale, which, &mut [0; 2]), Err(Fault::SlotLost(0)));
+    }
+    reader.sleep(&stale, 0);
+    assert!(!reader.seat().release(&stale, held.entry));
+    assert_ne!(held.entry, kept.entry);
+    reader.leave(&stale);
+    assert_eq!(successor.waiting(0).load(Relaxed), ASLEEP, "the byte is the successor's");
+    assert_eq!(successor.last_seen(0).load(Relaxed), 1, "it has not had the second");
+    for entry in 0..2 {
+        assert_ne!(successor.held(0, entry).load(Relaxed), 0, "the holds are the successor's");
+    }
 }
 
 /// Nothing runs beside it: what matters is what is left.

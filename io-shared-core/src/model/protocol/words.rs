@@ -115,6 +115,7 @@ pub(crate) struct Carried {
 pub(crate) struct Consumer {
     pub(crate) waiting: Shared<AtomicU8>,
     pub(crate) held: Vec<Shared<AtomicU8>>,
+    pub(crate) taken: Shared<AtomicU64>,
     pub(crate) last_seen: Shared<AtomicU64>,
     pub(crate) claim: Claim,
 }
@@ -157,6 +158,7 @@ impl Region {
         let consumer = || Consumer {
             waiting: flag(),
             held: (0..shape.holds).map(|_| flag().read_by_its_writer()).collect(),
+            taken: word().read_by_its_writer(),
             last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };

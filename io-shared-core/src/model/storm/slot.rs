@@ -33,6 +33,7 @@ struct Buffer {
 struct Consumer {
     waiting: AtomicU8,
     held: AtomicU8,
+    taken: AtomicU64,
     last_seen: AtomicU64,
     claim: Claim,
 }
@@ -115,6 +116,10 @@ impl Words for Process {
 
     fn held(&self, consumer: usize, _: usize) -> &AtomicU8 {
         &self.region.consumers[consumer].held
+    }
+
+    fn taken(&self, consumer: usize) -> &AtomicU64 {
+        &self.region.consumers[consumer].taken
     }
 
     fn last_seen(&self, consumer: usize) -> &AtomicU64 {
