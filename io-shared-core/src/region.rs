@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+pub(crate) use create::page_size;
 pub(crate) use enter::Side;
 pub(crate) use found::refuse_region;
 pub(crate) use open::{attach, leave_out_of_dumps, tell_of_missing};

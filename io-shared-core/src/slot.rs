@@ -15,6 +15,7 @@ mod loan;
 mod room;
 mod sleeper;
 mod value;
+mod window;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
 pub use room::Room;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
+pub use window::Window;
 
 use sleeper::Sleepers;
 use value::Carried;
@@ -44,6 +46,8 @@ pub struct Producing {
     publisher: Publisher,
     /// `None`: puts carry no time.
     stamps: Option<StampClock>,
+    /// Of the buffers that were lent by a second mapping, by the address of their payload in the first.
+    windows: Vec<(usize, Arc<Window>)>,
 }
 
 /// A consumer's side of a slot.
@@ -182,7 +186,7 @@ impl Slot<Producing> {
         match attached.side {
             Side::Producer(publisher) => Ok(Self::new(
                 attached.region,
-                Producing { publisher, stamps: Some(StampClock::new()) },
+                Producing { publisher, stamps: Some(StampClock::new()), windows: Vec::new() },
             )),
             _ => Err(place.error(ErrorKind::NotFound)),
         }

@@ -174,6 +174,10 @@ typedef struct ios_observer ios_observer;
 // The one producer of a channel.
 typedef struct ios_producer ios_producer;
 
+// The bytes of a loan at an address that stays mapped until the window is dropped, whatever becomes of
+// the loan, the producer and its channel. For callers that cannot prove who keeps the address.
+typedef struct ios_window ios_window;
+
 // What a channel, an observer or an mmap is opened with. Set by `ios_options_init` first; then the
 // place (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and whatever else is wanted.
 //
@@ -369,6 +373,34 @@ ios_status ios_producer_loan(ios_producer *producer,
                              size_t length,
                              ios_loan **loan,
                              void **data);
+
+// As `ios_producer_loan`, with the bytes at `*data` those of `*window`, which keeps them mapped until it
+// is dropped: after the put, and also when the producer opens another channel or is closed. The buffer
+// is the same, so the promises at the put are, too: for whoever cannot keep them there is
+// `ios_window_sever`.
+//
+// # Safety
+// `producer` is NULL or open; `loan`, `window` and `data` are NULL or may be written to.
+ios_status ios_producer_loan_window(ios_producer *producer,
+                                    size_t length,
+                                    ios_loan **loan,
+                                    ios_window **window,
+                                    void **data);
+
+// Makes the bytes of a window this process's own, with the content that they have: what is written
+// there from now on is seen by nobody else. For a loan that is dropped while somebody may still write
+// to its bytes. `IOS_SYSTEM`: there is no memory for them, and they are the buffer's as before.
+//
+// # Safety
+// `window` is NULL or was not dropped.
+ios_status ios_window_sever(const ios_window *window);
+
+// Lets go of a window, from any thread. NULL is left alone.
+//
+// # Safety
+// `window` is NULL, or came from `ios_producer_loan_window` and is dropped for the first time; nobody
+// uses its bytes any more.
+void ios_window_drop(ios_window *window);
 
 // Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes whoever
 // waits. Gives the value's sequence to `seq`, if that is not NULL. The loan is over, whatever the

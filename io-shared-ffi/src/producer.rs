@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_channel::Producer;
+use io_shared_core::slot::Window;
 use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::handle::Handle;
@@ -28,6 +29,14 @@ pub struct ios_loan {
     lender: Arc<Lender>,
     data: *mut u8,
     length: usize,
+}
+
+/// The bytes of a loan at an address that stays mapped until the window is dropped, whatever becomes of
+/// the loan, the producer and its channel. For callers that cannot prove who keeps the address.
+#[derive(Debug)]
+pub struct ios_window {
+    window: Arc<Window>,
+    name: String,
 }
 
 #[derive(Debug)]
@@ -72,6 +81,14 @@ impl Lender {
         Ok(loan.as_mut_ptr())
     }
 
+    fn loan_window(&self, length: usize) -> Outcome<(*mut u8, ios_window)> {
+        let mut producer = self.producer.enter()?;
+        let mut loan = producer.loan_len(length)?;
+        let window = loan.window()?;
+        // As in `loan`.
+        Ok((loan.as_mut_ptr(), ios_window { window, name: self.producer.name().to_owned() }))
+    }
+
     fn put_parts(&self, header: &[u8], data: &[u8]) -> Outcome<u64> {
         let mut producer = self.producer.enter()?;
         if self.lent.load(Acquire) {
@@ -107,6 +124,7 @@ fn put_parts(producer: &mut Producer<[u8]>, header: &[u8], data: &[u8]) -> Resul
 const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<Lender>();
+    is_send_and_sync::<ios_window>();
 };
 
 impl Drop for ios_loan {
@@ -257,6 +275,70 @@ pub unsafe extern "C" fn ios_producer_loan(
         out_loan.set(give(loan));
         Ok(())
     })
+}
+
+/// As `ios_producer_loan`, with the bytes at `*data` those of `*window`, which keeps them mapped until it
+/// is dropped: after the put, and also when the producer opens another channel or is closed. The buffer
+/// is the same, so the promises at the put are, too: for whoever cannot keep them there is
+/// `ios_window_sever`.
+///
+/// # Safety
+/// `producer` is NULL or open; `loan`, `window` and `data` are NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_loan_window(
+    producer: *mut ios_producer,
+    length: usize,
+    loan: *mut *mut ios_loan,
+    window: *mut *mut ios_window,
+    data: *mut *mut c_void,
+) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        // SAFETY: as the caller promises.
+        let out_loan = unsafe { Out::needed(loan, "loan") }?;
+        // SAFETY: as the caller promises.
+        let out_window = unsafe { Out::needed(window, "window") }?;
+        // SAFETY: as the caller promises.
+        let out_data = unsafe { Out::needed(data, "data") }?;
+        lender.lend()?;
+        let mut loan = ios_loan { lender: Arc::clone(lender), data: std::ptr::null_mut(), length };
+        let (data, window) = lender.loan_window(length)?;
+        loan.data = data;
+        out_data.set(window.window.as_mut_ptr().cast());
+        out_window.set(give(window));
+        out_loan.set(give(loan));
+        Ok(())
+    })
+}
+
+/// Makes the bytes of a window this process's own, with the content that they have: what is written
+/// there from now on is seen by nobody else. For a loan that is dropped while somebody may still write
+/// to its bytes. `IOS_SYSTEM`: there is no memory for them, and they are the buffer's as before.
+///
+/// # Safety
+/// `window` is NULL or was not dropped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_window_sever(window: *const ios_window) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let window = unsafe { borrow(window, "window") }?;
+        Ok(window.window.sever(&window.name)?)
+    })
+}
+
+/// Lets go of a window, from any thread. NULL is left alone.
+///
+/// # Safety
+/// `window` is NULL, or came from `ios_producer_loan_window` and is dropped for the first time; nobody
+/// uses its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_window_drop(window: *mut ios_window) {
+    call(|| {
+        // SAFETY: as the caller promises.
+        drop(unsafe { take(window) });
+        Ok(())
+    });
 }
 
 /// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes whoever

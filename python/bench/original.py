@@ -129,20 +129,36 @@ class Polling(Copying):
         self._back.put(self._get(self._there))
 
 
+class Lending(Copying):
+    """``loan`` as it is by default and ``get``: the array is filled, and copied once more."""
+
+    title = "io_shared, loan and get"
+
+    def trip(self, value):
+        with self._there.loan(value.shape, value.dtype) as out:
+            np.copyto(out, value)
+        return self._back.get()
+
+    def echo(self):
+        value = self._there.get()
+        with self._back.loan(value.shape, value.dtype) as out:
+            np.copyto(out, value)
+
+
 class InPlace(Copying):
-    """``loan`` and ``borrow``: nothing is copied, one element is written and read."""
+    """``loan(in_place=True)`` and ``borrow``: nothing is copied, one element is written and read."""
 
     title = "io_shared, in place"
 
     def trip(self, value):
-        with self._there.loan(value.shape, value.dtype) as out:
+        with self._there.loan(value.shape, value.dtype, in_place=True) as out:
             out[0] = value[0]
         del out
         return self._back.borrow()
 
     def echo(self):
         value = self._there.borrow()
-        with self._back.loan(value.shape, value.dtype) as out:
+        with self._back.loan(value.shape, value.dtype, in_place=True) as out:
             out[0] = value[0]
 
 
@@ -248,6 +264,7 @@ SYSTEMS = {
     "original": Original,
     "copying": Copying,
     "polling": Polling,
+    "lending": Lending,
     "in_place": InPlace,
     "iceoryx2": Iceoryx2,
     "iceoryx2_keeping": Iceoryx2Keeping,

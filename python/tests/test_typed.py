@@ -64,7 +64,7 @@ def test_a_message_is_filled_in_place(name):
         out.points[0] = 0
     if io_shared._library.COUNTS:
         with pytest.raises(io_shared.AlreadyLoaned):
-            with put.loan(3) as out:
+            with put.loan(3, in_place=True) as out:
                 kept = out.points[1:]
         del out, kept
     put.put(cloud)

@@ -12,6 +12,7 @@ use crate::message::schema::Shown;
 use crate::os::clock::{self, StampClock};
 use crate::os::copy;
 use crate::protocol::Publisher;
+use crate::region::Region;
 
 /// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
 /// the time that a wake-up takes.
@@ -91,6 +92,11 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     pub(crate) fn parts(&mut self) -> (&mut T, &str) {
         // SAFETY: as in `deref`, and this loan is borrowed mutably.
         (unsafe { &mut *self.message }, self.slot.name())
+    }
+
+    /// Whose buffer it is.
+    pub(super) fn lender(&mut self) -> (&Region, &mut Producing) {
+        (&self.slot.region, &mut self.slot.side)
     }
 
     /// Sets every byte of the message to 0.

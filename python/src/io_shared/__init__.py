@@ -44,6 +44,7 @@ from io_shared.errors import (  # noqa: F401
     WrongFields,
 )
 from io_shared._library import File
+from io_shared._loan import Loan
 from io_shared._locked import LockedBytes
 from io_shared._messages import Message
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
@@ -56,7 +57,7 @@ __version__ = "0.1.0"
 
 # The classes first. Not `open`, which would take the place of Python's own.
 __all__ = [
-    "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Observer", "Message", "File",
+    "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",

@@ -70,16 +70,20 @@ class Consumer(_library.Closing):
         value = self._last = self._wait(self._hold, timeout)
         if self._may_be_older:
             _check_stamp(value)
-        keeps = _library.Handle(value.guard, _library.guard_drop)
         try:
-            if not _library.COUNTS:
-                # When the last array goes is not known here: what it has is memory of its own.
-                own = _messages.aligned(value.data, value.length)
-                keeps.close()
-                return self._messages.view(own)
-            return self._messages.view(np.asarray(Memory(value.data, value.length, True, keeps)))
+            read = self._messages.read(value.data, value.length)
         except ValueError as error:
+            guard_drop(value.guard)  # an error that is kept holds nothing
             raise errors.alone(self._corrupt(error))
+        keeps = _library.Handle(value.guard, guard_drop)
+        if _library.COUNTS:
+            root = np.asarray(Memory(value.data, value.length, True, keeps))
+        else:
+            # When the last array goes is not known here: what it has is memory of its own.
+            root = _messages.aligned(value.data, value.length)
+            root.flags.writeable = root.base.flags.writeable = False
+            keeps.close()
+        return self._messages.view(root, read)
 
     @property
     def seq(self):

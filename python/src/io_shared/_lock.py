@@ -56,7 +56,7 @@ class Lock(object):
                 continue
             if status not in (_library.OK, _library.OWNER_DIED):
                 raise _library.failure(status, _library.BYTES)
-            guard = Guard(guard.value, data.value)
+            guard = Guard(guard.value, data.value, handle)
             if status == _library.OWNER_DIED and not repair:
                 guard.release()
                 raise errors.OwnerDied(
@@ -70,10 +70,12 @@ class Lock(object):
 class Guard(object):
     """The lock, held until ``release``. ``data``: where the bytes in its region lie meanwhile."""
 
-    __slots__ = ("_pointer", "_drop", "data")
+    __slots__ = ("_pointer", "_drop", "data", "_keeps")
 
-    def __init__(self, pointer, data):
+    def __init__(self, pointer, data, keeps):
         self._pointer, self._drop, self.data = pointer, _library.mmap_guard_drop, data
+        #: What has the bytes mapped, for as long as an array made of them lives.
+        self._keeps = keeps
 
     def mark_consistent(self):
         _library.check(_library.mmap_mark_consistent(self._pointer))

@@ -175,4 +175,5 @@ class LockedBytes(_library.Closing, Locking):
 
     @property
     def _bytes(self):
-        return np.asarray(Memory(self._guard.data, len(self), self._held == "r", None))
+        guard = self._guard
+        return np.asarray(Memory(guard.data, len(self), self._held == "r", guard))

@@ -9,8 +9,7 @@ from ctypes import string_at
 import numpy as np
 
 from io_shared import _library, _npy, _schema, errors
-from io_shared._memory import Memory
-from io_shared._npy import ALIGNMENT
+from io_shared._memory import address, room
 
 #: Up to so many bytes one more copy is quicker than to ask where an array lies.
 SHORT = 16 << 10
@@ -26,9 +25,14 @@ class Arrays(object):
 
     schema = _schema.ARRAY
 
-    def view(self, root):
+    def read(self, data, length):
+        """What is to be known of the message of ``length`` bytes at the address ``data``: for
+        ``view``. ValueError if it is no array."""
+        return _npy.parse(data, length)
+
+    def view(self, root, read):
         """The array in the message ``root`` (bytes), sharing its memory."""
-        dtype, shape, fortran, offset = _npy.parse(address(root), len(root))
+        dtype, shape, fortran, offset = read
         return np.ndarray(shape, dtype, root, offset, order="F" if fortran else "C")
 
     def copy(self, data, length):
@@ -59,18 +63,11 @@ class Arrays(object):
         return header, len(header) + length
 
 
-def address(array):
-    """Where the elements of a contiguous array start."""
-    return array.__array_interface__["data"][0]
-
-
 def aligned(data, length):
-    """A read-only copy of the ``length`` bytes at the address ``data``, aligned as they are there."""
-    room = np.empty(length + ALIGNMENT, np.uint8)
-    start = -address(room) % ALIGNMENT
-    _library.check(_library.copy(address(room) + start, data, length))
-    room.flags.writeable = False
-    return room[start : start + length]
+    """A copy of the ``length`` bytes at the address ``data``, aligned as they are there."""
+    own = room(np.empty, length)
+    _library.check(_library.copy(address(own), data, length))
+    return own
 
 
 class Typed(object):
@@ -86,7 +83,10 @@ class Typed(object):
             return self.layout.header.itemsize
         return self.layout.offset + elements * self.layout.tail.itemsize
 
-    def view(self, root):
+    def read(self, data, length):
+        """(There is nothing to be read in such a message.)"""
+
+    def view(self, root, read=None):
         layout = self.layout
         header = tail = None
         if layout.header is not None:
@@ -100,7 +100,11 @@ class Typed(object):
 
     def copy(self, data, length):
         """The message of ``length`` bytes at the address ``data``, as one's own."""
-        return _own(self.view(np.asarray(Memory(data, length, True, None)))), None
+        # No array is ever made of that address: a traceback could keep it for longer than it is mapped.
+        own = self.view(aligned(data, length))
+        # A number of its own is a number.
+        is_number = not isinstance(own, Message) and not own.ndim
+        return (own[()] if is_number else own), None
 
 
 class Message(object):
@@ -151,16 +155,3 @@ def parts(value):
     if isinstance(value, Message):
         return [part for part in (value._header, value._tail) if part is not None]
     return [value]
-
-
-def _own(view):
-    """The same value in memory of one's own."""
-    if isinstance(view, Message):
-        header, tail = view._header, view._tail
-        return Message(
-            view._layout,
-            None if header is None else header.copy(),
-            None if tail is None else tail.copy(),
-        )
-    # A number of its own is a number.
-    return view.copy() if view.ndim else view[()]

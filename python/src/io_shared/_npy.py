@@ -10,8 +10,8 @@ from ctypes import string_at
 import numpy as np
 
 from io_shared import _library, errors
+from io_shared._memory import ALIGNMENT
 
-ALIGNMENT = 64
 _MOST_REMEMBERED = 256
 _written = {}
 _parsed = {}

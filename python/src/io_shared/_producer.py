@@ -1,14 +1,13 @@
 """The side that puts."""
 
 import ctypes
-import sys
 from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _library, _messages, _schema, errors
+from io_shared import _library, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
-from io_shared._memory import Lent, Memory
+from io_shared._memory import Lent, Rooms
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
 
 _ndarray = np.ndarray
@@ -21,6 +20,7 @@ class _Producing(_library.Closing):
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
+        self._reopens = bool(flags & _library.REOPEN)
         stated = dict(
             flags=flags,
             schema=messages.schema,
@@ -34,6 +34,8 @@ class _Producing(_library.Closing):
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
         self._like_last = _Like()
+        #: What loans are filled in.
+        self._rooms = Rooms()
 
     def _open(self):
         handle = self._handle
@@ -70,8 +72,8 @@ class _Producing(_library.Closing):
             deadline.tell(self.name, lambda: "consumers to have had value %d" % self.seq)
 
     def close(self):
-        """Gives the role back; the channel and its last value stay. An array of a loan that still
-        lives keeps the role until it is gone."""
+        """Gives the role back; the channel and its last value stay, and so do arrays of loans."""
+        self._rooms.clear()
         self._like_last = _Like()
         _library.close(self)
         # Once more: a put of another thread may have remembered the handle in between.
@@ -83,15 +85,27 @@ class _Producing(_library.Closing):
         )
 
     def _lend(self, length):
-        loan, data, handle = ctypes.c_void_p(), ctypes.c_void_p(), self._open()
-        status = _library.producer_loan(handle, length, ctypes.byref(loan), ctypes.byref(data))
+        return Lent(self._open(), length, self._words)
+
+    def _put_data(self, header, data, length):
+        """Puts the message of ``header`` and the ``length`` bytes behind it, at the address ``data``."""
+        handle = self._open()
+        puts = _library.Puts(handle.value, header, len(header), length, ctypes.addressof(self._seq))
+        put = put_short if length <= _messages.SHORT else put_like
+        status = put(byref(puts), c_void_p(data))
         if status != _library.OK:
             del handle  # as in put
             raise _library.failure(status, self._words)
-        return Memory(data.value, length, False, Lent(loan.value, handle))
 
-    def _put(self, lent, length):
-        self._seq.value = lent.put(length)
+    def _put_lent(self, lent, length):
+        """Puts what was filled in shared memory: a copy of it, where another channel was opened in the
+        place of the one that it was lent by."""
+        try:
+            self._seq.value = lent.put(length)
+        except errors.Replaced:
+            if not self._reopens:
+                raise
+            self._put_data(b"", lent.memory.__array_interface__["data"][0], length)
 
 
 class ArrayProducer(_Producing):
@@ -145,26 +159,39 @@ class ArrayProducer(_Producing):
 
     def _put_scattered(self, array, header):
         length = len(header) + array.nbytes
-        memory = self._lend(length)
-        root = np.asarray(memory)
-        _fill(root, header)
-        np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), array)
-        self._put(memory.keeps, length)
+        lent = self._lend(length)
+        try:
+            root = np.asarray(lent.memory)
+            _loan.fill(root, header)
+            # (An array of a subclass would be asked how to copy it, and given the buffer for that.)
+            np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), np.asarray(array))
+            self._put_lent(lent, length)
+        finally:
+            lent.cancel(False)
 
-    def loan(self, shape, dtype=np.float64, order="C"):
-        """``with share.loan((n, 4), np.float32) as out:`` fills an array in shared memory, without a
-        copy. Its content is undefined at first. At the end of the block ``out`` becomes read-only
-        and is put; after an exception nothing is.
+    def loan(self, shape, dtype=np.float64, order="C", in_place=False):
+        """``with share.loan((n, 4), np.float32) as out:`` fills an array, which is put at the end of
+        the block and becomes read-only; after an exception, or the loan's ``cancel()``, nothing is.
+        Its content is undefined at first.
 
-        Keep no other array made from ``out`` (a slice, a tensor), nor a second reference to it:
-        while one lives, nothing can be put. That raises :class:`AlreadyLoaned`, and the buffer stays
-        reserved until it is gone. ``out`` itself may stay; later puts change it.
+        ``out`` is memory of this process, aligned to 64 bytes, and copied where it is put. So it may be
+        kept and passed on like any array. A room that nobody has any more is filled again by a later
+        loan.
 
-        In PyPy, which does not know whether another lives, ``out`` is memory of its own, and what it
-        has at the end of the block is copied."""
+        ``in_place=True`` lends shared memory instead, and nothing is copied. That is for blocks after
+        which nobody has any reference to it but ``out``: no slice, no tensor, no address. Where one is
+        found nothing is put, and :class:`AlreadyLoaned` is raised; one that cannot be found (a
+        ``memoryview`` for which ``out`` was deleted, an address of ``ctypes``) can change what others
+        read. While the block runs, nothing else can be put. In PyPy, which counts no references, it is
+        as without."""
         shape = tuple(shape) if np.iterable(shape) else (shape,)
+        dtype = np.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
-        return Loan(self, length, header)
+
+        def view(data):
+            return np.ndarray(shape, dtype, data, order=order)
+
+        return _loan.Loan(self, header, length - len(header), view, in_place)
 
 
 class _Like(object):
@@ -190,11 +217,23 @@ class TypedProducer(_Producing):
             fields = _fields_of(value[0], layout)
         elif value or set(fields) != set(layout.fields):
             raise errors.WrongFields("a message has the fields %s" % ", ".join(layout.fields))
-        elements = len(fields[layout.tail_name]) if layout.tail is not None else 0
-        with self.loan(elements) as out:
-            for name in layout.fields:
+        self._put_fields(layout, fields)
+
+    def _put_fields(self, layout, fields):
+        """Puts the message of these fields. A tail of the right dtype is copied once, from where it
+        lies."""
+        tail = fields[layout.tail_name] if layout.tail is not None else ()
+        lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
+        lies = lies and tail.flags.c_contiguous
+        own = np.zeros(self._messages.length(0 if lies else len(tail)), np.uint8)
+        out = self._messages.view(own)
+        for name in layout.fields:
+            if not lies or name != layout.tail_name:
                 setattr(out, name, fields[name])
-            del out
+        if lies:
+            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes)
+        else:
+            self._put_data(b"", _messages.address(own), len(own))
 
     def _put_value(self, layout, value):
         dtype = layout.header if layout.tail is None else layout.tail
@@ -204,64 +243,11 @@ class TypedProducer(_Producing):
             raise errors.Invalid("a message is %s, not of shape %s" % (dtype, value.shape))
         self._put_bytes(value.tobytes())
 
-    def loan(self, elements=0):
-        """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail, in shared
-        memory: ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
-        return Loan(self, self._messages.length(elements), b"")
-
-
-class Loan(object):
-    """A message being filled in place: a context manager."""
-
-    def __init__(self, producer, length, header):
-        self._producer, self._length, self._header = producer, length, header
-        self._memory = None
-
-    def __enter__(self):
-        if self._memory is not None:
-            raise errors.AlreadyLoaned("%s: this loan was entered already" % self._producer.name)
-        if _library.COUNTS:
-            self._memory = self._producer._lend(self._length)
-            root = np.asarray(self._memory)
-        else:
-            # Whether an array still lives cannot be known here: it gets memory of its own.
-            self._memory = root = np.zeros(self._length, np.uint8)
-        _fill(root, self._header)
-        self._out = self._producer._messages.view(root)
-        self._arrays = [root] + _messages.parts(self._out)
-        del root
-        self._counts = _counts(self._arrays)
-        return self._out
-
-    def __exit__(self, type_, value, trace):
-        # Every array made from these has one of them as its base; most have the first. A reference
-        # to one of the others may be the caller's own: that of a loan without fields is `out`.
-        alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
-        memory, arrays = self._memory, self._arrays
-        self._memory, self._arrays, self._out = (), None, None
-        if type_ is not None:
-            return
-        if not _library.COUNTS:
-            for array in arrays:
-                array.flags.writeable = False
-            return self._producer._put_bytes(memory.tobytes())
-        if alive[0] > 0 or max(alive) > 1:
-            raise errors.AlreadyLoaned(
-                "%s: nothing was put: an array made from the one on loan still lives (or a second "
-                "reference to it), and could change the value later: let go of it inside the block"
-                % self._producer.name
-            )
-        for array in arrays:
-            array.flags.writeable = False
-        self._producer._put(memory.keeps, self._length)
-
-
-def _counts(arrays):
-    return [sys.getrefcount(array) for array in arrays] if _library.COUNTS else []
-
-
-def _fill(root, header):
-    root[: len(header)] = np.frombuffer(header, np.uint8)
+    def loan(self, elements=0, in_place=False):
+        """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail:
+        ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
+        length = self._messages.length(elements)
+        return _loan.Loan(self, b"", length, self._messages.view, in_place)
 
 
 def _fields_of(value, layout):

@@ -45,9 +45,9 @@ class NumpyShare(_library.Closing):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
         return self._put(array)
 
-    def loan(self, *args, **kwargs):
-        """Fills an array in place: see :meth:`ArrayProducer.loan`."""
-        return self._loan(*args, **kwargs)
+    def loan(self, shape, dtype=float, order="C", in_place=False):
+        """Fills an array, and puts it: see :meth:`ArrayProducer.loan`."""
+        return self._loan(shape, dtype, order, in_place)
 
     def wait_taken(self, timeout=None):
         """Waits until consumers have had the last value: see :meth:`ArrayProducer.wait_taken`."""

@@ -1,0 +1,244 @@
+//! A second mapping of a producer's buffer, for callers that cannot prove who still has its address.
+//!
+//! A Rust loan ends with its borrow. Where a language counts references, as Python does, or none are
+//! counted at all, an address may be kept: an array that a traceback keeps, a view that was passed on.
+//! So such a caller fills a loan through a [`Window`]: the same pages, mapped once more. It keeps its
+//! mapping by itself, so that the address can be read for as long as anybody has the window, also when
+//! the producer has closed its channel or opened another one. And it can be [severed](Window::sever):
+//! from then on its bytes are this process's own, with the content that they had, and what is written
+//! there is seen by nobody else; so the producer may fill the buffer again.
+//!
+//! What must stay true: a window is never unmapped before its drop, and never mapped to the buffer
+//! again once it was severed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::errno::Errno;
+
+use super::{Loan, Producing};
+use crate::error::{Error, Result};
+use crate::os::copy;
+use crate::region::Region;
+
+/// The pages of a producer's buffer, mapped for whoever is lent it by address; see
+/// [`Loan::window`](super::Loan::window).
+#[derive(Debug)]
+pub struct Window {
+    pages: Pages,
+    /// Where the payload begins in the pages, and how many bytes it has.
+    payload: (usize, usize),
+    severed: AtomicBool,
+}
+
+impl Window {
+    /// Maps the payload at `payload` of `length` bytes in a shared mapping of `region` once more.
+    fn open(region: &Region, payload: *mut u8, length: usize) -> Result<Self> {
+        let page = crate::region::page_size() as usize;
+        let within = payload.addr() % page;
+        let mapped = (within + length).next_multiple_of(page);
+        let first = payload.wrapping_sub(within).cast::<libc::c_void>();
+        // SAFETY: a length of 0 makes a second mapping of the pages from `first` on and leaves the
+        // first one alone; these lie in a shared mapping of the region, which is borrowed.
+        let pages = unsafe { libc::mremap(first, 0, mapped, libc::MREMAP_MAYMOVE) };
+        if pages == libc::MAP_FAILED {
+            return Err(Error::system(region.name(), "mremap", Errno::last()));
+        }
+        let pages = Pages { start: pages.cast(), length: mapped };
+        Ok(Self { pages, payload: (within, length), severed: AtomicBool::new(false) })
+    }
+
+    /// Where the payload begins. It is mapped as long as this window lives.
+    pub fn as_mut_ptr(&self) -> *mut u8 {
+        self.pages.start.wrapping_add(self.payload.0)
+    }
+
+    /// Whether the bytes are this process's own by now.
+    pub fn is_severed(&self) -> bool {
+        // Relaxed: that the mapping is another one is what the kernel sees to.
+        self.severed.load(Ordering::Relaxed)
+    }
+
+    /// Makes the bytes this process's own, with the content that they have: what is written there
+    /// from now on is seen by nobody else. `name` is the channel's, for the error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::System`](crate::ErrorKind::System): there is no memory for them. They are the
+    /// buffer's, as before.
+    pub fn sever(&self, name: &str) -> Result<()> {
+        if self.is_severed() {
+            return Ok(());
+        }
+        let own =
+            Pages::own(self.pages.length).map_err(|errno| Error::system(name, "mmap", errno))?;
+        let (at, length) = self.payload;
+        // SAFETY: both mappings have the payload's bytes there, and lie apart; threads that write
+        // meanwhile to the buffer broke their promise, and tear what they alone will see.
+        unsafe { copy::bytes(self.as_mut_ptr(), own.start.wrapping_add(at), length) };
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        let (from, to) = (own.start.cast(), self.pages.start.cast::<libc::c_void>());
+        // SAFETY: the new pages, of the same length, take the place of this window's in one step; both
+        // are mappings of this module's alone, and nobody has the address of the new ones.
+        let moved = unsafe { libc::mremap(from, own.length, own.length, flags, to) };
+        if moved == libc::MAP_FAILED {
+            return Err(Error::system(name, "mremap", Errno::last()));
+        }
+        std::mem::forget(own); // they are at this window's place
+        self.severed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A mapping that is unmapped with its last owner.
+#[derive(Debug)]
+struct Pages {
+    start: *mut u8,
+    length: usize,
+}
+
+// SAFETY: it is an address and a length; what is at the address is used by callers that are told so.
+unsafe impl Send for Pages {}
+// SAFETY: as above.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    /// Pages of this process alone.
+    fn own(length: usize) -> std::result::Result<Self, Errno> {
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping where the kernel has place for it.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
+        match start == libc::MAP_FAILED {
+            true => Err(Errno::last()),
+            false => Ok(Self { start: start.cast(), length }),
+        }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: this mapping is its owner's alone, and whoever has an address in it has promised to
+        // keep the window for as long.
+        unsafe { libc::munmap(self.start.cast(), self.length) };
+    }
+}
+
+impl Producing {
+    /// The window of the buffer whose payload is at `payload`: the one of the loan before, unless
+    /// that was severed.
+    fn window(&mut self, region: &Region, payload: *mut u8) -> Result<Arc<Window>> {
+        let known = self.windows.iter().position(|(at, _)| *at == payload.addr());
+        if let Some(known) = known {
+            let window = &self.windows[known].1;
+            if !window.is_severed() {
+                return Ok(Arc::clone(window));
+            }
+            self.windows.swap_remove(known);
+        }
+        let length = region.payload_size() as usize;
+        let window = Arc::new(Window::open(region, payload, length)?);
+        self.windows.push((payload.addr(), Arc::clone(&window)));
+        Ok(window)
+    }
+}
+
+impl Loan<'_, [u8]> {
+    /// The loan's bytes once more, at an address that stays mapped as long as the window: for callers
+    /// that cannot prove who keeps it. It is kept from loan to loan of the same buffer, until it is
+    /// [severed](Window::sever).
+    ///
+    /// # Errors
+    /// [`ErrorKind::System`](crate::ErrorKind::System): this kernel maps nothing twice, or the process
+    /// has no place for it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-window-{}", std::process::id());
+    /// let mut producer = io_shared::Channel::<[u8]>::named(name).elements(5).producer()?;
+    /// let mut consumer = io_shared::Channel::<[u8]>::named(name).consumer()?;
+    /// let mut loan = producer.loan_len(5)?;
+    /// let window = loan.window()?;
+    /// let address = window.as_mut_ptr();
+    /// unsafe { address.copy_from(b"hello".as_ptr(), 5) };
+    /// loan.put()?;
+    /// assert_eq!(*consumer.get()?, *b"hello");
+    /// window.sever(name)?; // somebody has kept the address
+    /// unsafe { address.write(b'J') };
+    /// assert_eq!(consumer.latest()?.as_deref(), Some(&b"hello"[..]));
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn window(&mut self) -> Result<Arc<Window>> {
+        let payload = self.as_mut_ptr();
+        let (region, side) = self.lender();
+        side.window(region, payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::undocumented_unsafe_blocks, reason = "addresses of windows that live")]
+
+    use crate::slot::{Slot, Which};
+    use crate::{Kind, Message, Name, Place, Spec, remove};
+
+    fn place(name: &str) -> Place {
+        Name::new(&format!("/window-{name}-{}", std::process::id())).unwrap().into()
+    }
+
+    fn spec(capacity: u64) -> Spec {
+        Spec { schema: Some(<[u8]>::schema()), capacity: Some(capacity), ..Spec::default() }
+    }
+
+    #[test]
+    fn a_severed_window_keeps_its_content_and_writes_to_no_buffer_any_more() {
+        for capacity in [10, 4096, 100_000] {
+            let place = place(&format!("severed-{capacity}"));
+            let spec = spec(capacity);
+            let mut producer = Slot::producing(&place, &spec).unwrap();
+            let mut consumer = Slot::consuming(&place, None, &spec).unwrap();
+            let length = capacity as usize;
+            let mut kept = Vec::new();
+            for turn in 1..=9_u8 {
+                let mut loan = producer.loan::<[u8]>(length).unwrap();
+                let window = loan.window().unwrap();
+                let address = window.as_mut_ptr();
+                unsafe { address.write_bytes(turn, length) };
+                assert!(loan.iter().all(|byte| *byte == turn), "they are the same bytes");
+                loan.put().unwrap();
+                if turn % 3 == 0 {
+                    window.sever("it").unwrap();
+                    assert!(window.is_severed());
+                    window.sever("it").unwrap();
+                    assert_eq!(unsafe { *address }, turn);
+                    assert_eq!(unsafe { *address.wrapping_add(length - 1) }, turn);
+                    unsafe { address.write_bytes(99, length) };
+                }
+                kept.push(window);
+                let got =
+                    consumer.hold::<[u8]>(Which::Unseen, |_, nothing| nothing.map(|()| false));
+                let got = got.unwrap().unwrap();
+                assert!(got.iter().all(|byte| *byte == turn), "turn {turn}: {got:?}");
+            }
+            remove(&place, Kind::Channel).unwrap();
+            drop((producer, consumer));
+            for window in &kept {
+                assert_ne!(unsafe { *window.as_mut_ptr() }, 0, "it is mapped as long as it lives");
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_has_one_window_until_that_is_severed() {
+        let place = place("one");
+        let mut producer = Slot::producing(&place, &spec(64)).unwrap();
+        let mut window = || producer.loan::<[u8]>(64).unwrap().window().unwrap();
+        let first = window();
+        assert_eq!(window().as_mut_ptr(), first.as_mut_ptr());
+        first.sever("it").unwrap();
+        assert_ne!(window().as_mut_ptr(), first.as_mut_ptr());
+        remove(&place, Kind::Channel).unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+"""Messages that are filled in a ``with`` block, and put at its end."""
+
+import sys
+
+import numpy as np
+
+from io_shared import _library, _messages, errors
+from io_shared._memory import address
+
+
+class Loan(object):
+    """A message being filled: a context manager."""
+
+    def __init__(self, producer, header, length, view, in_place):
+        """Of ``length`` bytes behind ``header``; ``view`` makes of bytes what the block fills."""
+        self._name, self._view, self._is_over = producer.name, view, False
+        # Whether an array still lives cannot be known where references are not counted.
+        kind = _InPlace if in_place and _library.COUNTS else _Own
+        self._filling = kind(producer, header, length)
+
+    def __enter__(self):
+        if self._view is None or self._is_over:
+            raise errors.AlreadyLoaned(
+                "%s: this loan was entered or cancelled already: a loan is for one block"
+                % self._name
+            )
+        view, self._view = self._view, None
+        return self._filling.begin(view)
+
+    def __exit__(self, type_, value, trace):
+        if type_ is not None:
+            self.cancel()
+        if not self._is_over:
+            self._is_over = True
+            self._filling.put()
+
+    def cancel(self):
+        """Ends the loan: nothing is put. The block may go on, and its memory stays."""
+        if not self._is_over:
+            self._is_over = True
+            self._filling.cancel()
+
+
+class _Own(object):
+    """Fills memory of this process, and copies it where it is put."""
+
+    def __init__(self, producer, header, length):
+        self._producer, self._header, self._length = producer, header, length
+        self._room = None
+
+    def begin(self, view):
+        producer, whole = self._producer, len(self._header) + self._length
+        if whole > producer.capacity:
+            producer._lend(whole).cancel(False)  # which says so
+        self._room = producer._rooms.take(self._length)
+        out = view(self._room.bytes[: self._length])
+        self._arrays = _messages.parts(out)
+        return out
+
+    def put(self):
+        try:
+            self._producer._put_data(self._header, address(self._room.bytes), self._length)
+        finally:
+            self._room.set_writeable(False)
+            for array in self._arrays:
+                array.flags.writeable = False
+            self.cancel()
+
+    def cancel(self):
+        self._arrays = None
+        if self._room is not None:
+            self._producer._rooms.give_back(self._room)
+            self._room = None
+
+
+class _InPlace(object):
+    """Fills a buffer in shared memory, which is put where it lies."""
+
+    def __init__(self, producer, header, length):
+        self._producer, self._header, self._length = producer, header, len(header) + length
+        self._lent, self._out, self._arrays = None, None, []
+
+    def begin(self, view):
+        self._lent = self._producer._lend(self._length)
+        root = np.asarray(self._lent.memory)
+        start = len(self._header)
+        fill(root, self._header)
+        self._out = view(root[start:])
+        self._arrays = [root] + _messages.parts(self._out)
+        del root
+        self._counts = _counts(self._arrays)
+        return self._out
+
+    def put(self):
+        # Every array made from these has one of them as its base; most have the first. A reference
+        # to one of the others may be the caller's own: that of a loan without fields is `out`.
+        alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
+        if alive[0] > 0 or max(alive) > 1:
+            self.cancel()
+            raise errors.AlreadyLoaned(
+                "%s: nothing was put: an array made from the one on loan still lives (or a second "
+                "reference to it), and could change the value later: let go of it inside the block, "
+                "or lend without in_place=True" % self._producer.name
+            )
+        for array in self._arrays:
+            array.flags.writeable = False
+        self._out, self._arrays = None, []
+        self._producer._put_lent(self._lent, self._length)
+
+    def cancel(self):
+        self._out, self._arrays = None, []
+        if self._lent is not None:
+            # The caller has `out`, and may go on to write to it.
+            self._lent.cancel(True)
+
+
+def _counts(arrays):
+    return [sys.getrefcount(array) for array in arrays]
+
+
+def fill(root, header):
+    """Begins the bytes ``root`` with ``header``."""
+    root[: len(header)] = np.frombuffer(header, np.uint8)
