@@ -443,6 +443,44 @@ def test_a_removed_channel_says_so_or_goes_on(name):
     assert reopening.get(timeout=10)[0] == 5
 
 
+@pytest.mark.parametrize("length", [3, 100, 300000])
+def test_what_was_borrowed_before_a_fork_stays_what_it_is_in_the_child(name, length):
+    if not hasattr(os, "register_at_fork"):
+        return  # Python 2.7 has no hooks for forks, and the README says so
+    put = NumpyShare(name, "5M", "put")
+    get = NumpyShare(name, "5M", "get")
+    values = [np.arange(length) + n for n in range(2)]
+    borrowed = []
+    for value in values:
+        put.put(value)
+        borrowed.append(get.borrow())
+    part = borrowed[0][1:]
+    go, ready = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        code = 1
+        try:
+            os.read(go, 1)
+            grandchild = os.fork()
+            same = all(np.array_equal(*pair) for pair in zip(borrowed, values))
+            same = same and np.array_equal(part, values[0][1:])
+            code = 0 if same and not any(array.flags.writeable for array in borrowed) else 2
+            if grandchild:
+                code = code or os.waitpid(grandchild, 0)[1] >> 8
+            del borrowed, part
+            get.close()
+        finally:
+            os._exit(code)
+    assert np.array_equal(borrowed[1], values[1])
+    del borrowed, part
+    for n in range(10):
+        put.put(np.zeros(length, int))
+        assert not get.borrow().any(), "the parent's places are given back"
+    os.write(ready, b"x")
+    assert os.waitpid(child, 0)[1] == 0
+    put.close(), get.close(), os.close(go), os.close(ready)
+
+
 def test_a_share_of_before_a_fork_says_so_in_the_child(name):
     put, get = ends(name)
     put.put([1])

@@ -24,6 +24,9 @@ use crate::region::Region;
 /// If other code closes the consumer's descriptor, and another consumer takes over its slot, the buffer
 /// is the producer's again: from then on a guard of it, owned or not, promises nothing. The consumer's next
 /// get says [`RoleLost`](crate::ErrorKind::RoleLost). Values that are copies stay.
+///
+/// In a child of a fork it promises nothing either, once the parent has let it go: copy before the fork
+/// what the child is to read.
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,

@@ -5,7 +5,7 @@ from ctypes import byref
 
 import numpy as np
 
-from io_shared import _library, _messages, _schema, errors
+from io_shared import _forks, _library, _messages, _schema, errors
 from io_shared._library import consumer_get, get_like, guard_drop
 from io_shared._memory import Memory
 from io_shared._wait import OPEN_TIMEOUT, Deadline, age
@@ -66,7 +66,7 @@ class Consumer(_library.Closing):
 
         A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
         works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
-        of, it is a copy, as read-only."""
+        of, it is a copy, as read-only. A forked child has copies in its place (Python 3.7 and later)."""
         value = self._last = self._wait(self._hold, timeout)
         if self._may_be_older:
             _check_stamp(value)
@@ -77,7 +77,7 @@ class Consumer(_library.Closing):
             raise errors.alone(self._corrupt(error))
         keeps = _library.Handle(value.guard, guard_drop)
         if _library.COUNTS:
-            root = np.asarray(Memory(value.data, value.length, True, keeps))
+            root = np.asarray(_forks.kept(Memory(value.data, value.length, True, keeps)))
         else:
             # When the last array goes is not known here: what it has is memory of its own.
             root = _messages.aligned(value.data, value.length)

@@ -15,7 +15,7 @@ class Memory(object):
     """``length`` bytes at the address ``data``: ``numpy.asarray`` of it is an array whose base, and
     the base of whatever is made from that, is this object, and so ``keeps``."""
 
-    __slots__ = ("__array_interface__", "keeps")
+    __slots__ = ("__array_interface__", "keeps", "__weakref__")
 
     def __init__(self, data, length, read_only, keeps):
         self.__array_interface__ = {

@@ -1,0 +1,70 @@
+"""Borrowed arrays over a fork: the child's are copies that stay, where Python has hooks for it (3.7).
+
+The parent gives borrowed values back without asking its children, and the producer then writes there.
+So what is borrowed is copied before the fork, and the child puts the copies in the place of the shared
+pages, at the same addresses: its arrays, and all that was made from them, go on as they are."""
+
+import ctypes
+import mmap
+import os
+import weakref
+from ctypes import c_int, c_long, c_size_t, c_void_p
+
+_MAP_FIXED = 0x10
+_FAILED = c_void_p(-1).value
+
+#: References to what lives.
+_borrowed = set()
+#: From before a fork until after it: what is borrowed, and its bytes.
+_copies = []
+
+
+def kept(memory):
+    """``memory``, which is borrowed, and is to stay what it is in children too."""
+    _borrowed.add(weakref.ref(memory, _borrowed.discard))
+    return memory
+
+
+def _copy():
+    # Held, so that no other thread gives one back meanwhile.
+    for memory in [reference() for reference in list(_borrowed)]:
+        if memory is not None:
+            _copies.append((memory, ctypes.string_at(*_extent(memory))))
+
+
+def _forget():
+    del _copies[:]
+
+
+def _replace():
+    """In the child. Nothing else of the pages is of use here: the handles were the parent's."""
+    pages = [_pages(*_extent(memory)) for memory, _ in _copies]
+    for start, length in pages:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED
+        if _mmap(start, length, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0) == _FAILED:
+            raise OSError(ctypes.get_errno(), "io_shared: borrowed arrays still change in this child")
+    # After all mappings: two values may share a page.
+    for memory, copy in _copies:
+        ctypes.memmove(_extent(memory)[0], copy, len(copy))
+    for start, length in pages:
+        _mprotect(start, length, mmap.PROT_READ)
+    _forget()
+
+
+def _extent(memory):
+    interface = memory.__array_interface__
+    return interface["data"][0], interface["shape"][0]
+
+
+def _pages(address, length):
+    start = address - address % mmap.PAGESIZE
+    return start, address + length - start
+
+
+if hasattr(os, "register_at_fork"):
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _mmap, _mprotect = _libc.mmap, _libc.mprotect
+    _mmap.argtypes = [c_void_p, c_size_t, c_int, c_int, c_int, c_long]
+    _mmap.restype = c_void_p
+    _mprotect.argtypes = [c_void_p, c_size_t, c_int]
+    os.register_at_fork(before=_copy, after_in_parent=_forget, after_in_child=_replace)
