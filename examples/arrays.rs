@@ -12,15 +12,17 @@ use io_shared::{Array, Channel, Consumer, Producer};
 use ndarray::Ix2;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    match std::env::args().nth(1) {
-        None => {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {
             let name = format!("/arrays-{}", std::process::id());
             let done = show_images(&name);
             Channel::remove(&images_of(&name))?;
             Channel::remove(&masks_of(&name))?;
             done
         }
-        Some(name) => mark_bright(&name),
+        ["mark", name] => mark_bright(name),
+        _ => Err("usage: arrays".into()),
     }
 }
 
@@ -35,15 +37,20 @@ fn masks_of(name: &str) -> String {
 fn show_images(name: &str) -> Result<(), Box<dyn Error>> {
     let mut images: Producer<Array> = Channel::named(images_of(name)).capacity("1M").producer()?;
     let mut masks: Consumer<Array> = Channel::named(masks_of(name)).capacity("1M").consumer()?;
-    let mut other = Command::new(std::env::current_exe()?).arg(name).spawn()?;
-    for side in [3, 4] {
-        let mut loan = images.loan_array::<f32>((side, side))?;
-        let mut image = loan.array_mut::<f32>()?; // in shared memory already
-        image.fill(0.1);
-        image.diag_mut().fill(0.9);
+    let mut other = Command::new(std::env::current_exe()?).args(["mark", name]).spawn()?;
+    for (number, radius) in [30.0, 60.0, 90.0].into_iter().enumerate() {
+        let mut loan = images.loan_array::<f32>((240, 320))?;
+        // In shared memory already.
+        let mut image = loan.array_mut::<f32>()?.into_dimensionality::<Ix2>()?;
+        for ((row, column), brightness) in image.indexed_iter_mut() {
+            let distance = (row as f32 - 120.0).hypot(column as f32 - 160.0);
+            *brightness = if distance < radius { 0.9 } else { 0.1 };
+        }
         loan.put()?;
         let mask = masks.get()?;
-        println!("{}", mask.array::<bool>()?.map(|bright| u8::from(*bright)));
+        let mask = mask.array::<bool>()?;
+        let bright = mask.iter().filter(|bright| **bright).count();
+        println!("image {number}, a disc of radius {radius}: {bright} of {} bright", mask.len());
     }
     images.put_array(&ndarray::arr0(0u8))?; // of another dtype: the end
     if other.wait()?.success() { Ok(()) } else { Err("the other process failed".into()) }

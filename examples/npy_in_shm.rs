@@ -13,14 +13,16 @@ use io_shared::RwSharedMmap;
 use npyz::WriterBuilder;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    match std::env::args().nth(1) {
-        None => {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {
             let name = format!("/npy_in_shm-{}", std::process::id());
             let done = save_and_have_it_loaded(&name);
             RwSharedMmap::remove(&name)?;
             done
         }
-        Some(name) => load(&name),
+        ["load", name] => load(name),
+        _ => Err("usage: npy_in_shm".into()),
     }
 }
 
@@ -31,7 +33,7 @@ fn save_and_have_it_loaded(name: &str) -> Result<(), Box<dyn Error>> {
     array.extend([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
     array.finish()?; // and the lock is given back
     println!("saved: {} bytes", shared.stream_position()?);
-    let loaded = Command::new(std::env::current_exe()?).arg(name).status()?;
+    let loaded = Command::new(std::env::current_exe()?).args(["load", name]).status()?;
     if loaded.success() { Ok(()) } else { Err("the other process failed".into()) }
 }
 

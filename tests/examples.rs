@@ -52,11 +52,26 @@ fn npy_in_shm_saves_an_array_that_another_process_loads() {
 fn arrays_go_to_another_process_and_masks_come_back() {
     let output = output_of("arrays");
     let (masks, end) = output.split_at(output.find("/arrays-").unwrap());
-    let (three, four) = ("[[1, 0, 0],\n [0, 1, 0],\n [0, 0, 1]]\n", "[[1, 0, 0, 0],\n");
-    assert_eq!(masks.split_at(three.len()).0, three);
-    assert!(masks[three.len()..].starts_with(four), "{masks}");
+    // Pi times the square of the radius, but for the rim.
+    let discs = [(0, 30, 2809), (1, 60, 11277), (2, 90, 25433)].map(|(image, radius, bright)| {
+        format!("image {image}, a disc of radius {radius}: {bright} of 76800 bright\n")
+    });
+    assert_eq!(masks, discs.concat());
     assert!(end.ends_with("-images: channel has |u1, this program <f4\n"), "{end}");
     assert_eq!(left_of("arrays-"), [""; 0]);
+}
+
+#[test]
+fn examples_say_how_they_are_called_and_wait_for_nothing_that_they_were_not_told_of() {
+    for example in ["arrays", "npy_in_shm", "pass_descriptor", "shared_struct"] {
+        for argument in ["--help", "name"] {
+            let output = Command::new(common::build_example(example)).arg(argument).output();
+            let output = output.unwrap();
+            assert!(!output.status.success());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains(&format!("usage: {example}")), "{said}");
+        }
+    }
 }
 
 #[test]

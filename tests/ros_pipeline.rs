@@ -245,6 +245,54 @@ fn roles_get_the_launchers_options() {
 }
 
 #[test]
+fn a_value_that_will_not_do_is_refused_with_the_name_of_its_option() {
+    for [option, value] in [
+        ["--frames", "abc"],
+        ["--frames", "-1"],
+        ["--frames", "1.5"],
+        ["--rate", "fast"],
+        ["--rate", "inf"],
+        ["--seed", "0x1"],
+        ["--prefix", "a/b"],
+        ["--prefix", ""],
+    ] {
+        let error = Options::parse([option, value].map(OsString::from)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{option}: ")), "{error}");
+        assert!(error.contains(&format!("{value:?}")) && error.contains("give "), "{error}");
+    }
+    let Err(missing) = Options::parse(["--png"].map(OsString::from)) else { panic!() };
+    assert!(missing.to_string().contains("--png"), "{missing}");
+}
+
+#[test]
+fn files_that_cannot_be_read_or_written_are_refused_at_the_start() {
+    let pipeline = Pipeline::new("files");
+    let folder = pipeline.folder.path().to_str().unwrap();
+    let (nowhere, no_scan) = (format!("{folder}/missing/file"), format!("{folder}/ragged.bin"));
+    fs::write(&no_scan, [0; 17]).unwrap();
+    for (role, option, path) in [
+        (None, "--png", &*nowhere),
+        (None, "--png", folder),
+        (Some("viewer"), "--png", &*nowhere),
+        (None, "--input", &*nowhere),
+        (None, "--input", &*no_scan),
+        (Some("lidar"), "--input", folder),
+    ] {
+        // It would play or wait without end.
+        let arguments = role.into_iter().chain(["--frames", "0", option, path]);
+        let mut run = pipeline.start(&arguments.collect::<Vec<_>>());
+        assert!(!run.wait().success());
+        let said = run.errors();
+        assert!(
+            said.contains(option) && said.contains(path) && said.lines().count() == 1,
+            "{said}"
+        );
+        assert_eq!(run.output(), "");
+        pipeline.assert_nothing_remains();
+    }
+}
+
+#[test]
 fn files_that_are_no_scans_are_told_apart() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("scan.bin");

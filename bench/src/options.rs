@@ -1,5 +1,7 @@
 //! What the program was told.
 
+use std::ffi::OsStr;
+use std::fs::File;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -63,11 +65,11 @@ pub(crate) fn parse() -> Result<Role> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("quick") => options.quick = true,
-            Long("only") => options.only.push(part(&arguments.value()?.string()?)?),
-            Long("json") => options.json = Some(arguments.value()?.into()),
-            Long("svg") => options.svg = Some(arguments.value()?.into()),
+            Long("only") => options.only.push(part(&arguments.value()?.to_string_lossy())?),
+            Long("json") => options.json = Some(writable("json", arguments.value()?.into())?),
+            Long("svg") => options.svg = Some(writable("svg", arguments.value()?.into())?),
             Long("peer") => peer = Some(arguments.value()?.string()?),
-            Long("core") => core = Some(arguments.value()?.parse()?),
+            Long("core") => core = Some(number("core", &arguments.value()?)?),
             Long("directory") => directory = Some(arguments.value()?.into()),
             Short('h') | Long("help") => return Ok(Role::Help),
             other => return Err(other.unexpected().into()),
@@ -80,6 +82,26 @@ pub(crate) fn parse() -> Result<Role> {
     }
 }
 
+/// Tries a file that is written at the end, and leaves nothing of the try: whoever mistypes it is
+/// told before the measurements.
+fn writable(option: &str, path: PathBuf) -> Result<PathBuf> {
+    let is_new = !path.exists();
+    let tried = match path.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => Ok(()), // a pipe may wait
+        _ => File::options().append(true).create(true).open(&path).map(drop),
+    };
+    tried.map_err(|error| format!("--{option}: cannot write {}: {error}", path.display()))?;
+    if is_new {
+        std::fs::remove_file(&path)?;
+    }
+    Ok(path)
+}
+
+fn number(option: &str, text: &OsStr) -> Result<usize> {
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("--{option} takes a whole number, and not {text:?}").into())
+}
+
 fn part(name: &str) -> Result<Part> {
     Ok(match name {
         "polling" => Part::Polling,
@@ -90,6 +112,6 @@ fn part(name: &str) -> Result<Part> {
         "many" => Part::Many,
         "consumers" => Part::Consumers,
         "copying" => Part::Copying,
-        _ => return Err(format!("there is no part named {name}: see --help").into()),
+        _ => return Err(format!("--only: there is no part named {name}: see --help").into()),
     })
 }

@@ -4,6 +4,7 @@ Channels and messages are those of the Rust example ros_pipeline, so that each p
 stand in for one of the other: see its channels.rs and messages.rs.
 """
 
+import argparse
 import glob
 import os
 
@@ -33,11 +34,32 @@ def labels(end, prefix, **options):
                capacity=LABELS.itemsize + MAX_POINTS * 4, **options)
 
 
-def scans(folder):
-    """The KITTI scans (*.bin) in ``folder``, again and again; without one synthetic clouds."""
-    files = sorted(glob.glob(os.path.join(folder, "*.bin"))) if folder else []
-    if folder and not files:
-        raise SystemExit("%s has no *.bin" % folder)
+def count(text):
+    """An option's number of frames; argparse names the option where it is none."""
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def rate(text):
+    """An option's clouds a second, or 0."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError(text)
+    return number
+
+
+def folder(text):
+    """An option's folder of KITTI scans: its files."""
+    files = sorted(glob.glob(os.path.join(text, "*.bin")))
+    if not files:
+        raise argparse.ArgumentTypeError("%s has no *.bin" % text)
+    return files
+
+
+def scans(files):
+    """The KITTI scans in ``files``, again and again; without any synthetic clouds."""
     number = 0
     while True:
         yield np.fromfile(files[number % len(files)], POINT) if files else synthetic(number)

@@ -22,9 +22,9 @@ import io_shared
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--frames", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=10, help="clouds a second; 0: no pause")
-    parser.add_argument("--input", help="a folder of KITTI scans (*.bin)")
+    parser.add_argument("--frames", type=clouds.count, default=100)
+    parser.add_argument("--rate", type=clouds.rate, default=10, help="clouds a second; 0: no pause")
+    parser.add_argument("--input", type=clouds.folder, help="a folder of KITTI scans (*.bin)")
     parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 

@@ -87,7 +87,7 @@ def answer(get, put):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--frames", type=int, default=0, help="0: until Ctrl-C")
+    parser.add_argument("--frames", type=clouds.count, default=0, help="0: until Ctrl-C")
     parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 

@@ -63,6 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    check_files(options)?;
     let stop = if options.attended { Stop::on_end_of_input() } else { Stop::on_ctrl_c()? };
     match options.role {
         Role::Lidar => lidar::run(options, &stop)?,
@@ -80,4 +81,19 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tries the files that will be read and written: whoever mistypes one is told before the run, and
+/// not after it.
+fn check_files(options: &Options) -> Result<(), String> {
+    if matches!(options.role, Role::Launcher | Role::Lidar) {
+        for path in &options.input {
+            scans::length_of(path).map_err(|error| format!("--input: {error}"))?;
+        }
+    }
+    match &options.png {
+        Some(path) if matches!(options.role, Role::Launcher | Role::Viewer) => picture::check(path)
+            .map_err(|error| format!("--png: cannot write {}: {error}", path.display())),
+        _ => Ok(()),
+    }
 }

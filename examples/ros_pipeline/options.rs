@@ -126,13 +126,13 @@ impl Options {
                         }
                     });
                 }
-                Long("frames") => frames = Some(parser.value()?.parse()?),
-                Long("rate") => options.rate = parser.value()?.parse_with(parse_rate)?,
+                Long("frames") => frames = Some(value(&mut parser, "frames", parse_whole)?),
+                Long("rate") => options.rate = value(&mut parser, "rate", parse_rate)?,
                 Long("input") => options.input.extend(parser.values()?.map(PathBuf::from)),
                 Long("png") => options.png = Some(parser.value()?.into()),
                 Long("chaos") => options.chaos = true,
-                Long("seed") => options.seed = parser.value()?.parse()?,
-                Long("prefix") => options.prefix = parser.value()?.string()?,
+                Long("seed") => options.seed = value(&mut parser, "seed", parse_whole)?,
+                Long("prefix") => options.prefix = value(&mut parser, "prefix", parse_prefix)?,
                 Long("json") => options.json = true,
                 // Not in the help: only the launcher has a use for it.
                 Long("attended") => options.attended = true,
@@ -170,6 +170,29 @@ impl Options {
         }
         arguments
     }
+}
+
+/// The value of an option, whose name is said where it will not do.
+fn value<T>(
+    parser: &mut lexopt::Parser,
+    option: &str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, lexopt::Error> {
+    let named = |error| format!("--{option}: {error}").into();
+    parser.value()?.parse_with(parse).map_err(named)
+}
+
+fn parse_whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
+/// What channels' names may begin with.
+fn parse_prefix(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix('/').unwrap_or(text);
+    if name.is_empty() || name.contains(['/', '\0']) || name.len() > 200 {
+        return Err("give 1 to 200 bytes without a slash".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A number of frames a second, with a period between a nanosecond and a day.

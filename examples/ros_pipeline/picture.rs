@@ -4,7 +4,7 @@
 //! the ground is grey and as bright as it reflects, each cluster has a colour of its own, and
 //! what has no label stays dark. Rings mark every ten metres.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::Path;
 
@@ -24,6 +24,19 @@ const RING: Colour = [52.0, 64.0, 82.0];
 const TEXT: Colour = [150.0, 165.0, 185.0];
 const DARK: Colour = [74.0, 66.0, 58.0];
 const SENSOR: Colour = [255.0, 255.0, 255.0];
+
+/// Whether a picture can be written there. Nothing is left of the try.
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if found.is_file() => File::options().append(true).open(path).map(drop),
+        Ok(_) => Ok(()), // a device or a pipe: opening it may wait
+        Err(_) => {
+            File::create_new(path)?;
+            fs::remove_file(path)
+        }
+    }
+}
 
 /// Writes the picture; `points` and `labels` belong together by index.
 pub(crate) fn write(path: &Path, points: &[Point], labels: &[u32]) -> io::Result<()> {

@@ -5,7 +5,7 @@
 //! they are, those that are not finite included: the segmentation leaves such points unlabelled.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,18 +24,30 @@ pub(crate) enum ScanError {
     TooLarge(PathBuf, u64),
 }
 
+/// The length in bytes of what can be read and looks like a scan by its length alone. Looked at
+/// before reading, so that a mistyped name of a huge file does not fill the memory.
+pub(crate) fn length_of(path: &Path) -> Result<u64, ScanError> {
+    let unreadable = |error| ScanError::Unreadable(path.to_owned(), error);
+    let found = File::open(path).and_then(|file| file.metadata()).map_err(unreadable)?;
+    if found.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    match found.len() {
+        0 => Err(ScanError::Empty(path.to_owned())),
+        length if length > (MAX_POINTS * RECORD) as u64 => {
+            Err(ScanError::TooLarge(path.to_owned(), length))
+        }
+        length if !length.is_multiple_of(RECORD as u64) => {
+            Err(ScanError::Ragged(path.to_owned(), length))
+        }
+        length => Ok(length),
+    }
+}
+
 /// Reads one scan.
 pub(crate) fn read(path: &Path) -> Result<Vec<Point>, ScanError> {
-    let unreadable = |error| ScanError::Unreadable(path.to_owned(), error);
-    // Looked at before reading, so that a mistyped name of a huge file does not fill the memory.
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if length > (MAX_POINTS * RECORD) as u64 {
-        return Err(ScanError::TooLarge(path.to_owned(), length));
-    }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    if bytes.is_empty() {
-        return Err(ScanError::Empty(path.to_owned()));
-    }
+    length_of(path)?;
+    let bytes = fs::read(path).map_err(|error| ScanError::Unreadable(path.to_owned(), error))?;
     let (records, rest) = bytes.as_chunks::<RECORD>();
     if !rest.is_empty() {
         return Err(ScanError::Ragged(path.to_owned(), bytes.len() as u64));

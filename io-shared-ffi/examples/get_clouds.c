@@ -2,6 +2,7 @@
 //
 //   cc get_clouds.c $(pkg-config --cflags --libs io-shared) -o get_clouds
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +17,23 @@ static void check(ios_status status) {
   }
 }
 
+static uint64_t number(const char *what, const char *text) {
+  char *end;
+  errno = 0;
+  uint64_t value = strtoull(text, &end, 10);
+  if (*text < '0' || *text > '9' || *end != '\0' || errno != 0) {
+    fprintf(stderr, "get_clouds: %s is a whole number, and not `%s`\n", what, text);
+    exit(2);
+  }
+  return value;
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) {
     fprintf(stderr, "usage: get_clouds NAME CLOUDS\n");
     return 2;
   }
-  uint64_t clouds = strtoull(argv[2], NULL, 10);
+  uint64_t clouds = number("CLOUDS", argv[2]);
 
   ios_options options;
   ios_options_init(&options, sizeof options);

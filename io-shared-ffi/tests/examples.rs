@@ -126,6 +126,24 @@ fn a_c_program_gets_what_a_rust_program_puts() {
 }
 
 #[test]
+fn what_is_no_number_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let [get, put] =
+        ["get_clouds", "put_clouds"].map(|name| program(folder.path(), name, Linked::Shared));
+    for (program, arguments, what) in [
+        (&get, &["/no-number", "abc"][..], "CLOUDS"),
+        (&get, &["/no-number", "-1"], "CLOUDS"),
+        (&put, &["/no-number", "10", "1e3"], "POINTS"),
+        (&put, &["/no-number", "99999999999999999999", "1"], "CLOUDS"),
+    ] {
+        let refused = Command::new(program).args(arguments).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("{what} is a whole number")), "{said}");
+    }
+}
+
+#[test]
 fn a_c_program_is_told_which_field_differs() {
     #[derive(Message)]
     #[repr(C)]

@@ -356,9 +356,17 @@ class Peer(object):
                 SYSTEMS[self._system].remove(name)
 
 
+def at_least_one(text):
+    """An option's number of rounds; argparse names the option where it is none."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--rounds", type=at_least_one, default=11)
     parser.add_argument("--peer", default=sys.executable, help="the interpreter at the other end")
     parser.add_argument("--quick", action="store_true", help="2 short rounds: that it runs")
     parser.add_argument("--without", action="append", default=[], choices=sorted(SYSTEMS))

@@ -148,3 +148,25 @@ def test_real_scans_are_played_labelled_and_drawn(stage, tmpdir, capsys):
         assert found and 20 < int(found.group(1)) < 100
     show(viewer, 1)
     assert drawn(picture) > 0.1
+
+
+@pytest.mark.parametrize("python", pythons())
+@pytest.mark.parametrize(
+    "script, option, value",
+    [
+        ("ros_node.py", "--frames", "abc"),
+        ("ros_node.py", "--frames", "-1"),
+        ("ros_node.py", "--rate", "-1"),
+        ("ros_node.py", "--input", "/nowhere"),
+        ("segmentator.py", "--frames", "1.5"),
+        ("../../python/bench/original.py", "--rounds", "0"),
+    ],
+)
+def test_a_value_that_will_not_do_is_refused_at_the_start_with_the_name_of_its_option(
+    start, python, script, option, value
+):
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    refused = start(python, example(script), option, value, **pipes)
+    said = refused.communicate()[1]
+    assert refused.returncode == 2
+    assert "argument %s: " % option in said and value in said

@@ -58,14 +58,20 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     while let Some(argument) = parser.next()? {
         match argument {
             Value(word) if arguments.harness.is_none() => arguments.harness = Some(word.string()?),
-            Long("kills") => arguments.kills = Some(parser.value()?.parse()?),
-            Long("seed") => arguments.seed = Some(parser.value()?.parse()?),
+            Long("kills") => arguments.kills = Some(whole(&mut parser, "kills")?),
+            Long("seed") => arguments.seed = Some(whole(&mut parser, "seed")?),
             Long("only") => arguments.only = Some(parser.value()?.string()?),
-            Long("random") => arguments.random = Some(parser.value()?.parse()?),
+            Long("random") => arguments.random = Some(whole(&mut parser, "random")?),
             _ => return Err(argument.unexpected()),
         }
     }
     Ok(arguments)
+}
+
+/// A whole number, for an option that is named where it is none.
+fn whole(parser: &mut lexopt::Parser, option: &str) -> Result<u64, lexopt::Error> {
+    let number = parser.value()?.parse();
+    number.map_err(|error| format!("--{option} takes a whole number: {error}").into())
 }
 
 /// Whether nothing failed.
