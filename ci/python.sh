@@ -4,7 +4,8 @@
 #
 # PYTHON2, PYTHON3 and PYPY3 may name the interpreters; else they are looked for, with pyenv's. One that
 # is missing is a failure: the package is for all; but for PyPy, which is only said. IO_SHARED_SLOW=1
-# plays the long versions (a million puts and gets, 500 deaths).
+# plays the long versions (a million puts and gets, 500 deaths). With --prepare it looks for the
+# interpreters, fetches the packages and says what is missing, and runs nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,9 +16,12 @@ venvs=$target/python
 
 # The last one that runs, of those given and those of pyenv; the interpreter itself and no shim.
 find_python() {
-    local pattern=$1 check=$2 found= candidate
-    shift 2
-    for candidate in "$@" $(compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/$pattern" | sort -V); do
+    local named=$1 pattern=$2 check=$3 found= candidate
+    shift 3
+    # One that is named is the only one that will do.
+    [ -z "$named" ] || set -- "$named"
+    [ -n "$named" ] || set -- "$@" $(compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/$pattern" | sort -V)
+    for candidate in "$@"; do
         if "$candidate" -c "import sys; $check" 2>/dev/null; then
             found=$("$candidate" -c 'import sys; print(sys.executable)')
         fi
@@ -25,12 +29,12 @@ find_python() {
     echo "$found"
 }
 
-python2=${PYTHON2:-$(find_python '2.7*/bin/python' 'assert sys.version_info[:2] == (2, 7)' \
-    python2.7 python2)}
-python3=${PYTHON3:-$(find_python '3.*/bin/python' 'assert sys.version_info >= (3, 9)' \
-    python3 python3.{9,10,11,12,13,14})}
-pypy3=${PYPY3:-$(find_python 'pypy3*/bin/python' \
-    'assert sys.implementation.name == "pypy" and sys.version_info >= (3, 9)' pypy3 pypy)}
+python2=$(find_python "${PYTHON2:-}" '2.7*/bin/python' 'assert sys.version_info[:2] == (2, 7)' \
+    python2.7 python2)
+python3=$(find_python "${PYTHON3:-}" '3.*/bin/python' 'assert sys.version_info >= (3, 9)' \
+    python3 python3.{9,10,11,12,13,14})
+pypy3=$(find_python "${PYPY3:-}" 'pypy3*/bin/python' \
+    'assert sys.implementation.name == "pypy" and sys.version_info >= (3, 9)' pypy3 pypy)
 missing=0
 for interpreter in "2.7:$python2:PYTHON2" "3.9 or later:$python3:PYTHON3"; do
     IFS=: read -r version path variable <<<"$interpreter"
@@ -40,6 +44,7 @@ for interpreter in "2.7:$python2:PYTHON2" "3.9 or later:$python3:PYTHON3"; do
     fi
 done
 [ "$missing" = 0 ] || exit 1
+if [ "${1:-}" = --has-pypy ]; then [ -n "$pypy3" ] && exit || exit 1; fi
 
 # Virtualenvs are kept from run to run. The last versions of what still installs on 2.7.
 if [ ! -x "$venvs/3/bin/pytest" ]; then
@@ -65,6 +70,8 @@ else
         "$venvs/pypy/bin/pip" install --quiet --disable-pip-version-check numpy pytest
     fi
 fi
+
+if [ "${1:-}" = --prepare ]; then exit; fi
 
 # One wheel, for all.
 rm -rf "$venvs/wheel"

@@ -7,6 +7,7 @@ ci/python.sh sets all; without them those tests fail and say so.
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 
@@ -19,8 +20,29 @@ references_are_counted = pytest.mark.skipif(
     not hasattr(sys, "getrefcount"), reason="PyPy: loans and borrowed arrays are copies"
 )
 
+#: What is started with `&` may have SIGINT ignored, and Python leaves it so: no Ctrl-C would end a wait.
+#: The programs that the tests start have the default then.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: Seconds; every wait of a test is over by then. The long versions wait longer.
+PATIENCE = 3600 if os.environ.get("IO_SHARED_SLOW") else 600
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def patience():
+    """No wait of a test lasts for ever: one that does fails there, and its programs are killed."""
+
+    def over(*_):
+        pytest.fail("the test has not ended after %d s" % PATIENCE)
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(PATIENCE)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def pythons():

@@ -21,11 +21,19 @@ use std::time::{Duration, Instant};
 
 use io_shared::Channel;
 
+/// Ends this program by SIGALRM if no test of it asks for a name for ten minutes, so that no wait of a
+/// test lasts for ever. The harness has said by then which test was running.
+pub(crate) fn set_patience() {
+    let seconds = std::env::var("IO_SHARED_TEST_PATIENCE").map(|text| text.parse());
+    nix::unistd::alarm::set(seconds.map_or(600, |seconds| seconds.expect("it is a number")));
+}
+
 /// A channel name of this test alone; the channel goes with it.
 pub(crate) struct TestName(String);
 
 impl TestName {
     pub(crate) fn new(what: &str) -> Self {
+        set_patience();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(format!("/test-{what}-{}-{count}", std::process::id()))

@@ -5,6 +5,12 @@ use std::path::{Path, PathBuf};
 /// Where the kernel keeps shared-memory objects.
 pub const SHARED_MEMORY: &str = "/dev/shm";
 
+/// Ends this process by SIGALRM if this is not called again for ten minutes: no wait of a test, or of a
+/// process that it forks, lasts for ever.
+pub fn set_patience() {
+    nix::unistd::alarm::set(600);
+}
+
 /// The names of shared-memory objects that start with `prefix`, sorted.
 pub fn objects(prefix: &str) -> Vec<String> {
     let entries = std::fs::read_dir(SHARED_MEMORY).into_iter().flatten().flatten();

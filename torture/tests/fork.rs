@@ -16,11 +16,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use torture::actor::Actor;
-use torture::machine::{self, Footprint};
+use torture::machine::{self, Footprint, set_patience};
 use torture::parcel::{COPIED_WORDS, Packed, Parcel, Size};
 use torture::region_file::RegionFile;
 
 fn name(what: &str) -> String {
+    set_patience();
     format!("/test-{what}-{}", std::process::id())
 }
 
@@ -31,6 +32,7 @@ fn in_child(child: impl FnOnce() -> bool) -> Pid {
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
+            set_patience();
             let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(false);
             // SAFETY: _exit has no preconditions.
             unsafe { libc::_exit(i32::from(!ok)) }

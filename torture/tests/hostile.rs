@@ -28,6 +28,7 @@ struct Name(String);
 
 impl Name {
     fn new(what: &str) -> Self {
+        machine::set_patience();
         Self(format!("/torture-{}-bytes-{what}", std::process::id()))
     }
 

@@ -30,6 +30,7 @@ struct Name(String);
 
 impl Name {
     fn new() -> Self {
+        torture::machine::set_patience();
         static NAMES: AtomicU32 = AtomicU32::new(0);
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
         Self(format!("/torture-lock-{}-{number}", std::process::id()))
@@ -53,6 +54,7 @@ fn start(point: CrashPoint, child: impl FnOnce() -> Result<()>) -> Pid {
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
+            torture::machine::set_patience();
             kill_self_at(point, 0);
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             // SAFETY: _exit has no preconditions.

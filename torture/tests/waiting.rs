@@ -30,6 +30,7 @@ struct Channels(Vec<String>);
 
 impl Channels {
     fn new(what: &str, count: usize) -> Self {
+        torture::machine::set_patience();
         let pid = std::process::id();
         Self((0..count).map(|i| format!("/test-waiting-{what}-{pid}-{i}")).collect())
     }

@@ -112,6 +112,11 @@ pub(crate) struct TestName(String);
 
 impl TestName {
     pub(crate) fn new(what: &str) -> Self {
+        unsafe extern "C" {
+            safe fn alarm(seconds: std::ffi::c_uint) -> std::ffi::c_uint;
+        }
+        // No wait of a test lasts for ever: SIGALRM ends the program.
+        alarm(600);
         Self(format!("/test-ffi-{what}-{}", std::process::id()))
     }
 }

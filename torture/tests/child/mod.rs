@@ -21,6 +21,7 @@ pub(crate) fn in_child(child: impl FnOnce()) -> Pid {
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
+            torture::machine::set_patience();
             let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             // SAFETY: _exit has no preconditions.
             unsafe { libc::_exit(i32::from(ran.is_err())) }

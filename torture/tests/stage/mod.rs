@@ -29,6 +29,7 @@ impl Stage {
 
     /// One with values of that size.
     pub(crate) fn of(size: Size, consumers: usize) -> Self {
+        machine::set_patience();
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let number = STAGES.fetch_add(1, Ordering::Relaxed);
         Self { name: format!("torture-{}-stage{number}-", std::process::id()), consumers, size }
