@@ -99,7 +99,7 @@ def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start):
     put.put(value)
     answer = got.get(timeout=60)
     assert answer.matrix.tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert (answer.name, answer.mode, answer.first["x"]) == (b"front", -2, 3.0)
+    assert (answer.name, answer.mode, answer.first["x"]) == ("front", -2, 3.0)
     assert answer.flags.tolist() == [5] * 6
     assert peer.wait() == 0
 

@@ -27,6 +27,7 @@ from io_shared.errors import (  # noqa: F401
     ForkedHandle,
     Invalid,
     Mismatch,
+    NoField,
     NoSlot,
     NoSpace,
     NotFound,
@@ -46,7 +47,7 @@ from io_shared.errors import (  # noqa: F401
 from io_shared._library import File
 from io_shared._loan import Loan
 from io_shared._locked import LockedBytes
-from io_shared._messages import Message
+from io_shared._message import Message
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
 from io_shared._observer import Observer, observe
 from io_shared._share import NumpyShare
@@ -61,7 +62,7 @@ __all__ = [
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",
-    "Invalid", "Mismatch", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied",
+    "Invalid", "Mismatch", "NoField", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied",
     "ReadAccessError", "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout", "TooLarge",
     "WouldDeadlock", "WriteAccessError", "WrongFields",
 ]

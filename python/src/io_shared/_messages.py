@@ -8,8 +8,9 @@ from ctypes import string_at
 
 import numpy as np
 
-from io_shared import _library, _npy, _schema, errors
+from io_shared import _fields, _library, _npy, _schema, errors
 from io_shared._memory import address, room
+from io_shared._message import Message, parts  # noqa: F401
 
 #: Up to so many bytes one more copy is quicker than to ask where an array lies.
 SHORT = 16 << 10
@@ -104,54 +105,5 @@ class Typed(object):
         own = self.view(aligned(data, length))
         # A number of its own is a number.
         is_number = not isinstance(own, Message) and not own.ndim
-        return (own[()] if is_number else own), None
-
-
-class Message(object):
-    """A message with an attribute for each of its fields.
-
-    Numbers are NumPy scalars, arrays and the tail are NumPy arrays. In a message on loan, fields can
-    be assigned.
-    """
-
-    __slots__ = ("_layout", "_header", "_tail")
-
-    def __init__(self, layout, header, tail):
-        object.__setattr__(self, "_layout", layout)
-        object.__setattr__(self, "_header", header)
-        object.__setattr__(self, "_tail", tail)
-
-    def __getattr__(self, name):
-        if name == self._layout.tail_name:
-            return self._tail
-        if name in self._layout.fields:
-            return self._header[name][()]
-        raise AttributeError(
-            "this message has the fields %s, not `%s`" % (", ".join(self._layout.fields), name)
-        )
-
-    def __setattr__(self, name, value):
-        if name == self._layout.tail_name:
-            self._tail[...] = value
-        elif name in self._layout.fields:
-            self._header[name] = value
-        else:
-            getattr(self, name)
-
-    def __dir__(self):
-        return list(self._layout.fields)
-
-    def __array__(self, dtype=None, copy=None):
-        """The fields before the tail, as a structured array without axes."""
-        return np.array(self._header, dtype)
-
-    def __repr__(self):
-        fields = ["%s=%r" % (name, getattr(self, name)) for name in self._layout.fields]
-        return "Message(%s)" % ", ".join(fields)
-
-
-def parts(value):
-    """The arrays that a view of a message is made of."""
-    if isinstance(value, Message):
-        return [part for part in (value._header, value._tail) if part is not None]
-    return [value]
+        value = own[()] if is_number else own
+        return (_fields.text(value) if isinstance(value, bytes) else value), None

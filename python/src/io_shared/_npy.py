@@ -9,7 +9,7 @@ from ctypes import string_at
 
 import numpy as np
 
-from io_shared import _library, errors
+from io_shared import _kinds, _library
 from io_shared._memory import ALIGNMENT
 
 _MOST_REMEMBERED = 256
@@ -24,21 +24,27 @@ def header(dtype, shape, fortran):
     known = _written.get(key)
     if known is not None:
         return known
-    refuse_objects(dtype)
     bytes_ = _write(dtype, shape, fortran)
     if dtype not in _readable:
-        # What is written can be read, or it is told to whoever puts it.
-        nothing = _write(dtype, (0,), False)
-        _described(nothing, len(nothing))
+        # What arrives is what was put, or it is told to whoever puts it.
+        _kinds.refuse_changed(dtype, _arrives(_write(dtype, (0,), False)))
         _remember(_readable, dtype, True)
     # Two dtypes may be equal and differ in what is written (metadata, titles): none of that counts.
     _remember(_written, key, bytes_)
     return bytes_
 
 
+def _arrives(header):
+    """The dtype that is read in ``header``, or None."""
+    try:
+        return _described(header, len(header))[0]
+    except ValueError:
+        return None
+
+
 def _write(dtype, shape, fortran):
     text = "{'descr': %r, 'fortran_order': %r, 'shape': %r, }" % (
-        np.lib.format.dtype_to_descr(dtype),
+        _kinds.described(dtype),
         fortran,
         tuple(int(n) for n in shape),
     )
@@ -150,15 +156,6 @@ def _native(name):
         return name.encode("latin-1")
     except UnicodeError:
         return name.encode("utf-8")
-
-
-def refuse_objects(dtype):
-    """Python objects are pointers: they mean nothing in another process."""
-    if dtype.hasobject:
-        raise errors.Invalid(
-            "an array of Python objects (%s) cannot cross to another process: "
-            "give it a dtype of numbers, fixed texts or fields of these" % (dtype,)
-        )
 
 
 def _remember(memory, key, value):

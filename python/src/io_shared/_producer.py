@@ -5,7 +5,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _library, _loan, _messages, _schema, errors
+from io_shared import _fields, _kinds, _library, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Rooms
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
@@ -115,7 +115,7 @@ class ArrayProducer(_Producing):
         """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes): the newest value from
         now on. Never waits for anybody."""
         if type(array) is not _ndarray:
-            array = np.asanyarray(array)
+            array = _kinds.plain(array, self.name)
         like = self._like_last
         if not (
             array.dtype is like.dtype
@@ -207,17 +207,15 @@ class _Like(object):
 class TypedProducer(_Producing):
     """Puts messages of fields."""
 
-    def put(self, *value, **fields):
-        """Puts a message: ``put(frame=1, points=points)`` with all of its fields, or the one value of
-        a message without field names. Never waits for anybody."""
+    def put(*value, **fields):
+        """Puts a message: ``put(frame=1, points=points)`` with all of its fields, or one value that
+        has them (a mapping, a structured value, a message, a tuple); of a message without field names
+        its value. Never waits for anybody."""
+        self, value = value[0], value[1:]  # as a field may be called self, or value
         layout = self._messages.layout
         if not layout.fields:
-            return self._put_value(layout, *value, **fields)
-        if len(value) == 1 and not fields:
-            fields = _fields_of(value[0], layout)
-        elif value or set(fields) != set(layout.fields):
-            raise errors.WrongFields("a message has the fields %s" % ", ".join(layout.fields))
-        self._put_fields(layout, fields)
+            return self._put_value(layout, value, fields)
+        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name))
 
     def _put_fields(self, layout, fields):
         """Puts the message of these fields. A tail of the right dtype is copied once, from where it
@@ -225,38 +223,43 @@ class TypedProducer(_Producing):
         tail = fields[layout.tail_name] if layout.tail is not None else ()
         lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
         lies = lies and tail.flags.c_contiguous
-        own = np.zeros(self._messages.length(0 if lies else len(tail)), np.uint8)
+        count = 0 if lies else _fields.count(tail, "field `%s`" % layout.tail_name)
+        own = np.zeros(self._messages.length(count), np.uint8)
         out = self._messages.view(own)
         for name in layout.fields:
             if not lies or name != layout.tail_name:
-                setattr(out, name, fields[name])
+                out[name] = fields[name]
         if lies:
             self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes)
         else:
             self._put_data(b"", _messages.address(own), len(own))
 
-    def _put_value(self, layout, value):
+    def _put_value(self, layout, value, fields):
         dtype = layout.header if layout.tail is None else layout.tail
-        value = np.asarray(value, dtype.base)
-        shape = dtype.shape if layout.tail is None else value.shape
-        if value.shape != shape or layout.tail is not None and value.ndim != 1:
-            raise errors.Invalid("a message is %s, not of shape %s" % (dtype, value.shape))
-        self._put_bytes(value.tobytes())
+        if fields or len(value) != 1:
+            raise errors.WrongFields(
+                "%s: a message has no fields: put takes its value, %s" % (self.name, dtype)
+            )
+        value = value[0]
+        shape = dtype.shape
+        if layout.tail is not None:
+            shape = (_fields.count(value, self.name),) + shape
+        # (A list of records has no shape of its own.)
+        if isinstance(value, np.ndarray) or dtype.base.names is None:
+            found = _fields.shape(value, self.name)
+            if found != shape:
+                raise errors.Invalid(
+                    "%s: a message is %s, not of shape %s" % (self.name, dtype, found)
+                )
+        own = np.zeros(shape, dtype.base)
+        _fields.assign(own, value, self.name)
+        self._put_bytes(own.tobytes())
 
     def loan(self, elements=0, in_place=False):
         """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail:
         ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
         length = self._messages.length(elements)
         return _loan.Loan(self, b"", length, self._messages.view, in_place)
-
-
-def _fields_of(value, layout):
-    """The fields of a mapping, a structured value or a message."""
-    if isinstance(value, _messages.Message):
-        return {name: getattr(value, name) for name in layout.fields}
-    if not isinstance(value, dict) and layout.header is not None:
-        value = np.asarray(value, layout.header)
-    return {name: value[name] for name in layout.fields}
 
 
 def open_end(open_, close, name, holds, stated, open_timeout, words):

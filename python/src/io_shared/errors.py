@@ -40,6 +40,13 @@ class WrongFields(Error, TypeError):
     """Values that are not those of a message's fields."""
 
 
+class NoField(Error, AttributeError, KeyError):
+    """A message has no field of that name."""
+
+    def __str__(self):
+        return self.args[0]
+
+
 class SystemFailure(_Numbered, OSError):
     """A system call failed: its ``errno``."""
 

@@ -1,0 +1,182 @@
+"""What goes into the fields of a message: nothing is cut, reordered or left out in silence."""
+
+import numpy as np
+
+from io_shared import _kinds, _library, errors
+
+_unicode = type(u"")
+#: Bytes that are no UTF-8 go in and out of Python 3's texts as they are.
+_STRICT = "strict" if str is bytes else "surrogateescape"
+
+
+def text(value):
+    """The bytes of a text field as a ``str``."""
+    return bytes(value) if str is bytes else bytes(value).decode("utf-8", _STRICT)
+
+
+def given(names, values, fields, where):
+    """The value of each of ``names``, of the arguments of ``put(*values, **fields)``."""
+    if len(values) > 1 or values and fields:
+        raise errors.WrongFields(
+            "%s: put takes all fields by name, or one value that has them: %s"
+            % (where, ", ".join(names))
+        )
+    if values:
+        fields = _of(values[0], names, where)
+    _check_names(fields, names, where)
+    return fields
+
+
+def count(tail, where):
+    """How many elements a ``tail`` has."""
+    is_text_or_fields = isinstance(tail, (bytes, _unicode)) or hasattr(type(tail), "keys")
+    if is_text_or_fields or not hasattr(tail, "__len__") or getattr(tail, "ndim", 1) == 0:
+        raise errors.WrongFields(
+            "%s: its elements are a list or an array, not %.60r" % (where, tail)
+        )
+    return len(tail)
+
+
+def shape(value, where):
+    """The shape of the array that ``value`` makes."""
+    try:
+        return np.shape(value)
+    except ValueError as error:  # rows of different lengths
+        raise errors.alone(errors.Invalid("%s: %s" % (where, error)))
+
+
+def _of(value, names, where):
+    """The fields of a mapping, a structured value, a tuple or a message."""
+    if hasattr(type(value), "keys"):
+        return {_library.native(name): value[name] for name in type(value).keys(value)}
+    if type(value) is tuple:
+        if len(value) != len(names):
+            raise errors.WrongFields(
+                "%s: %d values for the fields %s" % (where, len(value), ", ".join(names))
+            )
+        return dict(zip(names, value))
+    array = _kinds.plain(value, where)
+    if array.dtype.names is None or array.ndim:
+        raise errors.WrongFields(
+            "%s: a message has the fields %s, which %.60r has not" % (where, ", ".join(names), value)
+        )
+    return {name: array[name] for name in array.dtype.names}
+
+
+def _check_names(has, names, where):
+    missing = ["`%s`" % name for name in names if name not in has]
+    unknown = ["`%s`" % name for name in has if name not in names]
+    if missing or unknown:
+        told = ["missing: " + ", ".join(missing)] if missing else []
+        told += ["unknown: " + ", ".join(unknown)] if unknown else []
+        raise errors.WrongFields(
+            "%s: the fields are %s; %s" % (where, ", ".join(names), "; ".join(told))
+        )
+
+
+def assign(room, value, where):
+    """Writes ``value`` into the array ``room``, which may have no axes."""
+    try:
+        if room.dtype.names is not None:
+            _assign_records(room, value, where)
+        elif room.dtype.kind == "S":
+            room[...] = _texts(room.dtype, value, where)
+        else:
+            room[...] = _numbers(room.dtype, value, where)
+    except errors.Error:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        kind = errors.WrongFields if isinstance(error, TypeError) else errors.Invalid
+        raise errors.alone(kind("%s: %s" % (where, error)))
+
+
+def _assign_records(room, value, where):
+    names = room.dtype.names
+    if hasattr(type(value), "keys") or type(value) is tuple and not room.ndim:
+        fields = _of(value, names, where)
+        _check_names(fields, names, where)
+    elif isinstance(value, list) and all(type(item) is tuple for item in value):
+        return _assign_tuples(room, value, where)
+    else:
+        fields = _kinds.plain(value, where)
+        if fields.dtype == room.dtype or not fields.ndim and fields.dtype.names is None:
+            room[...] = fields
+            return
+        if fields.dtype.names is None:
+            raise errors.WrongFields(
+                "%s: its elements have the fields %s, not %s of shape %s: "
+                "numpy.lib.recfunctions.unstructured_to_structured(array, dtype) makes them"
+                % (where, ", ".join(names), fields.dtype, fields.shape)
+            )
+        _check_names(fields.dtype.names, names, where)
+    for name in names:
+        inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
+        assign(room[name], fields[name], inside % name)
+
+
+def _assign_tuples(room, value, where):
+    # One by one where something may be cut, which NumPy does in silence.
+    if _has_texts(room.dtype) and room.shape == (len(value),):
+        for i, item in enumerate(value):
+            assign(room[i : i + 1].reshape(()), item, "%s[%d]" % (where, i))
+    else:
+        room[...] = np.array(value, room.dtype)
+
+
+def _has_texts(dtype):
+    if dtype.names is None:
+        return dtype.base.kind == "S"
+    return any(_has_texts(dtype.fields[name][0].base) for name in dtype.names)
+
+
+def _texts(dtype, value, where):
+    """``value`` as bytes, none of which is cut."""
+    if isinstance(value, (bytes, _unicode)):
+        array = np.array(_bytes(value, where))
+    else:
+        array = _kinds.plain(value if isinstance(value, np.ndarray) else np.array(value, object), where)
+    if array.dtype.kind == "U":
+        array = np.char.encode(array, "utf-8", _STRICT)
+    elif array.dtype.kind != "S":
+        texts = [_bytes(item, where) for item in array.ravel().tolist()]
+        array = np.array(texts, "S").reshape(array.shape)
+    longest = int(np.char.str_len(array).max()) if array.size else 0
+    if longest > dtype.itemsize:
+        raise errors.Invalid(
+            "%s: a text of %d bytes (in UTF-8) does not fit into %d: shorten it, or declare 'S%d'"
+            % (where, longest, dtype.itemsize, longest)
+        )
+    return array
+
+
+def _bytes(value, where):
+    if isinstance(value, _unicode):
+        return value.encode("utf-8", _STRICT)
+    if not isinstance(value, bytes):
+        raise errors.WrongFields("%s is a text, not %.60r" % (where, value))
+    return value
+
+
+def _numbers(dtype, value, where):
+    """``value``, of which nothing is cut: a whole number stays one."""
+    array = _kinds.plain(value, where)
+    kind = array.dtype.kind
+    if kind == "c":
+        raise errors.Invalid("%s: a complex number does not go into %s" % (where, dtype))
+    if dtype.kind not in "iu" or kind not in "iuf" or not array.size:
+        return array
+    if kind == "f":
+        if not np.isfinite(array).all() or (array != np.trunc(array)).any():
+            raise errors.Invalid(
+                "%s: %s takes whole numbers, not %.60r: round it first" % (where, dtype, value)
+            )
+    elif np.can_cast(array.dtype, dtype):
+        return array
+    limits = np.iinfo(dtype)
+    least, most = int(array.min()), int(array.max())
+    if least < limits.min or most > limits.max:
+        raise errors.Invalid(
+            "%s: %d does not fit into %s, which goes from %d to %d"
+            % (where, least if least < limits.min else most, dtype, limits.min, limits.max)
+        )
+    return array

@@ -1,0 +1,161 @@
+"""A typed message as a Python value: fields as attributes and as items."""
+
+import numpy as np
+
+from io_shared import _fields, errors
+
+#: The longest text that is shown of a field, and the most fields.
+_SHOWN, _MOST = 200, 20
+
+
+class Message(object):
+    """A message with an attribute, and an item, for each of its fields: ``m.frame``, ``m["frame"]``.
+
+    Numbers are NumPy scalars, texts are ``str``, arrays and the tail are NumPy arrays. In a message on
+    loan, and in a copy, fields can be assigned. It is a mapping too (``dict(m)``, ``put(**m)``), can be
+    compared, copied (``copy.copy``; a copy is one's own) and pickled.
+
+    A field comes before a method of the same name; as an item there is never a question.
+    """
+
+    # One slot, as a field may have any name.
+    __slots__ = ("_io_shared",)
+
+    def __init__(self, layout, header, tail):
+        _slot.__set__(self, (layout, header, tail))
+
+    def __getattribute__(self, name):
+        if name[:2] != "__" and name in _slot.__get__(self)[0].fields:
+            return _read(self, name)
+        return object.__getattribute__(self, name)
+
+    def __getattr__(self, name):
+        return _read(self, name)
+
+    def __setattr__(self, name, value):
+        layout, header, tail = _slot.__get__(self)
+        if name == layout.tail_name:
+            room = tail
+        elif name in layout.fields:
+            room = header[name]
+        else:
+            raise _no_field(layout, name)
+        _fields.assign(room, value, "field `%s`" % name)
+
+    def __delattr__(self, name):
+        raise errors.NoField("a message keeps its fields: `%s` cannot be deleted" % name)
+
+    def __getitem__(self, name):
+        return _read(self, name)
+
+    def __setitem__(self, name, value):
+        Message.__setattr__(self, name, value)
+
+    def __iter__(self):
+        return iter(_slot.__get__(self)[0].fields)
+
+    def __len__(self):
+        return len(_slot.__get__(self)[0].fields)
+
+    def __contains__(self, name):
+        return name in _slot.__get__(self)[0].fields
+
+    def keys(self):
+        """The names of the fields, in order."""
+        return list(_slot.__get__(self)[0].fields)
+
+    def values(self):
+        """The values of the fields, in order."""
+        return [_read(self, name) for name in self]
+
+    def items(self):
+        """The names and values of the fields, in order."""
+        return [(name, _read(self, name)) for name in self]
+
+    def __eq__(self, other):
+        if not isinstance(other, Message):
+            return NotImplemented
+        if list(self) != list(other):
+            return False
+        return all(_equal(_read(self, name), _read(other, name)) for name in self)
+
+    def __ne__(self, other):
+        equal = Message.__eq__(self, other)
+        return equal if equal is NotImplemented else not equal
+
+    __hash__ = None  # it can change
+
+    def __dir__(self):
+        return list(self)
+
+    def __array__(self, dtype=None, copy=None):
+        """The fields before the tail, as a structured array without axes."""
+        _, header, tail = _slot.__get__(self)
+        return np.array(tail if header is None else header, dtype)
+
+    def __copy__(self):
+        layout, header, tail = _slot.__get__(self)
+        return Message(layout, *[None if part is None else part.copy() for part in (header, tail)])
+
+    def __deepcopy__(self, memo):
+        return Message.__copy__(self)
+
+    def __reduce_ex__(self, protocol):
+        return Message, _slot.__get__(Message.__copy__(self))  # one that can be written
+
+    def __repr__(self):
+        names = list(self)
+        shown = ["%s=%s" % (name, _shown(_read(self, name))) for name in names[:_MOST]]
+        if len(names) > _MOST:
+            shown.append("... %d more" % (len(names) - _MOST))
+        return "Message(%s)" % ", ".join(shown)
+
+
+_slot = Message.__dict__["_io_shared"]
+
+
+def parts(value):
+    """The arrays that a view of a message is made of."""
+    if isinstance(value, Message):
+        return [part for part in _slot.__get__(value)[1:] if part is not None]
+    return [value]
+
+
+def _read(message, name):
+    layout, header, tail = _slot.__get__(message)
+    if name == layout.tail_name:
+        return tail
+    if name in layout.fields:
+        value = header[name][()]
+        return _fields.text(value) if isinstance(value, bytes) else value
+    raise _no_field(layout, name)
+
+
+def _no_field(layout, name):
+    return errors.NoField(
+        "this message has the fields %s, not `%s`" % (", ".join(layout.fields), name)
+    )
+
+
+def _equal(one, other):
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or one.dtype.names != other.dtype.names:
+        return False
+    if one.dtype.names is None:
+        return np.array_equal(one, other)
+    return all(_equal(one[name], other[name]) for name in one.dtype.names)
+
+
+def _shown(value):
+    """The value, in not too many words."""
+    if isinstance(value, np.ndarray):
+        begin = "array(%s" % np.array2string(value, threshold=6, edgeitems=2, separator=", ")
+        return "%s, shape=%s)" % (_cut(" ".join(begin.split())), value.shape)
+    if isinstance(value, str):
+        return _cut(repr(value[: 2 * _SHOWN]))
+    return _cut(repr(value))
+
+
+def _cut(text):
+    half = _SHOWN // 2
+    return text if len(text) <= _SHOWN else "%s ... %s" % (text[:half], text[-half:])

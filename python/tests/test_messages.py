@@ -1,0 +1,291 @@
+"""Messages as Python's values: items, mappings, copies, pickles; texts; what is cut is told."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import io_shared
+
+POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
+CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8"), ("sensor", "S8")])
+PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
+
+
+@pytest.fixture
+def ends(name):
+    put = io_shared.producer(name, CLOUD, tail=("points", POINT), capacity="5M", consumers=2)
+    return put, io_shared.open(name)
+
+
+def points(count):
+    made = np.zeros(count, POINT)
+    made["x"], made["z"] = np.arange(count), 2
+    return made
+
+
+def cloud(**changed):
+    fields = dict(frame=7, stamp_ns=8, sensor="lidar", points=points(5))
+    fields.update(changed)
+    return fields
+
+
+def test_a_message_is_a_mapping_of_its_fields(ends):
+    put, get = ends
+    put.put(**cloud())
+    for message in (get.get(timeout=20), get.latest(), io_shared.observe(get.name).copy()):
+        names = ["frame", "stamp_ns", "sensor", "points"]
+        assert message.keys() == names == list(message) and len(message) == 4
+        assert message["frame"] == 7 and "frame" in message and "colour" not in message
+        as_dict = dict(message)
+        assert as_dict["sensor"] == "lidar" and np.array_equal(as_dict["points"], points(5))
+        assert [type(value) for value in message.values()] == [type(v) for _, v in message.items()]
+        message["frame"] = 9
+        assert message.frame == 9
+        for missing in (lambda: message["colour"], lambda: message.colour):
+            with pytest.raises((KeyError, AttributeError)) as error:
+                missing()
+            assert isinstance(error.value, io_shared.Error) and "`colour`" in str(error.value)
+            assert "frame, stamp_ns, sensor, points" in str(error.value)
+        with pytest.raises(AttributeError):
+            del message.frame
+        put.put(**message)
+        assert get.get(timeout=20).frame == 9
+        put.put(dict(message))
+        put.put(message)
+        assert get.get(timeout=20) == message
+        put.put(**cloud())
+
+
+@pytest.mark.parametrize("borrowed", [False, True])
+def test_messages_are_copied_and_pickled(ends, borrowed):
+    put, get = ends
+    for i in range(5):  # more than may be borrowed at once
+        put.put(**cloud(frame=i))
+        message = get.borrow(timeout=20) if borrowed else get.get(timeout=20)
+        copies = [copy.copy(message), copy.deepcopy(message), copy.deepcopy([message])[0]]
+        copies += [pickle.loads(pickle.dumps(message, protocol)) for protocol in PROTOCOLS]
+        for own in copies:
+            assert type(own) is io_shared.Message and own == message
+            own.frame, own.points["x"][0] = 77, 3
+            assert message.frame == i and message.points["x"][0] == 0 and own != message
+        del message
+
+
+def test_messages_are_handed_through_queues(ends):
+    import multiprocessing
+
+    put, get = ends
+    put.put(**cloud())
+    queue = multiprocessing.Queue()
+    queue.put(get.borrow(timeout=20))
+    assert dict(queue.get(timeout=30))["frame"] == 7
+    queue.close()
+    queue.join_thread()
+
+
+def test_messages_are_equal_where_all_fields_are(ends):
+    put, get = ends
+    put.put(**cloud())
+    one, other = get.get(timeout=20), get.latest()
+    assert one == other and not one != other
+    other.points["z"][3] = 1
+    assert one != other and not one == other
+    put.put(**cloud(points=points(4)))
+    assert get.get(timeout=20) != one and one != 3 and not one == None  # noqa: E711
+    with pytest.raises(TypeError):
+        hash(one)
+
+
+def test_what_is_shown_of_a_message_is_short(ends):
+    put, get = ends
+    put.put(**cloud(points=points(100000)))
+    for shown in (repr(get.get(timeout=20)), repr(get.latest()), str(get.latest())):
+        assert len(shown) < 600 and "frame=" in shown and "(100000,)" in shown
+        assert "lidar" in shown and "7" in shown
+
+
+@pytest.mark.parametrize(
+    "tail", ["_tail", "_header", "_layout", "keys", "copy", "put", "_io_shared", "__class__", "self"]
+)
+def test_a_field_may_be_called_anything(name, tail):
+    fields = np.dtype([("self", "i4"), ("value", "i4"), ("_fields", "i4"), ("items", "i4")])
+    if tail == "self":
+        fields = np.dtype([("a", "i4"), ("__init__", "i4"), ("__dict__", "i4"), ("dtype", "i4")])
+    put = io_shared.producer(name, fields, tail=(tail, "f8"), capacity="1M")
+    get = io_shared.open(name)
+    given = {field: i for i, field in enumerate(fields.names)}
+    given[tail] = [1, 2, 3]
+    put.put(**given)
+    with put.loan(3) as out:
+        for field in given:
+            setattr(out, field, given[field])
+    put.put(given)
+    for message in (get.borrow(timeout=20), pickle.loads(pickle.dumps(get.latest()))):
+        assert message[tail].tolist() == [1, 2, 3]
+        for i, field in enumerate(fields.names):
+            assert message[field] == i
+            if field[:2] != "__":
+                assert getattr(message, field) == i
+        if tail[:2] != "__":
+            assert getattr(message, tail).tolist() == [1, 2, 3]
+        assert copy.deepcopy(message) == message and tail in repr(message)
+        put.put(message)
+    assert get.get(timeout=20)[tail].tolist() == [1, 2, 3]
+
+
+def test_a_message_without_parts_ends_in_no_recursion():
+    empty = io_shared.Message.__new__(io_shared.Message)
+    with pytest.raises(AttributeError):
+        empty.frame
+
+
+def test_a_missing_and_an_unknown_field_are_named(ends):
+    put, get = ends
+    without = cloud()
+    del without["stamp_ns"]
+    other = np.zeros((), [("frame", "u8"), ("stamp", "u8"), ("sensor", "S8"), ("points", POINT, (2,))])
+    for wrong in (
+        lambda: put.put(**without),
+        lambda: put.put(without),
+        lambda: put.put(**cloud(colour=1)),
+        lambda: put.put(cloud(colour=1)),
+        lambda: put.put(other),
+        lambda: put.put(other[()]),
+    ):
+        with pytest.raises(TypeError) as error:
+            wrong()
+        text = str(error.value)
+        assert isinstance(error.value, io_shared.Error) and put.name in text
+        assert "missing: `stamp_ns`" in text or "unknown: `colour`" in text
+    for wrong in (lambda: put.put(3), lambda: put.put(1, 2), lambda: put.put((1, 2)),
+                  lambda: put.put(cloud(), frame=1), lambda: put.put(**cloud(points=3)),
+                  lambda: put.put(**cloud(points={"x": [1]})), lambda: put.put(**cloud(points=u"xyz")),
+                  lambda: put.put(**cloud(points=np.zeros((3, 4))))):
+        with pytest.raises(TypeError):
+            wrong()
+    assert put.seq == 0
+
+
+def test_records_go_by_their_names_and_not_by_their_order(name):
+    fields = np.dtype([("a", "i4"), ("b", "i4")])
+    swapped = np.dtype([("b", "i4"), ("a", "i4")])
+    put = io_shared.producer(name, fields, tail=("rows", fields), capacity="1M")
+    get = io_shared.open(name)
+    rows = np.array([(1, 2), (3, 4)], swapped)
+    put.put(a=5, b=6, rows=rows)
+    message = get.get(timeout=20)
+    assert message.rows["b"].tolist() == [1, 3] and message.rows["a"].tolist() == [2, 4]
+    with put.loan(2) as out:
+        out.a, out.b, out.rows = 1, 2, rows
+    assert get.get(timeout=20).rows["b"].tolist() == [1, 3]
+    with pytest.raises(TypeError) as error:
+        put.put(a=5, b=6, rows=np.zeros(2, [("a", "i4"), ("c", "i4")]))
+    assert "missing: `b`" in str(error.value) and "unknown: `c`" in str(error.value)
+    put.put(a=5, b=6, rows=[(1, 2)])
+    assert get.get(timeout=20).rows["b"].tolist() == [2]
+
+
+LONG = [u"123456789", b"123456789", u"\u043e\u0431\u043b\u0430\u043a\u043e", "x" * 1000]
+
+
+@pytest.mark.parametrize("text", LONG, ids=["text", "bytes", "utf-8", "long"])
+def test_a_text_that_does_not_fit_is_not_cut(name, new_name, ends, text):
+    put, get = ends
+    with pytest.raises(ValueError) as error:
+        put.put(**cloud(sensor=text))
+    assert "`sensor`" in str(error.value) and "S" in str(error.value)
+    assert isinstance(error.value, io_shared.Error)
+    def fill():
+        with put.loan(1) as out:
+            out.sensor = text
+
+    with pytest.raises(ValueError):
+        fill()
+    assert put.seq == 0
+    for shape in ((), (2,)):
+        with io_shared.producer(new_name(), ("S8", shape)) as whole:
+            with pytest.raises(ValueError):
+                whole.put(np.full(shape, text) if shape else text)
+            assert whole.seq == 0
+    nested = np.dtype([("inner", [("name", "S8"), ("id", "u8")])])
+    with io_shared.producer(new_name(), nested) as struct:
+        for value in ({"name": text, "id": 1}, (text, 1), [(text, 1)][0]):
+            with pytest.raises(ValueError) as error:
+                struct.put(inner=value)
+            assert "inner.name" in str(error.value)
+    rows = io_shared.producer(new_name(), tail=("rows", [("name", "S8"), ("id", "u8")]), capacity=999)
+    with rows, pytest.raises(ValueError):
+        rows.put(rows=[("fits", 1), (text, 2)])
+    with rows, pytest.raises(ValueError):
+        rows.put(rows=np.array([("fits", 1), (text, 2)], [("name", "S1000"), ("id", "u8")]))
+
+
+@pytest.mark.parametrize("text", [u"lidar", u"ob\u00eatre", u"", u"12345678"])
+def test_texts_go_in_and_out_as_str(name, new_name, text):
+    native = text if str is not bytes else text.encode("utf-8")
+    whole_name = new_name()
+    put = io_shared.producer(name, [("name", "S8"), ("names", "S8", (2,))])
+    whole = io_shared.producer(whole_name, "S8")
+    get, get_whole = io_shared.open(name), io_shared.open(whole_name)
+    for given in (text, native, text.encode("utf-8"), np.array(text)):
+        put.put(name=given, names=[text, native])
+        for message in (get.get(timeout=20), io_shared.observe(name).copy()):
+            assert type(message.name) is str and message.name == native == message["name"]
+            assert message.names.tolist() == [text.encode("utf-8")] * 2
+        whole.put(given)
+        assert type(get_whole.get(timeout=20)) is str and get_whole.latest() == native
+        with put.loan() as out:
+            out.name, out.names = given, [native, text]
+            assert out.name == native
+        assert get.borrow(timeout=20).name == native
+    put.put(get.latest())
+    assert get.get(timeout=20).name == native
+    for wrong in (5, None, [b"a", 3]):
+        with pytest.raises(TypeError) as error:
+            put.put(name=wrong, names=["a", "b"])
+        assert "`name`" in str(error.value)
+
+
+def test_bytes_that_are_no_text_come_as_they_went(name):
+    put, get = io_shared.producer(name, "S8"), io_shared.open(name)
+    put.put(b"\xff\xfe\x01")
+    once = get.get(timeout=20)
+    put.put(once)
+    assert io_shared.observe(name).copy() == once and type(once) is str
+
+
+@pytest.mark.parametrize(
+    "dtype, value",
+    [("u1", 256), ("u1", -1), ("i2", [40000][0]), ("u8", 2 ** 64), ("u4", 2.5), ("i8", float("nan")),
+     ("i4", float("inf")), ("u2", np.int64(70000)), ("f4", 1j), ("i8", np.uint64(2 ** 63))],
+)
+def test_numbers_that_do_not_fit_are_not_cut(name, new_name, dtype, value):
+    put = io_shared.producer(name, [("n", dtype)])
+    tail = io_shared.producer(new_name(), tail=("n", dtype), capacity=999)
+    whole = io_shared.producer(new_name(), dtype)
+    for wrong in (lambda: put.put(n=value), lambda: tail.put(n=[0, value]), lambda: whole.put(value)):
+        with pytest.raises((ValueError, TypeError)) as error:
+            wrong()
+        assert isinstance(error.value, io_shared.Error)
+        assert "`n`" in str(error.value) or whole.name in str(error.value)
+    assert put.seq == tail.seq == whole.seq == 0
+    put.put(n=3.0)
+    whole.put(np.float32(4))
+
+
+def test_a_mask_is_lost_in_no_field(name, new_name):
+    put = io_shared.producer(name, [("n", "f8"), ("at", POINT)], tail=("rows", "f8"), capacity=999)
+    masked = np.ma.masked_array([1.0, 2.0], [0, 1])
+    whole = io_shared.producer(new_name(), tail="f8", capacity=999)
+    for wrong in (
+        lambda: put.put(n=1, at=points(1)[0], rows=masked),
+        lambda: put.put(n=np.ma.masked, at=points(1)[0], rows=[]),
+        lambda: put.put(n=1, at=np.ma.zeros((), POINT)[()], rows=[]),
+        lambda: whole.put(masked),
+    ):
+        with pytest.raises(ValueError) as error:
+            wrong()
+        assert ".filled()" in str(error.value)
+    assert put.seq == whole.seq == 0
