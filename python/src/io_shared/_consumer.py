@@ -20,6 +20,8 @@ class Consumer(_library.Closing):
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
                  flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED):
         self.name, self._words = _library.native(name), words
+        self._opened = Consumer, (messages, name, capacity, consumers, holds, permissions, flags,
+                                  consumer_name, open_timeout, words)
         stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions)
         if messages is not None:
             stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)

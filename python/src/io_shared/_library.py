@@ -7,8 +7,10 @@ none waits longer than a slice, so that Ctrl-C works.
 import ctypes
 import errno
 import gc
+import mmap
 import os
 import sys
+import time
 import weakref
 from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 from ctypes import c_void_p
@@ -17,6 +19,8 @@ from io_shared import errors
 
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
+#: How many seconds a handle that came from another process waits for that one to give up its role.
+HANDED_ON = 5.0
 _ABI = 1
 #: Whether an object goes with the last reference to it (CPython), or at a collection some time later
 #: (PyPy).
@@ -362,9 +366,18 @@ class Handle(c_void_p):
 
 
 class Closing(object):
-    """What is closed at the end of its ``with`` block."""
+    """What is closed at the end of its ``with`` block, and pickled as what it was opened with: whoever
+    gets it (a process started by ``spawn``, a queue) opens it anew."""
 
     _handle = None
+
+    def __reduce_ex__(self, protocol):
+        return _opened_anew, (type(self), self._opening(), os.getpid())
+
+    def _opening(self):
+        """The class to whose ``__init__`` it goes, its arguments, and what else the object has."""
+        kind, arguments = self._opened
+        return kind, arguments, {}
 
     @property
     def closed(self):
@@ -381,6 +394,23 @@ class Closing(object):
 
     def __exit__(self, *exception):
         self.close()
+
+
+def _opened_anew(kind, opening, process):
+    """A handle like one of ``process``, which may be about to give its role back."""
+    base, arguments, more = opening
+    made = kind.__new__(kind, *arguments) if issubclass(base, mmap.mmap) else kind.__new__(kind)
+    until = time.time() + (HANDED_ON if process != os.getpid() else 0)
+    while True:
+        try:
+            base.__init__(made, *arguments)
+            break
+        except (errors.RoleTaken, errors.NoSlot):
+            if time.time() >= until:
+                raise
+        time.sleep(SLICE * 1e-9)
+    made.__dict__.update(more)
+    return made
 
 
 def close(owner):

@@ -32,6 +32,7 @@ class LockedBytes(_library.Closing, Locking):
 
     def __init__(self, name, size=None, rw=True, max_readers=None, permissions=None, open_timeout=0):
         self.name = _library.native(name)
+        self._opened = LockedBytes, (name, size, rw, max_readers, permissions, open_timeout)
         if size is not None and not _library.size(size):
             raise ValueError("shared bytes are at least one")
         kind = RW if rw else ONE

@@ -74,6 +74,7 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
         super(UnsafeSharedMMap, self).__init__()
         self.name = _library.native(name)
         _leave_out_of_dumps(self)
+        self._opened = type(self), (name, size)
 
     @property
     def closed(self):
@@ -200,6 +201,7 @@ class RWSharedMMap(_Locked):
 
     def __init__(self, name, size, max_readers=None):
         super(RWSharedMMap, self).__init__(name, size)
+        self._opened = type(self), (name, size, max_readers)
         self._open_lock(max_readers)
 
     def lock_read(self, timeout=None):

@@ -12,6 +12,7 @@ class Observer(_library.Closing):
 
     def __init__(self, name, open_timeout=OPEN_TIMEOUT):
         self.name = _library.native(name)
+        self._opened = Observer, (name, open_timeout)
 
         def open_within(seconds):
             made = _library.options(name, open_timeout=seconds)

@@ -21,6 +21,8 @@ class _Producing(_library.Closing):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         self._reopens = bool(flags & _library.REOPEN)
+        self._opened = _Producing, (messages, name, capacity, consumers, holds, permissions, flags,
+                                    open_timeout, words)
         stated = dict(
             flags=flags,
             schema=messages.schema,

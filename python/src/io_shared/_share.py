@@ -25,6 +25,8 @@ class NumpyShare(_library.Closing):
                  reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
         flags = _library.REOPEN if reopen else 0
         self.name, self.mode = name, mode
+        self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
+                                    consumer_name, open_timeout)
         if mode == "put":
             if consumer_name is not None:
                 raise errors.Invalid("consumer_name is for mode 'get'")
@@ -40,6 +42,12 @@ class NumpyShare(_library.Closing):
         for method in _METHODS["put"] + _METHODS["get"]:
             bound = getattr(self._end, method) if method in _METHODS[mode] else absent
             setattr(self, "_" + method, bound)
+
+    def _opening(self):
+        kind, arguments = self._opened
+        # What a subclass has in mind goes along.
+        own = ("name", "mode", "_opened", "_end") + tuple("_" + m for m in _METHODS["put"] + _METHODS["get"])
+        return kind, arguments, {k: v for k, v in self.__dict__.items() if k not in own}
 
     def put(self, array):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
