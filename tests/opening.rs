@@ -345,8 +345,12 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
     std::fs::create_dir(&path).unwrap();
     check("a directory");
     std::fs::remove_dir(&path).unwrap();
-    std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
-    check("a link");
+    let other = TestName::new("linked");
+    let _there = io_shared::producer::<u64>(&other).unwrap();
+    drop(io_shared::consumer::<u64>(&other).unwrap());
+    std::os::unix::fs::symlink(other.path(), &path).unwrap();
+    check("a link to a channel");
+    assert!(other.path().exists(), "nothing is followed");
     std::fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     check("a FIFO");

@@ -10,11 +10,15 @@ mod common;
 use std::io::{Read, pipe};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds};
-use common::{TestName, eventually};
+use common::{TestFile, TestName, eventually};
 use io_shared::{Channel, Consumer, ErrorKind};
+use io_shared_core::crash_point::{CrashPoint, record, stay_at};
+use memmap2::MmapOptions;
+use nix::sys::wait::{WaitStatus, waitpid};
 
 fn inode_of(name: &TestName) -> u64 {
     std::fs::metadata(name.path()).unwrap().ino()
@@ -38,6 +42,8 @@ fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
     let children: Vec<_> = (0..64)
         .map(|number| {
             in_child(|| {
+                static LINKING: AtomicU32 = AtomicU32::new(CrashPoint::RegionClaimed as u32 + 1);
+                stay_at(&LINKING); // long enough for others to come to that, too
                 drop(go.take()); // its copy would keep the gate shut
                 (&at_once).read_to_end(&mut Vec::new()).unwrap();
                 let channel = Channel::<u64>::named(&*name).consumers(63);
@@ -166,6 +172,41 @@ fn who_opens_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told()
     assert!(took[took.len() / 2] < Duration::from_millis(150), "{took:?}");
     let took = races(|name| Channel::remove(name).unwrap());
     assert!(took[took.len() / 2] < Duration::from_millis(50), "{took:?}");
+}
+
+// 23
+#[test]
+fn whose_claim_is_in_a_region_without_a_name_by_now_starts_over() {
+    static CLAIMED: AtomicU32 = AtomicU32::new(CrashPoint::ProducerClaimed as u32 + 1);
+    let file = TestFile::new("passed");
+    let shared = std::fs::File::options().read(true).write(true).create_new(true).open(&*file);
+    let shared = shared.unwrap();
+    shared.set_len(4096).unwrap();
+    let map: &'static _ = Box::leak(Box::new(MmapOptions::new().map_raw(&shared).unwrap()));
+    // SAFETY: it is mapped for good, aligned to a page, and only ever accessed as this atomic.
+    let passed: &'static AtomicU32 = unsafe { AtomicU32::from_ptr(map.as_mut_ptr().cast()) };
+    let mut between = 0;
+    for _ in 0..30 {
+        let name = TestName::new("claimed");
+        drop(io_shared::producer::<u64>(&name).unwrap());
+        passed.store(0, Ordering::Relaxed);
+        let opener = in_child(|| {
+            record(passed, 0);
+            stay_at(&CLAIMED);
+            let _producer = io_shared::producer::<u64>(&name).unwrap();
+            assert!(name.path().exists() && has_mapped(&name), "it has no name, or another's");
+        });
+        let has_claimed = || passed.load(Ordering::Relaxed) == CLAIMED.load(Ordering::Relaxed);
+        eventually("it has claimed the role", has_claimed);
+        std::fs::remove_file(name.path()).unwrap();
+        let in_time = has_claimed();
+        let ended = waitpid(opener, None).unwrap();
+        if in_time {
+            assert_eq!(ended, WaitStatus::Exited(opener, 0));
+            between += 1;
+        }
+    }
+    assert!(between > 0, "there was no race");
 }
 
 // 25
