@@ -1,5 +1,7 @@
 //! Channels removed or replaced under their users: who notices, who goes on in the new one.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::os::unix::fs::FileExt;

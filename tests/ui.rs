@@ -3,6 +3,8 @@
 //! The texts are those of the compiler in `rust-toolchain.toml`. After a change of either, run
 //! `TRYBUILD=overwrite cargo test --test ui` and read the difference.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 
