@@ -718,6 +718,14 @@ ios_status ios_mmap_is_dirty(const ios_mmap_guard *guard, bool *dirty);
 // `guard` is NULL or was not dropped, and no other thread is using it.
 ios_status ios_mmap_mark_consistent(ios_mmap_guard *guard);
 
+// Says that the content may be half-written, as a writer's death in the middle does: for a writer that
+// gives up there, by an exception, say. Every lock from then on is `IOS_OWNER_DIED`, until
+// `ios_mmap_mark_consistent`. For a writer's guard; a reader's is `IOS_UNSUPPORTED`.
+//
+// # Safety
+// `guard` is NULL or was not dropped, and no other thread is using it.
+ios_status ios_mmap_mark_dirty(ios_mmap_guard *guard);
+
 // Writes what was changed to the file, if there is one (msync). For a writer's guard; a reader's is
 // `IOS_UNSUPPORTED`.
 //

@@ -474,6 +474,23 @@ pub unsafe extern "C" fn ios_mmap_mark_consistent(guard: *mut ios_mmap_guard) ->
     })
 }
 
+/// Says that the content may be half-written, as a writer's death in the middle does: for a writer that
+/// gives up there, by an exception, say. Every lock from then on is `IOS_OWNER_DIED`, until
+/// `ios_mmap_mark_consistent`. For a writer's guard; a reader's is `IOS_UNSUPPORTED`.
+///
+/// # Safety
+/// `guard` is NULL or was not dropped, and no other thread is using it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_mmap_mark_dirty(guard: *mut ios_mmap_guard) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let guard = unsafe { borrow_mut(guard, "guard") }?;
+        guard.writer("a reader leaves nothing half-written")?.mark_dirty();
+        guard.dirty = true;
+        Ok(())
+    })
+}
+
 /// Writes what was changed to the file, if there is one (msync). For a writer's guard; a reader's is
 /// `IOS_UNSUPPORTED`.
 ///

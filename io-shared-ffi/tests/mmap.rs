@@ -9,7 +9,7 @@ use std::io::Write;
 use std::ptr::{null, null_mut};
 
 use io_shared::mmap::Bytes;
-use io_shared::{RwSharedMmap, SharedMmap, UnsafeSharedMmap};
+use io_shared::{LockError, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
 use io_shared_ffi::ios_mmap_kind::*;
 use io_shared_ffi::ios_status::*;
 use io_shared_ffi::*;
@@ -179,6 +179,27 @@ fn a_dead_owner_is_told_with_the_lock_until_the_content_is_mended() {
     let (status, guard, _) = lock(mmap, 0);
     assert_eq!((status, is_dirty(guard)), (IOS_OK, false));
     unsafe { ios_mmap_guard_drop(guard) };
+    unsafe { ios_mmap_close(mmap) };
+}
+
+#[test]
+fn a_writer_that_gives_up_in_the_middle_is_told_of_as_a_dead_one_is() {
+    let name = TestName::new("gives-up");
+    let mmap = open(&name, IOS_MMAP_RW, 16);
+    let (status, guard, _) = lock(mmap, 0);
+    assert_eq!(status, IOS_OK);
+    assert_eq!(unsafe { ios_mmap_mark_dirty(guard) }, IOS_OK);
+    assert!(is_dirty(guard));
+    unsafe { ios_mmap_guard_drop(guard) };
+    let mut rust = RwSharedMmap::named(&*name).open().unwrap();
+    let Err(LockError::OwnerDied(mended)) = rust.write() else { panic!("it is dirty") };
+    mended.mark_consistent();
+    drop(mended);
+    rust.write().unwrap().mark_dirty();
+    let (status, guard, _) = lock_read(mmap, 0);
+    assert_eq!(status, IOS_OWNER_DIED);
+    unsafe { ios_mmap_guard_drop(guard) };
+    assert_eq!(unsafe { ios_mmap_mark_dirty(null_mut()) }, IOS_NULL);
     unsafe { ios_mmap_close(mmap) };
 }
 

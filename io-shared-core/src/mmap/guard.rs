@@ -291,7 +291,7 @@ impl Handle {
         }
     }
 
-    /// As a panic passes through a writer's guard: it did not get to its end.
+    /// A writer did not get to its end: a panic passes through its guard, or it says so.
     pub(super) fn mark_dirty(&self) {
         if !self.region.is_forked() && !self.is_lost() {
             self.locker.mark_dirty(&self.region);
@@ -388,6 +388,13 @@ impl MmapGuard<'_> {
     /// lock of it, by whomever, is [`LockError::OwnerDied`].
     pub fn mark_consistent(&self) {
         self.0.handle.mark_consistent();
+    }
+
+    /// Says that the content may be half-written, as a death or a panic in the middle does: for a
+    /// writer that gives up there by itself. Every lock from then on is [`LockError::OwnerDied`], until
+    /// somebody has made the content right.
+    pub fn mark_dirty(&self) {
+        self.0.handle.mark_dirty();
     }
 }
 

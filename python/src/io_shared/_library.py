@@ -208,6 +208,7 @@ mmap_lock_read = _declare("mmap_lock_read", c_void_p, c_int64, _POINTER, _POINTE
 mmap_guard_flush = _declare("mmap_guard_flush", c_void_p)
 mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, gives=None)
 mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
+mmap_mark_dirty = _declare("mmap_mark_dirty", c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
 
 if _abi_version() != _ABI:

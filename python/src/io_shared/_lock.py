@@ -6,7 +6,7 @@ from ctypes import byref, c_size_t, c_void_p
 
 from io_shared import _library, errors
 from io_shared._wait import Deadline, opened
-from io_shared.errors import ReadAccessError, WriteAccessError
+from io_shared.errors import OOMError, ReadAccessError, WriteAccessError
 
 ONE, RW = 1, 2
 
@@ -60,8 +60,8 @@ class Lock(object):
             if status == _library.OWNER_DIED and not repair:
                 guard.release()
                 raise errors.OwnerDied(
-                    "%s: a writer was killed in the middle, and what it left may be half-written: "
-                    "make it right in a block of lock(repair=True) or lock_write(repair=True)"
+                    "%s: a writer was killed in the middle, or left its block by an exception, and "
+                    "what it left may be half-written: make it right in a block of lock(repair=True) or lock_write(repair=True)"
                     % self._name
                 )
             return guard
@@ -80,6 +80,9 @@ class Guard(object):
     def mark_consistent(self):
         _library.check(_library.mmap_mark_consistent(self._pointer))
 
+    def mark_dirty(self):
+        _library.check(_library.mmap_mark_dirty(self._pointer))
+
     def flush(self):
         _library.check(_library.mmap_guard_flush(self._pointer))
 
@@ -96,6 +99,11 @@ class Locking(object):
 
     #: What the lock is held for: "", "r" or "w"; and its guard.
     _held, _guard = "", None
+    #: How many writes there were, or were to be, since it is.
+    _writes = 0
+
+    def _may_read(self):
+        return bool(self._held) and not self._lock.is_inherited()
 
     def _reading(self):
         if not self._held or self._lock.is_inherited():
@@ -104,15 +112,23 @@ class Locking(object):
     def _writing(self):
         if self._held != "w" or self._lock.is_inherited():
             raise WriteAccessError()
+        self._writes += 1
 
     @contextlib.contextmanager
     def _locked(self, how, timeout, repair):
         guard = self._lock.acquire(how == "w", timeout, repair)
-        self._held, self._guard = how, guard
+        self._held, self._guard, self._writes = how, guard, 0
         try:
             yield self
             if repair:
                 guard.mark_consistent()
+        except BaseException as error:
+            # It did not get to its end, as if it was killed; but nothing is half-written if its one
+            # write did not fit.
+            is_whole = isinstance(error, OOMError) and self._writes <= 1
+            if how == "w" and not is_whole and not self._lock.is_inherited():
+                guard.mark_dirty()
+            raise
         finally:
             self._held, self._guard = "", None
             guard.release()

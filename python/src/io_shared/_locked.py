@@ -11,10 +11,11 @@ from io_shared import _library
 from io_shared._lock import ONE, RW, Lock, Locking
 from io_shared._memory import Memory
 from io_shared._mmaps import length_of
+from io_shared._zip import Ending
 from io_shared.errors import OOMError
 
 
-class LockedBytes(_library.Closing, Locking):
+class LockedBytes(_library.Closing, Locking, Ending):
     """Bytes that Python, Rust and C programs share, with their lock in one region called ``name``.
 
     ``size``: bytes, or digits and one of K, M, G; they are created if missing, all zeros. Without a
@@ -43,7 +44,7 @@ class LockedBytes(_library.Closing, Locking):
         """Reading and writing, alone: ``with shm.lock_write():``.
 
         ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
-        the middle it raises :class:`OwnerDied`, until a block of ``lock_write(repair=True)`` that
+        the middle, or left its block by an exception, it raises :class:`OwnerDied`, until a block of ``lock_write(repair=True)`` that
         makes the bytes right has ended without an exception.
         """
         return self._locked("w", timeout, repair)
@@ -71,10 +72,12 @@ class LockedBytes(_library.Closing, Locking):
         return self._position
 
     def seek(self, pos, whence=0):
-        """Moves the position: from the start, from where it is (1), from the end (2)."""
+        """Moves the position: from the start, from where it is (1), from the end (2): that of
+        a zip file (``numpy.savez``), where the bytes are one, and of the bytes otherwise."""
         if whence not in (0, 1, 2):
             raise ValueError("whence is 0, 1 or 2, not %r" % (whence,))
-        position = pos + (0, self._position, len(self))[whence]
+        end = self._sought_from = self._end() if whence == 2 else None
+        position = pos + (0, self._position, end)[whence]
         if not 0 <= position <= len(self):
             raise ValueError("%s: %d is not within %d bytes" % (self.name, position, len(self)))
         self._position = position
@@ -82,8 +85,9 @@ class LockedBytes(_library.Closing, Locking):
     def read(self, n=None):
         """At most ``n`` bytes from the position on; all of them without ``n``."""
         self._reading()
-        left = len(self) - self._position
-        end = self._position + (left if n is None or n < 0 else min(n, left))
+        if n is None or n < 0:
+            n = self._left()
+        end = min(self._position + n, len(self))
         read = self._bytes[self._position : end].tobytes()
         self._position = end
         return read

@@ -13,7 +13,8 @@ import os
 from io_shared import _library
 from io_shared._lock import Lock, Locking
 from io_shared._removal import lock_name
-from io_shared.errors import OOMError
+from io_shared._zip import Ending
+from io_shared.errors import OOMError, ReadAccessError
 
 _BYTES = 0
 _MADV_DONTDUMP = 16
@@ -48,7 +49,7 @@ def _leave_out_of_dumps(shared):
     ctypes.CDLL(None).madvise(start, size, _MADV_DONTDUMP)
 
 
-class UnsafeSharedMMap(_library.Closing, mmap.mmap):
+class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
     """The bytes of the shared-memory object ``name``, created if missing, without a lock.
 
     ``size``: bytes, or digits and one of K, M, G. An object that is smaller grows; one that is larger
@@ -83,6 +84,15 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
             return self.tell() < 0
         except ValueError:
             return True
+
+    def seek(self, pos, whence=0):
+        """Moves the position: from the start, from where it is (1), from the end (2): that of a zip file
+        (``numpy.savez``), where the bytes are one, and of the bytes otherwise."""
+        self._sought_from = None
+        if whence == 2:
+            end = self._sought_from = self._end()
+            pos, whence = end + pos, 0
+        return super(UnsafeSharedMMap, self).seek(pos, whence)
 
     def resize(self, newsize):
         raise NotImplementedError("others have these bytes mapped: open a larger one instead")
@@ -140,8 +150,9 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
     def read(self, n=None):
         """At most ``n`` bytes from the position on; all of them without ``n``."""
         self._reading()
-        left = len(self) - self.tell()
-        return super(UnsafeSharedMMap, self).read(left if n is None or n < 0 else min(n, left))
+        if n is None or n < 0:
+            n = self._left()
+        return super(UnsafeSharedMMap, self).read(min(n, len(self) - self.tell()))
 
     def read_byte(self):
         self._reading()
@@ -150,6 +161,9 @@ class UnsafeSharedMMap(_library.Closing, mmap.mmap):
     def readline(self):
         self._reading()
         return super(UnsafeSharedMMap, self).readline()
+
+    def _may_read(self):
+        return True
 
     def _reading(self):
         """Raises where reading is not allowed now."""
@@ -163,6 +177,13 @@ class _Locked(Locking, UnsafeSharedMMap):
 
     def _open_lock(self, handles):
         self._lock = Lock(lock_name(self.name), handles)
+
+    def __buffer__(self, flags):
+        # (Asked from Python 3.12 on.)
+        raise ReadAccessError(
+            "%s: a view of these bytes would go around the lock and outlive it: take a copy by read() "
+            "or a slice, write by write() or to a slice; UnsafeSharedMMap gives views" % self.name
+        )
 
     def close(self):
         self._lock.close()
@@ -183,7 +204,7 @@ class SharedMMap(_Locked):
         """Reading and writing, alone: ``with shm.lock():``.
 
         ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
-        the middle it raises :class:`OwnerDied`, until a block of ``lock(repair=True)`` that makes the
+        the middle, or left its block by an exception, it raises :class:`OwnerDied`, until a block of ``lock(repair=True)`` that makes the
         bytes right has ended without an exception.
         """
         return self._locked("w", timeout, repair)

@@ -102,7 +102,8 @@ class NotFound(_Numbered, _Missing):
 
 
 class OwnerDied(Error):
-    """A writer was killed in the middle: what is there may be half-written."""
+    """A writer was killed in the middle, or left its block by an exception: what is there may be
+    half-written."""
 
 
 class Replaced(Error):
