@@ -340,8 +340,13 @@ impl fmt::Display for Error {
                     list(f, holders)?;
                     write!(
                         f,
-                        "): build and open it alike on every side (the same type and options), stop \
-                         those programs, or use another name"
+                        "): build and open it alike on every side (the same type and options), {}, \
+                         or use another name",
+                        if holders.iter().any(|holder| holder.is_here) {
+                            "drop a handle of this process"
+                        } else {
+                            "stop those programs"
+                        }
                     )
                 }
             }

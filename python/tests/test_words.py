@@ -84,3 +84,53 @@ def test_a_channel_in_use_names_what_differs_by_pythons_arguments(name):
     text = said(lambda: NumpyShare(name, "2M", "get", consumers=3), io_shared.Mismatch)
     assert "size=: channel has 1048576" in text and "consumers=: channel has 1" in text
     put.close()
+
+
+@pytest.mark.parametrize("wrong", [
+    dict(size=2 ** 70), dict(size=float("nan")), dict(size=[1]), dict(size=-1), dict(size=1.5),
+    dict(consumers=-1), dict(consumers=2 ** 32 + 1), dict(consumers=2.5), dict(consumers="3"),
+    dict(holds=-1), dict(holds=2 ** 32 + 1), dict(permissions=-1), dict(permissions="600"),
+    dict(mode="w"),
+])
+def test_options_that_are_no_numbers_are_refused_by_name(name, wrong):
+    options = dict(size="1M", mode="put")
+    options.update(wrong)
+    with pytest.raises((ValueError, TypeError)) as error:
+        NumpyShare(name, **options)
+    assert isinstance(error.value, io_shared.Error) and name in str(error.value)
+    argument, value = list(wrong.items())[0]
+    assert argument in str(error.value)
+    if value == -1:
+        assert "-1" in str(error.value)
+    with pytest.raises(io_shared.NotFound):
+        io_shared.remove(name)
+
+
+def test_calls_with_what_they_do_not_take_say_so(name):
+    put, get = NumpyShare(name, "1M", "put"), NumpyShare(name, "1M", "get")
+    for wrong in (
+        lambda: get.get(timeout="1"),
+        lambda: get.get(timeout=float("nan")),
+        lambda: get.get(timeout=[1]),
+        lambda: io_shared.open(name + "-none", open_timeout="1"),
+        lambda: put.wait_taken(timeout="1"),
+        lambda: put.put([1, [2, 3]]),
+        lambda: put.loan((-3,)),
+        lambda: put.loan((3.5,)),
+        lambda: put.loan(3, "zz"),
+        lambda: io_shared.producer(name, "zz"),
+        lambda: io_shared.producer(name, tail=("a", "b", "f4"), capacity=99),
+        lambda: io_shared.producer(name, [("a", "zz")]),
+    ):
+        with pytest.raises((ValueError, TypeError)) as error:
+            wrong()
+        assert isinstance(error.value, io_shared.Error), error.value
+    assert put.seq == 0
+
+
+def test_a_cell_that_is_run_again_with_another_size_is_told_of_the_old_one(name):
+    old = NumpyShare(name, "1M", "put")
+    text = said(lambda: NumpyShare(name, "2M", "put"), io_shared.Mismatch)
+    assert "this process" in text and "old.close()" in text and "size=" in text
+    old.close()
+    NumpyShare(name, "2M", "put").close()

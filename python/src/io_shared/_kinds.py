@@ -4,6 +4,8 @@ Whatever would be lost on the way (a mask, a unit, a number format that NumPy al
 refused where it is put, rather than missed where it is got.
 """
 
+import operator
+
 import numpy as np
 
 from io_shared import errors
@@ -18,7 +20,10 @@ def plain(value, where):
             "%s: a masked array would lose its mask: use .filled() or .filled(value), and put the "
             "mask (numpy.ma.getmaskarray) on its own where it is needed" % where
         )
-    array = np.asanyarray(value)
+    try:
+        array = np.asanyarray(value)
+    except (TypeError, ValueError) as error:  # rows of different lengths, and the like
+        raise errors.alone(errors.Invalid("%s: %s" % (where, error)))
     kind = type(array)
     # NumPy's own (recarray, matrix, memmap) carry nothing but their elements.
     if kind.__module__.split(".")[0] != "numpy":
@@ -31,6 +36,25 @@ def plain(value, where):
 
 def _is_masked(value):
     return isinstance(value, np.ma.MaskedArray)
+
+
+def dtype(value):
+    """What ``numpy.dtype`` makes of ``value``."""
+    try:
+        return np.dtype(value)
+    except (TypeError, ValueError) as error:
+        raise errors.alone(errors.WrongFields("%r is no dtype: %s" % (value, error)))
+
+
+def axes(shape):
+    """``shape``, a number or several, as a tuple of whole numbers."""
+    try:
+        found = tuple(operator.index(n) for n in (shape if np.iterable(shape) else (shape,)))
+    except TypeError:
+        raise errors.alone(errors.WrongFields("a shape is of whole numbers, not %r" % (shape,)))
+    if any(n < 0 for n in found):
+        raise errors.Invalid("a shape has no negative axes: %r" % (shape,))
+    return found
 
 
 def described(dtype):

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import gc
 import mmap
+import operator
 import os
 import sys
 import time
@@ -285,15 +286,38 @@ def native(text):
 
 def size(text):
     """Bytes: a number, or digits and one of K, M and G (powers of 1024)."""
-    if not isinstance(text, (str, bytes, type(u""))):
-        if int(text) != text or text < 0:
-            raise errors.Invalid(
+    if not isinstance(text, _TEXTS):
+        try:
+            number = int(text)
+        except (TypeError, ValueError, OverflowError):
+            number = -1
+        if number < 0 or number != text:
+            raise errors.alone(errors.Invalid(
                 "a size is a number of bytes, or a text such as '5M', not %r" % (text,)
-            )
-        return int(text)
+            ))
+        return min(number, _MOST)  # which the library refuses, with the most that there is
     bytes_ = c_uint64()
     check(_size(encoded(text), byref(bytes_)))
     return int(bytes_.value)
+
+
+_TEXTS = (str, bytes, type(u""))
+_MOST = 2 ** 64 - 1
+
+
+def _count(name, argument, value):
+    """``value``, if it is a whole number that an option may be."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise errors.alone(errors.WrongFields(
+            "%s: %s=%r will not do: it is a whole number" % (native(name), argument, value)
+        ))
+    if number < 0:
+        raise errors.Invalid(
+            "%s: %s=%d will not do: it is no less than 1, or None" % (native(name), argument, number)
+        )
+    return min(number, 2 ** 32 - 1)
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
@@ -307,18 +331,25 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
         made.name = encoded(name)
     made.flags, made.schema = flags, encoded(schema)
     made.consumer_name = encoded(consumer_name)
-    made.capacity = size(capacity) if capacity is not None else 0
-    made.consumers, made.holds = consumers or 0, holds or 0
-    made.mode = permissions or 0
+    try:
+        made.capacity = size(capacity) if capacity is not None else 0
+    except errors.Invalid as error:
+        raise errors.alone(errors.Invalid("%s: %s" % (native(name), error)))
+    made.consumers = _count(name, "consumers", consumers or 0)
+    made.holds = _count(name, "holds", holds or 0)
+    made.mode = _count(name, "permissions", permissions or 0)
     if open_timeout is not None:
         made.open_timeout = nanoseconds(open_timeout)
     return made
 
 
 def nanoseconds(seconds):
-    if seconds < 0:
+    """A timeout as the library takes it."""
+    if isinstance(seconds, _TEXTS) or not hasattr(seconds, "__float__"):
+        raise errors.WrongFields("a timeout is a number of seconds or None, not %r" % (seconds,))
+    if not seconds >= 0:
         raise errors.Invalid("a timeout is a number of seconds, not %r" % (seconds,))
-    return int(min(seconds, 1e9) * 1e9)
+    return int(min(float(seconds), 1e9) * 1e9)
 
 
 def number(function, handle, type_=c_uint64):

@@ -186,8 +186,8 @@ class ArrayProducer(_Producing):
         ``memoryview`` for which ``out`` was deleted, an address of ``ctypes``) can change what others
         read. While the block runs, nothing else can be put. In PyPy, which counts no references, it is
         as without."""
-        shape = tuple(shape) if np.iterable(shape) else (shape,)
-        dtype = np.dtype(dtype)
+        shape = _kinds.axes(shape)
+        dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
 
         def view(data):
@@ -260,7 +260,7 @@ class TypedProducer(_Producing):
     def loan(self, elements=0, in_place=False):
         """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail:
         ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
-        length = self._messages.length(elements)
+        length = self._messages.length(*_kinds.axes(elements))
         return _loan.Loan(self, b"", length, self._messages.view, in_place)
 
 

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from io_shared import errors
+from io_shared import _kinds, errors
 
 #: The schema of messages that are ``.npy`` files: arrays of any dtype and shape.
 ARRAY = (
@@ -97,15 +97,15 @@ def schema(dtype, tail=None, name="Message"):
     """The schema of messages that are one ``dtype``, or fields of ``dtype`` and then any number of
     elements: ``tail`` is ``(field name, dtype)``, or a dtype alone where there are no fields."""
     if tail is None:
-        return _dump(_describe(np.dtype(dtype), "the message", name)[0])
+        return _dump(_describe(_kinds.dtype(dtype), "the message", name)[0])
     if dtype is None and not (isinstance(tail, tuple) and len(tail) == 2):
-        element = _describe(np.dtype(tail), "the element", "Element")[0]
+        element = _describe(_kinds.dtype(tail), "the element", "Element")[0]
         return _dump([("slice", element)])
-    tail_name, tail = tail[0], np.dtype(tail[1])
+    tail_name, tail = tail[0], _kinds.dtype(tail[1])
     element, align = _describe(tail, "`%s`" % tail_name, str(tail_name).capitalize())
     fields, end = [], 0
     if dtype is not None:
-        fields, end, header_align = _fields(np.dtype(dtype))
+        fields, end, header_align = _fields(_kinds.dtype(dtype))
         align = max(align, header_align)
     _check_place(tail_name, end, end, _align(tail))
     fields.append(_field(tail_name, end, [("slice", element)]))

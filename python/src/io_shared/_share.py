@@ -36,7 +36,7 @@ class NumpyShare(_library.Closing):
             self._end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
                                  flags, consumer_name, open_timeout, _library.SHARE)
         else:
-            raise errors.Invalid("mode is 'put' or 'get', not %r" % (mode,))
+            raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
         # Bound here, so that a get or put is but one call more.
         absent = _Absent(name, mode)
         for method in _METHODS["put"] + _METHODS["get"]:
