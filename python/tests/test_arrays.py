@@ -381,7 +381,7 @@ def test_several_consumers_and_names(name):
     assert again.get()[0] == 3
 
 
-@pytest.mark.parametrize("get", ["get", "try_get", "borrow"])
+@pytest.mark.parametrize("get", ["get", "try_get", "latest", "borrow"])
 def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name, get):
     old = NumpyShare(name, "1M", "put")
     reopening = NumpyShare(name, "1M", "get", reopen=True)
@@ -395,34 +395,41 @@ def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name,
         share.close()
 
 
+def descriptors(name):
+    """Those of this process that are open of the region of that name."""
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            if os.fstat(int(number)).st_ino == os.stat("/dev/shm" + name).st_ino:
+                found.add(int(number))
+        except OSError:  # the one of the directory
+            pass
+    return found
+
+
+def take_away(numbers):
+    """Closes them, as other code does that closes all. The numbers stay taken, so that nobody else's are
+    closed with their handle."""
+    null = os.open("/dev/null", os.O_RDONLY)
+    for number in numbers:
+        os.dup2(null, number)
+    os.close(null)
+
+
 def test_a_consumer_whose_slot_is_anothers_is_told(name):
     put = NumpyShare(name, "1M", "put")
-
-    def descriptors():
-        found = set()
-        for number in os.listdir("/proc/self/fd"):
-            try:
-                if os.fstat(int(number)).st_ino == os.stat("/dev/shm" + name).st_ino:
-                    found.add(int(number))
-            except OSError:  # the one of the directory
-                pass
-        return found
-
-    before = descriptors()
+    before = descriptors(name)
     old = NumpyShare(name, "1M", "get")
-    null = os.open("/dev/null", os.O_RDONLY)
-    for number in descriptors() - before:
-        os.dup2(null, number)  # the number stays taken, so that nobody else's is closed with it
+    take_away(descriptors(name) - before)
     new = NumpyShare(name, "1M", "get")
     put.put([1])
-    for get in old.get, old.try_get, old.borrow, lambda: old.get(timeout=5):
+    for get in old.get, old.try_get, old.latest, old.borrow, lambda: old.get(timeout=5):
         with pytest.raises(io_shared.RoleLost) as error:
             get()
         assert "open a new consumer" in str(error.value)
     old.close()
     assert new.get()[0] == 1
     put.close(), new.close()
-    os.close(null)
 
 
 def test_a_removed_channel_says_so_or_goes_on(name):

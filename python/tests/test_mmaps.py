@@ -11,6 +11,7 @@ import pytest
 
 import io_shared
 from io_shared import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
+from test_arrays import descriptors, take_away
 
 READING = [
     lambda shm: shm.read(1),
@@ -219,6 +220,24 @@ def a_forked_child_has_no_lock(shm):
     shm.seek(0)
     with shm.lock():
         assert shm.read(1) == b"y"
+
+
+@pytest.mark.parametrize("kind", [SharedMMap, RWSharedMMap])
+def test_a_handle_of_a_lock_whose_slot_is_anothers_is_told(name, kind):
+    old = kind(name, 16)
+    lock = lambda shm: shm.lock() if kind is SharedMMap else shm.lock_write()
+    with lock(old):
+        take_away(descriptors(name + ".lock"))
+        new = kind(name, 16)
+        with pytest.raises(io_shared.OwnerDied):  # as others see it
+            with lock(new):
+                pass
+    for _ in range(2):
+        with pytest.raises(io_shared.RoleLost) as error:
+            with lock(old):
+                pass
+        assert "open it again" in str(error.value)
+    old.close(), new.close()
 
 
 def test_waiting_for_the_lock_ends_at_a_signal(name):
