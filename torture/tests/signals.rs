@@ -169,6 +169,7 @@ fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_eac
             let value = consumer.get().unwrap();
             assert_eq!((*value, value.seq(), value.missed()), (5, 2, 0));
         });
+        drop(there); // so that it is not waited for if it fails
         let slept = here.read_exact(&mut [0]);
         std::thread::sleep(Duration::from_millis(20));
         producer.put(&5).unwrap();
