@@ -3,8 +3,8 @@
 //! The word is the low half of a 64-bit atomic and is passed as a raw pointer: Rust's model has no
 //! atomics of mixed size, and the kernel's compare is not an access of this program.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use nix::errno::Errno;
 
@@ -56,17 +56,23 @@ fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<()
     /// What no sleep is over in, in nanoseconds, unless a word has moved; and how long is dozed for
     /// that: it may have been a real wake-up.
     const NO_SLEEP: u64 = 10_000;
+    /// How many sleeps in a row were none: a filter's lie is one again and again, and the looks
+    /// become as rare as where it refuses. Relaxed: a hint for all threads.
+    static NONE: AtomicU32 = AtomicU32::new(0);
     let began = clock::now();
     match sleep() {
         Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ETIMEDOUT) => {
-            if words.iter().all(Awaited::is_unmoved) {
-                let now = clock::now();
-                if now < until && now < began.saturating_add(NO_SLEEP) {
-                    look_and_doze(words, until.min(now.saturating_add(LONGEST_DOZE)));
-                }
+            let now = clock::now();
+            let slept = now >= began.saturating_add(NO_SLEEP) || now >= until;
+            if slept || !words.iter().all(Awaited::is_unmoved) {
+                NONE.store(0, Relaxed);
+                return;
             }
+            let none = NONE.load(Relaxed).min(5);
+            NONE.store(none + 1, Relaxed);
+            look_and_doze(words, until.min(now.saturating_add(LONGEST_DOZE)), FIRST_DOZE << none);
         }
-        Err(_) => look_and_doze(words, until),
+        Err(_) => look_and_doze(words, until, FIRST_DOZE),
     }
 }
 
@@ -126,16 +132,16 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
     Errno::result(woken).map(drop)
 }
 
-/// The longest time between two looks at the words, in nanoseconds.
+/// The shortest and the longest time between two looks at the words, in nanoseconds.
+const FIRST_DOZE: u64 = 50_000;
 const LONGEST_DOZE: u64 = 1_000_000;
 
 /// What waits where the right call is refused: it sleeps on the last word, or if that is refused for
 /// the time alone, and looks at the others in between, first every 50 us, at last every 1 ms. So a
 /// wake-up comes up to 1 ms late, and a waiter wakes 1,000 times a second.
-fn look_and_doze(words: &[Awaited<'_>], until: u64) {
-    const FIRST: u64 = 50_000;
+fn look_and_doze(words: &[Awaited<'_>], until: u64, first: u64) {
     let Some(last) = words.last() else { return };
-    let mut doze = FIRST;
+    let mut doze = first.min(LONGEST_DOZE);
     while words.iter().all(Awaited::is_unmoved) {
         let now = clock::now();
         if now >= until {
