@@ -279,6 +279,10 @@ typedef struct {
   ios_value *value;
 } ios_gets;
 
+// Called with a warning's text, which is gone when it returns, and the `context` of
+// `ios_on_warning`; by any thread of the process.
+typedef void (*ios_warned)(const char *text, void *context);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -761,6 +765,17 @@ ios_status ios_schema_to_c(const char *schema, char **text);
 // `data` points to `length` bytes (or is NULL, if they are 0) that nobody changes during the call;
 // `json` is NULL or may be written to.
 ios_status ios_array_describe(const void *data, size_t length, char **json);
+
+// Has `warned` called with each warning of the library from now on: that a wait has lasted for over a
+// second, for what, on which name, and whether there is a producer, for one. Instead of the one
+// before; NULL ends it. Without it, and where a Rust program has a subscriber of its own, nothing
+// is told here.
+//
+// # Safety
+// `warned` may be called with `context` by any thread until another takes its place, and after that
+// until the calls that are under way have returned. It calls nothing of this library that waits.
+ios_status ios_on_warning(ios_warned warned,
+                          void *context);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -44,6 +44,8 @@ mod c_struct;
 
 mod array;
 
+mod warnings;
+
 pub use array::*;
 pub use c_struct::*;
 pub use consumer::*;
@@ -54,6 +56,7 @@ pub use options::*;
 pub use pointer::{ios_copy, ios_text_free};
 pub use producer::*;
 pub use status::*;
+pub use warnings::*;
 pub use words::ios_words;
 
 /// The version of this ABI: raised when programs that were built against an older header cannot use
