@@ -44,6 +44,7 @@ pub(crate) use watch::Watch;
 
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::os::claim::{Claims, Part};
+use crate::os::clock::Clock;
 use crate::os::fork;
 pub use layout::Kind;
 pub use name::Name;
@@ -110,6 +111,8 @@ pub(crate) struct Region {
     /// Those of the directory, when this handle was opened: of a file's. Shared memory's is a file
     /// system by itself.
     directory: Option<(u64, u64)>,
+    /// This process's, when this handle was opened.
+    clock: Clock,
     /// Of forks, when this handle was opened.
     generation: u64,
     claims: Option<Claims>,

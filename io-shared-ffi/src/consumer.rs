@@ -105,8 +105,7 @@ pub struct ios_gets {
 /// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
 /// value's guard is NULL, and its data is `data`. Any other message is held, as by
 /// `ios_consumer_get`. A large message is copied while its producer copies it in, so that `data` may
-/// have been written to also where nothing was got, or something else. (Without a guard there is no `ios_guard_age`: for channels in files, which may
-/// have stamps of another boot's clock, use `ios_consumer_get`.)
+/// have been written to also where nothing was got, or something else.
 ///
 /// # Safety
 /// `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is

@@ -33,8 +33,8 @@ pub struct ios_value {
     pub seq: u64,
     /// Values put since the one this consumer had before this, and never had by it. (0 for a copy.)
     pub missed: u64,
-    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped. Of
-    /// another boot's clock where `ios_guard_age` gives -1.
+    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or by the
+    /// clock of another boot or time namespace.
     pub stamp: u64,
 }
 
@@ -73,7 +73,8 @@ pub unsafe extern "C" fn ios_guard_drop(guard: *mut ios_guard) {
     });
 }
 
-/// Nanoseconds since the put; -1 if it was not stamped, or before this boot.
+/// Nanoseconds since the put; -1 if it was not stamped, or by another clock: before this boot, in another
+/// time namespace, or later than now.
 ///
 /// # Safety
 /// `guard` is NULL or was not dropped; `age_ns` is NULL or may be written to.

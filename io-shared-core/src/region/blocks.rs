@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::{Region, word8, word64};
 use crate::error::Holder;
 use crate::os::claim::{Claims, Part};
-use crate::os::clock;
+use crate::os::clock::Clock;
 use crate::protocol::{Latest, Words};
 use crate::region::layout::{self, Layout};
 
@@ -30,7 +30,9 @@ pub(super) const READING: u64 = 0;
 const INCARNATION: u64 = 8;
 
 const PRODUCER_PID: u64 = 0;
+/// Whose clock the producer stamps by: the boot, and the time namespace.
 const BOOT_ID: u64 = 8;
+const TIME_NAMESPACE: u64 = 56;
 const FIRST_SEQUENCE: u64 = 24;
 /// The core that the producer last woke somebody from, plus one.
 const PRODUCER_CPU: u64 = 32;
@@ -76,15 +78,32 @@ impl Region {
     /// Writes down the producer that has just won its claim.
     pub(super) fn enter_producer(&self) {
         self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
-        let boot = clock::boot_id();
-        let known = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Relaxed));
-        if known != boot {
+        if !self.has_own_clock() {
             let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
-            // The sequence before the boot: who sees the new boot also sees where it starts.
+            // The sequence before the clock: who sees the new clock also sees where it starts.
             self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
-            self.producer_word(BOOT_ID).store(boot[0], Ordering::Release);
-            self.producer_word(BOOT_ID + 8).store(boot[1], Ordering::Release);
+            self.producer_word(TIME_NAMESPACE).store(self.clock.namespace, Ordering::Release);
+            self.store_boot();
         }
+    }
+
+    /// The boot of whoever was last to write one down.
+    fn boot(&self) -> [u64; 2] {
+        // Acquire: with the Release of who wrote it down, for what came before.
+        [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Acquire))
+    }
+
+    fn store_boot(&self) {
+        for (half, word) in [0, 8].into_iter().zip(self.clock.boot) {
+            // Release: what was done about the boot before.
+            self.producer_word(BOOT_ID + half).store(word, Ordering::Release);
+        }
+    }
+
+    /// Whether the producer stamps by this handle's clock.
+    fn has_own_clock(&self) -> bool {
+        let namespace = self.producer_word(TIME_NAMESPACE).load(Ordering::Acquire);
+        self.clock.is(self.boot(), namespace)
     }
 
     /// Writes down the core that the producer runs on, for those whom it wakes.
@@ -97,11 +116,19 @@ impl Region {
         self.word32(self.in_producer(PRODUCER_CPU)).load(Ordering::Relaxed) == current_cpu()
     }
 
-    /// Whether value `sequence` was stamped by the clock of this boot.
-    pub(crate) fn is_of_this_boot(&self, sequence: u64) -> bool {
-        let boot = [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Acquire));
-        boot == clock::boot_id()
-            && sequence >= self.producer_word(FIRST_SEQUENCE).load(Ordering::Relaxed)
+    /// The stamp of value `sequence`, if it was told by the clock of this process; else 0.
+    pub(crate) fn own_stamp(&self, sequence: u64, stamp: u64) -> u64 {
+        // The clock first: a value that is stamped by another one comes after that is written down,
+        // and its first sequence before.
+        let is_own = self.clock.is_still_here()
+            && self.has_own_clock()
+            && sequence >= self.producer_word(FIRST_SEQUENCE).load(Ordering::Relaxed);
+        if is_own { stamp } else { 0 }
+    }
+
+    /// This handle's clock.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     fn consumer_byte(&self, slot: usize, offset: u64) -> &std::sync::atomic::AtomicU8 {

@@ -15,7 +15,7 @@ use super::{Buffers, Region, Role, Spec, create, enter};
 use crate::error::{ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::claim::Part;
-use crate::os::clock;
+use crate::os::clock::{self, Clock};
 use crate::os::fork;
 use crate::os::long_wait::LongWait;
 use crate::os::nap::nap;
@@ -299,12 +299,13 @@ impl Region {
         let carries =
             layout.is_small() && shape.element.is_none() && shape.size as u64 == layout.capacity;
         let (identity, claims) = (found.identity, found.claims);
-        let generation = fork::generation();
+        let (generation, clock) = (fork::generation(), Clock::here());
         Ok(Self {
             name,
             place,
             identity,
             directory,
+            clock,
             generation,
             claims,
             header,

@@ -14,7 +14,7 @@ use super::{Observing, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::message::schema::Shown;
-use crate::os::clock;
+use crate::os::clock::{self, Clock};
 use crate::os::copy;
 use crate::protocol::{self, MOST_CARRIED};
 use crate::region::place::Place;
@@ -24,6 +24,8 @@ use crate::region::{self, Region, Role, Side, Spec};
 pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
+    /// By which the stamp is told.
+    clock: Clock,
     /// The message as it lies in memory, filled up with zeros.
     lines: Vec<Line>,
     elements: usize,
@@ -41,23 +43,24 @@ impl<T: Message + ?Sized> Copied<T> {
         self.seq
     }
 
-    /// The time since the put; `None` if it was not stamped, or before this boot.
+    /// The time since the put; `None` if it was not stamped, or by another clock: before this boot, in
+    /// another time namespace, or later than now.
     pub fn age(&self) -> Option<Duration> {
-        (self.stamp != 0).then(|| Duration::from_nanos(clock::now().saturating_sub(self.stamp)))
+        clock::since(self.stamp())
     }
 
-    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or before
-    /// this boot.
+    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or by the
+    /// clock of another boot or time namespace.
     pub fn stamp(&self) -> u64 {
-        self.stamp
+        if self.clock.is_still_here() { self.stamp } else { 0 }
     }
 }
 
 // Not derived: that would ask for a T that can be cloned, and only its bytes are.
 impl<T: Message + ?Sized> Clone for Copied<T> {
     fn clone(&self) -> Self {
-        let Self { seq, stamp, elements, message, .. } = *self;
-        Self { seq, stamp, lines: self.lines.clone(), elements, message }
+        let Self { seq, stamp, clock, elements, message, .. } = *self;
+        Self { seq, stamp, clock, lines: self.lines.clone(), elements, message }
     }
 }
 
@@ -120,8 +123,8 @@ impl Slot<Observing> {
             return Ok(None);
         };
         let lines = lines.map_err(|_| no_memory(region))?;
-        let stamp = stamp_of(region, seq, stamp);
-        Ok(Some(Copied { seq, stamp, lines, elements, message: PhantomData }))
+        let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
+        Ok(Some(Copied { seq, stamp, clock, lines, elements, message: PhantomData }))
     }
 }
 
@@ -142,8 +145,8 @@ impl<T: Message + ?Sized> Copied<T> {
         };
         let lines = copy_lines(region, buffer, length as u64, padded);
         let lines = lines.map_err(|_| no_memory(region))?;
-        let stamp = stamp_of(region, seq, stamp);
-        Ok(Self { seq, stamp, lines, elements, message: PhantomData })
+        let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
+        Ok(Self { seq, stamp, clock, lines, elements, message: PhantomData })
     }
 
     /// A value that was carried, and so is sized and no larger than these words.
@@ -158,14 +161,9 @@ impl<T: Message + ?Sized> Copied<T> {
         lines.try_reserve_exact(1).map_err(|_| no_memory(region))?;
         let [a, b, c, d, e] = *words;
         lines.push(Line([a, b, c, d, e, 0, 0, 0]));
-        let stamp = stamp_of(region, seq, stamp);
-        Ok(Self { seq, stamp, lines, elements: 0, message: PhantomData })
+        let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
+        Ok(Self { seq, stamp, clock, lines, elements: 0, message: PhantomData })
     }
-}
-
-/// The stamp of a copy, which asks its region for nothing any more: 0 if it is of another boot's clock.
-fn stamp_of(region: &Region, seq: u64, stamp: u64) -> u64 {
-    if region.is_of_this_boot(seq) { stamp } else { 0 }
 }
 
 #[cold]

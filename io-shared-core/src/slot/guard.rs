@@ -96,12 +96,10 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
         self.region.borrow()
     }
 
-    fn age(&self) -> Option<Duration> {
+    /// 0 if it was not stamped, or by another clock.
+    fn stamp(&self) -> u64 {
         let Value { sequence, stamp, .. } = self.value;
-        if stamp == 0 || !self.region().is_of_this_boot(sequence) {
-            return None;
-        }
-        Some(Duration::from_nanos(clock::now().saturating_sub(stamp)))
+        self.region().own_stamp(sequence, stamp)
     }
 }
 
@@ -248,7 +246,8 @@ macro_rules! guard {
                 self.holding.value.missed
             }
 
-            /// The time since the put; `None` if it was not stamped, or before this boot.
+            /// The time since the put; `None` if it was not stamped, or by another clock: before this
+            /// boot, in another time namespace, or later than now.
             ///
             /// # Examples
             /// ```
@@ -265,7 +264,7 @@ macro_rules! guard {
             /// # }
             /// ```
             pub fn age(&self) -> Option<Duration> {
-                self.holding.age()
+                clock::since(self.stamp())
             }
 
             /// The name of its channel.
@@ -274,10 +273,10 @@ macro_rules! guard {
             }
 
             /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds: of stamps of two
-            /// processes that are closer, either may be the smaller. 0 if it was not stamped. Of
-            /// another boot's clock where [`age`](Self::age) is `None`.
+            /// processes that are closer, either may be the smaller. 0 if it was not stamped, or by
+            /// the clock of another boot or time namespace.
             pub fn stamp(&self) -> u64 {
-                self.holding.value.stamp
+                self.holding.stamp()
             }
         }
 

@@ -31,8 +31,6 @@ class Consumer(_library.Closing):
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
         self._messages = messages
-        #: Values in a file may be older than this boot, whose clock is then not that of their stamps.
-        self._may_be_older = isinstance(name, _library.File)
         #: What was got last: its numbers; its guard is over.
         self._last = _library.Value()
         self._header = None
@@ -70,8 +68,6 @@ class Consumer(_library.Closing):
         works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
         of, it is a copy, as read-only. A forked child has copies in its place (Python 3.7 and later)."""
         value = self._last = self._wait(self._hold, timeout)
-        if self._may_be_older:
-            _check_stamp(value)
         try:
             read = self._messages.read(value.data, value.length)
         except ValueError as error:
@@ -99,8 +95,8 @@ class Consumer(_library.Closing):
 
     @property
     def age(self):
-        """Seconds since the value got last was put; None before the first, and for one in a file from
-        before the machine was started."""
+        """Seconds since the value got last was put; None before the first, and for one that was stamped by
+        another clock: before the machine was started, in another time namespace, or later than now."""
         return age(self._last.stamp)
 
     @property
@@ -176,30 +172,19 @@ class Consumer(_library.Closing):
 
     def _copied(self, value):
         self._last = value
-        if self._may_be_older:
-            _check_stamp(value)
         try:
             copy, header = self._messages.copy(value.data, value.length)
         except ValueError as error:
             raise errors.alone(self._corrupt(error))
         finally:
             guard_drop(value.guard)
-        # Whether a stamp is one of this boot is asked of a guard, which a copy in one call has none of.
-        if header is not None and header == self._header and not self._may_be_older:
+        if header is not None and header == self._header:
             self._like_last.append(_Like(self._open(), header, copy))
         self._header = header
         return copy
 
     def _corrupt(self, error):
         return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))
-
-
-def _check_stamp(value):
-    """Forgets the stamp of another boot's clock."""
-    nanoseconds = ctypes.c_int64()
-    _library.check(_library.guard_age(value.guard, byref(nanoseconds)))
-    if nanoseconds.value < 0:
-        value.stamp = 0
 
 
 class _Like(object):

@@ -52,8 +52,8 @@ class Observer(_library.Closing):
 
     @property
     def age(self):
-        """Seconds since the value copied last was put; None before the first, and for one in a file
-        from before the machine was started."""
+        """Seconds since the value copied last was put; None before the first, and for one that was stamped
+        by another clock: before the machine was started, in another time namespace, or later than now."""
         return age(self._last.stamp)
 
     def close(self):

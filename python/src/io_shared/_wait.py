@@ -38,8 +38,12 @@ def monotonic():
 
 
 def age(stamp):
-    """Seconds since ``stamp``, if it is one."""
-    return monotonic() - stamp * 1e-9 if stamp else None
+    """Seconds since ``stamp``, if it is one: not 0, and not later than now."""
+    if not stamp:
+        return None
+    seconds = monotonic() - stamp * 1e-9
+    # A stamp may be two microseconds off, and the clock read as late.
+    return max(seconds, 0.0) if seconds > -4e-6 else None
 
 
 def opened(open_, timeout, name):
