@@ -104,6 +104,7 @@ fn peer() {
             hear();
         }
         ["in every place", directory] => in_every_place(directory),
+        ["over a lower layer", directory] => over_a_lower_layer(directory),
         ["without /proc"] => without_proc(),
         ["more than the memory"] => more_than_the_memory(),
         other => panic!("{other:?}"),
@@ -459,6 +460,27 @@ fn in_every_place(directory: &str) {
     assert_eq!(names, 3, "nothing but the three files");
 }
 
+/// A channel that lay in the lower layer when the overlay was mounted.
+fn over_a_lower_layer(at: &str) {
+    Channel::<u64>::file(format!("{at}/low/channel")).producer().unwrap().put(&5).unwrap();
+    let layers = format!("lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside");
+    let mount = ["-t", "overlay", "overlay", "-o", &layers, &format!("{at}/all")];
+    assert!(Command::new("mount").args(mount).status().unwrap().success());
+    let open = || Channel::<u64>::file(format!("{at}/all/channel"));
+    let mut observer = open().observer().unwrap();
+    assert_eq!(observer.copy().unwrap().as_deref(), Some(&5));
+    let mut consumer = open().consumer().unwrap();
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 5);
+    let mut producer = open().producer().unwrap();
+    for value in 6..9 {
+        producer.put(&value).unwrap();
+        assert_eq!(observer.copy().unwrap().as_deref(), Some(&value));
+        assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), value);
+    }
+    let lower = Channel::<u64>::file(format!("{at}/low/channel")).observer().unwrap().copy();
+    assert_eq!(lower.unwrap().as_deref(), Some(&5), "the lower layer is as it was");
+}
+
 fn without_proc() {
     assert!(!std::path::Path::new("/proc/self").exists());
     let name = format!("/test-no-proc-{}", std::process::id());
@@ -518,6 +540,16 @@ fn a_file_may_lie_on_an_overlay() {
          mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside {at}/all"
     );
     if let Some(peer) = unshared(&mounts, &["in every place", &format!("{at}/all")]) {
+        peer.end();
+    }
+}
+
+#[test]
+fn an_observer_of_a_file_in_the_lower_layer_of_an_overlay_sees_what_is_put_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path().to_str().unwrap();
+    let mounts = format!("mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/aside {at}/all");
+    if let Some(peer) = unshared(&mounts, &["over a lower layer", at]) {
         peer.end();
     }
 }

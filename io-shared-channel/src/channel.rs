@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use io_shared_core::{Error, ErrorKind, Kind, Message, Name, Place, Result, Schema, Size, Spec};
 
+use crate::named::AsName;
 use crate::{Consumer, Observer, Producer};
 
 /// A named single slot for messages of type `T`, not yet opened.
@@ -86,9 +87,14 @@ impl<T: Message + ?Sized> Channel<T> {
         Self::new(Wanted::Name(name.into()))
     }
 
-    /// The channel in that file, which keeps the last value over restarts and reboots. Its
-    /// directory must exist, on a local file system. A relative path is taken from where the process
-    /// is now.
+    /// The channel in that file, which keeps the last value over restarts. Its directory must exist, on
+    /// a local file system. A relative path is taken from where the process is now.
+    ///
+    /// Over reboots it keeps a value that was [synced](crate::Producer::sync), or whose producer was
+    /// dropped before an orderly shutdown. Any other is not given after a reboot, a clean one included,
+    /// since it may be half-written: it is then as if nothing was ever put, and a warning (`tracing`) says
+    /// so. Sequence numbers go on. Where /proc is not mounted each opening may be the first after a
+    /// reboot, but beside a living producer.
     ///
     /// Unlike a named one it is not replaced by a producer of another shape, unless
     /// [`replace`](Self::replace) says so.
@@ -99,7 +105,9 @@ impl<T: Message + ?Sized> Channel<T> {
     /// use io_shared::Channel;
     /// # fn main() -> io_shared::Result<()> {
     /// # let path = std::env::temp_dir().join(format!("doc-file-{}", std::process::id()));
-    /// Channel::<f64>::file(&path).producer()?.put(&20.5)?;
+    /// let mut producer = Channel::<f64>::file(&path).producer()?;
+    /// producer.put(&20.5)?;
+    /// producer.sync()?;
     /// // After a restart, or a reboot:
     /// assert_eq!(*Channel::<f64>::file(&path).consumer()?.get()?, 20.5);
     /// # std::fs::remove_file(&path).unwrap();
@@ -459,8 +467,8 @@ impl Channel<()> {
     /// let error = Channel::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
-    pub fn remove(name: &str) -> Result<()> {
-        io_shared_core::remove(&Name::new(name)?.into(), Kind::Channel)
+    pub fn remove(name: impl AsName) -> Result<()> {
+        io_shared_core::remove(&Name::new(&name.into_name())?.into(), Kind::Channel)
     }
 }
 
@@ -584,8 +592,8 @@ impl<T: ?Sized> Clone for Channel<T> {
 /// # io_shared::Channel::remove(name)
 /// # }
 /// ```
-pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
-    Channel::<T>::named(name).producer()
+pub fn producer<T: Message + ?Sized>(name: impl AsName) -> Result<Producer<T>> {
+    Channel::<T>::named(name.into_name()).producer()
 }
 
 /// Opens the channel of that name to get, with every option at its default.
@@ -604,6 +612,6 @@ pub fn producer<T: Message + ?Sized>(name: &str) -> Result<Producer<T>> {
 /// # io_shared::Channel::remove(name)
 /// # }
 /// ```
-pub fn consumer<T: Message + ?Sized>(name: &str) -> Result<Consumer<T>> {
-    Channel::<T>::named(name).consumer()
+pub fn consumer<T: Message + ?Sized>(name: impl AsName) -> Result<Consumer<T>> {
+    Channel::<T>::named(name.into_name()).consumer()
 }

@@ -18,6 +18,7 @@ mod async_consumer;
 mod channel;
 mod consumer;
 mod long_wait;
+mod named;
 mod observer;
 mod producer;
 mod wait_any;

@@ -10,7 +10,8 @@ use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema
 
 use crate::channel::Options;
 
-/// The one producer of a channel. Dropped, it leaves the channel and its last value in place.
+/// The one producer of a channel. Dropped, it leaves the channel and its last value in place; in a file
+/// with a checksum, by which it is known after a reboot.
 ///
 /// # Examples
 /// ```
@@ -231,6 +232,33 @@ impl<T: Message + ?Sized> Producer<T> {
             .collect();
         let last = self.slot.sequence();
         format!("value {last} to be taken by: {}", names.join(", "))
+    }
+
+    /// Writes the last value put, with its checksum, to the channel's file, and returns when it is there:
+    /// it is given after a reboot, and after a power cut. Does nothing for a channel in memory.
+    ///
+    /// A value that is put afterwards is not synced. After a reboot the last one put is given if it was
+    /// synced, or if its producer left in order and all of it reached the disk; else it is as if none was
+    /// ever put.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("doc-sync-{}", std::process::id()));
+    /// use io_shared::Channel;
+    /// let mut pose = Channel::<[f64; 3]>::file(&path).producer()?;
+    /// pose.put(&[1.0, 2.0, 0.5])?;
+    /// pose.sync()?; // from here on it is safe from a power cut
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    pub fn sync(&mut self) -> Result<()> {
+        self.slot.sync()
     }
 
     /// The consumers that live: their slots, names and process ids.

@@ -110,6 +110,9 @@ pub(crate) trait Words {
     fn taken(&self, consumer: usize) -> &Self::Count;
     /// The sequence of the last value that this consumer has had.
     fn last_seen(&self, consumer: usize) -> &Self::Count;
+    /// The sequence of the last value that is not given, since a reboot tore it; 0: there is none. It
+    /// does not change while anybody has a role.
+    fn lost(&self) -> u64;
     fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
 
     /// What is carried in the line of `latest`.

@@ -3,7 +3,7 @@
 //! `found.rs` judges what lies in a place, `open.rs` waits for it and maps it, `enter.rs` claims a
 //! role in it, `create.rs` makes one that appears whole or not at all, `remove.rs` takes its name
 //! away, `linked.rs` has the order of the steps in which that is done and in which one enters,
-//! `blocks.rs` reads and writes the role blocks, `words.rs` gives the protocol and the lock
+//! `reboot.rs` judges what a reboot left of it, `blocks.rs` reads and writes the role blocks, `words.rs` gives the protocol and the lock
 //! their words. Callers are the slots and the locked mmaps. What must stay true:
 //! - The mappings cover the whole [`Layout`], which was checked against the file's size; the file
 //!   is as long as that while conforming programs use it (nothing of ours shrinks a region).
@@ -20,6 +20,7 @@ pub(crate) mod linked;
 pub(crate) mod name;
 mod open;
 pub(crate) mod place;
+mod reboot;
 mod remove;
 pub(crate) mod size;
 mod unlinked;
@@ -28,7 +29,7 @@ mod words;
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -36,8 +37,9 @@ use memmap2::MmapRaw;
 
 pub(crate) use create::page_size;
 pub(crate) use enter::Side;
-pub(crate) use found::refuse_region;
+pub(crate) use found::{refuse_magic, refuse_region};
 pub(crate) use open::{attach, leave_out_of_dumps, tell_of_missing};
+pub(crate) use reboot::sum;
 pub(crate) use remove::remove;
 pub(crate) use unlinked::{Unlinked, allocate, check_file_size_limit};
 pub(crate) use watch::Watch;
@@ -122,6 +124,10 @@ pub(crate) struct Region {
     /// asks whether a name is left.
     file: Option<File>,
     ephemeral: bool,
+    /// Whether this is an observer of a file that may lie in the lower layer of an overlay.
+    overlaid: bool,
+    /// Whether it outlives the machine's uptime: it lies in a file.
+    keeps: bool,
     layout: Layout,
     /// Whether its messages are carried beside `latest`.
     carries: bool,
@@ -200,6 +206,7 @@ impl Region {
     /// Whether the name leads elsewhere by now, or nowhere.
     pub(crate) fn is_replaced(&self) -> bool {
         self.is_retired()
+            || self.is_copied_up()
             || match self.place.identity() {
                 Some(identity) => identity != self.identity,
                 None => {
@@ -212,6 +219,18 @@ impl Region {
     /// Whether the name leads to something else by now.
     pub(crate) fn is_succeeded(&self) -> bool {
         self.place.identity().is_some_and(|identity| identity != self.identity)
+    }
+
+    /// Whether the file was copied up, in an overlay, since an observer mapped it: what others write is
+    /// not in that mapping, but it is what is read.
+    pub(crate) fn is_copied_up(&self) -> bool {
+        let Some(file) = self.file.as_ref().filter(|_| self.overlaid) else { return false };
+        // Acquire: the look behind the reading comes behind it, by the system call.
+        let mapped = || self.latest().load(Ordering::Acquire);
+        let (before, mut read) = (mapped(), [0; 8]);
+        file.read_exact_at(&mut read, layout::LATEST).is_ok()
+            && u64::from_le_bytes(read) != before
+            && mapped() == before
     }
 
     /// Whether a name of it would be found: after a chroot, say, none is.
@@ -241,7 +260,12 @@ impl Region {
         self.file.as_ref().filter(|_| self.place.path().is_none()).map(AsFd::as_fd)
     }
 
-    /// Writes what was changed to the file.
+    /// Whether it lies in a file, which outlives the machine's uptime.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Writes what was changed to the file, and returns when it is there.
     pub(crate) fn flush(&self) -> Result<()> {
         self.header.flush().map_err(|e| self.place.io_error("msync", &e))
     }

@@ -4,7 +4,8 @@
 //! protocol has given to this producer alone; a [`Guard`] is one that the protocol keeps the producer
 //! away from. Both borrow or share the slot, so neither outlives the claim and the mapping; and no
 //! sequence of safe calls here yields a reference to memory that a conforming process may write
-//! meanwhile. Types, builders and waiting are the channel crate's.
+//! meanwhile. (Bytes without a header look before each write whether they have become a region; between
+//! the look and the write another process may make them one.) Types, builders and waiting are the channel crate's.
 //!
 //! An observer gets no references at all, only checked copies.
 
@@ -43,11 +44,32 @@ use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 /// The producer's side of a slot.
 #[derive(Debug)]
 pub struct Producing {
+    /// The slot's.
+    region: Arc<Region>,
     publisher: Publisher,
     /// `None`: puts carry no time.
     stamps: Option<StampClock>,
     /// Of the buffers that were lent by a second mapping, by the address of their payload in the first.
     windows: Vec<(usize, Arc<Window>)>,
+}
+
+impl Drop for Producing {
+    fn drop(&mut self) {
+        // An inherited publisher is the parent's.
+        if self.region.keeps() && !self.region.is_forked() {
+            // Who has lost the role has nothing to say.
+            let _ = self.seal();
+        }
+    }
+}
+
+impl Producing {
+    fn seal(&self) -> Result<()> {
+        let region = &*self.region;
+        let latest = self.publisher.latest(region).map_err(|fault| region.fault(fault))?;
+        region.seal_value(latest);
+        Ok(())
+    }
 }
 
 /// A consumer's side of a slot.
@@ -184,10 +206,17 @@ impl Slot<Producing> {
     pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
         let attached = region::attach(place, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => Ok(Self::new(
-                attached.region,
-                Producing { publisher, stamps: Some(StampClock::new()), windows: Vec::new() },
-            )),
+            Side::Producer(publisher) => {
+                let region = Arc::new(attached.region);
+                let stamps = Some(StampClock::new());
+                let side = Producing {
+                    region: Arc::clone(&region),
+                    publisher,
+                    stamps,
+                    windows: Vec::new(),
+                };
+                Ok(Self::new(region, side))
+            }
             _ => Err(place.error(ErrorKind::NotFound)),
         }
     }
@@ -195,6 +224,19 @@ impl Slot<Producing> {
     /// The sequence of the last value put, by this producer or the one before; 0 for none.
     pub fn sequence(&self) -> u64 {
         self.side.publisher.sequence()
+    }
+
+    /// Writes the last value put, with its checksum, to the file in which the region lies, and returns
+    /// when it is there: a reboot does not cost it. Does nothing for what lies in memory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::System`].
+    pub fn sync(&mut self) -> Result<()> {
+        self.check_fork()?;
+        self.check_stale()?;
+        self.side.seal()?;
+        if self.region.keeps() { self.region.flush() } else { Ok(()) }
     }
 
     /// Whether puts carry the time, from which consumers tell a value's age. On at first.

@@ -255,8 +255,8 @@ typedef struct {
   uint64_t seq;
   // Values put since the one this consumer had before this, and never had by it. (0 for a copy.)
   uint64_t missed;
-  // CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped. Of
-  // another boot's clock where `ios_guard_age` gives -1.
+  // CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or by the
+  // clock of another boot or time namespace.
   uint64_t stamp;
 } ios_value;
 
@@ -431,6 +431,14 @@ void ios_loan_drop(ios_loan *loan);
 // `producer` is NULL or open; `had` is NULL or may be written to.
 ios_status ios_producer_wait_taken(ios_producer *producer, int64_t timeout_ns, size_t *had);
 
+// Writes the last value put, with its checksum, to the channel's file, and returns when it is there: it is
+// given after a reboot, and after a power cut. Does nothing for a channel in memory. A value that is put
+// afterwards is not synced.
+//
+// # Safety
+// `producer` is NULL or open.
+ios_status ios_producer_sync(ios_producer *producer);
+
 // How many consumers live.
 //
 // # Safety
@@ -511,8 +519,7 @@ ios_status ios_consumer_get(ios_consumer *consumer,
 // and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
 // value's guard is NULL, and its data is `data`. Any other message is held, as by
 // `ios_consumer_get`. A large message is copied while its producer copies it in, so that `data` may
-// have been written to also where nothing was got, or something else. (Without a guard there is no `ios_guard_age`: for channels in files, which may
-// have stamps of another boot's clock, use `ios_consumer_get`.)
+// have been written to also where nothing was got, or something else.
 //
 // # Safety
 // `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is
@@ -592,11 +599,13 @@ ios_status ios_channel_remove(const char *name);
 // bytes any more.
 void ios_guard_drop(ios_guard *guard);
 
-// Nanoseconds since the put; -1 if it was not stamped, or before this boot.
+// Nanoseconds since the put; -1 if it was not stamped, or by another clock: before this boot, in another
+// time namespace, or later than now.
 //
 // # Safety
 // `guard` is NULL or was not dropped; `age_ns` is NULL or may be written to.
-ios_status ios_guard_age(const ios_guard *guard, int64_t *age_ns);
+ios_status ios_guard_age(const ios_guard *guard,
+                         int64_t *age_ns);
 
 // Opens a channel to look on: takes no slot, wakes nobody, needs read permission only. Waits for
 // the channel to be there.

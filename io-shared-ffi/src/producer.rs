@@ -405,6 +405,21 @@ pub unsafe extern "C" fn ios_producer_wait_taken(
     })
 }
 
+/// Writes the last value put, with its checksum, to the channel's file, and returns when it is there: it is
+/// given after a reboot, and after a power cut. Does nothing for a channel in memory. A value that is put
+/// afterwards is not synced.
+///
+/// # Safety
+/// `producer` is NULL or open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_sync(producer: *mut ios_producer) -> ios_status {
+    call(|| {
+        // SAFETY: as the caller promises.
+        let lender = &unsafe { borrow(producer, "producer") }?.0;
+        Ok(lender.producer.enter()?.sync()?)
+    })
+}
+
 /// How many consumers live.
 ///
 /// # Safety

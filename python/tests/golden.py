@@ -28,11 +28,13 @@ def main():
     with io_shared.NumpyShare(name, 256, "put") as put:
         put.put(np.zeros(3))
         put.put(ARRAY)
+        put.sync()
     shutil.copy("/dev/shm" + name, os.path.join(GOLDEN, "array.region"))
     io_shared.remove(name)
     tail = ("points", POINT)
     with io_shared.producer(name, CLOUD, tail, capacity=64, message="Cloud") as put:
         put.put(frame=7, stamp_ns=1 << 40, points=points())
+        put.sync()
     shutil.copy("/dev/shm" + name, os.path.join(GOLDEN, "cloud.region"))
     io_shared.remove(name)
 

@@ -2,14 +2,16 @@
 """Channels and shared bytes in files."""
 
 import os
+import shutil
 import struct
+import time
 
 import numpy as np
 import pytest
 
 import io_shared
 from conftest import pythons
-from io_shared import File, NumpyShare
+from io_shared import File, NumpyShare, _wait
 from test_typed import clouds, points
 
 
@@ -87,6 +89,72 @@ def test_a_value_from_before_the_machine_was_started_has_no_age(file):
         for take in (get.borrow, get.latest, observer.copy):
             take()
         assert 0 <= get.age < 60 and 0 <= observer.age < 60
+
+
+def _of_another(region, what, other):
+    """The file with ``other`` in the place of ``what``, which is there once."""
+    with open(region, "rb") as before:
+        content = before.read()
+    assert content.count(what) == 1
+    with open(region, "wb") as after:
+        after.write(content.replace(what, other))
+
+
+def _boot():
+    with open("/proc/sys/kernel/random/boot_id") as text:
+        digits = text.read().strip().replace("-", "")
+    return struct.pack("<2Q", int(digits[:16], 16), int(digits[16:], 16))
+
+
+def test_a_value_is_given_after_a_reboot_if_it_was_synced_and_else_none_was_ever_put(file):
+    put = NumpyShare(file, "1M", "put")
+    put.put(np.arange(5000))
+    put.put(np.arange(5001))
+    for synced in (False, True):
+        if synced:
+            put.sync()
+        copy = File(str(file) + "-copy")
+        shutil.copyfile(file, copy)  # while the producer lives: it has not left in order
+        _of_another(copy, _boot(), b"\1" * 16)
+        with io_shared.observe(copy, open_timeout=0) as observer:
+            observed = observer.copy()
+        with NumpyShare(copy, "1M", "get") as get:
+            got = get.latest()
+        if synced:
+            assert np.array_equal(observed, np.arange(5001)) and np.array_equal(got, observed)
+        else:
+            assert observed is None and got is None
+    put.close()
+    with pytest.raises(io_shared.Closed):
+        put.sync()
+
+
+def test_a_typed_value_is_synced_too(file):
+    with io_shared.producer(file, "<f8") as put:
+        put.put(3.5)
+        put.sync()
+        copy = File(str(file) + "-copy")
+        shutil.copyfile(file, copy)
+    _of_another(copy, _boot(), b"\1" * 16)
+    assert io_shared.open(copy, open_timeout=0).get(timeout=5) == 3.5
+
+
+def test_a_value_stamped_in_another_time_namespace_or_in_the_future_has_no_age(file):
+    try:
+        own = os.stat("/proc/self/ns/time").st_ino
+    except OSError:
+        return  # this kernel has none
+    with NumpyShare(file, "1M", "put") as put:
+        put.put(np.zeros(5000))
+    _of_another(file, struct.pack("<Q", own), struct.pack("<Q", own + 1))
+    get, observer = NumpyShare(file, "1M", "get"), io_shared.observe(file)
+    for reader, take in ((get, get.borrow), (get, get.latest), (observer, observer.copy)):
+        assert len(take()) == 5000
+        assert reader.age is None
+    now = time.time() if not hasattr(time, "monotonic") else time.monotonic()
+    assert _wait.age(0) is None
+    assert _wait.age(int((now + 1e6) * 1e9)) is None
+    assert _wait.age(int((_wait.monotonic() + 1e-6) * 1e9)) is not None
 
 
 def test_a_path_may_be_any_text_or_path(tmp_path, file):

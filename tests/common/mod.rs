@@ -64,13 +64,15 @@ impl Drop for TestName {
 /// file is dropped.
 #[track_caller]
 pub(crate) fn claim(name: &TestName, first: i64, length: i64) -> std::fs::File {
+    claim_in(&name.path(), first, length)
+}
+
+/// The same, of a channel in a file.
+pub(crate) fn claim_in(path: &std::path::Path, first: i64, length: i64) -> std::fs::File {
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc::{F_WRLCK, SEEK_SET, flock};
-    let file = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(name.path())
-        .expect("the channel is there");
+    let file =
+        std::fs::File::options().read(true).write(true).open(path).expect("the channel is there");
     let lock = flock {
         l_type: F_WRLCK as i16,
         l_whence: SEEK_SET as i16,

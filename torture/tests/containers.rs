@@ -153,6 +153,53 @@ fn root_of_a_user_namespace_may_do_to_others_channels_what_their_modes_say() {
     }));
 }
 
+/// Fault 67: the file is copied up when somebody opens it who may write.
+#[test]
+fn an_observer_that_may_not_write_is_told_that_a_file_on_an_overlay_was_copied_up() {
+    if !is_root() || !may_mount() {
+        return;
+    }
+    let directory = tempfile_in_target("overlay");
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    succeeds(in_child(|| {
+        own_mounts();
+        let at = directory.to_str().unwrap();
+        let (tmpfs, overlay) = (Some("tmpfs"), Some("overlay"));
+        mount(tmpfs, at, tmpfs, MsFlags::empty(), Some("mode=755")).unwrap();
+        for layer in ["low", "up", "aside", "all"] {
+            std::fs::create_dir(directory.join(layer)).unwrap();
+        }
+        let open = |layer: &str| Channel::<u64>::file(directory.join(layer).join("channel"));
+        open("low").mode(0o644).producer().unwrap().put(&5).unwrap();
+        let layers = format!("lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside");
+        mount(overlay, &*directory.join("all"), overlay, MsFlags::empty(), Some(&*layers)).unwrap();
+        let observing = in_child(|| {
+            become_user(NOBODY);
+            let mut observer = open("all").observer().unwrap();
+            assert_eq!(observer.copy().unwrap().as_deref(), Some(&5));
+            there.write_all(b"o").unwrap();
+            there.read_exact(&mut [0]).unwrap();
+            let error = observer.copy().unwrap_err();
+            assert_eq!(*error.kind(), ErrorKind::Replaced);
+            let mut observer = open("all").observer().unwrap();
+            assert_eq!(observer.copy().unwrap().as_deref(), Some(&6));
+        });
+        here.read_exact(&mut [0]).unwrap();
+        open("all").producer().unwrap().put(&6).unwrap();
+        here.write_all(b"p").unwrap();
+        succeeds(observing);
+    }));
+    std::fs::remove_dir(&directory).unwrap();
+}
+
+/// A directory of the test's own, on which something may be mounted.
+fn tempfile_in_target(what: &str) -> std::path::PathBuf {
+    let name = format!("{what}-{}", std::process::id());
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir(&directory).unwrap();
+    directory
+}
+
 /// Fault 65: `--ipc=none`.
 #[test]
 fn without_shared_memory_names_are_refused_at_once_and_the_other_backings_work() {

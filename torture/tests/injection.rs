@@ -381,6 +381,17 @@ fn a_program_that_may_not_make_hidden_names_creates_under_its_own() {
     }
 }
 
+/// A file system that cannot reserve room, as ext3: zeros are written.
+#[test]
+fn whatever_call_fails_while_room_is_made_by_writing_zeros_is_a_typed_error_too() {
+    let creating = ["create a file", "create a lock for readers"];
+    let acts = BACKINGS.iter().filter(|act| creating.contains(&act.what));
+    assert_eq!(acts.clone().count(), creating.len());
+    for act in acts {
+        fail_every_call_of(std::slice::from_ref(act), Some(("fallocate", Errno::EOPNOTSUPP)));
+    }
+}
+
 /// Fault 52: `fs.protected_regular` refuses O_CREAT on another user's object.
 #[test]
 fn what_exists_is_opened_without_asking_to_create_it() {

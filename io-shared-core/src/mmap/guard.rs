@@ -15,7 +15,7 @@ use crate::os::clock;
 use crate::os::copy;
 use crate::os::long_wait::LongWait;
 use crate::region::place::Place;
-use crate::region::{self, Region, Role, Side, Spec, Watch};
+use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
 /// Why there is no guard, or none without a warning.
 ///
@@ -137,6 +137,8 @@ pub(super) struct Handle {
     watch: Watch,
     /// Whether a lock of this handle was found to be another's when it was given back.
     robbed: bool,
+    /// Whether it had the lock to write.
+    wrote: bool,
 }
 
 /// How long to wait for a lock.
@@ -163,6 +165,7 @@ impl Handle {
                 position: 0,
                 watch: Watch::new(),
                 robbed: false,
+                wrote: false,
             }),
             _ => Err(place.error(ErrorKind::NotFound)),
         }
@@ -183,6 +186,7 @@ impl Handle {
             Wait::No => 0,
             Wait::For(time) => clock::deadline(time).max(1),
         };
+        self.wrote |= access == Access::Write;
         // First for as long as a wait is not told of.
         let mut locked = self.lock_until(access, until.min(now.saturating_add(LongWait::LONG)));
         if matches!(locked, Err(LockFault::Blocked)) {
@@ -285,6 +289,42 @@ impl Handle {
         }
     }
 
+    /// Writes the content to its file, with a checksum; waits for a writer to end.
+    pub(super) fn flush(&self) -> Result<()> {
+        if self.region.keeps() {
+            self.check_slot()?;
+            self.seal(u64::MAX).map_err(|fault| self.refused(fault, Wait::Ever))?;
+        }
+        self.region.flush()
+    }
+
+    fn check_slot(&self) -> Result<()> {
+        self.region.check_fork()?;
+        if self.is_lost() { Err(self.lost()) } else { Ok(()) }
+    }
+
+    /// The same, for whoever writes.
+    fn flush_written(&self) -> Result<()> {
+        self.check_slot()?;
+        self.region.seal_content();
+        self.region.flush()
+    }
+
+    /// Writes the checksum of the content, under the lock, for which it waits until then.
+    fn seal(&self, until: u64) -> std::result::Result<(), LockFault> {
+        let region = &self.region;
+        if region.layout().kind == Kind::Mmap {
+            self.locker.lock(region, until)?;
+            region.seal_content();
+            self.locker.unlock(region);
+        } else {
+            self.locker.read(region, until)?;
+            region.seal_content();
+            self.locker.unread(region);
+        }
+        Ok(())
+    }
+
     pub(super) fn mark_consistent(&self) {
         if !self.region.is_forked() && !self.is_lost() {
             self.locker.mark_consistent(&self.region);
@@ -315,6 +355,16 @@ impl Handle {
     pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.position = bytes::seek(self.region.name(), self.position, to, self.len())?;
         Ok(self.position)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let is_due = self.wrote && self.region.keeps() || self.region.is_unsealed();
+        if is_due && !self.region.is_forked() && !self.is_lost() {
+            // Who has the lock now writes the checksum when it leaves.
+            let _ = self.seal(0);
+        }
     }
 }
 
@@ -524,8 +574,9 @@ impl Write for MmapGuard<'_> {
         Ok(from.len())
     }
 
-    /// Writes what was changed to the file, if there is one (msync).
+    /// Writes the content to the file, if there is one, with its checksum, and returns when it is there
+    /// (msync): a reboot does not cost it.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(self.0.handle.region.flush()?)
+        Ok(self.0.handle.flush_written()?)
     }
 }

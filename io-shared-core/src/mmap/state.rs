@@ -204,12 +204,15 @@ impl<T: Message> Shared<T> {
         Ok(change(&mut *self.write()?))
     }
 
-    /// Writes the value to its file, if it has one (msync).
+    /// Writes the value to its file, if it has one, with its checksum, and returns when it is there
+    /// (msync): a reboot does not cost it. Waits for a writer to end.
     ///
     /// # Errors
-    /// [`System`](crate::ErrorKind::System).
+    /// [`System`](crate::ErrorKind::System), [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a
+    /// forgotten guard of this handle), [`Replaced`](crate::ErrorKind::Replaced),
+    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle).
     pub fn flush(&self) -> Result<()> {
-        self.handle.region.flush()
+        self.handle.flush()
     }
 
     /// Removes the value of that name from shared memory, like a file. Whoever uses it finds

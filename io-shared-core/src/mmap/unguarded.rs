@@ -214,6 +214,7 @@ impl UnsafeSharedMmap {
     /// # Ok(()) }
     /// ```
     pub fn store<T: Message>(&mut self, value: &T) -> Result<()> {
+        self.refuse_region()?;
         let start = self.as_ptr::<T>()?;
         copy_in(start.cast(), value.as_bytes());
         Ok(())
@@ -323,6 +324,7 @@ impl UnsafeSharedMmap {
     /// # Errors
     /// [`ErrorKind::OutOfBounds`] if either is not within the memory.
     pub fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()> {
+        self.refuse_region()?;
         let to = bytes::range(&self.name, to, length, self.len())?;
         let from = bytes::range(&self.name, from, length, self.len())?;
         let mut moved = vec![0; from.len()];
@@ -331,7 +333,18 @@ impl UnsafeSharedMmap {
         Ok(())
     }
 
+    /// Refuses to write to what has become a region of ours since it was opened: others may have
+    /// references into it.
+    fn refuse_region(&self) -> Result<()> {
+        let mut magic = [0; 8];
+        if self.len() >= magic.len() {
+            copy_out(self.start(), &mut magic);
+        }
+        region::refuse_magic(&self.name, magic)
+    }
+
     fn write_at_position(&mut self, from: &[u8]) -> Result<()> {
+        self.refuse_region()?;
         let range = bytes::range(&self.name, self.position, from.len() as u64, self.len())?;
         copy_in(self.start().wrapping_add(range.start), from);
         self.position = range.end as u64;

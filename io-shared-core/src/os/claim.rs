@@ -154,6 +154,13 @@ impl Claims {
     }
 }
 
+/// Whether somebody has `part`, asked through a descriptor that has no claims and may be read-only.
+pub(crate) fn is_held(file: &std::fs::File, part: Part) -> bool {
+    let mut lock = flock(libc::F_RDLCK, part);
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok()
+        && lock.l_type != libc::F_UNLCK as libc::c_short
+}
+
 fn flock(kind: libc::c_int, part: Part) -> libc::flock {
     let (l_start, l_len) = part.range();
     libc::flock {

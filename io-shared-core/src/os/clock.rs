@@ -78,7 +78,12 @@ impl Clock {
     /// Whether stamps of a clock that is so described can be compared with this one. Not so where
     /// nothing is known of it: that may be any.
     pub(crate) fn is(&self, boot: [u64; 2], namespace: u64) -> bool {
-        self.is_known() && (self.boot, self.namespace) == (boot, namespace)
+        self.is_boot(boot) && self.namespace == namespace
+    }
+
+    /// Whether that boot is this one, as far as is known.
+    pub(crate) fn is_boot(&self, boot: [u64; 2]) -> bool {
+        self.is_known() && self.boot == boot
     }
 
     pub(crate) fn is_known(&self) -> bool {

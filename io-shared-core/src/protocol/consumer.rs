@@ -118,6 +118,7 @@ impl Reader {
         } else {
             latest.sequence.max(1) - 1
         };
+        let last_seen = last_seen.max(words.lost().min(latest.sequence));
         words.last_seen(consumer).store(last_seen, Relaxed);
         words.reached(CrashPoint::ConsumerReady);
         Ok(Self {
@@ -251,8 +252,10 @@ impl Reader {
         if latest.sequence < last_seen {
             return Err(Fault::Corrupt("`latest` has gone back behind a value that was had"));
         }
-        let nothing =
-            latest.sequence == 0 || (which == Which::Unseen && latest.sequence == last_seen);
+        let nothing = match which {
+            Which::Unseen => latest.sequence == 0 || latest.sequence == last_seen,
+            Which::Current => latest.sequence <= words.lost(),
+        };
         Ok((!nothing).then_some(latest))
     }
 

@@ -14,7 +14,7 @@ pub(crate) fn watch<W: Words, C>(
     for _ in 0..W::TRIES {
         // Acquire: the buffer's header and payload are at least as new as this word.
         let latest = Latest::checked(words, words.latest().load(Acquire))?;
-        if latest.sequence == 0 {
+        if latest.sequence <= words.lost() {
             return Ok(None);
         }
         let buffer = latest.index;

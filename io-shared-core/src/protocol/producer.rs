@@ -92,6 +92,12 @@ impl Publisher {
         Latest::unpack(self.word).sequence
     }
 
+    /// The last value published, if this producer has its role still.
+    pub(crate) fn latest<W: Words>(&self, words: &W) -> Result<Latest, Fault> {
+        self.check(words)?;
+        Ok(Latest::unpack(self.word))
+    }
+
     /// Finds a free buffer and opens it for filling. Until it is published, or the next call, it
     /// is this producer's alone; called again without a publish, it gives the same buffer.
     #[inline]

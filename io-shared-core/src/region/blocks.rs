@@ -43,6 +43,10 @@ pub(super) const PRODUCER_INCARNATION: u64 = 48;
 pub(super) const PRODUCER_FILLED: u64 = 64;
 /// In a lock's region: whether a writer died in the middle.
 pub(super) const DIRTY: u64 = 40;
+/// In a channel: the sequence of the last value that a reboot cost. Nothing up to it is given.
+pub(super) const LOST: u64 = 40;
+/// In a lock's region: the checksum of its content.
+pub(super) const CONTENT_SUM: u64 = 72;
 /// In a lock's region: one more than the highest slot that was ever claimed.
 const USED_SLOTS: u64 = 44;
 
@@ -78,22 +82,28 @@ impl Region {
     /// Writes down the producer that has just won its claim.
     pub(super) fn enter_producer(&self) {
         self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
+        self.judge_value();
         if !self.has_own_clock() {
-            let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
-            // The sequence before the clock: who sees the new clock also sees where it starts.
-            self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
+            self.end_ages();
             self.producer_word(TIME_NAMESPACE).store(self.clock.namespace, Ordering::Release);
             self.store_boot();
         }
     }
 
+    /// What was put before has no age from now on. To be called before another clock is written down:
+    /// who sees that also sees where its values start.
+    pub(super) fn end_ages(&self) {
+        let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
+        self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
+    }
+
     /// The boot of whoever was last to write one down.
-    fn boot(&self) -> [u64; 2] {
+    pub(super) fn boot(&self) -> [u64; 2] {
         // Acquire: with the Release of who wrote it down, for what came before.
         [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Acquire))
     }
 
-    fn store_boot(&self) {
+    pub(super) fn store_boot(&self) {
         for (half, word) in [0, 8].into_iter().zip(self.clock.boot) {
             // Release: what was done about the boot before.
             self.producer_word(BOOT_ID + half).store(word, Ordering::Release);

@@ -165,6 +165,8 @@ impl New {
         };
         let schema = planned.schema.clone();
         let region = Region::map(found, role, spec, planned.layout, schema, read_only.as_ref())?;
+        // It is of this boot, and has nothing to judge.
+        region.store_boot();
         let side = region.claim(role, spec.patience)?;
         reached(CrashPoint::RegionClaimed);
         Ok(Self { unlinked, attached: Attached { region, side } })

@@ -45,7 +45,8 @@ impl Region {
     pub(super) fn claim(&self, role: &Role, patience: Option<Duration>) -> Result<Side> {
         match role {
             Role::Producer => {
-                if !self.try_part(Part::Producer, true)? {
+                let patience = self.patience_of_producer();
+                if !self.try_part(Part::Producer, Some(patience))? {
                     let holder = self.holder(Part::Producer);
                     return Err(self.error(ErrorKind::RoleTaken { holder }));
                 }
@@ -67,7 +68,8 @@ impl Region {
         let deadline = clock::deadline(PATIENCE);
         loop {
             for slot in 0..self.consumers() {
-                if self.try_part(Part::Consumer(slot), false)? {
+                if self.try_part(Part::Consumer(slot), None)? {
+                    self.judge_content(self.claims()?, slot)?;
                     let incarnation = self.enter_locker(slot);
                     return Ok(Side::Locker(Locker::take_over(self, slot, incarnation)));
                 }
@@ -83,6 +85,7 @@ impl Region {
     /// Claims a consumer's slot: its own by name, else one that no name has left, else the first
     /// that is free. `name` is empty for none.
     fn claim_consumer(&self, name: &str, patience: Duration) -> Result<Reader> {
+        self.await_judgement(self.claims()?)?;
         let deadline = clock::deadline(PATIENCE);
         loop {
             let at_last = clock::now() >= deadline;
@@ -90,7 +93,7 @@ impl Region {
             let own = (0..self.consumers())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
-                Some(slot) if self.try_part(Part::Consumer(slot), false)? => Some(slot),
+                Some(slot) if self.try_part(Part::Consumer(slot), None)? => Some(slot),
                 Some(_) => None,
                 None => self.free_slot(at_last)?,
             };
@@ -128,7 +131,7 @@ impl Region {
             (0..self.consumers()).partition(|slot| self.consumer_name(*slot).is_empty());
         let named = named.into_iter().filter(|_| at_last || unnamed.is_empty());
         for slot in unnamed.iter().copied().chain(named) {
-            if self.try_part(Part::Consumer(slot), false)? {
+            if self.try_part(Part::Consumer(slot), None)? {
                 return Ok(Some(slot));
             }
         }
@@ -155,23 +158,25 @@ impl Region {
         self.error(ErrorKind::NoSlot { holders }).advise(advice)
     }
 
-    fn try_part(&self, part: Part, patient: bool) -> Result<bool> {
+    fn try_part(&self, part: Part, patience: Option<Duration>) -> Result<bool> {
         let Some(claims) = &self.claims else {
             return Ok(false);
         };
-        let won = if patient { claims.claim(part, PATIENCE) } else { claims.try_claim(part) };
+        let won = match patience {
+            Some(patience) => claims.claim(part, patience),
+            None => claims.try_claim(part),
+        };
         won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
+    }
+
+    fn claims(&self) -> Result<&Claims> {
+        let what = "an observer claims nothing";
+        self.claims.as_ref().ok_or_else(|| self.error(ErrorKind::Unsupported { what: what.into() }))
     }
 
     /// The region's own lock, until the guard drops.
     fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
-        match &self.claims {
-            Some(claims) => RegionLock::take(&self.name, claims, patience),
-            None => {
-                Err(self
-                    .error(ErrorKind::Unsupported { what: "an observer claims nothing".into() }))
-            }
-        }
+        RegionLock::take(&self.name, self.claims()?, patience)
     }
 
     /// Another has taken over `slot`, which this handle had.

@@ -37,7 +37,15 @@ impl Found {
     /// claimed.
     pub(super) fn at(place: &Place, access: OFlag) -> Result<Option<Self>> {
         loop {
-            let Some(file) = place.open(access)? else { return Ok(None) };
+            let Some(mut file) = place.open(access)? else { return Ok(None) };
+            // Who may write has it copied up before it is mapped; who may not will notice.
+            if access == OFlag::O_RDONLY
+                && place.is_overlay(&file)
+                && place.open(OFlag::O_RDWR).is_ok()
+            {
+                let Some(copied_up) = place.open(access)? else { return Ok(None) };
+                file = copied_up;
+            }
             let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
             let identity = (metadata.dev(), metadata.ino());
             // A second description for the claims alone: a mapping would pin its locks.
@@ -65,10 +73,21 @@ impl Found {
             if found.is_claimed() || whole && found.is_of_ours() {
                 return Ok(Some(found));
             }
-            return Err(match whole {
-                true => place.foreign("an object that does not start with `ioshared`"),
-                false => place.foreign(format!("an object of {size} bytes, shorter than a header")),
-            });
+            if !found.is_left_of_a_power_cut() {
+                return Err(match whole {
+                    true => place.foreign("an object that does not start with `ioshared`"),
+                    false => {
+                        place.foreign(format!("an object of {size} bytes, shorter than a header"))
+                    }
+                });
+            }
+            if found.claims.is_none() {
+                return Ok(None); // an observer takes nothing away
+            }
+            if !found.retire_unused()? {
+                return Err(place.foreign("a file of zeros that somebody uses"));
+            }
+            tracing::warn!(region = %place, bytes = size, "took away what a power cut left: zeros");
         }
     }
 
@@ -122,6 +141,32 @@ impl Found {
             layout::VERSION => Layout::from_prelude(&self.prelude).err().map(str::to_owned),
             _ => None,
         }
+    }
+
+    /// Whether it is a file as a power cut leaves one that was new: at its full size, all of it zeros.
+    fn is_left_of_a_power_cut(&self) -> bool {
+        const PIECE: usize = 1 << 16;
+        let could_be_ours = self.size >= 4096 && self.size.is_multiple_of(layout::BLOCK);
+        if !matches!(self.place, Place::File(_)) || !could_be_ours {
+            return false;
+        }
+        let mut piece = vec![0; PIECE];
+        let mut at = 0;
+        while at < self.size {
+            // What was only reserved need not be read.
+            let data = nix::unistd::lseek(&self.file, at as i64, nix::unistd::Whence::SeekData);
+            match data {
+                Ok(data) => at = at.max(data as u64),
+                Err(nix::errno::Errno::ENXIO) => return true,
+                Err(_) => {}
+            }
+            match self.file.read_at(&mut piece, at) {
+                Ok(0) => return true,
+                Ok(read) if piece.iter().take(read).all(|byte| *byte == 0) => at += read as u64,
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Whether it goes with its last user. A damaged header does not say so: it is not to cost what
@@ -290,13 +335,20 @@ impl Found {
 pub(crate) fn refuse_region(place: &Place, file: &File) -> Result<()> {
     let mut magic = [0; layout::MAGIC.len()];
     match file.read_exact_at(&mut magic, 0) {
-        Ok(()) if magic == layout::MAGIC => Err(place.error(ErrorKind::Unsupported {
-            what: "it is an io-shared region, with a header and locks: open it as what it was \
-                   created as (a channel, a locked mmap or typed state)"
-                .into(),
-        })),
-        _ => Ok(()), // shorter, or something else
+        Ok(()) => refuse_magic(place, magic),
+        _ => Ok(()), // shorter
     }
+}
+
+/// As [`refuse_region`], of what begins so.
+#[inline]
+pub(crate) fn refuse_magic(name: impl std::fmt::Display, magic: [u8; 8]) -> Result<()> {
+    if magic != layout::MAGIC {
+        return Ok(());
+    }
+    let what = "it is an io-shared region, with a header and locks: open it as what it was created as \
+                (a channel, a locked mmap or typed state)";
+    Err(Error::new(name, ErrorKind::Unsupported { what: what.into() }))
 }
 
 /// Device and inode of an open file.

@@ -63,12 +63,16 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                 // Nobody else makes an anonymous one: it is not waited for.
                 return Err(create::no_capacity(place));
             } else {
-                while place.identity().is_none() {
+                // At least once: there may be zeros that are as good as nothing.
+                loop {
                     if !pause_until(wait(started, None)) {
                         return Err(place.error(ErrorKind::NotFound).advise(absent(role, spec)));
                     }
                     if long.is_due(clock::now()) {
                         tell_of_missing(place);
+                    }
+                    if place.identity().is_some() {
+                        break;
                     }
                 }
             }
@@ -287,6 +291,8 @@ impl Region {
             None => unsafe { header.as_mut_ptr().add(head as usize) },
         };
         let buffers = Buffers { start, _apart: apart };
+        let keeps = place.keeps(&found.file);
+        let overlaid = *role == Role::Observer && place.is_overlay(&found.file);
         let kept = place.path().is_none() || *role == Role::Observer;
         let file = kept.then_some(found.file);
         let name = place.to_string();
@@ -312,6 +318,8 @@ impl Region {
             buffers,
             file,
             ephemeral,
+            overlaid,
+            keeps,
             layout,
             carries,
             schema,

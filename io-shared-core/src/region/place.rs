@@ -172,6 +172,25 @@ impl Place {
         }
     }
 
+    /// Whether what lies there, in `file`, outlives the machine's uptime.
+    pub(crate) fn keeps(&self, file: &File) -> bool {
+        const IN_MEMORY: [i64; 3] = [0x0102_1994, 0x9584_58F6, 0x8584_58F6]; // tmpfs, hugetlbfs, ramfs
+        match self {
+            Self::File(_) => true,
+            Self::Shm(_) | Self::Anonymous => false,
+            Self::Descriptor(_) => fstatfs(file)
+                .is_ok_and(|kind| !IN_MEMORY.contains(&(kind.filesystem_type().0 as i64))),
+        }
+    }
+
+    /// Whether `file` lies on an overlay, where it may be in a lower layer: what is mapped of it then is
+    /// not what others write, who have it copied up.
+    pub(crate) fn is_overlay(&self, file: &File) -> bool {
+        const OVERLAY: i64 = 0x794c_7630;
+        matches!(self, Self::File(_) | Self::Descriptor(_))
+            && fstatfs(file).is_ok_and(|kind| kind.filesystem_type().0 as i64 == OVERLAY)
+    }
+
     /// Device and inode of what lies there now.
     pub(crate) fn identity(&self) -> Option<(u64, u64)> {
         match self {

@@ -24,6 +24,7 @@ use crate::region::place::Place;
 /// Removes the region in that place, used or not, if it is of that kind: another's content may be
 /// all there is.
 pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
+    let was_there = place.identity().is_some();
     loop {
         let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
@@ -31,6 +32,9 @@ pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
             _ => error,
         })?;
         let Some(found) = found else {
+            if was_there {
+                return Ok(()); // gone as it was looked at: zeros, or another's removal
+            }
             return Err(place.error(ErrorKind::NotFound).advise("there is nothing to remove"));
         };
         found.check_kind(kind)?;

@@ -6,7 +6,7 @@
 
 use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -155,6 +155,11 @@ impl Unlinked {
 
     /// Makes the file visible in its place. `false`: something is there already.
     pub(crate) fn link(&self) -> Result<bool> {
+        let is_file = matches!(self.place, Place::File(_));
+        if is_file {
+            // Or a machine that goes down may leave its name without its content.
+            sync(&self.place, &self.file)?;
+        }
         let to = self.place.path().unwrap_or(Path::new(""));
         let linked = match &self.hiding {
             Hiding::Nameless => {
@@ -169,7 +174,12 @@ impl Unlinked {
             }
         };
         match linked {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if is_file {
+                    sync_directory(&self.place);
+                }
+                Ok(true)
+            }
             Err(Errno::EEXIST) => Ok(false),
             // On a file system of another kind these would come from the open before.
             Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
@@ -182,6 +192,25 @@ impl Unlinked {
             }
             Err(errno) => Err(Error::system(&self.place, "linkat", errno)),
         }
+    }
+}
+
+fn sync(place: &Place, file: &File) -> Result<()> {
+    match file.sync_all().map_err(|error| error.raw_os_error()) {
+        // EINVAL, EROFS: what it lies on keeps nothing by being told to.
+        Ok(()) | Err(Some(libc::EINVAL | libc::EROFS)) => Ok(()),
+        Err(errno) => {
+            Err(Error::system(place, "fsync", Errno::from_raw(errno.unwrap_or(libc::EIO))))
+        }
+    }
+}
+
+/// Where that fails the file is there all the same, and the kernel syncs its name in its own time: who
+/// may write to a directory may not be allowed to read it.
+fn sync_directory(place: &Place) {
+    let opened = File::open(place.directory()).map_err(|error| place.io_error("open", &error));
+    if let Err(error) = opened.and_then(|directory| sync(place, &directory)) {
+        tracing::warn!(region = %place, %error, "its directory was not synced");
     }
 }
 
@@ -208,9 +237,6 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
             };
             place.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
         }
-        Errno::EOPNOTSUPP => place.error(ErrorKind::Unsupported {
-            what: "this file system cannot reserve space (fallocate)".into(),
-        }),
         errno => Error::system(place, "fallocate", errno),
     };
     // Where there is no room for all of it, none is taken first: not even what the root user may
@@ -232,8 +258,30 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
         match nix::fcntl::fallocate(file, FallocateFlags::empty(), at, length) {
             Ok(()) => done += length as u64,
             Err(Errno::EINTR) => piece = (piece / 2).max(SMALLEST_PIECE),
+            // ext3, for one.
+            Err(Errno::EOPNOTSUPP) => {
+                return write_zeros(file, size).map_err(|error| {
+                    let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+                    match errno {
+                        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => refused(errno),
+                        errno => Error::system(place, "pwrite", errno),
+                    }
+                });
+            }
             Err(errno) => return Err(refused(errno)),
         }
+    }
+    Ok(())
+}
+
+/// Reserves what lies behind the end of the file, up to `size`, where the file system cannot do so.
+fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
+    let zeros = vec![0; SMALLEST_PIECE as usize];
+    let mut at = file.metadata()?.len();
+    while at < size {
+        let length = (size - at).min(SMALLEST_PIECE);
+        file.write_all_at(&zeros[..length as usize], at)?;
+        at += length;
     }
     Ok(())
 }

@@ -124,6 +124,12 @@ impl Words for Region {
     }
 
     #[inline]
+    fn lost(&self) -> u64 {
+        // Relaxed: it is written before anybody of this boot has a role.
+        self.producer_word(blocks::LOST).load(Ordering::Relaxed)
+    }
+
+    #[inline]
     fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
         // SAFETY: a buffer is aligned to 128, and starts with these three words, which are only ever
         // accessed as atomics of 64 bits; it is mapped as long as the region.

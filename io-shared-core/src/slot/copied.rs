@@ -109,20 +109,32 @@ impl Slot<Observing> {
         self.check_fork()?;
         self.check_stale()?;
         self.look(clock::now_coarse())?;
+        if self.region.is_copied_up() {
+            return Err(self.region.error(ErrorKind::Replaced));
+        }
         let region = &*self.region;
         check_alignment::<T>(region)?;
+        // Before the value is looked for: who judges it does so before it says so.
+        let is_judged = region.may_be_observed();
+        let mut sealed = 0;
         let copied = protocol::watch(region, |buffer, length| {
             let elements = T::SHAPE
                 .elements_in(length)
                 .filter(|_| length <= self.capacity() && region.allows::<T>(length))?;
             let padded = T::SHAPE.padded_len_of(elements)?;
-            Some((copy_lines(region, buffer, length, padded), elements))
+            sealed = if is_judged { 0 } else { region.sum_in(buffer) };
+            Some((copy_lines(region, buffer, length, padded), (elements, length)))
         });
-        let Some((seq, stamp, (lines, elements))) = copied.map_err(|fault| region.fault(fault))?
-        else {
-            return Ok(None);
+        let copied = match copied {
+            Err(_) if !is_judged => None, // nobody refills it: a reboot tore it
+            copied => copied.map_err(|fault| region.fault(fault))?,
         };
+        let Some((seq, stamp, (lines, (elements, length)))) = copied else { return Ok(None) };
         let lines = lines.map_err(|_| no_memory(region))?;
+        let words = || lines.iter().flat_map(|line| line.0).take(length.div_ceil(8) as usize);
+        if !is_judged && region::sum(seq, length, words()) != sealed {
+            return Ok(None);
+        }
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
         Ok(Some(Copied { seq, stamp, clock, lines, elements, message: PhantomData }))
     }

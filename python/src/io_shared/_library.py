@@ -174,6 +174,7 @@ producer_loan_window = _declare(
     "producer_loan_window", c_void_p, c_size_t, _POINTER, _POINTER, _POINTER
 )
 producer_wait_taken = _declare("producer_wait_taken", c_void_p, c_int64, c_void_p)
+producer_sync = _declare("producer_sync", c_void_p)
 producer_consumers = _declare("producer_consumers", c_void_p, c_void_p)
 producer_seq = _declare("producer_seq", c_void_p, c_void_p)
 producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)

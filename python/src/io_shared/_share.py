@@ -61,6 +61,10 @@ class NumpyShare(_library.Closing):
         """Waits until consumers have had the last value: see :meth:`ArrayProducer.wait_taken`."""
         return self._wait_taken(timeout)
 
+    def sync(self):
+        """Writes the last value to the channel's file: see :meth:`ArrayProducer.sync`."""
+        raise self._not_for("put")
+
     def get(self, timeout=None):
         """Waits for a value: see :meth:`Consumer.get`."""
         return self._get(timeout)
@@ -136,6 +140,6 @@ class _Absent(object):
 
 
 _METHODS = {
-    "put": ("put", "loan", "wait_taken"),
+    "put": ("put", "loan", "wait_taken", "sync"),
     "get": ("get", "try_get", "latest", "borrow"),
 }

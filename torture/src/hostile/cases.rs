@@ -13,7 +13,7 @@ use crate::machine;
 /// What is done to a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// One bit of everything before the first payload, or of a buffer's header, is flipped: in shared
+    /// One bit of everything before the first payload, or of a buffer's header or checksum, is flipped: in shared
     /// memory and in a file; with the checksum as it was, and, in the prelude and the schema, with
     /// one that holds.
     Flips,
@@ -387,10 +387,13 @@ fn head(whole: &Specimen) -> u64 {
     whole.field("buffers_offset")
 }
 
+/// Bytes of a buffer that are flipped: its header, and the checksum of its value.
+const IN_BUFFER: u64 = 32;
+
 /// Bits that are flipped in one region, those that are sealed counted twice.
 fn flips_of(whole: &Specimen) -> u64 {
     let buffers = if whole.field("kind") == 1 { whole.field("buffers") } else { 0 };
-    (head(whole) + buffers * 24 + PRELUDE as u64 + whole.schema().len() as u64) * 8
+    (head(whole) + buffers * IN_BUFFER + PRELUDE as u64 + whole.schema().len() as u64) * 8
 }
 
 /// The bit of flip `at`, and whether it is sealed.
@@ -402,7 +405,9 @@ fn flip_at(whole: &Specimen, at: u64) -> (usize, bool) {
         Some(sealed) => (whole.field("schema_offset") + sealed - PRELUDE as u64, true),
         None => match byte.checked_sub(head(whole)) {
             Some(in_buffers) => {
-                (head(whole) + in_buffers / 24 * whole.field("stride") + in_buffers % 24, false)
+                let (buffer, at) = (in_buffers / IN_BUFFER, in_buffers % IN_BUFFER);
+                let at = if at < 24 { at } else { whole.checksum_at() + at - 24 };
+                (head(whole) + buffer * whole.field("stride") + at, false)
             }
             None => (byte, false),
         },

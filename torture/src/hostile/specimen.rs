@@ -194,6 +194,11 @@ impl Specimen {
         self.0.get(start..start + self.field("schema_length") as usize).unwrap_or_default()
     }
 
+    /// Where in a buffer the checksum of its value is.
+    pub fn checksum_at(&self) -> u64 {
+        if self.field("payload_offset") < 64 { 64 } else { 56 }
+    }
+
     /// Where the shared words are that programs write while they use the region, and their bytes.
     pub fn words(&self) -> Vec<(u64, usize)> {
         let consumers = self.field("consumers");
@@ -228,8 +233,7 @@ impl Specimen {
         if self.field("kind") == 1 {
             for buffer in 0..self.field("buffers") {
                 let start = self.field("buffers_offset") + buffer * self.field("stride");
-                let checksum = if self.field("payload_offset") < 64 { 64 } else { 56 };
-                words.extend([0, 8, 16, checksum].map(|at| (start + at, 8)));
+                words.extend([0, 8, 16, self.checksum_at()].map(|at| (start + at, 8)));
             }
         }
         words

@@ -131,6 +131,10 @@ impl Words for Process {
         Header { sequence, length, stamp }
     }
 
+    fn lost(&self) -> u64 {
+        0
+    }
+
     fn carries(&self) -> bool {
         self.region.carries
     }

@@ -1,0 +1,52 @@
+//! A channel's name as it is given.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+
+/// Any text: what [`Channel::named`](crate::Channel::named) takes, and what leads to a `str`.
+/// Implemented here alone.
+#[allow(unnameable_types, reason = "nobody else implements it")]
+pub trait AsName {
+    #[doc(hidden)]
+    fn into_name(self) -> String;
+}
+
+impl<D: Deref<Target = str>> AsName for &D {
+    fn into_name(self) -> String {
+        (**self).to_owned()
+    }
+}
+
+macro_rules! texts {
+    ($($Text:ty),*) => {$(
+        impl AsName for $Text {
+            fn into_name(self) -> String {
+                self.into()
+            }
+        }
+    )*};
+}
+texts!(&str, &mut str, String, Box<str>, Cow<'_, str>, char);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: impl AsName) -> String {
+        name.into_name()
+    }
+
+    #[test]
+    fn any_text_is_taken_as_a_name() {
+        let own = String::from("/a");
+        assert_eq!(name("/a"), "/a");
+        assert_eq!(name(&own), "/a");
+        assert_eq!(name(&&*own), "/a");
+        assert_eq!(name(own.clone().into_boxed_str()), "/a");
+        assert_eq!(name(Cow::Borrowed("/a")), "/a");
+        assert_eq!(name(&Cow::Borrowed("/a")), "/a");
+        assert_eq!(name(format!("/{}", 'a').as_mut_str()), "/a");
+        assert_eq!(name('a'), "a");
+        assert_eq!(name(own), "/a");
+    }
+}

@@ -1,0 +1,242 @@
+//! What a region in a file is worth after the machine went down.
+//!
+//! A machine that stops writes back what pages it will, in any order. So a value counts after a
+//! reboot only if its checksum holds, which a producer writes where it is told to
+//! ([`Region::seal_value`]) and when it leaves in order; of bytes under a lock, whoever has no checksum
+//! that holds is told that their owner died. Whoever opens the region first judges that, before
+//! anything is read, and writes the boot down; the others find it done.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Duration;
+
+use super::enter::RegionLock;
+use super::{Kind, Region, word64};
+use crate::error::{ErrorKind, Result};
+use crate::lock::LockWords;
+use crate::os::claim::{Claims, PATIENCE, Part};
+use crate::os::clock;
+use crate::protocol::{Latest, Words};
+
+/// How long one who opens a region waits for another to judge it, which may have to read all of it
+/// from a disk.
+const JUDGING: Duration = Duration::from_secs(10);
+
+impl Region {
+    /// Whether it was judged in this boot, or is not to be: it lies in memory. To be asked before
+    /// anything is read of which that decides.
+    pub(crate) fn is_judged(&self) -> bool {
+        !self.keeps || self.clock.is_boot(self.boot())
+    }
+
+    /// How long a producer waits for its role: who opens the region at the same time may have it, to
+    /// judge.
+    pub(super) fn patience_of_producer(&self) -> Duration {
+        if self.is_judged() { PATIENCE } else { JUDGING }
+    }
+
+    /// Sees to it that what reached the disk before a reboot is not taken for a value if it is not
+    /// whole. The caller has the producer's claim.
+    pub(super) fn judge_value(&self) {
+        if self.is_judged() {
+            return;
+        }
+        let latest = Latest::unpack(self.latest().load(Acquire));
+        let is_new = latest.sequence > self.lost() && latest.index < self.layout.buffers as usize;
+        if is_new && !self.value_holds(latest) {
+            self.producer_word(super::blocks::LOST).store(latest.sequence, Relaxed);
+            tracing::warn!(
+                region = self.name(),
+                sequence = latest.sequence,
+                "the last value was not synced before the machine went down: it is not given"
+            );
+        }
+        // What is carried lies in another page than what was looked at.
+        self.carried().mark.store(0, Relaxed);
+        self.end_ages();
+        self.end_judging();
+    }
+
+    /// Writes down that it was judged in this boot, if it is known which that is.
+    fn end_judging(&self) {
+        if self.clock.is_known() {
+            self.store_boot();
+        }
+    }
+
+    /// As [`judge_value`](Self::judge_value), for a consumer; or waits for the producer to do so.
+    pub(super) fn await_judgement(&self, claims: &Claims) -> Result<()> {
+        let is_known = self.clock.is_known();
+        let started = clock::now();
+        loop {
+            if self.is_judged() {
+                return Ok(());
+            }
+            let failed = |errno| crate::Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno);
+            if claims.try_claim(Part::Producer).map_err(failed)? {
+                self.judge_value();
+                claims.release(Part::Producer);
+                return Ok(());
+            }
+            // A producer lives, and judges first of all. Where one of the two does not know its boot,
+            // the other cannot see that it did.
+            let told = is_known && self.boot() != [0, 0];
+            let patience = if told { JUDGING } else { PATIENCE };
+            if Duration::from_nanos(clock::now().saturating_sub(started)) >= patience {
+                return match told {
+                    true => Err(self.error(ErrorKind::Busy {
+                        doing: "waiting for its producer to look what a reboot left of its value",
+                    })),
+                    false => Ok(()),
+                };
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether an observer may give a value that no checksum stands for: since it was judged, or a
+    /// producer lives that does not know its boot.
+    pub(crate) fn may_be_observed(&self) -> bool {
+        let is_unknown = || !self.clock.is_known() || self.boot() == [0, 0];
+        let has_producer = || {
+            self.file.as_ref().is_some_and(|file| crate::os::claim::is_held(file, Part::Producer))
+        };
+        self.is_judged() || (is_unknown() && has_producer())
+    }
+
+    /// Writes the checksum of the value that `latest` names. The caller is its producer.
+    pub(crate) fn seal_value(&self, latest: Latest) {
+        if latest.sequence > self.lost() && latest.index < self.layout.buffers as usize {
+            let length = self.header(latest.index).length.load(Relaxed);
+            if let Some(sum) = self.sum_of_value(latest, length) {
+                // Relaxed: who looks at it does so after a reboot.
+                self.checksum(latest.index).store(sum, Relaxed);
+            }
+        }
+    }
+
+    /// Whether the value that `latest` names is whole.
+    pub(crate) fn value_holds(&self, latest: Latest) -> bool {
+        if latest.index >= self.layout.buffers as usize {
+            return false;
+        }
+        let header = self.header(latest.index);
+        let length = header.length.load(Relaxed);
+        let sum = self.sum_of_value(latest, length);
+        header.sequence.load(Relaxed) == latest.sequence
+            && sum.is_some_and(|sum| sum == self.checksum(latest.index).load(Relaxed))
+    }
+
+    /// What stands for a value in its buffer; 0 for none.
+    pub(crate) fn sum_in(&self, buffer: usize) -> u64 {
+        self.checksum(buffer).load(Relaxed)
+    }
+
+    fn checksum(&self, buffer: usize) -> &std::sync::atomic::AtomicU64 {
+        // SAFETY: the offset is within the buffer, aligned to 8, and no payload's (the layout's tests
+        // hold that); nothing else lies there, and it is accessed as an atomic of 64 bits alone.
+        unsafe { word64(self, self.buffer(buffer).add(self.layout.checksum_offset() as usize)) }
+    }
+
+    fn sum_of_value(&self, latest: Latest, length: u64) -> Option<u64> {
+        (length <= self.layout.capacity).then(|| self.sum_of(latest.index, latest.sequence, length))
+    }
+
+    /// The checksum of the first `length` bytes of a payload.
+    fn sum_of(&self, buffer: usize, sequence: u64, length: u64) -> u64 {
+        let start = self.payload(buffer);
+        // SAFETY: a payload is aligned to 8, and spans the capacity rounded up to a word at least: it
+        // ends with its buffer, which is a multiple of 128. Others write there by atomic words or, of a
+        // region that is not judged or of a producer's own latest value, not at all.
+        let word = |at: u64| unsafe { word64(self, start.add(at as usize)) }.load(Relaxed);
+        sum(sequence, length, (0..length.div_ceil(8)).map(|at| word(at * 8)))
+    }
+}
+
+/// Bytes under a lock.
+impl Region {
+    /// Marks content as dirty that did not reach the disk whole. The caller has a slot's claim.
+    pub(super) fn judge_content(&self, claims: &Claims, slot: usize) -> Result<()> {
+        if self.is_judged() {
+            return Ok(());
+        }
+        let _lock = RegionLock::take(&self.name, claims, JUDGING)?;
+        if self.is_judged() {
+            return Ok(());
+        }
+        let is_unknown = !self.clock.is_known() || self.boot() == [0, 0];
+        let others = (0..self.consumers()).filter(|other| *other != slot);
+        let mut others = others.map(|other| self.is_taken(Part::Consumer(other)));
+        // Who lives has judged it, though it could not say in which boot.
+        if is_unknown && others.try_fold(false, |any, taken| taken.map(|taken| any | taken))? {
+            return Ok(());
+        }
+        if self.sum_of(0, 0, self.layout.capacity) != self.content_sum().load(Relaxed) {
+            self.dirty().store(1, Relaxed);
+            tracing::warn!(
+                region = self.name(),
+                "its content was not flushed before the machine went down: it may be half-written"
+            );
+        }
+        self.end_judging();
+        Ok(())
+    }
+
+    /// Writes the checksum of the content. The caller has the lock, to read or to write.
+    pub(crate) fn seal_content(&self) {
+        if self.keeps {
+            let sum = self.sum_of(0, 0, self.layout.capacity);
+            self.content_sum().store(sum, Release);
+        }
+    }
+
+    /// Whether no checksum was ever written.
+    pub(crate) fn is_unsealed(&self) -> bool {
+        self.keeps && self.content_sum().load(Relaxed) == 0
+    }
+
+    fn content_sum(&self) -> &std::sync::atomic::AtomicU64 {
+        debug_assert_ne!(self.layout.kind, Kind::Channel);
+        self.producer_word(super::blocks::CONTENT_SUM)
+    }
+}
+
+/// The checksum of a value of `length` bytes, as words of 64 bits. Never 0, which stands for none.
+pub(crate) fn sum(sequence: u64, length: u64, words: impl Iterator<Item = u64>) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15; // odd, and half of its bits set
+    let mix = |sum: u64, word: u64| {
+        let product = (sum ^ word).wrapping_mul(FACTOR);
+        product ^ product >> 32
+    };
+    // What lies behind the last byte is not the value's.
+    let tail = match length % 8 {
+        0 => u64::MAX,
+        bytes => (1 << (bytes * 8)) - 1,
+    };
+    let last = length.div_ceil(8).saturating_sub(1);
+    let start = mix(mix(FACTOR, sequence), length);
+    let sum = words
+        .zip(0..)
+        .fold(start, |sum, (word, at)| mix(sum, if at == last { word & tail } else { word }));
+    sum.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_changes_with_every_bit_of_what_it_stands_for_and_with_no_other() {
+        let words = [7, u64::MAX, 0];
+        let of = |sequence, length, words: &[u64]| sum(sequence, length, words.iter().copied());
+        let whole = of(3, 20, &words);
+        assert_ne!(whole, of(4, 20, &words));
+        assert_ne!(whole, of(3, 19, &words));
+        for bit in 0..24 * 8 {
+            let mut changed = words;
+            changed[bit / 64] ^= 1 << (bit % 64);
+            assert_eq!(of(3, 20, &changed) == whole, bit >= 20 * 8, "bit {bit}");
+        }
+        assert_ne!(of(1, 0, &[]), of(2, 0, &[]));
+        assert_ne!(of(0, 0, &[]), 0);
+    }
+}
