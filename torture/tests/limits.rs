@@ -78,7 +78,7 @@ fn whoever_runs_out_of_descriptors_keeps_none_and_destroys_nothing() {
         ("look", |name| {
             Channel::<i32>::named(name).open_timeout(Duration::ZERO).consumer().map(drop)
         }),
-        ("remove", Channel::remove),
+        ("remove", |name| Channel::remove(name)),
     ];
     // Alone, so that nobody else opens anything.
     succeeds(in_child(|| {

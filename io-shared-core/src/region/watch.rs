@@ -12,6 +12,10 @@ use crate::os::clock;
 /// for a slice looks when it ends, and not only when the next one does.
 const LOOK_EVERY: u64 = 90_000_000;
 
+/// How far a time of the same clock may be behind that of the last look, in nanoseconds: as far as a value
+/// that was put shortly before it.
+const BEHIND: u64 = 10_000_000;
+
 /// What a handle knows of where its name leads. Atomic, relaxed, since threads that wait for a handle
 /// together share it; each field stands for itself.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ impl Watch {
     /// later.
     #[inline]
     pub(crate) fn look(&self, region: &Region, now: u64) -> Result<()> {
-        if now.saturating_sub(self.looked.load(Relaxed)) < LOOK_EVERY {
+        if is_shortly_after(self.looked.load(Relaxed), now) {
             return Ok(());
         }
         self.look_now(region)
@@ -42,7 +46,7 @@ impl Watch {
     /// that there is.
     #[inline]
     pub(crate) fn look_beside_value(&self, region: &Region, now: u64) -> Result<()> {
-        if now.saturating_sub(self.looked.load(Relaxed)) < LOOK_EVERY {
+        if is_shortly_after(self.looked.load(Relaxed), now) {
             return Ok(());
         }
         self.look_beside_value_now(region)
@@ -79,5 +83,29 @@ impl Watch {
     #[inline]
     pub(crate) fn check(&self, region: &Region) -> Result<()> {
         if self.is_stale(region) { Err(region.replaced()) } else { Ok(()) }
+    }
+}
+
+/// Whether `now` comes so shortly after a look that another is not due.
+#[inline]
+fn is_shortly_after(looked: u64, now: u64) -> bool {
+    // Not saturating: a stamp by another time namespace's clock may be behind for ever.
+    now.wrapping_sub(looked).wrapping_add(BEHIND) < LOOK_EVERY + BEHIND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_far_from_the_last_look_on_either_side_has_another_look_due() {
+        let looked = 1_000_000_000_000;
+        for near in [looked, looked + 1, looked + LOOK_EVERY - 1, looked - BEHIND] {
+            assert!(is_shortly_after(looked, near), "{near}");
+        }
+        for far in [looked + LOOK_EVERY, u64::MAX, looked - BEHIND - 1, looked - (1 << 36), 1, 0] {
+            assert!(!is_shortly_after(looked, far), "{far}");
+        }
+        assert!(!is_shortly_after(0, looked), "it led elsewhere");
     }
 }
