@@ -178,8 +178,7 @@ impl Place {
         match self {
             Self::File(_) => true,
             Self::Shm(_) | Self::Anonymous => false,
-            Self::Descriptor(_) => fstatfs(file)
-                .is_ok_and(|kind| !IN_MEMORY.contains(&(kind.filesystem_type().0 as i64))),
+            Self::Descriptor(_) => file_system(file).is_some_and(|kind| !IN_MEMORY.contains(&kind)),
         }
     }
 
@@ -187,8 +186,7 @@ impl Place {
     /// not what others write, who have it copied up.
     pub(crate) fn is_overlay(&self, file: &File) -> bool {
         const OVERLAY: i64 = 0x794c_7630;
-        matches!(self, Self::File(_) | Self::Descriptor(_))
-            && fstatfs(file).is_ok_and(|kind| kind.filesystem_type().0 as i64 == OVERLAY)
+        matches!(self, Self::File(_) | Self::Descriptor(_)) && file_system(file) == Some(OVERLAY)
     }
 
     /// Device and inode of what lies there now.
@@ -238,6 +236,12 @@ impl From<&Name> for Place {
     fn from(name: &Name) -> Self {
         Self::Shm(name.clone())
     }
+}
+
+/// The kind of file system that `file` lies on, where it can be asked.
+fn file_system(file: &File) -> Option<i64> {
+    let kind = fstatfs(file).ok()?.filesystem_type();
+    Some(kind.0 as i64)
 }
 
 impl fmt::Display for Place {

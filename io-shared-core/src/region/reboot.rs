@@ -132,9 +132,10 @@ impl Region {
     }
 
     fn checksum(&self, buffer: usize) -> &std::sync::atomic::AtomicU64 {
+        let at = self.buffer(buffer).wrapping_add(self.layout.checksum_offset() as usize);
         // SAFETY: the offset is within the buffer, aligned to 8, and no payload's (the layout's tests
         // hold that); nothing else lies there, and it is accessed as an atomic of 64 bits alone.
-        unsafe { word64(self, self.buffer(buffer).add(self.layout.checksum_offset() as usize)) }
+        unsafe { word64(self, at) }
     }
 
     fn sum_of_value(&self, latest: Latest, length: u64) -> Option<u64> {
@@ -147,8 +148,9 @@ impl Region {
         // SAFETY: a payload is aligned to 8, and spans the capacity rounded up to a word at least: it
         // ends with its buffer, which is a multiple of 128. Others write there by atomic words or, of a
         // region that is not judged or of a producer's own latest value, not at all.
-        let word = |at: u64| unsafe { word64(self, start.add(at as usize)) }.load(Relaxed);
-        sum(sequence, length, (0..length.div_ceil(8)).map(|at| word(at * 8)))
+        let word = |at: *mut u8| unsafe { word64(self, at) }.load(Relaxed);
+        let at = |word: u64| start.wrapping_add(word as usize * 8);
+        sum(sequence, length, (0..length.div_ceil(8)).map(|index| word(at(index))))
     }
 }
 
