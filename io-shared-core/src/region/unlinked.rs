@@ -259,7 +259,7 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
             Ok(()) => done += length as u64,
             Err(Errno::EINTR) => piece = (piece / 2).max(SMALLEST_PIECE),
             // ext3, for one.
-            Err(Errno::EOPNOTSUPP) => {
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
                 return write_zeros(file, size).map_err(|error| {
                     let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
                     match errno {
