@@ -185,6 +185,7 @@ pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
         libc::SYS_read => ("read", &[ENOMEM, EINTR, EIO]),
         libc::SYS_pread64 => ("pread64", &[ENOMEM, EINTR, EIO]),
         libc::SYS_pwrite64 => ("pwrite64", &[ENOMEM, EINTR, EIO, ENOSPC]),
+        libc::SYS_fsync => ("fsync", &[EIO, ENOSPC, EINTR, EINVAL]),
         libc::SYS_linkat => ("linkat", &[ENOMEM, EACCES, ENOSPC, EPERM]),
         libc::SYS_unlink => ("unlink", &[ENOMEM, EACCES, EBUSY]),
         libc::SYS_getdents64 => ("getdents64", &[ENOMEM]),

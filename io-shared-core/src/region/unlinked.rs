@@ -276,12 +276,12 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
 
 /// Reserves what lies behind the end of the file, up to `size`, where the file system cannot do so.
 fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
-    let zeros = vec![0; SMALLEST_PIECE as usize];
+    let zeros = [0; 16 << 10];
     let mut at = file.metadata()?.len();
     while at < size {
-        let length = (size - at).min(SMALLEST_PIECE);
-        file.write_all_at(&zeros[..length as usize], at)?;
-        at += length;
+        let piece = zeros.get(..(size - at) as usize).unwrap_or(&zeros);
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
     }
     Ok(())
 }
