@@ -63,7 +63,7 @@ class NumpyShare(_library.Closing):
 
     def sync(self):
         """Writes the last value to the channel's file: see :meth:`ArrayProducer.sync`."""
-        raise self._not_for("put")
+        return self._sync()
 
     def get(self, timeout=None):
         """Waits for a value: see :meth:`Consumer.get`."""
@@ -93,7 +93,8 @@ class NumpyShare(_library.Closing):
 
     @property
     def age(self):
-        """Seconds since the value got last was put; None before the first."""
+        """Seconds since the value got last was put; None before the first, and for one that was stamped by
+        another clock: see :attr:`Consumer.age`."""
         return self._side("get").age
 
     @property
