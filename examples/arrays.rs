@@ -17,8 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         [] => {
             let name = format!("/arrays-{}", std::process::id());
             let done = show_images(&name);
-            Channel::remove(&images_of(&name))?;
-            Channel::remove(&masks_of(&name))?;
+            Channel::remove(images_of(&name))?;
+            Channel::remove(masks_of(&name))?;
             done
         }
         ["mark", name] => mark_bright(name),

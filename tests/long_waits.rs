@@ -84,7 +84,7 @@ fn a_get_says_that_there_is_no_producer_and_one_that_there_is() {
     let _producer = io_shared::producer::<u64>(&served).unwrap();
     thread::scope(|scope| {
         for name in [&alone, &served] {
-            scope.spawn(|| {
+            scope.spawn(move || {
                 let mut consumer = io_shared::consumer::<u64>(name).unwrap();
                 assert!(consumer.get_timeout(LONG).is_err());
             });

@@ -66,7 +66,7 @@ impl Channels {
     /// Removes the channels, which until then outlive every process that uses them.
     pub(crate) fn remove(&self) -> Result<()> {
         for what in ["clouds", "labels", "sent", "ledger", "shown"] {
-            match Channel::remove(&self.name(what)) {
+            match Channel::remove(self.name(what)) {
                 Err(error) if *error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
