@@ -345,7 +345,7 @@ impl<T: Act + ?Sized> Part<T> {
             "hold" => self.kept.push(guard.into_owned()),
             "panic-in-guard" => {
                 let caught = catch_unwind(AssertUnwindSafe(move || {
-                    let _guard = guard;
+                    let _guard = guard.into_owned(); // which has a hold of its own
                     panic!("as told");
                 }));
                 return Ok(if caught.is_err() { "ok".into() } else { "no panic".into() });
