@@ -1,16 +1,50 @@
 // What a forked child may do with handles, loans, values and locks of its parent: be told, and close
-// them without harm. Run by fork.rs, with a name for channels and one for a lock.
+// them without harm. Run by fork.rs, with a name for channels, one for a lock, one for a channel of
+// the child's own, and how to fork. Status 77: this libc has no such fork.
 
+#include <dlfcn.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/expect.h"
 #include "io_shared.h"
 
+// `_Fork` and the system call run no handlers.
+static pid_t fork_by(const char *how) {
+  if (strcmp(how, "fork") == 0) return fork();
+  if (strcmp(how, "clone") == 0) return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  pid_t (*found)(void);
+  *(void **)&found = dlsym(NULL, how);
+  if (found == NULL) exit(77);
+  return found();
+}
+
+// The child's own channel works like anybody's.
+static void open_own(const char *name) {
+  ios_options options;
+  ios_options_init(&options, sizeof options);
+  options.name = name;
+  options.capacity = 16;
+  options.flags = IOS_EPHEMERAL;
+  ios_producer *producer;
+  EXPECT(ios_producer_open(&options, &producer), IOS_OK);
+  ios_consumer *consumer;
+  EXPECT(ios_consumer_open(&options, &consumer), IOS_OK);
+  EXPECT(ios_producer_put(producer, "own", 3, NULL), IOS_OK);
+  ios_value value;
+  EXPECT(ios_consumer_get(consumer, 0, &value), IOS_OK);
+  if (value.length != 3 || memcmp(value.data, "own", 3) != 0) exit(5);
+  ios_guard_drop(value.guard);
+  ios_consumer_close(consumer);
+  ios_producer_close(producer);
+}
+
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 5) return 2;
   ios_options options;
   ios_options_init(&options, sizeof options);
   options.name = argv[1];
@@ -35,7 +69,7 @@ int main(int argc, char **argv) {
   void *data;
   EXPECT(ios_producer_loan(producer, 5, &loan, &data), IOS_OK);
 
-  pid_t child = fork();
+  pid_t child = fork_by(argv[4]);
   if (child == 0) {
     ios_value value;
     ios_mmap_guard *again;
@@ -58,6 +92,7 @@ int main(int argc, char **argv) {
     EXPECT(ios_mmap_open(&options, IOS_MMAP_LOCKED, &mmap), IOS_OK);
     EXPECT(ios_mmap_lock(mmap, 0, &again, &bytes), IOS_WOULD_BLOCK);
     ios_mmap_close(mmap);
+    open_own(argv[3]);
     exit(0);
   }
   int status;
