@@ -91,3 +91,45 @@ fn one_byte_is_one_byte() {
     let said = producer.put(&[7]).unwrap_err().to_string();
     assert!(said.contains("a message of 1 byte does not fit"), "{said}");
 }
+
+#[test]
+fn without_room_less_is_advised_by_what_this_handle_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let needed = 1u64 << 50;
+    let path = |name: &str| directory.path().join(name);
+    let said = |error: io_shared::Error| error.to_string();
+    let channel = said(Channel::<[u8]>::file(path("a")).capacity(needed).producer().unwrap_err());
+    assert!(
+        channel.contains("ask for a smaller .capacity(), free some, or enlarge it"),
+        "{channel}"
+    );
+    assert!(!channel.contains(".size"), "{channel}");
+    for bytes in [
+        said(SharedMmap::file(path("b")).size(needed).open().unwrap_err()),
+        said(UnsafeSharedMmap::file(path("c")).size(needed).open().unwrap_err()),
+    ] {
+        assert!(bytes.contains("ask for a smaller .size(), free some, or enlarge it"), "{bytes}");
+        assert!(!bytes.contains(".capacity"), "{bytes}");
+    }
+    let missing = UnsafeSharedMmap::named("/no-bytes").open_timeout(std::time::Duration::ZERO);
+    let missing = said(missing.open().unwrap_err());
+    assert!(missing.contains("(.size())") && !missing.contains(".capacity"), "{missing}");
+}
+
+#[test]
+fn one_byte_is_one_byte_in_schemas_messages_and_texts() {
+    use io_shared::{Message, Schema, Text};
+    let padded = r#"{"struct":"P","size":4,"align":2,"fields":[{"name":"x","offset":0,"type":"|u1"},
+        {"name":"y","offset":2,"type":"<u2"}]}"#;
+    let made =
+        r#"{"struct":"P","size":2,"align":1,"fields":[{"name":"x","offset":0,"type":"|u1"}]}"#;
+    for said in [
+        Schema::from_json(padded).unwrap_err().to_string(),
+        Schema::from_json(made).unwrap_err().to_string(),
+        u16::from_bytes(&[0]).unwrap_err().to_string(),
+        u8::from_bytes(&[0, 0]).unwrap_err().to_string(),
+        Text::<0>::try_from("a").unwrap_err().to_string(),
+    ] {
+        assert!(said.contains('1') && !said.contains("1 bytes"), "{said}");
+    }
+}

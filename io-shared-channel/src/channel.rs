@@ -541,7 +541,10 @@ impl Options {
                     return Err(self.refused(
                         "capacity",
                         bytes.to_string(),
-                        format!("one message has at least {fixed} bytes"),
+                        format!(
+                            "one message has at least {fixed} byte{}",
+                            if fixed == 1 { "" } else { "s" }
+                        ),
                     ));
                 }
                 Ok(Some(if sized { fixed } else { bytes }))

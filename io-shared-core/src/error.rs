@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::message::Shape;
 use crate::message::array::NpyError;
+pub(crate) use crate::message::shape::Bytes;
 use crate::region::cause;
 use crate::region::name::DIRECTORY;
 use crate::region::size::Size;
@@ -240,6 +241,19 @@ impl Error {
         self
     }
 
+    /// The same error; where room is what is missing, with the option to ask for less by.
+    #[cold]
+    pub(crate) fn ask_less(mut self, option: &str) -> Self {
+        let advice = &mut self.0.advice;
+        match self.0.kind {
+            _ if option.is_empty() => {}
+            ErrorKind::NoSpace { .. } => *advice = format!("{advice}ask for {option}, "),
+            ErrorKind::FileSizeLimit { .. } => *advice = format!("ask for {option}"),
+            _ => {}
+        }
+        self
+    }
+
     /// The same error of another name and kind: for texts in other words.
     #[doc(hidden)]
     #[must_use]
@@ -463,13 +477,11 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Corrupt { what } => write!(
                 f,
-                "{name} is damaged: {what}: stop what writes to it, remove the channel and start it \
-                 anew"
+                "{name} is damaged: {what}: stop what writes to it, remove it and start it anew"
             ),
             ErrorKind::NoSpace { needed, directory } => write!(
                 f,
-                "{name}: no room for {} in {directory}: {}free some, ask for a smaller .capacity() \
-                 or .size(), or enlarge it{}",
+                "{name}: no room for {} in {directory}: {}free some, or enlarge it{}",
                 Bytes(*needed),
                 self.0.advice,
                 if directory == DIRECTORY {
@@ -478,13 +490,19 @@ impl fmt::Display for Error {
                     ""
                 }
             ),
-            ErrorKind::FileSizeLimit { needed, limit } => write!(
-                f,
-                "{name}: {} is more than this process's file size limit of {}: raise it (ulimit -f), \
-                 or ask for a smaller .capacity() or .size()",
-                Bytes(*needed),
-                Bytes(*limit)
-            ),
+            ErrorKind::FileSizeLimit { needed, limit } => {
+                write!(
+                    f,
+                    "{name}: {} {} more than this process's file size limit of {}: raise it (ulimit -f)",
+                    Bytes(*needed),
+                    if *needed == 1 { "is" } else { "are" },
+                    Bytes(*limit)
+                )?;
+                match self.0.advice.as_str() {
+                    "" => Ok(()),
+                    advice => write!(f, ", or {advice}"),
+                }
+            }
             ErrorKind::NotOwner => {
                 write!(
                     f,
@@ -510,15 +528,6 @@ impl fmt::Display for Error {
 
 pub(crate) const OWNER_DIED: &str = "a writer died in the middle, so its content may be half-written: lock it to write, take the \
      guard out of the error, repair the content, and call mark_consistent()";
-
-/// A number of bytes, in words.
-pub(crate) struct Bytes(pub(crate) u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
-    }
-}
 
 /// How many differences or holders a text shows; the rest is counted, and is all in the kind.
 const FEW: usize = 6;

@@ -9,7 +9,7 @@ pub mod array;
 #[doc(hidden)]
 pub mod private;
 pub mod schema;
-mod shape;
+pub(crate) mod shape;
 pub mod text;
 
 use std::fmt;
@@ -17,6 +17,7 @@ use std::fmt;
 pub use shape::Shape;
 
 use crate::message::schema::{Scalar, Schema, Type};
+use crate::message::shape::Bytes;
 
 /// A type with a fixed layout, no padding, no pointers, every bit pattern valid.
 ///
@@ -264,20 +265,21 @@ impl fmt::Display for BytesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             BytesError::Length { expected: Shape { size, element: None, .. }, found } => {
-                write!(f, "the message has {size} bytes, found {found}")
+                write!(f, "the message has {}, found {found}", Bytes(size as u64))
             }
             BytesError::Length { expected: Shape { size, element: Some(element), .. }, found } => {
                 write!(
                     f,
-                    "the message has {size} bytes and a whole number of elements of {element} \
-                     bytes, found {found}"
+                    "the message has {} and a whole number of elements of {}, found {found}",
+                    Bytes(size as u64),
+                    Bytes(element as u64)
                 )
             }
             BytesError::TooShort { expected, found } => {
                 write!(
                     f,
-                    "the message needs {expected} bytes, the padding at its end included, \
-                     found {found}"
+                    "the message needs {}, the padding at its end included, found {found}",
+                    Bytes(expected as u64)
                 )
             }
             BytesError::Misaligned { expected, found } => {

@@ -110,8 +110,9 @@ pub(crate) fn said(error: &Error, words: ios_words) -> String {
             let text = error.told_as(NAME, error.kind().clone()).to_string();
             match found.checked_sub(expected.size as u64) {
                 Some(more @ 1..) if expected.element.is_none() => format!(
-                    "{text}: if the struct has {more} bytes of padding, give it fields for them, in \
-                     the schema too (ios_schema_to_c writes the struct that a schema is)"
+                    "{text}: if the struct has {more} byte{} of padding, give it fields for all of \
+                     it, in the schema too (ios_schema_to_c writes the struct that a schema is)",
+                    if more == 1 { "" } else { "s" }
                 ),
                 _ => text,
             }

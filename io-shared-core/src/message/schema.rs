@@ -20,6 +20,7 @@ pub use error::SchemaError;
 pub(crate) use shown::Shown;
 
 use crate::message::Shape;
+use crate::message::shape::Bytes;
 
 /// The layout of a message: what its bytes mean, by name, type and offset.
 ///
@@ -237,7 +238,7 @@ impl fmt::Display for Type {
             Type::Array { count, element } => write!(f, "[{element}; {count}]"),
             Type::Slice { element } => write!(f, "[{element}]"),
             Type::Struct(layout) => {
-                write!(f, "struct {} of {} bytes", layout.name, layout.shape.size)
+                write!(f, "struct {} of {}", layout.name, Bytes(layout.shape.size as u64))
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Slots ask it about lengths that another process wrote, so nothing here overflows, divides by
 //! zero or panics, whatever the numbers are.
 
+use std::fmt;
+
 /// The layout facts of a message that are needed before its bytes are looked at.
 ///
 /// A message is either *sized* (`element` is `None`) or ends in a slice, its *tail*. Lengths come
@@ -126,5 +128,14 @@ impl Shape {
             Some(padded) if padded <= isize::MAX as usize => Some((wire, padded)),
             _ => None,
         }
+    }
+}
+
+/// A number of bytes, in words.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} byte{}", self.0, if self.0 == 1 { "" } else { "s" })
     }
 }

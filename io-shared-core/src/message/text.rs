@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::str::{FromStr, Utf8Error};
 
 use crate::message::schema::Type;
+use crate::message::shape::Bytes;
 use crate::message::{Message, Shape};
 
 /// A UTF-8 string of at most `N` bytes, stored in place and filled up with zero bytes.
@@ -224,7 +225,7 @@ impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TextError::TooLong { expected, found } => {
-                write!(f, "the text has {found} bytes, but there is room for {expected}")
+                write!(f, "the text has {}, but there is room for {expected}", Bytes(*found as u64))
             }
             TextError::Zero { at } => {
                 write!(f, "the text has a zero byte at {at}, where it would end")

@@ -63,7 +63,8 @@ impl Mmap for UnsafeSharedMmap {
             match (place.open(OFlag::O_RDWR)?, size) {
                 (Some(file), _) => return Self::map(&place, file, size, options.extends()),
                 (None, Some(size)) => {
-                    let unlinked = Unlinked::new(&place, size, options.mode_bits())?;
+                    let unlinked = Unlinked::new(&place, size, options.mode_bits())
+                        .map_err(|error| error.ask_less("a smaller .size()"))?;
                     // Before the link: what cannot be mapped here is not left behind.
                     let mapped = Self::map(&place, unlinked.keep()?, Some(size), false)?;
                     if unlinked.link()? {
@@ -71,7 +72,10 @@ impl Mmap for UnsafeSharedMmap {
                     }
                 }
                 (None, None) if clock::now() >= deadline => {
-                    return Err(place.error(ErrorKind::NotFound));
+                    return Err(place.error(ErrorKind::NotFound).advise(
+                        "start the program that creates it, wait for that with a longer \
+                         .open_timeout(), or say how large it is (.size()) to have it created here",
+                    ));
                 }
                 (None, None) => {
                     if long.is_due(clock::now()) {
@@ -94,8 +98,9 @@ impl UnsafeSharedMmap {
             if !extend {
                 return Err(place.error(ErrorKind::TooShort { needed, found: size }));
             }
-            region::check_file_size_limit(place, needed)?;
-            region::allocate(place, &file, needed)?;
+            region::check_file_size_limit(place, needed)
+                .and_then(|()| region::allocate(place, &file, needed))
+                .map_err(|error| error.ask_less("a smaller .size()"))?;
             size = needed;
         }
         if size == 0 && wanted.is_none() {

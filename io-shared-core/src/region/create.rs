@@ -134,7 +134,8 @@ pub(super) struct New {
 impl New {
     pub(super) fn make(place: &Place, role: &Role, spec: &Spec, planned: &Planned) -> Result<Self> {
         let size = planned.layout.total_size;
-        let unlinked = Unlinked::new(place, size, spec.mode)?;
+        let unlinked =
+            Unlinked::new(place, size, spec.mode).map_err(|error| error.ask_less(less(spec)))?;
         let file = unlinked.file();
         let write = |bytes: &[u8], offset: u64| {
             file.write_all_at(bytes, offset).map_err(|error| place.io_error("pwrite", &error))
@@ -181,6 +182,19 @@ impl New {
         let region = &self.attached.region;
         tracing::info!(region = region.name(), bytes = region.layout().total_size, "created");
         Ok(Some(self.attached))
+    }
+}
+
+/// By which option a smaller region may be asked for.
+fn less(spec: &Spec) -> &'static str {
+    let is_sized =
+        spec.schema.as_ref().is_some_and(|schema| schema.root().shape().element.is_none());
+    match spec.kind {
+        Kind::Channel if !is_sized => "a smaller .capacity()",
+        Kind::Channel if spec.consumers.unwrap_or(1) > 1 => "fewer .consumers()",
+        Kind::Channel if spec.holds.unwrap_or(1) > 1 => "fewer .holds()",
+        Kind::Mmap | Kind::RwMmap => "a smaller .size()",
+        Kind::Channel | Kind::State => "",
     }
 }
 

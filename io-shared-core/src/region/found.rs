@@ -7,7 +7,7 @@ use nix::fcntl::OFlag;
 use zerocopy::FromBytes;
 
 use super::{Spec, blocks};
-use crate::error::{Error, ErrorKind, Holder, Result};
+use crate::error::{Bytes, Error, ErrorKind, Holder, Result};
 use crate::message::schema::Schema;
 use crate::os::claim::{Claims, PATIENCE, Part};
 use crate::os::clock;
@@ -77,7 +77,10 @@ impl Found {
                 return Err(match whole {
                     true => place.foreign("an object that does not start with `ioshared`"),
                     false => {
-                        place.foreign(format!("an object of {size} bytes, shorter than a header"))
+                        place.foreign(format!(
+                            "an object of {}, shorter than a header",
+                            Bytes(size)
+                        ))
                     }
                 });
             }
@@ -130,7 +133,7 @@ impl Found {
     /// What is wrong with its header, if it is one of this layout version, or none.
     fn damage(&self) -> Option<String> {
         if self.size < size_of::<Prelude>() as u64 {
-            return Some(format!("it was cut to {} bytes, less than its header", self.size));
+            return Some(format!("it was cut to {}, less than its header", Bytes(self.size)));
         }
         if !self.has_magic() {
             let start = String::from_utf8_lossy(&self.prelude.magic).into_owned();
@@ -203,7 +206,7 @@ impl Found {
         // A longer one is whole: descriptors append, so that a stray write lands after the content.
         if self.size < layout.total_size {
             let expected = layout.total_size;
-            return Err(corrupt(format!("it has {} bytes instead of {expected}", self.size)));
+            return Err(corrupt(format!("it has {} instead of {expected}", Bytes(self.size))));
         }
         let schema = self.schema(&layout)?;
         let mut differences = match &spec.schema {

@@ -3,7 +3,7 @@
 use std::slice;
 
 use super::{Consuming, Slot};
-use crate::error::{Error, Result};
+use crate::error::{Bytes, Error, Result};
 use crate::message::{Message, Shape};
 use crate::os::clock;
 use crate::os::copy;
@@ -144,7 +144,7 @@ impl Slot<Consuming> {
                 Err(Error::corrupt(region.name(), "its payloads are not aligned for its type"))
             }
             None => {
-                let what = format!("a value of {length} bytes is none that this type can have");
+                let what = format!("a value of {} is none that this type can have", Bytes(length));
                 Err(Error::corrupt(region.name(), what))
             }
         }

@@ -476,3 +476,8 @@ def open_handle(open_, close, made, *arguments, **told):
                 break
     check(status, told.get("words", TYPED))
     return Handle(out.value, close)
+
+
+def in_bytes(number):
+    """A number of bytes, in words."""
+    return "1 byte" if number == 1 else "%d bytes" % number

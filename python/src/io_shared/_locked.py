@@ -8,6 +8,7 @@ each call copies, and nothing that outlives the lock is given out.
 import numpy as np
 
 from io_shared import _library
+from io_shared._library import in_bytes
 from io_shared._lock import ONE, RW, Lock, Locking
 from io_shared._memory import Memory
 from io_shared._mmaps import length_of
@@ -79,7 +80,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         end = self._sought_from = self._end() if whence == 2 else None
         position = pos + (0, self._position, end)[whence]
         if not 0 <= position <= len(self):
-            raise ValueError("%s: %d is not within %d bytes" % (self.name, position, len(self)))
+            raise ValueError("%s: %d is not within %s" % (self.name, position, in_bytes(len(self))))
         self._position = position
 
     def read(self, n=None):
@@ -111,8 +112,8 @@ class LockedBytes(_library.Closing, Locking, Ending):
         length = length_of(data)
         if length > len(self) - self._position:
             raise OOMError(
-                "%s: %d bytes do not fit, there are %d from %d on: create it with a larger size"
-                % (self.name, length, len(self) - self._position, self._position)
+                "%s: no room for %s, there are %d from %d on: create it with a larger size"
+                % (self.name, in_bytes(length), len(self) - self._position, self._position)
             )
         if length:
             end = self._position + length
@@ -144,7 +145,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         """Copies ``count`` bytes from ``src`` to ``dest``; they may overlap."""
         self._writing()
         if min(dest, src, count) < 0 or max(dest, src) + count > len(self):
-            raise ValueError("%s: that is not within %d bytes" % (self.name, len(self)))
+            raise ValueError("%s: that is not within %s" % (self.name, in_bytes(len(self))))
         self._bytes[dest : dest + count] = self._bytes[src : src + count].copy()
 
     def flush(self):
@@ -170,7 +171,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
             return
         length = len(range(*index.indices(len(self))))
         if length_of(value) != length:
-            raise IndexError("%d bytes do not go into %d" % (length_of(value), length))
+            raise IndexError("there is room for %d, not for %s" % (length, in_bytes(length_of(value))))
         if length:
             self._bytes[index] = np.frombuffer(value, np.uint8)
 

@@ -11,6 +11,7 @@ import mmap
 import os
 
 from io_shared import _library
+from io_shared._library import in_bytes
 from io_shared._lock import Lock, Locking
 from io_shared._removal import lock_name
 from io_shared._zip import Ending
@@ -103,8 +104,8 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         length = length_of(data)
         if length > len(self) - self.tell():
             raise OOMError(
-                "%s: %d bytes do not fit, there are %d from %d on: open it with a larger size"
-                % (self.name, length, len(self) - self.tell(), self.tell())
+                "%s: no room for %s, there are %d from %d on: open it with a larger size"
+                % (self.name, in_bytes(length), len(self) - self.tell(), self.tell())
             )
         super(UnsafeSharedMMap, self).write(data)
         return length

@@ -9,6 +9,7 @@ import json
 import numpy as np
 
 from io_shared import _kinds, errors
+from io_shared._library import in_bytes
 
 #: The schema of messages that are ``.npy`` files: arrays of any dtype and shape.
 ARRAY = (
@@ -124,14 +125,14 @@ def _describe(dtype, where, name):
         fields, end, align = _fields(dtype)
         if end != dtype.itemsize:
             raise errors.Invalid(
-                "%d bytes of padding after the last field of %s: add a field ('_pad', 'u1', %d)"
-                % (dtype.itemsize - end, where, dtype.itemsize - end)
+                "%s of padding after the last field of %s: add a field ('_pad', 'u1', %d)"
+                % (in_bytes(dtype.itemsize - end), where, dtype.itemsize - end)
             )
         if end % align:
             missing = align - end % align
             raise errors.Invalid(
-                "%s has %d bytes, no multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
-                % (where, end, align, missing)
+                "%s has %s, no multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
+                % (where, in_bytes(end), align, missing)
             )
         return _record(name, end, align, fields), align
     if dtype.str in _NUMBERS:
@@ -175,8 +176,8 @@ def _check_place(name, offset, end, align):
         raise errors.Invalid("field `%s` overlaps the one before" % name)
     if offset > end:
         raise errors.Invalid(
-            "%d bytes of padding before `%s`: add a field ('_pad', 'u1', %d)"
-            % (offset - end, name, offset - end)
+            "%s of padding before `%s`: add a field ('_pad', 'u1', %d)"
+            % (in_bytes(offset - end), name, offset - end)
         )
     if offset % align:
         raise errors.Invalid(

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::message::shape::Bytes;
+
 /// Why a message is not the array that was asked for, or an array cannot be a message.
 ///
 /// ```
@@ -126,7 +128,7 @@ impl fmt::Display for NpyError {
                 write!(f, "an array of {dtype} and shape {shape:?} is larger than memory")
             }
             NpyError::TooShort { expected, found } => {
-                write!(f, "the array needs {expected} bytes, found {found}")
+                write!(f, "the array needs {}, found {found}", Bytes(*expected as u64))
             }
             NpyError::Misaligned { expected } => write!(
                 f,

@@ -2,6 +2,7 @@
 
 use super::error::At;
 use super::{Field, Struct, Type};
+use crate::message::shape::Bytes;
 
 /// One line per differing field; empty exactly when the shape texts are equal.
 pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
@@ -76,9 +77,10 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
         let (their_size, their_align) = (theirs.shape.size, theirs.shape.align);
         if (size, align) != (their_size, their_align) {
             lines.push(format!(
-                "{}: channel has {their_size} bytes aligned to {their_align}, this program {size} \
-                 bytes aligned to {align}",
-                At(&path)
+                "{}: channel has {} aligned to {their_align}, this program {} aligned to {align}",
+                At(&path),
+                Bytes(their_size as u64),
+                Bytes(size as u64)
             ));
         } else if order(ours) != order(theirs) {
             // Only fields without bytes can change places and keep their offsets.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::json::MAX_ALIGN;
+use crate::message::shape::Bytes;
 
 /// Why a text is not a schema: what is wrong, and `at` which value (`points[].x`; empty for the
 /// whole message).
@@ -149,7 +150,8 @@ impl fmt::Display for SchemaError {
                 }
             }
             SchemaError::Size { at, expected, found } => {
-                write!(f, "{}: its fields make {expected} bytes, found a size of {found}", At(at))?;
+                let made = Bytes(*expected as u64);
+                write!(f, "{}: its fields make {made}, found a size of {found}", At(at))?;
                 match found.checked_sub(*expected) {
                     Some(padding) => {
                         write!(f, ": add {} at its end", Padding { at: *expected, bytes: padding })
@@ -200,8 +202,9 @@ impl fmt::Display for Padding {
         let Padding { at, bytes } = self;
         write!(
             f,
-            "the {bytes} bytes of padding as a field, {{\"name\":\"_pad{at}\",\"offset\":{at},\
-             \"type\":{{\"array\":{bytes},\"of\":\"|u1\"}}}} (in C: uint8_t _pad{at}[{bytes}])"
+            "the {} of padding as a field, {{\"name\":\"_pad{at}\",\"offset\":{at},\
+             \"type\":{{\"array\":{bytes},\"of\":\"|u1\"}}}} (in C: uint8_t _pad{at}[{bytes}])",
+            Bytes(*bytes as u64)
         )
     }
 }
