@@ -128,6 +128,9 @@ impl Output<'_> {
                     const fn is_message<T: #private::hints::#hint + ?::core::marker::Sized>() {}
                     is_message::<#ty>()
                 }},
+                None if field.element.is_none() => {
+                    quote_spanned!(span=> #private::is_field::<#ty>())
+                }
                 None => quote_spanned!(span=> #private::is_message::<#ty>()),
             }
         });
@@ -179,7 +182,7 @@ impl Output<'_> {
         quote! {
             const _: () = {
                 #[allow(unused_imports)]
-                use #private::Otherwise as _;
+                use #private::{NotWhole as _, Otherwise as _};
 
                 #twin
                 #assertions
@@ -303,7 +306,7 @@ impl Output<'_> {
         });
         let size = match self.tail() {
             Some(_) => quote!(::core::option::Option::None),
-            None => quote!(::core::option::Option::Some(::core::mem::size_of::<#laid_out>())),
+            None => quote!(#private::Whole::<#laid_out>::SIZE),
         };
         let (numbered, generic) = (input.is_numbered(), self.is_generic());
         let (head, foot) = written(self.source, numbered);
@@ -333,23 +336,15 @@ impl Output<'_> {
 
     fn shape(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
-        let (size, element) = match self.tail() {
-            Some((tail, _)) => {
-                let (member, of) = (&tail.member, self.of(tail));
-                (
-                    quote!(::core::mem::offset_of!(#laid_out, #member)),
-                    quote!(::core::option::Option::Some(#of::SHAPE.size)),
-                )
-            }
-            None => {
-                (quote!(::core::mem::size_of::<#laid_out>()), quote!(::core::option::Option::None))
-            }
+        let Some((tail, _)) = self.tail() else {
+            return quote!(#private::Whole::<#laid_out>::SHAPE);
         };
+        let (member, of) = (&tail.member, self.of(tail));
         quote! {
             #private::Shape {
-                size: #size,
+                size: ::core::mem::offset_of!(#laid_out, #member),
                 align: ::core::mem::align_of::<#laid_out>(),
-                element: #element,
+                element: ::core::option::Option::Some(#of::SHAPE.size),
             }
         }
     }
@@ -410,16 +405,17 @@ impl Output<'_> {
 
     /// The methods that go from bytes to elements and back.
     fn access(&self) -> TokenStream {
+        let private = &self.private;
         match self.tail() {
             None => quote! {
                 #[inline]
                 fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-                    start.cast::<Self>()
+                    #private::Whole::<Self>::at(start)
                 }
 
                 #[inline]
                 fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-                    start.cast::<Self>()
+                    #private::Whole::<Self>::at_mut(start)
                 }
 
                 #[inline]

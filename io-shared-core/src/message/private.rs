@@ -54,6 +54,69 @@ impl<T> Otherwise for Of<T> {
 /// Compiles for messages.
 pub const fn is_message<T: Message + ?Sized>() {}
 
+/// Compiles for messages that may be fields.
+pub const fn is_field<T: Message + Fixed + ?Sized>() {}
+
+/// Types whose values are all of one size. It stands for `Sized`, of which the compiler would say
+/// nothing that helps.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` ends in a slice: it is a whole message, and cannot be a field of one",
+    label = "is not of a fixed size",
+    note = "put its fields into this struct, the slice last; or give it an array, `[T; N]`, or a `Text<N>` in place of the slice"
+)]
+pub trait Fixed {}
+
+#[diagnostic::do_not_recommend]
+impl<T> Fixed for T {}
+
+/// A struct as the compiler lays it out; of one that is not of a fixed size ([`NotWhole`]) what keeps
+/// the derive's output in order, as that is told of by [`is_field`].
+#[derive(Debug)]
+pub struct Whole<T: ?Sized>(PhantomData<T>);
+
+impl<T> Whole<T> {
+    /// Its size.
+    pub const SIZE: Option<usize> = Some(size_of::<T>());
+    /// Its shape.
+    pub const SHAPE: Shape = Shape { size: size_of::<T>(), align: align_of::<T>(), element: None };
+
+    /// That which starts at `start`.
+    #[inline(always)]
+    pub fn at(start: *const u8) -> *const T {
+        start.cast()
+    }
+
+    /// The same to write to.
+    #[inline(always)]
+    pub fn at_mut(start: *mut u8) -> *mut T {
+        start.cast()
+    }
+}
+
+/// What [`Whole`] says of what has no fixed size. No program that compiles gets here.
+pub trait NotWhole {
+    /// What it is about.
+    type It: ?Sized;
+    /// That it has none.
+    const SIZE: Option<usize> = None;
+    /// One in its place.
+    const SHAPE: Shape = Shape { size: 1, align: 1, element: Some(1) };
+
+    /// Nothing.
+    fn at(_: *const u8) -> *const Self::It {
+        panic!("refused")
+    }
+
+    /// Nothing.
+    fn at_mut(_: *mut u8) -> *mut Self::It {
+        panic!("refused")
+    }
+}
+
+impl<T: ?Sized> NotWhole for Whole<T> {
+    type It = T;
+}
+
 /// Refuses a slice of elements without bytes.
 #[track_caller]
 pub const fn has_bytes(field: &str, element: usize) {
