@@ -392,6 +392,61 @@ fn whatever_call_fails_while_room_is_made_by_writing_zeros_is_a_typed_error_too(
     }
 }
 
+/// Or it allows them, and refuses the link from such a file, or the way to it through /proc.
+#[test]
+fn a_program_that_may_not_link_hidden_names_creates_under_its_own() {
+    let creating = |act: &&Act| act.what.starts_with("create a") || act.what == "replace";
+    let named = CHANNELS.iter().chain(BACKINGS).filter(creating);
+    for act in named.filter(|act| !act.what.contains("anonymous")) {
+        let run = |faults: &[Fault]| {
+            let ground = Ground::new();
+            injector::run(faults, || perform(act, &ground)).unwrap()
+        };
+        let name_of = |call: &injector::Call| injector::failures(call).unwrap().0;
+        let nameless = run(&[]).calls;
+        let creates =
+            nameless.iter().position(|call| name_of(call) == "openat (creating)").unwrap();
+        let number = nameless[creates].number;
+        let hidden = [Fault { at: creates, number, errno: Errno::EOPNOTSUPP }];
+        for (before, errno) in [
+            (&[][..], Errno::EACCES),
+            (&[], Errno::EPERM),
+            (&hidden, Errno::EACCES),
+            (&hidden, Errno::EPERM),
+        ] {
+            let is_link = |call: &injector::Call| name_of(call) == "linkat";
+            // The hidden names of other programs, which are looked at, come and go: so do calls.
+            let refuse = |before: &[Fault], last: bool| {
+                let attempts = std::iter::repeat_with(|| {
+                    let calls = run(before).calls;
+                    let at = match last {
+                        true => calls.iter().rposition(is_link).unwrap(),
+                        false => calls.iter().position(is_link).unwrap(),
+                    };
+                    let refused = Fault { at, number: calls[at].number, errno };
+                    let faults: Vec<_> = before.iter().copied().chain([refused]).collect();
+                    (run(&faults), faults)
+                });
+                let mut attempts = attempts.take(50);
+                attempts.find(|(trace, faults)| trace.failed == faults.len()).unwrap()
+            };
+            let (trace, faults) = refuse(before, false);
+            assert_eq!(trace.said, "done", "{}: {errno:?}", act.what);
+            let links = trace.calls.iter().filter(|call| is_link(call)).count();
+            assert_eq!(links, 2, "{}: {errno:?}", act.what);
+            // Refused again, it is an error that says so, and no third attempt.
+            let (trace, _) = refuse(&faults, true);
+            assert!(is_fair(errno, &trace.said) && trace.said != "done", "{}", trace.said);
+            let links = trace.calls.iter().filter(|call| is_link(call)).count();
+            assert_eq!(links, 2, "{}: {errno:?}", act.what);
+        }
+        let opened = nameless[creates..].iter().position(|call| name_of(call) == "openat");
+        let at = creates + opened.unwrap();
+        let trace = run(&[Fault { at, number: nameless[at].number, errno: Errno::EACCES }]);
+        assert_eq!((&*trace.said, trace.failed), ("done", 1), "{}: through /proc", act.what);
+    }
+}
+
 /// Fault 52: `fs.protected_regular` refuses O_CREAT on another user's object.
 #[test]
 fn what_exists_is_opened_without_asking_to_create_it() {

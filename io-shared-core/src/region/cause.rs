@@ -135,6 +135,19 @@ pub(crate) fn of_refused_removal(place: &Place) -> String {
     }
 }
 
+/// Why a file that was made does not get its name.
+#[cold]
+pub(crate) fn of_refused_link(errno: Errno) -> String {
+    match errno {
+        Errno::EACCES => {
+            "a security profile (AppArmor, SELinux, a snap's) refuses it: have it allow \
+             hard links among the names that this program may use"
+                .to_owned()
+        }
+        errno => of("linkat", errno),
+    }
+}
+
 /// Why nothing may be created in a place.
 #[cold]
 pub(crate) fn of_creation(place: &Place, call: &'static str, errno: Errno) -> String {

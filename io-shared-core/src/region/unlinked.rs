@@ -2,12 +2,14 @@
 //!
 //! It is made without a name (O_TMPFILE), sized and written, and only then linked. A creator killed
 //! at any instruction leaves nothing visible. Where the kernel has no nameless files or /proc is not
-//! mounted, a hidden name takes their place, and those of dead creators are swept.
+//! mounted, a hidden name takes their place, and those of dead creators are swept. Where a security
+//! profile refuses these, or refuses to link them, the name begins with the region's own.
 
 use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
@@ -31,6 +33,10 @@ const SWEPT_AFTER: Duration = Duration::from_secs(10);
 /// How much of its own name an unfinished one begins with: 255 bytes less what comes after it.
 const LONGEST_OWN: usize = 255 - UNFINISHED.len() - 16;
 
+/// Whether this process was refused a link from anything but a name that begins with the region's
+/// own: from then on it makes no other. It guards nothing, so its loads and stores are relaxed.
+static CONFINED: AtomicBool = AtomicBool::new(false);
+
 /// The file, by how it is kept from sight.
 enum Hiding {
     Nameless,
@@ -45,6 +51,8 @@ pub(crate) struct Unlinked {
     place: Place,
     file: File,
     hiding: Hiding,
+    /// Its name until then begins with its own.
+    is_own: bool,
 }
 
 impl Unlinked {
@@ -55,11 +63,11 @@ impl Unlinked {
     /// [`ErrorKind::System`].
     pub(crate) fn new(place: &Place, size: u64, mode: Option<u32>) -> Result<Self> {
         check_file_size_limit(place, size)?;
-        let (file, hiding) = Self::make(place).map_err(|errno| {
+        let ((file, hiding), is_own) = Self::make(place).map_err(|errno| {
             let advice = cause::of_creation(place, "create", errno);
             Error::system(place, "create", errno).advise(advice)
         })?;
-        let unlinked = Self { place: place.clone(), file, hiding };
+        let unlinked = Self { place: place.clone(), file, hiding, is_own };
         place.check_file_system(&unlinked.file)?;
         // fchmod, since the umask has cut the mode that open was given.
         let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
@@ -70,30 +78,36 @@ impl Unlinked {
         Ok(unlinked)
     }
 
-    fn make(place: &Place) -> std::result::Result<(File, Hiding), Errno> {
+    /// And whether it has a name that begins with its own.
+    fn make(place: &Place) -> std::result::Result<((File, Hiding), bool), Errno> {
         if let Place::Anonymous = place {
             let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
             let descriptor = above_streams(memfd_create(c"io-shared", flags)?)?;
-            return Ok((File::from(descriptor), Hiding::Memfd));
+            return Ok(((File::from(descriptor), Hiding::Memfd), false));
         }
         let directory = place.directory();
-        let made = Self::nameless(&directory).or_else(|errno| match errno {
-            // No O_TMPFILE on this file system (EISDIR: on this kernel), or no /proc.
-            Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT => {
-                sweep(&directory);
-                Self::hidden(&directory, "")
-            }
-            errno => Err(errno),
-        });
-        made.or_else(|errno| match (errno, place.path().and_then(Path::file_name)) {
+        let name = place.path().and_then(Path::file_name);
+        let made = if name.is_some() && CONFINED.load(Ordering::Relaxed) {
+            Err(Errno::EACCES)
+        } else {
+            Self::nameless(&directory).or_else(|errno| match errno {
+                // No O_TMPFILE on this file system (EISDIR: on this kernel), or no /proc.
+                Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT => {
+                    sweep(&directory);
+                    Self::hidden(&directory, "")
+                }
+                errno => Err(errno),
+            })
+        };
+        match (made, name) {
             // A security profile may confine a program to names that begin with one of its own
             // (a snap's: `/dev/shm/snap.NAME.*`).
-            (Errno::EACCES | Errno::EPERM, Some(name)) => {
+            (Err(Errno::EACCES | Errno::EPERM), Some(name)) => {
                 sweep(&directory);
-                Self::hidden(&directory, &name.to_string_lossy())
+                Self::hidden(&directory, &name.to_string_lossy()).map(|made| (made, true))
             }
-            _ => Err(errno),
-        })
+            (made, _) => made.map(|made| (made, false)),
+        }
     }
 
     fn nameless(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
@@ -153,7 +167,8 @@ impl Unlinked {
         opened.map_err(|errno| Error::system(&self.place, "open", errno))
     }
 
-    /// Makes the file visible in its place. `false`: something is there already.
+    /// Makes the file visible in its place. `false`: something is there already, or a file that is
+    /// kept from sight in another way must be made.
     pub(crate) fn link(&self) -> Result<bool> {
         let is_file = matches!(self.place, Place::File(_));
         if is_file {
@@ -181,6 +196,13 @@ impl Unlinked {
                 Ok(true)
             }
             Err(Errno::EEXIST) => Ok(false),
+            // A profile may allow to make such a file, and refuse to link it.
+            Err(Errno::EACCES | Errno::EPERM)
+                if !self.is_own && !matches!(self.hiding, Hiding::Memfd) =>
+            {
+                CONFINED.store(true, Ordering::Relaxed);
+                Ok(false)
+            }
             // On a file system of another kind these would come from the open before.
             Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
                 Err(self.place.error(ErrorKind::Unsupported {
@@ -190,7 +212,10 @@ impl Unlinked {
                             .into(),
                 }))
             }
-            Err(errno) => Err(Error::system(&self.place, "linkat", errno)),
+            Err(errno) => {
+                let advice = cause::of_refused_link(errno);
+                Err(Error::system(&self.place, "linkat", errno).advise(advice))
+            }
         }
     }
 }
