@@ -76,12 +76,8 @@ impl Found {
             if !found.is_left_of_a_power_cut() {
                 return Err(match whole {
                     true => place.foreign("an object that does not start with `ioshared`"),
-                    false => {
-                        place.foreign(format!(
-                            "an object of {}, shorter than a header",
-                            Bytes(size)
-                        ))
-                    }
+                    false => place
+                        .foreign(format!("an object of {}, shorter than a header", Bytes(size))),
                 });
             }
             if found.claims.is_none() {
