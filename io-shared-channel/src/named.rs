@@ -41,10 +41,13 @@ mod tests {
         let own = String::from("/a");
         assert_eq!(name("/a"), "/a");
         assert_eq!(name(&own), "/a");
-        assert_eq!(name(&&*own), "/a");
+        let borrowed = &*own;
+        assert_eq!(name(&borrowed), "/a");
+        assert_eq!(name(borrowed), "/a");
         assert_eq!(name(own.clone().into_boxed_str()), "/a");
-        assert_eq!(name(Cow::Borrowed("/a")), "/a");
-        assert_eq!(name(&Cow::Borrowed("/a")), "/a");
+        let text = Cow::Borrowed("/a");
+        assert_eq!(name(&text), "/a");
+        assert_eq!(name(text), "/a");
         assert_eq!(name(format!("/{}", 'a').as_mut_str()), "/a");
         assert_eq!(name('a'), "a");
         assert_eq!(name(own), "/a");

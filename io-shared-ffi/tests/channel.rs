@@ -564,6 +564,38 @@ fn the_other_places_and_options_reach_the_channel() {
 }
 
 #[test]
+fn after_a_reboot_a_value_that_was_synced_is_given_without_an_age_and_one_put_since_is_not() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let [here, copy] = ["kept", "copy"].map(|name| folder.path().join(name));
+    let in_file = |path: &Path| {
+        let path = CString::new(path.to_str().unwrap()).unwrap().into_raw().cast_const();
+        options("", None).with(|o| (o.name, o.file, o.capacity) = (null(), path, 8))
+    };
+    let producer = in_file(&here).producer();
+    let after_a_reboot = || {
+        let mut bytes = std::fs::read(&here).unwrap();
+        bytes[0x188] ^= 0x55; // the boot's id
+        std::fs::write(&copy, bytes).unwrap();
+        in_file(&copy).consumer()
+    };
+    put(producer, b"synced");
+    assert_eq!(unsafe { ios_producer_sync(producer) }, IOS_OK);
+    let consumer = after_a_reboot();
+    let value = get(consumer, 0).unwrap();
+    let mut age = 0;
+    assert_eq!(unsafe { ios_guard_age(value.guard, &raw mut age) }, IOS_OK);
+    assert_eq!((bytes_of(&value), value.seq, value.stamp, age), (&b"synced"[..], 1, 0, -1));
+    unsafe { ios_guard_drop(value.guard) };
+    unsafe { ios_consumer_close(consumer) };
+    put(producer, b"not");
+    let consumer = after_a_reboot();
+    assert_eq!(get(consumer, 0).unwrap_err(), IOS_EMPTY);
+    unsafe { ios_consumer_close(consumer) };
+    unsafe { ios_producer_close(producer) };
+    assert_eq!(unsafe { ios_producer_sync(null_mut()) }, IOS_NULL);
+}
+
+#[test]
 fn a_length_that_the_type_does_not_have_is_corrupt_to_who_reads_bytes() {
     let name = TestName::new("wrong-length");
     let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
