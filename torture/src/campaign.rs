@@ -1,7 +1,7 @@
 //! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
 //! FAULTS.md after each.
 //!
-//! It comes in [`LEGS`], each on channels of its own with values of two sizes, so that each channel
+//! It comes in `LEGS`, each on channels of its own with values of two sizes, so that each channel
 //! has values of each size in one of them.
 //!
 //! Half of the kills come at a random instant. The other half are aimed: the parent has the child

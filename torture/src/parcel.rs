@@ -175,7 +175,7 @@ impl Packed {
         Room::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
     }
 
-    /// The message: a parcel, or of [as many words](Size::most_words) a card.
+    /// The message: a parcel, or a card if it has no more than `Size::most_words` words.
     ///
     /// # Panics
     /// If it is none.

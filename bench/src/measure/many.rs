@@ -55,7 +55,7 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     waking(bench, &label, &mut producers)?;
     at_once(bench, &label, &mut producers)?;
     for channel in 0..MOST {
-        Channel::remove(&name(&bench.place, &label, channel))?;
+        Channel::remove(name(&bench.place, &label, channel))?;
     }
     Ok(())
 }
@@ -172,7 +172,7 @@ fn at_once(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> R
 }
 
 fn open(place: &Place, label: &str) -> Result<Vec<Consumer<u64>>> {
-    let consumer = |channel| Ok(io_shared::consumer(&name(place, label, channel))?);
+    let consumer = |channel| Ok(io_shared::consumer(name(place, label, channel))?);
     (0..MOST).map(consumer).collect()
 }
 
