@@ -37,7 +37,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::needless_borrows_for_generic_args, reason = "what is borrowed is the test")]
     fn any_text_is_taken_as_a_name() {
         let own = String::from("/a");
         assert_eq!(name("/a"), "/a");
