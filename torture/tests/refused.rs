@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use child::refuse::{Call, FUTEX_WAIT, FUTEX_WAITV, NANOSLEEP, POLL, THREADS, refuse};
 use child::{in_child, succeeds, used};
-use common::TestName;
+use common::{TestFile, TestName, claim_in};
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, SharedMmap, wait_any};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
@@ -157,6 +157,21 @@ fn where_no_word_can_be_slept_for_every_wait_naps() {
             });
         }));
     }
+}
+
+/// Before a file's value is given after a reboot somebody judges it, who is waited for.
+#[test]
+fn where_sleeping_is_refused_whoever_judges_a_file_is_waited_for() {
+    const BOOT: u64 = 0x188;
+    let path = TestFile::new("sleepless-file");
+    Channel::<u64>::file(&*path).producer().unwrap().put(&1).unwrap();
+    let file = std::fs::File::options().write(true).open(&*path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 16], BOOT).unwrap();
+    let _producers = claim_in(&path, 1, 1);
+    succeeds(in_child(|| {
+        refuse(&NANOSLEEP, libc::EPERM);
+        drop(Channel::<u64>::file(&*path).consumer().unwrap());
+    }));
 }
 
 #[test]

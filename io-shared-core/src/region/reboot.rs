@@ -89,7 +89,7 @@ impl Region {
                     false => Ok(()),
                 };
             }
-            std::thread::sleep(Duration::from_millis(1));
+            crate::os::nap::nap(Duration::from_millis(1));
         }
     }
 
