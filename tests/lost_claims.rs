@@ -199,3 +199,88 @@ fn a_lock_that_was_taken_for_a_dead_ones_is_told_of_at_the_next() {
         drop(RwSharedMmap::remove(&*name));
     }
 }
+
+#[test]
+fn who_opens_anew_as_it_was_told_keeps_the_role_when_the_old_handles_go() {
+    let _alone = alone();
+    let name = TestName::new("anew");
+    let channel = || Channel::<u64>::named(&*name);
+    let (old, other) = (channel().consumer().unwrap(), channel().producer().unwrap());
+    // The numbers are free: what is opened next has them.
+    descriptors(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
+    let (mut consumer, mut producer) =
+        (channel().consumer().unwrap(), channel().producer().unwrap());
+    drop((old, other));
+    assert_eq!(descriptors(&name).len(), 2, "the new ones' are open");
+    let taken = channel().producer().unwrap_err();
+    assert!(matches!(taken.kind(), ErrorKind::RoleTaken { .. }), "{taken}");
+    assert!(matches!(channel().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
+    producer.put(&1).unwrap();
+    assert_eq!(*consumer.get_timeout(LONG).unwrap(), 1);
+
+    let name = TestName::new("anew-lock");
+    let open = || SharedMmap::named(&*name).size(8).readers(1).open();
+    let old = open().unwrap();
+    descriptors(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
+    let _new = open().unwrap();
+    drop(old);
+    assert!(matches!(open().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
+    SharedMmap::remove(&*name).unwrap();
+}
+
+#[test]
+fn a_lock_handle_without_its_descriptor_waits_for_nobody_and_robs_nobody() {
+    let _alone = alone();
+    for lives in [false, true] {
+        let name = TestName::new("no-descriptor");
+        let open = || SharedMmap::named(&*name).size(8).open().unwrap();
+        let mut owner = open();
+        let its = descriptors(&name);
+        let mut third = open();
+        let kept = descriptors(&name);
+        let mut ours = open();
+        let mut others = descriptors(&name);
+        others.retain(|number| !kept.contains(number));
+        let guard = owner.lock().unwrap();
+        if !lives {
+            close(its);
+        }
+        // Another file has its number, and in that nobody has claimed anything.
+        let file = tempfile::tempfile().unwrap();
+        for number in others {
+            nix::unistd::close(number).unwrap();
+            while nix::unistd::dup(&file).is_ok_and(|copy| {
+                let copied = std::os::fd::IntoRawFd::into_raw_fd(copy);
+                copied < number
+            }) {}
+        }
+        let told = Error::from(ours.lock_timeout(LONG).map(drop).unwrap_err());
+        assert_eq!(*told.kind(), ErrorKind::RoleLost, "{told}");
+        assert!(told.to_string().contains("open it again"), "{told}");
+        if lives {
+            assert!(is_taken(third.try_lock()), "its owner has it still");
+        } else {
+            assert!(matches!(third.try_lock(), Err(LockError::OwnerDied(_))));
+        }
+        drop((guard, ours));
+        SharedMmap::remove(&*name).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_without_a_descriptor_is_not_answered() {
+    let _alone = alone();
+    let name = TestName::new("asked");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let consumer = io_shared::consumer::<u64>(&name).unwrap();
+    close_all(&name);
+    let told = [
+        consumer.has_producer().unwrap_err(),
+        producer.consumers().unwrap_err(),
+        producer.wait_taken(LONG).unwrap_err(),
+    ];
+    for error in told {
+        assert_eq!(*error.kind(), ErrorKind::RoleLost, "{error}");
+        assert!(error.to_string().contains("other code in this program closed"), "{error}");
+    }
+}

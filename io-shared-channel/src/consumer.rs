@@ -277,7 +277,8 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// Whether a producer lives.
     ///
     /// # Errors
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
+    /// descriptor), [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```

@@ -270,8 +270,24 @@ impl Region {
         self.header.flush().map_err(|e| self.place.io_error("msync", &e))
     }
 
+    /// Whether the descriptor of this handle's claims is its still, if it has any.
+    pub(crate) fn has_claims(&self) -> bool {
+        self.claims.as_ref().is_none_or(|claims| claims.is_own())
+    }
+
+    /// Other code has closed the descriptor of this handle's claims.
+    #[cold]
+    pub(crate) fn claims_lost(&self) -> Error {
+        let what = "other code in this program closed the descriptor by which this handle has its role, \
+                    so that another may take that over: open it again";
+        self.error(self.unless_damaged(ErrorKind::RoleLost)).advise(what)
+    }
+
     /// Whether somebody else has `part`.
     pub(crate) fn is_taken(&self, part: Part) -> Result<bool> {
+        if !self.has_claims() {
+            return Err(self.claims_lost());
+        }
         match &self.claims {
             Some(claims) => claims
                 .is_taken(part)

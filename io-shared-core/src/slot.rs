@@ -247,7 +247,8 @@ impl Slot<Producing> {
     /// The consumer slots that have their claim now.
     ///
     /// # Errors
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
+    /// descriptor), [`ErrorKind::System`].
     pub fn claimed(&self) -> Result<Vec<usize>> {
         self.check_fork()?;
         let mut slots = Vec::new();
@@ -296,7 +297,8 @@ impl Slot<Consuming> {
     /// Whether a producer has its claim now.
     ///
     /// # Errors
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
+    /// descriptor), [`ErrorKind::System`].
     pub fn has_producer(&self) -> Result<bool> {
         self.check_fork()?;
         self.region.is_taken(Part::Producer)

@@ -243,6 +243,9 @@ impl Handle {
 
     #[cold]
     fn refused(&self, fault: LockFault, wait: Wait) -> Error {
+        if fault == LockFault::Gone && !self.region.has_claims() {
+            return self.region.claims_lost();
+        }
         self.region.error(match (fault, wait) {
             (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
             (LockFault::Gone, _) => self.region.unless_damaged(ErrorKind::Replaced),

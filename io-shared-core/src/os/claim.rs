@@ -57,6 +57,8 @@ pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Claims {
     descriptor: RawFd,
     entry: fork::Entry,
+    /// Device and inode of its file, where they could be asked.
+    file: Option<(u64, u64)>,
     generation: u64,
 }
 
@@ -74,7 +76,22 @@ impl Claims {
         };
         let descriptor = descriptor.into_raw_fd();
         entry.enter(descriptor);
-        Ok(Some(Self { descriptor, entry, generation: fork::generation() }))
+        let file = identity_of(descriptor).ok();
+        Ok(Some(Self { descriptor, entry, file, generation: fork::generation() }))
+    }
+
+    /// Whether the descriptor is this value's still: other code may have closed it ("close all"), and
+    /// its number may be another file's since, or another claim's of the same file.
+    pub(crate) fn is_own(&self) -> bool {
+        // SAFETY: F_GETFL takes any number, and changes nothing.
+        let flags = OFlag::from_bits_retain(unsafe { libc::fcntl(self.descriptor, libc::F_GETFL) });
+        let is_claims = flags.bits() >= 0 && flags.contains(fork::MARKED);
+        let is_its = |found: Result<_, Errno>| match (found, self.file) {
+            (Ok(found), Some(file)) => found == file,
+            (Err(errno), _) => errno != Errno::EBADF,
+            _ => true,
+        };
+        is_claims && self.entry.has(self.descriptor) && is_its(identity_of(self.descriptor))
     }
 
     /// Whether no name leads to the file any more.
@@ -93,14 +110,9 @@ impl Claims {
 
     /// Whether this process has another open file description for claims of the same file.
     pub(crate) fn has_another_here(&self) -> bool {
-        let file = |descriptor: RawFd| {
-            // SAFETY: as in `fcntl`; one that another thread closes meanwhile is no file any more, or
-            // another, and nothing but its numbers is looked at.
-            let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
-            nix::sys::stat::fstat(descriptor).ok().map(|status| (status.st_dev, status.st_ino))
-        };
-        let own = file(self.descriptor);
-        own.is_some() && fork::entered().any(|other| other != self.descriptor && file(other) == own)
+        let is_same = |other: RawFd| identity_of(other).ok() == self.file;
+        self.file.is_some()
+            && fork::entered().any(|other| other != self.descriptor && is_same(other))
     }
 
     /// Takes `part` if nobody has it.
@@ -154,6 +166,14 @@ impl Claims {
     }
 }
 
+/// Device and inode of what a number leads to now.
+fn identity_of(descriptor: RawFd) -> Result<(u64, u64), Errno> {
+    // SAFETY: one that another thread closes meanwhile is no file any more, or another, and nothing
+    // but its numbers is looked at.
+    let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+    nix::sys::stat::fstat(descriptor).map(|status| (status.st_dev, status.st_ino))
+}
+
 /// Whether somebody has `part`, asked through a descriptor that has no claims and may be read-only.
 pub(crate) fn is_held(file: &std::fs::File, part: Part) -> bool {
     let mut lock = flock(libc::F_RDLCK, part);
@@ -175,6 +195,10 @@ fn flock(kind: libc::c_int, part: Part) -> libc::flock {
 impl Drop for Claims {
     fn drop(&mut self) {
         if self.is_forked() {
+            return;
+        }
+        if !self.is_own() {
+            self.entry.leave(); // the number is nobody's, or another's, who is to keep it
             return;
         }
         // Unlock, then leave the table, then close: a fork in between inherits at most a

@@ -40,6 +40,8 @@ pub(crate) const MARKED: OFlag =
 const EMPTY: i32 = -1;
 /// A descriptor is being opened, and its number not known yet.
 const OPENING: i32 = -2;
+/// Its number was given to another claim's descriptor: other code has closed this one's.
+const LOST: i32 = -3;
 /// Up to which number a child looks for a descriptor that was being opened. The kernel hands out the
 /// lowest free number, so a process has that many files open before one is missed.
 const SEARCHED: i32 = 1 << 16;
@@ -168,9 +170,19 @@ impl Entry {
         }
     }
 
-    /// Enters the number of the descriptor that was opened, before its first lock.
+    /// Enters the number of the descriptor that was opened, before its first lock. Whoever is entered
+    /// with that number already does not have it any more: an entry is left before its close.
     pub(crate) fn enter(&self, descriptor: RawFd) {
+        for place in places().filter(|place| place.load(Ordering::Relaxed) == descriptor) {
+            let order = Ordering::Relaxed;
+            let _ = place.compare_exchange(descriptor, LOST, order, order);
+        }
         self.0.store(descriptor, Ordering::Relaxed);
+    }
+
+    /// Whether the number that was entered is this one's still, and no other claim's.
+    pub(crate) fn has(&self, descriptor: RawFd) -> bool {
+        self.0.load(Ordering::Relaxed) == descriptor
     }
 
     /// Takes it out again: after its last unlock and before its close, or if nothing was opened.
@@ -181,10 +193,13 @@ impl Entry {
 
 /// The descriptors that are entered now.
 pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
-    let chunks = std::iter::successors(Some(&FIRST), |chunk| chunk.next());
     // Relaxed: each is a number, and what it is now is asked of the kernel.
-    let places = chunks.flat_map(|chunk| &chunk.descriptors);
-    places.map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
+    places().map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
+}
+
+fn places() -> impl Iterator<Item = &'static AtomicI32> {
+    let chunks = std::iter::successors(Some(&FIRST), |chunk| chunk.next());
+    chunks.flat_map(|chunk| &chunk.descriptors)
 }
 
 extern "C" fn in_child() {
@@ -194,7 +209,7 @@ extern "C" fn in_child() {
     while let Some(current) = chunk {
         for place in &current.descriptors {
             match place.swap(EMPTY, Ordering::Relaxed) {
-                EMPTY => {}
+                EMPTY | LOST => {}
                 OPENING => was_opening = true,
                 descriptor => close_if_marked(descriptor),
             }

@@ -178,7 +178,9 @@ impl Region {
     /// Removes an ephemeral region if this handle was the last in it; ends this handle's claims in
     /// any case, so that of two that leave at once the second is the last.
     fn retire_if_last(&self) {
-        let Some(claims) = self.claims.as_ref().filter(|claims| !claims.is_forked()) else {
+        let Some(claims) =
+            self.claims.as_ref().filter(|claims| !claims.is_forked() && claims.is_own())
+        else {
             return;
         };
         let latest = self.in_header(layout::LATEST).cast_const().cast();

@@ -195,7 +195,16 @@ impl Words for Region {
     }
 
     fn win(&self, consumer: usize) -> bool {
-        self.claims.as_ref().is_some_and(|c| c.try_claim(Part::Consumer(consumer)) == Ok(true))
+        let Some(claims) = &self.claims else { return false };
+        if claims.try_claim(Part::Consumer(consumer)) != Ok(true) {
+            return false;
+        }
+        let is_own = claims.is_own();
+        if !is_own {
+            // Of another file that has the number by now: the owner may well live.
+            claims.release(Part::Consumer(consumer));
+        }
+        is_own
     }
 
     fn unwin(&self, consumer: usize) {
@@ -249,7 +258,8 @@ impl LockWords for Region {
     }
 
     fn is_gone(&self) -> bool {
-        self.is_replaced()
+        // Without its descriptor it could wait for ever for one that is dead.
+        self.is_replaced() || !self.has_claims()
     }
 
     #[inline]
