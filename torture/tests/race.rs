@@ -186,7 +186,7 @@ fn whose_claim_is_in_a_region_without_a_name_by_now_starts_over() {
     // SAFETY: it is mapped for good, aligned to a page, and only ever accessed as this atomic.
     let passed: &'static AtomicU32 = unsafe { AtomicU32::from_ptr(map.as_mut_ptr().cast()) };
     let mut between = 0;
-    for _ in 0..30 {
+    for _ in 0..500 {
         let name = TestName::new("claimed");
         drop(io_shared::producer::<u64>(&name).unwrap());
         passed.store(0, Ordering::Relaxed);
@@ -197,13 +197,17 @@ fn whose_claim_is_in_a_region_without_a_name_by_now_starts_over() {
             assert!(name.path().exists() && has_mapped(&name), "it has no name, or another's");
         });
         let has_claimed = || passed.load(Ordering::Relaxed) == CLAIMED.load(Ordering::Relaxed);
-        eventually("it has claimed the role", has_claimed);
+        // Then, or later where this thread has had no core meanwhile.
+        eventually("it opens", || passed.load(Ordering::Relaxed) != 0);
         std::fs::remove_file(name.path()).unwrap();
         let in_time = has_claimed();
         let ended = waitpid(opener, None).unwrap();
         if in_time {
             assert_eq!(ended, WaitStatus::Exited(opener, 0));
             between += 1;
+        }
+        if between == 10 {
+            break;
         }
     }
     assert!(between > 0, "there was no race");
