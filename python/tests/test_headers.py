@@ -167,3 +167,12 @@ def test_random_changes_of_a_header_are_corrupt_or_an_array(name):
     assert arrays < 2000
     put.put([1])
     assert get.get().tolist() == [1]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_array_without_elements_arrives_however_long_its_other_axes_are(new_name, version):
+    put, get = ends(new_name())
+    for _ in range(3):
+        put._end._put_bytes(message(version, header("'|u1'", "(9223372036854775807, 0)")))
+        for got in (get.get(timeout=20), get.latest(), io_shared.observe(put.name).copy()):
+            assert got.shape == (9223372036854775807, 0)

@@ -1,5 +1,6 @@
 """Which arrays are handed over as what they are, and what is said of those that cannot be."""
 
+import collections
 import warnings
 
 import numpy as np
@@ -26,12 +27,20 @@ def refused(ends, value, *says):
     assert put.seq == 0 and get.try_get() is None
 
 
+class Masked(object):
+    """What makes a masked array of itself."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ma.masked_equal([1, 2], 2)
+
+
 @pytest.mark.parametrize(
     "masked",
     [np.ma.masked_array([1.0, 2], [0, 1]), np.ma.masked, np.ma.zeros(3), np.ma.zeros(2, "i4,f8"),
      np.ma.zeros((), "i4,f8")[()], np.ma.masked_invalid([np.nan, 1]).view(np.ma.mrecords.MaskedRecords)
      if hasattr(np.ma, "mrecords") else np.ma.masked_equal([1, 2], 2),
-     [np.ma.masked_equal([1, 2], 2)]],
+     [np.ma.masked_equal([1, 2], 2)], [[1.0, np.ma.masked]], [[np.ma.zeros(2)], [np.ma.zeros(2)]],
+     (1, [2, (np.ma.zeros(2),)]), collections.deque([np.ma.zeros(2)]), Masked()],
 )
 def test_a_masked_array_is_told_of_filled(ends, masked):
     refused(ends, masked, ".filled()", ends[0].name)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -289,3 +290,52 @@ def test_a_mask_is_lost_in_no_field(name, new_name):
             wrong()
         assert ".filled()" in str(error.value)
     assert put.seq == whole.seq == 0
+
+
+def test_numbers_of_records_and_objects_are_not_cut(name):
+    element = [("x", "f4"), ("i", "i2"), ("at", [("j", "u2"), ("l", "S4")])]
+    put = io_shared.producer(name, [("n", "u4"), ("p", element)], tail=("rows", element), capacity=999)
+    get = io_shared.open(name)
+    fits = (1, 2, (3, "a"))
+    put.put(n=Decimal(7), p=fits, rows=[fits, (1, np.int64(2), {"j": 3, "l": "b"})])
+    message = get.get(timeout=20)
+    assert message.n == 7 and message.rows["at"]["l"].tolist() == [b"a", b"b"]
+    for record in (
+        (1, 2.5, (3, "a")), (1, 70000, (3, "a")), (1, np.float64(2.5), (3, "a")), (1, 2, (-1, "a")),
+        (1, Decimal("2.5"), (3, "a")), (1, 2 ** 70, (3, "a")), (1, np.ma.masked, (3, "a")),
+        (1, 2, (3, "abcde")), (1, 2, (3,)), (1, 2), (1, 2, 3), (1, np.datetime64("2020"), (3, "a")), 2.5,
+    ):
+        for wrong in (
+            lambda: put.put(n=1, p=record, rows=[]),
+            lambda: put.put(n=1, p=fits, rows=[fits, record] if record != 2.5 else [record]),
+        ):
+            with pytest.raises((ValueError, TypeError)) as error:
+                wrong()
+            assert isinstance(error.value, io_shared.Error), error.value
+    for number in (Decimal("2.5"), np.array(2.5, object), 2 ** 70, np.timedelta64(3, "s")):
+        with pytest.raises(ValueError) as error:
+            put.put(n=number, p=fits, rows=[])
+        assert isinstance(error.value, io_shared.Error) and "`n`" in str(error.value)
+    assert put.seq == 1
+
+
+def test_a_text_does_not_end_with_what_would_be_lost(name):
+    put = io_shared.producer(name, [("t", "S8")])
+    with pytest.raises(ValueError) as error:
+        put.put(t=u"ab\0")
+    assert "NUL" in str(error.value) and "`t`" in str(error.value)
+    put.put(t=b"ab\0\0\0\0\0\0")  # a field as C has it
+    assert io_shared.open(name).get(timeout=20).t == "ab"
+
+
+def test_a_field_is_found_by_a_text_of_either_kind(name):
+    field = u"\u00f6" if str is not bytes else u"\u00f6".encode("utf-8")
+    put, get = io_shared.producer(name, np.dtype([(field, "u4")])), io_shared.open(name)
+    put.put({u"\u00f6": 7})
+    message = get.get(timeout=20)
+    assert message[u"\u00f6"] == message[field] == message.get(u"\u00f6") == 7
+    assert u"\u00f6" in message and message.get("none") is None and message.get("none", 3) == 3
+    message[u"\u00f6"] = 8
+    assert message[field] == 8
+    with pytest.raises(KeyError):
+        message[u"\u00e4"]

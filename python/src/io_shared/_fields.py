@@ -1,5 +1,7 @@
 """What goes into the fields of a message: nothing is cut, reordered or left out in silence."""
 
+import numbers
+
 import numpy as np
 
 from io_shared import _kinds, _library, errors
@@ -99,34 +101,51 @@ def _assign_records(room, value, where):
         return _assign_tuples(room, value, where)
     else:
         fields = _kinds.plain(value, where)
-        if fields.dtype == room.dtype or not fields.ndim and fields.dtype.names is None:
+        if fields.dtype == room.dtype:
             room[...] = fields
             return
-        if fields.dtype.names is None:
+        if fields.dtype.names is None and not fields.ndim:
+            # One number for all, which each field takes or refuses.
+            fields = dict.fromkeys(names, value)
+        elif fields.dtype.names is None:
             raise errors.WrongFields(
                 "%s: its elements have the fields %s, not %s of shape %s: "
                 "numpy.lib.recfunctions.unstructured_to_structured(array, dtype) makes them"
                 % (where, ", ".join(names), fields.dtype, fields.shape)
             )
-        _check_names(fields.dtype.names, names, where)
+        else:
+            _check_names(fields.dtype.names, names, where)
     for name in names:
         inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
         assign(room[name], fields[name], inside % name)
 
 
 def _assign_tuples(room, value, where):
-    # One by one where something may be cut, which NumPy does in silence.
-    if _has_texts(room.dtype) and room.shape == (len(value),):
-        for i, item in enumerate(value):
-            assign(room[i : i + 1].reshape(()), item, "%s[%d]" % (where, i))
-    else:
-        room[...] = np.array(value, room.dtype)
+    """Writes a list of records field by field: NumPy cuts texts and numbers of tuples in silence."""
+    if room.ndim > 1:
+        return _assign_each(room, [list(item) for item in value], where)
+    names = room.dtype.names
+    for i, item in enumerate(value):
+        if len(item) != len(names):
+            raise errors.WrongFields(
+                "%s[%d]: %d values for the fields %s" % (where, i, len(item), ", ".join(names))
+            )
+    if not value:
+        room[...] = np.zeros(0, room.dtype)  # which is refused if there is room
+    for name, column in zip(names, zip(*value)):
+        inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
+        of_records = room.dtype.fields[name][0].base.names is not None
+        if of_records and not all(type(item) is tuple for item in column):
+            _assign_each(room[name], column, inside % name)
+        else:
+            assign(room[name], list(column), inside % name)
 
 
-def _has_texts(dtype):
-    if dtype.names is None:
-        return dtype.base.kind == "S"
-    return any(_has_texts(dtype.fields[name][0].base) for name in dtype.names)
+def _assign_each(room, values, where):
+    if len(values) != len(room):
+        raise errors.Invalid("%s: %d values for %d elements" % (where, len(values), len(room)))
+    for i, value in enumerate(values):
+        assign(room[i, ...], value, "%s[%d]" % (where, i))
 
 
 def _texts(dtype, value, where):
@@ -151,10 +170,23 @@ def _texts(dtype, value, where):
 
 def _bytes(value, where):
     if isinstance(value, _unicode):
+        if value.endswith(u"\0"):
+            raise errors.Invalid(
+                "%s: a text cannot end with a NUL, with which what is left of the field is filled: %.60r"
+                % (where, value)
+            )
         return value.encode("utf-8", _STRICT)
     if not isinstance(value, bytes):
         raise errors.WrongFields("%s is a text, not %.60r" % (where, value))
     return value
+
+
+def _whole(item):
+    """What NumPy has as an object (a `Decimal`, a number beyond 64 bits), as a whole number."""
+    number = int(item)
+    if isinstance(item, numbers.Number) and number != item:
+        raise ValueError("%.60r is no whole number: round it first" % (item,))
+    return number
 
 
 def _numbers(dtype, value, where):
@@ -163,7 +195,13 @@ def _numbers(dtype, value, where):
     kind = array.dtype.kind
     if kind == "c":
         raise errors.Invalid("%s: a complex number does not go into %s" % (where, dtype))
-    if dtype.kind not in "iu" or kind not in "iuf" or not array.size:
+    if kind in "mM":
+        raise errors.Invalid(
+            "%s: %s would lose its unit in %s: use .astype('i8')" % (where, array.dtype, dtype)
+        )
+    if dtype.kind in "iu" and kind == "O":
+        array = np.array([_whole(item) for item in array.ravel().tolist()], object).reshape(array.shape)
+    if dtype.kind not in "iu" or kind not in "iufO" or not array.size:
         return array
     if kind == "f":
         if not np.isfinite(array).all() or (array != np.trunc(array)).any():

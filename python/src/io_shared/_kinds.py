@@ -4,6 +4,7 @@ Whatever would be lost on the way (a mask, a unit, a number format that NumPy al
 refused where it is put, rather than missed where it is got.
 """
 
+import collections
 import operator
 
 import numpy as np
@@ -15,15 +16,12 @@ def plain(value, where):
     """``value`` as an array without a subclass. ``where``: what an error names."""
     if type(value) is np.ndarray:
         return value
-    if _is_masked(value) or isinstance(value, (list, tuple)) and any(map(_is_masked, value)):
-        raise errors.Invalid(
-            "%s: a masked array would lose its mask: use .filled() or .filled(value), and put the "
-            "mask (numpy.ma.getmaskarray) on its own where it is needed" % where
-        )
+    _refuse_masks(value, where)
     try:
         array = np.asanyarray(value)
     except (TypeError, ValueError) as error:  # rows of different lengths, and the like
         raise errors.alone(errors.Invalid("%s: %s" % (where, error)))
+    _refuse_masks(array, where)  # of what came by `__array__`
     kind = type(array)
     # NumPy's own (recarray, matrix, memmap) carry nothing but their elements.
     if kind.__module__.split(".")[0] != "numpy":
@@ -34,8 +32,23 @@ def plain(value, where):
     return np.asarray(array)
 
 
-def _is_masked(value):
+def _refuse_masks(value, where):
+    """Refuses a masked array, and any that is somewhere within sequences."""
+    if _has_masks(value):
+        raise errors.Invalid(
+            "%s: a masked array would lose its mask: use .filled() or .filled(value), and put the "
+            "mask (numpy.ma.getmaskarray) on its own where it is needed" % where
+        )
+
+
+def _has_masks(value):
+    if isinstance(value, _SEQUENCES):
+        return any(type(item) not in _NUMBERS and _has_masks(item) for item in value)
     return isinstance(value, np.ma.MaskedArray)
+
+
+_SEQUENCES = (list, tuple, collections.deque)
+_NUMBERS = frozenset([int, float, bool, complex, type(u""), bytes])
 
 
 def dtype(value):
@@ -55,6 +68,19 @@ def axes(shape):
     if any(n < 0 for n in found):
         raise errors.Invalid("a shape has no negative axes: %r" % (shape,))
     return found
+
+
+def refuse_shape(shape, dtype):
+    """Refuses a ``shape`` that NumPy has no array of."""
+    try:
+        # Of one element, which lies everywhere: no memory is taken.
+        np.ndarray(shape, dtype, bytearray(dtype.itemsize or 1), 0, (0,) * len(shape))
+    except (ValueError, MemoryError, OverflowError) as error:
+        raise errors.alone(errors.Invalid("an array of shape %s: %s" % (_cut(shape), error)))
+
+
+def _cut(shape):
+    return "%s, .. (%d axes)" % (str(shape[:8])[:-1], len(shape)) if len(shape) > 8 else shape
 
 
 def described(dtype):

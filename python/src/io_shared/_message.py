@@ -4,6 +4,11 @@ import numpy as np
 
 from io_shared import _fields, errors
 
+try:
+    from collections.abc import Mapping as _Mapping
+except ImportError:  # Python 2
+    from collections import Mapping as _Mapping
+
 #: The longest text that is shown of a field, and the most fields.
 _SHOWN, _MOST = 200, 20
 
@@ -46,10 +51,10 @@ class Message(object):
         raise errors.NoField("a message keeps its fields: `%s` cannot be deleted" % name)
 
     def __getitem__(self, name):
-        return _read(self, name)
+        return _read(self, _native(name))
 
     def __setitem__(self, name, value):
-        Message.__setattr__(self, name, value)
+        Message.__setattr__(self, _native(name), value)
 
     def __iter__(self):
         return iter(_slot.__get__(self)[0].fields)
@@ -58,7 +63,11 @@ class Message(object):
         return len(_slot.__get__(self)[0].fields)
 
     def __contains__(self, name):
-        return name in _slot.__get__(self)[0].fields
+        return _native(name) in _slot.__get__(self)[0].fields
+
+    def get(self, name, default=None):
+        """The value of a field, or ``default`` where there is none of that name."""
+        return self[name] if name in self else default
 
     def keys(self):
         """The names of the fields, in order."""
@@ -112,6 +121,12 @@ class Message(object):
 
 
 _slot = Message.__dict__["_io_shared"]
+_Mapping.register(Message)
+
+
+def _native(name):
+    """``name`` as fields are called: in Python 2 by bytes."""
+    return name if str is not bytes or not isinstance(name, type(u"")) else name.encode("utf-8")
 
 
 def parts(value):
@@ -133,7 +148,7 @@ def _read(message, name):
 
 def _no_field(layout, name):
     return errors.NoField(
-        "this message has the fields %s, not `%s`" % (", ".join(layout.fields), name)
+        "this message has the fields %s, not `%s`" % (", ".join(layout.fields), _native(name))
     )
 
 

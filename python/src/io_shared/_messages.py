@@ -41,8 +41,9 @@ class Arrays(object):
         message's header, if another array of the same header may be copied as this one was."""
         dtype, shape, fortran, offset = _npy.parse(data, length)
         order = "F" if fortran else "C"
-        if dtype.itemsize == 0:
-            # numpy.empty makes room for texts of one character of such a dtype, and there are none.
+        if dtype.itemsize == 0 or 0 in shape:
+            # numpy.empty makes room for texts of one character of such a dtype, and there are none; and
+            # that of 1.16 counts the elements without the axis that has none.
             return np.ndarray(shape, dtype, bytearray(1), order=order), None
         own = np.empty(shape, dtype, order)
         _library.check(_library.copy(address(own), data + offset, own.nbytes))
