@@ -435,3 +435,40 @@ def test_errors_of_borrows_that_are_kept_hold_nothing(name):
             kept.append(error)
     put.put([1])
     assert get.borrow().tolist() == [1]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_loan_that_cannot_begin_blocks_nothing(name, new_name, in_place):
+    put, get = NumpyShare(name, "4K", "put"), NumpyShare(name, "4K", "get")
+    typed = io_shared.producer(new_name(), "u4")
+    kept = []
+    for lender, asked in (
+        (put, (1,) * 70), (put, (2 ** 62, 2 ** 62)), (put, (2 ** 62, 0)), (put, 2 ** 70), (put, 4096),
+        (typed, (1, 2)), (typed, ()),
+    ):
+        loan = None
+        with pytest.raises(io_shared.Error) as error:
+            loan = lender.loan(asked, in_place=in_place)
+            loan.__enter__()
+        kept += [error, loan]  # with all frames of the traceback
+    never_entered = put.loan(3, in_place=in_place)
+    never_entered.__exit__(None, None, None)
+    with pytest.raises(io_shared.AlreadyLoaned):
+        never_entered.__enter__()
+    put.put([1])
+    assert get.get(timeout=20).tolist() == [1] and put.seq == 1
+
+
+def test_a_view_of_a_loan_in_place_that_fails_blocks_nothing(name, monkeypatch):
+    put = NumpyShare(name, "4K", "put")
+    loan = put.loan(3, in_place=True)
+
+    def fails(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(io_shared._messages, "parts", fails)
+    with pytest.raises(MemoryError) as kept:
+        loan.__enter__()
+    monkeypatch.undo()
+    put.put([1])
+    assert put.seq == 1 and kept

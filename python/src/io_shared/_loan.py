@@ -25,10 +25,14 @@ class Loan(object):
                 % self._name
             )
         view, self._view = self._view, None
-        return self._filling.begin(view)
+        try:
+            return self._filling.begin(view)
+        except BaseException:
+            self.cancel()  # a traceback keeps this object, and no buffer
+            raise
 
     def __exit__(self, type_, value, trace):
-        if type_ is not None:
+        if type_ is not None or self._view is not None:  # (or it was never entered)
             self.cancel()
         if not self._is_over:
             self._is_over = True

@@ -195,6 +195,7 @@ class ArrayProducer(_Producing):
         shape = _kinds.axes(shape)
         dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
+        _kinds.refuse_shape(shape, dtype)
 
         def view(data):
             return np.ndarray(shape, dtype, data, order=order)
@@ -266,7 +267,12 @@ class TypedProducer(_Producing):
     def loan(self, elements=0, in_place=False):
         """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail:
         ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
-        length = self._messages.length(*_kinds.axes(elements))
+        axes = _kinds.axes(elements)
+        if len(axes) != 1:
+            raise errors.WrongFields(
+                "%s: a loan is of so many elements, one number, not %r" % (self.name, elements)
+            )
+        length = self._messages.length(*axes)
         return _loan.Loan(self, b"", length, self._messages.view, in_place)
 
 
