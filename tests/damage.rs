@@ -107,6 +107,43 @@ fn handles_in_a_region_that_was_written_over_say_so_and_blame_nobody() {
     }
 }
 
+/// The header stands, and what was written over lies behind it: nobody took a role over, nobody removed
+/// anything.
+#[test]
+fn handles_whose_words_were_written_over_blame_nobody() {
+    // `latest`; the flags, the producer's block and the slots; the slots alone.
+    for (at, length) in [(128, 64), (128, 600), (256, 128), (512, 200)] {
+        let name = TestName::new("words");
+        let mut producer = io_shared::producer::<[u64; 20]>(&name).unwrap();
+        let mut consumer = io_shared::consumer::<[u64; 20]>(&name).unwrap();
+        let mut observer = Channel::<[u64; 20]>::named(&*name).observer().unwrap();
+        producer.put(&[1; 20]).unwrap();
+        let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+        file.write_all_at(&vec![b'x'; length], at).unwrap();
+        let said = [
+            producer.put(&[2; 20]).err(),
+            consumer.try_get().err(),
+            consumer.latest().err(),
+            observer.copy().err(),
+        ];
+        let said: Vec<Error> = said.into_iter().flatten().collect();
+        assert!(!said.is_empty(), "{at} {length}");
+        for error in said {
+            assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{at} {length}: {error}");
+        }
+        Channel::remove(&name).unwrap();
+
+        let name = TestName::new("lock-words");
+        let mut lock = SharedMmap::named(&*name).size(64).open().unwrap();
+        let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+        file.write_all_at(&vec![b'x'; length], at).unwrap();
+        let error = Error::from(lock.lock_timeout(Duration::ZERO).unwrap_err());
+        let is_true = matches!(error.kind(), ErrorKind::Corrupt { .. } | ErrorKind::OwnerDied);
+        assert!(is_true, "{at} {length}: {error}");
+        SharedMmap::remove(&*name).unwrap();
+    }
+}
+
 #[test]
 fn what_is_written_behind_a_region_harms_nobody() {
     let (name, file) = (TestName::new("longer"), TestFile::new("longer"));

@@ -170,7 +170,26 @@ impl Region {
     /// That the region was removed or replaced, as its flag or its name says.
     #[cold]
     pub(crate) fn replaced(&self) -> Error {
+        // A remover takes the name before it sets the flag.
+        let is_named = self.place.path().is_some() && self.place.identity() == Some(self.identity);
+        if is_named && self.is_retired() {
+            return self.error(Self::written_over());
+        }
         self.error(self.unless_damaged(ErrorKind::Replaced))
+    }
+
+    /// That `part` is another's, as its words say. Not so where this handle has its claim still, which
+    /// nobody else could have won: then something has written over the words.
+    #[cold]
+    pub(crate) fn role_lost(&self, part: Part) -> ErrorKind {
+        if self.has_claims() && self.is_taken(part).is_ok_and(|taken| !taken) {
+            return Self::written_over();
+        }
+        self.unless_damaged(ErrorKind::RoleLost)
+    }
+
+    fn written_over() -> ErrorKind {
+        ErrorKind::Corrupt { what: "something has written over its header".into() }
     }
 
     /// `kind`, which the words of the header say; if something has written over the header, that.
@@ -187,7 +206,7 @@ impl Region {
         if whole {
             return kind;
         }
-        ErrorKind::Corrupt { what: "something has written over its header".into() }
+        Self::written_over()
     }
 
     /// Whether this handle was inherited over a fork, and so is the parent's.

@@ -197,7 +197,7 @@ impl Region {
             }
         };
         let holder = self.holder(Part::Consumer(slot));
-        self.error(self.unless_damaged(ErrorKind::RoleLost)).advise(format!(
+        self.error(self.role_lost(Part::Consumer(slot))).advise(format!(
             "another took over this {whose}'s slot ({holder}), because other code closed the descriptor \
              of this handle: {then}"
         ))
@@ -206,7 +206,7 @@ impl Region {
     /// A protocol fault, with the region's name and numbers.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
-            Fault::RoleLost => self.unless_damaged(ErrorKind::RoleLost),
+            Fault::RoleLost => self.role_lost(Part::Producer),
             Fault::SlotLost(slot) => return self.slot_lost(slot),
             Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
