@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import pickle
 import pydoc
 import subprocess
 import sys
@@ -231,3 +232,75 @@ def test_names_with_a_nul_are_refused_everywhere(new_name, tmpdir):
         assert isinstance(error.value, io_shared.Error) and "NUL" in str(error.value)
     with pytest.raises(TypeError):
         NumpyShare(7, "1M", "put")
+
+
+def test_a_subclass_may_call_its_methods_anything(name):
+    put, get = Named(name, "4K", "put"), NumpyShare(name, "4K", "get")
+    for method in ("_put", "_loan", "_sync", "_get", "_try_get", "_latest", "_borrow", "_end", "_side"):
+        assert getattr(put, method)() == "mine", method
+    put.put([1])
+    assert get.get(timeout=20).tolist() == [1] and put.seq == 1 and put.consumers == 1
+    sent = pickle.dumps(put)
+    put.close()
+    again = pickle.loads(sent)
+    assert again.label == "kept" and again._put() == "mine" and not again.closed
+    again.close()
+
+
+class Named(NumpyShare):
+    def __init__(self, *arguments):
+        super(Named, self).__init__(*arguments)
+        self.label = "kept"
+
+    def _put(self, *_):
+        return "mine"
+
+    _loan = _sync = _get = _try_get = _latest = _borrow = _wait_taken = _end = _side = _put
+
+
+def test_a_handle_that_was_never_opened_can_be_shown_and_closed():
+    for kind in (NumpyShare, io_shared.Consumer, io_shared.ArrayProducer, io_shared.TypedProducer,
+                 io_shared.Observer, io_shared.LockedBytes):
+        handle = kind.__new__(kind)
+        assert handle.closed and kind.__name__ in repr(handle)
+        handle.close()
+
+
+def test_what_is_no_name_is_told_in_words_of_the_package():
+    wrong = [None, 5]
+    if str is not bytes:
+        wrong += [u"/a\ud800", b"/a\xff"]
+    for name in wrong:
+        for call in (
+            io_shared.remove, io_shared.open, io_shared.observe, lambda n: NumpyShare(n, "4K", "put"),
+            lambda n: io_shared.RWSharedMMap(n, 64), lambda n: io_shared.LockedBytes(n, 64),
+            lambda n: io_shared.UnsafeSharedMMap(n, 64), lambda n: io_shared.producer(n, "u4"),
+        ):
+            with pytest.raises(io_shared.Error) as error:
+                call(name)
+            assert isinstance(error.value, (ValueError, TypeError)), error.value
+            assert "name" in str(error.value) and "NULL" not in str(error.value)
+    for path in (None, 5):
+        with pytest.raises(TypeError) as error:
+            io_shared.File(path)
+        assert isinstance(error.value, io_shared.Error)
+
+
+def test_shared_bytes_raise_errors_of_the_package_that_say_the_size(new_name):
+    for kind in (io_shared.UnsafeSharedMMap, io_shared.SharedMMap, io_shared.RWSharedMMap,
+                 io_shared.LockedBytes):
+        with pytest.raises(io_shared.Invalid) as error:
+            kind(new_name(), 0)
+        assert "size=0" in str(error.value)
+    locked, plain = io_shared.LockedBytes(new_name(), 64), io_shared.UnsafeSharedMMap(new_name(), 64)
+    for wrong in (lambda: locked.seek(0, 9), lambda: locked.seek(65)):
+        with pytest.raises(io_shared.Invalid):
+            wrong()
+    plain.seek(4)
+    with pytest.raises(io_shared.OOMError) as error:
+        plain.write(b"x" * 100)
+    assert "size=104" in str(error.value)
+    with pytest.raises(io_shared.OOMError) as error, locked.lock():
+        locked.seek(4)
+        locked.write(b"x" * 100)
+    assert "size=104" in str(error.value)

@@ -248,7 +248,12 @@ class File(str):
 
     def __new__(cls, path):
         if hasattr(os, "fspath"):
-            path = os.fsdecode(path)
+            try:
+                path = os.fsdecode(path)
+            except TypeError as error:
+                raise errors.alone(errors.WrongFields("a file has a path: %s" % error))
+        elif not isinstance(path, _TEXTS):
+            raise errors.WrongFields("a file has a path, not %r" % (path,))
         elif not isinstance(path, str):  # a text of Python 2
             path = path.encode("utf-8")
         if not path:
@@ -261,10 +266,8 @@ def encoded(text):
     """``text`` as the library takes it."""
     if text is None:
         return None
-    if not isinstance(text, bytes):
-        native(text)  # a text, or refused
-        text = text.encode("utf-8")
-    return _without_nul(text)
+    native(text)  # a text, or refused
+    return _without_nul(text if isinstance(text, bytes) else text.encode("utf-8"))
 
 
 def _without_nul(text):
@@ -278,11 +281,15 @@ def _without_nul(text):
 
 def native(text):
     """``text`` as this Python has its names."""
-    if isinstance(text, str):
-        return text
-    if not isinstance(text, (bytes, type(u""))):
+    if not isinstance(text, _TEXTS):
         raise errors.WrongFields("a name is a text, not %r (of a file: File(path))" % (text,))
-    return text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8")
+    if isinstance(text, File) or isinstance(text, str) and str is bytes:
+        return text
+    try:
+        coded = text.decode("utf-8") if isinstance(text, bytes) else text.encode("utf-8")
+    except UnicodeError as error:
+        raise errors.alone(errors.Invalid("%r cannot be a name: %s" % (text, error)))
+    return text if isinstance(text, str) else coded
 
 
 def size(text):
@@ -307,7 +314,9 @@ _MOST = 2 ** 64 - 1
 
 
 def _count(name, argument, value):
-    """``value``, if it is a whole number that an option may be."""
+    """``value``, if it is a whole number that an option may be; 0 for None."""
+    if value is None:
+        return 0
     try:
         number = operator.index(value)
     except TypeError:
@@ -329,16 +338,16 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     if isinstance(name, File):
         made.file = os.fsencode(name) if hasattr(os, "fsencode") else name
     else:
-        made.name = encoded(name)
+        made.name = encoded(native(name))
     made.flags, made.schema = flags, encoded(schema)
     made.consumer_name = encoded(consumer_name)
     try:
         made.capacity = size(capacity) if capacity is not None else 0
     except errors.Invalid as error:
         raise errors.alone(errors.Invalid("%s: %s" % (native(name), error)))
-    made.consumers = _count(name, "consumers", consumers or 0)
-    made.holds = _count(name, "holds", holds or 0)
-    made.mode = _count(name, "permissions", permissions or 0)
+    made.consumers = _count(name, "consumers", consumers)
+    made.holds = _count(name, "holds", holds)
+    made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:
         made.open_timeout = nanoseconds(open_timeout)
     return made
@@ -402,7 +411,8 @@ class Closing(object):
     """What is closed at the end of its ``with`` block, and pickled as what it was opened with: whoever
     gets it (a process started by ``spawn``, a queue) opens it anew."""
 
-    _handle = None
+    #: None until it is opened, as in an ``__init__`` that failed.
+    _handle = name = None
 
     def __reduce_ex__(self, protocol):
         return _opened_anew, (type(self), self._opening(), os.getpid())

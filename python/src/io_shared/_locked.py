@@ -7,7 +7,7 @@ each call copies, and nothing that outlives the lock is given out.
 
 import numpy as np
 
-from io_shared import _library
+from io_shared import _library, errors
 from io_shared._library import in_bytes
 from io_shared._lock import ONE, RW, Lock, Locking
 from io_shared._memory import Memory
@@ -32,11 +32,16 @@ class LockedBytes(_library.Closing, Locking, Ending):
     ...     np.save(shm, array)
     """
 
+    #: None until it is opened.
+    _lock = None
+
     def __init__(self, name, size=None, rw=True, max_readers=None, permissions=None, open_timeout=0):
         self.name = _library.native(name)
         self._opened = LockedBytes, (name, size, rw, max_readers, permissions, open_timeout)
         if size is not None and not _library.size(size):
-            raise ValueError("shared bytes are at least one")
+            raise errors.Invalid(
+                "%s: shared bytes are at least one: size=%r will not do" % (self.name, size)
+            )
         kind = RW if rw else ONE
         self._lock = Lock(name, max_readers, size, kind, permissions, open_timeout)
         self._position = 0
@@ -59,7 +64,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
     @property
     def closed(self):
         """Whether it was closed."""
-        return self._lock._handle is None
+        return self._lock is None or self._lock._handle is None
 
     def __len__(self):
         return self._lock.size
@@ -76,11 +81,11 @@ class LockedBytes(_library.Closing, Locking, Ending):
         """Moves the position: from the start, from where it is (1), from the end (2): that of
         a zip file (``numpy.savez``), where the bytes are one, and of the bytes otherwise."""
         if whence not in (0, 1, 2):
-            raise ValueError("whence is 0, 1 or 2, not %r" % (whence,))
+            raise errors.Invalid("whence is 0, 1 or 2, not %r" % (whence,))
         end = self._sought_from = self._end() if whence == 2 else None
         position = pos + (0, self._position, end)[whence]
         if not 0 <= position <= len(self):
-            raise ValueError("%s: %d is not within %s" % (self.name, position, in_bytes(len(self))))
+            raise errors.Invalid("%s: %d is not within %s" % (self.name, position, in_bytes(len(self))))
         self._position = position
 
     def read(self, n=None):
@@ -97,7 +102,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         """The byte at the position, as ``mmap.mmap`` has it: a number; in Python 2 a text."""
         self._reading()
         if self._position >= len(self):
-            raise ValueError("%s: there is no byte left" % self.name)
+            raise errors.Invalid("%s: there is no byte left" % self.name)
         self._position += 1
         return self[self._position - 1]
 
@@ -112,8 +117,9 @@ class LockedBytes(_library.Closing, Locking, Ending):
         length = length_of(data)
         if length > len(self) - self._position:
             raise OOMError(
-                "%s: no room for %s, there are %d from %d on: create it with a larger size"
-                % (self.name, in_bytes(length), len(self) - self._position, self._position)
+                "%s: no room for %s, there are %d from %d on: create it with size=%d or more"
+                % (self.name, in_bytes(length), len(self) - self._position, self._position,
+                   self._position + length)
             )
         if length:
             end = self._position + length
@@ -145,7 +151,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         """Copies ``count`` bytes from ``src`` to ``dest``; they may overlap."""
         self._writing()
         if min(dest, src, count) < 0 or max(dest, src) + count > len(self):
-            raise ValueError("%s: that is not within %s" % (self.name, in_bytes(len(self))))
+            raise errors.Invalid("%s: that is not within %s" % (self.name, in_bytes(len(self))))
         self._bytes[dest : dest + count] = self._bytes[src : src + count].copy()
 
     def flush(self):
@@ -166,7 +172,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
             if str is bytes:
                 value = ord(value) if isinstance(value, str) else None
             if not isinstance(value, int) or not 0 <= value <= 255:
-                raise ValueError("a byte is 0 to 255 (a text of one in Python 2)")
+                raise errors.Invalid("a byte is 0 to 255 (a text of one in Python 2)")
             self._bytes[index] = value
             return
         length = len(range(*index.indices(len(self))))
@@ -177,7 +183,8 @@ class LockedBytes(_library.Closing, Locking, Ending):
 
     def close(self):
         """Gives the handle back; the bytes stay. A lock that is held stays so until its block ends."""
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     @property
     def _bytes(self):

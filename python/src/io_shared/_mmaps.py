@@ -10,7 +10,7 @@ import ctypes
 import mmap
 import os
 
-from io_shared import _library
+from io_shared import _library, errors
 from io_shared._library import in_bytes
 from io_shared._lock import Lock, Locking
 from io_shared._removal import lock_name
@@ -60,7 +60,9 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
     def __new__(cls, name, size, *args, **kwargs):
         size = _library.size(size)
         if not size:
-            raise ValueError("shared bytes are at least one")
+            raise errors.Invalid(
+                "%s: shared bytes are at least one: size=%r will not do" % (_library.native(name), size)
+            )
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
         handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES,
                                       words=_library.BYTES)
@@ -104,8 +106,8 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         length = length_of(data)
         if length > len(self) - self.tell():
             raise OOMError(
-                "%s: no room for %s, there are %d from %d on: open it with a larger size"
-                % (self.name, in_bytes(length), len(self) - self.tell(), self.tell())
+                "%s: no room for %s, there are %d from %d on: open it with size=%d or more"
+                % (self.name, in_bytes(length), len(self) - self.tell(), self.tell(), self.tell() + length)
             )
         super(UnsafeSharedMMap, self).write(data)
         return length

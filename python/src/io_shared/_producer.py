@@ -16,6 +16,9 @@ _ndarray = np.ndarray
 class _Producing(_library.Closing):
     """What producers of arrays and of typed messages share."""
 
+    #: None until it is opened.
+    _rooms = None
+
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
         self.name = _library.native(name)
@@ -81,6 +84,8 @@ class _Producing(_library.Closing):
 
     def close(self):
         """Gives the role back; the channel and its last value stay, and so do arrays of loans."""
+        if self._rooms is None:
+            return  # it was never opened
         self._rooms.clear()
         self._like_last = _Like()
         _library.close(self)

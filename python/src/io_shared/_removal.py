@@ -17,6 +17,7 @@ def remove(name):
     the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
     if isinstance(name, _library.File):
         raise errors.Invalid("%s: a file is removed by os.remove" % name)
+    _library.native(name)  # a text, or refused
     status = _library.mmap_remove(_library.encoded(name), _BYTES)
     if status == _library.NOT_FOUND:
         raise _library.failure(status)

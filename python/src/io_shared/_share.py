@@ -21,6 +21,9 @@ class NumpyShare(_library.Closing):
     ``open_timeout`` seconds (5), then :class:`NotFound`; None waits for ever.
     """
 
+    #: None until it is opened.
+    __end = None
+
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
                  reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
         flags = _library.REOPEN if reopen else 0
@@ -30,101 +33,108 @@ class NumpyShare(_library.Closing):
         if mode == "put":
             if consumer_name is not None:
                 raise errors.Invalid("consumer_name is for mode 'get'")
-            self._end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds, permissions,
+            self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds, permissions,
                                       flags, open_timeout, _library.SHARE)
         elif mode == "get":
-            self._end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
+            self.__end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
                                  flags, consumer_name, open_timeout, _library.SHARE)
         else:
             raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
-        # Bound here, so that a get or put is but one call more.
+        # Bound here, so that a get or put is but one call more. (Under names that a subclass does not
+        # give to methods of its own.)
         absent = _Absent(name, mode)
         for method in _METHODS["put"] + _METHODS["get"]:
-            bound = getattr(self._end, method) if method in _METHODS[mode] else absent
-            setattr(self, "_" + method, bound)
+            bound = getattr(self.__end, method) if method in _METHODS[mode] else absent
+            setattr(self, _OWN + method, bound)
 
     def _opening(self):
         kind, arguments = self._opened
         # What a subclass has in mind goes along.
-        own = ("name", "mode", "_opened", "_end") + tuple("_" + m for m in _METHODS["put"] + _METHODS["get"])
-        return kind, arguments, {k: v for k, v in self.__dict__.items() if k not in own}
+        own = ("name", "mode", "_opened")
+        more = {k: v for k, v in self.__dict__.items() if k not in own and not k.startswith(_OWN)}
+        return kind, arguments, more
 
     def put(self, array):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
-        return self._put(array)
+        return self.__put(array)
 
     def loan(self, shape, dtype=float, order="C", in_place=False):
         """Fills an array, and puts it: see :meth:`ArrayProducer.loan`."""
-        return self._loan(shape, dtype, order, in_place)
+        return self.__loan(shape, dtype, order, in_place)
 
     def wait_taken(self, timeout=None):
         """Waits until consumers have had the last value: see :meth:`ArrayProducer.wait_taken`."""
-        return self._wait_taken(timeout)
+        return self.__wait_taken(timeout)
 
     def sync(self):
         """Writes the last value to the channel's file: see :meth:`ArrayProducer.sync`."""
-        return self._sync()
+        return self.__sync()
 
     def get(self, timeout=None):
         """Waits for a value: see :meth:`Consumer.get`."""
-        return self._get(timeout)
+        return self.__get(timeout)
 
     def try_get(self):
         """A value that was not had, or None: see :meth:`Consumer.try_get`."""
-        return self._try_get()
+        return self.__try_get()
 
     def latest(self):
         """The latest value, had or not: see :meth:`Consumer.latest`."""
-        return self._latest()
+        return self.__latest()
 
     def borrow(self, timeout=None):
         """A value where it lies: see :meth:`Consumer.borrow`."""
-        return self._borrow(timeout)
+        return self.__borrow(timeout)
 
     @property
     def seq(self):
         """The number of the value put or got last; 0 for none."""
-        return self._end.seq
+        return self.__end.seq
 
     @property
     def missed(self):
         """How many values were passed over between the last two that were got."""
-        return self._side("get").missed
+        return self.__side("get").missed
 
     @property
     def age(self):
         """Seconds since the value got last was put; None before the first, and for one that was stamped by
         another clock: see :attr:`Consumer.age`."""
-        return self._side("get").age
+        return self.__side("get").age
 
     @property
     def capacity(self):
         """The most bytes of one array with its header."""
-        return self._end.capacity
+        return self.__end.capacity
 
     @property
     def consumers(self):
         """How many consumers live: for who puts."""
-        return self._side("put").consumers
+        return self.__side("put").consumers
 
     @property
     def has_producer(self):
         """Whether a producer lives."""
-        return not self.closed if self.mode == "put" else self._end.has_producer
+        return not self.closed if self.mode == "put" else self.__end.has_producer
 
     @property
     def closed(self):
         """Whether it was closed."""
-        return self._end.closed
+        return self.__end is None or self.__end.closed
 
     def close(self):
         """Gives the role back; the channel and its last value stay."""
-        self._end.close()
+        if self.__end is not None:
+            self.__end.close()
 
-    def _side(self, mode):
+    @property
+    def _end(self):
+        return self.__end
+
+    def __side(self, mode):
         if self.mode != mode:
             _Absent(self.name, self.mode)()
-        return self._end
+        return self.__end
 
 
 class _Absent(object):
@@ -140,6 +150,7 @@ class _Absent(object):
         )
 
 
+_OWN = "_NumpyShare__"
 _METHODS = {
     "put": ("put", "loan", "wait_taken", "sync"),
     "get": ("get", "try_get", "latest", "borrow"),
