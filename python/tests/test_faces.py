@@ -1,6 +1,7 @@
 """What Python expects of classes, modules and errors: inheritance, mocks, help, and no silent waits."""
 
 import errno
+import inspect
 import logging
 import pickle
 import pydoc
@@ -304,3 +305,17 @@ def test_shared_bytes_raise_errors_of_the_package_that_say_the_size(new_name):
         locked.seek(4)
         locked.write(b"x" * 100)
     assert "size=104" in str(error.value)
+
+
+@pytest.mark.parametrize("mode", ["put", "get"])
+def test_a_share_that_is_open_can_be_looked_at_and_mocked(name, mode):
+    with NumpyShare(name, "4K", mode) as share:
+        found = dict(inspect.getmembers(share))
+        assert ("missed" in found) == (mode == "get") and ("consumers" in found) == (mode == "put")
+        with pytest.raises(io_shared.WriteAccessError) as error:
+            share.missed if mode == "put" else share.consumers
+        assert name in str(error.value)
+        if mock is not None:
+            double = mock.create_autospec(share)
+            double.put([1])
+            double.put.assert_called_once_with([1])

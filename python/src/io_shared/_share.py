@@ -133,8 +133,18 @@ class NumpyShare(_library.Closing):
 
     def __side(self, mode):
         if self.mode != mode:
-            _Absent(self.name, self.mode)()
+            raise _NotHere(_absent(self.name, self.mode))
         return self.__end
+
+
+class _NotHere(WriteAccessError, AttributeError):
+    """An attribute of the other side: it is not there for whoever looks at all (``inspect``, mocks)."""
+
+
+def _absent(name, mode):
+    return "%s was opened to %s, and this is for who opens it to %s" % (
+        name, mode, "get" if mode == "put" else "put"
+    )
 
 
 class _Absent(object):
@@ -144,10 +154,7 @@ class _Absent(object):
         self._name, self._mode = name, mode
 
     def __call__(self, *args, **kwargs):
-        raise WriteAccessError(
-            "%s was opened to %s, and this is for who opens it to %s"
-            % (self._name, self._mode, "get" if self._mode == "put" else "put")
-        )
+        raise WriteAccessError(_absent(self._name, self._mode))
 
 
 _OWN = "_NumpyShare__"
