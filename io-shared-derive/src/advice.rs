@@ -106,6 +106,9 @@ fn instead(ty: &Type, place: Place) -> String {
                     "use `Text<64>`, or end the struct with `[u8]`".to_owned()
                 }
                 ("Vec", Some(element)) => list(element, place),
+                ("Box", Some(Type::TraitObject(_))) => {
+                    "store the numbers that what is behind it is made of".to_owned()
+                }
                 ("Box", Some(Type::Slice(slice))) => list(&slice.elem, place),
                 ("Box", _) => format!("store the value itself, `{new}`"),
                 ("Option", _) => format!(
@@ -164,10 +167,39 @@ fn replaced(ty: &Type) -> String {
                 ("usize", _) => "u64".to_owned(),
                 ("isize", _) => "i64".to_owned(),
                 ("u128" | "i128", _) => "[u64; 2]".to_owned(),
+                // In nanoseconds.
+                ("Duration" | "SystemTime" | "Instant", None) => "u64".to_owned(),
+                ("PathBuf" | "OsString" | "CString", None) => format!("Text<{ROOM}>"),
+                ("Ipv4Addr", None) => "[u8; 4]".to_owned(),
+                ("Ipv6Addr" | "IpAddr", None) => "[u8; 16]".to_owned(),
+                (
+                    "Arc" | "Rc" | "Cell" | "RefCell" | "Mutex" | "RwLock" | "Wrapping",
+                    Some(value),
+                ) => value,
+                (name, None) => match number_in(name) {
+                    Some(number) => number.to_owned(),
+                    None => show(ty),
+                },
                 _ => show(ty),
             }
         }
     }
+}
+
+/// The number in an atomic or a number that is not zero, by its type's name.
+fn number_in(name: &str) -> Option<&'static str> {
+    let inner = name.strip_prefix("NonZero").or_else(|| name.strip_prefix("Atomic"))?;
+    Some(match inner {
+        "U8" | "Bool" => "u8",
+        "U16" => "u16",
+        "U32" => "u32",
+        "U64" | "Usize" => "u64",
+        "I8" => "i8",
+        "I16" => "i16",
+        "I32" => "i32",
+        "I64" | "Isize" => "i64",
+        _ => return None,
+    })
 }
 
 /// The last name of a path that leads into the standard library, as far as a name can tell.

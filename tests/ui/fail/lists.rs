@@ -39,4 +39,15 @@ struct Borrowed {
     many: Option<Vec<u8>>,
 }
 
+#[derive(Message)]
+#[repr(C)]
+struct OfOthers {
+    timeout: Option<std::time::Duration>,
+    waits: Vec<std::time::Duration>,
+    number: Option<std::num::NonZeroU32>,
+    from: Option<std::net::Ipv4Addr>,
+    path: Option<std::path::PathBuf>,
+    seen: Vec<std::time::SystemTime>,
+}
+
 fn main() {}
