@@ -18,12 +18,12 @@ use crate::region::place::Place;
 #[cold]
 pub(crate) fn of(call: &str, errno: Errno) -> String {
     match (call, errno) {
-        ("mmap", Errno::EAGAIN) => format!(
+        ("mmap" | "mremap", Errno::EAGAIN) => format!(
             "what this process maps is locked in memory (mlockall), and it may lock no more than \
              {}: raise that (ulimit -l, RLIMIT_MEMLOCK), or map less",
             limit(Resource::RLIMIT_MEMLOCK).map_or("it has".to_owned(), |n| Bytes(n).to_string())
         ),
-        ("mmap", Errno::ENOMEM) => no_memory_to_map(),
+        ("mmap" | "mremap", Errno::ENOMEM) => no_memory_to_map(),
         ("malloc", Errno::ENOMEM) => {
             "there is no memory for a copy: free some, or read the value where it lies".to_owned()
         }
@@ -264,6 +264,7 @@ mod tests {
     fn each_errno_is_told_with_what_to_do() {
         for (call, errno, said) in [
             ("mmap", Errno::EAGAIN, "(ulimit -l, RLIMIT_MEMLOCK)"),
+            ("mremap", Errno::EAGAIN, "(ulimit -l, RLIMIT_MEMLOCK)"),
             ("malloc", Errno::ENOMEM, "no memory for a copy"),
             ("fallocate", Errno::ENOMEM, "memory.max"),
             ("open", Errno::EMFILE, "raise that (ulimit -n)"),
