@@ -26,8 +26,9 @@ pub(super) const LONGEST_NAME: usize = 63;
 
 /// In a lock's region: the slot's reading flag, in the place of the held entries.
 pub(super) const READING: u64 = 0;
-/// How often the slot was claimed. In the line of the held entries, which its owner looks at anyway.
-const INCARNATION: u64 = 8;
+/// How often the slot was claimed. In the line of `last_seen`, which nobody but its owner writes: each get
+/// looks at it.
+const INCARNATION: u64 = 104;
 
 const PRODUCER_PID: u64 = 0;
 /// Whose clock the producer stamps by: the boot, and the time namespace.

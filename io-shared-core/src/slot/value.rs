@@ -65,10 +65,16 @@ impl Slot<Consuming> {
         if which == Which::Unseen {
             // Behind the taking: what is refused here has been had, and makes nobody ready again. Of a
             // value that a spin ended in, its stamp says how late it is, and costs nothing to somebody
-            // who waits; a value that lay there may have been put at any time before, in a region that
-            // is gone since.
-            let now = if waited && value.stamp != 0 { value.stamp } else { clock::now_coarse() };
-            self.watch.look_beside_value(&self.region, now)?;
+            // who waits; without a stamp, the look of the round before counts. A value that lay there
+            // may have been put at any time before, in a region that is gone since.
+            let now = match (waited, value.stamp) {
+                (true, 0) => None,
+                (true, stamp) => Some(stamp),
+                (false, _) => Some(clock::now_coarse()),
+            };
+            if let Some(now) = now {
+                self.watch.look_beside_value(&self.region, now)?;
+            }
         }
         Ok(Some(value))
     }
