@@ -77,12 +77,15 @@ impl Slot<Producing> {
         Err(self.region.error(ErrorKind::BadLength { found: length, expected }))
     }
 
-    /// A length that the type never has is no matter of capacity: more of that would not help.
+    /// Of a type of a fixed size any other length is no matter of capacity: more of that would not help.
     #[cold]
     fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
+        let expected = self.region.schema().root().shape();
+        if let (None, Err(error)) = (expected.element, self.check_length::<T>(elements)) {
+            return error;
+        }
         let needed = T::SHAPE.wire_len_of(elements).map_or(u64::MAX, |needed| needed as u64);
-        let too_large = ErrorKind::TooLarge { needed, capacity: self.capacity() };
-        self.check_length::<T>(elements).err().unwrap_or_else(|| self.region.error(too_large))
+        self.region.error(ErrorKind::TooLarge { needed, capacity: self.capacity() })
     }
 }
 
