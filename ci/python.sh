@@ -85,14 +85,14 @@ done
 
 # The programs at the other end.
 cargo build --release --locked --quiet --package python-peer --package io-shared-ffi
-cargo build --release --locked --quiet --example ros_pipeline
+cargo build --release --locked --quiet --example perception_pipeline
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
 ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.1"
 "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
     io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
     -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
 export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/python/c-peer
-export IO_SHARED_PIPELINE=$target/release/examples/ros_pipeline PYTHONDONTWRITEBYTECODE=1
+export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider

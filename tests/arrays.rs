@@ -143,7 +143,7 @@ fn another_dtype_or_byte_order_is_an_error_that_names_both_and_the_channel() {
     let error = consumer.get().unwrap().array::<bool>().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Npy(NpyError::NotBool));
     put("[('x', '<f4'), ('label', '|u1')]", &[0; 5]);
-    let guard = consumer.get_copied().unwrap();
+    let guard = consumer.get().unwrap().to_copy().unwrap();
     assert_eq!(guard.npy().unwrap().dtype, "[('x', '<f4'), ('label', '|u1')]");
 }
 

@@ -155,7 +155,7 @@ fn a_file_of_another_shape_is_replaced_only_when_that_is_asked_for() {
 #[test]
 fn a_file_of_another_boot_has_only_dead_users() {
     let path = TestFile::new("boot");
-    let open = |who: &str| Channel::<u64>::file(&*path).consumer_as(who).consumer().unwrap();
+    let open = |who: &str| Channel::<u64>::file(&*path).consumer_name(who).consumer().unwrap();
     let mut producer = Channel::<u64>::file(&*path).consumers(2).producer().unwrap();
     for value in 1..=3 {
         producer.put(&value).unwrap();
@@ -215,7 +215,7 @@ fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
     for (seq, has_age) in [(2, false), (3, true), (4, true)] {
         let got = consumer.latest().unwrap().unwrap();
         assert_eq!((got.seq(), got.age().is_some()), (seq, has_age), "where it lies");
-        let copied = got.copied().unwrap();
+        let copied = got.to_copy().unwrap();
         let told = (copied.seq(), copied.age().is_some(), copied.stamp() != 0);
         assert_eq!(told, (seq, has_age, has_age), "copied");
         let owned = got.into_owned();

@@ -110,7 +110,7 @@ fn every_consumer_gets_every_newest_value_and_one_more_finds_no_slot() {
     let mut producer = Channel::<u64>::named(&*name).consumers(3).producer().unwrap();
     let open = || Channel::<u64>::named(&*name).consumer();
     let mut consumers = [open().unwrap(), open().unwrap(), open().unwrap()];
-    assert_eq!(producer.consumers().unwrap().len(), 3);
+    assert_eq!(producer.connected().unwrap().len(), 3);
     let started = Instant::now();
     let error = open().unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(1));
@@ -128,8 +128,9 @@ fn every_consumer_gets_every_newest_value_and_one_more_finds_no_slot() {
 #[test]
 fn a_named_consumer_goes_on_where_it_stopped_and_another_starts_with_the_current_value() {
     let name = TestName::new("named");
-    let open =
-        |who: &str| Channel::<u64>::named(&*name).consumers(2).consumer_as(who).consumer().unwrap();
+    let open = |who: &str| {
+        Channel::<u64>::named(&*name).consumers(2).consumer_name(who).consumer().unwrap()
+    };
     let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
     let (mut a, mut b) = (open("a"), open("b"));
     producer.put(&1).unwrap();
@@ -147,7 +148,7 @@ fn a_named_consumer_goes_on_where_it_stopped_and_another_starts_with_the_current
     let mut c = open("c");
     let value = c.get().unwrap();
     assert_eq!((value.seq(), value.missed()), (3, 0));
-    let taken = Channel::<u64>::named(&*name).consumer_as("c").consumer().unwrap_err();
+    let taken = Channel::<u64>::named(&*name).consumer_name("c").consumer().unwrap_err();
     assert!(matches!(taken.kind(), ErrorKind::RoleTaken { .. }), "{taken}");
     assert!(taken.to_string().contains("(c)"), "{taken}");
 }
@@ -171,7 +172,7 @@ fn a_consumer_without_a_name_does_not_go_on_where_one_with_a_name_stopped() {
     let name = TestName::new("left-by-a-name");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();
     producer.put(&1).unwrap();
-    let mut viewer = Channel::<u64>::named(&*name).consumer_as("viewer").consumer().unwrap();
+    let mut viewer = Channel::<u64>::named(&*name).consumer_name("viewer").consumer().unwrap();
     assert_eq!(*viewer.get().unwrap(), 1);
     drop(viewer);
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
@@ -179,7 +180,7 @@ fn a_consumer_without_a_name_does_not_go_on_where_one_with_a_name_stopped() {
     assert_eq!((*value, value.missed()), (1, 0));
     // Nor the other way round.
     drop(consumer);
-    let mut viewer = Channel::<u64>::named(&*name).consumer_as("viewer").consumer().unwrap();
+    let mut viewer = Channel::<u64>::named(&*name).consumer_name("viewer").consumer().unwrap();
     assert!(viewer.try_get().unwrap().is_some());
 }
 
@@ -273,7 +274,7 @@ fn a_small_value_is_carried_and_holds_nothing() {
         let guard = consumer.get().unwrap();
         assert_eq!((guard.seq(), guard.missed()), (u64::from(value), 0));
         assert!(guard.age().unwrap() < Duration::from_secs(60));
-        assert_eq!(*guard.copied().unwrap(), [value, 2, 3]);
+        assert_eq!(*guard.to_copy().unwrap(), [value, 2, 3]);
         kept.push(guard.into_owned());
         let mut held = [1];
         region.read_exact_at(&mut held, HELD).unwrap();
@@ -319,7 +320,7 @@ fn of_small_values_any_number_are_kept_also_where_they_were_not_carried_whole() 
             region.write_all_at(&[0; 48], MARK).unwrap();
             kept.push(consumer.get().unwrap().into_owned());
             kept.push(consumer.latest().unwrap().unwrap().into_owned());
-            assert_eq!(*consumer.latest().unwrap().unwrap().copied().unwrap(), value(n));
+            assert_eq!(*consumer.latest().unwrap().unwrap().to_copy().unwrap(), value(n));
         }
         for (i, guard) in kept.iter().enumerate() {
             let n = i / 2 + 1;
@@ -453,7 +454,7 @@ fn values_without_stamps_have_no_age() {
 fn wait_taken_waits_for_every_consumer_and_names_those_it_misses() {
     let name = TestName::new("taken");
     let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
-    let open = |who: &str| Channel::<u64>::named(&*name).consumer_as(who).consumer().unwrap();
+    let open = |who: &str| Channel::<u64>::named(&*name).consumer_name(who).consumer().unwrap();
     let (mut quick, mut slow) = (open("quick"), open("slow"));
     producer.put(&1).unwrap();
     drop(quick.get().unwrap());
@@ -479,7 +480,7 @@ fn an_observer_copies_without_taking_part() {
     let mut producer = Channel::<Cloud>::named(&*name).capacity("64K").producer().unwrap();
     let mut observer = Channel::<Cloud>::named(&*name).observer().unwrap();
     assert!(observer.copy().unwrap().is_none());
-    assert!(producer.consumers().unwrap().is_empty());
+    assert!(producer.connected().unwrap().is_empty());
     let mut loan = producer.loan_len(3).unwrap();
     loan.frame = 4;
     loan.points.fill(point(1.0));
@@ -584,7 +585,7 @@ fn a_private_copy_stays_as_it_was_taken_whatever_a_writer_does_to_the_buffer() {
     loan.points.fill(point(3.0));
     loan.put().unwrap();
 
-    let copy = consumer.get_copied().unwrap();
+    let copy = consumer.get().unwrap().to_copy().unwrap();
     // A writer that keeps to nothing: it overwrites the value wherever it lies.
     let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
     let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();

@@ -12,7 +12,7 @@ fn a_channel_without_a_free_slot_advises_what_channels_have() {
     let said = io_shared::consumer::<u64>(&name).unwrap_err().to_string();
     assert!(said.contains("the only slot is taken (slot 0"), "{said}");
     assert!(said.contains(".observer()") && said.contains(".consumers(2) (at most 253)"), "{said}");
-    assert!(!said.contains(".readers"), "{said}");
+    assert!(!said.contains(".handles"), "{said}");
 
     let name = TestName::new("two-slots");
     let open = || Channel::<u64>::named(&*name).consumers(2).holds(2).consumer();
@@ -25,11 +25,11 @@ fn a_channel_without_a_free_slot_advises_what_channels_have() {
 #[test]
 fn a_lock_without_a_free_slot_advises_what_locks_have() {
     let name = TestName::new("lock-slot");
-    let open = || SharedMmap::named(&*name).size(8).readers(1).open();
+    let open = || SharedMmap::named(&*name).size(8).handles(1).open();
     let _held = open().unwrap();
     let said = open().unwrap_err().to_string();
     assert!(said.contains("the only slot is taken"), "{said}");
-    assert!(said.contains(".readers(2) (at most 1000)"), "{said}");
+    assert!(said.contains(".handles(2) (at most 1000)"), "{said}");
     assert!(!said.contains(".consumers") && !said.contains(".observer"), "{said}");
 }
 

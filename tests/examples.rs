@@ -1,4 +1,4 @@
-//! The short examples, run as the README says; `ros_pipeline` has tests of its own.
+//! The short examples, run as the README says; `perception_pipeline` has tests of its own.
 
 #![allow(
     clippy::unwrap_used,

@@ -430,12 +430,12 @@ fn a_second_lock_beside_a_forgotten_guard_is_refused_and_no_hang() {
 #[test]
 fn the_next_owner_of_a_dead_writers_slot_buries_it_and_is_not_robbed_itself() {
     let name = TestName::new("slot");
-    let mut waiting = SharedMmap::named(&*name).size(16).readers(2).open().unwrap();
+    let mut waiting = SharedMmap::named(&*name).size(16).handles(2).open().unwrap();
     let mut owner = Peer::start("peer", &["hold", &name]);
     owner.expect("holds");
     let error = SharedMmap::named(&*name).open().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoSlot { holders } if holders.len() == 2), "{error}");
-    assert!(error.to_string().contains(".readers(3)"), "{error}");
+    assert!(error.to_string().contains(".handles(3)"), "{error}");
     owner.kill();
     // The one slot that is free is the one that the lock word names.
     let mut next = SharedMmap::named(&*name).open().unwrap();

@@ -200,7 +200,7 @@ fn wait_taken_names_the_consumers_that_have_not_had_it() {
     listen();
     let name = TestName::new("taken");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();
-    let _log = Channel::<u64>::named(&*name).consumer_as("log").consumer().unwrap();
+    let _log = Channel::<u64>::named(&*name).consumer_name("log").consumer().unwrap();
     producer.put(&1).unwrap();
     assert!(producer.wait_taken(LONG).is_err());
     assert_told(&name, &["value 1", "log"]);

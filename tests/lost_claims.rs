@@ -132,7 +132,7 @@ fn is_taken<G: std::fmt::Debug>(tried: Result<G, LockError<G>>) -> bool {
 fn a_lock_handle_whose_slot_is_anothers_is_told_and_frees_nobodys_lock() {
     let _alone = alone();
     let name = TestName::new("lost-lock");
-    let open = || RwSharedMmap::named(&*name).size(8).readers(2).open().unwrap();
+    let open = || RwSharedMmap::named(&*name).size(8).handles(2).open().unwrap();
     for write in [true, false] {
         let mut old = open();
         let guards = match write {
@@ -159,7 +159,7 @@ fn a_lock_handle_whose_slot_is_anothers_is_told_and_frees_nobodys_lock() {
     drop(RwSharedMmap::remove(&*name));
 
     let name = TestName::new("lost-mutex");
-    let open = || SharedMmap::named(&*name).size(8).readers(1).open().unwrap();
+    let open = || SharedMmap::named(&*name).size(8).handles(1).open().unwrap();
     let mut old = open();
     close_all(&name);
     let _new = open();
@@ -167,7 +167,7 @@ fn a_lock_handle_whose_slot_is_anothers_is_told_and_frees_nobodys_lock() {
     drop(SharedMmap::remove(&*name));
 
     let name = TestName::new("lost-state");
-    let mut old = Shared::<u64>::named(&*name).readers(1).open().unwrap();
+    let mut old = Shared::<u64>::named(&*name).handles(1).open().unwrap();
     close_all(&name);
     let _new = Shared::<u64>::named(&*name).open().unwrap();
     assert!(is_lost(old.write().map_err(Error::from)));
@@ -219,7 +219,7 @@ fn who_opens_anew_as_it_was_told_keeps_the_role_when_the_old_handles_go() {
     assert_eq!(*consumer.get_timeout(LONG).unwrap(), 1);
 
     let name = TestName::new("anew-lock");
-    let open = || SharedMmap::named(&*name).size(8).readers(1).open();
+    let open = || SharedMmap::named(&*name).size(8).handles(1).open();
     let old = open().unwrap();
     descriptors(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
     let _new = open().unwrap();
@@ -276,7 +276,7 @@ fn what_cannot_be_asked_without_a_descriptor_is_not_answered() {
     close_all(&name);
     let told = [
         consumer.has_producer().unwrap_err(),
-        producer.consumers().unwrap_err(),
+        producer.connected().unwrap_err(),
         producer.wait_taken(LONG).unwrap_err(),
     ];
     for error in told {

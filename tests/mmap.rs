@@ -494,7 +494,7 @@ fn options_that_would_do_nothing_are_refused() {
     assert!(Shared::<u64>::named(&*name).size(3).open().is_err_and(refused));
     assert!(SharedMmap::named(&*name).size(3).extend(true).open().is_err_and(refused));
     let bytes = || UnsafeSharedMmap::named(&*name).size(3);
-    assert!(bytes().readers(5).open().is_err_and(refused));
+    assert!(bytes().handles(5).open().is_err_and(refused));
     assert!(bytes().ephemeral(true).open().is_err_and(refused));
     assert!(bytes().replace(true).open().is_err_and(refused));
     assert!(!name.path().exists());

@@ -47,13 +47,14 @@ fn a_value_outlives_its_producer_and_sequences_go_on() {
 fn whoever_is_refused_is_told_of_slots_and_of_handles_of_its_own_process() {
     let name = TestName::new("told");
     let open = || Channel::<u64>::named(&*name).consumers(2);
-    let consumers = [open().consumer_as("viewer").consumer().unwrap(), open().consumer().unwrap()];
+    let consumers =
+        [open().consumer_name("viewer").consumer().unwrap(), open().consumer().unwrap()];
     let pid = std::process::id();
     let first = open().producer().unwrap();
     let taken = open().producer().unwrap_err().to_string();
     assert!(taken.contains(&format!("(producer, held by this process, {pid})")), "{taken}");
     assert!(taken.contains("drop that handle"), "{taken}");
-    let named = open().consumer_as("viewer").consumer().unwrap_err().to_string();
+    let named = open().consumer_name("viewer").consumer().unwrap_err().to_string();
     assert!(named.contains(&format!("slot 0 (viewer), held by this process, {pid}")), "{named}");
     let full = open().consumer().unwrap_err().to_string();
     assert!(full.contains(&format!("slot 1, held by this process, {pid}")), "{full}");
@@ -177,7 +178,7 @@ fn bad_names_sizes_and_options_are_typed_errors() {
         assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{channel:?}: {error}");
     }
     for consumer in ["", &"x".repeat(64)] {
-        let error = open().consumer_as(consumer).consumer().unwrap_err();
+        let error = open().consumer_name(consumer).consumer().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
     }
     assert!(!name.path().exists(), "nothing is left of what was refused");

@@ -122,7 +122,7 @@ fn found_by_all<T: Message + Copy + PartialEq + std::fmt::Debug>(path: &Path) ->
 
 fn open_named<T: Message>(path: &Path) -> Consumer<T> {
     // Another consumer than the one before, which has had it.
-    Channel::<T>::file(path).consumer_as("other").consumer().unwrap()
+    Channel::<T>::file(path).consumer_name("other").consumer().unwrap()
 }
 
 #[test]

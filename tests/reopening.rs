@@ -143,7 +143,7 @@ fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
         let gets: [(&str, Get<T>); 6] = [
             ("get", |consumer| consumer.get().map(|value| Some(*value))),
             ("get_timeout", |consumer| consumer.get_timeout(LONG).map(|value| Some(*value))),
-            ("get_copied", |consumer| consumer.get_copied().map(|value| Some(*value))),
+            ("to_copy", |consumer| Ok(Some(*consumer.get()?.to_copy()?))),
             ("try_get", |consumer| Ok(consumer.try_get()?.map(|value| *value))),
             ("latest", |consumer| Ok(consumer.latest()?.map(|value| *value))),
             ("wait_any", |consumer| {

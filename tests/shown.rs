@@ -81,7 +81,7 @@ fn guards_copies_and_loans_show_their_value_whether_it_has_debug_or_not() {
         format!("{guard:?}"),
         format!(r#"Guard {{ name: "{}", seq: 1, {value}, .. }}"#, &*name)
     );
-    let copied = guard.copied().unwrap();
+    let copied = guard.to_copy().unwrap();
     assert!(format!("{copied:?}").contains(value), "{copied:?}");
     let owned = guard.into_owned();
     assert!(format!("{owned:?}").contains(value), "{owned:?}");

@@ -11,17 +11,17 @@ use messages::Point;
 use segmentation::{FIRST_CLUSTER, Tally, segment};
 use street::{GROUND, Kind, Street};
 
-#[path = "../examples/ros_pipeline/clusters.rs"]
+#[path = "../examples/perception_pipeline/clusters.rs"]
 mod clusters;
-#[path = "../examples/ros_pipeline/ground.rs"]
+#[path = "../examples/perception_pipeline/ground.rs"]
 mod ground;
 #[allow(dead_code, reason = "the channels' messages are not used here")]
-#[path = "../examples/ros_pipeline/messages.rs"]
+#[path = "../examples/perception_pipeline/messages.rs"]
 mod messages;
-#[path = "../examples/ros_pipeline/segmentation.rs"]
+#[path = "../examples/perception_pipeline/segmentation.rs"]
 mod segmentation;
 #[allow(dead_code, reason = "the lidar's way to scan is not used by every test")]
-#[path = "../examples/ros_pipeline/street.rs"]
+#[path = "../examples/perception_pipeline/street.rs"]
 mod street;
 
 /// Half a minute of driving in even steps, and a frame far away.

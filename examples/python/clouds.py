@@ -1,6 +1,6 @@
 """What the two scripts have in common: the channels, what travels on them, and clouds to play.
 
-Channels and messages are those of the Rust example ros_pipeline, so that each program of either can
+Channels and messages are those of the Rust example perception_pipeline, so that each program of either can
 stand in for one of the other: see its channels.rs and messages.rs.
 """
 

@@ -3,9 +3,9 @@
     python2.7 ros_node.py [--frames 100] [--rate 10] [--input FOLDER]
 
 and segmentator.py in a Python 3. Either may start first, be killed and come back. The viewer of the
-Rust example ros_pipeline joins in at any time, and at Ctrl-C draws what it showed last:
+Rust example perception_pipeline joins in at any time, and at Ctrl-C draws what it showed last:
 
-    cargo run --release --example ros_pipeline -- viewer --png picture.png
+    cargo run --release --example perception_pipeline -- viewer --png picture.png
 """
 
 from __future__ import print_function
@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--frames", type=clouds.count, default=100)
     parser.add_argument("--rate", type=clouds.rate, default=10, help="clouds a second; 0: no pause")
     parser.add_argument("--input", type=clouds.folder, help="a folder of KITTI scans (*.bin)")
-    parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
+    parser.add_argument("--prefix", default="perception_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 
     out = clouds.clouds(io_shared.producer, options.prefix)

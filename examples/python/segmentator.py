@@ -3,7 +3,7 @@
     python3 segmentator.py
 
 until Ctrl-C, or --frames. It reads the cloud where it lies and fills the labels in place. The clouds
-may come from ros_node.py or from the lidar of the Rust example ros_pipeline.
+may come from ros_node.py or from the lidar of the Rust example perception_pipeline.
 """
 
 from __future__ import print_function
@@ -88,7 +88,7 @@ def answer(get, put):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--frames", type=clouds.count, default=0, help="0: until Ctrl-C")
-    parser.add_argument("--prefix", default="ros_pipeline", help="the channels' names begin so")
+    parser.add_argument("--prefix", default="perception_pipeline", help="the channels' names begin so")
     options = parser.parse_args()
 
     get = clouds.clouds(io_shared.consumer, options.prefix, consumer_name="segmentator")

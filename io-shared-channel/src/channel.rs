@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use io_shared_core::{Error, ErrorKind, Kind, Message, Name, Place, Result, Schema, Size, Spec};
+use io_shared_core::{Error, ErrorKind, Kind, Location, Message, Name, Result, Schema, Size, Spec};
 
 use crate::named::AsName;
 use crate::{Consumer, Observer, Producer};
@@ -42,12 +42,12 @@ pub struct Channel<T: ?Sized> {
 /// What the builder has been told.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    place: Wanted,
+    location: Wanted,
     capacity: Option<Capacity>,
     consumers: Option<usize>,
     holds: Option<usize>,
     mode: Option<u32>,
-    pub(crate) consumer_as: Option<String>,
+    pub(crate) consumer_name: Option<String>,
     pub(crate) stamps: bool,
     prefault: bool,
     pub(crate) reopen: bool,
@@ -72,7 +72,7 @@ enum Described {
 #[derive(Debug, Clone)]
 enum Wanted {
     Name(String),
-    Place(Place),
+    Location(Location),
 }
 
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # Ok(()) }
     /// ```
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Wanted::Place(Place::file(path)))
+        Self::new(Wanted::Location(Location::file(path)))
     }
 
     /// A new channel without a name. Others open it by the descriptor that
@@ -135,7 +135,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # Ok(()) }
     /// ```
     pub fn anonymous() -> Self {
-        Self::new(Wanted::Place(Place::Anonymous))
+        Self::new(Wanted::Location(Location::Anonymous))
     }
 
     /// The channel that a descriptor leads to. It is opened anew (through /proc/self/fd), since a
@@ -143,17 +143,17 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// There is an example at [`anonymous`](Self::anonymous).
     pub fn from_fd(descriptor: impl Into<OwnedFd>) -> Self {
-        Self::new(Wanted::Place(Place::descriptor(descriptor)))
+        Self::new(Wanted::Location(Location::descriptor(descriptor)))
     }
 
-    fn new(place: Wanted) -> Self {
+    fn new(location: Wanted) -> Self {
         let options = Options {
-            place,
+            location,
             capacity: None,
             consumers: None,
             holds: None,
             mode: None,
-            consumer_as: None,
+            consumer_name: None,
             stamps: true,
             prefault: false,
             reopen: false,
@@ -242,17 +242,17 @@ impl<T: Message + ?Sized> Channel<T> {
     /// use io_shared::Channel;
     /// # let mut speed = Channel::<f64>::named(name).producer()?;
     /// # speed.put(&13.9)?;
-    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// let mut log = Channel::<f64>::named(name).consumer_name("log").consumer()?;
     /// assert_eq!(*log.get()?, 13.9);
     /// # drop(log);
     /// // After a restart it is not given again what it has had:
-    /// let mut log = Channel::<f64>::named(name).consumer_as("log").consumer()?;
+    /// let mut log = Channel::<f64>::named(name).consumer_name("log").consumer()?;
     /// assert!(log.try_get()?.is_none());
     /// # Channel::remove(name)
     /// # }
     /// ```
-    pub fn consumer_as(mut self, name: impl Into<String>) -> Self {
-        self.options.consumer_as = Some(name.into());
+    pub fn consumer_name(mut self, name: impl Into<String>) -> Self {
+        self.options.consumer_name = Some(name.into());
         self
     }
 
@@ -473,18 +473,18 @@ impl Channel<()> {
 }
 
 impl Options {
-    pub(crate) fn place(&self) -> Result<Place> {
-        match &self.place {
-            Wanted::Name(name) => Name::new(name).map(Place::from),
-            Wanted::Place(place) => Ok(place.clone()),
+    pub(crate) fn location(&self) -> Result<Location> {
+        match &self.location {
+            Wanted::Name(name) => Name::new(name).map(Location::from),
+            Wanted::Location(location) => Ok(location.clone()),
         }
     }
 
     /// The place, as errors show it.
     pub(crate) fn describe(&self) -> String {
-        match &self.place {
+        match &self.location {
             Wanted::Name(name) => name.clone(),
-            Wanted::Place(place) => place.to_string(),
+            Wanted::Location(location) => location.to_string(),
         }
     }
 
@@ -617,4 +617,22 @@ pub fn producer<T: Message + ?Sized>(name: impl AsName) -> Result<Producer<T>> {
 /// ```
 pub fn consumer<T: Message + ?Sized>(name: impl AsName) -> Result<Consumer<T>> {
     Channel::<T>::named(name.into_name()).consumer()
+}
+
+/// Removes the channel of that name, as [`Channel::remove`] does.
+///
+/// # Errors
+/// As for [`Channel::remove`].
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-remove-{}", std::process::id());
+/// let mut speed = io_shared::producer::<f64>(name)?;
+/// io_shared::remove(name)?; // whoever opens the name next creates a new channel
+/// # Ok(()) }
+/// ```
+pub fn remove(name: impl AsName) -> Result<()> {
+    Channel::remove(name)
 }

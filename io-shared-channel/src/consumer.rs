@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use io_shared_core::slot::{Consuming, Copied, Guard, Room, Slot, Which};
+use io_shared_core::slot::{self, CopyTarget, Guard, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
@@ -34,7 +34,7 @@ const SLICE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 pub struct Consumer<T: Message + ?Sized> {
-    slot: Slot<Consuming>,
+    slot: Slot<slot::Consumer>,
     options: Options,
     patience: Patience,
     message: PhantomData<fn() -> Box<T>>,
@@ -74,38 +74,6 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.get_until(u64::MAX, Duration::MAX)
     }
 
-    /// As [`get`](Self::get), but a private copy, for readers that do not trust the writer: whatever
-    /// that does to the buffer later, the copy stays as it was taken. (A writer that breaks the
-    /// protocol can still have torn it; SECURITY.md.)
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get), and [`ErrorKind::System`] if there is no memory for a copy: the
-    /// value counts as had, and [`latest`](Self::latest) gives it again.
-    ///
-    /// Does not compile for a message that is aligned to more than 64.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-consumer-get-copied-{}", std::process::id());
-    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
-    /// let mut speed = io_shared::consumer::<f64>(name)?;
-    /// let value = speed.get_copied()?; // nothing is held
-    /// assert_eq!((*value, value.seq()), (13.9, 1));
-    /// # io_shared::Channel::remove(name)
-    /// # }
-    /// ```
-    pub fn get_copied(&mut self) -> Result<Copied<T>> {
-        const {
-            assert!(
-                T::SHAPE.align <= 64,
-                "a message that is aligned to more than 64 is not copied"
-            );
-        }
-        self.get()?.copied()
-    }
-
     /// As [`get`](Self::get), for at most `timeout`; 0 tries once.
     ///
     /// # Errors
@@ -143,10 +111,10 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # let channel = || io_shared::Channel::<[u8]>::named(name).elements(4);
     /// # let mut producer = channel().producer()?;
     /// # let mut consumer = channel().consumer()?;
-    /// use io_shared_core::slot::Room;
+    /// use io_shared_core::slot::CopyTarget;
     /// producer.put(b"head")?;
     /// let mut bytes = [std::mem::MaybeUninit::uninit(); 4];
-    /// let mut room = Room::new(0, &mut bytes);
+    /// let mut room = CopyTarget::new(0, &mut bytes);
     /// assert!(consumer.get_ahead(&mut room, None)?.copy_to(room)); // all of it is written to
     /// # io_shared::Channel::remove(name)
     /// # }
@@ -155,7 +123,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     #[inline]
     pub fn get_ahead(
         &mut self,
-        room: &mut Room<'_>,
+        room: &mut CopyTarget<'_>,
         timeout: Option<Duration>,
     ) -> Result<Guard<'_, T>> {
         let deadline = timeout.map_or(u64::MAX, clock::deadline);
@@ -173,7 +141,7 @@ impl<T: Message + ?Sized> Consumer<T> {
         &mut self,
         deadline: u64,
         timeout: Duration,
-        mut meanwhile: impl FnMut(&mut Slot<Consuming>) -> bool,
+        mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> Result<Guard<'_, T>> {
         let Self { slot, options, patience, .. } = self;
         patience.start();
@@ -298,7 +266,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     }
 
     #[cfg(feature = "async")]
-    pub(crate) fn slot(&self) -> &Slot<Consuming> {
+    pub(crate) fn slot(&self) -> &Slot<slot::Consumer> {
         &self.slot
     }
 
@@ -334,7 +302,7 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
 /// for it; else gives `error` back. Whether there is something in its place by now.
 #[cold]
 fn reopen_or<T: Message + ?Sized>(
-    slot: &mut Slot<Consuming>,
+    slot: &mut Slot<slot::Consumer>,
     options: &Options,
     error: Error,
     deadline: u64,
@@ -367,12 +335,12 @@ fn reopen_or<T: Message + ?Sized>(
 
 #[cold]
 fn timed_out(options: &Options, after: Duration) -> Error {
-    let name = options.place().map_or_else(|error| error.name().to_owned(), |p| p.to_string());
+    let name = options.location().map_or_else(|error| error.name().to_owned(), |p| p.to_string());
     Error::new(name, ErrorKind::Timeout { after, waiting_for: "a value not had before".into() })
 }
 
-fn open(options: &Options, spec: &Spec) -> Result<Slot<Consuming>> {
-    Slot::consuming(&options.place()?, options.consumer_as.as_deref(), spec)
+fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Consumer>> {
+    Slot::consuming(&options.location()?, options.consumer_name.as_deref(), spec)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {

@@ -27,13 +27,13 @@ mod waiting;
 
 #[cfg(feature = "async")]
 pub use async_consumer::AsyncConsumer;
-pub use channel::{Channel, consumer, producer};
+pub use channel::{Channel, consumer, producer, remove};
 pub use consumer::Consumer;
 #[doc(hidden)]
 pub use io_shared_core::private;
 pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
 pub use io_shared_core::{
-    Array, Error, ErrorKind, Holder, Message, Name, Place, Result, Schema, Size, Text, array,
+    Array, Error, ErrorKind, Holder, Location, Message, Name, Result, Schema, Size, Text, array,
     message, schema,
 };
 pub use observer::Observer;

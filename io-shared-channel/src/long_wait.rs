@@ -1,6 +1,6 @@
 //! What is said of a wait for values that has lasted for a second.
 
-use io_shared_core::slot::{Consuming, Sleeper, Slot};
+use io_shared_core::slot::{self, Sleeper, Slot};
 
 /// What a long wait waits for.
 pub(crate) struct Awaited {
@@ -20,7 +20,7 @@ impl Awaited {
         }
     }
 
-    pub(crate) fn of_slot(slot: &Slot<Consuming>) -> Self {
+    pub(crate) fn of_slot(slot: &Slot<slot::Consumer>) -> Self {
         Self {
             name: slot.name().to_owned(),
             producer: slot.has_producer().unwrap_or(false),

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use io_shared_core::slot::{Copied, Observing, Slot};
+use io_shared_core::slot::{self, Copied, Slot};
 use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
 
 use crate::channel::Options;
@@ -25,7 +25,7 @@ use crate::channel::Options;
 /// # }
 /// ```
 pub struct Observer<T: Message + ?Sized> {
-    slot: Slot<Observing>,
+    slot: Slot<slot::Observer>,
     options: Options,
     message: PhantomData<fn() -> Box<T>>,
 }
@@ -92,9 +92,9 @@ impl<T: Message + ?Sized> std::fmt::Debug for Observer<T> {
 fn open<T: Message + ?Sized>(
     options: &Options,
     open_timeout: Option<Duration>,
-) -> Result<Slot<Observing>> {
+) -> Result<Slot<slot::Observer>> {
     // Who only looks on asks for a type, not for sizes.
     let (capacity, consumers, holds) = (None, None, None);
     let spec = Spec { capacity, consumers, holds, open_timeout, ..options.spec::<T>()? };
-    Slot::observing(&options.place()?, &spec)
+    Slot::observing(&options.location()?, &spec)
 }

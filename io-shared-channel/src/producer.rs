@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use crossbeam_utils::Backoff;
-use io_shared_core::slot::{Loan, Producing, Slot};
+use io_shared_core::slot::{self, Loan, Slot};
 use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock};
 
 use crate::channel::Options;
@@ -28,7 +28,7 @@ use crate::channel::Options;
 /// # }
 /// ```
 pub struct Producer<T: Message + ?Sized> {
-    slot: Slot<Producing>,
+    slot: Slot<slot::Producer>,
     options: Options,
     message: PhantomData<fn() -> Box<T>>,
 }
@@ -273,13 +273,13 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # let name = &format!("/doc-consumers-{}", std::process::id());
     /// use io_shared::Channel;
     /// let producer = io_shared::producer::<f64>(name)?;
-    /// assert!(producer.consumers()?.is_empty());
-    /// let viewer = Channel::<f64>::named(name).consumer_as("viewer").consumer()?;
-    /// assert_eq!(producer.consumers()?[0].name.as_deref(), Some("viewer"));
+    /// assert!(producer.connected()?.is_empty());
+    /// let viewer = Channel::<f64>::named(name).consumer_name("viewer").consumer()?;
+    /// assert_eq!(producer.connected()?[0].name.as_deref(), Some("viewer"));
     /// # Channel::remove(name)
     /// # }
     /// ```
-    pub fn consumers(&self) -> Result<Vec<Holder>> {
+    pub fn connected(&self) -> Result<Vec<Holder>> {
         let slots = self.slot.claimed()?;
         Ok(slots.into_iter().filter_map(|slot| self.slot.consumer(slot)).collect())
     }
@@ -377,8 +377,8 @@ impl<T: Message> Producer<T> {
     }
 }
 
-fn open(options: &Options, spec: &Spec) -> Result<Slot<Producing>> {
-    let mut slot = Slot::producing(&options.place()?, spec)?;
+fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Producer>> {
+    let mut slot = Slot::producing(&options.location()?, spec)?;
     slot.set_stamps(options.stamps);
     Ok(slot)
 }

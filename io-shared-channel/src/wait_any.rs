@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use io_shared_core::slot::{Bell, BorrowedSleeper, Consuming, Sleeper, Slot, sleep_any};
+use io_shared_core::slot::{Bell, BorrowedSleeper, Sleeper, Slot, sleep_any};
 use io_shared_core::{Error, ErrorKind, LongWait, Message, Result, clock};
 
 use crate::Consumer;
@@ -23,12 +23,12 @@ pub trait AnyConsumer: sealed::Sealed {}
 impl<T: Message + ?Sized> AnyConsumer for Consumer<T> {}
 
 pub(crate) mod sealed {
-    use super::{Consuming, Patience, Slot};
+    use super::{Patience, Slot};
 
     /// What a wait needs of a consumer.
     #[derive(Debug)]
     pub struct Parts<'a> {
-        pub(crate) slot: &'a Slot<Consuming>,
+        pub(crate) slot: &'a Slot<io_shared_core::slot::Consumer>,
         pub(crate) patience: &'a Patience,
         /// Whether it opens by itself what has replaced its region.
         pub(crate) reopens: bool,
@@ -47,8 +47,8 @@ pub struct Ready(Vec<usize>);
 
 impl Ready {
     /// Whether the consumer at that place has.
-    pub fn contains(&self, place: usize) -> bool {
-        self.0.binary_search(&place).is_ok()
+    pub fn contains(&self, location: usize) -> bool {
+        self.0.binary_search(&location).is_ok()
     }
 
     /// Their places, from the first on.
@@ -146,8 +146,8 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
             }
         }
         if let Some(ready) = look(&parts, slice_over) {
-            for place in &ready {
-                parts[place].patience.slept(parts[place].slot, woken - now);
+            for location in &ready {
+                parts[location].patience.slept(parts[location].slot, woken - now);
             }
             return Ok(ready);
         }
@@ -165,7 +165,8 @@ fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
         true => part.slot.has_unseen() || part.slot.is_lost(),
         false => part.slot.is_ready(),
     };
-    let places = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(place, _)| place);
+    let places =
+        parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(location, _)| location);
     let places: Vec<usize> = places.collect();
     (!places.is_empty()).then_some(Ready(places))
 }
@@ -175,7 +176,7 @@ fn spin(parts: &[Parts<'_>]) -> Option<Ready> {
     let budget = parts.iter().map(|part| part.patience.budget()).max().unwrap_or(0);
     for _ in 0..budget / parts.len().min(u32::MAX as usize) as u32 {
         if let Some(ready) = look(parts, false) {
-            ready.iter().for_each(|place| parts[place].patience.spun(true));
+            ready.iter().for_each(|location| parts[location].patience.spun(true));
             return Some(ready);
         }
         hint::spin_loop();

@@ -113,8 +113,8 @@ impl Drop for Registration {
             return;
         }
         let mut entries = lock(&self.waiter.entries);
-        let place = entries.iter().position(|entry| entry.number == self.number);
-        let entry = place.map(|place| entries.swap_remove(place));
+        let location = entries.iter().position(|entry| entry.number == self.number);
+        let entry = location.map(|location| entries.swap_remove(location));
         drop(entries);
         if entry.is_some() {
             // So that the thread gives up the consumer's claim, too.

@@ -14,7 +14,7 @@ use std::hint;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use io_shared_core::slot::{Consuming, Slot};
+use io_shared_core::slot::{self, Slot};
 use io_shared_core::{LongWait, clock};
 
 use crate::long_wait::Awaited;
@@ -90,9 +90,9 @@ impl Patience {
     #[inline]
     pub(crate) fn wait(
         &mut self,
-        slot: &mut Slot<Consuming>,
+        slot: &mut Slot<slot::Consumer>,
         deadline: u64,
-        mut meanwhile: impl FnMut(&mut Slot<Consuming>) -> bool,
+        mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> bool {
         let first = !self.spun;
         self.spun = true;
@@ -133,7 +133,7 @@ impl Patience {
     }
 
     #[cold]
-    fn sleep(&mut self, slot: &mut Slot<Consuming>, deadline: u64) -> bool {
+    fn sleep(&mut self, slot: &mut Slot<slot::Consumer>, deadline: u64) -> bool {
         let now = clock::now();
         if now >= deadline {
             return false;
@@ -147,7 +147,7 @@ impl Patience {
     }
 
     /// The wait for something of `slot` goes on at `now`: if it lasts, that is told once.
-    fn lasts(&self, slot: &Slot<Consuming>, now: u64) {
+    fn lasts(&self, slot: &Slot<slot::Consumer>, now: u64) {
         if self.long.is_due(now) && !slot.has_unseen() {
             Awaited::of_slot(slot).tell();
         }
@@ -155,7 +155,7 @@ impl Patience {
 
     /// The wait is for a channel that was removed to be there again.
     #[cold]
-    pub(crate) fn gone(&mut self, slot: &Slot<Consuming>) {
+    pub(crate) fn gone(&mut self, slot: &Slot<slot::Consumer>) {
         if !self.spun {
             self.spun = true;
             self.long.restart();
@@ -167,7 +167,7 @@ impl Patience {
     /// cost. Where others run there too, it may be they who go on, and the value comes late; so a
     /// yield in vain is followed by ever more sleeps.
     #[cold]
-    fn give_way(&mut self, slot: &Slot<Consuming>) -> bool {
+    fn give_way(&mut self, slot: &Slot<slot::Consumer>) -> bool {
         let before = clock::now();
         std::thread::yield_now();
         // However long that was. What it finds out, the next get says.
@@ -196,7 +196,7 @@ impl Patience {
     }
 
     /// A sleep of so many nanoseconds has ended.
-    pub(crate) fn slept(&self, slot: &Slot<Consuming>, nanos: u64) {
+    pub(crate) fn slept(&self, slot: &Slot<slot::Consumer>, nanos: u64) {
         if slot.shares_cpu() {
             self.budget.store(FEWEST, Relaxed);
         } else if nanos < LOOK * u64::from(self.most) + WAKE_UP {
@@ -207,7 +207,7 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
-    use io_shared_core::{Kind, Message, Name, Place, Spec};
+    use io_shared_core::{Kind, Location, Message, Name, Spec};
 
     use super::*;
 
@@ -233,9 +233,9 @@ mod tests {
     #[test]
     fn a_wait_that_always_finds_something_to_do_ends_at_its_deadline() {
         let name = format!("/waiting-meanwhile-{}", std::process::id());
-        let place = Place::from(Name::new(&name).unwrap());
+        let location = Location::from(Name::new(&name).unwrap());
         let spec = Spec { schema: Some(u64::schema()), capacity: Some(8), ..Spec::default() };
-        let mut slot = Slot::consuming(&place, None, &spec).unwrap();
+        let mut slot = Slot::consuming(&location, None, &spec).unwrap();
         let mut patience = Patience::default();
         patience.start();
         let before = clock::now();
@@ -243,7 +243,7 @@ mod tests {
         let until = clock::now() + 20_000_000;
         assert!(!patience.wait(&mut slot, until, |_| true));
         assert!((SLICE..SLICE * 20).contains(&(clock::now() - before)));
-        io_shared_core::remove(&place, Kind::Channel).unwrap();
+        io_shared_core::remove(&location, Kind::Channel).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //!   carries a NumPy array ([`Array`]).
 //! - `protocol`: how a slot is put to and got from; `lock`: who may write and who reads. Both are
 //!   generic over their platform, and run by the model checker as they are (`model`).
-//! - `region`: shared memory in a [`Place`], created whole, validated when opened, removed so that
+//! - `region`: shared memory in a [`Location`], created whole, validated when opened, removed so that
 //!   everyone notices.
 //! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
 //! - [`mmap`]: bytes and typed state under a lock, and bytes without.
@@ -49,5 +49,5 @@ pub use os::long_wait::LongWait;
 pub use os::nap::nap;
 pub use os::per_process::PerProcess;
 pub use os::{clock, copy};
-pub use region::{Kind, Name, Place, Role, Size, Spec};
+pub use region::{Kind, Location, Name, Role, Size, Spec};
 pub use slot::{Slot, Which, remove};

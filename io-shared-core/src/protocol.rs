@@ -23,9 +23,9 @@ use std::sync::atomic::Ordering;
 pub(crate) use ahead::Ahead;
 pub(crate) use carried::Glance;
 pub use consumer::Which;
-pub(crate) use consumer::{Hold, Reader, Seat, sleep_any};
+pub(crate) use consumer::{Consumer, Hold, Seat, sleep_any};
 pub(crate) use observer::watch;
-pub(crate) use producer::Publisher;
+pub(crate) use producer::Producer;
 
 use crate::crash_point::CrashPoint;
 use crate::region::layout::SMALL_PAYLOAD;

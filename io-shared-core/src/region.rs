@@ -17,9 +17,9 @@ mod enter;
 mod found;
 pub(crate) mod layout;
 pub(crate) mod linked;
+pub(crate) mod location;
 pub(crate) mod name;
 mod open;
-pub(crate) mod place;
 mod reboot;
 mod remove;
 pub(crate) mod size;
@@ -49,8 +49,8 @@ use crate::os::claim::{Claims, Part};
 use crate::os::clock::Clock;
 use crate::os::fork;
 pub use layout::Kind;
+pub use location::Location;
 pub use name::Name;
-pub use place::Place;
 pub use size::Size;
 
 use crate::message::schema::Schema;
@@ -107,7 +107,7 @@ pub struct Spec {
 pub(crate) struct Region {
     /// The place, as errors show it.
     name: String,
-    place: Place,
+    location: Location,
     /// Device and inode.
     identity: (u64, u64),
     /// Those of the directory, when this handle was opened: of a file's. Shared memory's is a file
@@ -171,7 +171,8 @@ impl Region {
     #[cold]
     pub(crate) fn replaced(&self) -> Error {
         // A remover takes the name before it sets the flag.
-        let is_named = self.place.path().is_some() && self.place.identity() == Some(self.identity);
+        let is_named =
+            self.location.path().is_some() && self.location.identity() == Some(self.identity);
         if is_named && self.is_retired() {
             return self.error(Self::written_over());
         }
@@ -226,18 +227,18 @@ impl Region {
     pub(crate) fn is_replaced(&self) -> bool {
         self.is_retired()
             || self.is_copied_up()
-            || match self.place.identity() {
+            || match self.location.identity() {
                 Some(identity) => identity != self.identity,
                 None => {
-                    let gone = self.place.is_absent() && self.is_in_sight();
-                    self.place.path().is_some() && (gone || self.is_unlinked())
+                    let gone = self.location.is_absent() && self.is_in_sight();
+                    self.location.path().is_some() && (gone || self.is_unlinked())
                 }
             }
     }
 
     /// Whether the name leads to something else by now.
     pub(crate) fn is_succeeded(&self) -> bool {
-        self.place.identity().is_some_and(|identity| identity != self.identity)
+        self.location.identity().is_some_and(|identity| identity != self.identity)
     }
 
     /// Whether the file was copied up, in an overlay, since an observer mapped it: what others write is
@@ -254,7 +255,7 @@ impl Region {
 
     /// Whether a name of it would be found: after a chroot, say, none is.
     fn is_in_sight(&self) -> bool {
-        let at = self.place.directory_identity();
+        let at = self.location.directory_identity();
         at.is_some_and(|at| self.directory.map_or(at.0 == self.identity.0, |then| at == then))
     }
 
@@ -276,7 +277,7 @@ impl Region {
 
     /// A descriptor to pass on, of a region that has no name to open.
     pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.file.as_ref().filter(|_| self.place.path().is_none()).map(AsFd::as_fd)
+        self.file.as_ref().filter(|_| self.location.path().is_none()).map(AsFd::as_fd)
     }
 
     /// Whether it lies in a file, which outlives the machine's uptime.
@@ -286,7 +287,7 @@ impl Region {
 
     /// Writes what was changed to the file, and returns when it is there.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.header.flush().map_err(|e| self.place.io_error("msync", &e))
+        self.header.flush().map_err(|e| self.location.io_error("msync", &e))
     }
 
     /// Whether the descriptor of this handle's claims is its still, if it has any.

@@ -26,7 +26,7 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
-pub use room::Room;
+pub use room::CopyTarget;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 pub use window::Window;
 
@@ -37,25 +37,25 @@ use crate::error::{ErrorKind, Holder, Result};
 use crate::message::schema::Schema;
 use crate::os::claim::Part;
 use crate::os::clock::{self, StampClock};
-use crate::protocol::{Publisher, Reader, Words};
-use crate::region::place::Place;
+use crate::protocol::{self, Words};
+use crate::region::location::Location;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
 /// The producer's side of a slot.
 #[derive(Debug)]
-pub struct Producing {
+pub struct Producer {
     /// The slot's.
     region: Arc<Region>,
-    publisher: Publisher,
+    protocol: protocol::Producer,
     /// `None`: puts carry no time.
     stamps: Option<StampClock>,
     /// Of the buffers that were lent by a second mapping, by the address of their payload in the first.
     windows: Vec<(usize, Arc<Window>)>,
 }
 
-impl Drop for Producing {
+impl Drop for Producer {
     fn drop(&mut self) {
-        // An inherited publisher is the parent's.
+        // An inherited protocol is the parent's.
         if self.region.keeps() && !self.region.is_forked() {
             // Who has lost the role has nothing to say.
             let _ = self.seal();
@@ -63,10 +63,10 @@ impl Drop for Producing {
     }
 }
 
-impl Producing {
+impl Producer {
     fn seal(&self) -> Result<()> {
         let region = &*self.region;
-        let latest = self.publisher.latest(region).map_err(|fault| region.fault(fault))?;
+        let latest = self.protocol.latest(region).map_err(|fault| region.fault(fault))?;
         region.seal_value(latest);
         Ok(())
     }
@@ -74,37 +74,37 @@ impl Producing {
 
 /// A consumer's side of a slot.
 #[derive(Debug)]
-pub struct Consuming {
+pub struct Consumer {
     /// The slot's.
     region: Arc<Region>,
-    reader: Reader,
+    protocol: protocol::Consumer,
     /// The last value that was carried.
     line: Carried,
     sleepers: Sleepers,
 }
 
-impl Drop for Consuming {
+impl Drop for Consumer {
     fn drop(&mut self) {
-        // An inherited reader is the parent's.
+        // An inherited protocol is the parent's.
         if !self.region.is_forked() {
             self.sleepers.wait_for_the_last();
-            self.reader.leave(&*self.region);
+            self.protocol.leave(&*self.region);
         }
     }
 }
 
 /// An observer's side of a slot.
 #[derive(Debug)]
-pub struct Observing(());
+pub struct Observer(());
 
-/// A slot, opened in one role: `Slot<Producing>`, `Slot<Consuming>` or `Slot<Observing>`.
+/// A slot, opened in one role: `Slot<Producer>`, `Slot<Consumer>` or `Slot<Observer>`.
 ///
 /// # Examples
 /// ```
 /// use io_shared_core::{Message, Slot, Spec, Which};
 /// # fn main() -> io_shared_core::Result<()> {
 /// # let name = io_shared_core::Name::new(&format!("/doc-slot-{}", std::process::id()))?;
-/// let place = io_shared_core::Place::from(name);
+/// let place = io_shared_core::Location::from(name);
 /// let spec = Spec { schema: Some(<[u32]>::schema()), capacity: Some(400), ..Spec::default() };
 /// let mut producer = Slot::producing(&place, &spec)?;
 /// let mut consumer = Slot::consuming(&place, None, &spec)?;
@@ -196,34 +196,30 @@ impl<S> Slot<S> {
     }
 }
 
-impl Slot<Producing> {
+impl Slot<Producer> {
     /// Opens the slot of that name as its producer, creating or replacing it where that is due.
     ///
     /// # Errors
     /// [`ErrorKind::RoleTaken`], [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`],
     /// [`ErrorKind::BadOption`], [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`],
     /// [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`], [`ErrorKind::System`].
-    pub fn producing(place: &Place, spec: &Spec) -> Result<Self> {
-        let attached = region::attach(place, &Role::Producer, spec)?;
+    pub fn producing(location: &Location, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(location, &Role::Producer, spec)?;
         match attached.side {
-            Side::Producer(publisher) => {
+            Side::Producer(protocol) => {
                 let region = Arc::new(attached.region);
                 let stamps = Some(StampClock::new());
-                let side = Producing {
-                    region: Arc::clone(&region),
-                    publisher,
-                    stamps,
-                    windows: Vec::new(),
-                };
+                let side =
+                    Producer { region: Arc::clone(&region), protocol, stamps, windows: Vec::new() };
                 Ok(Self::new(region, side))
             }
-            _ => Err(place.error(ErrorKind::NotFound)),
+            _ => Err(location.error(ErrorKind::NotFound)),
         }
     }
 
     /// The sequence of the last value put, by this producer or the one before; 0 for none.
     pub fn sequence(&self) -> u64 {
-        self.side.publisher.sequence()
+        self.side.protocol.sequence()
     }
 
     /// Writes the last value put, with its checksum, to the file in which the region lies, and returns
@@ -273,24 +269,24 @@ impl Slot<Producing> {
     }
 }
 
-impl Slot<Consuming> {
+impl Slot<Consumer> {
     /// Opens the slot of that name as a consumer, creating it where the spec suffices, else waiting
     /// for its producer.
     ///
     /// # Errors
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
     /// [`Slot::producing`].
-    pub fn consuming(place: &Place, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
+    pub fn consuming(location: &Location, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
         let role = Role::Consumer { name: consumer.map(str::to_owned) };
-        let attached = region::attach(place, &role, spec)?;
+        let attached = region::attach(location, &role, spec)?;
         match attached.side {
-            Side::Consumer(reader) => {
+            Side::Consumer(protocol) => {
                 let region = Arc::new(attached.region);
                 let (line, sleepers) = (Carried::default(), Sleepers::default());
-                let side = Consuming { region: Arc::clone(&region), reader, line, sleepers };
+                let side = Consumer { region: Arc::clone(&region), protocol, line, sleepers };
                 Ok(Self::new(region, side))
             }
-            _ => Err(place.error(ErrorKind::NotFound)),
+            _ => Err(location.error(ErrorKind::NotFound)),
         }
     }
 
@@ -307,7 +303,7 @@ impl Slot<Consuming> {
     /// The sequence of the last value that this consumer has had, before it was killed and came
     /// back too; 0 for none.
     pub fn last_seen(&self) -> u64 {
-        self.region.last_seen(self.side.reader.consumer()).load(Relaxed)
+        self.region.last_seen(self.side.protocol.consumer()).load(Relaxed)
     }
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
@@ -316,11 +312,11 @@ impl Slot<Consuming> {
         if self.region.is_forked() {
             return;
         }
-        self.side.reader.sleep(&*self.region, until);
+        self.side.protocol.sleep(&*self.region, until);
         // However long that was. What it finds out, the next get says.
         let _ = self.look(clock::now_coarse());
         #[cfg(feature = "crash-points")]
-        sleeper::count_late_find(&self.region, &self.side.reader, until);
+        sleeper::count_late_find(&self.region, &self.side.protocol, until);
     }
 
     /// Takes `new` in the place of a slot whose region was removed or replaced. Its sleepers, which are
@@ -339,7 +335,7 @@ impl Slot<Consuming> {
     /// Whether there is a value not had. Costs a look at two words.
     #[inline]
     pub fn has_unseen(&self) -> bool {
-        self.side.reader.has_unseen(&*self.region)
+        self.side.protocol.has_unseen(&*self.region)
     }
 
     /// Whether a get would find something: a value not had, or that the region was removed, or that this
@@ -352,7 +348,7 @@ impl Slot<Consuming> {
     /// Whether another has taken over this consumer's slot: other code has closed its descriptor.
     #[inline]
     pub fn is_lost(&self) -> bool {
-        !self.side.reader.seat().is_own(&*self.region)
+        !self.side.protocol.seat().is_own(&*self.region)
     }
 }
 
@@ -369,6 +365,6 @@ impl Slot<Consuming> {
 /// let place = Name::new("/doc-nothing-here").unwrap().into();
 /// assert_eq!(*io_shared_core::remove(&place, Kind::Channel).unwrap_err().kind(), ErrorKind::NotFound);
 /// ```
-pub fn remove(place: &Place, kind: Kind) -> Result<()> {
-    region::remove(place, kind)
+pub fn remove(location: &Location, kind: Kind) -> Result<()> {
+    region::remove(location, kind)
 }

@@ -6,12 +6,12 @@ use std::ptr::null_mut;
 use std::time::Duration;
 
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
-use io_shared_core::slot::Room;
+use io_shared_core::slot::CopyTarget;
 
 use crate::guard::{held, ios_value};
 use crate::handle::Handle;
 use crate::options::{Options, ios_options, timeout};
-use crate::pointer::{Out, borrow, bytes, give, give_text, list, needed_text, place, take};
+use crate::pointer::{Out, borrow, bytes, give, give_text, list, location, needed_text, take};
 use crate::status::{Failure, Outcome, call, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
@@ -123,10 +123,10 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
         let header = unsafe { bytes(gets.header.cast(), gets.header_length) }?;
         let (data, length) = (gets.data, gets.length);
         // SAFETY: as the caller promises.
-        let own = unsafe { place(data.cast(), length) }?;
+        let own = unsafe { location(data.cast(), length) }?;
         // SAFETY: as the caller promises.
         let value = unsafe { Out::needed(gets.value, "value") }?;
-        let mut room = Room::new(header.len(), own);
+        let mut room = CopyTarget::new(header.len(), own);
         let mut consumer = handle.enter()?;
         let guard = match timeout(gets.timeout_ns) {
             Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty)?,
@@ -283,8 +283,8 @@ pub unsafe extern "C" fn ios_wait_any(
         let any: Vec<&dyn AnyConsumer> =
             entered.iter().map(|consumer| &**consumer as &dyn AnyConsumer).collect();
         let found = wait_any(&any, timeout(timeout_ns).unwrap_or(Duration::MAX))?;
-        for (i, place) in places.into_iter().enumerate() {
-            place.set(found.contains(i));
+        for (i, location) in places.into_iter().enumerate() {
+            location.set(found.contains(i));
         }
         Ok(())
     })

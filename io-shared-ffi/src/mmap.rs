@@ -15,8 +15,8 @@ use io_shared_core::{Error, ErrorKind, RwSharedMmap, SharedMmap, UnsafeSharedMma
 
 use crate::handle::in_use;
 use crate::options::{
-    IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REOPEN, IOS_REPLACE, Options,
-    Place, bad, ios_options, timeout,
+    IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REOPEN, IOS_REPLACE, Location,
+    Options, bad, ios_options, timeout,
 };
 use crate::pointer::{Out, borrow, borrow_mut, give, give_text, needed_text, take};
 use crate::status::{Failure, Outcome, call, ios_status};
@@ -190,18 +190,18 @@ trait At: Mmap {
         options.refuse(&channels, "it is for channels")?;
         let (prefault, ephemeral) = (options.has(IOS_PREFAULT), options.has(IOS_EPHEMERAL));
         let (replace, extend) = (options.has(IOS_REPLACE), options.has(IOS_EXTEND));
-        let mut mmap = match options.place {
-            Place::Name(name) => Self::named(&name),
-            Place::File(path) => Self::file(path),
-            Place::Descriptor(descriptor) => Self::from_fd(descriptor),
-            Place::Anonymous => Self::anonymous(),
+        let mut mmap = match options.location {
+            Location::Name(name) => Self::named(&name),
+            Location::File(path) => Self::file(path),
+            Location::Descriptor(descriptor) => Self::from_fd(descriptor),
+            Location::Anonymous => Self::anonymous(),
         };
         mmap = mmap.prefault(prefault).ephemeral(ephemeral).replace(replace).extend(extend);
         if let Some(size) = options.capacity {
             mmap = mmap.size(size);
         }
         if let Some(readers) = options.consumers {
-            mmap = mmap.readers(readers);
+            mmap = mmap.handles(readers);
         }
         if let Some(mode) = options.mode {
             mmap = mmap.mode(mode);

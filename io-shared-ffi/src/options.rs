@@ -129,7 +129,7 @@ pub unsafe extern "C" fn ios_size(text: *const c_char, bytes: *mut u64) -> ios_s
 /// [`ios_options`], looked at and copied.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     flags: u32,
     pub(crate) schema: Option<Schema>,
     pub(crate) consumer_name: Option<String>,
@@ -141,7 +141,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     Name(String),
     File(PathBuf),
     Descriptor(OwnedFd),
@@ -185,7 +185,7 @@ impl Options {
             Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema will not do: {error}"))
         })?;
         Ok(Self {
-            place: place(name, file, options.fd, flags & IOS_ANONYMOUS != 0)?,
+            location: location(name, file, options.fd, flags & IOS_ANONYMOUS != 0)?,
             flags,
             schema,
             consumer_name: consumer_name.map(str::to_owned),
@@ -215,11 +215,11 @@ impl Options {
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (self.has(IOS_REOPEN), self.has(IOS_EPHEMERAL));
         let replace = self.has(IOS_REPLACE);
-        let mut channel = match self.place {
-            Place::Name(name) => Channel::named(name),
-            Place::File(path) => Channel::file(path),
-            Place::Descriptor(descriptor) => Channel::from_fd(descriptor),
-            Place::Anonymous => Channel::anonymous(),
+        let mut channel = match self.location {
+            Location::Name(name) => Channel::named(name),
+            Location::File(path) => Channel::file(path),
+            Location::Descriptor(descriptor) => Channel::from_fd(descriptor),
+            Location::Anonymous => Channel::anonymous(),
         };
         channel = channel.stamps(stamps).prefault(prefault).reopen(reopen);
         channel = channel.ephemeral(ephemeral).replace(replace);
@@ -244,7 +244,7 @@ impl Options {
             channel = channel.open_timeout(timeout);
         }
         if let Some(name) = self.consumer_name {
-            channel = channel.consumer_as(name);
+            channel = channel.consumer_name(name);
         }
         Ok(channel)
     }
@@ -254,10 +254,15 @@ pub(crate) fn bad(text: impl Into<String>) -> Failure {
     Failure::Said(ios_status::IOS_BAD_OPTION, text.into())
 }
 
-fn place(name: Option<&str>, file: Option<&Path>, fd: i32, anonymous: bool) -> Outcome<Place> {
+fn location(
+    name: Option<&str>,
+    file: Option<&Path>,
+    fd: i32,
+    anonymous: bool,
+) -> Outcome<Location> {
     match (name, file, fd, anonymous) {
-        (Some(name), None, ..=-1, false) => Ok(Place::Name(name.to_owned())),
-        (None, Some(file), ..=-1, false) => Ok(Place::File(file.into())),
+        (Some(name), None, ..=-1, false) => Ok(Location::Name(name.to_owned())),
+        (None, Some(file), ..=-1, false) => Ok(Location::File(file.into())),
         (None, None, fd @ 0.., false) => {
             // SAFETY: it is not -1; and if nobody has it open, duplicating it fails and does nothing
             // else.
@@ -265,9 +270,9 @@ fn place(name: Option<&str>, file: Option<&Path>, fd: i32, anonymous: bool) -> O
             let own = descriptor
                 .try_clone_to_owned()
                 .map_err(|error| bad(format!("descriptor {fd} cannot be used: {error}")))?;
-            Ok(Place::Descriptor(own))
+            Ok(Location::Descriptor(own))
         }
-        (None, None, ..=-1, true) => Ok(Place::Anonymous),
+        (None, None, ..=-1, true) => Ok(Location::Anonymous),
         _ => Err(bad("one of name, file, fd and IOS_ANONYMOUS says where it is")),
     }
 }

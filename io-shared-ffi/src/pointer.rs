@@ -75,7 +75,7 @@ impl<T> Out<T> {
     /// `pointer` is NULL, or a `T` may be written there as long as this lives.
     #[inline]
     pub(crate) unsafe fn needed(pointer: *mut T, what: &str) -> Outcome<Self> {
-        NonNull::new(pointer).map(|place| Self(Some(place))).ok_or_else(|| null(what))
+        NonNull::new(pointer).map(|location| Self(Some(location))).ok_or_else(|| null(what))
     }
 
     /// One that the caller may do without.
@@ -89,10 +89,10 @@ impl<T> Out<T> {
 
     #[inline]
     pub(crate) fn set(self, value: T) {
-        if let Some(place) = self.0 {
+        if let Some(location) = self.0 {
             // SAFETY: whoever made this has promised that a T may be written there; what was there
             // is C's and is not dropped.
-            unsafe { place.write(value) };
+            unsafe { location.write(value) };
         }
     }
 }
@@ -120,7 +120,10 @@ pub(crate) unsafe fn bytes<'a>(data: *const u8, length: usize) -> Outcome<&'a [u
 /// # Safety
 /// `data` is NULL, or points to `length` bytes that nobody else uses for `'a`.
 #[inline]
-pub(crate) unsafe fn place<'a>(data: *mut u8, length: usize) -> Outcome<&'a mut [MaybeUninit<u8>]> {
+pub(crate) unsafe fn location<'a>(
+    data: *mut u8,
+    length: usize,
+) -> Outcome<&'a mut [MaybeUninit<u8>]> {
     match check_bytes(data, length)? {
         false => Ok(&mut []),
         // SAFETY: as the caller promises; the length is at most isize::MAX, and what was never
@@ -212,7 +215,7 @@ pub unsafe extern "C" fn ios_copy(
         // SAFETY: as the caller promises.
         let from = unsafe { bytes(from.cast(), length) }?;
         // SAFETY: as the caller promises.
-        copy::slice_uninit(from, unsafe { place(to.cast(), length) }?);
+        copy::slice_uninit(from, unsafe { location(to.cast(), length) }?);
         Ok(())
     })
 }

@@ -430,7 +430,7 @@ pub unsafe extern "C" fn ios_producer_consumers(
     consumers: *mut usize,
 ) -> ios_status {
     // SAFETY: as the caller promises.
-    unsafe { ask(producer, consumers, |producer| Ok(producer.consumers()?.len())) }
+    unsafe { ask(producer, consumers, |producer| Ok(producer.connected()?.len())) }
 }
 
 /// The bytes of a consumer's name, with the zero at its end.
@@ -462,11 +462,11 @@ pub unsafe extern "C" fn ios_producer_holders(
     count: *mut usize,
 ) -> ios_status {
     let list = |producer: &Producer<[u8]>| {
-        let found = producer.consumers()?;
+        let found = producer.connected()?;
         for (i, holder) in found.iter().take(room).enumerate() {
             // SAFETY: there is place for `room`, as the caller promises, and `i` is less.
-            let place = unsafe { Out::needed(holders.wrapping_add(i), "holders") }?;
-            place.set(holder_of(holder));
+            let location = unsafe { Out::needed(holders.wrapping_add(i), "holders") }?;
+            location.set(holder_of(holder));
         }
         Ok(found.len())
     };

@@ -269,7 +269,7 @@ fn a_producer_knows_who_its_consumers_are() {
 
     let viewer = options(&name, None).with(|o| o.consumer_name = c"viewer".as_ptr()).consumer();
     let _nameless = Channel::<[u8]>::named(&*name).consumer().unwrap();
-    let long = Channel::<[u8]>::named(&*name).consumer_as(&*longest).consumer().unwrap();
+    let long = Channel::<[u8]>::named(&*name).consumer_name(&*longest).consumer().unwrap();
     assert_eq!(ask(producer, &mut holders[..2]), 3);
     assert_eq!((holders[2].slot, holders[2].pid), (9, 9), "there was room for two");
     assert_eq!((ask(producer, &mut holders), holders[2].slot), (3, 2));

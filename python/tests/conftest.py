@@ -1,7 +1,7 @@
 """What the tests share: names of their own, and the programs at the other end.
 
 IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER and
-IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example ros_pipeline.
+IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example perception_pipeline.
 ci/python.sh sets all; without them those tests fail and say so.
 """
 

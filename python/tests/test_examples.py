@@ -1,5 +1,5 @@
 """The two scripts of examples/python, each interpreter in each role, and the roles of the Rust
-example ros_pipeline with them."""
+example perception_pipeline with them."""
 
 import os
 import re

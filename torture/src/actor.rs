@@ -260,7 +260,7 @@ impl<T: Act + ?Sized> Part<T> {
                 self.consumer = None;
                 let channel = self.channel.clone();
                 let channel = match argument {
-                    Some(name) => channel.consumer_as(name),
+                    Some(name) => channel.consumer_name(name),
                     None => channel,
                 };
                 self.consumer = Some(channel.consumer()?);

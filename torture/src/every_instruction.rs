@@ -243,12 +243,13 @@ impl Harness {
                 continue;
             }
             let at_death = watched.region();
-            let place = victim.next().map_or_else(|_| "?".into(), |next| victim.place_of(next.1));
+            let location =
+                victim.next().map_or_else(|_| "?".into(), |next| victim.place_of(next.1));
             return victim
                 .kill()
                 .and_then(|()| scene.judge(&stage, at_death))
                 .map(|()| true)
-                .map_err(|error| format!(", at {place}: {error}"));
+                .map_err(|error| format!(", at {location}: {error}"));
         }
         Ok(false)
     }

@@ -264,8 +264,8 @@ impl Lane {
 
     /// Writes down why this child ends.
     pub(crate) fn fail(&self, text: &str) {
-        for (place, byte) in self.text.iter().zip(text.bytes().chain(std::iter::repeat(0))) {
-            place.store(byte, Relaxed);
+        for (location, byte) in self.text.iter().zip(text.bytes().chain(std::iter::repeat(0))) {
+            location.store(byte, Relaxed);
         }
         self.failed.store(1, Release);
     }
@@ -275,7 +275,7 @@ impl Lane {
         if self.failed.swap(0, Acquire) == 0 {
             return None;
         }
-        let bytes = self.text.iter().map(|place| place.load(Relaxed));
+        let bytes = self.text.iter().map(|location| location.load(Relaxed));
         let bytes: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }

@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 
 use io_shared::{Loan, Message};
-use io_shared_core::slot::Room;
+use io_shared_core::slot::CopyTarget;
 
 /// How large the values of a channel are, and so which way they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,12 +167,12 @@ impl Packed {
     }
 
     /// Room for a copy.
-    pub fn room(&mut self) -> Room<'_> {
+    pub fn room(&mut self) -> CopyTarget<'_> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
         let (start, length) = (bytes.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes.len());
         // SAFETY: these bytes, for as long as they are borrowed; a room only ever has bytes written
         // to it.
-        Room::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
+        CopyTarget::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
     }
 
     /// The message: a parcel, or a card if it has no more than `Size::most_words` words.

@@ -45,7 +45,7 @@ fn ages(
     let mut ages = Vec::new();
     let held = consumer.latest().unwrap().unwrap();
     ages.push((held.age(), held.stamp()));
-    let copied = held.copied().unwrap();
+    let copied = held.to_copy().unwrap();
     ages.push((copied.age(), copied.stamp()));
     let owned = held.into_owned();
     ages.push((owned.age(), owned.stamp()));
@@ -99,7 +99,7 @@ fn what_was_got_before_a_fork_has_no_age_in_a_child_with_another_clock() {
     let name = TestName::new("time-fork");
     io_shared::producer::<[u64; 2]>(&name).unwrap().put(&[1, 1]).unwrap();
     let mut consumer = io_shared::consumer::<[u64; 2]>(&name).unwrap();
-    let copy = consumer.latest().unwrap().unwrap().copied().unwrap();
+    let copy = consumer.latest().unwrap().unwrap().to_copy().unwrap();
     let owned = consumer.latest().unwrap().unwrap().into_owned();
     in_time_namespace(100_000, || {
         assert_eq!((copy.age(), copy.stamp()), (None, 0));

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
 use io_shared::{Channel, ErrorKind, Message, Producer, RwSharedMmap, SharedMmap};
-use io_shared_core::slot::{Consuming, sleep_any};
-use io_shared_core::{Name, Place, Slot, Spec, Which, clock};
+use io_shared_core::slot::{Consumer, sleep_any};
+use io_shared_core::{Location, Name, Slot, Spec, Which, clock};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
@@ -66,7 +66,7 @@ fn an_inherited_handle_says_so_and_dropping_it_harms_nobody() {
         let forked = |error: io_shared::Error| *error.kind() == ErrorKind::ForkedHandle;
         let said = producer.put(&[2; 6]).is_err_and(forked)
             && producer.loan().is_err()
-            && producer.consumers().is_err_and(forked)
+            && producer.connected().is_err_and(forked)
             && consumer.try_get().is_err_and(forked)
             && consumer.latest().is_err_and(forked)
             && consumer.has_producer().is_err_and(forked);
@@ -103,10 +103,10 @@ fn an_inherited_slot_neither_reads_ahead_nor_sleeps() {
     let name = name("inherited-slot");
     let mut producer = Actor::start(env!("CARGO_BIN_EXE_torture"), &name, 1, Size::Large).unwrap();
     assert_eq!(producer.ask("produce"), "ok 0");
-    let place = Place::from(Name::new(&name).unwrap());
+    let location = Location::from(Name::new(&name).unwrap());
     let spec = Spec { schema: Some(Parcel::schema()), ..Spec::default() };
-    let mut consumer = Slot::consuming(&place, None, &spec).unwrap();
-    let has_value = |consumer: &mut Slot<Consuming>| {
+    let mut consumer = Slot::consuming(&location, None, &spec).unwrap();
+    let has_value = |consumer: &mut Slot<Consumer>| {
         let nothing = |_: &mut _, nothing: io_shared::Result<()>| nothing.map(|()| false);
         consumer.hold::<Parcel>(Which::Unseen, nothing).unwrap().is_some()
     };

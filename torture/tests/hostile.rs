@@ -233,7 +233,7 @@ fn a_block_of_garbage_is_told_of_in_few_words_and_keeps_its_owner() {
         assert!(shown.len() < 2000 && !shown.contains('\x1b'), "{shown}");
     }
     // The slot of that name, and somebody lives in it.
-    let error = channel.consumer_as("aaaa").consumer().unwrap_err();
+    let error = channel.consumer_name("aaaa").consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
 }
 
@@ -294,7 +294,7 @@ fn a_region_marked_as_removed_under_a_name_that_is_still_there_is_an_error_at_on
 #[test]
 fn a_lock_word_that_names_no_slot_is_corrupt_and_a_stranger_in_it_is_buried() {
     let name = Name::new("lock");
-    let mut first = RwSharedMmap::named(&name.0).size(8).readers(2).open().unwrap();
+    let mut first = RwSharedMmap::named(&name.0).size(8).handles(2).open().unwrap();
     let mut second = RwSharedMmap::named(&name.0).open().unwrap();
     let wait = Duration::from_secs(60);
     for word in [3, 1000, 1023, 1023 | 1 << 31, u64::MAX] {

@@ -208,10 +208,10 @@ fn tells_of_whatever_is_inherited(how: Handlerless) {
         nix::unistd::alarm::set(5); // instead of a hang
         is_forked(producer.put(&[2; 6]));
         is_forked(producer.loan());
-        is_forked(producer.consumers());
+        is_forked(producer.connected());
         is_forked(consumer.try_get());
         is_forked(consumer.get());
-        is_forked(consumer.get_copied());
+        is_forked(consumer.get().and_then(|value| value.to_copy()));
         is_forked(consumer.latest());
         is_forked(consumer.has_producer());
         is_forked(io_shared::wait_any(&[&consumer], Duration::from_secs(1)));

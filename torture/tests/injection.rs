@@ -147,7 +147,7 @@ const CHANNELS: &[Act] = &[
     Act {
         what: "open as a named consumer",
         before: a_channel,
-        act: |ground| ground.channel().consumer_as("viewer").consumer().map(drop),
+        act: |ground| ground.channel().consumer_name("viewer").consumer().map(drop),
         kept: the_value_is_there,
     },
     Act {

@@ -49,7 +49,7 @@ fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
                 let channel = Channel::<u64>::named(&*name).consumers(63);
                 if number == 0 {
                     let mut producer = channel.producer().unwrap();
-                    let all = || producer.consumers().unwrap().len() == 63;
+                    let all = || producer.connected().unwrap().len() == 63;
                     eventually("all consumers are there", all);
                     assert!(has_mapped(&name));
                     assert_eq!(producer.put(&42).unwrap(), 1);

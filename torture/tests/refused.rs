@@ -113,8 +113,8 @@ fn whatever_a_filter_answers_to_futex_waitv_a_wait_for_many_sleeps_and_values_co
                 wait_any(&list(&consumers), IN_VAIN).unwrap_err().kind().clone()
             });
             let ready = wait_any(&list(&consumers), LONG).unwrap();
-            for place in &ready {
-                let value = consumers[place].try_get().unwrap().unwrap();
+            for location in &ready {
+                let value = consumers[location].try_get().unwrap().unwrap();
                 assert_eq!(gets_late(&value), None, "errno {errno}");
             }
             drop(putter);

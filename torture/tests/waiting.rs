@@ -106,18 +106,18 @@ fn without_futex_waitv_the_results_are_the_same() {
             assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
             let took = started.elapsed();
             assert!(took >= Duration::from_millis(30) && took < 3 * SLICE, "{took:?}");
-            for place in [0, count / 2, count - 1] {
+            for location in [0, count / 2, count - 1] {
                 let ready = thread::scope(|scope| {
                     let putter = scope.spawn(|| {
                         thread::sleep(Duration::from_millis(5));
-                        producers[place].put(&7).unwrap();
+                        producers[location].put(&7).unwrap();
                     });
                     let ready = wait_any(&list(consumers), LONG).unwrap();
                     putter.join().unwrap();
                     ready
                 });
-                assert_eq!(ready.iter().collect::<Vec<_>>(), [place]);
-                let value = consumers[place].try_get().unwrap().unwrap();
+                assert_eq!(ready.iter().collect::<Vec<_>>(), [location]);
+                let value = consumers[location].try_get().unwrap().unwrap();
                 assert_eq!(*value, 7);
             }
             Channel::remove(&channels.0[0]).unwrap();
@@ -170,9 +170,9 @@ fn no_wake_up_is_lost_under_load() {
                 let mut left = count;
                 while left > 0 {
                     let ready = wait_any(&list(&consumers), LONG).unwrap();
-                    for place in &ready {
+                    for location in &ready {
                         gets += 1;
-                        let value = *consumers[place].try_get().unwrap().unwrap();
+                        let value = *consumers[location].try_get().unwrap().unwrap();
                         left -= usize::from(value == LAST);
                     }
                 }

@@ -14,7 +14,7 @@ use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::copy;
 use crate::os::long_wait::LongWait;
-use crate::region::place::Place;
+use crate::region::location::Location;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
 /// Why there is no guard, or none without a warning.
@@ -156,8 +156,8 @@ pub(super) enum Access {
 }
 
 impl Handle {
-    pub(super) fn open(place: &Place, spec: &Spec) -> Result<Self> {
-        let attached = region::attach(place, &Role::Locker, spec)?;
+    pub(super) fn open(location: &Location, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(location, &Role::Locker, spec)?;
         match attached.side {
             Side::Locker(locker) => Ok(Self {
                 region: attached.region,
@@ -167,7 +167,7 @@ impl Handle {
                 robbed: false,
                 wrote: false,
             }),
-            _ => Err(place.error(ErrorKind::NotFound)),
+            _ => Err(location.error(ErrorKind::NotFound)),
         }
     }
 

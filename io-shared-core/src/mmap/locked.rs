@@ -72,7 +72,7 @@ impl Mmap for RwSharedMmap {
 
 fn open<M: Mmap>(options: &MmapOptions<M>, kind: Kind) -> Result<Handle> {
     let spec = options.spec(kind, <[u8]>::schema(), options.bytes()?)?;
-    Handle::open(&options.place()?, &spec)
+    Handle::open(&options.location()?, &spec)
 }
 
 places!(SharedMmap);

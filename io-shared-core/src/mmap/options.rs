@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
+use crate::region::location::Location;
 use crate::region::name::Name;
-use crate::region::place::Place;
 use crate::region::size::Size;
 use crate::region::{Kind, Spec};
 
@@ -34,9 +34,9 @@ pub trait Mmap: Sized {
 /// ```
 #[must_use = "shared bytes are opened by .open()"]
 pub struct MmapOptions<M> {
-    place: Result<Place>,
+    location: Result<Location>,
     size: Option<Size>,
-    readers: Option<usize>,
+    handles: Option<usize>,
     mode: Option<u32>,
     prefault: bool,
     ephemeral: bool,
@@ -47,11 +47,11 @@ pub struct MmapOptions<M> {
 }
 
 impl<M: Mmap> MmapOptions<M> {
-    pub(super) fn new(place: Result<Place>) -> Self {
+    pub(super) fn new(location: Result<Location>) -> Self {
         Self {
-            place,
+            location,
             size: None,
-            readers: None,
+            handles: None,
             mode: None,
             prefault: false,
             ephemeral: false,
@@ -70,8 +70,8 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     /// How many handles may be open at once, of a lock: default 64, at most 1000.
-    pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = Some(readers);
+    pub fn handles(mut self, handles: usize) -> Self {
+        self.handles = Some(handles);
         self
     }
 
@@ -155,13 +155,13 @@ impl<M: Mmap> MmapOptions<M> {
         M::open(&self)
     }
 
-    pub(super) fn place(&self) -> Result<Place> {
-        self.place.clone()
+    pub(super) fn location(&self) -> Result<Location> {
+        self.location.clone()
     }
 
     pub(super) fn bytes(&self) -> Result<Option<u64>> {
-        let describe = || match &self.place {
-            Ok(place) => place.to_string(),
+        let describe = || match &self.location {
+            Ok(location) => location.to_string(),
             Err(error) => error.name().to_owned(),
         };
         self.size.as_ref().map(|size| size.bytes(describe())).transpose()
@@ -182,17 +182,17 @@ impl<M: Mmap> MmapOptions<M> {
     /// What core is to look for or to create.
     pub(super) fn spec(&self, kind: Kind, schema: Schema, size: Option<u64>) -> Result<Spec> {
         self.refuse(&["extend"], "only bytes without a header are extended")?;
-        let readers = match self.readers.map(u32::try_from).transpose() {
-            Ok(readers) => readers,
+        let handles = match self.handles.map(u32::try_from).transpose() {
+            Ok(handles) => handles,
             Err(_) => {
-                return Err(self.refused("readers", "a small number is meant"));
+                return Err(self.refused("handles", "a small number is meant"));
             }
         };
         Ok(Spec {
             kind,
             schema: Some(schema),
             capacity: size,
-            consumers: readers,
+            consumers: handles,
             holds: None,
             mode: self.mode,
             prefault: self.prefault,
@@ -207,7 +207,7 @@ impl<M: Mmap> MmapOptions<M> {
     pub(super) fn refuse(&self, options: &[&'static str], why: &str) -> Result<()> {
         let given = [
             ("size", self.size.is_some()),
-            ("readers", self.readers.is_some()),
+            ("handles", self.handles.is_some()),
             ("ephemeral", self.ephemeral),
             ("replace", self.replace),
             ("extend", self.extend),
@@ -219,35 +219,36 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     fn refused(&self, option: &'static str, expected: &str) -> Error {
-        let place = self.place.as_ref().map_or_else(|e| e.name().to_owned(), Place::to_string);
+        let location =
+            self.location.as_ref().map_or_else(|e| e.name().to_owned(), Location::to_string);
         let found = match option {
             "size" => format!("{:?}", self.size),
-            "readers" => self.readers.unwrap_or_default().to_string(),
+            "handles" => self.handles.unwrap_or_default().to_string(),
             _ => "true".to_owned(),
         };
-        Error::new(place, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
+        Error::new(location, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
     }
 }
 
 impl<M> fmt::Debug for MmapOptions<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MmapOptions")
-            .field("place", &self.place)
+            .field("place", &self.location)
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
 }
 
 pub(super) fn named<M: Mmap>(name: &str) -> MmapOptions<M> {
-    MmapOptions::new(Name::new(name).map(Place::from))
+    MmapOptions::new(Name::new(name).map(Location::from))
 }
 
 pub(super) fn descriptor<M: Mmap>(descriptor: OwnedFd) -> MmapOptions<M> {
-    MmapOptions::new(Ok(Place::descriptor(descriptor)))
+    MmapOptions::new(Ok(Location::descriptor(descriptor)))
 }
 
 pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {
-    MmapOptions::new(Ok(Place::file(path)))
+    MmapOptions::new(Ok(Location::file(path)))
 }
 
 /// The four places, as constructors of a type.
@@ -267,7 +268,7 @@ macro_rules! places {
             /// In new shared memory without a name, for whoever is given its descriptor
             /// ([`as_fd`](Self::as_fd)).
             pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
-                $crate::mmap::MmapOptions::new(Ok($crate::region::place::Place::Anonymous))
+                $crate::mmap::MmapOptions::new(Ok($crate::region::location::Location::Anonymous))
             }
 
             /// Behind a descriptor that was inherited or received; it is opened anew.

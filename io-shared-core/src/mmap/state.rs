@@ -55,7 +55,7 @@ impl<T: Message> Mmap for Shared<T> {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
         options.refuse(&["size"], "the size is that of the type")?;
         let spec = options.spec(Kind::State, T::schema(), Some(T::SHAPE.size as u64))?;
-        let handle = Handle::open(&options.place()?, &spec)?;
+        let handle = Handle::open(&options.location()?, &spec)?;
         Ok(Self { handle, value: PhantomData })
     }
 }

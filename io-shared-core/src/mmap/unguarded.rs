@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
-use crate::region::place::Place;
+use crate::region::location::Location;
 use crate::region::{self, Unlinked};
 
 /// The bytes of a shared-memory object, file or descriptor, with no lock and no header: what a C or
@@ -54,32 +54,32 @@ places!(UnsafeSharedMmap);
 impl Mmap for UnsafeSharedMmap {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
         let why = "bytes without a header keep no account of their users";
-        options.refuse(&["readers", "ephemeral", "replace"], why)?;
-        let place = options.place()?;
+        options.refuse(&["handles", "ephemeral", "replace"], why)?;
+        let location = options.location()?;
         let size = options.bytes()?;
         let deadline = clock::deadline(options.patience());
         let long = LongWait::since(clock::now());
         loop {
-            match (place.open(OFlag::O_RDWR)?, size) {
-                (Some(file), _) => return Self::map(&place, file, size, options.extends()),
+            match (location.open(OFlag::O_RDWR)?, size) {
+                (Some(file), _) => return Self::map(&location, file, size, options.extends()),
                 (None, Some(size)) => {
-                    let unlinked = Unlinked::new(&place, size, options.mode_bits())
+                    let unlinked = Unlinked::new(&location, size, options.mode_bits())
                         .map_err(|error| error.ask_less("a smaller .size()"))?;
                     // Before the link: what cannot be mapped here is not left behind.
-                    let mapped = Self::map(&place, unlinked.keep()?, Some(size), false)?;
+                    let mapped = Self::map(&location, unlinked.keep()?, Some(size), false)?;
                     if unlinked.link()? {
                         return Ok(mapped);
                     }
                 }
                 (None, None) if clock::now() >= deadline => {
-                    return Err(place.error(ErrorKind::NotFound).advise(
+                    return Err(location.error(ErrorKind::NotFound).advise(
                         "start the program that creates it, wait for that with a longer \
                          .open_timeout(), or say how large it is (.size()) to have it created here",
                     ));
                 }
                 (None, None) => {
                     if long.is_due(clock::now()) {
-                        region::tell_of_missing(&place);
+                        region::tell_of_missing(&location);
                     }
                     crate::os::nap::nap(std::time::Duration::from_millis(5));
                 }
@@ -89,22 +89,22 @@ impl Mmap for UnsafeSharedMmap {
 }
 
 impl UnsafeSharedMmap {
-    fn map(place: &Place, file: File, wanted: Option<u64>, extend: bool) -> Result<Self> {
-        region::refuse_region(place, &file)?;
-        let metadata = file.metadata().map_err(|error| place.io_error("fstat", &error))?;
+    fn map(location: &Location, file: File, wanted: Option<u64>, extend: bool) -> Result<Self> {
+        region::refuse_region(location, &file)?;
+        let metadata = file.metadata().map_err(|error| location.io_error("fstat", &error))?;
         let mut size = metadata.len();
         // Mapping more than there is would be SIGBUS at the first touch.
         if let Some(needed) = wanted.filter(|needed| *needed > size) {
             if !extend {
-                return Err(place.error(ErrorKind::TooShort { needed, found: size }));
+                return Err(location.error(ErrorKind::TooShort { needed, found: size }));
             }
-            region::check_file_size_limit(place, needed)
-                .and_then(|()| region::allocate(place, &file, needed))
+            region::check_file_size_limit(location, needed)
+                .and_then(|()| region::allocate(location, &file, needed))
                 .map_err(|error| error.ask_less("a smaller .size()"))?;
             size = needed;
         }
         if size == 0 && wanted.is_none() {
-            return Err(place.error(ErrorKind::TooShort { needed: 1, found: 0 }));
+            return Err(location.error(ErrorKind::TooShort { needed: 1, found: 0 }));
         }
         let map = match size {
             0 => None,
@@ -112,13 +112,13 @@ impl UnsafeSharedMmap {
                 Map::new()
                     .len(usize::try_from(size).unwrap_or(usize::MAX))
                     .map_raw(&file)
-                    .map_err(|error| place.io_error("mmap", &error))?,
+                    .map_err(|error| location.io_error("mmap", &error))?,
             ),
         };
         if let Some(map) = &map {
             region::leave_out_of_dumps(map, 0);
         }
-        Ok(Self { name: place.to_string(), file, map, position: 0 })
+        Ok(Self { name: location.to_string(), file, map, position: 0 })
     }
 
     /// Removes the object of that name from shared memory, if it is not one of our regions, which
@@ -138,20 +138,20 @@ impl UnsafeSharedMmap {
     /// ```
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
-        let place = Place::from(crate::region::name::Name::new(name.as_ref())?);
-        if let Ok(Some(file)) = place.open(OFlag::O_RDONLY) {
-            region::refuse_region(&place, &file)?;
+        let location = Location::from(crate::region::name::Name::new(name.as_ref())?);
+        if let Ok(Some(file)) = location.open(OFlag::O_RDONLY) {
+            region::refuse_region(&location, &file)?;
         }
-        match nix::unistd::unlink(place.path().unwrap_or(Path::new(""))) {
+        match nix::unistd::unlink(location.path().unwrap_or(Path::new(""))) {
             Ok(()) => Ok(()),
             Err(Errno::ENOENT) => {
-                Err(place.error(ErrorKind::NotFound).advise("there is nothing to remove"))
+                Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"))
             }
             Err(Errno::EPERM | Errno::EACCES) => {
-                let advice = crate::region::cause::of_refused_removal(&place);
-                Err(place.error(ErrorKind::NotOwner).advise(advice))
+                let advice = crate::region::cause::of_refused_removal(&location);
+                Err(location.error(ErrorKind::NotOwner).advise(advice))
             }
-            Err(errno) => Err(Error::system(place, "unlink", errno)),
+            Err(errno) => Err(Error::system(location, "unlink", errno)),
         }
     }
 

@@ -217,7 +217,7 @@ mod tests {
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
         let open = |flags| {
-            crate::region::place::open_path(file.path(), flags).map(|file| Some(file.into()))
+            crate::region::location::open_path(file.path(), flags).map(|file| Some(file.into()))
         };
         Claims::open(open, |errno| errno).unwrap().unwrap()
     }

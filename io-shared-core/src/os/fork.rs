@@ -157,14 +157,14 @@ impl Entry {
         register()?;
         let mut chunk = &FIRST;
         loop {
-            let free = chunk.descriptors.iter().find(|place| {
+            let free = chunk.descriptors.iter().find(|location| {
                 // Relaxed, here and below: the system calls between, which take the lock of the
                 // process's descriptors as a fork does, order these for the child's copy.
                 let order = Ordering::Relaxed;
-                place.compare_exchange(EMPTY, OPENING, order, order).is_ok()
+                location.compare_exchange(EMPTY, OPENING, order, order).is_ok()
             });
-            if let Some(place) = free {
-                return Ok(Self(place));
+            if let Some(location) = free {
+                return Ok(Self(location));
             }
             chunk = chunk.next().unwrap_or_else(|| chunk.grow());
         }
@@ -173,9 +173,9 @@ impl Entry {
     /// Enters the number of the descriptor that was opened, before its first lock. Whoever is entered
     /// with that number already does not have it any more: an entry is left before its close.
     pub(crate) fn enter(&self, descriptor: RawFd) {
-        for place in places().filter(|place| place.load(Ordering::Relaxed) == descriptor) {
+        for location in places().filter(|location| location.load(Ordering::Relaxed) == descriptor) {
             let order = Ordering::Relaxed;
-            let _ = place.compare_exchange(descriptor, LOST, order, order);
+            let _ = location.compare_exchange(descriptor, LOST, order, order);
         }
         self.0.store(descriptor, Ordering::Relaxed);
     }
@@ -194,7 +194,7 @@ impl Entry {
 /// The descriptors that are entered now.
 pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
     // Relaxed: each is a number, and what it is now is asked of the kernel.
-    places().map(|place| place.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
+    places().map(|location| location.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
 }
 
 fn places() -> impl Iterator<Item = &'static AtomicI32> {
@@ -207,8 +207,8 @@ extern "C" fn in_child() {
     let mut was_opening = false;
     let mut chunk = Some(&FIRST);
     while let Some(current) = chunk {
-        for place in &current.descriptors {
-            match place.swap(EMPTY, Ordering::Relaxed) {
+        for location in &current.descriptors {
+            match location.swap(EMPTY, Ordering::Relaxed) {
                 EMPTY | LOST => {}
                 OPENING => was_opening = true,
                 descriptor => close_if_marked(descriptor),

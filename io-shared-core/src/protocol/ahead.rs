@@ -18,8 +18,8 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::consumer::Reader;
-use super::producer::Publisher;
+use super::consumer::Consumer;
+use super::producer::Producer;
 use super::{Word, Words};
 use crate::crash_point::CrashPoint;
 
@@ -49,7 +49,7 @@ impl Filled {
     }
 }
 
-impl Publisher {
+impl Producer {
     /// The first `pieces` of the buffer that was lent are filled. They stay as they are for as long as it
     /// is, and nothing else is done with it but to fill the rest and publish it, or give it up.
     pub(crate) fn fill<W: Words>(&mut self, words: &W, pieces: u64) {
@@ -74,7 +74,7 @@ pub(crate) struct Ahead {
     pieces: u64,
 }
 
-impl Reader {
+impl Consumer {
     /// Copies the pieces of the expected buffer that were filled since the last call, by `copy`, which
     /// must read by relaxed atomic words and must bear any range. Whether there were any.
     pub(crate) fn read_ahead<W: Words>(

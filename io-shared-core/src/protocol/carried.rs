@@ -12,7 +12,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::consumer::Reader;
+use super::consumer::Consumer;
 use super::{Carried, Fault, Which, Word, Words};
 use crate::crash_point::CrashPoint;
 
@@ -21,7 +21,7 @@ use crate::crash_point::CrashPoint;
 pub(crate) enum Glance {
     /// There is no value, or none that was not had.
     Nothing,
-    /// There is one, and it is to be [held](Reader::hold).
+    /// There is one, and it is to be [held](Consumer::hold).
     Elsewhere,
     /// This is it.
     Carried { sequence: u64, missed: u64, stamp: u64 },
@@ -88,7 +88,7 @@ pub(super) struct Head {
     pub(super) filling: u64,
 }
 
-impl Reader {
+impl Consumer {
     /// Takes the latest value if it is carried, and copies as much of it as `message` has room for.
     #[inline]
     pub(crate) fn glance<W: Words>(

@@ -54,7 +54,7 @@ impl Seat {
 
 /// A consumer that has the claim of its slot.
 #[derive(Debug, Clone)]
-pub(crate) struct Reader {
+pub(crate) struct Consumer {
     consumer: usize,
     incarnation: u64,
     /// The entry that this reader uses again and again, and the buffer it names. Who holds the value
@@ -74,7 +74,7 @@ struct Kept {
     buffer: usize,
 }
 
-/// A buffer that the producer leaves alone until the reader's next [`hold`](Reader::hold), or, parted with,
+/// A buffer that the producer leaves alone until the reader's next [`hold`](Consumer::hold), or, parted with,
 /// until [`Seat::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hold {
@@ -90,7 +90,7 @@ pub(crate) struct Hold {
     pub(crate) filling: u64,
 }
 
-impl Reader {
+impl Consumer {
     /// Takes the slot over from a dead or departed owner. The caller has its claim.
     ///
     /// `resumes`: this is the same consumer come back, which goes on after the value it had last.
@@ -365,11 +365,11 @@ impl Reader {
     }
 }
 
-/// As [`Reader::sleep`], for many slots: `wait` sleeps while the low half of each `latest` is what it
+/// As [`Consumer::sleep`], for many slots: `wait` sleeps while the low half of each `latest` is what it
 /// is given, and is not called if there is something in one of them. One fence serves all: each byte
 /// is raised before it, and each `latest` looked at behind it.
 pub(crate) fn sleep_any<'a, W: Words + 'a>(
-    sleepers: impl Iterator<Item = (&'a W, &'a Reader)> + Clone,
+    sleepers: impl Iterator<Item = (&'a W, &'a Consumer)> + Clone,
     wait: impl FnOnce(Vec<(&'a W, u32)>),
 ) {
     sleepers.clone().for_each(|(words, reader)| reader.raise(words));

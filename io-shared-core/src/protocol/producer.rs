@@ -12,7 +12,7 @@ const RAREST_LOOK: u32 = 1024;
 
 /// What a producer remembers between two puts; all of it can be lost with the process.
 #[derive(Debug)]
-pub(crate) struct Publisher {
+pub(crate) struct Producer {
     /// The word this producer last wrote to `latest`.
     word: u64,
     incarnation: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
     look_after: u32,
 }
 
-impl Publisher {
+impl Producer {
     /// Takes the slot over from whoever published before. The caller has the producer's claim.
     pub(crate) fn take_over<W: Words>(words: &W) -> Result<Self, Fault> {
         // Relaxed: the claim orders its owners. First of all, so that a predecessor that lost its claim

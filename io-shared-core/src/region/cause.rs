@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 
 use crate::error::Bytes;
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// What is likely to be behind a call that failed, whatever it was about; empty if that is not known.
 #[cold]
@@ -86,8 +86,8 @@ fn no_memory_to_map() -> String {
 
 /// Why something that is there may not be opened.
 #[cold]
-pub(crate) fn of_refused_open(place: &Place, errno: Errno, writes: bool) -> String {
-    let Some(path) = place.path() else {
+pub(crate) fn of_refused_open(location: &Location, errno: Errno, writes: bool) -> String {
+    let Some(path) = location.path() else {
         return "its sender opened it with fewer rights, or its mode does not allow it: have a \
                 descriptor sent that may be read and written"
             .to_owned();
@@ -128,8 +128,8 @@ pub(crate) fn of_refused_open(place: &Place, errno: Errno, writes: bool) -> Stri
 
 /// Why only others may remove something.
 #[cold]
-pub(crate) fn of_refused_removal(place: &Place) -> String {
-    match place.path().map(std::fs::symlink_metadata) {
+pub(crate) fn of_refused_removal(location: &Location) -> String {
+    match location.path().map(std::fs::symlink_metadata) {
         Some(Ok(found)) => format!("{}: ask {} to remove it (rm)", owned(&found), owner(&found)),
         _ => String::new(),
     }
@@ -150,15 +150,17 @@ pub(crate) fn of_refused_link(errno: Errno) -> String {
 
 /// Why nothing may be created in a place.
 #[cold]
-pub(crate) fn of_creation(place: &Place, call: &'static str, errno: Errno) -> String {
-    let directory = place.directory();
+pub(crate) fn of_creation(location: &Location, call: &'static str, errno: Errno) -> String {
+    let directory = location.directory();
     let shown = directory.display();
-    match (place, errno) {
-        (Place::Shm(_), Errno::ENOENT) => "there is no /dev/shm here (a container without shared \
+    match (location, errno) {
+        (Location::Shm(_), Errno::ENOENT) => {
+            "there is no /dev/shm here (a container without shared \
              memory has none): make the directory and mount a tmpfs on it, or use a file"
-            .to_owned(),
-        (Place::File(_), Errno::ENOENT) => format!("make its directory, {shown}, first"),
-        (Place::Shm(_) | Place::File(_), Errno::EACCES | Errno::EPERM) => {
+                .to_owned()
+        }
+        (Location::File(_), Errno::ENOENT) => format!("make its directory, {shown}, first"),
+        (Location::Shm(_) | Location::File(_), Errno::EACCES | Errno::EPERM) => {
             match std::fs::metadata(&directory) {
                 Ok(found) => {
                     format!("in {shown}, {}: use a directory that this user may write to", {
@@ -168,7 +170,7 @@ pub(crate) fn of_creation(place: &Place, call: &'static str, errno: Errno) -> St
                 Err(_) => format!("{shown} may not be entered by this user"),
             }
         }
-        (Place::Shm(_) | Place::File(_), Errno::ENOSPC | Errno::EDQUOT) => format!(
+        (Location::Shm(_) | Location::File(_), Errno::ENOSPC | Errno::EDQUOT) => format!(
             "the file system of {shown} has no room, or no inode, for one more file: free some (df, \
              df -i)"
         ),
@@ -293,12 +295,12 @@ mod tests {
 
     #[test]
     fn a_place_where_nothing_may_be_created_is_named() {
-        let said = of_creation(&Place::file("/no/such/x"), "create", Errno::ENOENT);
+        let said = of_creation(&Location::file("/no/such/x"), "create", Errno::ENOENT);
         assert_eq!(said, "make its directory, /no/such, first");
-        let said = of_creation(&Place::file("/proc/x"), "create", Errno::EACCES);
+        let said = of_creation(&Location::file("/proc/x"), "create", Errno::EACCES);
         assert!(said.starts_with("in /proc, which belongs to root, mode 0o555"), "{said}");
         let name = crate::region::name::Name::new("/x").unwrap();
-        let said = of_creation(&Place::from(name), "create", Errno::ENOENT);
+        let said = of_creation(&Location::from(name), "create", Errno::ENOENT);
         assert!(said.contains("/dev/shm"), "{said}");
     }
 
@@ -312,7 +314,7 @@ mod tests {
         let path = file.path();
         let open = |marked: nix::fcntl::OFlag| {
             let access = nix::fcntl::OFlag::O_RDWR | marked;
-            crate::region::place::open_path(path, access).map(|file| Some(file.into()))
+            crate::region::location::open_path(path, access).map(|file| Some(file.into()))
         };
         let claims = crate::os::claim::Claims::open(open, |errno| errno).unwrap().unwrap();
         assert!(claims.try_claim(crate::os::claim::Part::Producer).unwrap());

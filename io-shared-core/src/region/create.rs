@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::claim::Claims;
 use crate::region::layout::{self, EPHEMERAL, Layout, LayoutError, MAGIC};
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// What a new region would be.
 pub(super) struct Planned {
@@ -32,10 +32,10 @@ pub(crate) fn page_size() -> u32 {
 
 /// The region that `role` would create; `None` for who cannot: an observer, or who knows no
 /// capacity.
-pub(super) fn plan(place: &Place, role: &Role, spec: &Spec) -> Result<Option<Planned>> {
+pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Option<Planned>> {
     let Some(schema) = &spec.schema else { return Ok(None) };
     if let Some(mode) = spec.mode.filter(|mode| mode & !0o777 != 0 || mode & 0o600 != 0o600) {
-        return Err(place.error(ErrorKind::BadOption {
+        return Err(location.error(ErrorKind::BadOption {
             option: "mode",
             found: format!("{mode:#o}"),
             expected: "permission bits such as 0o660: up to 0o777, and its owner reads and writes"
@@ -55,17 +55,17 @@ pub(super) fn plan(place: &Place, role: &Role, spec: &Spec) -> Result<Option<Pla
         )
     };
     let layout = planned(spec.capacity.unwrap_or(0))
-        .map_err(|error| refused(place, spec, error, || most(|bytes| planned(bytes).is_ok())))?;
+        .map_err(|error| refused(location, spec, error, || most(|bytes| planned(bytes).is_ok())))?;
     let planned = Planned { layout, schema: schema.clone(), schema_text };
     // What is wrong with the options is wrong also where nothing is created.
     Ok((*role != Role::Observer && spec.capacity.is_some()).then_some(planned))
 }
 
-pub(super) fn no_capacity(place: &Place) -> Error {
+pub(super) fn no_capacity(location: &Location) -> Error {
     let expected = "a producer of messages that end in a slice says how large they get, as in \
                     .capacity(\"5M\") or .elements(100_000); or it waits for a consumer that does, \
                     with .open_timeout()";
-    place.error(ErrorKind::BadOption {
+    location.error(ErrorKind::BadOption {
         option: "capacity",
         found: "not given".into(),
         expected: expected.into(),
@@ -80,9 +80,9 @@ fn most(fits: impl Fn(u64) -> bool) -> u64 {
     })
 }
 
-fn refused(place: &Place, spec: &Spec, error: LayoutError, most: impl Fn() -> u64) -> Error {
+fn refused(location: &Location, spec: &Spec, error: LayoutError, most: impl Fn() -> u64) -> Error {
     let show = |value: Option<u32>| value.map_or_else(String::new, |value| value.to_string());
-    let slots = if spec.kind == Kind::Channel { "consumers" } else { "readers" };
+    let slots = if spec.kind == Kind::Channel { "consumers" } else { "handles" };
     let size = if spec.kind == Kind::Channel { "capacity" } else { "size" };
     let (option, found, expected) = match error {
         LayoutError::Consumers => {
@@ -110,11 +110,11 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError, most: impl Fn() -> u6
         }
         LayoutError::Align => {
             let what = "messages are aligned to a page at most".to_owned();
-            return place.error(ErrorKind::Unsupported { what });
+            return location.error(ErrorKind::Unsupported { what });
         }
         LayoutError::Schema => {
             let what = "the type's description is longer than 1 MiB".to_owned();
-            return place.error(ErrorKind::Unsupported { what });
+            return location.error(ErrorKind::Unsupported { what });
         }
         LayoutError::Size => (
             size,
@@ -122,7 +122,7 @@ fn refused(place: &Place, spec: &Spec, error: LayoutError, most: impl Fn() -> u6
             format!("the region must stay below 2^63 bytes: at most .{size}({})", most()),
         ),
     };
-    place.error(ErrorKind::BadOption { option, found, expected })
+    location.error(ErrorKind::BadOption { option, found, expected })
 }
 
 /// A new region, entered by its creator, that nobody else sees yet.
@@ -132,13 +132,18 @@ pub(super) struct New {
 }
 
 impl New {
-    pub(super) fn make(place: &Place, role: &Role, spec: &Spec, planned: &Planned) -> Result<Self> {
+    pub(super) fn make(
+        location: &Location,
+        role: &Role,
+        spec: &Spec,
+        planned: &Planned,
+    ) -> Result<Self> {
         let size = planned.layout.total_size;
         let unlinked =
-            Unlinked::new(place, size, spec.mode).map_err(|error| error.ask_less(less(spec)))?;
+            Unlinked::new(location, size, spec.mode).map_err(|error| error.ask_less(less(spec)))?;
         let file = unlinked.file();
         let write = |bytes: &[u8], offset: u64| {
-            file.write_all_at(bytes, offset).map_err(|error| place.io_error("pwrite", &error))
+            file.write_all_at(bytes, offset).map_err(|error| location.io_error("pwrite", &error))
         };
         let flags = if spec.ephemeral { EPHEMERAL } else { 0 };
         let prelude = planned.layout.prelude(instance(file), planned.schema.hash(), flags);
@@ -150,11 +155,11 @@ impl New {
 
         let claims = Claims::open(
             |access| unlinked.reopen(access).map(|file| Some(file.into())),
-            |errno| Error::system(place, "pthread_atfork", errno),
+            |errno| Error::system(location, "pthread_atfork", errno),
         )?;
         let found = Found {
-            place: place.clone(),
-            identity: identity_of(place, file)?,
+            location: location.clone(),
+            identity: identity_of(location, file)?,
             size,
             claims,
             file: unlinked.keep()?,

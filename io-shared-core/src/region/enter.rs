@@ -8,9 +8,9 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::clock;
-use crate::protocol::{Fault, Publisher, Reader, Words};
+use crate::protocol::{self, Fault, Words};
 use crate::region::layout::{self, Kind};
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// A region and the protocol state of the role that was entered in it.
 pub(crate) struct Attached {
@@ -20,18 +20,18 @@ pub(crate) struct Attached {
 
 /// What a role needs of the protocol.
 pub(crate) enum Side {
-    Producer(Publisher),
-    Consumer(Reader),
+    Producer(protocol::Producer),
+    Consumer(protocol::Consumer),
     Observer,
     Locker(Locker),
 }
 
 /// Whether a consumer's name is one.
-pub(super) fn check_name(place: &Place, role: &Role) -> Result<()> {
+pub(super) fn check_name(location: &Location, role: &Role) -> Result<()> {
     match role {
         Role::Consumer { name: Some(name) } if name.is_empty() || name.len() > LONGEST_NAME => {
-            Err(place.error(ErrorKind::BadOption {
-                option: "consumer_as",
+            Err(location.error(ErrorKind::BadOption {
+                option: "consumer_name",
                 found: format!("{name:?}"),
                 expected: format!("a name has 1 to {LONGEST_NAME} bytes"),
             }))
@@ -52,7 +52,7 @@ impl Region {
                 }
                 // First of all: whoever is refused the role from now on is told of this one.
                 self.enter_producer();
-                let publisher = Publisher::take_over(self).map_err(|f| self.fault(f))?;
+                let publisher = protocol::Producer::take_over(self).map_err(|f| self.fault(f))?;
                 Ok(Side::Producer(publisher))
             }
             Role::Consumer { name } => {
@@ -84,7 +84,7 @@ impl Region {
 
     /// Claims a consumer's slot: its own by name, else one that no name has left, else the first
     /// that is free. `name` is empty for none.
-    fn claim_consumer(&self, name: &str, patience: Duration) -> Result<Reader> {
+    fn claim_consumer(&self, name: &str, patience: Duration) -> Result<protocol::Consumer> {
         self.await_judgement(self.claims()?)?;
         let deadline = clock::deadline(PATIENCE);
         loop {
@@ -108,7 +108,8 @@ impl Region {
                     self.forget_consumer(slot);
                 }
                 self.note_consumer(slot);
-                let reader = Reader::take_over(self, slot, resumes).map_err(|f| self.fault(f))?;
+                let reader = protocol::Consumer::take_over(self, slot, resumes)
+                    .map_err(|f| self.fault(f))?;
                 self.enter_consumer(slot, name);
                 return Ok(reader);
             }
@@ -144,7 +145,7 @@ impl Region {
         let channel = self.layout.kind == Kind::Channel;
         let (option, most) = match channel {
             true => (".consumers", (layout::MOST_BUFFERS - 2) / (self.holds() as u64).max(1)),
-            false => (".readers", layout::MOST_LOCKERS.into()),
+            false => (".handles", layout::MOST_LOCKERS.into()),
         };
         let mut advice = String::new();
         if channel {

@@ -12,11 +12,11 @@ use crate::message::schema::Schema;
 use crate::os::claim::{Claims, PATIENCE, Part};
 use crate::os::clock;
 use crate::region::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// An object that was found in a place: ours by its magic, not yet judged nor claimed.
 pub(super) struct Found {
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) identity: (u64, u64),
     pub(super) size: u64,
     /// Nothing for an observer, which may have read permission only.
@@ -32,31 +32,35 @@ pub(super) enum Judged {
 }
 
 impl Found {
-    /// Opens what lies in `place`, without creating anything (`fs.protected_regular` would refuse
+    /// Opens what lies in `location`, without creating anything (`fs.protected_regular` would refuse
     /// O_CREAT on another user's object even to root). With O_RDONLY it can be looked at and not
     /// claimed.
-    pub(super) fn at(place: &Place, access: OFlag) -> Result<Option<Self>> {
+    pub(super) fn at(location: &Location, access: OFlag) -> Result<Option<Self>> {
         loop {
-            let Some(mut file) = place.open(access)? else { return Ok(None) };
+            let Some(mut file) = location.open(access)? else { return Ok(None) };
             // Who may write has it copied up before it is mapped; who may not will notice.
             if access == OFlag::O_RDONLY
-                && place.is_overlay(&file)
-                && place.open(OFlag::O_RDWR).is_ok()
+                && location.is_overlay(&file)
+                && location.open(OFlag::O_RDWR).is_ok()
             {
-                let Some(copied_up) = place.open(access)? else { return Ok(None) };
+                let Some(copied_up) = location.open(access)? else { return Ok(None) };
                 file = copied_up;
             }
-            let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
+            let metadata = file.metadata().map_err(|e| location.io_error("fstat", &e))?;
             let identity = (metadata.dev(), metadata.ino());
             // A second description for the claims alone: a mapping would pin its locks.
             let claims = if access == OFlag::O_RDONLY {
                 None
             } else {
-                let second = |access| match place.open(access)? {
-                    Some(file) if identity_of(place, &file)? == identity => Ok(Some(file.into())),
+                let second = |access| match location.open(access)? {
+                    Some(file) if identity_of(location, &file)? == identity => {
+                        Ok(Some(file.into()))
+                    }
                     _ => Ok(None),
                 };
-                match Claims::open(second, |errno| Error::system(place, "pthread_atfork", errno))? {
+                match Claims::open(second, |errno| {
+                    Error::system(location, "pthread_atfork", errno)
+                })? {
                     Some(claims) => Some(claims),
                     None => continue, // it was replaced between the two
                 }
@@ -65,18 +69,18 @@ impl Found {
             let size = metadata.len();
             let there = size.min(bytes.len() as u64) as usize;
             file.read_exact_at(bytes.get_mut(..there).unwrap_or_default(), 0)
-                .map_err(|error| place.io_error("pread", &error))?;
+                .map_err(|error| location.io_error("pread", &error))?;
             let prelude = Prelude::read_from_bytes(&bytes)
-                .map_err(|_| place.foreign("an object without our header"))?;
-            let found = Self { place: place.clone(), identity, size, claims, file, prelude };
+                .map_err(|_| location.foreign("an object without our header"))?;
+            let found = Self { location: location.clone(), identity, size, claims, file, prelude };
             let whole = there == bytes.len();
             if found.is_claimed() || whole && found.is_of_ours() {
                 return Ok(Some(found));
             }
             if !found.is_left_of_a_power_cut() {
                 return Err(match whole {
-                    true => place.foreign("an object that does not start with `ioshared`"),
-                    false => place
+                    true => location.foreign("an object that does not start with `ioshared`"),
+                    false => location
                         .foreign(format!("an object of {}, shorter than a header", Bytes(size))),
                 });
             }
@@ -84,9 +88,9 @@ impl Found {
                 return Ok(None); // an observer takes nothing away
             }
             if !found.retire_unused()? {
-                return Err(place.foreign("a file of zeros that somebody uses"));
+                return Err(location.foreign("a file of zeros that somebody uses"));
             }
-            tracing::warn!(region = %place, bytes = size, "took away what a power cut left: zeros");
+            tracing::warn!(region = %location, bytes = size, "took away what a power cut left: zeros");
         }
     }
 
@@ -146,7 +150,7 @@ impl Found {
     fn is_left_of_a_power_cut(&self) -> bool {
         const PIECE: usize = 1 << 16;
         let could_be_ours = self.size >= 4096 && self.size.is_multiple_of(layout::BLOCK);
-        if !matches!(self.place, Place::File(_)) || !could_be_ours {
+        if !matches!(self.location, Location::File(_)) || !could_be_ours {
             return false;
         }
         let mut piece = vec![0; PIECE];
@@ -179,7 +183,7 @@ impl Found {
     /// Whether the region is whole, and what it has that `spec` does not want.
     pub(super) fn judge(&self, spec: &Spec) -> Result<Judged> {
         let version = self.prelude.version;
-        let corrupt = |what: String| Error::corrupt(&self.place, what);
+        let corrupt = |what: String| Error::corrupt(&self.location, what);
         if let Some(damage) = self.damage() {
             return Err(corrupt(damage));
         }
@@ -211,7 +215,7 @@ impl Found {
         };
         let (slots, size) = match spec.kind {
             Kind::Channel => ("consumers", "capacity"),
-            _ => ("readers", "size"),
+            _ => ("handles", "size"),
         };
         let options = [
             (size, layout.capacity, spec.capacity),
@@ -239,7 +243,7 @@ impl Found {
             return Ok(());
         }
         match Kind::from_number(self.prelude.kind) {
-            Some(found) if found != kind => Err(self.place.error(ErrorKind::Mismatch {
+            Some(found) if found != kind => Err(self.location.error(ErrorKind::Mismatch {
                 differences: vec![format!(
                     "kind: it is {}, not {}",
                     found.describe(),
@@ -279,8 +283,8 @@ impl Found {
         let mut text = vec![0; layout.schema_length as usize];
         self.file
             .read_exact_at(&mut text, layout.schema_offset.into())
-            .map_err(|e| self.place.io_error("pread", &e))?;
-        let corrupt = |what: String| Error::corrupt(&self.place, what);
+            .map_err(|e| self.location.io_error("pread", &e))?;
+        let corrupt = |what: String| Error::corrupt(&self.location, what);
         let text =
             String::from_utf8(text).map_err(|_| corrupt("its schema is not UTF-8".into()))?;
         let schema = Schema::from_json(&text)
@@ -299,7 +303,7 @@ impl Found {
         match &self.claims {
             Some(claims) => claims
                 .is_taken(part)
-                .map_err(|errno| Error::system(&self.place, "fcntl(F_OFD_GETLK)", errno)),
+                .map_err(|errno| Error::system(&self.location, "fcntl(F_OFD_GETLK)", errno)),
             None => Ok(false),
         }
     }
@@ -331,10 +335,10 @@ impl Found {
 
 /// Refuses a region, to whoever would write to its bytes with no lock: others have references to
 /// them.
-pub(crate) fn refuse_region(place: &Place, file: &File) -> Result<()> {
+pub(crate) fn refuse_region(location: &Location, file: &File) -> Result<()> {
     let mut magic = [0; layout::MAGIC.len()];
     match file.read_exact_at(&mut magic, 0) {
-        Ok(()) => refuse_magic(place, magic),
+        Ok(()) => refuse_magic(location, magic),
         _ => Ok(()), // shorter
     }
 }
@@ -351,7 +355,7 @@ pub(crate) fn refuse_magic(name: impl std::fmt::Display, magic: [u8; 8]) -> Resu
 }
 
 /// Device and inode of an open file.
-pub(super) fn identity_of(place: &Place, file: &File) -> Result<(u64, u64)> {
-    let metadata = file.metadata().map_err(|e| place.io_error("fstat", &e))?;
+pub(super) fn identity_of(location: &Location, file: &File) -> Result<(u64, u64)> {
+    let metadata = file.metadata().map_err(|e| location.io_error("fstat", &e))?;
     Ok((metadata.dev(), metadata.ino()))
 }

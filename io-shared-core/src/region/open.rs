@@ -20,7 +20,7 @@ use crate::os::fork;
 use crate::os::long_wait::LongWait;
 use crate::os::nap::nap;
 use crate::region::layout::{EPHEMERAL, Kind, Layout};
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// How often a missing or unsuitable region is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -31,9 +31,9 @@ const START_OVERS: usize = 1000;
 
 /// Opens the region in that place in `role`, creating, replacing or waiting for it as DESIGN.md
 /// section 3 says.
-pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached> {
-    enter::check_name(place, role)?;
-    let planned = create::plan(place, role, spec)?;
+pub(crate) fn attach(location: &Location, role: &Role, spec: &Spec) -> Result<Attached> {
+    enter::check_name(location, role)?;
+    let planned = create::plan(location, role, spec)?;
     let started = clock::now();
     let wait = |since: u64, default: Option<Duration>| match spec.open_timeout.or(default) {
         Some(timeout) => since.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
@@ -51,27 +51,27 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
     };
     // Each start over means that another process has got on meanwhile.
     for _ in 0..START_OVERS {
-        let Some(found) = Found::at(place, access)? else {
+        let Some(found) = Found::at(location, access)? else {
             if let Some(planned) = &planned {
-                if let Some(attached) = New::make(place, role, spec, planned)?.link()? {
+                if let Some(attached) = New::make(location, role, spec, planned)?.link()? {
                     return Ok(attached);
                 }
             } else if spec.kind == Kind::Channel
-                && (matches!(place, Place::Anonymous)
+                && (matches!(location, Location::Anonymous)
                     || *role == Role::Producer && spec.open_timeout.is_none())
             {
                 // Nobody else makes an anonymous one: it is not waited for.
-                return Err(create::no_capacity(place));
+                return Err(create::no_capacity(location));
             } else {
                 // At least once: there may be zeros that are as good as nothing.
                 loop {
                     if !pause_until(wait(started, None)) {
-                        return Err(place.error(ErrorKind::NotFound).advise(absent(role, spec)));
+                        return Err(location.error(ErrorKind::NotFound).advise(absent(role, spec)));
                     }
                     if long.is_due(clock::now()) {
-                        tell_of_missing(place);
+                        tell_of_missing(location);
                     }
-                    if place.identity().is_some() {
+                    if location.identity().is_some() {
                         break;
                     }
                 }
@@ -88,16 +88,17 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
             },
             Judged::Differs(differences) => differences,
         };
-        let transient =
-            matches!(place, Place::Shm(_)) && spec.kind == Kind::Channel && found.is_of_kind(spec);
-        let replaces = match (place, role) {
-            (Place::Descriptor(_), _) => false,
+        let transient = matches!(location, Location::Shm(_))
+            && spec.kind == Kind::Channel
+            && found.is_of_kind(spec);
+        let replaces = match (location, role) {
+            (Location::Descriptor(_), _) => false,
             (_, Role::Producer) => transient || spec.replace,
             (_, Role::Locker) => spec.replace,
             _ => false,
         };
-        let advice = match place {
-            Place::Descriptor(_) => "make a new one",
+        let advice = match location {
+            Location::Descriptor(_) => "make a new one",
             _ if transient => {
                 "a producer of the new shape, with a capacity, replaces it at its start"
             }
@@ -106,7 +107,7 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
         };
         let mismatch = |found: &Found| {
             let holders = found.holders()?;
-            Err(place.error(ErrorKind::Mismatch {
+            Err(location.error(ErrorKind::Mismatch {
                 differences: differences.clone(),
                 holders,
                 advice,
@@ -118,11 +119,11 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                     return mismatch(&found);
                 }
                 // The new one first: what is there is not lost to a lack of room or descriptors.
-                let new = New::make(place, role, spec, planned)?;
+                let new = New::make(location, role, spec, planned)?;
                 if !found.retire_unused()? {
                     return mismatch(&found);
                 }
-                tracing::info!(region = %place, ?differences, "replaced a region of another shape");
+                tracing::info!(region = %location, ?differences, "replaced a region of another shape");
                 if let Some(attached) = new.link()? {
                     return Ok(attached);
                 }
@@ -134,23 +135,23 @@ pub(crate) fn attach(place: &Place, role: &Role, spec: &Spec) -> Result<Attached
                     return mismatch(&found);
                 }
                 if found.is_taken_for_long(Part::Producer)?
-                    && place.identity() == Some(found.identity)
+                    && location.identity() == Some(found.identity)
                 {
                     return mismatch(&found);
                 }
                 if long.is_due(clock::now()) {
                     tracing::warn!(
-                        region = %place,
+                        region = %location,
                         producer = false,
                         ?differences,
-                        "has waited for over a second for {place} to be replaced, which has another \
+                        "has waited for over a second for {location} to be replaced, which has another \
                          shape and no producer",
                     );
                 }
             }
         }
     }
-    Err(place.error(ErrorKind::Busy { doing: "opening it" }))
+    Err(location.error(ErrorKind::Busy { doing: "opening it" }))
 }
 
 /// What to do where nothing is.
@@ -170,13 +171,13 @@ fn absent(role: &Role, spec: &Spec) -> &'static str {
     }
 }
 
-/// Says that `place` is waited for to be there.
+/// Says that `location` is waited for to be there.
 #[cold]
-pub(crate) fn tell_of_missing(place: &Place) {
+pub(crate) fn tell_of_missing(location: &Location) {
     tracing::warn!(
-        region = %place,
+        region = %location,
         producer = false,
-        "has waited for over a second for {place}, which is not there: no producer or other program \
+        "has waited for over a second for {location}, which is not there: no producer or other program \
          has created it; is the name right? (`open_timeout` bounds this wait)",
     );
 }
@@ -191,8 +192,8 @@ impl Found {
         schema: Schema,
     ) -> Result<Option<Attached>> {
         let read_only = if matches!(role, Role::Consumer { .. }) {
-            match self.place.open(OFlag::O_RDONLY)? {
-                Some(file) if identity_of(&self.place, &file)? == self.identity => Some(file),
+            match self.location.open(OFlag::O_RDONLY)? {
+                Some(file) if identity_of(&self.location, &file)? == self.identity => Some(file),
                 _ => return Ok(None),
             }
         } else {
@@ -228,11 +229,11 @@ impl Region {
     /// A remover takes the name before it sets the flag, so a flag under a name that still leads
     /// here is no remover's: starting over would find it again, and again.
     fn check_mark(&self) -> Result<()> {
-        if !self.is_retired() || self.place.identity() != Some(self.identity) {
+        if !self.is_retired() || self.location.identity() != Some(self.identity) {
             return Ok(());
         }
-        Err(self.error(match self.place {
-            Place::Descriptor(_) => ErrorKind::Replaced,
+        Err(self.error(match self.location {
+            Location::Descriptor(_) => ErrorKind::Replaced,
             _ => ErrorKind::Corrupt {
                 what: "it is marked as removed, and its name still leads to it".into(),
             },
@@ -249,16 +250,16 @@ impl Region {
         schema: Schema,
         read_only: Option<&File>,
     ) -> Result<Self> {
-        let place = found.place;
+        let location = found.location;
         let page = create::page_size();
         if !layout.buffers_offset.is_multiple_of(page.into()) || layout.align > page {
             let what = format!(
                 "the region was made with pages of {} bytes, this machine has {page}",
                 layout.page_size
             );
-            return Err(place.error(ErrorKind::Unsupported { what }));
+            return Err(location.error(ErrorKind::Unsupported { what }));
         }
-        let failed = |error: std::io::Error| place.io_error("mmap", &error);
+        let failed = |error: std::io::Error| location.io_error("mmap", &error);
         let (whole, head) = (layout.total_size, layout.buffers_offset);
         let options = |offset: u64, length: u64| {
             let mut options = MmapOptions::new();
@@ -291,13 +292,13 @@ impl Region {
             None => unsafe { header.as_mut_ptr().add(head as usize) },
         };
         let buffers = Buffers { start, _apart: apart };
-        let keeps = place.keeps(&found.file);
-        let overlaid = *role == Role::Observer && place.is_overlay(&found.file);
-        let kept = place.path().is_none() || *role == Role::Observer;
+        let keeps = location.keeps(&found.file);
+        let overlaid = *role == Role::Observer && location.is_overlay(&found.file);
+        let kept = location.path().is_none() || *role == Role::Observer;
         let file = kept.then_some(found.file);
-        let name = place.to_string();
-        let directory = match place {
-            Place::File(_) => place.directory_identity(),
+        let name = location.to_string();
+        let directory = match location {
+            Location::File(_) => location.directory_identity(),
             _ => None,
         };
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
@@ -308,7 +309,7 @@ impl Region {
         let (generation, clock) = (fork::generation(), Clock::here());
         Ok(Self {
             name,
-            place,
+            location,
             identity,
             directory,
             clock,

@@ -19,23 +19,23 @@ use crate::os::futex;
 use crate::protocol::Words;
 use crate::region::cause;
 use crate::region::layout;
-use crate::region::place::Place;
+use crate::region::location::Location;
 
 /// Removes the region in that place, used or not, if it is of that kind: another's content may be
 /// all there is.
-pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
-    let was_there = place.identity().is_some();
+pub(crate) fn remove(location: &Location, kind: Kind) -> Result<()> {
+    let was_there = location.identity().is_some();
     loop {
-        let found = Found::at(place, OFlag::O_RDWR).map_err(|error| match error.kind() {
+        let found = Found::at(location, OFlag::O_RDWR).map_err(|error| match error.kind() {
             // Who may not write to it does not own it, or has given that right away.
-            ErrorKind::System { errno: libc::EACCES, .. } => not_owner(place),
+            ErrorKind::System { errno: libc::EACCES, .. } => not_owner(location),
             _ => error,
         })?;
         let Some(found) = found else {
             if was_there {
                 return Ok(()); // gone as it was looked at: zeros, or another's removal
             }
-            return Err(place.error(ErrorKind::NotFound).advise("there is nothing to remove"));
+            return Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"));
         };
         found.check_kind(kind)?;
         if found.retire(Users::Any)? != Removed::NameMoved {
@@ -44,13 +44,13 @@ pub(crate) fn remove(place: &Place, kind: Kind) -> Result<()> {
     }
 }
 
-fn not_owner(place: &Place) -> Error {
-    place.error(ErrorKind::NotOwner).advise(cause::of_refused_removal(place))
+fn not_owner(location: &Location) -> Error {
+    location.error(ErrorKind::NotOwner).advise(cause::of_refused_removal(location))
 }
 
 /// A region whose name may go, as who found it or who is in it sees it.
 struct Removal<'a> {
-    place: &'a Place,
+    location: &'a Location,
     path: &'a Path,
     identity: (u64, u64),
     claims: &'a Claims,
@@ -68,23 +68,23 @@ struct RemoverWords<'a> {
 
 impl<'a> Removal<'a> {
     fn of(
-        place: &'a Place,
+        location: &'a Location,
         identity: (u64, u64),
         claims: &'a Claims,
         words: Option<RemoverWords<'a>>,
     ) -> Result<Self> {
-        let Some(path) = place.path() else {
-            return Err(place.error(ErrorKind::Unsupported {
+        let Some(path) = location.path() else {
+            return Err(location.error(ErrorKind::Unsupported {
                 what: "it has no name that could be removed".into(),
             }));
         };
-        Ok(Self { place, path, identity, claims, words })
+        Ok(Self { location, path, identity, claims, words })
     }
 
     fn remove(&self, users: Users) -> Result<Removed> {
         let removed = linked::remove(self, users)?;
         if removed == Removed::Done {
-            tracing::info!(region = %self.place, "removed");
+            tracing::info!(region = %self.location, "removed");
         }
         Ok(removed)
     }
@@ -98,11 +98,11 @@ impl Linked for Removal<'_> {
         Self: 'l;
 
     fn lock(&self) -> Result<RegionLock<'_>> {
-        RegionLock::take(self.place, self.claims, REGION_PATIENCE)
+        RegionLock::take(self.location, self.claims, REGION_PATIENCE)
     }
 
     fn is_named(&self) -> bool {
-        self.place.identity() == Some(self.identity)
+        self.location.identity() == Some(self.identity)
     }
 
     fn win_roles(&self, users: Users) -> Result<bool> {
@@ -110,7 +110,7 @@ impl Linked for Removal<'_> {
             Users::NoneAtOnce => self.claims.try_claim(Part::Roles),
             _ => self.claims.claim(Part::Roles, PATIENCE),
         };
-        won.map_err(|errno| Error::system(self.place, "fcntl(F_OFD_SETLK)", errno))
+        won.map_err(|errno| Error::system(self.location, "fcntl(F_OFD_SETLK)", errno))
     }
 
     fn free_roles(&self) {
@@ -121,8 +121,8 @@ impl Linked for Removal<'_> {
         match nix::unistd::unlink(self.path) {
             Ok(()) => Ok(true),
             Err(Errno::ENOENT) => Ok(false),
-            Err(Errno::EPERM | Errno::EACCES) => Err(not_owner(self.place)),
-            Err(errno) => Err(Error::system(self.place, "unlink", errno)),
+            Err(Errno::EPERM | Errno::EACCES) => Err(not_owner(self.location)),
+            Err(errno) => Err(Error::system(self.location, "unlink", errno)),
         }
     }
 
@@ -152,7 +152,7 @@ impl Found {
 
     /// Removes an ephemeral region that its last user was killed in. `false`: it is in use.
     pub(super) fn retire_left_over(&self) -> Result<bool> {
-        if self.place.path().is_none() {
+        if self.location.path().is_none() {
             return Ok(false);
         }
         Ok(self.retire(Users::NoneAtOnce)? != Removed::InUse)
@@ -160,7 +160,7 @@ impl Found {
 
     fn retire(&self, users: Users) -> Result<Removed> {
         let Some(claims) = &self.claims else {
-            return Err(self.place.error(ErrorKind::NotOwner)); // an observer's; not reached
+            return Err(self.location.error(ErrorKind::NotOwner)); // an observer's; not reached
         };
         // To mark it. Mapped, not written: a write would be SIGXFSZ under a small RLIMIT_FSIZE.
         let head = MmapOptions::new().len(layout::RETIRED as usize + 1).map_raw(&self.file).ok();
@@ -170,7 +170,7 @@ impl Found {
             retired: unsafe { AtomicU8::from_ptr(head.wrapping_add(layout::RETIRED as usize)) },
             latest: head.wrapping_add(layout::LATEST as usize).cast(),
         });
-        Removal::of(&self.place, self.identity, claims, words)?.remove(users)
+        Removal::of(&self.location, self.identity, claims, words)?.remove(users)
     }
 }
 
@@ -185,7 +185,7 @@ impl Region {
         };
         let latest = self.in_header(layout::LATEST).cast_const().cast();
         let words = RemoverWords { retired: self.retired(), latest };
-        let removal = Removal::of(&self.place, self.identity, claims, Some(words));
+        let removal = Removal::of(&self.location, self.identity, claims, Some(words));
         // Failures leave it to whoever opens it next.
         let _ = removal.and_then(|removal| removal.remove(Users::NoneAtOnce));
     }
@@ -193,7 +193,7 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        if self.ephemeral && self.place.path().is_some() {
+        if self.ephemeral && self.location.path().is_some() {
             self.retire_if_last();
         }
     }

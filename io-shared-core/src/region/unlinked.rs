@@ -23,8 +23,8 @@ use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
 use crate::region::cause;
+use crate::region::location::{Location, above_streams, create_path, keep, open_path, reopen};
 use crate::region::name::{UNFINISHED, is_unfinished};
-use crate::region::place::{Place, above_streams, create_path, keep, open_path, reopen};
 
 /// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
 /// creator between its open and its lock.
@@ -48,7 +48,7 @@ enum Hiding {
 
 /// A file that is not visible in its place yet: of full size, all zeros at first.
 pub(crate) struct Unlinked {
-    place: Place,
+    location: Location,
     file: File,
     hiding: Hiding,
     /// Its name until then begins with its own.
@@ -61,32 +61,32 @@ impl Unlinked {
     /// # Errors
     /// [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`], [`ErrorKind::Unsupported`],
     /// [`ErrorKind::System`].
-    pub(crate) fn new(place: &Place, size: u64, mode: Option<u32>) -> Result<Self> {
-        check_file_size_limit(place, size)?;
-        let ((file, hiding), is_own) = Self::make(place).map_err(|errno| {
-            let advice = cause::of_creation(place, "create", errno);
-            Error::system(place, "create", errno).advise(advice)
+    pub(crate) fn new(location: &Location, size: u64, mode: Option<u32>) -> Result<Self> {
+        check_file_size_limit(location, size)?;
+        let ((file, hiding), is_own) = Self::make(location).map_err(|errno| {
+            let advice = cause::of_creation(location, "create", errno);
+            Error::system(location, "create", errno).advise(advice)
         })?;
-        let unlinked = Self { place: place.clone(), file, hiding, is_own };
-        place.check_file_system(&unlinked.file)?;
+        let unlinked = Self { location: location.clone(), file, hiding, is_own };
+        location.check_file_system(&unlinked.file)?;
         // fchmod, since the umask has cut the mode that open was given.
         let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
         nix::sys::stat::fchmod(&unlinked.file, mode)
-            .map_err(|errno| Error::system(place, "fchmod", errno))?;
-        allocate(place, &unlinked.file, size)?;
+            .map_err(|errno| Error::system(location, "fchmod", errno))?;
+        allocate(location, &unlinked.file, size)?;
         reached(CrashPoint::RegionSized);
         Ok(unlinked)
     }
 
     /// And whether it has a name that begins with its own.
-    fn make(place: &Place) -> std::result::Result<((File, Hiding), bool), Errno> {
-        if let Place::Anonymous = place {
+    fn make(location: &Location) -> std::result::Result<((File, Hiding), bool), Errno> {
+        if let Location::Anonymous = location {
             let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
             let descriptor = above_streams(memfd_create(c"io-shared", flags)?)?;
             return Ok(((File::from(descriptor), Hiding::Memfd), false));
         }
-        let directory = place.directory();
-        let name = place.path().and_then(Path::file_name);
+        let directory = location.directory();
+        let name = location.path().and_then(Path::file_name);
         let made = if name.is_some() && CONFINED.load(Ordering::Relaxed) {
             Err(Errno::EACCES)
         } else {
@@ -155,7 +155,7 @@ impl Unlinked {
 
     /// To map and to keep, after the content was written: from now on writes append.
     pub(crate) fn keep(&self) -> Result<File> {
-        keep(&self.file).map_err(|errno| Error::system(&self.place, "fcntl", errno))
+        keep(&self.file).map_err(|errno| Error::system(&self.location, "fcntl", errno))
     }
 
     /// Another open description of the file.
@@ -164,18 +164,18 @@ impl Unlinked {
             Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
             Hiding::Hidden(path, _) => open_path(path, access),
         };
-        opened.map_err(|errno| Error::system(&self.place, "open", errno))
+        opened.map_err(|errno| Error::system(&self.location, "open", errno))
     }
 
     /// Makes the file visible in its place. `false`: something is there already, or a file that is
     /// kept from sight in another way must be made.
     pub(crate) fn link(&self) -> Result<bool> {
-        let is_file = matches!(self.place, Place::File(_));
+        let is_file = matches!(self.location, Location::File(_));
         if is_file {
             // Or a machine that goes down may leave its name without its content.
-            sync(&self.place, &self.file)?;
+            sync(&self.location, &self.file)?;
         }
-        let to = self.place.path().unwrap_or(Path::new(""));
+        let to = self.location.path().unwrap_or(Path::new(""));
         let linked = match &self.hiding {
             Hiding::Nameless => {
                 let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
@@ -191,7 +191,7 @@ impl Unlinked {
         match linked {
             Ok(()) => {
                 if is_file {
-                    sync_directory(&self.place);
+                    sync_directory(&self.location);
                 }
                 Ok(true)
             }
@@ -205,7 +205,7 @@ impl Unlinked {
             }
             // On a file system of another kind these would come from the open before.
             Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
-                Err(self.place.error(ErrorKind::Unsupported {
+                Err(self.location.error(ErrorKind::Unsupported {
                     what:
                         "this file system has no hard links, by which a region appears whole: use \
                        another"
@@ -214,28 +214,29 @@ impl Unlinked {
             }
             Err(errno) => {
                 let advice = cause::of_refused_link(errno);
-                Err(Error::system(&self.place, "linkat", errno).advise(advice))
+                Err(Error::system(&self.location, "linkat", errno).advise(advice))
             }
         }
     }
 }
 
-fn sync(place: &Place, file: &File) -> Result<()> {
+fn sync(location: &Location, file: &File) -> Result<()> {
     match file.sync_all().map_err(|error| error.raw_os_error()) {
         // EINVAL, EROFS: what it lies on keeps nothing by being told to.
         Ok(()) | Err(Some(libc::EINVAL | libc::EROFS)) => Ok(()),
         Err(errno) => {
-            Err(Error::system(place, "fsync", Errno::from_raw(errno.unwrap_or(libc::EIO))))
+            Err(Error::system(location, "fsync", Errno::from_raw(errno.unwrap_or(libc::EIO))))
         }
     }
 }
 
 /// Where that fails the file is there all the same, and the kernel syncs its name in its own time: who
 /// may write to a directory may not be allowed to read it.
-fn sync_directory(place: &Place) {
-    let opened = File::open(place.directory()).map_err(|error| place.io_error("open", &error));
-    if let Err(error) = opened.and_then(|directory| sync(place, &directory)) {
-        tracing::warn!(region = %place, %error, "its directory was not synced");
+fn sync_directory(location: &Location) {
+    let opened =
+        File::open(location.directory()).map_err(|error| location.io_error("open", &error));
+    if let Err(error) = opened.and_then(|directory| sync(location, &directory)) {
+        tracing::warn!(region = %location, %error, "its directory was not synced");
     }
 }
 
@@ -249,20 +250,20 @@ impl Drop for Unlinked {
 
 /// Reserves `size` bytes for `file`: not by ftruncate, which succeeds on a full tmpfs and leaves
 /// SIGBUS for the first touch.
-pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
+pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()> {
     if size == 0 {
         return Ok(());
     }
     let refused = |errno| match errno {
         Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
-            let directory = match place {
-                Place::Anonymous => "memory".to_owned(),
-                Place::Descriptor(_) => "its file system".to_owned(),
-                _ => place.directory().display().to_string(),
+            let directory = match location {
+                Location::Anonymous => "memory".to_owned(),
+                Location::Descriptor(_) => "its file system".to_owned(),
+                _ => location.directory().display().to_string(),
             };
-            place.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
+            location.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
         }
-        errno => Error::system(place, "fallocate", errno),
+        errno => Error::system(location, "fallocate", errno),
     };
     // Where there is no room for all of it, none is taken first: not even what the root user may
     // take would do.
@@ -289,7 +290,7 @@ pub(crate) fn allocate(place: &Place, file: &File, size: u64) -> Result<()> {
                     let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
                     match errno {
                         Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => refused(errno),
-                        errno => Error::system(place, "pwrite", errno),
+                        errno => Error::system(location, "pwrite", errno),
                     }
                 });
             }
@@ -325,10 +326,10 @@ fn signed(size: u64) -> i64 {
 }
 
 /// Above this limit the kernel does not fail a write or fallocate, but sends SIGXFSZ.
-pub(crate) fn check_file_size_limit(place: &Place, needed: u64) -> Result<()> {
+pub(crate) fn check_file_size_limit(location: &Location, needed: u64) -> Result<()> {
     match getrlimit(Resource::RLIMIT_FSIZE) {
         Ok((limit, _)) if limit != RLIM_INFINITY && limit < needed => {
-            Err(place.error(ErrorKind::FileSizeLimit { needed, limit }))
+            Err(location.error(ErrorKind::FileSizeLimit { needed, limit }))
         }
         _ => Ok(()),
     }

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{Observing, Slot};
+use super::{Observer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::message::schema::Shown;
 use crate::os::clock::{self, Clock};
 use crate::os::copy;
 use crate::protocol::{self, MOST_CARRIED};
-use crate::region::place::Place;
+use crate::region::location::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value.
@@ -84,17 +84,17 @@ impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
     }
 }
 
-impl Slot<Observing> {
+impl Slot<Observer> {
     /// Opens the slot of that name to look on. Read permission suffices.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`], [`ErrorKind::NotARegion`],
     /// [`ErrorKind::Corrupt`], [`ErrorKind::System`].
-    pub fn observing(place: &Place, spec: &Spec) -> Result<Self> {
-        let attached = region::attach(place, &Role::Observer, spec)?;
+    pub fn observing(location: &Location, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(location, &Role::Observer, spec)?;
         match attached.side {
-            Side::Observer => Ok(Self::new(attached.region, Observing(()))),
-            _ => Err(place.error(ErrorKind::NotFound)),
+            Side::Observer => Ok(Self::new(attached.region, Observer(()))),
+            _ => Err(location.error(ErrorKind::NotFound)),
         }
     }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::value::{Carried, Held, Value};
-use super::{Consuming, Copied, Slot};
+use super::{Consumer, Copied, Slot};
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::schema::Shown;
 use crate::os::clock;
-use crate::protocol::{Ahead, Reader, Seat, Which};
+use crate::protocol::{self, Ahead, Seat, Which};
 use crate::region::Region;
 
 /// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
@@ -31,7 +31,7 @@ use crate::region::Region;
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
     /// Of the slot, which is borrowed with it: until it is used again, its entry keeps the value.
-    reader: &'a mut Reader,
+    reader: &'a mut protocol::Consumer,
 }
 
 /// A [`Guard`] that borrows nothing: it keeps the mapping and the consumer's claim alive by itself,
@@ -55,7 +55,7 @@ unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Holding
 // SAFETY: as above.
 unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Holding<R, T> {}
 
-impl Slot<Consuming> {
+impl Slot<Consumer> {
     /// Holds the latest value, or one not had. When there is nothing to hold, or it went wrong,
     /// `again` is told and decides: try again (`true`), no value (`false`), or an error. It may
     /// wait, and may put another slot in this one's place.
@@ -77,7 +77,7 @@ impl Slot<Consuming> {
             let nothing = match self.try_hold::<T>(which, waited) {
                 Ok(Some(value)) => {
                     let holding = Holding { region: &self.region, value };
-                    return Ok(Some(Guard { holding, reader: &mut self.side.reader }));
+                    return Ok(Some(Guard { holding, reader: &mut self.side.protocol }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -131,12 +131,12 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # let name = &format!("/doc-copied-{}", std::process::id());
     /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
     /// let mut speed = io_shared::consumer::<f64>(name)?;
-    /// let copy = speed.get()?.copied()?;
+    /// let copy = speed.get()?.to_copy()?;
     /// assert_eq!((*copy, copy.seq()), (13.9, 1));
     /// # io_shared::Channel::remove(name)
     /// # }
     /// ```
-    pub fn copied(&self) -> Result<Copied<T>> {
+    pub fn to_copy(&self) -> Result<Copied<T>> {
         let Holding { region, value, .. } = &self.holding;
         match value.held {
             // The number of elements is the guard's own: nothing in shared memory is looked at for it.

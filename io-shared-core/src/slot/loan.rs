@@ -5,13 +5,13 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::room::{LEAST_AHEAD, PIECE};
-use super::{Producing, Slot};
+use super::{Producer, Slot};
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
 use crate::message::schema::Shown;
 use crate::os::clock::{self, StampClock};
 use crate::os::copy;
-use crate::protocol::Publisher;
+use crate::protocol;
 use crate::region::Region;
 
 /// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
@@ -24,7 +24,7 @@ const LEAST_ROUSED: usize = 8 * PIECE;
 /// Its content at first is whatever the buffer held before: an older message, or zeros.
 #[must_use = "a loan that is not put is seen by nobody"]
 pub struct Loan<'a, T: Message + ?Sized> {
-    slot: &'a mut Slot<Producing>,
+    slot: &'a mut Slot<Producer>,
     message: *mut T,
     message_type: PhantomData<&'a mut T>,
 }
@@ -35,7 +35,7 @@ unsafe impl<T: Message + ?Sized> Send for Loan<'_, T> {}
 // SAFETY: as above, for shared access.
 unsafe impl<T: Message + ?Sized> Sync for Loan<'_, T> {}
 
-impl Slot<Producing> {
+impl Slot<Producer> {
     /// Opens a free buffer for a message with `elements` in its tail (0 for a sized one).
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Slot<Producing> {
         }
         self.check_length::<T>(elements)?;
         let region = &*self.region;
-        let buffer = self.side.publisher.loan(region).map_err(|fault| region.fault(fault))?;
+        let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
         Ok(Loan { slot: self, message, message_type: PhantomData })
     }
@@ -98,7 +98,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     }
 
     /// Whose buffer it is.
-    pub(super) fn lender(&mut self) -> (&Region, &mut Producing) {
+    pub(super) fn lender(&mut self) -> (&Region, &mut Producer) {
         (&self.slot.region, &mut self.slot.side)
     }
 
@@ -145,7 +145,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     }
 
     /// Copies `value` here and publishes it, as [`copy_from`](Self::copy_from) and [`put`](Self::put) do.
-    /// A large one may be [read ahead](super::Room) meanwhile, and who sleeps is woken before its end.
+    /// A large one may be [read ahead](super::CopyTarget) meanwhile, and who sleeps is woken before its end.
     ///
     /// # Errors
     /// As for [`put`](Self::put).
@@ -169,7 +169,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// callers have seen to.
     fn copy_in(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let Producing { publisher, .. } = &mut self.slot.side;
+        let Producer { protocol: publisher, .. } = &mut self.slot.side;
         let (region, start) = (&*self.slot.region, self.message.cast::<u8>());
         let mut at = 0;
         for part in parts {
@@ -186,7 +186,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
                 if at % PIECE == 0 && at < length && length >= LEAST_AHEAD {
                     publisher.fill(region, (at / PIECE) as u64);
                     if at == PIECE && length >= LEAST_ROUSED {
-                        Publisher::rouse(region);
+                        protocol::Producer::rouse(region);
                     }
                 }
             }
@@ -215,7 +215,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             slot.look(stamp)?;
         }
         let region = &*slot.region;
-        let publisher = &mut slot.side.publisher;
+        let publisher = &mut slot.side.protocol;
         let sequence =
             publisher.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
         publisher.wake(region);
@@ -231,9 +231,9 @@ impl Loan<'_, [u8]> {
     /// As if so many pieces had just been copied in.
     #[cfg(test)]
     pub(super) fn say_filled(&mut self, pieces: u64) {
-        let (publisher, region) = (&mut self.slot.side.publisher, &*self.slot.region);
+        let (publisher, region) = (&mut self.slot.side.protocol, &*self.slot.region);
         publisher.fill(region, pieces);
-        Publisher::rouse(region);
+        protocol::Producer::rouse(region);
     }
 
     /// Copies `parts` here, one behind the other, and publishes them: as [`put_copy`](Self::put_copy).

@@ -1,10 +1,10 @@
-//! Room into which a message is copied, from before it is put on.
+//! CopyTarget into which a message is copied, from before it is put on.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
-use super::{Consuming, Guard, Slot};
+use super::{Consumer, Guard, Slot};
 use crate::message::Message;
 use crate::os::copy;
 use crate::protocol::Ahead;
@@ -16,23 +16,23 @@ pub(super) const PIECE: usize = 64 << 10;
 /// over before it is worth it.
 pub(super) const LEAST_AHEAD: usize = 2 * PIECE;
 
-/// Room of the caller's for the bytes of a message behind its first `skip`. What is read ahead into it
+/// CopyTarget of the caller's for the bytes of a message behind its first `skip`. What is read ahead into it
 /// is of one region: read ahead in another, it begins anew.
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::slot::Room;
+/// use io_shared_core::slot::CopyTarget;
 /// use io_shared_core::{Message, Slot, Spec, Which};
 /// # fn main() -> io_shared_core::Result<()> {
 /// # let name = io_shared_core::Name::new(&format!("/doc-room-{}", std::process::id()))?;
-/// # let place = io_shared_core::Place::from(name);
+/// # let place = io_shared_core::Location::from(name);
 /// let spec = Spec { schema: Some(<[u8]>::schema()), capacity: Some(9), ..Spec::default() };
 /// let mut producer = Slot::producing(&place, &spec)?;
 /// let mut consumer = Slot::consuming(&place, None, &spec)?;
 /// producer.loan::<[u8]>(9)?.put_parts(&[b"head", b"cloud"])?;
 ///
 /// let mut bytes = Vec::with_capacity(5);
-/// let mut room = Room::new(4, &mut bytes.spare_capacity_mut()[..5]);
+/// let mut room = CopyTarget::new(4, &mut bytes.spare_capacity_mut()[..5]);
 /// let guard = consumer.hold::<[u8]>(Which::Unseen, |slot, _| Ok(slot.read_ahead(&mut room)))?;
 /// let guard = guard.expect("a value was put");
 /// assert!(guard.copy_to(room)); // what was not read ahead
@@ -44,7 +44,7 @@ pub(super) const LEAST_AHEAD: usize = 2 * PIECE;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Room<'a> {
+pub struct CopyTarget<'a> {
     skip: usize,
     bytes: &'a mut [MaybeUninit<u8>],
     ahead: Ahead,
@@ -53,8 +53,8 @@ pub struct Room<'a> {
     region: Weak<Region>,
 }
 
-impl<'a> Room<'a> {
-    /// Room for a message of `skip` bytes more than there is room for.
+impl<'a> CopyTarget<'a> {
+    /// CopyTarget for a message of `skip` bytes more than there is room for.
     pub fn new(skip: usize, bytes: &'a mut [MaybeUninit<u8>]) -> Self {
         Self { skip, bytes, ahead: Ahead::default(), region: Weak::new() }
     }
@@ -73,17 +73,17 @@ impl<'a> Room<'a> {
     fn of(&mut self, pieces: Range<u64>) -> (usize, &mut [MaybeUninit<u8>]) {
         let bytes =
             |pieces: u64| usize::try_from(pieces).unwrap_or(usize::MAX).saturating_mul(PIECE);
-        let place = |at: usize| at.saturating_sub(self.skip).min(self.bytes.len());
-        let Range { start, end } = place(bytes(pieces.start))..place(bytes(pieces.end));
+        let location = |at: usize| at.saturating_sub(self.skip).min(self.bytes.len());
+        let Range { start, end } = location(bytes(pieces.start))..location(bytes(pieces.end));
         (self.skip + start, self.bytes.get_mut(start..end).unwrap_or_default())
     }
 }
 
-impl Slot<Consuming> {
+impl Slot<Consumer> {
     /// Copies what is filled by now of the value that comes next, if its producer copies it in and this
     /// consumer waits for it: to be called when [`hold`](Self::hold) has found nothing. Whether there
     /// was more of it than the last time. What it has copied is of no use before [`Guard::copy_to`].
-    pub fn read_ahead(&mut self, room: &mut Room<'_>) -> bool {
+    pub fn read_ahead(&mut self, room: &mut CopyTarget<'_>) -> bool {
         let region = &*self.region;
         let length = room.length();
         let is_worth_it = length >= LEAST_AHEAD && length as u64 <= region.payload_size();
@@ -94,7 +94,7 @@ impl Slot<Consuming> {
             (room.region, room.ahead) = (Arc::downgrade(&self.region), Ahead::default());
         }
         let mut ahead = room.ahead;
-        let more = self.side.reader.read_ahead(region, &mut ahead, |buffer, pieces| {
+        let more = self.side.protocol.read_ahead(region, &mut ahead, |buffer, pieces| {
             let (start, to) = room.of(pieces);
             // SAFETY: the bytes lie within the payload, which spans the room's length, and is mapped
             // as long as the region.
@@ -108,7 +108,7 @@ impl Slot<Consuming> {
 impl<T: Message + ?Sized> Guard<'_, T> {
     /// Copies the message behind the bytes that are skipped to its room, but for what was
     /// [read ahead](Slot::read_ahead). `false`, and nothing is of use, if it is not as long as that.
-    pub fn copy_to(&self, mut room: Room<'_>) -> bool {
+    pub fn copy_to(&self, mut room: CopyTarget<'_>) -> bool {
         let bytes = self.as_bytes();
         if bytes.len() != room.length() {
             return false;
@@ -129,34 +129,34 @@ mod tests {
     use crate::os::clock;
     use crate::protocol::{Which, Words};
     use crate::region::Spec;
-    use crate::region::place::Place;
-    use crate::slot::Producing;
+    use crate::region::location::Location;
+    use crate::slot::Producer;
 
     const LENGTH: usize = 4 * PIECE;
 
     /// A channel of messages that may be read ahead, whose consumer has had three and waits.
-    fn waiting(name: &str, skip: usize) -> (Place, Slot<Producing>, Slot<Consuming>) {
+    fn waiting(name: &str, skip: usize) -> (Location, Slot<Producer>, Slot<Consumer>) {
         let name = format!("/room-{name}-{}", std::process::id());
-        let place = Place::from(crate::Name::new(&name).unwrap());
+        let location = Location::from(crate::Name::new(&name).unwrap());
         let capacity = Some((skip + LENGTH) as u64);
         let spec = Spec { schema: Some(<[u8]>::schema()), capacity, ..Spec::default() };
-        let mut producer = Slot::producing(&place, &spec).unwrap();
-        let mut consumer = Slot::consuming(&place, None, &spec).unwrap();
+        let mut producer = Slot::producing(&location, &spec).unwrap();
+        let mut consumer = Slot::consuming(&location, None, &spec).unwrap();
         for _ in 0..3 {
             let value = vec![9; skip + LENGTH];
             producer.loan::<[u8]>(value.len()).unwrap().put_parts(&[&value]).unwrap();
             assert!(get(&mut consumer).is_some());
             assert!(get(&mut consumer).is_none());
         }
-        (place, producer, consumer)
+        (location, producer, consumer)
     }
 
-    fn get(consumer: &mut Slot<Consuming>) -> Option<Guard<'_, [u8]>> {
+    fn get(consumer: &mut Slot<Consumer>) -> Option<Guard<'_, [u8]>> {
         consumer.hold::<[u8]>(Which::Unseen, |_, nothing| nothing.map(|()| false)).unwrap()
     }
 
-    fn remove(place: &Place) {
-        crate::remove(place, crate::Kind::Channel).unwrap();
+    fn remove(location: &Location) {
+        crate::remove(location, crate::Kind::Channel).unwrap();
     }
 
     fn uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
@@ -166,9 +166,9 @@ mod tests {
 
     /// The copy is then given up.
     fn read_half_a_copy(
-        producer: &mut Slot<Producing>,
-        consumer: &mut Slot<Consuming>,
-        room: &mut Room<'_>,
+        producer: &mut Slot<Producer>,
+        consumer: &mut Slot<Consumer>,
+        room: &mut CopyTarget<'_>,
     ) {
         let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
         loan.fill(1);
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn what_was_read_ahead_is_not_copied_again() {
         for skip in [0, 128, PIECE + 1] {
-            let (place, mut producer, mut consumer) = waiting("ahead", skip);
+            let (location, mut producer, mut consumer) = waiting("ahead", skip);
             let mut bytes = vec![0; LENGTH];
-            let mut room = Room::new(skip, uninit(&mut bytes));
+            let mut room = CopyTarget::new(skip, uninit(&mut bytes));
             assert!(!consumer.read_ahead(&mut room), "nothing is being put");
             let mut loan = producer.loan::<[u8]>(skip + LENGTH).unwrap();
             for pieces in [1, 2] {
@@ -197,45 +197,45 @@ mod tests {
             let ahead = (2 * PIECE).saturating_sub(skip);
             assert_eq!(bytes[..ahead], vec![1; ahead]);
             assert_eq!(bytes[ahead..], vec![2; LENGTH - ahead]);
-            remove(&place);
+            remove(&location);
         }
     }
 
     #[test]
     fn what_was_read_ahead_of_another_value_is_copied_again() {
-        let (place, mut producer, mut consumer) = waiting("other", 0);
+        let (location, mut producer, mut consumer) = waiting("other", 0);
         let mut bytes = vec![0; LENGTH];
-        let mut room = Room::new(0, uninit(&mut bytes));
+        let mut room = CopyTarget::new(0, uninit(&mut bytes));
         read_half_a_copy(&mut producer, &mut consumer, &mut room);
         let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
         loan.fill(2);
         loan.put().unwrap();
         assert!(get(&mut consumer).unwrap().copy_to(room));
         assert_eq!(bytes, vec![2; LENGTH]);
-        remove(&place);
+        remove(&location);
     }
 
     #[test]
     fn what_was_read_ahead_in_another_region_is_copied_again() {
-        let (place, mut producer, mut consumer) = waiting("here", 0);
+        let (location, mut producer, mut consumer) = waiting("here", 0);
         let (other_place, mut other_producer, mut other) = waiting("there", 0);
         let mut bytes = vec![0; LENGTH];
-        let mut room = Room::new(0, uninit(&mut bytes));
+        let mut room = CopyTarget::new(0, uninit(&mut bytes));
         read_half_a_copy(&mut producer, &mut consumer, &mut room);
         // The same buffer, and a filling of the same number.
         other_producer.loan::<[u8]>(LENGTH).unwrap().put_parts(&[&[2; LENGTH]]).unwrap();
         assert!(get(&mut other).unwrap().copy_to(room));
         assert_eq!(bytes, vec![2; LENGTH]);
-        remove(&place);
+        remove(&location);
         remove(&other_place);
     }
 
     #[test]
     fn what_was_given_up_is_read_once() {
-        let (place, mut producer, mut consumer) = waiting("once", 0);
+        let (location, mut producer, mut consumer) = waiting("once", 0);
         let mut bytes = vec![0; LENGTH];
-        let mut read = |consumer: &mut Slot<Consuming>| {
-            consumer.read_ahead(&mut Room::new(0, uninit(&mut bytes)))
+        let mut read = |consumer: &mut Slot<Consumer>| {
+            consumer.read_ahead(&mut CopyTarget::new(0, uninit(&mut bytes)))
         };
         let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
         loan.say_filled(2);
@@ -244,8 +244,7 @@ mod tests {
         loan.say_filled(3);
         assert!(read(&mut consumer));
         drop(loan);
-        let pieces =
-            |consumer: &Slot<Consuming>| consumer.region.filled().load(Relaxed) % (1 << 24);
+        let pieces = |consumer: &Slot<Consumer>| consumer.region.filled().load(Relaxed) % (1 << 24);
         assert_eq!(pieces(&consumer), 3);
         let mut loan = producer.loan::<[u8]>(LENGTH).unwrap();
         assert_eq!(pieces(&consumer), 0, "it is given up");
@@ -253,19 +252,19 @@ mod tests {
         drop(loan);
         drop(producer);
         let spec = Spec { schema: Some(<[u8]>::schema()), ..Spec::default() };
-        let _successor = Slot::producing(&place, &spec).unwrap();
+        let _successor = Slot::producing(&location, &spec).unwrap();
         assert_eq!(pieces(&consumer), 0, "its producer is gone");
-        remove(&place);
+        remove(&location);
     }
 
     #[test]
     fn who_reads_ahead_is_woken_before_the_value_is_there_and_others_are_not() {
         for follows in [true, false] {
-            let (place, mut producer, mut consumer) = waiting("rouse", 0);
+            let (location, mut producer, mut consumer) = waiting("rouse", 0);
             let asleep = std::thread::spawn(move || {
                 let mut bytes = vec![0; LENGTH];
                 if follows {
-                    assert!(!consumer.read_ahead(&mut Room::new(0, uninit(&mut bytes))));
+                    assert!(!consumer.read_ahead(&mut CopyTarget::new(0, uninit(&mut bytes))));
                 }
                 let started = std::time::Instant::now();
                 consumer.sleep(clock::now() + if follows { 20 } else { 1 } * 1_000_000_000);
@@ -282,49 +281,49 @@ mod tests {
             let (slept, _) = asleep.join().unwrap();
             assert_eq!(slept.as_millis() < 900, follows, "{slept:?}");
             drop(loan);
-            remove(&place);
+            remove(&location);
         }
     }
 
     #[test]
     fn the_next_producer_counts_its_fillings_on() {
-        let (place, producer, mut consumer) = waiting("next", 0);
+        let (location, producer, mut consumer) = waiting("next", 0);
         let before = consumer.region.filled().load(Relaxed);
         drop(producer);
         let spec = Spec { schema: Some(<[u8]>::schema()), ..Spec::default() };
-        let mut producer = Slot::producing(&place, &spec).unwrap();
+        let mut producer = Slot::producing(&location, &spec).unwrap();
         producer.loan::<[u8]>(LENGTH).unwrap().put_parts(&[&[1; LENGTH]]).unwrap();
         assert!(get(&mut consumer).is_some());
         assert_eq!(consumer.region.filled().load(Relaxed), before + (1 << 24));
-        remove(&place);
+        remove(&location);
     }
 
     #[test]
     fn a_value_that_does_not_fit_its_room_is_refused() {
-        let (place, mut producer, mut consumer) = waiting("fit", 0);
+        let (location, mut producer, mut consumer) = waiting("fit", 0);
         for length in [LENGTH, LENGTH - 2, 0] {
             producer.loan::<[u8]>(length).unwrap().put().unwrap();
             let mut bytes = vec![7; LENGTH - 1];
             let guard = get(&mut consumer).unwrap();
-            assert!(!guard.copy_to(Room::new(0, uninit(&mut bytes))));
-            assert!(!guard.copy_to(Room::new(usize::MAX, uninit(&mut bytes))));
+            assert!(!guard.copy_to(CopyTarget::new(0, uninit(&mut bytes))));
+            assert!(!guard.copy_to(CopyTarget::new(usize::MAX, uninit(&mut bytes))));
             assert_eq!(bytes, vec![7; LENGTH - 1]);
         }
-        remove(&place);
+        remove(&location);
     }
 
     #[test]
     fn whatever_is_said_to_be_filled_the_room_is_not_left() {
-        let (place, mut producer, mut consumer) = waiting("hostile", 0);
+        let (location, mut producer, mut consumer) = waiting("hostile", 0);
         for filled in [u64::MAX, 1 << 24 | 5, u64::MAX << 24 | 4, 0] {
             let mut bytes = vec![7; LENGTH + 1];
             let (to, beside) = bytes.split_at_mut(LENGTH);
-            let mut room = Room::new(0, uninit(to));
+            let mut room = CopyTarget::new(0, uninit(to));
             consumer.region.filled().store(filled, Relaxed);
             consumer.read_ahead(&mut room);
             let mut larger = vec![7; LENGTH * 2];
             assert!(
-                !consumer.read_ahead(&mut Room::new(0, uninit(&mut larger))),
+                !consumer.read_ahead(&mut CopyTarget::new(0, uninit(&mut larger))),
                 "no such payload"
             );
             producer.loan::<[u8]>(LENGTH).unwrap().put_parts(&[&[3; LENGTH]]).unwrap();
@@ -333,6 +332,6 @@ mod tests {
             assert_eq!(bytes[..LENGTH], [3; LENGTH]);
             assert!(get(&mut consumer).is_none());
         }
-        remove(&place);
+        remove(&location);
     }
 }

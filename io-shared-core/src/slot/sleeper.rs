@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-use super::{Consuming, Slot};
+use super::{Consumer, Slot};
 use crate::error::Result;
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::futex::{self, Awaited};
 use crate::os::nap::nap;
-use crate::protocol::{self, Reader, Words};
+use crate::protocol::{self, Words};
 use crate::region::Region;
 
 /// What it takes to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
@@ -19,7 +19,7 @@ use crate::region::Region;
 #[derive(Debug, Clone)]
 pub struct Sleeper {
     region: Arc<Region>,
-    reader: Reader,
+    reader: protocol::Consumer,
     _one_more: Sleepers,
 }
 
@@ -49,13 +49,13 @@ impl Sleepers {
 #[derive(Debug, Clone, Copy)]
 pub struct BorrowedSleeper<'a> {
     region: &'a Region,
-    reader: &'a Reader,
+    reader: &'a protocol::Consumer,
 }
 
-impl Slot<Consuming> {
+impl Slot<Consumer> {
     /// What it takes to sleep for this consumer as long as it is borrowed.
     pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
-        BorrowedSleeper { region: &self.region, reader: &self.side.reader }
+        BorrowedSleeper { region: &self.region, reader: &self.side.protocol }
     }
 
     /// What it takes to sleep for this consumer, in this thread or another. The consumer's drop
@@ -67,7 +67,7 @@ impl Slot<Consuming> {
     /// use io_shared_core::{Message, Slot, Spec, clock};
     /// # fn main() -> io_shared_core::Result<()> {
     /// # let name = io_shared_core::Name::new(&format!("/doc-sleeper-{}", std::process::id()))?;
-    /// # let place = io_shared_core::Place::from(name);
+    /// # let place = io_shared_core::Location::from(name);
     /// # let spec = Spec { schema: Some(u32::schema()), capacity: Some(4), ..Spec::default() };
     /// # let mut producer = Slot::producing(&place, &spec)?;
     /// # let consumer = Slot::consuming(&place, None, &spec)?;
@@ -83,7 +83,7 @@ impl Slot<Consuming> {
     pub fn sleeper(&self) -> Sleeper {
         Sleeper {
             region: Arc::clone(&self.region),
-            reader: self.side.reader.clone(),
+            reader: self.side.protocol.clone(),
             _one_more: self.side.sleepers.clone(),
         }
     }
@@ -113,7 +113,7 @@ impl Sleeper {
     }
 
     /// Whether it sleeps for that slot, and not for one that this has taken the place of.
-    pub fn is_of(&self, slot: &Slot<Consuming>) -> bool {
+    pub fn is_of(&self, slot: &Slot<Consumer>) -> bool {
         Arc::ptr_eq(&self.region, &slot.region)
     }
 
@@ -227,7 +227,7 @@ impl Bell {
 
 /// Counts a value that was put long before a slice of the wait ended, and found only by it.
 #[cfg(feature = "crash-points")]
-pub(super) fn count_late_find(region: &Region, reader: &Reader, until: u64) {
+pub(super) fn count_late_find(region: &Region, reader: &protocol::Consumer, until: u64) {
     use std::sync::atomic::Ordering::Relaxed;
 
     use crate::crash_point;

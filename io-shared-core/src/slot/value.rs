@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::{Consuming, Slot};
+use super::{Consumer, Slot};
 use crate::error::{Bytes, Error, Result};
 use crate::message::{Message, Shape};
 use crate::os::clock;
@@ -37,7 +37,7 @@ const fn fits<T: Message + ?Sized>() -> bool {
     element.is_none() && size <= size_of::<Carried>() && align <= align_of::<Carried>()
 }
 
-impl Slot<Consuming> {
+impl Slot<Consumer> {
     /// `waited`: the try before found nothing, and what is found now was put since.
     // Always: left alone, it is a call with an answer of seven words in each get.
     #[inline(always)]
@@ -85,7 +85,7 @@ impl Slot<Consuming> {
     // Always: as `hold`.
     #[inline(always)]
     fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
-        let Consuming { reader, line, .. } = &mut self.side;
+        let Consumer { protocol: reader, line, .. } = &mut self.side;
         let words = &mut line[..T::SHAPE.size.div_ceil(8)];
         match reader.glance(&*self.region, which, words) {
             Ok(Glance::Carried { sequence, missed, stamp }) => {
@@ -103,7 +103,7 @@ impl Slot<Consuming> {
     #[cold]
     fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Some(value) = self.take_held::<T>(which)? else { return Ok(None) };
-        let Self { region, side: Consuming { reader, line, .. }, .. } = self;
+        let Self { region, side: Consumer { protocol: reader, line, .. }, .. } = self;
         let to = line.as_mut_ptr().cast();
         // SAFETY: a type that `fits` is no larger than the line, which is borrowed mutably.
         let bytes = unsafe { slice::from_raw_parts_mut(to, T::SHAPE.size) };
@@ -118,7 +118,7 @@ impl Slot<Consuming> {
     #[inline]
     fn take_held<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let region = &*self.region;
-        let held = self.side.reader.hold(region, which).map_err(|fault| region.fault(fault))?;
+        let held = self.side.protocol.hold(region, which).map_err(|fault| region.fault(fault))?;
         held.map(|hold| self.held(hold)).transpose()
     }
 

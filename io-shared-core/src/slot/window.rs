@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 
-use super::{Loan, Producing};
+use super::{Loan, Producer};
 use crate::error::{Error, Result};
 use crate::os::copy;
 use crate::region::Region;
@@ -123,7 +123,7 @@ impl Drop for Pages {
     }
 }
 
-impl Producing {
+impl Producer {
     /// The window of the buffer whose payload is at `payload`: the one of the loan before, unless
     /// that was severed.
     fn window(&mut self, region: &Region, payload: *mut u8) -> Result<Arc<Window>> {
@@ -182,9 +182,9 @@ mod tests {
     #![allow(clippy::undocumented_unsafe_blocks, reason = "addresses of windows that live")]
 
     use crate::slot::{Slot, Which};
-    use crate::{Kind, Message, Name, Place, Spec, remove};
+    use crate::{Kind, Location, Message, Name, Spec, remove};
 
-    fn place(name: &str) -> Place {
+    fn location(name: &str) -> Location {
         Name::new(&format!("/window-{name}-{}", std::process::id())).unwrap().into()
     }
 
@@ -195,10 +195,10 @@ mod tests {
     #[test]
     fn a_severed_window_keeps_its_content_and_writes_to_no_buffer_any_more() {
         for capacity in [10, 4096, 100_000] {
-            let place = place(&format!("severed-{capacity}"));
+            let location = location(&format!("severed-{capacity}"));
             let spec = spec(capacity);
-            let mut producer = Slot::producing(&place, &spec).unwrap();
-            let mut consumer = Slot::consuming(&place, None, &spec).unwrap();
+            let mut producer = Slot::producing(&location, &spec).unwrap();
+            let mut consumer = Slot::consuming(&location, None, &spec).unwrap();
             let length = capacity as usize;
             let mut kept = Vec::new();
             for turn in 1..=9_u8 {
@@ -222,7 +222,7 @@ mod tests {
                 let got = got.unwrap().unwrap();
                 assert!(got.iter().all(|byte| *byte == turn), "turn {turn}: {got:?}");
             }
-            remove(&place, Kind::Channel).unwrap();
+            remove(&location, Kind::Channel).unwrap();
             drop((producer, consumer));
             for window in &kept {
                 assert_ne!(unsafe { *window.as_mut_ptr() }, 0, "it is mapped as long as it lives");
@@ -232,13 +232,13 @@ mod tests {
 
     #[test]
     fn a_buffer_has_one_window_until_that_is_severed() {
-        let place = place("one");
-        let mut producer = Slot::producing(&place, &spec(64)).unwrap();
+        let location = location("one");
+        let mut producer = Slot::producing(&location, &spec(64)).unwrap();
         let mut window = || producer.loan::<[u8]>(64).unwrap().window().unwrap();
         let first = window();
         assert_eq!(window().as_mut_ptr(), first.as_mut_ptr());
         first.sever("it").unwrap();
         assert_ne!(window().as_mut_ptr(), first.as_mut_ptr());
-        remove(&place, Kind::Channel).unwrap();
+        remove(&location, Kind::Channel).unwrap();
     }
 }

@@ -45,7 +45,7 @@ enum Handle {
 
 impl Handle {
     fn alone(stage: &Stage) -> Result<Self, String> {
-        let open = SharedMmap::named(&stage.name).size(16).readers(4).open();
+        let open = SharedMmap::named(&stage.name).size(16).handles(4).open();
         open.map(Self::Alone).map_err(failed("opening"))
     }
 
@@ -58,7 +58,7 @@ impl Handle {
 }
 
 fn together(stage: &Stage) -> Result<RwSharedMmap, String> {
-    RwSharedMmap::named(&stage.name).size(16).readers(4).open().map_err(failed("opening"))
+    RwSharedMmap::named(&stage.name).size(16).handles(4).open().map_err(failed("opening"))
 }
 
 /// The guard, and whether it came with the word that an owner died.

@@ -257,7 +257,7 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
                 // Where there is one slot, the two take it in turns.
                 let consumer = &mut self.consumers[i % stage.slots];
                 *consumer = None;
-                *consumer = self.outcome.count(channel().consumer_as(name).consumer());
+                *consumer = self.outcome.count(channel().consumer_name(name).consumer());
             }
         }
         if which & 8 != 0 {

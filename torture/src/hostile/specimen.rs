@@ -107,11 +107,11 @@ impl Specimen {
                 }
                 contents(producer.as_fd())
             }
-            Shape::Mmap => contents(SharedMmap::anonymous().size(100).readers(4).open()?.as_fd()),
+            Shape::Mmap => contents(SharedMmap::anonymous().size(100).handles(4).open()?.as_fd()),
             Shape::RwMmap => {
-                contents(RwSharedMmap::anonymous().size(100).readers(4).open()?.as_fd())
+                contents(RwSharedMmap::anonymous().size(100).handles(4).open()?.as_fd())
             }
-            Shape::State => contents(Shared::<Pose>::anonymous().readers(4).open()?.as_fd()),
+            Shape::State => contents(Shared::<Pose>::anonymous().handles(4).open()?.as_fd()),
         };
         Ok(Self(bytes))
     }

@@ -43,7 +43,7 @@ struct Gets {
 pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
     let mut channel = duty.channel::<T>(duty.role.channel());
     if matches!(duty.role, Role::Left | Role::Right) {
-        channel = channel.consumer_as(format!("{:?}", duty.role));
+        channel = channel.consumer_name(format!("{:?}", duty.role));
     }
     let mut consumer = channel.consumer().map_err(failed("opening"))?;
     duty.opened();

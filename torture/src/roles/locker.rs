@@ -93,11 +93,11 @@ impl Locks {
     fn open(duty: &Duty) -> Result<Self, String> {
         duty.lane.at_locks.store(0b11, Release);
         let [state, bytes] = [0, 1].map(|lock| duty.names.of_lock(lock));
-        let state = Shared::named(state).readers(LOCKERS_MOST).open();
+        let state = Shared::named(state).handles(LOCKERS_MOST).open();
         let bytes = SharedMmap::named(bytes).size(size_of::<Ledger>() as u64);
         let locks = Self {
             state: state.map_err(failed("opening the state"))?,
-            bytes: bytes.readers(LOCKERS_MOST).open().map_err(failed("opening the bytes"))?,
+            bytes: bytes.handles(LOCKERS_MOST).open().map_err(failed("opening the bytes"))?,
         };
         duty.lane.at_locks.store(0, Release);
         Ok(locks)

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use io_shared::mmap::{Bytes, BytesMut, LockError, MmapGuard};
 use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap, wait_any};
-use io_shared_core::slot::Room;
+use io_shared_core::slot::CopyTarget;
 use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -79,7 +79,7 @@ impl Mark {
 
 fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
     let channel = || Channel::<Value<N>>::named(name);
-    let rw = || RwSharedMmap::named(name).size(16).readers(4).open();
+    let rw = || RwSharedMmap::named(name).size(16).handles(4).open();
     Ok(match act {
         "put" => {
             let mut producer = channel().producer()?;
@@ -134,7 +134,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             // written to it.
             let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
             let follow = || -> Result<(u64, u64)> {
-                let mut room = Room::new(0, bytes);
+                let mut room = CopyTarget::new(0, bytes);
                 let guard = consumer.get_ahead(&mut room, None)?;
                 guard.copy_to(room);
                 Ok((guard.seq(), guard.missed()))
@@ -175,7 +175,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             Err(error) => format!("{:?}", error.kind()),
         },
         "lock" => {
-            let mut lock = SharedMmap::named(name).size(16).readers(4).open()?;
+            let mut lock = SharedMmap::named(name).size(16).handles(4).open()?;
             keep(mark.around(|| add(lock.lock()))?, lock)
         }
         "write" => {

@@ -8,7 +8,7 @@ use crate::crash_point::CrashPoint;
 use crate::model::protocol::process::Process as Peer;
 use crate::model::protocol::scenarios::{Audit, put};
 use crate::model::victim::Fate;
-use crate::protocol::{Publisher, Reader, Word, Words};
+use crate::protocol::{Consumer, Producer, Word, Words};
 use crate::region::linked::{Joined, Removed, Users};
 
 const KEPT: Made = Made { shape: 1, ephemeral: false };
@@ -92,7 +92,7 @@ pub(super) fn woken(_: Fate) {
     let sleeper = consumer(&world, 0).run(move |me| {
         let handle = me.attach(KEPT, false).unwrap();
         let peer = Peer::new(&handle.region.slot, 1);
-        let reader = Reader::take_over(&peer, 0, false).unwrap();
+        let reader = Consumer::take_over(&peer, 0, false).unwrap();
         reader.sleep(&peer, 0);
         assert!(handle.region.is_marked(), "it sleeps on, for a slice");
     });
@@ -108,14 +108,14 @@ pub(super) fn removal(fate: Fate) {
     let producer = Process::new(&world, 3, Role::Producer);
     let producer = producer.attach(KEPT, false).unwrap();
     let me = Peer::new(&region.slot, 3);
-    let mut publisher = Publisher::take_over(&me).unwrap();
+    let mut publisher = Producer::take_over(&me).unwrap();
     let consumer = consumer(&world, 0);
     assert_eq!(consumer.handle(&region).enter(), Ok(Some(())));
     let was_in = Rc::clone(&region);
     let consumer = consumer.run(move |process| {
         let handle = process.handle(&was_in);
         let me = Peer::new(&handle.region.slot, 1);
-        let mut reader = Reader::take_over(&me, 0, false).unwrap();
+        let mut reader = Consumer::take_over(&me, 0, false).unwrap();
         let mut audit = Audit::new(&me, &mut reader, 0);
         if audit.get().is_none() && !handle.is_replaced() {
             reader.sleep(&me, 0);

@@ -8,7 +8,7 @@ use super::process::{Fate, Process, Running};
 use super::scenarios::{Audit, Copying, consume, copy_in, expecting, produce, put, read};
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
-use crate::protocol::{Publisher, Reader, Which, Word, Words, sleep_any};
+use crate::protocol::{Consumer, Producer, Which, Word, Words, sleep_any};
 
 /// The sender of the value that a consumer waits for.
 const LAST: u64 = 7;
@@ -34,7 +34,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
         let had = Rc::clone(&had);
         Process::new(&region, 1).run_victim(fate, move |me| {
             me.claim_consumer(0);
-            let mut reader = Reader::take_over(me, 0, resumes).unwrap();
+            let mut reader = Consumer::take_over(me, 0, resumes).unwrap();
             loop {
                 match reader.hold(me, Which::Unseen).unwrap() {
                     Some(hold) => {
@@ -64,7 +64,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     victim.end();
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let mut reader = Reader::take_over(&me, 0, resumes).unwrap();
+    let mut reader = Consumer::take_over(&me, 0, resumes).unwrap();
     assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
     let start = me.last_seen(0).load(Relaxed);
     let had = had.get();
@@ -94,7 +94,7 @@ pub(super) fn waiter_on_two(fate: Fate) {
             let also = me.also_in(&second);
             let readers = [me, &also].map(|me| {
                 me.claim_consumer(0);
-                (me, Reader::take_over(me, 0, false).unwrap())
+                (me, Consumer::take_over(me, 0, false).unwrap())
             });
             sleep_any(readers.iter().map(|(me, reader)| (*me, reader)), Process::wait_any);
             assert!(readers.iter().any(|(me, reader)| reader.has_unseen(*me)), "woken for a value");
@@ -107,7 +107,7 @@ pub(super) fn waiter_on_two(fate: Fate) {
     for region in &regions {
         let me = Process::new(region, 2);
         me.claim_consumer(0);
-        let mut reader = Reader::take_over(&me, 0, false).unwrap();
+        let mut reader = Consumer::take_over(&me, 0, false).unwrap();
         Audit::new(&me, &mut reader, 0).end(1);
     }
 }
@@ -116,13 +116,13 @@ pub(super) fn waiter_on_two(fate: Fate) {
 fn killed_producer(region: &Rc<Region>, fate: Fate) -> Running<()> {
     Process::new(region, 3).run_victim(fate, move |me| {
         me.claim_producer();
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         put(me, &mut publisher, 1).unwrap();
     })
 }
 
 /// A consumer to which a producer that is gone has left a value.
-fn consume_a_first_value(region: &Rc<Region>) -> (Process, Reader) {
+fn consume_a_first_value(region: &Rc<Region>) -> (Process, Consumer) {
     let (before, mut publisher) = produce(region);
     let consumer = consume(region, 0);
     put(&before, &mut publisher, 0).unwrap();
@@ -138,7 +138,7 @@ pub(super) fn copying_producer(fate: Fate) {
     before.free_claims();
     let producers = Process::new(&region, 3).run_victim(fate, |me| {
         me.claim_producer();
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         copy_in(me, &mut publisher, 1).unwrap();
     });
     let mut copying = Copying::new(Audit::new(&me, &mut reader, 2));
@@ -146,7 +146,7 @@ pub(super) fn copying_producer(fate: Fate) {
     producers.end();
     let successor = Process::new(&region, 4).run(|me| {
         me.claim_producer();
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         copy_in(me, &mut publisher, 2).unwrap()
     });
     copying.read_ahead();
@@ -166,7 +166,7 @@ pub(super) fn carrying_producer(fate: Fate) {
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Publisher::take_over(&me).unwrap();
+    let mut publisher = Producer::take_over(&me).unwrap();
     let last = put(&me, &mut publisher, LAST).unwrap();
     assert!((2..=3).contains(&last), "the sequence goes on");
     assert_eq!(audit.get(), Some(last));
@@ -188,7 +188,7 @@ pub(super) fn producer(fate: Fate) {
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Publisher::take_over(&me).unwrap();
+    let mut publisher = Producer::take_over(&me).unwrap();
     let next = put(&me, &mut publisher, LAST).unwrap();
     assert!((2..=3).contains(&next), "the sequence goes on");
     let last = put(&me, &mut publisher, LAST).unwrap();
@@ -207,7 +207,7 @@ pub(super) fn expected_producer(fate: Fate) {
     killed_producer(&region, fate).end();
     let successor = Process::new(&region, 4).run(|me| {
         me.claim_producer();
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         put(me, &mut publisher, LAST).unwrap();
         put(me, &mut publisher, LAST).unwrap()
     });
@@ -229,7 +229,7 @@ pub(super) fn unwoken(fate: Fate) {
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Publisher::take_over(&me).unwrap();
+    let mut publisher = Producer::take_over(&me).unwrap();
     if publisher.sequence() == 0 {
         put(&me, &mut publisher, LAST).unwrap();
     }
@@ -267,7 +267,7 @@ pub(super) fn burial(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let me = Process::new(&region, 3);
     me.claim_producer();
-    let mut publisher = Publisher::take_over(&me).unwrap();
+    let mut publisher = Producer::take_over(&me).unwrap();
     put(&me, &mut publisher, 0).unwrap();
     // What a consumer killed asleep leaves behind.
     me.waiting(0).store(1, Relaxed);
@@ -283,14 +283,14 @@ pub(super) fn burial(fate: Fate) {
     });
     let consumer = Process::new(&region, 1).run(|me| {
         me.claim_consumer(0);
-        let mut reader = Reader::take_over(me, 0, true).unwrap();
+        let mut reader = Consumer::take_over(me, 0, true).unwrap();
         Audit::new(me, &mut reader, 0).get_until(|_, sender| sender == LAST);
         assert_eq!(me.waiting(0).load(Relaxed), 0);
     });
     if victim.end().is_none() {
         let me = Process::new(&region, 4);
         me.claim_producer();
-        let mut publisher = Publisher::take_over(&me).unwrap();
+        let mut publisher = Producer::take_over(&me).unwrap();
         put(&me, &mut publisher, LAST).unwrap();
     }
     consumer.end();

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::process::{Fate, Process};
 use super::words::{Region, Shape};
 use crate::protocol::{
-    ASLEEP, ASLEEP_TO_FOLLOW, Ahead, Fault, Glance, Hold, Publisher, Reader, Which, Word, Words,
+    ASLEEP, ASLEEP_TO_FOLLOW, Ahead, Consumer, Fault, Glance, Hold, Producer, Which, Word, Words,
     sleep_any, watch,
 };
 
@@ -29,7 +29,7 @@ impl Messages for Process {
 /// Puts a message that says its sequence and its sender.
 pub(crate) fn put<M: Messages>(
     me: &M,
-    publisher: &mut Publisher,
+    publisher: &mut Producer,
     sender: u64,
 ) -> Result<u64, Fault> {
     let buffer = publisher.loan(me)?;
@@ -49,14 +49,14 @@ fn message(sequence: u64, sender: u64) -> [u64; 2] {
 /// What a consumer is promised, checked at each of its gets.
 pub(crate) struct Audit<'a, M> {
     me: &'a M,
-    pub(super) reader: &'a mut Reader,
+    pub(super) reader: &'a mut Consumer,
     seen: u64,
     pub(super) sender: u64,
 }
 
 impl<'a, M: Messages> Audit<'a, M> {
     /// Of a consumer that has had the values up to `seen`, or was too late for them.
-    pub(crate) fn new(me: &'a M, reader: &'a mut Reader, seen: u64) -> Self {
+    pub(crate) fn new(me: &'a M, reader: &'a mut Consumer, seen: u64) -> Self {
         Self { me, reader, seen, sender: 0 }
     }
 
@@ -149,25 +149,21 @@ pub(crate) fn read<M: Messages>(me: &M, hold: Hold) -> u64 {
     sender
 }
 
-pub(super) fn produce(region: &Rc<Region>) -> (Process, Publisher) {
+pub(super) fn produce(region: &Rc<Region>) -> (Process, Producer) {
     let me = Process::new(region, 0);
     me.claim_producer();
-    let publisher = Publisher::take_over(&me).unwrap();
+    let publisher = Producer::take_over(&me).unwrap();
     (me, publisher)
 }
 
-pub(super) fn consume(region: &Rc<Region>, consumer: usize) -> (Process, Reader) {
+pub(super) fn consume(region: &Rc<Region>, consumer: usize) -> (Process, Consumer) {
     let me = Process::new(region, 1 + consumer as u32);
     me.claim_consumer(consumer);
-    let reader = Reader::take_over(&me, consumer, false).unwrap();
+    let reader = Consumer::take_over(&me, consumer, false).unwrap();
     (me, reader)
 }
 
-fn put_in_a_thread(
-    me: Process,
-    mut publisher: Publisher,
-    puts: u64,
-) -> super::process::Running<()> {
+fn put_in_a_thread(me: Process, mut publisher: Producer, puts: u64) -> super::process::Running<()> {
     me.run(move |me| {
         for _ in 0..puts {
             put(me, &mut publisher, 0).unwrap();
@@ -188,7 +184,7 @@ pub(super) fn one_consumer(_: Fate) {
 }
 
 /// The first value is taken while what is carried of the second is written over it.
-fn taken_beside_a_put(shape: Shape) -> (Process, Reader) {
+fn taken_beside_a_put(shape: Shape) -> (Process, Consumer) {
     let region = Region::new(shape);
     let (producer, mut publisher) = produce(&region);
     let (me, mut reader) = consume(&region, 0);
@@ -257,7 +253,7 @@ pub(super) fn abandoned_buffer(_: Fate) {
     });
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let mut reader = Reader::take_over(&me, 0, true).unwrap();
+    let mut reader = Consumer::take_over(&me, 0, true).unwrap();
     gone.end();
     producer.end();
     Audit::new(&me, &mut reader, 1).end(4);
@@ -305,14 +301,14 @@ pub(super) fn announced_buffer(_: Fate) {
 }
 
 /// As [`put`], by a copy that may be read ahead: its first word is one piece.
-pub(super) fn copy_in(me: &Process, publisher: &mut Publisher, sender: u64) -> Result<u64, Fault> {
+pub(super) fn copy_in(me: &Process, publisher: &mut Producer, sender: u64) -> Result<u64, Fault> {
     let buffer = publisher.loan(me)?;
     let sequence = publisher.sequence() + 1;
     let words = me.region.buffers[buffer].payload.words();
     let [first, second] = message(sequence, sender);
     words[0].store(first, Relaxed);
     publisher.fill(me, 1);
-    Publisher::rouse(me);
+    Producer::rouse(me);
     words[1].store(second, Relaxed);
     publisher.publish(me, 16 + sequence, 100 + sequence)?;
     publisher.wake(me);
@@ -355,7 +351,7 @@ impl<'a> Copying<'a> {
 }
 
 /// A consumer that has had two values, and expects the next in the buffer of the first.
-pub(super) fn expecting(region: &Rc<Region>) -> (Process, Publisher, Process, Reader) {
+pub(super) fn expecting(region: &Rc<Region>) -> (Process, Producer, Process, Consumer) {
     let (producer, mut publisher) = produce(region);
     let (me, mut reader) = consume(region, 0);
     let mut audit = Audit::new(&me, &mut reader, 0);
@@ -477,7 +473,7 @@ pub(super) fn waiter_on_two(_: Fate) {
     let (me, mut reader) = consume(&first, 0);
     let also = me.also_in(&second);
     also.claim_consumer(0);
-    let mut also_reader = Reader::take_over(&also, 0, false).unwrap();
+    let mut also_reader = Consumer::take_over(&also, 0, false).unwrap();
     let mut audits = [Audit::new(&me, &mut reader, 0), Audit::new(&also, &mut also_reader, 0)];
     while audits.iter().any(|audit| audit.seen == 0) {
         sleep_any(audits.iter().map(|audit| (audit.me, &*audit.reader)), Process::wait_any);
@@ -581,7 +577,7 @@ pub(super) fn stale_producer(_: Fate) {
     stale.free_claims();
     let successor = Process::new(&region, 9).run(|me| {
         me.claim_producer();
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         put(me, &mut publisher, 2).unwrap()
     });
     let published = publisher.publish(&stale, 17, 101);
@@ -612,7 +608,7 @@ pub(super) fn stale_consumer(_: Fate) {
 
     let successor = Process::new(&region, 9);
     successor.claim_consumer(0);
-    let mut next = Reader::take_over(&successor, 0, false).unwrap();
+    let mut next = Consumer::take_over(&successor, 0, false).unwrap();
     for _ in 0..2 {
         let hold = next.hold(&successor, Which::Current).unwrap().unwrap();
         next.part_with(hold.entry);
@@ -649,11 +645,11 @@ fn needless_wakes_of(asleep: u8) {
         me.waiting(consumer).store(asleep, Relaxed);
     }
     for _ in 0..15 {
-        Publisher::rouse(&me);
+        Producer::rouse(&me);
         publisher.wake(&me);
         assert_eq!(me.waiting(1).load(Relaxed), asleep, "too early to look");
     }
-    Publisher::rouse(&me);
+    Producer::rouse(&me);
     publisher.wake(&me);
     assert_eq!(me.waiting(0).load(Relaxed), asleep, "a living consumer's byte is its own");
     assert_eq!(me.waiting(1).load(Relaxed), 0, "the dead one is buried");

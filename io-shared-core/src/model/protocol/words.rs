@@ -112,7 +112,7 @@ pub(crate) struct Carried {
     pub(crate) message: Vec<Shared<AtomicU64>>,
 }
 
-pub(crate) struct Consumer {
+pub(crate) struct ConsumerBlock {
     pub(crate) waiting: Shared<AtomicU8>,
     pub(crate) held: Vec<Shared<AtomicU8>>,
     pub(crate) taken: Shared<AtomicU64>,
@@ -133,7 +133,7 @@ pub(crate) struct Region {
     pub(crate) fences: Rc<Conflict>,
     pub(crate) retired: Shared<AtomicU8>,
     pub(crate) producer: Claim,
-    pub(crate) consumers: Vec<Consumer>,
+    pub(crate) consumers: Vec<ConsumerBlock>,
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) futex: Futex,
 }
@@ -155,7 +155,7 @@ impl Region {
             false => Payload::Plain(UnsafeCell::new([0; 2])),
             true => Payload::Copied([AtomicU64::new(0), AtomicU64::new(0)]),
         };
-        let consumer = || Consumer {
+        let consumer = || ConsumerBlock {
             waiting: flag(),
             held: (0..shape.holds).map(|_| flag().read_by_its_writer()).collect(),
             taken: word().read_by_its_writer(),

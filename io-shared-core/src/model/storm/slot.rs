@@ -12,7 +12,7 @@ use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
 use crate::model::protocol::scenarios::{Audit, Messages, put, read};
 use crate::model::victim;
-use crate::protocol::{Carried, Header, MOST_CARRIED, Publisher, Reader, Which, Words};
+use crate::protocol::{Carried, Consumer, Header, MOST_CARRIED, Producer, Which, Words};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -30,7 +30,7 @@ struct Buffer {
 }
 
 #[derive(Default)]
-struct Consumer {
+struct ConsumerBlock {
     waiting: AtomicU8,
     held: AtomicU8,
     taken: AtomicU64,
@@ -48,7 +48,7 @@ struct Region {
     is_large: bool,
     retired: AtomicU8,
     producer: Claim,
-    consumers: [Consumer; CONSUMERS],
+    consumers: [ConsumerBlock; CONSUMERS],
     buffers: [Buffer; CONSUMERS + 2],
     futex: Futex,
 }
@@ -199,7 +199,7 @@ fn consume(region: &Arc<Region>, slot: usize) {
         let lived = Process::live(region, number, fate, |me| {
             me.region.consumers[slot].claim.take(number);
             let resumes = any(2) == 0;
-            let mut reader = Reader::take_over(me, slot, resumes).unwrap();
+            let mut reader = Consumer::take_over(me, slot, resumes).unwrap();
             if resumes && has_had_last(me, &mut reader) {
                 return;
             }
@@ -213,7 +213,7 @@ fn consume(region: &Arc<Region>, slot: usize) {
 }
 
 /// Whether the consumer that has come back has had the last value, and will get no other.
-fn has_had_last(me: &Process, reader: &mut Reader) -> bool {
+fn has_had_last(me: &Process, reader: &mut Consumer) -> bool {
     if reader.has_unseen(me) {
         return false;
     }
@@ -226,7 +226,7 @@ fn produce(region: &Arc<Region>, producer: u32) {
     for life in 0..=DEATHS {
         Process::live(region, 10 * (1 + producer) + life, Fate::within(20), |me| {
             me.region.producer.take(me.number);
-            let mut publisher = Publisher::take_over(me).unwrap();
+            let mut publisher = Producer::take_over(me).unwrap();
             for _ in 0..=any(3) {
                 put(me, &mut publisher, 0).unwrap();
             }
@@ -250,7 +250,7 @@ fn storm() {
     producers.into_iter().for_each(|producer| producer.join().unwrap());
     Process::live(&region, 1, Fate::never(), |me| {
         me.region.producer.take(me.number);
-        let mut publisher = Publisher::take_over(me).unwrap();
+        let mut publisher = Producer::take_over(me).unwrap();
         // Enough wakes for a burial, if enough of them are in vain.
         for _ in 0..16 {
             publisher.wake(me);

@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
     let channels = Channels::new(&options.prefix);
     let mut labels = channels.labels().producer()?;
     let mut entries = channels.ledger().producer()?;
-    let mut clouds = channels.clouds().consumer_as(Role::Segmentator.name()).consumer()?;
+    let mut clouds = channels.clouds().consumer_name(Role::Segmentator.name()).consumer()?;
 
     let mut ledger = match last_word(channels.ledger())? {
         Some(predecessors) => *predecessors,

@@ -38,8 +38,8 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
     let channels = Channels::new(&options.prefix);
     let name = Role::Viewer.name();
     // Labels first: a lidar that sees this viewer on the clouds knows that no label is missed.
-    let mut labels = channels.labels().consumer_as(name).consumer()?;
-    let mut clouds = channels.clouds().consumer_as(name).consumer()?;
+    let mut labels = channels.labels().consumer_name(name).consumer()?;
+    let mut clouds = channels.clouds().consumer_name(name).consumer()?;
     let reports = channels.shown().producer()?;
     let start = clouds.last_seen();
 

@@ -14,11 +14,11 @@ A pipeline as on a robot: a lidar, a program that labels its point clouds, and a
 process of its own. Clouds go one way and labels the other through shared memory: nothing is
 copied, nothing is serialised, and any of them may be killed and started again.
 
-Usage: ros_pipeline [ROLE] [OPTIONS]
+Usage: perception_pipeline [ROLE] [OPTIONS]
 
-  cargo run --release --example ros_pipeline
-  cargo run --release --example ros_pipeline -- --frames 300 --chaos
-  cargo run --release --example ros_pipeline -- --input a.bin b.bin --rate 0 --png out.png
+  cargo run --release --example perception_pipeline
+  cargo run --release --example perception_pipeline -- --frames 300 --chaos
+  cargo run --release --example perception_pipeline -- --input a.bin b.bin --rate 0 --png out.png
 
 Roles:
   (none)          start all three, print a summary at the end, remove the channels
@@ -37,7 +37,7 @@ Options:
   --png FILE      write a bird's-eye picture of the last labelled frame
   --chaos         kill the segmentator at random moments and start it again
   --seed N        of the street, the segmentation and the chaos [default: 1]
-  --prefix NAME   begin the channels' names so, to keep two runs apart [default: ros_pipeline]
+  --prefix NAME   begin the channels' names so, to keep two runs apart [default: perception_pipeline]
   --json          print the summary as one JSON object on the last line
   -h, --help      print this
 
@@ -107,7 +107,7 @@ impl Options {
             png: None,
             chaos: false,
             seed: 1,
-            prefix: "ros_pipeline".to_owned(),
+            prefix: "perception_pipeline".to_owned(),
             json: false,
         };
         while let Some(argument) = parser.next()? {

@@ -1,4 +1,4 @@
-//! The example `ros_pipeline`, run as its users run it: as processes that are killed, interrupted
+//! The example `perception_pipeline`, run as its users run it: as processes that are killed, interrupted
 //! and started in any order. And the parts of it whose cases a run does not show one by one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -20,18 +20,18 @@ use ledger::Ledger;
 use options::{Options, Request, Role};
 
 #[allow(dead_code, reason = "only what the ledger needs")]
-#[path = "../examples/ros_pipeline/latency.rs"]
+#[path = "../examples/perception_pipeline/latency.rs"]
 mod latency;
 #[allow(dead_code, reason = "the sums are the summary's")]
-#[path = "../examples/ros_pipeline/ledger.rs"]
+#[path = "../examples/perception_pipeline/ledger.rs"]
 mod ledger;
 #[allow(dead_code, reason = "only what the scans need")]
-#[path = "../examples/ros_pipeline/messages.rs"]
+#[path = "../examples/perception_pipeline/messages.rs"]
 mod messages;
 #[allow(dead_code, reason = "the help is not read")]
-#[path = "../examples/ros_pipeline/options.rs"]
+#[path = "../examples/perception_pipeline/options.rs"]
 mod options;
-#[path = "../examples/ros_pipeline/scans.rs"]
+#[path = "../examples/perception_pipeline/scans.rs"]
 mod scans;
 
 /// No run here takes a third of this on a busy machine.
@@ -324,7 +324,7 @@ fn example() -> &'static Path {
     EXAMPLE.get_or_init(|| {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--example", "ros_pipeline"])
+            .args(["build", "--release", "--example", "perception_pipeline"])
             .args(["--message-format", "json", "--manifest-path", manifest])
             .stderr(Stdio::inherit())
             .output()
@@ -334,7 +334,7 @@ fn example() -> &'static Path {
             .unwrap()
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "ros_pipeline")
+            .filter(|message| message["target"]["name"] == "perception_pipeline")
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
         executable.expect("cargo names the executable")
     })

@@ -6,7 +6,7 @@
 //! `examples/python` are a lidar and a segmentator on the same channels, in Python.
 //!
 //! ```text
-//! cargo run --release --example ros_pipeline -- --help
+//! cargo run --release --example perception_pipeline -- --help
 //! ```
 
 #![forbid(unsafe_code)]
@@ -49,14 +49,14 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("ros_pipeline: {error}\nros_pipeline --help tells more");
+            eprintln!("perception_pipeline: {error}\nperception_pipeline --help tells more");
             return ExitCode::from(2);
         }
     };
     match run(&options) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ros_pipeline {}: {error}", options.role.name());
+            eprintln!("perception_pipeline {}: {error}", options.role.name());
             ExitCode::FAILURE
         }
     }
@@ -76,7 +76,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             // Who closed our output does not care for the rest.
             let _ = writeln!(io::stdout(), "{text}");
             let faults = summary.faults();
-            faults.iter().for_each(|fault| eprintln!("ros_pipeline: {fault}"));
+            faults.iter().for_each(|fault| eprintln!("perception_pipeline: {fault}"));
             return Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }

@@ -20,15 +20,15 @@ use crate::region::name::{DIRECTORY, Name};
 ///
 /// # Examples
 /// ```
-/// use io_shared_core::{Name, Place};
+/// use io_shared_core::{Name, Location};
 /// # fn main() -> io_shared_core::Result<()> {
-/// assert_eq!(Place::from(Name::new("cloud_share")?).to_string(), "/cloud_share");
-/// assert_eq!(Place::file("/var/lib/robot/state").to_string(), "file /var/lib/robot/state");
+/// assert_eq!(Location::from(Name::new("cloud_share")?).to_string(), "/cloud_share");
+/// assert_eq!(Location::file("/var/lib/robot/state").to_string(), "file /var/lib/robot/state");
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Location {
     /// A POSIX shared-memory object, in memory until it is removed or the machine goes down.
     Shm(Name),
     /// A file, which keeps its content.
@@ -57,7 +57,7 @@ const REMOTE: [(i64, &str); 11] = [
 /// hugetlbfs.
 const HUGE: i64 = 0x9584_58F6;
 
-impl Place {
+impl Location {
     /// The file of that path. A relative one is taken from where the process is now, and stays that
     /// file's wherever the process goes.
     pub fn file(path: impl Into<PathBuf>) -> Self {
@@ -226,13 +226,13 @@ impl Place {
     }
 }
 
-impl From<Name> for Place {
+impl From<Name> for Location {
     fn from(name: Name) -> Self {
         Self::Shm(name)
     }
 }
 
-impl From<&Name> for Place {
+impl From<&Name> for Location {
     fn from(name: &Name) -> Self {
         Self::Shm(name.clone())
     }
@@ -244,7 +244,7 @@ fn file_system(file: &File) -> Option<i64> {
     Some(kind.0 as i64)
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shm(name) => name.fmt(f),
@@ -297,7 +297,7 @@ pub(crate) fn above_streams(descriptor: OwnedFd) -> std::result::Result<OwnedFd,
 }
 
 /// Another descriptor of the same open file description, which appends from now on, as those of
-/// [`Place::open`] do.
+/// [`Location::open`] do.
 pub(crate) fn keep(file: &File) -> std::result::Result<File, Errno> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_APPEND))?;

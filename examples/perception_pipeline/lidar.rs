@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
 
 /// Whether all of these have their claim on the clouds.
 fn is_here(audience: &[Role], clouds: &Producer<Cloud>) -> io_shared::Result<bool> {
-    let consumers = clouds.consumers()?;
+    let consumers = clouds.connected()?;
     let names: Vec<_> = consumers.iter().filter_map(|consumer| consumer.name.as_deref()).collect();
     Ok(audience.iter().all(|role| names.contains(&role.name())))
 }
