@@ -6,6 +6,7 @@
 mod child;
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -523,13 +524,24 @@ fn the_corpus_of_the_fuzz_targets_is_harmless() {
     for (target, run) in
         [("open", input::open as fn(&[u8])), ("get", input::get), ("npy", array::npy)]
     {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
-        let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().flatten().collect();
+        let inputs = inputs_of(target);
         assert!(inputs.len() >= 20, "{} inputs of {target}", inputs.len());
         for input in inputs {
-            run(&std::fs::read(input.path()).unwrap());
+            run(&input);
         }
     }
+}
+
+/// Every file of the archive that holds the target's corpus.
+fn inputs_of(target: &str) -> Vec<Vec<u8>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{target}.tar"));
+    let mut archive = tar::Archive::new(File::open(path).unwrap());
+    let read = |mut entry: tar::Entry<'_, File>| {
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    archive.entries().unwrap().map(|entry| read(entry.unwrap())).collect()
 }
 
 proptest! {
