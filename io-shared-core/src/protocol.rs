@@ -80,7 +80,7 @@ pub(crate) trait Words {
     type Count: Word<u64>;
     type Flag: Word<u8>;
 
-    fn consumers(&self) -> usize;
+    fn consumer_slots(&self) -> usize;
     fn holds(&self) -> usize;
     fn buffers(&self) -> usize;
     /// Whether messages are so large that caches, rather than lines, decide how fast they are.

@@ -156,7 +156,7 @@ impl<S> Slot<S> {
 
     /// Consumer slots.
     pub fn consumer_slots(&self) -> usize {
-        self.region.consumers()
+        self.region.consumer_slots()
     }
 
     /// Values that each consumer may hold at once.
@@ -248,7 +248,7 @@ impl Slot<Producer> {
     pub fn claimed(&self) -> Result<Vec<usize>> {
         self.check_fork()?;
         let mut slots = Vec::new();
-        for slot in 0..self.region.consumers() {
+        for slot in 0..self.region.consumer_slots() {
             if self.region.is_taken(Part::Consumer(slot))? {
                 slots.push(slot);
             }
@@ -258,14 +258,14 @@ impl Slot<Producer> {
 
     /// Whether the consumer of `slot` has had the last value put. `false` if there is no such slot.
     pub fn has_had_last(&self, slot: usize) -> bool {
-        slot < self.region.consumers()
+        slot < self.region.consumer_slots()
             // Relaxed: the number is all that is used.
             && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
     }
 
     /// Who has a consumer slot, by what is written in its block.
     pub fn consumer(&self, slot: usize) -> Option<Holder> {
-        (slot < self.region.consumers()).then(|| self.region.holder(Part::Consumer(slot)))
+        (slot < self.region.consumer_slots()).then(|| self.region.holder(Part::Consumer(slot)))
     }
 }
 

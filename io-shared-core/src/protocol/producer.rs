@@ -131,7 +131,7 @@ impl Producer {
     fn scan<W: Words>(&mut self, words: &W) {
         let latest = Latest::unpack(self.word).index as u8;
         let mut taken = Bits::default();
-        for consumer in 0..words.consumers() {
+        for consumer in 0..words.consumer_slots() {
             for hold in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
                 // writes to it.
@@ -241,7 +241,7 @@ impl Producer {
     pub(crate) fn rouse<W: Words>(words: &W) {
         // Relaxed: whoever is not found to sleep here is woken behind the publish.
         let asleep = |consumer| words.waiting(consumer).load(Relaxed) == ASLEEP_TO_FOLLOW;
-        if (0..words.consumers()).any(asleep) {
+        if (0..words.consumer_slots()).any(asleep) {
             words.wake();
         }
     }
@@ -250,7 +250,7 @@ impl Producer {
     #[inline]
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
         // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
-        let consumers = 0..words.consumers();
+        let consumers = 0..words.consumer_slots();
         if consumers.fold(0, |any, consumer| any | words.waiting(consumer).load(Relaxed)) != 0 {
             words.reached(CrashPoint::PutSawWaiting);
             // Before the call, which takes long: who is awake announces the next buffer meanwhile, and
@@ -324,7 +324,7 @@ impl Bits {
 /// any. Only a claim that was won is acted on: asking and then acting would rob a new owner.
 fn bury<W: Words>(words: &W) -> bool {
     let mut buried = false;
-    for consumer in 0..words.consumers() {
+    for consumer in 0..words.consumer_slots() {
         if words.waiting(consumer).load(Relaxed) != 0 && words.win(consumer) {
             words.reached(CrashPoint::BuryWon);
             // Relaxed: the kernel's lock orders it before a new owner's stores.

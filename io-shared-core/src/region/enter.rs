@@ -67,7 +67,7 @@ impl Region {
     fn claim_locker(&self) -> Result<Side> {
         let deadline = clock::deadline(PATIENCE);
         loop {
-            for slot in 0..self.consumers() {
+            for slot in 0..self.consumer_slots() {
                 if self.try_part(Part::Consumer(slot), None)? {
                     self.judge_content(self.claims()?, slot)?;
                     let incarnation = self.enter_locker(slot);
@@ -75,7 +75,8 @@ impl Region {
                 }
             }
             if clock::now() >= deadline {
-                let holders = (0..self.consumers()).map(|slot| self.holder(Part::Consumer(slot)));
+                let holders =
+                    (0..self.consumer_slots()).map(|slot| self.holder(Part::Consumer(slot)));
                 return Err(self.no_slot(holders.collect()));
             }
             crate::os::nap::nap(Duration::from_millis(1));
@@ -90,7 +91,7 @@ impl Region {
         loop {
             let at_last = clock::now() >= deadline;
             let lock = self.lock(patience)?;
-            let own = (0..self.consumers())
+            let own = (0..self.consumer_slots())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
                 Some(slot) if self.try_part(Part::Consumer(slot), None)? => Some(slot),
@@ -98,7 +99,7 @@ impl Region {
                 None => self.free_slot(at_last)?,
             };
             if let Some(slot) = slot {
-                let only_slot = self.consumers() == 1;
+                let only_slot = self.consumer_slots() == 1;
                 let resumes = own == Some(slot)
                     || (only_slot
                         && name.is_empty()
@@ -118,7 +119,7 @@ impl Region {
                 let holder = |slot| self.holder(Part::Consumer(slot));
                 return Err(match own {
                     Some(slot) => self.error(ErrorKind::RoleTaken { holder: holder(slot) }),
-                    None => self.no_slot((0..self.consumers()).map(holder).collect()),
+                    None => self.no_slot((0..self.consumer_slots()).map(holder).collect()),
                 });
             }
             crate::os::nap::nap(Duration::from_millis(1));
@@ -129,7 +130,7 @@ impl Region {
     /// `at_last`: a burier may have the others for its repair, and must not cost the name its place.
     fn free_slot(&self, at_last: bool) -> Result<Option<usize>> {
         let (unnamed, named): (Vec<usize>, Vec<usize>) =
-            (0..self.consumers()).partition(|slot| self.consumer_name(*slot).is_empty());
+            (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());
         let named = named.into_iter().filter(|_| at_last || unnamed.is_empty());
         for slot in unnamed.iter().copied().chain(named) {
             if self.try_part(Part::Consumer(slot), None)? {

@@ -166,7 +166,7 @@ impl Region {
             return Ok(());
         }
         let is_unknown = !self.clock.is_known() || self.boot() == [0, 0];
-        let others = (0..self.consumers()).filter(|other| *other != slot);
+        let others = (0..self.consumer_slots()).filter(|other| *other != slot);
         let mut others = others.map(|other| self.is_taken(Part::Consumer(other)));
         // Who lives has judged it, though it could not say in which boot.
         if is_unknown && others.try_fold(false, |any, taken| taken.map(|taken| any | taken))? {

@@ -57,7 +57,7 @@ impl Words for Region {
     type Flag = AtomicU8;
 
     #[inline]
-    fn consumers(&self) -> usize {
+    fn consumer_slots(&self) -> usize {
         self.layout.consumers as usize
     }
 
@@ -100,7 +100,7 @@ impl Words for Region {
 
     #[inline]
     fn waiting(&self, consumer: usize) -> &AtomicU8 {
-        assert!(consumer < self.consumers(), "a slot of this region");
+        assert!(consumer < self.consumer_slots(), "a slot of this region");
         // SAFETY: the control bytes reach to one behind the last consumer.
         unsafe { word8(self, self.in_header(layout::CONTROL + 1 + consumer as u64)) }
     }

@@ -110,7 +110,7 @@ impl Words for Process {
     type Count = Shared<AtomicU64>;
     type Flag = Shared<AtomicU8>;
 
-    fn consumers(&self) -> usize {
+    fn consumer_slots(&self) -> usize {
         self.region.consumers.len()
     }
 

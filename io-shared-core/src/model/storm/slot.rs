@@ -78,7 +78,7 @@ impl Words for Process {
     type Count = AtomicU64;
     type Flag = AtomicU8;
 
-    fn consumers(&self) -> usize {
+    fn consumer_slots(&self) -> usize {
         CONSUMERS
     }
 
