@@ -10,6 +10,7 @@ pub mod array;
 pub mod private;
 pub mod schema;
 pub(crate) mod shape;
+pub(crate) mod shown;
 pub mod text;
 
 use std::fmt;

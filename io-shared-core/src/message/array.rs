@@ -5,7 +5,10 @@
 //! and alignment of its one field, since they are what other languages' packages look for.
 
 mod describe;
+#[cfg(feature = "ndarray")]
+mod element;
 mod error;
+mod extent;
 mod header;
 mod literal;
 #[cfg(test)]
@@ -17,9 +20,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use describe::describe;
-pub use error::NpyError;
 #[cfg(feature = "ndarray")]
-pub use views::Element;
+pub use element::Element;
+pub use error::NpyError;
 
 use crate::message::schema::{Field, Struct, Type};
 use crate::message::{Message, Shape};

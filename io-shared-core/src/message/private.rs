@@ -7,12 +7,14 @@
 
 pub mod hints;
 mod padding;
+mod writer;
 
 use std::marker::PhantomData;
 
 pub use bytemuck;
 
 pub use self::padding::{Member, Source, no_padding};
+use self::writer::Writer;
 pub use crate::message::schema::{Field, Struct, Type};
 pub use crate::message::{Message, Shape};
 
@@ -145,47 +147,6 @@ pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
 /// The type of a tail with these elements.
 pub fn slice_of(element: Type) -> Type {
     Type::Slice { element: Box::new(element) }
-}
-
-/// A text that constant evaluation can build; what does not fit is left out.
-struct Writer {
-    bytes: [u8; 8192],
-    len: usize,
-}
-
-impl Writer {
-    const fn new() -> Writer {
-        Writer { bytes: [0; 8192], len: 0 }
-    }
-
-    const fn text(&mut self, text: &str) {
-        let text = text.as_bytes();
-        let mut i = 0;
-        while i < text.len() && self.len < self.bytes.len() {
-            self.bytes[self.len] = text[i];
-            self.len += 1;
-            i += 1;
-        }
-    }
-
-    const fn number(&mut self, number: usize) {
-        if number >= 10 {
-            self.number(number / 10);
-        }
-        let digit = [b'0' + (number % 10) as u8];
-        if let Ok(digit) = std::str::from_utf8(&digit) {
-            self.text(digit);
-        }
-    }
-
-    #[track_caller]
-    const fn fail(&self) -> ! {
-        // A long name may be cut within a character; then only its head is lost from the text.
-        match std::str::from_utf8(self.bytes.split_at(self.len).0) {
-            Ok(text) => panic!("{}", text),
-            Err(_) => panic!("the layout of this struct has padding or no fixed meaning"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::bytes::{self, Bytes, BytesMut};
 use crate::error::{Error, ErrorKind, Holder, OWNER_DIED, Result};
 use crate::lock::{self, LockFault, LockWords, Locker};
-use crate::message::schema::Shown;
+use crate::message::shown::Shown;
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::copy;

@@ -11,7 +11,7 @@ use super::guard::{Access, Guarded, Handle, Hold, LockError, Locked, Wait, clean
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
-use crate::message::schema::Shown;
+use crate::message::shown::Shown;
 use crate::region::name::Name;
 use crate::region::{Kind, Region};
 

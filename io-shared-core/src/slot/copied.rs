@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use super::{Observer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::message::schema::Shown;
+use crate::message::shown::Shown;
 use crate::os::clock::{self, Clock};
 use crate::os::copy;
 use crate::protocol::{self, MOST_CARRIED};

@@ -10,7 +10,7 @@ use super::value::{Carried, Held, Value};
 use super::{Consumer, Copied, Slot};
 use crate::error::Result;
 use crate::message::Message;
-use crate::message::schema::Shown;
+use crate::message::shown::Shown;
 use crate::os::clock;
 use crate::protocol::{self, Ahead, Seat, Which};
 use crate::region::Region;

@@ -8,7 +8,7 @@ use super::room::{LEAST_AHEAD, PIECE};
 use super::{Producer, Slot};
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
-use crate::message::schema::Shown;
+use crate::message::shown::Shown;
 use crate::os::clock::{self, StampClock};
 use crate::os::copy;
 use crate::protocol;

@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::header::{self, Header, Result};
+use super::error::Result;
+use super::header::{self, Header};
 use super::literal::Parser;
 
 /// What the header of `npy` says, once its elements are known to be there:

@@ -4,6 +4,8 @@ use std::fmt;
 
 use crate::message::shape::Bytes;
 
+pub(super) type Result<T> = std::result::Result<T, NpyError>;
+
 /// Why a message is not the array that was asked for, or an array cannot be a message.
 ///
 /// ```

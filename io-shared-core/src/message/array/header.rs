@@ -10,21 +10,18 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::ops::Range;
 
-use super::NpyError;
+use super::error::{NpyError, Result};
+use super::extent::{bytes_of, too_large};
 use super::literal::{Parser, itemsize};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// The longest text of a header, in every version of the format. NumPy's has some 120 bytes, and 20 to
 /// 30 more for each field of a structured dtype.
 pub(super) const LONGEST: usize = 1 << 20;
-/// The most axes that an array has: as many as in NumPy 2.
-pub(super) const MOST_AXES: usize = 64;
 /// NumPy pads headers to it, so that data is aligned for any vector unit.
 const ALIGN: usize = 64;
 /// NumPy leaves room for so many digits of the axis that may grow.
 const GROWTH: usize = 21;
-
-pub(super) type Result<T> = std::result::Result<T, NpyError>;
 
 /// What a header says, and where its elements are.
 #[derive(Debug, PartialEq, Eq)]
@@ -180,24 +177,4 @@ fn version_and_length(literal: &Literal<'_>) -> (u8, usize) {
 /// Bytes before the text: magic, version, length.
 const fn prefix(version: u8) -> usize {
     if version == 1 { 10 } else { 12 }
-}
-
-/// The bytes of so many elements. As NumPy and `ndarray` have it, the lengths that are not 0 must
-/// make an array that fits in memory; elements without bytes count as one each, or there could be
-/// more of them than can be counted.
-pub(super) fn bytes_of(dtype: &str, item: usize, shape: &[usize]) -> Result<usize> {
-    if shape.len() > MOST_AXES {
-        return Err(NpyError::TooManyAxes { found: shape.len(), most: MOST_AXES });
-    }
-    let lengths = shape.iter().filter(|&&length| length > 0);
-    let bytes = lengths.copied().try_fold(item.max(1), usize::checked_mul);
-    match bytes.filter(|&bytes| bytes <= isize::MAX as usize) {
-        Some(_) if item == 0 || shape.contains(&0) => Ok(0),
-        Some(bytes) => Ok(bytes),
-        None => Err(too_large(dtype, shape)),
-    }
-}
-
-fn too_large(dtype: &str, shape: &[usize]) -> NpyError {
-    NpyError::TooLarge { dtype: dtype.to_owned(), shape: shape.to_owned() }
 }

@@ -3,8 +3,8 @@
 //! What must stay true: any text costs time in proportion to its length, and no more stack than
 //! [`DEEPEST`] structs, one in the other, take.
 
-use super::NpyError;
-use super::header::{MOST_AXES, Result, bytes_of};
+use super::error::{NpyError, Result};
+use super::extent::{MOST_AXES, bytes_of};
 
 /// How deep structured dtypes may be nested.
 const DEEPEST: usize = 16;

@@ -1,10 +1,11 @@
 //! Headers against those that NumPy wrote, and against hostile ones.
 
-use proptest::prelude::*;
-
 use std::time::{Duration, Instant};
 
-use super::header::{LONGEST, MOST_AXES, lengths, read, write};
+use proptest::prelude::*;
+
+use super::extent::MOST_AXES;
+use super::header::{LONGEST, lengths, read, write};
 use super::{NpyError, describe};
 
 /// The header that is written for this, and room for its elements.

@@ -1,6 +1,6 @@
 //! What is said of padding: all of it at once, and the struct that has none.
 
-use super::Writer;
+use super::writer::Writer;
 
 /// A struct as it was written, with what the compiler knows of it.
 #[derive(Debug)]

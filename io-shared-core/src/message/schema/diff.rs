@@ -1,7 +1,7 @@
 //! The lines that tell two schemas apart, for the error at open.
 
 use super::error::At;
-use super::{Field, Struct, Type};
+use super::types::{Field, Struct, Type};
 use crate::message::shape::Bytes;
 
 /// One line per differing field; empty exactly when the shape texts are equal.
@@ -49,12 +49,12 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
     for our in &ours.fields {
         let at = join(&path, &our.name);
         let their = theirs.fields.iter().find(|their| their.name == our.name);
-        if !their.is_some_and(|their| same_place(our, their)) {
+        if !their.is_some_and(|their| same_position(our, their)) {
             lines.push(format!(
                 "{}: channel has {}, this program {}",
                 At(&at),
-                place(their),
-                place(Some(our))
+                described(their),
+                described(Some(our))
             ));
         }
         if let Some(their) = their {
@@ -67,7 +67,7 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
             lines.push(format!(
                 "{}: channel has {}, this program none",
                 At(&at),
-                place(Some(their))
+                described(Some(their))
             ));
         }
     }
@@ -94,11 +94,11 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
     }
 }
 
-fn same_place(a: &Field, b: &Field) -> bool {
+fn same_position(a: &Field, b: &Field) -> bool {
     a.offset == b.offset && same_head(&a.ty, &b.ty)
 }
 
-fn place(field: Option<&Field>) -> String {
+fn described(field: Option<&Field>) -> String {
     match field {
         Some(Field { ty, offset, .. }) => format!("{ty} at {offset}"),
         None => "none".to_owned(),

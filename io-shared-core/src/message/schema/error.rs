@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::json::MAX_ALIGN;
+use super::types::MAX_ALIGN;
 use crate::message::shape::Bytes;
 
 /// Why a text is not a schema: what is wrong, and `at` which value (`points[].x`; empty for the

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-use super::Type;
+use super::types::Type;
 
 pub(super) fn of(ty: &Type) -> u64 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
@@ -52,8 +52,8 @@ pub(super) fn write_shape(out: &mut impl Write, ty: &Type) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Shape;
-    use crate::message::schema::{Field, Scalar, Struct};
+    use crate::message::schema::types::{Field, Scalar, Struct};
+    use crate::message::shape::Shape;
 
     fn text(ty: &Type) -> String {
         let mut text = String::new();

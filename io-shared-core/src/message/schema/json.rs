@@ -35,17 +35,15 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::{Field, Scalar, SchemaError, Struct, Type};
-use crate::message::Shape;
+use super::error::SchemaError;
+use super::types::{Field, MAX_ALIGN, Scalar, Struct, Type};
+use crate::message::shape::Shape;
 
 /// The longest schema text that is read, in bytes.
 pub const MAX_TEXT: usize = 1 << 20;
 
 /// How deep types may be nested: a struct of numbers has 2.
 pub const MAX_DEPTH: usize = 32;
-
-/// The largest alignment that Rust has.
-pub(super) const MAX_ALIGN: usize = 1 << 29;
 
 pub(super) fn write(ty: &Type) -> String {
     let mut out = String::new();
@@ -150,13 +148,13 @@ pub(super) fn read(text: &str) -> Result<Type, SchemaError> {
     // serde_json refuses nesting beyond 128, which is more than MAX_DEPTH types can need.
     let value: Value =
         serde_json::from_str(text).map_err(|error| SchemaError::Json(error.to_string()))?;
-    read_type(&value, Place { depth: 1, last: true, path: Path::Root })
+    read_type(&value, Position { depth: 1, last: true, path: Path::Root })
 }
 
 /// Where in the schema a type stands; becomes text only in an error, so that long names cost a
 /// hostile schema's reader nothing.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Position<'a> {
     depth: usize,
     /// Whether a slice may stand here.
     last: bool,
@@ -166,19 +164,19 @@ struct Place<'a> {
 #[derive(Clone, Copy)]
 enum Path<'a> {
     Root,
-    Element(&'a Place<'a>),
-    Field(&'a Place<'a>, &'a str),
+    Element(&'a Position<'a>),
+    Field(&'a Position<'a>, &'a str),
 }
 
-impl<'a> Place<'a> {
-    fn element(&'a self) -> Place<'a> {
-        Place { depth: self.depth + 1, last: false, path: Path::Element(self) }
+impl<'a> Position<'a> {
+    fn element(&'a self) -> Position<'a> {
+        Position { depth: self.depth + 1, last: false, path: Path::Element(self) }
     }
 
-    fn field(&'a self, name: &'a str, last: bool) -> Place<'a> {
+    fn field(&'a self, name: &'a str, last: bool) -> Position<'a> {
         // Depth 1 only: a struct in a struct has a fixed size.
         let last = last && self.depth == 1;
-        Place { depth: self.depth + 1, last, path: Path::Field(self, name) }
+        Position { depth: self.depth + 1, last, path: Path::Field(self, name) }
     }
 
     fn at(&self) -> String {
@@ -196,40 +194,40 @@ impl<'a> Place<'a> {
     }
 }
 
-fn read_type(value: &Value, place: Place<'_>) -> Result<Type, SchemaError> {
-    if place.depth > MAX_DEPTH {
-        return Err(SchemaError::TooDeep { at: place.at(), limit: MAX_DEPTH });
+fn read_type(value: &Value, position: Position<'_>) -> Result<Type, SchemaError> {
+    if position.depth > MAX_DEPTH {
+        return Err(SchemaError::TooDeep { at: position.at(), limit: MAX_DEPTH });
     }
     let ty = match value {
-        Value::String(code) => read_code(code, place)?,
+        Value::String(code) => read_code(code, position)?,
         Value::Object(keys) if keys.contains_key("struct") => {
-            Type::Struct(read_struct(keys, place)?)
+            Type::Struct(read_struct(keys, position)?)
         }
         Value::Object(keys) if keys.contains_key("array") => {
-            let count = number(keys, "array", place)?;
-            let element = read_type(key(keys, "of", place)?, place.element())?;
+            let count = number(keys, "array", position)?;
+            let element = read_type(key(keys, "of", position)?, position.element())?;
             if element.shape().size.checked_mul(count).is_none_or(too_large) {
-                return Err(SchemaError::TooLarge { at: place.at() });
+                return Err(SchemaError::TooLarge { at: position.at() });
             }
             Type::Array { count, element: Box::new(element) }
         }
         Value::Object(keys) if keys.contains_key("slice") => {
-            let element = read_type(key(keys, "slice", place)?, place.element())?;
-            if !place.last || element.shape().size == 0 {
-                return Err(SchemaError::Slice { at: place.at() });
+            let element = read_type(key(keys, "slice", position)?, position.element())?;
+            if !position.last || element.shape().size == 0 {
+                return Err(SchemaError::Slice { at: position.at() });
             }
             Type::Slice { element: Box::new(element) }
         }
-        _ => return Err(SchemaError::Kind { at: place.at() }),
+        _ => return Err(SchemaError::Kind { at: position.at() }),
     };
     Ok(ty)
 }
 
-fn read_code(code: &str, place: Place<'_>) -> Result<Type, SchemaError> {
+fn read_code(code: &str, position: Position<'_>) -> Result<Type, SchemaError> {
     if let Some(scalar) = Scalar::from_code(code) {
         return Ok(Type::Scalar(scalar));
     }
-    let unknown = || SchemaError::Code { at: place.at(), found: code.to_owned() };
+    let unknown = || SchemaError::Code { at: position.at(), found: code.to_owned() };
     let digits = code.strip_prefix("|S").ok_or_else(unknown)?;
     // One spelling for one size: no sign, no leading zero, not 0.
     if !digits.starts_with(|c: char| ('1'..='9').contains(&c)) {
@@ -237,17 +235,17 @@ fn read_code(code: &str, place: Place<'_>) -> Result<Type, SchemaError> {
     }
     let bytes: usize = digits.parse().map_err(|_| unknown())?;
     if too_large(bytes) {
-        return Err(SchemaError::TooLarge { at: place.at() });
+        return Err(SchemaError::TooLarge { at: position.at() });
     }
     Ok(Type::Text(bytes))
 }
 
-fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, SchemaError> {
-    let name = name(keys, "struct", place)?;
-    let size = number(keys, "size", place)?;
-    let align = number(keys, "align", place)?;
+fn read_struct(keys: &Map<String, Value>, position: Position<'_>) -> Result<Struct, SchemaError> {
+    let name = name(keys, "struct", position)?;
+    let size = number(keys, "size", position)?;
+    let align = number(keys, "align", position)?;
     let values = keys.get("fields").and_then(Value::as_array);
-    let values = values.ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
+    let values = values.ok_or_else(|| wrong(position, "fields", "a list of objects"))?;
 
     let mut layout =
         Struct::new(name, Shape { size, align, element: None }).doc(remark(keys, "doc"));
@@ -255,26 +253,27 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
     let mut end = 0;
     let mut widest = 1;
     for (i, value) in values.iter().enumerate() {
-        let keys = value.as_object().ok_or_else(|| wrong(place, "fields", "a list of objects"))?;
-        let name = self::name(keys, "name", place)?;
-        let place = place.field(name, i + 1 == values.len());
+        let keys =
+            value.as_object().ok_or_else(|| wrong(position, "fields", "a list of objects"))?;
+        let name = self::name(keys, "name", position)?;
+        let position = position.field(name, i + 1 == values.len());
         if !names.insert(name) {
-            return Err(SchemaError::DuplicateName { at: place.at() });
+            return Err(SchemaError::DuplicateName { at: position.at() });
         }
-        let offset = number(keys, "offset", place)?;
-        let ty = read_type(key(keys, "type", place)?, place)?;
+        let offset = number(keys, "offset", position)?;
+        let ty = read_type(key(keys, "type", position)?, position)?;
         let shape = ty.shape();
         if offset != end {
-            return Err(SchemaError::Offset { at: place.at(), expected: end, found: offset });
+            return Err(SchemaError::Offset { at: position.at(), expected: end, found: offset });
         }
         if offset % shape.align != 0 {
             let found = shape.align;
-            return Err(SchemaError::Align { at: place.at(), found, needed: found, end });
+            return Err(SchemaError::Align { at: position.at(), found, needed: found, end });
         }
         // Both are at most isize::MAX.
         end = offset + shape.size;
         if too_large(end) {
-            return Err(SchemaError::TooLarge { at: place.at() });
+            return Err(SchemaError::TooLarge { at: position.at() });
         }
         widest = widest.max(shape.align);
         layout.shape.element = shape.element;
@@ -282,11 +281,11 @@ fn read_struct(keys: &Map<String, Value>, place: Place<'_>) -> Result<Struct, Sc
         layout.fields.push(field.unit(remark(keys, "unit")).doc(remark(keys, "doc")));
     }
     if size != end {
-        return Err(SchemaError::Size { at: place.at(), expected: end, found: size });
+        return Err(SchemaError::Size { at: position.at(), expected: end, found: size });
     }
     let divides = align.is_power_of_two() && (layout.shape.element.is_some() || size % align == 0);
     if !divides || align < widest || align > MAX_ALIGN {
-        return Err(SchemaError::Align { at: place.at(), found: align, needed: widest, end });
+        return Err(SchemaError::Align { at: position.at(), found: align, needed: widest, end });
     }
     Ok(layout)
 }
@@ -295,40 +294,40 @@ fn too_large(bytes: usize) -> bool {
     bytes > isize::MAX as usize
 }
 
-fn wrong(place: Place<'_>, key: &'static str, expected: &'static str) -> SchemaError {
-    SchemaError::Key { at: place.at(), key, expected }
+fn wrong(position: Position<'_>, key: &'static str, expected: &'static str) -> SchemaError {
+    SchemaError::Key { at: position.at(), key, expected }
 }
 
 fn key<'a>(
     keys: &'a Map<String, Value>,
     key: &'static str,
-    place: Place<'_>,
+    position: Position<'_>,
 ) -> Result<&'a Value, SchemaError> {
-    keys.get(key).ok_or_else(|| wrong(place, key, "a type"))
+    keys.get(key).ok_or_else(|| wrong(position, key, "a type"))
 }
 
 fn number(
     keys: &Map<String, Value>,
     key: &'static str,
-    place: Place<'_>,
+    position: Position<'_>,
 ) -> Result<usize, SchemaError> {
     let number = keys.get(key).and_then(Value::as_u64);
-    let number = number.ok_or_else(|| wrong(place, key, "a whole number"))?;
+    let number = number.ok_or_else(|| wrong(position, key, "a whole number"))?;
     usize::try_from(number)
         .ok()
         .filter(|number| !too_large(*number))
-        .ok_or_else(|| SchemaError::TooLarge { at: place.at() })
+        .ok_or_else(|| SchemaError::TooLarge { at: position.at() })
 }
 
 fn name<'a>(
     keys: &'a Map<String, Value>,
     key: &'static str,
-    place: Place<'_>,
+    position: Position<'_>,
 ) -> Result<&'a str, SchemaError> {
     let name = keys.get(key).and_then(Value::as_str);
-    let name = name.ok_or_else(|| wrong(place, key, "a name"))?;
+    let name = name.ok_or_else(|| wrong(position, key, "a name"))?;
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(SchemaError::Name { at: place.at(), found: name.to_owned() });
+        return Err(SchemaError::Name { at: position.at(), found: name.to_owned() });
     }
     Ok(name)
 }

@@ -9,9 +9,9 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::fmt;
 
-use super::{Scalar, Struct, Type};
 use crate::message::Message;
 use crate::message::array::Array;
+use crate::message::schema::{Scalar, Struct, Type};
 
 /// Elements shown of each array or slice.
 const ELEMENTS: usize = 16;

@@ -1,0 +1,244 @@
+//! The types that a schema is a tree of: numbers, texts, arrays, slices and structs.
+
+use std::fmt;
+
+use crate::message::shape::{Bytes, Shape};
+
+/// The largest alignment that Rust has.
+pub(super) const MAX_ALIGN: usize = 1 << 29;
+
+/// The layout of one value.
+///
+/// Its `Display` form is short, for messages: `<f4`, `[<f4; 3]`, `struct Point of 16 bytes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Type {
+    /// A number.
+    Scalar(Scalar),
+    /// UTF-8 text in so many bytes, padded with zeros: [`Text<N>`](crate::Text), NumPy's `|S64`.
+    Text(usize),
+    /// A fixed number of elements.
+    Array {
+        /// How many.
+        count: usize,
+        /// What each of them is.
+        element: Box<Type>,
+    },
+    /// Any number of elements; only as the whole message or as its last field.
+    Slice {
+        /// What each of them is.
+        element: Box<Type>,
+    },
+    /// Named fields.
+    Struct(Struct),
+}
+
+impl Type {
+    /// Bytes, alignment and the size of a tail element.
+    ///
+    /// Sizes beyond `usize` are clamped; a checked schema has none.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!(<[f32; 3]>::layout().shape(), <[f32; 3]>::SHAPE);
+    /// assert_eq!(<[f32]>::layout().shape(), <[f32]>::SHAPE);
+    /// ```
+    pub fn shape(&self) -> Shape {
+        let sized = |size, align| Shape { size, align, element: None };
+        match self {
+            Type::Scalar(scalar) => sized(scalar.size(), scalar.size()),
+            Type::Text(bytes) => sized(*bytes, 1),
+            Type::Array { count, element } => {
+                let element = element.shape();
+                sized(element.size.saturating_mul(*count), element.align)
+            }
+            Type::Slice { element } => {
+                let element = element.shape();
+                Shape { size: 0, align: element.align, element: Some(element.size) }
+            }
+            Type::Struct(layout) => layout.shape,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Type::Scalar(scalar) => f.write_str(scalar.code()),
+            Type::Text(bytes) => write!(f, "|S{bytes}"),
+            Type::Array { count, element } => write!(f, "[{element}; {count}]"),
+            Type::Slice { element } => write!(f, "[{element}]"),
+            Type::Struct(layout) => {
+                write!(f, "struct {} of {}", layout.name, Bytes(layout.shape.size as u64))
+            }
+        }
+    }
+}
+
+macro_rules! scalars {
+    ($($name:ident $code:literal $size:literal $what:literal;)*) => {
+        /// A number, by its NumPy code.
+        ///
+        /// ```
+        /// use io_shared_core::schema::Scalar;
+        ///
+        /// assert_eq!(Scalar::from_code("<u2"), Some(Scalar::U16));
+        /// assert_eq!(Scalar::U16.code(), "<u2");
+        /// assert_eq!(Scalar::U16.size(), 2);
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Scalar {
+            $(#[doc = $what] $name,)*
+        }
+
+        impl Scalar {
+            /// All of them, for tables and tests.
+            ///
+            /// ```
+            /// # use io_shared_core::schema::Scalar;
+            /// assert!(Scalar::ALL.iter().all(|s| Scalar::from_code(s.code()) == Some(*s)));
+            /// ```
+            pub const ALL: &'static [Scalar] = &[$(Scalar::$name),*];
+
+            /// The NumPy code: byte order (`<`, or `|` for single bytes), kind, size in bytes.
+            ///
+            /// ```
+            /// # use io_shared_core::schema::Scalar;
+            /// assert_eq!(Scalar::F32.code(), "<f4");
+            /// ```
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Scalar::$name => $code,)*
+                }
+            }
+
+            /// The number with this code.
+            ///
+            /// ```
+            /// # use io_shared_core::schema::Scalar;
+            /// assert_eq!(Scalar::from_code(">f4"), None); // big-endian
+            /// ```
+            pub fn from_code(code: &str) -> Option<Scalar> {
+                match code {
+                    $($code => Some(Scalar::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Size in bytes, which is the alignment too.
+            ///
+            /// ```
+            /// # use io_shared_core::schema::Scalar;
+            /// assert_eq!(Scalar::F64.size(), 8);
+            /// ```
+            pub const fn size(self) -> usize {
+                match self {
+                    $(Scalar::$name => $size,)*
+                }
+            }
+        }
+    };
+}
+
+scalars! {
+    U8 "|u1" 1 "`u8`";
+    U16 "<u2" 2 "`u16`";
+    U32 "<u4" 4 "`u32`";
+    U64 "<u8" 8 "`u64`";
+    I8 "|i1" 1 "`i8`";
+    I16 "<i2" 2 "`i16`";
+    I32 "<i4" 4 "`i32`";
+    I64 "<i8" 8 "`i64`";
+    F32 "<f4" 4 "`f32`";
+    F64 "<f8" 8 "`f64`";
+}
+
+/// The layout of a struct.
+///
+/// ```
+/// use io_shared_core::Message;
+/// use io_shared_core::message::Shape;
+/// use io_shared_core::schema::{Field, Struct, Type};
+///
+/// let point = Struct::new("Point", Shape { size: 8, align: 4, element: None })
+///     .doc("A place on the ground.")
+///     .field(Field::new("x", 0, f32::layout()).unit("m"))
+///     .field(Field::new("y", 4, f32::layout()).unit("m"));
+/// assert_eq!(Type::from(point).to_string(), "struct Point of 8 bytes");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Struct {
+    /// The name, shown and never compared.
+    pub name: String,
+    /// What it is, shown and never compared; empty if nothing is said.
+    pub doc: String,
+    /// Size of the fixed part, alignment, and the size of a tail element.
+    pub shape: Shape,
+    /// The fields in the order of their offsets.
+    pub fields: Vec<Field>,
+}
+
+impl Struct {
+    /// A struct without fields yet.
+    pub fn new(name: &str, shape: Shape) -> Struct {
+        Struct { name: name.to_owned(), doc: String::new(), shape, fields: Vec::new() }
+    }
+
+    /// Says what it is.
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Struct {
+        doc.clone_into(&mut self.doc);
+        self
+    }
+
+    /// Adds the next field.
+    #[must_use]
+    pub fn field(mut self, field: Field) -> Struct {
+        self.fields.push(field);
+        self
+    }
+}
+
+impl From<Struct> for Type {
+    fn from(layout: Struct) -> Type {
+        Type::Struct(layout)
+    }
+}
+
+/// A field of a [`Struct`], which has an example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The name; the index for a field of a tuple struct.
+    pub name: String,
+    /// Bytes from the start of the struct.
+    pub offset: usize,
+    /// What it is.
+    pub ty: Type,
+    /// The unit of its numbers, shown and never compared; empty if nothing is said.
+    pub unit: String,
+    /// What it means, shown and never compared; empty if nothing is said.
+    pub doc: String,
+}
+
+impl Field {
+    /// A field without unit and docs.
+    pub fn new(name: &str, offset: usize, ty: Type) -> Field {
+        Field { name: name.to_owned(), offset, ty, unit: String::new(), doc: String::new() }
+    }
+
+    /// Says the unit of its numbers.
+    #[must_use]
+    pub fn unit(mut self, unit: &str) -> Field {
+        unit.clone_into(&mut self.unit);
+        self
+    }
+
+    /// Says what it means.
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Field {
+        doc.clone_into(&mut self.doc);
+        self
+    }
+}
