@@ -9,16 +9,16 @@
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
 
-use crate::field::bare;
+use crate::syntax::bare;
 use crate::written::show;
 
 /// Where a field stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     Last,
     /// Others follow.
     Before,
-    /// Others follow, and another field has the one place for any number of elements.
+    /// Others follow, and another field has the one position for any number of elements.
     BeforeSlice,
 }
 
@@ -26,24 +26,24 @@ pub(crate) enum Place {
 const ROOM: usize = 64;
 
 /// The part of a type that cannot cross a process boundary, and what to do.
-pub(crate) fn refusal(ty: &Type, place: Place) -> Option<(&Type, String)> {
+pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> {
     let ty = bare(ty);
     match ty {
         // Within these there is no end to put it at.
-        Type::Array(array) => return refusal(&array.elem, Place::BeforeSlice),
-        Type::Slice(slice) => return refusal(&slice.elem, Place::BeforeSlice),
+        Type::Array(array) => return refusal(&array.elem, Position::BeforeSlice),
+        Type::Slice(slice) => return refusal(&slice.elem, Position::BeforeSlice),
         _ => {}
     }
     let why = reason(ty)?;
     let shown = show(ty);
-    Some((ty, format!("`{shown}` {why}: {}", instead(ty, place))))
+    Some((ty, format!("`{shown}` {why}: {}", instead(ty, position))))
 }
 
 /// What is said of a slice that others follow.
-pub(crate) fn not_last(name: &str, ty: &Type, place: Place) -> String {
+pub(crate) fn not_last(name: &str, ty: &Type, position: Position) -> String {
     let array = replaced(ty);
-    match place {
-        Place::BeforeSlice => format!(
+    match position {
+        Position::BeforeSlice => format!(
             "only the last field may be a slice, and another one is of any number too: make \
              `{name}` an array, `{array}`, with a `u32` that says how many count, or give it a \
              channel of its own"
@@ -85,11 +85,11 @@ fn reason(ty: &Type) -> Option<&'static str> {
 }
 
 /// What to do about a type that cannot cross.
-fn instead(ty: &Type, place: Place) -> String {
+fn instead(ty: &Type, position: Position) -> String {
     let new = replaced(ty);
     match ty {
         Type::Reference(reference) => match bare(&reference.elem) {
-            Type::Slice(slice) => list(&slice.elem, place),
+            Type::Slice(slice) => list(&slice.elem, position),
             Type::Path(path) if path.path.is_ident("str") => format!("use `{new}`"),
             _ => format!("store the value itself, `{new}`"),
         },
@@ -102,14 +102,14 @@ fn instead(ty: &Type, place: Place) -> String {
         Type::TraitObject(_) | Type::ImplTrait(_) => "name the type".to_owned(),
         _ => match known(ty) {
             Some((name, segment)) => match (name.as_str(), argument(segment)) {
-                ("str", _) if place == Place::Last => {
+                ("str", _) if position == Position::Last => {
                     "use `Text<64>`, or end the struct with `[u8]`".to_owned()
                 }
-                ("Vec", Some(element)) => list(element, place),
+                ("Vec", Some(element)) => list(element, position),
                 ("Box", Some(Type::TraitObject(_))) => {
                     "store the numbers that what is behind it is made of".to_owned()
                 }
-                ("Box", Some(Type::Slice(slice))) => list(&slice.elem, place),
+                ("Box", Some(Type::Slice(slice))) => list(&slice.elem, position),
                 ("Box", _) => format!("store the value itself, `{new}`"),
                 ("Option", _) => format!(
                     "use `{new}` for the value, and a `u8` before or after it that says whether \
@@ -127,17 +127,17 @@ fn instead(ty: &Type, place: Place) -> String {
 }
 
 /// What to do about a list of any length.
-fn list(element: &Type, place: Place) -> String {
+fn list(element: &Type, position: Position) -> String {
     let element = replaced(element);
-    match place {
-        Place::Last => {
+    match position {
+        Position::Last => {
             format!("use `[{element}]`, as it is last, or an array, `[{element}; {ROOM}]`")
         }
-        Place::Before => format!(
+        Position::Before => format!(
             "use `[{element}]` and move it to the end, or an array, `[{element}; {ROOM}]`, with a \
              `u32` that says how many count"
         ),
-        Place::BeforeSlice => {
+        Position::BeforeSlice => {
             format!("use an array, `[{element}; {ROOM}]`, with a `u32` that says how many count")
         }
     }

@@ -19,8 +19,9 @@ use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, parse_quote};
 
 use crate::advice::hint;
+use crate::errors::Errors;
 use crate::field::Field;
-use crate::input::{Errors, Input};
+use crate::input::Input;
 use crate::krate;
 use crate::written::written;
 

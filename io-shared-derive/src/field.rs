@@ -7,8 +7,9 @@ use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, LitStr, Member, Type};
 
-use crate::advice::{Place, is_list, not_last, refusal};
-use crate::input::{Errors, doc};
+use crate::advice::{Position, is_list, not_last, refusal};
+use crate::errors::Errors;
+use crate::syntax::{bare, doc};
 use crate::written;
 
 pub(crate) struct Field {
@@ -71,13 +72,13 @@ impl Field {
     }
 
     /// Refuses the field if its type is known not to cross, or not to stand here.
-    pub(crate) fn check(&mut self, place: Place, errors: &mut Errors) {
-        if let Some((ty, advice)) = refusal(&self.ty, place) {
+    pub(crate) fn check(&mut self, position: Position, errors: &mut Errors) {
+        if let Some((ty, advice)) = refusal(&self.ty, position) {
             self.refused = true;
             errors.at(ty, advice);
-        } else if self.element.is_some() && place != Place::Last {
+        } else if self.element.is_some() && position != Position::Last {
             self.refused = true;
-            errors.at(&self.ty, not_last(&self.name, &self.ty, place));
+            errors.at(&self.ty, not_last(&self.name, &self.ty, position));
         }
     }
 
@@ -97,15 +98,6 @@ impl Field {
         self.element.is_some()
             || matches!(&self.ty, Type::Path(path) if path.path.is_ident("str"))
             || matches!(&self.ty, Type::TraitObject(_))
-    }
-}
-
-/// The type without the parentheses and the invisible groups that macros leave around it.
-pub(crate) fn bare(ty: &Type) -> &Type {
-    match ty {
-        Type::Paren(paren) => bare(&paren.elem),
-        Type::Group(group) => bare(&group.elem),
-        _ => ty,
     }
 }
 

@@ -6,31 +6,12 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Lit, LitBool, Meta, Path};
+use syn::{Attribute, Data, DeriveInput, LitBool, Path};
 
-use crate::advice::Place;
+use crate::advice::Position;
+use crate::errors::Errors;
 use crate::field::Field;
-
-/// All errors so far.
-#[derive(Default)]
-pub(crate) struct Errors(Option<syn::Error>);
-
-impl Errors {
-    pub(crate) fn add(&mut self, error: syn::Error) {
-        match &mut self.0 {
-            Some(errors) => errors.combine(error),
-            None => self.0 = Some(error),
-        }
-    }
-
-    pub(crate) fn at(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
-        self.add(syn::Error::new_spanned(tokens, message));
-    }
-
-    pub(crate) fn into_tokens(self) -> Option<TokenStream> {
-        self.0.map(|error| error.into_compile_error())
-    }
-}
+use crate::syntax::doc;
 
 pub(crate) struct Input {
     pub(crate) name: String,
@@ -86,12 +67,12 @@ impl Input {
         let ends_in_any_number = read.fields.last().is_some_and(Field::is_of_any_number);
         let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
         for (i, field) in read.fields.iter_mut().enumerate() {
-            let place = match () {
-                () if i == last => Place::Last,
-                () if ends_in_any_number || of_any_number > 1 => Place::BeforeSlice,
-                () => Place::Before,
+            let position = match () {
+                () if i == last => Position::Last,
+                () if ends_in_any_number || of_any_number > 1 => Position::BeforeSlice,
+                () => Position::Before,
             };
-            field.check(place, errors);
+            field.check(position, errors);
         }
         if read.transparent && read.fields.len() != 1 {
             errors.at(
@@ -176,18 +157,4 @@ fn each_key(
             errors.add(error);
         }
     }
-}
-
-/// The doc comment, without the space that follows `///`.
-pub(crate) fn doc(attrs: &[Attribute]) -> String {
-    let mut lines = Vec::new();
-    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
-        if let Meta::NameValue(meta) = &attr.meta
-            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &meta.value
-        {
-            let text = text.value();
-            lines.extend(text.lines().map(|line| line.trim().to_owned()));
-        }
-    }
-    lines.join("\n").trim().to_owned()
 }

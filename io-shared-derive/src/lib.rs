@@ -7,10 +7,12 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod errors;
 mod expand;
 mod field;
 mod input;
 mod krate;
+mod syntax;
 mod written;
 
 use proc_macro::TokenStream;

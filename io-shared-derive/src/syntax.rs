@@ -1,0 +1,26 @@
+//! Helpers that read the syntax tree: bare types and doc comments.
+
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Type};
+
+/// The type without the parentheses and the invisible groups that macros leave around it.
+pub(crate) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Paren(paren) => bare(&paren.elem),
+        Type::Group(group) => bare(&group.elem),
+        _ => ty,
+    }
+}
+
+/// The doc comment, without the space that follows `///`.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let mut lines = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        if let Meta::NameValue(meta) = &attr.meta
+            && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &meta.value
+        {
+            let text = text.value();
+            lines.extend(text.lines().map(|line| line.trim().to_owned()));
+        }
+    }
+    lines.join("\n").trim().to_owned()
+}
