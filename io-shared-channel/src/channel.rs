@@ -5,9 +5,10 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use io_shared_core::{Error, ErrorKind, Kind, Location, Message, Name, Result, Schema, Size, Spec};
+use io_shared_core::{Kind, Location, Message, Name, Result, Schema, Size};
 
 use crate::named::AsName;
+use crate::options::{Capacity, Described, Options, Wanted};
 use crate::{Consumer, Observer, Producer};
 
 /// A named single slot for messages of type `T`, not yet opened.
@@ -37,48 +38,6 @@ use crate::{Consumer, Observer, Producer};
 pub struct Channel<T: ?Sized> {
     options: Options,
     message: PhantomData<fn() -> Box<T>>,
-}
-
-/// What the builder has been told.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
-    location: Wanted,
-    capacity: Option<Capacity>,
-    consumers: Option<usize>,
-    holds: Option<usize>,
-    mode: Option<u32>,
-    pub(crate) consumer_name: Option<String>,
-    pub(crate) stamps: bool,
-    prefault: bool,
-    pub(crate) reopen: bool,
-    pub(crate) open_timeout: Option<Duration>,
-    ephemeral: bool,
-    replace: bool,
-    described: Described,
-}
-
-/// Where the description of the messages comes from.
-#[derive(Debug, Clone)]
-enum Described {
-    /// From their Rust type.
-    ByType,
-    /// They are bytes here, and this to others.
-    As(Schema),
-    /// They are bytes here, and whatever the channel has.
-    ByChannel,
-}
-
-/// A place as it was given; whether a name is one is found out at opening.
-#[derive(Debug, Clone)]
-enum Wanted {
-    Name(String),
-    Location(Location),
-}
-
-#[derive(Debug, Clone)]
-enum Capacity {
-    Bytes(Size),
-    Elements(usize),
 }
 
 impl<T: Message + ?Sized> Channel<T> {
@@ -147,22 +106,7 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     fn new(location: Wanted) -> Self {
-        let options = Options {
-            location,
-            capacity: None,
-            consumers: None,
-            holds: None,
-            mode: None,
-            consumer_name: None,
-            stamps: true,
-            prefault: false,
-            reopen: false,
-            open_timeout: None,
-            ephemeral: false,
-            replace: false,
-            described: Described::ByType,
-        };
-        Self { options, message: PhantomData }
+        Self { options: Options::new(location), message: PhantomData }
     }
 
     /// How large one message may get, header fields included: bytes, or a text such as `"5M"`
@@ -469,102 +413,6 @@ impl Channel<()> {
     /// ```
     pub fn remove(name: impl AsName) -> Result<()> {
         io_shared_core::remove(&Name::new(&name.into_name())?.into(), Kind::Channel)
-    }
-}
-
-impl Options {
-    pub(crate) fn location(&self) -> Result<Location> {
-        match &self.location {
-            Wanted::Name(name) => Name::new(name).map(Location::from),
-            Wanted::Location(location) => Ok(location.clone()),
-        }
-    }
-
-    /// The place, as errors show it.
-    pub(crate) fn describe(&self) -> String {
-        match &self.location {
-            Wanted::Name(name) => name.clone(),
-            Wanted::Location(location) => location.to_string(),
-        }
-    }
-
-    /// What core is to look for or to create.
-    pub(crate) fn spec<T: Message + ?Sized>(&self) -> Result<Spec> {
-        let count = |option: &'static str, value: Option<usize>| {
-            value.map(u32::try_from).transpose().map_err(|_| {
-                let found = value.map_or_else(String::new, |value| value.to_string());
-                self.refused(option, found, "a small number is meant".into())
-            })
-        };
-        Ok(Spec {
-            schema: match &self.described {
-                Described::ByType => Some(Schema::new(T::layout())),
-                Described::As(schema) => Some(schema.clone()),
-                Described::ByChannel => None,
-            },
-            capacity: self.capacity_of::<T>()?,
-            consumers: count("consumers", self.consumers)?,
-            holds: count("holds", self.holds)?,
-            mode: self.mode,
-            prefault: self.prefault,
-            open_timeout: self.open_timeout,
-            ephemeral: self.ephemeral,
-            replace: self.replace,
-            ..Spec::default()
-        })
-    }
-
-    fn capacity_of<T: Message + ?Sized>(&self) -> Result<Option<u64>> {
-        let shape = match &self.described {
-            Described::As(schema) => schema.root().shape(),
-            Described::ByType | Described::ByChannel => T::SHAPE,
-        };
-        let fixed = shape.size as u64;
-        let sized = shape.element.is_none();
-        match &self.capacity {
-            None => Ok(sized.then_some(fixed)),
-            Some(Capacity::Elements(elements)) => match shape.wire_len_of(*elements) {
-                Some(bytes) => Ok(Some(bytes as u64)),
-                None => Err(self.refused(
-                    "elements",
-                    elements.to_string(),
-                    if sized {
-                        "this message has a fixed size, and no tail".into()
-                    } else {
-                        "a message must stay below 2^63 bytes".into()
-                    },
-                )),
-            },
-            Some(Capacity::Bytes(size)) => {
-                let bytes = size.bytes(self.describe())?;
-                if bytes < fixed {
-                    return Err(self.refused(
-                        "capacity",
-                        bytes.to_string(),
-                        format!(
-                            "one message has at least {fixed} byte{}",
-                            if fixed == 1 { "" } else { "s" }
-                        ),
-                    ));
-                }
-                Ok(Some(if sized { fixed } else { bytes }))
-            }
-        }
-    }
-
-    /// A producer is asked what its messages are.
-    pub(crate) fn check_described(&self) -> Result<()> {
-        match self.described {
-            Described::ByChannel => {
-                let expected = "a producer says what it puts: .schema(..)".into();
-                Err(self.refused("any_schema", String::new(), expected))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn refused(&self, option: &'static str, found: String, expected: String) -> Error {
-        Error::new(self.describe(), ErrorKind::BadOption { option, found, expected })
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use io_shared_core::slot::{self, CopyTarget, Guard, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
-use crate::channel::Options;
-use crate::wait_any::sealed::{Parts, Sealed};
+use crate::any_consumer::AnyConsumer;
+use crate::any_consumer::sealed::{Parts, Sealed};
+use crate::options::Options;
 use crate::waiting::Patience;
 
 /// The longest that a reopening looks at once.
@@ -291,6 +292,8 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.slot.schema()
     }
 }
+
+impl<T: Message + ?Sized> AnyConsumer for Consumer<T> {}
 
 impl<T: Message + ?Sized> Sealed for Consumer<T> {
     fn parts(&self) -> Parts<'_> {

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod any_consumer;
 #[cfg(feature = "ndarray")]
 mod arrays;
 #[cfg(feature = "async")]
@@ -20,11 +21,13 @@ mod consumer;
 mod long_wait;
 mod named;
 mod observer;
+mod options;
 mod producer;
 mod wait_any;
 mod waiter;
 mod waiting;
 
+pub use any_consumer::AnyConsumer;
 #[cfg(feature = "async")]
 pub use async_consumer::AsyncConsumer;
 pub use channel::{Channel, consumer, producer, remove};
@@ -36,6 +39,7 @@ pub use io_shared_core::{
     Array, Error, ErrorKind, Holder, Location, Message, Name, Result, Schema, Size, Text, array,
     message, schema,
 };
+pub use named::AsName;
 pub use observer::Observer;
 pub use producer::Producer;
-pub use wait_any::{AnyConsumer, Ready, wait_any};
+pub use wait_any::{Ready, wait_any};

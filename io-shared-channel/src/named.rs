@@ -5,7 +5,6 @@ use std::ops::Deref;
 
 /// Any text: what [`Channel::named`](crate::Channel::named) takes, and what leads to a `str`.
 /// Implemented here alone.
-#[allow(unnameable_types, reason = "nobody else implements it")]
 pub trait AsName {
     #[doc(hidden)]
     fn into_name(self) -> String;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use io_shared_core::slot::{self, Copied, Slot};
 use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
 
-use crate::channel::Options;
+use crate::options::Options;
 
 /// Reads a channel without taking part in it.
 ///

@@ -8,7 +8,7 @@ use crossbeam_utils::Backoff;
 use io_shared_core::slot::{self, Loan, Slot};
 use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock};
 
-use crate::channel::Options;
+use crate::options::Options;
 
 /// The one producer of a channel. Dropped, it leaves the channel and its last value in place; in a file
 /// with a checksum, by which it is known after a reboot.

@@ -9,37 +9,14 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use io_shared_core::slot::{Bell, BorrowedSleeper, Sleeper, Slot, sleep_any};
-use io_shared_core::{Error, ErrorKind, LongWait, Message, Result, clock};
+use io_shared_core::slot::{Bell, BorrowedSleeper, Sleeper, sleep_any};
+use io_shared_core::{Error, ErrorKind, LongWait, Result, clock};
 
-use crate::Consumer;
+use crate::any_consumer::AnyConsumer;
+use crate::any_consumer::sealed::Parts;
 use crate::long_wait::{Awaited, tell_of_all};
 use crate::waiter::{LOOK_AGAIN, Registration};
-use crate::waiting::{Patience, SLICE};
-
-/// A consumer of any type, as [`wait_any`] takes it. Nothing else implements it.
-pub trait AnyConsumer: sealed::Sealed {}
-
-impl<T: Message + ?Sized> AnyConsumer for Consumer<T> {}
-
-pub(crate) mod sealed {
-    use super::{Patience, Slot};
-
-    /// What a wait needs of a consumer.
-    #[derive(Debug)]
-    pub struct Parts<'a> {
-        pub(crate) slot: &'a Slot<io_shared_core::slot::Consumer>,
-        pub(crate) patience: &'a Patience,
-        /// Whether it opens by itself what has replaced its region.
-        pub(crate) reopens: bool,
-    }
-
-    pub trait Sealed {
-        fn parts(&self) -> Parts<'_>;
-    }
-}
-
-use sealed::Parts;
+use crate::waiting::SLICE;
 
 /// Which consumers of a [`wait_any`] have something to get, by their places in its list. Never none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +55,7 @@ impl<'a> IntoIterator for &'a Ready {
 /// Waits until at least one of `consumers` has something to get, for at most `timeout`; 0 tries once.
 /// [`Duration::MAX`] is as long as it takes.
 ///
-/// It takes no value: [`try_get`](Consumer::try_get) does. A consumer whose channel was removed or
+/// It takes no value: [`try_get`](crate::Consumer::try_get) does. A consumer whose channel was removed or
 /// replaced, or whose slot is another's, has something, too: its get says so, or reopens it (one
 /// that reopens is named every 100 ms until it could). Consumers may be of different types, and as
 /// many as one likes; beyond 127 a thread waits for each further 127, which stays with the process

@@ -1,0 +1,162 @@
+//! The options of a channel, as its builder collects them and its handles use them.
+
+use std::time::Duration;
+
+use io_shared_core::{Error, ErrorKind, Location, Message, Name, Result, Schema, Size, Spec};
+
+/// What the builder has been told.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) location: Wanted,
+    pub(crate) capacity: Option<Capacity>,
+    pub(crate) consumers: Option<usize>,
+    pub(crate) holds: Option<usize>,
+    pub(crate) mode: Option<u32>,
+    pub(crate) consumer_name: Option<String>,
+    pub(crate) stamps: bool,
+    pub(crate) prefault: bool,
+    pub(crate) reopen: bool,
+    pub(crate) open_timeout: Option<Duration>,
+    pub(crate) ephemeral: bool,
+    pub(crate) replace: bool,
+    pub(crate) described: Described,
+}
+
+/// Where the description of the messages comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Described {
+    /// From their Rust type.
+    ByType,
+    /// They are bytes here, and this to others.
+    As(Schema),
+    /// They are bytes here, and whatever the channel has.
+    ByChannel,
+}
+
+/// A place as it was given; whether a name is one is found out at opening.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    Name(String),
+    Location(Location),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Capacity {
+    Bytes(Size),
+    Elements(usize),
+}
+
+impl Options {
+    /// Every option at its default.
+    pub(crate) fn new(location: Wanted) -> Self {
+        Self {
+            location,
+            capacity: None,
+            consumers: None,
+            holds: None,
+            mode: None,
+            consumer_name: None,
+            stamps: true,
+            prefault: false,
+            reopen: false,
+            open_timeout: None,
+            ephemeral: false,
+            replace: false,
+            described: Described::ByType,
+        }
+    }
+
+    pub(crate) fn location(&self) -> Result<Location> {
+        match &self.location {
+            Wanted::Name(name) => Name::new(name).map(Location::from),
+            Wanted::Location(location) => Ok(location.clone()),
+        }
+    }
+
+    /// The place, as errors show it.
+    pub(crate) fn describe(&self) -> String {
+        match &self.location {
+            Wanted::Name(name) => name.clone(),
+            Wanted::Location(location) => location.to_string(),
+        }
+    }
+
+    /// What core is to look for or to create.
+    pub(crate) fn spec<T: Message + ?Sized>(&self) -> Result<Spec> {
+        let count = |option: &'static str, value: Option<usize>| {
+            value.map(u32::try_from).transpose().map_err(|_| {
+                let found = value.map_or_else(String::new, |value| value.to_string());
+                self.refused(option, found, "a small number is meant".into())
+            })
+        };
+        Ok(Spec {
+            schema: match &self.described {
+                Described::ByType => Some(Schema::new(T::layout())),
+                Described::As(schema) => Some(schema.clone()),
+                Described::ByChannel => None,
+            },
+            capacity: self.capacity_of::<T>()?,
+            consumers: count("consumers", self.consumers)?,
+            holds: count("holds", self.holds)?,
+            mode: self.mode,
+            prefault: self.prefault,
+            open_timeout: self.open_timeout,
+            ephemeral: self.ephemeral,
+            replace: self.replace,
+            ..Spec::default()
+        })
+    }
+
+    fn capacity_of<T: Message + ?Sized>(&self) -> Result<Option<u64>> {
+        let shape = match &self.described {
+            Described::As(schema) => schema.root().shape(),
+            Described::ByType | Described::ByChannel => T::SHAPE,
+        };
+        let fixed = shape.size as u64;
+        let sized = shape.element.is_none();
+        match &self.capacity {
+            None => Ok(sized.then_some(fixed)),
+            Some(Capacity::Elements(elements)) => match shape.wire_len_of(*elements) {
+                Some(bytes) => Ok(Some(bytes as u64)),
+                None => Err(self.refused(
+                    "elements",
+                    elements.to_string(),
+                    if sized {
+                        "this message has a fixed size, and no tail".into()
+                    } else {
+                        "a message must stay below 2^63 bytes".into()
+                    },
+                )),
+            },
+            Some(Capacity::Bytes(size)) => {
+                let bytes = size.bytes(self.describe())?;
+                if bytes < fixed {
+                    return Err(self.refused(
+                        "capacity",
+                        bytes.to_string(),
+                        format!(
+                            "one message has at least {fixed} byte{}",
+                            if fixed == 1 { "" } else { "s" }
+                        ),
+                    ));
+                }
+                Ok(Some(if sized { fixed } else { bytes }))
+            }
+        }
+    }
+
+    /// A producer is asked what its messages are.
+    pub(crate) fn check_described(&self) -> Result<()> {
+        match self.described {
+            Described::ByChannel => {
+                let expected = "a producer says what it puts: .schema(..)".into();
+                Err(self.refused("any_schema", String::new(), expected))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refused(&self, option: &'static str, found: String, expected: String) -> Error {
+        Error::new(self.describe(), ErrorKind::BadOption { option, found, expected })
+    }
+}
