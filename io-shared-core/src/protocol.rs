@@ -13,17 +13,17 @@
 //! - Every index read from shared memory is checked against the pool before it is used.
 
 mod ahead;
-mod carried;
 mod consumer;
+mod inline;
 mod observer;
 mod producer;
 
 use std::sync::atomic::Ordering;
 
 pub(crate) use ahead::Ahead;
-pub(crate) use carried::Glance;
 pub use consumer::Which;
-pub(crate) use consumer::{Consumer, Hold, Seat, sleep_any};
+pub(crate) use consumer::{Consumer, Protected, Seat, sleep_any};
+pub(crate) use inline::InlineRead;
 pub(crate) use observer::watch;
 pub(crate) use producer::Producer;
 
@@ -58,7 +58,7 @@ pub(crate) struct Header<'a, C> {
 }
 
 /// What is carried beside `latest` of the value that it names.
-pub(crate) struct Carried<'a, C> {
+pub(crate) struct Inline<'a, C> {
     /// The word of `latest` whose value it is; 0: none, or not all of it yet.
     pub(crate) mark: &'a C,
     pub(crate) stamp: &'a C,
@@ -105,7 +105,7 @@ pub(crate) trait Words {
     /// 0: awake; [`ASLEEP`], or about to look once more before it sleeps; [`ASLEEP_TO_FOLLOW`].
     fn waiting(&self, consumer: usize) -> &Self::Flag;
     /// 0: nothing; n: buffer n - 1, once a look at `latest` behind the store and a fence found it named.
-    fn held(&self, consumer: usize, hold: usize) -> &Self::Flag;
+    fn held(&self, consumer: usize, entry: usize) -> &Self::Flag;
     /// How often the consumer's slot was taken over.
     fn taken(&self, consumer: usize) -> &Self::Count;
     /// The sequence of the last value that this consumer has had.
@@ -116,11 +116,11 @@ pub(crate) trait Words {
     fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
 
     /// What is carried in the line of `latest`.
-    fn carried(&self) -> Carried<'_, Self::Count>;
+    fn inline(&self) -> Inline<'_, Self::Count>;
     /// Whether whole messages are: all have one length, and it fits.
-    fn carries(&self) -> bool;
+    fn stores_inline(&self) -> bool;
     /// The message in the buffer that this producer has open, in words of 64 bits.
-    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED];
+    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS];
 
     fn fence(&self, order: Ordering);
     /// FUTEX_WAKE of all on the low half of `latest`; how many slept there.
@@ -153,7 +153,7 @@ pub(crate) enum Fault {
 }
 
 /// Words of 64 bits of the largest message that is carried in the line of `latest`.
-pub(crate) const MOST_CARRIED: usize = SMALL_PAYLOAD as usize / 8;
+pub(crate) const MAX_INLINE_WORDS: usize = SMALL_PAYLOAD as usize / 8;
 
 /// A waiting byte: to be woken when there is a value.
 pub(crate) const ASLEEP: u8 = 1;

@@ -130,7 +130,7 @@ pub(crate) struct Region {
     keeps: bool,
     layout: Layout,
     /// Whether its messages are carried beside `latest`.
-    carries: bool,
+    stores_inline: bool,
     schema: Schema,
     /// Threads of this process that sleep for this handle's consumer.
     sleepers: Mutex<usize>,

@@ -31,7 +31,7 @@ pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 pub use window::Window;
 
 use sleeper::Sleepers;
-use value::Carried;
+use value::InlineWords;
 
 use crate::error::{ErrorKind, Holder, Result};
 use crate::message::schema::Schema;
@@ -79,7 +79,7 @@ pub struct Consumer {
     region: Arc<Region>,
     protocol: protocol::Consumer,
     /// The last value that was carried.
-    line: Carried,
+    inline: InlineWords,
     sleepers: Sleepers,
 }
 
@@ -282,8 +282,8 @@ impl Slot<Consumer> {
         match attached.side {
             Side::Consumer(protocol) => {
                 let region = Arc::new(attached.region);
-                let (line, sleepers) = (Carried::default(), Sleepers::default());
-                let side = Consumer { region: Arc::clone(&region), protocol, line, sleepers };
+                let (inline, sleepers) = (InlineWords::default(), Sleepers::default());
+                let side = Consumer { region: Arc::clone(&region), protocol, inline, sleepers };
                 Ok(Self::new(region, side))
             }
             _ => Err(location.error(ErrorKind::NotFound)),

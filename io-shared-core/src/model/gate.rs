@@ -61,7 +61,7 @@ impl Model {
                 ],
                 Operation::Wake => vec![("nobody is woken", Mutant::Unwoken(site.place))],
                 Operation::Win => vec![("not won", Mutant::Won(site.place))],
-                Operation::Unwin => vec![("not given up", Mutant::Kept(site.place))],
+                Operation::Unwin => vec![("not given up", Mutant::NotFreed(site.place))],
                 Operation::Lock => vec![("not taken", Mutant::Unlocked(site.place))],
                 Operation::Look => vec![("not looked", Mutant::Blind(site.place))],
                 Operation::Load | Operation::Failure | Operation::Fence => Vec::new(),

@@ -59,7 +59,7 @@ pub(crate) enum Mutant {
     /// Whoever tries to win a claim there goes on as if it had.
     Won(Place),
     /// What was won is not given up there.
-    Kept(Place),
+    NotFreed(Place),
     /// The exchange there leaves out the bit that says that somebody sleeps.
     Unsaid(Place),
     /// The lock there is not taken.

@@ -19,7 +19,7 @@ pub(crate) static MODEL: Model = Model {
     sources: &[
         ("producer.rs", include_str!("../protocol/producer.rs")),
         ("consumer.rs", include_str!("../protocol/consumer.rs")),
-        ("carried.rs", include_str!("../protocol/carried.rs")),
+        ("inline.rs", include_str!("../protocol/inline.rs")),
         ("ahead.rs", include_str!("../protocol/ahead.rs")),
         ("observer.rs", include_str!("../protocol/observer.rs")),
     ],
@@ -43,7 +43,7 @@ scenarios! {
     a_waiter_on_two_gets_a_value_of_each: 2, scenarios::waiter_on_two;
     a_guard_dropped_in_another_thread_frees_its_buffer_safely: 4, scenarios::two_holds;
     an_observer_copies_no_torn_value: 4, scenarios::observer;
-    a_carried_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
+    an_inline_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
     a_head_is_its_values_or_taken_from_the_buffer: 4, scenarios::head;
     an_expected_buffer_is_held_as_it_comes: 4, scenarios::expected_buffer;
     a_large_buffer_is_expected_and_held_as_it_comes: 3, scenarios::large_expected_buffer;
@@ -60,7 +60,7 @@ scenarios! {
     a_buffer_is_expected_of_a_killed_producer: 2, deaths::expected_producer, ProducerClaimed..=PutPublished;
     a_killed_producers_copy_is_not_taken_for_its_successors: 2, deaths::copying_producer, ProducerClaimed..=PutPublished;
     half_a_copy_is_not_taken_for_a_successors: 2, deaths::copying_producer, PutFilling..=PutFilling;
-    a_producer_killed_as_it_carries_a_value_leaves_the_one_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
+    a_producer_killed_as_it_stores_inline_leaves_the_value_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;

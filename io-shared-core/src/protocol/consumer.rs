@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::carried::Head;
+use super::inline::Head;
 use super::{ASLEEP, ASLEEP_TO_FOLLOW, Fault, Header, Latest, Word, Words};
 use crate::crash_point::CrashPoint;
 
@@ -57,9 +57,9 @@ impl Seat {
 pub(crate) struct Consumer {
     consumer: usize,
     incarnation: u64,
-    /// The entry that this reader uses again and again, and the buffer it names. Who holds the value
-    /// there borrows the reader, or has [taken the entry along](Self::part_with).
-    kept: Option<Kept>,
+    /// The entry that this consumer uses again and again, and the buffer it names. Who holds the value
+    /// there borrows the consumer, or has [taken the entry along](Self::part_with).
+    hazard: Option<HazardPointer>,
     /// The buffer that the next value is likely to be in.
     next: usize,
     /// Whether it reads ahead in this wait.
@@ -69,15 +69,15 @@ pub(crate) struct Consumer {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kept {
+struct HazardPointer {
     entry: usize,
     buffer: usize,
 }
 
-/// A buffer that the producer leaves alone until the reader's next [`hold`](Consumer::hold), or, parted with,
+/// A buffer that the producer leaves alone until the consumer's next [`protect`](Consumer::protect), or, parted with,
 /// until [`Seat::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hold {
+pub(crate) struct Protected {
     pub(crate) entry: usize,
     pub(crate) buffer: usize,
     pub(crate) sequence: u64,
@@ -105,9 +105,9 @@ impl Consumer {
         let incarnation = words.taken(consumer).load(Relaxed).wrapping_add(1);
         words.taken(consumer).store(incarnation, Relaxed);
         words.reached(CrashPoint::ConsumerClaimed);
-        for hold in 0..words.holds() {
+        for entry in 0..words.holds() {
             // Release: as in `Seat::release`, for the dead owner's reads.
-            words.held(consumer, hold).store(0, Release);
+            words.held(consumer, entry).store(0, Release);
         }
         words.waiting(consumer).store(0, Relaxed);
         words.reached(CrashPoint::ConsumerCleared);
@@ -124,7 +124,7 @@ impl Consumer {
         Ok(Self {
             consumer,
             incarnation,
-            kept: None,
+            hazard: None,
             next: usize::MAX,
             follows: false,
             followed: 0,
@@ -144,11 +144,11 @@ impl Consumer {
     /// Holds the latest value; `None` if there is none, or none that was not had. Until the next call the
     /// producer leaves its buffer alone, and for longer if the hold is [parted with](Self::part_with).
     #[inline]
-    pub(crate) fn hold<W: Words>(
+    pub(crate) fn protect<W: Words>(
         &mut self,
         words: &W,
         which: Which,
-    ) -> Result<Option<Hold>, Fault> {
+    ) -> Result<Option<Protected>, Fault> {
         self.seat().check(words)?;
         // Relaxed, here and at the second look: whichever word is settled on was read before a fence
         // below, and that fence acquires it.
@@ -162,14 +162,14 @@ impl Consumer {
                 return Ok(None);
             };
             words.reached(CrashPoint::GetRead);
-            let head = if words.carries() { None } else { words.carried().head(word) };
-            match self.kept {
-                Some(kept) if kept.buffer == latest.index => {
+            let head = if words.stores_inline() { None } else { words.inline().head(word) };
+            match self.hazard {
+                Some(hazard) if hazard.buffer == latest.index => {
                     // The entry named this buffer, and the fence of `announce` was passed, before
                     // `latest` was looked at. Acquire: what the producer wrote to the buffer before it
                     // published is read after this.
                     words.fence(Acquire);
-                    return self.settle(words, latest, kept.entry, last_seen, head).map(Some);
+                    return self.settle(words, latest, hazard.entry, last_seen, head).map(Some);
                 }
                 _ => {
                     let entry = self.announce(words, latest.index)?;
@@ -187,17 +187,17 @@ impl Consumer {
     /// Has an entry name `buffer`: if `latest` names it in a look from now on, the producer leaves it
     /// alone for as long as the entry does.
     fn announce<W: Words>(&mut self, words: &W, buffer: usize) -> Result<usize, Fault> {
-        let entry = match self.kept {
-            Some(kept) => kept.entry,
+        let entry = match self.hazard {
+            Some(hazard) => hazard.entry,
             None => self.free_entry(words)?,
         };
         // Release, always: a producer that reads this value in place of an earlier one must know that
         // our reads of the earlier buffer are over.
         words.held(self.consumer, entry).store(buffer as u8 + 1, Release);
-        self.kept = Some(Kept { entry, buffer });
+        self.hazard = Some(HazardPointer { entry, buffer });
         words.reached(CrashPoint::GetHeld);
         // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or we see that
-        // `latest` has moved on. In `hold` it also acquires what is looked at again.
+        // `latest` has moved on. In `protect` it also acquires what is looked at again.
         words.fence(SeqCst);
         Ok(entry)
     }
@@ -223,18 +223,18 @@ impl Consumer {
     /// The buffer that was announced for the next value.
     #[inline]
     pub(super) fn expected(&self) -> Option<usize> {
-        self.kept.map(|kept| kept.buffer).filter(|&buffer| buffer == self.next)
+        self.hazard.map(|hazard| hazard.buffer).filter(|&buffer| buffer == self.next)
     }
 
     /// From now on this hold is [given back](Seat::release) by whoever has it.
     #[inline]
     pub(crate) fn part_with(&mut self, entry: usize) {
-        self.kept = self.kept.filter(|kept| kept.entry != entry);
+        self.hazard = self.hazard.filter(|hazard| hazard.entry != entry);
     }
 
-    /// Gives back what is kept. To be called when the reader is not used any more.
+    /// Gives back what is kept. To be called when the consumer is not used any more.
     pub(crate) fn leave<W: Words>(&mut self, words: &W) {
-        if let Some(Kept { entry, .. }) = self.kept.take() {
+        if let Some(HazardPointer { entry, .. }) = self.hazard.take() {
             self.seat().release(words, entry);
         }
     }
@@ -264,7 +264,7 @@ impl Consumer {
         // Acquire: a guard dropped in another thread has ended its reads before the entry is used
         // again, and our Release store passes that on to the producer.
         (0..words.holds())
-            .find(|&hold| words.held(self.consumer, hold).load(Acquire) == 0)
+            .find(|&entry| words.held(self.consumer, entry).load(Acquire) == 0)
             .ok_or(Fault::AlreadyHeld)
     }
 
@@ -276,9 +276,9 @@ impl Consumer {
         entry: usize,
         last_seen: u64,
         head: Option<Head>,
-    ) -> Result<Hold, Fault> {
+    ) -> Result<Protected, Fault> {
         words.reached(CrashPoint::GetValidated);
-        let head = match head.filter(|_| words.carried().is_of(latest.pack())) {
+        let head = match head.filter(|_| words.inline().is_of(latest.pack())) {
             Some(head) => Ok(head),
             None => self.head_of(words, latest),
         };
@@ -287,7 +287,7 @@ impl Consumer {
         // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
-        Ok(Hold {
+        Ok(Protected {
             entry,
             buffer: latest.index,
             sequence: latest.sequence,
@@ -372,14 +372,14 @@ pub(crate) fn sleep_any<'a, W: Words + 'a>(
     sleepers: impl Iterator<Item = (&'a W, &'a Consumer)> + Clone,
     wait: impl FnOnce(Vec<(&'a W, u32)>),
 ) {
-    sleepers.clone().for_each(|(words, reader)| reader.raise(words));
+    sleepers.clone().for_each(|(words, consumer)| consumer.raise(words));
     if let Some((words, _)) = sleepers.clone().next() {
         // SeqCst, as in `sleep`.
         words.fence(SeqCst);
     }
-    let unmoved = sleepers.clone().map(|(words, reader)| Some((words, reader.unmoved(words)?)));
+    let unmoved = sleepers.clone().map(|(words, consumer)| Some((words, consumer.unmoved(words)?)));
     if let Some(unmoved) = unmoved.collect() {
         wait(unmoved);
     }
-    sleepers.for_each(|(words, reader)| reader.lower(words));
+    sleepers.for_each(|(words, consumer)| consumer.lower(words));
 }

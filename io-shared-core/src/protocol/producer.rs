@@ -52,10 +52,10 @@ impl Producer {
                     words.reached(CrashPoint::EpochRaised);
                     // SeqCst: as in `publish`; the predecessor may have died before its own.
                     words.fence(SeqCst);
-                    let mut publisher = Self::new(words, raised, incarnation);
+                    let mut producer = Self::new(words, raised, incarnation);
                     // The predecessor may have died between its last publish and its wake.
-                    publisher.wake(words);
-                    return Ok(publisher);
+                    producer.wake(words);
+                    return Ok(producer);
                 }
                 Err(moved) => word = moved,
             }
@@ -132,10 +132,10 @@ impl Producer {
         let latest = Latest::unpack(self.word).index as u8;
         let mut taken = Bits::default();
         for consumer in 0..words.consumer_slots() {
-            for hold in 0..words.holds() {
+            for entry in 0..words.holds() {
                 // Acquire: the reads of the buffer that this entry named before come before our
                 // writes to it.
-                let held = words.held(consumer, hold).load(Acquire);
+                let held = words.held(consumer, entry).load(Acquire);
                 taken.set(held.wrapping_sub(1));
             }
         }
@@ -174,13 +174,13 @@ impl Producer {
         header.stamp.store(stamp, Relaxed);
         header.sequence.store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
-        let carried = words.carried();
-        if words.carries() {
-            carried.carry(words, next.pack(), stamp, words.written(index));
+        let inline = words.inline();
+        if words.stores_inline() {
+            inline.write(words, next.pack(), stamp, words.written(index));
         } else {
             let likely = self.likely_next(words, index) as u64;
             let filling = if self.fills { self.fillings } else { 0 };
-            carried.carry(words, next.pack(), stamp, [length, likely, filling]);
+            inline.write(words, next.pack(), stamp, [length, likely, filling]);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it; nothing is acquired, for what it replaces is this producer's own word. A
@@ -191,7 +191,7 @@ impl Producer {
             Err(found) => return Err(self.diagnose(words, found)),
         }
         words.reached(CrashPoint::PutPublished);
-        // SeqCst, one fence for two pairs. With the fence in `hold`: of this publish, followed by a
+        // SeqCst, one fence for two pairs. With the fence in `protect`: of this publish, followed by a
         // scan, and a held entry, followed by a second look at `latest`, one sees the other. With
         // the fence in `sleep`: the same of this publish, followed by `wake`, and a waiting byte.
         words.fence(SeqCst);

@@ -52,8 +52,8 @@ impl Region {
                 }
                 // First of all: whoever is refused the role from now on is told of this one.
                 self.enter_producer();
-                let publisher = protocol::Producer::take_over(self).map_err(|f| self.fault(f))?;
-                Ok(Side::Producer(publisher))
+                let producer = protocol::Producer::take_over(self).map_err(|f| self.fault(f))?;
+                Ok(Side::Producer(producer))
             }
             Role::Consumer { name } => {
                 let patience = patience.unwrap_or(REGION_PATIENCE);
@@ -109,10 +109,10 @@ impl Region {
                     self.forget_consumer(slot);
                 }
                 self.note_consumer(slot);
-                let reader = protocol::Consumer::take_over(self, slot, resumes)
+                let consumer = protocol::Consumer::take_over(self, slot, resumes)
                     .map_err(|f| self.fault(f))?;
                 self.enter_consumer(slot, name);
-                return Ok(reader);
+                return Ok(consumer);
             }
             drop(lock);
             if at_last {

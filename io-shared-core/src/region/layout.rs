@@ -57,7 +57,7 @@ pub(crate) const BLOCK: u64 = 128;
 
 pub(crate) const LATEST: u64 = 0x080;
 /// What `latest`'s line carries behind it: the mark, the stamp, the message.
-pub(crate) const CARRIED: u64 = LATEST + 8;
+pub(crate) const INLINE: u64 = LATEST + 8;
 pub(crate) const CONTROL: u64 = 0x100;
 /// The first byte of [`CONTROL`], in every layout version.
 pub(crate) const RETIRED: u64 = CONTROL;
@@ -80,7 +80,7 @@ const SMALL_CHECKSUM: u64 = BUFFER_HEADER + SMALL_PAYLOAD;
 /// Where that of another value is: at the end of its buffer's first line, which is no payload's.
 const CHECKSUM: u64 = 56;
 
-const _: () = assert!(CARRIED + 16 + SMALL_PAYLOAD == LATEST + 64);
+const _: () = assert!(INLINE + 16 + SMALL_PAYLOAD == LATEST + 64);
 const _: () = assert!(BUFFER_HEADER <= CHECKSUM && SMALL_CHECKSUM + 8 <= BLOCK);
 
 /// The immutable start of a region: what is checked before anything else is read.

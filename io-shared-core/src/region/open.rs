@@ -303,7 +303,7 @@ impl Region {
         };
         let ephemeral = found.prelude.flags & EPHEMERAL != 0;
         let shape = schema.root().shape();
-        let carries =
+        let stores_inline =
             layout.is_small() && shape.element.is_none() && shape.size as u64 == layout.capacity;
         let (identity, claims) = (found.identity, found.claims);
         let (generation, clock) = (fork::generation(), Clock::here());
@@ -322,7 +322,7 @@ impl Region {
             overlaid,
             keeps,
             layout,
-            carries,
+            stores_inline,
             schema,
             sleepers: Mutex::new(0),
         })

@@ -51,7 +51,7 @@ impl Region {
             );
         }
         // What is carried lies in another page than what was looked at.
-        self.carried().mark.store(0, Relaxed);
+        self.inline().mark.store(0, Relaxed);
         self.end_ages();
         self.end_judging();
     }

@@ -8,7 +8,7 @@ use crate::crash_point::{self, CrashPoint};
 use crate::lock::LockWords;
 use crate::os::claim::Part;
 use crate::os::futex::{self, Awaited};
-use crate::protocol::{Carried, Exchange, Header, MOST_CARRIED, Word, Words};
+use crate::protocol::{Exchange, Header, Inline, MAX_INLINE_WORDS, Word, Words};
 use crate::region::layout;
 
 /// Bytes of a buffer from which on it is large: two of them fill a usual first-level cache.
@@ -106,10 +106,10 @@ impl Words for Region {
     }
 
     #[inline]
-    fn held(&self, consumer: usize, hold: usize) -> &AtomicU8 {
-        assert!(hold < self.holds(), "a hold of this region");
+    fn held(&self, consumer: usize, entry: usize) -> &AtomicU8 {
+        assert!(entry < self.holds(), "a hold of this region");
         // SAFETY: the first four bytes of a consumer's block are its held entries.
-        unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + hold as u64)) }
+        unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + entry as u64)) }
     }
 
     #[inline]
@@ -138,24 +138,24 @@ impl Words for Region {
     }
 
     #[inline]
-    fn carries(&self) -> bool {
-        self.carries
+    fn stores_inline(&self) -> bool {
+        self.stores_inline
     }
 
     #[inline]
-    fn carried(&self) -> Carried<'_, AtomicU64> {
-        let start = self.in_header(layout::CARRIED).cast::<[AtomicU64; 2 + MOST_CARRIED]>();
+    fn inline(&self) -> Inline<'_, AtomicU64> {
+        let start = self.in_header(layout::INLINE).cast::<[AtomicU64; 2 + MAX_INLINE_WORDS]>();
         // SAFETY: the line of `latest`, whose first word that is, has room for these seven behind it;
         // nothing else lies there, and all are only ever accessed as atomics of 64 bits.
         let [mark, stamp, message @ ..] = unsafe { &*start };
-        Carried { mark, stamp, message }
+        Inline { mark, stamp, message }
     }
 
     #[inline]
-    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
         // SAFETY: where messages are carried the payload starts at 24, so these words are the rest of
         // the buffer's first line: it is aligned to 128.
-        let words = unsafe { &*self.payload(buffer).cast::<[AtomicU64; MOST_CARRIED]>() };
+        let words = unsafe { &*self.payload(buffer).cast::<[AtomicU64; MAX_INLINE_WORDS]>() };
         // Atomic, though this producer alone writes there: word by word, since the processor would
         // wait for its stores to be over before a load wider than they are.
         words.each_ref().map(|word| word.load(Ordering::Relaxed))

@@ -16,7 +16,7 @@ use crate::message::Message;
 use crate::message::shown::Shown;
 use crate::os::clock::{self, Clock};
 use crate::os::copy;
-use crate::protocol::{self, MOST_CARRIED};
+use crate::protocol::{self, MAX_INLINE_WORDS};
 use crate::region::location::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
@@ -162,9 +162,9 @@ impl<T: Message + ?Sized> Copied<T> {
     }
 
     /// A value that was carried, and so is sized and no larger than these words.
-    pub(super) fn of_carried(
+    pub(super) fn of_inline(
         region: &Region,
-        words: &[u64; MOST_CARRIED],
+        words: &[u64; MAX_INLINE_WORDS],
         seq: u64,
         stamp: u64,
     ) -> Result<Self> {

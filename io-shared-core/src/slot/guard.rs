@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value::{Carried, Held, Value};
+use super::value::{Held, InlineWords, Value};
 use super::{Consumer, Copied, Slot};
 use crate::error::Result;
 use crate::message::Message;
@@ -31,7 +31,7 @@ use crate::region::Region;
 pub struct Guard<'a, T: Message + ?Sized> {
     holding: Holding<&'a Arc<Region>, T>,
     /// Of the slot, which is borrowed with it: until it is used again, its entry keeps the value.
-    reader: &'a mut protocol::Consumer,
+    consumer: &'a mut protocol::Consumer,
 }
 
 /// A [`Guard`] that borrows nothing: it keeps the mapping and the consumer's claim alive by itself,
@@ -41,7 +41,7 @@ pub struct OwnedGuard<T: Message + ?Sized> {
     holding: Holding<Arc<Region>, T>,
     seat: Seat,
     /// A carried value.
-    line: Carried,
+    inline: InlineWords,
 }
 
 struct Holding<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
@@ -77,7 +77,7 @@ impl Slot<Consumer> {
             let nothing = match self.try_hold::<T>(which, waited) {
                 Ok(Some(value)) => {
                     let holding = Holding { region: &self.region, value };
-                    return Ok(Some(Guard { holding, reader: &mut self.side.protocol }));
+                    return Ok(Some(Guard { holding, consumer: &mut self.side.protocol }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -143,7 +143,7 @@ impl<T: Message + ?Sized> Guard<'_, T> {
             Some(Held { buffer, .. }) => {
                 Copied::of_held(region, buffer, value.sequence, value.stamp, self.elements())
             }
-            None => Copied::of_carried(region, &self.line(), value.sequence, value.stamp),
+            None => Copied::of_inline(region, &self.inline(), value.sequence, value.stamp),
         }
     }
 
@@ -157,11 +157,11 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     }
 
     /// The slot's line, of a value that is carried.
-    fn line(&self) -> Carried {
+    fn inline(&self) -> InlineWords {
         match self.holding.value {
-            Value { held: Some(_), .. } => Carried::default(),
+            Value { held: Some(_), .. } => InlineWords::default(),
             // SAFETY: the message was made of the slot's line, which is borrowed with it.
-            Value { message, .. } => unsafe { message.cast::<Carried>().read() },
+            Value { message, .. } => unsafe { message.cast::<InlineWords>().read() },
         }
     }
 
@@ -191,13 +191,13 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # }
     /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
-        let line = self.line();
-        let Self { holding: Holding { region, value }, reader } = self;
+        let inline = self.inline();
+        let Self { holding: Holding { region, value }, consumer } = self;
         if let Some(Held { entry, .. }) = value.held {
-            reader.part_with(entry);
+            consumer.part_with(entry);
         }
         let holding = Holding { region: Arc::clone(region), value };
-        OwnedGuard { holding, seat: reader.seat(), line }
+        OwnedGuard { holding, seat: consumer.seat(), inline }
     }
 }
 
@@ -207,7 +207,7 @@ impl<T: Message + ?Sized> OwnedGuard<T> {
         let value = &self.holding.value;
         let message = match value.held {
             Some(_) => value.message,
-            None => T::from_raw_parts(self.line.as_ptr().cast_mut().cast(), 0),
+            None => T::from_raw_parts(self.inline.as_ptr().cast_mut().cast(), 0),
         };
         // SAFETY: as in the guard that this was, and the line is borrowed here.
         unsafe { &*message }

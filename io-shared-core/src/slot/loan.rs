@@ -169,7 +169,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// callers have seen to.
     fn copy_in(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        let Producer { protocol: publisher, .. } = &mut self.slot.side;
+        let Producer { protocol: producer, .. } = &mut self.slot.side;
         let (region, start) = (&*self.slot.region, self.message.cast::<u8>());
         let mut at = 0;
         for part in parts {
@@ -184,7 +184,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
                 at += copied.len();
                 from = rest;
                 if at % PIECE == 0 && at < length && length >= LEAST_AHEAD {
-                    publisher.fill(region, (at / PIECE) as u64);
+                    producer.fill(region, (at / PIECE) as u64);
                     if at == PIECE && length >= LEAST_ROUSED {
                         protocol::Producer::rouse(region);
                     }
@@ -215,10 +215,10 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             slot.look(stamp)?;
         }
         let region = &*slot.region;
-        let publisher = &mut slot.side.protocol;
+        let producer = &mut slot.side.protocol;
         let sequence =
-            publisher.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
-        publisher.wake(region);
+            producer.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
+        producer.wake(region);
         if stamp == 0 {
             // The clock is read for this alone, so only when nobody waits for the value any more.
             slot.look(clock::now_coarse())?;
@@ -231,8 +231,8 @@ impl Loan<'_, [u8]> {
     /// As if so many pieces had just been copied in.
     #[cfg(test)]
     pub(super) fn say_filled(&mut self, pieces: u64) {
-        let (publisher, region) = (&mut self.slot.side.protocol, &*self.slot.region);
-        publisher.fill(region, pieces);
+        let (producer, region) = (&mut self.slot.side.protocol, &*self.slot.region);
+        producer.fill(region, pieces);
         protocol::Producer::rouse(region);
     }
 

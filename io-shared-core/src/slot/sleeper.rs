@@ -19,7 +19,7 @@ use crate::region::Region;
 #[derive(Debug, Clone)]
 pub struct Sleeper {
     region: Arc<Region>,
-    reader: protocol::Consumer,
+    consumer: protocol::Consumer,
     _one_more: Sleepers,
 }
 
@@ -49,13 +49,13 @@ impl Sleepers {
 #[derive(Debug, Clone, Copy)]
 pub struct BorrowedSleeper<'a> {
     region: &'a Region,
-    reader: &'a protocol::Consumer,
+    consumer: &'a protocol::Consumer,
 }
 
 impl Slot<Consumer> {
     /// What it takes to sleep for this consumer as long as it is borrowed.
     pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
-        BorrowedSleeper { region: &self.region, reader: &self.side.protocol }
+        BorrowedSleeper { region: &self.region, consumer: &self.side.protocol }
     }
 
     /// What it takes to sleep for this consumer, in this thread or another. The consumer's drop
@@ -83,7 +83,7 @@ impl Slot<Consumer> {
     pub fn sleeper(&self) -> Sleeper {
         Sleeper {
             region: Arc::clone(&self.region),
-            reader: self.side.protocol.clone(),
+            consumer: self.side.protocol.clone(),
             _one_more: self.side.sleepers.clone(),
         }
     }
@@ -95,16 +95,16 @@ impl Sleeper {
 
     /// The same, borrowed.
     pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
-        BorrowedSleeper { region: &self.region, reader: &self.reader }
+        BorrowedSleeper { region: &self.region, consumer: &self.consumer }
     }
 
     /// Whether a get would find a value not had, or a region marked as removed, or a slot that is another's.
     pub fn is_ready(&self) -> bool {
-        self.reader.has_unseen(&*self.region) || self.region.is_retired() || self.is_lost()
+        self.consumer.has_unseen(&*self.region) || self.region.is_retired() || self.is_lost()
     }
 
     fn is_lost(&self) -> bool {
-        !self.reader.seat().is_own(&*self.region)
+        !self.consumer.seat().is_own(&*self.region)
     }
 
     /// Whether the region is marked as removed: nobody is woken for it any more.
@@ -146,7 +146,7 @@ impl Sleeper {
 impl BorrowedSleeper<'_> {
     /// As [`Sleeper::is_ready`].
     pub fn is_ready(&self) -> bool {
-        self.reader.has_unseen(self.region) || self.region.is_retired()
+        self.consumer.has_unseen(self.region) || self.region.is_retired()
     }
 
     /// As [`Sleeper::is_retired`].
@@ -166,7 +166,7 @@ pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, u
     if sleepers.iter().any(|sleeper| sleeper.region.is_forked()) {
         return;
     }
-    let each = sleepers.iter().map(|sleeper| (sleeper.region, sleeper.reader));
+    let each = sleepers.iter().map(|sleeper| (sleeper.region, sleeper.consumer));
     protocol::sleep_any(each, |unmoved| {
         let mut words: Vec<Awaited<'_>> = unmoved
             .into_iter()
@@ -185,7 +185,7 @@ pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, u
     });
     #[cfg(feature = "crash-points")]
     for sleeper in sleepers {
-        count_late_find(sleeper.region, sleeper.reader, until);
+        count_late_find(sleeper.region, sleeper.consumer, until);
     }
 }
 
@@ -227,11 +227,11 @@ impl Bell {
 
 /// Counts a value that was put long before a slice of the wait ended, and found only by it.
 #[cfg(feature = "crash-points")]
-pub(super) fn count_late_find(region: &Region, reader: &protocol::Consumer, until: u64) {
+pub(super) fn count_late_find(region: &Region, consumer: &protocol::Consumer, until: u64) {
     use std::sync::atomic::Ordering::Relaxed;
 
     use crate::crash_point;
-    if clock::now() >= until && reader.has_unseen(region) {
+    if clock::now() >= until && consumer.has_unseen(region) {
         let latest = region.latest().load(Relaxed);
         let index = protocol::Latest::unpack(latest).index;
         if index < region.buffers() {

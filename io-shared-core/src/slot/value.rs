@@ -7,7 +7,7 @@ use crate::error::{Bytes, Error, Result};
 use crate::message::{Message, Shape};
 use crate::os::clock;
 use crate::os::copy;
-use crate::protocol::{Glance, Hold, MOST_CARRIED, Which};
+use crate::protocol::{InlineRead, MAX_INLINE_WORDS, Protected, Which};
 
 /// A value that was taken.
 pub(super) struct Value<T: Message + ?Sized> {
@@ -29,12 +29,12 @@ pub(super) struct Held {
 }
 
 /// As many words as the line of `latest` carries.
-pub(super) type Carried = [u64; MOST_CARRIED];
+pub(super) type InlineWords = [u64; MAX_INLINE_WORDS];
 
-/// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`Carried`].
+/// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`InlineWords`].
 const fn fits<T: Message + ?Sized>() -> bool {
     let Shape { size, align, element } = T::SHAPE;
-    element.is_none() && size <= size_of::<Carried>() && align <= align_of::<Carried>()
+    element.is_none() && size <= size_of::<InlineWords>() && align <= align_of::<InlineWords>()
 }
 
 impl Slot<Consumer> {
@@ -53,7 +53,7 @@ impl Slot<Consumer> {
             self.look(clock::now_coarse())?;
         }
         let value = if fits::<T>() && self.capacity() == T::SHAPE.size as u64 {
-            self.glance(which)?
+            self.read_inline(which)?
         } else {
             self.take_held(which)?
         };
@@ -84,33 +84,33 @@ impl Slot<Consumer> {
     // those in which it was written, would wait for those to be over.
     // Always: as `hold`.
     #[inline(always)]
-    fn glance<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
-        let Consumer { protocol: reader, line, .. } = &mut self.side;
-        let words = &mut line[..T::SHAPE.size.div_ceil(8)];
-        match reader.glance(&*self.region, which, words) {
-            Ok(Glance::Carried { sequence, missed, stamp }) => {
-                let message = T::from_raw_parts(line.as_mut_ptr().cast(), 0);
+    fn read_inline<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
+        let Consumer { protocol: consumer, inline, .. } = &mut self.side;
+        let words = &mut inline[..T::SHAPE.size.div_ceil(8)];
+        match consumer.read_inline(&*self.region, which, words) {
+            Ok(InlineRead::Value { sequence, missed, stamp }) => {
+                let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
                 Ok(Some(Value { sequence, missed, stamp, held: None, message }))
             }
-            Ok(Glance::Nothing) => Ok(None),
-            Ok(Glance::Elsewhere) => self.take_elsewhere(which),
+            Ok(InlineRead::Nothing) => Ok(None),
+            Ok(InlineRead::NotInline) => self.take_elsewhere(which),
             Err(fault) => Err(self.region.fault(fault)),
         }
     }
 
-    /// The value in its buffer, copied to where [`glance`](Self::glance) copies it. Nothing is held then:
+    /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. Nothing is held then:
     /// a type that is carried takes no entries, so one is free here always.
     #[cold]
     fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Some(value) = self.take_held::<T>(which)? else { return Ok(None) };
-        let Self { region, side: Consumer { protocol: reader, line, .. }, .. } = self;
-        let to = line.as_mut_ptr().cast();
+        let Self { region, side: Consumer { protocol: consumer, inline, .. }, .. } = self;
+        let to = inline.as_mut_ptr().cast();
         // SAFETY: a type that `fits` is no larger than the line, which is borrowed mutably.
         let bytes = unsafe { slice::from_raw_parts_mut(to, T::SHAPE.size) };
         // SAFETY: `message` is of that size and lies in a buffer, which is held still.
         unsafe { copy::shared(value.message.cast_mut().cast(), bytes) };
-        reader.leave(&**region);
-        let message = T::from_raw_parts(line.as_mut_ptr().cast(), 0);
+        consumer.leave(&**region);
+        let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
         Ok(Some(Value { held: None, message, ..value }))
     }
 
@@ -118,14 +118,15 @@ impl Slot<Consumer> {
     #[inline]
     fn take_held<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let region = &*self.region;
-        let held = self.side.protocol.hold(region, which).map_err(|fault| region.fault(fault))?;
-        held.map(|hold| self.held(hold)).transpose()
+        let protected =
+            self.side.protocol.protect(region, which).map_err(|fault| region.fault(fault))?;
+        protected.map(|protected| self.held(protected)).transpose()
     }
 
     /// The value in a buffer that is held.
     #[inline]
-    fn held<T: Message + ?Sized>(&self, hold: Hold) -> Result<Value<T>> {
-        let Hold { entry, buffer, sequence, missed, stamp, length, filling } = hold;
+    fn held<T: Message + ?Sized>(&self, protected: Protected) -> Result<Value<T>> {
+        let Protected { entry, buffer, sequence, missed, stamp, length, filling } = protected;
         let message = self.message_in::<T>(buffer, length)?;
         Ok(Value { sequence, missed, stamp, held: Some(Held { entry, buffer, filling }), message })
     }

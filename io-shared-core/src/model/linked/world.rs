@@ -346,7 +346,7 @@ impl Linked for Handle<'_> {
 
     #[track_caller]
     fn free_roles(&self) {
-        if !mutant::is_at(Location::caller(), Operation::Unwin, Mutant::Kept) {
+        if !mutant::is_at(Location::caller(), Operation::Unwin, Mutant::NotFreed) {
             self.region.free_roles(self.me.number);
         }
     }

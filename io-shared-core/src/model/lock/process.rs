@@ -162,7 +162,7 @@ impl LockWords for Process {
 
     #[track_caller]
     fn unwin_slot(&self, slot: usize) {
-        if !mutant::is_at(Location::caller(), Operation::Unwin, Mutant::Kept) {
+        if !mutant::is_at(Location::caller(), Operation::Unwin, Mutant::NotFreed) {
             self.region.slots[slot].claim.free(self.number);
         }
     }

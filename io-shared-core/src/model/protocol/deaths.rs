@@ -36,7 +36,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
             me.claim_consumer(0);
             let mut reader = Consumer::take_over(me, 0, resumes).unwrap();
             loop {
-                match reader.hold(me, Which::Unseen).unwrap() {
+                match reader.protect(me, Which::Unseen).unwrap() {
                     Some(hold) => {
                         had.set(hold.sequence);
                         read(me, hold);
@@ -158,7 +158,7 @@ pub(super) fn copying_producer(fate: Fate) {
 /// A producer is killed as it copies a value beside `latest`, or just behind that. Whoever comes gets
 /// what is published, and its successor's values are carried again.
 pub(super) fn carrying_producer(fate: Fate) {
-    let region = Region::new(Shape::of(1, 1).carrying());
+    let region = Region::new(Shape::of(1, 1).storing_inline());
     let (consumer, mut reader) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
     let mut audit = Audit::new(&consumer, &mut reader, 0);

@@ -9,7 +9,7 @@ gate_tests!();
 
 pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
     match (line.function, line.text) {
-        ("hold", text) if text.starts_with("let again = ") => {
+        ("protect", text) if text.starts_with("let again = ") => {
             vec![("not looked again", Mutant::Repeated(site.place))]
         }
         ("is_own", _) => {

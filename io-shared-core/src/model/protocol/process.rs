@@ -14,7 +14,7 @@ use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{self, Mortal};
 pub(super) use crate::model::victim::{Fate, Running};
 use crate::model::words::Shared;
-use crate::protocol::{Carried, Exchange, Header, Latest, MOST_CARRIED, Word, Words};
+use crate::protocol::{Exchange, Header, Inline, Latest, MAX_INLINE_WORDS, Word, Words};
 
 /// One process, or one more thread of it under the same number.
 pub(crate) struct Process {
@@ -146,8 +146,8 @@ impl Words for Process {
         &self.region.consumers[consumer].waiting
     }
 
-    fn held(&self, consumer: usize, hold: usize) -> &Self::Flag {
-        &self.region.consumers[consumer].held[hold]
+    fn held(&self, consumer: usize, entry: usize) -> &Self::Flag {
+        &self.region.consumers[consumer].held[entry]
     }
 
     fn taken(&self, consumer: usize) -> &Self::Count {
@@ -167,16 +167,16 @@ impl Words for Process {
         0
     }
 
-    fn carries(&self) -> bool {
-        self.region.carries
+    fn stores_inline(&self) -> bool {
+        self.region.stores_inline
     }
 
-    fn carried(&self) -> Carried<'_, Self::Count> {
-        let words::Carried { mark, stamp, message } = &self.region.carried;
-        Carried { mark, stamp, message }
+    fn inline(&self) -> Inline<'_, Self::Count> {
+        let words::Inline { mark, stamp, message } = &self.region.inline;
+        Inline { mark, stamp, message }
     }
 
-    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
         let [first, second] = self.region.buffers[buffer].payload.read();
         [first, second, 0, 0, 0]
     }

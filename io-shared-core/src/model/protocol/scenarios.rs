@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::process::{Fate, Process};
 use super::words::{Region, Shape};
 use crate::protocol::{
-    ASLEEP, ASLEEP_TO_FOLLOW, Ahead, Consumer, Fault, Glance, Hold, Producer, Which, Word, Words,
-    sleep_any, watch,
+    ASLEEP, ASLEEP_TO_FOLLOW, Ahead, Consumer, Fault, InlineRead, Producer, Protected, Which, Word,
+    Words, sleep_any, watch,
 };
 
 /// A platform with messages of two words in its buffers.
@@ -61,14 +61,14 @@ impl<'a, M: Messages> Audit<'a, M> {
     }
 
     /// Holds the next value, if there is one: newer than the last, with the right count of misses.
-    fn hold(&mut self) -> Option<Hold> {
-        let hold = self.reader.hold(self.me, Which::Unseen).unwrap()?;
+    fn hold(&mut self) -> Option<Protected> {
+        let hold = self.reader.protect(self.me, Which::Unseen).unwrap()?;
         self.note(hold.sequence, hold.missed);
         Some(hold)
     }
 
     /// The same, for whoever has it to give it back.
-    pub(super) fn take(&mut self) -> Option<Hold> {
+    pub(super) fn take(&mut self) -> Option<Protected> {
         let hold = self.hold()?;
         self.reader.part_with(hold.entry);
         Some(hold)
@@ -83,7 +83,7 @@ impl<'a, M: Messages> Audit<'a, M> {
     }
 
     /// Reads a taken value, which must be whole, and gives it back.
-    pub(super) fn give_back(&mut self, hold: Hold) {
+    pub(super) fn give_back(&mut self, hold: Protected) {
         self.sender = read(self.me, hold);
         self.reader.seat().release(self.me, hold.entry);
     }
@@ -91,14 +91,14 @@ impl<'a, M: Messages> Audit<'a, M> {
     /// The sequence of the next value, if there was one. It is taken beside `latest` if it can be.
     pub(crate) fn get(&mut self) -> Option<u64> {
         let mut carried = [0; 2];
-        match self.reader.glance(self.me, Which::Unseen, &mut carried).unwrap() {
-            Glance::Nothing => None,
-            Glance::Elsewhere => {
+        match self.reader.read_inline(self.me, Which::Unseen, &mut carried).unwrap() {
+            InlineRead::Nothing => None,
+            InlineRead::NotInline => {
                 let hold = self.hold()?;
                 self.sender = read(self.me, hold);
                 Some(hold.sequence)
             }
-            Glance::Carried { sequence, missed, stamp } => {
+            InlineRead::Value { sequence, missed, stamp } => {
                 self.note(sequence, missed);
                 self.sender = carried[0] & 0xff;
                 assert_eq!(carried, message(sequence, self.sender), "a carried value is whole");
@@ -125,7 +125,7 @@ impl<'a, M: Messages> Audit<'a, M> {
             Some(sequence) => assert_eq!(sequence, last, "the newest value wins"),
             None => assert_eq!(self.seen, last, "the newest value was had"),
         }
-        let current = self.reader.hold(self.me, Which::Current).unwrap().unwrap();
+        let current = self.reader.protect(self.me, Which::Current).unwrap().unwrap();
         assert_eq!((current.sequence, current.missed), (last, 0));
         self.sender = read(self.me, current);
         assert!(!self.reader.has_unseen(self.me));
@@ -139,7 +139,7 @@ impl<'a, M: Messages> Audit<'a, M> {
 }
 
 /// The sender of a held value, which must be whole.
-pub(crate) fn read<M: Messages>(me: &M, hold: Hold) -> u64 {
+pub(crate) fn read<M: Messages>(me: &M, hold: Protected) -> u64 {
     let [first, second] = me.read(hold.buffer);
     let sender = first & 0xff;
     assert_eq!([first, second], message(hold.sequence, sender), "a value is whole");
@@ -199,18 +199,25 @@ fn taken_beside_a_put(shape: Shape) -> (Process, Consumer) {
 
 /// Whole values are carried.
 pub(super) fn carried(_: Fate) {
-    let (me, reader) = taken_beside_a_put(Shape::of(1, 1).carrying());
-    let carried = reader.glance(&me, Which::Current, &mut []).unwrap();
-    assert!(matches!(carried, Glance::Carried { sequence: 2, .. }), "it is carried, or of no use");
+    let (me, reader) = taken_beside_a_put(Shape::of(1, 1).storing_inline());
+    let carried = reader.read_inline(&me, Which::Current, &mut []).unwrap();
+    assert!(
+        matches!(carried, InlineRead::Value { sequence: 2, .. }),
+        "it is carried, or of no use"
+    );
 }
 
 /// Lengths and stamps alone are.
 pub(super) fn head(_: Fate) {
     let (me, mut reader) = taken_beside_a_put(Shape::of(1, 1).with_heads());
-    let hold = reader.hold(&me, Which::Current).unwrap().unwrap();
+    let hold = reader.protect(&me, Which::Current).unwrap().unwrap();
     me.header(hold.buffer).length.store(0, Relaxed);
-    let again = reader.hold(&me, Which::Current).unwrap().unwrap();
-    assert_eq!(again, Hold { missed: 0, ..hold }, "it is looked at beside `latest`, or of no use");
+    let again = reader.protect(&me, Which::Current).unwrap().unwrap();
+    assert_eq!(
+        again,
+        Protected { missed: 0, ..hold },
+        "it is looked at beside `latest`, or of no use"
+    );
 }
 
 /// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.
@@ -244,7 +251,7 @@ pub(super) fn abandoned_buffer(_: Fate) {
     let (producer, mut publisher) = produce(&region);
     let (gone, mut gone_reader) = consume(&region, 0);
     put(&producer, &mut publisher, 0).unwrap();
-    let hold = gone_reader.hold(&gone, Which::Unseen).unwrap().unwrap();
+    let hold = gone_reader.protect(&gone, Which::Unseen).unwrap().unwrap();
     put(&producer, &mut publisher, 0).unwrap();
     let producer = put_in_a_thread(producer, publisher, 2);
     let gone = gone.run(move |me| {
@@ -505,7 +512,7 @@ pub(super) fn two_holds(_: Fate) {
         read(me, first);
         seat.release(me, first.entry);
     });
-    match audit.reader.hold(&me, Which::Unseen) {
+    match audit.reader.protect(&me, Which::Unseen) {
         Ok(third) => {
             let third = third.unwrap();
             audit.reader.part_with(third.entry);
@@ -596,13 +603,13 @@ pub(super) fn stale_producer(_: Fate) {
 /// A consumer whose claim was closed under it, after another took its slot over. Nothing runs beside
 /// it: what matters is what it is told, and what it leaves alone.
 pub(super) fn stale_consumer(_: Fate) {
-    let region = Region::new(Shape::of(1, 2).carrying());
+    let region = Region::new(Shape::of(1, 2).storing_inline());
     let (producer, mut publisher) = produce(&region);
     let (stale, mut reader) = consume(&region, 0);
     put(&producer, &mut publisher, 1).unwrap();
-    let held = reader.hold(&stale, Which::Unseen).unwrap().unwrap();
+    let held = reader.protect(&stale, Which::Unseen).unwrap().unwrap();
     reader.part_with(held.entry);
-    let kept = reader.hold(&stale, Which::Current).unwrap().unwrap();
+    let kept = reader.protect(&stale, Which::Current).unwrap().unwrap();
     assert!(reader.seat().is_own(&stale));
     stale.free_claims();
 
@@ -610,15 +617,15 @@ pub(super) fn stale_consumer(_: Fate) {
     successor.claim_consumer(0);
     let mut next = Consumer::take_over(&successor, 0, false).unwrap();
     for _ in 0..2 {
-        let hold = next.hold(&successor, Which::Current).unwrap().unwrap();
+        let hold = next.protect(&successor, Which::Current).unwrap().unwrap();
         next.part_with(hold.entry);
     }
     put(&producer, &mut publisher, 1).unwrap();
     successor.waiting(0).store(ASLEEP, Relaxed);
 
     for which in [Which::Unseen, Which::Current] {
-        assert_eq!(reader.hold(&stale, which), Err(Fault::SlotLost(0)));
-        assert_eq!(reader.glance(&stale, which, &mut [0; 2]), Err(Fault::SlotLost(0)));
+        assert_eq!(reader.protect(&stale, which), Err(Fault::SlotLost(0)));
+        assert_eq!(reader.read_inline(&stale, which, &mut [0; 2]), Err(Fault::SlotLost(0)));
     }
     reader.sleep(&stale, 0);
     assert!(!reader.seat().release(&stale, held.entry));

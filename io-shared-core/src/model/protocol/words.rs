@@ -55,8 +55,8 @@ pub(crate) struct Shape {
     pub(crate) buffers: usize,
     /// Whether the payload is for observers.
     pub(crate) copied: bool,
-    /// Whether whole values are carried beside `latest`.
-    pub(crate) carries: bool,
+    /// Whether whole values are inline beside `latest`.
+    pub(crate) stores_inline: bool,
     /// Whether anything is.
     pub(crate) heads: bool,
     /// Whether buffers are large.
@@ -75,16 +75,16 @@ impl Shape {
             holds,
             buffers,
             copied: false,
-            carries: false,
+            stores_inline: false,
             heads: false,
             large: false,
             ahead: false,
         }
     }
 
-    /// One whose values are carried beside `latest`.
-    pub(crate) fn carrying(self) -> Self {
-        Self { carries: true, heads: true, ..self }
+    /// One whose values are inline beside `latest`.
+    pub(crate) fn storing_inline(self) -> Self {
+        Self { stores_inline: true, heads: true, ..self }
     }
 
     /// One whose values may be read ahead, in pieces of one word.
@@ -105,8 +105,8 @@ pub(crate) struct Buffer {
     pub(crate) payload: Payload,
 }
 
-/// What the line of `latest` carries.
-pub(crate) struct Carried {
+/// What the line of `latest` stores_inline.
+pub(crate) struct Inline {
     pub(crate) mark: Shared<AtomicU64>,
     pub(crate) stamp: Shared<AtomicU64>,
     pub(crate) message: Vec<Shared<AtomicU64>>,
@@ -126,8 +126,8 @@ pub(crate) struct Region {
     pub(crate) latest_loads: Loads,
     pub(crate) incarnation: Shared<AtomicU64>,
     pub(crate) filled: Shared<AtomicU64>,
-    pub(crate) carried: Carried,
-    pub(crate) carries: bool,
+    pub(crate) inline: Inline,
+    pub(crate) stores_inline: bool,
     pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
     pub(crate) fences: Rc<Conflict>,
@@ -168,16 +168,16 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
-        let carried = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
-        let message = (0..carried).map(|_| word()).collect();
+        let inline = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
+        let message = (0..inline).map(|_| word()).collect();
         Rc::new(Self {
             latest: AtomicU64::new(0),
             latest_loads: Loads::new(),
             incarnation: word().read_by_its_writer(),
             filled: word().read_by_its_writer(),
             is_large: shape.large,
-            carried: Carried { mark: word(), stamp: word(), message },
-            carries: shape.carries,
+            inline: Inline { mark: word(), stamp: word(), message },
+            stores_inline: shape.stores_inline,
             fences,
             retired: flag(),
             producer: Claim::new(),

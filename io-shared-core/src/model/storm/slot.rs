@@ -12,7 +12,7 @@ use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
 use crate::model::protocol::scenarios::{Audit, Messages, put, read};
 use crate::model::victim;
-use crate::protocol::{Carried, Consumer, Header, MOST_CARRIED, Producer, Which, Words};
+use crate::protocol::{Consumer, Header, Inline, MAX_INLINE_WORDS, Producer, Which, Words};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -43,8 +43,8 @@ struct Region {
     latest: AtomicU64,
     incarnation: AtomicU64,
     filled: AtomicU64,
-    carried: [AtomicU64; 4],
-    carries: bool,
+    inline: [AtomicU64; 4],
+    stores_inline: bool,
     is_large: bool,
     retired: AtomicU8,
     producer: Claim,
@@ -135,16 +135,16 @@ impl Words for Process {
         0
     }
 
-    fn carries(&self) -> bool {
-        self.region.carries
+    fn stores_inline(&self) -> bool {
+        self.region.stores_inline
     }
 
-    fn carried(&self) -> Carried<'_, AtomicU64> {
-        let [mark, stamp, message @ ..] = &self.region.carried;
-        Carried { mark, stamp, message }
+    fn inline(&self) -> Inline<'_, AtomicU64> {
+        let [mark, stamp, message @ ..] = &self.region.inline;
+        Inline { mark, stamp, message }
     }
 
-    fn written(&self, buffer: usize) -> [u64; MOST_CARRIED] {
+    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
         let [first, second] = self.read(buffer);
         [first, second, 0, 0, 0]
     }
@@ -217,7 +217,7 @@ fn has_had_last(me: &Process, reader: &mut Consumer) -> bool {
     if reader.has_unseen(me) {
         return false;
     }
-    let Some(current) = reader.hold(me, Which::Current).unwrap() else { return false };
+    let Some(current) = reader.protect(me, Which::Current).unwrap() else { return false };
     read(me, current) == LAST
 }
 
@@ -235,8 +235,8 @@ fn produce(region: &Arc<Region>, producer: u32) {
 }
 
 fn storm() {
-    let (carries, is_large) = (any(2) == 0, any(2) == 0);
-    let region = Arc::new(Region { carries, is_large, ..Region::default() });
+    let (stores_inline, is_large) = (any(2) == 0, any(2) == 0);
+    let region = Arc::new(Region { stores_inline, is_large, ..Region::default() });
     let producers = (0..PRODUCERS).map(|producer| {
         let region = Arc::clone(&region);
         thread::spawn(move || produce(&region, producer))

@@ -13,25 +13,25 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::consumer::Consumer;
-use super::{Carried, Fault, Which, Word, Words};
+use super::{Fault, Inline, Which, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// What a look at the line gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Glance {
+pub(crate) enum InlineRead {
     /// There is no value, or none that was not had.
     Nothing,
-    /// There is one, and it is to be [held](Consumer::hold).
-    Elsewhere,
+    /// There is one, and it is to be [protected](Consumer::protect).
+    NotInline,
     /// This is it.
-    Carried { sequence: u64, missed: u64, stamp: u64 },
+    Value { sequence: u64, missed: u64, stamp: u64 },
 }
 
-impl<C: Word<u64>> Carried<'_, C> {
+impl<C: Word<u64>> Inline<'_, C> {
     /// Copies `message` (or its length) and its stamp here, beside a `latest` that is about to become
     /// `word`.
     #[inline]
-    pub(super) fn carry<W: Words>(
+    pub(super) fn write<W: Words>(
         &self,
         words: &W,
         word: u64,
@@ -48,8 +48,8 @@ impl<C: Word<u64>> Carried<'_, C> {
         self.stamp.store(stamp, Relaxed);
         // Once more, for a death in the midst of it.
         words.reached(CrashPoint::PutSealed);
-        for (carried, word) in self.message.iter().zip(message) {
-            carried.store(word, Relaxed);
+        for (copy, word) in self.message.iter().zip(message) {
+            copy.store(word, Relaxed);
         }
         // Release: who finds this mark finds what was copied before it.
         self.mark.store(word, Release);
@@ -59,7 +59,7 @@ impl<C: Word<u64>> Carried<'_, C> {
     /// fence that acquires, [`is_of`](Self::is_of) says whether they were whole.
     #[inline]
     pub(super) fn head(&self, word: u64) -> Option<Head> {
-        // Acquire: with the Release in `carry`.
+        // Acquire: with the Release in `write`.
         let [length, next, more @ ..] = self.message else { return None };
         let head = || Head {
             stamp: self.stamp.load(Relaxed),
@@ -91,42 +91,42 @@ pub(super) struct Head {
 impl Consumer {
     /// Takes the latest value if it is carried, and copies as much of it as `message` has room for.
     #[inline]
-    pub(crate) fn glance<W: Words>(
+    pub(crate) fn read_inline<W: Words>(
         &self,
         words: &W,
         which: Which,
         message: &mut [u64],
-    ) -> Result<Glance, Fault> {
-        if !words.carries() {
-            return Ok(Glance::Elsewhere);
+    ) -> Result<InlineRead, Fault> {
+        if !words.stores_inline() {
+            return Ok(InlineRead::NotInline);
         }
         self.seat().check(words)?;
-        let carried = words.carried();
+        let inline = words.inline();
         // Relaxed: all that it tells is that the value is published; what it is, the mark does.
         let word = words.latest().load(Relaxed);
         // Relaxed: this consumer is the only writer.
         let last_seen = words.last_seen(self.consumer()).load(Relaxed);
         let Some(latest) = self.judge(words, word, last_seen, which)? else {
-            return Ok(Glance::Nothing);
+            return Ok(InlineRead::Nothing);
         };
-        // Acquire: with the Release in `carry`.
-        if carried.mark.load(Acquire) != word {
-            return Ok(Glance::Elsewhere);
+        // Acquire: with the Release in `write`.
+        if inline.mark.load(Acquire) != word {
+            return Ok(InlineRead::NotInline);
         }
-        let stamp = carried.stamp.load(Relaxed);
-        for (copy, carried) in message.iter_mut().zip(carried.message) {
-            *copy = carried.load(Relaxed);
+        let stamp = inline.stamp.load(Relaxed);
+        for (copy, word) in message.iter_mut().zip(inline.message) {
+            *copy = word.load(Relaxed);
         }
-        // Acquire, with the Release fence in `carry`: if any word was one of a later value, the
+        // Acquire, with the Release fence in `write`: if any word was one of a later value, the
         // second look sees that value's 0, or what came after it.
         words.fence(Acquire);
-        if !carried.is_of(word) {
-            return Ok(Glance::Elsewhere);
+        if !inline.is_of(word) {
+            return Ok(InlineRead::NotInline);
         }
         // Relaxed: as in `settle`.
         words.last_seen(self.consumer()).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         let missed = (latest.sequence - last_seen).saturating_sub(1);
-        Ok(Glance::Carried { sequence: latest.sequence, missed, stamp })
+        Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp })
     }
 }
