@@ -4,7 +4,8 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use io_shared_core::slot::{self, CopyTarget, Guard, Slot, Which};
+use io_shared_core::binding::{CopyTarget, read_ahead};
+use io_shared_core::slot::{self, Guard, Slot, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
 
 use crate::any_consumer::AnyConsumer;
@@ -98,37 +99,15 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.get_until(clock::deadline(timeout), timeout)
     }
 
-    /// As [`get_timeout`](Self::get_timeout), for who copies the value to `room`: what is copied in is
-    /// copied out at the same time, and [`Guard::copy_to`] does the rest. `None` waits for ever.
-    ///
-    /// # Errors
-    /// As for [`get_timeout`](Self::get_timeout). The room may have been written to.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-get-ahead-{}", std::process::id());
-    /// # let channel = || io_shared::Channel::<[u8]>::named(name).elements(4);
-    /// # let mut producer = channel().producer()?;
-    /// # let mut consumer = channel().consumer()?;
-    /// use io_shared_core::slot::CopyTarget;
-    /// producer.put(b"head")?;
-    /// let mut bytes = [std::mem::MaybeUninit::uninit(); 4];
-    /// let mut room = CopyTarget::new(0, &mut bytes);
-    /// assert!(consumer.get_ahead(&mut room, None)?.copy_to(room)); // all of it is written to
-    /// # io_shared::Channel::remove(name)
-    /// # }
-    /// ```
-    #[doc(hidden)] // for the bindings of other languages, which copy everything
+    /// What [`binding::get_into`](crate::binding::get_into) does.
     #[inline]
-    pub fn get_ahead(
+    pub(crate) fn get_into(
         &mut self,
-        room: &mut CopyTarget<'_>,
+        target: &mut CopyTarget<'_>,
         timeout: Option<Duration>,
     ) -> Result<Guard<'_, T>> {
         let deadline = timeout.map_or(u64::MAX, clock::deadline);
-        self.get_while(deadline, timeout.unwrap_or(Duration::MAX), |slot| slot.read_ahead(room))
+        self.get_while(deadline, timeout.unwrap_or(Duration::MAX), |slot| read_ahead(slot, target))
     }
 
     #[inline]
@@ -146,7 +125,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     ) -> Result<Guard<'_, T>> {
         let Self { slot, options, patience, .. } = self;
         patience.start();
-        let held = slot.hold::<T>(Which::Unseen, |slot, nothing| match nothing {
+        let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
             Ok(()) => Ok(patience.wait(slot, deadline, &mut meanwhile)),
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Busy { .. }) {
@@ -217,7 +196,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     #[inline]
     fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
         let Self { slot, options, .. } = self;
-        slot.hold::<T>(which, |slot, nothing| match nothing {
+        slot.acquire::<T>(which, |slot, nothing| match nothing {
             Ok(()) => Ok(false),
             Err(error) => reopen_or::<T>(slot, options, error, 0),
         })

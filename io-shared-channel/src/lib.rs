@@ -16,6 +16,7 @@ mod any_consumer;
 mod arrays;
 #[cfg(feature = "async")]
 mod async_consumer;
+pub mod binding;
 mod channel;
 mod consumer;
 mod long_wait;

@@ -13,6 +13,7 @@
 //! - `region`: shared memory in a [`Location`], created whole, validated when opened, removed so that
 //!   everyone notices.
 //! - [`Slot`]: a slot opened in one role, and the one place where shared memory becomes references.
+//! - [`binding`]: what bindings of other languages need of slots.
 //! - [`mmap`]: bytes and typed state under a lock, and bytes without.
 //!
 //! A module uses those above it in this list, and none below.
@@ -20,6 +21,7 @@
 //! No sequence of safe calls yields a reference to memory that a conforming process may write
 //! meanwhile, nor one outside a region, whatever the region's bytes are.
 
+pub mod binding;
 #[cfg(feature = "crash-points")]
 pub mod crash_point;
 #[cfg(not(feature = "crash-points"))]

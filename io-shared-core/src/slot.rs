@@ -13,10 +13,9 @@ mod array;
 mod copied;
 mod guard;
 mod loan;
-mod room;
 mod sleeper;
 mod value;
-mod window;
+pub(crate) mod window;
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -26,12 +25,12 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use guard::{Guard, OwnedGuard};
 pub use loan::Loan;
-pub use room::CopyTarget;
+pub(crate) use loan::{LEAST_AHEAD, PIECE};
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
-pub use window::Window;
 
 use sleeper::Sleepers;
 use value::InlineWords;
+use window::Window;
 
 use crate::error::{ErrorKind, Holder, Result};
 use crate::message::schema::Schema;
@@ -77,7 +76,7 @@ impl Producer {
 pub struct Consumer {
     /// The slot's.
     region: Arc<Region>,
-    protocol: protocol::Consumer,
+    pub(crate) protocol: protocol::Consumer,
     /// The last value that was carried.
     inline: InlineWords,
     sleepers: Sleepers,
@@ -114,7 +113,7 @@ pub struct Observer(());
 /// assert_eq!(loan.put()?, 1);
 ///
 /// // Nothing to hold is no error, and is not waited for.
-/// let guard = consumer.hold::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
+/// let guard = consumer.acquire::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
 /// assert_eq!(guard.as_deref(), Some(&[1, 2, 3][..]));
 /// # drop(guard);
 /// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
@@ -122,8 +121,8 @@ pub struct Observer(());
 /// ```
 #[derive(Debug)]
 pub struct Slot<S> {
-    region: Arc<Region>,
-    side: S,
+    pub(crate) region: Arc<Region>,
+    pub(crate) side: S,
     watch: Watch,
 }
 
@@ -307,7 +306,7 @@ impl Slot<Consumer> {
     }
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
-    /// May return early for no reason. To be called when [`hold`](Self::hold) has found nothing.
+    /// May return early for no reason. To be called when [`acquire`](Self::acquire) has found nothing.
     pub fn sleep(&mut self, until: u64) {
         if self.region.is_forked() {
             return;

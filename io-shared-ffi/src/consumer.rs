@@ -5,8 +5,8 @@ use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
 use std::time::Duration;
 
+use io_shared_channel::binding::{self, CopyTarget};
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
-use io_shared_core::slot::CopyTarget;
 
 use crate::guard::{held, ios_value};
 use crate::handle::Handle;
@@ -126,13 +126,13 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
         let own = unsafe { location(data.cast(), length) }?;
         // SAFETY: as the caller promises.
         let value = unsafe { Out::needed(gets.value, "value") }?;
-        let mut room = CopyTarget::new(header.len(), own);
+        let mut target = CopyTarget::new(header.len(), own);
         let mut consumer = handle.enter()?;
         let guard = match timeout(gets.timeout_ns) {
             Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty)?,
-            timeout => consumer.get_ahead(&mut room, timeout)?,
+            timeout => binding::get_into(&mut *consumer, &mut target, timeout)?,
         };
-        if guard.starts_with(header) && guard.copy_to(room) {
+        if guard.starts_with(header) && binding::copy_out(&guard, target) {
             let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
             value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
         } else {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
 
 use io_shared_channel::Producer;
-use io_shared_core::slot::Window;
+use io_shared_channel::binding::{self, Window};
 use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::handle::Handle;
@@ -84,7 +84,7 @@ impl Lender {
     fn loan_window(&self, length: usize) -> Outcome<(*mut u8, ios_window)> {
         let mut producer = self.producer.enter()?;
         let mut loan = producer.loan_len(length)?;
-        let window = loan.window()?;
+        let window = binding::window(&mut loan)?;
         // As in `loan`.
         Ok((loan.as_mut_ptr(), ios_window { window, name: self.producer.name().to_owned() }))
     }
@@ -117,7 +117,7 @@ impl Lender {
 #[inline]
 fn put_parts(producer: &mut Producer<[u8]>, header: &[u8], data: &[u8]) -> Result<u64, Error> {
     // It does not overflow: neither is longer than isize::MAX.
-    producer.loan_len(header.len() + data.len())?.put_parts(&[header, data])
+    binding::put_parts(producer.loan_len(header.len() + data.len())?, &[header, data])
 }
 
 // A loan may be put by another thread than the one that was lent it: the buffer is the loan's alone.

@@ -29,7 +29,7 @@ use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, Consumer, Error, Guard, Loan, Observer, OwnedGuard, Producer};
+use io_shared::{Channel, Consumer, Error, Guard, Loan, Observer, OwnedGuard, Producer, binding};
 use io_shared_core::crash_point::{self, CrashPoint};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::Pid;
@@ -305,10 +305,10 @@ impl<T: Act + ?Sized> Part<T> {
             return Ok("no consumer".into());
         };
         let mut copy = Packed::empty(self.size.most_words());
-        let mut room = copy.room();
-        let guard = consumer.get_ahead(&mut room, None)?;
+        let mut target = copy.target();
+        let guard = binding::get_into(consumer, &mut target, None)?;
         let told = format!("{} {}", guard.seq(), guard.missed());
-        if !guard.copy_to(room) {
+        if !binding::copy_out(&guard, target) {
             return Ok("of another length".into());
         }
         Ok(copy.message::<T>().verify(guard.seq()).err().unwrap_or(told))

@@ -4,8 +4,8 @@
 
 use std::mem::MaybeUninit;
 
+use io_shared::binding::CopyTarget;
 use io_shared::{Loan, Message};
-use io_shared_core::slot::CopyTarget;
 
 /// How large the values of a channel are, and so which way they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,11 +166,11 @@ impl Packed {
         Self(vec![0; 3 + words])
     }
 
-    /// Room for a copy.
-    pub fn room(&mut self) -> CopyTarget<'_> {
+    /// The target of a copy.
+    pub fn target(&mut self) -> CopyTarget<'_> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
         let (start, length) = (bytes.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes.len());
-        // SAFETY: these bytes, for as long as they are borrowed; a room only ever has bytes written
+        // SAFETY: these bytes, for as long as they are borrowed; a target only ever has bytes written
         // to it.
         CopyTarget::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
 use io_shared::{Channel, ErrorKind, Message, Producer, RwSharedMmap, SharedMmap};
+use io_shared_core::binding::read_ahead;
 use io_shared_core::slot::{Consumer, sleep_any};
 use io_shared_core::{Location, Name, Slot, Spec, Which, clock};
 use nix::sys::signal::{Signal, kill};
@@ -108,7 +109,7 @@ fn an_inherited_slot_neither_reads_ahead_nor_sleeps() {
     let mut consumer = Slot::consuming(&location, None, &spec).unwrap();
     let has_value = |consumer: &mut Slot<Consumer>| {
         let nothing = |_: &mut _, nothing: io_shared::Result<()>| nothing.map(|()| false);
-        consumer.hold::<Parcel>(Which::Unseen, nothing).unwrap().is_some()
+        consumer.acquire::<Parcel>(Which::Unseen, nothing).unwrap().is_some()
     };
     for value in 1..=3 {
         assert_eq!(producer.ask("put-copy"), value.to_string());
@@ -120,13 +121,13 @@ fn an_inherited_slot_neither_reads_ahead_nor_sleeps() {
     let mut copy = Packed::empty(COPIED_WORDS);
     let child = in_child(|| {
         let until = clock::now() + 500_000_000;
-        let read = consumer.read_ahead(&mut copy.room());
+        let read = read_ahead(&mut consumer, &mut copy.target());
         consumer.sleep(until);
         sleep_any(&[consumer.as_sleeper()], None, until);
         !read && clock::now() < until
     });
     assert!(succeeded(child));
-    assert!(consumer.read_ahead(&mut copy.room()), "there was something to read");
+    assert!(read_ahead(&mut consumer, &mut copy.target()), "there was something to read");
     Channel::remove(&name).unwrap();
 }
 

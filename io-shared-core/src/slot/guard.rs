@@ -67,7 +67,7 @@ impl Slot<Consumer> {
     /// where the value's length is none of `T`'s).
     // Always: left alone, it is a call with a guard for an answer in each get, and 10 ns of a hand-over.
     #[inline(always)]
-    pub fn hold<T: Message + ?Sized>(
+    pub fn acquire<T: Message + ?Sized>(
         &mut self,
         which: Which,
         mut again: impl FnMut(&mut Self, Result<()>) -> Result<bool>,
@@ -148,7 +148,7 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     }
 
     /// How many pieces of this value are among those that were read ahead in its region.
-    pub(super) fn read_ahead(&self, ahead: impl FnOnce(&Arc<Region>) -> Option<Ahead>) -> u64 {
+    pub(crate) fn pieces_ahead(&self, ahead: impl FnOnce(&Arc<Region>) -> Option<Ahead>) -> u64 {
         let Holding { region, value } = &self.holding;
         match (value.held, ahead(region)) {
             (Some(Held { buffer, filling, .. }), Some(ahead)) => ahead.of(filling, buffer),

@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::room::{LEAST_AHEAD, PIECE};
 use super::{Producer, Slot};
 use crate::error::{ErrorKind, Result};
 use crate::message::Message;
@@ -14,6 +13,11 @@ use crate::os::copy;
 use crate::protocol;
 use crate::region::Region;
 
+/// Bytes of a piece of a message that is read ahead.
+pub(crate) const PIECE: usize = 64 << 10;
+/// Messages of at least this length may be read ahead: the copies of smaller ones finish before that
+/// pays off.
+pub(crate) const LEAST_AHEAD: usize = 2 * PIECE;
 /// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
 /// the time that a wake-up takes.
 const LEAST_ROUSED: usize = 8 * PIECE;
@@ -230,21 +234,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
 impl Loan<'_, [u8]> {
     /// As if so many pieces had just been copied in.
     #[cfg(test)]
-    pub(super) fn say_filled(&mut self, pieces: u64) {
+    pub(crate) fn say_filled(&mut self, pieces: u64) {
         let (producer, region) = (&mut self.slot.side.protocol, &*self.slot.region);
         producer.fill(region, pieces);
         protocol::Producer::rouse(region);
     }
 
-    /// Copies `parts` here, one behind the other, and publishes them: as [`put_copy`](Self::put_copy).
-    ///
-    /// # Errors
-    /// As for [`put`](Self::put).
-    ///
-    /// # Panics
-    /// If they are not together as long as the loan.
+    /// What [`binding::put_parts`](crate::binding::put_parts) does.
     #[inline]
-    pub fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
+    pub(crate) fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
         self.slot.check_fork()?;
         let length = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.len()));
         assert_eq!(length, Some(self.len()), "the buffer was opened for these parts");

@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::os::copy;
 use crate::region::Region;
 
-/// The pages of a producer's buffer, mapped for whoever is lent it by address; see
-/// [`Loan::window`](super::Loan::window).
+/// A second mapping of a producer's buffer, for callers that are lent it by address; see
+/// [`binding::window`](crate::binding::window).
 #[derive(Debug)]
 pub struct Window {
     pages: Pages,
@@ -143,34 +143,8 @@ impl Producer {
 }
 
 impl Loan<'_, [u8]> {
-    /// The loan's bytes once more, at an address that stays mapped as long as the window: for callers
-    /// that cannot prove who keeps it. It is kept from loan to loan of the same buffer, until it is
-    /// [severed](Window::sever).
-    ///
-    /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System): this kernel maps nothing twice, or the process
-    /// has no place for it.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-window-{}", std::process::id());
-    /// let mut producer = io_shared::Channel::<[u8]>::named(name).elements(5).producer()?;
-    /// let mut consumer = io_shared::Channel::<[u8]>::named(name).consumer()?;
-    /// let mut loan = producer.loan_len(5)?;
-    /// let window = loan.window()?;
-    /// let address = window.as_mut_ptr();
-    /// unsafe { address.copy_from(b"hello".as_ptr(), 5) };
-    /// loan.put()?;
-    /// assert_eq!(*consumer.get()?, *b"hello");
-    /// window.sever(name)?; // somebody has kept the address
-    /// unsafe { address.write(b'J') };
-    /// assert_eq!(consumer.latest()?.as_deref(), Some(&b"hello"[..]));
-    /// # io_shared::Channel::remove(name)
-    /// # }
-    /// ```
-    pub fn window(&mut self) -> Result<Arc<Window>> {
+    /// What [`binding::window`](crate::binding::window) does.
+    pub(crate) fn window(&mut self) -> Result<Arc<Window>> {
         let payload = self.as_mut_ptr();
         let (region, side) = self.lender();
         side.window(region, payload)
@@ -218,7 +192,7 @@ mod tests {
                 }
                 kept.push(window);
                 let got =
-                    consumer.hold::<[u8]>(Which::Unseen, |_, nothing| nothing.map(|()| false));
+                    consumer.acquire::<[u8]>(Which::Unseen, |_, nothing| nothing.map(|()| false));
                 let got = got.unwrap().unwrap();
                 assert!(got.iter().all(|byte| *byte == turn), "turn {turn}: {got:?}");
             }

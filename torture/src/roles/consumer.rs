@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use io_shared::{Consumer, ErrorKind, Guard, OwnedGuard};
+use io_shared::{Consumer, ErrorKind, Guard, OwnedGuard, binding};
 use io_shared_core::{clock, crash_point};
 
 use super::{Duty, Role, failed};
@@ -73,10 +73,10 @@ impl Gets {
     ) -> Result<(), String> {
         let call = self.call(duty);
         let mut copy = Packed::empty(duty.size(duty.role.channel()).most_words());
-        let mut room = copy.room();
+        let mut target = copy.target();
         let given = match call.way {
             Way::Get => consumer.get().map(Some),
-            Way::Copy => consumer.get_ahead(&mut room, None).map(Some),
+            Way::Copy => binding::get_into(consumer, &mut target, None).map(Some),
             Way::GetFor(timeout) => consumer.get_timeout(timeout).map(Some),
             Way::Try => consumer.try_get(),
             Way::Latest => consumer.latest(),
@@ -87,7 +87,7 @@ impl Gets {
                 // At once: from here on it counts as had, also if this process dies.
                 duty.lane.had[0].store(guard.seq(), Release);
                 self.judge(duty, &call, returned, guard.seq(), guard.missed())?;
-                if call.way == Way::Copy && guard.copy_to(room) {
+                if call.way == Way::Copy && binding::copy_out(&guard, target) {
                     let verified = copy.message::<T>().verify(guard.seq());
                     verified.map_err(|wrong| format!("in a copy of it: {wrong}"))?;
                 }

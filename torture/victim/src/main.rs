@@ -14,9 +14,9 @@ use std::mem::MaybeUninit;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use io_shared::binding::{self, CopyTarget};
 use io_shared::mmap::{Bytes, BytesMut, LockError, MmapGuard};
 use io_shared::{Channel, Consumer, Producer, Result, RwSharedMmap, SharedMmap, wait_any};
-use io_shared_core::slot::CopyTarget;
 use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -130,13 +130,13 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             let mut consumer = patient(channel().consumer()?)?;
             let mut copy = vec![0_u64; N];
             let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();
-            // SAFETY: these words, which are not looked at meanwhile; a room only ever has bytes
+            // SAFETY: these words, which are not looked at meanwhile; a target only ever has bytes
             // written to it.
             let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
             let follow = || -> Result<(u64, u64)> {
-                let mut room = CopyTarget::new(0, bytes);
-                let guard = consumer.get_ahead(&mut room, None)?;
-                guard.copy_to(room);
+                let mut target = CopyTarget::new(0, bytes);
+                let guard = binding::get_into(&mut consumer, &mut target, None)?;
+                binding::copy_out(&guard, target);
                 Ok((guard.seq(), guard.missed()))
             };
             let (sequence, missed) = mark.around(follow)?;

@@ -1,0 +1,51 @@
+//! The seam for language bindings: what the typed handles leave out, because Rust programs do better
+//! without it.
+//!
+//! `io-shared-ffi` uses it, for callers that copy every message to memory of their own language. It
+//! offers a get that copies out while the producer is still copying in ([`get_into`], then
+//! [`copy_out`]), a put of several slices ([`put_parts`]), and loans at an address that outlives them
+//! ([`window()`]).
+//!
+//! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
+//! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as anybody may
+//! use that address. [`io_shared_core::binding`] says more.
+
+use std::time::Duration;
+
+pub use io_shared_core::binding::{CopyTarget, Window, copy_out, put_parts, window};
+use io_shared_core::slot::Guard;
+use io_shared_core::{Message, Result};
+
+use crate::Consumer;
+
+/// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while its
+/// producer is still writing them. [`copy_out`] copies the rest. Without a `timeout` it waits for ever.
+///
+/// # Errors
+/// The errors of [`Consumer::get_timeout`]. Bytes may have been written to `target` nevertheless.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-get-into-{}", std::process::id());
+/// # let channel = || io_shared::Channel::<[u8]>::named(name).elements(4);
+/// # let mut producer = channel().producer()?;
+/// # let mut consumer = channel().consumer()?;
+/// use io_shared::binding::{self, CopyTarget};
+/// producer.put(b"head")?;
+/// let mut bytes = [std::mem::MaybeUninit::uninit(); 4];
+/// let mut target = CopyTarget::new(0, &mut bytes);
+/// let guard = binding::get_into(&mut consumer, &mut target, None)?;
+/// assert!(binding::copy_out(&guard, target)); // now all bytes are written
+/// # io_shared::Channel::remove(name)
+/// # }
+/// ```
+#[inline]
+pub fn get_into<'c, T: Message + ?Sized>(
+    consumer: &'c mut Consumer<T>,
+    target: &mut CopyTarget<'_>,
+    timeout: Option<Duration>,
+) -> Result<Guard<'c, T>> {
+    consumer.get_into(target, timeout)
+}
