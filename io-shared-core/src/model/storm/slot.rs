@@ -10,7 +10,7 @@ use shuttle::thread;
 use super::kernel::{Claim, Futex};
 use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
-use crate::model::protocol::scenarios::{Audit, Messages, put, read};
+use crate::model::protocol::audit::{Audit, Messages, put, read};
 use crate::model::victim;
 use crate::protocol::{Consumer, Header, Inline, MAX_INLINE_WORDS, Producer, Which, Words};
 
@@ -199,12 +199,12 @@ fn consume(region: &Arc<Region>, slot: usize) {
         let lived = Process::live(region, number, fate, |me| {
             me.region.consumers[slot].claim.take(number);
             let resumes = any(2) == 0;
-            let mut reader = Consumer::take_over(me, slot, resumes).unwrap();
-            if resumes && has_had_last(me, &mut reader) {
+            let mut consumer = Consumer::take_over(me, slot, resumes).unwrap();
+            if resumes && has_had_last(me, &mut consumer) {
                 return;
             }
             let start = me.last_seen(slot).load(Relaxed);
-            Audit::new(me, &mut reader, start).get_until(|_, sender| sender == LAST);
+            Audit::new(me, &mut consumer, start).get_until(|_, sender| sender == LAST);
         });
         if lived {
             return;
@@ -213,11 +213,11 @@ fn consume(region: &Arc<Region>, slot: usize) {
 }
 
 /// Whether the consumer that has come back has had the last value, and will get no other.
-fn has_had_last(me: &Process, reader: &mut Consumer) -> bool {
-    if reader.has_unseen(me) {
+fn has_had_last(me: &Process, consumer: &mut Consumer) -> bool {
+    if consumer.has_unseen(me) {
         return false;
     }
-    let Some(current) = reader.protect(me, Which::Current).unwrap() else { return false };
+    let Some(current) = consumer.protect(me, Which::Current).unwrap() else { return false };
     read(me, current) == LAST
 }
 
@@ -226,9 +226,9 @@ fn produce(region: &Arc<Region>, producer: u32) {
     for life in 0..=DEATHS {
         Process::live(region, 10 * (1 + producer) + life, Fate::within(20), |me| {
             me.region.producer.take(me.number);
-            let mut publisher = Producer::take_over(me).unwrap();
+            let mut producer = Producer::take_over(me).unwrap();
             for _ in 0..=any(3) {
-                put(me, &mut publisher, 0).unwrap();
+                put(me, &mut producer, 0).unwrap();
             }
         });
     }
@@ -250,12 +250,12 @@ fn storm() {
     producers.into_iter().for_each(|producer| producer.join().unwrap());
     Process::live(&region, 1, Fate::never(), |me| {
         me.region.producer.take(me.number);
-        let mut publisher = Producer::take_over(me).unwrap();
+        let mut producer = Producer::take_over(me).unwrap();
         // Enough wakes for a burial, if enough of them are in vain.
         for _ in 0..16 {
-            publisher.wake(me);
+            producer.wake(me);
         }
-        put(me, &mut publisher, LAST).unwrap();
+        put(me, &mut producer, LAST).unwrap();
     });
     consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
     for consumer in &region.consumers {
