@@ -7,7 +7,7 @@ use super::world::{Handle, Made, Process, Refusal, Region, Role, World};
 use crate::crash_point::CrashPoint;
 use crate::model::protocol::audit::{Audit, put};
 use crate::model::protocol::process::Process as Peer;
-use crate::model::victim::Fate;
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Consumer, Producer, Word, Words};
 use crate::region::linked::{Joined, Removed, Users};
 

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::audit::{Audit, Messages, consume, message, produce, put};
-use super::process::{Fate, Process};
-use super::words::{Region, Shape};
+use super::audit::{Audit, consume, message, produce, put};
+use super::process::Process;
+use super::words::{Messages, Region, Shape};
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Ahead, Consumer, Fault, Producer};
 
 /// As [`put`], by a copy that may be read ahead: its first word is one piece.

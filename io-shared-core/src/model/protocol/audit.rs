@@ -3,25 +3,10 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::process::{Process, Running};
-use super::words::Region;
-use crate::protocol::{Consumer, Fault, InlineRead, Producer, Protected, Which, Word, Words};
-
-/// A platform with messages of two words in its buffers.
-pub(crate) trait Messages: Words {
-    fn write(&self, buffer: usize, message: [u64; 2]);
-    fn read(&self, buffer: usize) -> [u64; 2];
-}
-
-impl Messages for Process {
-    fn write(&self, buffer: usize, message: [u64; 2]) {
-        self.region.buffers[buffer].payload.write(message);
-    }
-
-    fn read(&self, buffer: usize) -> [u64; 2] {
-        self.region.buffers[buffer].payload.read()
-    }
-}
+use super::process::Process;
+use super::words::{Messages, Region};
+use crate::model::victim::{Killable, Running};
+use crate::protocol::{Consumer, Fault, InlineRead, Producer, Protected, Which, Word};
 
 /// Puts a message that says its sequence and its sender.
 pub(crate) fn put<M: Messages>(me: &M, producer: &mut Producer, sender: u64) -> Result<u64, Fault> {

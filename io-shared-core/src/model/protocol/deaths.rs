@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::ahead::{Copying, copy_in, expecting};
 use super::audit::{Audit, consume, produce, put, read};
-use super::process::{Fate, Process, Running};
+use super::process::Process;
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
+use crate::model::victim::{Fate, Killable, Running};
 use crate::protocol::{Consumer, Producer, Which, Word, Words, sleep_any};
 
 /// The sender of the value that a consumer waits for.
@@ -259,7 +260,7 @@ pub(super) fn no_successor(fate: Fate) {
     let me = Process::new(&region, 1);
     let start = me.last_seen(0).load(Relaxed);
     let mut audit = Audit::new(&me, &mut consumer, start);
-    let published = region.latest.load(Relaxed) as u32;
+    let published = region.latest.look() as u32;
     if start < u64::from(published) {
         assert_eq!(audit.get(), Some(u64::from(published)));
     }

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::audit::{Audit, consume, message, produce, put, put_in_a_thread, read};
-use super::process::{Fate, Process};
+use super::process::Process;
 use super::words::{Region, Shape};
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::{
     ASLEEP, Consumer, Fault, InlineRead, Producer, Protected, Which, Word, Words, watch,
 };

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::audit::{Audit, consume, produce, put_in_a_thread};
-use super::process::{Fate, Process};
+use super::process::Process;
 use super::words::{Region, Shape};
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::{ASLEEP, ASLEEP_TO_FOLLOW, Consumer, Producer, Word, Words, sleep_any};
 
 pub(super) fn one_sleeper(_: Fate) {

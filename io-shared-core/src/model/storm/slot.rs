@@ -10,9 +10,11 @@ use shuttle::thread;
 use super::kernel::{Claim, Futex};
 use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
-use crate::model::protocol::audit::{Audit, Messages, put, read};
+use crate::model::protocol::audit::{Audit, put, read};
+use crate::model::protocol::words::Messages;
 use crate::model::victim;
-use crate::protocol::{Consumer, Header, Inline, MAX_INLINE_WORDS, Producer, Which, Words};
+use crate::model::words::slot_accessors;
+use crate::protocol::{Consumer, Producer, Which, Words};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -32,7 +34,7 @@ struct Buffer {
 #[derive(Default)]
 struct ConsumerBlock {
     waiting: AtomicU8,
-    held: AtomicU8,
+    held: [AtomicU8; 1],
     taken: AtomicU64,
     last_seen: AtomicU64,
     claim: Claim,
@@ -78,75 +80,10 @@ impl Words for Process {
     type Count = AtomicU64;
     type Flag = AtomicU8;
 
-    fn consumer_slots(&self) -> usize {
-        CONSUMERS
-    }
-
-    fn holds(&self) -> usize {
-        1
-    }
-
-    fn buffers(&self) -> usize {
-        CONSUMERS + 2
-    }
-
-    fn is_large(&self) -> bool {
-        self.region.is_large
-    }
+    slot_accessors!();
 
     fn latest(&self) -> &AtomicU64 {
         &self.region.latest
-    }
-
-    fn incarnation(&self) -> &AtomicU64 {
-        &self.region.incarnation
-    }
-
-    fn filled(&self) -> &AtomicU64 {
-        &self.region.filled
-    }
-
-    fn retired(&self) -> &AtomicU8 {
-        &self.region.retired
-    }
-
-    fn waiting(&self, consumer: usize) -> &AtomicU8 {
-        &self.region.consumers[consumer].waiting
-    }
-
-    fn held(&self, consumer: usize, _: usize) -> &AtomicU8 {
-        &self.region.consumers[consumer].held
-    }
-
-    fn taken(&self, consumer: usize) -> &AtomicU64 {
-        &self.region.consumers[consumer].taken
-    }
-
-    fn last_seen(&self, consumer: usize) -> &AtomicU64 {
-        &self.region.consumers[consumer].last_seen
-    }
-
-    fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
-        let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
-        Header { sequence, length, stamp }
-    }
-
-    fn lost(&self) -> u64 {
-        0
-    }
-
-    fn stores_inline(&self) -> bool {
-        self.region.stores_inline
-    }
-
-    fn inline(&self) -> Inline<'_, AtomicU64> {
-        let [mark, stamp, message @ ..] = &self.region.inline;
-        Inline { mark, stamp, message }
-    }
-
-    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
-        let [first, second] = self.read(buffer);
-        [first, second, 0, 0, 0]
     }
 
     fn fence(&self, _: Ordering) {}
@@ -157,14 +94,6 @@ impl Words for Process {
 
     fn wait(&self, low: u32, _until: u64) {
         self.region.futex.wait(&self.slices, || self.region.latest.load(Relaxed) as u32 == low);
-    }
-
-    fn first_asleep(&self, raise: impl FnOnce()) {
-        raise();
-    }
-
-    fn last_awake(&self, lower: impl FnOnce()) {
-        lower();
     }
 
     fn win(&self, consumer: usize) -> bool {
