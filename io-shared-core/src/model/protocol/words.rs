@@ -6,16 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use crate::model::kernel::{Claim, Conflict, Futex};
+use crate::model::kernel::{Claim, Conflict, Futex, Loads};
 use crate::model::mutant::{self, Mutant};
-use crate::model::words::{Exchanged, Shared};
-use crate::protocol::Words;
-
-/// A platform with messages of two words in its buffers.
-pub(crate) trait Messages: Words {
-    fn write(&self, buffer: usize, message: [u64; 2]);
-    fn read(&self, buffer: usize) -> [u64; 2];
-}
+use crate::model::words::Shared;
 
 /// The two words of a message.
 pub(crate) enum Payload {
@@ -112,6 +105,13 @@ pub(crate) struct Buffer {
     pub(crate) payload: Payload,
 }
 
+/// What the line of `latest` stores_inline.
+pub(crate) struct Inline {
+    pub(crate) mark: Shared<AtomicU64>,
+    pub(crate) stamp: Shared<AtomicU64>,
+    pub(crate) message: Vec<Shared<AtomicU64>>,
+}
+
 pub(crate) struct ConsumerBlock {
     pub(crate) waiting: Shared<AtomicU8>,
     pub(crate) held: Vec<Shared<AtomicU8>>,
@@ -122,11 +122,11 @@ pub(crate) struct ConsumerBlock {
 
 /// A region: what the processes of a scenario share.
 pub(crate) struct Region {
-    pub(crate) latest: Exchanged,
+    pub(crate) latest: AtomicU64,
+    pub(crate) latest_loads: Loads,
     pub(crate) incarnation: Shared<AtomicU64>,
     pub(crate) filled: Shared<AtomicU64>,
-    /// The mark, the stamp and the message next to `latest`.
-    pub(crate) inline: Vec<Shared<AtomicU64>>,
+    pub(crate) inline: Inline,
     pub(crate) stores_inline: bool,
     pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
@@ -168,13 +168,15 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
-        let message = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
+        let inline = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
+        let message = (0..inline).map(|_| word()).collect();
         Rc::new(Self {
-            latest: Exchanged::new(),
+            latest: AtomicU64::new(0),
+            latest_loads: Loads::new(),
             incarnation: word().read_by_its_writer(),
             filled: word().read_by_its_writer(),
             is_large: shape.large,
-            inline: (0..2 + message).map(|_| word()).collect(),
+            inline: Inline { mark: word(), stamp: word(), message },
             stores_inline: shape.stores_inline,
             fences,
             retired: flag(),
