@@ -1,86 +1,73 @@
 #!/usr/bin/env bash
-# The Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, with
-# Rust and with C.
+# Tests the Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, and with
+# Rust and C programs at the other end.
 #
-# PYTHON2, PYTHON3 and PYPY3 may name the interpreters; else they are looked for, with pyenv's. One that
-# is missing is a failure: the package is for all; but for PyPy, which is only said. IO_SHARED_SLOW=1
-# plays the long versions (a million puts and gets, 500 deaths). With --prepare it looks for the
-# interpreters, fetches the packages and says what is missing, and runs nothing.
+# ci/pythons.sh says how the interpreters are found and named. Without 2.7 or without PyPy the other
+# tests run, and a line says what is not tested; with CI=true that is a failure. IO_SHARED_SLOW=1
+# plays the long versions (a million puts and gets, 500 deaths). With --prepare the script only
+# installs the packages into virtualenvs under target/python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source ci/pythons.sh
 
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/python"
 target=$(cd "$target" && pwd)
 venvs=$target/python
 
-# The last one that runs, of those given and those of pyenv; the interpreter itself and no shim.
-find_python() {
-    local named=$1 pattern=$2 check=$3 found= candidate
-    shift 3
-    # One that is named is the only one that will do.
-    [ -z "$named" ] || set -- "$named"
-    [ -n "$named" ] || set -- "$@" $(compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/$pattern" | sort -V)
-    for candidate in "$@"; do
-        if "$candidate" -c "import sys; $check" 2>/dev/null; then
-            found=$("$candidate" -c 'import sys; print(sys.executable)')
-        fi
-    done
-    echo "$found"
+say() {
+    echo "ci/python.sh: $1" >&2
 }
+lacks() {
+    say "NOTHING IS TESTED ON $1: $2"
+    [ "${CI:-}" != true ]
+}
+if [ -z "$python3" ]; then
+    say "there is no Python 3.9 or later with venv: install one, or name it by PYTHON3"
+    exit 1
+fi
+[ -n "$python2" ] || lacks "PYTHON 2.7" "ci/python27.sh gets one, or name it by PYTHON2"
+[ -n "$pypy3" ] || lacks "PYPY" "apt-get install pypy3 pypy3-venv (3.9 or later), or PYPY3 names one"
 
-python2=$(find_python "${PYTHON2:-}" '2.7*/bin/python' 'assert sys.version_info[:2] == (2, 7)' \
-    python2.7 python2)
-python3=$(find_python "${PYTHON3:-}" '3.*/bin/python' 'assert sys.version_info >= (3, 9)' \
-    python3 python3.{9,10,11,12,13,14})
-pypy3=$(find_python "${PYPY3:-}" 'pypy3*/bin/python' \
-    'assert sys.implementation.name == "pypy" and sys.version_info >= (3, 9)' pypy3 pypy)
-missing=0
-for interpreter in "2.7:$python2:PYTHON2" "3.9 or later:$python3:PYTHON3"; do
-    IFS=: read -r version path variable <<<"$interpreter"
-    if [ -z "$path" ]; then
-        echo "ci/python.sh: NO PYTHON $version WAS FOUND: install one, or name it by $variable" >&2
-        missing=1
-    fi
-done
-[ "$missing" = 0 ] || exit 1
-if [ "${1:-}" = --has-pypy ]; then [ -n "$pypy3" ] && exit || exit 1; fi
-
-# Virtualenvs are kept from run to run. The last versions of what still installs on 2.7.
-if [ ! -x "$venvs/3/bin/pytest" ]; then
+# Virtualenvs are kept from run to run. For 2.7 these are the last versions that still run on it.
+pip() {
+    local python=$1
+    shift
+    "$venvs/$python/bin/pip" --quiet --disable-pip-version-check "$@" 2>&1 |
+        { grep -v DEPRECATION || true; }
+}
+is_ready() {
+    "$venvs/$1/bin/python" -c 'import numpy, pytest' 2> /dev/null
+}
+pythons=(3)
+if ! is_ready 3; then
+    say "installing packages for $python3 into $venvs/3"
     "$python3" -m venv --clear "$venvs/3"
-    "$venvs/3/bin/pip" install --quiet --disable-pip-version-check \
-        numpy pytest hatchling mypy 'virtualenv<20.22'
+    pip 3 install numpy pytest hatchling mypy 'virtualenv<20.22'
 fi
-if [ ! -x "$venvs/2/bin/pytest" ]; then
-    "$venvs/3/bin/virtualenv" --quiet --clear --python "$python2" "$venvs/2" ||
-        { "$python2" -m pip --version && "$python2" -m virtualenv --clear "$venvs/2"; }
-    "$venvs/2/bin/pip" install --quiet --disable-pip-version-check \
-        'numpy==1.16.6' 'pytest==4.6.11' 2>&1 | grep -v DEPRECATION || true
-fi
-
-pythons=(2 3)
-if [ -z "$pypy3" ]; then
-    echo "ci/python.sh: NO PYPY 3.9 OR LATER WAS FOUND, AND NOTHING IS TESTED ON IT: install one" \
-        "(apt-get install pypy3 pypy3-venv), or name it by PYPY3" >&2
-else
-    pythons+=(pypy)
-    if [ ! -x "$venvs/pypy/bin/pytest" ]; then
-        "$pypy3" -m venv --clear "$venvs/pypy"
-        "$venvs/pypy/bin/pip" install --quiet --disable-pip-version-check numpy pytest
+if [ -n "$python2" ]; then
+    pythons+=(2)
+    if ! is_ready 2; then
+        say "installing packages for $python2 into $venvs/2"
+        "$venvs/3/bin/virtualenv" --quiet --clear --python "$python2" "$venvs/2"
+        pip 2 install 'numpy==1.16.6' 'pytest==4.6.11'
     fi
 fi
-
+if [ -n "$pypy3" ]; then
+    pythons+=(pypy)
+    if ! is_ready pypy; then
+        say "installing packages for $pypy3 into $venvs/pypy"
+        "$pypy3" -m venv --clear "$venvs/pypy"
+        pip pypy install numpy pytest
+    fi
+fi
 if [ "${1:-}" = --prepare ]; then exit; fi
 
 # One wheel, for all.
 rm -rf "$venvs/wheel"
-"$venvs/3/bin/pip" wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-    --wheel-dir "$venvs/wheel" ./python
+pip 3 wheel --no-build-isolation --no-deps --wheel-dir "$venvs/wheel" ./python
 for python in "${pythons[@]}"; do
-    "$venvs/$python/bin/pip" install --quiet --disable-pip-version-check --no-deps \
-        --force-reinstall "$venvs"/wheel/io_shared-*.whl 2>&1 | grep -v DEPRECATION || true
-    "$venvs/$python/bin/python" -c 'import io_shared' # what came of the installation
+    pip "$python" install --no-deps --force-reinstall "$venvs"/wheel/io_shared-*.whl
 done
 
 # The programs at the other end.
@@ -95,9 +82,15 @@ export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/pytho
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
-IO_SHARED_PYTHONS=$venvs/2/bin/python "$venvs/3/bin/python" -m pytest -q -p no:cacheprovider
-IO_SHARED_PYTHONS=$venvs/3/bin/python "$venvs/2/bin/python" -m pytest -q -p no:cacheprovider tests
-if [ -n "$pypy3" ]; then
-    IO_SHARED_PYTHONS=$venvs/2/bin/python:$venvs/3/bin/python "$venvs/pypy/bin/python" -m pytest \
-        -q -rs -p no:cacheprovider tests
-fi
+# The tests on each interpreter; the others are at the other end. Where there are no others, it
+# is a second process of the same one.
+for python in "${pythons[@]}"; do
+    others=''
+    for other in "${pythons[@]}"; do
+        if [ "$other" != "$python" ]; then others+=:$venvs/$other/bin/python; fi
+    done
+    export IO_SHARED_PYTHONS=${others:-$venvs/$python/bin/python}
+    start=$SECONDS
+    "$venvs/$python/bin/python" -m pytest -q -rs -p no:cacheprovider tests
+    say "the tests on Python $python took $((SECONDS - start)) s"
+done

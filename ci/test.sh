@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
-# Everything that must pass. Needs Rust, and for the Python package Python 2.7 and 3; what else it needs
-# it installs where it is missing. What it cannot do without is looked for first; what is not tested,
-# since something is missing, is said at the start and at the end.
+# Runs everything that must pass: all tests, lints, benchmarks without figures, mutants.
+#
+#   ci/test.sh          looks for what the tests need, then runs them
+#   ci/test.sh --look   only looks
+#
+# It needs Rust, a C and a C++ compiler, pkg-config, valgrind, git and Python 3.9 or later; without
+# any of these it fails at once. It also tests on Python 2.7 and PyPy, for musl, and as root. What it
+# cannot test it says at the start and at the end. With CI=true it installs all that is missing,
+# and fails without Python 2.7 or PyPy; elsewhere it prints the commands to install them.
+# Packages for Python are installed into virtualenvs under target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step="looking for what is needed"
-missing=()
+missing=() took=()
 at_end() {
     local code=$?
+    [ ${#took[@]} = 0 ] || printf 'ci/test.sh: took %s\n' "${took[@]}" "$SECONDS s: all" >&2
     [ ${#missing[@]} = 0 ] || printf 'ci/test.sh: NOT TESTED: %s\n' "${missing[@]}" >&2
     [ "$code" = 0 ] || echo "ci/test.sh: FAILED (status $code; 124 is a timeout): $step" >&2
 }
@@ -21,46 +29,62 @@ needs() {
     echo "ci/test.sh: $1" >&2
     exit 1
 }
-# No step lasts for ever, whatever its tests wait for.
+# Runs a step, within a limit whatever its tests wait for, and notes how long it took.
 run() {
-    local limit=$1
+    local limit=$1 start=$SECONDS
     shift
     step=$*
     timeout --foreground --kill-after=10 --verbose "$limit" "$@"
+    took+=("$((SECONDS - start)) s: $step")
+    echo "ci/test.sh: took ${took[-1]}" >&2
+    step="after $step"
 }
 
+command -v cargo > /dev/null || needs "there is no cargo: install Rust by rustup"
 for component in fmt clippy; do
-    cargo "$component" --version > /dev/null || needs "there is no cargo $component: rustup component add"
+    cargo "$component" --version > /dev/null ||
+        needs "there is no cargo $component: rustup component add $component"
 done
 [ -w /dev/shm ] || needs "/dev/shm cannot be written: mount a tmpfs there"
-run 15m ci/python.sh --prepare
-ci/python.sh --has-pypy || lacks "PyPy: there is none (apt-get install pypy3 pypy3-venv, or PYPY3)"
+run 15m ci/tools.sh
+source ci/pythons.sh
+[ -n "$python2" ] || lacks "Python 2.7: ci/python27.sh gets one"
+[ -n "$pypy3" ] || lacks "PyPy: apt-get install pypy3 pypy3-venv (3.9 or later)"
+if [ "${CI:-}" = true ] && [ ${#missing[@]} != 0 ]; then
+    needs "in CI the Python package is tested on all interpreters"
+fi
 musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/null || true)
 [ -d "$musl" ] || lacks "musl: rustup target add x86_64-unknown-linux-musl"
-[ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: needs root"
-unshare --user --map-root-user true 2> /dev/null || lacks "user namespaces: the kernel refuses them"
+[ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
+unshare --user --map-root-user true 2> /dev/null ||
+    lacks "user namespaces: the kernel refuses them"
+if [ "${1:-}" = --look ]; then exit; fi
+run 15m ci/python.sh --prepare
 
-run 15m ci/tools.sh
+# Built for this run alone: without what a debugger or the next build would profit from.
+if [ "${CI:-}" = true ]; then
+    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+fi
+
 run 60m ci/lint.sh
 
-# Unit, integration, UI, documentation and model tests. The torture crate is apart, since it has
-# the library write down its crash points.
+# Unit, integration, UI, documentation and model tests. The torture crate is apart, since it makes
+# the library note each crash point it passes.
 run 90m cargo test --workspace --exclude torture --exclude io-shared-bench --locked
 
-# What users run is optimised: the hand-over between two programs and the wake-up from a wait for
-# many, with their figures. (The pipeline's tests build the example so by themselves.)
+# Users run optimised programs: the hand-over between two of them and the wake-up from a wait for
+# many, with their figures. (The pipeline's tests build the example so themselves.)
 run 30m cargo test --release --locked --test handover --test waiting -- --nocapture
 
-# Instructions of put and get do not grow. The benchmarks run, without their peers: no figure of
-# this run counts.
+# The instructions of a put and a get do not grow. The benchmarks run too, without their peers; none
+# of their figures counts here.
 run 60m cargo test --release --locked --package io-shared-bench --no-default-features
 run 30m cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 run 90m cargo test --release --locked --package torture -- --nocapture
 
-# The Python package on 2.7 and 3. Needs both interpreters, and says so where one is missing.
 run 60m ci/python.sh
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
-run 3h torture/mutants $(seq 24)
+run 3h torture/mutants --rows

@@ -1,20 +1,41 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Rust, where it is missing: valgrind, whose callgrind counts
-# instructions, and what builds programs in C and C++.
+# Looks for what the tests need besides Rust: compilers for C and C++, pkg-config, valgrind, whose
+# callgrind counts instructions, git, and the Pythons.
+#
+# With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
+# Elsewhere it installs nothing, prints the commands that would, and fails if a test program cannot
+# be built or run without what is missing. Python 2.7 and PyPy are no such things.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+source ci/pythons.sh
 
-declare -A packages=([valgrind]=valgrind [cc]=gcc [c++]=g++ [pkg-config]=pkg-config)
-missing=()
-for tool in "${!packages[@]}"; do
-    command -v "$tool" > /dev/null || missing+=("${packages[$tool]}")
+required=()
+for tool in cc:gcc c++:g++ pkg-config:pkg-config valgrind:valgrind git:git; do
+    command -v "${tool%%:*}" > /dev/null || required+=("${tool#*:}")
 done
-if [ ${#missing[@]} = 0 ]; then exit; fi
-if ! command -v apt-get > /dev/null; then
-    echo "ci/tools.sh: the tests need ${missing[*]}, and there is no apt-get to install them: install them by hand" >&2
-    exit 1
-fi
+[ -n "$python3" ] || required+=(python3 python3-venv)
+packages=("${required[@]}")
+# Debian's package is as old as 3.9 from release 12 on.
+[ -n "$pypy3" ] || [ "${PYPY3:-}" = none ] || packages+=(pypy3 pypy3-venv)
+
 as_root=()
 if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi
-echo "ci/tools.sh: installing ${missing[*]}, which the tests need" >&2
-"${as_root[@]}" apt-get update -q
-"${as_root[@]}" apt-get install -y -q "${missing[@]}"
+if [ ${#packages[@]} != 0 ]; then
+    if [ "${CI:-}" = true ] && command -v apt-get > /dev/null; then
+        echo "ci/tools.sh: installing ${packages[*]}, which the tests need" >&2
+        "${as_root[@]}" apt-get update -q
+        "${as_root[@]}" apt-get install -y -q --no-install-recommends "${packages[@]}"
+    else
+        echo "ci/tools.sh: the tests need ${packages[*]}. On Debian or Ubuntu:" >&2
+        echo "    ${as_root[*]} apt-get install ${packages[*]}" >&2
+        [ ${#required[@]} = 0 ] || exit 1
+    fi
+fi
+if [ -z "$python2" ] && [ "${PYTHON2:-}" != none ]; then
+    if [ "${CI:-}" = true ]; then
+        ci/python27.sh
+    else
+        echo "ci/tools.sh: the tests need a Python 2.7. To unpack Debian 11's under target/:" >&2
+        echo "    ci/python27.sh" >&2
+    fi
+fi

@@ -1,10 +1,10 @@
-//! The one list of instants at which a process may die, for the model, the kill harness and the
-//! crash table in `docs/PROOF.md`.
+//! The one list of instants at which a process may die: for the model, for the kill harness, and
+//! for the crash table in `docs/PROOF.md`.
 //!
-//! The protocol passes each by calling `reached` of its platform. In the shipped library that is
-//! nothing at all. The model ends the thread there; with the feature `crash-points` (for the
-//! harness, never for users) a process writes down where it is, so that whoever kills it can count
-//! what was hit, or kills itself there.
+//! The protocol passes each by calling `reached` of its platform. In the shipped library that call
+//! does nothing. The model ends the thread there. With the feature `crash-points` (for the harness,
+//! never for users) a process records where it is, so that its killer can count what was hit; or it
+//! kills itself there.
 
 macro_rules! crash_points {
     ($($(#[doc = $doc:literal])+ $point:ident,)*) => {
@@ -25,7 +25,7 @@ macro_rules! crash_points {
 }
 
 crash_points! {
-    /// A new producer has its claim and has counted itself; the epoch is still its predecessor's.
+    /// A new producer has its claim and has raised the incarnation; the epoch is its predecessor's.
     ProducerClaimed,
     /// The epoch is raised; nothing is scanned.
     EpochRaised,
@@ -43,7 +43,7 @@ crash_points! {
     PutSawWaiting,
     /// Whoever waited is woken.
     PutWoken,
-    /// A part of what is copied into the buffer is there, and may be read ahead.
+    /// A part of the value is copied into the buffer, and may be read ahead.
     PutFilling,
     /// A burier has won a waiting consumer's claim and cleared nothing.
     BuryWon,
@@ -89,7 +89,7 @@ crash_points! {
     ReaderReads,
     /// The reading flag is down; a waiting writer is not woken.
     ReaderLeft,
-    /// The waiting bit is set; not asleep yet.
+    /// The waiting bit is set; nobody sleeps yet.
     LockWaiting,
     /// A burier has won a dead writer's claim; the lock word still names it.
     OwnerBuryWon,
@@ -135,18 +135,18 @@ mod recording {
     use super::CrashPoint;
 
     static STAY: OnceLock<&'static AtomicU32> = OnceLock::new();
-    /// How long a process stays where it is aimed at.
+    /// How long a process lingers at the crash point that it is aimed at.
     const STAY_FOR: Duration = Duration::from_millis(2);
     static RECORD: OnceLock<(&'static AtomicU32, u32)> = OnceLock::new();
     /// The point to die at in the upper half, the times to pass it first in the lower.
     static FATAL: AtomicU64 = AtomicU64::new(u64::MAX);
 
-    /// How long before a slice's end a value must have been put, for its find to be a late one.
+    /// A value found at a slice's end was found late if it was put longer before, in nanoseconds.
     const LATE: u64 = 20_000_000;
     static LATE_FINDS: AtomicU64 = AtomicU64::new(0);
 
     /// How many values this process found only because a slice of a wait ended, although they were
-    /// put more than 20 ms before. Other than 0 only after the producer was killed or stopped.
+    /// put more than 20 ms before. It is 0 unless the producer was killed or stopped.
     pub fn late_finds() -> u64 {
         LATE_FINDS.load(Ordering::Relaxed)
     }
@@ -157,14 +157,14 @@ mod recording {
         }
     }
 
-    /// From now on, writes the number of each crash point passed to `word` (plus one, 0 is none),
-    /// and lingers there for `linger` spins, so that a random kill can hit it.
+    /// From now on, writes the number of each crash point passed to `word` (plus one; 0 is none),
+    /// and spins there `linger` times, so that a random kill can hit it.
     pub fn record(word: &'static AtomicU32, linger: u32) {
         let _ = RECORD.set((word, linger));
     }
 
-    /// From now on, sleeps for 2 ms at the crash point that `aim` names (plus one, 0 is none), so
-    /// that who writes it can hit that one.
+    /// From now on, sleeps for 2 ms at the crash point that `aim` names (plus one; 0 is none), so
+    /// that a killer that sets `aim` can hit that point.
     pub fn stay_at(aim: &'static AtomicU32) {
         let _ = STAY.set(aim);
     }

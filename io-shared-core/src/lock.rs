@@ -1,29 +1,31 @@
 //! The lock of a region: who may write, who reads, and what happens when one of them dies.
 //!
-//! As `protocol`, this is generic over its platform ([`LockWords`]) and is what the model checker
-//! runs. A writer owns the lock word, which names its slot; a reader is a flag in a slot of its own,
-//! so readers share no word and a dead one can be told from a living one. Whether an owner lives is
-//! asked of its claim: only who wins the claim of a slot may clean up after it. The argument for
-//! each ordering stands at it.
+//! A writer owns the lock word, which names its slot. A reader is a flag in a slot of its own, so
+//! readers share no word, and a dead reader can be told from a living one. Whether an owner lives is
+//! decided by its claim: only a handle that wins the claim of a slot may clean up after its owner
+//! (`bury`). `docs/LOCKS.md` describes the whole.
+//!
+//! Like `protocol`, this is generic over its platform ([`LockWords`]), and the model checker runs it
+//! as it is. Each ordering is argued where it stands.
 //!
 //! What must stay true:
-//! - At most one living handle is named by the lock word, and while it is past its wait for the
-//!   readers no reading flag of a living handle is up with its guard given out.
-//! - The dirty flag goes up before the lock of a writer that may have written is given to anybody,
-//!   and goes down only by [`Locker::mark_consistent`].
+//! - The lock word names at most one living handle. Once that handle has waited for the readers, no
+//!   living handle has its reading flag up and its guard given out.
+//! - The dirty flag goes up before anybody gets the lock of a dead writer that may have written. It
+//!   goes down only by [`Locker::mark_consistent`].
 //!
 //! A mutex is the same lock without readers: its writers do not look for any.
 
 mod reader;
 mod writer;
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::crash_point::CrashPoint;
 use crate::os::clock;
 use crate::protocol::{Exchange, Word};
 
-/// The longest sleep at once, in nanoseconds: how late a death is noticed at most.
+/// The longest single sleep, in nanoseconds. A death is noticed at most this late.
 const SLICE: u64 = 100_000_000;
 
 /// The shared words of one lock and the kernel services that it uses.
@@ -33,7 +35,7 @@ pub(crate) trait LockWords {
     type Dirty: Word<u8>;
 
     fn slots(&self) -> usize;
-    /// One more than the highest slot that was ever claimed: those beyond are not looked at.
+    /// One more than the highest slot that was ever claimed. Writers look at no slot beyond.
     fn used_slots(&self) -> usize {
         self.slots()
     }
@@ -42,13 +44,13 @@ pub(crate) trait LockWords {
     /// | 33..64 | - | 0 |
     /// | 32 | awaiting | the owner sleeps for readers to leave: it has written nothing |
     /// | 31 | waiting | somebody may sleep on this word |
-    /// | 10..31 | incarnation | how often the owner's slot was claimed, so that a new owner of the slot is not taken for a dead one |
+    /// | 10..31 | incarnation | how many times the owner's slot was claimed: tells its new owner from a dead one |
     /// | 0..10 | owner | 0: free; n: slot n - 1 writes, or waits for the readers to leave |
     ///
     /// The low 32 bits are the futex word.
     fn word(&self) -> &Self::Word;
-    /// 0: not reading; 1: reading, or about to look whether there is a writer. Its low half is what
-    /// a writer sleeps on.
+    /// 0: not reading; 1: reading, or about to look whether there is a writer. A writer sleeps on its
+    /// low half.
     fn reading(&self, slot: usize) -> &Self::Reading;
     /// 0: consistent; 1: a writer died, or panicked, in the middle.
     fn dirty(&self) -> &Self::Dirty;
@@ -57,7 +59,7 @@ pub(crate) trait LockWords {
     fn has_readers(&self) -> bool {
         true
     }
-    /// Whether the region was removed or replaced: looked at before a sleep.
+    /// Whether the region was removed or replaced. Checked before each sleep.
     fn is_gone(&self) -> bool {
         false
     }
@@ -97,7 +99,7 @@ pub(crate) enum LockFault {
 pub(crate) struct Locker {
     pub(crate) slot: usize,
     incarnation: u32,
-    /// This handle in the lock word.
+    /// What the lock word is while this handle owns it.
     mark: u64,
 }
 
@@ -107,8 +109,8 @@ pub(crate) fn owner(word: u64) -> Option<usize> {
 }
 
 impl Locker {
-    /// Takes a slot over from a dead or departed owner. The caller has its claim, and has counted
-    /// `incarnation` up.
+    /// Takes a slot over from a dead or departed owner. The caller has its claim, and has raised
+    /// `incarnation`.
     pub(crate) fn take_over<W: LockWords>(words: &W, slot: usize, incarnation: u32) -> Self {
         words.reached(CrashPoint::LockerClaimed);
         let locker = Self {
@@ -116,12 +118,12 @@ impl Locker {
             incarnation,
             mark: (slot as u64 + 1) | (u64::from(incarnation) & INCARNATION) << OWNER_BITS,
         };
-        // Release: as a reader's leaving, on behalf of one that is gone.
+        // Release: as when a reader leaves, on behalf of one that is gone.
         words.reading(slot).store(0, Release);
         words.wake_reading(slot);
         words.reached(CrashPoint::LockerCleared);
-        // An owner of this slot that died with the lock: nobody else can bury it now.
-        // Relaxed: who named this slot had its claim before us, and an older word is not read.
+        // An owner of this slot may have died with the lock; nobody else can bury it now.
+        // Relaxed: whoever named this slot had its claim before us, and an older word is not read.
         let mut seen = words.word().load(Relaxed);
         while owner(seen) == Some(slot) {
             match words.replace_dead(seen, FREE) {
@@ -132,13 +134,14 @@ impl Locker {
         locker
     }
 
-    /// How often the slot was claimed, this handle's claim included.
+    /// How many times the slot was claimed, this handle's claim included.
     #[inline]
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation
     }
 
-    /// Whether a writer died or panicked in the middle, and nobody has said since that all is well.
+    /// Whether a writer died or panicked in the middle, and nobody has called
+    /// [`mark_consistent`](Self::mark_consistent) since.
     pub(crate) fn is_dirty<W: LockWords>(&self, words: &W) -> bool {
         // Relaxed: it is written under the lock, and read under it.
         words.dirty().load(Relaxed) != 0
@@ -152,7 +155,8 @@ impl Locker {
         words.dirty().store(1, Relaxed);
     }
 
-    /// Looks whether the owner that `seen` names is dead, and if so puts `new` in its place, dirty.
+    /// Reclaims a dead owner's lock: if the owner that `seen` names is dead, puts `new` in its place
+    /// and marks the content dirty. Returns whether it did.
     fn bury<W: LockWords>(&self, words: &W, seen: u64, new: u64) -> Result<bool, LockFault> {
         let Some(dead) = owner(seen) else { return Ok(false) };
         if dead >= words.slots() {
@@ -165,9 +169,9 @@ impl Locker {
             return Ok(false);
         }
         words.reached(CrashPoint::OwnerBuryWon);
-        // Won, and then looked at again: what `seen` said may be over, and its slot another's since.
-        // Relaxed: all that was done under the claim comes before, and with it the word's last change
-        // from what `seen` names.
+        // First win the claim, then look again: what `seen` said may be over, and its slot may be
+        // another's since. Relaxed: everything done under the claim comes before, and with it the
+        // word's last change from what `seen` names.
         let mut now = words.word().load(Relaxed);
         let buried = loop {
             if (now ^ seen) & !WAITING != 0 {
@@ -202,21 +206,21 @@ fn slice_end() -> u64 {
     clock::now().saturating_add(SLICE)
 }
 
-/// Whether a wait until `until` is over; 0 was over before it began, and costs no look at the clock.
+/// Whether a wait until `until` is over. 0 was over before it began, and needs no clock.
 fn is_over(until: u64) -> bool {
     until == 0 || (until != u64::MAX && clock::now() >= until)
 }
 
 trait ReplaceDead: LockWords {
-    /// Puts `new` in the place of a dead owner's word, and raises the dirty flag before, unless it
-    /// waited for readers. The caller has the dead owner's claim.
+    /// Puts `new` in the place of a dead owner's word. Raises the dirty flag first, unless the owner
+    /// was waiting for readers. The caller has the dead owner's claim.
     fn replace_dead(&self, dead: u64, new: u64) -> Result<(), u64> {
         if dead & AWAITING == 0 {
             self.dirty().store(1, Relaxed);
         }
         self.reached(CrashPoint::OwnerDirty);
         // Release: the dirty flag and what the dead owner did, for whoever takes the lock next. It
-        // acquires nothing: the claim that the dead owner gave up has come between.
+        // acquires nothing: the claim that the dead owner gave up came in between.
         self.word().compare_exchange(dead, new, Release, Relaxed)?;
         self.reached(CrashPoint::OwnerReplaced);
         if new == FREE && dead & WAITING != 0 {

@@ -1,9 +1,10 @@
-//! Reading together: a flag of one's own, and a look for a writer.
+//! Reading together: raise a flag of one's own, then look for a writer.
 
-use super::{
-    Acquire, CrashPoint, FREE, LockFault, LockWords, Locker, Relaxed, Release, SeqCst, Word,
-    is_over, owner,
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+use super::{FREE, LockFault, LockWords, Locker, is_over, owner};
+use crate::crash_point::CrashPoint;
+use crate::protocol::Word;
 
 impl Locker {
     /// Takes the lock to read, until `until` (CLOCK_MONOTONIC in nanoseconds; 0: tries once).

@@ -1,14 +1,15 @@
 //! Writing alone: acquire, wait for the readers to leave, release.
 
-use super::{
-    AWAITING, Acquire, CrashPoint, Exchange, FREE, LockFault, LockWords, Locker, Relaxed, Release,
-    SeqCst, WAITING, Word, is_over, owner, slice_end,
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+use super::{AWAITING, FREE, LockFault, LockWords, Locker, WAITING, is_over, owner, slice_end};
+use crate::crash_point::CrashPoint;
+use crate::protocol::{Exchange, Word};
 
 impl Locker {
     /// Takes the lock to write, until `until` (CLOCK_MONOTONIC in nanoseconds; 0: tries once).
     ///
-    /// Who waits here bars new readers, so that a stream of them cannot keep it waiting.
+    /// A writer that waits here bars new readers, so that a stream of them cannot keep it waiting.
     #[inline]
     pub(crate) fn lock<W: LockWords>(&self, words: &W, until: u64) -> Result<(), LockFault> {
         // Acquire: what the last writer wrote.
@@ -28,14 +29,14 @@ impl Locker {
         loop {
             let seen = words.word().load(Relaxed);
             if owner(seen).is_none() {
-                // Without the waiting bit: a wake is for all who sleep, and whoever of them comes too
-                // late sets the bit again.
+                // Without the waiting bit: a wake wakes all sleepers, and each of them that comes
+                // too late sets the bit again.
                 if words.word().compare_exchange(seen, self.mark, Acquire, Relaxed).is_ok() {
                     return Ok(());
                 }
                 continue;
             }
-            // With the bit: whoever sleeps on the dead owner's word is not woken.
+            // With the bit: the sleepers on the dead owner's word are not woken.
             if self.bury(words, seen, self.mark | WAITING)? {
                 return Ok(());
             }
@@ -52,7 +53,7 @@ impl Locker {
         // raised reading flag followed by a look at the word, one sees the other.
         words.fence(SeqCst);
         for slot in 0..words.used_slots() {
-            // Acquire: what the reader read, it has read before we write.
+            // Acquire: the reader's reads come before our writes.
             if words.reading(slot).load(Acquire) != 0 {
                 return self.await_readers_from(words, slot, until);
             }
@@ -67,7 +68,7 @@ impl Locker {
         first: usize,
         until: u64,
     ) -> Result<(), LockFault> {
-        // Whoever dies here has written nothing.
+        // A writer that dies here has written nothing.
         self.flip_awaiting(words);
         words.reached(CrashPoint::WriterAwaits);
         let mut slots = first..words.used_slots();
@@ -102,7 +103,7 @@ impl Locker {
                 return Err(LockFault::WouldDeadlock);
             } else if words.win_slot(slot) {
                 words.reached(CrashPoint::ReaderBuryWon);
-                // Relaxed: the next who looks has the lock after us, or the slot.
+                // Relaxed: the next to look has the lock after us, or the slot.
                 words.reading(slot).store(0, Relaxed);
                 words.unwin_slot(slot);
             } else if is_over(until) {
@@ -116,11 +117,11 @@ impl Locker {
         Ok(())
     }
 
-    /// Gives the lock back. Nothing happens if it is not this handle's any more: `false`.
+    /// Gives the lock back. If it is not this handle's any more, does nothing and returns `false`.
     #[inline]
     pub(crate) fn unlock<W: LockWords>(&self, words: &W) -> bool {
         // Release: what was written under the lock. A compare-exchange and not a store: a handle
-        // that lost its claim unawares must not free its successor's lock.
+        // that lost its claim without knowing it must not free its successor's lock.
         let free = |mark| words.word().compare_exchange(mark, FREE, Release, Relaxed).is_ok();
         if free(self.mark) {
             words.reached(CrashPoint::WriterLeft);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::line::Line;
 use super::mutant::{self, Mutant, Operation, Site};
-use super::proof::{self, Row};
+use super::page::{self, Row};
 use super::scenario::{Model, Scenario};
 
 /// One change to try, and how the tables call it.
@@ -77,11 +77,11 @@ impl Model {
     }
 
     pub(crate) fn check_orderings(&self) {
-        self.check(&self.weakenings(), &proof::rows(self.orderings));
+        self.check(&self.weakenings(), &page::rows(self.orderings));
     }
 
     pub(crate) fn check_steps(&self) {
-        self.check(&self.missteps(), &proof::rows(self.steps));
+        self.check(&self.missteps(), &page::rows(self.steps));
     }
 
     /// Runs what the rows say of `changes`; every change has its row, and every row its change.

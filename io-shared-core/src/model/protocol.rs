@@ -7,10 +7,13 @@
 //!
 //! To add a scenario, write a function and a line in [`SCENARIOS`].
 
+mod ahead;
+pub(crate) mod audit;
 mod deaths;
 mod gate;
 pub(crate) mod process;
-pub(crate) mod scenarios;
+mod scenarios;
+mod sleepers;
 pub(crate) mod words;
 
 use super::scenario::{Model, scenarios};
@@ -20,7 +23,6 @@ pub(crate) static MODEL: Model = Model {
         ("producer.rs", include_str!("../protocol/producer.rs")),
         ("consumer.rs", include_str!("../protocol/consumer.rs")),
         ("inline.rs", include_str!("../protocol/inline.rs")),
-        ("ahead.rs", include_str!("../protocol/ahead.rs")),
         ("observer.rs", include_str!("../protocol/observer.rs")),
     ],
     touches: &[".load(", ".store(", ".compare_exchange(", ".fence("],
@@ -32,24 +34,24 @@ pub(crate) static MODEL: Model = Model {
 };
 
 scenarios! {
-    a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, scenarios::needless_wakes;
+    a_dead_sleeper_is_buried_after_sixteen_needless_wakes: 1, sleepers::needless_wakes;
     one_consumer_gets_whole_values_in_order: 5, scenarios::one_consumer;
     a_buffer_that_is_held_is_not_written: 5, scenarios::held_buffer;
     a_large_buffer_that_is_held_is_not_written: 4, scenarios::large_held_buffer;
     an_abandoned_buffer_is_written_only_when_its_slot_is_cleared: 5, scenarios::abandoned_buffer;
     two_consumers_get_whole_values_in_order: 3, scenarios::two_consumers;
-    a_sleeper_gets_the_last_value: 3, scenarios::one_sleeper;
-    two_sleepers_get_the_last_value: 2, scenarios::two_sleepers;
-    a_waiter_on_two_gets_a_value_of_each: 2, scenarios::waiter_on_two;
+    a_sleeper_gets_the_last_value: 3, sleepers::one_sleeper;
+    two_sleepers_get_the_last_value: 2, sleepers::two_sleepers;
+    a_waiter_on_two_gets_a_value_of_each: 2, sleepers::waiter_on_two;
     a_guard_dropped_in_another_thread_frees_its_buffer_safely: 4, scenarios::two_holds;
     an_observer_copies_no_torn_value: 4, scenarios::observer;
-    an_inline_value_is_whole_or_taken_from_its_buffer: 4, scenarios::carried;
+    an_inline_value_is_whole_or_taken_from_its_buffer: 4, scenarios::inline;
     a_head_is_its_values_or_taken_from_the_buffer: 4, scenarios::head;
     an_expected_buffer_is_held_as_it_comes: 4, scenarios::expected_buffer;
     a_large_buffer_is_expected_and_held_as_it_comes: 3, scenarios::large_expected_buffer;
     a_buffer_is_announced_beside_puts: 3, scenarios::announced_buffer;
-    what_is_read_ahead_is_the_values_or_thrown_away: 4, scenarios::read_ahead;
-    a_copy_that_is_not_published_is_not_taken_for_one_that_is: 1, scenarios::abandoned_copy;
+    what_is_read_ahead_is_the_values_or_thrown_away: 4, ahead::read_ahead;
+    a_copy_that_is_not_published_is_not_taken_for_one_that_is: 1, ahead::abandoned_copy;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;

@@ -63,12 +63,39 @@ pub(crate) fn live<R>(life: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
+/// A process of a model: it runs in a thread of its own, and can be killed.
+pub(crate) trait Killable: Sized + 'static {
+    fn set_mortal(&mut self, mortal: Mortal);
+
+    /// What follows the victim's end, which may have been a `kill`.
+    fn gone(&self, killed: bool);
+
+    /// Runs `life` in a thread of its own.
+    fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
+        Running::start(move || Some(life(&self)))
+    }
+
+    /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`.
+    fn run_victim<R: 'static>(
+        mut self,
+        fate: Fate,
+        life: impl FnOnce(&Self) -> R + 'static,
+    ) -> Running<R> {
+        self.set_mortal(Mortal::victim(fate));
+        Running::start(move || {
+            let lived = live(|| life(&self));
+            self.gone(lived.is_none());
+            lived
+        })
+    }
+}
+
 /// A process that was started.
 pub(crate) struct Running<R>(JoinHandle<Option<R>>);
 
 impl<R: 'static> Running<R> {
     /// Starts a thread.
-    pub(crate) fn start(life: impl FnOnce() -> Option<R> + 'static) -> Self {
+    fn start(life: impl FnOnce() -> Option<R> + 'static) -> Self {
         Self(thread::spawn(life))
     }
 

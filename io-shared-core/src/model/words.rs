@@ -1,12 +1,12 @@
-//! Shared words made of loom's atomics, which know who calls them.
+//! Shared words and fences made of loom's, which know the line that calls them.
 
 use std::cell::Cell;
 use std::panic::Location;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::kernel::Loads;
+use super::kernel::{Conflict, Loads};
 use super::mutant::{self, Mutant, Operation};
 use crate::protocol::Word;
 
@@ -60,3 +60,153 @@ macro_rules! word {
 
 word!(AtomicU64, u64);
 word!(AtomicU8, u8);
+
+/// The word that a protocol never stores plainly: `latest`, or the lock word.
+pub(crate) struct Exchanged {
+    atom: AtomicU64,
+    loads: Loads,
+}
+
+impl Exchanged {
+    pub(crate) fn new() -> Self {
+        Self { atom: AtomicU64::new(0), loads: Loads::new() }
+    }
+
+    /// A look that is not the protocol's: the kernel's, or a scenario's.
+    pub(crate) fn look(&self) -> u64 {
+        self.loads.load(|| self.atom.load(Relaxed))
+    }
+
+    /// The protocol's load. `read` is what this process has read last.
+    #[track_caller]
+    pub(crate) fn load(&self, read: &Cell<u64>, order: Ordering) -> u64 {
+        let place = Location::caller();
+        let order = mutant::order(place, Operation::Load, order);
+        if mutant::is(Mutant::Blind(place)) {
+            return 0;
+        }
+        if !mutant::is(Mutant::Repeated(place)) {
+            read.set(self.loads.load(|| self.atom.load(order)));
+        }
+        read.get()
+    }
+
+    #[track_caller]
+    pub(crate) fn exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        let place = Location::caller();
+        let success = mutant::order(place, Operation::Exchange, success);
+        let failure = mutant::order(place, Operation::Failure, failure);
+        if mutant::is(Mutant::Dropped(place)) {
+            return Ok(current);
+        }
+        self.loads.store();
+        if mutant::is(Mutant::Plain(place)) {
+            self.atom.store(new, success);
+            return Ok(current);
+        }
+        self.atom.compare_exchange(current, new, success, failure)
+    }
+}
+
+/// The protocol's fence. `fences` is the one order that SeqCst fences have.
+#[track_caller]
+pub(crate) fn fence(fences: &Conflict, order: Ordering) {
+    match mutant::order(Location::caller(), Operation::Fence, order) {
+        Relaxed => {}
+        order => {
+            if order == SeqCst {
+                fences.pass();
+            }
+            loom::sync::atomic::fence(order);
+        }
+    }
+}
+
+/// The accessors of [`Words`](crate::protocol::Words) that are the same over loom's and shuttle's
+/// atomics: for a process with a `region` of these fields.
+macro_rules! slot_accessors {
+    () => {
+        fn consumer_slots(&self) -> usize {
+            self.region.consumers.len()
+        }
+
+        fn holds(&self) -> usize {
+            self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
+        }
+
+        fn buffers(&self) -> usize {
+            self.region.buffers.len()
+        }
+
+        fn is_large(&self) -> bool {
+            self.region.is_large
+        }
+
+        fn incarnation(&self) -> &Self::Count {
+            &self.region.incarnation
+        }
+
+        fn filled(&self) -> &Self::Count {
+            &self.region.filled
+        }
+
+        fn retired(&self) -> &Self::Flag {
+            &self.region.retired
+        }
+
+        fn waiting(&self, consumer: usize) -> &Self::Flag {
+            &self.region.consumers[consumer].waiting
+        }
+
+        fn held(&self, consumer: usize, entry: usize) -> &Self::Flag {
+            &self.region.consumers[consumer].held[entry]
+        }
+
+        fn taken(&self, consumer: usize) -> &Self::Count {
+            &self.region.consumers[consumer].taken
+        }
+
+        fn last_seen(&self, consumer: usize) -> &Self::Count {
+            &self.region.consumers[consumer].last_seen
+        }
+
+        fn lost(&self) -> u64 {
+            0
+        }
+
+        fn header(&self, buffer: usize) -> $crate::protocol::Header<'_, Self::Count> {
+            let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
+            $crate::protocol::Header { sequence, length, stamp }
+        }
+
+        fn stores_inline(&self) -> bool {
+            self.region.stores_inline
+        }
+
+        fn inline(&self) -> $crate::protocol::Inline<'_, Self::Count> {
+            let [mark, stamp, message @ ..] = &self.region.inline[..] else { unreachable!() };
+            $crate::protocol::Inline { mark, stamp, message }
+        }
+
+        fn written(&self, buffer: usize) -> [u64; $crate::protocol::MAX_INLINE_WORDS] {
+            let [first, second] = self.read(buffer);
+            [first, second, 0, 0, 0]
+        }
+
+        // A process of a model sleeps in one thread for each of its consumers.
+        fn first_asleep(&self, raise: impl FnOnce()) {
+            raise();
+        }
+
+        fn last_awake(&self, lower: impl FnOnce()) {
+            lower();
+        }
+    };
+}
+pub(crate) use slot_accessors;

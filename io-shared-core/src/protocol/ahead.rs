@@ -1,30 +1,26 @@
-//! Reading a value ahead of its publication.
+//! Reading a value ahead of its publication: what the two sides say of it.
 //!
-//! A put that copies a large value takes as long as the get that copies it out, and the second may
-//! follow the first: the producer says how much of the buffer is filled, and a consumer that waits
-//! copies so much of the buffer that it expects. What it has copied is worth nothing until the value
-//! is published. Then it is the value's if that lies in this buffer and carries the number of this
-//! filling, which no other value of the region does; else it is thrown away. So nothing is taken back
-//! when a producer dies halfway, or takes another buffer.
+//! A put that copies a large value takes about as long as the get that copies it out, and the two
+//! copies may overlap. The producer says how much of the buffer is filled
+//! ([`Producer::fill`](super::Producer::fill)); a consumer that waits copies those pieces of the
+//! buffer that it expects ([`Consumer::read_ahead`](super::Consumer::read_ahead)). What it has
+//! copied counts for nothing until the value is published. Then it is part of the value if the
+//! value lies in this buffer and has the number of this filling, which no other value of the region
+//! has; otherwise it is thrown away. So nothing has to be undone when a producer dies halfway, or
+//! takes another buffer.
 //!
-//! Nobody's role changes: the buffer is the producer's until it is published, and the reads are races
-//! as an observer's are. There is no fence behind them, as an observer needs: of a value that is held,
-//! nothing was written to its buffer since. A later loan of that buffer comes behind a later publish.
-//! Either the scan behind that has not found the entry that names the buffer: then the fences of the
-//! publish and of the announcement, which came before the reads, have the get find the later value. Or
-//! the entry named another buffer in between, for another get: then the fence of the announcement that
-//! followed lies between the reads and the look at `latest`, and does the same.
-
-use std::ops::Range;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-
-use super::consumer::Consumer;
-use super::producer::Producer;
-use super::{Word, Words};
-use crate::crash_point::CrashPoint;
+//! The roles stay as they are: the buffer is the producer's until it is published, and the reads
+//! are races, as an observer's are. No fence follows them, although an observer needs one. If the
+//! value is held later, nothing was written to its buffer after the filling. For a later loan of
+//! that buffer comes after a later publish, and there are two cases:
+//! - The scan after that publish did not find the entry that names the buffer. The announcement
+//!   came before the reads; by its fence and the fence of the publish, the get finds the later
+//!   value.
+//! - The entry named another buffer in between, for another get. Then the fence of the announcement
+//!   that followed lies between the reads and the look at `latest`, and does the same.
 
 const PIECES_BITS: u32 = 24;
-const MOST_PIECES: u64 = (1 << PIECES_BITS) - 1;
+pub(super) const MOST_PIECES: u64 = (1 << PIECES_BITS) - 1;
 
 /// How much of a buffer is filled, as it stands in shared memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,34 +35,17 @@ impl Filled {
         Self { number: word >> PIECES_BITS, pieces: word & MOST_PIECES }
     }
 
-    /// The number of the filling after that of `number`; 0 is none's, and it comes round after years.
+    pub(super) fn pack(self) -> u64 {
+        self.number << PIECES_BITS | self.pieces
+    }
+
+    /// The number of the filling after `number`. It is never 0, and comes round after years.
     pub(super) fn after(number: u64) -> u64 {
         number % (u64::MAX >> PIECES_BITS) + 1
     }
-
-    fn pack(self) -> u64 {
-        self.number << PIECES_BITS | self.pieces
-    }
 }
 
-impl Producer {
-    /// The first `pieces` of the buffer that was lent are filled. They stay as they are for as long as it
-    /// is, and nothing else is done with it but to fill the rest and publish it, or give it up.
-    pub(crate) fn fill<W: Words>(&mut self, words: &W, pieces: u64) {
-        let (number, pieces) = (self.filling(), pieces.min(MOST_PIECES));
-        // Release: who reads so many pieces finds what was written there.
-        words.filled().store(Filled { number, pieces }.pack(), Release);
-        words.reached(CrashPoint::PutFilling);
-    }
-
-    /// What was filled is published, or was given up.
-    pub(super) fn end_filling<W: Words>(words: &W, number: u64) {
-        // Relaxed: it keeps others from reading in vain, no more.
-        words.filled().store(Filled { number, pieces: 0 }.pack(), Relaxed);
-    }
-}
-
-/// What was read of a value before it was published.
+/// What a consumer has read of a value before it was published.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Ahead {
     number: u64,
@@ -74,41 +53,32 @@ pub(crate) struct Ahead {
     pieces: u64,
 }
 
-impl Consumer {
-    /// Copies the pieces of the expected buffer that were filled since the last call, by `copy`, which
-    /// must read by relaxed atomic words and must bear any range. Whether there were any.
-    pub(crate) fn read_ahead<W: Words>(
-        &mut self,
-        words: &W,
-        ahead: &mut Ahead,
-        copy: impl FnOnce(usize, Range<u64>),
-    ) -> bool {
-        let Some(buffer) = self.expected() else { return false };
-        // Acquire: with the Release in `fill`.
-        let word = words.filled().load(Acquire);
-        // Once, though each get has a room of its own: its producer may be dead.
-        if !self.follow(word) {
-            return false;
-        }
-        let Filled { number, pieces } = Filled::unpack(word);
-        if (number, buffer) != (ahead.number, ahead.buffer) {
-            *ahead = Ahead { number, buffer, pieces: 0 };
-        }
-        if pieces <= ahead.pieces {
-            return false;
-        }
-        copy(buffer, ahead.pieces..pieces);
-        ahead.pieces = pieces;
-        true
-    }
-}
-
 impl Ahead {
-    /// How many pieces of the value that is held were read ahead.
+    /// How many pieces of the value with that filling, held in `buffer`, were read ahead.
     pub(crate) fn of(&self, filling: u64, buffer: usize) -> u64 {
         match filling != 0 && (filling, buffer) == (self.number, self.buffer) {
             true => self.pieces,
             false => 0,
         }
+    }
+
+    /// Has `copy` read the pieces that are filled and were not read yet. Returns whether there were
+    /// any.
+    pub(super) fn copy_new(
+        &mut self,
+        filled: Filled,
+        buffer: usize,
+        copy: impl FnOnce(usize, std::ops::Range<u64>),
+    ) -> bool {
+        let Filled { number, pieces } = filled;
+        if (number, buffer) != (self.number, self.buffer) {
+            *self = Self { number, buffer, pieces: 0 };
+        }
+        if pieces <= self.pieces {
+            return false;
+        }
+        copy(buffer, self.pieces..pieces);
+        self.pieces = pieces;
+        true
     }
 }

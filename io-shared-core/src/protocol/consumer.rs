@@ -1,21 +1,24 @@
-//! A consumer's half: take a slot, get, release, sleep.
+//! The consumer's half: take a slot over, get, read ahead, release, sleep.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::inline::Head;
-use super::{ASLEEP, ASLEEP_TO_FOLLOW, Fault, Header, Latest, Word, Words};
+use super::ahead::{Ahead, Filled};
+use super::inline::{Head, InlineRead};
+use super::latest::{Fault, Latest};
+use super::words::{ASLEEP, ASLEEP_TO_FOLLOW, Header, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Which value a get is after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// One that this consumer has not had.
+    /// One that this consumer has not received.
     Unseen,
-    /// The latest, had or not.
+    /// The latest, received before or not.
     Current,
 }
 
-/// A slot, as whoever took it over knows it: another may have taken it over since.
+/// A consumer's slot and the incarnation that took it over. Another may have taken it over since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat {
     consumer: usize,
@@ -23,12 +26,12 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Whether nobody has taken the slot over since. It is looked at before anything is stored in the
-    /// slot: whoever lost its claim unawares must not store into what is another's.
+    /// Whether nobody has taken the slot over since. Every store to the slot comes after this look:
+    /// a consumer that lost its claim without knowing it must not store into what is another's.
     #[inline]
     pub(crate) fn is_own<W: Words>(self, words: &W) -> bool {
-        // Relaxed: nobody's data is read because of this. It may be late, by as much as lies between
-        // this look and the store behind it: only claims keep others out.
+        // Relaxed: nobody's data is read because of this. It may be late by as much as lies between
+        // this look and the store after it: only claims keep others out.
         words.taken(self.consumer).load(Relaxed) == self.incarnation
     }
 
@@ -39,7 +42,8 @@ impl Seat {
         if self.is_own(words) { Ok(()) } else { Err(Fault::SlotLost(self.consumer)) }
     }
 
-    /// Gives an entry back. Its buffer may be written from now on. Whether it was this one's still.
+    /// Clears an entry: its buffer may be written from now on. Returns whether the slot was still
+    /// this one's.
     #[inline]
     pub(crate) fn release<W: Words>(self, words: &W, entry: usize) -> bool {
         let is_own = self.is_own(words);
@@ -57,31 +61,32 @@ impl Seat {
 pub(crate) struct Consumer {
     consumer: usize,
     incarnation: u64,
-    /// The entry that this consumer uses again and again, and the buffer it names. Who holds the value
-    /// there borrows the consumer, or has [taken the entry along](Self::part_with).
+    /// The entry that this consumer uses again and again, and the buffer it names. A guard of the
+    /// value there borrows the consumer, or has [taken the entry along](Self::part_with).
     hazard: Option<HazardPointer>,
     /// The buffer that the next value is likely to be in.
     next: usize,
     /// Whether it reads ahead in this wait.
     follows: bool,
-    /// What it saw of the last filling.
+    /// The word `filled` as it was at the last look.
     followed: u64,
 }
 
+/// A held entry of this consumer, and the buffer that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HazardPointer {
     entry: usize,
     buffer: usize,
 }
 
-/// A buffer that the producer leaves alone until the consumer's next [`protect`](Consumer::protect), or, parted with,
-/// until [`Seat::release`].
+/// A value in a buffer that the producer leaves alone until the consumer's next
+/// [`protect`](Consumer::protect) or, if its entry was parted with, until [`Seat::release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Protected {
     pub(crate) entry: usize,
     pub(crate) buffer: usize,
     pub(crate) sequence: u64,
-    /// Values published since the one this consumer had before, and never had.
+    /// Values published after the one this consumer received last, and never received.
     pub(crate) missed: u64,
     pub(crate) stamp: u64,
     /// Bytes of the message, as its producer says.
@@ -93,15 +98,15 @@ pub(crate) struct Protected {
 impl Consumer {
     /// Takes the slot over from a dead or departed owner. The caller has its claim.
     ///
-    /// `resumes`: this is the same consumer come back, which goes on after the value it had last.
-    /// Any other starts with the current value unseen.
+    /// `resumes`: this is the same consumer come back, which goes on after the value it received
+    /// last. Any other consumer starts with the current value unseen.
     pub(crate) fn take_over<W: Words>(
         words: &W,
         consumer: usize,
         resumes: bool,
     ) -> Result<Self, Fault> {
-        // Relaxed: the claim orders its owners. First of all, so that a predecessor that lost its claim
-        // unawares is told of it, rather than store into what is changed here.
+        // Relaxed: the claim orders its owners. This comes first, so that a predecessor that lost
+        // its claim without knowing it learns of it, rather than store into what is changed here.
         let incarnation = words.taken(consumer).load(Relaxed).wrapping_add(1);
         words.taken(consumer).store(incarnation, Relaxed);
         words.reached(CrashPoint::ConsumerClaimed);
@@ -141,8 +146,51 @@ impl Consumer {
         Seat { consumer: self.consumer, incarnation: self.incarnation }
     }
 
-    /// Holds the latest value; `None` if there is none, or none that was not had. Until the next call the
-    /// producer leaves its buffer alone, and for longer if the hold is [parted with](Self::part_with).
+    /// Takes the latest value if it is stored inline, and copies as much of it as `message` has room
+    /// for.
+    #[inline]
+    pub(crate) fn read_inline<W: Words>(
+        &self,
+        words: &W,
+        which: Which,
+        message: &mut [u64],
+    ) -> Result<InlineRead, Fault> {
+        if !words.stores_inline() {
+            return Ok(InlineRead::NotInline);
+        }
+        self.seat().check(words)?;
+        let inline = words.inline();
+        // Relaxed: it only says that the value is published; the mark says what it is.
+        let word = words.latest().load(Relaxed);
+        // Relaxed: this consumer is the only writer.
+        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        let Some(latest) = self.judge(words, word, last_seen, which)? else {
+            return Ok(InlineRead::Nothing);
+        };
+        // Acquire: with the Release in `write`.
+        if inline.mark.load(Acquire) != word {
+            return Ok(InlineRead::NotInline);
+        }
+        let stamp = inline.stamp.load(Relaxed);
+        for (copy, word) in message.iter_mut().zip(inline.message) {
+            *copy = word.load(Relaxed);
+        }
+        // Acquire, with the Release fence in `write`: if any word was one of a later value, the
+        // second look sees that value's 0, or what came after it.
+        words.fence(Acquire);
+        if !inline.is_of(word) {
+            return Ok(InlineRead::NotInline);
+        }
+        // Relaxed: as in `settle`.
+        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
+        words.reached(CrashPoint::GetSeen);
+        let missed = (latest.sequence - last_seen).saturating_sub(1);
+        Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp })
+    }
+
+    /// Protects the latest value's buffer from its producer. `None`: there is no value, or none that
+    /// this consumer has not received. The producer leaves the buffer alone until the next call, and
+    /// for longer if the entry is [parted with](Self::part_with).
     #[inline]
     pub(crate) fn protect<W: Words>(
         &mut self,
@@ -150,8 +198,8 @@ impl Consumer {
         which: Which,
     ) -> Result<Option<Protected>, Fault> {
         self.seat().check(words)?;
-        // Relaxed, here and at the second look: whichever word is settled on was read before a fence
-        // below, and that fence acquires it.
+        // Relaxed, here and at the second look: whichever word is settled on was read before a
+        // fence below, and that fence acquires it.
         let mut word = words.latest().load(Relaxed);
         // Relaxed: this consumer is the only writer.
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
@@ -166,8 +214,8 @@ impl Consumer {
             match self.hazard {
                 Some(hazard) if hazard.buffer == latest.index => {
                     // The entry named this buffer, and the fence of `announce` was passed, before
-                    // `latest` was looked at. Acquire: what the producer wrote to the buffer before it
-                    // published is read after this.
+                    // `latest` was looked at. Acquire: what the producer wrote to the buffer before
+                    // it published is read after this.
                     words.fence(Acquire);
                     return self.settle(words, latest, hazard.entry, last_seen, head).map(Some);
                 }
@@ -184,55 +232,69 @@ impl Consumer {
         Err(Fault::Busy)
     }
 
-    /// Has an entry name `buffer`: if `latest` names it in a look from now on, the producer leaves it
-    /// alone for as long as the entry does.
+    /// Publishes a hazard pointer: has an entry name `buffer`. If a look at `latest` from now on finds
+    /// the buffer named, the producer leaves it alone for as long as the entry names it.
     fn announce<W: Words>(&mut self, words: &W, buffer: usize) -> Result<usize, Fault> {
         let entry = match self.hazard {
             Some(hazard) => hazard.entry,
             None => self.free_entry(words)?,
         };
-        // Release, always: a producer that reads this value in place of an earlier one must know that
-        // our reads of the earlier buffer are over.
+        // Release, always: a producer that reads this entry in place of an earlier one must know
+        // that our reads of the earlier buffer are over.
         words.held(self.consumer, entry).store(buffer as u8 + 1, Release);
         self.hazard = Some(HazardPointer { entry, buffer });
         words.reached(CrashPoint::GetHeld);
-        // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or we see that
-        // `latest` has moved on. In `protect` it also acquires what is looked at again.
+        // SeqCst, with the fence in `publish`: either the producer's scan sees this entry, or we
+        // see that `latest` has moved on. In `protect` it also acquires what is looked at again.
         words.fence(SeqCst);
         Ok(entry)
     }
 
-    /// Announces the buffer that the next value is likely to be in, now that nobody waits for it: the
-    /// producer looks at the entry too, so that to write it takes a transfer between the cores.
+    /// Announces the buffer that the next value is likely to be in, now that there is no value to
+    /// get. The producer looks at the entry too, so a store to it takes a transfer between the
+    /// cores; made now, it delays no get.
     #[inline]
     fn expect<W: Words>(&mut self, words: &W) {
         if self.expected().is_none() && self.next < words.buffers() {
-            // No entry is free where guards have them all.
+            // Fails if guards have all entries; then the next get announces.
             let _ = self.announce(words, self.next);
         }
     }
 
-    /// From now on the producer wakes it when it has begun to fill the expected buffer, too. Whether it
-    /// has not seen this word of a filling before.
-    #[inline]
-    pub(super) fn follow(&mut self, filled: u64) -> bool {
+    /// Copies the pieces of the expected buffer that were filled since the last call, by `copy`.
+    /// `copy` must read by relaxed atomic words and must bear any range. Returns whether there were
+    /// any. From now on the producer wakes this consumer also when it begins to fill that buffer.
+    pub(crate) fn read_ahead<W: Words>(
+        &mut self,
+        words: &W,
+        ahead: &mut Ahead,
+        copy: impl FnOnce(usize, Range<u64>),
+    ) -> bool {
+        let Some(buffer) = self.expected() else { return false };
+        // Acquire: with the Release in `fill`.
+        let word = words.filled().load(Acquire);
         self.follows = true;
-        std::mem::replace(&mut self.followed, filled) != filled
+        // Each word is read for once, although each get has an `ahead` of its own: the producer that
+        // stored it may be dead.
+        if std::mem::replace(&mut self.followed, word) == word {
+            return false;
+        }
+        ahead.copy_new(Filled::unpack(word), buffer, copy)
     }
 
     /// The buffer that was announced for the next value.
     #[inline]
-    pub(super) fn expected(&self) -> Option<usize> {
+    fn expected(&self) -> Option<usize> {
         self.hazard.map(|hazard| hazard.buffer).filter(|&buffer| buffer == self.next)
     }
 
-    /// From now on this hold is [given back](Seat::release) by whoever has it.
+    /// From now on whoever has this entry [releases](Seat::release) it.
     #[inline]
     pub(crate) fn part_with(&mut self, entry: usize) {
         self.hazard = self.hazard.filter(|hazard| hazard.entry != entry);
     }
 
-    /// Gives back what is kept. To be called when the consumer is not used any more.
+    /// Releases this consumer's own entry, when the consumer is not used any more.
     pub(crate) fn leave<W: Words>(&mut self, words: &W) {
         if let Some(HazardPointer { entry, .. }) = self.hazard.take() {
             self.seat().release(words, entry);
@@ -241,7 +303,7 @@ impl Consumer {
 
     /// Whether `word` names a value to take.
     #[inline]
-    pub(super) fn judge<W: Words>(
+    fn judge<W: Words>(
         &self,
         words: &W,
         word: u64,
@@ -250,7 +312,7 @@ impl Consumer {
     ) -> Result<Option<Latest>, Fault> {
         let latest = Latest::checked(words, word)?;
         if latest.sequence < last_seen {
-            return Err(Fault::Corrupt("`latest` has gone back behind a value that was had"));
+            return Err(Fault::Corrupt("`latest` has gone back to a value that was received"));
         }
         let nothing = match which {
             Which::Unseen => latest.sequence == 0 || latest.sequence == last_seen,
@@ -284,7 +346,7 @@ impl Consumer {
         };
         let Head { stamp, length, next, filling } = head?;
         self.next = next;
-        // Relaxed: whoever waits for it (`wait_taken`) reads no data because of it.
+        // Relaxed: a producer that waits for it (`wait_taken`) reads no data because of it.
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         Ok(Protected {
@@ -323,8 +385,8 @@ impl Consumer {
         Latest::unpack(words.latest().load(Relaxed)).sequence != last_seen
     }
 
-    /// Sleeps until there is a value not had, the region is retired, or `until` (CLOCK_MONOTONIC in
-    /// nanoseconds) has come; may return earlier for no reason.
+    /// Sleeps until there is a value that this consumer has not received, the region is retired, or
+    /// `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return earlier for no reason.
     pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
         self.raise(words);
         // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish,
@@ -336,7 +398,7 @@ impl Consumer {
         self.lower(words);
     }
 
-    /// Says that somebody may sleep.
+    /// Says in the waiting byte that this consumer may sleep.
     fn raise<W: Words>(&self, words: &W) {
         if !self.seat().is_own(words) {
             return;
@@ -365,9 +427,9 @@ impl Consumer {
     }
 }
 
-/// As [`Consumer::sleep`], for many slots: `wait` sleeps while the low half of each `latest` is what it
-/// is given, and is not called if there is something in one of them. One fence serves all: each byte
-/// is raised before it, and each `latest` looked at behind it.
+/// As [`Consumer::sleep`], for many slots. `wait` is given the low half of each `latest` and sleeps
+/// while all are unchanged; it is not called if there is something in one of the slots. One fence
+/// serves all: each byte is raised before it, and each `latest` is looked at after it.
 pub(crate) fn sleep_any<'a, W: Words + 'a>(
     sleepers: impl Iterator<Item = (&'a W, &'a Consumer)> + Clone,
     wait: impl FnOnce(Vec<(&'a W, u32)>),

@@ -1,35 +1,48 @@
-//! What comes along with `latest`, in its line.
+//! What is stored inline: next to `latest`, in its cache line.
 //!
-//! A hand-over is as fast as its cache lines: one for `latest`, and one more for the buffer that it
-//! names, which cannot be asked for before the first has come. So what stands at the head of the buffer
-//! is carried beside `latest` as well: whoever holds a value need not wait for a line of it. And of a
-//! message of a fixed size that fits, all of it: its reader is done with the one line, and holds nothing.
-//! It is a copy, for readers that take one; the value itself is in its buffer as ever, for observers,
-//! for whoever finds the copy half made, and for whoever comes when its producer was killed at it.
+//! A hand-over is as fast as the cache lines it moves: the line of `latest`, and then the lines of
+//! the buffer that it names, which cannot be requested before `latest` has arrived. So what stands
+//! at the head of the buffer is stored next to `latest` as well, and a consumer that holds a value
+//! does not wait for the buffer's header. A message of a fixed size that fits is stored there
+//! whole: its consumer needs that one line only, and holds nothing. The inline value is a copy, for
+//! consumers that take copies. The value itself is in its buffer all the same: for observers, for
+//! consumers that find the copy half made, and for those that come when the producer was killed
+//! while it made the copy.
 //!
-//! The mark is a sequence lock: it is 0 while the copy is being made, and then the very word of
-//! `latest` that publishes the value, which no other value has.
+//! [`Inline`] is a sequence lock. Its version, the mark, is 0 while the copy is being made, and
+//! then the very word of `latest` that publishes the value; no other value has that word.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::consumer::Consumer;
-use super::{Fault, Inline, Which, Word, Words};
+use super::words::{Inline, Word, Words};
 use crate::crash_point::CrashPoint;
 
-/// What a look at the line gives.
+/// What [reading the inline value](super::Consumer::read_inline) found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InlineRead {
-    /// There is no value, or none that was not had.
+    /// There is no value, or none that this consumer has not received.
     Nothing,
-    /// There is one, and it is to be [protected](Consumer::protect).
+    /// There is one, and it must be [protected](super::Consumer::protect) in its buffer.
     NotInline,
     /// This is it.
     Value { sequence: u64, missed: u64, stamp: u64 },
 }
 
+/// What a consumer needs to know of a message that it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) stamp: u64,
+    /// In bytes.
+    pub(super) length: u64,
+    /// The buffer that the next message is likely to be in.
+    pub(super) next: usize,
+    /// 0: it cannot have been read ahead.
+    pub(super) filling: u64,
+}
+
 impl<C: Word<u64>> Inline<'_, C> {
-    /// Copies `message` (or its length) and its stamp here, beside a `latest` that is about to become
-    /// `word`.
+    /// Copies the stamp and `message` (or what stands for it) next to a `latest` that is about to
+    /// become `word`.
     #[inline]
     pub(super) fn write<W: Words>(
         &self,
@@ -41,22 +54,22 @@ impl<C: Word<u64>> Inline<'_, C> {
         if self.message.is_empty() {
             return;
         }
-        // Relaxed, and the fence behind it: a reader that copies any word from here on finds, after
-        // its own Acquire fence, that the mark is no longer the one it copies.
+        // Relaxed, and the fence after it: a consumer that copies any word from here on finds,
+        // after its own Acquire fence, that the mark is no longer the one it copies.
         self.mark.store(0, Relaxed);
         words.fence(Release);
         self.stamp.store(stamp, Relaxed);
-        // Once more, for a death in the midst of it.
+        // Once more, for a death in the middle of it.
         words.reached(CrashPoint::PutSealed);
         for (copy, word) in self.message.iter().zip(message) {
             copy.store(word, Relaxed);
         }
-        // Release: who finds this mark finds what was copied before it.
+        // Release: whoever finds this mark finds what was copied before it.
         self.mark.store(word, Release);
     }
 
-    /// Stamp and length of the message that `word` of `latest` names, if they are carried. Behind a
-    /// fence that acquires, [`is_of`](Self::is_of) says whether they were whole.
+    /// What is stored here about the message that `word` of `latest` names, if anything is. After
+    /// an Acquire fence, [`is_of`](Self::is_of) says whether it was whole.
     #[inline]
     pub(super) fn head(&self, word: u64) -> Option<Head> {
         // Acquire: with the Release in `write`.
@@ -73,60 +86,5 @@ impl<C: Word<u64>> Inline<'_, C> {
     #[inline]
     pub(super) fn is_of(&self, word: u64) -> bool {
         self.mark.load(Relaxed) == word
-    }
-}
-
-/// What is to be known of a message that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) stamp: u64,
-    /// In bytes.
-    pub(super) length: u64,
-    /// The buffer that the next message is likely to be in.
-    pub(super) next: usize,
-    /// 0: it cannot have been read ahead.
-    pub(super) filling: u64,
-}
-
-impl Consumer {
-    /// Takes the latest value if it is carried, and copies as much of it as `message` has room for.
-    #[inline]
-    pub(crate) fn read_inline<W: Words>(
-        &self,
-        words: &W,
-        which: Which,
-        message: &mut [u64],
-    ) -> Result<InlineRead, Fault> {
-        if !words.stores_inline() {
-            return Ok(InlineRead::NotInline);
-        }
-        self.seat().check(words)?;
-        let inline = words.inline();
-        // Relaxed: all that it tells is that the value is published; what it is, the mark does.
-        let word = words.latest().load(Relaxed);
-        // Relaxed: this consumer is the only writer.
-        let last_seen = words.last_seen(self.consumer()).load(Relaxed);
-        let Some(latest) = self.judge(words, word, last_seen, which)? else {
-            return Ok(InlineRead::Nothing);
-        };
-        // Acquire: with the Release in `write`.
-        if inline.mark.load(Acquire) != word {
-            return Ok(InlineRead::NotInline);
-        }
-        let stamp = inline.stamp.load(Relaxed);
-        for (copy, word) in message.iter_mut().zip(inline.message) {
-            *copy = word.load(Relaxed);
-        }
-        // Acquire, with the Release fence in `write`: if any word was one of a later value, the
-        // second look sees that value's 0, or what came after it.
-        words.fence(Acquire);
-        if !inline.is_of(word) {
-            return Ok(InlineRead::NotInline);
-        }
-        // Relaxed: as in `settle`.
-        words.last_seen(self.consumer()).store(latest.sequence, Relaxed);
-        words.reached(CrashPoint::GetSeen);
-        let missed = (latest.sequence - last_seen).saturating_sub(1);
-        Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp })
     }
 }

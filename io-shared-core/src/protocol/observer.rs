@@ -1,12 +1,13 @@
-//! An observer's look: copy the latest value without taking part.
+//! The observer's half: copy the latest value without taking part.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use super::{Fault, Latest, Word, Words};
+use super::latest::{Fault, Latest};
+use super::words::{Word, Words};
 
-/// Copies the latest value by `copy` (buffer, length in bytes), which must read by relaxed atomic
-/// words and must bear any length: the value may be torn until the sequence was looked at again.
-/// Gives the sequence, the stamp and what `copy` gave; `None` if there is no value yet.
+/// Copies the latest value by `copy` (buffer, length in bytes). `copy` must read by relaxed atomic
+/// words and must bear any length: the value may be torn until its sequence was looked at again.
+/// Returns the sequence, the stamp and what `copy` returned; `None` if there is no value yet.
 pub(crate) fn watch<W: Words, C>(
     words: &W,
     mut copy: impl FnMut(usize, u64) -> Option<C>,
@@ -18,8 +19,8 @@ pub(crate) fn watch<W: Words, C>(
             return Ok(None);
         }
         let buffer = latest.index;
-        // Relaxed: ordered by the acquired `latest`; another sequence means that it is being
-        // filled again.
+        // Relaxed: ordered by the acquired `latest`. Another sequence means that the buffer is
+        // being filled again.
         if words.header(buffer).sequence.load(Relaxed) != latest.sequence {
             continue;
         }

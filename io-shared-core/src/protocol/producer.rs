@@ -1,26 +1,29 @@
-//! The producer's half: loan, put, wake, take over, bury.
+//! The producer's half: take the role over, loan, fill, publish, wake, reclaim dead sleepers.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::ahead::Filled;
-use super::{ASLEEP_TO_FOLLOW, Exchange, Fault, Latest, Word, Words};
+use super::ahead::{Filled, MOST_PIECES};
+use super::latest::{Fault, Latest};
+use super::words::{ASLEEP_TO_FOLLOW, Exchange, Word, Words};
 use crate::crash_point::CrashPoint;
 
-/// Needless wakes before the producer looks for dead sleepers; it doubles up to [`RAREST_LOOK`].
+/// After this many needless wakes the producer looks for dead sleepers. The number doubles with
+/// each look that finds none, up to [`RAREST_LOOK`].
 const FIRST_LOOK: u32 = 16;
 const RAREST_LOOK: u32 = 1024;
 
-/// What a producer remembers between two puts; all of it can be lost with the process.
+/// What a producer remembers between two puts. All of it can be lost with the process.
 #[derive(Debug)]
 pub(crate) struct Producer {
     /// The word this producer last wrote to `latest`.
     word: u64,
     incarnation: u64,
-    /// Buffers found free and not published since; the next to use is the last. Of large ones that is
-    /// the most recently used, which the caches may have still; of others the longest unused, which
-    /// leaves observers most time, and all of them are used before they are looked for again.
+    /// Buffers found free and not published since; the last one is used next. Of large buffers that
+    /// is the most recently used, which the caches may still have. Of others it is the longest
+    /// unused, which leaves observers the most time, and all are used before the next scan.
     finds: Vec<u8>,
-    /// Buffers that the last scan found held, or announced in vain, beside the latest.
+    /// Buffers other than the latest that the last scan found named by an entry, whether they are
+    /// held or were only announced.
     held: Bits,
     /// The sequence that each buffer last carried.
     used: Vec<u64>,
@@ -33,10 +36,10 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Takes the slot over from whoever published before. The caller has the producer's claim.
+    /// Takes the role over from its previous owner. The caller has the producer's claim.
     pub(crate) fn take_over<W: Words>(words: &W) -> Result<Self, Fault> {
-        // Relaxed: the claim orders its owners. First of all, so that a predecessor that lost its claim
-        // unawares learns of it at its next look.
+        // Relaxed: the claim orders its owners. This comes first, so that a predecessor that lost
+        // its claim without knowing it learns of it at its next look.
         let incarnation = words.incarnation().load(Relaxed).wrapping_add(1);
         words.incarnation().store(incarnation, Relaxed);
         words.reached(CrashPoint::ProducerClaimed);
@@ -44,9 +47,10 @@ impl Producer {
         for _ in 0..W::TRIES {
             let latest = Latest::checked(words, word)?;
             let raised = Latest { epoch: latest.epoch + 1, ..latest }.pack();
-            // Never a plain store: a predecessor that lost its claim unawares may publish just now,
-            // and its value must not be undone. Relaxed: an exchange hands on what the publishes
-            // before it released, and this producer acquires it by the fence below.
+            // Never a plain store: a predecessor that lost its claim without knowing it may be
+            // publishing right now, and its value must not be undone. Relaxed: an exchange hands on
+            // what the publishes before it released, and this producer acquires it by the fence
+            // below.
             match words.latest().compare_exchange(word, raised, Relaxed, Relaxed) {
                 Ok(_) => {
                     words.reached(CrashPoint::EpochRaised);
@@ -65,7 +69,7 @@ impl Producer {
 
     fn new<W: Words>(words: &W, word: u64, incarnation: u64) -> Self {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
-        // last: a predecessor that lost its claim unawares may be filling it still.
+        // last: a predecessor that lost its claim without knowing it may still be filling it.
         let used = (0..words.buffers())
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
@@ -92,14 +96,14 @@ impl Producer {
         Latest::unpack(self.word).sequence
     }
 
-    /// The last value published, if this producer has its role still.
+    /// The last value published, if this producer still has its role.
     pub(crate) fn latest<W: Words>(&self, words: &W) -> Result<Latest, Fault> {
         self.check(words)?;
         Ok(Latest::unpack(self.word))
     }
 
     /// Finds a free buffer and opens it for filling. Until it is published, or the next call, it
-    /// is this producer's alone; called again without a publish, it gives the same buffer.
+    /// is this producer's alone; called again without a publish, it returns the same buffer.
     #[inline]
     pub(crate) fn loan<W: Words>(&mut self, words: &W) -> Result<usize, Fault> {
         self.check(words)?;
@@ -117,7 +121,7 @@ impl Producer {
             Self::end_filling(words, self.fillings);
         }
         words.reached(CrashPoint::LoanScanned);
-        // Relaxed, and the fence behind it: an observer that copies any byte written from here on
+        // Relaxed, and the fence after it: an observer that copies any byte written from here on
         // finds, after its own Acquire fence, that the sequence is no longer the one it copies.
         words.header(buffer).sequence.store(0, Relaxed);
         words.fence(Release);
@@ -126,8 +130,8 @@ impl Producer {
     }
 
     /// Gathers the buffers that are neither the latest nor held. A buffer found free stays free
-    /// until it is published, since a consumer validates only what `latest` names; so one scan's
-    /// finds serve several loans.
+    /// until it is published, since a consumer validates only what `latest` names. So one scan
+    /// serves several loans.
     fn scan<W: Words>(&mut self, words: &W) {
         let latest = Latest::unpack(self.word).index as u8;
         let mut taken = Bits::default();
@@ -145,58 +149,81 @@ impl Producer {
         self.finds.extend(buffers.filter(|&buffer| buffer != latest && !taken.has(buffer)));
         let used = |&b: &u8| self.used[usize::from(b)];
         if words.is_large() {
-            // What is being filled, or was never used, comes last here too.
+            // Here, too, a buffer that is being filled or was never used comes last.
             self.finds.sort_unstable_by_key(|b| used(b).wrapping_add(1));
         } else {
             self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(used(b)));
         }
     }
 
-    /// Publishes the buffer that [`loan`](Self::loan) opened. Nobody is woken yet: [`wake`](Self::wake)
-    /// comes next.
+    /// Says that the first `pieces` of the buffer on loan are filled. They stay as they are for as
+    /// long as it is on loan: the caller fills the rest and publishes it, or gives it up.
+    pub(crate) fn fill<W: Words>(&mut self, words: &W, pieces: u64) {
+        let (number, pieces) = (self.filling(), pieces.min(MOST_PIECES));
+        // Release: whoever reads this many pieces finds what was written there.
+        words.filled().store(Filled { number, pieces }.pack(), Release);
+        words.reached(CrashPoint::PutFilling);
+    }
+
+    /// The number of the filling of the buffer on loan.
+    fn filling(&mut self) -> u64 {
+        if !self.fills {
+            self.fills = true;
+            self.fillings = Filled::after(self.fillings);
+        }
+        self.fillings
+    }
+
+    /// What was filled is published, or was given up.
+    fn end_filling<W: Words>(words: &W, number: u64) {
+        // Relaxed: it only spares others a useless reading.
+        words.filled().store(Filled { number, pieces: 0 }.pack(), Relaxed);
+    }
+
+    /// Publishes `buffer`, which [`loan`](Self::loan) opened last. Nobody is woken yet:
+    /// [`wake`](Self::wake) comes next.
     #[inline]
     pub(crate) fn publish<W: Words>(
         &mut self,
         words: &W,
+        buffer: usize,
         length: u64,
         stamp: u64,
     ) -> Result<u64, Fault> {
+        debug_assert_eq!(self.finds.last().copied().map(usize::from), Some(buffer), "on loan");
         self.check(words)?;
-        let Some(&buffer) = self.finds.last() else {
-            return Err(Fault::Corrupt("a buffer was published that was not lent"));
-        };
-        let index = usize::from(buffer);
         let last = Latest::unpack(self.word);
-        let next = Latest { index, sequence: last.sequence + 1, ..last };
+        let next = Latest { index: buffer, sequence: last.sequence + 1, ..last };
         // Relaxed: consumers and observers read these after they have acquired `latest`.
-        let header = words.header(index);
+        let header = words.header(buffer);
         header.length.store(length, Relaxed);
         header.stamp.store(stamp, Relaxed);
         header.sequence.store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
         let inline = words.inline();
         if words.stores_inline() {
-            inline.write(words, next.pack(), stamp, words.written(index));
+            inline.write(words, next.pack(), stamp, words.written(buffer));
         } else {
-            let likely = self.likely_next(words, index) as u64;
+            let likely = self.likely_next(words, buffer) as u64;
             let filling = if self.fills { self.fillings } else { 0 };
             inline.write(words, next.pack(), stamp, [length, likely, filling]);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
-        // it; nothing is acquired, for what it replaces is this producer's own word. A
-        // compare-exchange and not a store: a producer that lost its claim must not publish over its
-        // successor's value.
+        // it. Nothing is acquired: what it replaces is this producer's own word. It is a
+        // compare-exchange and not a store, because a producer that lost its claim must not publish
+        // over its successor's value.
         match words.latest().compare_exchange(self.word, next.pack(), Release, Relaxed) {
             Ok(_) => {}
             Err(found) => return Err(self.diagnose(words, found)),
         }
         words.reached(CrashPoint::PutPublished);
-        // SeqCst, one fence for two pairs. With the fence in `protect`: of this publish, followed by a
-        // scan, and a held entry, followed by a second look at `latest`, one sees the other. With
-        // the fence in `sleep`: the same of this publish, followed by `wake`, and a waiting byte.
+        // SeqCst, one fence for two pairs. With the fence in `announce`: of this publish, followed
+        // by a scan, and a held entry, followed by a second look at `latest`, one sees the other.
+        // With the fence in `sleep`: the same of this publish, followed by `wake`, and a waiting
+        // byte, followed by a look at `latest`.
         words.fence(SeqCst);
         self.word = next.pack();
-        self.used[index] = next.sequence;
+        self.used[buffer] = next.sequence;
         self.finds.pop();
         if words.is_large() {
             self.finds.clear();
@@ -208,53 +235,44 @@ impl Producer {
         Ok(next.sequence)
     }
 
-    /// The buffer that comes after `index`, if no consumer happens to hold it.
+    /// The buffer that will be used after `buffer`, if no consumer happens to hold it.
     #[inline]
-    fn likely_next<W: Words>(&self, words: &W, index: usize) -> usize {
+    fn likely_next<W: Words>(&self, words: &W, buffer: usize) -> usize {
         if words.is_large() {
             return Latest::unpack(self.word).index;
         }
         match self.finds.len().checked_sub(2).and_then(|next| self.finds.get(next)) {
             Some(&next) => usize::from(next),
-            None => self.longest_unused(index),
+            None => self.longest_unused(buffer),
         }
     }
 
-    /// What the next scan is likely to find: that it is expected to be in a buffer makes a consumer
-    /// announce that one, and what was announced in vain is not told to be likely again.
+    /// The buffer that the next scan is likely to find. A consumer announces the buffer that it is
+    /// told is likely, and so keeps it from the scan; what was announced for nothing comes last.
     fn longest_unused(&self, but: usize) -> usize {
         let others = (0..self.used.len()).filter(|&buffer| buffer != but);
         let rank = |&buffer: &usize| (self.held.has(buffer as u8), self.used[buffer]);
         others.min_by_key(rank).unwrap_or(but)
     }
 
-    /// The number of the filling of the buffer that is lent.
-    pub(super) fn filling(&mut self) -> u64 {
-        if !self.fills {
-            self.fills = true;
-            self.fillings = Filled::after(self.fillings);
-        }
-        self.fillings
-    }
-
-    /// Wakes who reads ahead, while the value is being filled.
+    /// Wakes the consumers that read ahead, while the value is being filled.
     pub(crate) fn rouse<W: Words>(words: &W) {
-        // Relaxed: whoever is not found to sleep here is woken behind the publish.
+        // Relaxed: a sleeper that is not seen here is woken after the publish.
         let asleep = |consumer| words.waiting(consumer).load(Relaxed) == ASLEEP_TO_FOLLOW;
         if (0..words.consumer_slots()).any(asleep) {
             words.wake();
         }
     }
 
-    /// Wakes whoever sleeps, and looks for dead sleepers when wakes were in vain for long.
+    /// Wakes the consumers that sleep. When wakes have long found nobody, looks for dead sleepers.
     #[inline]
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
         // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
         let consumers = 0..words.consumer_slots();
         if consumers.fold(0, |any, consumer| any | words.waiting(consumer).load(Relaxed)) != 0 {
             words.reached(CrashPoint::PutSawWaiting);
-            // Before the call, which takes long: who is awake announces the next buffer meanwhile, and
-            // would find that it kept it from being found.
+            // Before the call, which takes long: consumers that are awake announce the next buffer
+            // meanwhile, and would keep it from the scan.
             self.look_ahead(words);
             if words.wake() == 0 {
                 self.count_needless(words);
@@ -283,7 +301,7 @@ impl Producer {
         }
     }
 
-    /// Nobody has taken the role over, or this producer may not write any more.
+    /// Checks that nobody has taken the role over: otherwise this producer may not write any more.
     #[inline]
     fn check<W: Words>(&self, words: &W) -> Result<(), Fault> {
         // Relaxed: nobody else's data is read because of this; the compare-exchange decides.
@@ -320,8 +338,9 @@ impl Bits {
     }
 }
 
-/// Clears the waiting bytes of dead consumers, so that puts stop waking nobody. Whether there were
-/// any. Only a claim that was won is acted on: asking and then acting would rob a new owner.
+/// Reclaims dead sleepers: clears their waiting bytes, so that puts stop waking nobody. Returns
+/// whether there were any. It acts only on a claim that it has won: asking first and acting then
+/// would rob a new owner.
 fn bury<W: Words>(words: &W) -> bool {
     let mut buried = false;
     for consumer in 0..words.consumer_slots() {

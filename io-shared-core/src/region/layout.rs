@@ -7,6 +7,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::protocol::MAX_INLINE_WORDS;
+
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64", target_os = "linux")))]
 compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 
@@ -81,6 +83,7 @@ const SMALL_CHECKSUM: u64 = BUFFER_HEADER + SMALL_PAYLOAD;
 const CHECKSUM: u64 = 56;
 
 const _: () = assert!(INLINE + 16 + SMALL_PAYLOAD == LATEST + 64);
+const _: () = assert!(SMALL_PAYLOAD == 8 * MAX_INLINE_WORDS as u64);
 const _: () = assert!(BUFFER_HEADER <= CHECKSUM && SMALL_CHECKSUM + 8 <= BLOCK);
 
 /// The immutable start of a region: what is checked before anything else is read.

@@ -29,6 +29,7 @@ const LEAST_ROUSED: usize = 8 * PIECE;
 #[must_use = "a loan that is not put is seen by nobody"]
 pub struct Loan<'a, T: Message + ?Sized> {
     slot: &'a mut Slot<Producer>,
+    buffer: usize,
     message: *mut T,
     message_type: PhantomData<&'a mut T>,
 }
@@ -60,7 +61,7 @@ impl Slot<Producer> {
         let region = &*self.region;
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
-        Ok(Loan { slot: self, message, message_type: PhantomData })
+        Ok(Loan { slot: self, buffer, message, message_type: PhantomData })
     }
 
     /// The alignment that every payload has.
@@ -207,7 +208,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     pub fn put(self) -> Result<u64> {
         let elements = self.elements();
         let length = T::SHAPE.wire_len_of(elements);
-        let Self { slot, .. } = self;
+        let Self { slot, buffer, .. } = self;
         slot.check_fork()?;
         slot.check_length::<T>(elements)?;
         let Some(length) = length else {
@@ -220,8 +221,9 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
-        let sequence =
-            producer.publish(region, length as u64, stamp).map_err(|fault| region.fault(fault))?;
+        let sequence = producer
+            .publish(region, buffer, length as u64, stamp)
+            .map_err(|fault| region.fault(fault))?;
         producer.wake(region);
         if stamp == 0 {
             // The clock is read for this alone, so only when nobody waits for the value any more.

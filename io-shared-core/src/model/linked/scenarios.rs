@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::world::{Handle, Made, Process, Refusal, Region, Role, World};
 use crate::crash_point::CrashPoint;
+use crate::model::protocol::audit::{Audit, put};
 use crate::model::protocol::process::Process as Peer;
-use crate::model::protocol::scenarios::{Audit, put};
-use crate::model::victim::Fate;
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Consumer, Producer, Word, Words};
 use crate::region::linked::{Joined, Removed, Users};
 
@@ -92,8 +92,8 @@ pub(super) fn woken(_: Fate) {
     let sleeper = consumer(&world, 0).run(move |me| {
         let handle = me.attach(KEPT, false).unwrap();
         let peer = Peer::new(&handle.region.slot, 1);
-        let reader = Consumer::take_over(&peer, 0, false).unwrap();
-        reader.sleep(&peer, 0);
+        let consumer = Consumer::take_over(&peer, 0, false).unwrap();
+        consumer.sleep(&peer, 0);
         assert!(handle.region.is_marked(), "it sleeps on, for a slice");
     });
     slot.futex.await_sleeper();
@@ -105,34 +105,34 @@ pub(super) fn woken(_: Fate) {
 pub(super) fn removal(fate: Fate) {
     let world = left_by_its_creator(KEPT);
     let region = world.named().unwrap();
-    let producer = Process::new(&world, 3, Role::Producer);
-    let producer = producer.attach(KEPT, false).unwrap();
+    let putter = Process::new(&world, 3, Role::Producer);
+    let handle = putter.attach(KEPT, false).unwrap();
     let me = Peer::new(&region.slot, 3);
-    let mut publisher = Producer::take_over(&me).unwrap();
-    let consumer = consumer(&world, 0);
-    assert_eq!(consumer.handle(&region).enter(), Ok(Some(())));
+    let mut producer = Producer::take_over(&me).unwrap();
+    let getter = consumer(&world, 0);
+    assert_eq!(getter.handle(&region).enter(), Ok(Some(())));
     let was_in = Rc::clone(&region);
-    let consumer = consumer.run(move |process| {
+    let getting = getter.run(move |process| {
         let handle = process.handle(&was_in);
         let me = Peer::new(&handle.region.slot, 1);
-        let mut reader = Consumer::take_over(&me, 0, false).unwrap();
-        let mut audit = Audit::new(&me, &mut reader, 0);
+        let mut consumer = Consumer::take_over(&me, 0, false).unwrap();
+        let mut audit = Audit::new(&me, &mut consumer, 0);
         if audit.get().is_none() && !handle.is_replaced() {
-            reader.sleep(&me, 0);
+            consumer.sleep(&me, 0);
         }
         assert_eq!(me.waiting(0).load(Relaxed), 0);
     });
     let victim = Process::new(&world, 4, Role::Producer).run_victim(fate, |me| {
         assert_eq!(me.open().unwrap().remove(Users::Any), Ok(Removed::Done))
     });
-    put(&me, &mut publisher, 0).unwrap();
+    put(&me, &mut producer, 0).unwrap();
     let removed = victim.end().is_some();
     // A flag that goes up between a sleeper's look and its sleep is found when the slice ends.
     region.slot.futex.end_slices();
-    consumer.end();
+    getting.end();
     assert_eq!(region.is_marked(), removed || died_at(fate, CrashPoint::RemoveRetired));
-    assert_eq!(producer.is_replaced(), !died_at(fate, CrashPoint::RemoveLocked));
-    put(&me, &mut publisher, 0).unwrap();
+    assert_eq!(handle.is_replaced(), !died_at(fate, CrashPoint::RemoveLocked));
+    put(&me, &mut producer, 0).unwrap();
 }
 
 /// Whether the victim is killed there.

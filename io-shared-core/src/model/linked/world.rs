@@ -11,7 +11,7 @@ use crate::crash_point::CrashPoint;
 use crate::model::kernel::{Claim, Loads};
 use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::protocol::words as slot;
-use crate::model::victim::{self, Fate, Mortal, Running};
+use crate::model::victim::{Killable, Mortal};
 use crate::protocol::Word;
 use crate::region::linked::{Joined, Linked, Removed, Users, enter, remove};
 
@@ -126,29 +126,6 @@ impl Process {
         Self { world: Rc::clone(world), number, role, mortal: Mortal::spared() }
     }
 
-    /// Runs `life` in a thread of its own.
-    pub(super) fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
-        Running::start(move || Some(life(&self)))
-    }
-
-    /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`. Dead,
-    /// its claims are free.
-    pub(super) fn run_victim<R: 'static>(
-        mut self,
-        fate: Fate,
-        life: impl FnOnce(&Self) -> R + 'static,
-    ) -> Running<R> {
-        self.mortal = Mortal::victim(fate);
-        Running::start(move || {
-            let lived = victim::live(|| life(&self));
-            if lived.is_none() {
-                let regions = self.world.regions.borrow().clone();
-                regions.iter().for_each(|region| region.free(self.number));
-            }
-            lived
-        })
-    }
-
     /// open(2): what the name leads to.
     pub(super) fn open(&self) -> Option<Handle<'_>> {
         self.world.looks.store();
@@ -230,6 +207,19 @@ impl Process {
             }
         }
         panic!("an opening starts over for ever");
+    }
+}
+
+impl Killable for Process {
+    fn set_mortal(&mut self, mortal: Mortal) {
+        self.mortal = mortal;
+    }
+
+    fn gone(&self, killed: bool) {
+        if killed {
+            let regions = self.world.regions.borrow().clone();
+            regions.iter().for_each(|region| region.free(self.number));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::scenarios::{EVER, NO, audit, change, look, open, read, repair, write}
 use super::words::Region;
 use crate::crash_point::CrashPoint;
 use crate::lock::LockWords;
-use crate::model::victim::Fate;
+use crate::model::victim::{Fate, Killable};
 
 /// Whether a writer that is killed there may have written.
 fn may_have_written(fate: Fate) -> bool {

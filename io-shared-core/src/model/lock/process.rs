@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{self, Relaxed};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
@@ -12,8 +12,8 @@ use crate::crash_point::CrashPoint;
 use crate::lock::{FREE, LockWords, Locker, WAITING};
 use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant, Operation};
-use crate::model::victim::{self, Fate, Mortal, Running};
-use crate::model::words::Shared;
+use crate::model::victim::{Killable, Mortal};
+use crate::model::words::{Shared, fence};
 use crate::protocol::{Exchange, Word};
 
 pub(super) struct Process {
@@ -54,29 +54,6 @@ impl Process {
         Locker::take_over(self, slot, block.incarnation.get())
     }
 
-    /// Runs `life` in a thread of its own.
-    pub(super) fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
-        Running::start(move || Some(life(&self)))
-    }
-
-    /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`. Dead or
-    /// at its end, its claims are free.
-    pub(super) fn run_victim<R: 'static>(
-        mut self,
-        fate: Fate,
-        life: impl FnOnce(&Self) -> R + 'static,
-    ) -> Running<R> {
-        self.mortal = Mortal::victim(fate);
-        Running::start(move || {
-            let lived = victim::live(|| life(&self));
-            self.free_claims();
-            if lived.is_none() {
-                self.region.note_death();
-            }
-            lived
-        })
-    }
-
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
     pub(super) fn free_claims(&self) {
         self.region.inside.borrow_mut().leave(self.number);
@@ -87,6 +64,19 @@ impl Process {
         assert!(self.may_wait.get(), "a try form waits");
         futex.wait(|| self.slice_ended.get() == self.region.deaths.get() && as_expected());
         self.slice_ended.set(self.region.deaths.get());
+    }
+}
+
+impl Killable for Process {
+    fn set_mortal(&mut self, mortal: Mortal) {
+        self.mortal = mortal;
+    }
+
+    fn gone(&self, killed: bool) {
+        self.free_claims();
+        if killed {
+            self.region.note_death();
+        }
     }
 }
 
@@ -117,21 +107,11 @@ impl LockWords for Process {
 
     #[track_caller]
     fn fence(&self, order: Ordering) {
-        match mutant::order(Location::caller(), Operation::Fence, order) {
-            Relaxed => {}
-            order => {
-                if order == SeqCst {
-                    self.region.fences.pass();
-                }
-                loom::sync::atomic::fence(order);
-            }
-        }
+        fence(&self.region.fences, order);
     }
 
     fn wait_word(&self, low: u32, _until: u64) {
-        self.sleep(&self.region.sleepers, || {
-            self.region.word_loads.load(|| self.region.word.load(Relaxed)) as u32 == low
-        });
+        self.sleep(&self.region.sleepers, || self.region.word.look() as u32 == low);
     }
 
     #[track_caller]
@@ -175,15 +155,7 @@ impl LockWords for Process {
 impl Word<u64> for LockWord {
     #[track_caller]
     fn load(&self, order: Ordering) -> u64 {
-        let place = Location::caller();
-        let order = mutant::order(place, Operation::Load, order);
-        if mutant::is(Mutant::Blind(place)) {
-            return 0;
-        }
-        if !mutant::is(Mutant::Repeated(place)) {
-            self.read.set(self.region.word_loads.load(|| self.region.word.load(order)));
-        }
-        self.read.get()
+        self.region.word.load(&self.read, order)
     }
 
     #[track_caller]
@@ -201,22 +173,12 @@ impl Exchange<u64> for LockWord {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u64, u64> {
-        let place = Location::caller();
-        let success = mutant::order(place, Operation::Exchange, success);
-        let failure = mutant::order(place, Operation::Failure, failure);
-        if mutant::is(Mutant::Dropped(place)) {
-            return Ok(current);
-        }
-        let new = if mutant::is(Mutant::Unsaid(place)) { new & !WAITING } else { new };
+        let unsaid = mutant::is(Mutant::Unsaid(Location::caller()));
+        let new = if unsaid { new & !WAITING } else { new };
         if new == FREE && mutant::is(Mutant::WakeFirst) {
             self.region.sleepers.wake();
         }
-        self.region.word_loads.store();
-        if mutant::is(Mutant::Plain(place)) {
-            self.region.word.store(new, success);
-            return Ok(current);
-        }
-        let outcome = self.region.word.compare_exchange(current, new, success, failure);
+        let outcome = self.region.word.exchange(current, new, success, failure);
         if outcome.is_ok() && mutant::take_owed() {
             self.region.dirty.atom.store(1, Relaxed);
         }

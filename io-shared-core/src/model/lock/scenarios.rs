@@ -7,7 +7,7 @@ use super::process::Process;
 use super::words::Region;
 use crate::crash_point::CrashPoint;
 use crate::lock::{FREE, LockFault, LockWords, Locker};
-use crate::model::victim::Fate;
+use crate::model::victim::{Fate, Killable};
 use crate::protocol::Word;
 
 pub(super) const EVER: u64 = u64::MAX;

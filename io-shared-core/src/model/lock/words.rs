@@ -6,8 +6,8 @@ use std::rc::Rc;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use crate::model::kernel::{Claim, Conflict, Futex, Loads};
-use crate::model::words::Shared;
+use crate::model::kernel::{Claim, Conflict, Futex};
+use crate::model::words::{Exchanged, Shared};
 
 /// One handle's block.
 pub(super) struct Slot {
@@ -64,8 +64,7 @@ impl Inside {
 
 /// A region: what the processes of a scenario share.
 pub(super) struct Region {
-    pub(super) word: AtomicU64,
-    pub(super) word_loads: Loads,
+    pub(super) word: Exchanged,
     pub(super) fences: Conflict,
     pub(super) dirty: Shared<AtomicU8>,
     pub(super) slots: Vec<Slot>,
@@ -90,8 +89,7 @@ impl Region {
             claim: Claim::new(),
         };
         Self {
-            word: AtomicU64::new(0),
-            word_loads: Loads::new(),
+            word: Exchanged::new(),
             fences: Conflict::new(),
             dirty: Shared::new(AtomicU8::new(0)),
             slots: (0..slots).map(|_| slot()).collect(),

@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::process::{Fate, Process, Running};
-use super::scenarios::{Audit, Copying, consume, copy_in, expecting, produce, put, read};
+use super::ahead::{Copying, copy_in, expecting};
+use super::audit::{Audit, consume, produce, put, read};
+use super::process::Process;
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
+use crate::model::victim::{Fate, Killable, Running};
 use crate::protocol::{Consumer, Producer, Which, Word, Words, sleep_any};
 
 /// The sender of the value that a consumer waits for.
@@ -25,18 +27,18 @@ pub(super) fn resuming_consumer(fate: Fate) {
 fn killed_consumer(fate: Fate, resumes: bool) {
     let last = 4;
     let region = Region::new(Shape::of(1, 1));
-    let (producer, mut publisher) = produce(&region);
-    put(&producer, &mut publisher, 0).unwrap();
-    put(&producer, &mut publisher, 0).unwrap();
+    let (peer, mut producer) = produce(&region);
+    put(&peer, &mut producer, 0).unwrap();
+    put(&peer, &mut producer, 0).unwrap();
     // What the victim has had: a get that returned cannot be undone by its death.
     let had = Rc::new(Cell::new(0));
     let victim = {
         let had = Rc::clone(&had);
         Process::new(&region, 1).run_victim(fate, move |me| {
             me.claim_consumer(0);
-            let mut reader = Consumer::take_over(me, 0, resumes).unwrap();
+            let mut consumer = Consumer::take_over(me, 0, resumes).unwrap();
             loop {
-                match reader.protect(me, Which::Unseen).unwrap() {
+                match consumer.protect(me, Which::Unseen).unwrap() {
                     Some(hold) => {
                         had.set(hold.sequence);
                         read(me, hold);
@@ -44,38 +46,38 @@ fn killed_consumer(fate: Fate, resumes: bool) {
                         me.reached(CrashPoint::GetSeen);
                         if hold.sequence == 2 {
                             // As whoever reads it in another thread.
-                            reader.part_with(hold.entry);
-                            reader.seat().release(me, hold.entry);
+                            consumer.part_with(hold.entry);
+                            consumer.seat().release(me, hold.entry);
                         }
                         if hold.sequence == last {
                             return;
                         }
                     }
-                    None => reader.sleep(me, 0),
+                    None => consumer.sleep(me, 0),
                 }
             }
         })
     };
-    let producer = producer.run(move |me| {
+    let putting = peer.run(move |me| {
         for _ in 2..last {
-            put(me, &mut publisher, 0).unwrap();
+            put(me, &mut producer, 0).unwrap();
         }
     });
     victim.end();
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let mut reader = Consumer::take_over(&me, 0, resumes).unwrap();
+    let mut consumer = Consumer::take_over(&me, 0, resumes).unwrap();
     assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
     let start = me.last_seen(0).load(Relaxed);
     let had = had.get();
     if resumes {
         assert!(start >= had, "{had} was had, and would come again after {start}");
     }
-    let mut audit = Audit::new(&me, &mut reader, start);
+    let mut audit = Audit::new(&me, &mut consumer, start);
     if !resumes {
         assert!(audit.get().is_some(), "the current value is unseen");
     }
-    producer.end();
+    putting.end();
     audit.end(last);
 }
 
@@ -85,30 +87,33 @@ pub(super) fn waiter_on_two(fate: Fate) {
     let first = Region::new(Shape::of(1, 1));
     let regions = [first.beside(Shape::of(1, 1)), first];
     let producers = regions.each_ref().map(|region| {
-        let (producer, mut publisher) = produce(region);
-        producer.run(move |me| put(me, &mut publisher, 0).unwrap())
+        let (peer, mut producer) = produce(region);
+        peer.run(move |me| put(me, &mut producer, 0).unwrap())
     });
     let victim = {
         let second = Rc::clone(&regions[1]);
         Process::new(&regions[0], 1).run_victim(fate, move |me| {
             let also = me.also_in(&second);
-            let readers = [me, &also].map(|me| {
+            let consumers = [me, &also].map(|me| {
                 me.claim_consumer(0);
                 (me, Consumer::take_over(me, 0, false).unwrap())
             });
-            sleep_any(readers.iter().map(|(me, reader)| (*me, reader)), Process::wait_any);
-            assert!(readers.iter().any(|(me, reader)| reader.has_unseen(*me)), "woken for a value");
+            sleep_any(consumers.iter().map(|(me, consumer)| (*me, consumer)), Process::wait_any);
+            assert!(
+                consumers.iter().any(|(me, consumer)| consumer.has_unseen(*me)),
+                "woken for a value"
+            );
         })
     };
     victim.end();
-    for producer in producers {
-        producer.end();
+    for putting in producers {
+        putting.end();
     }
     for region in &regions {
         let me = Process::new(region, 2);
         me.claim_consumer(0);
-        let mut reader = Consumer::take_over(&me, 0, false).unwrap();
-        Audit::new(&me, &mut reader, 0).end(1);
+        let mut consumer = Consumer::take_over(&me, 0, false).unwrap();
+        Audit::new(&me, &mut consumer, 0).end(1);
     }
 }
 
@@ -116,16 +121,16 @@ pub(super) fn waiter_on_two(fate: Fate) {
 fn killed_producer(region: &Rc<Region>, fate: Fate) -> Running<()> {
     Process::new(region, 3).run_victim(fate, move |me| {
         me.claim_producer();
-        let mut publisher = Producer::take_over(me).unwrap();
-        put(me, &mut publisher, 1).unwrap();
+        let mut producer = Producer::take_over(me).unwrap();
+        put(me, &mut producer, 1).unwrap();
     })
 }
 
 /// A consumer to which a producer that is gone has left a value.
 fn consume_a_first_value(region: &Rc<Region>) -> (Process, Consumer) {
-    let (before, mut publisher) = produce(region);
+    let (before, mut producer) = produce(region);
     let consumer = consume(region, 0);
-    put(&before, &mut publisher, 0).unwrap();
+    put(&before, &mut producer, 0).unwrap();
     before.free_claims();
     consumer
 }
@@ -134,20 +139,20 @@ fn consume_a_first_value(region: &Rc<Region>) -> (Process, Consumer) {
 /// another one in.
 pub(super) fn copying_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).read_ahead());
-    let (before, _, me, mut reader) = expecting(&region);
+    let (before, _, me, mut consumer) = expecting(&region);
     before.free_claims();
     let producers = Process::new(&region, 3).run_victim(fate, |me| {
         me.claim_producer();
-        let mut publisher = Producer::take_over(me).unwrap();
-        copy_in(me, &mut publisher, 1).unwrap();
+        let mut producer = Producer::take_over(me).unwrap();
+        copy_in(me, &mut producer, 1).unwrap();
     });
-    let mut copying = Copying::new(Audit::new(&me, &mut reader, 2));
+    let mut copying = Copying::new(Audit::new(&me, &mut consumer, 2));
     copying.read_ahead();
     producers.end();
     let successor = Process::new(&region, 4).run(|me| {
         me.claim_producer();
-        let mut publisher = Producer::take_over(me).unwrap();
-        copy_in(me, &mut publisher, 2).unwrap()
+        let mut producer = Producer::take_over(me).unwrap();
+        copy_in(me, &mut producer, 2).unwrap()
     });
     copying.read_ahead();
     copying.get();
@@ -159,15 +164,15 @@ pub(super) fn copying_producer(fate: Fate) {
 /// what is published, and its successor's values are carried again.
 pub(super) fn carrying_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).storing_inline());
-    let (consumer, mut reader) = consume_a_first_value(&region);
+    let (peer, mut consumer) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
-    let mut audit = Audit::new(&consumer, &mut reader, 0);
+    let mut audit = Audit::new(&peer, &mut consumer, 0);
     assert!(audit.get().is_some());
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Producer::take_over(&me).unwrap();
-    let last = put(&me, &mut publisher, LAST).unwrap();
+    let mut producer = Producer::take_over(&me).unwrap();
+    let last = put(&me, &mut producer, LAST).unwrap();
     assert!((2..=3).contains(&last), "the sequence goes on");
     assert_eq!(audit.get(), Some(last));
     assert_eq!(audit.sender, LAST);
@@ -177,39 +182,39 @@ pub(super) fn carrying_producer(fate: Fate) {
 /// A producer is killed; another takes its role and puts, while a consumer gets.
 pub(super) fn producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (consumer, mut reader) = consume_a_first_value(&region);
+    let (peer, mut consumer) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
-    let consumer = consumer.run(move |me| {
-        let mut audit = Audit::new(me, &mut reader, 0);
+    let getting = peer.run(move |me| {
+        let mut audit = Audit::new(me, &mut consumer, 0);
         let first = audit.get();
         let second = audit.get();
-        (second.or(first).unwrap(), reader)
+        (second.or(first).unwrap(), consumer)
     });
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Producer::take_over(&me).unwrap();
-    let next = put(&me, &mut publisher, LAST).unwrap();
+    let mut producer = Producer::take_over(&me).unwrap();
+    let next = put(&me, &mut producer, LAST).unwrap();
     assert!((2..=3).contains(&next), "the sequence goes on");
-    let last = put(&me, &mut publisher, LAST).unwrap();
-    let (seen, mut reader) = consumer.end().unwrap();
-    Audit::new(&me, &mut reader, seen).end(last);
+    let last = put(&me, &mut producer, LAST).unwrap();
+    let (seen, mut consumer) = getting.end().unwrap();
+    Audit::new(&me, &mut consumer, seen).end(last);
 }
 
 /// A consumer has announced the buffer of a value whose producer is killed; another takes the role and
 /// puts, beside its get.
 pub(super) fn expected_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).with_heads());
-    let (consumer, mut reader) = consume_a_first_value(&region);
-    let mut audit = Audit::new(&consumer, &mut reader, 0);
+    let (peer, mut consumer) = consume_a_first_value(&region);
+    let mut audit = Audit::new(&peer, &mut consumer, 0);
     assert!(audit.get().is_some());
     assert_eq!(audit.get(), None);
     killed_producer(&region, fate).end();
     let successor = Process::new(&region, 4).run(|me| {
         me.claim_producer();
-        let mut publisher = Producer::take_over(me).unwrap();
-        put(me, &mut publisher, LAST).unwrap();
-        put(me, &mut publisher, LAST).unwrap()
+        let mut producer = Producer::take_over(me).unwrap();
+        put(me, &mut producer, LAST).unwrap();
+        put(me, &mut producer, LAST).unwrap()
     });
     audit.get();
     let last = successor.end().unwrap();
@@ -220,42 +225,42 @@ pub(super) fn expected_producer(fate: Fate) {
 /// only if there was no value. The sleeper is woken either way.
 pub(super) fn unwoken(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (me, mut reader) = consume(&region, 0);
+    let (me, mut consumer) = consume(&region, 0);
     let victim = killed_producer(&region, fate);
-    let consumer = me.run(move |me| {
-        let mut audit = Audit::new(me, &mut reader, 0);
+    let getting = me.run(move |me| {
+        let mut audit = Audit::new(me, &mut consumer, 0);
         audit.get_until(|_, _| true);
     });
     victim.end();
     let me = Process::new(&region, 4);
     me.claim_producer();
-    let mut publisher = Producer::take_over(&me).unwrap();
-    if publisher.sequence() == 0 {
-        put(&me, &mut publisher, LAST).unwrap();
+    let mut producer = Producer::take_over(&me).unwrap();
+    if producer.sequence() == 0 {
+        put(&me, &mut producer, LAST).unwrap();
     }
-    consumer.end();
+    getting.end();
 }
 
 /// A producer is killed and nobody follows. A value that it published is found when a slice ends.
 pub(super) fn no_successor(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
-    let (me, mut reader) = consume(&region, 0);
+    let (me, mut consumer) = consume(&region, 0);
     let victim = killed_producer(&region, fate);
-    let consumer = me.run(move |me| {
-        let mut audit = Audit::new(me, &mut reader, 0);
+    let getting = me.run(move |me| {
+        let mut audit = Audit::new(me, &mut consumer, 0);
         if audit.get().is_none() {
-            reader.sleep(me, 0);
+            consumer.sleep(me, 0);
         }
-        (me.waiting(0).load(Relaxed), reader)
+        (me.waiting(0).load(Relaxed), consumer)
     });
     victim.end();
     region.futex.end_slices();
-    let (waiting, mut reader) = consumer.end().unwrap();
+    let (waiting, mut consumer) = getting.end().unwrap();
     assert_eq!(waiting, 0);
     let me = Process::new(&region, 1);
     let start = me.last_seen(0).load(Relaxed);
-    let mut audit = Audit::new(&me, &mut reader, start);
-    let published = region.latest.load(Relaxed) as u32;
+    let mut audit = Audit::new(&me, &mut consumer, start);
+    let published = region.latest.look() as u32;
     if start < u64::from(published) {
         assert_eq!(audit.get(), Some(u64::from(published)));
     }
@@ -267,31 +272,31 @@ pub(super) fn burial(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let me = Process::new(&region, 3);
     me.claim_producer();
-    let mut publisher = Producer::take_over(&me).unwrap();
-    put(&me, &mut publisher, 0).unwrap();
+    let mut producer = Producer::take_over(&me).unwrap();
+    put(&me, &mut producer, 0).unwrap();
     // What a consumer killed asleep leaves behind.
     me.waiting(0).store(1, Relaxed);
     for _ in 0..15 {
-        publisher.wake(&me);
+        producer.wake(&me);
     }
     me.free_claims();
     let victim = me.run_victim(fate, move |me| {
         me.claim_producer();
-        publisher.wake(me);
+        producer.wake(me);
         assert!(!me.has_consumer(0), "a burier keeps no claim");
-        assert_eq!(put(me, &mut publisher, LAST), Ok(2));
+        assert_eq!(put(me, &mut producer, LAST), Ok(2));
     });
-    let consumer = Process::new(&region, 1).run(|me| {
+    let getting = Process::new(&region, 1).run(|me| {
         me.claim_consumer(0);
-        let mut reader = Consumer::take_over(me, 0, true).unwrap();
-        Audit::new(me, &mut reader, 0).get_until(|_, sender| sender == LAST);
+        let mut consumer = Consumer::take_over(me, 0, true).unwrap();
+        Audit::new(me, &mut consumer, 0).get_until(|_, sender| sender == LAST);
         assert_eq!(me.waiting(0).load(Relaxed), 0);
     });
     if victim.end().is_none() {
         let me = Process::new(&region, 4);
         me.claim_producer();
-        let mut publisher = Producer::take_over(&me).unwrap();
-        put(&me, &mut publisher, LAST).unwrap();
+        let mut producer = Producer::take_over(&me).unwrap();
+        put(&me, &mut producer, LAST).unwrap();
     }
-    consumer.end();
+    getting.end();
 }

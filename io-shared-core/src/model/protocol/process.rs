@@ -1,20 +1,18 @@
 //! A process of the model: what the protocol runs on, and what can die.
 
 use std::cell::{Cell, RefCell};
-use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use super::words::{self, Buffer, Region};
+use super::words::{Buffer, Messages, Region};
 use crate::crash_point::CrashPoint;
 use crate::model::kernel::Futex;
-use crate::model::mutant::{self, Mutant, Operation};
-use crate::model::victim::{self, Mortal};
-pub(super) use crate::model::victim::{Fate, Running};
-use crate::model::words::Shared;
-use crate::protocol::{Exchange, Header, Inline, Latest, MAX_INLINE_WORDS, Word, Words};
+use crate::model::mutant::{self, Mutant};
+use crate::model::victim::{Killable, Mortal};
+use crate::model::words::{Shared, fence, slot_accessors};
+use crate::protocol::{Exchange, Latest, Word, Words};
 
 /// One process, or one more thread of it under the same number.
 pub(crate) struct Process {
@@ -57,27 +55,7 @@ impl Process {
     }
 
     fn low(&self) -> u32 {
-        self.region.latest_loads.load(|| self.region.latest.load(Relaxed)) as u32
-    }
-
-    /// Runs `life` in a thread of its own.
-    pub(super) fn run<R: 'static>(self, life: impl FnOnce(&Self) -> R + 'static) -> Running<R> {
-        Running::start(move || Some(life(&self)))
-    }
-
-    /// Runs `life` in a thread of its own as the scenario's victim, which may die at `fate`. Dead or
-    /// at its end, its claims are free.
-    pub(super) fn run_victim<R: 'static>(
-        mut self,
-        fate: Fate,
-        life: impl FnOnce(&Self) -> R + 'static,
-    ) -> Running<R> {
-        self.mortal = Rc::new(Mortal::victim(fate));
-        Running::start(move || {
-            let lived = victim::live(|| life(&self));
-            self.free_claims();
-            lived
-        })
+        self.region.latest.look() as u32
     }
 
     pub(super) fn claim_consumer(&self, consumer: usize) {
@@ -101,6 +79,16 @@ impl Process {
     }
 }
 
+impl Killable for Process {
+    fn set_mortal(&mut self, mortal: Mortal) {
+        self.mortal = Rc::new(mortal);
+    }
+
+    fn gone(&self, _killed: bool) {
+        self.free_claims();
+    }
+}
+
 impl Words for Process {
     /// More than `latest` moves in any scenario: `Busy` needs more puts than a model can bear, and
     /// 64 tries would only make a mutant's endless loop longer.
@@ -110,88 +98,15 @@ impl Words for Process {
     type Count = Shared<AtomicU64>;
     type Flag = Shared<AtomicU8>;
 
-    fn consumer_slots(&self) -> usize {
-        self.region.consumers.len()
-    }
-
-    fn holds(&self) -> usize {
-        self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
-    }
-
-    fn buffers(&self) -> usize {
-        self.region.buffers.len()
-    }
-
-    fn is_large(&self) -> bool {
-        self.region.is_large
-    }
+    slot_accessors!();
 
     fn latest(&self) -> &LatestWord {
         &self.latest
     }
 
-    fn incarnation(&self) -> &Self::Count {
-        &self.region.incarnation
-    }
-
-    fn filled(&self) -> &Self::Count {
-        &self.region.filled
-    }
-
-    fn retired(&self) -> &Self::Flag {
-        &self.region.retired
-    }
-
-    fn waiting(&self, consumer: usize) -> &Self::Flag {
-        &self.region.consumers[consumer].waiting
-    }
-
-    fn held(&self, consumer: usize, entry: usize) -> &Self::Flag {
-        &self.region.consumers[consumer].held[entry]
-    }
-
-    fn taken(&self, consumer: usize) -> &Self::Count {
-        &self.region.consumers[consumer].taken
-    }
-
-    fn last_seen(&self, consumer: usize) -> &Self::Count {
-        &self.region.consumers[consumer].last_seen
-    }
-
-    fn header(&self, buffer: usize) -> Header<'_, Self::Count> {
-        let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
-        Header { sequence, length, stamp }
-    }
-
-    fn lost(&self) -> u64 {
-        0
-    }
-
-    fn stores_inline(&self) -> bool {
-        self.region.stores_inline
-    }
-
-    fn inline(&self) -> Inline<'_, Self::Count> {
-        let words::Inline { mark, stamp, message } = &self.region.inline;
-        Inline { mark, stamp, message }
-    }
-
-    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
-        let [first, second] = self.region.buffers[buffer].payload.read();
-        [first, second, 0, 0, 0]
-    }
-
     #[track_caller]
     fn fence(&self, order: Ordering) {
-        match mutant::order(Location::caller(), Operation::Fence, order) {
-            Relaxed => {}
-            order => {
-                if order == SeqCst {
-                    self.region.fences.pass();
-                }
-                loom::sync::atomic::fence(order);
-            }
-        }
+        fence(&self.region.fences, order);
     }
 
     fn wake(&self) -> usize {
@@ -204,15 +119,6 @@ impl Words for Process {
 
     fn wait(&self, low: u32, _until: u64) {
         self.region.futex.wait(|| self.low() == low);
-    }
-
-    // A process of the model sleeps in one thread for each of its consumers.
-    fn first_asleep(&self, raise: impl FnOnce()) {
-        raise();
-    }
-
-    fn last_awake(&self, lower: impl FnOnce()) {
-        lower();
     }
 
     fn win(&self, consumer: usize) -> bool {
@@ -230,15 +136,20 @@ impl Words for Process {
     }
 }
 
+impl Messages for Process {
+    fn write(&self, buffer: usize, message: [u64; 2]) {
+        self.region.buffers[buffer].payload.write(message);
+    }
+
+    fn read(&self, buffer: usize) -> [u64; 2] {
+        self.region.buffers[buffer].payload.read()
+    }
+}
+
 impl Word<u64> for LatestWord {
     #[track_caller]
     fn load(&self, order: Ordering) -> u64 {
-        let place = Location::caller();
-        let order = mutant::order(place, Operation::Load, order);
-        if !mutant::is(Mutant::Repeated(place)) {
-            self.read.set(self.region.latest_loads.load(|| self.region.latest.load(order)));
-        }
-        self.read.get()
+        self.region.latest.load(&self.read, order)
     }
 
     #[track_caller]
@@ -256,9 +167,6 @@ impl Exchange<u64> for LatestWord {
         success: Ordering,
         failure: Ordering,
     ) -> Result<u64, u64> {
-        let place = Location::caller();
-        let success = mutant::order(place, Operation::Exchange, success);
-        let failure = mutant::order(place, Operation::Failure, failure);
         let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
         if publishes && mutant::is(Mutant::WakeFirst) {
             loom::sync::atomic::fence(SeqCst);
@@ -268,14 +176,6 @@ impl Exchange<u64> for LatestWord {
             }
         }
         self.published.set(self.published.get() || publishes);
-        if mutant::is(Mutant::Dropped(place)) {
-            return Ok(current);
-        }
-        self.region.latest_loads.store();
-        if mutant::is(Mutant::Plain(place)) {
-            self.region.latest.store(new, success);
-            return Ok(current);
-        }
-        self.region.latest.compare_exchange(current, new, success, failure)
+        self.region.latest.exchange(current, new, success, failure)
     }
 }

@@ -6,9 +6,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
-use crate::model::kernel::{Claim, Conflict, Futex, Loads};
+use crate::model::kernel::{Claim, Conflict, Futex};
 use crate::model::mutant::{self, Mutant};
-use crate::model::words::Shared;
+use crate::model::words::{Exchanged, Shared};
+use crate::protocol::Words;
+
+/// A platform with messages of two words in its buffers.
+pub(crate) trait Messages: Words {
+    fn write(&self, buffer: usize, message: [u64; 2]);
+    fn read(&self, buffer: usize) -> [u64; 2];
+}
 
 /// The two words of a message.
 pub(crate) enum Payload {
@@ -105,13 +112,6 @@ pub(crate) struct Buffer {
     pub(crate) payload: Payload,
 }
 
-/// What the line of `latest` stores_inline.
-pub(crate) struct Inline {
-    pub(crate) mark: Shared<AtomicU64>,
-    pub(crate) stamp: Shared<AtomicU64>,
-    pub(crate) message: Vec<Shared<AtomicU64>>,
-}
-
 pub(crate) struct ConsumerBlock {
     pub(crate) waiting: Shared<AtomicU8>,
     pub(crate) held: Vec<Shared<AtomicU8>>,
@@ -122,11 +122,11 @@ pub(crate) struct ConsumerBlock {
 
 /// A region: what the processes of a scenario share.
 pub(crate) struct Region {
-    pub(crate) latest: AtomicU64,
-    pub(crate) latest_loads: Loads,
+    pub(crate) latest: Exchanged,
     pub(crate) incarnation: Shared<AtomicU64>,
     pub(crate) filled: Shared<AtomicU64>,
-    pub(crate) inline: Inline,
+    /// The mark, the stamp and the message next to `latest`.
+    pub(crate) inline: Vec<Shared<AtomicU64>>,
     pub(crate) stores_inline: bool,
     pub(crate) is_large: bool,
     /// One for all regions of a scenario, as there is one order of fences.
@@ -168,15 +168,13 @@ impl Region {
             stamp: word(),
             payload: payload(),
         };
-        let inline = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
-        let message = (0..inline).map(|_| word()).collect();
+        let message = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
         Rc::new(Self {
-            latest: AtomicU64::new(0),
-            latest_loads: Loads::new(),
+            latest: Exchanged::new(),
             incarnation: word().read_by_its_writer(),
             filled: word().read_by_its_writer(),
             is_large: shape.large,
-            inline: Inline { mark: word(), stamp: word(), message },
+            inline: (0..2 + message).map(|_| word()).collect(),
             stores_inline: shape.stores_inline,
             fences,
             retired: flag(),

@@ -10,9 +10,11 @@ use shuttle::thread;
 use super::kernel::{Claim, Futex};
 use super::{Fate, any, rage};
 use crate::crash_point::CrashPoint;
-use crate::model::protocol::scenarios::{Audit, Messages, put, read};
+use crate::model::protocol::audit::{Audit, put, read};
+use crate::model::protocol::words::Messages;
 use crate::model::victim;
-use crate::protocol::{Consumer, Header, Inline, MAX_INLINE_WORDS, Producer, Which, Words};
+use crate::model::words::slot_accessors;
+use crate::protocol::{Consumer, Producer, Which, Words};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -32,7 +34,7 @@ struct Buffer {
 #[derive(Default)]
 struct ConsumerBlock {
     waiting: AtomicU8,
-    held: AtomicU8,
+    held: [AtomicU8; 1],
     taken: AtomicU64,
     last_seen: AtomicU64,
     claim: Claim,
@@ -78,75 +80,10 @@ impl Words for Process {
     type Count = AtomicU64;
     type Flag = AtomicU8;
 
-    fn consumer_slots(&self) -> usize {
-        CONSUMERS
-    }
-
-    fn holds(&self) -> usize {
-        1
-    }
-
-    fn buffers(&self) -> usize {
-        CONSUMERS + 2
-    }
-
-    fn is_large(&self) -> bool {
-        self.region.is_large
-    }
+    slot_accessors!();
 
     fn latest(&self) -> &AtomicU64 {
         &self.region.latest
-    }
-
-    fn incarnation(&self) -> &AtomicU64 {
-        &self.region.incarnation
-    }
-
-    fn filled(&self) -> &AtomicU64 {
-        &self.region.filled
-    }
-
-    fn retired(&self) -> &AtomicU8 {
-        &self.region.retired
-    }
-
-    fn waiting(&self, consumer: usize) -> &AtomicU8 {
-        &self.region.consumers[consumer].waiting
-    }
-
-    fn held(&self, consumer: usize, _: usize) -> &AtomicU8 {
-        &self.region.consumers[consumer].held
-    }
-
-    fn taken(&self, consumer: usize) -> &AtomicU64 {
-        &self.region.consumers[consumer].taken
-    }
-
-    fn last_seen(&self, consumer: usize) -> &AtomicU64 {
-        &self.region.consumers[consumer].last_seen
-    }
-
-    fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
-        let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
-        Header { sequence, length, stamp }
-    }
-
-    fn lost(&self) -> u64 {
-        0
-    }
-
-    fn stores_inline(&self) -> bool {
-        self.region.stores_inline
-    }
-
-    fn inline(&self) -> Inline<'_, AtomicU64> {
-        let [mark, stamp, message @ ..] = &self.region.inline;
-        Inline { mark, stamp, message }
-    }
-
-    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
-        let [first, second] = self.read(buffer);
-        [first, second, 0, 0, 0]
     }
 
     fn fence(&self, _: Ordering) {}
@@ -157,14 +94,6 @@ impl Words for Process {
 
     fn wait(&self, low: u32, _until: u64) {
         self.region.futex.wait(&self.slices, || self.region.latest.load(Relaxed) as u32 == low);
-    }
-
-    fn first_asleep(&self, raise: impl FnOnce()) {
-        raise();
-    }
-
-    fn last_awake(&self, lower: impl FnOnce()) {
-        lower();
     }
 
     fn win(&self, consumer: usize) -> bool {
@@ -199,12 +128,12 @@ fn consume(region: &Arc<Region>, slot: usize) {
         let lived = Process::live(region, number, fate, |me| {
             me.region.consumers[slot].claim.take(number);
             let resumes = any(2) == 0;
-            let mut reader = Consumer::take_over(me, slot, resumes).unwrap();
-            if resumes && has_had_last(me, &mut reader) {
+            let mut consumer = Consumer::take_over(me, slot, resumes).unwrap();
+            if resumes && has_had_last(me, &mut consumer) {
                 return;
             }
             let start = me.last_seen(slot).load(Relaxed);
-            Audit::new(me, &mut reader, start).get_until(|_, sender| sender == LAST);
+            Audit::new(me, &mut consumer, start).get_until(|_, sender| sender == LAST);
         });
         if lived {
             return;
@@ -213,11 +142,11 @@ fn consume(region: &Arc<Region>, slot: usize) {
 }
 
 /// Whether the consumer that has come back has had the last value, and will get no other.
-fn has_had_last(me: &Process, reader: &mut Consumer) -> bool {
-    if reader.has_unseen(me) {
+fn has_had_last(me: &Process, consumer: &mut Consumer) -> bool {
+    if consumer.has_unseen(me) {
         return false;
     }
-    let Some(current) = reader.protect(me, Which::Current).unwrap() else { return false };
+    let Some(current) = consumer.protect(me, Which::Current).unwrap() else { return false };
     read(me, current) == LAST
 }
 
@@ -226,9 +155,9 @@ fn produce(region: &Arc<Region>, producer: u32) {
     for life in 0..=DEATHS {
         Process::live(region, 10 * (1 + producer) + life, Fate::within(20), |me| {
             me.region.producer.take(me.number);
-            let mut publisher = Producer::take_over(me).unwrap();
+            let mut producer = Producer::take_over(me).unwrap();
             for _ in 0..=any(3) {
-                put(me, &mut publisher, 0).unwrap();
+                put(me, &mut producer, 0).unwrap();
             }
         });
     }
@@ -250,12 +179,12 @@ fn storm() {
     producers.into_iter().for_each(|producer| producer.join().unwrap());
     Process::live(&region, 1, Fate::never(), |me| {
         me.region.producer.take(me.number);
-        let mut publisher = Producer::take_over(me).unwrap();
+        let mut producer = Producer::take_over(me).unwrap();
         // Enough wakes for a burial, if enough of them are in vain.
         for _ in 0..16 {
-            publisher.wake(me);
+            producer.wake(me);
         }
-        put(me, &mut publisher, LAST).unwrap();
+        put(me, &mut producer, LAST).unwrap();
     });
     consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
     for consumer in &region.consumers {

@@ -1,0 +1,132 @@
+//! The platform of the protocol: the shared words of one slot, and what the kernel does for it.
+//!
+//! `region/words.rs` implements [`Words`] over mapped memory, `model/protocol/process.rs` over
+//! loom's atomics and `model/storm/slot.rs` over shuttle's.
+
+use std::sync::atomic::Ordering;
+
+use crate::crash_point::CrashPoint;
+
+/// The largest message that is stored inline, in words of 64 bits.
+pub(crate) const MAX_INLINE_WORDS: usize = 5;
+
+/// A waiting byte: wake this consumer when there is a value.
+pub(crate) const ASLEEP: u8 = 1;
+/// A waiting byte: wake this consumer also when the first part of a value is filled, since it
+/// copies the value out meanwhile.
+pub(crate) const ASLEEP_TO_FOLLOW: u8 = 2;
+
+/// One shared atomic word.
+pub(crate) trait Word<T> {
+    fn load(&self, order: Ordering) -> T;
+    fn store(&self, value: T, order: Ordering);
+}
+
+/// One shared atomic word that two processes may write.
+pub(crate) trait Exchange<T>: Word<T> {
+    fn compare_exchange(
+        &self,
+        current: T,
+        new: T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<T, T>;
+}
+
+/// What stands before the message in a buffer.
+pub(crate) struct Header<'a, C> {
+    /// 0: being filled; n: complete, and value n once `latest` says so.
+    pub(crate) sequence: &'a C,
+    /// Bytes of the message.
+    pub(crate) length: &'a C,
+    /// CLOCK_MONOTONIC in nanoseconds at the put; 0: no stamp.
+    pub(crate) stamp: &'a C,
+}
+
+/// What is stored inline: next to `latest`, in its cache line, about the value that it names.
+pub(crate) struct Inline<'a, C> {
+    /// The version of a sequence lock. It is the word of `latest` whose value is stored here; 0:
+    /// none, or only a part of it yet.
+    pub(crate) mark: &'a C,
+    pub(crate) stamp: &'a C,
+    /// Where [values are stored inline](Words::stores_inline), the message in words of 64 bits.
+    /// Elsewhere the length of the message in bytes, the buffer that the next value is likely to be
+    /// in, and the number of the filling if the value could be read ahead. Without words nothing is
+    /// stored.
+    pub(crate) message: &'a [C],
+}
+
+/// The shared words of one slot and the kernel services that the protocol uses.
+///
+/// Implementations bound-check every index. The callers have checked it, but a slip must not become
+/// an access outside the region.
+pub(crate) trait Words {
+    /// How many times a `latest` that keeps moving is looked at again.
+    const TRIES: usize = 64;
+
+    type Latest: Exchange<u64>;
+    type Count: Word<u64>;
+    type Flag: Word<u8>;
+
+    fn consumer_slots(&self) -> usize;
+    fn holds(&self) -> usize;
+    fn buffers(&self) -> usize;
+    /// Whether messages are so large that caches, rather than lines, decide how fast they are.
+    fn is_large(&self) -> bool;
+
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 56..64 | index | the buffer of the latest value |
+    /// | 52..56 | epoch | raised by each producer as it takes over, modulo 16 |
+    /// | 0..52 | sequence | 0: no value yet; the low 32 bits are the futex word |
+    fn latest(&self) -> &Self::Latest;
+    /// How many times the producer's role was taken over. It lies where only producers write:
+    /// consumers look at `latest` all the time, so a look there would cost every put a wait for its
+    /// cache line.
+    fn incarnation(&self) -> &Self::Count;
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 24..64 | number | of the filling: a copy into a buffer, which others may read ahead |
+    /// | 0..24 | pieces | how many are filled; 0: none, or its value is published or given up |
+    fn filled(&self) -> &Self::Count;
+    /// 0: in use; 1: the region was removed or replaced.
+    fn retired(&self) -> &Self::Flag;
+    /// 0: awake; [`ASLEEP`] or [`ASLEEP_TO_FOLLOW`]: asleep, or about to look once more before it
+    /// sleeps.
+    fn waiting(&self, consumer: usize) -> &Self::Flag;
+    /// A hazard pointer. 0: nothing; n: buffer n - 1, which is protected once a look at `latest`
+    /// after the store and a fence found it named.
+    fn held(&self, consumer: usize, entry: usize) -> &Self::Flag;
+    /// How many times the consumer's slot was taken over.
+    fn taken(&self, consumer: usize) -> &Self::Count;
+    /// The sequence of the last value that this consumer has received.
+    fn last_seen(&self, consumer: usize) -> &Self::Count;
+    /// The sequence of the last value that no consumer may receive, because a reboot tore it; 0:
+    /// there is none. It does not change while anybody has a role.
+    fn lost(&self) -> u64;
+    fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
+
+    /// What is stored in the line of `latest`.
+    fn inline(&self) -> Inline<'_, Self::Count>;
+    /// Whether whole messages are stored inline: all have one length, and it fits.
+    fn stores_inline(&self) -> bool;
+    /// The message in the buffer that this producer has open, in words of 64 bits.
+    fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS];
+
+    fn fence(&self, order: Ordering);
+    /// FUTEX_WAKE of all on the low half of `latest`. Returns how many slept there.
+    fn wake(&self) -> usize;
+    /// FUTEX_WAIT on the low half of `latest` while it is `low`, at most until `until`
+    /// (CLOCK_MONOTONIC in nanoseconds). May end early for any reason.
+    fn wait(&self, low: u32, until: u64);
+    /// Calls `raise` unless another thread of this process sleeps for the same consumer. They share
+    /// one waiting byte, which stays up for both.
+    fn first_asleep(&self, raise: impl FnOnce());
+    /// Calls `lower` unless another thread of this process still sleeps for the same consumer.
+    fn last_awake(&self, lower: impl FnOnce());
+    /// Tries to win the claim of a consumer that may be dead.
+    fn win(&self, consumer: usize) -> bool;
+    /// Gives up what `win` won.
+    fn unwin(&self, consumer: usize);
+    fn reached(&self, point: CrashPoint);
+}
