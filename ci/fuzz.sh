@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Fuzzes each target for a while, from its corpus on: 20 seconds, or as many as the argument says.
+# Fuzzes each target for 20 seconds, or for as many as the argument says, starting from its corpus.
 #
-# Needs a nightly compiler, a C++ compiler and cargo-fuzz; with CI=true the first and the last are
-# installed where they are missing, elsewhere the commands are printed. Inputs that bring new coverage
-# are added to target/fuzz/corpus: to keep them, minimise them there (cargo fuzz cmin) and pack them by
+# It needs a nightly compiler, a C++ compiler and cargo-fuzz. With CI=true it installs what is
+# missing; elsewhere it prints the command. Inputs that reach new code are added to
+# target/fuzz/corpus. To keep them, minimise them (cargo fuzz cmin) and pack them:
 # `fuzz/corpus.sh pack target/fuzz/corpus`. An input that fails is written to fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-20}
-target=$(mkdir -p "${CARGO_TARGET_DIR:-target}/fuzz" && cd "${CARGO_TARGET_DIR:-target}/fuzz" && pwd)
+target=${CARGO_TARGET_DIR:-target}/fuzz
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
 export PATH=$target/tools/bin:$PATH
 toolchain=${FUZZ_TOOLCHAIN:-nightly}
 
-# Does what would bring a missing tool here, or says it.
+# Runs the command that installs a missing tool, or prints it.
 install() {
     if [ "${CI:-}" != true ]; then
         echo "ci/fuzz.sh: run this first: $*" >&2

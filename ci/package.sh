@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Packs the published crates as a release would, and builds each from its package alone: what a crate
-# needs and does not contain, or what has no version, fails here and not on the day of a release.
+# Packs the published crates as a release would, and builds each from its package alone: what a
+# crate needs and does not contain, or what has no version, fails here and not on the day of a
+# release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

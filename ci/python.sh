@@ -27,7 +27,7 @@ if [ -z "$python3" ]; then
     exit 1
 fi
 [ -n "$python2" ] || lacks "PYTHON 2.7" "ci/python27.sh gets one, or name it by PYTHON2"
-[ -n "$pypy3" ] || lacks "PYPY" "apt-get install pypy3 pypy3-venv (3.9 or later), or PYPY3 names one"
+[ -n "$pypy3" ] || lacks PYPY "apt-get install pypy3 pypy3-venv, or name one by PYPY3"
 
 # Virtualenvs are kept from run to run. For 2.7 these are the last versions that still run on it.
 pip() {

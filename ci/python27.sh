@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Gets a Python 2.7 where the machine has none: target/python27/usr/bin/python2.7.
 #
-# Its files come from packages, unpacked under target/: nothing is installed, no root is needed, and
-# `rm -r target/python27` removes all of it. Where the distribution still has the package it is
-# that one, else the last one of Debian (11), in the versions and with the checksums below. The mirror
-# is the one that apt is configured for; IO_SHARED_DEBIAN_MIRROR names another one.
+# It unpacks packages under target/, so it needs no root, and `rm -r target/python27` removes it.
+# If the distribution still has Python 2.7, that package is taken. Otherwise it is that of Debian 11,
+# the last release to have one, pinned below with checksums. The mirror is the one that apt is
+# configured for, or IO_SHARED_DEBIAN_MIRROR.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,7 +29,7 @@ done
 rm -rf "$home"
 mkdir -p "$home/packages"
 
-# Python 2.7, and of the libraries its modules are linked to those that newer distributions lack.
+# Python 2.7, and those of its libraries that newer distributions lack.
 pinned=(
     pool/main/p/python2.7/python2.7-minimal_2.7.18-8+deb11u1_amd64.deb
     44f0cdc1a343303d31c55fcb3a6402cfe326adf749ec30e375e6e0c0c5f7c1f7
@@ -43,10 +43,10 @@ pinned=(
     aadf8b4b197335645b230c2839b4517aa444fd2e8f434e5438c48a18857988f7
 )
 
-# apt's user of its own may not write to the folder.
+# The user that apt downloads as may not write to our folder.
 as_we_are=(-o APT::Sandbox::User=root)
 
-# The distribution's own package, and the libraries that its modules need. apt checks them.
+# The distribution's own packages, and the libraries they need. apt verifies them.
 from_distribution() {
     local packages=(python2.7-minimal libpython2.7-minimal libpython2.7-stdlib)
     apt-cache show "${packages[@]}" > /dev/null 2>&1 || return
@@ -58,7 +58,7 @@ from_distribution() {
 from_debian() {
     local mirrors mirror at file
     [ "$(dpkg --print-architecture)" = amd64 ] || fail \
-        "this is no amd64, and packages are pinned for it alone: install Python 2.7 otherwise"
+        "only packages for amd64 are pinned: install Python 2.7 otherwise"
     mirrors=${IO_SHARED_DEBIAN_MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" \
         'Identifier: Packages' | sort -u)}
     for mirror in $mirrors; do
@@ -69,8 +69,7 @@ from_debian() {
         done
         return
     done
-    fail "no Debian 11 package of Python 2.7 at: ${mirrors//$'\n'/ }: name a mirror that has it by \
-IO_SHARED_DEBIAN_MIRROR, or a Python 2.7 by PYTHON2"
+    fail "no mirror has Debian 11's Python 2.7: name one that does by IO_SHARED_DEBIAN_MIRROR"
 }
 
 echo "ci/python27.sh: unpacking a Python 2.7 into $home" >&2
@@ -80,8 +79,8 @@ for package in "$home"/packages/*.deb; do
 done
 rm -r "$home/packages"
 
-# The interpreter needs the libraries unpacked with it, in virtualenvs too, which copy this file. It
-# finds its modules by the path it was called by, so that is passed on.
+# The interpreter must find the libraries that were unpacked with it, also from a virtualenv, which
+# copies this file. It derives the folder of its modules from argv[0], which is passed on.
 mv "$python" "$python.unwrapped"
 libraries=$(echo "$home"/usr/lib/*-linux-gnu)
 cat > "$python" <<END

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # the variables are for those who source this
-# Finds the Python interpreters for the tests: sets python2, python3 and pypy3, which are empty where
-# none is found. For bash, to be sourced in the root of the project.
+# Finds the Python interpreters for the tests: sets python2, python3 and pypy3, which are empty
+# where none is found. For bash, to be sourced in the root of the project.
 #
 # PYTHON2, PYTHON3 and PYPY3 may name the interpreters, or say `none` to leave one out. Else the
 # newest is taken of those on the PATH, of pyenv's, of a GitHub runner's tool cache, and for 2.7

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests that want root: other users, mounts, containers and limits. As another user ci/test.sh runs
-# them too, but what needs root they then leave out.
+# The tests that want root: other users, mounts, containers and limits. As another user ci/test.sh
+# runs them too, but what needs root they then leave out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

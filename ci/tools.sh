@@ -27,7 +27,7 @@ if [ ${#packages[@]} != 0 ]; then
         "${as_root[@]}" apt-get install -y -q --no-install-recommends "${packages[@]}"
     else
         echo "ci/tools.sh: the tests need ${packages[*]}. On Debian or Ubuntu:" >&2
-        echo "    ${as_root[*]} apt-get install ${packages[*]}" >&2
+        echo "    ${as_root[*]}${as_root[*]:+ }apt-get install ${packages[*]}" >&2
         [ ${#required[@]} = 0 ] || exit 1
     fi
 fi
