@@ -1,12 +1,12 @@
 //! The lock of a region: who may write, who reads, and what happens when one of them dies.
 //!
 //! A writer owns the lock word, which names its slot. A reader is a flag in a slot of its own, so
-//! readers share no word, and a dead reader can be told from a living one. Whether an owner lives is
-//! decided by its claim: only a handle that wins the claim of a slot may clean up after its owner
-//! (`bury`). `docs/LOCKS.md` describes the whole.
+//! readers share no word, and a dead reader can be told from a living one. Whether an owner lives
+//! is decided by its claim: only a handle that wins the claim of a slot may clean up after its
+//! owner (`bury`). `docs/LOCKS.md` describes the whole.
 //!
-//! Like `protocol`, this is generic over its platform ([`LockWords`]), and the model checker runs it
-//! as it is. Each ordering is argued where it stands.
+//! Like `protocol`, this is generic over its platform ([`LockWords`]), and the model checker runs
+//! it as it is. Each ordering is argued where it stands.
 //!
 //! What must stay true:
 //! - The lock word names at most one living handle. Once that handle has waited for the readers, no
@@ -44,13 +44,13 @@ pub(crate) trait LockWords {
     /// | 33..64 | - | 0 |
     /// | 32 | awaiting | the owner sleeps for readers to leave: it has written nothing |
     /// | 31 | waiting | somebody may sleep on this word |
-    /// | 10..31 | incarnation | how many times the owner's slot was claimed: tells its new owner from a dead one |
+    /// | 10..31 | incarnation | claims of the owner's slot so far: a new owner is not a dead one |
     /// | 0..10 | owner | 0: free; n: slot n - 1 writes, or waits for the readers to leave |
     ///
     /// The low 32 bits are the futex word.
     fn word(&self) -> &Self::Word;
-    /// 0: not reading; 1: reading, or about to look whether there is a writer. A writer sleeps on its
-    /// low half.
+    /// 0: not reading; 1: reading, or about to look whether there is a writer. A writer sleeps on
+    /// its low half.
     fn reading(&self, slot: usize) -> &Self::Reading;
     /// 0: consistent; 1: a writer died, or panicked, in the middle.
     fn dirty(&self) -> &Self::Dirty;
@@ -155,8 +155,8 @@ impl Locker {
         words.dirty().store(1, Relaxed);
     }
 
-    /// Reclaims a dead owner's lock: if the owner that `seen` names is dead, puts `new` in its place
-    /// and marks the content dirty. Returns whether it did.
+    /// Reclaims a dead owner's lock: if the owner that `seen` names is dead, puts `new` in its
+    /// place and marks the content dirty. Returns whether it did.
     fn bury<W: LockWords>(&self, words: &W, seen: u64, new: u64) -> Result<bool, LockFault> {
         let Some(dead) = owner(seen) else { return Ok(false) };
         if dead >= words.slots() {
@@ -212,8 +212,8 @@ fn is_over(until: u64) -> bool {
 }
 
 trait ReplaceDead: LockWords {
-    /// Puts `new` in the place of a dead owner's word. Raises the dirty flag first, unless the owner
-    /// was waiting for readers. The caller has the dead owner's claim.
+    /// Puts `new` in the place of a dead owner's word. Raises the dirty flag first, unless the
+    /// owner was waiting for readers. The caller has the dead owner's claim.
     fn replace_dead(&self, dead: u64, new: u64) -> Result<(), u64> {
         if dead & AWAITING == 0 {
             self.dirty().store(1, Relaxed);

@@ -4,10 +4,10 @@
 //! - **Put.** The producer picks a buffer that is neither the latest nor held ([`Producer::loan`]),
 //!   fills it, and makes `latest` name it by one compare-exchange ([`Producer::publish`]). Then it
 //!   wakes the consumers that sleep ([`Producer::wake`]).
-//! - **Get.** A consumer publishes a hazard pointer: it stores the buffer that `latest` names in one
-//!   of its held entries, passes a fence, and looks at `latest` again ([`Consumer::protect`]). If
-//!   `latest` still names the buffer, the producer leaves that buffer alone while the entry names
-//!   it. Small values need no hazard pointer: a copy is stored inline, in the cache line of
+//! - **Get.** A consumer publishes a hazard pointer: it stores the buffer that `latest` names in
+//!   one of its held entries, passes a fence, and looks at `latest` again ([`Consumer::protect`]).
+//!   If `latest` still names the buffer, the producer leaves that buffer alone while the entry
+//!   names it. Small values need no hazard pointer: a copy is stored inline, in the cache line of
 //!   `latest`, under a sequence lock ([`Consumer::read_inline`]).
 //! - **Observe.** An observer stores nothing. It copies, and checks afterwards that the buffer's
 //!   sequence has not changed ([`watch`]).

@@ -1,5 +1,5 @@
-//! What the protocol asks of the kernel: a futex, and claims that outlive nobody. And one thing that
-//! the model asks of loom.
+//! What the protocols ask of the kernel: futexes, and claims that end with their owner. And what
+//! the models ask of loom: to see conflicts that it would forget.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use loom::sync::{Mutex, MutexGuard};
 use loom::thread::{self, Thread, ThreadId};
 
-/// Whoever is blocked, to be told together.
+/// The blocked threads, to be woken together.
 #[derive(Default)]
 struct Queue(Vec<Sleeper>);
 
@@ -15,7 +15,7 @@ struct Queue(Vec<Sleeper>);
 #[derive(Clone)]
 struct Sleeper {
     thread: Thread,
-    /// Whether it was told: once, or loom would keep the second for the next time.
+    /// Whether it was told. It is told once: loom would keep a second time for the next wait.
     told: Rc<Cell<bool>>,
 }
 
@@ -26,9 +26,9 @@ impl Sleeper {
 }
 
 impl Queue {
-    /// Blocks until the next `wake`. Between the unlock and the block nothing can come: loom has no
-    /// scheduling point there, as the kernel has none between queueing a thread and its sleep that
-    /// a wake-up could be lost in.
+    /// Blocks until the next `wake`. Nothing can come between the unlock and the block: loom has no
+    /// scheduling point there, and the kernel loses no wake-up between queueing a thread and its
+    /// sleep.
     fn block<T>(mut state: MutexGuard<'_, T>, queue: impl FnOnce(&mut T) -> &mut Queue) {
         queue(&mut state).0.push(Sleeper::current());
         drop(state);
@@ -52,18 +52,18 @@ impl Queue {
 /// reads the word, and queues itself if the word is as expected; FUTEX_WAKE takes it and unqueues.
 /// A wake that finds nobody counted in the bucket leaves without the lock, but both sides have a
 /// full barrier there (the waiter between counting itself and reading the word, the waker between
-/// the caller's store and reading the count), so that the two orders are those of the lock: the wake
-/// came first and the wait sees the new word, or the wait came first and is woken. A mutex has these
-/// two orders and no third. It orders more than the kernel promises in memory, so that a reader
-/// which slept could see a payload thanks to it: that is for the scenarios without sleep to find.
+/// the caller's store and reading the count), so that the two orders are those of the lock: the
+/// wake came first and the wait sees the new word, or the wait came first and is woken. A mutex has
+/// these two orders and no third. It orders more than the kernel promises in memory, so a consumer
+/// that slept could see a payload thanks to it. The scenarios without sleep find that.
 ///
-/// Slices are off: a wait ends by a wake and by nothing else, until [`Futex::end_slices`].
+/// Slices are off: only a wake ends a wait, until [`Futex::end_slices`].
 pub(crate) struct Futex(Mutex<Sleepers>);
 
 #[derive(Default)]
 struct Sleepers {
     queue: Queue,
-    /// Who waits until somebody sleeps.
+    /// The threads that wait until somebody sleeps.
     watchers: Queue,
     slices: bool,
 }
@@ -82,9 +82,8 @@ impl Futex {
     }
 
     /// FUTEX_WAITV: queues on one word after the other, unless one is not as expected, and sleeps
-    /// until it is unqueued from one. Here it queues on all at once. A wake that comes between two
-    /// words is as if it came behind the last: either way the wait ends, and nothing is looked at
-    /// before it does.
+    /// until it is unqueued from one. Here it queues on all at once. A wake between two words is as
+    /// if it came after the last one: either way the wait ends, and nothing is looked at before.
     pub(crate) fn wait_any(futexes: &[&Self], as_expected: impl FnOnce() -> bool) {
         let mut words: Vec<_> = futexes.iter().map(|futex| futex.0.lock().unwrap()).collect();
         if words.iter().any(|word| word.slices) || !as_expected() {
@@ -136,14 +135,14 @@ impl Claim {
         Self(Mutex::new(Owner::default()))
     }
 
-    /// As the kernel does, gives a process again what it has.
+    /// As in the kernel, succeeds for a process that already has the claim.
     pub(crate) fn try_take(&self, process: u32) -> bool {
         let mut owner = self.0.lock().unwrap();
         *owner.process.get_or_insert(process) == process
     }
 
-    /// Waits for the claim: what is shipped tries again for a while, and a burier or a dying owner
-    /// keeps it for less.
+    /// Waits for the claim. The shipped code tries again for a while, and a burier or a dying owner
+    /// keeps it for less than that.
     pub(crate) fn take(&self, process: u32) {
         loop {
             let mut owner = self.0.lock().unwrap();
@@ -168,13 +167,13 @@ impl Claim {
     }
 }
 
-/// Tells loom that whoever passes here conflicts with whoever else does, so that it tries both
-/// orders. It orders nothing in memory: the mutex is never free, and asking for it in vain is a
-/// scheduling point and nothing more.
+/// Tells loom that all threads that pass here conflict, so that it tries both orders. It orders
+/// nothing in memory: the mutex is never free, and a failing try is a scheduling point and nothing
+/// more.
 ///
-/// Loom remembers the last access to a word only. When a word's writer has read it since another
-/// thread did, loom does not see that the write and the other's read conflict, and leaves out the
-/// order in which the write comes first. It also makes no scheduling point of a fence.
+/// Loom remembers only the last access to a word. When a word's writer has read it since another
+/// thread did, loom does not see that the write and the other thread's read conflict, and leaves
+/// out the order in which the write comes first. It also makes no scheduling point of a fence.
 pub(crate) struct Conflict(Mutex<()>);
 
 impl Conflict {
@@ -189,9 +188,9 @@ impl Conflict {
     }
 }
 
-/// As [`Conflict`], for one word, and only between a load and the stores that loom forgets it for:
-/// loads conflict with no load. Each thread that loads passes a conflict of its own, and a store
-/// passes those of the threads that have loaded since the last store.
+/// As [`Conflict`], for one word, and only between a load and the stores that make loom forget it;
+/// loads do not conflict. Each thread that loads passes a conflict of its own, and a store passes
+/// those of the threads that have loaded since the last store.
 pub(crate) struct Loads {
     own: Vec<Conflict>,
     state: RefCell<Loaded>,
@@ -234,7 +233,7 @@ impl Loads {
     /// To be called before a store or an exchange.
     pub(crate) fn store(&self) {
         let me = self.me();
-        // What came last loom remembers, and what comes until the store.
+        // Loom remembers the last load, and what comes until the store.
         let mut forgotten = std::mem::take(&mut self.state.borrow_mut().since_store);
         forgotten.pop();
         forgotten

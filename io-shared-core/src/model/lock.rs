@@ -48,16 +48,26 @@ scenarios! {
     an_unlock_without_the_claim_frees_nobodys_lock: 5, scenarios::stale_unlock;
     a_dirty_mark_stays_until_somebody_takes_it_down: 2, scenarios::marks;
     a_killed_writers_lock_goes_to_one_and_is_dirty: 2, deaths::writer, WriterOwns..=WriterLeft;
-    a_half_written_value_is_told_until_it_is_repaired: 3, deaths::repaired, WriterAlone..=WriterAlone;
+    a_half_written_value_is_told_until_it_is_repaired: 3,
+        deaths::repaired, WriterAlone..=WriterAlone;
     a_killed_waiter_keeps_nobody_waiting: 2, deaths::waiter, LockWaiting..=LockWaiting;
     a_killed_reader_lets_the_writer_in: 3, deaths::reader, ReaderRaised..=ReaderLeft;
-    a_writer_killed_while_it_waits_for_readers_has_written_nothing: 2, deaths::awaiting_writer, WriterAwaits..=WriterAwaits;
-    a_killed_burier_leaves_the_lock_to_one_and_dirty: 2, deaths::burier, OwnerBuryWon..=OwnerReplaced;
-    a_reader_killed_while_it_buries_leaves_the_lock_dirty: 3, deaths::burying_reader, OwnerBuryWon..=OwnerReplaced;
-    a_writer_killed_while_it_buries_a_reader_robs_nobody: 3, deaths::reader_burier, ReaderBuryWon..=ReaderBuryWon;
-    a_killed_burier_of_a_reader_leaves_the_lock_to_one: 2, deaths::reader_buriers, ReaderBuryWon..=ReaderBuryWon;
-    a_killed_new_owner_of_a_dead_writers_slot_leaves_the_lock_dirty: 5, deaths::new_owner, LockerClaimed..=LockerCleared;
-    a_new_owner_killed_while_it_buries_leaves_the_lock_dirty: 5, deaths::new_owner, OwnerDirty..=OwnerReplaced;
-    a_burier_wakes_who_sleeps_behind_the_dead_writer: 2, deaths::burier_wakes, WriterAlone..=WriterAlone;
-    a_new_owner_wakes_who_sleeps_behind_the_dead_reader: 2, deaths::new_owner_wakes, ReaderReads..=ReaderReads;
+    a_writer_killed_while_it_waits_for_readers_has_written_nothing: 2,
+        deaths::awaiting_writer, WriterAwaits..=WriterAwaits;
+    a_killed_burier_leaves_the_lock_to_one_and_dirty: 2,
+        deaths::burier, OwnerBuryWon..=OwnerReplaced;
+    a_reader_killed_while_it_buries_leaves_the_lock_dirty: 3,
+        deaths::burying_reader, OwnerBuryWon..=OwnerReplaced;
+    a_writer_killed_while_it_buries_a_reader_robs_nobody: 3,
+        deaths::reader_burier, ReaderBuryWon..=ReaderBuryWon;
+    a_killed_burier_of_a_reader_leaves_the_lock_to_one: 2,
+        deaths::reader_buriers, ReaderBuryWon..=ReaderBuryWon;
+    a_killed_new_owner_of_a_dead_writers_slot_leaves_the_lock_dirty: 5,
+        deaths::new_owner, LockerClaimed..=LockerCleared;
+    a_new_owner_killed_while_it_buries_leaves_the_lock_dirty: 5,
+        deaths::new_owner, OwnerDirty..=OwnerReplaced;
+    a_burier_wakes_who_sleeps_behind_the_dead_writer: 2,
+        deaths::burier_wakes, WriterAlone..=WriterAlone;
+    a_new_owner_wakes_who_sleeps_behind_the_dead_reader: 2,
+        deaths::new_owner_wakes, ReaderReads..=ReaderReads;
 }

@@ -23,7 +23,7 @@ pub(crate) enum Operation {
     Failure,
     Fence,
     Wake,
-    /// An attempt at the claim of somebody who may be dead.
+    /// An attempt at the claim of an owner that may be dead.
     Win,
     /// The end of what `Win` won.
     Unwin,
@@ -41,7 +41,7 @@ pub(crate) struct Site {
     pub(crate) order: Ordering,
 }
 
-/// What is done otherwise than the source says.
+/// What is done differently from what the source says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutant {
     /// The operation there has this ordering; a fence that is `Relaxed` is none.
@@ -50,13 +50,13 @@ pub(crate) enum Mutant {
     Dropped(Place),
     /// The exchange there is a plain store.
     Plain(Place),
-    /// The load there gives what was last read: from `latest`, by this process.
+    /// The load there returns what this process last read from the word.
     Repeated(Place),
-    /// The load there gives 0; who looks where a name leads is told that all is well.
+    /// The load there returns 0; a look at where a name leads finds that all is well.
     Blind(Place),
     /// The wake there wakes nobody.
     Unwoken(Place),
-    /// Whoever tries to win a claim there goes on as if it had.
+    /// A process that tries to win a claim there goes on as if it had won.
     Won(Place),
     /// What was won is not given up there.
     NotFreed(Place),
@@ -66,7 +66,7 @@ pub(crate) enum Mutant {
     Unlocked(Place),
     /// The store there happens after the step that follows it.
     Late(Place),
-    /// A new owner of a slot has its predecessor's mark.
+    /// A new owner of a slot has its predecessor's incarnation.
     SameIncarnation,
     /// A creator links a region before it has its claim.
     LinkFirst,
@@ -145,7 +145,7 @@ pub(crate) fn is_at(place: Place, operation: Operation, mutant: fn(Place) -> Mut
     is(mutant(place))
 }
 
-/// The sites that this thread has passed since this was asked last.
+/// The sites that this thread has passed since the last call.
 pub(crate) fn take_sites() -> Vec<Site> {
     let mut sites = SITES.take();
     sites.sort_by_key(|s| (s.place.file(), s.place.line(), s.place.column(), s.operation));
@@ -160,7 +160,7 @@ pub(crate) fn note_pass(point: CrashPoint, nth: u32) {
     });
 }
 
-/// How often each point was passed by a victim, at most, in one execution since this was asked last.
+/// How many times a victim passed each point, at most, in one execution since the last call.
 pub(crate) fn take_passes() -> BTreeMap<CrashPoint, u32> {
     PASSES.take()
 }
@@ -169,7 +169,7 @@ pub(crate) fn note_death() {
     DEATHS.set(DEATHS.get() + 1);
 }
 
-/// The executions in which a victim has died since this was asked last.
+/// The executions in which a victim has died since the last call.
 pub(crate) fn take_deaths() -> u64 {
     DEATHS.take()
 }

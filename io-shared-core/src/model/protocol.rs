@@ -1,9 +1,10 @@
 //! The model: the shipped protocol, run by loom through every interleaving and every outcome of
 //! every relaxed load that a bound on preemptions leaves.
 //!
-//! `words` is the platform, `process` what runs on it, `scenarios` and `deaths` what is tried,
-//! `gate` the changes that only this protocol can suffer; the rest is `crate::model`. What the model
-//! covers, and what it cannot, is in `docs/PROOF.md`.
+//! `words` and `process` are the platform, `audit` what a consumer is promised. `scenarios`,
+//! `sleepers`, `ahead` and `deaths` are what is tried, `gate` the changes that only this protocol
+//! can suffer. The rest is `crate::model`. What the model covers, and what it cannot, is in
+//! `docs/PROOF.md`.
 //!
 //! To add a scenario, write a function and a line in [`SCENARIOS`].
 
@@ -57,12 +58,16 @@ scenarios! {
     a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
-    a_killed_waiter_on_two_leaves_both_slots_to_others: 2, deaths::waiter_on_two, SleepFlagged..=SleepCleared;
+    a_killed_waiter_on_two_leaves_both_slots_to_others: 2,
+        deaths::waiter_on_two, SleepFlagged..=SleepCleared;
     a_killed_producers_role_is_taken_over: 2, deaths::producer, ProducerClaimed..=PutPublished;
-    a_buffer_is_expected_of_a_killed_producer: 2, deaths::expected_producer, ProducerClaimed..=PutPublished;
-    a_killed_producers_copy_is_not_taken_for_its_successors: 2, deaths::copying_producer, ProducerClaimed..=PutPublished;
+    a_buffer_is_expected_of_a_killed_producer: 2,
+        deaths::expected_producer, ProducerClaimed..=PutPublished;
+    a_killed_producers_copy_is_not_taken_for_its_successors: 2,
+        deaths::copying_producer, ProducerClaimed..=PutPublished;
     half_a_copy_is_not_taken_for_a_successors: 2, deaths::copying_producer, PutFilling..=PutFilling;
-    a_producer_killed_as_it_stores_inline_leaves_the_value_before: 3, deaths::carrying_producer, PutSealed..=PutPublished;
+    a_producer_killed_as_it_stores_inline_leaves_the_value_before: 3,
+        deaths::inline_producer, PutSealed..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;

@@ -26,10 +26,11 @@ pub(crate) struct Model {
     pub(crate) slips: fn(&Site, &Line) -> Vec<(&'static str, Mutant)>,
 }
 
-/// What is tried, each under its own test's name.
+/// One thing that is tried, under its own test's name.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// How often a thread may be interrupted where it could have gone on; waits and ends are free.
+    /// How many times a thread may be interrupted where it could have gone on; waits and ends are
+    /// free.
     pub(crate) preemptions: usize,
     pub(crate) body: fn(Fate),
     /// The points at which the victim is killed in turn.
@@ -38,12 +39,14 @@ pub(crate) struct Scenario {
 
 macro_rules! scenarios {
     ($($name:ident: $preemptions:literal, $body:path $(, $first:ident..=$last:ident)?;)*) => {
-        const SCENARIOS: &[$crate::model::scenario::Scenario] = &[$($crate::model::scenario::Scenario {
-            name: stringify!($name),
-            preemptions: $preemptions,
-            body: $body,
-            deaths: $crate::model::scenario::scenarios!(@deaths $($first $last)?),
-        },)*];
+        const SCENARIOS: &[$crate::model::scenario::Scenario] = &[$(
+            $crate::model::scenario::Scenario {
+                name: stringify!($name),
+                preemptions: $preemptions,
+                body: $body,
+                deaths: $crate::model::scenario::scenarios!(@deaths $($first $last)?),
+            },
+        )*];
 
         $(
             #[test]
@@ -79,14 +82,15 @@ impl Scenario {
         }
     }
 
-    /// Whether it fails with `mutant`; with fewest preemptions first, which finds most soonest.
+    /// Why it fails with `mutant`, if it does. Tries few preemptions first, which finds most the
+    /// soonest.
     pub(crate) fn catches(&self, mutant: Mutant) -> Option<String> {
         mutant::with(Some(mutant), || {
             (1..=self.preemptions).find_map(|preemptions| self.explore(preemptions).err())
         })
     }
 
-    /// Runs it with every fate of its victim; the number of executions, or why one failed.
+    /// Runs it with every fate of its victim. Returns the number of executions, or why one failed.
     pub(crate) fn explore(&self, preemptions: usize) -> Result<u64, String> {
         mutant::take_passes();
         let mut executions = self.execute(None, preemptions)?;
@@ -98,7 +102,7 @@ impl Scenario {
             let Some(&times) = passes.get(point) else {
                 return Err(format!("the victim never passes {point:?}"));
             };
-            // Later passes leave nothing that the second does not.
+            // Later passes leave nothing that the second does not leave.
             for before in 0..times.min(2) {
                 mutant::take_deaths();
                 executions += self.execute(Some((*point, before)), preemptions)?;
@@ -137,7 +141,8 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `run`; what it panicked with, unprinted: the gate makes thousands of executions fail.
+/// Runs `run` and returns what it panicked with, unprinted: the gate makes thousands of executions
+/// fail.
 fn quietly(run: impl FnOnce()) -> Result<(), String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

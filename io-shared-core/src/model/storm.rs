@@ -2,10 +2,11 @@
 //!
 //! Shuttle runs many executions of each, with a scheduler that picks the next thread at random or
 //! by priorities that it changes a few times (PCT). It is sequentially consistent: what is found
-//! here is a wrong step, never a wrong ordering. Processes die at crash points picked at random, and
-//! others take their roles. Slices are off but after a death, so that a lost wake-up is a deadlock.
+//! here is a wrong step, never a wrong ordering. Processes die at crash points picked at random,
+//! and others take their roles. Slices are off except after a death, so that a lost wake-up is a
+//! deadlock.
 //!
-//! `SHUTTLE_ITERATIONS` makes each storm longer for once.
+//! `SHUTTLE_ITERATIONS` makes each storm longer once.
 
 mod kernel;
 mod lock;
@@ -30,8 +31,8 @@ thread_local! {
     static RAGES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has shuttle hear of panics in its own executions alone. Loom ends thousands of its own by
-/// unwinding, and of each shuttle would say that a task has failed.
+/// Shows shuttle only the panics of its own executions. Loom ends thousands of its own by
+/// unwinding, and shuttle would report each as a failed task.
 fn keep_shuttle_to_itself() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -49,7 +50,7 @@ fn keep_shuttle_to_itself() {
     });
 }
 
-/// Runs `storm` so many times with each scheduler.
+/// Runs `storm` this many times with each scheduler.
 fn rage(name: &str, iterations: usize, storm: fn()) {
     let iterations = std::env::var("SHUTTLE_ITERATIONS")
         .map_or(iterations, |given| given.parse().expect("SHUTTLE_ITERATIONS is a number"));
@@ -77,7 +78,7 @@ fn any(end: u32) -> u32 {
 struct Fate(Cell<Option<u32>>);
 
 impl Fate {
-    /// As likely as not within so many crash points, else never.
+    /// With a chance of one half within this many crash points, else never.
     fn within(points: u32) -> Self {
         Self(Cell::new((any(2) == 0).then(|| any(points))))
     }

@@ -1,4 +1,4 @@
-//! Who can die, and where.
+//! The process that a scenario kills, and where it dies.
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,7 +8,7 @@ use loom::thread::{self, JoinHandle};
 use super::mutant;
 use crate::crash_point::CrashPoint;
 
-/// When a victim dies: at this point, after passing it so many times.
+/// When a victim dies: at this point, after passing it this many times.
 pub(crate) type Fate = Option<(CrashPoint, u32)>;
 
 /// How a victim's thread ends where its process is killed.

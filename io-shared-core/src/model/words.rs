@@ -10,10 +10,10 @@ use super::kernel::{Conflict, Loads};
 use super::mutant::{self, Mutant, Operation};
 use crate::protocol::Word;
 
-/// A loom atomic that knows who calls it.
+/// A loom atomic that knows the line that calls it.
 pub(crate) struct Shared<A> {
     pub(crate) atom: A,
-    /// For words that their writer reads too.
+    /// For words that their writer also reads.
     loads: Option<Loads>,
     /// What was read last.
     read: Cell<u64>,

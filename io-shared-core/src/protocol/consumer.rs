@@ -146,8 +146,8 @@ impl Consumer {
         Seat { consumer: self.consumer, incarnation: self.incarnation }
     }
 
-    /// Takes the latest value if it is stored inline, and copies as much of it as `message` has room
-    /// for.
+    /// Takes the latest value if it is stored inline, and copies as much of it as `message` has
+    /// room for.
     #[inline]
     pub(crate) fn read_inline<W: Words>(
         &self,
@@ -188,9 +188,9 @@ impl Consumer {
         Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp })
     }
 
-    /// Protects the latest value's buffer from its producer. `None`: there is no value, or none that
-    /// this consumer has not received. The producer leaves the buffer alone until the next call, and
-    /// for longer if the entry is [parted with](Self::part_with).
+    /// Protects the latest value's buffer from its producer. `None`: there is no value, or none
+    /// that this consumer has not received. The producer leaves the buffer alone until the next
+    /// call, and for longer if the entry is [parted with](Self::part_with).
     #[inline]
     pub(crate) fn protect<W: Words>(
         &mut self,
@@ -232,8 +232,8 @@ impl Consumer {
         Err(Fault::Busy)
     }
 
-    /// Publishes a hazard pointer: has an entry name `buffer`. If a look at `latest` from now on finds
-    /// the buffer named, the producer leaves it alone for as long as the entry names it.
+    /// Publishes a hazard pointer: has an entry name `buffer`. If a look at `latest` from now on
+    /// finds the buffer named, the producer leaves it alone for as long as the entry names it.
     fn announce<W: Words>(&mut self, words: &W, buffer: usize) -> Result<usize, Fault> {
         let entry = match self.hazard {
             Some(hazard) => hazard.entry,
@@ -274,8 +274,8 @@ impl Consumer {
         // Acquire: with the Release in `fill`.
         let word = words.filled().load(Acquire);
         self.follows = true;
-        // Each word is read for once, although each get has an `ahead` of its own: the producer that
-        // stored it may be dead.
+        // Each word is read for once, although each get has an `ahead` of its own: the producer
+        // that stored it may be dead.
         if std::mem::replace(&mut self.followed, word) == word {
             return false;
         }

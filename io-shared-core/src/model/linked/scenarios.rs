@@ -28,7 +28,7 @@ fn consumer(world: &Rc<World>, slot: usize) -> Process {
     Process::new(world, 1 + slot as u32, Role::Consumer(slot))
 }
 
-/// Nothing goes on any more: whoever comes now gets in, and what was said to be open is, or its
+/// When everything is over: a newcomer gets in, and a region that was said to be open is, or its
 /// users see that it is not.
 fn audit(world: &Rc<World>, made: Made, users: &[&Handle<'_>]) {
     for user in users {
@@ -45,7 +45,7 @@ fn audit(world: &Rc<World>, made: Made, users: &[&Handle<'_>]) {
     }
 }
 
-/// Nothing runs beside it: a removal that fails.
+/// One process by itself: a removal that fails.
 pub(super) fn not_owner(_: Fate) {
     let world = left_by_its_creator(KEPT);
     let remover = Process::new(&world, 3, Role::Producer);
@@ -62,12 +62,12 @@ pub(super) fn not_owner(_: Fate) {
     assert_eq!(found.remove(Users::None), Ok(Removed::InUse));
     audit(&world, KEPT, &[&user]);
     assert_eq!(found.remove(Users::Any), Ok(Removed::Done));
-    assert!(found.region.is_marked(), "who spins looks at the flag alone");
+    assert!(found.region.is_marked(), "a user that spins looks at the flag alone");
     assert_eq!(found.remove(Users::Any), Ok(Removed::NameMoved));
     audit(&world, OTHER, &[&user]);
 }
 
-/// Nothing runs beside it: the region is removed between an opener's open and its claim, and its
+/// One thing after the other: the region is removed between an opener's open and its claim, and its
 /// producer lives on in it.
 pub(super) fn taken_and_removed(_: Fate) {
     let world = World::new();
@@ -140,7 +140,8 @@ fn died_at(fate: Fate, point: CrashPoint) -> bool {
     fate.is_some_and(|(at, _)| at == point)
 }
 
-/// The region is removed while somebody moves in, who may be told that it is open when it is not.
+/// The region is removed while a consumer enters it, which may be told that it is open when it is
+/// not.
 pub(super) fn opening(fate: Fate) {
     let world = left_by_its_creator(KEPT);
     let victim = Process::new(&world, 4, Role::Producer).run_victim(fate, |me| {
@@ -153,7 +154,7 @@ pub(super) fn opening(fate: Fate) {
     audit(&world, KEPT, &[&opened]);
 }
 
-/// Two find nothing, and create.
+/// Two processes find nothing, and create.
 pub(super) fn creators(fate: Fate) {
     let world = World::new();
     let victim = consumer(&world, 1).run_victim(fate, |me| {
@@ -169,7 +170,7 @@ pub(super) fn creators(fate: Fate) {
     audit(&world, KEPT, &[&mine]);
 }
 
-/// An unused region is replaced by one of another shape while somebody moves in.
+/// An unused region is replaced by one of another shape while a consumer enters it.
 pub(super) fn replacer(fate: Fate) {
     let world = left_by_its_creator(KEPT);
     let victim = Process::new(&world, 4, Role::Producer)
@@ -186,7 +187,7 @@ pub(super) fn replacer(fate: Fate) {
     audit(&world, OTHER, &Vec::from_iter(&opened));
 }
 
-/// Two replace an unused region, each by one of its own shape.
+/// Two processes replace an unused region, each by one of its own shape.
 pub(super) fn replacers(fate: Fate) {
     let world = left_by_its_creator(KEPT);
     let victim = Process::new(&world, 4, Role::Producer)
@@ -225,7 +226,7 @@ pub(super) fn leavers(_: Fate) {
     audit(&world, EPHEMERAL, &[]);
 }
 
-/// The last user of an ephemeral region leaves, or is killed at it, while another comes.
+/// The last user of an ephemeral region leaves, or is killed while it leaves, as another comes.
 pub(super) fn leaver(fate: Fate) {
     let world = World::new();
     let me = consumer(&world, 1);
@@ -234,7 +235,7 @@ pub(super) fn leaver(fate: Fate) {
     let opener = consumer(&world, 0);
     let opened = opener.attach(EPHEMERAL, false).unwrap();
     victim.end();
-    assert!(!opened.is_replaced(), "who was told that it is open has the name");
+    assert!(!opened.is_replaced(), "a user that was told that it is open has the name");
     audit(&world, EPHEMERAL, &[&opened]);
     opened.leave();
     assert!(world.named().is_none(), "and was the last");

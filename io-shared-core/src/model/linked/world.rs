@@ -1,4 +1,4 @@
-//! A directory with one name in it, the regions that the name has led to, and who uses them.
+//! A directory with one name in it, the regions that the name has led to, and their users.
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -15,16 +15,16 @@ use crate::model::victim::{Killable, Mortal};
 use crate::protocol::Word;
 use crate::region::linked::{Joined, Linked, Removed, Users, enter, remove};
 
-/// How often an opening starts over: more than others get on meanwhile in any scenario.
+/// How many times an opening starts over: more often than others make progress in any scenario.
 const START_OVERS: usize = 8;
 
 /// What the processes of a scenario share.
 pub(super) struct World {
     /// 0: there is no such name. n: it leads to region n - 1.
     ///
-    /// Opening takes a reference at the directory's entry, and so finds the newest; it acquires what
-    /// the creator wrote before it linked. A look at the path (stat) does so too, but is modelled as
-    /// a relaxed load: it may be as old as memory may be.
+    /// Opening takes a reference at the directory's entry, and so finds the newest; it acquires
+    /// what the creator wrote before it linked. A look at the path (stat) does so too, but is
+    /// modelled as a relaxed load: it may be as old as memory may be.
     name: AtomicU64,
     looks: Loads,
     regions: RefCell<Vec<Rc<Region>>>,
@@ -44,7 +44,7 @@ pub(super) struct Region {
     made: Made,
     lock: Claim,
     pub(super) slot: Rc<slot::Region>,
-    /// Who was told that it is open, and lives. No thread sees anything by this.
+    /// The living processes that were told that it is open. No thread learns anything by this.
     users: RefCell<Vec<u32>>,
     /// Whether it was removed because nobody used it.
     removed_as_unused: Cell<bool>,
@@ -139,8 +139,8 @@ impl Process {
         Handle { me: self, region: Rc::clone(region), unused: Cell::new(false) }
     }
 
-    /// As `New::make`: a region that nobody else sees, entered. Then as `New::link`; `None`: another
-    /// was faster.
+    /// As `New::make`: a region that nobody else sees, entered. Then as `New::link`; `None`:
+    /// another was faster.
     pub(super) fn create<'a>(&'a self, made: Made) -> impl FnOnce() -> Option<Handle<'a>> {
         let number = self.world.regions.borrow().len() as u64;
         let region = Rc::new(Region {
@@ -174,8 +174,8 @@ impl Process {
         }
     }
 
-    /// As `attach`, of a program that wants a region to be as `made`, and replaces it if `replaces`.
-    /// `None`: it is of another shape, or its role is taken.
+    /// As `attach`, of a program that wants a region to be as `made`, and replaces it if
+    /// `replaces`. `None`: it is of another shape, or its role is taken.
     pub(super) fn attach(&self, made: Made, replaces: bool) -> Option<Handle<'_>> {
         for _ in 0..START_OVERS {
             let Some(found) = self.open() else {
@@ -297,7 +297,7 @@ pub(super) struct Locked<'a>(&'a Handle<'a>, bool);
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        // Who is killed lets go of everything at once, later.
+        // A killed process lets go of everything at once, later.
         if self.1 && !std::thread::panicking() {
             self.0.region.lock.free(self.0.me.number);
         }
@@ -329,7 +329,7 @@ impl Linked for Handle<'_> {
     #[track_caller]
     fn win_roles(&self, _users: Users) -> Result<bool, Refusal> {
         // One after the other, where the kernel does it at once: others may see more, not less. It
-        // does not matter how long it is tried: to try in vain is to try later.
+        // does not matter how long it is tried: a failing try is the same as a later one.
         let won = mutant::is_at(Location::caller(), Operation::Win, Mutant::Won);
         Ok(self.region.roles().all(|role| role.try_take(self.me.number)) || won)
     }

@@ -14,7 +14,7 @@ fn may_have_written(fate: Fate) -> bool {
     matches!(fate, Some((CrashPoint::WriterOwns | CrashPoint::WriterAlone, _)))
 }
 
-/// A writer is killed, beside another writer and a reader.
+/// A writer is killed next to another writer and a reader.
 pub(super) fn writer(fate: Fate) {
     let region = Region::new(3).shared();
     let (victim, victim_locker) = open(&region, 0);
@@ -28,7 +28,7 @@ pub(super) fn writer(fate: Fate) {
     audit(&me, &locker, may_have_written(fate));
 }
 
-/// A writer is killed, beside another that repairs what it finds.
+/// A writer is killed next to another, which repairs what it finds.
 pub(super) fn repaired(fate: Fate) {
     let region = Region::new(2).shared();
     let (victim, victim_locker) = open(&region, 0);
@@ -58,7 +58,7 @@ pub(super) fn waiter(fate: Fate) {
     audit(&me, &locker, false);
 }
 
-/// A reader is killed, beside a writer.
+/// A reader is killed next to a writer.
 pub(super) fn reader(fate: Fate) {
     let region = Region::new(2).shared();
     let (victim, victim_locker) = open(&region, 0);
@@ -101,7 +101,8 @@ fn half_written(region: Region) -> Rc<Region> {
     region
 }
 
-/// A writer is killed while it buries a dead one, beside another that would and the slot's new owner.
+/// A writer is killed while it buries a dead one, next to another that tries to bury it and the
+/// slot's new owner.
 pub(super) fn burier(fate: Fate) {
     let region = half_written(Region::new(3));
     let (victim, victim_locker) = open(&region, 1);
@@ -116,7 +117,7 @@ pub(super) fn burier(fate: Fate) {
     audit(&me, &locker, true);
 }
 
-/// A reader is killed while it buries a dead writer, beside a writer that would.
+/// A reader is killed while it buries a dead writer, next to a writer that tries to bury it.
 pub(super) fn burying_reader(fate: Fate) {
     let region = half_written(Region::new(3));
     let (victim, victim_locker) = open(&region, 1);
@@ -136,7 +137,7 @@ fn half_read(region: Region) -> Rc<Region> {
     region
 }
 
-/// A writer is killed while it buries a dead reader, beside the slot's new owner, which reads.
+/// A writer is killed while it buries a dead reader, next to the slot's new owner, which reads.
 pub(super) fn reader_burier(fate: Fate) {
     let region = half_read(Region::new(2));
     let (victim, victim_locker) = open(&region, 1);
@@ -148,7 +149,7 @@ pub(super) fn reader_burier(fate: Fate) {
     audit(&me, &locker, false);
 }
 
-/// As above, beside another writer that would, and the slot's new owner.
+/// As above, next to another writer that tries to bury it, and the slot's new owner.
 pub(super) fn reader_buriers(fate: Fate) {
     let region = half_read(Region::new(3));
     let (victim, victim_locker) = open(&region, 1);
@@ -162,7 +163,7 @@ pub(super) fn reader_buriers(fate: Fate) {
     audit(&me, &locker, false);
 }
 
-/// Whoever takes the slot of a dead writer is killed, beside a writer.
+/// The handle that takes the slot of a dead writer is killed next to a writer.
 pub(super) fn new_owner(fate: Fate) {
     let region = half_written(Region::new(2));
     let (me, locker) = open(&region, 1);
@@ -175,7 +176,8 @@ pub(super) fn new_owner(fate: Fate) {
     audit(&me, &locker, true);
 }
 
-/// A writer is killed and another may sleep behind it; a reader comes and buries it. Slices are off.
+/// A writer is killed while another may sleep, waiting for it; a reader comes and buries it. Slices
+/// are off.
 pub(super) fn burier_wakes(fate: Fate) {
     let region = Region::new(3).without_slices().shared();
     let (victim, victim_locker) = open(&region, 0);
@@ -189,7 +191,8 @@ pub(super) fn burier_wakes(fate: Fate) {
     audit(&me, &locker, may_have_written(fate));
 }
 
-/// A reader is killed and a writer may sleep behind it; its slot is claimed anew. Slices are off.
+/// A reader is killed while a writer may sleep, waiting for it; its slot is claimed anew. Slices
+/// are off.
 pub(super) fn new_owner_wakes(fate: Fate) {
     let region = Region::new(2).without_slices().shared();
     let (victim, victim_locker) = open(&region, 0);

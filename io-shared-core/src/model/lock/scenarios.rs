@@ -20,7 +20,7 @@ pub(super) fn open(region: &Rc<Region>, number: u32) -> (Process, Locker) {
     (me, locker)
 }
 
-/// What a writer does with the lock; whether it found it dirty.
+/// What a writer does with the lock. Returns whether it found it dirty.
 pub(super) fn change(me: &Process, locker: &Locker) -> bool {
     me.region.inside.borrow_mut().write(me.number);
     let dirty = locker.is_dirty(me);
@@ -41,7 +41,7 @@ pub(super) fn write(me: &Process, locker: &Locker) -> bool {
     dirty
 }
 
-/// As `write`, of one that knows how to repair what it finds.
+/// As `write`, by a writer that knows how to repair what it finds.
 pub(super) fn repair(me: &Process, locker: &Locker) {
     assert_eq!(locker.lock(me, EVER), Ok(()));
     if change(me, locker) {
@@ -50,7 +50,7 @@ pub(super) fn repair(me: &Process, locker: &Locker) {
     locker.unlock(me);
 }
 
-/// What a reader does with the lock; whether it found it dirty.
+/// What a reader does with the lock. Returns whether it found it dirty.
 pub(super) fn look(me: &Process, locker: &Locker) -> bool {
     me.region.inside.borrow_mut().read(me.number);
     let dirty = locker.is_dirty(me);
@@ -67,8 +67,8 @@ pub(super) fn read(me: &Process, locker: &Locker) -> bool {
     dirty
 }
 
-/// Nothing goes on any more: a try gets the lock, which is as dirty as it must be and leaves nothing
-/// behind.
+/// When everything is over: a try gets the lock, which is as dirty as it must be, and nothing is
+/// left.
 pub(super) fn audit(me: &Process, locker: &Locker, dirty: bool) {
     me.may_wait.set(false);
     assert_eq!(locker.lock(me, NO), Ok(()), "nobody has it");
@@ -80,7 +80,7 @@ pub(super) fn audit(me: &Process, locker: &Locker, dirty: bool) {
     }
 }
 
-/// How often it was written.
+/// How many times it was written.
 fn writes(me: &Process) -> u64 {
     me.region.content.get()[0]
 }
@@ -174,7 +174,7 @@ pub(super) fn tries(_: Fate) {
     audit(&me, &locker, false);
 }
 
-/// One reads all the while, so a try to write fails; another reader may have to wait for the try.
+/// One reads all the time, so a try to write fails; another reader may have to wait for the try.
 pub(super) fn try_in_vain(_: Fate) {
     let region = Region::new(3).shared();
     let (me, locker) = open(&region, 0);
@@ -190,7 +190,7 @@ pub(super) fn try_in_vain(_: Fate) {
     audit(&me, &locker, false);
 }
 
-/// Nothing runs beside it: what matters is what is said, and what is left.
+/// One process by itself: what matters is what it is told, and what is left.
 pub(super) fn forgotten_guard(_: Fate) {
     let region = Region::new(2).shared();
     let (me, locker) = open(&region, 0);
@@ -227,7 +227,7 @@ pub(super) fn reused_slot(_: Fate) {
     audit(&me, &locker, false);
 }
 
-/// A handle whose descriptors were closed under it, with the lock in hand, and its slot's next owner.
+/// A handle that loses its claim while it has the lock, and its slot's next owner.
 pub(super) fn stale_unlock(_: Fate) {
     let region = Region::new(2).shared();
     let (stale, stale_locker) = open(&region, 0);
@@ -250,7 +250,7 @@ pub(super) fn stale_unlock(_: Fate) {
     audit(&me, &other_locker, dirty);
 }
 
-/// A writer panics in the middle; whoever comes repairs what it left.
+/// A writer panics in the middle; the next writer repairs what it left.
 pub(super) fn marks(_: Fate) {
     let region = Region::new(3).shared();
     let (me, locker) = open(&region, 0);

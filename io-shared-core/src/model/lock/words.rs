@@ -12,15 +12,15 @@ use crate::model::words::{Exchanged, Shared};
 /// One handle's block.
 pub(super) struct Slot {
     pub(super) reading: Shared<AtomicU64>,
-    /// Who sleeps on the reading flag.
+    /// The threads that sleep on the reading flag.
     pub(super) awaiting: Futex,
-    /// How often the slot was claimed: read and written by who has the claim.
+    /// How many times the slot was claimed: read and written by the owner of the claim.
     pub(super) incarnation: Cell<u32>,
     pub(super) claim: Claim,
 }
 
-/// What the lock guards: two halves, which are equal unless a writer stopped between them. An access
-/// that is not ordered with every other is an error.
+/// What the lock guards: two halves, which are equal unless a writer stopped between them. An
+/// access that is not ordered with every other is an error.
 pub(super) struct Content(UnsafeCell<[u64; 2]>);
 
 impl Content {
@@ -36,8 +36,8 @@ impl Content {
     }
 }
 
-/// Who has the lock, as the users see it. No thread of the model sees anything by this: it is how
-/// the scenarios notice what must not be, even where the memory would have been right.
+/// The users that have the lock, as they see it. No thread of the model learns anything by this. It
+/// is how the scenarios notice what must not be, even where the memory would have been right.
 #[derive(Default)]
 pub(crate) struct Inside {
     writer: Option<u32>,
@@ -47,12 +47,12 @@ pub(crate) struct Inside {
 impl Inside {
     pub(crate) fn write(&mut self, process: u32) {
         assert_eq!(self.writer, None, "one writer at a time");
-        assert!(self.readers.is_empty(), "no writer beside a reader");
+        assert!(self.readers.is_empty(), "no writer next to a reader");
         self.writer = Some(process);
     }
 
     pub(crate) fn read(&mut self, process: u32) {
-        assert_eq!(self.writer, None, "no reader beside a writer");
+        assert_eq!(self.writer, None, "no reader next to a writer");
         self.readers.push(process);
     }
 
@@ -68,7 +68,7 @@ pub(super) struct Region {
     pub(super) fences: Conflict,
     pub(super) dirty: Shared<AtomicU8>,
     pub(super) slots: Vec<Slot>,
-    /// Who sleeps on the lock word.
+    /// The threads that sleep on the lock word.
     pub(super) sleepers: Futex,
     pub(super) has_readers: bool,
     pub(super) content: Content,
@@ -111,12 +111,12 @@ impl Region {
         Self { has_readers: false, ..self }
     }
 
-    /// One whose sleepers wake by a wake only, even if somebody dies.
+    /// One whose sleepers are woken by a wake only, even if somebody dies.
     pub(super) fn without_slices(self) -> Self {
         Self { slices: false, ..self }
     }
 
-    /// A process is dead, its claims are free: whoever sleeps looks again.
+    /// A process is dead and its claims are free: the sleepers look again.
     pub(super) fn note_death(&self) {
         if self.slices {
             self.deaths.set(self.deaths.get() + 1);

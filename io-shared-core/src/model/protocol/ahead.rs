@@ -59,7 +59,7 @@ impl<'a> Copying<'a> {
     }
 }
 
-/// A consumer that has had two values, and expects the next in the buffer of the first.
+/// A consumer that has received two values, and expects the next in the buffer of the first.
 pub(super) fn expecting(region: &Rc<Region>) -> (Process, Producer, Process, Consumer) {
     let (peer, mut producer) = produce(region);
     let (me, mut consumer) = consume(region, 0);
@@ -72,7 +72,7 @@ pub(super) fn expecting(region: &Rc<Region>) -> (Process, Producer, Process, Con
     (peer, producer, me, consumer)
 }
 
-/// It follows copies into the buffer that it expects.
+/// A consumer follows copies into the buffer that it expects.
 pub(super) fn read_ahead(_: Fate) {
     let region = Region::new(Shape::of(1, 1).read_ahead());
     let (peer, mut producer, me, mut consumer) = expecting(&region);
@@ -88,8 +88,7 @@ pub(super) fn read_ahead(_: Fate) {
     copying.audit.end(4);
 }
 
-/// Nothing runs beside it: what was read of a copy that is not published is of no use, and of one that
-/// is, it is.
+/// One process by itself: what was read of a copy counts if the copy is published, and only then.
 pub(super) fn abandoned_copy(_: Fate) {
     let region = Region::new(Shape::of(1, 1).read_ahead());
     let (peer, mut producer, me, mut consumer) = expecting(&region);

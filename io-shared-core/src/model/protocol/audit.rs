@@ -33,19 +33,20 @@ pub(crate) struct Audit<'a, M> {
 }
 
 impl<'a, M: Messages> Audit<'a, M> {
-    /// Of a consumer that has had the values up to `seen`, or was too late for them.
+    /// For a consumer that has received the values up to `seen`, or was too late for them.
     pub(crate) fn new(me: &'a M, consumer: &'a mut Consumer, seen: u64) -> Self {
         Self { me, consumer, seen, sender: 0 }
     }
 
-    /// Holds the next value, if there is one: newer than the last, with the right count of misses.
+    /// Protects the next value, if there is one. It must be newer than the last, with the right
+    /// count of misses.
     pub(super) fn hold(&mut self) -> Option<Protected> {
         let hold = self.consumer.protect(self.me, Which::Unseen).unwrap()?;
         self.note(hold.sequence, hold.missed);
         Some(hold)
     }
 
-    /// The same, for whoever has it to give it back.
+    /// The same, with the entry parted with.
     pub(super) fn take(&mut self) -> Option<Protected> {
         let hold = self.hold()?;
         self.consumer.part_with(hold.entry);
@@ -60,13 +61,13 @@ impl<'a, M: Messages> Audit<'a, M> {
         assert_eq!(self.me.last_seen(self.consumer.consumer()).load(Relaxed), sequence);
     }
 
-    /// Reads a taken value, which must be whole, and gives it back.
+    /// Reads a taken value, which must be whole, and releases its entry.
     pub(super) fn give_back(&mut self, hold: Protected) {
         self.sender = read(self.me, hold);
         self.consumer.seat().release(self.me, hold.entry);
     }
 
-    /// The sequence of the next value, if there was one. It is taken beside `latest` if it can be.
+    /// The sequence of the next value, if there was one. It is read inline if it can be.
     pub(crate) fn get(&mut self) -> Option<u64> {
         let mut inline = [0; 2];
         match self.consumer.read_inline(self.me, Which::Unseen, &mut inline).unwrap() {
@@ -97,11 +98,11 @@ impl<'a, M: Messages> Audit<'a, M> {
         }
     }
 
-    /// Nothing goes on any more: the newest value is `last`, and nothing is left behind.
+    /// When everything is over: the newest value is `last`, and nothing is left.
     pub(crate) fn end(mut self, last: u64) {
         match self.get() {
             Some(sequence) => assert_eq!(sequence, last, "the newest value wins"),
-            None => assert_eq!(self.seen, last, "the newest value was had"),
+            None => assert_eq!(self.seen, last, "the newest value was received"),
         }
         let current = self.consumer.protect(self.me, Which::Current).unwrap().unwrap();
         assert_eq!((current.sequence, current.missed), (last, 0));

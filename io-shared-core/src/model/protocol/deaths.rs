@@ -30,7 +30,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     let (peer, mut producer) = produce(&region);
     put(&peer, &mut producer, 0).unwrap();
     put(&peer, &mut producer, 0).unwrap();
-    // What the victim has had: a get that returned cannot be undone by its death.
+    // What the victim has received: its death cannot undo a get that has returned.
     let had = Rc::new(Cell::new(0));
     let victim = {
         let had = Rc::clone(&had);
@@ -45,7 +45,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
                         // A death while the user reads, as late as can be.
                         me.reached(CrashPoint::GetSeen);
                         if hold.sequence == 2 {
-                            // As whoever reads it in another thread.
+                            // As a guard that another thread drops.
                             consumer.part_with(hold.entry);
                             consumer.seat().release(me, hold.entry);
                         }
@@ -71,7 +71,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     let start = me.last_seen(0).load(Relaxed);
     let had = had.get();
     if resumes {
-        assert!(start >= had, "{had} was had, and would come again after {start}");
+        assert!(start >= had, "{had} was received, and would come again after {start}");
     }
     let mut audit = Audit::new(&me, &mut consumer, start);
     if !resumes {
@@ -81,7 +81,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     audit.end(last);
 }
 
-/// A consumer of two channels is killed as it waits for both, beside a put in each; others take its
+/// A consumer of two channels is killed as it waits for both, during a put in each; others take its
 /// slots.
 pub(super) fn waiter_on_two(fate: Fate) {
     let first = Region::new(Shape::of(1, 1));
@@ -160,9 +160,9 @@ pub(super) fn copying_producer(fate: Fate) {
     copying.audit.end(last);
 }
 
-/// A producer is killed as it copies a value beside `latest`, or just behind that. Whoever comes gets
-/// what is published, and its successor's values are carried again.
-pub(super) fn carrying_producer(fate: Fate) {
+/// A producer is killed as it stores a value inline, or just after that. The consumer gets what is
+/// published, and the successor's values are stored inline again.
+pub(super) fn inline_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).storing_inline());
     let (peer, mut consumer) = consume_a_first_value(&region);
     let victim = killed_producer(&region, fate);
@@ -201,8 +201,8 @@ pub(super) fn producer(fate: Fate) {
     Audit::new(&me, &mut consumer, seen).end(last);
 }
 
-/// A consumer has announced the buffer of a value whose producer is killed; another takes the role and
-/// puts, beside its get.
+/// A consumer has announced the buffer of a value whose producer is killed; another takes the role
+/// and puts during its get.
 pub(super) fn expected_producer(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).with_heads());
     let (peer, mut consumer) = consume_a_first_value(&region);
@@ -221,8 +221,8 @@ pub(super) fn expected_producer(fate: Fate) {
     audit.end(last);
 }
 
-/// A producer is killed, perhaps between its publish and its wake; its successor takes over and puts
-/// only if there was no value. The sleeper is woken either way.
+/// A producer is killed, perhaps between its publish and its wake; its successor takes over and
+/// puts only if there was no value. The sleeper is woken either way.
 pub(super) fn unwoken(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (me, mut consumer) = consume(&region, 0);
@@ -266,15 +266,15 @@ pub(super) fn no_successor(fate: Fate) {
     }
 }
 
-/// A consumer died asleep. The producer, which may be killed at it, buries it while another consumer
-/// takes the slot and falls asleep there: that one must wake for the next value.
+/// A consumer died asleep. The producer, which may be killed at it, buries it while another
+/// consumer takes the slot and falls asleep there: that one must wake for the next value.
 pub(super) fn burial(fate: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let me = Process::new(&region, 3);
     me.claim_producer();
     let mut producer = Producer::take_over(&me).unwrap();
     put(&me, &mut producer, 0).unwrap();
-    // What a consumer killed asleep leaves behind.
+    // What a consumer leaves that is killed while it sleeps.
     me.waiting(0).store(1, Relaxed);
     for _ in 0..15 {
         producer.wake(&me);

@@ -22,7 +22,7 @@ pub(super) fn one_consumer(_: Fate) {
     audit.end(3);
 }
 
-/// The first value is taken while what is carried of the second is written over it.
+/// The first value is taken while what is stored inline of the second overwrites it.
 fn taken_beside_a_put(shape: Shape) -> (Process, Consumer) {
     let region = Region::new(shape);
     let (peer, mut producer) = produce(&region);
@@ -36,7 +36,7 @@ fn taken_beside_a_put(shape: Shape) -> (Process, Consumer) {
     (me, consumer)
 }
 
-/// Whole values are carried.
+/// Whole values are stored inline.
 pub(super) fn inline(_: Fate) {
     let (me, consumer) = taken_beside_a_put(Shape::of(1, 1).storing_inline());
     let found = consumer.read_inline(&me, Which::Current, &mut []).unwrap();
@@ -46,25 +46,22 @@ pub(super) fn inline(_: Fate) {
     );
 }
 
-/// Lengths and stamps alone are.
+/// Lengths and stamps alone are stored inline.
 pub(super) fn head(_: Fate) {
     let (me, mut consumer) = taken_beside_a_put(Shape::of(1, 1).with_heads());
     let hold = consumer.protect(&me, Which::Current).unwrap().unwrap();
     me.header(hold.buffer).length.store(0, Relaxed);
     let again = consumer.protect(&me, Which::Current).unwrap().unwrap();
-    assert_eq!(
-        again,
-        Protected { missed: 0, ..hold },
-        "it is looked at beside `latest`, or of no use"
-    );
+    assert_eq!(again, Protected { missed: 0, ..hold }, "it is read inline, or of no use");
 }
 
-/// Starts where it is tightest: one buffer is held, one is the latest, one scan's finds are used up.
+/// Starts where it is tightest: one buffer is held, one is the latest, and the finds of a scan are
+/// used up.
 pub(super) fn held_buffer(_: Fate) {
     held_buffer_of(Shape::of(1, 1));
 }
 
-/// The same of large buffers, which are looked for anew after each put.
+/// The same with large buffers, for which each put scans anew.
 pub(super) fn large_held_buffer(_: Fate) {
     held_buffer_of(Shape { large: true, ..Shape::of(1, 1) });
 }
@@ -84,7 +81,7 @@ fn held_buffer_of(shape: Shape) {
     audit.end(5);
 }
 
-/// A consumer reads and is gone without giving its buffer back; its slot's next owner does.
+/// A consumer reads and is gone without releasing its buffer; its slot's next owner does.
 pub(super) fn abandoned_buffer(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (peer, mut producer) = produce(&region);
@@ -105,12 +102,12 @@ pub(super) fn abandoned_buffer(_: Fate) {
     Audit::new(&me, &mut consumer, 1).end(4);
 }
 
-/// Its entry names the buffer in which the next value comes, before there is one.
+/// The consumer's entry names the buffer of the next value before there is one.
 pub(super) fn expected_buffer(_: Fate) {
     expected_buffer_of(Shape::of(1, 1).with_heads());
 }
 
-/// The same of large buffers.
+/// The same with large buffers.
 pub(super) fn large_expected_buffer(_: Fate) {
     expected_buffer_of(Shape { large: true, ..Shape::of(1, 1).with_heads() });
 }
@@ -131,7 +128,7 @@ fn expected_buffer_of(shape: Shape) {
     audit.end(4);
 }
 
-/// It has had a value, and announces the buffer of the next beside its put.
+/// A consumer that has received a value announces the buffer of the next during its put.
 pub(super) fn announced_buffer(_: Fate) {
     let region = Region::new(Shape::of(1, 1).with_heads());
     let (peer, mut producer) = produce(&region);
@@ -173,8 +170,8 @@ pub(super) fn two_consumers(_: Fate) {
     Audit::new(&me, &mut other_consumer, seen).end(5);
 }
 
-/// Both entries hold a value; the first is given back in another thread while this one gets a third,
-/// into the same entry if it is free by then.
+/// Both entries hold a value. Another thread releases the first while this one gets a third, into
+/// the same entry if it is free by then.
 pub(super) fn two_holds(_: Fate) {
     let region = Region::new(Shape::of(1, 2));
     let (peer, mut producer) = produce(&region);
@@ -228,7 +225,7 @@ pub(super) fn observer(_: Fate) {
     putting.end();
 }
 
-/// The producer puts the second value only when it sees that the first was had.
+/// The producer puts the second value only when it sees that the first was received.
 pub(super) fn in_step(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (peer, mut producer) = produce(&region);
@@ -253,7 +250,7 @@ pub(super) fn in_step(_: Fate) {
     audit.end(last);
 }
 
-/// A producer whose descriptors were closed under it, with a full loan in hand, and its successor.
+/// A producer that loses its claim while it has a full loan, and its successor.
 pub(super) fn stale_producer(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
     let (stale, mut producer) = produce(&region);
@@ -279,8 +276,8 @@ pub(super) fn stale_producer(_: Fate) {
     audit.end(last);
 }
 
-/// A consumer whose claim was closed under it, after another took its slot over. Nothing runs beside
-/// it: what matters is what it is told, and what it leaves alone.
+/// A consumer that lost its claim, after another took its slot over. One process by itself: what
+/// matters is what it is told, and what it leaves alone.
 pub(super) fn stale_consumer(_: Fate) {
     let region = Region::new(Shape::of(1, 2).storing_inline());
     let (peer, mut producer) = produce(&region);
@@ -311,7 +308,7 @@ pub(super) fn stale_consumer(_: Fate) {
     assert_ne!(held.entry, kept.entry);
     consumer.leave(&stale);
     assert_eq!(successor.waiting(0).load(Relaxed), ASLEEP, "the byte is the successor's");
-    assert_eq!(successor.last_seen(0).load(Relaxed), 1, "it has not had the second");
+    assert_eq!(successor.last_seen(0).load(Relaxed), 1, "it has not received the second");
     for entry in 0..2 {
         assert_ne!(successor.held(0, entry).load(Relaxed), 0, "the holds are the successor's");
     }

@@ -35,8 +35,8 @@ pub(super) fn two_sleepers(_: Fate) {
     audit.end(2);
 }
 
-/// Two channels, their producers, and one consumer that waits for both until it has had a value of
-/// each.
+/// Two channels, their producers, and one consumer that waits for both until it has received a
+/// value of each.
 pub(super) fn waiter_on_two(_: Fate) {
     let first = Region::new(Shape::of(1, 1));
     let second = first.beside(Shape::of(1, 1));
@@ -61,7 +61,7 @@ pub(super) fn waiter_on_two(_: Fate) {
     audits.into_iter().for_each(|audit| audit.end(1));
 }
 
-/// Nothing runs beside it: what matters is what is left.
+/// One process by itself: what matters is what is left.
 pub(super) fn needless_wakes(_: Fate) {
     needless_wakes_of(ASLEEP);
     needless_wakes_of(ASLEEP_TO_FOLLOW);

@@ -62,9 +62,9 @@ pub(crate) struct Shape {
     pub(crate) buffers: usize,
     /// Whether the payload is for observers.
     pub(crate) copied: bool,
-    /// Whether whole values are inline beside `latest`.
+    /// Whether whole values are stored inline.
     pub(crate) stores_inline: bool,
-    /// Whether anything is.
+    /// Whether anything is stored inline.
     pub(crate) heads: bool,
     /// Whether buffers are large.
     pub(crate) large: bool,
@@ -73,7 +73,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// A slot with as many buffers as are enough.
+    /// A slot with just enough buffers.
     pub(crate) fn of(consumers: usize, holds: usize) -> Self {
         let fewer = usize::from(mutant::is(Mutant::OneBufferFewer));
         let buffers = consumers * holds + 2 - fewer;
@@ -89,7 +89,7 @@ impl Shape {
         }
     }
 
-    /// One whose values are inline beside `latest`.
+    /// One whose values are stored inline.
     pub(crate) fn storing_inline(self) -> Self {
         Self { stores_inline: true, heads: true, ..self }
     }
@@ -99,7 +99,7 @@ impl Shape {
         Self { copied: true, large: true, ahead: true, ..self.with_heads() }
     }
 
-    /// One whose values' lengths and stamps are.
+    /// One that stores its values' lengths and stamps inline.
     pub(crate) fn with_heads(self) -> Self {
         Self { heads: true, ..self }
     }

@@ -24,7 +24,7 @@ const EVER: u64 = u64::MAX;
 struct Slot {
     reading: AtomicU64,
     awaiting: Futex,
-    /// Written by who has the claim.
+    /// Written by the owner of the claim.
     incarnation: AtomicU32,
     claim: Claim,
 }
@@ -56,7 +56,7 @@ impl Process {
         region.inside.lock().unwrap().leave(number);
         region.slots.iter().for_each(|slot| slot.claim.free(number));
         if !lived {
-            // Whoever sleeps looks again when its slice ends.
+            // Sleepers look again when their slice ends.
             region.sleepers.end_slices();
             region.slots.iter().for_each(|slot| slot.awaiting.end_slices());
         }

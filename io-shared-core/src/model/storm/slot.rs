@@ -141,7 +141,7 @@ fn consume(region: &Arc<Region>, slot: usize) {
     }
 }
 
-/// Whether the consumer that has come back has had the last value, and will get no other.
+/// Whether the consumer that has come back has received the last value, and will get no other.
 fn has_had_last(me: &Process, consumer: &mut Consumer) -> bool {
     if consumer.has_unseen(me) {
         return false;
@@ -180,7 +180,7 @@ fn storm() {
     Process::live(&region, 1, Fate::never(), |me| {
         me.region.producer.take(me.number);
         let mut producer = Producer::take_over(me).unwrap();
-        // Enough wakes for a burial, if enough of them are in vain.
+        // Enough wakes for a burial, if enough of them wake nobody.
         for _ in 0..16 {
             producer.wake(me);
         }
