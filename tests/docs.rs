@@ -1,28 +1,30 @@
-//! What the docs say of tests: that they exist, and that each line of docs/FAULTS.md has one.
+//! What the docs refer to: that the tests, files, headings and functions they name exist, and that
+//! each line of docs/FAULTS.md has a test.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
+
+#[path = "docs/links.rs"]
+mod links;
+#[path = "common/tree.rs"]
+mod tree;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+use tree::root;
 
 /// The lines of docs/FAULTS.md.
 const FAULTS: std::ops::RangeInclusive<usize> = 1..=89;
 /// How a cell begins that says why there is no test.
 const NOT_RUN: &str = "not run here: ";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// The pages that speak of tests.
+/// The pages, of which each may name tests.
 fn pages() -> impl Iterator<Item = PathBuf> {
-    let pages = |folder| std::fs::read_dir(root().join(folder)).unwrap().flatten();
-    let paths = pages(".").chain(pages("docs")).map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+    tree::files_with(&["md"]).into_iter()
 }
 
 /// What stands between backticks in a line.
@@ -47,8 +49,8 @@ fn is_test(file: &str, name: &str) -> bool {
     })
 }
 
-/// The same of pytest, which runs what begins with `test`, in files that do, unless a line above says
-/// that it is skipped.
+/// The same for pytest, which runs functions whose names begin with `test`, in files whose names do,
+/// unless a line above says that it is skipped.
 fn is_python_test(file: &str, name: &str) -> bool {
     let runs = file.starts_with("python/tests/test_") && name.starts_with("test_");
     let source = std::fs::read_to_string(root().join(file)).unwrap_or_default();
@@ -61,7 +63,7 @@ fn is_python_test(file: &str, name: &str) -> bool {
     runs && (0..lines.len()).any(|at| lines[at].starts_with(&head) && !skipped(at))
 }
 
-/// Whether a quote is the place of a test.
+/// Whether a quote names a test and its file.
 fn names_a_test(quote: &str) -> bool {
     quote.contains(".rs::") || quote.contains(".py::")
 }
@@ -116,11 +118,14 @@ fn every_test_that_a_page_names_without_its_file_is_somewhere() {
     }
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let words: HashSet<&str> = text.split(|c| !is_part(c)).collect();
+    let is_test_name = |quote: &str| {
+        let is_long = quote.matches('_').count() > 3 && !quote.starts_with('_');
+        is_long && quote.chars().all(is_part)
+    };
     let (mut named, mut missing) = (0, Vec::new());
     for page in pages() {
         for line in std::fs::read_to_string(&page).unwrap().lines() {
-            let tests =
-                quoted(line).filter(|q| q.chars().all(is_part) && q.matches('_').count() > 3);
+            let tests = quoted(line).filter(|quote| is_test_name(quote));
             for test in tests {
                 named += 1;
                 if !words.contains(test) {
