@@ -42,6 +42,9 @@ fn what_does_not_exist_is_told_with_what_this_handle_has() {
     let channel = Channel::<[u8]>::named("/no-channel").open_timeout(nothing);
     let channel = said(channel.consumer().unwrap_err());
     assert!(channel.contains("(.capacity())") && !channel.contains(".size"), "{channel}");
+    let any = Channel::<[u8]>::named("/no-channel").any_schema().open_timeout(nothing);
+    let any = said(any.consumer().unwrap_err());
+    assert!(any.contains(".open_timeout()") && !any.contains(".capacity"), "{any}");
     for error in [
         Channel::remove("/no-channel").unwrap_err(),
         SharedMmap::remove("/no-lock").unwrap_err(),

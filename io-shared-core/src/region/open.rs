@@ -157,9 +157,9 @@ pub(crate) fn attach(location: &Location, role: &Role, spec: &Spec) -> Result<At
 /// What to do where nothing is.
 fn absent(role: &Role, spec: &Spec) -> &'static str {
     match (role, spec.kind) {
-        (Role::Observer, _) => {
-            "start the program that creates it, or wait for that with a longer .open_timeout()"
-        }
+        (Role::Observer, _) => START_OR_WAIT,
+        // A consumer that takes messages of any type does not create the channel.
+        (_, Kind::Channel) if spec.schema.is_none() => START_OR_WAIT,
         (_, Kind::Channel) => {
             "start the program that creates it, wait for that with a longer .open_timeout(), or say \
              how large it is (.capacity()) to have it created here"
@@ -170,6 +170,10 @@ fn absent(role: &Role, spec: &Spec) -> &'static str {
         }
     }
 }
+
+/// The advice for a handle that creates nothing.
+const START_OR_WAIT: &str =
+    "start the program that creates it, or wait for that with a longer .open_timeout()";
 
 /// Says that `location` is waited for to be there.
 #[cold]
