@@ -1,19 +1,20 @@
-//! What an array message says of itself.
+//! Descriptions of array messages.
 
 use std::ffi::{c_char, c_void};
 
 use io_shared_core::array::describe;
 
-use crate::pointer::{Out, bytes, give_text};
+use crate::pointer::{Out, Slice, text_into_c};
 use crate::status::{Failure, call, ios_status};
 
-/// What the header of the array message (a `.npy` file) of `length` bytes at `data` says, as JSON:
-/// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`. The elements begin
-/// at `start`, and their `bytes` are known to be there. A structured dtype is a list of its fields:
-/// `[title or null, name, descr, shape or null]`. The text is the caller's, to be freed by
+/// Describes the array message (a `.npy` file) of `length` bytes at `data` as JSON:
+/// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`. The elements
+/// begin at `start`; it was checked that all their `bytes` are there. A structured dtype is a list
+/// of its fields: `[title or null, name, descr, shape or null]`. The caller frees the text with
 /// `ios_text_free`.
 ///
-/// `IOS_CORRUPT` says what is wrong with it. However hostile the header is, that takes little time.
+/// `IOS_CORRUPT`: the text says what is wrong with the header. Checking takes little time, even for
+/// a hostile header.
 ///
 /// # Safety
 /// `data` points to `length` bytes (or is NULL, if they are 0) that nobody changes during the call;
@@ -24,14 +25,15 @@ pub unsafe extern "C" fn ios_array_describe(
     length: usize,
     json: *mut *mut c_char,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let message = unsafe { bytes(data.cast(), length) }?;
-        // SAFETY: as the caller promises.
-        let json = unsafe { Out::needed(json, "json") }?;
+    call(|arguments| {
+        // SAFETY: nobody changes the `length` bytes during the call; a pointer may be written to
+        // `json`.
+        let (message, json) = unsafe {
+            arguments.read((Slice(data.cast::<u8>(), length, "data"), Out(json, "json")))
+        }?;
         let described = describe(message)
             .map_err(|error| Failure::Said(ios_status::IOS_CORRUPT, error.to_string()))?;
-        json.set(give_text(described));
+        json.set(text_into_c(described));
         Ok(())
     })
 }

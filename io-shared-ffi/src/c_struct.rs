@@ -1,20 +1,20 @@
 //! A schema as a C declaration.
 //!
-//! What is generated compiles as C11 and later and, where nothing ends in a flexible array, as C++11
-//! and later; each offset and size is asserted, so that a compiler that lays it out otherwise says
-//! so. Names and remarks come from whoever made the channel, and so are not trusted: no name is a
-//! word of C, and no remark ends its comment.
+//! The declaration compiles as C11 and later, and as C++11 and later if it has no flexible array.
+//! Each offset and size is asserted, so a compiler that lays the struct out differently reports an
+//! error. Names and remarks come from the creator of the channel and are not trusted: no name may
+//! be a keyword of C, and no remark may end its comment.
 
 use std::ffi::c_char;
 use std::fmt::Write;
 
 use io_shared_core::Schema;
-use io_shared_core::schema::{Scalar, Struct, Type};
+use io_shared_core::schema::{Field, Scalar, Struct, Type};
 
-use crate::pointer::{Out, give_text, needed_text};
+use crate::pointer::{CText, Out, text_into_c};
 use crate::status::{Failure, call, ios_status};
 
-/// The C declaration of the struct that a message is, with those of the structs in it.
+/// The C declaration of the struct that a message is, and of the structs in it.
 ///
 /// ```
 /// use io_shared_core::Schema;
@@ -41,9 +41,9 @@ pub fn c_struct(schema: &Schema) -> String {
     text
 }
 
-/// The C declaration of the struct that the schema (JSON, as `ios_consumer_schema` gives it)
-/// describes, with those of the structs in it: offsets asserted, units and docs as comments. The
-/// text is the caller's, to be freed by `ios_text_free`.
+/// The C declaration of the struct that a schema describes, and of the structs in it, with offsets
+/// asserted, and units and docs as comments. The schema is JSON, as `ios_consumer_schema` returns
+/// it. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `schema` is NULL or a text; `text` is NULL or may be written to.
@@ -52,27 +52,27 @@ pub unsafe extern "C" fn ios_schema_to_c(
     schema: *const c_char,
     text: *mut *mut c_char,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let schema = unsafe { needed_text(schema, "schema") }?;
-        // SAFETY: as the caller promises.
-        let text = unsafe { Out::needed(text, "text") }?;
+    call(|arguments| {
+        // SAFETY: the schema ends in a zero, and nobody changes it during the call; a pointer may
+        // be written to `text`.
+        let (schema, text) =
+            unsafe { arguments.read((CText(schema, "schema"), Out(text, "text"))) }?;
         let schema = Schema::from_json(schema).map_err(|error| {
-            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema will not do: {error}"))
+            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema is not valid: {error}"))
         })?;
-        text.set(give_text(c_struct(&schema)));
+        text.set(text_into_c(c_struct(&schema)));
         Ok(())
     })
 }
 
 struct Declarations<'a> {
     text: String,
-    /// Those in `text`, and their names there.
+    /// The structs declared in `text`, and their names there.
     structs: Vec<(&'a Struct, String)>,
 }
 
 impl<'a> Declarations<'a> {
-    /// The two parts of a declaration of `name` as a `ty`, which is declared before if it needs that.
+    /// The two parts of a declaration of `name` as a `ty`. The structs in `ty` are declared first.
     fn declare(&mut self, ty: &'a Type, name: &str) -> (String, String) {
         match ty {
             Type::Scalar(scalar) => (number(*scalar).to_owned(), name.to_owned()),
@@ -80,78 +80,94 @@ impl<'a> Declarations<'a> {
             Type::Array { count, element } => self.declare(element, &format!("{name}[{count}]")),
             Type::Slice { element } => self.declare(element, &format!("{name}[]")),
             Type::Struct(layout) => (self.declare_struct(layout), name.to_owned()),
-            // There is none yet that this does not know.
+            // For types that do not exist yet: as many bytes.
             _ => ("uint8_t".to_owned(), format!("{name}[{}]", ty.shape().size)),
         }
     }
 
-    /// Declares a struct, if that was not done yet, and gives its name.
+    /// Declares a struct, unless it is declared already, and returns its name.
     fn declare_struct(&mut self, layout: &'a Struct) -> String {
         if let Some((_, name)) = self.structs.iter().find(|(known, _)| *known == layout) {
             return name.clone();
         }
-        let fields: Vec<_> = layout.fields.iter().collect();
-        let mut members: Vec<(_, String, String)> = Vec::new();
-        for field in &fields {
-            let taken = |name: &str| members.iter().any(|(_, other, _)| other == name);
-            let name = unused(identifier(&field.name), taken);
-            let (ty, declarator) = self.declare(&field.ty, &name);
-            members.push((*field, name, format!("{ty} {declarator};")));
-        }
+        let members = self.members(layout);
         // A struct of another module may have the same name.
         let taken = |name: &str| self.structs.iter().any(|(_, other)| other == name);
         let name = unused(identifier(&layout.name), taken);
-        let text = &mut self.text;
-        text.push('\n');
-        remark(text, "", &layout.doc);
-        let _ = writeln!(text, "typedef struct {name} {{");
-        // C has no members without bytes; and what is aligned more than its fields says so at the
-        // first.
-        let natural = fields.iter().map(|field| field.ty.shape().align).max().unwrap_or(1);
-        let mut align = String::new();
-        if layout.shape.align > natural {
-            align = format!("alignas({}) ", layout.shape.align);
-        }
-        let mut asserts = String::new();
-        let mut declared = 0;
-        for (field, member, declaration) in members {
-            let shape = field.ty.shape();
-            if shape.size == 0 && shape.element.is_none() {
-                remark(text, "  ", &format!("{member} has no bytes"));
-                continue;
-            }
-            if shape.element.is_some() && declared == 0 {
-                remark(text, "  ", &format!("any number of: {declaration}"));
-                continue;
-            }
-            remark(text, "  ", &field.doc);
-            let _ = write!(text, "  {align}{declaration}");
-            align.clear();
-            declared += 1;
-            match field.unit.is_empty() {
-                true => text.push('\n'),
-                false => remark(text, " ", &format!("[{}]", field.unit)),
-            }
-            let offset = field.offset;
-            let _ = writeln!(
-                asserts,
-                "static_assert(offsetof({name}, {member}) == {offset}, \"{name}.{member}\");"
-            );
-        }
-        if declared == 0 {
-            text.push_str("  char nothing; // C has no struct without members\n");
-        } else if layout.shape.element.is_none() {
-            let size = layout.shape.size;
-            let _ = writeln!(asserts, "static_assert(sizeof({name}) == {size}, \"{name}\");");
-        }
-        let _ = writeln!(text, "}} {name};");
-        text.push_str(&asserts);
+        write_struct(&mut self.text, layout, &name, &members);
         self.structs.push((layout, name.clone()));
         name
     }
+
+    /// The fields of a struct as C declares them. The structs among them are declared first.
+    fn members(&mut self, layout: &'a Struct) -> Vec<Member<'a>> {
+        let mut members: Vec<Member<'a>> = Vec::new();
+        for field in layout.fields.iter() {
+            let taken = |name: &str| members.iter().any(|member| member.name == name);
+            let name = unused(identifier(&field.name), taken);
+            let (ty, declarator) = self.declare(&field.ty, &name);
+            members.push(Member { field, name, declaration: format!("{ty} {declarator};") });
+        }
+        members
+    }
 }
 
-/// `name`, or with a number behind it.
+/// A field of a struct, as C has it.
+struct Member<'a> {
+    field: &'a Field,
+    name: String,
+    declaration: String,
+}
+
+/// Writes a struct, and the assertions of its layout.
+fn write_struct(text: &mut String, layout: &Struct, name: &str, members: &[Member<'_>]) {
+    text.push('\n');
+    remark(text, "", &layout.doc);
+    let _ = writeln!(text, "typedef struct {name} {{");
+    // A struct that is aligned more than its fields says so at the first of them.
+    let natural = members.iter().map(|member| member.field.ty.shape().align).max().unwrap_or(1);
+    let mut align = String::new();
+    if layout.shape.align > natural {
+        align = format!("alignas({}) ", layout.shape.align);
+    }
+    let mut asserts = String::new();
+    let mut declared = 0;
+    for Member { field, name: member, declaration } in members {
+        let shape = field.ty.shape();
+        // C has no members without bytes, and no flexible array alone.
+        if shape.size == 0 && shape.element.is_none() {
+            remark(text, "  ", &format!("{member} has no bytes"));
+            continue;
+        }
+        if shape.element.is_some() && declared == 0 {
+            remark(text, "  ", &format!("any number of: {declaration}"));
+            continue;
+        }
+        remark(text, "  ", &field.doc);
+        let _ = write!(text, "  {align}{declaration}");
+        align.clear();
+        declared += 1;
+        match field.unit.is_empty() {
+            true => text.push('\n'),
+            false => remark(text, " ", &format!("[{}]", field.unit)),
+        }
+        let offset = field.offset;
+        let _ = writeln!(
+            asserts,
+            "static_assert(offsetof({name}, {member}) == {offset}, \"{name}.{member}\");"
+        );
+    }
+    if declared == 0 {
+        text.push_str("  char nothing; // C has no struct without members\n");
+    } else if layout.shape.element.is_none() {
+        let size = layout.shape.size;
+        let _ = writeln!(asserts, "static_assert(sizeof({name}) == {size}, \"{name}\");");
+    }
+    let _ = writeln!(text, "}} {name};");
+    text.push_str(&asserts);
+}
+
+/// `name`, with a number after it if the name is taken.
 fn unused(name: String, taken: impl Fn(&str) -> bool) -> String {
     let mut unused = name.clone();
     let mut count = 1;
@@ -174,7 +190,7 @@ fn number(scalar: Scalar) -> &'static str {
         Scalar::I64 => "int64_t",
         Scalar::F32 => "float",
         Scalar::F64 => "double",
-        // There is none yet that this does not know: as many bytes, then.
+        // For types that do not exist yet: as many bytes.
         other => match other.size() {
             1 => "uint8_t",
             2 => "uint16_t",
@@ -184,19 +200,21 @@ fn number(scalar: Scalar) -> &'static str {
     }
 }
 
-/// Words of C and C++, names of the headers that are included, and macros that compilers define,
-/// where they look like names of fields.
-const WORDS: &str = " alignas alignof and and_eq asm assert atomic auto bitand bitor bool break case \
-    catch char class co_await co_return co_yield compl concept const const_cast consteval constexpr \
-    constinit continue decltype default delete do double dynamic_cast else enum explicit export \
-    extern false float for friend fortran goto if import inline int linux long module mutable \
-    namespace new noexcept not not_eq nullptr offsetof operator or or_eq private protected public \
-    register reinterpret_cast requires restrict return short signed sizeof static static_assert \
-    static_cast struct switch template this thread_local throw true try typedef typeid typename \
-    typeof typeof_unqual union unix unsigned using virtual void volatile wchar_t while xor xor_eq \
-    max_align_t nothing nullptr_t ptrdiff_t size_t NULL NDEBUG ";
+/// Keywords of C and C++, names in the headers that are included, and macros that compilers define,
+/// as far as they look like names of fields.
+const WORDS: &str = " \
+    alignas alignof and and_eq asm assert atomic auto bitand bitor bool break case catch char \
+    class co_await co_return co_yield compl concept const const_cast consteval constexpr \
+    constinit continue decltype default delete do double dynamic_cast else enum explicit \
+    export extern false float for friend fortran goto if import inline int linux long module \
+    mutable namespace new noexcept not not_eq nullptr offsetof operator or or_eq private \
+    protected public register reinterpret_cast requires restrict return short signed sizeof \
+    static static_assert static_cast struct switch template this thread_local throw true try \
+    typedef typeid typename typeof typeof_unqual union unix unsigned using virtual void \
+    volatile wchar_t while xor xor_eq max_align_t nothing nullptr_t ptrdiff_t size_t NULL \
+    NDEBUG ";
 
-/// A name as C takes it.
+/// A name as C accepts it.
 fn identifier(name: &str) -> String {
     let mut identifier = String::new();
     for c in name.chars() {
@@ -206,8 +224,8 @@ fn identifier(name: &str) -> String {
             let _ = write!(identifier, "_u{:04x}", c as u32);
         }
     }
-    // Fields of tuples are numbers; and C keeps names with two underscores or one and a capital to
-    // itself.
+    // Fields of tuples are numbers; and C reserves names that begin with two underscores, or with
+    // one and a capital.
     let reserved = identifier.starts_with(|c: char| c.is_ascii_digit() || c == '_');
     if identifier.is_empty() || reserved {
         identifier.insert_str(0, "field");
@@ -221,18 +239,18 @@ fn identifier(name: &str) -> String {
     identifier
 }
 
-/// A comment of a line for each line of `said`; nothing if that is empty.
+/// A comment line for each line of `said`; nothing if that is empty.
 fn remark(text: &mut String, indent: &str, said: &str) {
     for line in said.lines() {
         let line: String = line.chars().filter(|c| is_plain(*c)).collect();
-        // A backslash at the end, also written as `??/`, would take in the next line.
+        // A backslash at the end, also written `??/`, would continue the comment on the next line.
         let line = line.replace("??/", "? ?/");
         let line = line.trim_end_matches(|c: char| c == '\\' || c.is_whitespace());
         let _ = writeln!(text, "{indent}{}", format!("// {line}").trim_end());
     }
 }
 
-/// Whether a character shows as itself, and does not change how those around it do.
+/// Whether a character is shown as itself, and does not change how its neighbours are shown.
 fn is_plain(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

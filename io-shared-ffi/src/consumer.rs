@@ -1,4 +1,4 @@
-//! The side that gets, and waiting for many of them.
+//! The side that gets, and waiting for several consumers at once.
 
 use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
@@ -8,58 +8,56 @@ use std::time::Duration;
 use io_shared_channel::binding::{self, CopyTarget};
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
 
-use crate::guard::{held, ios_value};
+use crate::guard::{in_place, ios_value};
 use crate::handle::Handle;
-use crate::options::{Options, ios_options, timeout};
-use crate::pointer::{Out, borrow, bytes, give, give_text, list, location, needed_text, take};
+use crate::options::{Given, ios_options, timeout};
+use crate::pointer::{CText, In, Out, OutSlice, Slice, drop_from_c, into_c, text_into_c};
 use crate::status::{Failure, Outcome, call, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
 #[derive(Debug)]
 pub struct ios_consumer(Handle<Consumer<[u8]>>);
 
-/// Opens a channel to get. With a schema and a size it creates one that is not there; else it waits
-/// for its producer.
+/// Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
+/// otherwise it waits for a producer to create it.
 ///
 /// # Safety
-/// `options` is NULL or set by `ios_options_init`, with texts that are texts; `consumer` is NULL or
-/// may be written to.
+/// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `consumer` is NULL
+/// or may be written to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_consumer_open(
     options: *const ios_options,
     consumer: *mut *mut ios_consumer,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let out = unsafe { Out::needed(consumer, "consumer") }?;
-        // SAFETY: as the caller promises.
-        let options = unsafe { Options::read(options) }?;
+    call(|arguments| {
+        // SAFETY: a handle may be written to `consumer`; `options` and its texts are valid during
+        // the call.
+        let (out, options) =
+            unsafe { arguments.read((Out(consumer, "consumer"), Given(options))) }?;
         let consumer = options.channel(true)?.consumer()?;
         let name = consumer.name().to_owned();
-        out.set(give(ios_consumer(Handle::new(consumer, &name))));
+        out.set(into_c(ios_consumer(Handle::new(consumer, &name))));
         Ok(())
     })
 }
 
-/// Closes a consumer. Its slot is given back with the last guard of it. NULL is left alone.
+/// Closes a consumer. Its slot becomes free when its last guard is dropped. NULL is left alone.
 ///
 /// # Safety
 /// `consumer` is NULL, or came from `ios_consumer_open` and is closed for the first time, while no
 /// other thread uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_consumer_close(consumer: *mut ios_consumer) {
-    call(|| {
-        // SAFETY: as the caller promises.
-        drop(unsafe { take(consumer) });
-        Ok(())
-    });
+    // SAFETY: it came from `ios_consumer_open`, which made it by `into_c`, and is closed once.
+    unsafe { drop_from_c(consumer) };
 }
 
-/// Waits for a value that this consumer has not had, for at most `timeout_ns` (negative: as long as
-/// it takes), and holds it where it lies. With a timeout of 0 it tries: `IOS_EMPTY` if there is none.
+/// Waits for a value that this consumer has not seen yet, for at most `timeout_ns` (negative: for
+/// ever), and holds the value in place, without a copy. With a timeout of 0 it only tries:
+/// `IOS_EMPTY` if there is none.
 ///
-/// As many values are held at once as the channel has holds, one unless its creator said otherwise:
-/// one more is `IOS_ALREADY_HELD`.
+/// A consumer holds as many values at once as the channel has holds: one, unless its creator chose
+/// more. Getting one more is `IOS_ALREADY_HELD`.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `value` is NULL or may be written to.
@@ -69,65 +67,67 @@ pub unsafe extern "C" fn ios_consumer_get(
     timeout_ns: i64,
     value: *mut ios_value,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(consumer, "consumer") }?.0;
-        // SAFETY: as the caller promises.
-        let value = unsafe { Out::needed(value, "value") }?;
-        let mut consumer = handle.enter()?;
-        value.set(held(get(&mut consumer, timeout_ns)?.into_owned()));
+    call(|arguments| {
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
+        let mut consumer = handle.0.enter()?;
+        value.set(in_place(get(&mut consumer, timeout_ns)?.into_owned()));
         Ok(())
     })
 }
 
-/// What gets of messages that differ in their data alone have in common. For callers to whom each
-/// argument of a call costs time, as it does in Python.
+/// The arguments that gets have in common when their messages differ only in the data. It is for
+/// callers that pay for each argument of a call, such as Python.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct ios_gets {
-    /// Who gets.
+    /// The consumer.
     pub consumer: *mut ios_consumer,
     /// How long it waits, as in `ios_consumer_get`.
     pub timeout_ns: i64,
-    /// The bytes before the data; or NULL, if there are none.
+    /// The bytes before the data, or NULL if there are none.
     pub header: *const c_void,
-    /// How many they are.
+    /// The length of the header.
     pub header_length: usize,
-    /// Where the data goes; or NULL, if there is none.
+    /// Where the data goes, or NULL if there is none.
     pub data: *mut c_void,
-    /// How many bytes it has.
+    /// The length of the data.
     pub length: usize,
-    /// Where a get gives the value and its numbers.
+    /// Where a get writes the value and its numbers.
     pub value: *mut ios_value,
 }
 
-/// As `ios_consumer_get`, with a copy where the message is as expected: if it is the header of `gets`
-/// and exactly `length` bytes behind that, these are copied to its `data`, and nothing is held: the
-/// value's guard is NULL, and its data is `data`. Any other message is held, as by
-/// `ios_consumer_get`. A large message is copied while its producer copies it in, so that `data` may
-/// have been written to also where nothing was got, or something else.
+/// As `ios_consumer_get`, with a copy if the message is as expected: the header of `gets`, followed
+/// by exactly `length` bytes. These are copied to its `data`, and nothing is held: the value's
+/// guard is NULL, and its data is `data`. Any other message is held, as by `ios_consumer_get`.
+///
+/// A large message is copied out while its producer is still copying it in. So `data` may also have
+/// been written to if nothing was got, or something else.
 ///
 /// # Safety
-/// `gets` is NULL, or its consumer is NULL or open, its header points to `header_length` bytes (or is
-/// NULL, if they are 0), its `data` to `length` bytes (or is NULL, if they are 0), and its `value` is
-/// NULL or may be written to. Nobody changes any of it during the call, and nobody else looks at
-/// `data`.
+/// `gets` is NULL or valid: its consumer is NULL or open, its header points to `header_length`
+/// bytes (or is NULL, if that is 0), its `data` to `length` bytes (or is NULL, if that is 0), and
+/// its `value` is NULL or may be written to. Nobody changes any of it during the call, and nobody
+/// else looks at `data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let gets = unsafe { borrow(gets, "gets") }?;
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(gets.consumer, "consumer") }?.0;
-        // SAFETY: as the caller promises.
-        let header = unsafe { bytes(gets.header.cast(), gets.header_length) }?;
+    call(|arguments| {
+        // SAFETY: nobody changes the struct during the call.
+        let gets = unsafe { arguments.read(In(gets, "gets")) }?;
         let (data, length) = (gets.data, gets.length);
-        // SAFETY: as the caller promises.
-        let own = unsafe { location(data.cast(), length) }?;
-        // SAFETY: as the caller promises.
-        let value = unsafe { Out::needed(gets.value, "value") }?;
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; nobody
+        // changes the header during the call; `data` is the call's alone; a struct may be written
+        // to `value`.
+        let (handle, header, own, value) = unsafe {
+            let header = Slice(gets.header.cast::<u8>(), gets.header_length, "header");
+            let own = OutSlice(data.cast::<u8>(), length, "data");
+            let value = Out(gets.value, "value");
+            arguments.read((In(gets.consumer, "consumer"), header, own, value))
+        }?;
         let mut target = CopyTarget::new(header.len(), own);
-        let mut consumer = handle.enter()?;
+        let mut consumer = handle.0.enter()?;
         let guard = match timeout(gets.timeout_ns) {
             Some(Duration::ZERO) => consumer.try_get()?.ok_or(Failure::Empty)?,
             timeout => binding::get_into(&mut *consumer, &mut target, timeout)?,
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
             let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
             value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
         } else {
-            value.set(held(guard.into_owned()));
+            value.set(in_place(guard.into_owned()));
         }
         Ok(())
     })
@@ -151,7 +151,8 @@ fn get(consumer: &mut Consumer<[u8]>, timeout_ns: i64) -> Outcome<Guard<'_, [u8]
     }
 }
 
-/// The latest value, had or not; `IOS_EMPTY` if nothing was ever put. It counts as had from then on.
+/// The latest value, seen before or not; `IOS_EMPTY` if nothing was ever put. It counts as seen
+/// afterwards.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `value` is NULL or may be written to.
@@ -160,20 +161,20 @@ pub unsafe extern "C" fn ios_consumer_latest(
     consumer: *mut ios_consumer,
     value: *mut ios_value,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(consumer, "consumer") }?.0;
-        // SAFETY: as the caller promises.
-        let value = unsafe { Out::needed(value, "value") }?;
-        let mut consumer = handle.enter()?;
+    call(|arguments| {
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
+        let mut consumer = handle.0.enter()?;
         let guard = consumer.latest()?.ok_or(Failure::Empty)?;
-        value.set(held(guard.into_owned()));
+        value.set(in_place(guard.into_owned()));
         Ok(())
     })
 }
 
-/// The sequence of the last value that this consumer has had, in a life before this one too if it
-/// has a name; 0 for none.
+/// The sequence number of the last value that this consumer has seen; 0 if there is none. A
+/// consumer with a name remembers it across restarts.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `seq` is NULL or may be written to.
@@ -182,11 +183,11 @@ pub unsafe extern "C" fn ios_consumer_last_seen(
     consumer: *const ios_consumer,
     seq: *mut u64,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, seq, |consumer| Ok(consumer.last_seen())) }
+    // SAFETY: it is what `ask` asks for, of a handle and a number.
+    unsafe { ask(consumer, Out(seq, "seq"), |consumer| Ok(consumer.last_seen())) }
 }
 
-/// Whether a producer lives.
+/// Whether a producer is alive.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `has` is NULL or may be written to.
@@ -195,8 +196,8 @@ pub unsafe extern "C" fn ios_consumer_has_producer(
     consumer: *const ios_consumer,
     has: *mut bool,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, has, |consumer| Ok(consumer.has_producer()?)) }
+    // SAFETY: it is what `ask` asks for, of a handle and a bool.
+    unsafe { ask(consumer, Out(has, "has"), |consumer| Ok(consumer.has_producer()?)) }
 }
 
 /// The most bytes that one message may have.
@@ -208,11 +209,11 @@ pub unsafe extern "C" fn ios_consumer_capacity(
     consumer: *const ios_consumer,
     capacity: *mut u64,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, capacity, |consumer| Ok(consumer.capacity())) }
+    // SAFETY: it is what `ask` asks for, of a handle and a number.
+    unsafe { ask(consumer, Out(capacity, "capacity"), |consumer| Ok(consumer.capacity())) }
 }
 
-/// The channel's name or place. The text is the caller's, to be freed by `ios_text_free`.
+/// The channel's name or location. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `name` is NULL or may be written to.
@@ -221,12 +222,12 @@ pub unsafe extern "C" fn ios_consumer_name(
     consumer: *const ios_consumer,
     name: *mut *mut c_char,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, name, |consumer| Ok(give_text(consumer.name()))) }
+    // SAFETY: it is what `ask` asks for, of a handle and a pointer.
+    unsafe { ask(consumer, Out(name, "name"), |consumer| Ok(text_into_c(consumer.name()))) }
 }
 
-/// What the messages are, as JSON. It may be another after a reopening (`IOS_REOPEN` and no schema).
-/// The text is the caller's, to be freed by `ios_text_free`.
+/// The type of the messages, as JSON. It may change when the consumer opens a new channel
+/// (`IOS_REOPEN` without a schema). The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `schema` is NULL or may be written to.
@@ -235,12 +236,13 @@ pub unsafe extern "C" fn ios_consumer_schema(
     consumer: *const ios_consumer,
     schema: *mut *mut c_char,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, schema, |consumer| Ok(give_text(consumer.schema().to_json()))) }
+    let schema_of = |consumer: &Consumer<[u8]>| Ok(text_into_c(consumer.schema().to_json()));
+    // SAFETY: it is what `ask` asks for, of a handle and a pointer.
+    unsafe { ask(consumer, Out(schema, "schema"), schema_of) }
 }
 
-/// A descriptor to pass to another process, of a channel that has no name; -1 where it has one. It is
-/// the consumer's, and closed with it.
+/// A descriptor to pass to another process, of a channel without a name; -1 if the channel has a
+/// name. It belongs to the consumer, and is closed with it.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `fd` is NULL or may be written to.
@@ -251,17 +253,17 @@ pub unsafe extern "C" fn ios_consumer_fd(
 ) -> ios_status {
     let descriptor =
         |consumer: &Consumer<[u8]>| Ok(consumer.as_fd().map_or(-1, |fd| fd.as_raw_fd()));
-    // SAFETY: as the caller promises.
-    unsafe { ask(consumer, fd, descriptor) }
+    // SAFETY: it is what `ask` asks for, of a handle and a number.
+    unsafe { ask(consumer, Out(fd, "fd"), descriptor) }
 }
 
 /// Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
-/// (negative: as long as it takes; 0: looks once), and says in `ready[i]` whether the i-th has. It
-/// takes no value. A consumer whose channel was removed has something, too: its get says so.
+/// (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
+/// value. A consumer whose channel was removed is ready too: its get reports that.
 ///
 /// # Safety
-/// `consumers` points to `count` pointers, which are NULL or open; `ready` is NULL or `count` bools
-/// may be written there.
+/// `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
+/// be written there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_wait_any(
     consumers: *const *const ios_consumer,
@@ -269,53 +271,56 @@ pub unsafe extern "C" fn ios_wait_any(
     timeout_ns: i64,
     ready: *mut bool,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let consumers = unsafe { list(consumers, count) }?;
+    call(|arguments| {
+        // SAFETY: nobody changes the `count` pointers during the call; as many bools may be written
+        // to `ready`, which are the call's alone.
+        let (consumers, ready) = unsafe {
+            arguments.read((Slice(consumers, count, "list"), OutSlice(ready, count, "ready")))
+        }?;
         let mut entered = Vec::with_capacity(consumers.len());
-        let mut places = Vec::with_capacity(consumers.len());
-        for (i, &consumer) in consumers.iter().enumerate() {
-            // SAFETY: as the caller promises.
-            entered.push(unsafe { borrow(consumer, "a consumer of the list") }?.0.enter()?);
-            // SAFETY: there is place for `count` bools, and this is one of them.
-            places.push(unsafe { Out::needed(ready.wrapping_add(i), "ready") }?);
+        for &consumer in consumers {
+            // SAFETY: each open consumer is a live handle, which is used through `&` alone.
+            let handle = unsafe { arguments.read(In(consumer, "a consumer of the list")) }?;
+            entered.push(handle.0.enter()?);
         }
         let any: Vec<&dyn AnyConsumer> =
             entered.iter().map(|consumer| &**consumer as &dyn AnyConsumer).collect();
         let found = wait_any(&any, timeout(timeout_ns).unwrap_or(Duration::MAX))?;
-        for (i, location) in places.into_iter().enumerate() {
-            location.set(found.contains(i));
+        for (i, ready) in ready.iter_mut().enumerate() {
+            ready.write(found.contains(i));
         }
         Ok(())
     })
 }
 
-/// Removes the channel of that name, like a file. Programs that use it find `IOS_REPLACED`.
+/// Removes the channel of that name, as one removes a file. Programs that use it get
+/// `IOS_REPLACED`.
 ///
 /// # Safety
 /// `name` is NULL or a text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_channel_remove(name: *const c_char) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let name = unsafe { needed_text(name, "name") }?;
+    call(|arguments| {
+        // SAFETY: the text ends in a zero, and nobody changes it during the call.
+        let name = unsafe { arguments.read(CText(name, "name")) }?;
         Ok(Channel::remove(name)?)
     })
 }
 
+/// Answers a question about the channel.
+///
 /// # Safety
 /// `consumer` is NULL or open; `out` is NULL or may be written to.
 unsafe fn ask<A>(
     consumer: *const ios_consumer,
-    out: *mut A,
+    out: Out<A>,
     answer: impl FnOnce(&Consumer<[u8]>) -> Outcome<A>,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(consumer, "consumer") }?.0;
-        // SAFETY: as the caller promises.
-        let out = unsafe { Out::needed(out, "the place for the answer") }?;
-        out.set(answer(&*handle.enter()?)?);
+    call(|arguments| {
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; an answer may
+        // be written to `out`.
+        let (handle, out) = unsafe { arguments.read((In(consumer, "consumer"), out)) }?;
+        out.set(answer(&*handle.0.enter()?)?);
         Ok(())
     })
 }

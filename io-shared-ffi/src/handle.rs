@@ -1,4 +1,7 @@
-//! A handle that one thread at a time uses.
+//! A handle that C holds by a pointer, and that one thread at a time uses.
+//!
+//! Calls on one handle do not wait for each other. A call that finds the handle in use fails, so
+//! that its thread can do something else: a get may wait for ever.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
@@ -6,17 +9,15 @@ use io_shared_core::{Error, ErrorKind};
 
 use crate::status::{Failure, Outcome, ios_status};
 
-/// What C holds by a pointer. Its functions are not to wait for each other: one that is told so can
-/// do something else, and a get may wait for ever.
 #[derive(Debug)]
 pub(crate) struct Handle<T> {
     inner: Mutex<T>,
     name: String,
-    /// That opened it.
+    /// The process that opened it.
     process: u32,
 }
 
-// Whichever thread enters may be another than the one that opened it.
+// The thread that enters need not be the one that opened the handle.
 impl<T: Send> Handle<T> {
     pub(crate) fn new(inner: T, name: &str) -> Self {
         Self { inner: Mutex::new(inner), name: name.to_owned(), process: std::process::id() }
@@ -28,20 +29,20 @@ impl<T: Send> Handle<T> {
     }
 
     /// # Errors
-    /// `IOS_IN_USE` if another thread is using it; `IOS_FORKED_HANDLE` if one of the parent's was when
-    /// this process was forked.
+    /// `IOS_IN_USE` if another thread is using the handle; `IOS_FORKED_HANDLE` if a thread of the
+    /// parent process was using it when this process was forked.
     #[inline]
     pub(crate) fn enter(&self) -> Outcome<MutexGuard<'_, T>> {
         match self.inner.try_lock() {
             Ok(inner) => Ok(inner),
-            // A panic was told as such; what it left is as good as after an error.
+            // The panic was reported when it happened; it leaves what any other error leaves.
             Err(TryLockError::Poisoned(inner)) => Ok(inner.into_inner()),
             Err(TryLockError::WouldBlock) => Err(in_use(&self.name, self.process)),
         }
     }
 }
 
-/// Why a handle of `process` cannot be used now.
+/// Why a handle that `process` opened cannot be used now.
 #[cold]
 pub(crate) fn in_use(name: &str, process: u32) -> Failure {
     if process != std::process::id() {

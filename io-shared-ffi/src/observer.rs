@@ -1,4 +1,4 @@
-//! The side that looks on.
+//! Observers, which read a channel without taking part in it.
 
 use std::ffi::c_char;
 
@@ -6,52 +6,49 @@ use io_shared_channel::Observer;
 
 use crate::guard::{copied, ios_value};
 use crate::handle::Handle;
-use crate::options::{Options, ios_options};
-use crate::pointer::{Out, borrow, give, give_text, take};
+use crate::options::{Given, ios_options};
+use crate::pointer::{In, Out, drop_from_c, into_c, text_into_c};
 use crate::status::{Failure, Outcome, call, ios_status};
 
 /// Reads a channel without taking part in it.
 #[derive(Debug)]
 pub struct ios_observer(Handle<Observer<[u8]>>);
 
-/// Opens a channel to look on: takes no slot, wakes nobody, needs read permission only. Waits for
-/// the channel to be there.
+/// Opens a channel to observe. An observer takes no slot, wakes nobody, and needs read permission
+/// only. Waits until the channel exists.
 ///
 /// # Safety
-/// `options` is NULL or set by `ios_options_init`, with texts that are texts; `observer` is NULL or
-/// may be written to.
+/// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `observer` is NULL
+/// or may be written to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_observer_open(
     options: *const ios_options,
     observer: *mut *mut ios_observer,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let out = unsafe { Out::needed(observer, "observer") }?;
-        // SAFETY: as the caller promises.
-        let options = unsafe { Options::read(options) }?;
+    call(|arguments| {
+        // SAFETY: a handle may be written to `observer`; `options` and its texts are valid during
+        // the call.
+        let (out, options) =
+            unsafe { arguments.read((Out(observer, "observer"), Given(options))) }?;
         let observer = options.channel(true)?.observer()?;
         let name = observer.name().to_owned();
-        out.set(give(ios_observer(Handle::new(observer, &name))));
+        out.set(into_c(ios_observer(Handle::new(observer, &name))));
         Ok(())
     })
 }
 
-/// Closes an observer. Its copies stay. NULL is left alone.
+/// Closes an observer. Copies that it made stay. NULL is left alone.
 ///
 /// # Safety
 /// `observer` is NULL, or came from `ios_observer_open` and is closed for the first time, while no
 /// other thread uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_observer_close(observer: *mut ios_observer) {
-    call(|| {
-        // SAFETY: as the caller promises.
-        drop(unsafe { take(observer) });
-        Ok(())
-    });
+    // SAFETY: it came from `ios_observer_open`, which made it by `into_c`, and is closed once.
+    unsafe { drop_from_c(observer) };
 }
 
-/// A copy of the latest value, whole and checked; `IOS_EMPTY` if nothing was ever put.
+/// A copy of the latest value, complete and checked; `IOS_EMPTY` if nothing was ever put.
 ///
 /// # Safety
 /// `observer` is NULL or open; `value` is NULL or may be written to.
@@ -60,17 +57,17 @@ pub unsafe extern "C" fn ios_observer_copy(
     observer: *mut ios_observer,
     value: *mut ios_value,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(observer, "observer") }?.0;
-        // SAFETY: as the caller promises.
-        let value = unsafe { Out::needed(value, "value") }?;
-        value.set(copied(handle.enter()?.copy()?.ok_or(Failure::Empty)?));
+    call(|arguments| {
+        // SAFETY: an open observer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
+        value.set(copied(handle.0.enter()?.copy()?.ok_or(Failure::Empty)?));
         Ok(())
     })
 }
 
-/// The channel's name or place. The text is the caller's, to be freed by `ios_text_free`.
+/// The channel's name or location. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `observer` is NULL or open; `name` is NULL or may be written to.
@@ -79,11 +76,11 @@ pub unsafe extern "C" fn ios_observer_name(
     observer: *const ios_observer,
     name: *mut *mut c_char,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(observer, name, |observer| Ok(give_text(observer.name()))) }
+    // SAFETY: it is what `ask` asks for, of a handle and a pointer.
+    unsafe { ask(observer, Out(name, "name"), |observer| Ok(text_into_c(observer.name()))) }
 }
 
-/// What the messages are, as JSON. The text is the caller's, to be freed by `ios_text_free`.
+/// The type of the messages, as JSON. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `observer` is NULL or open; `schema` is NULL or may be written to.
@@ -92,23 +89,25 @@ pub unsafe extern "C" fn ios_observer_schema(
     observer: *const ios_observer,
     schema: *mut *mut c_char,
 ) -> ios_status {
-    // SAFETY: as the caller promises.
-    unsafe { ask(observer, schema, |observer| Ok(give_text(observer.schema().to_json()))) }
+    let schema_of = |observer: &Observer<[u8]>| Ok(text_into_c(observer.schema().to_json()));
+    // SAFETY: it is what `ask` asks for, of a handle and a pointer.
+    unsafe { ask(observer, Out(schema, "schema"), schema_of) }
 }
 
+/// Answers a question about the channel.
+///
 /// # Safety
 /// `observer` is NULL or open; `out` is NULL or may be written to.
 unsafe fn ask<A>(
     observer: *const ios_observer,
-    out: *mut A,
+    out: Out<A>,
     answer: impl FnOnce(&Observer<[u8]>) -> Outcome<A>,
 ) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let handle = &unsafe { borrow(observer, "observer") }?.0;
-        // SAFETY: as the caller promises.
-        let out = unsafe { Out::needed(out, "the place for the answer") }?;
-        out.set(answer(&*handle.enter()?)?);
+    call(|arguments| {
+        // SAFETY: an open observer is a live handle, which is used through `&` alone; an answer may
+        // be written to `out`.
+        let (handle, out) = unsafe { arguments.read((In(observer, "observer"), out)) }?;
+        out.set(answer(&*handle.0.enter()?)?);
         Ok(())
     })
 }

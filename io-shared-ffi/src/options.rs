@@ -1,4 +1,4 @@
-//! What a handle is opened with.
+//! The options that a handle is opened with.
 
 use std::ffi::c_char;
 use std::mem::offset_of;
@@ -8,66 +8,67 @@ use std::time::Duration;
 
 use io_shared_channel::{Channel, Schema, Size};
 
-use crate::pointer::{Out, borrow, bytes_of, needed_text, path, text};
+use crate::pointer::{Argument, CText, In, OptionalPath, OptionalText, Out, Slice};
 use crate::status::{Failure, Outcome, call, ios_status};
 
-/// It has no name, and is passed on by its descriptor.
+/// There is no name: the descriptor is passed to other processes.
 pub const IOS_ANONYMOUS: u32 = 1;
-/// Puts do not carry the time (channels).
+/// Puts do not record the time (channels).
 pub const IOS_NO_STAMPS: u32 = 2;
-/// All pages are mapped in at opening, so that the first messages cause no page faults.
+/// Opening maps all pages, so that the first messages cause no page faults.
 pub const IOS_PREFAULT: u32 = 4;
-/// A handle whose channel was removed or replaced opens the new one by itself (channels).
+/// A handle whose channel is removed or replaced opens the new one by itself (channels).
 pub const IOS_REOPEN: u32 = 8;
-/// What is created here is removed with its last user (not for `IOS_MMAP_UNSAFE`).
+/// What this handle creates is removed with its last user (not for `IOS_MMAP_UNSAFE`).
 pub const IOS_EPHEMERAL: u32 = 16;
-/// What has another shape, and in which nobody lives, is replaced also where that loses what it
-/// keeps: in a file, or of another kind.
+/// Something of another shape that nobody is using is replaced, even if that loses its content: in
+/// a file, or if it is of another kind.
 pub const IOS_REPLACE: u32 = 32;
-/// An object without a header that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
+/// An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 pub const IOS_EXTEND: u32 = 64;
 
 const FLAGS: u32 = 127;
 
-/// What a channel, an observer or an mmap is opened with. Set by `ios_options_init` first; then the
-/// place (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and whatever else is wanted.
+/// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
+/// first; then set the location (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and any other
+/// options.
 ///
-/// Texts are looked at during the call that is given the options, and not kept. What is stated on
-/// both sides means at least; what is left as it was set is taken as found, and has its default
-/// when something is created.
+/// Texts are read during the call that takes the options, and are not kept. A number that is set
+/// asks for at least that much. An option that is left alone accepts what exists, and has its
+/// default when something is created.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct ios_options {
-    /// Bytes of this struct, as `ios_options_init` sets it: later versions have more fields.
+    /// The size of this struct, set by `ios_options_init`: later versions have more fields.
     pub struct_size: usize,
-    /// A name in shared memory, such as `/cloud_share`; or NULL.
+    /// A name in shared memory, such as `/cloud_share`, or NULL.
     pub name: *const c_char,
-    /// The path of a file, which keeps what is in it; or NULL.
+    /// The path of a file, which keeps its content, or NULL.
     pub file: *const c_char,
-    /// A descriptor that was inherited or received, which is opened anew and stays the caller's; or
-    /// -1.
+    /// A descriptor that was inherited or received, or -1. It is duplicated and stays the caller's.
     pub fd: i32,
-    /// `IOS_` flags, added up. Default 0.
+    /// `IOS_` flags, combined by `|`. Default 0.
     pub flags: u32,
-    /// What the messages are (channels), as JSON: `ios_consumer_schema` gives such a text. NULL: a
-    /// producer's are bytes; a consumer or observer takes whatever the channel has, and waits for
-    /// it to be there.
+    /// The type of the messages (channels), as JSON: `ios_consumer_schema` returns such a text.
+    /// NULL: a producer puts bytes; a consumer or an observer accepts the type of the channel, and
+    /// waits for the channel to exist.
     pub schema: *const c_char,
-    /// A name under which this consumer goes on where it stopped; or NULL.
+    /// A name under which this consumer resumes after a restart, or NULL.
     pub consumer_name: *const c_char,
-    /// The most bytes of one message, header fields included; the bytes of an mmap. 0: not stated.
-    /// Not needed where the schema is that of a fixed size.
+    /// The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
+    /// Not needed if the schema has a fixed size.
     pub capacity: u64,
-    /// Consumers of a channel, or handles of a lock, that may live at once. 0: not stated (1; 64).
+    /// How many consumers of a channel (default 1), or handles of a lock (default 64), may be open
+    /// at once. 0: not set.
     pub consumers: u32,
-    /// Values that each consumer may hold at once, at most 4. 0: not stated (1).
+    /// How many values each consumer may hold at once, at most 4. 0: not set (1).
     pub holds: u32,
-    /// Permission bits at creation. 0: not stated (0600).
+    /// Permission bits at creation. 0: not set (0600).
     pub mode: u32,
-    /// 0.
+    /// Must be 0.
     pub reserved: u32,
-    /// How long opening waits for the other side, where this one cannot create it: nanoseconds; 0 not
-    /// at all; negative, as it is set, as long as it takes (channels) or not at all (mmaps).
+    /// How long opening waits for the other side, if this one cannot create it: nanoseconds; 0 does
+    /// not wait. Negative, the default, waits for ever (channels) or not at all (mmaps).
     pub open_timeout: i64,
 }
 
@@ -87,7 +88,7 @@ const DEFAULT: ios_options = ios_options {
     open_timeout: -1,
 };
 
-// The first version of the struct; every later one has at least this.
+// The size of the first version of the struct; every later one is at least as large.
 const FIRST_SIZE: usize = offset_of!(ios_options, open_timeout) + size_of::<i64>();
 
 /// Sets every option to its default. `size` is `sizeof *options`.
@@ -100,33 +101,34 @@ pub unsafe extern "C" fn ios_options_init(options: *mut ios_options, size: usize
         return;
     }
     let options = options.cast::<u8>();
-    // Fields that this library does not know yet are zeros.
-    // SAFETY: `size` bytes may be written there, as the caller promises.
+    // Fields that this library does not know yet are set to zeros.
+    // SAFETY: it is not NULL, so `size` bytes may be written there; bytes need no alignment.
     unsafe { options.write_bytes(0, size) };
     let mut known = DEFAULT;
     known.struct_size = size;
     let length = size.min(size_of::<ios_options>());
-    // SAFETY: `length` is at most `size`, and at most the size of `known`.
+    // SAFETY: `length` is at most `size`, which may be written, and at most the size of `known`,
+    // which is on this stack, and so apart from `options`.
     unsafe { options.copy_from_nonoverlapping((&raw const known).cast(), length) };
 }
 
-/// The bytes in `text`: a number, or digits and one of K, M and G (powers of 1024).
+/// The number of bytes that `text` stands for: a number, or digits followed by K, M or G (powers of
+/// 1024).
 ///
 /// # Safety
 /// `text` is NULL or a text; `bytes` is NULL or may be written to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_size(text: *const c_char, bytes: *mut u64) -> ios_status {
-    call(|| {
-        // SAFETY: as the caller promises.
-        let text = unsafe { needed_text(text, "text") }?;
-        // SAFETY: as the caller promises.
-        let bytes = unsafe { Out::needed(bytes, "bytes") }?;
+    call(|arguments| {
+        // SAFETY: the text ends in a zero, and nobody changes it during the call; a number may be
+        // written to `bytes`.
+        let (text, bytes) = unsafe { arguments.read((CText(text, "text"), Out(bytes, "bytes"))) }?;
         bytes.set(Size::from(text).bytes("size")?);
         Ok(())
     })
 }
 
-/// [`ios_options`], looked at and copied.
+/// [`ios_options`], checked and copied.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) location: Location,
@@ -148,41 +150,56 @@ pub(crate) enum Location {
     Anonymous,
 }
 
-impl Options {
-    /// # Safety
-    /// `options` is NULL or points to as many bytes as its first field says; its texts are NULL or
-    /// texts, and stay so during the call.
-    pub(crate) unsafe fn read(options: *const ios_options) -> Outcome<Self> {
-        // SAFETY: as the caller promises; the first field is there in every version.
-        let size = *unsafe { borrow(options.cast::<usize>(), "options") }?;
+/// Options as C passes them.
+///
+/// Contract: it is NULL, which is refused, or points to as many bytes as its first field states,
+/// set by `ios_options_init`; its texts are as [`OptionalText`] asks for; nobody changes any of it
+/// meanwhile.
+pub(crate) struct Given(pub(crate) *const ios_options);
+
+impl Argument<'_> for Given {
+    type Value = Options;
+
+    unsafe fn read(self) -> Outcome<Options> {
+        // SAFETY: every version of the struct begins with this number (the contract).
+        let size = *unsafe { In(self.0.cast::<usize>(), "options").read() }?;
         if size < FIRST_SIZE {
-            return Err(bad("options are set by ios_options_init(&options, sizeof options) first"));
+            return Err(bad(
+                "call ios_options_init(&options, sizeof options) before setting options",
+            ));
         }
         let mut known = DEFAULT;
         let length = size.min(size_of::<ios_options>());
-        // SAFETY: there are `size` bytes at `options`, and `known` has at least `length`.
-        unsafe { bytes_of(&mut known).copy_from_nonoverlapping(options.cast(), length) };
-        // SAFETY: its texts are texts, as the caller promises.
-        unsafe { Self::of(&known) }
+        // SAFETY: there are `size` bytes at `options` (the contract), and `length` is no more.
+        let bytes = unsafe { Slice(self.0.cast::<u8>(), length, "options").read() }?;
+        // SAFETY: `known` has at least `length` bytes, and is on this stack, apart from `options`.
+        // Any bytes are a valid `ios_options`: its fields are numbers and pointers.
+        unsafe { (&raw mut known).cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), length) };
+        // SAFETY: the texts are as the readers ask for (the contract).
+        let (name, file, schema, consumer_name) = unsafe {
+            let name = OptionalText(known.name, "options.name");
+            let schema = OptionalText(known.schema, "options.schema");
+            let consumer_name = OptionalText(known.consumer_name, "options.consumer_name");
+            (name, OptionalPath(known.file), schema, consumer_name).read()
+        }?;
+        Options::new(&known, name, file, schema, consumer_name)
     }
+}
 
-    /// # Safety
-    /// The texts are NULL or texts, and stay so during the call.
-    unsafe fn of(options: &ios_options) -> Outcome<Self> {
+impl Options {
+    fn new(
+        options: &ios_options,
+        name: Option<&str>,
+        file: Option<&Path>,
+        schema: Option<&str>,
+        consumer_name: Option<&str>,
+    ) -> Outcome<Self> {
         let flags = options.flags;
         if flags & !FLAGS != 0 {
-            return Err(bad(format!("flags {:#x} are not known to this library", flags & !FLAGS)));
+            return Err(bad(format!("this library does not know the flags {:#x}", flags & !FLAGS)));
         }
-        // SAFETY: as the caller promises.
-        let name = unsafe { text(options.name, "name") }?;
-        // SAFETY: as the caller promises.
-        let file = unsafe { path(options.file) };
-        // SAFETY: as the caller promises.
-        let schema = unsafe { text(options.schema, "schema") }?;
-        // SAFETY: as the caller promises.
-        let consumer_name = unsafe { text(options.consumer_name, "consumer_name") }?;
         let schema = schema.map(Schema::from_json).transpose().map_err(|error| {
-            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema will not do: {error}"))
+            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema is not valid: {error}"))
         })?;
         Ok(Self {
             location: location(name, file, options.fd, flags & IOS_ANONYMOUS != 0)?,
@@ -201,17 +218,17 @@ impl Options {
         self.flags & flag != 0
     }
 
-    /// Refuses what would do nothing.
+    /// Refuses options that would have no effect.
     pub(crate) fn refuse(&self, given: &[(bool, &str)], why: &str) -> Outcome {
         match given.iter().find(|(given, _)| *given) {
-            Some((_, option)) => Err(bad(format!("{option} will not do: {why}"))),
+            Some((_, option)) => Err(bad(format!("{option} cannot be used here: {why}"))),
             None => Ok(()),
         }
     }
 
-    /// The channel that they describe; `any` if messages of whatever type will do.
+    /// The channel that they describe; with `any`, messages of any type are accepted.
     pub(crate) fn channel(self, any: bool) -> Outcome<Channel<[u8]>> {
-        self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for bytes without a header")?;
+        self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for IOS_MMAP_UNSAFE only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (self.has(IOS_REOPEN), self.has(IOS_EPHEMERAL));
         let replace = self.has(IOS_REPLACE);
@@ -264,8 +281,8 @@ fn location(
         (Some(name), None, ..=-1, false) => Ok(Location::Name(name.to_owned())),
         (None, Some(file), ..=-1, false) => Ok(Location::File(file.into())),
         (None, None, fd @ 0.., false) => {
-            // SAFETY: it is not -1; and if nobody has it open, duplicating it fails and does nothing
-            // else.
+            // SAFETY: it is not -1. It is borrowed for the duplication alone, which fails if it is
+            // not open.
             let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
             let own = descriptor
                 .try_clone_to_owned()
@@ -273,11 +290,13 @@ fn location(
             Ok(Location::Descriptor(own))
         }
         (None, None, ..=-1, true) => Ok(Location::Anonymous),
-        _ => Err(bad("one of name, file, fd and IOS_ANONYMOUS says where it is")),
+        _ => {
+            Err(bad("set exactly one of options.name, options.file, options.fd and IOS_ANONYMOUS"))
+        }
     }
 }
 
-/// A timeout of C; `None`: as long as it takes.
+/// A timeout from C; `None` waits for ever.
 pub(crate) fn timeout(nanos: i64) -> Option<Duration> {
     u64::try_from(nanos).ok().map(Duration::from_nanos)
 }

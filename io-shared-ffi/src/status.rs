@@ -1,4 +1,4 @@
-//! What a call gives back: a status, and the text of the last failure.
+//! What a call returns: a status, and the text of the thread's last failure.
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
@@ -7,94 +7,95 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use io_shared_core::{Error, ErrorKind};
 
+use crate::pointer::Arguments;
 use crate::words::{self, ios_words};
 
-/// Whether a call did what it is for, or why not.
+/// Whether a call succeeded, or why it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub enum ios_status {
-    /// It did.
+    /// Success.
     IOS_OK = 0,
-    /// The name cannot name a region.
+    /// The name is not valid.
     IOS_BAD_NAME = 1,
-    /// A text that is no size.
+    /// The text is not a size.
     IOS_BAD_SIZE = 2,
-    /// An option outside its range, missing, or not for this call.
+    /// An option is out of range, is missing, or is not for this call.
     IOS_BAD_OPTION = 3,
     /// Nothing of that name exists.
     IOS_NOT_FOUND = 4,
-    /// Something else stands under that name.
+    /// Something else has that name.
     IOS_NOT_A_REGION = 5,
-    /// It has another type, size or layout version; the text has every difference.
+    /// Its type, size or layout version differs; the text lists every difference.
     IOS_MISMATCH = 6,
-    /// The role is another handle's: there is a producer, or a consumer of that name.
+    /// Another handle has the role: a producer, or a consumer of that name, is alive.
     IOS_ROLE_TAKEN = 7,
     /// Every consumer slot, or every slot of the lock, is taken.
     IOS_NO_SLOT = 8,
     /// Another producer took over.
     IOS_ROLE_LOST = 9,
-    /// It was removed or replaced: open it again.
+    /// The channel was removed or replaced: open it again.
     IOS_REPLACED = 10,
-    /// The time ran out.
+    /// The timeout passed.
     IOS_TIMEOUT = 11,
     /// Another process kept changing what was being read: try again.
     IOS_BUSY = 12,
     /// Every hold of this consumer is in use: drop a guard, or create the channel with more holds.
     IOS_ALREADY_HELD = 13,
-    /// The handle was inherited over a fork, and is the parent's.
+    /// The handle was opened before a fork, and belongs to the parent process.
     IOS_FORKED_HANDLE = 14,
-    /// Another has the lock, and waiting was not asked for.
+    /// Another handle has the lock, and the timeout was 0.
     IOS_WOULD_BLOCK = 15,
     /// This handle has the lock already.
     IOS_WOULD_DEADLOCK = 16,
-    /// A writer died in the middle. The lock is taken, and the guard given out, all the same.
+    /// A writer died while it was writing. The lock was taken and the guard returned all the same.
     IOS_OWNER_DIED = 17,
-    /// A range that is not within the memory.
+    /// The range is not within the memory.
     IOS_OUT_OF_BOUNDS = 18,
-    /// An object smaller than what was asked for.
+    /// The object is smaller than requested.
     IOS_TOO_SHORT = 19,
     /// The message is larger than the channel's capacity.
     IOS_TOO_LARGE = 20,
     /// The channel has used up its sequence numbers.
     IOS_SEQUENCE_EXHAUSTED = 21,
-    /// It holds something that no conforming program writes.
+    /// It contains something that no correct program writes.
     IOS_CORRUPT = 22,
-    /// No memory or disk for it.
+    /// There is not enough memory or disk space.
     IOS_NO_SPACE = 23,
-    /// The process's file size limit is below its size.
+    /// The process's file size limit is below the size needed.
     IOS_FILE_SIZE_LIMIT = 24,
     /// Only the owner may remove or replace it.
     IOS_NOT_OWNER = 25,
-    /// This machine, file system or handle cannot do it.
+    /// This machine, file system or handle does not support it.
     IOS_UNSUPPORTED = 26,
-    /// A system call failed: `ios_last_errno` has its errno.
+    /// A system call failed: `ios_last_errno` returns its errno.
     IOS_SYSTEM = 27,
-    /// The message has a length that the channel's type does not have.
+    /// The channel's type has no messages of that length.
     IOS_BAD_LENGTH = 28,
 
-    /// There is no value, or none that was not had. (No text.)
+    /// There is no value, or none that was not seen before. It has no text.
     IOS_EMPTY = 100,
-    /// The producer's buffer is lent: put or drop that loan first.
+    /// The producer's buffer is on loan: put or drop that loan first.
     IOS_ALREADY_LOANED = 101,
     /// Another thread is using this handle.
     IOS_IN_USE = 102,
-    /// A pointer that must not be NULL is.
+    /// A pointer is NULL where it must not be, or is not aligned.
     IOS_NULL = 103,
-    /// The schema's text is none.
+    /// The schema's text is not a valid schema.
     IOS_BAD_SCHEMA = 104,
-    /// A defect of this library: please report it.
+    /// A bug in this library: please report it.
     IOS_PANIC = 105,
-    /// An error that this version of the ABI has no status for; the text says which.
+    /// An error for which this version of the ABI has no status; the text says which.
     IOS_OTHER = 106,
 }
 
 use ios_status::*;
 
-/// Why a call fails.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Error(Error),
-    /// Nothing to get: so common that no text is made for it.
+    /// There is nothing to get. It is so common that it has no text.
     Empty,
     Said(ios_status, String),
 }
@@ -107,7 +108,7 @@ impl From<Error> for Failure {
 
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
-/// The last failure of a thread, and its text in the words that were asked for.
+/// The last failure of a thread, and its text in each vocabulary that was asked for.
 #[derive(Default)]
 struct Last {
     failure: Option<Failure>,
@@ -120,7 +121,7 @@ impl Last {
             let text = match &self.failure {
                 None | Some(Failure::Empty) => String::new(),
                 Some(Failure::Said(_, text)) => text.clone(),
-                Some(Failure::Error(error)) => words::said(error, words),
+                Some(Failure::Error(error)) => words::text_of(error, words),
             };
             let mut text = text.into_bytes();
             text.retain(|byte| *byte != 0);
@@ -133,11 +134,12 @@ thread_local! {
     static LAST: RefCell<Last> = RefCell::default();
 }
 
-/// Does `act` and gives its status; a failure's text is kept for [`ios_last_error`].
+/// Runs `act` and returns its status; the text of a failure is kept for [`ios_last_error`].
 #[inline]
-pub(crate) fn call(act: impl FnOnce() -> Outcome) -> ios_status {
-    // Unwind safe: what a panic leaves half-done is behind a mutex or was not given out.
-    match catch_unwind(AssertUnwindSafe(act)) {
+pub(crate) fn call(act: impl FnOnce(&Arguments) -> Outcome) -> ios_status {
+    let arguments = Arguments::of_one_call();
+    // Unwind safe: what a panic leaves half-done is behind a mutex, or was not handed to C.
+    match catch_unwind(AssertUnwindSafe(|| act(&arguments))) {
         Ok(Ok(())) => IOS_OK,
         Ok(Err(Failure::Empty)) => IOS_EMPTY,
         Ok(Err(failure)) => failed(failure),
@@ -152,7 +154,7 @@ fn failed(failure: Failure) -> ios_status {
         Failure::Said(status, _) => *status,
         Failure::Error(error) => status_of(error.kind()),
     };
-    // A thread that is ending has no last error any more.
+    // A thread that is exiting has no last error any more.
     let _ = LAST.try_with(|last| {
         *last.borrow_mut() = Last { failure: Some(failure), ..Last::default() };
     });
@@ -164,9 +166,9 @@ fn panicked(panic: &(dyn Any + Send)) -> ios_status {
     let what = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (_, Some(text)) => text.as_str(),
-        _ => "it said nothing",
+        _ => "no message",
     };
-    let text = format!("io-shared panicked, which is a defect: {what}");
+    let text = format!("io-shared panicked, which is a bug: please report it: {what}");
     failed(Failure::Said(IOS_PANIC, text))
 }
 
@@ -204,24 +206,24 @@ fn status_of(kind: &ErrorKind) -> ios_status {
     }
 }
 
-/// What the last failure of the calling thread was: which name, what was expected and found, and what
-/// to do next; empty if nothing failed yet. It is the library's, and stays until the thread's next
-/// failure. (`IOS_EMPTY` is no failure.)
+/// The text of the calling thread's last failure: the name, what was expected and found, and what
+/// to do next. It is empty if nothing has failed yet. The text belongs to the library, and is valid
+/// until the thread's next failure. (`IOS_EMPTY` is not a failure.)
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_last_error() -> *const c_char {
     ios_last_error_in(ios_words::IOS_WORDS_C as u32)
 }
 
-/// As `ios_last_error`, in the words of other callers than C: `words` is an `ios_words`; others are
-/// C's. For bindings.
+/// As `ios_last_error`, in the words of another language. `words` is an `ios_words`; any other
+/// number stands for C. For bindings.
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_last_error_in(words: u32) -> *const c_char {
     let words = words::ALL.get(words as usize).copied().unwrap_or(ios_words::IOS_WORDS_C);
     let text = LAST.try_with(|last| last.borrow().text(words).as_ptr());
-    text.unwrap_or(c"the thread is ending".as_ptr())
+    text.unwrap_or(c"the thread is exiting".as_ptr())
 }
 
-/// The errno of the calling thread's last failure, if it was `IOS_SYSTEM`; else 0.
+/// The errno of the calling thread's last failure, if that was `IOS_SYSTEM`; otherwise 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_last_errno() -> i32 {
     let errno = LAST.try_with(|last| match &last.borrow().failure {
@@ -234,7 +236,8 @@ pub extern "C" fn ios_last_errno() -> i32 {
     errno.unwrap_or(0)
 }
 
-/// The name of a status, `"IOS_TIMEOUT"` for `IOS_TIMEOUT`. It is the library's, and stays.
+/// The name of a status, such as `"IOS_TIMEOUT"`. The text belongs to the library, and is always
+/// valid.
 #[unsafe(no_mangle)]
 pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     let found = NAMES.iter().find(|(known, _)| *known as i32 == status);
@@ -285,40 +288,40 @@ mod tests {
     use super::*;
 
     fn last_error() -> String {
-        // SAFETY: it is a text until this thread's next failure.
+        // SAFETY: it ends in a zero, and is valid until this thread's next failure.
         unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn a_panic_does_not_cross_and_is_told() {
-        assert_eq!(call(|| panic!("out of {}", "cheese")), IOS_PANIC);
-        assert!(last_error().ends_with("a defect: out of cheese"), "{}", last_error());
-        assert_eq!(call(|| std::panic::panic_any(7)), IOS_PANIC);
-        assert_eq!(call(|| Ok(())), IOS_OK);
+    fn a_panic_does_not_cross_and_is_reported() {
+        assert_eq!(call(|_| panic!("out of {}", "cheese")), IOS_PANIC);
+        assert!(last_error().ends_with("please report it: out of cheese"), "{}", last_error());
+        assert_eq!(call(|_| std::panic::panic_any(7)), IOS_PANIC);
+        assert_eq!(call(|_| Ok(())), IOS_OK);
     }
 
     #[test]
     fn each_status_has_its_name_and_no_other_has() {
         for (status, name) in NAMES {
             assert_eq!(format!("{status:?}").as_bytes(), name.to_bytes());
-            // SAFETY: it is a text that stays.
+            // SAFETY: it ends in a zero, and is static.
             assert_eq!(unsafe { CStr::from_ptr(ios_status_name(status as i32)) }, name);
         }
-        // SAFETY: it is a text that stays.
+        // SAFETY: it ends in a zero, and is static.
         assert_eq!(unsafe { CStr::from_ptr(ios_status_name(99)) }, c"unknown");
     }
 
     #[test]
     fn a_system_error_leaves_its_errno_and_the_next_failure_takes_it_away() {
         let system = ErrorKind::System { call: "open", errno: 13 };
-        assert_eq!(call(|| Err(Error::new("/x", system).into())), IOS_SYSTEM);
+        assert_eq!(call(|_| Err(Error::new("/x", system).into())), IOS_SYSTEM);
         assert_eq!(ios_last_errno(), 13);
         assert!(last_error().starts_with("/x: open: Permission denied"), "{}", last_error());
         let other = std::thread::spawn(|| (last_error(), ios_last_errno()));
         assert_eq!(other.join().unwrap(), (String::new(), 0), "each thread has its own");
-        assert_eq!(call(|| Err(Error::new("/y", ErrorKind::RoleLost).into())), IOS_ROLE_LOST);
+        assert_eq!(call(|_| Err(Error::new("/y", ErrorKind::RoleLost).into())), IOS_ROLE_LOST);
         assert_eq!(ios_last_errno(), 0);
-        assert_eq!(call(|| Err(Failure::Empty)), IOS_EMPTY);
-        assert!(last_error().starts_with("/y"), "nothing to get is no failure");
+        assert_eq!(call(|_| Err(Failure::Empty)), IOS_EMPTY);
+        assert!(last_error().starts_with("/y"), "nothing to get is not a failure");
     }
 }

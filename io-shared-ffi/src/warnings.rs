@@ -1,4 +1,4 @@
-//! What the library warns of, for programs that are not Rust's, which have it by `tracing`.
+//! The library's warnings, for programs in other languages. Rust programs have them by `tracing`.
 
 use std::ffi::{CString, c_char, c_void};
 use std::fmt::{Debug, Write};
@@ -11,33 +11,34 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::status::{call, ios_status};
 
-/// Called with a warning's text, which is gone when it returns, and the `context` of
-/// `ios_on_warning`; by any thread of the process.
+/// A function that is called with the text of a warning, which is valid until it returns, and with
+/// the `context` of `ios_on_warning`. Any thread of the process may call it.
 pub type ios_warned = Option<unsafe extern "C" fn(text: *const c_char, context: *mut c_void)>;
 
-/// The one to tell, and its context as a number.
+/// The function to call, and its context as a number.
 static WARNED: Mutex<(ios_warned, usize)> = Mutex::new((None, 0));
 
-/// Has `warned` called with each warning of the library from now on: that a wait has lasted for over a
-/// second, for what, on which name, and whether there is a producer, for one. Instead of the one
-/// before; NULL ends it. Without it, and where a Rust program has a subscriber of its own, nothing
-/// is told here.
+/// Has the library call `warned` with each warning from now on, instead of the function set before;
+/// NULL sets none. The library warns, for example, when a wait has lasted for over a second: what
+/// it waits for, on which name, and whether there is a producer. A Rust program that has a
+/// `tracing` subscriber of its own receives the warnings there instead.
 ///
 /// # Safety
-/// `warned` may be called with `context` by any thread until another takes its place, and after that
-/// until the calls that are under way have returned. It calls nothing of this library that waits.
+/// `warned` may be called with `context` by any thread until another function takes its place, and
+/// after that until the calls in progress have returned. It calls nothing of this library that
+/// waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_on_warning(warned: ios_warned, context: *mut c_void) -> ios_status {
-    call(|| {
+    call(|_| {
         static INSTALLED: Once = Once::new();
         *WARNED.lock().unwrap_or_else(PoisonError::into_inner) = (warned, context as usize);
-        // It fails where the program has one of its own, which is told then.
+        // It fails if the program has a subscriber, which then receives the warnings instead.
         INSTALLED.call_once(|| drop(tracing::subscriber::set_global_default(ToC)));
         Ok(())
     })
 }
 
-/// Hands warnings on, and nothing else.
+/// Passes warnings on, and nothing else.
 struct ToC;
 
 impl Subscriber for ToC {
@@ -63,7 +64,8 @@ impl Subscriber for ToC {
         let mut text = Text(String::new());
         event.record(&mut text);
         let text = CString::new(text.0.replace('\0', "")).unwrap_or_default();
-        // SAFETY: as the caller of ios_on_warning promised; the text ends in a zero and lives.
+        // SAFETY: the caller of `ios_on_warning` allowed any thread to call it with that context;
+        // the text ends in a zero, and lives until the call returns.
         unsafe { warned(text.as_ptr(), context as *mut c_void) };
     }
 
@@ -72,7 +74,7 @@ impl Subscriber for ToC {
     fn exit(&self, _: &Id) {}
 }
 
-/// An event's sentence.
+/// The message of an event.
 struct Text(String);
 
 impl Visit for Text {

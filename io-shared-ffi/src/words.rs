@@ -1,17 +1,18 @@
-//! An error's text in its caller's own words.
+//! The text of an error in the words of its caller's language.
 //!
-//! The library's texts name options as Rust calls them, `.capacity(640)`. C has fields and flags
-//! instead, `options.capacity = 640` and `IOS_REOPEN`, and Python has arguments, `size=640`. One
-//! table says how each option is called, and each text goes through it, those of later errors too;
-//! what a caller does not have at all is left out, or has a sentence of its own in [`adapted`].
+//! The library's texts name options as Rust does: `.capacity(640)`. C has fields and flags instead,
+//! `options.capacity = 640` and `IOS_REOPEN`, and Python has arguments, `size=640`. Every text is
+//! translated by one table, which says what each option is called, so later errors are translated
+//! too. Options that a caller does not have are left out, or have a sentence of their own in
+//! [`adapted`].
 //!
-//! What must stay true: names of channels are not texts of the library's, and are never changed.
+//! What must stay true: names of channels are never translated.
 
 use std::fmt::Write;
 
 use io_shared_core::{Error, ErrorKind, Size};
 
-/// In whose words a text is.
+/// The language whose words a text uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub enum ios_words {
@@ -30,14 +31,14 @@ use ios_words::*;
 pub(crate) const ALL: [ios_words; 4] =
     [IOS_WORDS_C, IOS_WORDS_PYTHON, IOS_WORDS_PYTHON_SHARE, IOS_WORDS_PYTHON_BYTES];
 
-/// How C calls an option.
+/// What an option is in C.
 enum C {
     Field(&'static str),
     Flag(&'static str),
 }
 
-/// An option of Rust's builders; and, where they have it, of C and of Python's channels, shares and
-/// bytes.
+/// An option of Rust's builders; what it is called in C, if C has it; and what it is called in
+/// Python's channels, shares and bytes, empty if they do not have it.
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
 const OPTIONS: [Named; 16] = [
@@ -59,7 +60,8 @@ const OPTIONS: [Named; 16] = [
     Named("prefault", Some(C::Flag("IOS_PREFAULT")), [""; 3]),
 ];
 
-/// What Rust's callers do otherwise than by an option: in C, and in Python.
+/// What Rust's callers do by other means than an option, and what C's and Python's callers do
+/// instead.
 const DEEDS: [(&str, &str, &str); 7] = [
     (
         "look on without a slot (.observer())",
@@ -92,17 +94,17 @@ const DEEDS: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// What stands for the name while a text is made: no name has it.
+/// Stands for the name while a text is translated: no name contains it.
 const NAME: &str = "\u{1}";
 
 /// The text of `error` in `words`.
-pub(crate) fn said(error: &Error, words: ios_words) -> String {
+pub(crate) fn text_of(error: &Error, words: ios_words) -> String {
     let text = match error.kind() {
         ErrorKind::BadOption { option, found, expected } => {
             let option =
                 named(option, words).map_or((*option).to_owned(), |named| match found.as_str() {
                     "" | "not given" => format!("{} is not given", bare(&named, words)),
-                    found => format!("{} will not do", with(&named, found, words)),
+                    found => format!("{} is not valid", with(&named, found, words)),
                 });
             format!("{NAME}: {option}: {expected}")
         }
@@ -110,8 +112,8 @@ pub(crate) fn said(error: &Error, words: ios_words) -> String {
             let text = error.told_as(NAME, error.kind().clone()).to_string();
             match found.checked_sub(expected.size as u64) {
                 Some(more @ 1..) if expected.element.is_none() => format!(
-                    "{text}: if the struct has {more} byte{} of padding, give it fields for all of \
-                     it, in the schema too (ios_schema_to_c writes the struct that a schema is)",
+                    "{text}: if the struct has {more} byte{} of padding, add fields for them to the \
+                     struct and to the schema (ios_schema_to_c writes the struct of a schema)",
                     if more == 1 { "" } else { "s" }
                 ),
                 _ => text,
@@ -122,12 +124,12 @@ pub(crate) fn said(error: &Error, words: ios_words) -> String {
     translated(&text, words).replace(NAME, error.name())
 }
 
-/// What a caller cannot do, or has another way for.
+/// The error with advice that its caller can follow.
 fn adapted(kind: &ErrorKind, words: ios_words) -> ErrorKind {
     let mut kind = kind.clone();
     if let ErrorKind::Mismatch { differences, advice, .. } = &mut kind {
         if words != IOS_WORDS_C && advice.contains(".replace(") {
-            *advice = "remove it (io_shared.remove, or os.remove for a file), and open it anew";
+            *advice = "remove it (io_shared.remove, or os.remove for a file), and open it again";
         }
         for difference in differences {
             if let Some((label, rest)) = difference.split_once(':')
@@ -140,7 +142,8 @@ fn adapted(kind: &ErrorKind, words: ios_words) -> ErrorKind {
     kind
 }
 
-/// An option in words: `None` if it is none of ours; empty if this caller does not have it.
+/// What an option is called: `None` if it is not in the table, empty if the caller does not have
+/// it.
 fn named(option: &str, words: ios_words) -> Option<String> {
     let Named(_, c, python) = OPTIONS.iter().find(|Named(rust, ..)| *rust == option)?;
     Some(match (words, c) {
@@ -159,7 +162,7 @@ fn bare(named: &str, words: ios_words) -> String {
     }
 }
 
-/// An option with its value, which is Rust's.
+/// An option with its value, as Rust writes it.
 fn with(named: &str, value: &str, words: ios_words) -> String {
     match (words, value) {
         (IOS_WORDS_C, _) if !named.starts_with("options.") => named.to_owned(),
@@ -177,7 +180,7 @@ fn with(named: &str, value: &str, words: ios_words) -> String {
     }
 }
 
-/// `text` with each `.option(value)` of Rust's, and each of its deeds, as the caller has them.
+/// `text`, with each `.option(value)` and each of the [`DEEDS`] in the caller's words.
 fn translated(text: &str, words: ios_words) -> String {
     let mut text = text.to_owned();
     for (rust, c, python) in DEEDS {
@@ -189,7 +192,7 @@ fn translated(text: &str, words: ios_words) -> String {
         let option = named(option, words).unwrap_or_default();
         let said = if option.is_empty() { option } else { with(&option, value, words) };
         let joint = matches!(before, ", " | " or " | "");
-        // Options that are one to this caller, or none, are said once or not at all.
+        // Two of Rust's options may be one to this caller, which is named once; or none.
         if said.is_empty() || joint && said == last {
             let kept = before.strip_suffix(" or ").or_else(|| before.strip_suffix(", "));
             out.push_str(kept.unwrap_or(before));
@@ -207,7 +210,8 @@ fn translated(text: &str, words: ios_words) -> String {
     out
 }
 
-/// The next call of an option in `text`: what is before it, its name, its value, what is after it.
+/// The next call of an option in `text`: the text before it, its name, its value, the text after
+/// it.
 fn next_call(text: &str) -> Option<(&str, &str, &str, &str)> {
     let mut from = 0;
     while let Some(dot) = text[from..].find('.').map(|at| from + at) {
@@ -282,7 +286,7 @@ mod tests {
     fn no_text_has_a_call_of_rust_in_it_and_none_says_a_thing_twice() {
         for kind in kinds() {
             for words in ALL {
-                let text = said(&Error::new("/x", kind.clone()), words);
+                let text = text_of(&Error::new("/x", kind.clone()), words);
                 assert!(text.starts_with("/x"), "{text}");
                 for rust in [".(", "()) ", "or ,", ", ,", "or or", " , ", "options.options", "(, "]
                 {
@@ -313,19 +317,21 @@ mod tests {
             "create it with size=640 or more",
             "create it with size=640 or more",
         ]) {
-            let text = said(&too_large, words);
+            let text = text_of(&too_large, words);
             assert!(text.contains(has) && text.starts_with("/x.capacity(1):"), "{text}");
         }
         let all: Vec<String> =
-            kinds().into_iter().map(|k| said(&Error::new("/x", k), IOS_WORDS_C)).collect();
+            kinds().into_iter().map(|k| text_of(&Error::new("/x", k), IOS_WORDS_C)).collect();
         let all = all.join("\n");
-        assert!(all.contains("options.capacity is not given: as in options.capacity = 5242880; or wait, with options.open_timeout"), "{all}");
+        let advice = "options.capacity is not given: as in options.capacity = 5242880; or wait, \
+                      with options.open_timeout";
+        assert!(all.contains(advice), "{all}");
         assert!(all.contains("options.capacity = 9 and IOS_EXTEND"), "{all}");
         assert!(all.contains("(options.capacity)"), "{all}");
         assert!(all.contains("such as 0660"), "{all}");
         let share: Vec<String> = kinds()
             .into_iter()
-            .map(|k| said(&Error::new("/x", k), IOS_WORDS_PYTHON_SHARE))
+            .map(|k| text_of(&Error::new("/x", k), IOS_WORDS_PYTHON_SHARE))
             .collect();
         let share = share.join("\n");
         assert!(share.contains("as in size=\"5M\"; or wait, with open_timeout="), "{share}");

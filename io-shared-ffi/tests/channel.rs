@@ -453,7 +453,7 @@ fn null_is_told_where_it_is_needed_and_left_alone_where_it_is_closed() {
         assert_eq!(ios_producer_open(null(), null_mut()), IOS_NULL);
         assert_eq!(ios_producer_open(null(), &raw mut other), IOS_NULL);
         assert_eq!(ios_consumer_get(null_mut(), 0, &raw mut value), IOS_NULL);
-        assert!(last_error().starts_with("`consumer` is NULL"), "{}", last_error());
+        assert!(last_error().starts_with("`consumer` must not be NULL"), "{}", last_error());
         assert_eq!(ios_observer_copy(null_mut(), &raw mut value), IOS_NULL);
         assert_eq!(ios_producer_seq(null(), &raw mut seq), IOS_NULL);
         assert_eq!(ios_producer_seq(producer, null_mut()), IOS_NULL);

@@ -39,6 +39,27 @@ fn options_are_called_as_the_struct_has_them() {
 }
 
 #[test]
+fn options_that_do_not_belong_to_a_call_are_named_as_the_struct_has_them() {
+    let name = TestName::new("not-here");
+    let producer = options(&name, None).with(|o| o.consumer_name = c"viewer".as_ptr());
+    assert_eq!(producer.refused(), IOS_BAD_OPTION);
+    let expected = "options.consumer_name cannot be used here: it is for consumers only";
+    assert_eq!(last_error(), expected);
+    let text = options(&name, None).with(|o| o.name = c"\xff".as_ptr());
+    assert_eq!(text.refused(), IOS_BAD_OPTION);
+    assert_eq!(last_error(), "`options.name` is not UTF-8");
+    for (wrong, option) in [
+        (options(&name, None).with(|o| o.holds = 2), "options.holds"),
+        (options(&name, Some("\"|u1\"")), "options.schema"),
+    ] {
+        let mut mmap = std::ptr::null_mut();
+        let wrong = &raw const wrong.raw;
+        assert_eq!(unsafe { ios_mmap_open(wrong, 2, &raw mut mmap) }, IOS_BAD_OPTION);
+        assert_eq!(last_error(), format!("{option} cannot be used here: it is for channels only"));
+    }
+}
+
+#[test]
 fn a_schema_that_disagrees_with_the_struct_is_told_the_padding_to_add() {
     // struct { uint8_t id; double at; } as the compiler lays it out, and as nobody does.
     let fields = |offset| {

@@ -1,0 +1,181 @@
+//! Loans: a producer's buffer, filled in place by C and then put; and windows, which keep a loan's
+//! bytes mapped.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use io_shared_channel::binding::Window;
+use io_shared_core::{Error, ErrorKind};
+
+use crate::pointer::{In, OptionalOut, Out, Taken, drop_from_c, into_c};
+use crate::producer::{Producer, ios_producer};
+use crate::status::{Outcome, call, ios_status};
+
+/// A producer's buffer, lent to be filled in place.
+///
+/// It keeps the producer. While the loan lives, the producer opens no other channel, so the loan's
+/// bytes stay mapped.
+#[derive(Debug)]
+pub struct ios_loan {
+    producer: Arc<Producer>,
+    data: *mut u8,
+    length: usize,
+}
+
+/// The bytes of a loan, at an address that stays mapped until the window is dropped, whatever
+/// happens to the loan, the producer and its channel. It is for callers that cannot prove who keeps
+/// the address.
+#[derive(Debug)]
+pub struct ios_window {
+    window: Arc<Window>,
+    name: String,
+}
+
+// Any thread may sever or drop a window.
+const _: () = {
+    const fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<ios_window>();
+};
+
+impl ios_loan {
+    /// Takes the buffer of `producer`, which is given back when the loan is dropped.
+    fn of(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
+        producer.lend()?;
+        Ok(Self { producer: Arc::clone(producer), data: std::ptr::null_mut(), length })
+    }
+}
+
+impl Drop for ios_loan {
+    fn drop(&mut self) {
+        self.producer.give_back();
+    }
+}
+
+/// Lends a buffer of `length` bytes at `*data`, in shared memory. Nobody sees it until it is put.
+/// It is aligned for the channel's type, and contains an older message or zeros. A producer lends
+/// one buffer at a time.
+///
+/// # Safety
+/// `producer` is NULL or open; `loan` and `data` are NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_loan(
+    producer: *mut ios_producer,
+    length: usize,
+    loan: *mut *mut ios_loan,
+    data: *mut *mut c_void,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open producer is a live handle, which is used through `&` alone; pointers may
+        // be written to `loan` and `data`.
+        let (handle, out_loan, out_data) = unsafe {
+            arguments.read((In(producer, "producer"), Out(loan, "loan"), Out(data, "data")))
+        }?;
+        let mut loan = ios_loan::of(&handle.0, length)?;
+        loan.data = handle.0.loan(length)?;
+        out_data.set(loan.data.cast());
+        out_loan.set(into_c(loan));
+        Ok(())
+    })
+}
+
+/// As `ios_producer_loan`. The bytes at `*data` are those of `*window`, which keeps them mapped
+/// until it is dropped: after the put, and also when the producer opens another channel or is
+/// closed.
+///
+/// The buffer is the same as a loan's, so nobody may write to it after the put. Callers that cannot
+/// promise that use `ios_window_sever`.
+///
+/// # Safety
+/// `producer` is NULL or open; `loan`, `window` and `data` are NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_loan_window(
+    producer: *mut ios_producer,
+    length: usize,
+    loan: *mut *mut ios_loan,
+    window: *mut *mut ios_window,
+    data: *mut *mut c_void,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open producer is a live handle, which is used through `&` alone; pointers may
+        // be written to `loan`, `window` and `data`.
+        let (handle, out_loan, out_window, out_data) = unsafe {
+            let (loan, window, data) =
+                (Out(loan, "loan"), Out(window, "window"), Out(data, "data"));
+            arguments.read((In(producer, "producer"), loan, window, data))
+        }?;
+        let mut loan = ios_loan::of(&handle.0, length)?;
+        let (data, window) = handle.0.loan_window(length)?;
+        loan.data = data;
+        out_data.set(window.as_mut_ptr().cast());
+        out_window.set(into_c(ios_window { window, name: handle.0.name().to_owned() }));
+        out_loan.set(into_c(loan));
+        Ok(())
+    })
+}
+
+/// Makes the bytes of a window private to this process, with their present content: nobody else
+/// sees what is written there afterwards. It is for a loan that is dropped while somebody may still
+/// write to its bytes. `IOS_SYSTEM`: there is no memory for a private copy, and the bytes remain
+/// the buffer's.
+///
+/// # Safety
+/// `window` is NULL or was not dropped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_window_sever(window: *const ios_window) -> ios_status {
+    call(|arguments| {
+        // SAFETY: a window that was not dropped is live, and is used through `&` alone.
+        let window = unsafe { arguments.read(In(window, "window")) }?;
+        Ok(window.window.sever(&window.name)?)
+    })
+}
+
+/// Drops a window, from any thread. NULL is left alone.
+///
+/// # Safety
+/// `window` is NULL, or came from `ios_producer_loan_window` and is dropped for the first time;
+/// nobody uses its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_window_drop(window: *mut ios_window) {
+    // SAFETY: it came from `ios_producer_loan_window`, which made it by `into_c`, and is dropped
+    // once.
+    unsafe { drop_from_c(window) };
+}
+
+/// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
+/// that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
+/// whatever the status is.
+///
+/// # Safety
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+/// to its bytes any more; `seq` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_put(
+    loan: *mut ios_loan,
+    length: usize,
+    seq: *mut u64,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: the loan was made by `into_c` and is handed back once, with its bytes; a number
+        // may be written to `seq`.
+        let (loan, seq) =
+            unsafe { arguments.read((Taken(loan, "loan"), OptionalOut(seq, "seq"))) }?;
+        if length > loan.length {
+            let (length, size) = (length as u64, loan.length as u64);
+            let kind = ErrorKind::OutOfBounds { at: 0, length, size };
+            return Err(Error::new(loan.producer.name(), kind).into());
+        }
+        seq.set(loan.producer.put(loan.data, length)?);
+        Ok(())
+    })
+}
+
+/// Gives a loan back without publishing anything. NULL is left alone.
+///
+/// # Safety
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+/// to its bytes any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_drop(loan: *mut ios_loan) {
+    // SAFETY: the loan was made by `into_c` and is handed back once.
+    unsafe { drop_from_c(loan) };
+}
