@@ -59,11 +59,11 @@ def test_a_share_may_be_mocked(name):
 
 def test_a_share_knows_its_consumers_its_producer_and_its_end(name):
     put = NumpyShare(name, "1M", "put", consumers=2)
-    assert (put.consumers, put.has_producer, put.closed) == (0, True, False)
+    assert (put.connected, put.has_producer, put.closed) == (0, True, False)
     get = NumpyShare(name, "1M", "get")
-    assert (put.consumers, get.has_producer, get.closed) == (1, True, False)
+    assert (put.connected, get.has_producer, get.closed) == (1, True, False)
     with pytest.raises(io_shared.WriteAccessError):
-        get.consumers
+        get.connected
     put.close()
     assert (put.closed, get.has_producer, put.has_producer) == (True, False, False)
     for kind in (io_shared.open, io_shared.observe):
@@ -240,7 +240,7 @@ def test_a_subclass_may_call_its_methods_anything(name):
     for method in ("_put", "_loan", "_sync", "_get", "_try_get", "_latest", "_borrow", "_end", "_side"):
         assert getattr(put, method)() == "mine", method
     put.put([1])
-    assert get.get(timeout=20).tolist() == [1] and put.seq == 1 and put.consumers == 1
+    assert get.get(timeout=20).tolist() == [1] and put.seq == 1 and put.connected == 1
     sent = pickle.dumps(put)
     put.close()
     again = pickle.loads(sent)
@@ -311,9 +311,9 @@ def test_shared_bytes_raise_errors_of_the_package_that_say_the_size(new_name):
 def test_a_share_that_is_open_can_be_looked_at_and_mocked(name, mode):
     with NumpyShare(name, "4K", mode) as share:
         found = dict(inspect.getmembers(share))
-        assert ("missed" in found) == (mode == "get") and ("consumers" in found) == (mode == "put")
+        assert ("missed" in found) == (mode == "get") and ("connected" in found) == (mode == "put")
         with pytest.raises(io_shared.WriteAccessError) as error:
-            share.missed if mode == "put" else share.consumers
+            share.missed if mode == "put" else share.connected
         assert name in str(error.value)
         if mock is not None:
             double = mock.create_autospec(share)

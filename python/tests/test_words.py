@@ -79,6 +79,27 @@ def test_shared_bytes_speak_of_size_and_max_readers(new_name):
     kept[0].close()
 
 
+def test_readers_of_shared_bytes_are_counted_by_max_readers(new_name):
+    for opened in (io_shared.RWSharedMMap, io_shared.LockedBytes):
+        for wrong in (-1, 2.5, 5000):
+            text = said(lambda: opened(new_name(), 8, max_readers=wrong), ValueError, TypeError)
+            assert "max_readers=" in text and "consumers" not in text, text
+
+
+def test_a_channel_that_nobody_has_made_is_not_advised_an_argument_that_open_lacks(new_name):
+    for opened in (io_shared.open, io_shared.observe):
+        text = said(lambda: opened(new_name(), open_timeout=0), io_shared.NotFound)
+        assert "does not exist" in text and "open_timeout=" in text
+        assert "capacity" not in text and "size" not in text
+
+
+def test_a_tail_that_is_no_pair_is_refused_in_words(name):
+    header = np.dtype([("frame", "u8")])
+    for wrong in (3, ("points",), ("points", "f4", 3), (3, "f4"), "f4"):
+        text = said(lambda: io_shared.producer(name, header, tail=wrong, capacity=99), io_shared.Error)
+        assert "tail must be (field name, dtype)" in text
+
+
 def test_a_channel_in_use_names_what_differs_by_pythons_arguments(name):
     put = NumpyShare(name, "1M", "put")
     text = said(lambda: NumpyShare(name, "2M", "get", consumers=3), io_shared.Mismatch)

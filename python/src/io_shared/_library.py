@@ -175,7 +175,7 @@ producer_loan_window = _declare(
 )
 producer_wait_taken = _declare("producer_wait_taken", c_void_p, c_int64, c_void_p)
 producer_sync = _declare("producer_sync", c_void_p)
-producer_consumers = _declare("producer_consumers", c_void_p, c_void_p)
+producer_connected = _declare("producer_connected", c_void_p, c_void_p)
 producer_seq = _declare("producer_seq", c_void_p, c_void_p)
 producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)
 producer_schema = _declare("producer_schema", c_void_p, _POINTER)
@@ -321,18 +321,19 @@ def _count(name, argument, value):
         number = operator.index(value)
     except TypeError:
         raise errors.alone(errors.WrongFields(
-            "%s: %s=%r will not do: it is a whole number" % (native(name), argument, value)
+            "%s: %s=%r is not valid: it must be a whole number" % (native(name), argument, value)
         ))
     if number < 0:
         raise errors.Invalid(
-            "%s: %s=%d will not do: it is no less than 1, or None" % (native(name), argument, number)
+            "%s: %s=%d is not valid: it must be at least 1, or None" % (native(name), argument, number)
         )
     return min(number, 2 ** 32 - 1)
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
-            holds=None, permissions=None, open_timeout=None):
-    """``ios_options``, with what is not None set."""
+            holds=None, permissions=None, open_timeout=None, max_readers=None):
+    """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes call
+    ``consumers``."""
     made = Options()
     _options_init(byref(made), ctypes.sizeof(made))
     if isinstance(name, File):
@@ -345,7 +346,10 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
         made.capacity = size(capacity) if capacity is not None else 0
     except errors.Invalid as error:
         raise errors.alone(errors.Invalid("%s: %s" % (native(name), error)))
-    made.consumers = _count(name, "consumers", consumers)
+    if max_readers is None:
+        made.consumers = _count(name, "consumers", consumers)
+    else:
+        made.consumers = _count(name, "max_readers", max_readers)
     made.holds = _count(name, "holds", holds)
     made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:

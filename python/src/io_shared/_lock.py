@@ -17,7 +17,7 @@ class Lock(object):
 
     def __init__(self, name, handles, size=1, kind=RW, permissions=None, open_timeout=0):
         def open_within(seconds):
-            made = _library.options(name, capacity=size, consumers=handles,
+            made = _library.options(name, capacity=size, max_readers=handles,
                                     permissions=permissions, open_timeout=seconds)
             return _library.open_handle(
                 _library.mmap_open, _library.mmap_close, made, kind, words=_library.BYTES

@@ -59,9 +59,9 @@ class _Producing(_library.Closing):
         return int(_library.number(_library.producer_capacity, self._open()))
 
     @property
-    def consumers(self):
-        """How many consumers live."""
-        return int(_library.number(_library.producer_consumers, self._open(), ctypes.c_size_t))
+    def connected(self):
+        """How many consumers are alive."""
+        return int(_library.number(_library.producer_connected, self._open(), ctypes.c_size_t))
 
     def wait_taken(self, timeout=None):
         """Waits until every consumer that is there now has had the last value; how many have.

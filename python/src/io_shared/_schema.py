@@ -102,6 +102,8 @@ def schema(dtype, tail=None, name="Message"):
     if dtype is None and not (isinstance(tail, tuple) and len(tail) == 2):
         element = _describe(_kinds.dtype(tail), "the element", "Element")[0]
         return _dump([("slice", element)])
+    if not isinstance(tail, (tuple, list)) or len(tail) != 2 or not _is_text(tail[0]):
+        raise errors.WrongFields("tail must be (field name, dtype), not %r" % (tail,))
     tail_name, tail = tail[0], _kinds.dtype(tail[1])
     element, align = _describe(tail, "`%s`" % tail_name, str(tail_name).capitalize())
     fields, end = [], 0
@@ -111,6 +113,10 @@ def schema(dtype, tail=None, name="Message"):
     _check_place(tail_name, end, end, _align(tail))
     fields.append(_field(tail_name, end, [("slice", element)]))
     return _dump(_record(name, end, align, fields))
+
+
+def _is_text(value):
+    return isinstance(value, (str, type(u"")))
 
 
 def _describe(dtype, where, name):

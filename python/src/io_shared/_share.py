@@ -108,9 +108,9 @@ class NumpyShare(_library.Closing):
         return self.__end.capacity
 
     @property
-    def consumers(self):
-        """How many consumers live: for who puts."""
-        return self.__side("put").consumers
+    def connected(self):
+        """How many consumers are alive. For the side that puts."""
+        return self.__side("put").connected
 
     @property
     def has_producer(self):
