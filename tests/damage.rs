@@ -22,7 +22,7 @@ fn is_damaged<T>(result: Result<T, Error>) {
     let Err(error) = result else { panic!("it is not damaged") };
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("remove it and start it anew"), "{text}");
+    assert!(text.contains("remove it and create it again"), "{text}");
 }
 
 #[derive(Clone, Copy, Message)]

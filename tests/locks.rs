@@ -244,7 +244,10 @@ fn a_lock_that_is_taken_is_refused_at_once_or_when_the_time_is_up() {
     let timeout = Duration::from_millis(150);
     let error = b.lock_timeout(timeout).unwrap_err().into_guard().unwrap_err();
     assert!((timeout..timeout + BOUND).contains(&started.elapsed()), "{:?}", started.elapsed());
-    assert_eq!(error.to_string(), format!("{}: waited 150ms in vain for the lock", &*name));
+    assert_eq!(
+        error.to_string(),
+        format!("{}: timed out after 150 ms waiting for the lock", &*name)
+    );
     assert!(matches!(failed(b.lock_timeout(Duration::ZERO)), ErrorKind::Timeout { .. }));
     drop(guard);
     drop(b.lock_timeout(Duration::MAX).unwrap());

@@ -55,7 +55,9 @@ fn behaves_like_a_file(file: &mut (impl Read + Write + Seek)) {
     file.seek(SeekFrom::Start(30)).unwrap();
     let error = file.write(b"abc").unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
-    assert!(error.to_string().contains("3 bytes at 30 are not within its 32 bytes (2 would be)"));
+    assert!(
+        error.to_string().contains("3 bytes at 30 are not within its 32 bytes (only 2 would be)")
+    );
     assert_eq!(
         kind_in(Err::<(), _>(error)),
         ErrorKind::OutOfBounds { at: 30, length: 3, size: 32 }

@@ -60,13 +60,13 @@ fn debug_of_a_lock_whose_writer_died_says_so_and_what_to_do() {
     let mut state = Shared::<[u32; 2]>::named(&*name).open().unwrap();
     let error = state.write().unwrap_err();
     let said = format!("{error:?}");
-    assert!(said.contains("a writer died in the middle"), "{said}");
+    assert!(said.contains("a writer died while writing"), "{said}");
     assert!(said.contains("mark_consistent()"), "{said}");
     assert!(said.contains("value: [0, 0]"), "{said}");
     drop(error);
     Shared::<[u32; 2]>::remove(&*name).unwrap();
     let failed: LockError<()> = LockError::Failed(Error::new("/x", ErrorKind::WouldBlock));
-    assert!(format!("{failed:?}").starts_with("/x: another has the lock"), "{failed:?}");
+    assert!(format!("{failed:?}").starts_with("/x: another handle has the lock"), "{failed:?}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ use crate::message::schema::Schema;
 use crate::os::claim::Part;
 use crate::os::clock::{self, StampClock};
 use crate::protocol::{self, Words};
-use crate::region::location::Location;
+use crate::region::Location;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
 /// The producer's side of a slot.

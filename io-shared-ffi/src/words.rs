@@ -64,9 +64,9 @@ const OPTIONS: [Named; 16] = [
 /// instead.
 const DEEDS: [(&str, &str, &str); 7] = [
     (
-        "look on without a slot (.observer())",
-        "look on without a slot (ios_observer_open)",
-        "look on without a slot (io_shared.Observer)",
+        "watch without a slot (.observer())",
+        "watch without a slot (ios_observer_open)",
+        "watch without a slot (io_shared.Observer)",
     ),
     ("an .observer() may read", "an observer (ios_observer_open) may read", "an Observer may read"),
     ("drop that handle", "close that handle", "close that handle (old.close(), or a with block)"),
@@ -261,7 +261,7 @@ mod tests {
             ),
             option("any_schema", "", "a producer says what it puts: .schema(..)"),
             ErrorKind::NotFound,
-            mismatch("a producer with .replace(true) replaces it"),
+            mismatch("open a producer with .replace(true) to replace it"),
             mismatch("open it with .replace(true), or remove it"),
             ErrorKind::RoleTaken { holder: holder(true) },
             ErrorKind::NoSlot { holders: vec![holder(false)] },
@@ -337,6 +337,6 @@ mod tests {
         assert!(share.contains("as in size=\"5M\"; or wait, with open_timeout="), "{share}");
         assert!(share.contains("reopen=True"), "{share}");
         assert!(share.contains("size=: channel has 16"), "{share}");
-        assert!(share.contains("(size=) to have it"), "{share}");
+        assert!(share.contains("(size=) to create it"), "{share}");
     }
 }

@@ -50,7 +50,7 @@ fn what_is_put_is_got_with_its_number_and_age() {
     let before = Instant::now();
     assert_eq!(get(consumer, 20_000_000).unwrap_err(), IOS_TIMEOUT);
     assert!(before.elapsed() >= Duration::from_millis(20));
-    assert!(last_error().contains("waited 20ms in vain for a value"), "{}", last_error());
+    assert!(last_error().contains("timed out after 20 ms waiting for a value"), "{}", last_error());
 
     let mut value = nothing();
     assert_eq!(unsafe { ios_consumer_latest(consumer, &raw mut value) }, IOS_OK);
@@ -301,7 +301,7 @@ fn ask(producer: *const ios_producer, holders: &mut [ios_holder]) -> usize {
 /// What the only consumer's slot being taken by this process reads like.
 fn no_slot(name: &str) -> String {
     let pid = std::process::id();
-    let end = "drop a handle of this process, look on without a slot (.observer()), or create it \
+    let end = "drop a handle of this process, watch without a slot (.observer()), or create it \
                with .consumers(2)";
     format!("{name}: the only slot is taken (slot 0, held by this process, {pid}): {end}")
 }

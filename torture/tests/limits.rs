@@ -165,7 +165,7 @@ fn what_does_not_fit_into_the_address_space_is_an_error_that_leaves_nothing() {
             let errno = libc::ENOMEM;
             assert_eq!(*error.kind(), ErrorKind::System { call: "mmap", errno }, "{error}");
             assert!(
-                error.to_string().contains("of address space: raise that (ulimit -v"),
+                error.to_string().contains("of address space: raise that limit (ulimit -v"),
                 "{error}"
             );
             assert!(!large.path().exists(), "{error}");

@@ -129,8 +129,8 @@ mod tests {
     use crate::message::Message;
     use crate::os::clock;
     use crate::protocol::{Which, Words};
+    use crate::region::Location;
     use crate::region::Spec;
-    use crate::region::location::Location;
     use crate::slot::Producer;
 
     const LENGTH: usize = 4 * PIECE;

@@ -14,7 +14,7 @@ use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::copy;
 use crate::os::long_wait::LongWait;
-use crate::region::location::Location;
+use crate::region::Location;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
 /// Why there is no guard, or none without a warning.

@@ -9,7 +9,7 @@ use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
 use crate::region::Kind;
-use crate::region::name::Name;
+use crate::region::Name;
 
 /// Shared bytes under one lock: whoever has it reads and writes alone.
 ///

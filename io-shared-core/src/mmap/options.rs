@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
-use crate::region::location::Location;
-use crate::region::name::Name;
-use crate::region::size::Size;
+use crate::region::Location;
+use crate::region::Name;
+use crate::region::Size;
 use crate::region::{Kind, Spec};
 
 /// What can be opened by [`MmapOptions`]. Implemented here alone.
@@ -268,7 +268,7 @@ macro_rules! places {
             /// In new shared memory without a name, for whoever is given its descriptor
             /// ([`as_fd`](Self::as_fd)).
             pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
-                $crate::mmap::MmapOptions::new(Ok($crate::region::location::Location::Anonymous))
+                $crate::mmap::MmapOptions::new(Ok($crate::region::Location::Anonymous))
             }
 
             /// Behind a descriptor that was inherited or received; it is opened anew.

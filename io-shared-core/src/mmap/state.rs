@@ -12,7 +12,7 @@ use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::shown::Shown;
-use crate::region::name::Name;
+use crate::region::Name;
 use crate::region::{Kind, Region};
 
 /// A value of type `T` that unrelated programs read and write, checked by field when it is opened.

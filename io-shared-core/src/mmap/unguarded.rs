@@ -19,8 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
-use crate::region::location::Location;
-use crate::region::{self, Unlinked};
+use crate::region::Location;
+use crate::region::{self, HiddenFile};
 
 /// The bytes of a shared-memory object, file or descriptor, with no lock and no header: what a C or
 /// Python program maps, and what they see of ours.
@@ -63,11 +63,11 @@ impl Mmap for UnsafeSharedMmap {
             match (location.open(OFlag::O_RDWR)?, size) {
                 (Some(file), _) => return Self::map(&location, file, size, options.extends()),
                 (None, Some(size)) => {
-                    let unlinked = Unlinked::new(&location, size, options.mode_bits())
+                    let hidden = HiddenFile::new(&location, size, options.mode_bits())
                         .map_err(|error| error.ask_less("a smaller .size()"))?;
                     // Before the link: what cannot be mapped here is not left behind.
-                    let mapped = Self::map(&location, unlinked.keep()?, Some(size), false)?;
-                    if unlinked.link()? {
+                    let mapped = Self::map(&location, hidden.file_to_keep()?, Some(size), false)?;
+                    if hidden.link()? {
                         return Ok(mapped);
                     }
                 }
@@ -79,7 +79,7 @@ impl Mmap for UnsafeSharedMmap {
                 }
                 (None, None) => {
                     if long.is_due(clock::now()) {
-                        region::tell_of_missing(&location);
+                        region::warn_of_missing(&location);
                     }
                     crate::os::nap::nap(std::time::Duration::from_millis(5));
                 }
@@ -138,7 +138,7 @@ impl UnsafeSharedMmap {
     /// ```
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
-        let location = Location::from(crate::region::name::Name::new(name.as_ref())?);
+        let location = Location::from(crate::region::Name::new(name.as_ref())?);
         if let Ok(Some(file)) = location.open(OFlag::O_RDONLY) {
             region::refuse_region(&location, &file)?;
         }
@@ -148,7 +148,7 @@ impl UnsafeSharedMmap {
                 Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"))
             }
             Err(Errno::EPERM | Errno::EACCES) => {
-                let advice = crate::region::cause::of_refused_removal(&location);
+                let advice = region::of_refused_removal(location.path());
                 Err(location.error(ErrorKind::NotOwner).advise(advice))
             }
             Err(errno) => Err(Error::system(location, "unlink", errno)),

@@ -13,7 +13,7 @@ mod world;
 use super::scenario::{Model, scenarios};
 
 pub(crate) static MODEL: Model = Model {
-    sources: &[("linked.rs", include_str!("../region/linked.rs"))],
+    sources: &[("link_protocol.rs", include_str!("../region/link_protocol.rs"))],
     touches: &[
         "region.lock(",
         ".is_named(",

@@ -216,9 +216,8 @@ mod tests {
     use super::*;
 
     fn open(file: &tempfile::NamedTempFile) -> Claims {
-        let open = |flags| {
-            crate::region::location::open_path(file.path(), flags).map(|file| Some(file.into()))
-        };
+        let open =
+            |flags| crate::os::file::open_path(file.path(), flags).map(|file| Some(file.into()));
         Claims::open(open, |errno| errno).unwrap().unwrap()
     }
 

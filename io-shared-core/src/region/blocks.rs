@@ -1,16 +1,15 @@
-//! The role blocks: who is in a role, and since when stamps count.
+//! The role blocks: who has a role, and from which value on stamps count.
 //!
-//! They are for people and for telling consumers apart; that somebody is alive is proved by a claim
-//! alone. Each is written by whoever has its claim.
+//! People read them in errors, and consumers are told apart by them. Only a claim proves that
+//! somebody is alive. Whoever has a block's claim writes it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::{Region, word8, word64};
+use super::layout::{self, Layout};
+use super::mapped::{Region, word8, word64};
 use crate::error::Holder;
 use crate::os::claim::{Claims, Part};
-use crate::os::clock::Clock;
 use crate::protocol::{Latest, Words};
-use crate::region::layout::{self, Layout};
 
 pub(super) const HELD: u64 = 0;
 const NAME_LENGTH: u64 = 4;
@@ -18,33 +17,34 @@ const NAME_LENGTH: u64 = 4;
 const CLAIMED: u64 = 5;
 const CONSUMER_PID: u64 = 16;
 const NAME: u64 = 32;
-/// Not in the line of the held entries: the producer looks at those between its puts, and a store
-/// into a line that another core looks at is waited for by this one's next fence.
+/// Not in the cache line of the hazard pointers: the producer reads those between its puts, and
+/// this core's next fence waits for a store to a line that another core reads.
 pub(super) const LAST_SEEN: u64 = 96;
 /// The longest name of a consumer in bytes.
 pub(super) const LONGEST_NAME: usize = 63;
 
-/// In a lock's region: the slot's reading flag, in the place of the held entries.
+/// In a lock's region: the slot's reading flag, where a channel has the hazard pointers.
 pub(super) const READING: u64 = 0;
-/// How often the slot was claimed. In the line of `last_seen`, which nobody but its owner writes: each get
-/// looks at it.
+/// How often the slot was claimed. It is in the line of `last_seen`, which only its owner writes,
+/// because each get reads it.
 const INCARNATION: u64 = 104;
 
 const PRODUCER_PID: u64 = 0;
-/// Whose clock the producer stamps by: the boot, and the time namespace.
+/// Which clock the producer stamps by: the boot, and the time namespace.
 const BOOT_ID: u64 = 8;
 const TIME_NAMESPACE: u64 = 56;
 const FIRST_SEQUENCE: u64 = 24;
-/// The core that the producer last woke somebody from, plus one.
+/// The core from which the producer last woke somebody, plus one.
 const PRODUCER_CPU: u64 = 32;
 /// How often the role was taken over.
 pub(super) const PRODUCER_INCARNATION: u64 = 48;
-/// How much of the buffer that is being filled may be read ahead. Not in the line of the incarnation,
-/// which each put looks at.
+/// How much of the buffer that is being filled may be read ahead. Not in the line of the
+/// incarnation, which each put reads.
 pub(super) const PRODUCER_FILLED: u64 = 64;
-/// In a lock's region: whether a writer died in the middle.
+/// In a lock's region: whether a writer died while writing.
 pub(super) const DIRTY: u64 = 40;
-/// In a channel: the sequence of the last value that a reboot cost. Nothing up to it is given.
+/// In a channel: the sequence of the last value that a reboot has cost. No get returns it or an
+/// earlier one.
 pub(super) const LOST: u64 = 40;
 /// In a lock's region: the checksum of its content.
 pub(super) const CONTENT_SUM: u64 = 72;
@@ -55,11 +55,6 @@ const _: () = assert!(NAME as usize + LONGEST_NAME <= LAST_SEEN as usize);
 const _: () = assert!(HELD / 64 != LAST_SEEN / 64 && LAST_SEEN < layout::BLOCK);
 
 impl Region {
-    #[inline]
-    pub(super) fn in_producer(&self, offset: u64) -> *mut u8 {
-        self.in_header(u64::from(self.layout.producer_offset) + offset)
-    }
-
     fn word32(&self, at: *mut u8) -> &AtomicU32 {
         // SAFETY: `at` is a 32-bit field of a block of this region: mapped while the region lives,
         // aligned, and only ever accessed as an atomic of 32 bits.
@@ -81,9 +76,12 @@ impl Region {
     }
 
     /// Writes down the producer that has just won its claim.
-    pub(super) fn enter_producer(&self) {
+    pub(super) fn note_producer(&self) {
         self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
-        self.judge_value();
+    }
+
+    /// Writes down that the producer stamps by this handle's clock from now on.
+    pub(super) fn stamp_by_own_clock(&self) {
         if !self.has_own_clock() {
             self.end_ages();
             self.producer_word(TIME_NAMESPACE).store(self.clock.namespace, Ordering::Release);
@@ -91,22 +89,22 @@ impl Region {
         }
     }
 
-    /// What was put before has no age from now on. To be called before another clock is written down:
-    /// who sees that also sees where its values start.
+    /// Ends the ages of all values put so far. It has to be called before another clock is written
+    /// down: whoever sees that clock also sees where its values start.
     pub(super) fn end_ages(&self) {
         let latest = Latest::unpack(self.latest().load(Ordering::Relaxed));
         self.producer_word(FIRST_SEQUENCE).store(latest.sequence + 1, Ordering::Relaxed);
     }
 
-    /// The boot of whoever was last to write one down.
+    /// The boot that was last written down.
     pub(super) fn boot(&self) -> [u64; 2] {
-        // Acquire: with the Release of who wrote it down, for what came before.
+        // Acquire: pairs with the Release of the store that wrote it, for what came before that.
         [0, 8].map(|half| self.producer_word(BOOT_ID + half).load(Ordering::Acquire))
     }
 
     pub(super) fn store_boot(&self) {
         for (half, word) in [0, 8].into_iter().zip(self.clock.boot) {
-            // Release: what was done about the boot before.
+            // Release: publishes what was done about the previous boot.
             self.producer_word(BOOT_ID + half).store(word, Ordering::Release);
         }
     }
@@ -117,7 +115,7 @@ impl Region {
         self.clock.is(self.boot(), namespace)
     }
 
-    /// Writes down the core that the producer runs on, for those whom it wakes.
+    /// Writes down the core that the producer runs on, for the consumers that it wakes.
     pub(super) fn note_cpu(&self) {
         self.word32(self.in_producer(PRODUCER_CPU)).store(current_cpu(), Ordering::Relaxed);
     }
@@ -127,19 +125,25 @@ impl Region {
         self.word32(self.in_producer(PRODUCER_CPU)).load(Ordering::Relaxed) == current_cpu()
     }
 
-    /// The stamp of value `sequence`, if it was told by the clock of this process; else 0.
+    /// The stamp of value `sequence` if it comes from this process's clock; else 0.
     pub(crate) fn own_stamp(&self, sequence: u64, stamp: u64) -> u64 {
-        // The clock first: a value that is stamped by another one comes after that is written down,
-        // and its first sequence before.
+        // The clock first: another clock's first sequence is written down before that clock is, and
+        // its first value comes after that.
         let is_own = self.clock.is_still_here()
             && self.has_own_clock()
             && sequence >= self.producer_word(FIRST_SEQUENCE).load(Ordering::Relaxed);
         if is_own { stamp } else { 0 }
     }
 
-    /// This handle's clock.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
+    /// Who has `part`, as its block says.
+    pub(crate) fn holder(&self, part: Part) -> Holder {
+        match part {
+            Part::Consumer(slot) => {
+                let (pid, name) = (self.consumer_pid(slot), self.consumer_name(slot));
+                holder_of(part, pid, &name, self.claims.as_ref())
+            }
+            _ => holder_of(part, self.producer_pid(), "", self.claims.as_ref()),
+        }
     }
 
     fn consumer_byte(&self, slot: usize, offset: u64) -> &std::sync::atomic::AtomicU8 {
@@ -147,7 +151,7 @@ impl Region {
         unsafe { word8(self, self.in_consumer(slot, offset)) }
     }
 
-    /// The name in a consumer's block; empty for none, or for bytes that are no name.
+    /// The name in a consumer's block; empty if there is none, or if the bytes are not a name.
     pub(super) fn consumer_name(&self, slot: usize) -> String {
         let length = usize::from(self.consumer_byte(slot, NAME_LENGTH).load(Ordering::Relaxed));
         let bytes: Vec<u8> = (0..length.min(LONGEST_NAME))
@@ -160,14 +164,14 @@ impl Region {
         self.consumer_byte(slot, CLAIMED).load(Ordering::Relaxed) != 0
     }
 
-    /// Forgets who had the slot, before another takes it over: killed half-way, that one must not
-    /// be taken for its predecessor.
+    /// Forgets who had the slot, before another consumer takes it over. If that one is killed
+    /// half-way, it must not be mistaken for its predecessor.
     pub(super) fn forget_consumer(&self, slot: usize) {
         self.consumer_byte(slot, CLAIMED).store(0, Ordering::Relaxed);
         self.consumer_byte(slot, NAME_LENGTH).store(0, Ordering::Relaxed);
     }
 
-    /// Writes down whose claim the slot has now.
+    /// Writes down who has the slot's claim now.
     pub(super) fn note_consumer(&self, slot: usize) {
         let pid = self.word32(self.in_consumer(slot, CONSUMER_PID));
         pid.store(std::process::id(), Ordering::Relaxed);
@@ -184,6 +188,7 @@ impl Region {
     }
 }
 
+/// The slots of a lock.
 impl Region {
     /// How many slots of a lock can have an owner: all up to the highest that was ever claimed.
     #[inline]
@@ -206,8 +211,8 @@ impl Region {
         // Relaxed: this handle has the slot's claim, and is the only writer.
         let next = incarnation.load(Ordering::Relaxed).wrapping_add(1);
         incarnation.store(next, Ordering::Relaxed);
-        // SeqCst, with the fences of the lock: a writer whose fence comes after a reader's finds
-        // the reader's slot among those that it looks at.
+        // SeqCst, with the fences of the lock: a writer whose fence comes after a reader's fence
+        // finds the reader's slot among those that it looks at.
         self.word32(self.in_producer(USED_SLOTS)).fetch_max(slot as u32 + 1, Ordering::SeqCst);
         self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
@@ -221,8 +226,8 @@ fn current_cpu() -> u32 {
     u32::try_from(unsafe { libc::sched_getcpu() } + 1).unwrap_or(0)
 }
 
-/// A holder as errors tell of it; `pid` 0 and an empty name are none. `claims`: those of the handle
-/// that asks. A process of the same number in another PID namespace is not this one.
+/// A holder as errors describe it; a `pid` of 0 and an empty name mean none. `claims` are those of
+/// the handle that asks: a process of the same number in another PID namespace is not this one.
 pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims>) -> Holder {
     let slot = match part {
         Part::Consumer(slot) => Some(slot),
@@ -249,7 +254,7 @@ pub(super) fn read_holder(
         _ => (u64::from(layout.producer_offset), PRODUCER_PID as usize),
     };
     let mut block = [0; layout::BLOCK as usize];
-    // What cannot be read stays unknown: this is for an error's text.
+    // What cannot be read stays unknown: it only goes into an error's text.
     let _ = file.read_exact_at(&mut block, start);
     let pid = block.get(pid_at..pid_at + 4).and_then(|bytes| bytes.try_into().ok());
     let length = usize::from(block[NAME_LENGTH as usize]).min(LONGEST_NAME);

@@ -1,27 +1,32 @@
 //! Where everything lies in a channel's region: DESIGN.md section 5.
 //!
-//! A [`Layout`] follows from six numbers alone. Whoever creates a region writes it into the
-//! prelude; whoever opens one reads the prelude once, computes the layout anew from those six
-//! numbers and refuses a prelude that says anything else. So no offset is ever taken from shared
-//! memory, and every one has gone through checked arithmetic.
-
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+//! A [`Layout`] follows from the kind and six numbers. The creator of a region writes it into the
+//! prelude. An opener reads the prelude once, computes the layout again from those numbers, and
+//! refuses a prelude that says anything else. So no offset is ever taken from shared memory, and
+//! every offset has gone through checked arithmetic.
 
 use crate::protocol::MAX_INLINE_WORDS;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64", target_os = "linux")))]
 compile_error!("io-shared regions are defined for 64-bit little-endian Linux");
 
 /// The first eight bytes of every region, written last.
 pub(crate) const MAGIC: [u8; 8] = *b"ioshared";
-/// Raised when programs of before cannot use a region of after, or the reverse.
+/// Bump this when old programs cannot use new regions, or vice versa.
 pub(crate) const VERSION: u32 = 3;
 
 /// What is in a region.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{Kind, Spec};
+/// assert_eq!(Spec::default().kind, Kind::Channel);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u32)]
 pub enum Kind {
-    /// A channel: buffers and a slot.
+    /// A channel: a slot and its buffers.
     #[default]
     Channel = 1,
     /// Bytes under one lock.
@@ -50,21 +55,21 @@ impl Kind {
     }
 }
 
-/// The region goes with its last user.
+/// The flag of a region that is removed with its last user.
 pub(crate) const EPHEMERAL: u32 = 1;
 
-/// Blocks that different processes write lie this far apart: two cache lines, since prefetchers
+/// Blocks that different processes write lie this far apart: two cache lines, because prefetchers
 /// fetch them in pairs.
 pub(crate) const BLOCK: u64 = 128;
 
 pub(crate) const LATEST: u64 = 0x080;
-/// What `latest`'s line carries behind it: the mark, the stamp, the message.
+/// What follows `latest` in its line: the mark, the stamp, and the inline value.
 pub(crate) const INLINE: u64 = LATEST + 8;
 pub(crate) const CONTROL: u64 = 0x100;
 /// The first byte of [`CONTROL`], in every layout version.
 pub(crate) const RETIRED: u64 = CONTROL;
 
-/// The most buffers of a pool: an index and one must fit a byte.
+/// The most buffers of a pool: a byte has to hold an index plus one.
 pub(crate) const MOST_BUFFERS: u64 = 255;
 /// The most values that one consumer holds at once.
 pub(crate) const MOST_HOLDS: u32 = 4;
@@ -74,19 +79,21 @@ pub(crate) const MOST_LOCKERS: u32 = 1000;
 pub(crate) const LONGEST_SCHEMA: u64 = 1 << 20;
 /// Bytes of { sequence, length, stamp } before the payload.
 const BUFFER_HEADER: u64 = 24;
-/// Payloads up to this size share the buffer header's cache line.
-/// Those of a fixed size are carried beside `latest` as well, where there is as much room.
-pub(crate) const SMALL_PAYLOAD: u64 = 64 - BUFFER_HEADER;
-/// Where the checksum of a small value is: behind the line that its buffer's header shares with it.
+/// Payloads up to this size share the cache line of the buffer's header. Those of a fixed size are
+/// also stored inline next to `latest`, which has as much room.
+const SMALL_PAYLOAD: u64 = MAX_INLINE_WORDS as u64 * 8;
+/// Where the checksum of a small value lies: after the line that it shares with its buffer's
+/// header.
 const SMALL_CHECKSUM: u64 = BUFFER_HEADER + SMALL_PAYLOAD;
-/// Where that of another value is: at the end of its buffer's first line, which is no payload's.
+/// Where the checksum of any other value lies: at the end of its buffer's first line, where no
+/// payload is.
 const CHECKSUM: u64 = 56;
 
+const _: () = assert!(BUFFER_HEADER + SMALL_PAYLOAD == 64);
 const _: () = assert!(INLINE + 16 + SMALL_PAYLOAD == LATEST + 64);
-const _: () = assert!(SMALL_PAYLOAD == 8 * MAX_INLINE_WORDS as u64);
 const _: () = assert!(BUFFER_HEADER <= CHECKSUM && SMALL_CHECKSUM + 8 <= BLOCK);
 
-/// The immutable start of a region: what is checked before anything else is read.
+/// The immutable start of a region, which is checked before anything else is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Prelude {
@@ -120,8 +127,9 @@ const _: () = assert!(size_of::<Prelude>() == 128);
 
 /// The kind and six numbers, and what follows from them. Offsets and sizes are in bytes.
 ///
-/// A lock's region is laid out like a channel's: the lock word in the place of `latest`, a slot for
-/// each handle in the place of a consumer, and one buffer, which is all payload.
+/// A lock's region is laid out like a channel's: it has the lock word where a channel has `latest`,
+/// a slot for each handle where a channel has one for each consumer, and one buffer, which is all
+/// payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) kind: Kind,
@@ -143,7 +151,7 @@ pub(crate) struct Layout {
     pub(crate) total_size: u64,
 }
 
-/// Why there can be no such layout.
+/// Which number makes a layout impossible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LayoutError {
     Consumers,
@@ -158,7 +166,7 @@ fn producer_offset(slots: u64) -> u64 {
     (CONTROL + 1 + slots).next_multiple_of(BLOCK)
 }
 
-/// Where the type's description lies in a region of so many slots.
+/// Where the type's description lies in a region with `slots` slots.
 pub(crate) fn schema_offset(slots: u64) -> u64 {
     producer_offset(slots) + BLOCK + slots * BLOCK
 }
@@ -231,18 +239,18 @@ impl Layout {
         plan().ok_or(LayoutError::Size)
     }
 
-    /// Whether messages share the line of their buffer's header, and so fit beside `latest` too.
+    /// Whether messages share the line of their buffer's header, and so fit next to `latest` too.
     pub(crate) fn is_small(&self) -> bool {
         u64::from(self.payload_offset) == BUFFER_HEADER
     }
 
-    /// Where in a channel's buffer the checksum of its value is: no put or get looks at that line's
-    /// part.
+    /// Where the checksum of its value lies in a channel's buffer. No put or get accesses these
+    /// bytes.
     pub(crate) fn checksum_offset(&self) -> u64 {
         if self.is_small() { SMALL_CHECKSUM } else { CHECKSUM }
     }
 
-    /// The prelude of a new region; its magic is not yet in it.
+    /// The prelude of a new region.
     pub(crate) fn prelude(&self, instance: u64, schema_hash: u64, flags: u32) -> Prelude {
         let mut prelude = Prelude {
             magic: MAGIC,
@@ -272,13 +280,13 @@ impl Layout {
         prelude
     }
 
-    /// The layout that `prelude` describes, if it describes one: its checksum holds, and each of
-    /// its offsets is the one that follows from its six numbers.
+    /// The layout that `prelude` describes. It describes one if its checksum holds, and each of its
+    /// offsets is the one that follows from its kind and six numbers.
     pub(crate) fn from_prelude(prelude: &Prelude) -> Result<Self, &'static str> {
         if prelude.checksum != prelude.sum() {
             return Err("the header's checksum does not hold");
         }
-        let kind = Kind::from_number(prelude.kind).ok_or("the header's kind is none")?;
+        let kind = Kind::from_number(prelude.kind).ok_or("the header's kind is unknown")?;
         let layout = Self::plan(
             kind,
             prelude.consumers,
@@ -322,7 +330,7 @@ mod tests {
         assert_eq!((layout.producer_offset, layout.consumers_offset), (0x180, 0x200));
         assert_eq!((layout.schema_offset, layout.buffers_offset), (0x280, 4096));
         assert_eq!(layout.total_size, 4096 + 3 * 128);
-        // 40 bytes are the most that share the header's line.
+        // At most 40 bytes share the header's line.
         assert_eq!(Layout::plan(Kind::Channel, 1, 1, 40, 8, 0, 4096).unwrap().payload_offset, 24);
         assert_eq!(Layout::plan(Kind::Channel, 1, 1, 41, 8, 0, 4096).unwrap().payload_offset, 64);
         assert_eq!(Layout::plan(Kind::Channel, 1, 1, 16, 16, 0, 4096).unwrap().payload_offset, 64);
@@ -396,7 +404,10 @@ mod tests {
             align in 0u32..13,
             schema in 0u32..1 << 20,
         ) {
-            let Ok(l) = Layout::plan(Kind::Channel, consumers, holds, capacity, 1 << align, schema, 4096) else {
+            let plan = |align, page| {
+                Layout::plan(Kind::Channel, consumers, holds, capacity, align, schema, page)
+            };
+            let Ok(l) = plan(1 << align, 4096) else {
                 return Ok(());
             };
             prop_assert!(CONTROL + 1 + u64::from(consumers) <= u64::from(l.producer_offset));
@@ -408,7 +419,8 @@ mod tests {
             prop_assert_eq!((l.buffers_offset + u64::from(l.payload_offset)) % (1 << align), 0);
             prop_assert!(u64::from(l.payload_offset) + capacity <= l.stride);
             let checksum = l.checksum_offset();
-            prop_assert!(checksum % 8 == 0 && checksum >= BUFFER_HEADER && checksum + 8 <= l.stride);
+            prop_assert!(checksum % 8 == 0 && checksum >= BUFFER_HEADER);
+            prop_assert!(checksum + 8 <= l.stride);
             prop_assert!(
                 checksum + 8 <= u64::from(l.payload_offset)
                     || u64::from(l.payload_offset) + capacity <= checksum

@@ -1,45 +1,71 @@
-//! Where a region lives: under a shared-memory name, in a file, or behind a descriptor.
+//! Where a region lies: in shared memory under a name, in a file, or at an open descriptor.
+//!
+//! A [`Location`] opens what lies there, and refuses what cannot be shared between processes:
+//! things that are not files, and file systems whose mappings or locks differ between machines.
 
 use std::fmt;
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
 use nix::sys::statfs::fstatfs;
 
+use super::cause;
+use super::name::Name;
 use crate::error::{Error, ErrorKind, Result};
-use crate::region::cause;
-use crate::region::name::{DIRECTORY, Name};
+use crate::os::file::{FIRST_KEPT, SHM_DIRECTORY, above_streams, identity_at, open_path, reopen};
 
-/// What shared memory stands behind.
+/// Where a region lies.
+///
+/// Channels and locked mmaps are usually opened by name, with `Channel::named` or
+/// `SharedMmap::named`. Code that takes the location from its configuration passes a `Location`
+/// instead.
 ///
 /// # Examples
+/// A name in shared memory, and a file:
 /// ```
-/// use io_shared_core::{Name, Location};
+/// use io_shared_core::{Location, Name};
 /// # fn main() -> io_shared_core::Result<()> {
 /// assert_eq!(Location::from(Name::new("cloud_share")?).to_string(), "/cloud_share");
 /// assert_eq!(Location::file("/var/lib/robot/state").to_string(), "file /var/lib/robot/state");
 /// # Ok(()) }
 /// ```
+/// A location that a user gives as text, where a path has more than one `/`:
+/// ```
+/// use io_shared_core::{Location, Name, Result};
+///
+/// fn parse(text: &str) -> Result<Location> {
+///     match text.trim_start_matches('/').contains('/') {
+///         true => Ok(Location::file(text)),
+///         false => Ok(Location::from(Name::new(text)?)),
+///     }
+/// }
+/// # fn main() -> Result<()> {
+/// assert!(matches!(parse("/cloud_share")?, Location::Shm(_)));
+/// assert!(matches!(parse("/var/lib/robot/state")?, Location::File(_)));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Location {
-    /// A POSIX shared-memory object, in memory until it is removed or the machine goes down.
+    /// A POSIX shared-memory object, which stays in memory until it is removed or the machine goes
+    /// down.
+    #[doc(alias = "shm_open")]
     Shm(Name),
-    /// A file, which keeps its content.
+    /// A file, which keeps its content over reboots.
     File(PathBuf),
-    /// A new memory object without a name, which goes with its last descriptor and mapping.
+    /// A new memory object without a name. It goes away with its last descriptor and mapping.
+    #[doc(alias = "memfd_create")]
     Anonymous,
-    /// What an open descriptor leads to: another process's anonymous object, say.
+    /// The object at an open descriptor, such as another process's anonymous object.
     Descriptor(Arc<OwnedFd>),
 }
 
-/// File systems on which mappings or locks are not shared between all who use a file.
+/// File systems on which mappings or locks are not shared by all users of a file.
 const REMOTE: [(i64, &str); 11] = [
     (0x6969, "NFS"),
     (0x6573_5546, "FUSE"),
@@ -58,18 +84,37 @@ const REMOTE: [(i64, &str); 11] = [
 const HUGE: i64 = 0x9584_58F6;
 
 impl Location {
-    /// The file of that path. A relative one is taken from where the process is now, and stays that
-    /// file's wherever the process goes.
+    /// The file at `path`. A relative path starts at the current directory of this call, and names
+    /// the same file after the process has changed its directory.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::Location;
+    ///
+    /// let Location::File(path) = Location::file("state") else { unreachable!() };
+    /// assert!(path.is_absolute() && path.ends_with("state"));
+    /// ```
+    #[doc(alias = "mmap")]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        // It fails without a directory to be in, or for no path at all: opening says that.
+        // It fails without a current directory, or for an empty path: opening reports that.
         Self::File(std::path::absolute(&path).unwrap_or(path))
     }
 
-    /// What that descriptor leads to.
+    /// The object that `descriptor` leads to.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::Location;
+    /// # fn main() -> std::io::Result<()> {
+    /// let file = tempfile::tempfile()?;
+    /// let location = Location::descriptor(file);
+    /// assert!(location.to_string().starts_with("shared memory of descriptor "));
+    /// # Ok(()) }
+    /// ```
     pub fn descriptor(descriptor: impl Into<OwnedFd>) -> Self {
         let descriptor = descriptor.into();
-        // It fails where there are no more descriptors: opening says that.
+        // It fails if no descriptors are left: opening reports that.
         let moved = (descriptor.as_raw_fd() < FIRST_KEPT)
             .then(|| descriptor.try_clone().ok().and_then(|copy| above_streams(copy).ok()));
         Self::Descriptor(Arc::new(moved.flatten().unwrap_or(descriptor)))
@@ -91,13 +136,13 @@ impl Location {
                 Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
                 _ => PathBuf::from("."),
             },
-            _ => PathBuf::from(DIRECTORY),
+            _ => PathBuf::from(SHM_DIRECTORY),
         }
     }
 
-    /// A new open file description of what lies there; `None` if nothing does. One that may write
-    /// appends: what another part of the program writes by mistake to its number lands after the
-    /// content.
+    /// A new open file description of the object there; `None` if there is none. One that may write
+    /// appends, so that what another part of the program writes to its number by mistake lands
+    /// after the content.
     pub(crate) fn open(&self, access: OFlag) -> Result<Option<File>> {
         let access = match access & OFlag::O_ACCMODE {
             OFlag::O_RDONLY => access,
@@ -107,22 +152,12 @@ impl Location {
             Self::Shm(name) => open_path(name.path(), access),
             Self::File(path) => open_path(path, access),
             Self::Anonymous => return Ok(None),
-            Self::Descriptor(descriptor) => {
-                // Opened anew: a descriptor from elsewhere shares its locks with its sender, and the
-                // same claim would succeed twice.
-                let opened = reopen(descriptor, access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
-                if opened.as_ref().is_err_and(|errno| *errno == Errno::ENOENT) {
-                    let what = "without /proc a descriptor cannot be opened anew, and without that \
-                                it would share its locks with its sender";
-                    return Err(self.error(ErrorKind::Unsupported { what: what.into() }));
-                }
-                opened
-            }
+            Self::Descriptor(descriptor) => self.reopen(descriptor, access)?,
         };
         match opened {
             Ok(file) => {
                 let metadata = file.metadata().map_err(|e| self.io_error("fstat", &e))?;
-                self.check_kind(&metadata)?;
+                self.check_file_type(&metadata)?;
                 self.check_file_system(&file)?;
                 Ok(Some(file))
             }
@@ -131,14 +166,31 @@ impl Location {
             Err(Errno::EISDIR) => Err(self.foreign("a directory")),
             Err(Errno::ENXIO | Errno::ENODEV) => Err(self.foreign("a socket or a device")),
             Err(errno @ (Errno::EACCES | Errno::EPERM)) => {
-                let advice = cause::of_refused_open(self, errno, access != OFlag::O_RDONLY);
+                let writes = access != OFlag::O_RDONLY;
+                let advice = cause::of_refused_open(self.path(), errno, writes);
                 Err(Error::system(self, "open", errno).advise(advice))
             }
             Err(errno) => Err(Error::system(self, "open", errno)),
         }
     }
 
-    fn check_kind(&self, metadata: &std::fs::Metadata) -> Result<()> {
+    /// Opens the object anew: a received descriptor shares its locks with its sender, so the same
+    /// claim would succeed twice.
+    fn reopen(
+        &self,
+        descriptor: &OwnedFd,
+        access: OFlag,
+    ) -> Result<std::result::Result<File, Errno>> {
+        let opened = reopen(descriptor, access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
+        if opened.as_ref().is_err_and(|errno| *errno == Errno::ENOENT) {
+            let what = "without /proc a descriptor cannot be opened anew, and without that it \
+                        would share its locks with its sender";
+            return Err(self.error(ErrorKind::Unsupported { what: what.into() }));
+        }
+        Ok(opened)
+    }
+
+    fn check_file_type(&self, metadata: &std::fs::Metadata) -> Result<()> {
         let kind = metadata.file_type();
         if kind.is_file() {
             return Ok(());
@@ -156,9 +208,9 @@ impl Location {
         let (Self::File(_) | Self::Descriptor(_)) = self else { return Ok(()) };
         let kind = fstatfs(file).map_err(|e| Error::system(self, "fstatfs", e))?.filesystem_type();
         if kind.0 as i64 == HUGE {
-            let what = "it lies on hugetlbfs, whose files are mapped in huge pages only, and neither \
-                        read nor written: use /dev/shm, a file elsewhere, or a descriptor without \
-                        MFD_HUGETLB";
+            let what = "it lies on hugetlbfs, whose files can be mapped in huge pages only, and \
+                        neither read nor written: use /dev/shm, a file elsewhere, or a descriptor \
+                        without MFD_HUGETLB";
             return Err(self.error(ErrorKind::Unsupported { what: what.into() }));
         }
         match remote(kind.0 as i64) {
@@ -172,9 +224,10 @@ impl Location {
         }
     }
 
-    /// Whether what lies there, in `file`, outlives the machine's uptime.
-    pub(crate) fn keeps(&self, file: &File) -> bool {
-        const IN_MEMORY: [i64; 3] = [0x0102_1994, 0x9584_58F6, 0x8584_58F6]; // tmpfs, hugetlbfs, ramfs
+    /// Whether the object there, opened as `file`, survives a reboot of the machine.
+    pub(crate) fn survives_reboot(&self, file: &File) -> bool {
+        // tmpfs, hugetlbfs, ramfs
+        const IN_MEMORY: [i64; 3] = [0x0102_1994, HUGE, 0x8584_58F6];
         match self {
             Self::File(_) => true,
             Self::Shm(_) | Self::Anonymous => false,
@@ -182,14 +235,14 @@ impl Location {
         }
     }
 
-    /// Whether `file` lies on an overlay, where it may be in a lower layer: what is mapped of it then is
-    /// not what others write, who have it copied up.
+    /// Whether `file` lies on an overlay, where it may be in a lower layer. A mapping of it then
+    /// does not show what others write, because a writer has the file copied up first.
     pub(crate) fn is_overlay(&self, file: &File) -> bool {
         const OVERLAY: i64 = 0x794c_7630;
         matches!(self, Self::File(_) | Self::Descriptor(_)) && file_system(file) == Some(OVERLAY)
     }
 
-    /// Device and inode of what lies there now.
+    /// Device and inode of the object there now.
     pub(crate) fn identity(&self) -> Option<(u64, u64)> {
         match self {
             Self::Descriptor(descriptor) => {
@@ -205,7 +258,13 @@ impl Location {
         std::fs::metadata(self.directory()).ok().map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
-    /// Whether its name is looked for and not found. Not so where it may not be looked for.
+    /// Device and inode of `file`, which was opened here.
+    pub(crate) fn identity_of(&self, file: &File) -> Result<(u64, u64)> {
+        let metadata = file.metadata().map_err(|e| self.io_error("fstat", &e))?;
+        Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// Whether a look for its name finds nothing. `false` if this process may not look for it.
     pub(crate) fn is_absent(&self) -> bool {
         self.path().is_some_and(|path| {
             let found = std::fs::symlink_metadata(path);
@@ -238,7 +297,7 @@ impl From<&Name> for Location {
     }
 }
 
-/// The kind of file system that `file` lies on, where it can be asked.
+/// The kind of file system that `file` lies on, if the kernel tells it.
 fn file_system(file: &File) -> Option<i64> {
     let kind = fstatfs(file).ok()?.filesystem_type();
     Some(kind.0 as i64)
@@ -257,59 +316,9 @@ impl fmt::Display for Location {
     }
 }
 
-/// The name of a file system whose files are not the same for everyone who uses them.
+/// The name of a file system whose files are not the same for all of their users.
 fn remote(kind: i64) -> Option<&'static str> {
     REMOTE.iter().find(|(number, _)| kind == *number).map(|(_, what)| *what)
-}
-
-/// The device and inode that `path` leads to.
-pub(crate) fn identity_at(path: &Path) -> Option<(u64, u64)> {
-    nix::sys::stat::lstat(path).ok().map(|status| (status.st_dev, status.st_ino))
-}
-
-pub(crate) fn open_path(path: &Path, access: OFlag) -> std::result::Result<File, Errno> {
-    // NOFOLLOW, NONBLOCK: whatever lies there is neither followed nor waited for.
-    let flags = access | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    create_path(path, flags, Mode::empty())
-}
-
-/// As open(2), but that no descriptor below 3 is kept.
-pub(crate) fn create_path(
-    path: &Path,
-    flags: OFlag,
-    mode: Mode,
-) -> std::result::Result<File, Errno> {
-    above_streams(nix::fcntl::open(path, flags, mode)?).map(File::from)
-}
-
-/// The first number that is none of a standard stream.
-const FIRST_KEPT: i32 = 3;
-
-/// Moves `descriptor` above the numbers of the standard streams. In a program that has closed those
-/// it would else become one of them, and the next print would overwrite a region.
-pub(crate) fn above_streams(descriptor: OwnedFd) -> std::result::Result<OwnedFd, Errno> {
-    if descriptor.as_raw_fd() >= FIRST_KEPT {
-        return Ok(descriptor);
-    }
-    let moved = fcntl(&descriptor, FcntlArg::F_DUPFD_CLOEXEC(FIRST_KEPT))?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
-    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
-}
-
-/// Another descriptor of the same open file description, which appends from now on, as those of
-/// [`Location::open`] do.
-pub(crate) fn keep(file: &File) -> std::result::Result<File, Errno> {
-    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
-    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_APPEND))?;
-    let copy = fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST_KEPT))?;
-    // SAFETY: as above.
-    Ok(unsafe { File::from_raw_fd(copy) })
-}
-
-/// Another open file description of `file`'s object. ENOENT where /proc is not mounted.
-pub(crate) fn reopen(file: &impl AsFd, access: OFlag) -> std::result::Result<File, Errno> {
-    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    create_path(Path::new(&path), access | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 #[cfg(test)]

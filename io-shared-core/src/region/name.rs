@@ -1,18 +1,17 @@
-//! Names of shared-memory objects, checked and in one form.
+//! Names of shared-memory objects, checked and brought into one form.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::os::file::SHM_DIRECTORY;
 
-/// Where the kernel keeps POSIX shared-memory objects.
-pub(crate) const DIRECTORY: &str = "/dev/shm";
-
-/// Hidden names of objects that are still being made, where the kernel cannot make nameless ones.
+/// The start of the hidden names of objects that are still being created, where the kernel cannot
+/// make nameless ones.
 pub(crate) const UNFINISHED: &str = ".io-shared.";
 
-/// Whether an object of that name is still being made: its name is hidden or, where a security profile
-/// refuses hidden names, that which it will have, with a number after it.
+/// Whether an object of that name is still being created. Its name is hidden or, where a security
+/// profile refuses hidden names, starts with its final name and ends in a number.
 pub(crate) fn is_unfinished(name: &str) -> bool {
     let is_number =
         |number: &str| number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -20,12 +19,13 @@ pub(crate) fn is_unfinished(name: &str) -> bool {
         || name.rsplit_once(UNFINISHED).is_some_and(|(_, number)| is_number(number))
 }
 
-/// The longest name in bytes, the leading `/` not counted.
+/// The longest name in bytes, without the leading `/`.
 const LONGEST: usize = 250;
 
 /// The name of a region in shared memory, with or without a leading `/`.
 ///
-/// `cloud_share` and `/cloud_share` are the same name, and the same as in `shm_open(3)`.
+/// `cloud_share` and `/cloud_share` are the same name. It is also the name that `shm_open(3)`
+/// takes, and the file `/dev/shm/cloud_share`.
 ///
 /// # Examples
 /// ```
@@ -35,9 +35,11 @@ const LONGEST: usize = 250;
 /// assert_eq!(Name::new("cloud_share")?.to_string(), "/cloud_share");
 /// # Ok(()) }
 /// ```
+#[doc(alias = "shm_open")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Name {
-    /// With the directory: a waiter looks there after each slice, and is not to build it anew.
+    /// With the directory: a waiter looks there after each slice, and should not build the path
+    /// each time.
     path: String,
 }
 
@@ -45,14 +47,17 @@ impl Name {
     /// Checks `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::BadName`] if it is empty, `.` or `..`, longer than 250 bytes, starts with
-    /// `.io-shared.` or ends in it and 16 hexadecimal digits, or holds a NUL, a control character or a `/` after the first character.
+    /// [`ErrorKind::BadName`] if the name
+    /// - is empty, `.` or `..`, or longer than 250 bytes;
+    /// - contains a NUL, a control character, or a `/` after the first character;
+    /// - starts with `.io-shared.`, or ends in it and 16 hexadecimal digits.
     ///
     /// # Examples
     /// ```
     /// use io_shared_core::Name;
     /// assert!(Name::new("/cloud_share").is_ok());
-    /// assert!(Name::new("..").is_err());
+    /// let error = Name::new("..").unwrap_err();
+    /// assert_eq!(error.to_string(), "`..` cannot be a name: it is a directory");
     /// ```
     pub fn new(name: &str) -> Result<Self> {
         let bare = name.strip_prefix('/').unwrap_or(name);
@@ -65,12 +70,12 @@ impl Name {
         } else if bare.contains('/') {
             "it has a `/` after the first character; use letters, digits, `-`, `_` and `.`"
         } else if bare.chars().any(char::is_control) {
-            "it holds a NUL or a control character; use letters, digits, `-`, `_` and `.`"
+            "it contains a NUL or a control character; use letters, digits, `-`, `_` and `.`"
         } else if is_unfinished(bare) {
-            "names that start with `.io-shared.`, or end in it and 16 digits, are kept for regions \
-             being created"
+            "names that start with `.io-shared.`, or end in it and 16 digits, are reserved for \
+             regions that are being created"
         } else {
-            return Ok(Self { path: format!("{DIRECTORY}/{bare}") });
+            return Ok(Self { path: format!("{SHM_DIRECTORY}/{bare}") });
         };
         Err(Error::new(name.escape_debug(), ErrorKind::BadName { reason }))
     }
@@ -82,7 +87,7 @@ impl Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path[DIRECTORY.len()..])
+        f.write_str(&self.path[SHM_DIRECTORY.len()..])
     }
 }
 
@@ -99,7 +104,7 @@ mod tests {
         }
         for kept in [".io-shared.x", "cloud.io-shared.0123456789abcdef"] {
             let error = Name::new(kept).unwrap_err().to_string();
-            assert!(error.contains("kept for regions being created"), "{error}");
+            assert!(error.contains("reserved for regions that are being created"), "{error}");
         }
         assert!(Name::new("cloud.io-shared.0123").is_ok());
         assert!(Name::new(&"x".repeat(250)).is_ok());

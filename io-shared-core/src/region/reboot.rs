@@ -1,41 +1,42 @@
 //! What a region in a file is worth after the machine went down.
 //!
-//! A machine that stops writes back what pages it will, in any order. So a value counts after a
-//! reboot only if its checksum holds, which a producer writes where it is told to
-//! ([`Region::seal_value`]) and when it leaves in order; of bytes under a lock, whoever has no checksum
-//! that holds is told that their owner died. Whoever opens the region first judges that, before
-//! anything is read, and writes the boot down; the others find it done.
+//! A machine that stops has written back some pages, in any order. So after a reboot a value counts
+//! only if its checksum holds. A producer writes the checksum on request ([`Region::seal_value`])
+//! and when it leaves in order. For bytes under a lock, a checksum that does not hold means that
+//! their owner died while writing. Whoever opens the region first judges this before anything is
+//! read, and writes down the boot; the others find it done.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
 
-use super::enter::RegionLock;
-use super::{Kind, Region, word64};
-use crate::error::{ErrorKind, Result};
+use super::blocks;
+use super::layout::Kind;
+use super::mapped::{Region, word64};
+use super::region_lock::RegionLock;
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockWords;
 use crate::os::claim::{Claims, PATIENCE, Part};
-use crate::os::clock;
+use crate::os::{clock, nap};
 use crate::protocol::{Latest, Words};
 
-/// How long one who opens a region waits for another to judge it, which may have to read all of it
-/// from a disk.
+/// How long an opener waits for another one to judge the region. That one may have to read all of
+/// it from a disk.
 const JUDGING: Duration = Duration::from_secs(10);
 
 impl Region {
-    /// Whether it was judged in this boot, or is not to be: it lies in memory. To be asked before
-    /// anything is read of which that decides.
+    /// Whether the region was judged in this boot, or needs no judging because it lies in memory.
+    /// This has to be asked before reading anything that depends on it.
     pub(crate) fn is_judged(&self) -> bool {
         !self.keeps || self.clock.is_boot(self.boot())
     }
 
-    /// How long a producer waits for its role: who opens the region at the same time may have it, to
-    /// judge.
+    /// How long a producer waits for its role: another opener may have it for as long as it judges.
     pub(super) fn patience_of_producer(&self) -> Duration {
         if self.is_judged() { PATIENCE } else { JUDGING }
     }
 
-    /// Sees to it that what reached the disk before a reboot is not taken for a value if it is not
-    /// whole. The caller has the producer's claim.
+    /// Marks the latest value as lost if only a part of it reached the disk before a reboot. The
+    /// caller has the producer's claim.
     pub(super) fn judge_value(&self) {
         if self.is_judged() {
             return;
@@ -43,27 +44,28 @@ impl Region {
         let latest = Latest::unpack(self.latest().load(Acquire));
         let is_new = latest.sequence > self.lost() && latest.index < self.layout.buffers as usize;
         if is_new && !self.value_holds(latest) {
-            self.producer_word(super::blocks::LOST).store(latest.sequence, Relaxed);
+            self.producer_word(blocks::LOST).store(latest.sequence, Relaxed);
             tracing::warn!(
                 region = self.name(),
                 sequence = latest.sequence,
-                "the last value was not synced before the machine went down: it is not given"
+                "the last value was not synced before the machine went down: gets do not return it"
             );
         }
-        // What is carried lies in another page than what was looked at.
+        // The inline copy lies in another page than the value that was checked.
         self.inline().mark.store(0, Relaxed);
         self.end_ages();
         self.end_judging();
     }
 
-    /// Writes down that it was judged in this boot, if it is known which that is.
+    /// Writes down that the region was judged in this boot, if this process knows its boot.
     fn end_judging(&self) {
         if self.clock.is_known() {
             self.store_boot();
         }
     }
 
-    /// As [`judge_value`](Self::judge_value), for a consumer; or waits for the producer to do so.
+    /// Like [`judge_value`](Self::judge_value), for a consumer, or waits until the producer has
+    /// judged.
     pub(super) fn await_judgement(&self, claims: &Claims) -> Result<()> {
         let is_known = self.clock.is_known();
         let started = clock::now();
@@ -71,30 +73,30 @@ impl Region {
             if self.is_judged() {
                 return Ok(());
             }
-            let failed = |errno| crate::Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno);
+            let failed = |errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno);
             if claims.try_claim(Part::Producer).map_err(failed)? {
                 self.judge_value();
                 claims.release(Part::Producer);
                 return Ok(());
             }
-            // A producer lives, and judges first of all. Where one of the two does not know its boot,
-            // the other cannot see that it did.
+            // A living producer judges first of all. If one of the two does not know its boot, this
+            // consumer cannot see that the producer has judged.
             let told = is_known && self.boot() != [0, 0];
             let patience = if told { JUDGING } else { PATIENCE };
             if Duration::from_nanos(clock::now().saturating_sub(started)) >= patience {
                 return match told {
                     true => Err(self.error(ErrorKind::Busy {
-                        doing: "waiting for its producer to look what a reboot left of its value",
+                        doing: "waiting for its producer to check what a reboot left of its value",
                     })),
                     false => Ok(()),
                 };
             }
-            crate::os::nap::nap(Duration::from_millis(1));
+            nap::nap(Duration::from_millis(1));
         }
     }
 
-    /// Whether an observer may give a value that no checksum stands for: since it was judged, or a
-    /// producer lives that does not know its boot.
+    /// Whether an observer may return a value without a valid checksum: either the region was
+    /// judged, or a living producer does not know its boot.
     pub(crate) fn may_be_observed(&self) -> bool {
         let is_unknown = || !self.clock.is_known() || self.boot() == [0, 0];
         let has_producer = || {
@@ -103,12 +105,12 @@ impl Region {
         self.is_judged() || (is_unknown() && has_producer())
     }
 
-    /// Writes the checksum of the value that `latest` names. The caller is its producer.
+    /// Writes the checksum of the value that `latest` names. The caller is the producer.
     pub(crate) fn seal_value(&self, latest: Latest) {
         if latest.sequence > self.lost() && latest.index < self.layout.buffers as usize {
             let length = self.header(latest.index).length.load(Relaxed);
             if let Some(sum) = self.sum_of_value(latest, length) {
-                // Relaxed: who looks at it does so after a reboot.
+                // Relaxed: it is read only after a reboot.
                 self.checksum(latest.index).store(sum, Relaxed);
             }
         }
@@ -126,15 +128,16 @@ impl Region {
             && sum.is_some_and(|sum| sum == self.checksum(latest.index).load(Relaxed))
     }
 
-    /// What stands for a value in its buffer; 0 for none.
+    /// The checksum in a buffer; 0 for none.
     pub(crate) fn sum_in(&self, buffer: usize) -> u64 {
         self.checksum(buffer).load(Relaxed)
     }
 
     fn checksum(&self, buffer: usize) -> &std::sync::atomic::AtomicU64 {
         let at = self.buffer(buffer).wrapping_add(self.layout.checksum_offset() as usize);
-        // SAFETY: the offset is within the buffer, aligned to 8, and no payload's (the layout's tests
-        // hold that); nothing else lies there, and it is accessed as an atomic of 64 bits alone.
+        // SAFETY: the offset is within the buffer, aligned to 8, and outside the payload (the
+        // layout's tests check that). Nothing else lies there, and it is only accessed as an atomic
+        // of 64 bits.
         unsafe { word64(self, at) }
     }
 
@@ -145,9 +148,10 @@ impl Region {
     /// The checksum of the first `length` bytes of a payload.
     fn sum_of(&self, buffer: usize, sequence: u64, length: u64) -> u64 {
         let start = self.payload(buffer);
-        // SAFETY: a payload is aligned to 8, and spans the capacity rounded up to a word at least: it
-        // ends with its buffer, which is a multiple of 128. Others write there by atomic words or, of a
-        // region that is not judged or of a producer's own latest value, not at all.
+        // SAFETY: a payload is aligned to 8, and spans at least the capacity rounded up to a word:
+        // it ends with its buffer, whose length is a multiple of 128. Others write there by atomic
+        // words, or not at all: in a region that is not judged, and to a producer's own latest
+        // value.
         let word = |at: *mut u8| unsafe { word64(self, at) }.load(Relaxed);
         let at = |word: u64| start.wrapping_add(word as usize * 8);
         sum(sequence, length, (0..length.div_ceil(8)).map(|index| word(at(index))))
@@ -156,7 +160,8 @@ impl Region {
 
 /// Bytes under a lock.
 impl Region {
-    /// Marks content as dirty that did not reach the disk whole. The caller has a slot's claim.
+    /// Marks the content as dirty if only a part of it reached the disk. The caller has a slot's
+    /// claim.
     pub(super) fn judge_content(&self, claims: &Claims, slot: usize) -> Result<()> {
         if self.is_judged() {
             return Ok(());
@@ -168,7 +173,7 @@ impl Region {
         let is_unknown = !self.clock.is_known() || self.boot() == [0, 0];
         let others = (0..self.consumer_slots()).filter(|other| *other != slot);
         let mut others = others.map(|other| self.is_taken(Part::Consumer(other)));
-        // Who lives has judged it, though it could not say in which boot.
+        // A living user has judged it, although it could not say in which boot.
         if is_unknown && others.try_fold(false, |any, taken| taken.map(|taken| any | taken))? {
             return Ok(());
         }
@@ -183,7 +188,7 @@ impl Region {
         Ok(())
     }
 
-    /// Writes the checksum of the content. The caller has the lock, to read or to write.
+    /// Writes the checksum of the content. The caller has the lock, for reading or writing.
     pub(crate) fn seal_content(&self) {
         if self.keeps {
             let sum = self.sum_of(0, 0, self.layout.capacity);
@@ -198,18 +203,18 @@ impl Region {
 
     fn content_sum(&self) -> &std::sync::atomic::AtomicU64 {
         debug_assert_ne!(self.layout.kind, Kind::Channel);
-        self.producer_word(super::blocks::CONTENT_SUM)
+        self.producer_word(blocks::CONTENT_SUM)
     }
 }
 
-/// The checksum of a value of `length` bytes, as words of 64 bits. Never 0, which stands for none.
+/// The checksum of a value of `length` bytes, read as words of 64 bits. Never 0, which means none.
 pub(crate) fn sum(sequence: u64, length: u64, words: impl Iterator<Item = u64>) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15; // odd, and half of its bits set
     let mix = |sum: u64, word: u64| {
         let product = (sum ^ word).wrapping_mul(FACTOR);
         product ^ product >> 32
     };
-    // What lies behind the last byte is not the value's.
+    // The bytes after the last one do not belong to the value.
     let tail = match length % 8 {
         0 => u64::MAX,
         bytes => (1 << (bytes * 8)) - 1,

@@ -1,11 +1,11 @@
 //! Sizes as people write them.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, units};
 
 /// A number of bytes: a plain number, or a text such as `"64K"`, `"5M"`, `"1G"`, `"4096"`.
 ///
-/// K, M and G are powers of 1024, in either case. Errors surface when the size is used, so that
-/// builders stay chains: see [`Size::bytes`].
+/// K, M and G are powers of 1024, in upper or lower case. A text that is not a size is refused when
+/// the size is used ([`Size::bytes`]), so that calls of a builder can be chained.
 ///
 /// # Examples
 /// ```
@@ -23,7 +23,8 @@ impl Size {
     /// The size in bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::BadSize`] on `name` if the text was no size, or is 2^64 bytes or more.
+    /// [`ErrorKind::BadSize`] on `name` if the text is not a size, the number is negative, or the
+    /// size is 2^64 bytes or more.
     ///
     /// # Examples
     /// ```
@@ -36,55 +37,11 @@ impl Size {
             Err(found) => Err(Error::new(name, ErrorKind::BadSize { found: found.clone() })),
         }
     }
-
-    /// The size that a text which is none was probably to be: `5M` of `5MB`, `1572864` of `1.5 MiB`.
-    pub(crate) fn meant(text: &str) -> Option<String> {
-        let text = text.trim().to_ascii_uppercase();
-        let end = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let digits: String = end.trim_end().chars().filter(|c| !matches!(c, '_' | ',')).collect();
-        let unit = match &text[end.len()..] {
-            "" | "B" | "BYTES" => "",
-            "K" | "KB" | "KIB" => "K",
-            "M" | "MB" | "MIB" => "M",
-            "G" | "GB" | "GIB" => "G",
-            "T" | "TB" | "TIB" => {
-                let meant = format!("{}G", digits.parse::<u64>().ok()?.checked_mul(1024)?);
-                return Self::parse(&meant).map(|_| meant);
-            }
-            _ => return None,
-        };
-        if let Some((whole, part)) = digits.split_once('.') {
-            let scale = Self::parse(&format!("1{unit}"))?;
-            let whole = whole.parse::<u64>().ok()?.checked_mul(scale)?;
-            let number = part.parse::<u64>().ok().filter(|_| part.len() <= 9)?;
-            let most = 10u64.pow(u32::try_from(part.len()).ok()?);
-            // Rounded up: what fits the size that was written fits this.
-            let part = (u128::from(number) * u128::from(scale)).div_ceil(u128::from(most));
-            return whole.checked_add(u64::try_from(part).ok()?).map(|bytes| bytes.to_string());
-        }
-        let meant = format!("{digits}{unit}");
-        Self::parse(&meant).map(|_| meant)
-    }
-
-    fn parse(text: &str) -> Option<u64> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit: u64 = match text.get(digits.len()..)? {
-            "" => 1,
-            "K" | "k" => 1 << 10,
-            "M" | "m" => 1 << 20,
-            "G" | "g" => 1 << 30,
-            _ => return None,
-        };
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        digits.parse::<u64>().ok()?.checked_mul(unit)
-    }
 }
 
 impl From<&str> for Size {
     fn from(text: &str) -> Self {
-        Self(Self::parse(text).ok_or_else(|| text.to_owned()))
+        Self(units::parse(text).ok_or_else(|| text.to_owned()))
     }
 }
 
@@ -140,7 +97,7 @@ mod tests {
         }
         for found in ["", "M", "-1", "0x10", "٣", "99999999999G", "5 apples", "1.M", "1.2.3", "é"]
         {
-            assert_eq!(Size::meant(found), None, "{found:?}");
+            assert_eq!(units::meant(found), None, "{found:?}");
         }
     }
 }

@@ -1,28 +1,32 @@
 //! Noticing that a region's name leads elsewhere.
+//!
+//! Looking up a name is a system call, so a handle does it every 90 ms at most: gets ask a
+//! [`Watch`] each time, and it looks only when a look is due.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use super::Region;
+use super::mapped::Region;
 use crate::error::Result;
 use crate::os::clock;
 
 /// How long a handle goes without looking whether its name still leads to its region, in
-/// nanoseconds. Less than a wait's slice of 100 ms by what the coarse clock may be late: who slept
-/// for a slice looks when it ends, and not only when the next one does.
+/// nanoseconds. It is shorter than a wait's slice of 100 ms by as much as the coarse clock may be
+/// late: a handle that slept for a slice looks when that slice ends, not one slice later.
 const LOOK_EVERY: u64 = 90_000_000;
 
-/// How far a time of the same clock may be behind that of the last look, in nanoseconds: as far as a value
-/// that was put shortly before it.
-const BEHIND: u64 = 10_000_000;
+/// How much earlier than the last look a time of the same clock may be, in nanoseconds: as much as
+/// the stamp of a value that was put shortly before it.
+const EARLIER: u64 = 10_000_000;
 
-/// What a handle knows of where its name leads. Atomic, relaxed, since threads that wait for a handle
-/// together share it; each field stands for itself.
+/// What a handle knows about where its name leads. The fields are atomic because threads that wait
+/// for a handle together share them, and relaxed because neither says anything about the other.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// When it last looked, on either monotonic clock; 0 once it led elsewhere: then each get looks.
+    /// When the handle last looked, on either monotonic clock. 0 once the name led elsewhere: from
+    /// then on each get looks.
     looked: AtomicU64,
-    /// Whether it led elsewhere, or nowhere; it never leads back.
+    /// Whether the name led elsewhere, or nowhere. It never leads back.
     stale: AtomicBool,
 }
 
@@ -31,8 +35,8 @@ impl Watch {
         Self { looked: AtomicU64::new(clock::now_coarse()), stale: AtomicBool::new(false) }
     }
 
-    /// Looks, unless it was looked 90 ms before `now` (nanoseconds of either monotonic clock) or
-    /// later.
+    /// Looks, unless the last look was at most 90 ms before `now` (nanoseconds of either monotonic
+    /// clock).
     #[inline]
     pub(crate) fn look(&self, region: &Region, now: u64) -> Result<()> {
         if is_shortly_after(self.looked.load(Relaxed), now) {
@@ -41,9 +45,9 @@ impl Watch {
         self.look_now(region)
     }
 
-    /// As [`look`](Self::look), for whoever has found a value that was not had. It is refused where
-    /// the name leads to something else: that has newer ones. Where it leads nowhere, this is the newest
-    /// that there is.
+    /// Like [`look`](Self::look), for a get that has found an unseen value. It refuses the value if
+    /// the name leads to another region, which has newer ones. If the name leads nowhere, this
+    /// value is the newest that there is.
     #[inline]
     pub(crate) fn look_beside_value(&self, region: &Region, now: u64) -> Result<()> {
         if is_shortly_after(self.looked.load(Relaxed), now) {
@@ -54,7 +58,7 @@ impl Watch {
 
     #[cold]
     fn look_now(&self, region: &Region) -> Result<()> {
-        // Not the time it was asked with, which may be a stamp, and so anything at all.
+        // Not `now` of the caller, which may be a stamp, and so any number at all.
         let looked = if region.is_replaced() {
             self.stale.store(true, Relaxed);
             0
@@ -73,8 +77,7 @@ impl Watch {
         }
     }
 
-    /// Whether the region is known to be removed or replaced: because it is marked, or because it
-    /// was looked before.
+    /// Whether the region is known to be removed or replaced, by its mark or by an earlier look.
     #[inline]
     pub(crate) fn is_stale(&self, region: &Region) -> bool {
         self.stale.load(Relaxed) || region.is_retired()
@@ -86,11 +89,11 @@ impl Watch {
     }
 }
 
-/// Whether `now` comes so shortly after a look that another is not due.
+/// Whether `now` is so soon after a look that another is not due.
 #[inline]
 fn is_shortly_after(looked: u64, now: u64) -> bool {
-    // Not saturating: a stamp by another time namespace's clock may be behind for ever.
-    now.wrapping_sub(looked).wrapping_add(BEHIND) < LOOK_EVERY + BEHIND
+    // Not saturating: the stamps of another time namespace's clock may stay behind forever.
+    now.wrapping_sub(looked).wrapping_add(EARLIER) < LOOK_EVERY + EARLIER
 }
 
 #[cfg(test)]
@@ -100,10 +103,10 @@ mod tests {
     #[test]
     fn a_time_that_is_far_from_the_last_look_on_either_side_has_another_look_due() {
         let looked = 1_000_000_000_000;
-        for near in [looked, looked + 1, looked + LOOK_EVERY - 1, looked - BEHIND] {
+        for near in [looked, looked + 1, looked + LOOK_EVERY - 1, looked - EARLIER] {
             assert!(is_shortly_after(looked, near), "{near}");
         }
-        for far in [looked + LOOK_EVERY, u64::MAX, looked - BEHIND - 1, looked - (1 << 36), 1, 0] {
+        for far in [looked + LOOK_EVERY, u64::MAX, looked - EARLIER - 1, looked - (1 << 36), 1, 0] {
             assert!(!is_shortly_after(looked, far), "{far}");
         }
         assert!(!is_shortly_after(0, looked), "it led elsewhere");

@@ -1,17 +1,22 @@
 //! The words of the protocol and of the lock, in a mapped region.
+//!
+//! The protocol and the lock are generic over their words, so that the model checker runs the same
+//! source. This is the shipped implementation: each word is an atomic in the region's header or in
+//! a buffer, at an offset of the layout.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 
-use super::{Kind, Region, blocks, word8, word64};
+use super::blocks;
+use super::layout::{self, Kind};
+use super::mapped::{Region, word8, word64};
 use crate::crash_point::{self, CrashPoint};
 use crate::lock::LockWords;
 use crate::os::claim::Part;
 use crate::os::futex::{self, Awaited};
 use crate::protocol::{Exchange, Header, Inline, MAX_INLINE_WORDS, Word, Words};
-use crate::region::layout;
 
-/// Bytes of a buffer from which on it is large: two of them fill a usual first-level cache.
+/// Buffers of at least this many bytes are large: two of them fill a typical first-level cache.
 const LARGE: u64 = 1 << 15;
 
 impl Word<u64> for AtomicU64 {
@@ -101,14 +106,14 @@ impl Words for Region {
     #[inline]
     fn waiting(&self, consumer: usize) -> &AtomicU8 {
         assert!(consumer < self.consumer_slots(), "a slot of this region");
-        // SAFETY: the control bytes reach to one behind the last consumer.
+        // SAFETY: there is a control byte for the retired flag and one for each consumer.
         unsafe { word8(self, self.in_header(layout::CONTROL + 1 + consumer as u64)) }
     }
 
     #[inline]
     fn held(&self, consumer: usize, entry: usize) -> &AtomicU8 {
         assert!(entry < self.holds(), "a hold of this region");
-        // SAFETY: the first four bytes of a consumer's block are its held entries.
+        // SAFETY: the first four bytes of a consumer's block are its hazard pointers.
         unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + entry as u64)) }
     }
 
@@ -125,14 +130,14 @@ impl Words for Region {
 
     #[inline]
     fn lost(&self) -> u64 {
-        // Relaxed: it is written before anybody of this boot has a role.
+        // Relaxed: it is written before anybody has a role in this boot.
         self.producer_word(blocks::LOST).load(Ordering::Relaxed)
     }
 
     #[inline]
     fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
-        // SAFETY: a buffer is aligned to 128, and starts with these three words, which are only ever
-        // accessed as atomics of 64 bits; it is mapped as long as the region.
+        // SAFETY: a buffer is aligned to 128, and starts with these three words, which are only
+        // ever accessed as atomics of 64 bits; it is mapped as long as the region.
         let [sequence, length, stamp] = unsafe { &*self.buffer(buffer).cast::<[AtomicU64; 3]>() };
         Header { sequence, length, stamp }
     }
@@ -145,19 +150,19 @@ impl Words for Region {
     #[inline]
     fn inline(&self) -> Inline<'_, AtomicU64> {
         let start = self.in_header(layout::INLINE).cast::<[AtomicU64; 2 + MAX_INLINE_WORDS]>();
-        // SAFETY: the line of `latest`, whose first word that is, has room for these seven behind it;
-        // nothing else lies there, and all are only ever accessed as atomics of 64 bits.
+        // SAFETY: `latest` is the first word of its line, which has room for these seven after it.
+        // Nothing else lies there, and all are only ever accessed as atomics of 64 bits.
         let [mark, stamp, message @ ..] = unsafe { &*start };
         Inline { mark, stamp, message }
     }
 
     #[inline]
     fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
-        // SAFETY: where messages are carried the payload starts at 24, so these words are the rest of
-        // the buffer's first line: it is aligned to 128.
+        // SAFETY: where values are stored inline the payload starts at 24, so these words are the
+        // rest of the buffer's first line, and the buffer is aligned to 128.
         let words = unsafe { &*self.payload(buffer).cast::<[AtomicU64; MAX_INLINE_WORDS]>() };
-        // Atomic, though this producer alone writes there: word by word, since the processor would
-        // wait for its stores to be over before a load wider than they are.
+        // Atomic, although only this producer writes there: the loads stay one word wide. Before a
+        // wider load the processor would wait for the stores to complete.
         words.each_ref().map(|word| word.load(Ordering::Relaxed))
     }
 
@@ -175,9 +180,9 @@ impl Words for Region {
         futex::wait(Awaited { word: self.latest(), low }, until);
     }
 
-    // One mutex for both, so that a byte that one thread lowers is not one that another has just
-    // found up. Whoever finds it up has it from the mutex, and its fence comes behind that: for the
-    // producer's fence it is as if it had raised the byte itself.
+    // One mutex for both, so that one thread does not lower a byte that another has just found
+    // raised. A thread that finds it raised knows so through the mutex, and its fence comes after
+    // that: for the producer's fence, it is as if the thread had raised the byte itself.
     fn first_asleep(&self, raise: impl FnOnce()) {
         let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         if *sleepers == 0 {
@@ -201,7 +206,7 @@ impl Words for Region {
         }
         let is_own = claims.is_own();
         if !is_own {
-            // Of another file that has the number by now: the owner may well live.
+            // The claim is in another file, which has the number by now: the owner may well live.
             claims.release(Part::Consumer(consumer));
         }
         is_own
@@ -241,8 +246,8 @@ impl LockWords for Region {
 
     #[inline]
     fn reading(&self, slot: usize) -> &AtomicU64 {
-        // SAFETY: in a lock's region the first word of a slot's block is its reading flag; the block
-        // is aligned to 128.
+        // SAFETY: in a lock's region the first word of a slot's block is its reading flag; the
+        // block is aligned to 128.
         unsafe { word64(self, self.in_consumer(slot, blocks::READING)) }
     }
 
@@ -258,7 +263,7 @@ impl LockWords for Region {
     }
 
     fn is_gone(&self) -> bool {
-        // Without its descriptor it could wait for ever for one that is dead.
+        // Without its descriptor, this handle could wait forever for a dead owner.
         self.is_replaced() || !self.has_claims()
     }
 

@@ -17,7 +17,7 @@ use crate::message::shown::Shown;
 use crate::os::clock::{self, Clock};
 use crate::os::copy;
 use crate::protocol::{self, MAX_INLINE_WORDS};
-use crate::region::location::Location;
+use crate::region::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value.

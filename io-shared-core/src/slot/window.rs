@@ -34,7 +34,7 @@ pub struct Window {
 impl Window {
     /// Maps the payload at `payload` of `length` bytes in a shared mapping of `region` once more.
     fn open(region: &Region, payload: *mut u8, length: usize) -> Result<Self> {
-        let page = crate::region::page_size() as usize;
+        let page = crate::os::file::page_size() as usize;
         let within = payload.addr() % page;
         let mapped = (within + length).next_multiple_of(page);
         let first = payload.wrapping_sub(within).cast::<libc::c_void>();

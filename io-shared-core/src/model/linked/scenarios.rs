@@ -9,7 +9,7 @@ use crate::model::protocol::audit::{Audit, put};
 use crate::model::protocol::process::Process as Peer;
 use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Consumer, Producer, Word, Words};
-use crate::region::linked::{Joined, Removed, Users};
+use crate::region::link_protocol::{Joinable, Removed, Users};
 
 const KEPT: Made = Made { shape: 1, ephemeral: false };
 const OTHER: Made = Made { shape: 2, ephemeral: false };

@@ -13,7 +13,7 @@ use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::protocol::words as slot;
 use crate::model::victim::{Killable, Mortal};
 use crate::protocol::Word;
-use crate::region::linked::{Joined, Linked, Removed, Users, enter, remove};
+use crate::region::link_protocol::{Joinable, Linked, Removed, Users, join, remove};
 
 /// How many times an opening starts over: more often than others make progress in any scenario.
 const START_OVERS: usize = 8;
@@ -233,7 +233,7 @@ pub(super) enum Refusal {
 impl Handle<'_> {
     /// Claims the process's role, and moves in unless the region was replaced.
     pub(super) fn enter(&self) -> Result<Option<()>, Refusal> {
-        let entered = enter(self, Self::claim)?;
+        let entered = join(self, Self::claim)?;
         match entered {
             Some(()) => self.is_told(),
             None => self.region.free(self.me.number),
@@ -381,7 +381,7 @@ impl Linked for Handle<'_> {
     }
 }
 
-impl Joined for Handle<'_> {
+impl Joinable for Handle<'_> {
     #[track_caller]
     fn is_replaced(&self) -> bool {
         let blind = mutant::is_at(Location::caller(), Operation::Look, Mutant::Blind);

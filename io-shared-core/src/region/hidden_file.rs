@@ -1,84 +1,82 @@
-//! A file that appears whole or not at all.
+//! A file that appears under its name whole, or not at all.
 //!
-//! It is made without a name (O_TMPFILE), sized and written, and only then linked. A creator killed
-//! at any instruction leaves nothing visible. Where the kernel has no nameless files or /proc is not
-//! mounted, a hidden name takes their place, and those of dead creators are swept. Where a security
-//! profile refuses these, or refuses to link them, the name begins with the region's own.
+//! A [`HiddenFile`] is created without a name (O_TMPFILE), sized and written, and only then linked.
+//! A creator killed at any instruction leaves nothing visible. Where the kernel has no nameless
+//! files or /proc is not mounted, a hidden name takes their place; those of dead creators are
+//! swept. Where a security profile refuses hidden names, or refuses to link them, the hidden name
+//! begins with the region's own. Callers are the creation of regions and the mmap without a lock.
 
 use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, FcntlArg, OFlag, SealFlag, fcntl};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::stat::Mode;
 use nix::unistd::linkat;
 
+use super::location::Location;
+use super::name::{UNFINISHED, is_unfinished};
+use super::{cause, space};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
-use crate::region::cause;
-use crate::region::location::{Location, above_streams, create_path, keep, open_path, reopen};
-use crate::region::name::{UNFINISHED, is_unfinished};
+use crate::os::file::{above_streams, create_path, duplicate_to_append, open_path, reopen};
 
-/// How old a hidden name of a dead creator is before it is swept: younger ones may belong to a
-/// creator between its open and its lock.
+/// The age at which a dead creator's hidden name is swept. A younger one may belong to a creator
+/// between its open and its claim.
 const SWEPT_AFTER: Duration = Duration::from_secs(10);
 
-/// How much of its own name an unfinished one begins with: 255 bytes less what comes after it.
+/// How many bytes of the region's own name a hidden name may begin with: 255 less what follows.
 const LONGEST_OWN: usize = 255 - UNFINISHED.len() - 16;
 
-/// Whether this process was refused a link from anything but a name that begins with the region's
-/// own: from then on it makes no other. It guards nothing, so its loads and stores are relaxed.
+/// Whether this process may link only hidden names that begin with the region's own. It found out
+/// by a refusal, and makes no others from then on. It guards nothing, so its accesses are relaxed.
 static CONFINED: AtomicBool = AtomicBool::new(false);
 
-/// The file, by how it is kept from sight.
+/// How the file is hidden.
 enum Hiding {
     Nameless,
-    /// Under a hidden name, which goes when this is dropped.
-    Hidden(PathBuf, #[allow(dead_code, reason = "it is held, not used")] Claims),
+    /// Under a hidden name, which is removed when the file is dropped.
+    Hidden(PathBuf, #[allow(dead_code, reason = "held so that sweepers see a user")] Claims),
     /// It never gets a name.
     Memfd,
 }
 
-/// A file that is not visible in its place yet: of full size, all zeros at first.
-pub(crate) struct Unlinked {
+/// A file that is not visible at its location yet. It has its full size, and starts as zeros.
+pub(crate) struct HiddenFile {
     location: Location,
     file: File,
     hiding: Hiding,
-    /// Its name until then begins with its own.
-    is_own: bool,
+    /// Whether its hidden name begins with the region's own.
+    is_confined: bool,
 }
 
-impl Unlinked {
+impl HiddenFile {
     /// A file of `size` bytes, all of them reserved.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`], [`ErrorKind::Unsupported`],
     /// [`ErrorKind::System`].
     pub(crate) fn new(location: &Location, size: u64, mode: Option<u32>) -> Result<Self> {
-        check_file_size_limit(location, size)?;
-        let ((file, hiding), is_own) = Self::make(location).map_err(|errno| {
-            let advice = cause::of_creation(location, "create", errno);
-            Error::system(location, "create", errno).advise(advice)
-        })?;
-        let unlinked = Self { location: location.clone(), file, hiding, is_own };
-        location.check_file_system(&unlinked.file)?;
-        // fchmod, since the umask has cut the mode that open was given.
+        space::check_file_size_limit(location, size)?;
+        let ((file, hiding), is_confined) =
+            Self::make(location).map_err(|errno| refused_creation(location, errno))?;
+        let hidden = Self { location: location.clone(), file, hiding, is_confined };
+        location.check_file_system(&hidden.file)?;
+        // fchmod, because the umask has cut the mode that open was given.
         let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
-        nix::sys::stat::fchmod(&unlinked.file, mode)
+        nix::sys::stat::fchmod(&hidden.file, mode)
             .map_err(|errno| Error::system(location, "fchmod", errno))?;
-        allocate(location, &unlinked.file, size)?;
+        space::allocate(location, &hidden.file, size)?;
         reached(CrashPoint::RegionSized);
-        Ok(unlinked)
+        Ok(hidden)
     }
 
-    /// And whether it has a name that begins with its own.
+    /// A new file, and whether its hidden name begins with the region's own.
     fn make(location: &Location) -> std::result::Result<((File, Hiding), bool), Errno> {
         if let Location::Anonymous = location {
             let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
@@ -91,10 +89,11 @@ impl Unlinked {
             Err(Errno::EACCES)
         } else {
             Self::nameless(&directory).or_else(|errno| match errno {
-                // No O_TMPFILE on this file system (EISDIR: on this kernel), or no /proc.
+                // This file system has no O_TMPFILE (EISDIR: this kernel has none), or there is no
+                // /proc.
                 Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT => {
                     sweep(&directory);
-                    Self::hidden(&directory, "")
+                    Self::named(&directory, "")
                 }
                 errno => Err(errno),
             })
@@ -104,7 +103,7 @@ impl Unlinked {
             // (a snap's: `/dev/shm/snap.NAME.*`).
             (Err(Errno::EACCES | Errno::EPERM), Some(name)) => {
                 sweep(&directory);
-                Self::hidden(&directory, &name.to_string_lossy()).map(|made| (made, true))
+                Self::named(&directory, &name.to_string_lossy()).map(|made| (made, true))
             }
             (made, _) => made.map(|made| (made, false)),
         }
@@ -113,13 +112,13 @@ impl Unlinked {
     fn nameless(directory: &Path) -> std::result::Result<(File, Hiding), Errno> {
         let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         let file = create_path(directory, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        // Linking it will go through /proc.
+        // Linking it goes through /proc, so a missing /proc has to show now.
         drop(reopen(&file, OFlag::O_RDONLY)?);
         Ok((file, Hiding::Nameless))
     }
 
-    /// Under a name that begins with `own`, as far as there is room, and goes on as hidden ones do.
-    fn hidden(directory: &Path, own: &str) -> std::result::Result<(File, Hiding), Errno> {
+    /// A file under a hidden name that begins with `own`, as far as there is room.
+    fn named(directory: &Path, own: &str) -> std::result::Result<(File, Hiding), Errno> {
         let own = own.get(..own.floor_char_boundary(LONGEST_OWN)).unwrap_or_default();
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         loop {
@@ -127,7 +126,7 @@ impl Unlinked {
             let path = directory.join(format!("{own}{UNFINISHED}{random:016x}"));
             match create_path(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(file) => {
-                    // So that a sweeper sees that it is in use.
+                    // The claim shows sweepers that the file is in use.
                     let open = |access| open_path(&path, access).map(|file| Some(file.into()));
                     let claimed = Claims::open(open, |errno| errno).and_then(|claims| {
                         let claims = claims.ok_or(Errno::ENOENT)?;
@@ -148,17 +147,18 @@ impl Unlinked {
         }
     }
 
-    /// To write its content to.
+    /// The file to write the content to.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// To map and to keep, after the content was written: from now on writes append.
-    pub(crate) fn keep(&self) -> Result<File> {
-        keep(&self.file).map_err(|errno| Error::system(&self.location, "fcntl", errno))
+    /// The file to map and to keep, after the content was written: from now on, writes append.
+    pub(crate) fn file_to_keep(&self) -> Result<File> {
+        duplicate_to_append(&self.file)
+            .map_err(|errno| Error::system(&self.location, "fcntl", errno))
     }
 
-    /// Another open description of the file.
+    /// Another open file description of the file.
     pub(crate) fn reopen(&self, access: OFlag) -> Result<File> {
         let opened = match &self.hiding {
             Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
@@ -167,12 +167,12 @@ impl Unlinked {
         opened.map_err(|errno| Error::system(&self.location, "open", errno))
     }
 
-    /// Makes the file visible in its place. `false`: something is there already, or a file that is
-    /// kept from sight in another way must be made.
+    /// Makes the file visible at its location. `false`: something is there already, or a file that
+    /// is hidden in another way must be made.
     pub(crate) fn link(&self) -> Result<bool> {
         let is_file = matches!(self.location, Location::File(_));
         if is_file {
-            // Or a machine that goes down may leave its name without its content.
+            // Without this, a machine that goes down may leave the name without the content.
             sync(&self.location, &self.file)?;
         }
         let to = self.location.path().unwrap_or(Path::new(""));
@@ -183,7 +183,7 @@ impl Unlinked {
             }
             Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty()),
             Hiding::Memfd => {
-                // Nobody it is passed to can cut it short under the others.
+                // Nobody that receives it can truncate it under the other users.
                 let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
                 fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).map(drop)
             }
@@ -196,21 +196,18 @@ impl Unlinked {
                 Ok(true)
             }
             Err(Errno::EEXIST) => Ok(false),
-            // A profile may allow to make such a file, and refuse to link it.
+            // A security profile may allow such a file, and refuse to link it.
             Err(Errno::EACCES | Errno::EPERM)
-                if !self.is_own && !matches!(self.hiding, Hiding::Memfd) =>
+                if !self.is_confined && !matches!(self.hiding, Hiding::Memfd) =>
             {
                 CONFINED.store(true, Ordering::Relaxed);
                 Ok(false)
             }
-            // On a file system of another kind these would come from the open before.
+            // If the reason were another one, the open would have failed already.
             Err(Errno::EPERM | Errno::EOPNOTSUPP) => {
-                Err(self.location.error(ErrorKind::Unsupported {
-                    what:
-                        "this file system has no hard links, by which a region appears whole: use \
-                       another"
-                            .into(),
-                }))
+                let what = "this file system has no hard links, which make a region appear whole: \
+                            use another file system";
+                Err(self.location.error(ErrorKind::Unsupported { what: what.into() }))
             }
             Err(errno) => {
                 let advice = cause::of_refused_link(errno);
@@ -220,9 +217,18 @@ impl Unlinked {
     }
 }
 
+fn refused_creation(location: &Location, errno: Errno) -> Error {
+    let error = Error::system(location, "create", errno);
+    let is_shm = matches!(location, Location::Shm(_));
+    match location.path() {
+        Some(_) => error.advise(cause::of_refused_creation(&location.directory(), is_shm, errno)),
+        None => error,
+    }
+}
+
 fn sync(location: &Location, file: &File) -> Result<()> {
     match file.sync_all().map_err(|error| error.raw_os_error()) {
-        // EINVAL, EROFS: what it lies on keeps nothing by being told to.
+        // EINVAL, EROFS: its file system has nothing to sync.
         Ok(()) | Err(Some(libc::EINVAL | libc::EROFS)) => Ok(()),
         Err(errno) => {
             Err(Error::system(location, "fsync", Errno::from_raw(errno.unwrap_or(libc::EIO))))
@@ -230,8 +236,8 @@ fn sync(location: &Location, file: &File) -> Result<()> {
     }
 }
 
-/// Where that fails the file is there all the same, and the kernel syncs its name in its own time: who
-/// may write to a directory may not be allowed to read it.
+/// Syncs the directory. If that fails, the file is there all the same, and the kernel syncs its
+/// name later: a user who may write to a directory may not be allowed to read it.
 fn sync_directory(location: &Location) {
     let opened =
         File::open(location.directory()).map_err(|error| location.io_error("open", &error));
@@ -240,7 +246,7 @@ fn sync_directory(location: &Location) {
     }
 }
 
-impl Drop for Unlinked {
+impl Drop for HiddenFile {
     fn drop(&mut self) {
         if let Hiding::Hidden(path, _) = &self.hiding {
             let _ = std::fs::remove_file(path);
@@ -248,94 +254,7 @@ impl Drop for Unlinked {
     }
 }
 
-/// Reserves `size` bytes for `file`: not by ftruncate, which succeeds on a full tmpfs and leaves
-/// SIGBUS for the first touch.
-pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()> {
-    if size == 0 {
-        return Ok(());
-    }
-    let refused = |errno| match errno {
-        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => {
-            let directory = match location {
-                Location::Anonymous => "memory".to_owned(),
-                Location::Descriptor(_) => "its file system".to_owned(),
-                _ => location.directory().display().to_string(),
-            };
-            location.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
-        }
-        errno => Error::system(location, "fallocate", errno),
-    };
-    // Where there is no room for all of it, none is taken first: not even what the root user may
-    // take would do.
-    let missing = size.saturating_sub(file.metadata().map_or(size, |m| m.blocks() * 512));
-    let free = nix::sys::statvfs::fstatvfs(file)
-        .map(|s| s.blocks_free().saturating_mul(s.fragment_size()));
-    let lacks = |left: u64| left < missing.saturating_sub(MARGIN);
-    if free.is_ok_and(|free| free > 0 && lacks(free))
-        || (missing >= MUCH && cause::memory_left(file).is_some_and(lacks))
-    {
-        return Err(refused(Errno::ENOSPC));
-    }
-    // In pieces: a signal ends the call, some kernels then undo all of it, and signals may come at
-    // any rate. So the pieces shrink with each.
-    let (mut done, mut piece) = (0, PIECE);
-    while done < size {
-        let (at, length) = (signed(done), signed(piece.min(size - done)));
-        match nix::fcntl::fallocate(file, FallocateFlags::empty(), at, length) {
-            Ok(()) => done += length as u64,
-            Err(Errno::EINTR) => piece = (piece / 2).max(SMALLEST_PIECE),
-            // ext3, for one.
-            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
-                return write_zeros(file, size).map_err(|error| {
-                    let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-                    match errno {
-                        Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => refused(errno),
-                        errno => Error::system(location, "pwrite", errno),
-                    }
-                });
-            }
-            Err(errno) => return Err(refused(errno)),
-        }
-    }
-    Ok(())
-}
-
-/// Reserves what lies behind the end of the file, up to `size`, where the file system cannot do so.
-fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
-    let zeros = [0; 16 << 10];
-    let mut at = file.metadata()?.len();
-    while at < size {
-        let piece = zeros.get(..(size - at) as usize).unwrap_or(&zeros);
-        file.write_all_at(piece, at)?;
-        at += piece.len() as u64;
-    }
-    Ok(())
-}
-
-/// How much is reserved at once, in bytes.
-const PIECE: u64 = 16 << 20;
-/// How little, where signals keep coming: some microseconds' worth.
-const SMALLEST_PIECE: u64 = 64 << 10;
-/// From how much on the machine's memory is asked for, in bytes: less is there, or nothing works.
-const MUCH: u64 = 64 << 20;
-/// How far the count of free blocks may be behind, in bytes.
-const MARGIN: u64 = 16 << 20;
-
-fn signed(size: u64) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
-
-/// Above this limit the kernel does not fail a write or fallocate, but sends SIGXFSZ.
-pub(crate) fn check_file_size_limit(location: &Location, needed: u64) -> Result<()> {
-    match getrlimit(Resource::RLIMIT_FSIZE) {
-        Ok((limit, _)) if limit != RLIM_INFINITY && limit < needed => {
-            Err(location.error(ErrorKind::FileSizeLimit { needed, limit }))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Removes the hidden names of creators that were killed. One that lives has its claim.
+/// Removes the hidden names of creators that were killed. A living creator has a claim.
 fn sweep(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
@@ -369,7 +288,7 @@ mod tests {
     fn an_unfinished_name_may_begin_with_the_channels_own_and_is_swept_all_the_same() {
         let directory = tempfile::tempdir().unwrap();
         for own in ["snap.robot.cloud", &"x".repeat(250), &"облако".repeat(20), ""] {
-            let made = Unlinked::hidden(directory.path(), own).unwrap();
+            let made = HiddenFile::named(directory.path(), own).unwrap();
             let [name] = &*names_in(directory.path()) else { panic!("one file") };
             assert!(is_unfinished(name), "{name}");
             let begins = name.split(UNFINISHED).next().unwrap();

@@ -1,24 +1,26 @@
-//! Entering a region in a role: its claim, its slot, its block.
+//! Claiming a role in a mapped region: its claim, its slot, and the state of its protocol.
 
 use std::time::Duration;
 
 use super::blocks::LONGEST_NAME;
-use super::{Region, Role};
+use super::layout::{self, Kind};
+use super::location::Location;
+use super::mapped::Region;
+use super::region_lock::RegionLock;
+use super::spec::Role;
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
-use crate::os::clock;
+use crate::os::{clock, nap};
 use crate::protocol::{self, Fault, Words};
-use crate::region::layout::{self, Kind};
-use crate::region::location::Location;
 
-/// A region and the protocol state of the role that was entered in it.
+/// A region, and the protocol state of the role that was claimed in it.
 pub(crate) struct Attached {
     pub(crate) region: Region,
     pub(crate) side: Side,
 }
 
-/// What a role needs of the protocol.
+/// The protocol state of a role.
 pub(crate) enum Side {
     Producer(protocol::Producer),
     Consumer(protocol::Consumer),
@@ -26,8 +28,8 @@ pub(crate) enum Side {
     Locker(Locker),
 }
 
-/// Whether a consumer's name is one.
-pub(super) fn check_name(location: &Location, role: &Role) -> Result<()> {
+/// Checks a consumer's name.
+pub(super) fn check_consumer_name(location: &Location, role: &Role) -> Result<()> {
     match role {
         Role::Consumer { name: Some(name) } if name.is_empty() || name.len() > LONGEST_NAME => {
             Err(location.error(ErrorKind::BadOption {
@@ -41,20 +43,10 @@ pub(super) fn check_name(location: &Location, role: &Role) -> Result<()> {
 }
 
 impl Region {
-    /// Claims `role` and takes its block over.
-    pub(super) fn claim(&self, role: &Role, patience: Option<Duration>) -> Result<Side> {
+    /// Claims `role` and takes over its block.
+    pub(super) fn claim_role(&self, role: &Role, patience: Option<Duration>) -> Result<Side> {
         match role {
-            Role::Producer => {
-                let patience = self.patience_of_producer();
-                if !self.try_part(Part::Producer, Some(patience))? {
-                    let holder = self.holder(Part::Producer);
-                    return Err(self.error(ErrorKind::RoleTaken { holder }));
-                }
-                // First of all: whoever is refused the role from now on is told of this one.
-                self.enter_producer();
-                let producer = protocol::Producer::take_over(self).map_err(|f| self.fault(f))?;
-                Ok(Side::Producer(producer))
-            }
+            Role::Producer => self.claim_producer().map(Side::Producer),
             Role::Consumer { name } => {
                 let patience = patience.unwrap_or(REGION_PATIENCE);
                 self.claim_consumer(name.as_deref().unwrap_or(""), patience).map(Side::Consumer)
@@ -62,6 +54,19 @@ impl Region {
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
         }
+    }
+
+    fn claim_producer(&self) -> Result<protocol::Producer> {
+        let patience = self.patience_of_producer();
+        if !self.try_part(Part::Producer, Some(patience))? {
+            let holder = self.holder(Part::Producer);
+            return Err(self.error(ErrorKind::RoleTaken { holder }));
+        }
+        // First of all: from now on, whoever is refused the role is told of this holder.
+        self.note_producer();
+        self.judge_value();
+        self.stamp_by_own_clock();
+        protocol::Producer::take_over(self).map_err(|fault| self.fault(fault))
     }
 
     fn claim_locker(&self) -> Result<Side> {
@@ -79,12 +84,12 @@ impl Region {
                     (0..self.consumer_slots()).map(|slot| self.holder(Part::Consumer(slot)));
                 return Err(self.no_slot(holders.collect()));
             }
-            crate::os::nap::nap(Duration::from_millis(1));
+            nap::nap(Duration::from_millis(1));
         }
     }
 
-    /// Claims a consumer's slot: its own by name, else one that no name has left, else the first
-    /// that is free. `name` is empty for none.
+    /// Claims a consumer's slot: the one of its name; else one that no named consumer has left;
+    /// else the first free one. `name` is empty for none.
     fn claim_consumer(&self, name: &str, patience: Duration) -> Result<protocol::Consumer> {
         self.await_judgement(self.claims()?)?;
         let deadline = clock::deadline(PATIENCE);
@@ -99,20 +104,7 @@ impl Region {
                 None => self.free_slot(at_last)?,
             };
             if let Some(slot) = slot {
-                let only_slot = self.consumer_slots() == 1;
-                let resumes = own == Some(slot)
-                    || (only_slot
-                        && name.is_empty()
-                        && self.was_claimed(slot)
-                        && self.consumer_name(slot).is_empty());
-                if !resumes {
-                    self.forget_consumer(slot);
-                }
-                self.note_consumer(slot);
-                let consumer = protocol::Consumer::take_over(self, slot, resumes)
-                    .map_err(|f| self.fault(f))?;
-                self.enter_consumer(slot, name);
-                return Ok(consumer);
+                return self.take_over_slot(slot, name, own == Some(slot));
             }
             drop(lock);
             if at_last {
@@ -122,12 +114,32 @@ impl Region {
                     None => self.no_slot((0..self.consumer_slots()).map(holder).collect()),
                 });
             }
-            crate::os::nap::nap(Duration::from_millis(1));
+            nap::nap(Duration::from_millis(1));
         }
     }
 
-    /// Claims a slot that is free. One that a name has left only where there is no other, or
-    /// `at_last`: a burier may have the others for its repair, and must not cost the name its place.
+    /// Takes over a slot whose claim was won. Without a name, a consumer resumes only where there
+    /// is a single slot.
+    fn take_over_slot(&self, slot: usize, name: &str, is_own: bool) -> Result<protocol::Consumer> {
+        let only_slot = self.consumer_slots() == 1;
+        let resumes = is_own
+            || (only_slot
+                && name.is_empty()
+                && self.was_claimed(slot)
+                && self.consumer_name(slot).is_empty());
+        if !resumes {
+            self.forget_consumer(slot);
+        }
+        self.note_consumer(slot);
+        let consumer = protocol::Consumer::take_over(self, slot, resumes)
+            .map_err(|fault| self.fault(fault))?;
+        self.enter_consumer(slot, name);
+        Ok(consumer)
+    }
+
+    /// Claims a free slot. One that a named consumer has left is claimed only if there is no other,
+    /// or `at_last`: the other slots may be claimed only for the moment of a reclaim, which must
+    /// not cost the name its slot.
     fn free_slot(&self, at_last: bool) -> Result<Option<usize>> {
         let (unnamed, named): (Vec<usize>, Vec<usize>) =
             (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());
@@ -140,7 +152,7 @@ impl Region {
         Ok(None)
     }
 
-    /// Every slot is taken, and what there is to do in a region of this kind.
+    /// The error that every slot is taken, with what can be done in a region of this kind.
     fn no_slot(&self, holders: Vec<Holder>) -> Error {
         let slots = holders.len() as u64;
         let channel = self.layout.kind == Kind::Channel;
@@ -150,7 +162,7 @@ impl Region {
         };
         let mut advice = String::new();
         if channel {
-            advice += ", look on without a slot (.observer())";
+            advice += ", watch without a slot (.observer())";
         }
         if slots < most {
             advice += &format!(", or create it with {option}({}) (at most {most})", slots + 1);
@@ -181,31 +193,29 @@ impl Region {
         RegionLock::take(&self.name, self.claims()?, patience)
     }
 
-    /// Another has taken over `slot`, which this handle had.
+    /// The error that another handle has taken over `slot`, which this handle had.
     #[cold]
     pub(crate) fn slot_lost(&self, slot: usize) -> Error {
-        let whose = match self.layout().kind {
-            Kind::Channel => "consumer",
-            _ => "handle",
-        };
-        let then = match self.layout().kind {
-            Kind::Channel => {
-                "nothing more is got through it, and a value that it held may have changed since; open a \
-                 new consumer"
-            }
-            _ => {
-                "it locks nothing any more, and others may have had the lock at the same time; open it \
-                 again"
-            }
+        let (whose, then) = match self.layout().kind {
+            Kind::Channel => (
+                "consumer",
+                "it gets nothing more, and a value that it held may have changed since; open a new \
+                 consumer",
+            ),
+            _ => (
+                "handle",
+                "it locks nothing any more, and others may have had the lock at the same time; \
+                 open it again",
+            ),
         };
         let holder = self.holder(Part::Consumer(slot));
         self.error(self.role_lost(Part::Consumer(slot))).advise(format!(
-            "another took over this {whose}'s slot ({holder}), because other code closed the descriptor \
-             of this handle: {then}"
+            "another handle took over this {whose}'s slot ({holder}), because other code closed \
+             the descriptor of this one: {then}"
         ))
     }
 
-    /// A protocol fault, with the region's name and numbers.
+    /// The error for a fault of the protocol, with the region's name and numbers.
     pub(crate) fn fault(&self, fault: Fault) -> Error {
         self.error(match fault {
             Fault::RoleLost => self.role_lost(Part::Producer),
@@ -215,31 +225,5 @@ impl Region {
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
             Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },
         })
-    }
-}
-
-/// The region's own lock: held for a few system calls.
-pub(super) struct RegionLock<'a>(&'a Claims);
-
-impl<'a> RegionLock<'a> {
-    pub(super) fn take(
-        name: impl std::fmt::Display,
-        claims: &'a Claims,
-        patience: Duration,
-    ) -> Result<Self> {
-        match claims.claim(Part::Region, patience) {
-            Ok(true) => Ok(Self(claims)),
-            Ok(false) => Err(Error::new(
-                name,
-                ErrorKind::Busy { doing: "waiting for its lock (a stopped process may have it)" },
-            )),
-            Err(errno) => Err(Error::system(name, "fcntl(F_OFD_SETLK)", errno)),
-        }
-    }
-}
-
-impl Drop for RegionLock<'_> {
-    fn drop(&mut self) {
-        self.0.release(Part::Region);
     }
 }

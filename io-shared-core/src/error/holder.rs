@@ -1,0 +1,44 @@
+//! Who has a role of a channel, as errors tell it.
+
+use std::fmt;
+
+/// A living process that has a role of a channel, as it described itself in the region.
+///
+/// Errors list holders so that a person knows which program to stop.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::Holder;
+///
+/// let name = Some("viewer".to_owned());
+/// let holder = Holder { slot: Some(0), name, pid: Some(4711), is_here: false };
+/// assert_eq!(holder.to_string(), "slot 0 (viewer), process 4711");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The consumer's slot; `None` for the producer.
+    pub slot: Option<usize>,
+    /// The consumer's name, if it has one.
+    pub name: Option<String>,
+    /// The process id, in the holder's own PID namespace; `None` if unknown.
+    pub pid: Option<u32>,
+    /// Whether it is this process, which has another handle of that channel.
+    pub is_here: bool,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slot {
+            None => write!(f, "producer")?,
+            Some(slot) => match &self.name {
+                Some(name) => write!(f, "slot {slot} ({})", name.escape_debug())?,
+                None => write!(f, "slot {slot}")?,
+            },
+        }
+        match self.pid {
+            Some(pid) if self.is_here => write!(f, ", held by this process, {pid}"),
+            Some(pid) => write!(f, ", process {pid}"),
+            None => write!(f, ", another process"),
+        }
+    }
+}

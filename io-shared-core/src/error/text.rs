@@ -1,0 +1,343 @@
+//! The text of an error, for people.
+//!
+//! Each kind has a sentence that names the channel, says what happened and what was expected, and
+//! ends with what to do next. io-shared-ffi puts these texts into the words of C and of Python: it
+//! finds each `.option(value)`, and the phrases that its table of deeds lists.
+
+use std::fmt::{self, Formatter};
+use std::time::Duration;
+
+use super::holder::Holder;
+use super::kind::ErrorKind;
+use super::units;
+use crate::message::Shape;
+use crate::message::shape::Bytes;
+use crate::os::file::SHM_DIRECTORY;
+
+/// The text of a lock whose last writer died.
+pub(crate) const OWNER_DIED: &str = "a writer died while writing, so the content may be \
+                                     half-written: lock it to write, take the guard out of the \
+                                     error, repair the content, and call mark_consistent()";
+
+const FORKED_HANDLE: &str = "this handle was inherited over a fork and belongs to the parent: open \
+                             a new one in the child";
+const WOULD_DEADLOCK: &str = "this handle has the lock already (a guard that was forgotten, or is \
+                              still in use): drop that guard first";
+
+/// How many differences or holders a text shows. It counts the rest, which the kind lists.
+const FEW: usize = 6;
+
+/// An error as its parts.
+pub(super) struct Text<'a> {
+    pub(super) name: &'a str,
+    pub(super) kind: &'a ErrorKind,
+    /// The likely cause and what to do, where the code that made the error knew more than the kind
+    /// says; else empty.
+    pub(super) advice: &'a str,
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = self.name;
+        match self.kind {
+            ErrorKind::BadName { reason } => write!(f, "`{name}` cannot be a name: {reason}"),
+            ErrorKind::BadSize { found } => bad_size(f, name, found),
+            ErrorKind::BadOption { option, found, expected } if found == "not given" => {
+                write!(f, "{name}: .{option}() is not given: {expected}")
+            }
+            ErrorKind::BadOption { option, found, expected } => {
+                write!(f, "{name}: .{option}({found}) will not do: {expected}")
+            }
+            ErrorKind::NotFound => self.not_found(f),
+            ErrorKind::NotARegion { found } => write!(
+                f,
+                "{name} is {found}, not an io-shared region, and was not touched: use another \
+                 name, or delete it if nobody needs it"
+            ),
+            ErrorKind::Mismatch { differences, holders, advice } => {
+                mismatch(f, name, differences, holders, advice)
+            }
+            ErrorKind::RoleTaken { holder } => role_taken(f, name, holder),
+            ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
+            ErrorKind::RoleLost => self.role_lost(f),
+            ErrorKind::Replaced => write!(
+                f,
+                "{name} was removed or replaced: open it again (with .reopen(true), a channel's \
+                 handle does so by itself)"
+            ),
+            ErrorKind::Timeout { after, waiting_for } => {
+                write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
+            }
+            ErrorKind::Busy { doing } => write!(
+                f,
+                "{name}: gave up {doing}, because other processes kept it busy: try again"
+            ),
+            ErrorKind::AlreadyHeld { holds } => already_held(f, name, *holds),
+            ErrorKind::ForkedHandle => write!(f, "{name}: {FORKED_HANDLE}"),
+            ErrorKind::WouldBlock => {
+                write!(
+                    f,
+                    "{name}: another handle has the lock: try again, or use a call that waits"
+                )
+            }
+            ErrorKind::WouldDeadlock => write!(f, "{name}: {WOULD_DEADLOCK}"),
+            ErrorKind::OwnerDied => write!(f, "{name}: {OWNER_DIED}"),
+            ErrorKind::SequenceExhausted => write!(
+                f,
+                "{name}: all sequence numbers are used up: remove the channel and create it again"
+            ),
+            ErrorKind::OutOfBounds { at, length, size } => {
+                out_of_bounds(f, name, *at, *length, *size)
+            }
+            ErrorKind::TooShort { needed, found } => write!(
+                f,
+                "{name} has {} and {needed} {} needed: write them first, or extend it with \
+                 .size({needed}).extend(true)",
+                Bytes(*found),
+                are(*needed)
+            ),
+            ErrorKind::TooLarge { needed, capacity } => write!(
+                f,
+                "{name}: a message of {} does not fit, because the channel's capacity is \
+                 {capacity}: create it with .capacity({needed}) or more",
+                Bytes(*needed)
+            ),
+            ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
+            ErrorKind::BadLength { found, expected } => bad_length(f, name, *found, expected),
+            ErrorKind::Corrupt { what } => write!(
+                f,
+                "{name} is damaged: {what}: stop the programs that write to it, remove it and \
+                 create it again"
+            ),
+            ErrorKind::NoSpace { needed, directory } => self.no_space(f, *needed, directory),
+            ErrorKind::FileSizeLimit { needed, limit } => {
+                write!(f, "{name}: {} {} more than ", Bytes(*needed), are(*needed))?;
+                write!(f, "this process's file size limit of {}: ", Bytes(*limit))?;
+                write!(f, "raise it (ulimit -f){}", Then(", or ", self.advice))
+            }
+            ErrorKind::NotOwner => write!(
+                f,
+                "{name}: only its owner, with permission to write, may remove or replace it{}",
+                Then("; ", self.advice)
+            ),
+            ErrorKind::Unsupported { what } => write!(f, "{name}: not possible here: {what}"),
+            ErrorKind::System { call, errno } => {
+                let error = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "{name}: {call}: {error}{}", Then(": ", self.advice))
+            }
+        }
+    }
+}
+
+impl Text<'_> {
+    fn not_found(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let advice = match self.advice {
+            "" => {
+                "if it should, start the program that creates it, wait longer for it with \
+                 .open_timeout(), or say how large it is (.size(), .capacity()) to create it here"
+            }
+            advice => advice,
+        };
+        write!(f, "{} does not exist: {advice}", self.name)
+    }
+
+    fn no_slot(&self, f: &mut Formatter<'_>, holders: &[Holder]) -> fmt::Result {
+        let name = self.name;
+        match holders.len() {
+            1 => write!(f, "{name}: the only slot is taken (")?,
+            slots => write!(f, "{name}: all {slots} slots are taken (")?,
+        }
+        list(f, holders)?;
+        let here = holders.iter().any(|holder| holder.is_here);
+        let stop = if here { "drop a handle of this process" } else { "stop one of them" };
+        match self.advice {
+            "" => write!(f, "): {stop}, or create it with more"),
+            advice => write!(f, "): {stop}{advice}"),
+        }
+    }
+
+    fn role_lost(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let advice = match self.advice {
+            "" => {
+                "another producer took over, because other code closed the descriptor of this \
+                 handle: nothing more is published through it; open a new producer"
+            }
+            advice => advice,
+        };
+        write!(f, "{}: {advice}", self.name)
+    }
+
+    fn no_space(&self, f: &mut Formatter<'_>, needed: u64, directory: &str) -> fmt::Result {
+        let (name, advice) = (self.name, self.advice);
+        write!(f, "{name}: no room for {} in {directory}: {advice}", Bytes(needed))?;
+        write!(f, "free some, or enlarge it")?;
+        if directory == SHM_DIRECTORY {
+            write!(f, " (in a container, start it with a larger --shm-size)")?;
+        }
+        Ok(())
+    }
+}
+
+fn bad_size(f: &mut Formatter<'_>, name: &str, found: &str) -> fmt::Result {
+    const RULE: &str = "a number of bytes, as in 4096, or digits and one of K, M, G (powers of \
+                        1024), as in \"64K\", \"5M\", \"1G\"";
+    write!(f, "{name}: `{}` is not a size: write ", found.escape_debug())?;
+    match units::meant(found) {
+        Some(meant) => write!(f, "\"{meant}\" (a size is {RULE})"),
+        None => write!(f, "{RULE}"),
+    }
+}
+
+fn mismatch(
+    f: &mut Formatter<'_>,
+    name: &str,
+    differences: &[String],
+    holders: &[Holder],
+    advice: &str,
+) -> fmt::Result {
+    write!(f, "{name} has another shape than this program expects:")?;
+    for difference in differences.iter().take(FEW) {
+        write!(f, "\n  {}", Cut(difference))?;
+    }
+    if differences.len() > FEW {
+        write!(f, "\n  and {} more", differences.len() - FEW)?;
+    }
+    if holders.is_empty() {
+        return write!(f, "\nNobody is using it: {advice}");
+    }
+    write!(f, "\nIt is in use (")?;
+    list(f, holders)?;
+    let here = holders.iter().any(|holder| holder.is_here);
+    let stop = if here { "drop a handle of this process" } else { "stop those programs" };
+    write!(f, "): use the same type and options on every side, {stop}, or use another name")
+}
+
+fn role_taken(f: &mut Formatter<'_>, name: &str, holder: &Holder) -> fmt::Result {
+    let stop = if holder.is_here { "drop that handle" } else { "stop that program" };
+    write!(
+        f,
+        "{name}: the role is taken ({holder}): a channel has one producer, and one consumer of \
+         each name; {stop}, or use another channel or name"
+    )
+}
+
+fn already_held(f: &mut Formatter<'_>, name: &str, holds: usize) -> fmt::Result {
+    write!(
+        f,
+        "{name}: this consumer holds as many values as it may ({holds}): drop a guard first"
+    )?;
+    match holds {
+        0..4 => write!(f, ", or create the channel with .holds({})", holds + 1),
+        _ => Ok(()),
+    }
+}
+
+fn out_of_bounds(
+    f: &mut Formatter<'_>,
+    name: &str,
+    at: u64,
+    length: u64,
+    size: u64,
+) -> fmt::Result {
+    if length == 0 {
+        return write!(f, "{name}: position {at} is not within its {}", Bytes(size));
+    }
+    write!(
+        f,
+        "{name}: {} at {at} {} not within its {} (only {} would be): nothing was done; create it \
+         with a larger .size()",
+        Bytes(length),
+        are(length),
+        Bytes(size),
+        size.saturating_sub(at)
+    )
+}
+
+fn bad_length(f: &mut Formatter<'_>, name: &str, found: u64, expected: &Shape) -> fmt::Result {
+    write!(f, "{name}: a message of this channel has {}", Bytes(expected.size as u64))?;
+    if let Some(element) = expected.element {
+        write!(f, " and a whole number of elements of {}", Bytes(element as u64))?;
+    }
+    write!(f, ", found {found}")
+}
+
+fn list(f: &mut Formatter<'_>, holders: &[Holder]) -> fmt::Result {
+    for (i, holder) in holders.iter().take(FEW).enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        write!(f, "{comma}{holder}")?;
+    }
+    match holders.len().saturating_sub(FEW) {
+        0 => Ok(()),
+        more => write!(f, ", and {more} more"),
+    }
+}
+
+fn are(number: u64) -> &'static str {
+    if number == 1 { "is" } else { "are" }
+}
+
+/// A text after what joins it to the one before; nothing if it is empty.
+struct Then<'a>(&'static str, &'a str);
+
+impl fmt::Display for Then<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            "" => Ok(()),
+            text => write!(f, "{}{text}", self.0),
+        }
+    }
+}
+
+/// A duration with a space between number and unit: `150 ms`.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let text = format!("{:?}", self.0);
+        let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(unit);
+        write!(f, "{number} {unit}")
+    }
+}
+
+/// A line that may contain names of any length, cut where it stops being useful.
+struct Cut<'a>(&'a str);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 300;
+        match self.0.char_indices().nth(LONGEST) {
+            Some((end, _)) => write!(f, "{}..", self.0.get(..end).unwrap_or_default()),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(kind: &ErrorKind) -> String {
+        Text { name: "/x", kind, advice: "" }.to_string()
+    }
+
+    #[test]
+    fn a_mismatch_names_every_difference_and_every_holder() {
+        let text = text(&ErrorKind::Mismatch {
+            differences: vec!["capacity: channel has 16, this program wants 32".into()],
+            holders: vec![Holder { slot: None, name: None, pid: Some(7), is_here: false }],
+            advice: "",
+        });
+        assert!(text.contains("channel has 16, this program wants 32"), "{text}");
+        assert!(text.contains("producer, process 7"), "{text}");
+    }
+
+    #[test]
+    fn a_time_that_ran_out_has_a_number_and_a_unit() {
+        for (milliseconds, said) in [(150, "after 150 ms waiting"), (1500, "after 1.5 s waiting")] {
+            let after = Duration::from_millis(milliseconds);
+            let text = text(&ErrorKind::Timeout { after, waiting_for: "the lock".into() });
+            assert!(text.contains(said), "{text}");
+        }
+    }
+}

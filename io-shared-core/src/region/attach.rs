@@ -1,0 +1,331 @@
+//! Opening a region: a loop of steps until the region is there, fits, and is mapped.
+//!
+//! Each step looks at the location once. It ends with the open region ([`Step::Ready`]), because
+//! another process got on meanwhile ([`Step::Retry`]), or with a wait for one ([`Step::Wait`]). The
+//! rules are in DESIGN.md, section 3. The slots and the locked mmaps call [`attach`].
+
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+
+use super::candidate::Candidate;
+use super::create::NewRegion;
+use super::layout::{Kind, Layout};
+use super::link_protocol::{self, Joinable};
+use super::location::Location;
+use super::mapped::Region;
+use super::plan::{self, Plan};
+use super::role::{Attached, check_consumer_name};
+use super::spec::{Role, Spec};
+use super::validate::Verdict;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::schema::Schema;
+use crate::os::claim::Part;
+use crate::os::clock;
+use crate::os::long_wait::LongWait;
+use crate::os::nap::nap;
+
+/// The longest pause between two looks for a missing or unsuitable region.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a consumer waits for a producer to replace a region of another shape.
+const REPLACEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often opening starts over because the name was replaced meanwhile.
+const START_OVERS: usize = 1000;
+
+/// Opens the region at `location` in `role`: creates it, replaces it or waits for it where the
+/// rules say so.
+pub(crate) fn attach(location: &Location, role: &Role, spec: &Spec) -> Result<Attached> {
+    check_consumer_name(location, role)?;
+    let mut opening = Opening::new(location, role, spec)?;
+    // Each start over means that another process has got on meanwhile.
+    for _ in 0..START_OVERS {
+        match opening.step()? {
+            Step::Ready(attached) => return Ok(*attached),
+            Step::Retry => {}
+            Step::Wait(Awaited::Creation) => opening.await_creation()?,
+            Step::Wait(Awaited::Replacement(found, differences)) => {
+                opening.await_replacement(&found, differences)?;
+            }
+        }
+    }
+    Err(location.error(ErrorKind::Busy { doing: "opening it" }))
+}
+
+/// How one look at the location ended.
+enum Step {
+    /// The region is open.
+    Ready(Box<Attached>),
+    /// Another process got on meanwhile: look again at once.
+    Retry,
+    /// Look again after a pause.
+    Wait(Awaited),
+}
+
+/// What an opening waits for.
+enum Awaited {
+    /// Another program has to create the region.
+    Creation,
+    /// A producer has to replace the region, which differs like this.
+    Replacement(Box<Candidate>, Vec<String>),
+}
+
+/// Ready if the region was attached; else somebody else was faster.
+impl From<Option<Attached>> for Step {
+    fn from(attached: Option<Attached>) -> Self {
+        attached.map_or(Self::Retry, |attached| Self::Ready(Box::new(attached)))
+    }
+}
+
+/// An opening in progress.
+struct Opening<'a> {
+    location: &'a Location,
+    role: &'a Role,
+    spec: &'a Spec,
+    /// The region to create, if this handle may create one.
+    plan: Option<Plan>,
+    started: u64,
+    /// When the region was first seen to differ.
+    differs_since: Option<u64>,
+    long: LongWait,
+    /// The next pause, which doubles each time.
+    pause: Duration,
+}
+
+impl<'a> Opening<'a> {
+    fn new(location: &'a Location, role: &'a Role, spec: &'a Spec) -> Result<Self> {
+        let plan = plan::plan(location, role, spec)?;
+        let started = clock::now();
+        Ok(Self {
+            location,
+            role,
+            spec,
+            plan,
+            started,
+            differs_since: None,
+            long: LongWait::since(started),
+            pause: Duration::from_millis(1),
+        })
+    }
+
+    /// Looks at the location once.
+    fn step(&self) -> Result<Step> {
+        let access = if *self.role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        let Some(found) = Candidate::open(self.location, access)? else {
+            return self.create();
+        };
+        if found.is_ephemeral() && *self.role != Role::Observer && found.retire_left_over()? {
+            return Ok(Step::Retry);
+        }
+        match found.validate(self.spec)? {
+            Verdict::Fits(layout, schema) => {
+                found.join(self.role, self.spec, layout, *schema).map(Step::from)
+            }
+            Verdict::Differs(differences) => self.replace(found, differences),
+        }
+    }
+
+    /// Creates the region that is missing, if this handle can.
+    fn create(&self) -> Result<Step> {
+        let Self { location, role, spec, plan, .. } = self;
+        if let Some(plan) = plan {
+            return Ok(NewRegion::create(location, role, spec, plan)?.link()?.into());
+        }
+        let waits = !matches!(location, Location::Anonymous) // nobody else creates an anonymous one
+            && (**role != Role::Producer || spec.open_timeout.is_some());
+        match spec.kind {
+            Kind::Channel if !waits => Err(plan::no_capacity(location)),
+            _ => Ok(Step::Wait(Awaited::Creation)),
+        }
+    }
+
+    /// Replaces a region of another shape, if this handle may.
+    fn replace(&self, found: Candidate, differences: Vec<String>) -> Result<Step> {
+        let Self { location, role, spec, plan, .. } = self;
+        let may_replace = match (location, role) {
+            (Location::Descriptor(_), _) => false,
+            (_, Role::Producer) => self.is_transient(&found) || spec.replace,
+            (_, Role::Locker) => spec.replace,
+            _ => false,
+        };
+        let Some(plan) = plan.as_ref().filter(|_| may_replace) else {
+            return Ok(Step::Wait(Awaited::Replacement(Box::new(found), differences)));
+        };
+        if found.is_taken_for_long(Part::Roles)? {
+            return Err(self.mismatch(&found, differences));
+        }
+        // The new one is created first: a lack of room or descriptors then costs nothing.
+        let new = NewRegion::create(location, role, spec, plan)?;
+        if !found.retire_unused()? {
+            return Err(self.mismatch(&found, differences));
+        }
+        tracing::info!(region = %location, ?differences, "replaced a region of another shape");
+        Ok(new.link()?.into())
+    }
+
+    /// Whether it is a channel in shared memory, which keeps nothing that a producer may not
+    /// replace.
+    fn is_transient(&self, found: &Candidate) -> bool {
+        matches!(self.location, Location::Shm(_))
+            && self.spec.kind == Kind::Channel
+            && found.is_of_kind(self.spec.kind)
+    }
+
+    /// Waits until something is at the location.
+    fn await_creation(&mut self) -> Result<()> {
+        // At least one pause: a file of zeros may be there, which is as good as nothing.
+        loop {
+            if !self.pause_until(self.deadline(self.started, None)) {
+                let advice = absent(self.role, self.spec);
+                return Err(self.location.error(ErrorKind::NotFound).advise(advice));
+            }
+            if self.long.is_due(clock::now()) {
+                warn_of_missing(self.location);
+            }
+            if self.location.identity().is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Pauses before the next look at a region of another shape. It is an error if this handle does
+    /// not wait for a replacement, has waited long enough, or the region has a producer.
+    fn await_replacement(&mut self, found: &Candidate, differences: Vec<String>) -> Result<()> {
+        let location = self.location;
+        let since = *self.differs_since.get_or_insert_with(clock::now);
+        let waits = matches!(self.role, Role::Consumer { .. } | Role::Observer);
+        if !waits || !self.pause_until(self.deadline(since, Some(REPLACEMENT_TIMEOUT))) {
+            return Err(self.mismatch(found, differences));
+        }
+        if found.is_taken_for_long(Part::Producer)? && location.identity() == Some(found.identity) {
+            return Err(self.mismatch(found, differences));
+        }
+        if self.long.is_due(clock::now()) {
+            tracing::warn!(
+                region = %location,
+                producer = false,
+                ?differences,
+                "has waited for over a second for {location} to be replaced, which has another \
+                 shape and no producer",
+            );
+        }
+        Ok(())
+    }
+
+    /// When a wait that began at `since` ends.
+    fn deadline(&self, since: u64, default: Option<Duration>) -> u64 {
+        match self.spec.open_timeout.or(default) {
+            Some(timeout) => since.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
+            None => u64::MAX,
+        }
+    }
+
+    /// Pauses, but not past `deadline`. `false`: the deadline has passed.
+    fn pause_until(&mut self, deadline: u64) -> bool {
+        let left = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+        nap(self.pause.min(left));
+        self.pause = (self.pause * 2).min(LOOK_AGAIN);
+        !left.is_zero()
+    }
+
+    /// The error that the region has another shape, with its users and what to do.
+    fn mismatch(&self, found: &Candidate, differences: Vec<String>) -> Error {
+        let advice = match self.location {
+            Location::Descriptor(_) => "make a new one",
+            _ if self.is_transient(found) => {
+                "start a producer of the new shape, with a capacity, to replace it"
+            }
+            _ if self.spec.kind == Kind::Channel => {
+                "open a producer with .replace(true) to replace it"
+            }
+            _ => "open it with .replace(true), or remove it",
+        };
+        match found.holders() {
+            Ok(holders) => {
+                self.location.error(ErrorKind::Mismatch { differences, holders, advice })
+            }
+            Err(error) => error,
+        }
+    }
+}
+
+/// The advice for a handle that creates nothing.
+const START_OR_WAIT: &str =
+    "start the program that creates it, or wait longer for it with .open_timeout()";
+
+/// What to do where nothing is.
+fn absent(role: &Role, spec: &Spec) -> &'static str {
+    match (role, spec.kind) {
+        (Role::Observer, _) => START_OR_WAIT,
+        // A consumer that takes messages of any type does not create the channel.
+        (_, Kind::Channel) if spec.schema.is_none() => START_OR_WAIT,
+        (_, Kind::Channel) => {
+            "start the program that creates it, wait longer for it with .open_timeout(), or say \
+             how large it is (.capacity()) to create it here"
+        }
+        _ => {
+            "start the program that creates it, wait longer for it with .open_timeout(), or say \
+             how large it is (.size()) to create it here"
+        }
+    }
+}
+
+/// Warns that an opening is waiting for `location` to appear.
+#[cold]
+pub(crate) fn warn_of_missing(location: &Location) {
+    tracing::warn!(
+        region = %location,
+        producer = false,
+        "has waited for over a second for {location}, which is not there: no producer or other \
+         program has created it; is the name right? (`open_timeout` bounds this wait)",
+    );
+}
+
+impl Candidate {
+    /// Maps the region and claims `role` in it. `None`: the name leads elsewhere by now.
+    fn join(
+        self,
+        role: &Role,
+        spec: &Spec,
+        layout: Layout,
+        schema: Schema,
+    ) -> Result<Option<Attached>> {
+        let read_only = if matches!(role, Role::Consumer { .. }) {
+            match self.location.open(OFlag::O_RDONLY)? {
+                Some(file) if self.location.identity_of(&file)? == self.identity => Some(file),
+                _ => return Ok(None),
+            }
+        } else {
+            None
+        };
+        let region = self.map(role, spec, layout, schema, read_only.as_ref())?;
+        let claim = |region: &Region| region.claim_role(role, spec.patience);
+        let Some(side) = link_protocol::join(&region, claim)? else {
+            region.check_mark()?;
+            return Ok(None);
+        };
+        tracing::debug!(region = region.name(), ?role, "opened");
+        Ok(Some(Attached { region, side }))
+    }
+}
+
+impl Joinable for Region {
+    fn is_replaced(&self) -> bool {
+        Region::is_replaced(self)
+    }
+}
+
+impl Region {
+    /// Refuses a mark that no remover has set. A remover takes the name before it sets the flag, so
+    /// if the name still leads here, starting over would find the same region again and again.
+    fn check_mark(&self) -> Result<()> {
+        if !self.is_retired() || self.location.identity() != Some(self.identity) {
+            return Ok(());
+        }
+        Err(self.error(match self.location {
+            Location::Descriptor(_) => ErrorKind::Replaced,
+            _ => ErrorKind::Corrupt {
+                what: "it is marked as removed, and its name still leads to it".into(),
+            },
+        }))
+    }
+}

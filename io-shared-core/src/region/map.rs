@@ -1,0 +1,129 @@
+//! Mapping a validated candidate: the header and the buffers, as far as a role may write them.
+
+use std::fs::File;
+use std::sync::Mutex;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::candidate::Candidate;
+use super::layout::{EPHEMERAL, Layout};
+use super::location::Location;
+use super::mapped::{Buffers, Region};
+use super::spec::{Role, Spec};
+use crate::error::{ErrorKind, Result};
+use crate::message::schema::Schema;
+use crate::os::clock::Clock;
+use crate::os::file::page_size;
+use crate::os::fork;
+
+impl Candidate {
+    /// Maps the region: a consumer's buffers read-only, from the file `read_only` if there is one;
+    /// all of it read-only for an observer; all of it to write for the others.
+    pub(super) fn map(
+        self,
+        role: &Role,
+        spec: &Spec,
+        layout: Layout,
+        schema: Schema,
+        read_only: Option<&File>,
+    ) -> Result<Region> {
+        self.check_page_size(&layout)?;
+        let (header, separate) = self.mappings(role, spec, &layout, read_only)?;
+        let head = layout.buffers_offset;
+        let start = match &separate {
+            Some(separate) => {
+                leave_out_of_dumps(separate, 0);
+                separate.as_mut_ptr()
+            }
+            None => {
+                leave_out_of_dumps(&header, head);
+                // SAFETY: the header is mapped at least up to here.
+                unsafe { header.as_mut_ptr().add(head as usize) }
+            }
+        };
+        let location = self.location;
+        let is_observer = *role == Role::Observer;
+        let shape = schema.root().shape();
+        Ok(Region {
+            name: location.to_string(),
+            identity: self.identity,
+            directory: match location {
+                Location::File(_) => location.directory_identity(),
+                _ => None,
+            },
+            clock: Clock::here(),
+            generation: fork::generation(),
+            claims: self.claims,
+            header,
+            buffers: Buffers { start, _separate: separate },
+            ephemeral: self.prelude.flags & EPHEMERAL != 0,
+            overlaid: is_observer && location.is_overlay(&self.file),
+            keeps: location.survives_reboot(&self.file),
+            file: (location.path().is_none() || is_observer).then_some(self.file),
+            location,
+            layout,
+            stores_inline: layout.is_small()
+                && shape.element.is_none()
+                && shape.size as u64 == layout.capacity,
+            schema,
+            sleepers: Mutex::new(0),
+        })
+    }
+
+    /// Refuses a region whose pages are not this machine's: its parts could not be mapped apart.
+    fn check_page_size(&self, layout: &Layout) -> Result<()> {
+        let page = page_size();
+        if layout.buffers_offset.is_multiple_of(page.into()) && layout.align <= page {
+            return Ok(());
+        }
+        let what = format!(
+            "the region was created with pages of {} bytes, but this machine has pages of {page}",
+            layout.page_size
+        );
+        Err(self.location.error(ErrorKind::Unsupported { what }))
+    }
+
+    /// The mapping that starts with the header, and the buffers' if it is a separate one.
+    fn mappings(
+        &self,
+        role: &Role,
+        spec: &Spec,
+        layout: &Layout,
+        read_only: Option<&File>,
+    ) -> Result<(MmapRaw, Option<MmapRaw>)> {
+        let failed = |error: std::io::Error| self.location.io_error("mmap", &error);
+        let options = |offset: u64, length: u64| {
+            let mut options = MmapOptions::new();
+            options.offset(offset).len(length as usize);
+            if spec.prefault {
+                options.populate();
+            }
+            options
+        };
+        let read = |file: &File, offset, length| {
+            options(offset, length).map_raw_read_only(file).map_err(failed)
+        };
+        let write = |length| options(0, length).map_raw(&self.file).map_err(failed);
+        let (whole, head) = (layout.total_size, layout.buffers_offset);
+        Ok(match role {
+            Role::Producer | Role::Locker => (write(whole)?, None),
+            Role::Consumer { .. } if whole > head => {
+                let header = write(head)?;
+                let buffers = read(read_only.unwrap_or(&self.file), head, whole - head)?;
+                (header, Some(buffers))
+            }
+            Role::Consumer { .. } => (write(head)?, None),
+            Role::Observer => (read(&self.file, 0, whole)?, None),
+        })
+    }
+}
+
+/// Leaves what is mapped from `offset` on out of core dumps. The kernel does so by itself for files
+/// that have a name, but not for memory without one, nor once the name was removed.
+pub(crate) fn leave_out_of_dumps(map: &MmapRaw, offset: u64) {
+    let Some(length) = map.len().checked_sub(offset as usize).filter(|length| *length > 0) else {
+        return;
+    };
+    // If this fails, a dump is larger, and nothing else is different.
+    let _ = map.advise_range(memmap2::Advice::DontDump, offset as usize, length);
+}

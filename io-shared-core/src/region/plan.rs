@@ -1,0 +1,123 @@
+//! What a new region would be, and which options make it impossible.
+
+use super::layout::{self, Kind, Layout, LayoutError};
+use super::location::Location;
+use super::spec::{Role, Spec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::schema::Schema;
+use crate::os::file::page_size;
+
+/// A region that can be created.
+pub(super) struct Plan {
+    pub(super) layout: Layout,
+    pub(super) schema: Schema,
+    pub(super) schema_text: String,
+}
+
+/// The region that `role` would create. `None` for one that creates nothing: an observer, or a
+/// handle that knows no type or no capacity.
+pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Option<Plan>> {
+    let Some(schema) = &spec.schema else { return Ok(None) };
+    check_mode(location, spec)?;
+    let schema_text = schema.to_json();
+    let planned = |capacity| {
+        Layout::plan(
+            spec.kind,
+            spec.consumers.unwrap_or(if spec.kind == Kind::Channel { 1 } else { 64 }),
+            spec.holds.unwrap_or(1),
+            capacity,
+            u32::try_from(schema.root().shape().align).unwrap_or(u32::MAX),
+            u32::try_from(schema_text.len()).unwrap_or(u32::MAX),
+            page_size(),
+        )
+    };
+    let layout = planned(spec.capacity.unwrap_or(0)).map_err(|error| {
+        impossible(location, spec, error, || largest(|bytes| planned(bytes).is_ok()))
+    })?;
+    let plan = Plan { layout, schema: schema.clone(), schema_text };
+    // Wrong options are refused even where nothing would be created.
+    Ok((*role != Role::Observer && spec.capacity.is_some()).then_some(plan))
+}
+
+fn check_mode(location: &Location, spec: &Spec) -> Result<()> {
+    match spec.mode {
+        Some(mode) if mode & !0o777 != 0 || mode & 0o600 != 0o600 => {
+            let expected = "permission bits up to 0o777 that let the owner read and write, such as \
+                            0o660";
+            Err(location.error(ErrorKind::BadOption {
+                option: "mode",
+                found: format!("{mode:#o}"),
+                expected: expected.into(),
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error of a producer that would create a channel but does not know its capacity.
+pub(super) fn no_capacity(location: &Location) -> Error {
+    let expected = "a producer of messages that end in a slice says how large they get, as in \
+                    .capacity(\"5M\") or .elements(100_000), or waits with .open_timeout() for a \
+                    consumer that says so";
+    location.error(ErrorKind::BadOption {
+        option: "capacity",
+        found: "not given".into(),
+        expected: expected.into(),
+    })
+}
+
+/// The largest number that `fits`, where every smaller one fits too.
+fn largest(fits: impl Fn(u64) -> bool) -> u64 {
+    (0..64).rev().map(|bit| 1 << bit).fold(0, |largest, bit| match fits(largest | bit) {
+        true => largest | bit,
+        false => largest,
+    })
+}
+
+/// The error for options from which no layout follows.
+fn impossible(
+    location: &Location,
+    spec: &Spec,
+    error: LayoutError,
+    largest: impl Fn() -> u64,
+) -> Error {
+    let show = |value: Option<u32>| value.map_or_else(String::new, |value| value.to_string());
+    let (slots, size) = match spec.kind {
+        Kind::Channel => ("consumers", "capacity"),
+        _ => ("handles", "size"),
+    };
+    let unsupported = |what: &str| location.error(ErrorKind::Unsupported { what: what.into() });
+    let (option, found, expected) = match error {
+        LayoutError::Consumers => {
+            (slots, show(spec.consumers), "there is at least one slot".into())
+        }
+        LayoutError::Holds => {
+            let most = layout::MOST_HOLDS;
+            ("holds", show(spec.holds), format!("a consumer holds 1 to {most} values"))
+        }
+        LayoutError::Buffers => (slots, show(spec.consumers), most_slots(spec)),
+        LayoutError::Align => return unsupported("messages are aligned to a page at most"),
+        LayoutError::Schema => return unsupported("the type's description is longer than 1 MiB"),
+        LayoutError::Size => (
+            size,
+            spec.capacity.map_or_else(String::new, |capacity| capacity.to_string()),
+            format!("the region must stay below 2^63 bytes: at most .{size}({})", largest()),
+        ),
+    };
+    location.error(ErrorKind::BadOption { option, found, expected })
+}
+
+/// How many slots a region of this kind may have.
+fn most_slots(spec: &Spec) -> String {
+    match spec.kind {
+        Kind::Channel => {
+            let most = layout::MOST_BUFFERS - 2;
+            let each = spec.holds.unwrap_or(1);
+            format!(
+                "consumers x holds is at most {most}: at most .consumers({})",
+                most / u64::from(each)
+            )
+        }
+        _ => format!("a lock has at most {} slots", layout::MOST_LOCKERS),
+    }
+}

@@ -1,0 +1,72 @@
+//! What a program wants of a region: its role and its options.
+
+use super::layout::Kind;
+use crate::message::schema::Schema;
+
+/// How a handle takes part in a channel.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::Role;
+///
+/// let viewer = Role::Consumer { name: Some("viewer".into()) };
+/// assert_ne!(viewer, Role::Consumer { name: None });
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// Puts values. A channel has one at a time.
+    Producer,
+    /// Gets values, in a slot of its own.
+    Consumer {
+        /// The name by which a restarted consumer gets its old slot back.
+        name: Option<String>,
+    },
+    /// Reads values without taking a slot.
+    Observer,
+    /// Locks to read or to write, in a slot of its own.
+    Locker,
+}
+
+/// What a program wants of a region: the type, and the builder's options.
+///
+/// An option that is `None` accepts what an existing region has. A region that is created gets the
+/// default.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::{Message, Spec};
+///
+/// let spec = Spec {
+///     schema: Some(u64::schema()),
+///     capacity: Some(8),
+///     consumers: Some(2),
+///     ..Spec::default()
+/// };
+/// assert_eq!(spec.holds, None);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Spec {
+    /// What the region is.
+    pub kind: Kind,
+    /// The type. `None` accepts any type, and creates nothing.
+    pub schema: Option<Schema>,
+    /// Bytes of one message with its header fields: at least this many.
+    pub capacity: Option<u64>,
+    /// Consumer slots, or slots of a lock: at least this many. Default 1 for a channel, 64 for a
+    /// lock.
+    pub consumers: Option<u32>,
+    /// Values that each consumer may hold at once: at least this many. Default 1, at most 4.
+    pub holds: Option<u32>,
+    /// Permission bits of a new region, exactly. Default 0600.
+    pub mode: Option<u32>,
+    /// Whether to fault in all pages when the region is mapped.
+    pub prefault: bool,
+    /// How long to wait for a region, or for one of the right shape.
+    pub open_timeout: Option<std::time::Duration>,
+    /// How long to wait for the region's own lock while another handle has it. Default 1 s.
+    pub patience: Option<std::time::Duration>,
+    /// Whether a region that is created here is removed with its last user.
+    pub ephemeral: bool,
+    /// Whether to replace an unused region of another shape even where that may lose what it keeps.
+    pub replace: bool,
+}

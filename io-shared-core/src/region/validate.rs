@@ -1,0 +1,102 @@
+//! Whether a candidate is whole, and whether it is what a program wants.
+//!
+//! Everything read here is checked before it is used: another process may have written any bytes.
+
+use std::os::unix::fs::FileExt;
+
+use super::candidate::Candidate;
+use super::layout::{self, Kind, Layout};
+use super::spec::Spec;
+use crate::error::{Bytes, Error, Result};
+use crate::message::schema::Schema;
+
+/// A whole region, compared with what a program wants.
+pub(super) enum Verdict {
+    Fits(Layout, Box<Schema>),
+    Differs(Vec<String>),
+}
+
+impl Candidate {
+    /// Whether the region is whole, and how it differs from `spec`.
+    pub(super) fn validate(&self, spec: &Spec) -> Result<Verdict> {
+        let version = self.prelude.version;
+        let corrupt = |what: String| Error::corrupt(&self.location, what);
+        if let Some(damage) = self.damage() {
+            return Err(corrupt(damage));
+        }
+        if version != layout::VERSION {
+            return Ok(Verdict::Differs(vec![format!(
+                "layout version: {} has {version}, this program {}",
+                self.noun(),
+                layout::VERSION
+            )]));
+        }
+        let layout =
+            Layout::from_prelude(&self.prelude).map_err(|what| corrupt(what.to_owned()))?;
+        if layout.kind != spec.kind {
+            return Ok(Verdict::Differs(vec![format!(
+                "kind: it is {}, this program wants {}",
+                layout.kind.describe(),
+                spec.kind.describe()
+            )]));
+        }
+        // A longer one is whole: descriptors append, so that a stray write lands after the content.
+        if self.size < layout.total_size {
+            let expected = layout.total_size;
+            return Err(corrupt(format!("it has {} instead of {expected}", Bytes(self.size))));
+        }
+        let schema = self.read_schema(&layout)?;
+        let mut differences = match &spec.schema {
+            Some(own) if own.hash() != schema.hash() => own.differences(&schema),
+            _ => Vec::new(),
+        };
+        differences.extend(self.too_few(&layout, spec));
+        if differences.is_empty() {
+            Ok(Verdict::Fits(layout, Box::new(schema)))
+        } else {
+            Ok(Verdict::Differs(differences))
+        }
+    }
+
+    /// The options of which the region has less than `spec` asks for.
+    fn too_few(&self, layout: &Layout, spec: &Spec) -> impl Iterator<Item = String> {
+        let (slots, size) = match spec.kind {
+            Kind::Channel => ("consumers", "capacity"),
+            _ => ("handles", "size"),
+        };
+        let noun = self.noun();
+        let options = [
+            (size, layout.capacity, spec.capacity),
+            (slots, layout.consumers.into(), spec.consumers.map(u64::from)),
+            ("holds", layout.holds.into(), spec.holds.map(u64::from)),
+        ];
+        options.into_iter().filter_map(move |(option, found, wanted)| {
+            let wanted = wanted.filter(|wanted| *wanted > found)?;
+            Some(format!("{option}: {noun} has {found}, this program wants at least {wanted}"))
+        })
+    }
+
+    /// `channel`, or `region` for the other kinds.
+    fn noun(&self) -> &'static str {
+        if self.is_of_kind(Kind::Channel) { "channel" } else { "region" }
+    }
+
+    fn read_schema(&self, layout: &Layout) -> Result<Schema> {
+        let mut text = vec![0; layout.schema_length as usize];
+        self.file
+            .read_exact_at(&mut text, layout.schema_offset.into())
+            .map_err(|e| self.location.io_error("pread", &e))?;
+        let corrupt = |what: String| Error::corrupt(&self.location, what);
+        let text =
+            String::from_utf8(text).map_err(|_| corrupt("its schema is not UTF-8".into()))?;
+        let schema = Schema::from_json(&text)
+            .map_err(|error| corrupt(format!("its schema cannot be read: {error}")))?;
+        if schema.hash() != self.prelude.schema_hash {
+            return Err(corrupt("its schema is not the one it was created with".into()));
+        }
+        if schema.root().shape().align != layout.align as usize {
+            return Err(corrupt("its alignment does not match its schema's".into()));
+        }
+        Ok(schema)
+    }
+}
