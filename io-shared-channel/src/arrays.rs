@@ -39,7 +39,8 @@ impl Producer<Array> {
     /// ```
     pub fn put_array<A: Element, D: Dimension>(&mut self, array: &ArrayRef<A, D>) -> Result<u64> {
         let bytes = self.named(Array::len_of_array(array))?;
-        self.put_by(bytes, |mut loan| {
+        self.put_by(|slot| {
+            let mut loan = slot.loan::<Array>(bytes)?;
             loan.assign(array)?;
             loan.put()
         })

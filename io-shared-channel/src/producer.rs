@@ -65,29 +65,27 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
-        self.put_by(value.elements(), |loan| loan.put_copy(value))
+        self.put_by(|slot| slot.put(value))
     }
 
-    /// Puts by `put` a loan of a buffer for so many `elements`; it may be asked again.
+    /// Puts by `put`, which may be called again for a channel that was opened anew.
     #[inline]
     pub(crate) fn put_by(
         &mut self,
-        elements: usize,
-        put: impl Fn(Loan<'_, T>) -> Result<u64>,
+        put: impl Fn(&mut Slot<slot::Producer>) -> Result<u64>,
     ) -> Result<u64> {
-        match self.put_once(elements, &put) {
-            Err(error) => self.put_again(elements, &put, error),
+        match put(&mut self.slot) {
+            Err(error) => self.put_again(put, error),
             put => put,
         }
     }
 
-    /// Puts into what has taken the region's place, if `error` says that something has and the user
-    /// asked for it; else gives `error` back.
+    /// Opens and puts into whatever has replaced the region, if `error` says that something has and
+    /// the user asked for it; else returns `error`.
     #[cold]
     fn put_again(
         &mut self,
-        elements: usize,
-        put: impl Fn(Loan<'_, T>) -> Result<u64>,
+        put: impl Fn(&mut Slot<slot::Producer>) -> Result<u64>,
         error: Error,
     ) -> Result<u64> {
         let mut done = Err(error);
@@ -96,21 +94,12 @@ impl<T: Message + ?Sized> Producer<T> {
             match done {
                 Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
                     self.reopen()?;
-                    done = self.put_once(elements, &put);
+                    done = put(&mut self.slot);
                 }
                 done => return done,
             }
         }
         done
-    }
-
-    #[inline]
-    fn put_once(
-        &mut self,
-        elements: usize,
-        put: impl Fn(Loan<'_, T>) -> Result<u64>,
-    ) -> Result<u64> {
-        put(self.slot.loan::<T>(elements)?)
     }
 
     /// Lends a buffer for a message with `elements` in its tail, to be filled in place. Its content

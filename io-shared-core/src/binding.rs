@@ -31,6 +31,7 @@ pub use crate::slot::window::Window;
 pub use copy_target::{CopyTarget, copy_out, read_ahead};
 
 use crate::error::Result;
+use crate::message::Message;
 use crate::slot::Loan;
 
 /// Copies `parts` into the loan, one after the other, and publishes it. Consumers may read a large
@@ -40,7 +41,7 @@ use crate::slot::Loan;
 /// The errors of [`Loan::put`].
 ///
 /// # Panics
-/// If the parts together are not as long as the loan.
+/// If the parts together are not as long as the message that the loan was opened for.
 ///
 /// # Examples
 /// ```
@@ -56,7 +57,7 @@ use crate::slot::Loan;
 /// # }
 /// ```
 #[inline]
-pub fn put_parts(loan: Loan<'_, [u8]>, parts: &[&[u8]]) -> Result<u64> {
+pub fn put_parts<T: Message + ?Sized>(loan: Loan<'_, T>, parts: &[&[u8]]) -> Result<u64> {
     loan.put_parts(parts)
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
 use io_shared::{Channel, ErrorKind, Message, Producer, RwSharedMmap, SharedMmap};
-use io_shared_core::binding::read_ahead;
+use io_shared_core::binding::{put_parts, read_ahead};
 use io_shared_core::slot::{Consumer, sleep_any};
 use io_shared_core::{Location, Name, Slot, Spec, Which, clock};
 use nix::sys::signal::{Signal, kill};
@@ -140,7 +140,7 @@ fn nothing_is_copied_into_an_inherited_loan() {
     loan.fill(1);
     let mut inherited = Some(loan);
     let child = in_child(|| {
-        let put = inherited.take().unwrap().put_copy(&[2; 1 << 20]);
+        let put = put_parts(inherited.take().unwrap(), &[&[2; 1 << 20]]);
         put.is_err_and(|error| *error.kind() == ErrorKind::ForkedHandle)
     });
     assert!(succeeded(child));

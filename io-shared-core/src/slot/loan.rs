@@ -49,12 +49,7 @@ impl Slot<Producer> {
     #[inline]
     pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         self.check_fork()?;
-        let fits = T::SHAPE.wire_len_of(elements).filter(|&needed| {
-            needed as u64 <= self.capacity() && T::SHAPE.align as u64 <= self.alignment()
-        });
-        let padded = T::SHAPE.padded_len_of(elements);
-        if fits.is_none() || padded.is_none_or(|padded| padded as u64 > self.region.payload_size())
-        {
+        if !self.fits::<T>(elements) {
             return Err(self.too_large::<T>(elements));
         }
         self.check_length::<T>(elements)?;
@@ -62,6 +57,54 @@ impl Slot<Producer> {
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
         Ok(Loan { slot: self, buffer, message, message_type: PhantomData })
+    }
+
+    /// Puts a copy of `value`. Consumers may [read a large one ahead](crate::binding) during the copy,
+    /// and sleepers are woken before its end.
+    ///
+    /// # Errors
+    /// The errors of [`loan`](Self::loan) and of [`Loan::put`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Message, Slot, Spec, Which};
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// # let name = io_shared_core::Name::new(&format!("/doc-slot-put-{}", std::process::id()))?;
+    /// # let location = io_shared_core::Location::from(name);
+    /// let spec = Spec { schema: Some(<[u32]>::schema()), capacity: Some(400), ..Spec::default() };
+    /// let mut producer = Slot::producing(&location, &spec)?;
+    /// assert_eq!(producer.put(&[1_u32, 2, 3][..])?, 1);
+    /// assert!(producer.put(&[0_u32; 101][..]).is_err());
+    /// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn put<T: Message + ?Sized>(&mut self, value: &T) -> Result<u64> {
+        let mut loan = self.loan::<T>(value.elements())?;
+        let bytes = value.as_bytes();
+        if bytes.len() < LEAST_AHEAD {
+            loan.copy_bytes(bytes);
+        } else {
+            loan.copy_in(&[bytes]);
+        }
+        // None of this thread's own code has run since the loan: it is no other process's, and as long
+        // as it was.
+        loan.publish(bytes.len())
+    }
+
+    /// Whether a `T` with so many elements has room in a buffer.
+    #[inline]
+    fn fits<T: Message + ?Sized>(&self, elements: usize) -> bool {
+        let shape = T::SHAPE;
+        let Some((length, padded)) = shape.wire_len_of(elements).zip(shape.padded_len_of(elements))
+        else {
+            return false;
+        };
+        // What the compiler knows of a sized type costs nothing: the payload spans the capacity, and is
+        // aligned to 8 at least.
+        length as u64 <= self.capacity()
+            && (padded == length || padded as u64 <= self.region.payload_size())
+            && (shape.align <= 8 || shape.align as u64 <= self.alignment())
     }
 
     /// The alignment that every payload has.
@@ -120,10 +163,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// # Panics
     /// If `value` has another number of elements than this buffer was opened for.
     pub fn copy_from(&mut self, value: &T) {
-        let bytes = value.as_bytes();
         assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
+        self.copy_bytes(value.as_bytes());
+    }
+
+    /// Copies the bytes of a value with as many elements here.
+    #[inline]
+    fn copy_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
-        // elements; `value` is borrowed and so lies elsewhere.
+        // elements; the bytes are borrowed and so lie elsewhere.
         unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
     }
 
@@ -147,27 +195,6 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         if T::SHAPE.element.is_some() && elements < self.elements() {
             self.message = T::from_raw_parts_mut(self.message.cast(), elements);
         }
-    }
-
-    /// Copies `value` here and publishes it, as [`copy_from`](Self::copy_from) and [`put`](Self::put) do.
-    /// A large one may be [read ahead](super::CopyTarget) meanwhile, and who sleeps is woken before its end.
-    ///
-    /// # Errors
-    /// As for [`put`](Self::put).
-    ///
-    /// # Panics
-    /// If `value` has another number of elements than this buffer was opened for.
-    #[inline]
-    pub fn put_copy(mut self, value: &T) -> Result<u64> {
-        self.slot.check_fork()?;
-        let bytes = value.as_bytes();
-        if bytes.len() < LEAST_AHEAD {
-            self.copy_from(value);
-        } else {
-            assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
-            self.copy_in(&[bytes]);
-        }
-        self.put()
     }
 
     /// Fills the whole message with `parts`, one behind the other. They are as long as it, which the
@@ -206,14 +233,31 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// [`ErrorKind::BadLength`] of bytes that were shortened to no message of the channel's type.
     #[inline]
     pub fn put(self) -> Result<u64> {
+        // Its holder may have forked since it was lent, and may have shortened it.
+        self.slot.check_fork()?;
         let elements = self.elements();
-        let length = T::SHAPE.wire_len_of(elements);
-        let Self { slot, buffer, .. } = self;
-        slot.check_fork()?;
-        slot.check_length::<T>(elements)?;
-        let Some(length) = length else {
-            return Err(slot.too_large::<T>(elements));
+        self.slot.check_length::<T>(elements)?;
+        let Some(length) = T::SHAPE.wire_len_of(elements) else {
+            return Err(self.slot.too_large::<T>(elements));
         };
+        self.publish(length)
+    }
+
+    /// What [`binding::put_parts`](crate::binding::put_parts) does.
+    #[inline]
+    pub(crate) fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
+        self.slot.check_fork()?;
+        let length = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.len()));
+        let expected = T::SHAPE.wire_len_of(self.elements());
+        assert!(length.is_some() && length == expected, "the buffer was opened for these parts");
+        self.copy_in(parts);
+        self.put()
+    }
+
+    /// Publishes the message, whose length in bytes was found to be this.
+    #[inline]
+    fn publish(self, length: usize) -> Result<u64> {
+        let Self { slot, buffer, .. } = self;
         slot.check_stale()?;
         let stamp = slot.side.stamps.as_mut().map_or(0, StampClock::now);
         if stamp != 0 {
@@ -221,9 +265,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
-        let sequence = producer
-            .publish(region, buffer, length as u64, stamp)
-            .map_err(|fault| region.fault(fault))?;
+        let published = producer.publish(region, buffer, length as u64, stamp);
+        let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
         if stamp == 0 {
             // The clock is read for this alone, so only when nobody waits for the value any more.
@@ -240,16 +283,6 @@ impl Loan<'_, [u8]> {
         let (producer, region) = (&mut self.slot.side.protocol, &*self.slot.region);
         producer.fill(region, pieces);
         protocol::Producer::rouse(region);
-    }
-
-    /// What [`binding::put_parts`](crate::binding::put_parts) does.
-    #[inline]
-    pub(crate) fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
-        self.slot.check_fork()?;
-        let length = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.len()));
-        assert_eq!(length, Some(self.len()), "the buffer was opened for these parts");
-        self.copy_in(parts);
-        self.put()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use io_shared::{Loan, Producer};
+use io_shared::{Loan, Producer, binding};
 use io_shared_core::clock;
 
 use super::{Duty, failed};
@@ -184,7 +184,7 @@ impl Next {
         let began = clock::now();
         duty.page.begin_put(channel, number, began);
         let put = match packed {
-            Some(packed) => loan.put_copy(packed.message()),
+            Some(packed) => binding::put_parts(loan, &[packed.message::<T>().as_bytes()]),
             None => loan.put(),
         };
         let put = put.map_err(failed("put"))?;
