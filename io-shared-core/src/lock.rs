@@ -160,7 +160,7 @@ impl Locker {
     fn bury<W: LockWords>(&self, words: &W, seen: u64, new: u64) -> Result<bool, LockFault> {
         let Some(dead) = owner(seen) else { return Ok(false) };
         if dead >= words.slots() {
-            return Err(LockFault::Corrupt("the lock word names a slot that is none"));
+            return Err(LockFault::Corrupt("the lock word names a slot that does not exist"));
         }
         if dead == self.slot {
             return Err(LockFault::WouldDeadlock);

@@ -366,9 +366,7 @@ impl Consumer {
         // Relaxed: ordered by the fence that acquired `latest`.
         let Header { sequence, length, stamp } = words.header(latest.index);
         if sequence.load(Relaxed) != latest.sequence {
-            return Err(Fault::Corrupt(
-                "a buffer's sequence is not the one that `latest` gives it",
-            ));
+            return Err(Fault::Corrupt("a buffer's sequence is not the one that `latest` has"));
         }
         Ok(Head {
             stamp: stamp.load(Relaxed),
