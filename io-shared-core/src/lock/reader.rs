@@ -1,4 +1,4 @@
-//! Reading together: raise a flag of one's own, then look for a writer.
+//! Reading together: raise the handle's own flag, then look for a writer.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
