@@ -28,19 +28,19 @@
 //!
 //! A module uses those above it in this list, and none below:
 //!
-//! - `os` wraps what the operating system offers: who is alive (`claim`), whether the process forked,
-//!   the [`clock`], futexes, files, and [copies](copy) of large values.
-//! - [`message`] says what may cross between processes ([`Message`]), describes it ([`Schema`]), and
-//!   has the messages that are a NumPy array ([`Array`]) and a text ([`Text`]).
+//! - `os` wraps what the operating system offers: who is alive (`claim`), whether the process
+//!   forked, the [`clock`], futexes, files, and [copies](copy) of large values.
+//! - [`message`] says what may cross between processes ([`Message`]), describes it ([`Schema`]),
+//!   and has the messages that are a NumPy array ([`Array`]) and a text ([`Text`]).
 //! - [`Error`] is the one error type, with an [`ErrorKind`] for programs and a text for people.
-//! - `protocol` puts to a slot and gets from it; `lock` lets in one writer or many readers. Both are
-//!   generic over their platform, and the model checker runs them as they are (`model`).
+//! - `protocol` puts to a slot and gets from it; `lock` lets in one writer or many readers. Both
+//!   are generic over their platform, and the model checker runs them as they are (`model`).
 //! - `region` is the shared memory at a [`Location`]: it is created whole, validated when it is
 //!   opened, and removed so that everyone notices.
 //! - [`Slot`] is a slot opened in one role, and the only place where shared memory becomes
 //!   references. [`binding`] is what bindings for other languages need of it.
-//! - [`mmap`] has bytes and typed state under a lock ([`SharedMmap`], [`RwSharedMmap`], [`Shared`]),
-//!   and bytes without one ([`UnsafeSharedMmap`]).
+//! - [`mmap`] has bytes and typed state under a lock ([`SharedMmap`], [`RwSharedMmap`],
+//!   [`Shared`]), and bytes without one ([`UnsafeSharedMmap`]).
 //!
 //! # Safety
 //!

@@ -19,6 +19,15 @@ pub(crate) const OWNER_DIED: &str = "a writer died while writing, so the content
                                      half-written: lock it to write, take the guard out of the \
                                      error, repair the content, and call mark_consistent()";
 
+const NOT_A_REGION: &str = "not an io-shared region, and was not touched: use another name, or \
+                            delete it if nobody needs it";
+const REPLACED: &str = "was removed or replaced: open it again (with .reopen(true), a channel's \
+                        handle does so by itself)";
+const BUSY: &str = "because other processes kept it busy: try again";
+const WOULD_BLOCK: &str = "another handle has the lock: try again, or use a call that waits";
+const SEQUENCE_EXHAUSTED: &str =
+    "all sequence numbers are used up: remove the channel and create it again";
+const CORRUPT: &str = "stop the programs that write to it, remove it and create it again";
 const FORKED_HANDLE: &str = "this handle was inherited over a fork and belongs to the parent: open \
                              a new one in the child";
 const WOULD_DEADLOCK: &str = "this handle has the lock already (a guard that was forgotten, or is \
@@ -49,43 +58,24 @@ impl fmt::Display for Text<'_> {
                 write!(f, "{name}: .{option}({found}) will not do: {expected}")
             }
             ErrorKind::NotFound => self.not_found(f),
-            ErrorKind::NotARegion { found } => write!(
-                f,
-                "{name} is {found}, not an io-shared region, and was not touched: use another \
-                 name, or delete it if nobody needs it"
-            ),
+            ErrorKind::NotARegion { found } => write!(f, "{name} is {found}, {NOT_A_REGION}"),
             ErrorKind::Mismatch { differences, holders, advice } => {
                 mismatch(f, name, differences, holders, advice)
             }
             ErrorKind::RoleTaken { holder } => role_taken(f, name, holder),
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
             ErrorKind::RoleLost => self.role_lost(f),
-            ErrorKind::Replaced => write!(
-                f,
-                "{name} was removed or replaced: open it again (with .reopen(true), a channel's \
-                 handle does so by itself)"
-            ),
+            ErrorKind::Replaced => write!(f, "{name} {REPLACED}"),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
             }
-            ErrorKind::Busy { doing } => write!(
-                f,
-                "{name}: gave up {doing}, because other processes kept it busy: try again"
-            ),
+            ErrorKind::Busy { doing } => write!(f, "{name}: gave up {doing}, {BUSY}"),
             ErrorKind::AlreadyHeld { holds } => already_held(f, name, *holds),
             ErrorKind::ForkedHandle => write!(f, "{name}: {FORKED_HANDLE}"),
-            ErrorKind::WouldBlock => {
-                write!(
-                    f,
-                    "{name}: another handle has the lock: try again, or use a call that waits"
-                )
-            }
+            ErrorKind::WouldBlock => write!(f, "{name}: {WOULD_BLOCK}"),
             ErrorKind::WouldDeadlock => write!(f, "{name}: {WOULD_DEADLOCK}"),
             ErrorKind::OwnerDied => write!(f, "{name}: {OWNER_DIED}"),
-            ErrorKind::SequenceExhausted => write!(
-                f,
-                "{name}: all sequence numbers are used up: remove the channel and create it again"
-            ),
+            ErrorKind::SequenceExhausted => write!(f, "{name}: {SEQUENCE_EXHAUSTED}"),
             ErrorKind::OutOfBounds { at, length, size } => {
                 out_of_bounds(f, name, *at, *length, *size)
             }
@@ -96,25 +86,20 @@ impl fmt::Display for Text<'_> {
                 Bytes(*found),
                 are(*needed)
             ),
-            ErrorKind::TooLarge { needed, capacity } => write!(
-                f,
-                "{name}: a message of {} does not fit, because the channel's capacity is \
-                 {capacity}: create it with .capacity({needed}) or more",
-                Bytes(*needed)
-            ),
+            ErrorKind::TooLarge { needed, capacity } => too_large(f, name, *needed, *capacity),
             ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::BadLength { found, expected } => bad_length(f, name, *found, expected),
-            ErrorKind::Corrupt { what } => write!(
-                f,
-                "{name} is damaged: {what}: stop the programs that write to it, remove it and \
-                 create it again"
-            ),
+            ErrorKind::Corrupt { what } => write!(f, "{name} is damaged: {what}: {CORRUPT}"),
             ErrorKind::NoSpace { needed, directory } => self.no_space(f, *needed, directory),
-            ErrorKind::FileSizeLimit { needed, limit } => {
-                write!(f, "{name}: {} {} more than ", Bytes(*needed), are(*needed))?;
-                write!(f, "this process's file size limit of {}: ", Bytes(*limit))?;
-                write!(f, "raise it (ulimit -f){}", Then(", or ", self.advice))
-            }
+            ErrorKind::FileSizeLimit { needed, limit } => write!(
+                f,
+                "{name}: {} {} more than this process's file size limit of {}: raise it (ulimit \
+                 -f){}",
+                Bytes(*needed),
+                are(*needed),
+                Bytes(*limit),
+                Then(", or ", self.advice)
+            ),
             ErrorKind::NotOwner => write!(
                 f,
                 "{name}: only its owner, with permission to write, may remove or replace it{}",
@@ -250,6 +235,15 @@ fn out_of_bounds(
         are(length),
         Bytes(size),
         size.saturating_sub(at)
+    )
+}
+
+fn too_large(f: &mut Formatter<'_>, name: &str, needed: u64, capacity: u64) -> fmt::Result {
+    write!(
+        f,
+        "{name}: a message of {} does not fit, because the channel's capacity is {capacity}: \
+         create it with .capacity({needed}) or more",
+        Bytes(needed)
     )
 }
 
