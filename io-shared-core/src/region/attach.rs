@@ -37,11 +37,12 @@ const START_OVERS: usize = 1000;
 pub(crate) fn attach(location: &Location, role: &Role, spec: &Spec) -> Result<Attached> {
     check_consumer_name(location, role)?;
     let mut opening = Opening::new(location, role, spec)?;
-    // Each start over means that another process has got on meanwhile.
-    for _ in 0..START_OVERS {
+    let mut start_overs = 0;
+    // Waits are bounded by their deadlines, and each retry means that another process has got on.
+    while start_overs < START_OVERS {
         match opening.step()? {
             Step::Ready(attached) => return Ok(*attached),
-            Step::Retry => {}
+            Step::Retry => start_overs += 1,
             Step::Wait(Awaited::Creation) => opening.await_creation()?,
             Step::Wait(Awaited::Replacement(found, differences)) => {
                 opening.await_replacement(&found, differences)?;
