@@ -42,6 +42,7 @@ pub struct Channel<T: ?Sized> {
 
 impl<T: Message + ?Sized> Channel<T> {
     /// The channel of that name in shared memory; `cloud_share` and `/cloud_share` are the same.
+    #[doc(alias = "shm_open")]
     pub fn named(name: impl Into<String>) -> Self {
         Self::new(Wanted::Name(name.into()))
     }
@@ -72,6 +73,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "mmap")]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(Wanted::Location(Location::file(path)))
     }
@@ -411,6 +413,7 @@ impl Channel<()> {
     /// let error = Channel::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
+    #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsName) -> Result<()> {
         io_shared_core::remove(&Name::new(&name.into_name())?.into(), Kind::Channel)
     }
@@ -481,6 +484,7 @@ pub fn consumer<T: Message + ?Sized>(name: impl AsName) -> Result<Consumer<T>> {
 /// io_shared::remove(name)?; // whoever opens the name next creates a new channel
 /// # Ok(()) }
 /// ```
+#[doc(alias = "shm_unlink")]
 pub fn remove(name: impl AsName) -> Result<()> {
     Channel::remove(name)
 }

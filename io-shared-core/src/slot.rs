@@ -364,6 +364,7 @@ impl Slot<Consumer> {
 /// let place = Name::new("/doc-nothing-here").unwrap().into();
 /// assert_eq!(*io_shared_core::remove(&place, Kind::Channel).unwrap_err().kind(), ErrorKind::NotFound);
 /// ```
+#[doc(alias = "shm_unlink")]
 pub fn remove(location: &Location, kind: Kind) -> Result<()> {
     region::remove(location, kind)
 }

@@ -226,6 +226,7 @@ macro_rules! unlocked {
             /// [`NotARegion`](crate::ErrorKind::NotARegion) (what is not ours is left alone),
             /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
             /// [`System`](crate::ErrorKind::System).
+            #[doc(alias = "shm_unlink")]
             pub fn remove(name: impl AsRef<str>) -> Result<()> {
                 crate::slot::remove(&Name::new(name.as_ref())?.into(), $kind)
             }

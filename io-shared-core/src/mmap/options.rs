@@ -256,11 +256,13 @@ macro_rules! places {
     ($Type:ty $(, $($generics:tt)*)?) => {
         impl$(<$($generics)*>)? $Type {
             /// In shared memory, under that name.
+            #[doc(alias = "shm_open")]
             pub fn named(name: impl AsRef<str>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::named(name.as_ref())
             }
 
             /// In that file, which keeps its content. On a local file system.
+            #[doc(alias = "mmap")]
             pub fn file(path: impl Into<std::path::PathBuf>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::file(path.into())
             }

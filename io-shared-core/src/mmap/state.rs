@@ -220,6 +220,7 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// As for [`SharedMmap::remove`](super::SharedMmap::remove).
+    #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         crate::slot::remove(&Name::new(name.as_ref())?.into(), Kind::State)
     }

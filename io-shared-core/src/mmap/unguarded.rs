@@ -136,6 +136,7 @@ impl UnsafeSharedMmap {
     /// let error = UnsafeSharedMmap::remove("/doc-not-there").unwrap_err();
     /// assert_eq!(*error.kind(), ErrorKind::NotFound);
     /// ```
+    #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         use nix::errno::Errno;
         let location = Location::from(crate::region::Name::new(name.as_ref())?);
