@@ -49,8 +49,8 @@ fn is_test(file: &str, name: &str) -> bool {
     })
 }
 
-/// The same for pytest, which runs functions whose names begin with `test`, in files whose names do,
-/// unless a line above says that it is skipped.
+/// The same for pytest, which runs functions whose names begin with `test`, in files whose names
+/// do, unless a line above says that it is skipped.
 fn is_python_test(file: &str, name: &str) -> bool {
     let runs = file.starts_with("python/tests/test_") && name.starts_with("test_");
     let source = std::fs::read_to_string(root().join(file)).unwrap_or_default();

@@ -1,9 +1,9 @@
 //! What the crates import: no circle among the files of shipped code, and no dependency that is not
 //! used.
 //!
-//! A file depends on another if it names something that is defined there, by a path that begins with
-//! `crate`, `self`, `super` or a child's name. A re-export leads to where the item is defined.
-//! A parent may use its children, which are a part of it; a circle within one parent's children, or
+//! A file depends on another if it names something that is defined there, by a path that begins
+//! with `crate`, `self`, `super` or a child's name. A re-export leads to where the item is defined.
+//! A parent may use its children, which are a part of it. A circle among one parent's children, or
 //! among the folders at the top, is a fault. Items marked `#[cfg(test)]` are left out.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
