@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::report::Report;
 use crate::series::Spread;
-use crate::systems::{BARE, BARE_BUFFER, BARE_LINE};
+use crate::system::{BARE, BARE_BUFFER, BARE_LINE};
 use crate::targets;
 
 pub(crate) fn render(report: &Report) -> Value {

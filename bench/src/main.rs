@@ -12,14 +12,15 @@ mod futex;
 mod json;
 mod machine;
 mod measure;
+mod names;
 mod options;
 mod page;
 mod peer;
-mod place;
 mod plot;
 mod report;
 mod run;
 mod series;
+mod serve;
 mod system;
 mod systems;
 mod table;
@@ -29,9 +30,9 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::measure::{Bench, consumers, copying, first, handover, idle, many, memory};
+use crate::names::Names;
 use crate::options::{Options, Part, Role};
 use crate::peer::Peer;
-use crate::place::Place;
 use crate::report::{Mode, Report};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
             println!("{}", options::HELP);
             Ok(())
         }
-        Role::Peer { name, core, directory } => peer::serve(&name, &Place::new(directory), core),
+        Role::Peer { name, core, directory } => serve::serve(&name, &Names::new(directory), core),
         Role::Measure(options) => measure(&options),
     });
     match done {
@@ -58,14 +59,14 @@ fn measure(options: &Options) -> Result<()> {
     let cores = cores::two()?;
     cores::pin(cores[0])?;
     let clock = clock::Clock::calibrate()?;
-    let home = place::Home::new()?;
-    let place = home.place();
+    let home = names::Home::new()?;
+    let names = home.names();
     let mut peers = Vec::new();
     for entry in systems::ALL {
-        peers.push(Peer::start(*entry, &place, cores[1])?);
+        peers.push(Peer::start(*entry, &names, cores[1])?);
     }
     let (quick, report) = (options.quick, Report::default());
-    let mut bench = Bench { place, clock, cores, peers, quick, round: 0, report };
+    let mut bench = Bench { names, clock, cores, peers, quick, round: 0, report };
     let rounds = if quick { 3 } else { 15 };
     bench.report.about = machine::about();
     for entry in systems::ALL {

@@ -13,13 +13,13 @@ pub(crate) mod threads;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::names::Names;
 use crate::peer::Peer;
-use crate::place::Place;
 use crate::report::Report;
 
 /// What every measurement needs.
 pub(crate) struct Bench {
-    pub(crate) place: Place,
+    pub(crate) names: Names,
     pub(crate) clock: Clock,
     pub(crate) cores: [usize; 2],
     pub(crate) peers: Vec<Peer>,

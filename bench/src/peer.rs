@@ -1,38 +1,33 @@
-//! The other process. One for each system, alive over all rounds, asleep while it has no orders.
+//! The peer as the measuring process sees it: one for each system, alive over all rounds, asleep
+//! while it has no orders.
 
 use std::collections::HashMap;
 use std::env;
-use std::hint;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::Signal;
-use nix::time::{ClockId, clock_gettime};
 use nix::unistd::alarm;
 use serde::{Deserialize, Serialize};
 
-use crate::measure::many;
-use crate::page::Page;
-use crate::place::Place;
+use crate::Result;
+use crate::names::Names;
 use crate::run::{Ends, Run, Spec};
 use crate::system::Entry;
-use crate::{Result, cores, systems};
 
-/// What a peer is told to do. It answers with a line when it is about to, and when it has.
+/// What a peer is told to do. It answers with a line before it begins, and with one when it is
+/// done.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Order {
     /// Open both ends of a ping-pong.
     Open(Spec),
-    /// Answer every message of a run, on that core.
+    /// Answer every message of a run, on `core`.
     Pong { spec: Spec, run: Run, core: usize },
-    /// When told on the page, open an end and take so many messages.
+    /// When told on the page, open an end and take `messages` messages.
     Take { spec: Spec, messages: u64, page: PathBuf },
-    /// Open as many ends as there may be, and take each message with each of them.
+    /// Open as many ends as there may be, and take each message with every one of them.
     Consume { spec: Spec, messages: u64, page: PathBuf },
-    /// Wait on many channels as the page says, so many times.
+    /// Wait `waits` times on many channels, as the page says.
     WaitForMany { label: String, waits: u64, page: PathBuf },
     /// Wait for one message; answer with what the wait cost.
     Idle(Spec),
@@ -45,13 +40,20 @@ pub(crate) struct Waited {
     pub(crate) wakeups: f64,
 }
 
-/// Seconds after which whoever still waits for a peer is ended by SIGALRM.
+/// Seconds after which SIGALRM ends a process that still waits for a peer.
 const PATIENCE: u32 = 120;
 
-/// The measuring process's view of a peer.
+/// In a peer: writes a line of an answer.
+pub(crate) fn answer(line: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// A peer process.
 pub(crate) struct Peer {
     pub(crate) entry: Entry,
-    place: Place,
+    names: Names,
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -60,17 +62,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn start(entry: Entry, place: &Place, core: usize) -> Result<Self> {
+    pub(crate) fn start(entry: Entry, names: &Names, core: usize) -> Result<Self> {
         let mut child = Command::new(env::current_exe()?)
             .args(["--peer", entry.name, "--core", &core.to_string(), "--directory"])
-            .arg(place.directory())
+            .arg(names.directory())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let orders = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().ok_or("the peer has no output")?);
-        let (place, open) = (place.clone(), HashMap::new());
-        Ok(Self { entry, place, child, orders, answers, open })
+        let (names, open) = (names.clone(), HashMap::new());
+        Ok(Self { entry, names, child, orders, answers, open })
     }
 
     pub(crate) fn order(&mut self, order: &Order) -> Result<()> {
@@ -87,8 +89,8 @@ impl Peer {
         Ok(line)
     }
 
-    /// Plays ping-pong over that connection, with messages of `run` from where it stands, the
-    /// peer on that core.
+    /// Plays ping-pong with the messages of `run`, which continue where the connection stands. The
+    /// peer runs on `core`.
     pub(crate) fn play(
         &mut self,
         spec: &Spec,
@@ -98,7 +100,7 @@ impl Peer {
     ) -> Result<()> {
         if !self.open.contains_key(spec) {
             self.order(&Order::Open(spec.clone()))?;
-            let ends = (self.entry.ends)(&self.place, spec, &spec.back())?;
+            let ends = (self.entry.ends)(&self.names, spec, &spec.back())?;
             self.answer()?;
             self.open.insert(spec.clone(), (ends, 1));
         }
@@ -118,90 +120,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.open.clear();
-        self.orders = None; // at the end of its orders it ends
+        self.orders = None; // it ends where its orders end
         let _ = self.child.wait();
     }
-}
-
-/// What a peer process does.
-pub(crate) fn serve(name: &str, place: &Place, core: usize) -> Result<()> {
-    set_pdeathsig(Signal::SIGKILL)?;
-    cores::pin(core)?;
-    let entry = systems::named(name).ok_or("there is no system of that name")?;
-    let mut open: HashMap<Spec, Box<dyn Ends>> = HashMap::new();
-    for line in io::stdin().lines() {
-        match serde_json::from_str(&line?)? {
-            Order::Open(spec) => {
-                open.insert(spec.clone(), (entry.ends)(place, &spec.back(), &spec)?);
-            }
-            Order::Pong { spec, run, core } => {
-                let ends = open.get_mut(&spec).ok_or("that connection is not open")?;
-                cores::pin(core)?;
-                answer("ready")?;
-                ends.pong(&run)?;
-            }
-            Order::Take { spec, messages, page } => {
-                let page = Page::open(&page, 0)?;
-                answer("ready")?;
-                page.await_step(0, 1);
-                let mut end = (entry.incoming)(place, &spec)?;
-                page.tell(1, 1);
-                for seq in 1..=messages {
-                    while !end.try_receive(seq, true)? {
-                        hint::spin_loop();
-                    }
-                    page.tell(1, seq + 1);
-                }
-            }
-            Order::Consume { spec, messages, page } => {
-                let page = Page::open(&page, 0)?;
-                let mut ends = Vec::new();
-                for _ in 0..spec.receivers {
-                    ends.push((entry.incoming)(place, &spec)?);
-                }
-                answer("ready")?;
-                for seq in 1..=messages {
-                    page.await_step(0, seq);
-                    for end in &mut ends {
-                        if !end.try_receive(seq, true)? {
-                            return Err("a value was put and not found".into());
-                        }
-                    }
-                    page.tell(1, seq);
-                }
-            }
-            Order::WaitForMany { label, waits, page } => many::serve(place, &label, waits, &page)?,
-            Order::Idle(spec) => {
-                let mut end = (entry.incoming)(place, &spec)?;
-                answer("ready")?;
-                let before = usage()?;
-                end.block(1, true)?;
-                let after = usage()?;
-                let waited = Waited {
-                    cpu_nanoseconds: after.cpu_nanoseconds - before.cpu_nanoseconds,
-                    wakeups: after.wakeups - before.wakeups,
-                };
-                answer(&serde_json::to_string(&waited)?)?;
-                continue;
-            }
-        }
-        answer("done")?;
-    }
-    Ok(())
-}
-
-pub(crate) fn answer(line: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    Ok(out.flush()?)
-}
-
-/// What this thread has used so far.
-fn usage() -> Result<Waited> {
-    let cpu = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-    let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-    Ok(Waited {
-        cpu_nanoseconds: cpu.tv_sec() as f64 * 1e9 + cpu.tv_nsec() as f64,
-        wakeups: usage.voluntary_context_switches() as f64,
-    })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::{Case, Mode, Report};
 use crate::series::{Series, Spread};
-use crate::systems::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS, PROTOCOL};
+use crate::system::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS, PROTOCOL};
 
 const WIDTH: f64 = 820.0;
 /// Where the bars begin: left of it are the systems' names.

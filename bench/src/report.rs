@@ -1,7 +1,7 @@
 //! Everything that was measured.
 
 use crate::series::{Series, Spread};
-use crate::systems::BARE;
+use crate::system::BARE;
 
 /// How a ping-pong waits, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

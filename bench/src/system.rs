@@ -1,29 +1,42 @@
-//! A way of handing messages over that is measured.
+//! A system that is measured: a way to hand messages over.
 
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Ends, Incoming, Outgoing, Spec};
 
-/// One system: how its ends are opened. `outgoing` never waits for the other side.
+// The names of the systems, as in the tables.
+
+/// The limit that io-shared is judged against; `bare.rs` says why this one.
+pub(crate) const BARE: &str = "bare, three buffers";
+pub(crate) const BARE_BUFFER: &str = "bare, one buffer";
+/// The protocol alone, without the library around it.
+pub(crate) const PROTOCOL: &str = "bare, the protocol";
+pub(crate) const BARE_LINE: &str = "bare, in the line";
+pub(crate) const IO_SHARED: &str = "io-shared";
+pub(crate) const LOOKING: &str = "io-shared, try_get";
+pub(crate) const NO_STAMPS: &str = "io-shared, no stamps";
+pub(crate) const ICEORYX2: &str = "iceoryx2";
+
+/// One system, and how its ends are opened. `outgoing` never waits for the other side.
 pub(crate) trait System {
     type Out: Outgoing + 'static;
     type In: Incoming + 'static;
-    /// As in the tables.
+    /// One of the names above.
     const NAME: &'static str;
     /// Version and settings.
     const SETTINGS: &'static str;
     /// Whether a receiver can look without sleeping.
     const POLLS: bool = true;
-    /// Whether it is a variant that only the polling ping-pong tells from another system.
+    /// Whether it is a variant that differs from another system in the polling ping-pong alone.
     const POLLS_ONLY: bool = false;
     /// The largest payload, in bytes.
     const LARGEST: usize = usize::MAX;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out>;
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In>;
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out>;
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In>;
 }
 
-/// The same, for a list of them.
+/// A [`System`] as a value, for a list of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
@@ -31,10 +44,10 @@ pub(crate) struct Entry {
     pub(crate) polls: bool,
     pub(crate) polls_only: bool,
     pub(crate) largest: usize,
-    pub(crate) outgoing: fn(&Place, &Spec) -> Result<Box<dyn Outgoing>>,
-    pub(crate) incoming: fn(&Place, &Spec) -> Result<Box<dyn Incoming>>,
+    pub(crate) outgoing: fn(&Names, &Spec) -> Result<Box<dyn Outgoing>>,
+    pub(crate) incoming: fn(&Names, &Spec) -> Result<Box<dyn Incoming>>,
     /// Both ends of one process: the first out, the second in.
-    pub(crate) ends: fn(&Place, &Spec, &Spec) -> Result<Box<dyn Ends>>,
+    pub(crate) ends: fn(&Names, &Spec, &Spec) -> Result<Box<dyn Ends>>,
 }
 
 impl Entry {
@@ -45,11 +58,11 @@ impl Entry {
             polls: S::POLLS,
             polls_only: S::POLLS_ONLY,
             largest: S::LARGEST,
-            outgoing: |place, spec| Ok(Box::new(S::outgoing(place, spec)?)),
-            incoming: |place, spec| Ok(Box::new(S::incoming(place, spec)?)),
-            ends: |place, out, back| {
-                let out = S::outgoing(place, out)?;
-                Ok(Box::new((out, S::incoming(place, back)?)))
+            outgoing: |names, spec| Ok(Box::new(S::outgoing(names, spec)?)),
+            incoming: |names, spec| Ok(Box::new(S::incoming(names, spec)?)),
+            ends: |names, out, back| {
+                let out = S::outgoing(names, out)?;
+                Ok(Box::new((out, S::incoming(names, back)?)))
             },
         }
     }

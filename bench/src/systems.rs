@@ -1,4 +1,4 @@
-//! All systems that are measured.
+//! The list of all systems that are measured.
 
 mod bare;
 #[cfg(feature = "peers")]
@@ -13,17 +13,6 @@ mod socket;
 pub(crate) mod threads;
 
 use crate::system::Entry;
-
-/// The limit that io-shared is judged against: `bare.rs` says why this one.
-pub(crate) const BARE: &str = "bare, three buffers";
-pub(crate) const BARE_BUFFER: &str = "bare, one buffer";
-/// What the protocol alone costs.
-pub(crate) const PROTOCOL: &str = "bare, the protocol";
-pub(crate) const BARE_LINE: &str = "bare, in the line";
-pub(crate) const IO_SHARED: &str = "io-shared";
-pub(crate) const LOOKING: &str = "io-shared, try_get";
-pub(crate) const NO_STAMPS: &str = "io-shared, no stamps";
-pub(crate) const ICEORYX2: &str = "iceoryx2";
 
 pub(crate) const ALL: &[Entry] = &[
     Entry::of::<bare::InLine>(),

@@ -3,7 +3,7 @@
 use crate::measure::{consumers, copying, first, idle, many, memory};
 use crate::report::{Case, Mode, Report};
 use crate::series::Spread;
-use crate::systems::{BARE, BARE_LINE, ICEORYX2, IO_SHARED, NO_STAMPS};
+use crate::system::{BARE, BARE_LINE, ICEORYX2, IO_SHARED, NO_STAMPS};
 
 pub(crate) struct Target {
     pub(crate) what: &'static str,

@@ -1,7 +1,7 @@
 //! The hot path does not grow: the instructions of each act, counted by callgrind, against those
-//! written down in `instructions.txt`. Unlike times they are the same on a busy machine. Under callgrind
-//! all is so slow that each stamp is a reading of the clock: what a put without stamps takes is what
-//! most puts take.
+//! written down in `instructions.txt`. Unlike times they are the same on a busy machine. Under
+//! callgrind all is so slow that each stamp is a reading of the clock: what a put without stamps
+//! takes is what most puts take.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 #![allow(clippy::print_stdout, reason = "it has figures to show")]

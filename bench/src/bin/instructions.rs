@@ -1,7 +1,7 @@
 //! One act again and again, for callgrind to count: `tests/instructions.rs` runs it.
 //!
-//! `instructions ACT REPEATS`. Each act is a function that is not inlined, so that callgrind can count
-//! it and nothing around it. Messages of 16 bytes; both ends are this process's.
+//! `instructions ACT REPEATS`. Each act is a function that is not inlined, so that callgrind can
+//! count it and nothing around it. Messages of 16 bytes; both ends are this process's.
 
 use std::env;
 use std::hint::black_box;

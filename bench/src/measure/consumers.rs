@@ -4,7 +4,7 @@ use super::Bench;
 use crate::page::Page;
 use crate::peer::Order;
 use crate::run::{Spec, Wait};
-use crate::{Result, clock, systems};
+use crate::{Result, clock, system};
 
 pub(crate) const MEASUREMENT: &str = "one put";
 
@@ -21,14 +21,14 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     for consumers in COUNTS.into_iter().step_by(if bench.quick { 3 } else { 1 }) {
         for system in bench.order() {
             let name = bench.peers[system].entry.name;
-            if ![systems::IO_SHARED, systems::ICEORYX2].contains(&name) {
+            if ![system::IO_SHARED, system::ICEORYX2].contains(&name) {
                 continue; // the others have one consumer
             }
             let label = format!("consumers{consumers}-{system}-{}", bench.round);
             let spec = Spec { receivers: consumers, ..Spec::new(label, 16, Wait::Poll) };
-            let path = bench.place.file(&spec.label);
+            let path = bench.names.file(&spec.label);
             let page = Page::open(&path, 0)?;
-            let mut end = (bench.peers[system].entry.outgoing)(&bench.place, &spec)?;
+            let mut end = (bench.peers[system].entry.outgoing)(&bench.names, &spec)?;
             let order = Order::Consume { spec, messages: puts, page: path };
             bench.peers[system].order(&order)?;
             bench.peers[system].answer()?;

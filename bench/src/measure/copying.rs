@@ -7,7 +7,7 @@ use io_shared::Channel;
 use super::Bench;
 use crate::page::Page;
 use crate::run::{Spec, Wait};
-use crate::{Result, clock, report, systems};
+use crate::{Result, clock, report, system};
 
 pub(crate) const MEASUREMENT: &str = "copying put";
 pub(crate) const SIZES: [usize; 3] = [1 << 20, 2 << 20, 5 << 20];
@@ -21,8 +21,8 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
         let spec = Spec::new("copying", size, Wait::Poll);
         let words = spec.words();
         let source: Vec<u64> = (0..words as u64).collect();
-        let page = Page::open(&bench.place.file_of(&spec), BUFFERS * size)?;
-        let name = bench.place.name(&spec);
+        let page = Page::open(&bench.names.file_of(&spec), BUFFERS * size)?;
+        let name = bench.names.name(&spec);
         let mut producer = Channel::<[u64]>::named(&name).elements(words).producer()?;
         let (mut bare, mut ours) = (Vec::new(), Vec::new());
         for copy in 0..copies + BUFFERS {
@@ -39,7 +39,7 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
             }
         }
         Channel::remove(&name)?;
-        for (system, mut times) in [(systems::BARE, bare), (systems::IO_SHARED, ours)] {
+        for (system, mut times) in [(system::BARE, bare), (system::IO_SHARED, ours)] {
             times.sort_unstable();
             let middle = bench.clock.nanoseconds(times[times.len() / 2]);
             let speed = size as f64 / middle; // bytes a nanosecond are GB/s

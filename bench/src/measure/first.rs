@@ -24,13 +24,13 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
             }
             let label = format!("first{system}-{}", bench.round);
             let spec = Spec::new(label, payload, Wait::Poll);
-            let path = bench.place.file(&format!("{}-{payload}", spec.label));
+            let path = bench.names.file(&format!("{}-{payload}", spec.label));
             let page = Page::open(&path, 0)?;
             let peer = &mut bench.peers[system];
             peer.order(&Order::Take { spec: spec.clone(), messages, page: path })?;
             peer.answer()?;
             let started = clock::now();
-            let mut end = (peer.entry.outgoing)(&bench.place, &spec)?;
+            let mut end = (peer.entry.outgoing)(&bench.names, &spec)?;
             page.tell(0, 1);
             page.await_step(1, 1);
             for seq in 1..=messages {

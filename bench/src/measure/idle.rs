@@ -18,7 +18,7 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     let mut ends = Vec::new();
     for (system, peer) in waiting(&mut bench.peers).enumerate() {
         let spec = Spec::new(format!("idle{system}-{}", bench.round), 16, Wait::Block);
-        ends.push((peer.entry.outgoing)(&bench.place, &spec)?);
+        ends.push((peer.entry.outgoing)(&bench.names, &spec)?);
         peer.order(&Order::Idle(spec))?;
     }
     for peer in waiting(&mut bench.peers) {

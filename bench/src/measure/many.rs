@@ -10,10 +10,10 @@ use io_shared::{AnyConsumer, Channel, Consumer, Producer, wait_any};
 
 use super::Bench;
 use crate::futex::{self, Awaited};
+use crate::names::Names;
 use crate::page::Page;
 use crate::peer::Order;
-use crate::place::Place;
-use crate::{Result, clock, systems};
+use crate::{Result, clock, system};
 
 pub(crate) const WAKING: &str = "waking";
 const AT_ONCE: &str = "found at once";
@@ -34,7 +34,7 @@ const MOST: usize = 127;
 const STEP: usize = 0;
 const WAY: usize = 1;
 const COUNT: usize = 2;
-const PLACE: usize = 3;
+const CHOSEN: usize = 3;
 const DONE: usize = 4;
 const WORDS: usize = 5;
 const BYTES: usize = (WORDS + MOST) * crate::page::STRIDE;
@@ -43,28 +43,28 @@ pub(crate) fn what(count: usize) -> String {
     format!("one of {count}")
 }
 
-fn name(place: &Place, label: &str, channel: usize) -> String {
-    place.name_of(&format!("{label}-{channel}"))
+fn name(names: &Names, label: &str, channel: usize) -> String {
+    names.name_of(&format!("{label}-{channel}"))
 }
 
 pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     let label = format!("many-{}", bench.round);
     let mut producers = (0..MOST)
-        .map(|channel| io_shared::producer::<u64>(&name(&bench.place, &label, channel)))
+        .map(|channel| io_shared::producer::<u64>(&name(&bench.names, &label, channel)))
         .collect::<std::result::Result<Vec<_>, _>>()?;
     waking(bench, &label, &mut producers)?;
     at_once(bench, &label, &mut producers)?;
     for channel in 0..MOST {
-        Channel::remove(name(&bench.place, &label, channel))?;
+        Channel::remove(name(&bench.names, &label, channel))?;
     }
     Ok(())
 }
 
 fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Result<()> {
     let trips = if bench.quick { 5 } else { 25 };
-    let path = bench.place.file(label);
+    let path = bench.names.file(label);
     let page = Page::open(&path, BYTES)?;
-    let named = |peer: &&mut crate::peer::Peer| peer.entry.name == systems::IO_SHARED;
+    let named = |peer: &&mut crate::peer::Peer| peer.entry.name == system::IO_SHARED;
     let peer = bench.peers.iter_mut().find(named).ok_or("io-shared has no peer")?;
     let waits = (COUNTS.len() * WAYS.len()) as u64 * trips;
     peer.order(&Order::WaitForMany { label: label.into(), waits, page: path })?;
@@ -76,8 +76,9 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
         for trip in 0..trips as usize * WAYS.len() {
             let way = (trip + bench.round) % WAYS.len();
             step += 1;
-            let place = step as usize * 37 % count;
-            for (line, value) in [(WAY, way), (COUNT, count), (PLACE, place), (STEP, step as usize)]
+            let chosen = step as usize * 37 % count;
+            for (line, value) in
+                [(WAY, way), (COUNT, count), (CHOSEN, chosen), (STEP, step as usize)]
             {
                 page.tell(line, value as u64);
             }
@@ -85,10 +86,10 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
             thread::sleep(Duration::from_millis(1));
             let before = clock::now();
             if [WAIT_ANY, GET].contains(&WAYS[way]) {
-                producers[place].put(&step)?;
+                producers[chosen].put(&step)?;
             } else {
-                page.tell(WORDS + place, step);
-                futex::wake(page.word(WORDS + place));
+                page.tell(WORDS + chosen, step);
+                futex::wake(page.word(WORDS + chosen));
             }
             page.await_step(DONE, step);
             times[way].push(clock::now() - before);
@@ -104,44 +105,44 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
 }
 
 /// The peer's side: waits as it is told, and says that it was woken.
-pub(crate) fn serve(place: &Place, label: &str, waits: u64, page: &Path) -> Result<()> {
+pub(crate) fn serve(names: &Names, label: &str, waits: u64, page: &Path) -> Result<()> {
     let page = Page::open(page, BYTES)?;
-    let mut consumers = open(place, label)?;
+    let mut consumers = open(names, label)?;
     crate::peer::answer("ready")?;
     for step in 1..=waits {
         page.await_step(STEP, step);
-        let [way, count, place] = [WAY, COUNT, PLACE].map(|line| page.read(line) as usize);
+        let [way, count, chosen] = [WAY, COUNT, CHOSEN].map(|line| page.read(line) as usize);
         match WAYS[way] {
             WAIT_ANY => {
                 let ready = wait_any(&list(&consumers[..count]), Duration::MAX)?;
-                if !ready.iter().eq([place]) {
-                    return Err(format!("{ready:?} of {count} was ready, not {place}").into());
+                if !ready.iter().eq([chosen]) {
+                    return Err(format!("{ready:?} of {count} was ready, not {chosen}").into());
                 }
-                let value = consumers[place].try_get()?;
+                let value = consumers[chosen].try_get()?;
                 if value.as_deref() != Some(&step) {
                     return Err("what was ready is not what was put".into());
                 }
             }
             GET => {
-                if *consumers[place].get()? != step {
+                if *consumers[chosen].get()? != step {
                     return Err("what was got is not what was put".into());
                 }
             }
             WAITV => {
                 let words = (0..count).map(|word| page.word(WORDS + word));
                 let words: Vec<_> = words.map(Awaited::unchanged).collect();
-                while page.read(WORDS + place) != step {
+                while page.read(WORDS + chosen) != step {
                     if !futex::wait_any(&words) {
                         return Err("this kernel has no futex_waitv".into());
                     }
                 }
             }
             _ => loop {
-                let found = page.read(WORDS + place);
+                let found = page.read(WORDS + chosen);
                 if found == step {
                     break;
                 }
-                futex::wait(page.word(WORDS + place), found as u32);
+                futex::wait(page.word(WORDS + chosen), found as u32);
             },
         }
         page.tell(DONE, step);
@@ -152,7 +153,7 @@ pub(crate) fn serve(place: &Place, label: &str, waits: u64, page: &Path) -> Resu
 /// The last of so many has something to get: a wait for all of them, in one process.
 fn at_once(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Result<()> {
     let waits = if bench.quick { 200 } else { 2000 };
-    let mut consumers = open(&bench.place, label)?;
+    let mut consumers = open(&bench.names, label)?;
     for consumer in &mut consumers {
         consumer.try_get()?;
     }
@@ -171,8 +172,8 @@ fn at_once(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> R
     Ok(())
 }
 
-fn open(place: &Place, label: &str) -> Result<Vec<Consumer<u64>>> {
-    let consumer = |channel| Ok(io_shared::consumer(name(place, label, channel))?);
+fn open(names: &Names, label: &str) -> Result<Vec<Consumer<u64>>> {
+    let consumer = |channel| Ok(io_shared::consumer(name(names, label, channel))?);
     (0..MOST).map(consumer).collect()
 }
 

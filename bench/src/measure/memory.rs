@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::Bench;
 use crate::run::{Spec, Wait};
-use crate::{Result, systems};
+use crate::{Result, system};
 
 pub(crate) const MEASUREMENT: &str = "memory for 5 MiB";
 pub(crate) const SIZE: &str = "shared memory";
@@ -19,13 +19,13 @@ pub(crate) const RESIDENT: &str = "resident";
 pub(crate) fn once(bench: &mut Bench) -> Result<()> {
     for system in 0..bench.peers.len() {
         let entry = bench.peers[system].entry;
-        if ![systems::BARE, systems::IO_SHARED, systems::ICEORYX2].contains(&entry.name) {
+        if ![system::BARE, system::IO_SHARED, system::ICEORYX2].contains(&entry.name) {
             continue; // the others keep messages in the kernel, while they are on their way
         }
         let before = mappings()?;
         let spec = Spec::new(format!("memory{system}"), 5 << 20, Wait::Poll);
-        let mut out = (entry.outgoing)(&bench.place, &spec)?;
-        let mut end = (entry.incoming)(&bench.place, &spec)?;
+        let mut out = (entry.outgoing)(&bench.names, &spec)?;
+        let mut end = (entry.incoming)(&bench.names, &spec)?;
         for seq in 1..=10 {
             out.send(seq, true)?;
             while !end.try_receive(seq, true)? {}
@@ -48,8 +48,8 @@ pub(crate) fn once(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// What lies in shared memory, by inode: a mapping does not tell the name of what was given one only
-/// after it was mapped.
+/// What lies in shared memory, by inode: a mapping does not tell the name of what was given one
+/// only after it was mapped.
 fn shared_files() -> Result<HashMap<u64, Metadata>> {
     let mut found = HashMap::new();
     let mut directories = vec![PathBuf::from("/dev/shm")];

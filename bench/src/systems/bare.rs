@@ -1,16 +1,16 @@
 //! The limits: a cache line for each direction that two processes bounce, and a bare futex pair.
 //!
 //! What is handed over lies in the line itself, or in one buffer that never changes, or in one of
-//! three buffers that rotate, which the line names. The last is the least that can hand over a value
-//! of any size without a copy: its reader may still be at the value before when the next is written,
-//! so there is more than one buffer; and only the line says which, so that it cannot be fetched
-//! before the line is there.
+//! three buffers that rotate, which the line names. The last is the least that can hand over a
+//! value of any size without a copy: its reader may still be at the value before when the next is
+//! written, so there is more than one buffer; and only the line says which, so that it cannot be
+//! fetched before the line is there.
 
 use std::slice;
 use std::sync::atomic::Ordering;
 
+use crate::names::Names;
 use crate::page::{Page, STRIDE};
-use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, Wait, check, fill};
 use crate::system::System;
 use crate::{Result, futex};
@@ -25,50 +25,50 @@ pub(crate) struct ThreeBuffers;
 impl System for InLine {
     type Out = End<0>;
     type In = End<0>;
-    const NAME: &'static str = super::BARE_LINE;
+    const NAME: &'static str = crate::system::BARE_LINE;
     const SETTINGS: &'static str = "sequence and payload in one cache line for each direction";
     const POLLS_ONLY: bool = true;
     const LARGEST: usize = 16;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        End::open(place, spec)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        End::open(names, spec)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        End::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        End::open(names, spec)
     }
 }
 
 impl System for OneBuffer {
     type Out = End<1>;
     type In = End<1>;
-    const NAME: &'static str = super::BARE_BUFFER;
+    const NAME: &'static str = crate::system::BARE_BUFFER;
     const SETTINGS: &'static str =
         "a cache line with the sequence and one buffer for each direction";
     const POLLS_ONLY: bool = true;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        End::open(place, spec)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        End::open(names, spec)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        End::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        End::open(names, spec)
     }
 }
 
 impl System for ThreeBuffers {
     type Out = End<3>;
     type In = End<3>;
-    const NAME: &'static str = super::BARE;
+    const NAME: &'static str = crate::system::BARE;
     const SETTINGS: &'static str = "a cache line with sequence and index, and three buffers for \
          each direction; blocking: FUTEX_WAIT and FUTEX_WAKE at every message, no spinning";
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        End::open(place, spec)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        End::open(names, spec)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        End::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        End::open(names, spec)
     }
 }
 
@@ -87,9 +87,9 @@ pub(crate) struct End<const BUFFERS: usize> {
 }
 
 impl<const BUFFERS: usize> End<BUFFERS> {
-    fn open(place: &Place, spec: &Spec) -> Result<Self> {
+    fn open(names: &Names, spec: &Spec) -> Result<Self> {
         let area = spec.payload.next_multiple_of(STRIDE);
-        let page = Page::open(&place.file_of(spec), 4096 + BUFFERS * area)?;
+        let page = Page::open(&names.file_of(spec), 4096 + BUFFERS * area)?;
         let (offset, words) =
             if BUFFERS == 0 { (8, spec.words()) } else { (4096, BUFFERS * area / 8) };
         let payload = page.words(offset, words);

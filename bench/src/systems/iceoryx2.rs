@@ -13,7 +13,7 @@ use iceoryx2::prelude::{LogLevel, Node, NodeBuilder, ServiceName, ipc, set_log_l
 use iceoryx2::sample_mut_uninit::SampleMutUninit;
 
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Incoming, Outgoing, Spec, Wait, check, fill};
 use crate::system::System;
 
@@ -42,12 +42,12 @@ macro_rules! service {
 impl System for Iceoryx2 {
     type Out = Out;
     type In = In;
-    const NAME: &'static str = super::ICEORYX2;
+    const NAME: &'static str = crate::system::ICEORYX2;
     const SETTINGS: &'static str = "0.10; ipc::Service, buffer 1, overflow, no history, 1 borrowed, \
          1 loaned, 1 publisher, as many subscribers as needed; blocking: notifier and listener";
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
-        let (node, name) = node(place, spec)?;
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
+        let (node, name) = node(names, spec)?;
         let notifier = match spec.wait {
             Wait::Poll => None,
             Wait::Block => Some(event(&node, &name)?.notifier_builder().create()?),
@@ -69,8 +69,8 @@ impl System for Iceoryx2 {
         Ok(Out { data, notifier, _node: node })
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
-        let (node, name) = node(place, spec)?;
+    fn incoming(names: &Names, spec: &Spec) -> Result<In> {
+        let (node, name) = node(names, spec)?;
         let listener = match spec.wait {
             Wait::Poll => None,
             Wait::Block => Some(event(&node, &name)?.listener_builder().create()?),
@@ -90,10 +90,10 @@ fn small(spec: &Spec) -> bool {
     spec.payload == size_of::<[u64; 2]>()
 }
 
-fn node(place: &Place, spec: &Spec) -> Result<(Node<Service>, ServiceName)> {
+fn node(names: &Names, spec: &Spec) -> Result<(Node<Service>, ServiceName)> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| set_log_level(LogLevel::Error));
-    let name = place.name(spec);
+    let name = names.name(spec);
     Ok((NodeBuilder::new().create::<Service>()?, name.as_str().try_into()?))
 }
 
@@ -185,7 +185,8 @@ impl Incoming for In {
         }
     }
 
-    /// Without a hint between looks it is faster (by 3 to 18 % in runs that alternated), so it has none.
+    /// Without a hint between looks it is faster (by 3 to 18 % in runs that alternated), so it has
+    /// none.
     #[inline]
     fn poll(&mut self, seq: u64, touch: bool) -> Result<()> {
         while !self.try_receive(seq, touch)? {}

@@ -5,7 +5,7 @@ use std::hint;
 use io_shared::{Channel, Consumer, Message, Producer};
 
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
 use crate::system::System;
 
@@ -18,47 +18,47 @@ pub(crate) struct Looking;
 impl System for Stamped {
     type Out = Out;
     type In = In<true>;
-    const NAME: &'static str = super::IO_SHARED;
+    const NAME: &'static str = crate::system::IO_SHARED;
     const SETTINGS: &'static str = "this checkout; default options; get()";
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        Out::open(place, spec, true)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        Out::open(names, spec, true)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        In::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        In::open(names, spec)
     }
 }
 
 impl System for Unstamped {
     type Out = Out;
     type In = In<true>;
-    const NAME: &'static str = super::NO_STAMPS;
+    const NAME: &'static str = crate::system::NO_STAMPS;
     const SETTINGS: &'static str = "this checkout; .stamps(false); get()";
     const POLLS_ONLY: bool = true;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        Out::open(place, spec, false)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        Out::open(names, spec, false)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        In::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        In::open(names, spec)
     }
 }
 
 impl System for Looking {
     type Out = Out;
     type In = In<false>;
-    const NAME: &'static str = super::LOOKING;
+    const NAME: &'static str = crate::system::LOOKING;
     const SETTINGS: &'static str = "this checkout; default options; try_get() in a loop";
     const POLLS_ONLY: bool = true;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Self::Out> {
-        Out::open(place, spec, true)
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Self::Out> {
+        Out::open(names, spec, true)
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        In::open(place, spec)
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        In::open(names, spec)
     }
 }
 
@@ -84,8 +84,8 @@ pub(crate) struct Out {
 }
 
 impl Out {
-    fn open(place: &Place, spec: &Spec, stamps: bool) -> Result<Self> {
-        let (name, words) = (place.name(spec), spec.words());
+    fn open(names: &Names, spec: &Spec, stamps: bool) -> Result<Self> {
+        let (name, words) = (names.name(spec), spec.words());
         let producer = if small(spec) {
             Either::Small(channel(&name, spec).stamps(stamps).producer()?)
         } else {
@@ -131,8 +131,8 @@ pub(crate) struct In<const GET: bool> {
 }
 
 impl<const GET: bool> In<GET> {
-    fn open(place: &Place, spec: &Spec) -> Result<Self> {
-        let name = place.name(spec);
+    fn open(names: &Names, spec: &Spec) -> Result<Self> {
+        let name = names.name(spec);
         let consumer = if small(spec) {
             Either::Small(channel(&name, spec).consumer()?)
         } else {

@@ -10,7 +10,7 @@ use ::ipc_channel::ipc::{
 };
 
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
 use crate::system::System;
 
@@ -23,17 +23,17 @@ impl System for IpcChannel {
     const SETTINGS: &'static str = "0.23; bytes_channel";
     const POLLS: bool = false;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
         let (server, name) = IpcOneShotServer::new()?;
         // Written whole, then given its name: whoever finds it can read it.
-        let (path, draft) = (place.file_of(spec), place.file_of(spec).with_extension("draft"));
+        let (path, draft) = (names.file_of(spec), names.file_of(spec).with_extension("draft"));
         fs::write(&draft, name)?;
         fs::rename(draft, path)?;
         Ok(Out { server: Some(server), sender: None, buffer: vec![0; spec.words()] })
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
-        let path = place.file_of(spec);
+    fn incoming(names: &Names, spec: &Spec) -> Result<In> {
+        let path = names.file_of(spec);
         while !path.exists() {
             thread::sleep(Duration::from_micros(100));
         }

@@ -9,7 +9,7 @@ use nix::unistd::mkfifo;
 
 use super::socket::Stream;
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Outgoing, Spec, fill};
 use crate::system::System;
 
@@ -23,18 +23,18 @@ impl System for Pipe {
         "64 KiB of buffer, write_all and read_exact of the whole payload";
     const POLLS: bool = false;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
-        Ok(Out { pipe: open(place, spec)?, buffer: vec![0; spec.words()] })
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
+        Ok(Out { pipe: open(names, spec)?, buffer: vec![0; spec.words()] })
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
-        Ok(Stream::new(open(place, spec)?, spec))
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
+        Ok(Stream::new(open(names, spec)?, spec))
     }
 }
 
 /// Whoever comes first creates it. Opened to read and write, it waits for nobody.
-fn open(place: &Place, spec: &Spec) -> Result<File> {
-    let path = place.file_of(spec);
+fn open(names: &Names, spec: &Spec) -> Result<File> {
+    let path = names.file_of(spec);
     match mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(error.into()),

@@ -1,15 +1,15 @@
-//! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no clock,
-//! no errors. They are small enough to be carried in the line of `latest`, so its reader holds nothing.
-//! What it costs more than the bare line is the protocol's price (a value that is whole whoever dies, a
-//! publish that cannot overwrite another producer's, a fence); what io-shared costs more than this is
-//! the library's.
+//! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no
+//! clock, no errors. They are small enough to be carried in the line of `latest`, so its reader
+//! holds nothing. What it costs more than the bare line is the protocol's price (a value that is
+//! whole whoever dies, a publish that cannot overwrite another producer's, a fence); what io-shared
+//! costs more than this is the library's.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};
 
 use crate::Result;
+use crate::names::Names;
 use crate::page::{Page, STRIDE};
-use crate::place::Place;
 use crate::run::{Incoming, Outgoing, Spec, check};
 use crate::system::System;
 
@@ -18,22 +18,22 @@ pub(crate) struct Protocol;
 impl System for Protocol {
     type Out = Out;
     type In = In;
-    const NAME: &'static str = super::PROTOCOL;
+    const NAME: &'static str = crate::system::PROTOCOL;
     const SETTINGS: &'static str =
         "compare-exchange and a fence over three buffers; the value beside the word that names it";
     const POLLS_ONLY: bool = true;
     const LARGEST: usize = 16;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
         Ok(Out {
-            words: Words(Page::open(&place.file_of(spec), 4096)?),
+            words: Words(Page::open(&names.file_of(spec), 4096)?),
             latest: 0,
             finds: Vec::new(),
         })
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<In> {
-        Ok(In { words: Words(Page::open(&place.file_of(spec), 4096)?), last_seen: 0 })
+    fn incoming(names: &Names, spec: &Spec) -> Result<In> {
+        Ok(In { words: Words(Page::open(&names.file_of(spec), 4096)?), last_seen: 0 })
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::Result;
-use crate::place::Place;
+use crate::names::Names;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
 use crate::system::System;
 
@@ -19,14 +19,14 @@ impl System for UnixSocket {
     const SETTINGS: &'static str = "SOCK_STREAM, write_all and read_exact of the whole payload";
     const POLLS: bool = false;
 
-    fn outgoing(place: &Place, spec: &Spec) -> Result<Out> {
-        let listener = UnixListener::bind(place.file_of(spec))?;
+    fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
+        let listener = UnixListener::bind(names.file_of(spec))?;
         Ok(Out { listener, stream: None, buffer: vec![0; spec.words()] })
     }
 
-    fn incoming(place: &Place, spec: &Spec) -> Result<Self::In> {
+    fn incoming(names: &Names, spec: &Spec) -> Result<Self::In> {
         loop {
-            match UnixStream::connect(place.file_of(spec)) {
+            match UnixStream::connect(names.file_of(spec)) {
                 Ok(stream) => return Ok(Stream::new(stream, spec)),
                 // Not bound yet, or bound and not listening yet.
                 Err(error)

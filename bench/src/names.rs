@@ -1,4 +1,5 @@
-//! Where a run keeps what it needs names for, and what dead runs left.
+//! The names of a run: its directory, its files and what it calls its channels. What dead runs left
+//! behind is removed.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -10,40 +11,40 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::run::Spec;
 
-/// Shared memory, where io-shared has its channels too.
+/// Shared memory, where io-shared keeps its channels too.
 const SHARED_MEMORY: &str = "/dev/shm";
-/// Every name of a run begins with that of its directory, and that with this.
+/// Every name of a run begins with the name of its directory, which begins with this.
 const PREFIX: &str = "io-shared-bench-";
 
-/// The directory of a living run, removed with it.
+/// The directory of a living run. Dropping this removes it.
 #[derive(Debug)]
 pub(crate) struct Home {
     directory: TempDir,
-    /// Locked while the run lives, however it ends.
+    /// Locked as long as the process lives, however it ends.
     _alive: File,
 }
 
 impl Home {
-    /// A new one. What runs left that were killed is removed.
+    /// Makes one, after removing what killed runs left behind.
     pub(crate) fn new() -> Result<Self> {
         sweep(Path::new(SHARED_MEMORY))?;
         loop {
             let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(SHARED_MEMORY)?;
             let alive = File::open(directory.path())?;
             alive.lock()?;
-            // Else another run swept it away before it was locked.
+            // Otherwise another run swept it away before it was locked.
             if directory.path().exists() {
                 return Ok(Self { directory, _alive: alive });
             }
         }
     }
 
-    pub(crate) fn place(&self) -> Place {
-        Place::new(self.directory.path())
+    pub(crate) fn names(&self) -> Names {
+        Names::new(self.directory.path())
     }
 }
 
-/// Removes what begins with the name of a run that is dead: its directory is not locked, or gone.
+/// Removes all names of dead runs. A run is dead if its directory is not locked, or gone.
 fn sweep(shared_memory: &Path) -> io::Result<()> {
     let mut left = Vec::new();
     for entry in fs::read_dir(shared_memory)? {
@@ -55,7 +56,8 @@ fn sweep(shared_memory: &Path) -> io::Result<()> {
         name[..end].to_owned()
     };
     for run in left.iter().map(|name| run(name)).collect::<HashSet<_>>() {
-        // Held until its files are gone. One that cannot be opened is gone, or another user's.
+        // Held until its files are gone. A directory that cannot be opened is gone or another
+        // user's.
         let directory = shared_memory.join(&run);
         let alive = File::open(&directory);
         match &alive {
@@ -64,7 +66,7 @@ fn sweep(shared_memory: &Path) -> io::Result<()> {
             _ => {}
         }
         for name in left.iter().filter(|name| name.starts_with(&format!("{run}-"))) {
-            // Another run may be at it too; what is another user's stays.
+            // Another run may be sweeping too, and another user's files stay.
             let _ = fs::remove_file(shared_memory.join(name));
         }
         let _ = fs::remove_dir_all(directory);
@@ -72,13 +74,13 @@ fn sweep(shared_memory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A run's names.
+/// The names of one run.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Names {
     directory: PathBuf,
 }
 
-impl Place {
+impl Names {
     pub(crate) fn new(directory: impl Into<PathBuf>) -> Self {
         Self { directory: directory.into() }
     }
@@ -87,23 +89,23 @@ impl Place {
         &self.directory
     }
 
-    /// A name for what lives in a name space of its own, which no other run has.
+    /// A name that no other run has, for what lives outside the directory.
     pub(crate) fn name_of(&self, what: &str) -> String {
         let run = self.directory.file_name().unwrap_or_default().to_string_lossy();
         format!("{run}-{what}")
     }
 
-    /// The same for one connection.
+    /// Such a name for one connection.
     pub(crate) fn name(&self, spec: &Spec) -> String {
         self.name_of(&spec.name())
     }
 
-    /// A file of this run.
+    /// The path of a file of this run.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// The file of one connection.
+    /// The path of one connection's file.
     pub(crate) fn file_of(&self, spec: &Spec) -> PathBuf {
         self.file(&format!("connection-{}", spec.name()))
     }
@@ -114,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_dead_run_left_is_swept_and_what_is_of_a_living_one_stays() {
+    fn what_a_dead_run_left_is_swept_and_what_a_living_one_uses_stays() {
         let shared_memory = tempfile::tempdir().unwrap();
         let path = |name: &str| shared_memory.path().join(name);
         for run in ["io-shared-bench-dead", "io-shared-bench-live"] {
