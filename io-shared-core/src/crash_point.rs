@@ -1,5 +1,5 @@
 //! The one list of instants at which a process may die: for the model, for the kill harness, and
-//! for the crash table in `docs/PROOF.md`.
+//! for the crash table in `docs/PROOF.md`. They are grouped by who passes them.
 //!
 //! The protocol passes each by calling `reached` of its platform. In the shipped library that call
 //! does nothing. The model ends the thread there. With the feature `crash-points` (for the harness,
@@ -7,112 +7,157 @@
 //! kills itself there.
 
 macro_rules! crash_points {
-    ($($(#[doc = $doc:literal])+ $point:ident,)*) => {
+    ($(
+        $(#[doc = $group_doc:literal])+
+        $group:ident: { $($(#[doc = $doc:literal])+ $point:ident,)* }
+    )*) => {
         /// An instant between two steps of the protocol.
         #[cfg_attr(not(feature = "crash-points"), allow(dead_code, unreachable_pub))]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum CrashPoint {
-            $($(#[doc = $doc])+ $point,)*
+            $($($(#[doc = $doc])+ $point,)*)*
         }
 
         #[cfg_attr(not(feature = "crash-points"), allow(dead_code, unreachable_pub))]
         impl CrashPoint {
             /// Every crash point, in the order of the crash table.
-            pub const ALL: &[CrashPoint] = &[$(CrashPoint::$point,)*];
+            pub const ALL: &[CrashPoint] = &[$($(CrashPoint::$point,)*)*];
+            $(
+                $(#[doc = $group_doc])+
+                pub const $group: &[CrashPoint] = &[$(CrashPoint::$point,)*];
+            )*
         }
     };
 }
 
 crash_points! {
-    /// A new producer has its claim and has raised the incarnation; the epoch is its predecessor's.
-    ProducerClaimed,
-    /// The epoch is raised; nothing is scanned.
-    EpochRaised,
-    /// A loan has found that nobody took the role over.
-    LoanChecked,
-    /// The held entries are read; no buffer is opened.
-    LoanScanned,
-    /// The buffer's sequence is 0; the user fills it.
-    LoanOpened,
-    /// The buffer is complete and has its sequence; `latest` is the value before.
-    PutSealed,
-    /// `latest` names the new value; nobody is woken.
-    PutPublished,
-    /// The waiting bytes are read, one at least is set; nobody is woken.
-    PutSawWaiting,
-    /// Whoever waited is woken.
-    PutWoken,
-    /// A part of the value is copied into the buffer, and may be read ahead.
-    PutFilling,
-    /// A burier has won a waiting consumer's claim and cleared nothing.
-    BuryWon,
-    /// The dead consumer's waiting byte is cleared; its claim is still won.
-    BuryCleared,
-    /// A new consumer has its claim; the block is its predecessor's.
-    ConsumerClaimed,
-    /// The block is cleared; `last_seen` is the predecessor's.
-    ConsumerCleared,
-    /// The block is the new consumer's.
-    ConsumerReady,
-    /// A get has read `latest`; nothing is held.
-    GetRead,
-    /// The held entry names a buffer; `latest` is not looked at again.
-    GetHeld,
-    /// The held buffer is the latest value's; `last_seen` is the value before.
-    GetValidated,
-    /// `last_seen` is stored; the user reads.
-    GetSeen,
-    /// The entry of an owned guard is 0 again.
-    GetReleased,
-    /// The waiting byte is set; `latest` is not looked at again.
-    SleepFlagged,
-    /// Awake again; the waiting byte is still set.
-    SleepWoken,
-    /// The waiting byte is 0 again.
-    SleepCleared,
-    /// A new handle of a lock has the claim of its slot; the slot is its predecessor's.
-    LockerClaimed,
-    /// The slot's reading flag is down; a lock that its predecessor died with is not yet buried.
-    LockerCleared,
-    /// The lock word names a writer; readers may still read.
-    WriterOwns,
-    /// The lock word says that its owner waits for readers to leave.
-    WriterAwaits,
-    /// The readers have left; the user writes.
-    WriterAlone,
-    /// The lock word is free; nobody is woken.
-    WriterLeft,
-    /// The reading flag is up; the lock word is not looked at again.
-    ReaderRaised,
-    /// There is no writer; the user reads.
-    ReaderReads,
-    /// The reading flag is down; a waiting writer is not woken.
-    ReaderLeft,
-    /// The waiting bit is set; nobody sleeps yet.
-    LockWaiting,
-    /// A burier has won a dead writer's claim; the lock word still names it.
-    OwnerBuryWon,
-    /// The dirty flag is up; the lock word still names the dead writer.
-    OwnerDirty,
-    /// The lock word names the burier, or nobody; the dead writer's claim is still won.
-    OwnerReplaced,
-    /// A writer has won a dead reader's claim; its flag is still up.
-    ReaderBuryWon,
-    /// A region is created, without a name and without its magic.
-    RegionSized,
-    /// The whole header but its magic is written.
-    RegionWritten,
-    /// The magic is written and the creator has its claim; the name is not linked.
-    RegionClaimed,
-    /// The name is linked.
-    RegionLinked,
-    /// A remover has the region's lock; the name is linked.
-    RemoveLocked,
-    /// The name is gone; the retired flag is not set.
-    RemoveUnlinked,
-    /// The retired flag is set; nobody is woken.
-    RemoveRetired,
+    /// Those of a producer that opens its channel.
+    PRODUCER_STARTS: {
+        /// A new producer has its claim and has raised the incarnation; the epoch is its
+        /// predecessor's.
+        ProducerClaimed,
+        /// The epoch is raised; nothing is scanned.
+        EpochRaised,
+    }
+    /// Those of a producer that puts.
+    PUTS: {
+        /// A loan has found that nobody took the role over.
+        LoanChecked,
+        /// The held entries are read; no buffer is opened.
+        LoanScanned,
+        /// The buffer's sequence is 0; the user fills it.
+        LoanOpened,
+        /// The buffer is complete and has its sequence; `latest` is the value before.
+        PutSealed,
+        /// `latest` names the new value; nobody is woken.
+        PutPublished,
+        /// The waiting bytes are read, one at least is set; nobody is woken.
+        PutSawWaiting,
+        /// Whoever waited is woken.
+        PutWoken,
+    }
+    /// Those of a producer that copies in a large value.
+    FILLS: {
+        /// A part of the value is copied into the buffer, and may be read ahead.
+        PutFilling,
+    }
+    /// Those of a producer that clears up after dead sleepers.
+    BURIES: {
+        /// A burier has won a waiting consumer's claim and cleared nothing.
+        BuryWon,
+        /// The dead consumer's waiting byte is cleared; its claim is still won.
+        BuryCleared,
+    }
+    /// Those of a consumer that opens its channel.
+    CONSUMER_STARTS: {
+        /// A new consumer has its claim; the block is its predecessor's.
+        ConsumerClaimed,
+        /// The block is cleared; `last_seen` is the predecessor's.
+        ConsumerCleared,
+        /// The block is the new consumer's.
+        ConsumerReady,
+    }
+    /// Those of a consumer that gets.
+    GETS: {
+        /// A get has read `latest`; nothing is held.
+        GetRead,
+        /// The held entry names a buffer; `latest` is not looked at again.
+        GetHeld,
+        /// The held buffer is the latest value's; `last_seen` is the value before.
+        GetValidated,
+        /// `last_seen` is stored; the user reads.
+        GetSeen,
+        /// The entry of an owned guard is 0 again.
+        GetReleased,
+    }
+    /// Those of a consumer that waits.
+    SLEEPS: {
+        /// The waiting byte is set; `latest` is not looked at again.
+        SleepFlagged,
+        /// Awake again; the waiting byte is still set.
+        SleepWoken,
+        /// The waiting byte is 0 again.
+        SleepCleared,
+    }
+    /// Those of a process that opens a lock.
+    LOCKER_STARTS: {
+        /// A new handle of a lock has the claim of its slot; the slot is its predecessor's.
+        LockerClaimed,
+        /// The slot's reading flag is down; a lock that its predecessor died with is not yet
+        /// buried.
+        LockerCleared,
+    }
+    /// Those of a process that takes a lock and releases it.
+    LOCKS: {
+        /// The lock word names a writer; readers may still read.
+        WriterOwns,
+        /// The lock word says that its owner waits for readers to leave.
+        WriterAwaits,
+        /// The readers have left; the user writes.
+        WriterAlone,
+        /// The lock word is free; nobody is woken.
+        WriterLeft,
+        /// The reading flag is up; the lock word is not looked at again.
+        ReaderRaised,
+        /// There is no writer; the user reads.
+        ReaderReads,
+        /// The reading flag is down; a waiting writer is not woken.
+        ReaderLeft,
+        /// The waiting bit is set; nobody sleeps yet.
+        LockWaiting,
+    }
+    /// Those of a process that clears up after one that died with the lock.
+    LOCK_BURIES: {
+        /// A burier has won a dead writer's claim; the lock word still names it.
+        OwnerBuryWon,
+        /// The dirty flag is up; the lock word still names the dead writer.
+        OwnerDirty,
+        /// The lock word names the burier, or nobody; the dead writer's claim is still won.
+        OwnerReplaced,
+        /// A writer has won a dead reader's claim; its flag is still up.
+        ReaderBuryWon,
+    }
+    /// Those of a process that creates a region.
+    CREATES: {
+        /// A region is created, without a name and without its magic.
+        RegionSized,
+        /// The whole header but its magic is written.
+        RegionWritten,
+        /// The magic is written and the creator has its claim; the name is not linked.
+        RegionClaimed,
+        /// The name is linked.
+        RegionLinked,
+    }
+    /// Those of a process that removes a region.
+    REMOVES: {
+        /// A remover has the region's lock; the name is linked.
+        RemoveLocked,
+        /// The name is gone; the retired flag is not set.
+        RemoveUnlinked,
+        /// The retired flag is set; nobody is woken.
+        RemoveRetired,
+    }
 }
 
 /// Marks that the running process has reached `point`.

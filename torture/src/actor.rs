@@ -1,26 +1,27 @@
 //! An actor: a process that does what a test tells it, one step at a time.
 //!
-//! [`Actor`] is the test's side: it starts `torture actor NAME CONSUMERS SIZE`, says a command on its
-//! standard input and reads the answer from its standard output. A process that died answers
-//! nothing, and [`Actor::end`] tells how it ended. [`main`] is the process's side.
+//! [`Actor`] is the test's side: it starts `torture actor NAME CONSUMERS SIZE`, writes commands to
+//! its standard input and reads the answers from its standard output. A process that died answers
+//! nothing, and [`Actor::end`] returns how it ended. [`main`] is the process's side.
 //!
 //! | command | does | answers |
 //! |---|---|---|
-//! | `die POINT PASSES` | prepares to die at that point, after so many passes | `ok` |
-//! | `produce`, `consume [NAME]`, `observe` | opens the channel in that role | `ok SEQUENCE` (a producer's), `ok` |
+//! | `die POINT PASSES` | prepares to die at that point, after PASSES passes | `ok` |
+//! | `produce` | opens the channel as producer | `ok SEQUENCE` |
+//! | `consume [NAME]`, `observe` | opens the channel in that role | `ok` |
 //! | `put [N]` | puts, N times | the last sequence |
-//! | `get`, `get MS` | gets, for so long at most | `SEQUENCE MISSED` |
-//! | `try`, `latest`, `copy` | likewise | the same, or `nothing` |
+//! | `get`, `get MS` | gets, within MS milliseconds | `SEQUENCE MISSED` |
+//! | `try`, `latest`, `copy` | does so | the same, or `nothing` |
 //! | `hold` | gets, and keeps the guard | `SEQUENCE MISSED` |
 //! | `reread` | checks all guards kept | how many |
 //! | `release` | drops them | `ok` |
 //! | `die-half-filled`, `abort-in-loan`, `abort-in-guard` | ends that way | - |
-//! | `panic-in-loan`, `panic-in-guard` | panics there, and catches it behind | `ok` |
-//! | `panics-abort` | from now on, a panic ends the process, as with `panic = "abort"` | `ok` |
+//! | `panic-in-loan`, `panic-in-guard` | panics there, and catches the panic | `ok` |
+//! | `panics-abort` | makes later panics abort, as with `panic = "abort"` | `ok` |
 //! | `remove` | removes the channel | `ok` |
-//! | `execute` | executes another program, in a thread | `ok`, said by that program, which then sleeps |
+//! | `execute` | executes another program, in a thread | that program's `ok`; then it sleeps |
 //!
-//! An error is answered by its kind and text.
+//! The answer to a command that fails is the error's kind and text.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -36,10 +37,10 @@ use nix::unistd::Pid;
 
 use crate::parcel::{Card, Load, Packed, Parcel, Size};
 
-/// In what a step must be answered: FAULTS.md's "no hang over 2 s".
+/// The time in which a step must be answered: FAULTS.md's "no hang over 2 s".
 pub const HANG: Duration = Duration::from_secs(2);
 
-/// A process that does what it is told. Dropped, it is killed.
+/// A process that obeys commands. Dropping this kills it.
 #[derive(Debug)]
 pub struct Actor {
     child: Child,
@@ -48,7 +49,8 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Starts one for the channel `name`, which has `consumers` consumer slots and values of that size.
+    /// Starts an actor for the channel `name`, which has `consumers` consumer slots and values of
+    /// `size`.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -73,23 +75,23 @@ impl Actor {
         Ok(Self { child, stdin, answers })
     }
 
-    /// Its process.
+    /// The process's pid.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Says a command without waiting for its answer.
+    /// Sends a command without waiting for its answer.
     pub fn tell(&mut self, command: &str) {
-        // A process that has died is found when its answer is missing.
+        // A missing answer will show that the process has died.
         let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{command}"));
     }
 
-    /// The next answer; `None` if the process ended instead, or gave none for `patience`.
+    /// The next answer. `None` if the process ended, or did not answer for `patience`.
     pub fn answer(&self, patience: Duration) -> Option<String> {
         self.answers.recv_timeout(patience).ok()
     }
 
-    /// Says a command and gives its answer; `died` if the process ended instead.
+    /// Sends a command and returns its answer; `died` if the process ended instead.
     ///
     /// # Panics
     /// If there is no answer within 2 s.
@@ -105,7 +107,7 @@ impl Actor {
     /// Waits for the process to end.
     ///
     /// # Panics
-    /// If it has not after 2 s.
+    /// If it has not ended after 2 s.
     pub fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + HANG;
         loop {
@@ -119,12 +121,12 @@ impl Actor {
         }
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
     }
 
-    /// Kills it and waits for its end.
+    /// Kills the process and waits for its end.
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.end();
@@ -138,7 +140,7 @@ impl Drop for Actor {
     }
 }
 
-/// Acts: `actor NAME CONSUMERS SIZE`.
+/// Runs an actor: `actor NAME CONSUMERS SIZE`.
 pub fn main(arguments: &[String]) -> ExitCode {
     let [name, consumers, size] = arguments else {
         return ExitCode::from(2);
@@ -149,7 +151,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     };
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
     match size {
-        Size::Carried => act_on(name, consumers, size, Channel::<Card>::named(name)),
+        Size::Inline => act_on(name, consumers, size, Channel::<Card>::named(name)),
         _ => {
             let channel = Channel::<Parcel>::named(name).elements(size.most_words());
             act_on(name, consumers, size, channel);
@@ -180,7 +182,7 @@ fn act_on<T: Act + ?Sized>(name: &str, consumers: usize, size: Size, channel: Ch
     }
 }
 
-/// What an actor fills in place.
+/// A message that an actor fills in place.
 trait Act: Load {
     fn filled(
         producer: &mut Producer<Self>,
@@ -245,7 +247,7 @@ impl<T: Act + ?Sized> Part<T> {
                 ok()
             }
             "panics-abort" => {
-                // What that option does: the hook runs, nothing is unwound.
+                // As that option does: the hook runs, and nothing is unwound.
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
@@ -319,7 +321,8 @@ impl<T: Act + ?Sized> Part<T> {
             return Ok("no producer".into());
         };
         let seq = producer.seq() + 1;
-        // Another one each time: what is left of one that was not put must not pass for it.
+        // A different seed each time, so that remains of a value never put cannot pass for this
+        // one.
         let packed =
             Packed::of(self.size.most_words(), seq, u64::from(std::process::id()) << 32 | seq);
         Ok(producer.put(packed.message())?.to_string())
@@ -345,7 +348,7 @@ impl<T: Act + ?Sized> Part<T> {
             "hold" => self.kept.push(guard.into_owned()),
             "panic-in-guard" => {
                 let caught = catch_unwind(AssertUnwindSafe(move || {
-                    let _guard = guard.into_owned(); // which has a hold of its own
+                    let _guard = guard.into_owned(); // owned guards have a hold of their own
                     panic!("as told");
                 }));
                 return Ok(if caught.is_err() { "ok".into() } else { "no panic".into() });
@@ -363,7 +366,7 @@ impl<T: Act + ?Sized> Part<T> {
         let mut last = producer.seq();
         for _ in 0..number.unwrap_or(1) {
             let seq = producer.seq() + 1;
-            // Of one size after the other, up to as many as fill a few lines.
+            // One size after the other, up to a few cache lines.
             let words = seq as usize % (self.size.most_words().min(100) + 1);
             let half_way = || match verb {
                 "abort-in-loan" => std::process::abort(),

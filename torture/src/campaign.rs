@@ -1,13 +1,13 @@
-//! The campaign: random SIGKILL and SIGSTOP of random roles under load, with the checks of
+//! The campaign: random SIGKILLs and SIGSTOPs of random roles under load, with the checks of
 //! FAULTS.md after each.
 //!
-//! It comes in `LEGS`, each on channels of its own with values of two sizes, so that each channel
-//! has values of each size in one of them.
+//! It runs in `LEGS`. Each leg has its own channels, with values of two sizes, so that over all
+//! legs each channel has values of each size.
 //!
-//! Half of the kills come at a random instant. The other half are aimed: the parent has the child
-//! stay for a moment at the wanted crash point, watches the word in which it writes down where it
-//! is, and strikes when it is there. By the time the signal arrives it may have moved on; what is
-//! counted is where it died.
+//! Half of the kills come at a random instant. The other half are aimed: the parent tells the child
+//! to stay for a moment at the wanted crash point, watches the word in which the child notes where
+//! it is, and strikes when it is there. The child may move on before the signal arrives; the report
+//! counts where it died.
 
 mod rest;
 mod strike;
@@ -30,48 +30,49 @@ use crate::page::Page;
 use crate::parcel::Size;
 use crate::region_file::RegionFile;
 use crate::report::Report;
-use crate::roles::{Names, Role};
+use crate::role::Role;
+use crate::roles::Names;
 
-/// What every name of every campaign starts with.
+/// The start of every name of every campaign.
 const FAMILY: &str = "torture-";
-/// A role without progress for so long hangs.
+/// A role without progress for this long hangs.
 const HANG: u64 = 2_000_000_000;
-/// How soon a restarted role must have done something, its process's start included.
+/// How soon a restarted role must have done something, including the start of its process.
 const IN_STEP: u64 = 1_000_000_000;
 /// Kills between two checks at rest.
 const REST_EVERY: u64 = 50;
-/// Checks at rest between two words of progress.
+/// Checks at rest between two reports of progress.
 const TELL_EVERY: u64 = 40;
-/// A campaign that fails so often needs no more proof.
+/// A campaign that fails this often ends early.
 const ENOUGH: usize = 10;
-/// Spins at each crash point; one of these for each child.
+/// Spins at each crash point. Each child gets one of these.
 const LINGERS: [u32; 4] = [0, 30, 300, 2000];
 
 /// The sizes of the values on the first and the second channel, one leg after the other.
 const LEGS: [[Size; 2]; 3] =
-    [[Size::Carried, Size::Large], [Size::Small, Size::Carried], [Size::Large, Size::Small]];
+    [[Size::Inline, Size::Large], [Size::Small, Size::Inline], [Size::Large, Size::Small]];
 
-/// Set by whoever wants every campaign of this process to end early.
+/// Set to end every campaign of this process early.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// What a campaign is to be.
+/// The settings of a campaign.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The `torture` program, for the children.
+    /// The `torture` program that children run.
     pub program: PathBuf,
     /// How many processes to kill.
     pub kills: u64,
-    /// What the parent's choices follow from.
+    /// The seed of the parent's choices.
     pub seed: u64,
-    /// Told now and then how far it is.
+    /// Called now and then with the progress.
     pub progress: fn(&Report),
 }
 
-/// Runs a campaign. Leaves nothing in /dev/shm, however it ends, unless it is itself killed; what
-/// killed campaigns have left goes too.
+/// Runs a campaign. It leaves nothing in /dev/shm, however it ends, unless it is killed itself. It
+/// also removes what killed campaigns have left.
 ///
 /// # Errors
-/// If it could not be run. What it found is in the report.
+/// If it could not run. The report has what it found.
 pub fn run(settings: &Settings) -> Result<Report, String> {
     machine::sweep_dead(FAMILY);
     let began = Instant::now();
@@ -99,19 +100,19 @@ struct Campaign {
     quarters: Quarters,
     crew: Vec<Member>,
     history: History,
-    /// Of the legs before, too.
+    /// Includes the legs before.
     report: Report,
-    /// Of the first and the second channel.
+    /// The sizes of the values on the first and the second channel.
     inodes: [u64; 2],
     lock_inodes: [u64; 2],
     rest_at: u64,
-    /// Keeps the page's descriptor open, by which children find it.
+    /// Keeps the page's descriptor open, through which children find it.
     _page_file: File,
-    /// Declared last: the crew is gone when it sweeps.
+    /// Declared last, so that the crew is gone when it sweeps.
     _sweeper: Sweeper,
 }
 
-/// Removes this campaign's objects when it ends.
+/// Removes this campaign's objects when dropped.
 struct Sweeper(String);
 
 impl Drop for Sweeper {
@@ -151,7 +152,7 @@ impl Campaign {
         })
     }
 
-    /// Kills until so many were killed, those of the legs before among them.
+    /// Kills until `kills` processes were killed, including those of the legs before.
     fn run(
         &mut self,
         kills: u64,
@@ -187,7 +188,7 @@ impl Campaign {
     }
 
     fn goes_on(&self, kills: u64, most: u64) -> bool {
-        // A few more where a crash point was not hit yet: aimed kills go for the rarest.
+        // A few more if a crash point was not hit yet: aimed kills choose the rarest.
         let all_hit = || self.spots().all(|spot| self.report.hits_at(spot) > 0);
         (self.report.kills < kills || (self.report.kills < most && !all_hit()))
             && self.report.failures.len() < ENOUGH
@@ -206,7 +207,7 @@ impl Campaign {
         read_region(&self.quarters.names.of_lock(lock))
     }
 
-    /// The latest value's sequence; 0 while there is no such channel.
+    /// The latest value's sequence; 0 while the channel does not exist.
     fn latest(&self, channel: usize) -> u64 {
         self.region(channel).map_or(0, |region| region.sequence)
     }
@@ -245,7 +246,7 @@ impl Campaign {
         }
     }
 
-    /// Attends until `done`; a failure, and `false`, after 2 s.
+    /// Attends until `done`. After 2 s, notes a failure and returns `false`.
     fn attend_until(
         &mut self,
         what: &str,
@@ -265,8 +266,8 @@ impl Campaign {
         Ok(true)
     }
 
-    /// Looks after the crew: who has to go on, who has ended, who is due, who hangs, what they
-    /// have to say.
+    /// Looks after the crew: continues stopped members, starts those that are due, finds those that
+    /// ended or hang, and reads their reports.
     fn attend(&mut self) -> Result<(), String> {
         let now = clock::now();
         for i in 0..self.crew.len() {
@@ -296,7 +297,7 @@ impl Campaign {
         let member = &mut self.crew[member];
         if member.continue_at.is_some_and(|at| at <= now) {
             member.continue_at = None;
-            // While it still stands: what it has now, it has had all the time.
+            // Check while it still stands, because what it has now it has had all the time.
             if member.has_stopped() {
                 self.report.confirmed_stops += 1;
                 self.report.stopped_holders += u64::from(member.has_a_lock());
@@ -315,7 +316,7 @@ impl Campaign {
             return;
         };
         let took = now.saturating_sub(self.crew[member].spawned);
-        // Without a producer's first put there may be nothing to be in step with.
+        // Before a producer's first put there may be nothing to catch up with.
         let producer_is_there = self.crew[Role::Producer as usize].goal.is_none();
         let member = &mut self.crew[member];
         if member.reaches(goal) {
@@ -358,7 +359,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// Nothing is in shared memory but what the crew uses.
+    /// Checks that shared memory has nothing but what the crew uses.
     fn check_objects(&mut self) {
         let known = self.quarters.names.all();
         for name in machine::objects(&self.quarters.names.0) {

@@ -1,23 +1,24 @@
-//! What must hold: the judgements on what the crew reports and on what lies in the regions.
+//! What must hold: judgements of the crew's reports and of the regions' bytes.
 
 use crate::history::{History, Woken};
 use crate::page::{Event, EventKind};
 use crate::region_file::RegionFile;
 use crate::report::Report;
-use crate::roles::Role;
+use crate::role::Role;
 
-/// The longest sleep at once (DESIGN.md section 6).
+/// The longest sleep at a time (DESIGN.md section 6).
 pub(crate) const SLICE: u64 = 100_000_000;
-/// What may come on top of a slice, stops and run delays taken off.
+/// What a wait may take in addition to a slice, not counting stops and run delays.
 pub(crate) const WAIT_BOUND: u64 = 50_000_000;
-/// How long after its wake-up a find by the end of a slice is a late one, and the longest put.
+/// A find at the end of a slice is late if it comes this long after its wake-up. Also the longest
+/// put.
 const LATE: u64 = 20_000_000;
 
-/// Judges `event` of a locker, and counts it in `report`. `others_delayed`: how long all other
+/// Judges `event` of a locker, and counts it in `report`. `others_delayed` is how long all other
 /// lockers have been ready to run and did not, as known now.
 ///
-/// Nobody queues for a lock, so a wait counts from when another last left it: from there it must be
-/// had at once, for whoever leaves wakes; after a death it may take a slice.
+/// Nobody queues for a lock, so a wait counts from when another locker last left it. From then on
+/// it must succeed at once, because leaving wakes the waiters. After a death it may take a slice.
 ///
 /// # Errors
 /// What is wrong.
@@ -29,7 +30,7 @@ pub(crate) fn judge_lock(
     report: &mut Report,
 ) -> Result<(), String> {
     let Event { called, returned, sequence: lock, put, delayed, late: before, .. } = *event;
-    // What of the time since `from` this locker and those that could have kept it waiting used.
+    // How much of the time since `from` this locker and those that could block it have used.
     let idle = |from: u64, roles: &[Role], delayed: u64| {
         let stopped: u64 = roles.iter().map(|r| history.stopped_for(*r, from, returned)).sum();
         returned.saturating_sub(from).saturating_sub(stopped + delayed)
@@ -86,7 +87,7 @@ pub(crate) fn judge(
     }
     let Event { called, returned, sequence, put, delayed, late, .. } = *event;
     let (woken, killed) = match put.ended {
-        _ if put.began == 0 => (called, false), // so long ago that it is forgotten
+        _ if put.began == 0 => (called, false), // too long ago to be remembered
         0 => match history.woken(role.channel(), sequence, put.began) {
             Woken::By(at) => (at, false),
             Woken::ByWhoCameNext(at) => (at, true),
@@ -94,7 +95,7 @@ pub(crate) fn judge(
         },
         ended => (ended, false),
     };
-    // What of the time since `from` this consumer could have run and did not use.
+    // How much of the time since `from` this consumer could have run.
     let idle = |from: u64| {
         let from = from.max(called).min(returned);
         let stopped = history.stopped_for(role, from, returned);
@@ -120,7 +121,7 @@ pub(crate) fn judge(
         return if overdue > LATE { Err(format!("timed out over {}", tell())) } else { Ok(()) };
     }
     let wait = match put.ended {
-        // Its put was under way: stopped, it could not publish.
+        // The producer was stopped during the put and could not publish.
         0 => idle(put.began).saturating_sub(history.stopped_for(
             Role::Producer,
             put.began.max(called),
@@ -163,7 +164,7 @@ fn judge_put(event: &Event, history: &History, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// Checks a region while its users live: it is the one that it was, and says nothing impossible.
+/// Checks a region while it is in use: it was not replaced, and its words are plausible.
 ///
 /// # Errors
 /// What is wrong.
@@ -181,8 +182,8 @@ pub(crate) fn region_in_use(
     Ok(())
 }
 
-/// Checks the region of a lock whose users all live and rest: nobody has it, and nothing that the
-/// dead have left is still there.
+/// Checks the region of a lock whose users all live and rest: nobody has the lock, and the dead
+/// have left nothing behind.
 ///
 /// # Errors
 /// What is wrong.
@@ -197,7 +198,7 @@ pub(crate) fn lock_at_rest(region: &RegionFile) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks a region whose users all live and rest: each has no more than the entry that it keeps.
+/// Checks a region whose users all live and rest: each has at most the entry that it keeps.
 ///
 /// # Errors
 /// What is wrong.
@@ -261,7 +262,7 @@ mod tests {
         assert!(judge(free, &history, &mut report, 15 * MS).is_ok());
         assert!(judge(wait(1090 * MS, &[], called), &history, &mut report, 0).is_ok());
         let with_b = wait(0, &[Role::LockerB], called);
-        assert!(judge(with_b, &history, &mut report, 0).is_ok()); // it has it, or just had
+        assert!(judge(with_b, &history, &mut report, 0).is_ok()); // it has the lock, or just had it
         let mut dies = |at| {
             history.locker_died(LockerDeath {
                 role: Role::LockerB,

@@ -1,4 +1,4 @@
-//! The crew: one child process a role, started, stopped, killed and looked after.
+//! The crew: one child process for each role, started, stopped, killed and looked after.
 
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
@@ -13,9 +13,10 @@ use nix::unistd::Pid;
 use crate::machine::{self, Footprint};
 use crate::page::{HAS, Lane, Page};
 use crate::parcel::Size;
-use crate::roles::{Names, Orders, Role};
+use crate::role::Role;
+use crate::roles::{Names, Orders};
 
-/// One role of the crew and whoever is in it now.
+/// One role of the crew and the child that plays it now.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) role: Role,
@@ -28,30 +29,30 @@ pub(crate) struct Member {
     pub(crate) continue_at: Option<u64>,
     /// When it was last sent a SIGKILL.
     pub(crate) killed: u64,
-    /// Rounds when last looked, and since when they are what they are.
+    /// Rounds at the last check, and since when the number has not changed.
     pub(crate) progress: (u64, u64),
-    /// What a restarted child has to have by when.
+    /// What a restarted child must have reached, and by when.
     pub(crate) goal: Option<Goal>,
     pub(crate) events_read: u64,
-    /// What every incarnation uses at rest.
+    /// The footprint of every incarnation at rest.
     pub(crate) footprint: Option<Footprint>,
 }
 
-/// A restart is over when the child has opened its role and has done something in it.
+/// A restart is over once the child has opened its role and done something in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal {
     pub(crate) had: u64,
     pub(crate) rounds: u64,
 }
 
-/// What children are started with.
+/// The settings of children.
 #[derive(Debug)]
 pub(crate) struct Quarters {
     pub(crate) program: PathBuf,
     pub(crate) page: &'static Page,
     pub(crate) page_path: String,
     pub(crate) names: Names,
-    /// Of the values of the first and the second channel.
+    /// The sizes of the values on the first and the second channel.
     pub(crate) sizes: [Size; 2],
 }
 
@@ -84,7 +85,7 @@ impl Member {
         self.child.as_ref().map(Child::id)
     }
 
-    /// The channel that it uses; a producer's: now.
+    /// The channel that it uses; for the producer, the one it uses now.
     pub(crate) fn channel(&self) -> usize {
         match self.role {
             Role::Producer => self.lane.channel.load(Acquire) as usize,
@@ -92,7 +93,7 @@ impl Member {
         }
     }
 
-    /// The number that tells how far this role has come.
+    /// The number that measures this role's progress.
     pub(crate) fn has_had(&self) -> u64 {
         self.lane.had[0].load(Acquire)
     }
@@ -110,7 +111,7 @@ impl Member {
         }
         let had = match self.role {
             Role::Producer => self.has_had() + 1,
-            // What it may have had without noting it, it does not get again.
+            // It does not get again what it may have got without noting it.
             _ if self.role.resumes() && self.lane.resumes_to.load(Acquire) >= latest => 0,
             _ if self.role.is_consumer() => latest,
             _ => 0,
@@ -135,18 +136,18 @@ impl Member {
     /// Sends a signal to the child, if there is one.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
-            // A child that has ended by itself is found by `reap`.
+            // `reap` finds a child that has ended by itself.
             let _ = kill(Pid::from_raw(pid as i32), signal);
         }
     }
 
-    /// Kills the child, if there is one. `bury` is to follow.
+    /// Kills the child, if there is one. The caller calls `bury` next.
     pub(crate) fn kill(&mut self) {
         self.killed = clock::now();
         self.signal(Signal::SIGKILL);
     }
 
-    /// Whether the kernel says that the child is stopped, and has not been asked before.
+    /// Whether the kernel reports that the child was stopped. It reports each stop once.
     pub(crate) fn has_stopped(&self) -> bool {
         let Some(pid) = self.pid() else { return false };
         let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
@@ -154,19 +155,19 @@ impl Member {
         matches!(status, Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)))
     }
 
-    /// Whether the child is between a lock's acquisition and its release, by what it has noted.
+    /// Whether, according to its notes, the child is between a lock's acquisition and its release.
     pub(crate) fn has_a_lock(&self) -> bool {
         self.lane.left_lock.iter().any(|left| left.load(Acquire) == HAS)
     }
 
-    /// How long the child, or those before it, were ready to run and did not.
+    /// How long this child and its predecessors were ready to run and did not.
     pub(crate) fn delayed(&self) -> u64 {
         let now = self.pid().map(machine::run_delay_of);
         let told = self.lane.delayed.load(Acquire);
         now.map_or(told, |now| told.max(self.lane.delayed_before.load(Acquire) + now))
     }
 
-    /// Waits for the end of a child that was killed. The crash point that it passed last.
+    /// Waits for the end of a killed child and returns the crash point that it passed last.
     pub(crate) fn bury(&mut self) -> Result<Option<CrashPoint>, String> {
         let Some(mut child) = self.child.take() else {
             return Ok(None);
@@ -181,13 +182,13 @@ impl Member {
         Ok(self.point())
     }
 
-    /// Tells of a child that has ended without having been killed.
+    /// Reports a child that has ended without having been killed.
     pub(crate) fn reap(&mut self) -> Option<String> {
         let status = self.child.as_mut()?.try_wait().ok().flatten()?;
         self.child = None;
         self.continue_at = None;
         self.goal = None;
-        // What it found wrong was found at a value; the next one goes on there.
+        // It found the fault at a value; its successor goes on from there.
         let had = self.has_had();
         self.lane.resumes_from.store(had, Release);
         self.lane.resumes_to.store(had, Release);
@@ -203,13 +204,13 @@ impl Member {
         }
     }
 
-    /// The crash point passed last.
+    /// The crash point that the child passed last.
     pub(crate) fn point(&self) -> Option<CrashPoint> {
         let point = self.lane.point.load(Acquire);
         CrashPoint::ALL.get((point as usize).wrapping_sub(1)).copied()
     }
 
-    /// Whether it has been without progress since before `since`.
+    /// Whether it has made no progress since before `since`.
     pub(crate) fn hangs_since(&mut self, since: u64) -> bool {
         let rounds = self.lane.rounds.load(Relaxed);
         if rounds != self.progress.0 || !self.is_up() {
@@ -218,12 +219,12 @@ impl Member {
         self.progress.1 < since
     }
 
-    /// Whether a restarted child has come as far as its goal, if it has one.
+    /// Whether a restarted child has reached its goal, if it has one.
     pub(crate) fn reaches_now(&self) -> bool {
         self.goal.is_none_or(|goal| self.reaches(goal))
     }
 
-    /// Whether a restarted child has come as far as `goal`.
+    /// Whether a restarted child has reached `goal`.
     pub(crate) fn reaches(&self, goal: Goal) -> bool {
         self.has_opened()
             && self.has_had() >= goal.had

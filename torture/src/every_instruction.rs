@@ -1,13 +1,13 @@
-//! `torture every-instruction`: a process is taken through each act in single steps, and killed at
+//! `torture every-instruction`: takes a process through each act in single steps, and kills it at
 //! every boundary where that can make a difference.
 //!
-//! First one pass: at each instruction boundary the region's bytes are compared with those at the
-//! boundary before. Then, for each boundary behind an instruction that changed them, and for the
-//! boundaries before and after each system call, a new victim is taken there and gets SIGKILL, and
-//! its peers and a new process in its place must go on. What a death leaves is the region's bytes
-//! and what the kernel keeps (names, claims, sleepers), and the kernel's part changes in system
-//! calls alone. So a death at any other boundary leaves what one of those tried leaves, and the list
-//! is exhaustive for the way that the pass went.
+//! First comes one pass, which at each instruction boundary compares the region's bytes with those
+//! at the boundary before. Then a new victim is taken to each boundary after an instruction that
+//! changed them, and to the boundaries before and after each system call, and gets SIGKILL. Its
+//! peers and a new process in its place must go on. What a death leaves is the region's bytes and
+//! what the kernel keeps (names, claims, sleepers), and the kernel's part changes in system calls
+//! alone. So a death at any other boundary leaves what one of those tried leaves, and the list is
+//! exhaustive for the path that the pass took.
 //!
 //! The victim is `torture-victim`, a release build of the library as users have it. x86-64 only.
 
@@ -39,9 +39,9 @@ use crate::machine;
 
 /// Objects of this harness: `torture-step-{pid}-{number}`.
 const FAMILY: &str = "torture-step-";
-/// How many victims are sent to a place that those before missed.
+/// How many victims are sent to a stop that earlier ones missed.
 const TRIES: u32 = 6;
-/// How many passes are made until one can be followed.
+/// How many passes are tried until one can be repeated.
 const PASSES: u32 = 10;
 
 /// One thing that a victim does, in one situation.
@@ -105,7 +105,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ACTS.iter().map(|act| act.name)
 }
 
-/// What one act came to.
+/// The results of one act.
 #[derive(Debug, Default)]
 pub struct Tally {
     /// Instruction boundaries passed.
@@ -116,7 +116,7 @@ pub struct Tally {
     pub states: usize,
     /// Victims killed.
     pub deaths: u64,
-    /// What did not hold.
+    /// What went wrong.
     pub failures: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ impl Display for Tally {
 }
 
 impl Tally {
-    /// Adds another's counts.
+    /// Adds the counts of another tally.
     pub fn add(&mut self, other: Self) {
         self.boundaries += other.boundaries;
         self.calls += other.calls;
@@ -143,7 +143,7 @@ impl Tally {
     }
 }
 
-/// What goes through the acts.
+/// Goes through the acts.
 #[derive(Debug)]
 pub struct Harness {
     program: Arc<Path>,
@@ -152,8 +152,8 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// Builds the victim, and has this thread and what it starts stay on one core, so that a step is
-    /// a switch and no signal across.
+    /// Builds the victim, and pins this thread and all that it starts to one core, so that a step
+    /// is a switch and needs no signal to another core.
     ///
     /// # Errors
     /// If it does not build.
@@ -168,14 +168,14 @@ impl Harness {
         Ok(Self { program, watchdog: Watchdog::start(), stages: AtomicU32::new(0) })
     }
 
-    /// Goes through the act of that name.
+    /// Goes through the act `name`.
     ///
     /// # Errors
-    /// If there is none of that name.
+    /// If there is no such act.
     pub fn run(&self, name: &str) -> Result<Tally, String> {
         let act = ACTS.iter().find(|act| act.name == name);
         let act = act.ok_or_else(|| format!("there is no act {name:?}"))?;
-        // Which way a victim goes depends in a few places on the time that has passed.
+        // In a few places, a victim's path depends on the time that has passed.
         let tally = (0..PASSES).find_map(|_| self.go_through(act));
         Ok(tally.unwrap_or_else(|| {
             let failure = format!("{name}: in {PASSES} passes there was none that others followed");
@@ -183,8 +183,8 @@ impl Harness {
         }))
     }
 
-    /// Nothing if nobody slept whom the act was to wake (sleeps come in slices), or if a later
-    /// victim did not come to where the first has been.
+    /// Returns `None` if the peer that the act was to wake did not sleep (sleeps come in slices),
+    /// or if a later victim did not reach where the first has been.
     fn go_through(&self, act: &Act) -> Option<Tally> {
         let pass = match self.pass(act) {
             Ok(pass) if pass.missed_sleeper => return None,
@@ -203,7 +203,7 @@ impl Harness {
         for stop in &pass.stops {
             match self.die(act, stop) {
                 Ok(true) => {}
-                // What has failed already is not forgotten.
+                // Keep what has failed already.
                 Ok(false) if tally.failures.is_empty() => return None,
                 Ok(false) => continue,
                 Err(error) => {
@@ -217,7 +217,7 @@ impl Harness {
 
     fn stage(&self) -> Stage {
         let number = self.stages.fetch_add(1, Ordering::Relaxed);
-        // Always as long: a longer name would be another way through the library.
+        // Always the same length: a longer name would be another path through the library.
         let name = format!("{FAMILY}{}-{number:06}", std::process::id());
         Stage::new(name, &self.program, &self.watchdog)
     }
@@ -232,7 +232,7 @@ impl Harness {
         Ok(pass)
     }
 
-    /// `false`: no victim came there.
+    /// Returns `false` if no victim reached it.
     fn die(&self, act: &Act, stop: &Stop) -> Result<bool, String> {
         for attempt in 0..TRIES {
             let stage = self.stage();
@@ -263,8 +263,8 @@ fn begin(act: &Act, stage: &Stage) -> Result<(Box<dyn Scene>, Victim, Watched), 
     Ok((scene, victim, watched))
 }
 
-/// Builds `torture-victim` by itself: built together with this crate, it would have the crash points
-/// that this one asks for.
+/// Builds `torture-victim` alone: built together with this crate, it would have the crash points
+/// that this crate asks for.
 fn build() -> Result<PathBuf, String> {
     let built = Command::new(env!("CARGO"))
         .args(["build", "--release", "--quiet", "--package", "torture-victim"])

@@ -1,11 +1,11 @@
-//! Whom the parent stopped and killed, and when: what explains a delay, and what does not.
+//! Which roles the parent stopped and killed, and when. This explains some delays and not others.
 
 use io_shared_core::clock;
 use io_shared_core::crash_point::CrashPoint;
 
-use crate::roles::Role;
+use crate::role::Role;
 
-/// What is older cannot matter to anything that is still judged.
+/// What is older than this cannot matter to anything that is still to be judged.
 const KEPT: u64 = 10_000_000_000;
 
 /// Stops of every role and lives of the producer. Times are CLOCK_MONOTONIC in nanoseconds.
@@ -20,11 +20,11 @@ pub(crate) struct History {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LockerDeath {
     pub(crate) role: Role,
-    /// Bit n: while it opened lock n, in a call of it, or with its guard.
+    /// Bit n: it was opening lock n, in a call of it, or had its guard.
     pub(crate) locks: u64,
-    /// The point passed last.
+    /// The crash point passed last.
     pub(crate) point: Option<CrashPoint>,
-    /// When the signal was sent, and when its process was gone.
+    /// When the signal was sent, and when the process was gone.
     pub(crate) killed: u64,
     pub(crate) at: u64,
 }
@@ -50,18 +50,18 @@ struct Life {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Death {
     pub(crate) at: u64,
-    /// The point passed last.
+    /// The crash point passed last.
     pub(crate) point: Option<CrashPoint>,
-    /// What it was putting, on either channel.
+    /// The sequence that it was putting, on either channel.
     pub(crate) putting: [u64; 2],
 }
 
-/// By when whoever slept had been woken for a value.
+/// By when the sleepers had been woken for a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Woken {
     /// At this instant at the latest.
     By(u64),
-    /// Its producer died between publishing it and waking; a successor had opened by this instant.
+    /// Its producer died between publishing it and waking. A successor had opened by this instant.
     ByWhoCameNext(u64),
     /// Its put had not returned.
     NotYet,
@@ -104,7 +104,7 @@ impl History {
         self.lockers.retain(|old| old.at + KEPT > death.at);
     }
 
-    /// Who may have died with `lock` between `from` and `to`.
+    /// The deaths between `from` and `to` that may have happened with `lock`.
     pub(crate) fn deaths_at(
         &self,
         lock: u64,
@@ -115,7 +115,7 @@ impl History {
         lockers.filter(move |death| death.at >= from && death.killed <= to)
     }
 
-    /// All deaths of lockers after `from`, for people.
+    /// All deaths of lockers after `from`, as text.
     pub(crate) fn locker_deaths(&self, from: u64) -> String {
         let lockers = self.lockers.iter().filter(|death| death.at > from);
         let tell = |death: &LockerDeath| {
@@ -125,7 +125,7 @@ impl History {
         lockers.map(tell).collect::<Vec<_>>().join(", ")
     }
 
-    /// How much of `from..to` the role was stopped for.
+    /// For how much of `from..to` the role was stopped.
     pub(crate) fn stopped_for(&self, role: Role, from: u64, to: u64) -> u64 {
         let stops = self.stops.iter().filter(|stop| stop.role == role);
         stops.map(|stop| stop.to.min(to).saturating_sub(stop.from.max(from))).sum()
@@ -144,7 +144,7 @@ impl History {
             return Woken::By(death.at); // it had gone on to others
         }
         match death.point {
-            // The point before the publish counts: death may have come between the two.
+            // The point before the publish counts as well: the death may have come between the two.
             Some(CrashPoint::PutSealed | CrashPoint::PutPublished | CrashPoint::PutSawWaiting) => {
                 let next = lives.iter().skip(own + 1).map(|life| life.opened);
                 Woken::ByWhoCameNext(next.filter(|at| *at > 0).min().unwrap_or(u64::MAX))

@@ -1,16 +1,17 @@
 //! Hostile bytes: regions that no conforming program has written, opened and used in every role.
 //!
-//! `specimen` makes whole regions and damages them, `cases` says how, `visit` opens them, `input`
-//! says what arbitrary bytes mean (to the fuzz targets too), `array` what they mean as a message, and
-//! `live` writes to a region while it
-//! is opened and used. All of it runs in child processes, so that a crash or a hang is a finding and not the
-//! end: a child notes the case it is at where its parent can still read it.
+//! `specimen` makes whole regions and damages them, `cases` says how, and `visit` opens them.
+//! `input` interprets arbitrary bytes (for the fuzz targets too), `array` interprets them as a
+//! message, and `live` writes to a region while it is opened and used. All of it runs in child
+//! processes, so that a crash or a hang is a finding and not the end. A child notes its current
+//! case where its parent can still read it.
 
 pub mod array;
 pub mod cases;
 pub mod input;
 mod live;
 mod log;
+pub mod outcome;
 pub mod specimen;
 mod texts;
 pub mod visit;
@@ -20,31 +21,32 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use cases::{Cases, Group, Outcome};
+use cases::{Cases, Group};
 use live::Part;
 use log::Log;
+use outcome::Outcome;
 use specimen::Shape;
 
 use crate::machine::{self, RunDelay};
 
-/// Longer than this without the next case is a hang.
+/// A child that does not reach the next case within this time hangs.
 const HANG: Duration = Duration::from_secs(2);
-/// Findings of a group after which the rest of it is not looked for.
+/// After this many findings, the rest of a group is skipped.
 const MOST_FINDINGS: usize = 10;
 const FAMILY: &str = "torture-hostile-";
 
-/// What is run.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The program that children run: this one.
+    /// The program that children run, which is this one.
     pub program: PathBuf,
-    /// Of all that is drawn.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// How many cases are drawn where they are.
+    /// How many random cases there are in groups that have them.
     pub random: u64,
-    /// Each how manyth flip and length is run.
+    /// Run every n-th flip and length.
     pub every: u64,
-    /// How long each shape is written to while it is used.
+    /// How long `live` writes to each shape.
     pub live: Duration,
 }
 
@@ -55,10 +57,10 @@ impl Settings {
     }
 }
 
-/// What came of it.
+/// The results of a run.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Cases of each group, and what came of them.
+    /// The number of cases in each group, and their outcome.
     pub groups: Vec<(String, u64, Outcome)>,
     /// What went wrong, with the case.
     pub findings: Vec<String>,
@@ -104,15 +106,15 @@ struct Running {
     noted: log::Noted,
     since: Instant,
     delay: RunDelay,
-    /// For how long the machine had not let it run by `since`.
+    /// Its run delay by `since`.
     delayed: u64,
 }
 
-/// How a child's life goes.
+/// What a child is doing.
 enum State {
     Runs,
     Ended,
-    /// With what went wrong.
+    /// It died or hung, for this reason.
     Fell(String),
 }
 
@@ -149,7 +151,7 @@ impl Running {
 }
 
 impl Running {
-    /// For how long it has been at one case, without the time in which others had its core.
+    /// How long it has been at one case, without the time in which others had its core.
     fn stands_still(&self) -> Duration {
         let delayed = self.delay.so_far().saturating_sub(self.delayed);
         self.since.elapsed().saturating_sub(Duration::from_nanos(delayed))
@@ -163,8 +165,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs the even and the odd cases of a group in a child each; a case that fells its child is a
-/// finding, and the next child goes on behind it.
+/// Runs the even and the odd cases of a group, each in a child. A case that kills its child is a
+/// finding, and the next child goes on after it.
 fn run_group(settings: &Settings, group: Group, report: &mut Report) -> Result<(), String> {
     let cases = new_cases(settings, group)?;
     let count = cases.count();
@@ -197,9 +199,8 @@ fn run_group(settings: &Settings, group: Group, report: &mut Report) -> Result<(
                 State::Fell(how) => {
                     let (group, next) = (group.name(), case + 1);
                     let Settings { seed, random, .. } = settings;
-                    report.findings.push(format!(
-                        "{how}: torture hostile-child {group} again- {case} {next} 1 {seed} {random}"
-                    ));
+                    let again = format!("{group} again- {case} {next} 1 {seed} {random}");
+                    report.findings.push(format!("{how}: torture hostile-child {again}"));
                     found += 1;
                     if found < MOST_FINDINGS { start(case + step * 2)? } else { None }
                 }
@@ -218,8 +219,8 @@ fn new_cases(settings: &Settings, group: Group) -> Result<Cases, String> {
     cases.map_err(|error| format!("no region can be made: {error}"))
 }
 
-/// A writer and two users of one region. All must end by themselves, and none may stand still; and
-/// the users must have been let in, and turned away.
+/// Runs a writer and two users of one region. All must end by themselves, and none may hang. The
+/// users must both have been let in and been refused.
 fn run_live(settings: &Settings, shape: Shape, report: &mut Report) -> Result<(), String> {
     let name = format!("/{}live", prefix());
     live::make(&name, shape).map_err(|error| format!("no region can be made: {error}"))?;
@@ -259,7 +260,7 @@ fn run_live(settings: &Settings, shape: Shape, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// The life of a child, as the parent writes its arguments.
+/// Runs a child, with the arguments that the parent passes.
 pub fn main(arguments: &[String]) -> ExitCode {
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGKILL);
     match child(arguments) {

@@ -1,9 +1,9 @@
-//! Makes one system call of a process fail, as a kernel does that has no memory, descriptors or
-//! locks left.
+//! Makes one system call of a process fail, as when the kernel is out of memory, descriptors or
+//! locks.
 //!
-//! [`run`] forks a process and traces it. What it does within [`watched`] is counted call by call;
-//! the calls with the given numbers are not made, and their callers are told an error. Calls that cannot
-//! fail in a way that a program could answer are left alone: see [`failures`].
+//! [`run`] forks a process and traces it. It counts the calls that the process makes within
+//! [`watched`]. The calls with the given numbers are not made, and their callers get an error.
+//! Calls whose failure no program could answer are left alone: see [`failures`].
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ use nix::unistd::{ForkResult, Pid, alarm, fork};
 pub struct Call {
     /// Its number.
     pub number: i64,
-    /// What it was given.
+    /// Its arguments.
     pub arguments: [u64; 6],
 }
 
@@ -29,9 +29,9 @@ pub struct Call {
 pub struct Fault {
     /// Which of the watched calls, from 0.
     pub at: usize,
-    /// The number that it must have.
+    /// The system call that it must be.
     pub number: i64,
-    /// The error that its caller is told.
+    /// The error that its caller gets.
     pub errno: Errno,
 }
 
@@ -40,15 +40,15 @@ pub struct Fault {
 pub struct Trace {
     /// The watched calls, in order.
     pub calls: Vec<Call>,
-    /// How many of the faults came about: none where the calls came in another order.
+    /// How many of the faults happened: none if the calls came in another order.
     pub failed: usize,
     /// How the process ended.
     pub status: WaitStatus,
-    /// What its part returned, or with what it panicked.
+    /// What its part returned, or the message of its panic.
     pub said: String,
 }
 
-/// In the traced process: does what is watched. What takes more than 2 s dies of SIGALRM.
+/// In the traced process: runs what is to be watched. After 2 s, SIGALRM ends it.
 pub fn watched<T>(act: impl FnOnce() -> T) -> T {
     alarm::set(2);
     mark();
@@ -58,7 +58,7 @@ pub fn watched<T>(act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// A call that no library makes of itself.
+/// A system call that no library makes by itself.
 const MARK: i64 = libc::SYS_getppid;
 
 fn mark() {
@@ -66,8 +66,8 @@ fn mark() {
     unsafe { libc::syscall(MARK) };
 }
 
-/// Runs `part` in a traced process, which runs no destructors at its end, with `faults` in what is
-/// watched.
+/// Runs `part` in a traced process, with `faults` in what is watched. The process runs no
+/// destructors at its end.
 ///
 /// # Errors
 /// If it cannot be traced.
@@ -119,7 +119,7 @@ fn trace(child: Pid, faults: &[Fault]) -> nix::Result<(Vec<Call>, usize, WaitSta
                     let is_it = |f: &&Fault| (f.at, f.number) == (calls.len(), number);
                     if let Some(fault) = faults.iter().find(is_it) {
                         failed += 1;
-                        // No such call: the kernel does nothing.
+                        // With an invalid number the kernel does nothing.
                         registers.orig_rax = u64::MAX;
                         ptrace::setregs(child, registers)?;
                         failing = Some(fault.errno);
@@ -146,10 +146,10 @@ fn trace(child: Pid, faults: &[Fault]) -> nix::Result<(Vec<Call>, usize, WaitSta
     }
 }
 
-/// What a call is named, and the errors that it is made to end with. None for calls whose failure
-/// nobody could answer: what gives back (close, munmap, unlocking at the process's end), and what
-/// the allocator asks for, since Rust programs end where an allocation fails. `None` if this does
-/// not know the call.
+/// The name of a call, and the errors that it is made to return. There are no errors for calls
+/// whose failure nobody could answer: those that release something (close, munmap, unlocking at the
+/// process's end), and the allocator's, since Rust programs end when an allocation fails. Returns
+/// `None` for an unknown call.
 pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
     use Errno::*;
     let [_, second, third, fourth, fifth, _] = call.arguments;
@@ -171,7 +171,7 @@ pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
             libc::F_OFD_GETLK => ("fcntl(F_OFD_GETLK)", &[ENOLCK, ENOMEM]),
             libc::F_DUPFD_CLOEXEC => ("fcntl(F_DUPFD_CLOEXEC)", &[EMFILE, ENOMEM]),
             libc::F_ADD_SEALS => ("fcntl(F_ADD_SEALS)", &[ENOMEM, EPERM]),
-            // Debug builds of the standard library ask so whether a descriptor is open.
+            // Debug builds of the standard library check this way whether a descriptor is open.
             libc::F_GETFD => ("fcntl(F_GETFD)", &[]),
             libc::F_GETFL => ("fcntl(F_GETFL)", &[]),
             libc::F_SETFL => ("fcntl(F_SETFL)", &[]),

@@ -1,5 +1,5 @@
-//! What the crew's locks guard: a value that shows when it is torn, when two write it at once, and
-//! when it was left in the middle.
+//! The content of the crew's locks: a value that reveals when it is torn, when two write it at
+//! once, and when a writer died in the middle.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -14,9 +14,9 @@ const WORDS: usize = 60;
 #[derive(Debug, Clone, Copy, Message)]
 #[repr(C)]
 pub(crate) struct Ledger {
-    /// The pid of who is in the middle of writing it; 0: nobody.
+    /// The pid of the process that is writing it; 0: none.
     pub(crate) writer: u64,
-    /// How many times it was written.
+    /// How often it was written.
     pub(crate) number: u64,
     salt: u64,
     check: u64,
@@ -35,8 +35,8 @@ impl Ledger {
         pause: impl FnOnce(&mut Self),
     ) -> Result<(), String> {
         let me = u64::from(std::process::id());
-        // Black boxes: each step is in memory before the next, for whoever is killed between them
-        // or writes there at the same time.
+        // Black boxes make sure that each step is in memory before the next, in case this process
+        // is killed between them or another one writes at the same time.
         let ledger = black_box(self);
         ledger.writer = me;
         let ledger = black_box(ledger);
@@ -50,7 +50,7 @@ impl Ledger {
         ledger.check = ledger.sum();
         let ledger = black_box(ledger);
         if ledger.writer != me {
-            return Err(format!("{} wrote beside {me}", ledger.writer));
+            return Err(format!("{} wrote at the same time as {me}", ledger.writer));
         }
         ledger.verify().map_err(|wrong| format!("written alone, {wrong}"))?;
         black_box(ledger).writer = 0;
@@ -79,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// Over all of it, for telling whether it changed.
+    /// A hash of all of it, to tell whether it changed.
     pub(crate) fn sum(&self) -> u64 {
         let start = mix(mix(self.number) ^ mix(self.salt));
         self.words.iter().fold(start, |sum, word| mix(sum ^ word))

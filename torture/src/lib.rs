@@ -1,14 +1,16 @@
 //! Real processes and SIGKILL: the harnesses that show what io-shared does when programs die.
 //!
-//! Never published. Three harnesses share the pieces here:
-//! - [`campaign`]: a crew of processes under load, of which random ones are killed and stopped at
-//!   random times, with the checks of FAULTS.md after each kill;
+//! Never published. Four harnesses share the pieces here:
+//! - [`campaign`]: a crew of processes under load. Random members are killed and stopped at random
+//!   times, with the checks of FAULTS.md after each kill;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
 //!   the crash point that it names (`tests/crash_points.rs`);
-//! - [`every_instruction`]: one process in single steps, killed wherever that can make a difference;
+//! - [`every_instruction`]: one process in single steps, killed wherever that can make a
+//!   difference;
 //! - [`hostile`]: regions that no conforming program has written, opened and used.
 //!
-//! All run the shipped library, built with its feature `crash-points` but for the single steps.
+//! All run the shipped library. It is built with the feature `crash-points`, except for the single
+//! steps.
 
 pub mod actor;
 pub mod campaign;
@@ -24,4 +26,5 @@ pub mod page;
 pub mod parcel;
 pub mod region_file;
 pub mod report;
+pub mod role;
 pub mod roles;

@@ -1,15 +1,9 @@
-//! What the kernel tells about processes and shared memory, as the checks need it.
+//! What the kernel says about processes and shared memory.
 
 use std::path::{Path, PathBuf};
 
 /// Where the kernel keeps shared-memory objects.
 pub const SHARED_MEMORY: &str = "/dev/shm";
-
-/// Ends this process by SIGALRM if this is not called again for ten minutes: no wait of a test, or of a
-/// process that it forks, lasts for ever.
-pub fn set_patience() {
-    nix::unistd::alarm::set(600);
-}
 
 /// The names of shared-memory objects that start with `prefix`, sorted.
 pub fn objects(prefix: &str) -> Vec<String> {
@@ -34,7 +28,7 @@ pub fn sweep(prefix: &str) {
     }
 }
 
-/// Removes what harnesses of dead processes have left: objects named `{family}{pid}-...`.
+/// Removes what dead harnesses have left: objects named `{family}{pid}-...`.
 pub fn sweep_dead(family: &str) {
     for name in objects(family) {
         let rest = name.strip_prefix(family).unwrap_or_default();
@@ -45,7 +39,7 @@ pub fn sweep_dead(family: &str) {
     }
 }
 
-/// Descriptors and mappings of a process that should not grow.
+/// Numbers of descriptors and mappings of a process, which should not grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// Open descriptors.
@@ -55,7 +49,7 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// That of process `pid`; nothing if it is gone.
+    /// The footprint of process `pid`; `None` if it is gone.
     pub fn of(pid: u32) -> Option<Self> {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
@@ -66,8 +60,8 @@ impl Footprint {
 
 /// How long a thread was ready to run and did not, in nanoseconds since it began.
 ///
-/// A busy machine delays a sleeper that was woken in time; without this, that could not be told
-/// from a wake-up that never came.
+/// A busy machine delays a sleeper that was woken in time. Without this number, that would look
+/// like a wake-up that never came.
 #[derive(Debug)]
 pub struct RunDelay(Option<std::fs::File>);
 
@@ -82,7 +76,7 @@ impl RunDelay {
         Self(std::fs::File::open(format!("/proc/{pid}/schedstat")).ok())
     }
 
-    /// So far. 0 where the kernel does not say.
+    /// The delay so far; 0 where the kernel does not say.
     pub fn so_far(&self) -> u64 {
         use std::os::unix::fs::FileExt;
         let mut text = [0; 96];
@@ -91,7 +85,7 @@ impl RunDelay {
     }
 }
 
-/// As [`RunDelay`], of the first thread of process `pid`. 0 if it is gone.
+/// The run delay of the first thread of process `pid`; 0 if it is gone.
 pub fn run_delay_of(pid: u32) -> u64 {
     delay_in(&std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default())
 }

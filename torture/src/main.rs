@@ -1,14 +1,14 @@
-//! The harnesses, by name. Each ends with its counts, and with failure if anything failed.
+//! Runs a harness by name. Each prints its counts at the end, and exits with 1 if anything failed.
 //!
-//! - `torture campaign --kills N [--seed S]`: kills processes at random and checks the rest. A crash
-//!   point that was never hit is a failure, too.
+//! - `torture campaign --kills N [--seed S]`: kills processes at random and checks the rest. A
+//!   crash point that was never hit is a failure as well.
 //! - `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
 //!   wherever that can make a difference.
-//! - `torture hostile [--seed S] [--random N]`: opens and uses hostile bytes; anything but a refusal
-//!   or harmless use is a failure.
+//! - `torture hostile [--seed S] [--random N]`: opens and uses hostile bytes; anything but a
+//!   refusal or harmless use is a failure.
 //!
-//! `torture role ..`, `torture actor ..` and `torture hostile-child ..` are the processes that the
-//! harnesses start.
+//! The harnesses themselves start `torture role ..`, `torture actor ..` and
+//! `torture hostile-child ..`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What stands on the command line.
+/// The arguments of the command line.
 #[derive(Default)]
 struct Arguments {
     harness: Option<String>,
@@ -68,13 +68,13 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
     Ok(arguments)
 }
 
-/// A whole number, for an option that is named where it is none.
+/// The option's value as a whole number; the error names the option.
 fn whole(parser: &mut lexopt::Parser, option: &str) -> Result<u64, lexopt::Error> {
     let number = parser.value()?.parse();
     number.map_err(|error| format!("--{option} takes a whole number: {error}").into())
 }
 
-/// Whether nothing failed.
+/// Runs a campaign and returns whether nothing failed.
 fn run() -> Result<bool, String> {
     let Arguments { harness, kills, seed, only, random } =
         arguments().map_err(|error| format!("{error}\n{USAGE}"))?;

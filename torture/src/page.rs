@@ -1,9 +1,9 @@
 //! The page that a campaign shares with its crew: commands one way, accounts the other.
 //!
-//! It is a memfd of the parent, so it outlives every child, and what a child had written when it
-//! was killed is still there. All of it is atomic words, and all zeros is its beginning. A lane has
-//! one writer, the child in that role, but for the few fields that say otherwise; those the parent
-//! writes while no child is in the role.
+//! It is a memfd of the parent, so it outlives every child, and what a killed child wrote is still
+//! there. It consists of atomic words, which begin as zeros. Only the child in a role writes to its
+//! lane, except for the few fields that say otherwise. The parent writes those while no child is in
+//! the role.
 
 use std::fs::File;
 use std::io;
@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use memmap2::MmapRaw;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::roles::Role;
+use crate::role::Role;
 
-/// Everybody but the producers is to come to rest.
+/// Everybody except the producers shall rest.
 pub(crate) const REST_READERS: u32 = 1;
-/// The producers too.
+/// The producers as well.
 pub(crate) const REST_PRODUCERS: u32 = 2;
 
-/// Puts that are remembered: far more than are made within a slice.
+/// How many puts are remembered: far more than are made within a slice.
 const PUTS: usize = 1 << 15;
-/// In [`Lane::left_lock`]: not yet.
+/// In [`Lane::left_lock`]: it still has the lock.
 pub(crate) const HAS: u64 = u64::MAX;
 const EVENTS: usize = 64;
 const TEXT: usize = 400;
@@ -34,7 +34,8 @@ const TEXT: usize = 400;
 pub struct Page {
     /// `REST_*`. Written by the parent.
     pub(crate) rest: AtomicU32,
-    /// Deaths of lockers that began and ended: odd while one is dying. Written by the parent.
+    /// Counts when deaths of lockers begin and end, so it is odd while one dies. Written by the
+    /// parent.
     pub(crate) locker_deaths: AtomicU64,
     pub(crate) locks: [LockAccount; 2],
     pub(crate) lanes: [Lane; Role::ALL.len()],
@@ -42,13 +43,14 @@ pub struct Page {
     puts: [[Put; PUTS]; 2],
 }
 
-/// The account of one lock, over all lockers. Written by who has it.
+/// The account of one lock, over all lockers. Whoever has the lock writes it.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct LockAccount {
-    /// The number of the last write that was begun.
+    /// The number of the last write that began.
     pub(crate) begun: AtomicU64,
-    /// Odd: somebody was told that a writer died, and nobody has repaired since. It only grows.
+    /// Odd if somebody was told that a writer died and nobody has repaired the content since. It
+    /// only grows.
     pub(crate) told: AtomicU64,
     /// Deaths of lockers before the last repair.
     pub(crate) deaths: AtomicU64,
@@ -60,7 +62,7 @@ pub(crate) struct LockAccount {
 pub(crate) struct Lane {
     /// The crash point passed last, plus one. The parent sets it to 0 before a start.
     pub(crate) point: AtomicU32,
-    /// The channel of a producer's act: the point passed last is one of that channel.
+    /// The channel that the producer is using, and to which the point passed last belongs.
     pub(crate) channel: AtomicU32,
     /// The crash point to stay at, plus one; 0: none. Written by the parent.
     pub(crate) aim: AtomicU32,
@@ -69,31 +71,32 @@ pub(crate) struct Lane {
     /// 1 while at rest.
     pub(crate) resting: AtomicU32,
     failed: AtomicU32,
-    /// When it was opened.
+    /// When the role was opened.
     pub(crate) opened_at: AtomicU64,
     /// Rounds of the role's loop.
     pub(crate) rounds: AtomicU64,
-    /// The sequence had last; a producer's: put last, on each channel, by a put that returned.
+    /// The sequence that a consumer got last. For the producer: the sequence of the last put that
+    /// returned, on each channel.
     pub(crate) had: [AtomicU64; 2],
-    /// The sequence that a producer is putting or has put.
+    /// The sequence that the producer is putting or has put.
     pub(crate) putting: [AtomicU64; 2],
-    /// What `last_seen` may be when this role is opened again: from, to. Written by the parent.
+    /// The bounds of `last_seen` when this role is opened again. Written by the parent.
     pub(crate) resumes_from: AtomicU64,
     pub(crate) resumes_to: AtomicU64,
     pub(crate) values: AtomicU64,
     pub(crate) missed: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) busy: AtomicU64,
-    /// A locker's: bit n while it opens lock n, is in a call of it, or has its guard.
+    /// For a locker: bit n is set while it opens lock n, is in a call of it, or has its guard.
     pub(crate) at_locks: AtomicU64,
-    /// When it last gave back each lock, or its time for that ran out; [`HAS`] while it has a guard.
+    /// When it last released each lock, or timed out waiting for it; [`HAS`] while it has a guard.
     pub(crate) left_lock: [AtomicU64; 2],
-    /// Time that it was ready to run and did not, as it told last; and when this incarnation began.
+    /// Its run delay, as last noted, and at the start of this incarnation.
     pub(crate) delayed: AtomicU64,
     pub(crate) delayed_before: AtomicU64,
     pub(crate) reads: AtomicU64,
     pub(crate) repairs: AtomicU64,
-    /// The longest wait that was too short to be posted.
+    /// The longest wait that was too short to post.
     pub(crate) longest: AtomicU64,
     events_posted: AtomicU64,
     events: [[AtomicU64; Event::WORDS]; EVENTS],
@@ -108,27 +111,28 @@ struct Put {
     ended: AtomicU64,
 }
 
-/// When a put began and, if it has, returned. CLOCK_MONOTONIC in nanoseconds.
+/// When a put began and, if it did, returned. CLOCK_MONOTONIC in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PutTimes {
     pub(crate) began: u64,
-    /// 0: it has not returned.
+    /// 0 if it has not returned.
     pub(crate) ended: u64,
 }
 
-/// Something that the parent is to judge, because it alone knows whom it killed and stopped.
+/// Something for the parent to judge, because only the parent knows what it killed and stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) kind: EventKind,
     pub(crate) called: u64,
     pub(crate) returned: u64,
-    /// The first sequence not had at the call; of a slow put, its own; of a lock, which.
+    /// For a get: the first sequence not seen yet at the call. For a put: its own. For a lock: its
+    /// number.
     pub(crate) sequence: u64,
-    /// When that was put, as known at the return. Of a lock: when another last left it.
+    /// When that was put, as known at the return. For a lock: when another locker last left it.
     pub(crate) put: PutTimes,
-    /// Time that the caller was ready to run and did not.
+    /// How long the caller was ready to run and did not.
     pub(crate) delayed: u64,
-    /// Late finds counted by the library in this call. Of a lock: how long all other lockers had
+    /// Late finds counted by the library in this call. For a lock: how long all other lockers had
     /// been ready to run and did not, before the call.
     pub(crate) late: u64,
 }
@@ -141,9 +145,9 @@ pub(crate) enum EventKind {
     Timeout,
     /// A put that took long.
     SlowPut,
-    /// A lock that was had, or not had in time, long after the call.
+    /// A lock that was acquired long after the call, or not in time.
     LockWait,
-    /// A lock whose time ran out long before the call returned.
+    /// A lock call that returned long after its deadline.
     Overslept,
 }
 
@@ -176,20 +180,20 @@ impl Event {
 }
 
 impl Page {
-    /// A new page, and the descriptor by which children find it. Both live as long as the process:
-    /// crash points are recorded through a `'static` word.
+    /// Creates a page and the descriptor through which children find it. Both live as long as the
+    /// process, because crash points are recorded through a `'static` word.
     pub(crate) fn create() -> io::Result<(&'static Self, File)> {
         let file = File::from(memfd_create(c"torture", MFdFlags::MFD_CLOEXEC)?);
         file.set_len(size_of::<Self>() as u64)?;
         Ok((Self::map(&file)?, file))
     }
 
-    /// The page of the process that started this one.
+    /// Maps the page of the process that started this one.
     pub(crate) fn of_parent(path: &str) -> io::Result<&'static Self> {
         Self::map(&File::options().read(true).write(true).open(path)?)
     }
 
-    /// How children find `file`.
+    /// The path through which children find `file`.
     pub(crate) fn path_of(file: &File) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
     }
@@ -225,7 +229,7 @@ impl Page {
         self.lane(Role::Producer).had[channel].store(sequence, Release);
     }
 
-    /// When value `sequence` was put; nothing if that has not begun, or is long forgotten.
+    /// When value `sequence` was put; zeros if that has not begun or is no longer remembered.
     pub(crate) fn put_times(&self, channel: usize, sequence: u64) -> Option<PutTimes> {
         let put = &self.puts[channel][sequence as usize % PUTS];
         if put.sequence.load(Acquire) != sequence {
@@ -245,8 +249,8 @@ impl Lane {
         self.events_posted.store(posted + 1, Release);
     }
 
-    /// The events after the first `read`, which becomes the number posted. An error if more were
-    /// posted than fit.
+    /// The events after the first `read`, and sets `read` to the number posted. An error if more
+    /// were posted than fit.
     pub(crate) fn events(&self, read: &mut u64) -> Result<Vec<Event>, String> {
         let posted = self.events_posted.load(Acquire);
         if posted - *read > EVENTS as u64 {
@@ -262,7 +266,7 @@ impl Lane {
         Ok(events)
     }
 
-    /// Writes down why this child ends.
+    /// Notes why this child ends.
     pub(crate) fn fail(&self, text: &str) {
         for (location, byte) in self.text.iter().zip(text.bytes().chain(std::iter::repeat(0))) {
             location.store(byte, Relaxed);
@@ -270,7 +274,7 @@ impl Lane {
         self.failed.store(1, Release);
     }
 
-    /// What a child wrote, once.
+    /// Returns a child's note, once.
     pub(crate) fn take_failure(&self) -> Option<String> {
         if self.failed.swap(0, Acquire) == 0 {
             return None;

@@ -1,41 +1,41 @@
-//! The messages of every harness: each shows when it is torn, old, or another's.
+//! The messages of the harnesses: each reveals when it is torn, old, or another value.
 //!
-//! How large a value is decides which way it goes: see [`Size`].
+//! The size of a value decides how the library stores it: see [`Size`].
 
 use std::mem::MaybeUninit;
 
 use io_shared::binding::CopyTarget;
 use io_shared::{Loan, Message};
 
-/// How large the values of a channel are, and so which way they go.
+/// How large the values of a channel are, which decides how they are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Size {
-    /// A [`Card`]: carried whole beside `latest`.
-    Carried,
-    /// A [`Parcel`] of [`SMALL_WORDS`] at most: in the line of its buffer's header.
+    /// A [`Card`], which is stored inline, next to `latest`.
+    Inline,
+    /// A [`Parcel`] of at most [`SMALL_WORDS`], in the same line as its buffer's header.
     Small,
-    /// A [`Parcel`] of [`COPIED_WORDS`] at most: its buffer is large, and may be read ahead.
+    /// A [`Parcel`] of at most [`COPIED_WORDS`], whose large buffer may be read ahead.
     Large,
 }
 
 impl Size {
     /// All of them, by number.
-    pub const ALL: [Self; 3] = [Self::Carried, Self::Small, Self::Large];
+    pub const ALL: [Self; 3] = [Self::Inline, Self::Small, Self::Large];
 
     /// The most words of a value.
     pub(crate) fn most_words(self) -> usize {
         match self {
-            Self::Carried => CARD_WORDS,
+            Self::Inline => CARD_WORDS,
             Self::Small => SMALL_WORDS,
             Self::Large => COPIED_WORDS,
         }
     }
 }
 
-/// What the harnesses put and get.
+/// A message of the harnesses.
 pub trait Load: Message {
-    /// Whether this is whole, and was put as value `sequence`.
+    /// Checks that this is whole and was put as value `sequence`.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -48,15 +48,15 @@ pub trait Load: Message {
 pub struct Parcel {
     /// The sequence under which it is put.
     pub number: u64,
-    /// What the words are made from.
+    /// The seed of the words.
     pub salt: u64,
-    /// Over everything else, the length included.
+    /// The checksum of everything else, including the length.
     pub check: u64,
-    /// The load.
+    /// The payload.
     pub words: [u64],
 }
 
-/// The same of a fixed size, as large as may be carried.
+/// The same with a fixed size, the largest that is stored inline.
 #[derive(Debug, Clone, Copy, Message)]
 #[repr(C)]
 pub struct Card {
@@ -67,22 +67,22 @@ pub struct Card {
 }
 
 const CARD_WORDS: usize = 2;
-const _: () = assert!(size_of::<Card>() == 40, "as much as the line of `latest` carries");
-/// The words of a parcel that is as long as fits the line of its buffer's header.
+const _: () = assert!(size_of::<Card>() == 40, "as much as fits inline");
+/// The words of the longest parcel that fits in the line of its buffer's header.
 pub const SMALL_WORDS: usize = 2;
 /// The most words of a parcel that is filled in place.
 pub const MOST_WORDS: usize = 8000;
-/// The words of one that is copied in: enough for its readers to follow.
+/// The words of a parcel that is copied in: large enough to be read ahead.
 pub const COPIED_WORDS: usize = 40_000;
 
 impl Parcel {
-    /// Fills a loan. `pause` is called half-way, for whoever wants to be slow there.
+    /// Fills a loan. It calls `pause` half-way, so that the caller can be slow there.
     pub fn fill(loan: &mut Loan<'_, Self>, number: u64, salt: u64, pause: impl FnOnce()) {
         let words = loan.words.len();
         loan.number = number;
         loan.salt = salt;
         loan.check = 0;
-        // From the end to the front: who copies from the front meanwhile meets the new words.
+        // From the end to the front: a reader that copies from the front then meets new words.
         let (first, second) = loan.words.split_at_mut(words / 2);
         for (i, slot) in second.iter_mut().enumerate().rev() {
             *slot = word(salt, (words / 2 + i) as u64);
@@ -94,7 +94,7 @@ impl Parcel {
         loan.check = sum(loan.number, loan.salt, &loan.words);
     }
 
-    /// Whether this is a whole parcel, put as value `sequence`.
+    /// Checks that this is a whole parcel, put as value `sequence`.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -110,7 +110,7 @@ impl Load for Parcel {
 }
 
 impl Card {
-    /// Fills a loan, as [`Parcel::fill`].
+    /// Fills a loan, as [`Parcel::fill`] does.
     pub(crate) fn fill(loan: &mut Loan<'_, Self>, number: u64, salt: u64, pause: impl FnOnce()) {
         (loan.number, loan.salt) = (number, salt);
         pause();
@@ -146,12 +146,12 @@ fn sum(number: u64, salt: u64, words: &[u64]) -> u64 {
     words.iter().fold(start, |sum, word| mix(sum ^ word))
 }
 
-/// A message in memory of one's own.
+/// A message in private memory.
 #[derive(Debug)]
 pub struct Packed(Vec<u64>);
 
 impl Packed {
-    /// One of so many words that is to be put as value `number`.
+    /// A message of `words` words that is to be put as value `number`.
     pub fn of(words: usize, number: u64, salt: u64) -> Self {
         let mut packed = Self::empty(words);
         let load = (0..).map(|i| word(salt, i));
@@ -161,7 +161,7 @@ impl Packed {
         packed
     }
 
-    /// An empty one, for a copy to be made in.
+    /// An empty one, to copy a value into.
     pub fn empty(words: usize) -> Self {
         Self(vec![0; 3 + words])
     }
@@ -178,8 +178,8 @@ impl Packed {
     /// The message: a parcel, or a card if it has no more than `Size::most_words` words.
     ///
     /// # Panics
-    /// If it is none.
-    #[allow(clippy::expect_used, reason = "what it is was said by whoever packed it")]
+    /// If it is neither.
+    #[allow(clippy::expect_used, reason = "it was packed as such a message")]
     pub fn message<T: Load + ?Sized>(&self) -> &T {
         let bytes = bytemuck::cast_slice(&self.0);
         T::from_prefix(bytes, bytes.len()).expect("as long as such a message")

@@ -1,5 +1,5 @@
-//! A region as it lies in its file, read from outside and without the library: what is still held,
-//! who is flagged as asleep, what is the latest, whom a lock names. The offsets are those of DESIGN.md section 5.
+//! A region as it is in its file, read without the library: held entries, waiting flags, the latest
+//! value, the owner of a lock. The offsets are those of DESIGN.md section 5.
 
 use std::fs::File;
 use std::io;
@@ -12,37 +12,38 @@ const CONSUMERS: usize = 68;
 const HOLDS: usize = 72;
 const PRODUCER_OFFSET: usize = 88;
 const CONSUMERS_OFFSET: usize = 92;
-/// In the producer's block.
+/// Offsets in the producer's block.
 const DIRTY: u64 = 40;
 const FILLED: u64 = 64;
-/// In a consumer's block.
+/// The offset in a consumer's block.
 const LAST_SEEN: u64 = 96;
 
-/// What the shared words said when they were read. Not a consistent cut while others run.
+/// The shared words, as they were when they were read. They need not fit together while others
+/// run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionFile {
-    /// Of the object.
+    /// The object's inode.
     pub inode: u64,
     /// `latest`, or a lock's word.
     pub word: u64,
     /// The sequence of the latest value.
     pub sequence: u64,
-    /// Of a lock: the slot that has it, plus one; 0: free.
+    /// For a lock: the slot that has it, plus one; 0: free.
     pub owner: u64,
-    /// Of a lock: whether its content is said to be half-written.
+    /// For a lock: whether its content is marked as half-written.
     pub dirty: bool,
-    /// How many pieces are filled of the value that is being copied in.
+    /// How many pieces of the value that is being copied in are filled.
     pub filled: u64,
-    /// Raised by each producer.
+    /// Each producer raises it.
     pub epoch: u64,
     /// Whether the region was removed.
     pub retired: bool,
     /// For each consumer slot, whether it is flagged as asleep.
     pub waiting: Vec<bool>,
-    /// For each consumer slot, its held entries: 0, or the buffer plus one. Of a lock: whether it
+    /// For each consumer slot, its held entries: 0, or the buffer plus one. For a lock: whether it
     /// reads.
     pub held: Vec<Vec<u8>>,
-    /// For each consumer slot, the last value it has had.
+    /// For each consumer slot, the last value it has seen.
     pub last_seen: Vec<u64>,
 }
 
@@ -50,7 +51,7 @@ impl RegionFile {
     /// Reads the object at `path`.
     ///
     /// # Errors
-    /// If it cannot be read or is no region.
+    /// If it cannot be read or is not a region.
     pub fn read(path: &Path) -> io::Result<Self> {
         Self::of(&File::open(path)?)
     }
@@ -104,13 +105,13 @@ impl RegionFile {
         })
     }
 
-    /// The most entries that one slot has. A consumer keeps one, also when it holds nothing.
+    /// The most entries of one slot. A consumer keeps one even when it holds nothing.
     pub fn most_held(&self) -> usize {
         let held = |slot: &Vec<u8>| slot.iter().filter(|entry| **entry != 0).count();
         self.held.iter().map(held).max().unwrap_or(0)
     }
 
-    /// How many entries there are.
+    /// How many entries are set.
     pub fn holds(&self) -> usize {
         self.held.iter().flatten().filter(|entry| **entry != 0).count()
     }

@@ -1,4 +1,4 @@
-//! What a campaign has to say at its end.
+//! The report of a campaign.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,44 +6,43 @@ use std::time::Duration;
 use io_shared_core::crash_point::CrashPoint;
 
 use crate::parcel::Size;
-use crate::roles::{Spot, spots};
+use crate::role::{Spot, spots};
 
-/// The result of a campaign. Its `Display` ends with the line that counts.
+/// The result of a campaign. Its `Display` ends with the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Repeats the parent's choices; not the machine's timing.
+    /// Repeats the parent's choices, but not the machine's timing.
     pub seed: u64,
     /// Processes killed.
     pub kills: u64,
-    /// Stops and continues; how many of them the kernel confirmed; and how many stopped a locker
-    /// that had a lock.
+    /// Stops; how many of them the kernel confirmed; and how many stopped a locker that had a lock.
     pub stops: u64,
     /// As above.
     pub confirmed_stops: u64,
     /// As above.
     pub stopped_holders: u64,
-    /// Checks with everyone at rest, and with everyone dead.
+    /// Checks while everybody was at rest or dead.
     pub rests: u64,
     /// How often everybody was killed at once.
     pub massacres: u64,
-    /// How many died after each crash point, in the order of [`CrashPoint::ALL`]: with values of each
-    /// size, in the order of [`Size::ALL`], and with none.
+    /// How many died after each crash point, in the order of [`CrashPoint::ALL`]: with values of
+    /// each size, in the order of [`Size::ALL`], and without values.
     pub hits: Vec<[u64; Size::ALL.len() + 1]>,
-    /// How many died before they passed any, or were observers, who pass none.
+    /// How many died before they passed a crash point, or were observers, which pass none.
     pub before_any: u64,
-    /// Values put, had by consumers, and copied.
+    /// Values put, got by consumers, and copied.
     pub values: [u64; 3],
-    /// The longest that a value lay there before a waiting consumer had it, in nanoseconds, time
-    /// stopped or not scheduled taken off.
+    /// The longest time from a put until a waiting consumer got the value, in nanoseconds, without
+    /// the time that it was stopped or not scheduled.
     pub longest_wait: u64,
-    /// The longest put, likewise.
+    /// The longest put, measured likewise.
     pub longest_put: u64,
-    /// Children that came into step after their start.
+    /// Children that reached their goal after a start.
     pub restarts: u64,
-    /// The longest from a restart to the first success, in nanoseconds.
+    /// The longest time from a restart to the first success, in nanoseconds.
     pub longest_restart: u64,
-    /// Late finds: unexplained, after a death between publish and wake, while one of the two was
-    /// stopped, while one of the two was not scheduled.
+    /// Late finds: unexplained; after a death between publish and wake; while one of the two was
+    /// stopped; while one of the two was not scheduled.
     pub late_finds: [u64; 4],
     /// Timeouts and `Busy` that were right.
     pub timeouts: u64,
@@ -53,8 +52,8 @@ pub struct Report {
     pub records: [u64; 3],
     /// Lock calls whose time ran out.
     pub lock_timeouts: u64,
-    /// The longest that a lock was free and a waiting locker did not have it, likewise; and where
-    /// one died at that lock meanwhile.
+    /// The longest time that a lock was free and a waiting locker did not have it, measured
+    /// likewise, and the same where a locker died at that lock meanwhile.
     pub longest_lock: u64,
     /// As above.
     pub longest_dead_lock: u64,
@@ -70,13 +69,13 @@ impl Report {
         self.hits.get(point as usize).map_or(0, |hits| hits[column(size)])
     }
 
-    /// Counts one more.
+    /// Counts one more death.
     pub(crate) fn hit(&mut self, (point, size): Spot) {
         self.hits.resize(CrashPoint::ALL.len(), [0; _]);
         self.hits[point as usize][column(size)] += 1;
     }
 
-    /// Those at which nobody died.
+    /// The spots at which nobody died.
     pub fn never_hit(&self) -> Vec<Spot> {
         spots().filter(|spot| self.hits_at(*spot) == 0).collect()
     }
@@ -94,7 +93,7 @@ fn column(size: Option<Size>) -> usize {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |nanoseconds: u64| nanoseconds as f64 / 1e6;
-        writeln!(f, "died after          carried    small    large    other")?;
+        writeln!(f, "died after           inline    small    large    other")?;
         for point in CrashPoint::ALL {
             write!(f, "  {:<16}", format!("{point:?}"))?;
             for size in Size::ALL.map(Some).into_iter().chain([None]) {
@@ -114,7 +113,7 @@ impl fmt::Display for Report {
             writeln!(f, "FAILED: nobody died at {point:?}{values}")?;
         }
         let [put, had, copied] = self.values;
-        writeln!(f, "values: {put} put, {had} had, {copied} copied")?;
+        writeln!(f, "values: {put} put, {had} got, {copied} copied")?;
         let [written, read, repaired] = self.records;
         writeln!(
             f,
@@ -128,7 +127,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "restarts: {}; checks at rest: {}; everybody killed at once: {}; timeouts: {}, busy: {}",
+            "restarts: {}; checks at rest: {}; everybody killed at once: {}; \
+             timeouts: {}, busy: {}",
             self.restarts, self.rests, self.massacres, self.timeouts, self.busy
         )?;
         writeln!(

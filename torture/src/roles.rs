@@ -1,7 +1,7 @@
-//! The roles of a campaign's crew, as its child processes live them.
+//! The roles of a campaign's crew, as its child processes play them.
 //!
-//! A child does its duty until it is killed. Whatever it finds wrong it writes into its lane and
-//! ends; what only the parent can judge (was somebody killed or stopped meanwhile?) it posts there.
+//! A child does its duty until it is killed. If it finds a fault, it writes it into its lane and
+//! ends. It posts there what only the parent can judge, which depends on kills and stops meanwhile.
 
 mod churner;
 mod consumer;
@@ -15,155 +15,22 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use io_shared::Channel;
-use io_shared_core::crash_point::CrashPoint::{self, *};
 use io_shared_core::{clock, crash_point};
 
 use crate::page::{Lane, Page, REST_PRODUCERS, REST_READERS};
 use crate::parcel::{Card, Load, Parcel, Size};
+use crate::role::Role;
 
-/// A role of the crew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Role {
-    /// Puts on both channels.
-    Producer,
-    /// A named consumer of the first channel.
-    Left,
-    /// Another named consumer of the first channel.
-    Right,
-    /// A consumer without a name, on the first channel.
-    Nameless,
-    /// The one consumer of the second channel; keeps a value while it takes the next.
-    Keeper,
-    /// Copies from the first channel.
-    Observer,
-    /// Creates and removes a channel of its own.
-    Churner,
-    /// Writes and reads under both locks.
-    LockerA,
-    /// Another.
-    LockerB,
-    /// Another.
-    LockerC,
-}
-
-/// The crash points of a producer that opens its channel.
-pub const PRODUCER_STARTS: &[CrashPoint] = &[ProducerClaimed, EpochRaised];
-/// Those of a producer that puts.
-pub const PUTS: &[CrashPoint] =
-    &[LoanChecked, LoanScanned, LoanOpened, PutSealed, PutPublished, PutSawWaiting, PutWoken];
-/// Those of a producer that copies a large value in.
-pub const FILLS: &[CrashPoint] = &[PutFilling];
-/// Those of a producer that clears up after dead sleepers.
-pub const BURIES: &[CrashPoint] = &[BuryWon, BuryCleared];
-/// Those of a consumer that opens its channel.
-pub const CONSUMER_STARTS: &[CrashPoint] = &[ConsumerClaimed, ConsumerCleared, ConsumerReady];
-/// Those of a consumer that gets.
-pub const GETS: &[CrashPoint] = &[GetRead, GetHeld, GetValidated, GetSeen, GetReleased];
-/// Those of a consumer that waits.
-pub const SLEEPS: &[CrashPoint] = &[SleepFlagged, SleepWoken, SleepCleared];
-/// Those of who creates a channel.
-pub const CREATES: &[CrashPoint] = &[RegionSized, RegionWritten, RegionClaimed, RegionLinked];
-/// Those of who removes one.
-pub const REMOVES: &[CrashPoint] = &[RemoveLocked, RemoveUnlinked, RemoveRetired];
-/// Those of who opens a lock.
-pub const LOCKER_STARTS: &[CrashPoint] = &[LockerClaimed, LockerCleared];
-/// Those of who takes one, and gives it back.
-pub const LOCKS: &[CrashPoint] = &[
-    WriterOwns,
-    WriterAwaits,
-    WriterAlone,
-    WriterLeft,
-    ReaderRaised,
-    ReaderReads,
-    ReaderLeft,
-    LockWaiting,
-];
-/// Those of who clears up after one that died with it.
-pub const LOCK_BURIES: &[CrashPoint] = &[OwnerBuryWon, OwnerDirty, OwnerReplaced, ReaderBuryWon];
-
-/// Those that belong to a slot, whose values have a size; and those that values of that size pass
-/// every day.
-const OF_SLOTS: [&[CrashPoint]; 7] =
-    [PRODUCER_STARTS, PUTS, FILLS, BURIES, CONSUMER_STARTS, GETS, SLEEPS];
-
-/// A crash point, with the size of the values where it is passed; `None` where there are none.
-pub type Spot = (CrashPoint, Option<Size>);
-
-/// Every point with every size with which it is passed; now and then others are, too: a carried value
-/// that is half there is held.
-pub fn spots() -> impl Iterator<Item = Spot> {
-    let is_passed = |point, size| match size {
-        Size::Carried => !FILLS.contains(&point) && (!GETS.contains(&point) || point == GetSeen),
-        Size::Small => !FILLS.contains(&point),
-        Size::Large => true,
-    };
-    CrashPoint::ALL.iter().flat_map(move |&point| {
-        let sizes = Size::ALL.into_iter().filter(move |size| is_passed(point, *size)).map(Some);
-        let none = [None].into_iter().filter(move |_| !is_of_slot(point));
-        sizes.filter(move |_| is_of_slot(point)).chain(none).map(move |size| (point, size))
-    })
-}
-
-/// Whether a point is passed by who uses a channel's slot, and not by who makes or locks something.
-pub(crate) fn is_of_slot(point: CrashPoint) -> bool {
-    OF_SLOTS.iter().any(|points| points.contains(&point))
-}
-
-/// Slots of each lock: each locker may have won a dead one's beside its own.
+/// Slots of each lock: each locker may have won a dead one's slot in addition to its own.
 const LOCKERS_MOST: usize = 2 * Role::LOCKERS.len();
-
-impl Role {
-    /// All of them, by number.
-    pub const ALL: [Self; 10] = [
-        Self::Producer,
-        Self::Left,
-        Self::Right,
-        Self::Nameless,
-        Self::Keeper,
-        Self::Observer,
-        Self::Churner,
-        Self::LockerA,
-        Self::LockerB,
-        Self::LockerC,
-    ];
-
-    /// The consumers among them.
-    pub const CONSUMERS: [Self; 4] = [Self::Left, Self::Right, Self::Nameless, Self::Keeper];
-
-    /// Those that use the locks.
-    pub const LOCKERS: [Self; 3] = [Self::LockerA, Self::LockerB, Self::LockerC];
-
-    pub(crate) fn is_locker(self) -> bool {
-        Self::LOCKERS.contains(&self)
-    }
-
-    pub(crate) fn is_consumer(self) -> bool {
-        Self::CONSUMERS.contains(&self)
-    }
-
-    /// Which of the two channels a consumer is on.
-    pub(crate) fn channel(self) -> usize {
-        usize::from(self == Self::Keeper)
-    }
-
-    /// Whether it comes back as the same consumer.
-    pub(crate) fn resumes(self) -> bool {
-        matches!(self, Self::Left | Self::Right | Self::Keeper)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| format!("{role:?}") == text)
-    }
-}
 
 /// The names of the three channels and the two locks under a prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Names(pub(crate) String);
 
 impl Names {
-    /// The first channel (0): three consumers. The second (1): one, with two holds. The third (2)
-    /// is the churner's.
+    /// The first channel (0) has three consumers. The second (1) has one, with two holds. The third
+    /// (2) is the churner's.
     pub(crate) fn of(&self, channel: usize) -> String {
         let name = ["first", "second", "churned"].get(channel).unwrap_or(&"other");
         format!("/{}{name}", self.0)
@@ -173,7 +40,7 @@ impl Names {
         [self.of(0), self.of(1), self.of(2), self.of_lock(0), self.of_lock(1)]
     }
 
-    /// The lock (0) of a typed state, and that (1) of bytes.
+    /// The lock of a typed state (0) or of bytes (1).
     pub(crate) fn of_lock(&self, lock: usize) -> String {
         let name = ["state", "bytes"].get(lock).unwrap_or(&"other");
         format!("/{}{name}", self.0)
@@ -189,7 +56,7 @@ pub(crate) struct Orders<'a> {
     pub(crate) seed: u64,
     /// Spins at each crash point.
     pub(crate) linger: u32,
-    /// Of the values of the first and the second channel.
+    /// The sizes of the values on the first and the second channel.
     pub(crate) sizes: [Size; 2],
 }
 
@@ -205,7 +72,7 @@ impl Orders<'_> {
     }
 }
 
-/// Lives a role: `role PAGE PREFIX SEED LINGER SIZE SIZE`, as the campaign writes it.
+/// Plays a role: `role PAGE PREFIX SEED LINGER SIZE SIZE`, as the campaign starts it.
 pub fn main(arguments: &[String]) -> ExitCode {
     let [role, page, names, seed, linger, first, second] = arguments else {
         return ExitCode::from(2);
@@ -215,7 +82,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let (Some(role), Ok(seed), Ok(linger), Some(first), Some(second)) = numbers else {
         return ExitCode::from(2);
     };
-    // Without its parent a child would live for ever.
+    // Otherwise a child would outlive its parent for ever.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::SIGKILL);
     let Ok(page) = Page::of_parent(page) else {
         return ExitCode::from(3);
@@ -232,14 +99,14 @@ pub fn main(arguments: &[String]) -> ExitCode {
         unhurried: linger > 0,
         sizes: [first, second],
     };
-    let carried = duty.size(role.channel()) == Size::Carried;
+    let is_inline = duty.size(role.channel()) == Size::Inline;
     let ended = match role {
         Role::Producer => producer::run(&mut duty),
-        Role::Observer if carried => observer::run::<Card>(&mut duty),
+        Role::Observer if is_inline => observer::run::<Card>(&mut duty),
         Role::Observer => observer::run::<Parcel>(&mut duty),
         Role::Churner => churner::run(&mut duty),
         Role::LockerA | Role::LockerB | Role::LockerC => locker::run(&mut duty),
-        _ if carried => consumer::run::<Card>(&mut duty),
+        _ if is_inline => consumer::run::<Card>(&mut duty),
         _ => consumer::run::<Parcel>(&mut duty),
     };
     if let Err(text) = ended {
@@ -248,25 +115,25 @@ pub fn main(arguments: &[String]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What every role has.
+/// The state of every role.
 struct Duty {
     role: Role,
     page: &'static Page,
     lane: &'static Lane,
     names: Names,
     random: Rng,
-    /// Whether this incarnation lingers at crash points, and so is slow anyway.
+    /// Whether this incarnation lingers at crash points, which makes it slow anyway.
     unhurried: bool,
     sizes: [Size; 2],
 }
 
 impl Duty {
-    /// How large the values of a channel are. The churner's could be of any size.
+    /// The size of a channel's values. The churner's could have any size.
     fn size(&self, channel: usize) -> Size {
         self.sizes.get(channel).copied().unwrap_or(Size::Large)
     }
 
-    /// A channel as every side of it opens it, so that either may start first.
+    /// A channel with the options that every side uses, so that any may start first.
     fn channel<T: Load + ?Sized>(&self, channel: usize) -> Channel<T> {
         let (consumers, holds) = [(3, 1), (1, 2), (1, 1)][channel];
         let options = Channel::named(self.names.of(channel))
@@ -274,7 +141,7 @@ impl Duty {
             .holds(holds)
             .open_timeout(Duration::from_secs(2));
         match self.size(channel) {
-            Size::Carried => options,
+            Size::Inline => options,
             size => options.elements(size.most_words()),
         }
     }
@@ -284,7 +151,7 @@ impl Duty {
         self.lane.opened.store(1, Release);
     }
 
-    /// One more round of the role's loop.
+    /// Counts one more round of the role's loop.
     fn round(&self) {
         self.lane.rounds.fetch_add(1, Relaxed);
     }
@@ -297,7 +164,7 @@ impl Duty {
         self.page.rest.load(Relaxed) & group != 0
     }
 
-    /// Does nothing until the parent lets it go on.
+    /// Rests until the parent lets it go on.
     fn rest(&self) {
         self.lane.resting.store(1, Release);
         while self.must_rest() {

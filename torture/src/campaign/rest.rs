@@ -1,4 +1,4 @@
-//! The checks with everybody at rest, and with everybody dead.
+//! The checks while everybody is at rest, and while everybody is dead.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::checks;
 use crate::crew::Member;
 use crate::machine::{self, Footprint};
 use crate::page::{REST_PRODUCERS, REST_READERS};
-use crate::roles::Role;
+use crate::role::Role;
 
 impl Campaign {
-    /// Brings everybody to rest, looks at what must be free, and on every other occasion kills
-    /// everybody at once.
+    /// Brings everybody to rest, checks what must be free, and every other time kills everybody at
+    /// once.
     pub(super) fn rest(&mut self) -> Result<(), String> {
         for member in &mut self.crew {
             member.restart_at = 0;
@@ -20,7 +20,7 @@ impl Campaign {
         let all_up = self.attend_until("bringing everybody up", |campaign| {
             campaign.crew.iter().all(|m| m.has_opened() && m.goal.is_none())
         })?;
-        // The producers last: whoever waits for a value must get one to come to rest.
+        // The producer rests last: a consumer that waits for a value must get one before it rests.
         let rests = all_up
             && self.rest_until("readers' rest", REST_READERS, |role| role != Role::Producer)?
             && self.rest_until("rest", REST_READERS | REST_PRODUCERS, |_| true)?;
@@ -85,9 +85,10 @@ impl Campaign {
         }
     }
 
-    /// Kills everybody and has them come back in one of two orders: what was put last is there.
+    /// Kills everybody, restarts them in one of two orders, and checks that the last value is
+    /// there.
     fn massacre(&mut self) -> Result<(), String> {
-        self.locker_deaths(); // one begins
+        self.locker_deaths(); // a death begins
         self.crew.iter_mut().for_each(Member::kill);
         for i in 0..self.crew.len() {
             if self.crew[i].is_up() {
@@ -95,7 +96,7 @@ impl Campaign {
             }
             self.crew[i].restart_at = u64::MAX;
         }
-        self.locker_deaths(); // and ends
+        self.locker_deaths(); // it has ended
         self.report.massacres += 1;
         let before = [self.region(0)?.sequence, self.region(1)?.sequence];
         let producer_first = self.report.massacres.is_multiple_of(2);
@@ -104,7 +105,7 @@ impl Campaign {
                 self.crew[i].restart_at = 0;
             }
         }
-        // A goal without a producer: the value that was put last.
+        // Without a producer, the goal is the value that was put last.
         self.attend_until("the first to come back", |campaign| {
             let mut due = campaign.crew.iter().filter(|member| member.restart_at == 0);
             due.all(|member| member.is_up() && member.reaches_now())

@@ -1,4 +1,4 @@
-//! Killing and stopping: whom, when, and what is checked at once.
+//! Killing and stopping: which member, when, and what is checked at once.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Duration;
@@ -13,16 +13,13 @@ use crate::history::{Death, LockerDeath};
 use crate::machine;
 use crate::page::HAS;
 use crate::parcel::Size;
-use crate::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
-    PRODUCER_STARTS, PUTS, REMOVES, Role, SLEEPS, Spot, is_of_slot, spots,
-};
+use crate::role::{Role, Spot, is_of_slot, spots};
 
-/// How long a child that is aimed at may take to come there.
+/// How long a child may take to reach the point it is aimed at.
 const AIMING: Duration = Duration::from_millis(20);
-/// What is added where it must first be started.
+/// How much longer where the child must be started first.
 const START: Duration = Duration::from_millis(20);
-/// Between two looks at where it is.
+/// The pause between two checks of where it is.
 const LOOK: Duration = Duration::from_micros(50);
 
 impl Campaign {
@@ -45,7 +42,7 @@ impl Campaign {
         }
     }
 
-    /// Where somebody can be hit, with the values that are on the channels now.
+    /// The spots where somebody can be hit, given the sizes of values on the channels now.
     pub(super) fn spots(&self) -> impl Iterator<Item = Spot> {
         let sizes = self.quarters.sizes;
         spots().filter(move |(_, size)| size.is_none_or(|size| sizes.contains(&size)))
@@ -54,33 +51,35 @@ impl Campaign {
     fn aim(&mut self, target: Spot) -> Result<(), String> {
         let producer = Role::Producer as usize;
         let (point, size) = target;
-        if PRODUCER_STARTS.contains(&point) {
+        if CrashPoint::PRODUCER_STARTS.contains(&point) {
             self.aim_at_start(producer, target)
-        } else if CONSUMER_STARTS.contains(&point) {
+        } else if CrashPoint::CONSUMER_STARTS.contains(&point) {
             let member = self.some_consumer(size);
             self.aim_at_start(member, target)
-        } else if BURIES.contains(&point) {
+        } else if CrashPoint::BURIES.contains(&point) {
             self.aim_at_burial(target)
-        } else if LOCKER_STARTS.contains(&point) {
+        } else if CrashPoint::LOCKER_STARTS.contains(&point) {
             let member = self.some_locker();
             self.aim_at_start(member, target)
-        } else if LOCKS.contains(&point) {
+        } else if CrashPoint::LOCKS.contains(&point) {
             let member = self.some_locker();
             self.aim_at(member, target, AIMING)
-        } else if LOCK_BURIES.contains(&point) {
+        } else if CrashPoint::LOCK_BURIES.contains(&point) {
             self.aim_at_lock_burial(target)
-        } else if PUTS.contains(&point) || FILLS.contains(&point) {
+        } else if CrashPoint::PUTS.contains(&point) || CrashPoint::FILLS.contains(&point) {
             self.aim_at(producer, target, AIMING)
-        } else if GETS.contains(&point) || SLEEPS.contains(&point) {
+        } else if CrashPoint::GETS.contains(&point) || CrashPoint::SLEEPS.contains(&point) {
             let member = self.some_consumer(size);
             self.aim_at(member, target, AIMING)
         } else {
-            debug_assert!(CREATES.contains(&point) || REMOVES.contains(&point));
+            debug_assert!(
+                CrashPoint::CREATES.contains(&point) || CrashPoint::REMOVES.contains(&point)
+            );
             self.aim_at(Role::Churner as usize, target, AIMING)
         }
     }
 
-    /// A consumer of values of that size.
+    /// A consumer of values of `size`.
     fn some_consumer(&mut self, size: Option<Size>) -> usize {
         let sizes = self.quarters.sizes;
         let has_such = |role: &Role| size.is_none_or(|size| sizes[role.channel()] == size);
@@ -88,7 +87,7 @@ impl Campaign {
         self.random.choice(roles).map_or(0, |role| role as usize)
     }
 
-    /// Where the member was seen last.
+    /// The spot where the member was seen last.
     fn spot(&self, member: usize) -> Option<Spot> {
         let member = &self.crew[member];
         let point = member.point()?;
@@ -106,7 +105,7 @@ impl Campaign {
     }
 
     /// Kills the first of the members that is seen at `target`, or the first when `patience` ends.
-    /// Who is down is started before.
+    /// Members that are down are started first.
     fn aim_at_one_of(
         &mut self,
         members: &[usize],
@@ -131,7 +130,7 @@ impl Campaign {
                 break seen;
             }
             std::thread::sleep(LOOK);
-            // Somebody stopped for long may have what others wait for no longer than 20 ms.
+            // A member stopped for long may have what others wait for during 20 ms only.
             (0..self.crew.len()).for_each(|i| self.continue_if_due(i, now));
         };
         let killed = match seen.or(members.first()) {
@@ -142,13 +141,13 @@ impl Campaign {
         killed
     }
 
-    /// Starts the member anew and kills it at a point of its start.
+    /// Restarts the member and kills it at a point of its start.
     fn aim_at_start(&mut self, member: usize, target: Spot) -> Result<(), String> {
         self.kill(member)?;
         self.aim_at(member, target, AIMING)
     }
 
-    /// Leaves a dead sleeper to the producer, and kills it when it clears up.
+    /// Leaves a dead sleeper to the producer, and kills the producer while it clears up.
     fn aim_at_burial(&mut self, target: Spot) -> Result<(), String> {
         let producer = Role::Producer as usize;
         let sleeper = self.some_consumer(target.1);
@@ -158,7 +157,8 @@ impl Campaign {
         self.aim_at(producer, target, Duration::from_millis(60))
     }
 
-    /// Leaves a locker dead with a lock to the others, and kills one of them when it clears up.
+    /// Leaves a locker that died with a lock to the others, and kills one of them while it clears
+    /// up.
     fn aim_at_lock_burial(&mut self, target: Spot) -> Result<(), String> {
         let mut lockers = Role::LOCKERS.map(|role| role as usize);
         self.random.shuffle(&mut lockers);
@@ -179,22 +179,22 @@ impl Campaign {
         }
         let locks = self.crew[member].role.is_locker();
         if locks {
-            self.locker_deaths(); // one begins
+            self.locker_deaths(); // a death begins
         }
         self.crew[member].kill();
         self.mourn(member)?;
         if locks {
-            self.locker_deaths(); // and ends
+            self.locker_deaths(); // it has ended
         }
         Ok(())
     }
 
-    /// Counts that deaths of lockers begin, or have ended: before the first and after the last.
+    /// Counts that deaths of lockers begin or have ended: before the first and after the last.
     pub(super) fn locker_deaths(&self) {
         self.quarters.page.locker_deaths.fetch_add(1, Release);
     }
 
-    /// What is to be done after a SIGKILL.
+    /// What follows a SIGKILL.
     pub(super) fn mourn(&mut self, member: usize) -> Result<(), String> {
         let role = self.crew[member].role;
         let lane = self.crew[member].lane;
@@ -231,11 +231,11 @@ impl Campaign {
             }
             _ if role.is_consumer() => {
                 let had = lane.had[0].load(Acquire);
-                // Between these two it may have had a value without having noted it, and so may an
-                // incarnation before that noted none. One that is carried may be had at any point: it
-                // passes none before.
+                // Between these two it may have got a value without noting it, and so may an
+                // earlier incarnation that noted none. An inline value may be got at any point,
+                // because a get passes no crash point before.
                 let open = matches!(point, Some(CrashPoint::GetValidated | CrashPoint::GetSeen))
-                    || self.quarters.sizes[role.channel()] == Size::Carried;
+                    || self.quarters.sizes[role.channel()] == Size::Inline;
                 let latest = if open { self.latest(role.channel()) } else { 0 };
                 let noted_none = lane.resumes_from.load(Acquire) == had;
                 let before = if noted_none { lane.resumes_to.load(Acquire) } else { 0 };
@@ -249,8 +249,8 @@ impl Campaign {
         let pause = match self.random.u8(0..10) {
             0..=5 => self.random.u64(0..4_000_000),
             6..=8 => self.random.u64(4_000_000..15_000_000),
-            // Sometimes longer than a slice: a sleeper whose wake-up died with the producer then
-            // finds the value by the slice's end.
+            // Sometimes longer than a slice: then a sleeper whose wake-up died with the producer
+            // finds the value when the slice ends.
             _ if role == Role::Producer => self.random.u64(15_000_000..200_000_000),
             _ => self.random.u64(15_000_000..50_000_000),
         };
@@ -260,7 +260,7 @@ impl Campaign {
 
     fn check_regions(&mut self) {
         for channel in 0..2 {
-            // Read first: the region can only be newer.
+            // Read this first, so that the region can only be newer.
             let lane = self.crew[Role::Producer as usize].lane;
             let put = lane.had[channel].load(Acquire);
             let inode = self.inodes[channel];
@@ -280,14 +280,14 @@ impl Campaign {
         }
     }
 
-    /// A creator or remover that died leaves the whole or nothing.
+    /// Checks that a creator or remover that died leaves all or nothing.
     fn check_churned(&mut self, point: Option<CrashPoint>) {
         let path = machine::path_of(&self.quarters.names.of(2));
         let expected = match point {
             Some(CrashPoint::RegionSized | CrashPoint::RegionWritten) => Some(false),
             Some(CrashPoint::RemoveUnlinked | CrashPoint::RemoveRetired) => Some(false),
             Some(CrashPoint::RegionLinked) => Some(true),
-            _ => None, // before or after the instant, it cannot be told
+            _ => None, // it cannot be told whether before or after the instant
         };
         if expected.is_some_and(|expected| expected != path.exists()) {
             self.fail(format!(
@@ -298,8 +298,8 @@ impl Campaign {
         self.check_objects();
     }
 
-    /// Stops somebody for a few milliseconds; or a locker for longer, as soon as it has a lock, so
-    /// that others run out of time.
+    /// Stops somebody for a few milliseconds. Or stops a locker for longer as soon as it has a
+    /// lock, so that the others time out.
     pub(super) fn stop_somebody(&mut self) {
         let free = |i: &usize| self.crew[*i].is_up() && self.crew[*i].continue_at.is_none();
         let up: Vec<usize> = (0..self.crew.len()).filter(free).collect();
@@ -315,7 +315,7 @@ impl Campaign {
         self.history.stopped(self.crew[member].role);
         self.crew[member].signal(Signal::SIGSTOP);
         self.report.stops += 1;
-        // It may have given the lock back before the signal came: then it is asleep for longer.
+        // It may have released the lock before the signal came; then it sleeps for longer.
         if self.crew[member].has_a_lock() {
             pause = self.random.u64(5_000_000..60_000_000);
         }

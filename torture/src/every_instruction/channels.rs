@@ -1,4 +1,4 @@
-//! What must hold around a victim of a channel.
+//! Scenes around a victim that uses a channel, and what must hold when it is dead.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::victim::{Next, Victim};
 use crate::actor::HANG;
 use crate::region_file::RegionFile;
 
-/// Words of a value that is held where it lies.
+/// The words of a value that is held in its buffer.
 const LARGE: usize = 8;
-/// Words of one that is carried beside `latest`.
+/// The words of a value that is stored inline.
 pub(super) const SMALL: usize = 5;
-/// Words of one that is read ahead: the fewest, of two pieces.
+/// The words of the smallest value that is read ahead: it has two pieces.
 pub(super) const AHEAD: usize = 16_384;
 
-/// As the victim has it.
+/// The channel as the victim opens it.
 type Value<const N: usize> = [u64; N];
 
 /// What the victim does, with values of `N` words.
@@ -43,7 +43,7 @@ fn whole<const N: usize>(value: &Value<N>, sequence: u64) -> Result<(), String> 
     }
 }
 
-/// What an observer has, whole.
+/// What an observer copies, checked to be whole.
 fn observed<const N: usize>(stage: &Stage) -> Result<Option<u64>, String> {
     let mut observer = channel::<N>(stage).observer().map_err(failed("opening an observer"))?;
     let Some(copy) = observer.copy().map_err(failed("copying"))? else { return Ok(None) };
@@ -71,11 +71,11 @@ fn get_within<const N: usize>(
     Ok(value.seq())
 }
 
-/// A producer that dies, beside one consumer that holds a value and one that wants the next.
+/// A producer dies next to one consumer that holds a value and one that wants the next.
 pub(super) struct DyingProducer<const N: usize = LARGE> {
     holder: Consumer<Value<N>>,
     held: Option<OwnedGuard<Value<N>>>,
-    /// Elsewhere while it sleeps.
+    /// In another thread while it sleeps.
     other: Option<Consumer<Value<N>>>,
     sleeper: Option<Waiter<(Consumer<Value<N>>, u64)>>,
     sleeps: bool,
@@ -92,7 +92,7 @@ impl<const N: usize> DyingProducer<N> {
         Self::scene(stage, true)
     }
 
-    /// Beside the flag of a consumer that was killed asleep.
+    /// Whether there is also the flag of a consumer that was killed asleep.
     pub(super) fn beside_dead_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::scene(stage, false)?;
         let mut sleeper = stage.victim(&with::<N>("get"))?;
@@ -174,7 +174,7 @@ impl<const N: usize> Scene for DyingProducer<N> {
             let current = other.latest().map_err(failed("taking the latest"))?;
             whole(&*current.ok_or("no latest value")?, latest)?;
         }
-        // The victim's place is taken at once.
+        // A successor takes the victim's role at once.
         let (restarted, outcome) = stage.restart(&with::<N>("put"))?;
         expect("the restarted producer's second put", outcome, (latest + 2).to_string())?;
         if let Some(sleeper) = self.sleeper.take() {
@@ -202,9 +202,9 @@ impl<const N: usize> Scene for DyingProducer<N> {
     }
 }
 
-/// A consumer that dies, beside the producer.
+/// A consumer dies next to the producer.
 pub(super) struct DyingConsumer<const N: usize = LARGE> {
-    /// Elsewhere while another has the role.
+    /// `None` while another process has the role.
     producer: Option<Producer<Value<N>>>,
     copier: Option<Victim>,
 }
@@ -216,7 +216,7 @@ impl<const N: usize> DyingConsumer<N> {
         Ok(Box::new(Self { producer: Some(producer), copier: None }))
     }
 
-    /// Beside a producer that stands in the midst of copying a value in, and goes on with it when the
+    /// With a producer that has stopped in the middle of copying a value in, and goes on when the
     /// victim sleeps.
     pub(super) fn behind_a_copy(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let copier = stage.victim(&with::<N>("copy"))?;
@@ -233,7 +233,7 @@ impl<const N: usize> DyingConsumer<N> {
         self.producer.as_mut().ok_or_else(|| "there is no producer".into())
     }
 
-    /// After one that died with a value in its hands.
+    /// After a consumer that died while it held a value.
     pub(super) fn after_another(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::awake(stage)?;
         stage.dead(&with::<N>("hold"))?;
@@ -244,7 +244,7 @@ impl<const N: usize> DyingConsumer<N> {
 impl<const N: usize> Scene for DyingConsumer<N> {
     fn begin(&mut self, stage: &Stage) -> Result<(), String> {
         let Some(copier) = &mut self.copier else { return Ok(()) };
-        // It has as many steps before it again: no need to look after each.
+        // The copy takes as many steps again, so skip the check after each.
         while stage.region()?.filled == 0 {
             for _ in 0..200 {
                 copier.step(Next::Instruction, &mut || ())?;
@@ -254,7 +254,7 @@ impl<const N: usize> Scene for DyingConsumer<N> {
     }
 
     fn wake(&mut self) {
-        // What is wrong with it shows in the puts that follow.
+        // If something is wrong with it, the puts that follow show it.
         if let Some(copier) = &mut self.copier {
             let _ = copier.act();
         }
@@ -262,7 +262,7 @@ impl<const N: usize> Scene for DyingConsumer<N> {
     }
 
     fn peers_bytes(&self) -> Vec<Range<usize>> {
-        // What is copied is judged by whoever has it; to look at all of it at each step takes long.
+        // Whoever gets the copy judges it; to compare all of it at each step takes long.
         match N {
             AHEAD => payloads(size_of::<Value<N>>()),
             _ => Vec::new(),
@@ -290,7 +290,7 @@ impl<const N: usize> Scene for DyingConsumer<N> {
     }
 }
 
-/// Where the payloads of a channel with one consumer lie.
+/// The offsets of the payloads of a channel with one consumer.
 fn payloads(bytes: usize) -> Vec<Range<usize>> {
     const FIRST: usize = 4096;
     let stride = (64 + bytes).next_multiple_of(128);
@@ -300,7 +300,7 @@ fn payloads(bytes: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// An observer that dies: it writes nothing, and nobody notices.
+/// An observer dies: it has written nothing, and nobody notices.
 pub(super) struct DyingObserver<const N: usize = LARGE> {
     producer: Producer<Value<N>>,
     consumer: Consumer<Value<N>>,
@@ -331,9 +331,9 @@ impl<const N: usize> Scene for DyingObserver<N> {
     }
 }
 
-/// A channel that is made, replaced, or taken away by its last user.
+/// A channel is created, replaced, or removed by its last user.
 pub(super) struct Creation {
-    /// Somebody who waits for it.
+    /// A peer that waits for it.
     observer: Option<Waiter<u64>>,
 }
 
@@ -354,7 +354,7 @@ impl Creation {
         Ok(Box::new(Self { observer: Some(observer) }))
     }
 
-    /// Another's of the same name, which nobody uses.
+    /// With an unused channel of another type under the same name.
     pub(super) fn of_another_shape(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let mut producer =
             Channel::<[u16; 3]>::named(&stage.name).producer().map_err(failed("opening"))?;
@@ -362,7 +362,7 @@ impl Creation {
         Ok(Box::new(Self { observer: None }))
     }
 
-    /// The victim makes it, and leaves it.
+    /// The victim creates it and leaves it.
     pub(super) fn of_the_victim(_stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Ok(Box::new(Self { observer: None }))
     }
@@ -388,7 +388,7 @@ impl Scene for Creation {
     }
 }
 
-/// A channel in use that is removed.
+/// A channel in use is removed.
 pub(super) struct Removal {
     producer: Producer<Value<LARGE>>,
     consumer: Consumer<Value<LARGE>>,
@@ -421,7 +421,7 @@ impl Scene for Removal {
         })?;
         loop {
             match self.consumer.get_timeout(HANG) {
-                Ok(_) => {} // put before it was noticed
+                Ok(_) => {} // it was put before the removal was noticed
                 Err(error) if *error.kind() == ErrorKind::Replaced => break,
                 Err(error) => return Err(failed("getting")(error)),
             }

@@ -1,4 +1,4 @@
-//! What must hold around a victim of a lock.
+//! Scenes around a victim that uses a lock, and what must hold when it is dead.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -9,14 +9,14 @@ use super::scene::{PATIENCE, Scene, Stage, Waiter, expect, failed, until};
 use crate::actor::HANG;
 use crate::region_file::RegionFile;
 
-/// In the lock word.
+/// Bits of the lock word.
 const OWNER: u64 = (1 << 10) - 1;
 const WAITING: u64 = 1 << 31;
 const AWAITING: u64 = 1 << 32;
 
 type Locked<G> = Result<G, LockError<G>>;
 
-/// A lock's victim, beside a peer that does not use the lock meanwhile, and perhaps another.
+/// A victim of a lock, next to a peer that does not use the lock meanwhile, and perhaps another.
 pub(super) struct DyingLocker {
     handle: Handle,
     company: Company,
@@ -24,17 +24,17 @@ pub(super) struct DyingLocker {
     sleeper: Option<Waiter<bool>>,
 }
 
-/// Who else is there.
+/// The other peer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Company {
     Nobody,
-    /// One that has died in the middle of a write, or of a read.
+    /// A peer that has died in the middle of a write or a read.
     DeadWriter,
     DeadReader,
-    /// One that has the lock, and gives it back when the victim sleeps.
+    /// A peer that has the lock, and releases it when the victim sleeps.
     Reader,
     Writer,
-    /// One that sleeps for the lock that the victim has.
+    /// A peer that sleeps for the lock that the victim has.
     Sleeper,
 }
 
@@ -61,7 +61,7 @@ fn together(stage: &Stage) -> Result<RwSharedMmap, String> {
     RwSharedMmap::named(&stage.name).size(16).handles(4).open().map_err(failed("opening"))
 }
 
-/// The guard, and whether it came with the word that an owner died.
+/// The guard, and whether it came with the news that an owner died.
 fn told<G>(locked: Locked<G>) -> Result<(G, bool), String> {
     match locked {
         Ok(guard) => Ok((guard, false)),
@@ -78,7 +78,7 @@ fn halves(bytes: &[u8]) -> Result<[u64; 2], String> {
     }
 }
 
-/// A thread that has the lock until it is told to give it back.
+/// A thread that has the lock until it is told to release it.
 struct Keeper {
     go: Sender<()>,
     gone: Waiter<()>,
@@ -99,7 +99,7 @@ impl Keeper {
             drop(guard);
             Ok(())
         });
-        is_had.recv_timeout(HANG).map_err(|_| "the lock is not had")?;
+        is_had.recv_timeout(HANG).map_err(|_| "the lock was not acquired")?;
         Ok(Self { go, gone })
     }
 
@@ -154,7 +154,7 @@ impl Scene for DyingLocker {
     fn begin(&mut self, stage: &Stage) -> Result<(), String> {
         match self.company {
             Company::Nobody => Ok(()),
-            // Now, since who opens a lock buries the owner whose slot it is given.
+            // Now, because opening a lock buries the dead owner of the slot that it gets.
             Company::DeadWriter => stage.dead("half-written"),
             Company::DeadReader => stage.dead("reading"),
             Company::Reader | Company::Writer => {
@@ -176,7 +176,7 @@ impl Scene for DyingLocker {
     }
 
     fn wake(&mut self) {
-        // What is wrong with it shows in the judgement: the lock is not given back.
+        // If something is wrong with it, the judgement shows it: the lock is not released.
         let _ = self.keeper.take().map(Keeper::leave);
     }
 

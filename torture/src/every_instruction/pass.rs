@@ -1,8 +1,9 @@
-//! One pass through an act, instruction by instruction, and the way back to any place in it.
+//! One pass through an act, instruction by instruction, and the way back to any stop in it.
 //!
-//! A place is told by the system calls passed and, since the last of them, the changes of the
-//! region's bytes: instructions are not counted, since reading the clock may take a few more or
-//! fewer. So the way back is quick, too: from call to call, and in single steps only from the last.
+//! A stop is identified by the number of system calls passed and, since the last of them, of
+//! changes to the region's bytes. Instructions are not counted, because reading the clock may take
+//! a few more or fewer. This makes the way back quick: from call to call, with single steps only
+//! after the last.
 
 use std::collections::HashSet;
 
@@ -16,28 +17,28 @@ pub(super) struct Stop {
     /// System calls passed.
     calls: usize,
     kind: Kind,
-    /// The address of the next instruction, in its page: programs are moved by whole pages.
+    /// The address of the next instruction within its page: programs are moved by whole pages.
     in_page: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The next instruction is a system call, or the mark behind the act.
+    /// The next instruction is a system call, or the mark after the act.
     BeforeCall,
-    /// The last one was, or the mark before the act.
+    /// The last instruction was a system call, or the mark before the act.
     AfterCall,
-    /// The last one changed the bytes; it was the so-manieth since the last call.
+    /// The last instruction changed the bytes. The number counts changes since the last call.
     Changed(usize),
 }
 
-/// What a pass met.
+/// What a pass found.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     pub(super) boundaries: u64,
     pub(super) calls: usize,
     pub(super) states: HashSet<u64>,
     pub(super) stops: Vec<Stop>,
-    /// Nobody was woken, although somebody was to be.
+    /// Nobody was woken, although somebody should have been.
     pub(super) missed_sleeper: bool,
 }
 
@@ -54,12 +55,12 @@ impl std::fmt::Display for Stop {
             (Kind::AfterCall, 0) => write!(f, "before it begins"),
             (Kind::AfterCall, calls) => write!(f, "after system call {calls}"),
             (Kind::Changed(n), 0) => write!(f, "after change {n}"),
-            (Kind::Changed(n), calls) => write!(f, "after change {n} behind system call {calls}"),
+            (Kind::Changed(n), calls) => write!(f, "after change {n} after system call {calls}"),
         }
     }
 }
 
-/// Goes through the whole act and gives every place where a death is worth trying.
+/// Goes through the whole act and returns every stop where a death is worth trying.
 pub(super) fn record(
     victim: &mut Victim,
     watched: &mut Watched,
@@ -69,7 +70,7 @@ pub(super) fn record(
     pass.states.insert(watched.state());
     pass.stops.push(Stop::at(0, Kind::AfterCall, victim.next()?.1));
     let mut changes = 0;
-    // Whoever is woken writes, too, and the two cannot be told apart.
+    // A woken peer writes as well, and the two writers cannot be told apart.
     let mut alone = true;
     loop {
         let (next, address) = victim.next()?;
@@ -101,9 +102,9 @@ pub(super) fn record(
     }
 }
 
-/// Takes a victim from the mark to `stop`. `false`: it has gone another way this time, since its way
-/// depends on the time that has passed in a few places. So it can be taken slowly, too: all of it in
-/// single steps.
+/// Takes a victim from the mark to `stop`. Returns `false` if the victim took another path this
+/// time, because in a few places its path depends on the time. Therefore the way can also be gone
+/// slowly, all in single steps.
 pub(super) fn go_to(
     stop: &Stop,
     slowly: bool,
@@ -145,7 +146,7 @@ fn step_to_call(victim: &mut Victim, watched: &mut Watched) -> Result<Next, Stri
             return Ok(next);
         }
         victim.step(next, &mut || ())?;
-        // As slow as the pass was.
+        // As slowly as the pass.
         watched.have_changed();
     }
 }

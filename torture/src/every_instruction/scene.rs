@@ -1,4 +1,4 @@
-//! What stands around a victim: its predecessors, its peers, and what must hold when it is dead.
+//! The scene around a victim: its predecessors, its peers, and what must hold when it is dead.
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::actor::HANG;
 use crate::machine;
 use crate::region_file::RegionFile;
 
-/// How long a peer waits that was there before the victim, which is slow in single steps. The time
-/// that counts is that after the death: [`Waiter::result`].
+/// How long a peer from before the victim waits, since the victim is slow in single steps. Only the
+/// time after the death counts: [`Waiter::result`].
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The living around one victim.
@@ -24,25 +24,25 @@ pub(super) trait Scene {
         Ok(())
     }
 
-    /// Whether a peer is asleep whom the act wakes.
+    /// Whether the peer that the act wakes is asleep.
     fn has_sleeper(&self) -> bool {
         false
     }
 
-    /// The victim is asleep: whoever it waits for does what wakes it.
+    /// The victim is asleep. The peer that it waits for wakes it.
     fn wake(&mut self) {}
 
-    /// Bytes of the region that a living peer writes at times of its own.
+    /// Bytes of the region that a living peer writes at any time.
     fn peers_bytes(&self) -> Vec<Range<usize>> {
         Vec::new()
     }
 
-    /// The victim is dead: everybody else goes on, and a new one takes its place. `at_death` is
-    /// what the region said when it died, if there was one.
+    /// The victim is dead. Everybody else goes on, and a successor takes its role. `at_death` is
+    /// the region's content when it died, if there was a region.
     fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String>;
 }
 
-/// A name of one victim's own, gone when this is dropped, and the way to start others there.
+/// A name for one victim and the peers around it. Dropping this removes what has the name.
 pub(super) struct Stage {
     pub(super) name: String,
     program: Arc<Path>,
@@ -54,19 +54,19 @@ impl Stage {
         Self { name, program: Arc::clone(program), watchdog: Arc::clone(watchdog) }
     }
 
-    /// A process that stands before `act`.
+    /// A process that has stopped at the mark before `act`.
     pub(super) fn victim(&self, act: &str) -> Result<Victim, String> {
         Victim::start(&self.program, act, &self.name, &self.watchdog)
     }
 
-    /// A process that has done `act`, and what came out of it. It has its roles until dropped.
+    /// A process that has done `act`, and its outcome. It keeps its roles until dropped.
     pub(super) fn restart(&self, act: &str) -> Result<(Victim, String), String> {
         let mut victim = self.victim(act).map_err(|error| format!("restarted: {error}"))?;
         let outcome = victim.act().map_err(|error| format!("restarted, `{act}`: {error}"))?;
         Ok((victim, outcome))
     }
 
-    /// A process that has come to the mark of `act`, and died there.
+    /// A process that has reached the mark before `act` and died there.
     pub(super) fn dead(&self, act: &str) -> Result<(), String> {
         self.victim(act)?.kill()
     }
@@ -86,7 +86,7 @@ impl Drop for Stage {
     }
 }
 
-/// Something that a living peer waits for, in a thread of its own.
+/// A living peer that waits for something in its own thread.
 pub(super) struct Waiter<T>(Receiver<Result<T, String>>);
 
 impl<T: Send + 'static> Waiter<T> {
@@ -96,7 +96,7 @@ impl<T: Send + 'static> Waiter<T> {
         Self(receiver)
     }
 
-    /// What came out.
+    /// The outcome.
     pub(super) fn result(self) -> Result<T, String> {
         self.0.recv_timeout(HANG).map_err(|_| "a peer hangs for 2 s")?
     }
@@ -114,7 +114,7 @@ pub(super) fn until(what: &str, mut done: impl FnMut() -> bool) -> Result<(), St
     Ok(())
 }
 
-/// An error unless the two are the same.
+/// Returns an error unless the two are equal.
 pub(super) fn expect<T: PartialEq + std::fmt::Debug>(
     what: &str,
     found: T,
@@ -126,7 +126,7 @@ pub(super) fn expect<T: PartialEq + std::fmt::Debug>(
     Err(format!("{what}: {found:?} and not {expected:?}"))
 }
 
-/// For `map_err`: what a peer was doing, and what it met.
+/// For `map_err`: says what a peer was doing.
 pub(super) fn failed(doing: &str) -> impl Fn(Error) -> String {
     move |error| format!("a peer, {doing}: {error}")
 }

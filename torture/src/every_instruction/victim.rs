@@ -19,10 +19,10 @@ use crate::actor::HANG;
 /// How long a victim has to fall asleep before it is woken.
 const ASLEEP: Duration = Duration::from_millis(10);
 
-/// Kills a victim that has not stopped for 2 s, so that nobody waits for it for ever.
+/// Kills a victim that has run for 2 s without a stop, so that nobody waits for it for ever.
 #[derive(Debug, Default)]
 pub(super) struct Watchdog {
-    /// Whom the tracer waits for; 0: nobody.
+    /// The process that the tracer waits for; 0: none.
     awaited: AtomicI32,
     waits: AtomicU64,
 }
@@ -61,19 +61,19 @@ impl Watchdog {
 pub(super) enum Next {
     Instruction,
     Call,
-    /// A system call in which it sleeps until it is woken.
+    /// A system call in which it sleeps until somebody wakes it.
     Sleep,
-    /// One that may wake somebody.
+    /// A system call that may wake somebody.
     Wake,
-    /// The mark behind its act.
+    /// The mark after its act.
     Mark,
 }
 
-/// The process. Dropped, it is killed.
+/// The process. Dropping this kills it.
 #[derive(Debug)]
 pub(super) struct Victim {
     pid: Pid,
-    /// Its roles end with its standard input.
+    /// It gives up its roles when its standard input ends.
     _stdin: Option<ChildStdin>,
     stdout: Option<BufReader<ChildStdout>>,
     watchdog: Arc<Watchdog>,
@@ -81,7 +81,7 @@ pub(super) struct Victim {
 }
 
 impl Victim {
-    /// Starts one and takes it to the mark before its act.
+    /// Starts a victim and takes it to the mark before its act.
     pub(super) fn start(
         program: &Path,
         act: &str,
@@ -115,7 +115,7 @@ impl Victim {
         self.pid
     }
 
-    /// What comes next, and where it is. It stands at an instruction boundary.
+    /// What comes next, and at which address. The victim stands at an instruction boundary.
     pub(super) fn next(&self) -> Result<(Next, u64), String> {
         let registers = ptrace::getregs(self.pid).map_err(traced)?;
         let code = ptrace::read(self.pid, registers.rip as ptrace::AddressType).map_err(traced)?;
@@ -126,12 +126,12 @@ impl Victim {
         Ok((next, registers.rip))
     }
 
-    /// What a system call returned that has just been passed.
+    /// The result of the system call that has just been passed.
     pub(super) fn returned(&self) -> Result<i64, String> {
         ptrace::getregs(self.pid).map(|registers| registers.rax as i64).map_err(traced)
     }
 
-    /// One instruction, or one system call; `wake` is called when it is asleep in that.
+    /// Makes one instruction or one system call. Calls `wake` when the victim sleeps in it.
     pub(super) fn step(&mut self, next: Next, wake: &mut dyn FnMut()) -> Result<(), String> {
         ptrace::step(self.pid, None).map_err(traced)?;
         if next == Next::Sleep {
@@ -144,15 +144,15 @@ impl Victim {
         }
     }
 
-    /// On to the entry of the next system call, which is not made yet; and where that is.
+    /// Runs to the entry of the next system call, which is not made yet, and returns its address.
     pub(super) fn enter_call(&mut self) -> Result<(Next, u64), String> {
         self.pass_call_stop(Next::Instruction, &mut || ())?;
         let registers = ptrace::getregs(self.pid).map_err(traced)?;
-        // Two bytes before: the instruction counts as passed here.
+        // Two bytes less, because the instruction counts as passed here.
         Ok((call(registers.orig_rax, registers.rsi), registers.rip.wrapping_sub(2)))
     }
 
-    /// Through the system call whose entry it stands at.
+    /// Goes through the system call at whose entry it stands.
     pub(super) fn leave_call(&mut self, next: Next, wake: &mut dyn FnMut()) -> Result<(), String> {
         self.pass_call_stop(next, wake)
     }
@@ -169,7 +169,7 @@ impl Victim {
         }
     }
 
-    /// Lets it do its act without a stop; gives what came out. It keeps its roles until it is
+    /// Lets it do its act without a stop and returns the outcome. It keeps its roles until it is
     /// killed.
     pub(super) fn act(&mut self) -> Result<String, String> {
         ptrace::cont(self.pid, None).map_err(traced)?;
@@ -181,15 +181,15 @@ impl Victim {
         Ok(self.line())
     }
 
-    /// Lets it run to where it sleeps, or waits for something else.
+    /// Lets it run until it sleeps or waits for something else.
     pub(super) fn let_run(&mut self) -> Result<(), String> {
         ptrace::cont(self.pid, None).map_err(traced)
     }
 
-    /// The file of an address and where it is in that, as `addr2line -e` takes it.
+    /// The file of an address and the offset in it, as `addr2line -e` takes them.
     pub(super) fn place_of(&self, address: u64) -> String {
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
-        // The kernel lists them in order, and a file's first mapping is where it begins.
+        // The kernel lists mappings in order, so a file's first mapping is its start.
         let mut begins = ("", 0);
         for line in maps.lines() {
             let mut fields = line.split_whitespace();
@@ -210,7 +210,7 @@ impl Victim {
         format!("{address:#x}")
     }
 
-    /// Kills it with SIGKILL. When this returns, its claims are free.
+    /// Sends it SIGKILL. When this returns, its claims are free.
     pub(super) fn kill(mut self) -> Result<(), String> {
         self.end()
     }
@@ -226,7 +226,7 @@ impl Victim {
                 Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => {
                     return Err("it ended by itself".into());
                 }
-                Ok(_) => {} // a stop that was on its way
+                Ok(_) => {} // a stop that was already under way
             }
         }
     }

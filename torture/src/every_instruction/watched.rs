@@ -1,7 +1,7 @@
 //! The bytes of the regions that a victim touches, compared from one boundary to the next.
 //!
-//! Read through descriptors of the harness's own, and found as the victim finds them: by their name,
-//! or where there is none yet, among its descriptors.
+//! The harness reads them through its own descriptors. It finds them as the victim does: by their
+//! name or, where there is none yet, among the victim's descriptors.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::region_file::RegionFile;
 #[derive(Debug)]
 pub(super) struct Watched {
     regions: Vec<Region>,
-    /// The object's name, and the start of any other that the victim may make.
+    /// The object's name, and the start of any other name that the victim may create.
     name: String,
     /// Bytes that a living peer writes, in order.
     ignored: Vec<Range<usize>>,
@@ -28,9 +28,9 @@ struct Region {
     inode: u64,
     file: File,
     size: usize,
-    /// All but those that are ignored.
+    /// All bytes but those that are ignored.
     bytes: Vec<u8>,
-    /// For the next look.
+    /// For the next comparison.
     spare: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ impl Watched {
         watched
     }
 
-    /// After a system call: regions may be new, or of another size.
+    /// To be called after a system call: regions may be new, or have another size.
     pub(super) fn look_around(&mut self, pid: Pid) {
         let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
         for descriptor in descriptors.flatten() {
@@ -75,7 +75,7 @@ impl Watched {
         }
     }
 
-    /// Whether a byte has changed since the last look.
+    /// Whether a byte has changed since the last comparison.
     pub(super) fn have_changed(&mut self) -> bool {
         let ignored = &self.ignored;
         let changed = |region: &mut Region| {
@@ -85,7 +85,7 @@ impl Watched {
             for (start, end) in starts.zip(ends).map(|(start, end)| (start, end.min(region.size))) {
                 let at = region.spare.len();
                 region.spare.resize(at + end.saturating_sub(start), 0);
-                // Nobody cuts a region short, so this cannot fail half-way.
+                // Nobody shortens a region, so this cannot fail half-way.
                 let _ = region.file.read_exact_at(&mut region.spare[at..], start as u64);
             }
             std::mem::swap(&mut region.bytes, &mut region.spare);
@@ -94,7 +94,7 @@ impl Watched {
         self.regions.iter_mut().map(changed).fold(false, |any, changed| any | changed)
     }
 
-    /// A number for the state of all bytes and names.
+    /// A hash of the state of all bytes and names.
     pub(super) fn state(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for region in &self.regions {
@@ -104,7 +104,7 @@ impl Watched {
         hasher.finish()
     }
 
-    /// What the first region says; nothing if there is none, or none yet.
+    /// The content of the first region; `None` if there is none, or none yet.
     pub(super) fn region(&self) -> Option<RegionFile> {
         self.regions.first().and_then(|region| RegionFile::of(&region.file).ok())
     }

@@ -1,5 +1,5 @@
-//! The header of an array message, which is text that another process wrote: what arbitrary bytes
-//! mean to the fuzz target `npy`, its corpus and the property test, and what must come of them.
+//! The header of an array message, which is text that another process wrote: how the fuzz target
+//! `npy`, its corpus and the property test interpret arbitrary bytes, and what must follow.
 
 use std::cell::RefCell;
 
@@ -17,7 +17,7 @@ const LONGEST: usize = 1 << 17;
 /// before some elements; or a dtype, for which the library writes the header.
 ///
 /// # Panics
-/// If what is read is not what the bytes say, or there is no memory for them.
+/// If what is read differs from the bytes, or there is no memory for them.
 pub fn npy(bytes: &[u8]) {
     let mut input = Input(bytes);
     let Some(first) = input.byte() else { return };
@@ -39,7 +39,7 @@ pub fn npy(bytes: &[u8]) {
     }
 }
 
-/// Reads a message in every way. What is an array is written by the library, too.
+/// Reads a message in every way. If it is an array, the library must also be able to write it.
 fn read(message: &[u8]) {
     let message = &message[..message.len().min(LONGEST)];
     let said = on_loan(message.len(), |array| {
@@ -51,7 +51,7 @@ fn read(message: &[u8]) {
     }
 }
 
-/// In a loan, which is the only place for an `Array` beside what a consumer gets.
+/// Runs in a loan, because an `Array` exists only in a loan or in what a consumer gets.
 fn on_loan<T>(length: usize, fill: impl FnOnce(&mut Loan<'_, Array>) -> T) -> T {
     thread_local! {
         static CHANNEL: RefCell<Option<Producer<Array>>> = const { RefCell::new(None) };
@@ -74,12 +74,12 @@ struct Said {
     dtype: String,
     fortran_order: bool,
     shape: Vec<usize>,
-    /// The elements; none where there are none yet.
+    /// The elements; `None` where there are none yet.
     data: Option<Vec<u8>>,
 }
 
 impl Said {
-    /// None if it is no array.
+    /// `None` if it is no array.
     fn of(array: &Array) -> Option<Self> {
         let views = [
             elements::<bool>(array),
@@ -103,12 +103,12 @@ impl Said {
         Some(Self { dtype: npy.dtype.into_owned(), fortran_order, shape: npy.shape, data })
     }
 
-    /// Has the library write it, which must be read as it is. False if the library refuses.
+    /// Lets the library write it, and reads the same back. `false` if the library refuses.
     fn write(&self) -> bool {
         let Self { dtype, fortran_order, shape, data } = self;
         let Ok(length) = Array::len_of(dtype, *fortran_order, shape) else { return false };
         if let Some(data) = data {
-            // More than a header can be is missing elements.
+            // If the length is more than a header can have, elements are missing.
             let most = data.len() + dtype.len() + 24 * shape.len() + 256;
             assert!(length <= most, "{length} bytes, not {most}: {dtype} {shape:?}");
         }
@@ -126,7 +126,7 @@ impl Said {
             match Self::of(array) {
                 Some(found) => {
                     assert_eq!(
-                        // Space after a dtype is none of it.
+                        // Space after a dtype does not belong to it.
                         (&*found.dtype, found.fortran_order, &found.shape),
                         (dtype.trim_end(), *fortran_order, shape)
                     );
@@ -139,7 +139,7 @@ impl Said {
     }
 }
 
-/// The bytes of the elements, where it is an array of these, each looked at.
+/// The bytes of the elements, if it is an array of these. Reads each of them.
 fn elements<A: Element>(array: &Array) -> Option<usize> {
     let view = array.array::<A>().ok()?;
     view.iter().for_each(|element| {

@@ -1,10 +1,11 @@
-//! The cases of each group: damage to one region, and who then opens it.
+//! The cases of each group: damage to one region, which is then opened in every role.
 
 use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use io_shared::{ErrorKind, Result};
 
+use super::outcome::Outcome;
 use super::specimen::{FIELDS, PRELUDE, Shape, Specimen};
 use super::texts;
 use super::visit::{self, Site, told};
@@ -13,15 +14,15 @@ use crate::machine;
 /// What is done to a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// One bit of everything before the first payload, or of a buffer's header or checksum, is flipped: in shared
-    /// memory and in a file; with the checksum as it was, and, in the prelude and the schema, with
-    /// one that holds.
+    /// One bit is flipped, before the first payload or in a buffer's header or checksum. The region
+    /// is in shared memory or a file. The checksum stays as it was; for the prelude and the schema
+    /// it is also made right.
     Flips,
-    /// Shorter than it is, by any number of bytes down to none.
+    /// The region is shortened to any length down to none.
     Lengths,
     /// Zeros, ones and random bytes, with and without the magic.
     Fills,
-    /// Each field of the prelude at its limits, sealed; and random pairs of them.
+    /// Each field of the prelude at its limits, sealed, and random pairs of them.
     Fields,
     /// Other versions, kinds and shapes than its own, sealed.
     Kinds,
@@ -31,16 +32,7 @@ pub enum Group {
     Inputs,
 }
 
-/// What came of a case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Roles that opened it.
-    pub opened: u64,
-    /// Roles that were refused.
-    pub refused: u64,
-}
-
-/// The cases of a group, and what they need.
+/// The cases of a group.
 #[derive(Debug)]
 pub struct Cases {
     group: Group,
@@ -48,7 +40,7 @@ pub struct Cases {
     random: u64,
     specimens: Vec<(Shape, Specimen)>,
     texts: Vec<Vec<u8>>,
-    /// Where the damaged regions lie: in shared memory under this prefix, and in this directory.
+    /// The damaged regions are in shared memory under this prefix, and in this directory.
     prefix: String,
     directory: PathBuf,
 }
@@ -80,7 +72,7 @@ pub(super) const LIMITS: [u64; 24] = [
     i64::MAX as u64,
     u64::MAX,
 ];
-/// Sizes of files that are no region.
+/// Sizes of files that are not regions.
 const SIZES: [usize; 13] = [0, 1, 7, 8, 127, 128, 129, 256, 4095, 4096, 4097, 65536, 1 << 20];
 const RANDOM_FILLS: u64 = 1000;
 
@@ -96,7 +88,7 @@ impl Group {
         Self::Inputs,
     ];
 
-    /// By its name in lower case.
+    /// Finds a group by its name in lower case.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.name() == name)
     }
@@ -108,7 +100,7 @@ impl Group {
 }
 
 impl Cases {
-    /// The cases of `group`. `random`: how many there are where they are drawn.
+    /// The cases of `group`. There are `random` random ones in groups that have them.
     ///
     /// # Errors
     /// If no region can be made.
@@ -125,7 +117,7 @@ impl Cases {
         Ok(Self { group, seed, random, specimens, texts, prefix: prefix.into(), directory })
     }
 
-    /// How many.
+    /// How many cases there are.
     pub fn count(&self) -> u64 {
         let shapes = self.specimens.len() as u64;
         match self.group {
@@ -139,10 +131,10 @@ impl Cases {
         }
     }
 
-    /// Runs a case, and says what came of it.
+    /// Runs a case and returns its outcome.
     ///
     /// # Panics
-    /// If anything but a refusal or harmless use comes of it.
+    /// If the outcome is neither a refusal nor harmless use.
     pub fn run(&self, case: u64) -> Outcome {
         let mut random = Rng::with_seed(self.seed ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         match self.group {
@@ -155,7 +147,7 @@ impl Cases {
             Group::Inputs => {
                 let mut bytes = vec![0; random.usize(0..400)];
                 random.fill(&mut bytes);
-                // In pairs, so that each of two children that take turns runs both.
+                // In pairs, so that each of two children that take turns runs both kinds.
                 match case / 2 % 2 {
                     0 => super::input::open(&bytes),
                     _ => super::input::get(&bytes),
@@ -177,8 +169,8 @@ impl Cases {
         let site = if on_disk { self.file(case) } else { self.shm(case) };
         let outcome = self.visit_at(&site, shape, &damaged);
         let what = format!("{shape:?} at {site:?}: bit {bit} flipped, sealed: {sealed}");
-        // A damaged header is refused, and what lies there is left as it is. Of another version no
-        // more is known than that, and a producer replaces it.
+        // A region with a damaged header is refused and left alone. If the version differs, nothing
+        // else can be known, and a producer replaces the region.
         let version = (64..96).contains(&bit);
         if !sealed && bit < PRELUDE * 8 && !version {
             assert_eq!(outcome.opened, 0, "{what}: opened");
@@ -299,7 +291,7 @@ impl Cases {
         outcome
     }
 
-    /// Puts `bytes` in memory without a name and visits them.
+    /// Writes `bytes` to anonymous memory and visits them.
     fn visit(&self, case: u64, shape: Shape, bytes: &Specimen) -> Outcome {
         match super::input::memory(&bytes.0) {
             Ok(file) => self.visit_all(&Site::Descriptor(file), shape),
@@ -307,7 +299,7 @@ impl Cases {
         }
     }
 
-    /// Puts `bytes` there and visits them.
+    /// Writes `bytes` to `site` and visits them.
     fn visit_at(&self, site: &Site, shape: Shape, bytes: &Specimen) -> Outcome {
         if let Some(Err(error)) = path(site).map(|path| std::fs::write(path, &bytes.0)) {
             panic!("{site:?} cannot be written: {error}");
@@ -337,7 +329,7 @@ impl Cases {
         Site::File(self.directory.join(format!("{}{case}", self.prefix)))
     }
 
-    /// The specimen that case `case` is about, if each has `cases`, and which of its cases it is.
+    /// The specimen of case `case` if each has `cases`, and the number of the case within it.
     fn specimen_at(&self, case: u64, cases: fn(&Specimen) -> u64) -> (Shape, &Specimen, u64) {
         let mut left = case;
         for (shape, whole) in &self.specimens {
@@ -358,11 +350,11 @@ fn is_expected(kind: &ErrorKind) -> bool {
         | ErrorKind::NotARegion { .. }
         | ErrorKind::Mismatch { .. }
         | ErrorKind::Unsupported { .. }
-        // Of a region marked as removed, behind a descriptor.
+        // A region behind a descriptor is marked as removed.
         | ErrorKind::Replaced => true,
-        // More than can be mapped.
+        // It asks for more than can be mapped.
         ErrorKind::System { errno, .. } => *errno == libc::ENOMEM,
-        // It said that it goes with its last user, and by a sum that holds: it went.
+        // It claimed to be ephemeral, with a valid checksum, so it was removed.
         ErrorKind::NotFound => true,
         _ => false,
     }
@@ -378,19 +370,19 @@ fn path(site: &Site) -> Option<PathBuf> {
 
 fn remove(site: &Site) {
     if let Some(path) = path(site) {
-        let _ = std::fs::remove_file(path); // an ephemeral one is gone already
+        let _ = std::fs::remove_file(path); // an ephemeral region is gone already
     }
 }
 
-/// Bytes before the first payload.
+/// The number of bytes before the first payload.
 fn head(whole: &Specimen) -> u64 {
     whole.field("buffers_offset")
 }
 
-/// Bytes of a buffer that are flipped: its header, and the checksum of its value.
+/// The bytes of a buffer that are flipped: its header and the checksum of its value.
 const IN_BUFFER: u64 = 32;
 
-/// Bits that are flipped in one region, those that are sealed counted twice.
+/// The number of bits that are flipped in one region. Bits that are also tried sealed count twice.
 fn flips_of(whole: &Specimen) -> u64 {
     let buffers = if whole.field("kind") == 1 { whole.field("buffers") } else { 0 };
     (head(whole) + buffers * IN_BUFFER + PRELUDE as u64 + whole.schema().len() as u64) * 8
@@ -415,15 +407,7 @@ fn flip_at(whole: &Specimen, at: u64) -> (usize, bool) {
     ((byte * 8 + bit) as usize, sealed)
 }
 
-/// Lengths that a region is cut to: all of the header's, and then some.
+/// The lengths that a region is cut to: all within the header, and some more.
 fn lengths_of(whole: &Specimen) -> u64 {
     (head(whole) + 300).min(whole.0.len() as u64)
-}
-
-impl std::ops::Add for Outcome {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { opened: self.opened + other.opened, refused: self.refused + other.refused }
-    }
 }

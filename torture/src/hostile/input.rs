@@ -1,5 +1,4 @@
-//! What arbitrary bytes mean: the one interpretation that the fuzz targets, their corpus and the
-//! property tests share.
+//! How arbitrary bytes are interpreted, for the fuzz targets, their corpus and the property tests.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,16 +12,16 @@ use io_shared::{
 };
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::cases::Outcome;
+use super::outcome::Outcome;
 use super::specimen::{Pose, Scan, Shape, Specimen};
 use super::visit::{self, Elements, Lock, Site, told};
 
-/// A wait that is over before anybody notices.
+/// A very short wait.
 const MOMENT: Duration = Duration::from_micros(100);
-/// The most of an input that is used as a file.
+/// How many bytes of an input are used as a file at most.
 const LONGEST: usize = 1 << 16;
 
-/// The bytes of an input, taken from the front.
+/// The bytes of an input, consumed from the front.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl Input<'_> {
@@ -32,7 +31,7 @@ impl Input<'_> {
         Some(*first)
     }
 
-    /// Little-endian, filled up with zeros at the input's end.
+    /// The next number, little-endian. At the input's end it is filled up with zeros.
     pub(super) fn number(&mut self, bytes: usize) -> u64 {
         let mut number = [0; 8];
         for to in number.iter_mut().take(bytes) {
@@ -42,7 +41,7 @@ impl Input<'_> {
     }
 }
 
-/// A whole region of each shape, made once.
+/// A whole region of the shape. Each is made once.
 pub(super) fn specimen(shape: Shape) -> &'static Specimen {
     static SPECIMENS: OnceLock<Vec<Specimen>> = OnceLock::new();
     let made = SPECIMENS.get_or_init(|| {
@@ -52,7 +51,7 @@ pub(super) fn specimen(shape: Shape) -> &'static Specimen {
     &made[shape as usize]
 }
 
-/// Memory without a name that holds `bytes`.
+/// Anonymous memory that contains `bytes`.
 ///
 /// # Errors
 /// If there is no room or no descriptor.
@@ -62,13 +61,13 @@ pub fn memory(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file of arbitrary bytes as everything, in every role.
+/// Opens a file of arbitrary bytes as every kind of region and in every role.
 ///
 /// The first byte says what the rest is: the file itself, or changes to a whole region of one of
-/// the five shapes, sealed afterwards or not.
+/// the five shapes, which is then sealed or not.
 ///
 /// # Panics
-/// If the library hands out what lies outside the region, or there is no memory for the region.
+/// If the library returns a value outside the region, or there is no memory for the region.
 pub fn open(bytes: &[u8]) {
     let mut input = Input(bytes);
     let first = usize::from(input.byte().unwrap_or(0));
@@ -92,12 +91,12 @@ pub fn open(bytes: &[u8]) {
     }
 }
 
-/// A region, changed as the input says.
+/// The region, changed as the input says.
 fn altered(whole: &Specimen, input: &mut Input<'_>) -> Specimen {
     let mut changed = whole.clone();
     while let Some(operation) = input.byte() {
         match operation % 5 {
-            // Anywhere in the prelude, by whole fields.
+            // Whole fields of the prelude.
             0 => {
                 let fields = super::specimen::FIELDS;
                 let (name, _, width) = fields[usize::from(operation / 5) % fields.len()];
@@ -127,11 +126,11 @@ fn altered(whole: &Specimen, input: &mut Input<'_>) -> Specimen {
     changed
 }
 
-/// Uses a region whose shared words somebody writes at the same time: after each step of a role,
-/// whatever the input says.
+/// Uses a region whose shared words change meanwhile: after each step of a role, the input says
+/// which words are overwritten.
 ///
 /// # Panics
-/// If the library hands out what lies outside the region, or there is no memory for the region.
+/// If the library returns a value outside the region, or there is no memory for the region.
 pub fn get(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let shape = Shape::ALL[usize::from(*first) % Shape::ALL.len()];
@@ -141,7 +140,7 @@ pub fn get(bytes: &[u8]) {
     Stage::new(Site::Descriptor(file), writer, shape).play(rest);
 }
 
-/// A region in use, and a way to write to it past the library.
+/// A region in use, and a way to write to it without the library.
 #[derive(Debug)]
 pub(super) struct Stage {
     site: Site,
@@ -149,12 +148,12 @@ pub(super) struct Stage {
     shape: Shape,
     words: Vec<(u64, usize)>,
     size: usize,
-    /// Of consumers or lockers.
+    /// The number of slots of consumers or lockers.
     slots: usize,
 }
 
 impl Stage {
-    /// On a region that is a copy of that shape's specimen.
+    /// A stage on a copy of the shape's specimen.
     pub(super) fn new(site: Site, writer: File, shape: Shape) -> Self {
         let whole = specimen(shape);
         let (words, size) = (whole.words(), whole.0.len());
@@ -162,7 +161,7 @@ impl Stage {
         Self { site, writer, shape, words, size, slots }
     }
 
-    /// Opens every role, and does what the input says. Returns how often a role could be opened.
+    /// Opens every role, does what the input says, and returns how often a role could be opened.
     pub(super) fn play(&self, bytes: &[u8]) -> Outcome {
         let mut input = Input(bytes);
         match self.shape {
@@ -182,7 +181,7 @@ impl Stage {
         }
     }
 
-    /// Writes one of the shared words, or any byte behind the prelude, as another process would.
+    /// Writes one of the shared words, or any byte after the prelude, as another process would.
     fn scribble(&self, operation: u8, input: &mut Input<'_>) {
         let which = input.number(1) as usize;
         let (at, bytes) = match operation & 1 {
@@ -195,20 +194,11 @@ impl Stage {
                 (at as u64, vec![input.number(1) as u8])
             }
         };
-        // The prelude's size is never touched, so this never fails nor makes the file longer.
+        // The prelude's size is never changed, so this neither fails nor extends the file.
         assert!(at as usize + bytes.len() <= self.size, "a word of the region");
         if let Err(error) = self.writer.write_all_at(&bytes, at) {
             panic!("pwrite: {error}");
         }
-    }
-}
-
-impl Outcome {
-    /// What came of an opening, counted.
-    fn count<T>(&mut self, opened: Result<T>) -> Option<T> {
-        let opened = told(opened).ok();
-        *if opened.is_some() { &mut self.opened } else { &mut self.refused } += 1;
-        opened
     }
 }
 
@@ -218,8 +208,8 @@ struct Channels<T: Message + ?Sized> {
     consumers: [Option<Consumer<T>>; 2],
     observer: Option<Observer<T>>,
     held: VecDeque<OwnedGuard<T>>,
-    /// How often roles may still be opened: with words that bar the way each may take 20 ms, and
-    /// more than this shows nothing new.
+    /// How often roles may still be opened. With words that block an opening, each may take 20 ms,
+    /// and more openings show nothing new.
     openings: u8,
     outcome: Outcome,
 }
@@ -254,7 +244,7 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
         }
         for (i, name) in ["left", "right"].into_iter().enumerate() {
             if which & 2 << i != 0 {
-                // Where there is one slot, the two take it in turns.
+                // Where there is only one slot, the two take turns.
                 let consumer = &mut self.consumers[i % stage.slots];
                 *consumer = None;
                 *consumer = self.outcome.count(channel().consumer_name(name).consumer());
@@ -290,7 +280,7 @@ impl<T: Message + ?Sized + Elements> Channels<T> {
                 }
             }
             (5, ..) => {
-                // What is held stays readable, whatever its words say by now.
+                // A held value stays readable, whatever its words are by now.
                 for value in &self.held {
                     visit::check(&**value, u64::MAX);
                 }

@@ -1,5 +1,5 @@
-//! One process writes to a region's prelude and shared words without end, two others open and use
-//! the region meanwhile.
+//! One process keeps writing to a region's prelude and shared words, while two others open and use
+//! the region.
 
 use std::fs::File;
 use std::io;
@@ -8,26 +8,27 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::cases::{LIMITS, Outcome};
+use super::cases::LIMITS;
 use super::input::{self, Stage};
 use super::log::Log;
+use super::outcome::Outcome;
 use super::specimen::{FIELDS, PRELUDE, Shape};
 use super::visit::Site;
 use crate::machine;
 
-/// What a process does in it.
+/// The part that a process plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Writer,
     User,
 }
 
-/// Makes a region of that shape under that name.
+/// Creates a region of `shape` under `name`.
 pub(super) fn make(name: &str, shape: Shape) -> io::Result<()> {
     std::fs::write(machine::path_of(name), &input::specimen(shape).0)
 }
 
-/// Lives a part for that long, a case a round.
+/// Plays a part for that long. Each round is a case.
 pub(super) fn run(
     part: Part,
     name: &str,
@@ -40,8 +41,8 @@ pub(super) fn run(
     let deadline = Instant::now() + lasts;
     let (mut round, mut sum) = (0, Outcome::default());
     while Instant::now() < deadline {
-        // Each time anew: a producer that finds another version replaces the region, and between
-        // the two the name leads nowhere. That this does not last, the parent sees by the log.
+        // Open the file each time: a producer that finds another version replaces the region, and
+        // in between the name leads nowhere. The parent sees in the log that this does not last.
         let writer = match File::options().write(true).open(machine::path_of(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             writer => writer?,
@@ -59,9 +60,9 @@ pub(super) fn run(
     Ok(())
 }
 
-/// A round of the writer: in half of them it damages the prelude; it writes to the shared words,
-/// and puts the prelude back, every other time all the rest too, and leaves it so for a moment:
-/// else hardly anybody would get in, to be there when the next begins.
+/// A round of the writer. In half of the rounds it damages the prelude. It writes to the shared
+/// words and restores the prelude, and every other time all the rest as well. Then it pauses for a
+/// moment; otherwise hardly anybody could open the region before the next round begins.
 fn write(
     stage: &Stage,
     region: &File,
@@ -80,7 +81,7 @@ fn write(
         _ => {}
     }
     region.write_all_at(&damaged.0[..PRELUDE], 0)?;
-    // Often small numbers: they are plausible, and get further.
+    // Small numbers are frequent, because they are plausible and get further.
     for byte in bytes.iter_mut() {
         if random.u8(..) < 160 {
             *byte = random.u8(0..4);

@@ -1,22 +1,22 @@
-//! What a child has come to: a few words in memory that its parent can still read when it is dead.
+//! A child's progress: a few words in memory that its parent can still read when the child is dead.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-use super::cases::Outcome;
+use super::outcome::Outcome;
 
-/// Shared by a parent and a child, which has it as its standard input.
+/// Shared by a parent and a child. The child has it as its standard input.
 #[derive(Debug)]
 pub(super) struct Log(pub(super) File);
 
-/// What is in a log.
+/// The content of a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Noted {
-    /// The case that is run, or was run last.
+    /// The current or last case.
     pub(super) case: u64,
-    /// Of all cases before it.
+    /// The outcome of all cases before it.
     pub(super) opened: u64,
     pub(super) refused: u64,
 }
@@ -26,14 +26,14 @@ impl Log {
         super::input::memory(&[0; 24]).map(Self)
     }
 
-    /// In the child.
+    /// Opens the log in the child.
     pub(super) fn of_parent() -> io::Result<Self> {
         Ok(Self(File::from(io::stdin().as_fd().try_clone_to_owned()?)))
     }
 
     pub(super) fn note(&self, case: u64, sum: Outcome) {
         let words = [case, sum.opened, sum.refused].map(u64::to_le_bytes);
-        // Memory has room for what it has room for already.
+        // This overwrites words that exist, so it cannot run out of memory.
         let _ = self.0.write_all_at(words.as_flattened(), 0);
     }
 

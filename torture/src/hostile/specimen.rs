@@ -1,5 +1,5 @@
-//! Whole regions as bytes, made by the library, and how they are damaged and sealed again. The
-//! offsets are those of DESIGN.md section 5, read without the library.
+//! Whole regions as bytes: the library makes them, and this module damages and seals them. It uses
+//! the offsets of DESIGN.md section 5, not the library.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -29,7 +29,7 @@ pub struct Pose {
     pub map: u32,
 }
 
-/// What a region is of.
+/// What a region contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A channel of `u64`: the payload shares the buffer header's line.
@@ -128,14 +128,14 @@ impl Specimen {
         u64::from_le_bytes(bytes)
     }
 
-    /// Overwrites a number of the prelude, by as many of its low bytes as it has there.
+    /// Overwrites a number of the prelude, with as many low bytes as the field has.
     pub fn set_field(&mut self, name: &str, value: u64) {
         if let Some((_, at, width)) = FIELDS.iter().find(|(field, ..)| *field == name) {
             self.write(*at, &value.to_le_bytes()[..*width]);
         }
     }
 
-    /// Overwrites what there is from `at` on.
+    /// Overwrites bytes from `at` on, as far as the region goes.
     pub fn write(&mut self, at: usize, bytes: &[u8]) {
         if let Some(to) = self.0.get_mut(at..) {
             for (to, from) in to.iter_mut().zip(bytes) {
@@ -151,8 +151,8 @@ impl Specimen {
         }
     }
 
-    /// Makes the schema's hash that of its text, where that is a schema, and the checksum that of
-    /// the prelude: what is wrong with it then is not found by a sum.
+    /// Updates the schema's hash to match its text, where that is a schema, and the checksum to
+    /// match the prelude, so that no sum reveals the damage.
     pub fn seal(&mut self) {
         let start = self.field("schema_offset") as usize;
         let end = start.saturating_add(self.field("schema_length") as usize);
@@ -168,8 +168,8 @@ impl Specimen {
         }
     }
 
-    /// The same region with another schema's text, sealed: everything that follows from the text's
-    /// length is right.
+    /// The same region with another schema's text, sealed. All that depends on the text's length is
+    /// right.
     pub fn with_schema(&self, text: &[u8], align: u64) -> Self {
         let mut changed = self.clone();
         let start = self.field("schema_offset") as usize;
@@ -194,17 +194,17 @@ impl Specimen {
         self.0.get(start..start + self.field("schema_length") as usize).unwrap_or_default()
     }
 
-    /// Where in a buffer the checksum of its value is.
+    /// The offset within a buffer of its value's checksum.
     pub fn checksum_at(&self) -> u64 {
         if self.field("payload_offset") < 64 { 64 } else { 56 }
     }
 
-    /// Where the shared words are that programs write while they use the region, and their bytes.
+    /// The offsets and lengths of the shared words that programs write while they use the region.
     pub fn words(&self) -> Vec<(u64, usize)> {
         let consumers = self.field("consumers");
         let mut words = vec![(0x80, 8), (0x100, 1)];
         words.extend((0..consumers).map(|slot| (0x101 + slot, 1)));
-        // Pid, boot id, first sequence, core, dirty flag and used slots (or what a reboot cost),
+        // Pid, boot id, first sequence, core, dirty flag and used slots (or what a reboot lost),
         // incarnation, time namespace, filled, a lock's checksum.
         let producer = self.field("producer_offset");
         words.extend(
@@ -246,7 +246,7 @@ fn contents(descriptor: Option<BorrowedFd<'_>>) -> Vec<u8> {
     };
     let size = file.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = vec![0; size as usize];
-    // What cannot be read stays zeros, and is no region: `tests` below.
+    // Bytes that cannot be read stay zeros, which are no region: see `tests` below.
     let _ = file.read_exact_at(&mut bytes, 0);
     bytes
 }

@@ -1,6 +1,6 @@
 //! Schema texts that nobody should have written.
 
-/// All of them. `whole` is a schema as the library writes it.
+/// All texts. `whole` is a schema as the library writes it.
 pub(super) fn all(whole: &[u8]) -> Vec<Vec<u8>> {
     let mut texts: Vec<Vec<u8>> = Vec::new();
     let mut add = |text: Vec<u8>| texts.push(text);
@@ -25,7 +25,8 @@ pub(super) fn all(whole: &[u8]) -> Vec<Vec<u8>> {
         ("{\"slice\":", "}"),
         ("{\"array\":1,\"of\":", "}"),
         (
-            "{\"struct\":\"S\",\"size\":8,\"align\":8,\"fields\":[{\"name\":\"f\",\"offset\":0,\"type\":",
+            "{\"struct\":\"S\",\"size\":8,\"align\":8,\
+             \"fields\":[{\"name\":\"f\",\"offset\":0,\"type\":",
             "}]}",
         ),
     ] {
@@ -60,14 +61,14 @@ pub(super) fn all(whole: &[u8]) -> Vec<Vec<u8>> {
             add(text.into_bytes());
         }
     }
-    // Products that overflow, and things of no size.
+    // Products that overflow, and types without a size.
     let twice = "{\"array\":4294967296,\"of\":{\"array\":4294967296,\"of\":\"<u8\"}}";
     add(twice.as_bytes().to_vec());
     let nothing = "{\"array\":9223372036854775807,\"of\":{\"array\":0,\"of\":\"<u8\"}}";
     add(nothing.as_bytes().to_vec());
     add(b"{\"slice\":{\"array\":0,\"of\":\"<u8\"}}".to_vec());
     add(b"{\"slice\":{\"slice\":\"<u8\"}}".to_vec());
-    // Names: of twice the same, of marks that turn the text around, of escape sequences, of a megabyte.
+    // Names: the same twice, marks that reverse the text, escape sequences, a megabyte.
     let both = format!("{},{}", field("f", "0", "\"<u4\""), field("f", "4", "\"<u4\""));
     add(layout("8", "4", &both).into_bytes());
     for name in
@@ -78,7 +79,7 @@ pub(super) fn all(whole: &[u8]) -> Vec<Vec<u8>> {
     let long = "n".repeat((1 << 20) - 200);
     add(layout("8", "8", &field(&long, "0", "\"<u8\"")).into_bytes());
     add(layout("8", "8", &field(&long, "4", "\"<u8\"")).into_bytes());
-    // As many fields as there is room for.
+    // As many fields as fit.
     let mut fields = String::new();
     let mut count = 0;
     while fields.len() < (1 << 20) - 200 {

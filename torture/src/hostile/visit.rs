@@ -1,6 +1,6 @@
-//! Opening whatever lies somewhere, in a role, and using it a little.
+//! Opens whatever is at a site, in a role, and uses it a little.
 //!
-//! Every outcome is right but a panic, a signal, a hang, and a value outside the region: `check`
+//! Every outcome is right except a panic, a signal, a hang, and a value outside the region; `check`
 //! panics on the last.
 
 use std::fs::File;
@@ -16,9 +16,9 @@ use super::specimen::{Pose, Scan, Shape};
 /// Where the bytes are.
 #[derive(Debug)]
 pub enum Site {
-    /// In memory without a name.
+    /// In anonymous memory.
     Descriptor(File),
-    /// In shared memory, under that name.
+    /// In shared memory, under this name.
     Shm(String),
     /// In a file.
     File(PathBuf),
@@ -38,8 +38,8 @@ pub enum Role {
 }
 
 impl Shape {
-    /// In what order a region of that shape is visited: first by those who change nothing, and by
-    /// the consumer once more at last.
+    /// The order in which a region of the shape is visited: roles that change nothing come first,
+    /// and the consumer visits again at the end.
     pub fn roles(self) -> &'static [Role] {
         match self {
             Self::Number | Self::Scan => {
@@ -57,14 +57,14 @@ macro_rules! at {
             Site::File(path) => <$Type>::file(path),
             Site::Descriptor(file) => match file.try_clone() {
                 Ok(file) => <$Type>::from_fd(file),
-                Err(_) => <$Type>::anonymous(), // out of descriptors: it says NotFound
+                Err(_) => <$Type>::anonymous(), // out of descriptors: opening says NotFound
             },
         }
     };
 }
 
 impl Site {
-    /// The channel there. Nobody waits for anybody.
+    /// The channel there. Opening it does not wait.
     pub fn channel<T: Message + ?Sized>(&self) -> Channel<T> {
         at!(self, Channel<T>).open_timeout(Duration::ZERO)
     }
@@ -94,13 +94,13 @@ impl Site {
     }
 }
 
-/// Opens what lies there as `role` of `shape`, and uses it.
+/// Opens what is there as `role` of `shape`, and uses it.
 ///
 /// # Errors
 /// If it cannot be opened.
 ///
 /// # Panics
-/// If what it is given lies outside the region.
+/// If a value that it gets is outside the region.
 pub fn visit(site: &Site, shape: Shape, role: Role) -> Result<()> {
     match shape {
         Shape::Number => visit_channel(&site.channel::<u64>(), role, 0),
@@ -154,7 +154,7 @@ fn visit_lock<L: Lock>(mut lock: L) -> Result<()> {
     Ok(())
 }
 
-/// Has an error told: its text may have what the region says of its users in it.
+/// Formats an error: its text may contain what the region says about its users.
 pub(super) fn told<T>(result: Result<T>) -> Result<T> {
     if let Err(error) = &result {
         assert!(error.to_string().len() < 4 << 20, "an error's text is bounded");
@@ -162,7 +162,7 @@ pub(super) fn told<T>(result: Result<T>) -> Result<T> {
     result
 }
 
-/// Reads the ends of a value, which must not be longer than its region says.
+/// Reads the ends of a value, which must not be longer than the region's capacity.
 pub(super) fn check<T: Message + ?Sized>(value: &T, capacity: u64) {
     let bytes = value.as_bytes();
     assert!(bytes.len() as u64 <= capacity, "{} bytes of {capacity}", bytes.len());
@@ -174,7 +174,7 @@ pub(super) fn touch(bytes: &[u8]) {
     std::hint::black_box(ends.fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
 }
 
-/// A message that is put with so many elements.
+/// A message that is put with `elements` elements.
 pub(super) trait Elements: Message {
     fn put(producer: &mut io_shared::Producer<Self>, elements: usize) -> Result<u64>;
 }
@@ -193,12 +193,12 @@ impl Elements for Scan {
     }
 }
 
-/// What the three have in common that have a lock.
+/// What the three kinds of locked regions have in common.
 pub(super) trait Lock: Sized {
     fn open(site: &Site) -> Result<Self>;
     fn change(&mut self, wait: Duration) -> Result<()>;
     fn look(&mut self, wait: Duration) -> Result<()>;
-    /// Takes the lock and never gives it back.
+    /// Takes the lock and never releases it.
     fn keep(&mut self);
 }
 

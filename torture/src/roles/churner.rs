@@ -1,4 +1,4 @@
-//! The churner: a channel of its own is created, used, removed, and again.
+//! The churner: it creates, uses and removes its own channel, again and again.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -33,7 +33,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
         if path.exists() {
             return Err("the name is still there after its removal".into());
         }
-        // Whoever was in it hears of it at once, by the flag.
+        // The flag tells its users at once.
         let heard = consumer.try_get().map(drop).map_err(|error| error.kind().clone());
         if heard != Err(ErrorKind::Replaced) {
             return Err(format!("a consumer of a removed channel was told {heard:?}"));

@@ -1,4 +1,4 @@
-//! A consumer: takes values in every way there is and believes none of them unchecked.
+//! A consumer: gets values in every way there is, and checks each of them.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Duration;
@@ -11,20 +11,20 @@ use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
 use crate::parcel::{Load, Packed};
 
-/// A value that was there for longer before it was had is told to the parent.
+/// The consumer tells the parent about a value that waited longer than this.
 const LONG: u64 = 15_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Get,
-    /// As a copy, begun before the value is there.
+    /// As a copy that begins before the value is complete.
     Copy,
     GetFor(Duration),
     Try,
     Latest,
 }
 
-/// What is noted before a call, to judge what it gave.
+/// What is noted before a call, to judge its result.
 struct Call {
     way: Way,
     called: u64,
@@ -36,7 +36,7 @@ struct Call {
 
 struct Gets {
     delay: RunDelay,
-    /// The sequence had last by this incarnation.
+    /// The sequence that this incarnation got last.
     previous: Option<u64>,
 }
 
@@ -84,7 +84,7 @@ impl Gets {
         let returned = clock::now();
         match given {
             Ok(Some(guard)) => {
-                // At once: from here on it counts as had, also if this process dies.
+                // Note it at once: from here on it counts as seen, even if this process dies.
                 duty.lane.had[0].store(guard.seq(), Release);
                 self.judge(duty, &call, returned, guard.seq(), guard.missed())?;
                 if call.way == Way::Copy && binding::copy_out(&guard, target) {
@@ -115,7 +115,7 @@ impl Gets {
             6..=11 => Way::Copy,
             12..=14 => Way::GetFor(Duration::from_micros(duty.random.u64(0..150_000))),
             15..=18 => Way::Try,
-            // On the first value it would not tell where this consumer goes on.
+            // On the first value it would not show where this consumer goes on.
             _ if self.previous.is_some() => Way::Latest,
             _ => Way::Get,
         };
@@ -128,7 +128,7 @@ impl Gets {
         }
     }
 
-    /// What the value's number must be, and how long it took.
+    /// Checks the value's number and how long it took.
     fn judge(
         &mut self,
         duty: &Duty,
@@ -140,15 +140,15 @@ impl Gets {
         let way = call.way;
         let lane = duty.lane;
         if seq < call.put {
-            return Err(format!("{way:?} gave {seq} after the put of {} had returned", call.put));
+            return Err(format!("{way:?} returned {seq} after the put of {} was over", call.put));
         }
         let seen = match self.previous {
             Some(previous) if seq == previous && way == Way::Latest => previous,
             Some(previous) if seq <= previous => {
-                return Err(format!("{way:?} gave {seq} after {previous}"));
+                return Err(format!("{way:?} returned {seq} after {previous}"));
             }
             Some(previous) if previous + missed + 1 != seq => {
-                return Err(format!("{way:?} gave {seq} after {previous}, {missed} missed"));
+                return Err(format!("{way:?} returned {seq} after {previous}, {missed} missed"));
             }
             Some(previous) => previous,
             None => {
@@ -199,11 +199,11 @@ impl Gets {
         });
     }
 
-    /// Nothing to try for is right only if everything that was put has been had.
+    /// To find nothing is right only if everything that was put has been seen.
     fn nothing(&self, call: &Call) -> Result<(), String> {
         match self.previous {
             Some(previous) if previous < call.put => Err(format!(
-                "{:?} gave nothing after {previous}, although the put of {} had returned",
+                "{:?} returned nothing after {previous}, although the put of {} had returned",
                 call.way, call.put
             )),
             _ => Ok(()),
@@ -222,7 +222,7 @@ impl Gets {
         }
     }
 
-    /// Reads the value twice, so that a buffer refilled under its reader shows.
+    /// Reads the value twice, to detect a buffer that is refilled while it is held.
     fn read<T: Load + ?Sized>(
         &self,
         duty: &mut Duty,

@@ -1,5 +1,5 @@
-//! A locker: writes and reads what two locks guard, mends what the dead have left, and believes
-//! none of it unchecked.
+//! A locker: writes and reads what two locks guard, repairs what the dead have left, and checks all
+//! of it.
 
 use std::hint::black_box;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, HAS, LockAccount, PutTimes};
 
-/// A wait that was longer is told to the parent.
+/// The locker tells the parent about a wait that was longer than this.
 const LONG: u64 = 15_000_000;
 
 /// The typed state under a reader-writer lock (lock 0), and the bytes under a mutex (lock 1).
@@ -31,7 +31,7 @@ enum Act {
     WriteBytes,
 }
 
-/// What is noted before a call, to judge what it gave.
+/// What is noted before a call, to judge its result.
 struct Call {
     act: Act,
     /// `None`: for ever.
@@ -39,14 +39,14 @@ struct Call {
     called: u64,
     delayed: u64,
     others_delayed: u64,
-    /// How often a death was told and repaired.
+    /// How often a death was reported and repaired.
     told: u64,
 }
 
 /// A guard of either lock.
 trait Guarding {
     fn ledger(&self) -> Result<&Ledger, String>;
-    /// Nothing for a reader.
+    /// `None` for a reader.
     fn to_write(&mut self) -> Option<&mut Ledger>;
     fn mark_consistent(&self);
 }
@@ -59,7 +59,7 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
     duty.opened();
     loop {
         if duty.must_rest() {
-            // Whatever the dead have left is cleared away by whoever writes.
+            // A writer clears away what the dead have left.
             for act in [Act::Write, Act::WriteBytes] {
                 locks.one(duty, &delay, act, None)?;
             }
@@ -149,7 +149,7 @@ impl Call {
         }
     }
 
-    /// What a call gave.
+    /// The result of a call.
     fn had<G: Guarding>(
         &self,
         duty: &mut Duty,
@@ -173,7 +173,7 @@ impl Call {
         let leave_it = dirty && !duty.must_rest() && duty.random.u8(0..4) == 0;
         match guard.to_write() {
             Some(ledger) if !leave_it => {
-                // A repair finishes the write that was not.
+                // A repair completes the unfinished write.
                 let number = account.begun.load(Relaxed) + u64::from(!dirty);
                 account.begun.store(number, Release);
                 let salt = duty.random.u64(..);
@@ -198,8 +198,8 @@ impl Call {
         Ok(())
     }
 
-    /// The content must be whole, and as it was written last, if nobody says that a writer died;
-    /// and if somebody says so, one must have.
+    /// The content must be whole and as it was last written, unless a writer is said to have died.
+    /// If that is said, a writer must have died.
     fn judge(
         &self,
         duty: &Duty,
@@ -218,7 +218,7 @@ impl Call {
                 return Err(format!("a death took record {begun} back to {number}"));
             }
             if told.is_multiple_of(2) {
-                // Beside other readers: one of them counts it.
+                // There may be other readers; one of them counts it.
                 let _ = account.told.compare_exchange(told, told + 1, Release, Relaxed);
                 let deaths = duty.page.locker_deaths.load(Acquire);
                 if deaths == account.deaths.load(Acquire) {
@@ -264,8 +264,8 @@ impl Call {
         Ok(())
     }
 
-    /// Tells the parent of a wait, and who had the lock meanwhile. One that was `in_vain` may have
-    /// been for somebody who had the lock without having its guard yet.
+    /// Tells the parent about a wait, and who had the lock meanwhile. After a wait that timed out,
+    /// that may be somebody who had the lock and not yet its guard.
     fn post(
         &self,
         duty: &Duty,
@@ -297,8 +297,8 @@ impl Call {
 }
 
 impl LockAccount {
-    /// Notes, under the lock, that there is nothing half-written any more. `deaths` as they are
-    /// counted: one that has not ended may still come.
+    /// Notes, under the lock, that nothing is half-written any more. `deaths` is the count so far:
+    /// a death that has not ended may still come.
     fn repaired(&self, deaths: u64) {
         self.deaths.store(deaths & !1, Release);
         let told = self.told.load(Relaxed);
@@ -307,7 +307,7 @@ impl LockAccount {
 }
 
 impl Duty {
-    /// In the middle of a write or a read.
+    /// Pauses in the middle of a write or a read.
     fn dawdle(&mut self) {
         match self.random.u16(0..300) {
             0 => self.sleep_us(3_000..12_000),

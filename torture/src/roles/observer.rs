@@ -1,4 +1,4 @@
-//! An observer: copies, never takes part.
+//! An observer: it copies values and takes no slot.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 

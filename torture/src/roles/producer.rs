@@ -1,4 +1,4 @@
-//! The producer of both channels: bursts, laps of the whole pool, pauses.
+//! The producer of both channels: bursts, laps through the whole pool, pauses.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -10,7 +10,7 @@ use crate::machine::RunDelay;
 use crate::page::{Event, EventKind, PutTimes};
 use crate::parcel::{Card, Load, MOST_WORDS, Packed, Parcel, Size};
 
-/// A put that takes longer is told to the parent.
+/// The producer tells the parent about a put that takes longer than this.
 const SLOW: u64 = 10_000_000;
 
 struct Puts {
@@ -27,18 +27,18 @@ enum End {
 /// How a value is put.
 #[derive(Clone, Copy)]
 struct Manner {
-    /// The most words, where the channel's values have as many.
+    /// The most words, if the channel's values may have as many.
     words: usize,
-    /// Whether it is copied in, and not filled in place.
+    /// Whether it is copied in rather than filled in place.
     copied: bool,
     /// The most spins half-way through filling it.
     dawdle: u32,
-    /// Run delay before this put, where it was read for several at once.
+    /// The run delay before this put, if it was read once for several.
     delayed: Option<u64>,
 }
 
 pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
-    // Either first: a death at a start is to be one of each channel's size.
+    // Either may come first, so that deaths at a start happen with each channel's size.
     let first = usize::from(duty.random.bool());
     let mut ends = [End::open(duty, first)?, End::open(duty, 1 - first)?];
     ends.rotate_left(first);
@@ -85,7 +85,7 @@ impl End {
         let lane = duty.lane;
         lane.channel.store(channel as u32, Release);
         let end = match duty.size(channel) {
-            Size::Carried => duty.channel(channel).producer().map(Self::Cards),
+            Size::Inline => duty.channel(channel).producer().map(Self::Cards),
             _ => duty.channel(channel).producer().map(Self::Parcels),
         };
         let end = end.map_err(failed("opening"))?;
@@ -109,20 +109,20 @@ impl End {
 struct Next {
     channel: usize,
     number: u64,
-    /// What is copied in.
+    /// The value that is copied in.
     packed: Option<Packed>,
     delayed: Option<u64>,
 }
 
 impl Puts {
-    /// A large value, then round the whole pool as fast as it goes, then a large one filled slowly:
-    /// whoever still copies the first must notice.
+    /// Puts a large value, goes through the whole pool as fast as it can, and then fills a large
+    /// value slowly: a reader that still copies the first must notice.
     fn lap(&mut self, duty: &mut Duty) -> Result<(), String> {
         let delayed = Some(self.delay.so_far());
         for _ in 0..if duty.unhurried { 1 } else { 30 } {
             let large = Manner { words: MOST_WORDS, copied: false, dawdle: 200, delayed };
             self.put_on(duty, 0, large)?;
-            // Long enough for somebody to begin a copy of it.
+            // Long enough for somebody to begin a copy.
             duty.spin(300);
             for _ in 0..duty.random.u32(2..6) {
                 let small = Manner { words: 0, copied: false, dawdle: 1, delayed };
@@ -143,7 +143,7 @@ impl Puts {
         let end = &mut producers[channel];
         let (number, salt) = (end.seq() + 1, duty.random.u64(..));
         let words = match duty.size(channel) {
-            size @ (Size::Carried | Size::Large) if copied => size.most_words(),
+            size @ (Size::Inline | Size::Large) if copied => size.most_words(),
             Size::Large => words,
             size => words % (size.most_words() + 1),
         };

@@ -1,12 +1,13 @@
 //! The victim of `torture every-instruction`: `torture-victim ACT NAME` does one act between two
 //! marks, on the channel or lock of that name, traced by the process that started it.
 //!
-//! An act that begins with `small-` has values that are carried beside `latest`, one that begins with
-//! `large-` such as are read ahead. One that ends in `-late` comes so long after the opening that the handle looks again whether its
-//! name still leads to its region.
+//! The values of an act that begins with `small-` are stored inline; those of an act that begins
+//! with `large-` are read ahead. An act that ends in `-late` comes so long after the opening that
+//! the handle checks again whether its name still leads to its region.
 //!
-//! A package of its own, so that it has the library as users build it, without crash points. After
-//! the second mark it says what came out, and keeps its roles until its standard input ends.
+//! This is a package of its own, so that it has the library as users build it, without crash
+//! points. After the second mark it prints the outcome, and keeps its roles until its standard
+//! input ends.
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -21,8 +22,8 @@ use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A value whose words are all its sequence: 8 are held where they lie, 5 are carried beside `latest`,
-/// 16,384 are the fewest that are read ahead.
+/// A value whose words are all its sequence. 8 words are held in their buffer, 5 are stored inline,
+/// and 16,384 are the fewest that are read ahead.
 type Value<const N: usize> = [u64; N];
 
 fn main() -> ExitCode {
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where the tracer begins and ends: one system call, of a kind that the library never makes.
+/// The mark where the tracer begins and ends: one system call that the library never makes.
 struct Mark {
     this: Pid,
     /// Before the act.
@@ -112,7 +113,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
         }
         "get-any" => {
             let mut consumer = patient(channel().consumer()?)?;
-            // Another channel, in which nothing comes.
+            // Another channel, to which nothing is put.
             let other = Channel::<Value<N>>::anonymous().consumer()?;
             let wait = || -> Result<String> {
                 wait_any(&[&other, &consumer], Duration::MAX)?;
@@ -130,7 +131,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             let mut consumer = patient(channel().consumer()?)?;
             let mut copy = vec![0_u64; N];
             let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();
-            // SAFETY: these words, which are not looked at meanwhile; a target only ever has bytes
+            // SAFETY: these words, which nobody reads meanwhile; a copy target only ever has bytes
             // written to it.
             let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
             let follow = || -> Result<(u64, u64)> {
@@ -223,7 +224,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
     })
 }
 
-/// Leaves a role in place until this process ends.
+/// Keeps a role until this process ends.
 fn keep<T>(outcome: String, role: T) -> String {
     std::mem::forget(role);
     outcome
@@ -238,7 +239,7 @@ fn put<const N: usize>(producer: &mut Producer<Value<N>>) -> Result<u64> {
     loan.put()
 }
 
-/// After waits in vain its spins are short: many steps otherwise, all alike.
+/// After waits that timed out its spins are short; otherwise there are many steps, all alike.
 fn patient<const N: usize>(mut consumer: Consumer<Value<N>>) -> Result<Consumer<Value<N>>> {
     get(&mut consumer)?;
     for _ in 0..8 {
@@ -259,7 +260,7 @@ fn describe<const N: usize>(sequence: u64, missed: u64, value: &Value<N>) -> Str
     format!("{sequence} {missed}")
 }
 
-/// Adds one to both halves; mends them first if another died between the two.
+/// Adds one to both halves. Repairs them first if another process died between the two.
 fn add(locked: std::result::Result<MmapGuard<'_>, LockError<MmapGuard<'_>>>) -> Result<String> {
     let (mut guard, died) = match locked {
         Ok(guard) => (guard, false),
@@ -279,7 +280,7 @@ fn add(locked: std::result::Result<MmapGuard<'_>, LockError<MmapGuard<'_>>>) -> 
 }
 
 fn add_half(guard: &mut MmapGuard<'_>, half: usize) {
-    // Black boxes, so that the halves are written one after the other.
+    // Black boxes make sure that the halves are written one after the other.
     let bytes = black_box(guard).as_bytes_mut();
     if let Some(word) = bytes.as_chunks_mut::<8>().0.get_mut(half) {
         *word = (u64::from_le_bytes(*word) + 1).to_le_bytes();
