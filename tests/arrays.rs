@@ -2,24 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
 
-mod common;
-
 use std::fmt::Debug;
 
-use common::{Peer, TestName};
 use half::f16;
 use io_shared::array::{Element, NpyError};
 use io_shared::{Array, Channel, Consumer, ErrorKind, Producer};
 use ndarray::{ArrayD, Axis, IxDyn, ShapeBuilder, Slice, arr0, array, s};
 use num_complex::Complex;
 use proptest::prelude::*;
+use test_support::TestName;
+use test_support::peer::Peer;
 
 fn both(name: &TestName) -> (Producer<Array>, Consumer<Array>) {
     let channel = Channel::<Array>::named(&**name).capacity("64K");
     (channel.clone().producer().unwrap(), channel.consumer().unwrap())
 }
 
-/// Puts an array as it lies: whole, every other element, reversed, transposed; and gets it back.
+/// Puts an array in each memory order (whole, every other element, reversed, transposed) and gets
+/// it back.
 fn comes_back<A: Element + PartialEq + Debug>(whole: ArrayD<A>, cut: bool, turned: bool) {
     let name = TestName::new("arrays");
     let (mut producer, mut consumer) = both(&name);
@@ -99,7 +99,7 @@ fn shape_and_dtype_may_change_from_one_message_to_the_next() {
 fn an_array_is_filled_in_place() {
     let name = TestName::new("arrays-loan");
     let (mut producer, mut consumer) = both(&name);
-    // An older message leaves bytes that are no truth values.
+    // An older message leaves bytes behind that are no truth values.
     for _ in 0..3 {
         producer.put_array(&ArrayD::<u8>::from_elem(vec![9], 0xff)).unwrap();
     }
@@ -136,7 +136,7 @@ fn another_dtype_or_byte_order_is_an_error_that_names_both_and_the_channel() {
     let guard = consumer.get().unwrap();
     let error = guard.array::<f32>().unwrap_err().to_string();
     assert!(error.contains("channel has >f4, this program <f4: it is big-endian"), "{error}");
-    assert_eq!(guard.npy().unwrap().data, 1.5f32.to_be_bytes()); // all the same, as bytes
+    assert_eq!(guard.npy().unwrap().data, 1.5f32.to_be_bytes()); // the bytes can still be read
     drop(guard);
 
     put("|b1", &[2]);
@@ -178,7 +178,7 @@ fn a_header_that_is_not_padded_to_64_is_refused_in_place_and_read_as_bytes() {
     loan.npy[8..10].copy_from_slice(&(text.len() as u16).to_le_bytes());
     loan.npy[10..][..text.len()].copy_from_slice(text.as_bytes());
     loan.npy[10 + text.len()..].copy_from_slice(&1.5f32.to_le_bytes());
-    assert_ne!((10 + text.len()) % 4, 0, "the case in question");
+    assert_ne!((10 + text.len()) % 4, 0, "otherwise this tests nothing");
     loan.put().unwrap();
     let guard = consumer.get().unwrap();
     let error = guard.array::<f32>().unwrap_err();
@@ -196,7 +196,7 @@ fn the_capacity_counts_the_header_as_a_file_does() {
     assert_eq!(error.kind(), &ErrorKind::TooLarge { needed: 1129, capacity: 1128 });
     let error = producer.loan_array::<f64>((1 << 31, 1 << 31)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Npy(NpyError::TooLarge { .. })), "{error}");
-    // Elements that are repeated and not there.
+    // Elements that are repeated and take no memory.
     let one = arr0(0u8);
     let repeated = one.broadcast((1 << 31, 1 << 31)).unwrap();
     let error = producer.put_array(&repeated).unwrap_err();
@@ -237,9 +237,9 @@ fn another_process_gets_arrays_where_they_lie() {
 
 #[test]
 fn peer_that_sums_arrays() {
-    let Some(arguments) = common::arguments() else { return };
+    let Some(arguments) = test_support::peer::arguments() else { return };
     let mut consumer = Channel::<Array>::named(&*arguments[0]).consumer().unwrap();
-    common::tell("ready");
+    test_support::peer::tell("ready");
     loop {
         let guard = consumer.get().unwrap();
         match guard.array::<f32>() {
@@ -247,9 +247,9 @@ fn peer_that_sums_arrays() {
                 let order = guard.npy().unwrap().fortran_order;
                 let elements: String = array.iter().map(|element| element.to_string()).collect();
                 let (shape, sum) = (array.shape(), array.sum());
-                common::tell(&format!("{shape:?} {order} {elements} {sum}"));
+                test_support::peer::tell(&format!("{shape:?} {order} {elements} {sum}"));
             }
-            Err(error) => return common::tell(&error.to_string()),
+            Err(error) => return test_support::peer::tell(&error.to_string()),
         }
     }
 }

@@ -1,8 +1,6 @@
-//! Gets that are awaited, under tokio and under an executor that knows nothing of it.
+//! Gets that are awaited, under tokio and under an executor that knows nothing of tokio.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
-
-mod common;
 
 use std::future::Future;
 use std::pin::pin;
@@ -13,11 +11,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{TestName, eventually};
 use io_shared::{AsyncConsumer, Channel, ErrorKind, Producer};
+use test_support::{TestName, eventually};
 
 const LONG: Duration = Duration::from_secs(5);
-/// Less than a slice, after which a value would be found without any wake-up.
+/// Less than a slice. At the end of a slice, a value is found without any wake-up.
 const SOON: Duration = Duration::from_millis(80);
 
 fn channel(what: &str) -> (TestName, Producer<u64>, AsyncConsumer<u64>) {
@@ -27,7 +25,7 @@ fn channel(what: &str) -> (TestName, Producer<u64>, AsyncConsumer<u64>) {
     (name, producer, consumer)
 }
 
-/// Puts `value` from another thread once somebody waits, as its waiting byte says.
+/// Puts `value` from another thread, once the waiting byte says that somebody waits.
 fn put_when_awaited(
     name: &TestName,
     mut producer: Producer<u64>,
@@ -66,7 +64,7 @@ fn a_get_is_awaited_under_any_executor() {
     drop(value);
     let mut producer = producer.join().unwrap();
     producer.put(&8).unwrap();
-    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 8); // there already
+    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 8); // it was put before
     eventually("nobody waits any more", || !is_awaited(&name.path()));
 }
 
@@ -114,7 +112,7 @@ async fn a_get_that_is_cancelled_takes_nothing_and_leaves_nothing() {
             () = tokio::task::yield_now() => {}
         }
         producer.put(&value).unwrap();
-        // Polled once, when the value is there, and dropped unpolled.
+        // Polled once, after the value was put, and dropped without another poll.
         drop(consumer.get());
         let got = consumer.get().await.unwrap();
         assert_eq!((*got, got.missed()), (value, 0));
@@ -122,7 +120,7 @@ async fn a_get_that_is_cancelled_takes_nothing_and_leaves_nothing() {
     drop(consumer.get());
     eventually("nobody waits any more", || !is_awaited(&name.path()));
     drop(consumer);
-    // Its slot, too, is free at once: there is only one.
+    // Its slot is free at once as well: there is only one.
     let _next = io_shared::consumer::<u64>(&name).unwrap();
 }
 
@@ -220,7 +218,7 @@ fn of_a_channel_that_another_has_taken_the_name_of_an_awaited_get_gives_nothing(
     old.put(&1).unwrap();
     new.put(&2).unwrap();
     std::fs::rename(other.path(), name.path()).unwrap();
-    // Longer than a consumer goes without looking where its name leads.
+    // Longer than a consumer goes without checking where its name leads.
     thread::sleep(Duration::from_millis(120));
     assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 2);
 }
@@ -262,7 +260,7 @@ fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
 #[test]
 fn a_second_get_beside_a_guard_says_so() {
     let name = TestName::new("held");
-    // Too large to be carried beside `latest`, where nothing is held.
+    // Too large to be stored inline: inline values hold nothing.
     let mut producer = io_shared::producer::<[u64; 6]>(&name).unwrap();
     let mut consumer = io_shared::consumer::<[u64; 6]>(&name).unwrap().into_async();
     producer.put(&[1; 6]).unwrap();
@@ -279,7 +277,7 @@ fn a_killed_producer_is_followed_by_its_successor() {
     let name = TestName::new("killed");
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap().into_async();
     for round in 0..5u64 {
-        let mut peer = common::Peer::start("puts_and_waits", &[&name]);
+        let mut peer = test_support::peer::Peer::start("puts_and_waits", &[&name]);
         peer.expect("put");
         let got = pollster::block_on(consumer.get()).unwrap();
         assert_eq!((got.seq(), got.missed()), (round + 1, 0));
@@ -299,7 +297,7 @@ fn a_killed_producer_is_followed_by_its_successor() {
     }
 }
 
-/// What a task and its consumer leave is asked for at once: whoever opens tries again for a while.
+/// A dropped task and its consumer give up the slot at once, so that the next opening succeeds.
 #[test]
 fn a_get_dropped_with_its_consumer_has_given_the_claim_up() {
     let (name, producer, consumer) = channel("dropped");
@@ -309,7 +307,7 @@ fn a_get_dropped_with_its_consumer_has_given_the_claim_up() {
         let mut get = Box::pin(consumer.get());
         assert!(get.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         if round % 2 == 0 {
-            // Until the thread sleeps for it: else it is often gone before that.
+            // Wait until the thread sleeps for it; otherwise it is often gone before that.
             eventually("somebody waits", || is_awaited(&name.path()));
         }
         drop(get);
@@ -327,8 +325,8 @@ fn a_waker_that_takes_long_keeps_nobody_elses_claim() {
             let _ = self.1.lock().unwrap().recv_timeout(LONG);
         }
     }
-    // The first blocks the thread until the others both have a value, the second then until the
-    // third was dropped.
+    // The first waker blocks the thread until both others have a value. The second then blocks it
+    // until the third was dropped.
     let channels = ["first", "second", "third"].map(channel);
     let [(_a, mut first, mut one), (_b, mut second, mut two), (_c, mut third, mut three)] =
         channels;
@@ -356,7 +354,7 @@ fn a_waker_that_takes_long_keeps_nobody_elses_claim() {
     go_on_2.send(()).unwrap();
 }
 
-/// By `rm`, which marks and wakes nothing.
+/// With `rm`, which sets no flag and wakes nobody.
 #[test]
 fn an_awaiting_get_is_told_of_a_name_that_was_deleted() {
     for reopens in [false, true] {
@@ -395,7 +393,7 @@ fn an_awaiting_get_is_told_of_a_name_that_was_deleted() {
     }
 }
 
-/// `None` if it is still pending after [`SOON`].
+/// Returns `None` if it is still pending after [`SOON`].
 async fn within_soon<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let ends = Instant::now() + SOON;
@@ -416,9 +414,9 @@ async fn within_soon<F: Future>(future: F) -> Option<F::Output> {
 
 #[test]
 fn puts_and_waits() {
-    let Some(arguments) = common::arguments() else { return };
+    let Some(arguments) = test_support::peer::arguments() else { return };
     let mut producer = io_shared::producer::<u64>(&arguments[0]).unwrap();
     producer.put(&1).unwrap();
-    common::tell("put");
-    common::hear();
+    test_support::peer::tell("put");
+    test_support::peer::hear();
 }

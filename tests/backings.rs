@@ -1,13 +1,10 @@
-//! Channels and locked bytes in files, in anonymous memory, and with their last user.
+//! Channels and locked bytes in files and in anonymous memory.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::print_stderr,
     reason = "clippy.toml allows it in tests, not beside them"
 )]
-
-mod common;
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut, Write};
@@ -15,16 +12,16 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Peer, TestFile, TestName, arguments, eventually, hear, tell};
-use io_shared::{Channel, ErrorKind, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
-use nix::sys::signal::Signal;
+use io_shared::{Channel, ErrorKind, Shared, SharedMmap, UnsafeSharedMmap};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
+use test_support::peer::{Peer, arguments, tell};
+use test_support::{TestFile, TestName, eventually};
 
 const SECONDS: Duration = Duration::from_secs(2);
 
@@ -59,11 +56,10 @@ fn copy_of(descriptor: Option<BorrowedFd<'_>>) -> OwnedFd {
     descriptor.expect("it has no name").try_clone_to_owned().unwrap()
 }
 
-/// What another process finds that was given the descriptor of the test's anonymous channel, in
-/// which the test is the producer.
+/// Uses the descriptor of an anonymous channel from another process. The test is its producer.
 fn use_descriptor(descriptor: &OwnedFd) {
     let open = || Channel::<u64>::from_fd(descriptor.try_clone().unwrap());
-    // The same open file description, twice over: the claim succeeds not even once.
+    // Both tries use the same open file description, and neither gets the claim.
     assert!(is_taken(open().producer()));
     assert!(is_taken(open().producer()));
     let mut consumer = open().consumer().unwrap();
@@ -72,7 +68,7 @@ fn use_descriptor(descriptor: &OwnedFd) {
     tell("got 1");
     assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 2);
     tell("got 2");
-    // When the test has given up its role, it can be had.
+    // Once the test has given up its role, somebody else can take it.
     eventually("the role is free", || match open().producer() {
         Ok(mut producer) => producer.put(&3).is_ok(),
         Err(error) => {
@@ -94,18 +90,6 @@ fn peer() {
         }
         ["inherit"] => use_descriptor(&std::io::stdin().as_fd().try_clone_to_owned().unwrap()),
         ["receive"] => use_descriptor(&receive(std::io::stdin())),
-        ["ephemeral", name] => {
-            let mut producer = Channel::<u64>::named(*name).ephemeral(true).producer().unwrap();
-            producer.put(&7).unwrap();
-            let mut bytes =
-                SharedMmap::named(format!("{name}-m")).size(8).ephemeral(true).open().unwrap();
-            bytes.lock().unwrap().write_all(b"x").unwrap();
-            tell("there");
-            hear();
-        }
-        ["in every place", directory] => in_every_place(directory),
-        ["over a lower layer", directory] => over_a_lower_layer(directory),
-        ["without /proc"] => without_proc(),
         ["more than the memory"] => more_than_the_memory(),
         other => panic!("{other:?}"),
     }
@@ -126,7 +110,7 @@ fn a_file_keeps_the_last_value_over_restarts() {
     assert_eq!((*value, value.seq(), value.missed()), (6, 2, 0));
     assert_eq!(std::fs::metadata(&*path).unwrap().permissions().mode() & 0o777, 0o600);
     drop(value);
-    // It is removed like any file, and its users notice.
+    // It is removed like any other file, and its users notice.
     std::fs::remove_file(&*path).unwrap();
     let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
     eventually("it is noticed", || {
@@ -161,8 +145,8 @@ fn a_file_of_another_boot_has_only_dead_users() {
         producer.put(&value).unwrap();
     }
     drop((open("left"), open("right"), producer));
-    // As the machine went down: everybody in their roles, one reading, one asleep, and the sequence
-    // that one has seen is ahead of what reached the disk.
+    // The state in which the machine went down: every role is taken, one consumer reads, one
+    // sleeps, and the sequence that a consumer has seen is ahead of what reached the disk.
     let file = File::options().read(true).write(true).open(&*path).unwrap();
     let (control, producer_at, first) = (0x100, 0x180, 0x200);
     file.write_all_at(&[0, 1, 1], control).unwrap();
@@ -171,17 +155,17 @@ fn a_file_of_another_boot_has_only_dead_users() {
     let (held, last_seen) = ([first, first + 128], [first + 96, first + 128 + 96]);
     for slot in 0..2 {
         file.write_all_at(&[slot as u8 + 1], held[slot]).unwrap(); // it holds a buffer
-        assert_eq!(read_byte(&file, last_seen[slot]), 2, "where it says what it has seen");
+        assert_eq!(read_byte(&file, last_seen[slot]), 2, "the offset of `last_seen`");
         file.write_all_at(&99u64.to_le_bytes(), last_seen[slot]).unwrap();
     }
     let mut consumers = ["left", "right"].map(open);
     for (slot, consumer) in consumers.iter_mut().enumerate() {
         let left = [control + 1 + slot as u64, held[slot]].map(|at| read_byte(&file, at));
         assert_eq!(left, [0, 0], "it neither sleeps nor holds");
-        assert_eq!(consumer.last_seen(), 3, "no more than there is");
+        assert_eq!(consumer.last_seen(), 3, "at most the newest");
         assert!(consumer.try_get().unwrap().is_none());
         let value = consumer.latest().unwrap().unwrap();
-        assert_eq!((*value, value.age()), (3, None)); // no age: its clock was another
+        assert_eq!((*value, value.age()), (3, None)); // another boot stamped it
     }
     let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
     for value in 4..=20 {
@@ -199,7 +183,7 @@ fn read_byte(file: &File, at: u64) -> u8 {
     byte[0]
 }
 
-/// The last value of before a reboot, and the first after it, in every way to have one.
+/// Checks the last value before a reboot and the first after it, for every way to read one.
 fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
     let path = TestFile::new("ages");
     let channel = || Channel::<T>::file(&*path);
@@ -214,7 +198,7 @@ fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
         (channel().consumer().unwrap(), channel().observer().unwrap());
     for (seq, has_age) in [(2, false), (3, true), (4, true)] {
         let got = consumer.latest().unwrap().unwrap();
-        assert_eq!((got.seq(), got.age().is_some()), (seq, has_age), "where it lies");
+        assert_eq!((got.seq(), got.age().is_some()), (seq, has_age), "in place");
         let copied = got.to_copy().unwrap();
         let told = (copied.seq(), copied.age().is_some(), copied.stamp() != 0);
         assert_eq!(told, (seq, has_age, has_age), "copied");
@@ -229,7 +213,7 @@ fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
 
 #[test]
 fn values_of_before_a_reboot_have_no_age_and_the_first_after_it_has() {
-    no_age_before_a_reboot(7_u64); // carried
+    no_age_before_a_reboot(7_u64); // stored inline
     no_age_before_a_reboot([7_u64; 6]);
 }
 
@@ -294,7 +278,7 @@ fn anonymous_memory_cannot_be_cut_short_under_its_users() {
     assert!(File::from(raw.as_fd().try_clone_to_owned().unwrap()).set_len(0).is_err());
 }
 
-/// Where that is tried, the kernel kills a process: this one then, and no other.
+/// If the library tried this, the kernel would kill a process: this one, and no other.
 fn more_than_the_memory() {
     std::fs::write("/proc/self/oom_score_adj", "1000").unwrap();
     for error in [
@@ -317,7 +301,7 @@ fn locked_bytes_and_state_are_passed_on_by_their_descriptors_too() {
     let mut here = SharedMmap::anonymous().size(16).open().unwrap();
     let mut there = SharedMmap::from_fd(copy_of(here.as_fd())).open().unwrap();
     let guard = here.lock().unwrap();
-    assert!(there.try_lock().is_err()); // two claims, and not one claimed twice
+    assert!(there.try_lock().is_err()); // two claims, not one claimed twice
     drop(guard);
     there.lock().unwrap().write_all(b"there").unwrap();
     assert_eq!(io_shared::mmap::Bytes::as_bytes(&here.lock().unwrap())[..5], *b"there");
@@ -358,205 +342,4 @@ fn an_anonymous_channel_that_nobody_can_create_is_an_error_and_not_waited_for() 
     assert!(matches!(error.kind(), ErrorKind::BadOption { option: "capacity", .. }), "{error}");
     Channel::<[u8]>::anonymous().observer().unwrap_err();
     Channel::<[u8]>::anonymous().capacity(10).consumer().unwrap();
-}
-
-#[test]
-fn an_ephemeral_channel_goes_with_its_last_user() {
-    let name = TestName::new("ephemeral");
-    let mut producer = Channel::<u64>::named(&*name).ephemeral(true).producer().unwrap();
-    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
-    let observer = Channel::<u64>::named(&*name).observer().unwrap(); // no user
-    producer.put(&1).unwrap();
-    drop(producer);
-    assert_eq!(*consumer.get().unwrap(), 1);
-    assert!(name.path().exists());
-    drop(consumer);
-    assert!(!name.path().exists());
-    drop(observer);
-    let path = TestFile::new("ephemeral");
-    drop(Channel::<u64>::file(&*path).ephemeral(true).producer().unwrap());
-    assert!(!path.exists());
-    drop(RwSharedMmap::file(&*path).size(1).ephemeral(true).open().unwrap());
-    assert!(!path.exists());
-    drop(Shared::<u64>::named(&*name).ephemeral(true).open().unwrap());
-    assert!(!name.path().exists());
-    // A creator that fails leaves nothing behind, and takes nobody's.
-    let other = Channel::<u64>::named(&*name).producer().unwrap();
-    assert!(Channel::<u64>::named(&*name).ephemeral(true).producer().is_err());
-    drop(other);
-    assert!(name.path().exists());
-}
-
-#[test]
-fn what_an_ephemeral_channels_killed_last_user_left_is_removed_at_the_next_opening() {
-    let name = TestName::new("ephemeral-killed");
-    let bytes = format!("{}-m", &*name);
-    let mut peer = Peer::start("peer", &["ephemeral", &name]);
-    peer.expect("there");
-    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
-    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 7);
-    drop(consumer);
-    assert!(name.path().exists()); // the peer lives
-    peer.kill();
-    assert!(name.path().exists());
-    let mut consumer = Channel::<u64>::named(&*name).consumer().unwrap();
-    assert!(consumer.try_get().unwrap().is_none()); // it is another channel
-    let error = SharedMmap::named(&bytes).open().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::NotFound); // removed, and not found any more
-}
-
-#[test]
-fn of_users_that_leave_and_come_at_once_none_is_left_without_a_name_or_with_a_leftover() {
-    let name = TestName::new("ephemeral-race");
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..200 {
-                    let mut shared =
-                        Shared::<[u64; 2]>::named(&*name).ephemeral(true).open().unwrap();
-                    // Whoever is in is under the name, or finds out.
-                    match shared.update(|pair| *pair = [pair[0] + 1, pair[1] + 1]) {
-                        Ok(()) => {}
-                        Err(error) => assert_eq!(*error.kind(), ErrorKind::Replaced),
-                    }
-                }
-            });
-        }
-    });
-    assert!(!name.path().exists());
-}
-
-#[test]
-fn a_user_that_leaves_while_it_is_stopped_by_nobody_keeps_the_others_going() {
-    let name = TestName::new("ephemeral-stop");
-    let mut peer = Peer::start("peer", &["ephemeral", &name]);
-    peer.expect("there");
-    peer.stop();
-    drop(Channel::<u64>::named(&*name).consumer().unwrap());
-    assert!(name.path().exists()); // stopped is not gone
-    peer.signal(Signal::SIGCONT);
-    peer.tell("end");
-    peer.end();
-    assert!(!name.path().exists());
-}
-
-/// Every kind of backing file in a directory of some file system.
-fn in_every_place(directory: &str) {
-    let path = |what: &str| format!("{directory}/{what}");
-    Channel::<u64>::file(path("channel")).producer().unwrap().put(&5).unwrap();
-    assert!(is_taken({
-        let _first = Channel::<u64>::file(path("channel")).producer().unwrap();
-        Channel::<u64>::file(path("channel")).producer()
-    }));
-    assert_eq!(*Channel::<u64>::file(path("channel")).consumer().unwrap().get().unwrap(), 5);
-    let mut state = Shared::<u64>::open_file(path("state")).unwrap();
-    let mut other = Shared::<u64>::open_file(path("state")).unwrap();
-    state.update(|value| *value = 6).unwrap();
-    assert_eq!(other.get().unwrap(), 6);
-    let mut raw = UnsafeSharedMmap::file(path("raw")).size(8).open().unwrap();
-    raw.store(&7u64).unwrap();
-    assert_eq!(UnsafeSharedMmap::file(path("raw")).open().unwrap().load::<u64>().unwrap(), 7);
-    let names = std::fs::read_dir(directory).unwrap().count();
-    assert_eq!(names, 3, "nothing but the three files");
-}
-
-/// A channel that lay in the lower layer when the overlay was mounted.
-fn over_a_lower_layer(at: &str) {
-    Channel::<u64>::file(format!("{at}/low/channel")).producer().unwrap().put(&5).unwrap();
-    let layers = format!("lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside");
-    let mount = ["-t", "overlay", "overlay", "-o", &layers, &format!("{at}/all")];
-    assert!(Command::new("mount").args(mount).status().unwrap().success());
-    let open = || Channel::<u64>::file(format!("{at}/all/channel"));
-    let mut observer = open().observer().unwrap();
-    assert_eq!(observer.copy().unwrap().as_deref(), Some(&5));
-    let mut consumer = open().consumer().unwrap();
-    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 5);
-    let mut producer = open().producer().unwrap();
-    for value in 6..9 {
-        producer.put(&value).unwrap();
-        assert_eq!(observer.copy().unwrap().as_deref(), Some(&value));
-        assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), value);
-    }
-    let lower = Channel::<u64>::file(format!("{at}/low/channel")).observer().unwrap().copy();
-    assert_eq!(lower.unwrap().as_deref(), Some(&5), "the lower layer is as it was");
-}
-
-fn without_proc() {
-    assert!(!std::path::Path::new("/proc/self").exists());
-    let name = format!("/test-no-proc-{}", std::process::id());
-    let mut producer = io_shared::producer::<u64>(&name).unwrap();
-    producer.put(&1).unwrap();
-    assert!(is_taken(io_shared::producer::<u64>(&name)));
-    assert_eq!(*io_shared::consumer::<u64>(&name).unwrap().get().unwrap(), 1);
-    Channel::remove(&name).unwrap();
-    let mut raw = UnsafeSharedMmap::named(&name).size(8).open().unwrap();
-    raw.store(&7u64).unwrap();
-    UnsafeSharedMmap::remove(&name).unwrap();
-    let unfinished = std::fs::read_dir("/dev/shm")
-        .unwrap()
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(".io-shared."));
-    assert_eq!(unfinished.count(), 0);
-    // A descriptor cannot be opened anew, and is not used as it is.
-    let error = Channel::<u64>::from_fd(File::open("/dev/shm").unwrap()).producer().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
-}
-
-/// Runs a role in a mount namespace of its own, after `mounts`; `None` where that is not allowed.
-fn unshared(mounts: &str, arguments: &[&str]) -> Option<Peer> {
-    let allowed = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mounts])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !allowed {
-        // Not by eprintln!, which is captured when a test passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT RUN: this machine does not let the test mount: {mounts}"
-        );
-        return None;
-    }
-    let script = format!("{mounts} && exec \"$0\" \"$@\"");
-    let prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script];
-    Some(Peer::start_under(&prefix, "peer", arguments))
-}
-
-#[test]
-fn a_file_may_lie_on_a_tmpfs_that_is_mounted_elsewhere() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().to_str().unwrap();
-    let mounts = format!("mount -t tmpfs none {at}");
-    if let Some(peer) = unshared(&mounts, &["in every place", at]) {
-        peer.end();
-    }
-}
-
-#[test]
-fn a_file_may_lie_on_an_overlay() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().to_str().unwrap();
-    let mounts = format!(
-        "mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/aside {at}/all && \
-         mount -t overlay overlay -o lowerdir={at}/low,upperdir={at}/up,workdir={at}/aside {at}/all"
-    );
-    if let Some(peer) = unshared(&mounts, &["in every place", &format!("{at}/all")]) {
-        peer.end();
-    }
-}
-
-#[test]
-fn an_observer_of_a_file_in_the_lower_layer_of_an_overlay_sees_what_is_put_there() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = directory.path().to_str().unwrap();
-    let mounts = format!("mount -t tmpfs none {at} && mkdir {at}/low {at}/up {at}/aside {at}/all");
-    if let Some(peer) = unshared(&mounts, &["over a lower layer", at]) {
-        peer.end();
-    }
-}
-
-#[test]
-fn without_proc_named_channels_work_and_descriptors_are_refused() {
-    if let Some(peer) = unshared("mount -t tmpfs none /proc", &["without /proc"]) {
-        peer.end();
-    }
 }

@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
 
-mod common;
-
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use common::cloud::{Cloud, Point};
-use common::{TestName, eventually};
 use io_shared::{Channel, ErrorKind, Message, OwnedGuard};
+use test_support::messages::{Cloud, Point};
+use test_support::{TestName, eventually};
 
 #[derive(Message)]
 #[repr(C)]
@@ -162,7 +160,7 @@ fn the_only_consumer_of_a_channel_goes_on_where_it_stopped_even_without_a_name()
     assert_eq!(*consumer.get().unwrap(), 1);
     drop(consumer);
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    assert!(consumer.try_get().unwrap().is_none(), "it had value 1 before it ended");
+    assert!(consumer.try_get().unwrap().is_none(), "it got value 1 before it ended");
     producer.put(&2).unwrap();
     assert_eq!(*consumer.get().unwrap(), 2);
 }
@@ -176,7 +174,7 @@ fn a_consumer_without_a_name_does_not_go_on_where_one_with_a_name_stopped() {
     assert_eq!(*viewer.get().unwrap(), 1);
     drop(viewer);
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    let value = consumer.try_get().unwrap().expect("it has had nothing");
+    let value = consumer.try_get().unwrap().expect("it has seen nothing yet");
     assert_eq!((*value, value.missed()), (1, 0));
     // Nor the other way round.
     drop(consumer);
@@ -191,24 +189,24 @@ fn a_dead_sleeper_is_found_out_however_many_wakes_were_needless() {
     let consumer = io_shared::consumer::<u64>(&name).unwrap();
     let file = std::fs::File::options().read(true).write(true).open(name.path()).unwrap();
     let waiting = 0x101;
-    // As if it slept, and was always awake already when it was woken.
+    // It looks asleep, but is always awake already when it is woken.
     file.write_all_at(&[1], waiting).unwrap();
     let mut put = |times: u64| {
         for value in 0..times {
             producer.put(&value).unwrap();
         }
     };
-    // It is looked after 16 of them, and after twice as many each time.
+    // The producer checks for a dead sleeper after 16 wakes, then after twice as many each time.
     put((4..=10).map(|bit| 1 << bit).sum());
     drop(consumer);
-    // At last after 1024.
+    // The last check comes after 1024.
     put(1024);
     let mut byte = [0];
     file.read_exact_at(&mut byte, waiting).unwrap();
     assert_eq!(byte, [0], "nobody is there to be woken");
 }
 
-/// Too large to be carried beside `latest`.
+/// Too large to be stored inline.
 type Large = [u64; 6];
 
 #[test]
@@ -231,7 +229,7 @@ fn owned_guards_live_as_long_as_they_like_up_to_the_channels_holds() {
     let first = kept.remove(0);
     std::thread::spawn(move || assert_eq!(*first, [1; 6])).join().unwrap();
     assert_eq!(*consumer.get().unwrap(), [999; 6]);
-    // The claim lives until the last guard.
+    // The claim lasts as long as the last guard.
     drop(consumer);
     let taken = io_shared::consumer::<Large>(&name).unwrap_err();
     assert!(matches!(taken.kind(), ErrorKind::NoSlot { .. }), "{taken}");
@@ -252,147 +250,6 @@ fn a_forgotten_guard_costs_its_own_hold_and_nobody_elses() {
     for value in 3..100 {
         producer.put(&[value; 6]).unwrap();
         assert_eq!(*careful.get().unwrap(), [value; 6]);
-    }
-}
-
-/// Where a region has `latest`, whose top byte names a buffer.
-const LATEST: u64 = 0x80;
-/// Where the line of `latest` has its mark, the stamp and the message behind it.
-const MARK: u64 = 0x88;
-/// Where a consumer has its held entries.
-const HELD: u64 = 0x200;
-
-#[test]
-fn a_small_value_is_carried_and_holds_nothing() {
-    let name = TestName::new("carried");
-    let mut producer = io_shared::producer::<[u16; 3]>(&name).unwrap();
-    let mut consumer = io_shared::consumer::<[u16; 3]>(&name).unwrap();
-    let region = std::fs::File::open(name.path()).unwrap();
-    let mut kept = Vec::new();
-    for value in 1..=100 {
-        producer.put(&[value, 2, 3]).unwrap();
-        let guard = consumer.get().unwrap();
-        assert_eq!((guard.seq(), guard.missed()), (u64::from(value), 0));
-        assert!(guard.age().unwrap() < Duration::from_secs(60));
-        assert_eq!(*guard.to_copy().unwrap(), [value, 2, 3]);
-        kept.push(guard.into_owned());
-        let mut held = [1];
-        region.read_exact_at(&mut held, HELD).unwrap();
-        assert_eq!(held, [0], "nothing is held");
-    }
-    for (guard, value) in kept.iter().zip(1..) {
-        assert_eq!(**guard, [value, 2, 3]);
-    }
-    assert_eq!(*consumer.latest().unwrap().unwrap(), [100, 2, 3]);
-}
-
-#[test]
-fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
-    let name = TestName::new("uncarried");
-    let mut producer = io_shared::producer::<[u64; 5]>(&name).unwrap();
-    let mut consumer = io_shared::consumer::<[u64; 5]>(&name).unwrap();
-    producer.put(&[1, 2, 3, 4, 5]).unwrap();
-    // As a producer leaves it that is killed at its next put.
-    let region = std::fs::File::options().write(true).open(name.path()).unwrap();
-    region.write_all_at(&[0; 24], MARK).unwrap();
-    let guard = consumer.get().unwrap();
-    assert_eq!((*guard, guard.seq()), ([1, 2, 3, 4, 5], 1));
-    assert!(guard.age().is_some());
-    let mut held = [1];
-    std::fs::File::open(name.path()).unwrap().read_exact_at(&mut held, HELD).unwrap();
-    assert_eq!(held, [0], "it is a copy, and nothing is held");
-    drop(guard);
-    producer.put(&[6; 5]).unwrap();
-    assert_eq!(*consumer.get().unwrap(), [6; 5]);
-}
-
-#[test]
-fn of_small_values_any_number_are_kept_also_where_they_were_not_carried_whole() {
-    fn check<T: Message + Copy + PartialEq + std::fmt::Debug>(value: impl Fn(u8) -> T) {
-        let name = TestName::new("kept");
-        let mut producer = io_shared::producer::<T>(&name).unwrap();
-        let mut consumer = io_shared::consumer::<T>(&name).unwrap();
-        let region = std::fs::File::options().write(true).open(name.path()).unwrap();
-        let mut kept = Vec::new();
-        for n in 1..=20 {
-            producer.put(&value(n)).unwrap();
-            // As a producer leaves it that is killed at its next put, or is in the midst of that.
-            region.write_all_at(&[0; 48], MARK).unwrap();
-            kept.push(consumer.get().unwrap().into_owned());
-            kept.push(consumer.latest().unwrap().unwrap().into_owned());
-            assert_eq!(*consumer.latest().unwrap().unwrap().to_copy().unwrap(), value(n));
-        }
-        for (i, guard) in kept.iter().enumerate() {
-            let n = i / 2 + 1;
-            assert_eq!((**guard, guard.seq()), (value(n as u8), n as u64));
-        }
-    }
-    check(|n| [n; 40]);
-    check(|n| n);
-    check(|n| u64::from(n) << 50);
-    check(|_| [0u8; 0]);
-}
-
-#[test]
-fn a_consumer_that_leaves_gives_its_buffer_back() {
-    let name = TestName::new("leaving");
-    let mut producer = io_shared::producer::<Large>(&name).unwrap();
-    let region = std::fs::File::open(name.path()).unwrap();
-    let held = || {
-        let mut held = [0; 4];
-        region.read_exact_at(&mut held, HELD).unwrap();
-        held
-    };
-    for owned in [false, true] {
-        let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
-        producer.put(&[1; 6]).unwrap();
-        let guard = consumer.get().unwrap();
-        let guard = owned.then(|| guard.into_owned());
-        assert_ne!(held(), [0; 4], "one for its next get, or the guard's");
-        drop(consumer);
-        assert_eq!(held() != [0; 4], owned);
-        drop(guard);
-        assert_eq!(held(), [0; 4]);
-    }
-}
-
-/// The buffers that 30 puts use, each of which is had and the next waited for.
-fn buffers_used(name: &TestName, words: usize, hold_first: bool) -> usize {
-    let mut producer = Channel::<[u64]>::named(&**name).elements(words).producer().unwrap();
-    let mut consumer = Channel::<[u64]>::named(&**name).consumer().unwrap();
-    if hold_first {
-        producer.put(&vec![0; words]).unwrap();
-        let held = consumer.get().unwrap();
-        for value in 1..9 {
-            producer.put(&vec![value; words]).unwrap();
-            assert!(held.iter().all(|&word| word == 0), "what is held is left alone");
-        }
-    }
-    let region = std::fs::File::open(name.path()).unwrap();
-    let mut buffers = std::collections::BTreeSet::new();
-    for value in 0..30 {
-        let (mut announced, mut latest) = ([0], [0; 8]);
-        region.read_exact_at(&mut announced, HELD).unwrap();
-        producer.put(&vec![value; words]).unwrap();
-        region.read_exact_at(&mut latest, LATEST).unwrap();
-        let buffer = u64::from_le_bytes(latest) >> 56;
-        buffers.insert(buffer);
-        if value > 9 {
-            assert_eq!(u64::from(announced[0]), buffer + 1, "it was announced by who waits");
-        }
-        assert_eq!(consumer.get().unwrap()[words - 1], value);
-        assert!(consumer.try_get().unwrap().is_none(), "it waits for the next");
-    }
-    buffers.len()
-}
-
-#[test]
-fn of_large_buffers_two_take_turns_and_of_others_all() {
-    for (words, used) in [(4 << 10, 2), (100, 3)] {
-        for hold_first in [false, true] {
-            let name = TestName::new("turns");
-            assert_eq!(buffers_used(&name, words, hold_first), used, "{words} words");
-        }
     }
 }
 
@@ -463,7 +320,7 @@ fn wait_taken_waits_for_every_consumer_and_names_those_it_misses() {
     assert!(text.contains("(slow)") && !text.contains("(quick)"), "{text}");
     drop(slow.get().unwrap());
     assert_eq!(producer.wait_taken(Duration::from_millis(20)).unwrap(), 2);
-    // One that ends is not waited for.
+    // It does not wait for a consumer that ends.
     producer.put(&2).unwrap();
     drop(quick.get().unwrap());
     let ending = std::thread::spawn(move || {
@@ -487,7 +344,7 @@ fn an_observer_copies_without_taking_part() {
     loan.put().unwrap();
     let copy = observer.copy().unwrap().unwrap();
     assert_eq!((copy.seq(), copy.frame, &copy.points[..]), (1, 4, &[point(1.0); 3][..]));
-    // Cloud is no Clone, and its copy is.
+    // Cloud is not Clone, but its copy is.
     let again = copy.clone();
     assert_eq!((again.seq(), again.stamp(), again.frame), (1, copy.stamp(), 4));
     assert!(copy.stamp() > 0);
@@ -507,7 +364,7 @@ fn an_observer_never_accepts_a_torn_copy() {
             value += 1;
             producer.put(&[value; 512]).unwrap();
             if value % 16 == 0 {
-                std::thread::sleep(Duration::from_micros(20)); // some copies are to succeed
+                std::thread::sleep(Duration::from_micros(20)); // so that some copies succeed
             }
         }
     });
@@ -586,7 +443,7 @@ fn a_private_copy_stays_as_it_was_taken_whatever_a_writer_does_to_the_buffer() {
     loan.put().unwrap();
 
     let copy = consumer.get().unwrap().to_copy().unwrap();
-    // A writer that keeps to nothing: it overwrites the value wherever it lies.
+    // A writer that follows no rule overwrites the value in its buffer.
     let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
     let file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
@@ -596,6 +453,6 @@ fn a_private_copy_stays_as_it_was_taken_whatever_a_writer_does_to_the_buffer() {
 
     assert_eq!((copy.seq(), copy.frame, copy.stamp_ns), (1, 7, 0x1122_3344_5566_7788));
     assert_eq!(copy.points, [point(3.0); 3]);
-    let guard = consumer.latest().unwrap().unwrap(); // nothing was held meanwhile
+    let guard = consumer.latest().unwrap().unwrap(); // the copy held nothing
     assert_eq!(guard.stamp_ns, u64::MAX, "the writer did reach the buffer");
 }

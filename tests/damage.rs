@@ -1,16 +1,14 @@
-//! What other code writes over a region: errors are true, and what they advise works.
+//! Regions that other code has overwritten: errors are true, and what they advise works.
 
 #![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use common::{TestFile, TestName};
 use io_shared::{Channel, Error, ErrorKind, Message, Shared, SharedMmap, UnsafeSharedMmap};
+use test_support::{TestFile, TestName};
 
-/// What a print to a descriptor of a region leaves there.
+/// What a print to a region's descriptor leaves there.
 fn print_over(path: &std::path::Path, length: usize) {
     let text = "connected to 192.168.0.7, 3 devices, starting\n".repeat(100);
     let file = std::fs::File::options().write(true).open(path).unwrap();
@@ -34,7 +32,8 @@ struct Pose {
 
 #[test]
 fn a_region_that_was_written_over_is_damaged_for_everyone_and_remove_removes_it() {
-    // The magic alone, a word of it, some fields, the whole header, `latest` and the flags too.
+    // The magic alone, half of it, some fields, the whole header, and `latest` and the flags as
+    // well.
     for length in [1, 8, 17, 128, 300] {
         for used in [false, true] {
             let name = TestName::new("written-over");
@@ -72,7 +71,7 @@ fn a_damaged_lock_is_removed_as_the_error_advises() {
     }
 }
 
-/// A header whose kind was altered is damaged: what it says of itself does not keep it there.
+/// A header whose kind was altered is damaged, and what it claims to be does not protect it.
 #[test]
 fn a_damaged_region_that_says_it_is_of_another_kind_is_removed_too() {
     let name = TestName::new("kind-altered");
@@ -107,11 +106,11 @@ fn handles_in_a_region_that_was_written_over_say_so_and_blame_nobody() {
     }
 }
 
-/// The header stands, and what was written over lies behind it: nobody took a role over, nobody removed
-/// anything.
+/// The header is intact and what follows it was overwritten: nobody took over a role, and nobody
+/// removed anything.
 #[test]
 fn handles_whose_words_were_written_over_blame_nobody() {
-    // `latest`; the flags, the producer's block and the slots; the slots alone.
+    // `latest`; then the flags, the producer's block and the slots; then the slots alone.
     for (at, length) in [(128, 64), (128, 600), (256, 128), (512, 200)] {
         let name = TestName::new("words");
         let mut producer = io_shared::producer::<[u64; 20]>(&name).unwrap();

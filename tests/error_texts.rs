@@ -1,9 +1,7 @@
-//! What errors say: the likely cause, and what to do that can be done on this handle.
+//! What errors say: the likely cause, and a next step that this kind of handle offers.
 
-mod common;
-
-use common::TestName;
 use io_shared::{Channel, ErrorKind, Shared, SharedMmap, UnsafeSharedMmap};
+use test_support::TestName;
 
 #[test]
 fn a_channel_without_a_free_slot_advises_what_channels_have() {
@@ -80,7 +78,7 @@ fn a_file_without_room_is_told_by_its_own_file_system() {
 fn huge_pages_are_refused_for_what_they_are() {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     let Ok(descriptor) = memfd_create(c"huge", MFdFlags::MFD_HUGETLB) else {
-        return; // a kernel without them
+        return; // this kernel has none
     };
     let error = Channel::<u64>::from_fd(descriptor).producer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");

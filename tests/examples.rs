@@ -1,4 +1,4 @@
-//! The short examples, run as the README says; `perception_pipeline` has tests of its own.
+//! The short examples, run as the README says. `perception_pipeline` has tests of its own.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,18 +6,16 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-mod common;
-
 use std::process::Command;
 
 /// What an example prints.
 fn output_of(example: &str) -> String {
-    let output = Command::new(common::build_example(example)).output().unwrap();
+    let output = Command::new(test_support::programs::build_example(example)).output().unwrap();
     assert!(output.status.success(), "{example}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What shared memory and the directory for temporary files have of an example.
+/// The names that an example leaves in shared memory and in the directory for temporary files.
 fn left_of(what: &str) -> Vec<String> {
     let directories = [std::path::PathBuf::from("/dev/shm"), std::env::temp_dir()];
     let entries = directories.iter().flat_map(|it| std::fs::read_dir(it).unwrap().flatten());
@@ -52,7 +50,7 @@ fn npy_in_shm_saves_an_array_that_another_process_loads() {
 fn arrays_go_to_another_process_and_masks_come_back() {
     let output = output_of("arrays");
     let (masks, end) = output.split_at(output.find("/arrays-").unwrap());
-    // Pi times the square of the radius, but for the rim.
+    // Pi times the square of the radius, except for the rim.
     let discs = [(0, 30, 2809), (1, 60, 11277), (2, 90, 25433)].map(|(image, radius, bright)| {
         format!("image {image}, a disc of radius {radius}: {bright} of 76800 bright\n")
     });
@@ -65,7 +63,8 @@ fn arrays_go_to_another_process_and_masks_come_back() {
 fn examples_say_how_they_are_called_and_wait_for_nothing_that_they_were_not_told_of() {
     for example in ["arrays", "npy_in_shm", "pass_descriptor", "shared_struct"] {
         for argument in ["--help", "name"] {
-            let output = Command::new(common::build_example(example)).arg(argument).output();
+            let output =
+                Command::new(test_support::programs::build_example(example)).arg(argument).output();
             let output = output.unwrap();
             assert!(!output.status.success());
             let said = String::from_utf8(output.stderr).unwrap();

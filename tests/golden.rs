@@ -7,13 +7,10 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-#[path = "common/cloud.rs"]
-mod cloud;
-
-use cloud::{Cloud, Point};
 use io_shared::{Array, Channel};
+use test_support::messages::{Cloud, Point};
 
-/// A copy, since a consumer writes down what it has had.
+/// A copy of the file, because a consumer stores in it what it has seen.
 fn copy(file: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(file);

@@ -1,17 +1,16 @@
-//! Two programs, built from two crates with a definition of the message each, hand over a buffer
-//! that neither copies.
+//! Two programs hand over a buffer that neither copies. They are built from two crates, each with
+//! its own definition of the message.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
-
-mod common;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{TestName, build};
 use io_shared::{Channel, Consumer, Message, Producer};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use test_support::TestName;
+use test_support::programs::build;
 
 /// This program's own definition of what the peer calls `Blob`.
 #[derive(Message)]
@@ -45,7 +44,7 @@ fn a_large_untouched_payload_is_handed_over_in_the_time_of_a_small_one_and_never
         times[1].push(round(&mut pings, &mut pongs, LARGE));
     }
     let mut last = pings.loan_len(LARGE).unwrap();
-    last.frame = 0; // the peer looks where its references point, and ends
+    last.frame = 0; // the peer checks its references and ends
     last.put().unwrap();
     assert_eq!(pongs.get_timeout(Duration::from_secs(5)).unwrap().frame, 0);
 
@@ -66,11 +65,11 @@ fn a_large_untouched_payload_is_handed_over_in_the_time_of_a_small_one_and_never
     }
     let ratio = large.0.as_secs_f64() / small.0.as_secs_f64();
     println!("5 MB / 16 B: {ratio:.2}");
-    // One copy of 5 MB takes over 100 us, some hundred times a hand-over.
+    // One copy of 5 MB takes over 100 us, some hundred times as long as a hand-over.
     assert!(ratio < 5.0, "the time grows with the payload: {ratio:.2}");
 }
 
-/// The mean time of a round trip with `length` bytes of payload, over some thousand.
+/// The mean time of a round trip with `length` bytes of payload, over a few thousand trips.
 fn round(pings: &mut Producer<Frame>, pongs: &mut Consumer<Frame>, length: usize) -> Duration {
     const TRIPS: u32 = 2000;
     let started = Instant::now();

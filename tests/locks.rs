@@ -1,4 +1,4 @@
-//! The lock between processes that are killed, stopped, and late.
+//! Locks between processes that are killed, stopped, or late.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,36 +6,18 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-mod common;
-
 use std::io::{Read, Seek, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use common::{Peer, TestName, arguments, eventually, hear, tell};
 use io_shared::mmap::{Bytes, BytesMut, LockError};
 use io_shared::{Error, ErrorKind, RwSharedMmap, Shared, SharedMmap};
 use nix::sys::signal::Signal;
+use test_support::locks::{died, failed};
+use test_support::peer::{Peer, arguments, hear, tell};
+use test_support::{TestName, eventually};
 
-/// How long a death may go unnoticed by somebody who waits: a slice, and a loaded machine.
+/// How long a waiter may take to notice a death: a slice, plus what a loaded machine adds.
 const BOUND: Duration = Duration::from_secs(1);
-
-/// The error of a lock that was not taken.
-#[track_caller]
-fn failed<G: std::fmt::Debug>(result: Result<G, LockError<G>>) -> ErrorKind {
-    match result {
-        Err(LockError::Failed(error)) => error.kind().clone(),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn died<G: std::fmt::Debug>(result: Result<G, LockError<G>>) -> G {
-    match result {
-        Err(LockError::OwnerDied(guard)) => guard,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn word_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
@@ -264,9 +246,9 @@ fn a_writer_killed_in_the_middle_is_told_of_until_somebody_says_that_all_is_well
     first.expect("wrote");
     assert_eq!(failed(shared.try_lock()), ErrorKind::WouldBlock);
     first.kill();
-    // A try asks whether the owner lives, and gives what it left.
+    // A try checks whether the owner lives, and returns what a dead one left.
     assert_eq!(&died(shared.try_lock()).as_bytes()[..11], b"halfe value");
-    // A second crash changes nothing about that, though the second knew.
+    // A second crash changes nothing about that, although the second owner knew of the first.
     let mut second = Peer::start("peer", &["write half", &name]);
     second.expect("wrote");
     second.kill();
@@ -331,12 +313,12 @@ fn a_writer_killed_while_it_waits_for_readers_leaves_them_and_the_content_alone(
     let mut writer = Peer::start("peer", &["write", &name]);
     writer.expect("ready");
     eventually("the writer waits", || other.try_read().is_err());
-    // Later than the bar is the writer's note in the lock word that it waits.
+    // The writer bars new readers first, and then notes in the lock word that it waits.
     let waits = || std::fs::read(name.path()).unwrap()[0x84] == 1;
     eventually("the writer says that it waits", waits);
     writer.kill();
     let killed = Instant::now();
-    drop(other.read().unwrap()); // and not OwnerDied: it had written nothing
+    drop(other.read().unwrap()); // not OwnerDied, because it wrote nothing
     assert!(killed.elapsed() < BOUND);
     drop(reading);
     drop(shared.write().unwrap());
@@ -364,73 +346,6 @@ fn nobody_robs_a_holder_that_is_stopped() {
 }
 
 #[test]
-fn a_panic_in_the_middle_of_a_write_is_told_of_like_a_death() {
-    let name = TestName::new("panic");
-    let mut shared = SharedMmap::named(&*name).size(16).open().unwrap();
-    let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let mut guard = shared.lock().unwrap();
-        guard.write_all(b"half").unwrap();
-        panic!("in the middle");
-    }));
-    assert!(panicked.is_err());
-    died(shared.lock()).mark_consistent();
-    drop(shared.lock().unwrap());
-
-    let name = TestName::new("panic-rw");
-    let mut shared = RwSharedMmap::named(&*name).size(16).open().unwrap();
-    let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let _guard = shared.read().unwrap();
-        panic!("reading breaks nothing");
-    }));
-    assert!(panicked.is_err());
-    drop(shared.write().unwrap());
-    // A lock that is taken and given back by a destructor, while a panic from elsewhere passes by.
-    struct Last<'a>(&'a mut RwSharedMmap);
-    impl Drop for Last<'_> {
-        fn drop(&mut self) {
-            self.0.write().unwrap().write_all(b"whole").unwrap();
-        }
-    }
-    assert!(
-        catch_unwind(AssertUnwindSafe(|| {
-            let _last = Last(&mut shared);
-            panic!("elsewhere");
-        }))
-        .is_err()
-    );
-    drop(shared.write().unwrap());
-}
-
-#[test]
-fn a_second_lock_beside_a_forgotten_guard_is_refused_and_no_hang() {
-    let name = TestName::new("forgotten");
-    let mut shared = SharedMmap::named(&*name).size(16).open().unwrap();
-    let mut other = SharedMmap::named(&*name).open().unwrap();
-    std::mem::forget(shared.lock().unwrap());
-    assert_eq!(failed(shared.lock()), ErrorKind::WouldDeadlock);
-    assert_eq!(failed(shared.try_lock()), ErrorKind::WouldDeadlock);
-    assert_eq!(failed(shared.lock_timeout(BOUND)), ErrorKind::WouldDeadlock);
-    assert_eq!(failed(other.try_lock()), ErrorKind::WouldBlock);
-    drop(shared); // its claim with it
-    drop(died(other.try_lock()));
-
-    let name = TestName::new("forgotten-rw");
-    let mut shared = RwSharedMmap::named(&*name).size(16).open().unwrap();
-    let mut other = RwSharedMmap::named(&*name).open().unwrap();
-    std::mem::forget(shared.read().unwrap());
-    assert_eq!(failed(shared.read()), ErrorKind::WouldDeadlock);
-    assert_eq!(failed(shared.write()), ErrorKind::WouldDeadlock);
-    drop(other.read().unwrap());
-    assert_eq!(failed(other.try_write()), ErrorKind::WouldBlock);
-    drop(shared);
-    drop(other.try_write().unwrap()); // a reader leaves nothing half-written
-    let mut shared = RwSharedMmap::named(&*name).open().unwrap();
-    std::mem::forget(shared.write().unwrap());
-    assert_eq!(failed(shared.read()), ErrorKind::WouldDeadlock); // nested in a writer
-    assert_eq!(failed(shared.write()), ErrorKind::WouldDeadlock);
-}
-
-#[test]
 fn the_next_owner_of_a_dead_writers_slot_buries_it_and_is_not_robbed_itself() {
     let name = TestName::new("slot");
     let mut waiting = SharedMmap::named(&*name).size(16).handles(2).open().unwrap();
@@ -440,11 +355,11 @@ fn the_next_owner_of_a_dead_writers_slot_buries_it_and_is_not_robbed_itself() {
     assert!(matches!(error.kind(), ErrorKind::NoSlot { holders } if holders.len() == 2), "{error}");
     assert!(error.to_string().contains(".handles(3)"), "{error}");
     owner.kill();
-    // The one slot that is free is the one that the lock word names.
+    // The only free slot is the one that the lock word names.
     let mut next = SharedMmap::named(&*name).open().unwrap();
     let mut guard = died(next.lock());
     guard.write_all(b"next").unwrap();
-    // Who waited through all this neither gets in nor buries the living.
+    // The handle that waited all the while neither gets the lock nor buries its living owner.
     assert_eq!(failed(waiting.try_lock()), ErrorKind::WouldBlock);
     assert!(matches!(
         failed(waiting.lock_timeout(Duration::from_millis(250))),
@@ -487,22 +402,4 @@ fn whoever_waits_for_a_lock_that_is_removed_finds_out() {
     });
     drop(guard);
     assert_eq!(failed(a.lock()), ErrorKind::Replaced);
-}
-
-#[test]
-fn guards_may_go_to_another_thread() {
-    fn is_send<T: Send>(value: T) -> T {
-        value
-    }
-    let name = TestName::new("send");
-    let mut shared = RwSharedMmap::named(&*name).size(16).open().unwrap();
-    let guard = is_send(shared.write().unwrap());
-    std::thread::scope(|scope| {
-        scope.spawn(move || drop(guard));
-    });
-    drop(is_send(shared.read().unwrap()));
-    let mut state = Shared::<u64>::open(format!("{}-state", &*name)).unwrap();
-    drop(is_send(state.write().unwrap()));
-    drop(is_send(state.read().unwrap()));
-    Shared::<u64>::remove(format!("{}-state", &*name)).unwrap();
 }

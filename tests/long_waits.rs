@@ -1,8 +1,6 @@
-//! Waits of over a second say once what they wait for: on which name, and whether there is a producer.
+//! Waits of over a second say once what they wait for: which name, and whether it has a producer.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
-
-mod common;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -12,17 +10,17 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use common::{TestName, eventually};
 use io_shared::{Channel, ErrorKind, RwSharedMmap, SharedMmap, UnsafeSharedMmap, wait_any};
+use test_support::{TestName, eventually};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 const LONG: Duration = Duration::from_millis(1400);
-/// A get's wait is looked at in slices of 100 ms: this one ends before it is told of.
+/// A get checks its wait every 100 ms. This wait ends before it is reported.
 const SHORT: Duration = Duration::from_millis(900);
 
-/// What this process was warned of: each event's fields, as text.
+/// The warnings in this process: each event's fields, as text.
 static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Listener;
@@ -62,12 +60,12 @@ fn listen() {
     ONCE.call_once(|| tracing::subscriber::set_global_default(Listener).unwrap());
 }
 
-/// What was told of `name`.
+/// The warnings about `name`.
 fn told_of(name: &str) -> Vec<String> {
     TOLD.lock().unwrap().iter().filter(|told| told.contains(name)).cloned().collect()
 }
 
-/// Once, with all of these words.
+/// Asserts that there was one warning, with all of these words.
 #[track_caller]
 fn assert_told(name: &str, words: &[&str]) {
     let told = told_of(name);
@@ -191,7 +189,7 @@ fn an_awaited_get_says_so_though_nobody_polls_it() {
     assert!(get.as_mut().poll(&mut context).is_pending());
     eventually("it is told of", || !told_of(&name).is_empty());
     assert!(get.as_mut().poll(&mut context).is_pending());
-    thread::sleep(Duration::from_millis(250)); // two slices more
+    thread::sleep(Duration::from_millis(250)); // two more slices
     assert_told(&name, &["producer=false", "it has no producer"]);
 }
 

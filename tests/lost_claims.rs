@@ -1,50 +1,39 @@
-//! Handles whose descriptors other code has closed: they are told, and leave alone what is another's by then.
+//! Handles whose descriptors other code has closed: they are told, and leave alone what belongs to
+//! others by then.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
 
-mod common;
-
-use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use common::{TestName, eventually};
 use io_shared::mmap::LockError;
 use io_shared::{
     AnyConsumer, Channel, Error, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap, wait_any,
 };
+use test_support::claims::descriptors_of;
+use test_support::{TestName, eventually};
 
 const LONG: Duration = Duration::from_secs(5);
 
-/// Numbers of descriptors are the process's: one test at a time.
+/// The numbers of descriptors belong to the whole process, so tests run one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The descriptors of a name. By its inode, as the creator's link has no name in it.
-fn descriptors(name: &TestName) -> Vec<i32> {
-    let inode = std::fs::metadata(name.path()).unwrap().ino();
-    let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let of_it = entries.filter(|entry| {
-        std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.ino() == inode)
-    });
-    of_it.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect()
-}
-
-/// Closes descriptors, as a program does that closes whatever it does not know.
+/// Closes descriptors, as a program does that closes all it does not know.
 fn close(descriptors: Vec<i32>) {
     assert!(!descriptors.is_empty(), "there are some");
     for number in descriptors {
         nix::unistd::close(number).unwrap();
-        // So that the number is nobody's whom its old owner could harm as it goes.
+        // Occupy the number, so that the old owner closes nothing of value when it is dropped.
         std::mem::forget(std::fs::File::open("/dev/null").unwrap());
     }
 }
 
 fn close_all(name: &TestName) {
-    close(descriptors(name));
+    close(descriptors_of(name));
 }
 
 fn is_lost<T>(result: Result<T, Error>) -> bool {
@@ -63,7 +52,7 @@ fn a_consumer_whose_slot_is_anothers_is_told_and_stores_nothing_there() {
         close_all(&name);
         let mut producer = io_shared::producer::<T>(&name).unwrap();
         producer.put(&value(1)).unwrap();
-        let held = old.get().unwrap().into_owned(); // nobody has its slot yet
+        let held = old.get().unwrap().into_owned(); // nobody else has its slot yet
         let mut new = open().unwrap();
         producer.put(&value(2)).unwrap();
         let kept = new.get().unwrap().into_owned();
@@ -123,7 +112,7 @@ fn a_consumer_that_loses_its_slot_while_it_waits_is_told_by_every_kind_of_wait()
     }
 }
 
-/// Whether the lock is another's now.
+/// Whether somebody else has the lock now.
 fn is_taken<G: std::fmt::Debug>(tried: Result<G, LockError<G>>) -> bool {
     matches!(tried, Err(LockError::Failed(error)) if *error.kind() == ErrorKind::WouldBlock)
 }
@@ -186,8 +175,8 @@ fn a_lock_that_was_taken_for_a_dead_ones_is_told_of_at_the_next() {
             true => (Some(old.write().unwrap()), None),
             false => (None, Some(old.read().unwrap())),
         };
-        // Opened before it loses its claim, so that nobody takes its slot.
-        let its = descriptors(&name);
+        // Opened before it loses its claim, so that this handle does not get its slot.
+        let its = descriptors_of(&name);
         let (mut other, mut third) = (open(), open());
         close(its);
         let guard = other.write().or_else(LockError::into_guard).unwrap();
@@ -206,12 +195,12 @@ fn who_opens_anew_as_it_was_told_keeps_the_role_when_the_old_handles_go() {
     let name = TestName::new("anew");
     let channel = || Channel::<u64>::named(&*name);
     let (old, other) = (channel().consumer().unwrap(), channel().producer().unwrap());
-    // The numbers are free: what is opened next has them.
-    descriptors(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
+    // The numbers are free, and what is opened next gets them.
+    descriptors_of(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
     let (mut consumer, mut producer) =
         (channel().consumer().unwrap(), channel().producer().unwrap());
     drop((old, other));
-    assert_eq!(descriptors(&name).len(), 2, "the new ones' are open");
+    assert_eq!(descriptors_of(&name).len(), 2, "the new ones' are open");
     let taken = channel().producer().unwrap_err();
     assert!(matches!(taken.kind(), ErrorKind::RoleTaken { .. }), "{taken}");
     assert!(matches!(channel().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
@@ -221,7 +210,7 @@ fn who_opens_anew_as_it_was_told_keeps_the_role_when_the_old_handles_go() {
     let name = TestName::new("anew-lock");
     let open = || SharedMmap::named(&*name).size(8).handles(1).open();
     let old = open().unwrap();
-    descriptors(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
+    descriptors_of(&name).into_iter().for_each(|number| nix::unistd::close(number).unwrap());
     let _new = open().unwrap();
     drop(old);
     assert!(matches!(open().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
@@ -235,17 +224,17 @@ fn a_lock_handle_without_its_descriptor_waits_for_nobody_and_robs_nobody() {
         let name = TestName::new("no-descriptor");
         let open = || SharedMmap::named(&*name).size(8).open().unwrap();
         let mut owner = open();
-        let its = descriptors(&name);
+        let its = descriptors_of(&name);
         let mut third = open();
-        let kept = descriptors(&name);
+        let kept = descriptors_of(&name);
         let mut ours = open();
-        let mut others = descriptors(&name);
+        let mut others = descriptors_of(&name);
         others.retain(|number| !kept.contains(number));
         let guard = owner.lock().unwrap();
         if !lives {
             close(its);
         }
-        // Another file has its number, and in that nobody has claimed anything.
+        // Another file has its number, and in that file nobody has claimed anything.
         let file = tempfile::tempfile().unwrap();
         for number in others {
             nix::unistd::close(number).unwrap();

@@ -1,4 +1,4 @@
-//! Shared bytes used like files, against what Python's `mmap.mmap` does, call by call.
+//! Shared bytes used like files, compared with Python's `mmap.mmap` call by call.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,16 +6,13 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-mod common;
-
 use std::io::{BufRead, Read, Seek, SeekFrom, Write};
-use std::process::Command;
 
-use common::{TestFile, TestName};
 use io_shared::mmap::{Bytes, BytesMut};
 use io_shared::{
     Channel, Error, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
 };
+use test_support::{TestFile, TestName};
 
 /// The kind of an io-shared error that went through an `io::Error`.
 #[track_caller]
@@ -29,7 +26,7 @@ fn unguarded(name: &str, size: u64) -> UnsafeSharedMmap {
     UnsafeSharedMmap::named(name).size(size).open().unwrap()
 }
 
-/// What every one of the three must do, whatever guards it.
+/// What all three must do, whatever guards them.
 fn behaves_like_a_file(file: &mut (impl Read + Write + Seek)) {
     // write, tell, seek, read
     file.write_all(b"Hello, World!\nsecond\nthird").unwrap();
@@ -40,18 +37,18 @@ fn behaves_like_a_file(file: &mut (impl Read + Write + Seek)) {
     assert_eq!(&start, b"Hello");
     assert_eq!(file.seek(SeekFrom::Current(2)).unwrap(), 7);
     assert_eq!(file.seek(SeekFrom::End(-2)).unwrap(), 30);
-    // at most what there is; nothing at the end
+    // returns at most what is left, and nothing at the end
     let mut rest = Vec::new();
     assert_eq!(file.read_to_end(&mut rest).unwrap(), 2);
     assert_eq!(file.read(&mut [0; 4]).unwrap(), 0);
-    // a seek to the end is one, beyond it is none, and moves nothing
+    // a seek to the end succeeds; a seek beyond it fails and moves nothing
     assert_eq!(file.seek(SeekFrom::Start(32)).unwrap(), 32);
     for beyond in [SeekFrom::Start(33), SeekFrom::End(1), SeekFrom::Current(1), SeekFrom::End(-33)]
     {
         assert!(matches!(kind_in(file.seek(beyond)), ErrorKind::OutOfBounds { size: 32, .. }));
         assert_eq!(file.stream_position().unwrap(), 32);
     }
-    // a write past the end writes nothing, and says how much would have fitted
+    // a write past the end writes nothing and says how much would have fitted
     file.seek(SeekFrom::Start(30)).unwrap();
     let error = file.write(b"abc").unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WriteZero);
@@ -151,7 +148,7 @@ fn bytes_are_found_from_either_end_within_a_range() {
     let mut locked = SharedMmap::named(&*locked_name).size(16).open().unwrap();
     locked.lock().unwrap().write_all(b"one two one two").unwrap();
     let guard = locked.lock().unwrap();
-    // What Python's `find(sub, start, end)` and `rfind(sub, start, end)` give for the same.
+    // What Python's `find(sub, start, end)` and `rfind(sub, start, end)` return for the same.
     for (needle, range, first, last) in [
         (&b"one"[..], 0..16, Some(0), Some(8)),
         (b"one", 1..16, Some(8), Some(8)),
@@ -251,7 +248,7 @@ fn what_does_not_exist_is_created_only_with_a_size() {
     let error = UnsafeSharedMmap::named(&*name).size("5X").open().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::BadSize { .. }));
     assert_eq!(UnsafeSharedMmap::named(&*name).size("5K").open().unwrap().to_vec(..), [0; 5120]);
-    // Whoever has no size may wait for somebody who has.
+    // A handle without a size may wait for one that has a size.
     let late = TestName::new("late");
     std::thread::scope(|scope| {
         let open = SharedMmap::named(&*late).open_timeout(std::time::Duration::from_secs(5));
@@ -281,7 +278,7 @@ fn an_empty_or_short_object_is_an_error_and_no_bus_error() {
         UnsafeSharedMmap::file(&*path).open().unwrap().load::<[i32; 2]>().unwrap(),
         [42, 98]
     );
-    // What is long enough is not cut.
+    // A longer object is not cut.
     assert_eq!(UnsafeSharedMmap::file(&*path).size(4).extend(true).open().unwrap().len(), 8);
     assert!(matches!(
         SharedMmap::file(&*path).size(4).open().unwrap_err().kind(),
@@ -291,7 +288,7 @@ fn an_empty_or_short_object_is_an_error_and_no_bus_error() {
 
 #[test]
 fn bytes_without_a_lock_are_not_opened_over_a_region() {
-    // Others have references into it, and know nothing of a writer without a lock.
+    // Others have references into it and do not expect a writer without a lock.
     let name = TestName::new("over");
     let mut shared = SharedMmap::named(&*name).size(16).open().unwrap();
     let guard = shared.lock().unwrap();
@@ -318,116 +315,21 @@ fn each_kind_of_region_says_what_it_is_to_the_others() {
         assert!(error.to_string().contains("it is typed state"), "{error}");
     }
     drop(state);
-    // Nobody lives in it, but what it keeps is not a producer's to destroy.
+    // Nobody is using it, but a producer must not destroy what it keeps.
     let error = io_shared::producer::<u64>(&name).unwrap_err();
     assert!(error.to_string().contains(".replace(true)"), "{error}");
     assert_eq!(io_shared::Shared::<u64>::open(&*name).unwrap().get().unwrap(), 7);
     Channel::<u64>::named(&*name).replace(true).producer().unwrap();
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Message)]
-#[repr(C)]
-struct Foo {
-    bar: i32,
-    baz: i32,
-}
-
-/// Compiles a C program, and says where it is. Rust links with `cc`, so it is there.
-fn compile(what: &str, source: &str) -> TestFile {
-    let (code, program) = (TestFile::new(&format!("{what}.c")), TestFile::new(what));
-    std::fs::write(&*code, source).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-x", "c", "-O1", "-o"])
-        .args([&*program, &*code])
-        .status()
-        .expect("cc is installed: Rust links with it");
-    assert!(compiled.success());
-    program
-}
-
-#[track_caller]
-fn run(program: &TestFile, arguments: &[&str]) -> String {
-    let output = Command::new(&**program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
-
-#[test]
-fn a_struct_that_a_c_program_wrote_to_a_file_is_opened_as_it_is() {
-    let writes = compile(
-        "writes",
-        r#"
-        #include <stdio.h>
-        struct foo { int bar; int baz; };
-        int main(int argc, char **argv) {
-            struct foo foo = { 42, 98 };
-            FILE *file = fopen(argv[1], "wb");
-            return fwrite(&foo, sizeof foo, 1, file) != 1 || fclose(file);
-        }
-        "#,
-    );
-    let changes = compile(
-        "changes",
-        r#"
-        #include <fcntl.h>
-        #include <stdio.h>
-        #include <sys/mman.h>
-        struct foo { int bar; int baz; };
-        int main(int argc, char **argv) {
-            int fd = open(argv[1], O_RDWR);
-            struct foo *foo = mmap(0, sizeof *foo, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-            printf("%d %d\n", foo->bar, foo->baz);
-            foo->baz = -1;
-        }
-        "#,
-    );
-    let path = TestFile::new("foo");
-    run(&writes, &[path.to_str().unwrap()]);
-    assert_eq!(std::fs::metadata(&*path).unwrap().len(), size_of::<Foo>() as u64);
-    let mut shared = UnsafeSharedMmap::file(&*path).open().unwrap();
-    assert_eq!(shared.load::<Foo>().unwrap(), Foo { bar: 42, baz: 98 });
-    shared.store(&Foo { bar: 31337, baz: 98 }).unwrap();
-    assert_eq!(run(&changes, &[path.to_str().unwrap()]), "31337 98");
-    assert_eq!(shared.load::<Foo>().unwrap(), Foo { bar: 31337, baz: -1 });
-    assert_eq!(shared.as_ptr::<Foo>().unwrap().addr() % align_of::<Foo>(), 0);
-}
-
-#[test]
-fn a_struct_in_shared_memory_is_shared_with_a_c_program_of_either_start() {
-    let program = compile(
-        "shm",
-        r#"
-        #include <fcntl.h>
-        #include <stdio.h>
-        #include <sys/mman.h>
-        #include <unistd.h>
-        struct foo { int bar; int baz; };
-        int main(int argc, char **argv) {
-            int fd = shm_open(argv[1], O_RDWR | O_CREAT, 0666);
-            if (fd < 0 || ftruncate(fd, sizeof(struct foo))) return 1;
-            struct foo *foo = mmap(0, sizeof *foo, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-            printf("%d %d\n", foo->bar, foo->baz);
-            foo->bar += 1;
-        }
-        "#,
-    );
-    let name = TestName::new("c-first");
-    assert_eq!(run(&program, &[&name]), "0 0");
-    let mut shared = UnsafeSharedMmap::named(&*name).open().unwrap();
-    assert_eq!(shared.load::<Foo>().unwrap(), Foo { bar: 1, baz: 0 });
-    shared.store(&Foo { bar: 31337, baz: 98 }).unwrap();
-    assert_eq!(run(&program, &[&name]), "31337 98");
-    assert_eq!(shared.load::<Foo>().unwrap().bar, 31338);
-
-    let name = TestName::new("rust-first");
-    let mut shared = unguarded(&name, size_of::<Foo>() as u64);
-    shared.store(&Foo { bar: 7, baz: 8 }).unwrap();
-    assert_eq!(run(&program, &[&name]), "7 8");
-    assert_eq!(shared.load::<Foo>().unwrap(), Foo { bar: 8, baz: 8 });
-}
-
 #[test]
 fn a_message_goes_over_a_socket_as_bytes_and_back() {
+    #[derive(Debug, Clone, Copy, PartialEq, Message)]
+    #[repr(C)]
+    struct Foo {
+        bar: i32,
+        baz: i32,
+    }
     let (mut here, mut there) = std::os::unix::net::UnixStream::pair().unwrap();
     let name = TestName::new("socket");
     let mut shared = unguarded(&name, 8);
@@ -455,7 +357,7 @@ fn an_array_is_saved_into_and_loaded_from_a_guard_as_from_a_file() {
     };
     save(&mut shared.write().unwrap());
     shared.rewind().unwrap();
-    // A second process's handle: the bytes are those of a file.
+    // Another handle sees the bytes of a file.
     let mut other = RwSharedMmap::named(&*name).open().unwrap();
     let mut file = Vec::new();
     save(&mut file);
@@ -463,7 +365,7 @@ fn an_array_is_saved_into_and_loaded_from_a_guard_as_from_a_file() {
     let npy = npyz::NpyFile::new(other.read().unwrap()).unwrap();
     assert_eq!(npy.shape(), [2, 3]);
     assert_eq!(npy.into_vec::<f32>().unwrap(), array);
-    // An array that is too large says so, and how large the memory is.
+    // For an array that is too large, the error says so and names the size of the memory.
     let mut small = SharedMmap::anonymous().size(16).open().unwrap();
     let options = npyz::WriteOptions::new().default_dtype().shape(&[6]);
     let error = options.writer(small.lock().unwrap()).begin_nd().and_then(|mut npy| {
@@ -475,7 +377,7 @@ fn an_array_is_saved_into_and_loaded_from_a_guard_as_from_a_file() {
 
 #[test]
 fn a_write_that_needs_no_lock_is_seen_by_all() {
-    // The basic example of the original: 15 bytes, no line feed, all of them one line.
+    // The original's basic example: 15 bytes without a line feed are one line.
     let name = TestName::new("my-share");
     let mut shm = unguarded(&name, 15);
     shm.write_all(b"Hello, World!!!").unwrap();

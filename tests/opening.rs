@@ -1,13 +1,11 @@
-//! Who creates, who waits, who is refused: opening and removing channels.
-
-mod common;
+//! Opening and removing channels: which side creates, which waits, and which is refused.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
-use common::TestName;
-use common::pose::{Pose, is_mismatch, later};
 use io_shared::{Channel, ErrorKind, Message};
+use test_support::TestName;
+use test_support::pose::{Pose, is_mismatch, later};
 
 #[test]
 fn either_side_may_start_first() {
@@ -17,7 +15,7 @@ fn either_side_may_start_first() {
     producer.put(&1).unwrap();
     assert_eq!(*consumer.get().unwrap(), 1);
 
-    // A consumer that cannot know how large the channel is waits for who does.
+    // A consumer that cannot know the channel's size waits for a side that does.
     let name = TestName::new("either-slice");
     let waiting = name.to_string();
     let thread = std::thread::spawn(move || {
@@ -123,7 +121,7 @@ fn another_type_is_refused_field_by_field_while_somebody_lives_there() {
     let error = io_shared::producer::<later::Pose>(&name).unwrap_err();
     assert!(is_mismatch(&error, 1), "{error}");
     drop(producer);
-    // Nobody lives there: a producer of the new shape needs no clean-up.
+    // Nobody is using it, so a producer of the new shape needs no clean-up.
     assert!(io_shared::producer::<later::Pose>(&name).is_ok());
 }
 
@@ -169,7 +167,7 @@ fn bad_names_sizes_and_options_are_typed_errors() {
         open().consumers(100).holds(3),
         open().capacity(u64::MAX / 2),
         open().elements(usize::MAX),
-        // Not octal, more than permissions, and bits that would shut its owner out.
+        // Not octal, more than permissions, and bits that would lock out the owner.
         open().mode(660),
         open().mode(0o4600),
         open().mode(0o444),
@@ -182,7 +180,7 @@ fn bad_names_sizes_and_options_are_typed_errors() {
         assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
     }
     assert!(!name.path().exists(), "nothing is left of what was refused");
-    // A producer that does not say how large it gets is told so, instead of waiting for ever.
+    // A producer that does not say how large it gets is told so and does not wait for ever.
     let error = Channel::<[u8]>::named(&*name).producer().unwrap_err();
     assert!(error.to_string().contains(".capacity(\"5M\")"), "{error}");
     let error = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer();
@@ -223,7 +221,7 @@ fn a_region_aligned_beyond_this_machines_pages_is_refused() {
     assert!(!name.path().exists());
     let schema = <[Wide]>::schema();
     let text = schema.to_json();
-    // What a machine with pages of 64 KiB would have made: the layout of src/layout.rs, version 3.
+    // What a machine with pages of 64 KiB would have made, in layout version 3.
     let (page, stride) = (65536, 131_072);
     let mut bytes = b"ioshared".to_vec();
     bytes.extend([3u32, 1].map(u32::to_le_bytes).concat());
@@ -334,7 +332,7 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
         check(&format!("{length} bytes"));
         assert_eq!(std::fs::read(&path).unwrap(), vec![0x41; length]);
     }
-    // Less than a header, and as ours begins.
+    // Shorter than a header, with the beginning of a real one.
     drop(std::fs::remove_file(&path));
     drop(io_shared::producer::<u64>(&name).unwrap());
     let ours = std::fs::read(&path).unwrap();
@@ -351,7 +349,7 @@ fn whatever_is_not_ours_is_refused_and_left_alone() {
     drop(io_shared::consumer::<u64>(&other).unwrap());
     std::os::unix::fs::symlink(other.path(), &path).unwrap();
     check("a link to a channel");
-    assert!(other.path().exists(), "nothing is followed");
+    assert!(other.path().exists(), "links are not followed");
     std::fs::remove_file(&path).unwrap();
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     check("a FIFO");

@@ -51,7 +51,7 @@ fn every_test_that_the_documents_name_exists() {
         let text = std::fs::read_to_string(root.join("docs").join(page)).unwrap();
         let named = named_tests(&text);
         assert!(named.len() >= least, "{page}: {}", named.len());
-        // Those that are named with their file are held by `tests/docs.rs`.
+        // `tests/docs.rs` checks those that are named with their file.
         for test in named.into_iter().filter(|test| !test.contains("::")) {
             let exists = match test.ends_with(".rs") {
                 true => root.join(&test).exists(),

@@ -1,8 +1,6 @@
-//! Of the tests themselves: none of them waits for ever, and what they need is looked for first.
+//! The tests themselves: none of them waits for ever, and what they need is looked for first.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
-
-mod common;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::TestName;
+use test_support::TestName;
 
 const SIGALRM: i32 = nix::sys::signal::Signal::SIGALRM as i32;
 
@@ -25,7 +23,7 @@ fn a_test_that_waits_for_ever_is_ended() {
         .spawn()
         .unwrap();
     let mut ended = None;
-    common::eventually("it is ended", || {
+    test_support::eventually("it is ended", || {
         ended = hangs.try_wait().unwrap();
         ended.is_some()
     });
@@ -33,11 +31,11 @@ fn a_test_that_waits_for_ever_is_ended() {
 }
 
 #[test]
-#[ignore = "a test above runs it, and it does not end"]
+#[ignore = "the test above runs it, and it does not end"]
 fn waits_for_ever() {
     let name = TestName::new("patience");
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-    // Its parent is killed before this, if it is not ended.
+    // If SIGALRM does not end this, the parent fails long before.
     let _ = consumer.get_timeout(Duration::from_secs(60));
 }
 

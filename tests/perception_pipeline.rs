@@ -1,5 +1,5 @@
-//! The example `perception_pipeline`, run as its users run it: as processes that are killed, interrupted
-//! and started in any order. And the parts of it whose cases a run does not show one by one.
+//! The example `perception_pipeline`, run as its users run it: as processes that are killed,
+//! interrupted and started in any order. Parts whose cases a run does not show are tested alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -34,7 +34,7 @@ mod options;
 #[path = "../examples/perception_pipeline/scans.rs"]
 mod scans;
 
-/// No run here takes a third of this on a busy machine.
+/// Even on a busy machine, no run here takes a third of this.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
@@ -124,7 +124,7 @@ fn roles_started_by_hand_find_each_other_in_any_order() {
             role.signal("INT");
             assert!(role.wait().success(), "the {name} on Ctrl-C: {}", role.errors());
         }
-        // What they left is removed by the next run with that prefix.
+        // The next run with that prefix removes what they left.
         assert_ne!(pipeline.remains(), Vec::<OsString>::new());
         pipeline.start(&["--frames", "1", "--rate", "0", "--json"]).success();
     }
@@ -181,12 +181,12 @@ fn a_launcher_that_is_killed_leaves_no_process_behind() {
     run.signal("KILL");
     run.wait();
     let runs = |pid: u32| {
-        // An orphan whose new parent does not fetch its status stays as a zombie.
+        // An orphan whose new parent does not fetch its status remains a zombie.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
     };
     wait_until("the roles end", || roles.iter().all(|&pid| !runs(pid)).then_some(()));
-    // And the channels do not stand in the way of the next run.
+    // The channels do not stop the next run.
     pipeline.start(&["--frames", "1", "--rate", "0", "--json"]).success();
 }
 
@@ -278,7 +278,7 @@ fn files_that_cannot_be_read_or_written_are_refused_at_the_start() {
         (None, "--input", &*no_scan),
         (Some("lidar"), "--input", folder),
     ] {
-        // It would play or wait without end.
+        // It would play or wait for ever.
         let arguments = role.into_iter().chain(["--frames", "0", option, path]);
         let mut run = pipeline.start(&arguments.collect::<Vec<_>>());
         assert!(!run.wait().success());
@@ -345,7 +345,7 @@ fn signal(pid: u32, signal: &str) {
     assert!(sent.success());
 }
 
-/// Looks again and again, for what another process does in its own time.
+/// Polls for something that another process does in its own time.
 fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
@@ -383,7 +383,7 @@ impl Pipeline {
         Run { pipeline: self, process, files }
     }
 
-    /// What lies in the shared memory under this prefix.
+    /// The names in shared memory with this prefix.
     fn remains(&self) -> Vec<OsString> {
         fs::read_dir("/dev/shm")
             .unwrap()
@@ -416,7 +416,7 @@ impl Run<'_> {
         wait_until("a process ends", || self.process.try_wait().unwrap())
     }
 
-    /// Until this frame or a later one is shown: the newest wins, so there may be gaps.
+    /// Waits until this frame or a later one is shown. The newest wins, so there may be gaps.
     fn wait_for_frame(&mut self, wanted: u64) {
         let number =
             |line: &str| line.strip_prefix("frame")?.split_whitespace().next()?.parse().ok();
@@ -458,7 +458,7 @@ impl Run<'_> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        // Still running only if an assertion failed; its roles end with it.
+        // It still runs only if an assertion failed. Its roles end with it.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,5 +1,5 @@
-//! Channels and locked bytes in files, after the machine went down. A reboot is told by the id of the
-//! boot that stands in the file; what did not reach the disk is changed by hand.
+//! Channels and locked bytes in files, after the machine went down. The library recognizes a reboot
+//! by the boot's id in the file. The tests change by hand what did not reach the disk.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,29 +7,29 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-mod common;
-
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Peer, TestFile, TestName, arguments, claim_in, hear, tell};
 use io_shared::mmap::{Bytes, LockError};
 use io_shared::{
     Channel, Consumer, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
 };
+use test_support::claims::claim_in;
+use test_support::peer::{Peer, arguments, hear, tell};
+use test_support::{TestFile, TestName};
 
 const SECONDS: Duration = Duration::from_secs(2);
-/// Where the boot's id is: in the producer's block, behind up to 127 consumers' bytes.
+/// The offset of the boot's id: in the producer's block, after the bytes of up to 127 consumers.
 const BOOT: u64 = 0x188;
 
 fn open_raw(path: &Path) -> File {
     File::options().read(true).write(true).open(path).unwrap()
 }
 
-/// The machine went down, and came up again.
+/// Makes it look as if the machine went down and came up again.
 fn reboot(path: &Path) {
     let mut boot = [0; 16];
     open_raw(path).read_exact_at(&mut boot, BOOT).unwrap();
@@ -44,7 +44,7 @@ fn number(path: &Path, at: u64) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Where the buffer of the latest value is.
+/// The offset of the latest value's buffer.
 fn latest_buffer(path: &Path) -> u64 {
     let (stride, first, latest) = (number(path, 40), number(path, 48), number(path, 0x80));
     first + (latest >> 56) * stride
@@ -95,7 +95,7 @@ fn killed(arguments: &[&str], says: &str) {
     peer.kill();
 }
 
-/// All that an opening may find, in every order: each in a copy of the file.
+/// What handles opened in every order get, each in a copy of the file.
 fn found_by_all<T: Message + Copy + PartialEq + std::fmt::Debug>(path: &Path) -> Vec<Option<T>> {
     let copy = TestFile::new("copy");
     let mut found = Vec::new();
@@ -121,7 +121,7 @@ fn found_by_all<T: Message + Copy + PartialEq + std::fmt::Debug>(path: &Path) ->
 }
 
 fn open_named<T: Message>(path: &Path) -> Consumer<T> {
-    // Another consumer than the one before, which has had it.
+    // Not the consumer from before, which has seen the value.
     Channel::<T>::file(path).consumer_name("other").consumer().unwrap()
 }
 
@@ -245,7 +245,7 @@ fn content_under_a_lock_that_was_not_flushed_is_told_of_after_a_reboot() {
             continue;
         }
         let Err(LockError::OwnerDied(guard)) = state.write_timeout(SECONDS) else {
-            panic!("it may be half-written")
+            panic!("the content may be half-written")
         };
         assert_eq!(*guard, [1, 2]);
         guard.mark_consistent();
@@ -322,7 +322,7 @@ fn a_file_of_zeros_that_nobody_is_in_is_as_good_as_none() {
         cut();
         let observer = Channel::<u64>::file(&*path).open_timeout(now).observer();
         assert_eq!(*observer.unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(std::fs::read(&*path).unwrap().len(), size, "who looks on takes nothing away");
+        assert_eq!(std::fs::read(&*path).unwrap().len(), size, "an observer removes nothing");
         let bytes = Channel::<[u8]>::file(&*path).open_timeout(now).consumer();
         assert_eq!(*bytes.unwrap_err().kind(), ErrorKind::NotFound);
         cut();
@@ -353,13 +353,13 @@ fn what_is_not_all_zeros_or_too_small_or_in_use_is_left_alone() {
     refused(&[]);
     refused(&[0; 512]);
     refused(&[0; 4097]);
-    // Somebody has a role in it.
+    // Somebody has a role in this one.
     std::fs::write(&*path, [0; 8192]).unwrap();
     let _producer = claim_in(&path, 1, 1);
     let error = Channel::<u64>::file(&*path).producer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
     assert_eq!(std::fs::read(&*path).unwrap(), [0; 8192]);
-    // A name in shared memory is another's, who has just made room.
+    // In shared memory, the name belongs to another process that has just reserved the memory.
     let name = TestName::new("zeros");
     std::fs::write(name.path(), [0; 8192]).unwrap();
     let error = io_shared::producer::<u64>(&name).unwrap_err();

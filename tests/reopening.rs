@@ -1,15 +1,16 @@
-//! Channels removed or replaced under their users: who notices, who goes on in the new one.
+//! Channels removed or replaced under their users: handles notice, and go on in the new one if
+//! asked to.
 
 #![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use common::{Peer, TestName, arguments, claim, eventually, tell};
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, wait_any};
 use nix::sys::signal::Signal;
+use test_support::claims::claim;
+use test_support::peer::{Peer, arguments, tell};
+use test_support::{TestName, eventually};
 
 #[test]
 fn peers_of_a_removed_channel_say_replaced_at_once() {
@@ -45,14 +46,14 @@ fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
         if rename {
             let other = TestName::new("other");
             drop(io_shared::producer::<u64>(&other).unwrap());
-            // A name is left that leads to the old one: its link count says nothing.
+            // Another name still leads to the old one, so its link count tells nothing.
             std::fs::hard_link(name.path(), kept.path()).unwrap();
             std::fs::rename(other.path(), name.path()).unwrap();
         } else {
             std::fs::remove_file(name.path()).unwrap();
         }
         let started = Instant::now();
-        // Peers that never sleep, too.
+        // Peers that never sleep notice as well.
         eventually("the producer notices", || {
             producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
         });
@@ -60,7 +61,7 @@ fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
             consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
         });
         assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
-        // And do not forget it.
+        // And they do not forget it.
         assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
     }
 }
@@ -76,7 +77,7 @@ fn handles_that_reopen_go_on_in_the_new_channel() {
         let loan = producer.loan_len(1).unwrap();
         Channel::remove(&name).unwrap();
         assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
-        // There is no new channel yet: nothing to get, and the deadline holds.
+        // There is no new channel yet, so there is nothing to get, and the deadline is kept.
         assert!(consumer.try_get().unwrap().is_none());
         let started = Instant::now();
         let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
@@ -95,7 +96,7 @@ fn the_latest_value_of_a_removed_channel_is_not_given_for_the_latest() {
     Channel::remove(&name).unwrap();
     assert_eq!(*consumer.latest().unwrap_err().kind(), ErrorKind::Replaced);
 
-    // Nor where nobody said that the name is gone.
+    // Nor is it where nobody announced the removal.
     let name = TestName::new("latest-deleted");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
@@ -106,12 +107,12 @@ fn the_latest_value_of_a_removed_channel_is_not_given_for_the_latest() {
     });
 }
 
-/// Longer than a consumer goes without looking where its name leads.
+/// Longer than a consumer goes without checking where its name leads.
 const LATER: Duration = Duration::from_millis(120);
 const LONG: Duration = Duration::from_secs(5);
 
-/// A consumer that has not had 1, the last value of a channel that is gone, where 2 was put into another of its
-/// name.
+/// A consumer that has not seen 1, the last value of a channel that is gone. Meanwhile 2 was put
+/// into a new channel of the same name.
 fn left_behind<T: Message + Copy>(
     name: &TestName,
     reopens: bool,
@@ -183,7 +184,7 @@ fn the_last_value_of_a_channel_that_is_gone_is_given_once_where_nothing_has_its_
             Ok(nothing) => assert!(reopens && nothing.is_none()),
             Err(error) => assert!(!reopens && *error.kind() == ErrorKind::Replaced, "{error}"),
         }
-        // Once it is known to be gone there is no waiting for the next look.
+        // Once the consumer knows that it is gone, it no longer waits for the next check.
         drop(old);
         let mut new = io_shared::producer::<u64>(&name).unwrap();
         new.put(&2).unwrap();
@@ -211,7 +212,7 @@ fn who_was_stopped_in_its_sleep_gets_nothing_of_a_channel_that_another_has_taken
     let path = name.path();
     eventually("it sleeps", || std::fs::read(&path).unwrap()[0x101] != 0);
     sleeper.stop();
-    // Put soon after its last look at the name, as the stamp says.
+    // Put soon after the consumer's last check of the name, judging by the stamp.
     old.put(&1).unwrap();
     std::fs::remove_file(name.path()).unwrap();
     io_shared::producer::<u64>(&name).unwrap().put(&2).unwrap();
@@ -228,7 +229,7 @@ fn a_stamp_of_the_future_does_not_hide_that_the_name_is_gone() {
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
     producer.put(&1).unwrap();
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
-    // Beside `latest`, from where it is read, and in the buffers.
+    // Next to `latest`, where it is read inline, and in the buffers.
     file.write_all_at(&u64::MAX.to_le_bytes(), 0x90).unwrap();
     for buffer in 0..3 {
         file.write_all_at(&u64::MAX.to_le_bytes(), 4096 + buffer * 128 + 16).unwrap();
@@ -263,7 +264,8 @@ fn every_consumer_that_reopens_finds_its_slot_in_the_new_channel() {
     let name = TestName::new("slots");
     let open = || Channel::<u64>::named(&*name).reopen(true);
     let mut producer = open().consumers(2).producer().unwrap();
-    // They state no number of slots, so that a channel which they made would have one.
+    // They do not say how many consumers there are, so a channel created by them would have one
+    // slot.
     let mut consumers = [open().consumer().unwrap(), open().consumer().unwrap()];
     producer.put(&1).unwrap();
     for consumer in &mut consumers {
@@ -274,7 +276,7 @@ fn every_consumer_that_reopens_finds_its_slot_in_the_new_channel() {
         let gets = consumers.each_mut().map(|consumer| {
             scope.spawn(|| consumer.get_timeout(Duration::from_secs(2)).map(|value| *value))
         });
-        // One look of each at least falls between the channels.
+        // Each of them checks the name at least once while there is no channel.
         std::thread::sleep(Duration::from_millis(20));
         assert!(!name.path().exists(), "a consumer that reopens creates nothing");
         producer.put(&2).unwrap();
@@ -292,7 +294,7 @@ fn a_consumer_that_reopens_waits_past_a_channel_of_another_shape() {
     drop(producer);
     Channel::remove(&name).unwrap();
     drop(Channel::<[u32]>::named(&*name).elements(4).producer().unwrap());
-    // Nobody lives there: it is as if there were nothing yet, and deadlines hold.
+    // Nobody is using it, which counts as no channel yet, and deadlines are kept.
     assert!(consumer.try_get().unwrap().is_none());
     let started = Instant::now();
     let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
@@ -351,7 +353,7 @@ fn a_put_does_not_fail_where_the_new_channel_is_removed_as_well() {
         scope.spawn(|| {
             while Instant::now() < deadline {
                 let _ = Channel::remove(&name);
-                // A put gives up after some reopenings in a row, so not without a pause.
+                // A put gives up after several reopenings in a row, so pause between them.
                 std::thread::sleep(Duration::from_millis(1));
             }
         });

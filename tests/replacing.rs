@@ -1,15 +1,15 @@
-//! Another shape under the same name: who replaces it, who waits for that, and what is never lost.
+//! Another shape under the same name: a producer replaces it, consumers wait for that, and nothing
+//! that somebody uses is lost.
 
 #![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
-use common::pose::{Pose, is_mismatch, later};
-use common::{TestName, claim, descriptors_of, eventually};
 use io_shared::{Channel, ErrorKind};
+use test_support::claims::{claim, descriptors_of};
+use test_support::pose::{Pose, is_mismatch, later};
+use test_support::{TestName, eventually};
 
 fn inode(name: &TestName) -> u64 {
     std::fs::metadata(name.path()).unwrap().ino()
@@ -44,7 +44,7 @@ fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
     std::fs::write(name.path(), &bytes).unwrap();
     let open = || Channel::<u64>::named(&*name).open_timeout(Duration::ZERO);
     let before = inode(&name);
-    // A producer replaces it, but not under somebody that lives there.
+    // A producer replaces it, but not while somebody uses it.
     for error in [open().consumer().unwrap_err(), open().producer().unwrap_err()] {
         assert!(is_mismatch(&error, 1), "{error}");
         assert!(error.to_string().contains("layout version: channel has 4"), "{error}");
@@ -61,26 +61,28 @@ fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
 fn a_consumer_does_not_take_a_replacer_at_work_for_a_producer() {
     let name = TestName::new("replacer");
     drop(io_shared::producer::<Pose>(&name).unwrap());
-    // Every role is won, as by a replacer between that and the removal.
+    // Every role is claimed, as by a replacer just before it removes the region.
     let replacer = claim(&name, 1, (1 << 16) - 1);
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let open = Channel::<later::Pose>::named(&*name);
             open.open_timeout(Duration::from_secs(2)).consumer().map(drop)
         });
-        eventually("the consumer looks", || descriptors_of(&name) > 1);
+        eventually("the consumer looks", || descriptors_of(&name).len() > 1);
         drop(replacer);
         let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
         waiting.join().unwrap().unwrap();
     });
-    // Nor names it among those who live there, where it does not wait.
+    // A consumer that does not wait does not name the replacer as a user either.
     let replacer = claim(&name, 0x100, 256);
     std::thread::scope(|scope| {
         let looking = scope.spawn(|| {
             let open = Channel::<Pose>::named(&*name);
             open.open_timeout(Duration::ZERO).consumer().map(drop).unwrap_err()
         });
-        eventually("the consumer looks", || descriptors_of(&name) > 1 || looking.is_finished());
+        eventually("the consumer looks", || {
+            descriptors_of(&name).len() > 1 || looking.is_finished()
+        });
         drop(replacer);
         let error = looking.join().unwrap();
         assert!(is_mismatch(&error, 0), "{error}");
@@ -97,7 +99,7 @@ fn consumers_that_wait_for_a_replacement_all_live_through_it() {
             let waiting = [(); 4].map(|()| {
                 scope.spawn(|| open().open_timeout(Duration::from_secs(5)).consumer().map(drop))
             });
-            eventually("a consumer looks", || descriptors_of(&name) > 0);
+            eventually("a consumer looks", || descriptors_of(&name).len() > 0);
             let _producer = open().producer().unwrap();
             for consumer in waiting {
                 consumer.join().unwrap().unwrap();
@@ -111,10 +113,10 @@ fn the_second_for_a_replacement_counts_from_the_first_sight_of_the_other_shape()
     let name = TestName::new("second");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| Channel::<[u64]>::named(&*name).consumer().map(drop));
-        // Longer than the second; nothing is there meanwhile.
+        // Longer than a second, in which there is no channel.
         std::thread::sleep(Duration::from_millis(1100));
         drop(Channel::<[u32]>::named(&*name).elements(4).producer().unwrap());
-        eventually("the consumer looks", || descriptors_of(&name) > 0);
+        eventually("the consumer looks", || descriptors_of(&name).len() > 0);
         let _producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
         waiting.join().unwrap().unwrap();
     });
@@ -150,17 +152,17 @@ fn a_damaged_header_or_another_kind_is_never_replaced() {
     let name = TestName::new("kind");
     drop(io_shared::producer::<u64>(&name).unwrap());
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
-    file.write_all_at(&[2], 12).unwrap(); // the kind, and with it the checksum is wrong
+    file.write_all_at(&[2], 12).unwrap(); // the kind, which makes the checksum wrong
     let before = inode(&name);
     let error = io_shared::producer::<u64>(&name).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
-    // Of another version, so that nothing more than version and kind is known of it.
+    // Another version: only its version and kind can be read.
     file.write_all_at(&[9], 8).unwrap();
     let error = io_shared::producer::<u64>(&name).unwrap_err();
     assert!(is_mismatch(&error, 0), "{error}");
     assert_eq!(inode(&name), before);
 
-    // With the bit of an ephemeral region, which is removed when nobody is in it.
+    // Marked as ephemeral: such a region is removed when nobody uses it.
     let name = TestName::new("ephemeral-bit");
     drop(io_shared_core::Shared::<u64>::open(&*name).unwrap());
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
@@ -182,12 +184,12 @@ fn a_damaged_header_or_another_kind_is_never_replaced() {
 fn whoever_opens_starts_over_when_the_region_is_removed_meanwhile() {
     let name = TestName::new("removed");
     drop(io_shared::producer::<u64>(&name).unwrap());
-    // The role is taken, in a region that is about to go.
+    // The role is taken in a region that is about to be removed.
     let _taken = claim(&name, 1, 1);
     std::thread::scope(|scope| {
         let opening = scope.spawn(|| io_shared::producer::<u64>(&name).map(drop));
         eventually("the producer has found it", || {
-            descriptors_of(&name) > 1 || opening.is_finished()
+            descriptors_of(&name).len() > 1 || opening.is_finished()
         });
         Channel::remove(&name).unwrap();
         opening.join().unwrap().unwrap();
@@ -235,7 +237,7 @@ fn who_keeps_the_regions_own_lock_delays_openings_and_removals_and_no_more() {
     assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{took:?}");
     producer.put(&1).unwrap();
     assert_eq!(*consumer.get().unwrap(), 1);
-    // Whoever owns the file gets rid of both.
+    // The owner of the file can remove both.
     std::fs::remove_file(name.path()).unwrap();
     eventually("the consumer notices", || {
         consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)

@@ -1,10 +1,8 @@
-//! What `Debug` shows: of an error its text, of a guard its value, and never more than a screen.
+//! What `Debug` shows: an error's text, a guard's value, and never more than a screen.
 
-mod common;
-
-use common::TestName;
 use io_shared::mmap::LockError;
 use io_shared::{Channel, Error, ErrorKind, Message, RwSharedMmap, Shared, Text};
+use test_support::TestName;
 
 /// A message without `Debug`, as most are.
 #[derive(Clone, Copy, Message)]
@@ -88,7 +86,7 @@ fn guards_copies_and_loans_show_their_value_whether_it_has_debug_or_not() {
     let mut loan = producer.loan().unwrap();
     loan.frame = 8;
     assert!(format!("{loan:?}").contains("frame: 8"), "{loan:?}");
-    // And so this compiles for every message.
+    // That is why this compiles for every message.
     let _ = |consumer: &mut io_shared::Consumer<Pose>| consumer.get().unwrap_err();
 }
 

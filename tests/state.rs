@@ -6,16 +6,15 @@
     reason = "clippy.toml allows it in tests, not beside them"
 )]
 
-mod common;
-
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use common::{Peer, TestFile, TestName, arguments, hear, tell};
 use io_shared::mmap::LockError;
 use io_shared::{ErrorKind, Message, Shared};
+use test_support::peer::{Peer, arguments, hear, tell};
+use test_support::{TestFile, TestName};
 
 #[derive(Debug, Clone, Copy, PartialEq, Message)]
 #[repr(C)]
@@ -109,7 +108,7 @@ fn a_value_that_a_killed_program_left_half_written_is_never_served_unseen() {
     assert_eq!(*state.get().unwrap_err().kind(), died);
     assert_eq!(*state.update(|_| ()).unwrap_err().kind(), died);
     drop(state);
-    // Nor after everybody has gone, nor to a reader.
+    // Nor is it after everybody has gone, nor to a reader.
     let mut state = Shared::<Robot>::open_file(&*path).unwrap();
     assert_eq!(*state.get().unwrap_err().kind(), died);
     let Err(LockError::OwnerDied(guard)) = state.read() else { panic!("it is dirty") };
@@ -145,9 +144,10 @@ fn a_file_of_another_boot_has_only_dead_users() {
     let mut state = Shared::<Robot>::open_file(&*path).unwrap();
     *state.write().unwrap() = HOME;
     drop(state);
-    // A writer looks at as many slots as were ever used.
+    // A writer scans all slots that were ever used.
     drop((0..64).map(|_| Shared::<Robot>::open_file(&*path).unwrap()).collect::<Vec<_>>());
-    // As the machine went down: a writer in slot 40 with sleepers behind it, and readers.
+    // The state in which the machine went down: a writer in slot 40, sleepers after it, and
+    // readers.
     let file = std::fs::File::options().read(true).write(true).open(&*path).unwrap();
     let (word, first_slot) = (0x80, 0x200);
     file.write_all_at(&(1u64 << 31 | 5 << 10 | 41).to_le_bytes(), word).unwrap();
@@ -163,7 +163,7 @@ fn a_file_of_another_boot_has_only_dead_users() {
     drop(guard);
     drop(state.write().unwrap());
     assert_eq!(Shared::<Robot>::open_file(&*path).unwrap().get().unwrap(), HOME);
-    // A lock word that names no slot is damage, and no hang.
+    // A lock word that names no slot is an error, not a hang.
     file.write_all_at(&999u64.to_le_bytes(), word).unwrap();
     assert!(matches!(state.get().unwrap_err().kind(), ErrorKind::Corrupt { .. }));
     assert!(matches!(state.update(|_| ()).unwrap_err().kind(), ErrorKind::Corrupt { .. }));

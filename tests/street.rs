@@ -1,8 +1,8 @@
-//! What the example's segmentation finds on its synthetic street is what was put there.
+//! The example's segmentation finds what was put on its synthetic street.
 //!
-//! The street knows which thing every point came from; the segmentation sees points only. Compared
-//! are the things within forty metres: farther out the beams are so far apart that a car is a
-//! handful of points and a wall a row of dots.
+//! The street knows which object every point came from; the segmentation sees points only. The
+//! tests compare objects within forty metres. Farther out the beams are so far apart that a car is
+//! a handful of points and a wall is a row of dots.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -28,15 +28,15 @@ mod street;
 const FRAMES: [u64; 9] = [0, 40, 80, 120, 160, 200, 240, 280, 1_000_000];
 const SEED: u64 = 1;
 const NEAR: f32 = 40.0;
-/// A thing with fewer points may be missed. (Of 7,000 sightings in frames 0 to 299 two fail: a
-/// parked car that all but hides behind another and is seen in two pieces.)
+/// An object with fewer points may be missed. (Of 7,000 sightings in frames 0 to 299, two fail: a
+/// parked car almost hidden by another is seen in two pieces.)
 const ENOUGH: usize = 40;
 
 /// Scanned and labelled once for all tests.
 static SCENES: LazyLock<Vec<Scene>> =
     LazyLock::new(|| FRAMES.iter().map(|&frame| Scene::new(frame)).collect());
 
-/// One frame with what the street and what the segmentation say of each point.
+/// One frame with the street's and the segmentation's label of each point.
 struct Scene {
     frame: u64,
     points: Vec<Point>,
@@ -44,7 +44,7 @@ struct Scene {
     labels: Vec<u32>,
 }
 
-/// The points of one thing in one frame, by the label they were given.
+/// The points of one object in one frame, by the label they were given.
 struct Found {
     kind: Kind,
     points: usize,
@@ -106,7 +106,7 @@ fn every_thing_in_reach_is_one_cluster() {
                 thing.points,
                 thing.labels
             );
-            // The rest is its foot, which cannot be told from the ground it stands on.
+            // The rest is its foot, which looks like the ground it stands on.
             assert!(
                 *clusters[0].1 * 10 >= thing.points * 7,
                 "frame {frame}: object {object}, a {:?} of {} points, lost too many: {:?}",

@@ -3,16 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 #![allow(clippy::print_stdout, reason = "it has figures to show")]
 
-mod common;
-
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::TestName;
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, Producer, Ready, wait_any};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use test_support::TestName;
 
 #[derive(Message)]
 #[repr(C)]
@@ -27,7 +25,7 @@ fn places(ready: &Ready) -> Vec<usize> {
     ready.iter().collect()
 }
 
-/// So many channels with a producer and a consumer each.
+/// `count` channels, each with a producer and a consumer.
 fn channels(count: usize) -> (Vec<TestName>, Vec<Producer<u64>>, Vec<Consumer<u64>>) {
     let names: Vec<_> = (0..count).map(|i| TestName::new(&format!("many-{i}"))).collect();
     let producers = names.iter().map(|name| io_shared::producer(name).unwrap()).collect();
@@ -53,7 +51,7 @@ fn consumers_of_different_types_are_waited_for_together_and_it_says_which_are_re
     let ready = wait_any(&[&speed, &label, &point], LONG).unwrap();
     assert_eq!(places(&ready), [1]);
     assert!(ready.contains(1) && !ready.contains(0) && !ready.contains(3));
-    // It has taken nothing.
+    // The wait has taken nothing.
     assert_eq!(places(&wait_any(&[&speed, &label, &point], LONG).unwrap()), [1]);
     assert_eq!(label.try_get().unwrap().unwrap().labels.len(), 3);
 
@@ -86,8 +84,8 @@ fn a_wait_for_nobody_is_refused() {
     assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
 }
 
-/// A waiter for `count` channels sleeps; one of them after the other is put to, and found. The time
-/// that each took.
+/// While a thread waits for `count` channels, puts to one after the other, and returns how long
+/// each took to be found.
 fn wakes_for_each_of(count: usize, rounds: impl Iterator<Item = usize>) -> Vec<Duration> {
     let (_names, mut producers, mut consumers) = channels(count);
     let (tell, told) = mpsc::channel::<Option<usize>>();
@@ -103,7 +101,8 @@ fn wakes_for_each_of(count: usize, rounds: impl Iterator<Item = usize>) -> Vec<D
         });
         let ages = rounds.map(|place| {
             tell.send(Some(place)).unwrap();
-            // It is no matter whether it sleeps already: the times say so, on the whole.
+            // Whether the waiter already sleeps does not matter here: the times show it on the
+            // whole.
             thread::sleep(Duration::from_millis(3));
             producers[place].put(&1).unwrap();
             finds.recv().unwrap()
@@ -121,7 +120,7 @@ fn one_of_127_of_128_and_of_300_channels_wakes_its_waiter_at_once() {
         ages.sort_unstable();
         let median = ages[ages.len() / 2];
         println!("1 of {count}: woken after {median:?}, at most {:?}", ages[ages.len() - 1]);
-        // Most of a slice would have passed if it were only found when one ends.
+        // A value found only at the end of a slice would have taken most of the slice.
         assert!(median < Duration::from_millis(20), "{ages:?}");
     }
 }
@@ -147,7 +146,7 @@ fn two_threads_wait_for_one_consumer_and_one_that_leaves_does_not_put_the_other_
         })
         .collect();
     times.sort_unstable();
-    // Without its byte it would find the value when its slice ends, 95 ms later.
+    // Without its waiting byte it would find the value when its slice ends, 95 ms later.
     assert!(times[10] < Duration::from_millis(20), "{times:?}");
 }
 
@@ -162,7 +161,7 @@ fn a_removed_channel_is_ready_and_its_get_says_why() {
     });
     assert_eq!(places(&waiting.unwrap()), [1]);
     assert_eq!(*consumers[1].try_get().unwrap_err().kind(), ErrorKind::Replaced);
-    // By its name alone, as when the remover was killed after the unlink.
+    // The name alone is gone, as when a remover was killed after the unlink.
     std::fs::remove_file(names[0].path()).unwrap();
     let started = Instant::now();
     let ready = wait_any(&[&consumers[0]], LONG).unwrap();
@@ -202,8 +201,8 @@ fn a_consumer_that_reopens_is_waited_for_without_spinning_until_it_can() {
     assert!(started.elapsed() < Duration::from_millis(400));
 }
 
-/// The time from a put to the return of the wait of a thread that sleeps on another core, for one
-/// channel by get and for the last of 127 by wait_any, in rounds by turns.
+/// Measures the time from a put until a thread that sleeps on another core returns from its wait:
+/// in turns for a get of one channel and for `wait_any` with the last of 127.
 #[test]
 fn waking_up_for_one_of_127_takes_little_longer_than_for_one_alone() {
     const ROUNDS: usize = 9;
@@ -256,7 +255,7 @@ fn waking_up_for_one_of_127_takes_little_longer_than_for_one_alone() {
         ratios[0],
         ratios[ROUNDS - 1],
     );
-    // The target is 1.5, and held by a release build on a quiet machine.
+    // The target is 1.5, which a release build meets on a quiet machine.
     assert!(ratio < 4.0, "{ratio:.2}");
 }
 

@@ -3,7 +3,8 @@
 //! Called by the segmentation, once a frame. A plane alone is not enough on real roads: they bend,
 //! they have a crown and kerbs, and a tenth of a degree is ten centimetres at sixty metres. So a
 //! grid holds the lowest return of every square metre, and the ground is the highest surface under
-//! those returns that is nowhere steeper than a ramp. The same points and seed give the same ground.
+//! those returns that is nowhere steeper than a ramp. The same points and seed give the same
+//! ground.
 
 use crate::messages::Point;
 

@@ -1,5 +1,5 @@
-//! The role of `perception_pipeline` without a role: starts the other three, kills one of them if asked
-//! to, sees to an orderly end, and sums up.
+//! The role of `perception_pipeline` without a role: starts the other three, kills one of them if
+//! asked to, sees to an orderly end, and sums up.
 //!
 //! It takes no part in the channels; it only looks at what the roles say they have done. Whatever
 //! happens, it leaves neither processes nor channels behind.

@@ -4,8 +4,8 @@
 //! copies of the last few clouds, and the other pairs each label with its cloud by the sequence
 //! that the label carries. It prints a line for each, labels every tenth frame a second time to
 //! see whether the result is the same (that of another segmentator than this example's is not), and
-//! draws the picture at the end. Who puts the clouds and the labels is all one to it: the scripts of
-//! `examples/python` may.
+//! draws the picture at the end. Who puts the clouds and the labels is all one to it: the scripts
+//! of `examples/python` may.
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -11,8 +11,9 @@ use io_shared::{Array, Channel};
 
 mod common;
 
-use common::cloud::{Cloud, Labels, Point};
-use common::{Language, Linked, TestName, compile_program};
+use common::{Language, Linked, compile_program};
+use test_support::TestName;
+use test_support::messages::{Cloud, Labels, Point};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

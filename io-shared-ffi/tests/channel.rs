@@ -17,8 +17,8 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
 use common::calls::{bytes_of, get, last_error, nothing, options, put, taken};
+use test_support::TestName;
 
 /// Header fields, then any number of numbers: not every length is a message.
 #[derive(Message)]

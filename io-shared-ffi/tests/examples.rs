@@ -12,8 +12,9 @@ use io_shared::{Channel, Message, Schema};
 
 mod common;
 
-use common::cloud::{Cloud, Point};
-use common::{Language, Linked, TestName, compile_program};
+use common::{Language, Linked, compile_program};
+use test_support::TestName;
+use test_support::messages::{Cloud, Point};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")

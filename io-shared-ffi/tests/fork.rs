@@ -11,7 +11,8 @@ use std::process::Command;
 
 mod common;
 
-use common::{Language, Linked, TestName, compile_program};
+use common::{Language, Linked, compile_program};
+use test_support::TestName;
 
 /// A program whose child is made by `how`; `false`: it cannot be made so here.
 fn harms_nothing_in_a_child_by(how: &str) -> bool {

@@ -7,7 +7,8 @@ use std::process::Command;
 
 mod common;
 
-use common::{TestName, libraries};
+use common::libraries;
+use test_support::TestName;
 
 #[track_caller]
 fn output(command: &mut Command, needs: &str) -> String {

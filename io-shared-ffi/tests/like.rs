@@ -15,8 +15,8 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
 use common::calls::{bytes_of, nothing, options, put};
+use test_support::TestName;
 
 /// What puts messages of `header` and so many bytes behind it.
 fn puts(producer: *mut ios_producer, header: &[u8], length: usize, seq: &mut u64) -> ios_puts {

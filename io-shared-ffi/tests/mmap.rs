@@ -16,7 +16,7 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
+use test_support::TestName;
 
 fn last_error() -> String {
     unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()

@@ -12,8 +12,8 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
 use common::calls::options;
+use test_support::TestName;
 
 const SECOND: i64 = 1_000_000_000;
 

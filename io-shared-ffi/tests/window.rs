@@ -13,8 +13,8 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
 use common::calls::{bytes_of, get, last_error, options, put};
+use test_support::TestName;
 
 struct Lent {
     loan: *mut ios_loan,

@@ -10,8 +10,8 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::TestName;
 use common::calls::{last_error, options, put};
+use test_support::TestName;
 
 /// What opening a producer with that schema is told.
 fn refused(schema: &str) -> String {

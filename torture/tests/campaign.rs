@@ -1,4 +1,4 @@
-//! The campaign in short, as continuous integration runs it.
+//! A short campaign, as continuous integration runs it.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ fn two_thousand_random_kills_harm_nobody_else_and_hit_every_crash_point() {
     assert_eq!(report.failures, Vec::<String>::new());
     assert_eq!(report.never_hit(), []);
     assert!(report.kills >= 2000);
-    // Some were stopped with a lock, and others ran out of time for it.
+    // Some were stopped with a lock, and others timed out waiting for it.
     assert!(report.confirmed_stops > 0 && report.stopped_holders > 0, "nobody was stopped");
     assert!(report.lock_timeouts > 0, "no lock call ran out of time");
 }

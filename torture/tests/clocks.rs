@@ -1,21 +1,20 @@
-//! Clocks that cannot be compared: those of other time namespaces, and stamps that are later than now.
+//! Clocks that cannot be compared: those of other time namespaces, and stamps that are later than
+//! now.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::time::Duration;
 
 use child::{in_child, not_run, succeeds};
-use common::{TestFile, TestName};
 use io_shared::{Channel, Consumer, Observer};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitStatus, waitpid};
+use test_support::{TestFile, TestName};
 
-/// Runs `inside` in a time namespace whose monotonic clock is `seconds` ahead. `false` where that is not
-/// allowed.
+/// Runs `inside` in a time namespace whose monotonic clock is `seconds` ahead. Returns `false`
+/// where that is not allowed.
 fn in_time_namespace(seconds: i64, inside: impl FnOnce()) -> bool {
     const REFUSED: i32 = 9;
     let child = in_child(|| {
@@ -37,7 +36,7 @@ fn in_time_namespace(seconds: i64, inside: impl FnOnce()) -> bool {
     true
 }
 
-/// The ages of the latest value, by all that tell one, and its stamps.
+/// The ages of the latest value, from everything that has one, and its stamps.
 fn ages(
     consumer: &mut Consumer<[u64; 2]>,
     observer: &mut Observer<[u64; 2]>,
@@ -77,7 +76,7 @@ fn a_value_stamped_in_another_time_namespace_has_no_age_in_either_direction() {
                 let (mut consumer, mut observer) = ends(channel);
                 let ages_of = |c: &mut _, o: &mut _| ages(c, o);
                 assert_eq!(ages_of(&mut consumer, &mut observer), [(None, 0); 5]);
-                // One that is stamped in here has an age in here.
+                // A value stamped in here has an age in here.
                 channel().producer().unwrap().put(&[value; 2]).unwrap();
                 let told = ages_of(&mut consumer, &mut observer);
                 assert!(told.iter().all(|(age, _)| age.is_some_and(|age| age.as_secs() < 60)));

@@ -1,11 +1,9 @@
-//! Containers: namespaces of processes, users and mounts over one shared memory, and what they lack.
-//! Faults 16, 64, 65, 67 and 69.
+//! Containers: namespaces of processes, users and mounts over one shared memory, and what some of
+//! them lack. Faults 16, 64, 65, 67 and 69.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -15,7 +13,6 @@ use std::time::{Duration, Instant, SystemTime};
 use child::{
     NOBODY, become_user, in_child, is_root, may_mount, mount_shm, not_run, own_mounts, succeeds,
 };
-use common::{Peer, TestFile, TestName, claim, descriptors_of, eventually, hear, tell};
 use io_shared::{Channel, Error, ErrorKind, SharedMmap, UnsafeSharedMmap};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -23,11 +20,14 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use test_support::claims::{claim, descriptors_of, lock};
+use test_support::peer::{Peer, hear, tell};
+use test_support::{TestFile, TestName, eventually};
 
-/// The program in a container: does what it is told until its input ends.
+/// The program in a container: obeys commands until its input ends.
 #[test]
 fn peer() {
-    let Some(arguments) = common::arguments() else { return };
+    let Some(arguments) = test_support::peer::arguments() else { return };
     let [name] = arguments.as_slice() else { panic!("a name") };
     let (mut producer, mut consumer) = (None, None);
     tell(&format!("process {}", std::process::id()));
@@ -55,14 +55,14 @@ fn peer() {
     }
 }
 
-/// Starts the program in namespaces of its own for processes, mounts and users.
+/// Starts the program in its own namespaces for processes, mounts and users.
 fn container(name: &TestName, user: &str) -> Peer {
     let (user, group) = (format!("--map-user={user}"), format!("--map-group={user}"));
     let own = ["unshare", "--user", &user, &group, "--pid", "--fork", "--kill-child"];
     Peer::start_under(&[&own[..], &["--mount-proc"]].concat(), "peer", &[name])
 }
 
-/// Kills the program in a container: the one child of what made it.
+/// Kills the program in a container, which is the only child of the process that set it up.
 fn kill_inside(container: &Peer) {
     let parent = format!("PPid:\t{}\n", container.id());
     let is_child = |pid: &i32| {
@@ -96,13 +96,13 @@ fn two_containers_over_one_shared_memory_take_turns_though_both_are_process_1() 
     ask(&mut second, "consume", "ok");
     ask(&mut first, "7", "1");
     ask(&mut second, "get", "7 1");
-    // Its holder has the number that the one refused has itself, and is another all the same.
+    // The holder's pid is also the pid of the refused process, but they are different processes.
     second.tell("produce");
     let refused = second.hear();
     assert!(refused.starts_with("RoleTaken") && refused.contains("pid: Some(1)"), "{refused}");
     let here = io_shared::producer::<u64>(&name).unwrap_err();
     assert!(matches!(here.kind(), ErrorKind::RoleTaken { .. }), "{here}");
-    // What the other sleeps for comes from elsewhere.
+    // The other sleeps for a value that comes from outside its namespaces.
     second.tell("get");
     std::thread::sleep(Duration::from_millis(20));
     ask(&mut first, "8", "2");
@@ -114,7 +114,7 @@ fn two_containers_over_one_shared_memory_take_turns_though_both_are_process_1() 
     });
     ask(&mut second, "9", "3");
     ask(&mut second, "get", "9 3");
-    // And outside of all containers.
+    // And so it is outside all containers.
     let mut consumer = Channel::<u64>::named(&*name).observer().unwrap();
     assert_eq!(*consumer.copy().unwrap().unwrap(), 9);
     kill_inside(&second);
@@ -153,7 +153,7 @@ fn root_of_a_user_namespace_may_do_to_others_channels_what_their_modes_say() {
     }));
 }
 
-/// Fault 67: the file is copied up when somebody opens it who may write.
+/// Fault 67: the file is copied up when somebody opens it for writing.
 #[test]
 fn an_observer_that_may_not_write_is_told_that_a_file_on_an_overlay_was_copied_up() {
     if !is_root() || !may_mount() {
@@ -192,7 +192,7 @@ fn an_observer_that_may_not_write_is_told_that_a_file_on_an_overlay_was_copied_u
     std::fs::remove_dir(&directory).unwrap();
 }
 
-/// A directory of the test's own, on which something may be mounted.
+/// A directory for this test, on which something may be mounted.
 fn tempfile_in_target(what: &str) -> std::path::PathBuf {
     let name = format!("{what}-{}", std::process::id());
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -281,7 +281,7 @@ fn a_file_on_a_tmpfs_is_one_channel_by_both_paths_of_a_bind_mount() {
         assert_eq!(*consumer.get().unwrap(), 1);
         let taken = Channel::<u64>::file(&there).producer().unwrap_err();
         assert!(matches!(taken.kind(), ErrorKind::RoleTaken { .. }), "{taken}");
-        // Removed by one path, it is gone by the other.
+        // Removing it by one path removes it by the other.
         std::fs::remove_file(&there).unwrap();
         std::thread::sleep(Duration::from_millis(120));
         assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
@@ -333,12 +333,12 @@ fn a_process_that_changes_its_root_keeps_its_channels() {
         let mut observer = Channel::<u64>::named(&*name).observer().unwrap();
         producer.put(&1).unwrap();
         std::os::unix::fs::chroot("/etc").unwrap();
-        // Longer than a handle goes without looking.
+        // Longer than a handle goes without checking its name.
         std::thread::sleep(Duration::from_millis(120));
         producer.put(&2).unwrap();
         assert_eq!(*consumer.get().unwrap(), 2);
         assert_eq!(*observer.copy().unwrap().unwrap(), 2);
-        // Yet that the name is gone is noticed, without a word from whoever deleted it.
+        // It notices that the name is gone, although nothing announced the deletion.
         (&there).write_all(&[1]).unwrap();
         (&there).read_exact(&mut [0]).unwrap();
         let is_replaced = |error: Error| *error.kind() == ErrorKind::Replaced;
@@ -354,7 +354,7 @@ fn a_process_that_changes_its_root_keeps_its_channels() {
     succeeds(jailed);
 }
 
-/// Fault 69, where the new root has a directory of the same path, on the same file system.
+/// Fault 69, where the new root has a directory with the same path on the same file system.
 #[test]
 fn a_process_whose_new_root_resembles_the_old_one_keeps_its_channels_in_files() {
     if !is_root() {
@@ -370,13 +370,13 @@ fn a_process_whose_new_root_resembles_the_old_one_keeps_its_channels_in_files() 
         let mut observer = Channel::<u64>::file(&path).observer().unwrap();
         std::os::unix::fs::chroot(&jail).unwrap();
         assert!(directory.exists() && !path.exists());
-        // Longer than a handle goes without looking.
+        // Longer than a handle goes without checking its name.
         std::thread::sleep(Duration::from_millis(120));
         producer.put(&2).unwrap();
         assert_eq!(*consumer.get().unwrap(), 2);
         assert_eq!(*observer.copy().unwrap().unwrap(), 2);
     }));
-    // In the directory as it was, a name that leads nowhere is one that is gone.
+    // In the old directory, a name that leads nowhere is gone.
     let mut producer = Channel::<u64>::file(&path).producer().unwrap();
     std::fs::rename(&path, directory.join("moved")).unwrap();
     eventually("that its name was moved is noticed", || {
@@ -396,9 +396,9 @@ fn a_process_that_changes_its_directory_keeps_its_channels_in_files() {
         let mut consumer = Channel::<u64>::file(relative).consumer().unwrap();
         producer.put(&1).unwrap();
         assert_eq!(*consumer.get().unwrap(), 1);
-        // Of the same file system, so that the directory is still to be seen.
+        // On the same file system, so that the directory is still visible.
         std::env::set_current_dir(file.parent().unwrap().parent().unwrap()).unwrap();
-        // Longer than a handle goes without looking.
+        // Longer than a handle goes without checking its name.
         std::thread::sleep(Duration::from_millis(120));
         producer.put(&2).unwrap();
         assert_eq!(*consumer.get().unwrap(), 2);
@@ -422,19 +422,12 @@ fn without_proc_channels_come_from_hidden_names_and_stale_ones_are_swept() {
         (std::path::PathBuf::from(path), file)
     };
     let ((stale, _), (living, file)) = (hidden("stale"), hidden("living"));
-    let creator = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: (1 << 62) + 2,
-        l_len: 1,
-        l_pid: 0,
-    };
-    fcntl(&file, FcntlArg::F_OFD_SETLK(&creator)).unwrap();
+    lock(&file, libc::F_WRLCK, 2, 1); // as its creator would
     let link = std::path::PathBuf::from(format!("{}-link", stale.display()));
     std::os::unix::fs::symlink(&living, &link).unwrap();
     let before: Vec<_> = hidden_names();
     let child = in_child(|| {
-        // A mount namespace of its own, in which /proc is not mounted.
+        // Its own mount namespace, in which /proc is not mounted.
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
         let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
         mount(none, "/", none, private, none).unwrap();
@@ -448,7 +441,7 @@ fn without_proc_channels_come_from_hidden_names_and_stale_ones_are_swept() {
         assert!(matches!(taken.kind(), ErrorKind::RoleTaken { .. }), "{taken}");
         let error = Channel::<[u8]>::named("/test-no-room").capacity(1u64 << 50).producer();
         assert!(matches!(error.unwrap_err().kind(), ErrorKind::NoSpace { .. }));
-        // Who cannot be opened anew is not opened at all.
+        // A memfd that cannot be reopened is not opened at all.
         let anonymous = Channel::<u64>::anonymous().producer().unwrap_err();
         assert!(matches!(
             anonymous.kind(),
@@ -467,13 +460,13 @@ fn without_proc_channels_come_from_hidden_names_and_stale_ones_are_swept() {
     assert!(before.contains(&stale) && !after.contains(&stale), "{before:?} {after:?}");
     assert!(after.contains(&living), "its creator lives: {after:?}");
     assert_eq!(after.len(), before.len() - 1, "{before:?} {after:?}");
-    // Others, with /proc, are in the same channel.
-    assert_eq!(descriptors_of(&name), 0);
+    // Processes with /proc are in the same channel.
+    assert!(descriptors_of(&name).is_empty());
     assert!(io_shared::producer::<u64>(&name).is_ok());
     drop(claim(&name, 1, 1));
 }
 
-/// The hidden names of channels that are being made.
+/// The hidden names of channels that are being created.
 fn hidden_names() -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir("/dev/shm").unwrap().flatten();
     let is_hidden =

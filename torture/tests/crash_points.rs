@@ -1,5 +1,5 @@
-//! Processes that die at exactly one crash point, each in turn, and what the others make of it.
-//! The numbers are those of FAULTS.md.
+//! Processes die at exactly one crash point, each in turn, and the others must go on. The numbers
+//! are those of FAULTS.md.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,33 +13,39 @@ use stage::{Stage, dies_at, ends_by, falls_asleep, prepare_to_die, until};
 use torture::actor::HANG;
 use torture::machine;
 use torture::parcel::Size;
-use torture::roles::{
-    BURIES, CONSUMER_STARTS, CREATES, FILLS, GETS, LOCK_BURIES, LOCKER_STARTS, LOCKS,
-    PRODUCER_STARTS, PUTS, REMOVES, SLEEPS, spots,
-};
+use torture::role::spots;
 
 const SLICE: Duration = Duration::from_millis(100);
-/// For a loaded machine, on top of what is promised.
+/// What a loaded machine may add to what is promised.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// The points with each size of values with which they are passed.
+/// The points, with each size of values with which they are passed.
 fn with_sizes(points: &[&[CrashPoint]]) -> impl Iterator<Item = (CrashPoint, Size)> {
     let points = points.concat();
     let sized = spots().filter_map(|(point, size)| Some((point, size?)));
     sized.filter(move |(point, _)| points.contains(point))
 }
 
-/// How many entries a consumer has that has had a value: what is carried is not held.
+/// How many entries a consumer has after a get: inline values are not held.
 fn kept(size: Size) -> usize {
-    usize::from(size != Size::Carried)
+    usize::from(size != Size::Inline)
 }
 
 #[test]
 fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
-    // Each list is gone through by one of the tests below, which fails if the victim survives.
-    let here =
-        [PRODUCER_STARTS, PUTS, FILLS, BURIES, CONSUMER_STARTS, GETS, SLEEPS, CREATES, REMOVES];
-    let locks = [LOCKER_STARTS, LOCKS, LOCK_BURIES].concat();
+    // One of the tests below goes through each list, and fails if the victim survives.
+    let here = [
+        CrashPoint::PRODUCER_STARTS,
+        CrashPoint::PUTS,
+        CrashPoint::FILLS,
+        CrashPoint::BURIES,
+        CrashPoint::CONSUMER_STARTS,
+        CrashPoint::GETS,
+        CrashPoint::SLEEPS,
+        CrashPoint::CREATES,
+        CrashPoint::REMOVES,
+    ];
+    let locks = [CrashPoint::LOCKER_STARTS, CrashPoint::LOCKS, CrashPoint::LOCK_BURIES].concat();
     let others = CrashPoint::ALL.iter().filter(|point| !locks.contains(point));
     assert_eq!(here.concat(), others.copied().collect::<Vec<_>>());
 }
@@ -47,12 +53,12 @@ fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
 // 1, 3
 #[test]
 fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_once() {
-    for (point, size) in with_sizes(&[PRODUCER_STARTS, PUTS]) {
+    for (point, size) in with_sizes(&[CrashPoint::PRODUCER_STARTS, CrashPoint::PUTS]) {
         let stage = Stage::of(size, 2);
         let mut victim = stage.actor_after(&["produce", "put"]);
         let mut sleeper = stage.actor_after(&["consume", "get"]);
         falls_asleep(&stage, &mut sleeper);
-        if PRODUCER_STARTS.contains(&point) {
+        if CrashPoint::PRODUCER_STARTS.contains(&point) {
             victim.kill();
             victim = stage.actor();
             dies_at(&mut victim, point, "produce");
@@ -64,7 +70,7 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
         let latest = if put { 2 } else { 1 };
         assert_eq!(stage.region().sequence, latest, "{point:?}");
         if put {
-            // Without a timeout, and without anybody to wake it but where it was woken already.
+            // Without a timeout, and with nobody to wake it unless it was woken already.
             assert_eq!(sleeper.answer(SLICE + MARGIN).as_deref(), Some("2 0"), "{point:?}");
             assert!(died.elapsed() < SLICE + MARGIN);
         }
@@ -87,8 +93,8 @@ fn a_producer_dead_at_any_point_leaves_a_whole_value_and_its_successor_works_at_
 
 #[test]
 fn a_new_producer_wakes_whoever_its_predecessor_left_asleep() {
-    // Left to itself, a sleeper looks again when its slice ends and never before. A loaded machine
-    // may delay a woken one for as long; not time after time.
+    // Without a wake-up, a sleeper looks again when its slice ends and never before. A loaded
+    // machine may delay a woken sleeper for as long, but not time after time.
     let woken = (0..20).any(|_| {
         let stage = Stage::new(1);
         let mut victim = stage.actor_after(&["produce", "put"]);
@@ -131,7 +137,7 @@ fn half_filled_loans_are_never_visible(size: Size) {
 // 2
 #[test]
 fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
-    for (point, passes) in FILLS.iter().flat_map(|point| [(point, 0), (point, 3)]) {
+    for (point, passes) in CrashPoint::FILLS.iter().flat_map(|point| [(point, 0), (point, 3)]) {
         let stage = Stage::new(1);
         let mut victim = stage.actor_after(&["produce"]);
         let mut reader = stage.actor_after(&["consume"]);
@@ -154,13 +160,13 @@ fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
 
 #[test]
 fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
-    for (point, size) in with_sizes(&[BURIES]) {
+    for (point, size) in with_sizes(&[CrashPoint::BURIES]) {
         let stage = Stage::of(size, 2);
         let mut victim = stage.actor_after(&["produce", "put"]);
         let mut sleeper = stage.actor_after(&["consume", "get"]);
         dies_at(&mut sleeper, SleepFlagged, "get");
         assert_eq!(stage.region().waiting, [true, false]);
-        // Enough puts for their wakes to be found needless.
+        // Enough puts for the producer to find its wakes needless.
         dies_at(&mut victim, point, "put 100");
         assert_eq!(stage.region().waiting, [point == BuryWon, false]);
 
@@ -180,18 +186,20 @@ fn a_burier_dead_at_any_point_leaves_the_rest_of_the_burial_to_its_successor() {
 // 4, 14
 #[test]
 fn a_consumer_dead_at_any_point_starves_nobody_and_goes_on_where_it_stopped() {
-    for (point, size) in with_sizes(&[CONSUMER_STARTS, GETS, SLEEPS]) {
+    for (point, size) in
+        with_sizes(&[CrashPoint::CONSUMER_STARTS, CrashPoint::GETS, CrashPoint::SLEEPS])
+    {
         let stage = Stage::of(size, 2);
         let mut producer = stage.actor_after(&["produce", "put 5"]);
         let mut other = stage.actor_after(&["consume other", "get"]);
         let mut victim = stage.actor_after(&["consume viewer", "get"]);
         assert_eq!(producer.ask("put"), "6");
         let mut had = 5;
-        if CONSUMER_STARTS.contains(&point) {
+        if CrashPoint::CONSUMER_STARTS.contains(&point) {
             victim.kill();
             victim = stage.actor();
             dies_at(&mut victim, point, "consume viewer");
-        } else if GETS.contains(&point) {
+        } else if CrashPoint::GETS.contains(&point) {
             if point == GetReleased {
                 assert_eq!(victim.ask("hold"), "6 0");
                 dies_at(&mut victim, point, "release");
@@ -244,7 +252,7 @@ fn consumers_all_dead_while_holding_different_buffers_leave_one_to_the_producer(
     drop(producer);
     let mut producer = stage.actor_after(&["produce"]);
     assert_eq!(producer.ask("put 50"), "153");
-    // Taken over, every slot gives its buffer back.
+    // A slot that is taken over gives its buffer back.
     let heirs: Vec<_> = (0..3).map(|_| stage.actor_after(&["consume"])).collect();
     assert_eq!(stage.region().holds(), 0);
     drop(heirs);
@@ -312,7 +320,7 @@ fn an_abort_or_a_panic_publishes_nothing_and_frees_the_slot(size: Size) {
     ends_by(&mut consumer, Signal::SIGABRT);
     assert_eq!(stage.region().holds(), kept(size));
     assert_eq!(producer.ask("put 10"), "24");
-    // Alone in its channel, it is the same consumer again, and has had the 14.
+    // As the only consumer of its channel it is the same consumer again, and has seen 14.
     let mut consumer = stage.actor_after(&["consume"]);
     assert_eq!(stage.region().holds(), 0);
     assert_eq!(consumer.ask("get"), "24 9");
@@ -355,7 +363,7 @@ fn sequences_go_on_over_killed_producers(size: Size) {
         latest += 1;
         assert_eq!(producer.ask("put"), latest.to_string());
         assert_eq!(consumer.ask("get"), format!("{latest} 0"));
-        let point = PUTS[round % 5];
+        let point = CrashPoint::PUTS[round % 5];
         dies_at(&mut producer, point, "put");
         if point == PutPublished {
             latest += 1;
@@ -393,7 +401,7 @@ fn a_burial_in_the_slot_without_a_name_costs_no_dead_name_its_place() {
     viewer.kill();
     nameless.kill();
     producer.ask("put 4");
-    // As a burier does, for its repair: who comes back meanwhile waits for it.
+    // As a burier does for its repair: a consumer that comes back meanwhile waits for it.
     let burier = stage.claim_slot(1);
     let mut nameless = stage.actor();
     nameless.tell("consume");
@@ -415,7 +423,7 @@ fn after_everybody_died_the_last_value_is_there_in_either_order_of_restart() {
         consumer.kill();
         let before = stage.region();
         let mut producer = producer_first.then(|| stage.actor_after(&["produce"]));
-        // Without a name and beside others it starts with the current value.
+        // Without a name and next to others it starts with the current value.
         let mut consumer = stage.actor_after(&["consume", "observe"]);
         assert_eq!(consumer.ask("get"), "7 0");
         assert_eq!(consumer.ask("copy"), "7");
@@ -429,7 +437,8 @@ fn after_everybody_died_the_last_value_is_there_in_either_order_of_restart() {
 // 20
 #[test]
 fn a_creator_dead_at_any_point_leaves_nothing_or_a_whole_channel() {
-    for (&point, role) in CREATES.iter().flat_map(|p| [(p, "produce"), (p, "consume")]) {
+    for (&point, role) in CrashPoint::CREATES.iter().flat_map(|p| [(p, "produce"), (p, "consume")])
+    {
         let stage = Stage::new(1);
         let unfinished = machine::objects(".io-shared.");
         let mut creator = stage.actor();
@@ -448,7 +457,7 @@ fn a_creator_dead_at_any_point_leaves_nothing_or_a_whole_channel() {
 // 22
 #[test]
 fn a_remover_dead_at_any_point_leaves_the_name_or_takes_it_and_peers_notice() {
-    for &point in REMOVES {
+    for &point in CrashPoint::REMOVES {
         let stage = Stage::new(2);
         let mut producer = stage.actor_after(&["produce", "put"]);
         let mut sleeper = stage.actor_after(&["consume", "get"]);

@@ -1,17 +1,15 @@
-//! What is left out of core dumps: the buffers of regions, whatever they are named.
+//! Core dumps leave out the buffers of regions, whether the regions have names or not.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use child::{in_child, succeeds};
-use common::{TestFile, TestName};
 use io_shared::{Channel, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
+use test_support::{TestFile, TestName};
 
-/// Bytes of shared mappings of this process that a core dump has, where files that have names are left
-/// out (the kernel's default): of those that are larger than any header.
+/// How many bytes of this process's shared mappings a core dump has, counting mappings larger than
+/// any header. As is the kernel's default, files that have names are left out.
 fn dumped() -> Vec<String> {
     let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
     let mut dumped = Vec::new();
@@ -35,7 +33,7 @@ fn dumped() -> Vec<String> {
 fn buffers_of_anonymous_and_of_removed_regions_are_left_out_of_core_dumps() {
     let [name, lock, rw, bytes] = ["d", "d-lock", "d-rw", "d-bytes"].map(TestName::new);
     let file = TestFile::new("dumps");
-    // In a process of its own, since others' mappings come and go.
+    // In a separate process, because the mappings of other tests come and go.
     succeeds(in_child(|| {
         let nameless = Channel::<[u8]>::anonymous().elements(1 << 20).producer().unwrap();
         let received = nix::unistd::dup(nameless.as_fd().unwrap()).unwrap();

@@ -9,7 +9,7 @@ fn a_death_at_any_instruction_of_any_act_harms_nobody_else() {
     for act in names() {
         let tally = harness.run(act).unwrap();
         println!("{act}: {tally}");
-        // None is so short that it could have been passed over.
+        // No act is so short that it could have been skipped.
         assert!(tally.boundaries > 40, "{act}: {tally}");
         assert_eq!(tally.states > 1, !act.starts_with("observe"), "{act}: {tally}");
         assert!(tally.deaths as usize > 2 * tally.calls, "{act}: {tally}");

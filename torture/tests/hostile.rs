@@ -1,5 +1,4 @@
-//! Hostile bytes: what each of them ends in, the harness in short, and the inputs of the fuzz
-//! targets, drawn and from their corpus.
+//! Hostile bytes: the error in which each kind ends.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it is for tests")]
 
@@ -16,6 +15,7 @@ use io_shared::{Channel, Error, ErrorKind, Message, RwSharedMmap, consumer, prod
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use proptest::prelude::*;
+use test_support::TestName;
 use torture::hostile::specimen::{PRELUDE, Shape, Specimen};
 use torture::hostile::visit::{Site, visit};
 use torture::hostile::{self, Settings, array, input};
@@ -24,24 +24,23 @@ use torture::machine;
 const LATEST: u64 = 0x80;
 const WAITING: u64 = 0x101;
 
-/// A name of one test; what is under it goes with it.
-struct Name(String);
+/// A name whose bytes a test reads and overwrites.
+struct Name(TestName);
 
 impl Name {
     fn new(what: &str) -> Self {
-        machine::set_patience();
-        Self(format!("/torture-{}-bytes-{what}", std::process::id()))
+        Self(TestName::new(what))
     }
 
     fn file(&self) -> File {
-        File::options().read(true).write(true).open(machine::path_of(&self.0)).unwrap()
+        File::options().read(true).write(true).open(self.0.path()).unwrap()
     }
 
     fn bytes(&self) -> Specimen {
-        Specimen(std::fs::read(machine::path_of(&self.0)).unwrap())
+        Specimen(std::fs::read(self.0.path()).unwrap())
     }
 
-    /// Where a consumer's block is, or a lock's slot.
+    /// The offset of a consumer's block, or of a lock's slot.
     fn block(&self, slot: u64) -> u64 {
         self.bytes().field("consumers_offset") + slot * 128
     }
@@ -61,19 +60,13 @@ impl Name {
     }
 }
 
-impl Drop for Name {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(machine::path_of(&self.0));
-    }
-}
-
 #[track_caller]
 fn is_corrupt<T>(result: Result<T, Error>) {
     let error = result.map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
 }
 
-/// The error of every role that opens these bytes as that shape.
+/// The errors of all roles that open these bytes as `shape`.
 #[track_caller]
 fn refused(bytes: &[u8], shape: Shape) -> Vec<Error> {
     let site = Site::Descriptor(input::memory(bytes).unwrap());
@@ -128,7 +121,7 @@ fn numbers_that_overflow_or_exceed_the_file_are_refused_under_a_checksum_that_ho
             let hash = damaged.field("schema_hash");
             damaged.seal();
             if field == "schema_hash" {
-                // Sealing mends it: once more, by the sum alone.
+                // Sealing repairs it; check again with only the sum wrong.
                 assert_ne!(damaged.field(field), hash);
                 damaged = whole.with_schema(b"\"<i8\"", whole.field("align"));
             }
@@ -138,7 +131,7 @@ fn numbers_that_overflow_or_exceed_the_file_are_refused_under_a_checksum_that_ho
                 assert!(typed, "{shape:?}, {field} = {value}: {error}");
             }
         }
-        // Longer than it says is what somebody has written to the end of it.
+        // A file is longer than the region says if somebody has appended to it.
         let longer = [&whole.0[..], &[0; 100]].concat();
         let site = Site::Descriptor(input::memory(&longer).unwrap());
         for role in shape.roles() {
@@ -180,7 +173,7 @@ fn a_length_beyond_the_capacity_is_corrupt_and_costs_no_hold() {
         let buffer = name.read(LATEST) >> 56;
         name.write(name.buffer(buffer) + 8, length);
         is_corrupt(copy.copy());
-        // Beside `latest`, where consumers look.
+        // Next to `latest`, where consumers look.
         name.write(LATEST + 24, length);
         is_corrupt(get.latest());
         is_corrupt(get.latest());
@@ -193,11 +186,11 @@ fn a_length_beyond_the_capacity_is_corrupt_and_costs_no_hold() {
 #[test]
 fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
     let name = Name::new("held");
-    // Too large to be carried beside `latest`, where nothing is held.
+    // Too large to be stored inline: inline values hold nothing.
     let channel = Channel::<[u64; 6]>::named(&*name.0).consumers(2);
     let mut put = channel.clone().producer().unwrap();
     let mut get = channel.clone().consumer().unwrap();
-    // Of buffers that are none: nothing is pinned by them.
+    // Entries that name no buffer pin nothing.
     for slot in 0..2 {
         name.write(name.block(slot), 0x00ff_00ff);
     }
@@ -206,14 +199,14 @@ fn held_entries_and_waiting_bytes_of_garbage_stop_nobody_for_long() {
     }
     let error = get.try_get().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::AlreadyHeld { .. }), "{error}");
-    // Waiting bytes of nobody: each put wakes nobody, until the dead are buried.
+    // Waiting bytes that belong to nobody: each put wakes nobody, until the dead are buried.
     name.file().write_all_at(&[0xff; 2], WAITING).unwrap();
     let started = Instant::now();
     for value in 0..1000 {
         put.put(&[value; 6]).unwrap();
     }
     assert!(started.elapsed() < Duration::from_secs(2));
-    // Whoever takes the slot over has it clean.
+    // A consumer that takes over the slot clears it.
     drop(get);
     let mut get = channel.consumer().unwrap();
     assert_eq!(*get.get().unwrap(), [999; 6]);
@@ -233,7 +226,7 @@ fn a_block_of_garbage_is_told_of_in_few_words_and_keeps_its_owner() {
         let shown = error.to_string();
         assert!(shown.len() < 2000 && !shown.contains('\x1b'), "{shown}");
     }
-    // The slot of that name, and somebody lives in it.
+    // The slot with that name, which is in use.
     let error = channel.consumer_name("aaaa").consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
 }
@@ -246,7 +239,7 @@ fn an_alignment_that_is_not_its_schemas_is_corrupt() {
     let whole = name.bytes();
     for align in [1, 2, 4] {
         let mut damaged = Specimen(whole.0.clone());
-        damaged.set_field("align", align); // nothing lies elsewhere because of it
+        damaged.set_field("align", align); // this moves nothing
         damaged.seal();
         name.file().write_all_at(&damaged.0, 0).unwrap();
         for opened in [
@@ -267,7 +260,7 @@ fn entries_that_name_all_they_can_leave_a_buffer_to_fill() {
     let mut put = channel.producer().unwrap();
     for value in 0..20 {
         put.put(&value).unwrap();
-        // Four entries for six buffers, of which one is the latest.
+        // Four entries for six buffers, one of which is the latest.
         let latest = name.read(LATEST) >> 56;
         let mut others = (0..6).filter(|buffer| *buffer != latest).map(|buffer| buffer + 1);
         for slot in 0..2 {
@@ -283,7 +276,7 @@ fn a_region_marked_as_removed_under_a_name_that_is_still_there_is_an_error_at_on
     let _user = producer::<u64>(&name.0).unwrap();
     name.file().write_all_at(&[1], 0x100).unwrap();
     let started = Instant::now();
-    is_corrupt(producer::<u64>(&name.0)); // whose role is taken besides, for which it waits 20 ms
+    is_corrupt(producer::<u64>(&name.0)); // its role is also taken, for which it waits 20 ms
     is_corrupt(consumer::<u64>(&name.0));
     is_corrupt(Channel::<u64>::named(&*name.0).observer());
     let error = Channel::<u64>::from_fd(name.file()).producer().unwrap_err();
@@ -304,17 +297,17 @@ fn a_lock_word_that_names_no_slot_is_corrupt_and_a_stranger_in_it_is_buried() {
         is_corrupt(second.read_timeout(wait).map(drop).map_err(Error::from));
         is_corrupt(second.try_write().map(drop).map_err(Error::from));
     }
-    // The second's slot, by an incarnation that never was: while it lives nobody robs it.
+    // The second handle's slot, with an incarnation that never was: nobody robs a living handle.
     name.write(LATEST, 2 | 77 << 10);
     let error = Error::from(first.try_write().unwrap_err());
     assert_eq!(*error.kind(), ErrorKind::WouldBlock);
     drop(second);
     let error = Error::from(first.try_write().unwrap_err());
     assert_eq!(*error.kind(), ErrorKind::OwnerDied);
-    // No owner, and bits that mean nothing: it is free.
+    // No owner, and bits without meaning: the lock is free.
     name.write(LATEST, 0xffff_fffe_0000_0000);
     assert!(first.write_timeout(wait).unwrap_err().into_guard().is_ok());
-    // A flag of the handle's own that it did not raise.
+    // The handle's own flag, which it did not raise.
     name.write(name.block(0), 0x0100);
     let error = first.read_timeout(wait).unwrap_err().into_guard().unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::WouldDeadlock);
@@ -335,7 +328,7 @@ fn a_value_that_has_gone_back_or_is_not_the_one_promised_is_corrupt() {
     is_corrupt(get.try_get());
     is_corrupt(get.latest());
     is_corrupt(put.put(&3));
-    // A new number on an old buffer, and not the one that the put that failed was to have.
+    // A new number on an old buffer, other than the number of the put that failed.
     name.write(LATEST, (old & !0xff) | 4);
     is_corrupt(get.try_get());
     let error = copy.copy().unwrap_err();
@@ -370,7 +363,7 @@ fn a_header_of_another_byte_order_or_version_is_refused_for_that() {
 }
 
 mod named {
-    /// As another program names it.
+    /// The same fields, as another program names the struct.
     #[derive(Clone, Copy, io_shared::Message)]
     #[repr(C)]
     pub(super) struct Position {
@@ -400,7 +393,8 @@ fn a_schema_that_is_no_text_or_no_schema_is_corrupt_and_its_error_is_short() {
     let whole = Specimen::new(Shape::Number).unwrap();
     let long = "n".repeat(1 << 19);
     let misnamed = format!(
-        "{{\"struct\":\"S\",\"size\":8,\"align\":8,\"fields\":[{{\"name\":\"f\\u001b[2J\",\"offset\":0,\"type\":\"{long}\"}}]}}"
+        "{{\"struct\":\"S\",\"size\":8,\"align\":8,\
+         \"fields\":[{{\"name\":\"f\\u001b[2J\",\"offset\":0,\"type\":\"{long}\"}}]}}"
     );
     for text in [
         b"\"<u\xff8\"".as_slice(),
@@ -427,7 +421,7 @@ fn a_peer_that_truncates_one_channel_costs_its_user_the_process_and_no_other_cha
         let mut second = producer::<u64>(&whole.0).unwrap();
         first.put(&1).unwrap();
         cut.file().set_len(0).unwrap();
-        second.put(&2).unwrap(); // is as it was
+        second.put(&2).unwrap(); // it is unaffected
         let _ = first.put(&3); // SIGBUS, as SECURITY.md says
     });
     let ended = waitpid(process, None).unwrap();
@@ -448,7 +442,7 @@ fn sequences_go_on_past_32_bits_also_for_sleepers_and_end_with_an_error() {
         let word = name.read(LATEST);
         name.write(LATEST, word >> 52 << 52 | sequence);
         name.write(name.buffer(word >> 56), sequence);
-        name.write(name.block(0) + 96, 0); // nobody has had one
+        name.write(name.block(0) + 96, 0); // it has seen no value
     };
     set((1 << 32) - 2);
     let mut put = producer::<u64>(&name.0).unwrap();
@@ -480,7 +474,7 @@ fn sequences_go_on_past_32_bits_also_for_sleepers_and_end_with_an_error() {
 
 #[test]
 fn a_message_larger_than_memory_is_an_error_for_who_copies_it() {
-    // A file with holes may be as large as an address space: 16 TiB a message here.
+    // A file with holes may be as large as an address space: a message has 16 TiB here.
     let whole = {
         let producer = Channel::<[u8]>::anonymous().elements(8).producer().unwrap();
         let file = File::from(producer.as_fd().unwrap().try_clone_to_owned().unwrap());
@@ -503,64 +497,4 @@ fn a_message_larger_than_memory_is_an_error_for_who_copies_it() {
     let mut observer = Site::Descriptor(file).channel::<[u8]>().observer().unwrap();
     let error = observer.copy().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::System { .. }), "{error}");
-}
-
-#[test]
-fn the_harness_in_short_finds_nothing() {
-    let mut settings = Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_torture")));
-    (settings.random, settings.every) = (1000, EVERY);
-    settings.live = Duration::from_secs(1);
-    let report = hostile::run(&settings).unwrap();
-    println!("{report}");
-    assert_eq!(report.findings, Vec::<String>::new());
-    assert_eq!(report.groups.len(), 12);
-}
-
-/// Each how manyth flip is tried here; all of them by `torture hostile`.
-const EVERY: u64 = 31;
-
-#[test]
-fn the_corpus_of_the_fuzz_targets_is_harmless() {
-    for (target, run) in
-        [("open", input::open as fn(&[u8])), ("get", input::get), ("npy", array::npy)]
-    {
-        let inputs = inputs_of(target);
-        assert!(inputs.len() >= 20, "{} inputs of {target}", inputs.len());
-        for input in inputs {
-            run(&input);
-        }
-    }
-}
-
-/// Every file of the archive that holds the target's corpus.
-fn inputs_of(target: &str) -> Vec<Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fuzz/corpus/{target}.tar"));
-    let mut archive = tar::Archive::new(File::open(path).unwrap());
-    let read = |mut entry: tar::Entry<'_, File>| {
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).unwrap();
-        bytes
-    };
-    archive.entries().unwrap().map(|entry| read(entry.unwrap())).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn bytes_of_any_kind_are_opened_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        input::open(&bytes);
-    }
-
-    #[test]
-    fn a_region_whose_words_anybody_writes_is_used_within_its_bounds(
-        bytes in proptest::collection::vec(any::<u8>(), 0..200),
-    ) {
-        input::get(&bytes);
-    }
-
-    #[test]
-    fn a_message_of_any_bytes_is_an_array_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        array::npy(&bytes);
-    }
 }

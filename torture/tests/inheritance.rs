@@ -1,10 +1,8 @@
-//! Claims and forks at the wrong moment, and whom a refusal names.
+//! Claims and forks at the wrong moment, and the holders that a refusal names.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -12,20 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds};
-use common::{TestName, eventually};
 use io_shared::{Channel, ErrorKind};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-
-/// The descriptors of a channel that this process has.
-fn descriptors_of(name: &TestName) -> Vec<i32> {
-    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    descriptors
-        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|to| to == name.path()))
-        .map(|entry| entry.file_name().to_string_lossy().parse().unwrap())
-        .collect()
-}
+use test_support::claims::descriptors_of;
+use test_support::{TestName, eventually};
 
 #[test]
 fn a_child_forked_while_a_handle_is_opened_keeps_no_claim_of_it() {
@@ -42,7 +32,7 @@ fn a_child_forked_while_a_handle_is_opened_keeps_no_claim_of_it() {
                 }
                 children.push_back(in_child(|| std::thread::sleep(Duration::from_secs(60))));
                 forks += 1;
-                // They live on while the rounds that they were forked in are over.
+                // They outlive the rounds in which they were forked.
                 if children.len() > 100 {
                     bury(children.pop_front().unwrap());
                 }
@@ -63,8 +53,8 @@ fn a_child_forked_while_a_handle_is_opened_keeps_no_claim_of_it() {
                 unsafe { libc::dup2(null.as_raw_fd(), descriptor) };
             }
             if io_shared::producer::<u64>(&name).is_err() {
-                // A child that has not run since its fork gives it back when it does; the others
-                // must not be buried before it is seen which of the two this is.
+                // A child that has not run since its fork releases the claim when it runs. Pause,
+                // so that no child is buried before it is clear whether that is the reason.
                 pause.store(true, Ordering::Relaxed);
                 let patience = Instant::now() + Duration::from_secs(1);
                 kept.extend(
@@ -83,7 +73,7 @@ fn a_child_forked_while_a_handle_is_opened_keeps_no_claim_of_it() {
     assert!(rounds > 10 && forks > 10, "{rounds} openings, {forks} forks");
 }
 
-/// What another library locks over each fork, so that a child finds what it guards whole.
+/// Another library locks this over each fork, so that its data is consistent in the child.
 static LOCKED_OVER_FORKS: AtomicBool = AtomicBool::new(false);
 static FORK_WAITS: AtomicBool = AtomicBool::new(false);
 
@@ -101,7 +91,7 @@ extern "C" fn unlock_after_fork() {
 #[test]
 fn who_opens_under_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
     let (name, lock) = (TestName::new("fork-waits"), TestName::new("fork-waits-lock"));
-    // In a process of its own, whose handlers are nobody else's.
+    // In a separate process, so that no other test gets its handlers.
     succeeds(in_child(|| {
         nix::unistd::alarm::set(5); // instead of a hang
         let unlock = Some(unlock_after_fork as unsafe extern "C" fn());
@@ -120,7 +110,7 @@ fn who_opens_under_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
             drop(io_shared::SharedMmap::named(&*lock).size(8).open().unwrap());
             unlock_after_fork();
             let child = forker.join().unwrap();
-            // The child was forked after that, and keeps none of it.
+            // The child was forked after that and keeps none of it.
             drop((producer, consumer));
             drop(io_shared::producer::<u64>(&name).unwrap());
             drop(io_shared::consumer::<u64>(&name).unwrap());
@@ -134,7 +124,7 @@ fn bury(child: Pid) {
     waitpid(child, None).unwrap();
 }
 
-/// A fork that runs no handlers: of glibc, where it has that, or of the kernel.
+/// A fork that runs no handlers: glibc's, if it has one, or the kernel's.
 #[derive(Debug, Clone, Copy)]
 enum Handlerless {
     GlibcFork,
@@ -142,7 +132,7 @@ enum Handlerless {
 }
 
 impl Handlerless {
-    /// As [`in_child`].
+    /// As [`in_child`], with this fork.
     fn in_child(self, child: impl FnOnce()) -> Option<Pid> {
         let forked = match self {
             Self::GlibcFork => {
@@ -172,7 +162,7 @@ impl Handlerless {
     }
 }
 
-/// Too large to be carried beside `latest`: it is read where it lies.
+/// Too large to be stored inline: it is read in place.
 type Large = [u64; 6];
 
 #[track_caller]
@@ -183,7 +173,8 @@ fn is_forked<T>(result: io_shared::Result<T>) {
 #[test]
 fn a_child_forked_without_handlers_is_told_of_whatever_it_inherited() {
     for how in [Handlerless::GlibcFork, Handlerless::RawClone] {
-        // Of a process with one thread: no handler makes malloc's locks usable in such a child.
+        // Forked from a process with one thread, because no handler frees malloc's locks in such a
+        // child.
         succeeds(in_child(|| tells_of_whatever_is_inherited(how)));
     }
 }
@@ -219,18 +210,18 @@ fn tells_of_whatever_is_inherited(how: Handlerless) {
         is_forked(idle.try_write().map(drop).map_err(io_shared::Error::from));
         is_forked(idle.try_read().map(drop).map_err(io_shared::Error::from));
         is_forked(pollster::block_on(awaiting.get()));
-        // What is dropped releases, unlocks and closes nothing of the parent's.
+        // Drops release, unlock and close nothing that belongs to the parent.
         drop(held.take());
         assert!(matches!(channel().producer().unwrap_err().kind(), ErrorKind::RoleTaken { .. }));
         let mut shared = open_lock();
         let busy = shared.try_write().map(drop).map_err(io_shared::Error::from);
         assert_eq!(*busy.unwrap_err().kind(), ErrorKind::WouldBlock);
-        // Its own work.
+        // The child's own handles work.
         let mut producer = io_shared::producer::<Large>(&own).unwrap();
         let mut consumer = io_shared::consumer::<Large>(&own).unwrap();
         producer.put(&[3; 6]).unwrap();
         assert_eq!(*consumer.get().unwrap(), [3; 6]);
-        // And are its own child's no more than the parent's were, who is told by the handler.
+        // They do not work in its own child either, which the handler tells.
         succeeds(in_child(|| is_forked(producer.put(&[4; 6]))));
         succeeds(how.in_child(|| is_forked(producer.put(&[4; 6]))).unwrap());
         producer.put(&[5; 6]).unwrap();
@@ -292,7 +283,7 @@ fn who_is_refused_the_role_is_told_of_its_owner_and_not_of_a_dead_predecessor() 
     });
     succeeds(dead);
     let owner = in_child(|| {
-        // It lingers at the first crash point after the claim, for minutes.
+        // It lingers for minutes at the first crash point after the claim.
         static WORD: AtomicU32 = AtomicU32::new(0);
         io_shared_core::crash_point::record(&WORD, u32::MAX);
         drop(io_shared::producer::<u64>(&name));
@@ -304,7 +295,7 @@ fn who_is_refused_the_role_is_told_of_its_owner_and_not_of_a_dead_predecessor() 
                 ErrorKind::RoleTaken { holder } => holder.pid,
                 other => panic!("{other:?}"),
             },
-            // It was faster, and gives the role back.
+            // It was faster, and releases the role.
             Ok(_) => None,
         };
         holder.is_some()

@@ -1,11 +1,9 @@
-//! Every system call of opening, using and removing fails once, in every way that a kernel without
-//! memory, descriptors, locks or room makes it fail.
+//! Each system call of opening, using and removing fails once, in every way in which a kernel that
+//! is out of memory, descriptors, locks or space makes it fail.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -13,20 +11,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use child::footprint;
-use common::{TestName, eventually};
 use io_shared::mmap::Bytes;
 use io_shared::{
     Channel, Error, ErrorKind, Result, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap,
 };
 use nix::errno::Errno;
 use nix::sys::wait::WaitStatus;
+use test_support::{TestName, eventually};
 use torture::injector::{self, Fault};
 use torture::machine;
 
-/// Where an act takes place.
+/// Where an act happens.
 struct Ground {
     name: TestName,
-    /// In a directory of its own.
+    /// In its own directory.
     file: PathBuf,
 }
 
@@ -52,7 +50,7 @@ impl Ground {
         Channel::named(&*self.name).open_timeout(Duration::ZERO)
     }
 
-    /// The same of another type.
+    /// A channel of another type under the same name.
     fn other(&self) -> Channel<i32> {
         Channel::named(&*self.name).open_timeout(Duration::ZERO)
     }
@@ -62,7 +60,7 @@ impl Ground {
     }
 }
 
-/// The hidden names of files that are being made, in shared memory and beside the file.
+/// The hidden names of files that are being created, in shared memory and next to the file.
 fn hidden_names(ground: &Ground) -> BTreeSet<PathBuf> {
     let directories = [Path::new(machine::SHARED_MEMORY), ground.directory()];
     let entries = directories.into_iter().flat_map(|it| std::fs::read_dir(it).unwrap().flatten());
@@ -70,12 +68,12 @@ fn hidden_names(ground: &Ground) -> BTreeSet<PathBuf> {
     entries.map(|entry| entry.path()).filter(is_hidden).collect()
 }
 
-/// What is done, on what ground.
+/// An act, and where it happens.
 struct Act {
     what: &'static str,
     before: fn(&Ground),
     act: fn(&Ground) -> Result<()>,
-    /// What must hold of the ground if the act failed.
+    /// What must hold of the ground after the act failed.
     kept: fn(&Ground) -> bool,
 }
 
@@ -160,7 +158,7 @@ const CHANNELS: &[Act] = &[
         what: "replace",
         before: a_channel,
         act: |ground| ground.other().producer().map(drop),
-        // The old name goes before the new one comes: where that fails, there is none.
+        // The old name is removed before the new one is linked. If linking fails, there is none.
         kept: |ground| the_value_is_there(ground) || nothing_is_left(ground),
     },
     Act {
@@ -189,7 +187,7 @@ const BACKINGS: &[Act] = &[
         before: nothing,
         act: |_| {
             let producer = Channel::<u64>::anonymous().producer()?;
-            // By another call than the library's, and one that is not watched for.
+            // With a call that the library does not use and that is not watched.
             let received = producer.as_fd().unwrap();
             let received = nix::unistd::dup(received).unwrap();
             Channel::<u64>::from_fd(received).consumer().map(drop)
@@ -223,7 +221,7 @@ const BACKINGS: &[Act] = &[
         what: "create state",
         before: nothing,
         act: |ground| Shared::<u64>::open(&*ground.name)?.update(|value| *value += 1),
-        // What failed may have been the update.
+        // The call that failed may have been the update's.
         kept: |ground| Shared::<u64>::open(&*ground.name).unwrap().get().is_ok_and(|v| v <= 1),
     },
     Act {
@@ -234,14 +232,14 @@ const BACKINGS: &[Act] = &[
     },
 ];
 
-/// In the traced process: the act with its fault, the checks behind it, and the act again. Says what
-/// came of the first.
+/// In the traced process: the act with its fault, the checks after it, and the act again. Returns
+/// the outcome of the first.
 fn perform(act: &Act, ground: &Ground) -> String {
     (act.before)(ground);
     let (before, hidden) = (footprint(), hidden_names(ground));
     let done = injector::watched(|| (act.act)(ground));
     assert_eq!(footprint(), before, "left behind after {done:?}");
-    // Other programs' come and go.
+    // Those of other programs come and go.
     let left_hidden = || hidden_names(ground).difference(&hidden).count();
     eventually(&format!("no hidden names after {done:?}"), || left_hidden() == 0);
     if done.is_err() {
@@ -263,7 +261,7 @@ fn describe(error: &Error) -> String {
     }
 }
 
-/// Whether a program that was told `errno` by the kernel may say this to its user.
+/// Whether this is the right error for a program whose system call returned `errno`.
 fn is_fair(errno: Errno, said: &str) -> bool {
     said == "done"
         || said == format!("{errno:?}")
@@ -275,8 +273,8 @@ fn is_fair(errno: Errno, said: &str) -> bool {
         }
 }
 
-/// Makes every watched call of `acts` fail, in each way that `injector::failures` says; with the
-/// calls that `always` says failing too.
+/// Makes every watched call of `acts` fail, in each way that `injector::failures` names. The calls
+/// that `always` names fail as well.
 fn fail_every_call_of(acts: &[Act], always: Option<(&str, Errno)>) {
     let (mut runs, mut table) = (0, BTreeMap::<String, BTreeMap<String, usize>>::new());
     let mut failed = Vec::new();
@@ -337,22 +335,22 @@ fn whatever_call_of_a_channel_fails_is_a_typed_error_that_leaves_nothing_behind(
     fail_every_call_of(CHANNELS, None);
 }
 
-/// Fault 38, on the other backings and for the locks.
+/// Fault 38, for the other backings and for locks.
 #[test]
 fn whatever_call_of_a_file_a_descriptor_or_a_lock_fails_is_a_typed_error_too() {
     fail_every_call_of(BACKINGS, None);
 }
 
-/// Fault 38, where the kernel makes no nameless files. (A hidden name that cannot be unlinked stays,
-/// until it is swept: that call is not among these.)
+/// Fault 38, where the kernel creates no nameless files. (A hidden name that cannot be unlinked
+/// stays until it is swept, so that call is not among these.)
 #[test]
 fn whatever_call_fails_while_a_file_has_a_hidden_name_leaves_no_such_name() {
     let creating = BACKINGS.get(..1).unwrap();
     fail_every_call_of(creating, Some(("openat (creating)", Errno::EOPNOTSUPP)));
 }
 
-/// A security profile that confines a program to names of its own (a snap's) refuses both the
-/// nameless file and the hidden name.
+/// A security profile that confines a program to certain names (a snap's) refuses both the nameless
+/// file and the hidden name.
 #[test]
 fn a_program_that_may_not_make_hidden_names_creates_under_its_own() {
     let creating = |act: &&Act| act.what.starts_with("create a") || act.what == "replace";
@@ -381,7 +379,7 @@ fn a_program_that_may_not_make_hidden_names_creates_under_its_own() {
     }
 }
 
-/// A file system that cannot reserve room, as ext3: zeros are written.
+/// On a file system that cannot reserve space, such as ext3, zeros are written.
 #[test]
 fn whatever_call_fails_while_room_is_made_by_writing_zeros_is_a_typed_error_too() {
     let creating = ["create a file", "create a lock for readers"];
@@ -392,7 +390,7 @@ fn whatever_call_fails_while_room_is_made_by_writing_zeros_is_a_typed_error_too(
     }
 }
 
-/// Or it allows them, and refuses the link from such a file, or the way to it through /proc.
+/// Or the profile allows nameless files, and refuses to link one, or its path through /proc.
 #[test]
 fn a_program_that_may_not_link_hidden_names_creates_under_its_own() {
     let creating = |act: &&Act| act.what.starts_with("create a") || act.what == "replace";
@@ -415,7 +413,8 @@ fn a_program_that_may_not_link_hidden_names_creates_under_its_own() {
             (&hidden, Errno::EPERM),
         ] {
             let is_link = |call: &injector::Call| name_of(call) == "linkat";
-            // The hidden names of other programs, which are looked at, come and go: so do calls.
+            // The library checks the hidden names of other programs, which come and go; so do its
+            // calls.
             let refuse = |before: &[Fault], last: bool| {
                 let attempts = std::iter::repeat_with(|| {
                     let calls = run(before).calls;
@@ -434,7 +433,7 @@ fn a_program_that_may_not_link_hidden_names_creates_under_its_own() {
             assert_eq!(trace.said, "done", "{}: {errno:?}", act.what);
             let links = trace.calls.iter().filter(|call| is_link(call)).count();
             assert_eq!(links, 2, "{}: {errno:?}", act.what);
-            // Refused again, it is an error that says so, and no third attempt.
+            // If this is refused as well, the error says so, and there is no third attempt.
             let (trace, _) = refuse(&faults, true);
             assert!(is_fair(errno, &trace.said) && trace.said != "done", "{}", trace.said);
             let links = trace.calls.iter().filter(|call| is_link(call)).count();

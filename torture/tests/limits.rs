@@ -1,22 +1,20 @@
-//! What runs out: room, descriptors, address space, memory. Faults 36 to 38, 40 and 41.
+//! Resources that run out: space, descriptors, address space, memory. Faults 36 to 38, 40 and 41.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use child::{footprint, in_child, may_mount, mount_shm, not_run, succeeds};
-use common::TestName;
 use io_shared::{Channel, ErrorKind, Result, SharedMmap, UnsafeSharedMmap};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Uid;
+use test_support::TestName;
 
 /// Fault 36.
 #[test]
@@ -41,7 +39,7 @@ fn what_does_not_fit_is_an_error_that_leaves_nothing_and_what_fits_can_be_touche
             assert!(error.to_string().contains("--shm-size"), "{error}");
             assert_eq!((names(), free()), (0, all), "{error}");
         }
-        // Up to the last page: it fits, and every byte can be written, or it does not.
+        // Up to the last page: either it fits and every byte can be written, or it is refused.
         let (mut fitted, mut refused) = (0, 0);
         for capacity in (4096..120_000usize).step_by(4096) {
             match Channel::<[u8]>::named("/full").capacity(capacity as u64).producer() {
@@ -80,7 +78,7 @@ fn whoever_runs_out_of_descriptors_keeps_none_and_destroys_nothing() {
         }),
         ("remove", |name| Channel::remove(name)),
     ];
-    // Alone, so that nobody else opens anything.
+    // In a separate process, so that nobody else opens anything.
     succeeds(in_child(|| {
         for exists in [false, true] {
             for (what, step) in steps {
@@ -177,11 +175,11 @@ fn what_does_not_fit_into_the_address_space_is_an_error_that_leaves_nothing() {
     }));
 }
 
-/// A group of processes that may have so many bytes; gone when it is dropped.
+/// A control group with a limit of memory. Dropping this removes it.
 struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
-    /// `None` where such a group cannot be made.
+    /// Returns `None` where such a group cannot be created.
     fn new(limit: u64) -> Option<Self> {
         let controls = std::fs::read_to_string("/sys/fs/cgroup/cgroup.subtree_control");
         let (parent, file) = match controls {
@@ -207,7 +205,7 @@ impl MemoryGroup {
 impl Drop for MemoryGroup {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(1);
-        // The kernel is done with a dead process a little later.
+        // The kernel removes a dead process from the group a little later.
         while std::fs::remove_dir(&self.0).is_err() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -224,7 +222,7 @@ fn a_creator_killed_for_its_memory_leaves_nothing_visible() {
     let open = || Channel::<[u8]>::named(&*name).capacity("64M");
     let creator = in_child(|| {
         group.enter();
-        // Where the kernel refuses instead of killing, it is an error.
+        // If the kernel refuses the memory instead of killing, the result is an error.
         let errno = libc::ENOMEM;
         let error = open().producer().unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::System { call: "fallocate", errno }, "{error}");
@@ -234,11 +232,11 @@ fn a_creator_killed_for_its_memory_leaves_nothing_visible() {
     assert!(ended == killed || ended == WaitStatus::Exited(creator, 0), "{ended:?}");
     println!("ended by {ended:?}");
     assert!(!name.path().exists());
-    // Nor does it keep others from it.
+    // Nor does it stop others from opening it.
     drop(open().producer().unwrap());
 }
 
-/// Opens and closes everything over and over; nothing may grow.
+/// Opens and closes everything again and again; nothing may grow.
 fn open_and_close(times: u32) {
     let (name, churned) = (TestName::new("churn"), TestName::new("churned"));
     let resident = || -> u64 {
@@ -266,7 +264,7 @@ fn open_and_close(times: u32) {
             SharedMmap::remove(&*churned).unwrap();
             drop(Channel::<u64>::anonymous().producer().unwrap());
         }
-        // What the first rounds made is not growth.
+        // What the first rounds allocate is not growth.
         if round == times / 10 {
             before = Some((footprint(), ours(), resident()));
         }
@@ -281,18 +279,18 @@ fn open_and_close(times: u32) {
 /// Fault 41.
 #[test]
 fn opening_and_closing_over_and_over_lets_nothing_grow() {
-    // Alone, so that nobody else opens anything.
+    // In a separate process, so that nobody else opens anything.
     succeeds(in_child(|| open_and_close(10_000)));
 }
 
-/// Fault 41 in full: some minutes.
+/// Fault 41 in full; it takes some minutes.
 #[test]
 #[ignore = "some minutes"]
 fn opening_and_closing_a_million_times_lets_nothing_grow() {
     succeeds(in_child(|| open_and_close(1_000_000)));
 }
 
-/// Real-time programs lock what they map, and are told of the limit on that.
+/// Real-time programs lock their memory; the error names the limit on that.
 #[test]
 fn a_limit_on_locked_memory_is_told_as_that() {
     if !child::is_root() {

@@ -1,11 +1,11 @@
-//! Handles of a lock that die at exactly one crash point, each in turn, and what the others make of
-//! it. The numbers are those of FAULTS.md.
+//! Handles of a lock die at exactly one crash point, each in turn, and the others must go on. The
+//! numbers are those of FAULTS.md.
 
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use io_shared::mmap::LockError;
@@ -15,36 +15,20 @@ use io_shared_core::crash_point::kill_self_at;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
+use test_support::TestName;
 
-/// A slice, and what a loaded machine adds to it.
+/// A slice, plus what a loaded machine adds to it.
 const BOUND: Duration = Duration::from_millis(300);
 /// Longer than anything here takes.
 const HANG: Duration = Duration::from_secs(2);
 
-/// A crash point that nothing here reaches: of a channel.
+/// A crash point of channels, which nothing here reaches.
 const ELSEWHERE: CrashPoint = ProducerClaimed;
 
 type State = Shared<[u64; 2]>;
 
-struct Name(String);
-
-impl Name {
-    fn new() -> Self {
-        torture::machine::set_patience();
-        static NAMES: AtomicU32 = AtomicU32::new(0);
-        let number = NAMES.fetch_add(1, Ordering::Relaxed);
-        Self(format!("/torture-lock-{}-{number}", std::process::id()))
-    }
-
-    fn open(&self) -> Result<State> {
-        State::open(&self.0)
-    }
-}
-
-impl Drop for Name {
-    fn drop(&mut self) {
-        let _ = State::remove(&self.0);
-    }
+fn open(name: &TestName) -> Result<State> {
+    State::open(&**name)
 }
 
 /// Runs `child` in a forked process, which is to die at `point`.
@@ -54,7 +38,7 @@ fn start(point: CrashPoint, child: impl FnOnce() -> Result<()>) -> Pid {
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
-            torture::machine::set_patience();
+            test_support::set_patience();
             kill_self_at(point, 0);
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             // SAFETY: _exit has no preconditions.
@@ -71,8 +55,8 @@ fn died(child: Pid) {
 
 /// Runs a child that dies at `point` in `act`, with a handle that was open before.
 #[track_caller]
-fn dies(name: &Name, point: CrashPoint, act: fn(&mut State) -> Result<()>) {
-    died(start(point, || act(&mut name.open()?)));
+fn dies(name: &TestName, point: CrashPoint, act: fn(&mut State) -> Result<()>) {
+    died(start(point, || act(&mut open(&name)?)));
 }
 
 fn write(state: &mut State) -> Result<()> {
@@ -89,7 +73,7 @@ fn read(state: &mut State) -> Result<()> {
     state.read().map(drop).or_else(|error| error.into_guard().map(drop))
 }
 
-/// Whether the next to lock is told of a death, and that it is in time.
+/// Whether the next handle that locks is told of a death. It must get the lock in time.
 #[track_caller]
 fn is_dirty(state: &mut State) -> bool {
     let started = Instant::now();
@@ -105,15 +89,15 @@ fn is_dirty(state: &mut State) -> bool {
 #[test]
 fn a_handle_dead_while_it_opens_leaves_its_slot_to_the_next() {
     for point in [LockerClaimed, LockerCleared] {
-        let name = Name::new();
-        let mut state = name.open().unwrap();
+        let name = TestName::new("lock");
+        let mut state = open(&name).unwrap();
         dies(&name, point, |_| Ok(()));
         assert!(!is_dirty(&mut state), "{point:?}");
-        // All the slots but this handle's own are free.
-        let all: Vec<_> = (0..63).map(|_| name.open().unwrap()).collect();
-        assert!(matches!(name.open().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
+        // All slots except this handle's own are free.
+        let all: Vec<_> = (0..63).map(|_| open(&name).unwrap()).collect();
+        assert!(matches!(open(&name).unwrap_err().kind(), ErrorKind::NoSlot { .. }));
         drop(all);
-        // And when the dead one's slot was a dead writer's before.
+        // The same when the slot was a dead writer's before.
         dies(&name, WriterAlone, write);
         dies(&name, point, |_| Ok(()));
         assert!(is_dirty(&mut state), "{point:?}");
@@ -124,8 +108,8 @@ fn a_handle_dead_while_it_opens_leaves_its_slot_to_the_next() {
 #[test]
 fn a_writer_dead_at_any_point_is_told_of_if_it_may_have_written() {
     for (point, dirty) in [(WriterOwns, true), (WriterAlone, true), (WriterLeft, false)] {
-        let name = Name::new();
-        let mut state = name.open().unwrap();
+        let name = TestName::new("lock");
+        let mut state = open(&name).unwrap();
         dies(&name, point, write);
         assert_eq!(is_dirty(&mut state), dirty, "{point:?}");
         assert_eq!(is_dirty(&mut state), dirty, "{point:?}: it stays");
@@ -141,8 +125,8 @@ fn a_writer_dead_at_any_point_is_told_of_if_it_may_have_written() {
 
 #[test]
 fn a_writer_dead_while_it_waits_for_readers_has_written_nothing() {
-    let name = Name::new();
-    let (mut reading, mut other) = (name.open().unwrap(), name.open().unwrap());
+    let name = TestName::new("lock");
+    let (mut reading, mut other) = (open(&name).unwrap(), open(&name).unwrap());
     let guard = reading.read().unwrap();
     dies(&name, WriterAwaits, write);
     drop(guard);
@@ -154,8 +138,8 @@ fn a_writer_dead_while_it_waits_for_readers_has_written_nothing() {
 #[test]
 fn a_reader_dead_at_any_point_keeps_no_writer_out() {
     for point in [ReaderRaised, ReaderReads, ReaderLeft] {
-        let name = Name::new();
-        let mut state = name.open().unwrap();
+        let name = TestName::new("lock");
+        let mut state = open(&name).unwrap();
         dies(&name, point, read);
         assert!(!is_dirty(&mut state), "{point:?}");
         state.get().unwrap();
@@ -165,8 +149,8 @@ fn a_reader_dead_at_any_point_keeps_no_writer_out() {
 #[test]
 fn a_waiter_dead_before_its_sleep_changes_nothing() {
     for act in [write, read] {
-        let name = Name::new();
-        let mut state = name.open().unwrap();
+        let name = TestName::new("lock");
+        let mut state = open(&name).unwrap();
         let guard = state.write().unwrap();
         dies(&name, LockWaiting, act);
         drop(guard);
@@ -180,9 +164,9 @@ fn a_waiter_dead_before_its_sleep_changes_nothing() {
 fn a_burier_dead_at_any_point_leaves_the_burial_to_the_next() {
     for point in [OwnerBuryWon, OwnerDirty, OwnerReplaced] {
         for act in [write, read] {
-            let name = Name::new();
-            let mut state = name.open().unwrap();
-            let mut other = name.open().unwrap();
+            let name = TestName::new("lock");
+            let mut state = open(&name).unwrap();
+            let mut other = open(&name).unwrap();
             let (burier, go) = waiting_burier(&name, point, act);
             go();
             died(burier);
@@ -192,9 +176,9 @@ fn a_burier_dead_at_any_point_leaves_the_burial_to_the_next() {
     }
 }
 
-/// A process that waits behind a writer, and dies at `point` when that one has died.
+/// A process that waits for a writer's lock, and dies at `point` after that writer has died.
 fn waiting_burier(
-    name: &Name,
+    name: &TestName,
     point: CrashPoint,
     act: fn(&mut State) -> Result<()>,
 ) -> (Pid, impl FnOnce()) {
@@ -203,7 +187,7 @@ fn waiting_burier(
     let writer = {
         let mut there = there.try_clone().unwrap();
         start(ELSEWHERE, || {
-            let mut state = name.open()?;
+            let mut state = open(&name)?;
             let guard = state.write().or_else(LockError::into_guard);
             there.write_all(b"w").unwrap();
             std::thread::sleep(Duration::from_secs(60));
@@ -213,7 +197,7 @@ fn waiting_burier(
     };
     here.read_exact(&mut [0]).unwrap();
     let burier = start(point, || {
-        let mut state = name.open()?;
+        let mut state = open(&name)?;
         there.write_all(b"b").unwrap();
         act(&mut state)
     });
@@ -229,8 +213,8 @@ fn waiting_burier(
 fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_time() {
     for round in 0..20 {
         for point in [OwnerBuryWon, OwnerDirty, OwnerReplaced] {
-            let name = Name::new();
-            let mut others: Vec<_> = (0..3).map(|_| name.open().unwrap()).collect();
+            let name = TestName::new("lock");
+            let mut others: Vec<_> = (0..3).map(|_| open(&name).unwrap()).collect();
             let (burier, go) = waiting_burier(&name, point, write);
             let inside = AtomicBool::new(false);
             let told: usize = std::thread::scope(|scope| {
@@ -242,7 +226,7 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
                                 assert!(!inside.swap(true, Ordering::Relaxed), "two at a time");
                                 assert_eq!(guard[0], guard[1]);
                                 guard[0] += 1;
-                                // Long enough for another that is let in, too.
+                                // Long enough to notice another process that is let in.
                                 std::thread::sleep(Duration::from_millis(2));
                                 guard[1] += 1;
                                 inside.store(false, Ordering::Relaxed);
@@ -256,7 +240,7 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
                 waiting.into_iter().map(|waiter| waiter.join().unwrap()).sum()
             });
             assert_eq!(told, 3, "{point:?}, round {round}");
-            // It dies if it was the one that buried, or ends well if another was faster.
+            // It dies if it buried the dead writer, and succeeds if another was faster.
             let wrote = match waitpid(burier, None).unwrap() {
                 WaitStatus::Signaled(_, Signal::SIGKILL, _) => 3,
                 WaitStatus::Exited(_, 0) => 4,
@@ -268,8 +252,8 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
             };
             assert_eq!(*guard, [wrote; 2], "{point:?}, round {round}: nobody's write is lost");
             drop(guard);
-            // Whoever buried keeps no slot but its own.
-            let rest: Result<Vec<_>> = (others.len()..64).map(|_| name.open()).collect();
+            // The burier keeps no slot but its own.
+            let rest: Result<Vec<_>> = (others.len()..64).map(|_| open(&name)).collect();
             assert!(rest.is_ok(), "{point:?}, round {round}: {rest:?}");
         }
     }
@@ -278,13 +262,13 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
 // 8
 #[test]
 fn a_writer_dead_while_it_buries_a_reader_leaves_the_others_going_and_nothing_dirty() {
-    let name = Name::new();
-    let mut state = name.open().unwrap();
-    let mut keeps_the_first_slot = name.open().unwrap();
-    // A handle opened later would take the dead reader's slot, and bury it by that.
+    let name = TestName::new("lock");
+    let mut state = open(&name).unwrap();
+    let mut keeps_the_first_slot = open(&name).unwrap();
+    // A handle opened later would take the dead reader's slot and thereby bury it.
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let burier = start(ReaderBuryWon, || {
-        let mut state = name.open()?;
+        let mut state = open(&name)?;
         there.write_all(b"o").unwrap();
         there.read_exact(&mut [0]).unwrap();
         write(&mut state)
@@ -305,15 +289,15 @@ fn the_lock_of_a_big_process_killed_in_a_write_is_had_when_that_is_gone_and_not_
     println!("had {:?} after the kill, looking", had_when_the_owner_is_gone(Duration::ZERO));
 }
 
-/// By one that tries again after each `wait`; how long after the kill.
+/// How long after the kill a handle gets the lock that tries again after each `wait`.
 #[track_caller]
 fn had_when_the_owner_is_gone(wait: Duration) -> Duration {
-    let name = Name::new();
-    let mut state = name.open().unwrap();
+    let name = TestName::new("lock");
+    let mut state = open(&name).unwrap();
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let victim = start(ELSEWHERE, || {
-        let mut state = name.open()?;
-        let big = std::hint::black_box(vec![1_u8; 1 << 30]); // so that it is long in dying
+        let mut state = open(&name)?;
+        let big = std::hint::black_box(vec![1_u8; 1 << 30]); // so that its death takes long
         let mut guard = state.write().or_else(LockError::into_guard)?;
         let [first, second] = &mut *guard;
         std::thread::scope(|scope| {
@@ -366,11 +350,11 @@ fn count(in_memory: &mut u64) {
 #[test]
 fn nobody_robs_a_holder_that_is_stopped_for_ten_seconds() {
     const STOPPED: Duration = Duration::from_secs(10);
-    let name = Name::new();
-    let mut states = [name.open().unwrap(), name.open().unwrap()];
+    let name = TestName::new("lock");
+    let mut states = [open(&name).unwrap(), open(&name).unwrap()];
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let holder = start(ELSEWHERE, || {
-        let mut state = name.open()?;
+        let mut state = open(&name)?;
         let mut guard = state.write().or_else(LockError::into_guard)?;
         guard[0] = 1;
         there.write_all(b"w").unwrap();

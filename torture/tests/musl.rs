@@ -15,7 +15,7 @@ use torture::actor::HANG;
 
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// This program for musl, built in this test's profile; `None` without the target.
+/// The `torture` program for musl, built in this test's profile; `None` without the target.
 fn built_for_musl() -> Option<PathBuf> {
     let rustc =
         Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
@@ -55,10 +55,11 @@ fn programs_of_glibc_and_of_musl_put_get_wake_and_bury_each_other() {
         assert_eq!(consumer.ask("consume viewer"), "ok");
         let mut second = stage.actor_of(other);
         assert!(second.ask("produce").starts_with(&format!(
-            "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}), is_here: false }} }}",
+            "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}), \
+             is_here: false }} }}",
             producer.pid()
         )));
-        // Awake, and asleep.
+        // The consumer is awake, and then asleep.
         assert_eq!(producer.ask("put 10"), "10");
         assert_eq!(consumer.ask("get"), "10 9");
         falls_asleep(&stage, &mut consumer);
@@ -66,13 +67,14 @@ fn programs_of_glibc_and_of_musl_put_get_wake_and_bury_each_other() {
         assert_eq!(consumer.answer(HANG).unwrap(), "11 0");
         assert_eq!(second.ask("observe"), "ok");
         assert_eq!(second.ask("copy"), "11");
-        // A dead consumer's hold costs nobody anything, and its name goes on where it stopped.
+        // A dead consumer's hold costs nothing, and a new one with its name goes on where it
+        // stopped.
         assert_eq!(producer.ask("put"), "12");
         dies_at(&mut consumer, CrashPoint::GetSeen, "get");
         assert_eq!(producer.ask("put 50"), "62");
         let mut consumer = stage.actor_after(&["consume viewer"]);
         assert_eq!(consumer.ask("get"), "62 49");
-        // A dead producer's role goes to the other library.
+        // The other library takes over a dead producer's role.
         dies_at(&mut producer, CrashPoint::PutSealed, "put");
         assert_eq!(second.ask("produce"), "ok 62");
         assert_eq!(second.ask("put"), "63");

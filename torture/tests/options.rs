@@ -1,4 +1,4 @@
-//! What the harnesses say of a command line that will not do.
+//! What the harnesses say about a wrong command line.
 
 #![allow(clippy::unwrap_used)]
 

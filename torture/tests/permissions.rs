@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,12 +11,12 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use child::{NOBODY, become_user, in_child, is_root, not_run, succeeds};
-use common::TestName;
 use io_shared::{Channel, Error, ErrorKind, SharedMmap, UnsafeSharedMmap};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
+use test_support::TestName;
 
 fn is_refused(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::System { call: "open", errno: libc::EACCES })
@@ -44,7 +42,7 @@ fn the_mode_is_exact_under_the_strictest_and_the_most_lenient_umask() {
     }));
 }
 
-/// Faults 51, 53 and 54, in the sticky directory that /dev/shm is.
+/// Faults 51, 53 and 54, in /dev/shm, which is a sticky directory.
 #[test]
 fn the_mode_decides_what_other_users_may_do() {
     if !is_root() {
@@ -62,7 +60,7 @@ fn the_mode_decides_what_other_users_may_do() {
             io_shared::consumer::<u64>(&public).unwrap_err(),
         ] {
             assert!(is_refused(&error), "{error}");
-            // Whose it is, who asks, whether it is in use, and what to do.
+            // The error names its owner, who asks, whether it is in use, and what to do.
             let said = error.to_string();
             assert!(said.contains("belongs to root"), "{said}");
             assert!(said.contains("this process is user"), "{said}");
@@ -79,10 +77,10 @@ fn the_mode_decides_what_other_users_may_do() {
         let error = Channel::<u64>::named("/test-mode").mode(0o444).producer().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadOption { option: "mode", .. }), "{error}");
     }));
-    // Nothing was marked.
+    // The failed removal marked nothing.
     producer.put(&2).unwrap();
 
-    // Who may write may take every role, and still not remove it.
+    // A user who may write may take every role, but still not remove it.
     let shared = TestName::new("shared");
     drop(Channel::<u64>::named(&*shared).mode(0o666).producer().unwrap());
     succeeds(in_child(|| {
@@ -110,14 +108,7 @@ fn who_may_only_read_can_keep_roles_from_being_taken_and_no_more() {
         become_user(NOBODY);
         let file = File::open(name.path()).unwrap();
         // The second consumer's byte.
-        let lock = libc::flock {
-            l_type: libc::F_RDLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: (1 << 62) + 0x101,
-            l_len: 1,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+        test_support::claims::lock(&file, libc::F_RDLCK, 0x101, 1);
         (&there).write_all(&[1]).unwrap();
         loop {
             std::thread::sleep(Duration::from_secs(60));
@@ -126,7 +117,7 @@ fn who_may_only_read_can_keep_roles_from_being_taken_and_no_more() {
     drop(there); // so that its end is noticed
     here.read_exact(&mut [0]).unwrap();
     assert!(matches!(open().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
-    // Who has a role keeps it.
+    // A handle that has a role keeps it.
     for value in 1..100 {
         producer.put(&value).unwrap();
         assert_eq!(*consumer.get().unwrap(), value);
@@ -172,7 +163,7 @@ fn a_name_that_another_user_was_first_to_take_is_his_and_his_mode_decides() {
         producer.put(&1).unwrap();
         assert_eq!(*consumer.get().unwrap(), 1);
         drop((producer, consumer));
-        // Another shape would be a replacement, and that is its owner's to do.
+        // Another shape would need a replacement, which only its owner may do.
         let error = io_shared::producer::<i32>(&public).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NotOwner, "{error}");
     }));
@@ -181,13 +172,13 @@ fn a_name_that_another_user_was_first_to_take_is_his_and_his_mode_decides() {
     assert_eq!(*observer.copy().unwrap().unwrap(), 1);
 }
 
-/// Fault 69: a daemon that gives up its rights may not even look at the name any more.
+/// Fault 69: a daemon that has given up its rights cannot even check the name any more.
 #[test]
 fn who_may_not_search_the_directory_any_more_keeps_its_channels() {
     if !is_root() {
         return;
     }
-    // Where all that is above it may be searched.
+    // All directories above it may be searched.
     let directory = TestName::new("private-directory").path();
     std::fs::create_dir(&directory).unwrap();
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
@@ -200,7 +191,7 @@ fn who_may_not_search_the_directory_any_more_keeps_its_channels() {
         become_user(NOBODY);
         let looked = std::fs::symlink_metadata(&channel).unwrap_err();
         assert_eq!(looked.raw_os_error(), Some(libc::EACCES));
-        // Longer than a handle goes without looking.
+        // Longer than a handle goes without checking its name.
         std::thread::sleep(Duration::from_millis(120));
         producer.put(&2).unwrap();
         assert_eq!(*consumer.get().unwrap(), 2);
@@ -208,13 +199,13 @@ fn who_may_not_search_the_directory_any_more_keeps_its_channels() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// `fs.protected_regular` with another value, until it is dropped.
+/// Sets `fs.protected_regular` to another value until this is dropped.
 struct ProtectedRegular(String);
 
 impl ProtectedRegular {
     const PATH: &str = "/proc/sys/fs/protected_regular";
 
-    /// `None` where it cannot be set.
+    /// Returns `None` where it cannot be set.
     fn set(value: &str) -> Option<Self> {
         let before = std::fs::read_to_string(Self::PATH).ok()?;
         std::fs::write(Self::PATH, value).ok()?;
@@ -228,8 +219,8 @@ impl Drop for ProtectedRegular {
     }
 }
 
-/// Fault 52. That an existing channel is never opened with O_CREAT shows also where this cannot run:
-/// `injection.rs`.
+/// Fault 52. Where this cannot run, `injection.rs` still shows that an existing channel is never
+/// opened with O_CREAT.
 #[test]
 fn a_channel_of_another_user_in_a_sticky_directory_opens_under_protected_regular() {
     if !is_root() {

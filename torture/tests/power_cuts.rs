@@ -1,36 +1,34 @@
-//! Machines that go down in the midst of a sync: what is on the disk is what was there at any moment,
-//! page by page. Simulated by copies of a file that is being written, under another boot's id.
+//! Machines that go down during a sync: each page on the disk is as it was at some moment. The
+//! tests simulate this with copies of a file that is being written, under another boot's id.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::path::Path;
 use std::time::Duration;
 
 use child::in_child;
-use common::{TestFile, eventually};
 use io_shared::{Channel, ErrorKind, Shared};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
+use test_support::{TestFile, eventually};
 
 /// A value whose words are all its number.
 type Value = [u64; 2000];
-/// Where the boot's id is, of up to 127 consumers or 64 handles.
+/// The offset of the boot's id, for up to 127 consumers or 64 handles.
 const BOOT: usize = 0x188;
 const ROUNDS: u64 = 300;
 
-/// What lies in `path` now, page by page, as it is after a reboot.
+/// Copies `path` page by page, as it would be after a reboot now.
 fn cut(path: &Path, to: &Path, boot: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[boot] ^= 0x55;
     std::fs::write(to, bytes).unwrap();
 }
 
-/// Runs `write` again and again in a process that is killed, and `look` at what is left of `path`
-/// meanwhile and afterwards.
+/// Runs `write` again and again in a process that is killed. Meanwhile and afterwards, calls `look`
+/// with what is left of `path`.
 fn killed_while_it_writes(path: &Path, mut write: impl FnMut(), mut look: impl FnMut()) {
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..ROUNDS {

@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::io::{Read, pipe};
 use std::os::unix::fs::MetadataExt;
@@ -14,11 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds};
-use common::{TestFile, TestName, eventually};
 use io_shared::{Channel, Consumer, ErrorKind};
 use io_shared_core::crash_point::{CrashPoint, record, stay_at};
 use memmap2::MmapOptions;
 use nix::sys::wait::{WaitStatus, waitpid};
+use test_support::{TestFile, TestName, eventually};
 
 fn inode_of(name: &TestName) -> u64 {
     std::fs::metadata(name.path()).unwrap().ino()
@@ -27,7 +25,7 @@ fn inode_of(name: &TestName) -> u64 {
 /// Whether this process has mapped what the name leads to.
 fn has_mapped(name: &TestName) -> bool {
     let (maps, inode) = (std::fs::read_to_string("/proc/self/maps").unwrap(), inode_of(name));
-    // address perms offset device inode path; the path is that of the creation
+    // address perms offset device inode path; the path is from the creation
     maps.lines().any(|line| {
         line.contains("/dev/shm/") && line.split_whitespace().nth(4) == Some(&inode.to_string())
     })
@@ -43,8 +41,8 @@ fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
         .map(|number| {
             in_child(|| {
                 static LINKING: AtomicU32 = AtomicU32::new(CrashPoint::RegionClaimed as u32 + 1);
-                stay_at(&LINKING); // long enough for others to come to that, too
-                drop(go.take()); // its copy would keep the gate shut
+                stay_at(&LINKING); // long enough for others to reach the link as well
+                drop(go.take()); // otherwise its copy keeps the gate shut
                 (&at_once).read_to_end(&mut Vec::new()).unwrap();
                 let channel = Channel::<u64>::named(&*name).consumers(63);
                 if number == 0 {
@@ -93,7 +91,7 @@ fn of_different_sizes_created_at_once_one_wins_and_who_wanted_more_is_told_both(
                 small_won += 1;
             }
             (Err(error), Ok(200)) => {
-                // To it, 200 is as good as 100.
+                // It accepts 200 as well as 100.
                 assert!(matches!(error.kind(), ErrorKind::RoleTaken { .. }), "{error}");
                 large_won += 1;
             }
@@ -104,8 +102,8 @@ fn of_different_sizes_created_at_once_one_wins_and_who_wanted_more_is_told_both(
     println!("{small_won} to {large_won}");
 }
 
-/// How long it took until `consumer`, opened while its name was being deleted, was told; `None` if
-/// it is in the channel that others now find.
+/// How long it took until `consumer`, opened while its name was being deleted, was told. `None` if
+/// it is in the channel that others find now.
 #[track_caller]
 fn told_after(mut consumer: Consumer<u64>, name: &TestName) -> Option<Duration> {
     let mut producer = io_shared::producer::<u64>(name).unwrap();
@@ -146,7 +144,8 @@ fn open_beside(
     })
 }
 
-/// Rounds of an opening beside a deletion, until some were met and some told; after what times.
+/// Runs rounds of an opening during a deletion, until some consumers were in the new channel and
+/// some were told. Returns the times after which they were told.
 fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
     let (mut met, mut told) = (0, Vec::new());
     while met < 10 || told.len() < 10 {
@@ -168,7 +167,7 @@ fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
 fn who_opens_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told() {
     let took = races(|name| std::fs::remove_file(name.path()).unwrap());
     println!("{} told after {:?} to {:?}", took.len(), took[0], took[took.len() - 1]);
-    // Asleep, they look when a slice ends, and not only when the next one does.
+    // Sleeping consumers check at the end of a slice, not only at the end of the next one.
     assert!(took[took.len() / 2] < Duration::from_millis(150), "{took:?}");
     let took = races(|name| Channel::remove(name).unwrap());
     assert!(took[took.len() / 2] < Duration::from_millis(50), "{took:?}");
@@ -197,7 +196,7 @@ fn whose_claim_is_in_a_region_without_a_name_by_now_starts_over() {
             assert!(name.path().exists() && has_mapped(&name), "it has no name, or another's");
         });
         let has_claimed = || passed.load(Ordering::Relaxed) == CLAIMED.load(Ordering::Relaxed);
-        // Then, or later where this thread has had no core meanwhile.
+        // At that time, or later if this thread had no core meanwhile.
         eventually("it opens", || passed.load(Ordering::Relaxed) != 0);
         std::fs::remove_file(name.path()).unwrap();
         let in_time = has_claimed();

@@ -1,30 +1,29 @@
-//! Waits where the system refuses the call that they wait by: seccomp filters, limits on threads. No
-//! wait spins, fails or panics for it, and values still come. Each part runs in a forked process,
-//! whose filter and usage are its alone; the producers are another process.
+//! Waits where the system refuses the call that they use: seccomp filters, limits on threads. No
+//! wait spins, fails or panics because of it, and values still arrive. Each part runs in a forked
+//! process with its own filter and usage. The producers are in another process.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::time::{Duration, Instant};
 
 use child::refuse::{Call, FUTEX_WAIT, FUTEX_WAITV, NANOSLEEP, POLL, THREADS, refuse};
 use child::{in_child, succeeds, used};
-use common::{TestFile, TestName, claim_in};
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, SharedMmap, wait_any};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use test_support::claims::claim_in;
+use test_support::{TestFile, TestName};
 
 const LONG: Duration = Duration::from_secs(5);
-/// Within a slice, after which any wait looks for itself.
+/// Less than a slice, after which any wait checks by itself.
 const SOON: Duration = Duration::from_millis(60);
-/// How long each wait in vain is.
+/// The length of each wait without a value.
 const IN_VAIN: Duration = Duration::from_millis(400);
 
-/// What a filter may answer besides what the call itself does; 0: that all went well.
+/// What a filter may return that the call itself never does; 0: success.
 const ANSWERS: [i32; 12] = [
     libc::ENOSYS,
     libc::EPERM,
@@ -52,7 +51,7 @@ fn list(consumers: &[Consumer<u64>]) -> Vec<&dyn AnyConsumer> {
     consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
 }
 
-/// A process that puts the time to all of these every 150 ms, from 600 ms on, until it is killed.
+/// A process that, after 600 ms, puts the time to all of these every 150 ms until it is killed.
 struct Putter(Pid);
 
 impl Putter {
@@ -83,7 +82,7 @@ impl Drop for Putter {
     }
 }
 
-/// A wait in vain ends in time, and sleeps meanwhile.
+/// Checks that a wait without a value ends in time, and sleeps meanwhile.
 #[track_caller]
 fn sleeps(what: &str, wait: impl FnOnce() -> ErrorKind) {
     let (before, started) = (used(), Instant::now());
@@ -92,7 +91,7 @@ fn sleeps(what: &str, wait: impl FnOnce() -> ErrorKind) {
     let (busy, slept) = (after.0 - before.0, after.1 - before.1);
     assert!(matches!(ended, ErrorKind::Timeout { .. } | ErrorKind::NotFound), "{what}: {ended:?}");
     assert!(took >= IN_VAIN && took < 2 * IN_VAIN, "{what}: {took:?}");
-    // A spin would be busy all the time that others leave it, and never sleep.
+    // A spinning wait would use all the time that others leave, and never sleep.
     let costs = format!("{what}: slept {slept} times, busy for {busy:?} of {took:?}");
     assert!(slept >= 3 && busy < took / 8, "{costs}");
 }
@@ -159,7 +158,7 @@ fn where_no_word_can_be_slept_for_every_wait_naps() {
     }
 }
 
-/// Before a file's value is given after a reboot somebody judges it, who is waited for.
+/// After a reboot, one process judges a file's value first, and the others wait for it.
 #[test]
 fn where_sleeping_is_refused_whoever_judges_a_file_is_waited_for() {
     const BOOT: u64 = 0x188;
@@ -204,7 +203,7 @@ fn without_threads_a_wait_for_more_than_one_thread_sleeps_for_looks_at_the_rest(
             let mut consumers = consumers(&names);
             let putter = Putter::start(&names[150..151]);
             let other = Putter::start_after(&names[3..4], Duration::from_millis(1500));
-            refuse(&THREADS, errno); // forks, too
+            refuse(&THREADS, errno); // this refuses forks as well
             sleeps("200 consumers", || {
                 wait_any(&list(&consumers), IN_VAIN).unwrap_err().kind().clone()
             });

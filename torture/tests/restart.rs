@@ -1,18 +1,15 @@
-//! Who comes back after a death: thousands of successors, PIDs that are used again, deaths that take
-//! long. The numbers are those of docs/FAULTS.md.
+//! Restarts after deaths: thousands of successors, PIDs that are reused, deaths that take long. The
+//! numbers are those of docs/FAULTS.md.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds};
-use common::TestName;
 use io_shared::mmap::LockError;
 use io_shared::{ErrorKind, Result, Shared};
 use nix::sched::{CloneFlags, unshare};
@@ -21,13 +18,14 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use test_support::TestName;
 use torture::machine;
 use torture::region_file::RegionFile;
 
-/// A value of which half may be written.
+/// A value that may be half-written.
 type State = Shared<[u64; 2]>;
 
-/// Too large to be carried beside `latest`: it is held where it lies.
+/// Too large to be stored inline: it is held in place.
 type Large = [u64; 6];
 
 fn sleep_for_ever() {
@@ -47,7 +45,7 @@ fn was_killed(child: Pid) {
     assert!(matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{status:?}");
 }
 
-/// Whether the lock was had, with word of its owner's death.
+/// Whether the lock was acquired with the news of its owner's death.
 fn owner_died(state: &mut State) -> bool {
     matches!(state.write_timeout(Duration::from_secs(2)), Err(LockError::OwnerDied(_)))
 }
@@ -87,8 +85,8 @@ fn ten_thousand_producers_in_a_row_die_and_no_sequence_comes_twice() {
     assert_eq!(last, 5000);
 }
 
-/// Runs `child` as the first process of a PID namespace of its own; what is returned is its parent,
-/// which ends as it does, and with which it dies.
+/// Runs `child` as the first process of its own PID namespace. Returns its parent, which ends as
+/// the child does, and with which the child dies.
 fn in_pid_namespace(child: impl FnOnce()) -> Pid {
     in_child(|| {
         own_pid_namespace().unwrap();
@@ -101,14 +99,14 @@ fn in_pid_namespace(child: impl FnOnce()) -> Pid {
     })
 }
 
-/// Puts the calling process's children into a PID namespace of their own; users need one of their
-/// own for that, too.
+/// Puts the calling process's children into their own PID namespace. Users other than root also
+/// need their own user namespace for that.
 fn own_pid_namespace() -> nix::Result<()> {
     unshare(CloneFlags::CLONE_NEWPID)
         .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID))
 }
 
-/// Whether the machine allows PID namespaces; says so if not.
+/// Whether the machine allows PID namespaces. Reports the test as not run if not.
 fn has_pid_namespaces() -> bool {
     let child = in_child(|| own_pid_namespace().unwrap());
     let has = waitpid(child, None).unwrap() == WaitStatus::Exited(child, 0);
@@ -185,7 +183,7 @@ fn a_dead_owners_pid_in_use_again_keeps_nobody_from_what_it_had() {
         }
         assert!(owner_died(&mut State::open(&*state).unwrap()));
     };
-    // The first process of a namespace, which says what PID its next child gets.
+    // The first process of a namespace may choose the PID of its next child.
     succeeds(in_pid_namespace(|| {
         let give_again = |pid: Pid| {
             std::fs::write("/proc/sys/kernel/ns_last_pid", (pid.as_raw() - 1).to_string()).unwrap();
@@ -219,7 +217,7 @@ fn what_a_process_had_that_dumps_core_is_had_when_it_is_gone_and_not_before() {
     let mut waiting = State::open(&*state).unwrap();
     let (mut here, mut there) = UnixStream::pair().unwrap();
     let victim = in_child(|| {
-        const SIZE: usize = 256 << 20; // so that it takes long
+        const SIZE: usize = 256 << 20; // so that its death takes long
         std::env::set_current_dir(&directory).unwrap();
         let (_, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
         setrlimit(Resource::RLIMIT_CORE, hard.min(2 * SIZE as u64), hard).unwrap();

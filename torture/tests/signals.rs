@@ -1,11 +1,9 @@
-//! Interruptions: signals at a high rate, wake-ups by strangers, death in the midst of many threads.
-//! Faults 56, 62 and 63.
+//! Interruptions: signals at a high rate, wake-ups by strangers, the death of a process with many
+//! threads. Faults 56, 62 and 63.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,13 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds, used};
-use common::TestName;
 use io_shared::{Channel, ErrorKind, SharedMmap};
 use memmap2::MmapOptions;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use test_support::TestName;
 
-// 56. Kernels differ in whether a signal ends fallocate; where it does not, this shows little.
+// 56. On some kernels a signal does not end fallocate; there this shows little.
 #[test]
 fn signals_at_any_rate_do_not_keep_a_channel_from_being_created() {
     extern "C" fn ignore(_: libc::c_int) {}
@@ -65,7 +63,7 @@ fn start_alarms() {
     assert_eq!(set, 0);
 }
 
-/// What a wait of `length` that nothing ends costs: it ends in time, sleeps between wake-ups, and
+/// Checks a wait of `length` that nothing ends early: it ends in time, sleeps between wake-ups, and
 /// wakes no more often than it is woken.
 fn waits_exactly(length: Duration, what: &str, wait: impl FnOnce() -> ErrorKind) {
     let (signals, before, started) = (SIGNALS.load(Ordering::Relaxed), used(), Instant::now());
@@ -78,8 +76,8 @@ fn waits_exactly(length: Duration, what: &str, wait: impl FnOnce() -> ErrorKind)
     assert!(matches!(ended, ErrorKind::Timeout { .. } | ErrorKind::NotFound), "{ended:?}, {costs}");
     assert!(took >= length && took < length + Duration::from_millis(100), "{costs}");
     assert!(signals > 50, "{costs}");
-    // It wakes for a signal, or for a look of its own, no two of which lie within a millisecond but
-    // the first few.
+    // It wakes for a signal or for its own checks. Except for the first few, these are at least a
+    // millisecond apart.
     assert!(sleeps.cast_unsigned() <= signals + took.as_millis() as u64 + 50, "{costs}");
     assert!(busy < took / 4, "{costs}");
 }
@@ -109,10 +107,10 @@ fn a_thousand_signals_a_second_end_no_wait_early_nor_make_it_spin() {
             let waiting = Channel::<[u8]>::named(&*missing).open_timeout(length);
             waiting.consumer().unwrap_err().kind().clone()
         });
-        // A value that comes meanwhile is had.
+        // It gets a value that comes meanwhile.
         (&there).write_all(&[1]).unwrap();
         assert_eq!(*consumer.get().unwrap(), 5);
-        // A producer that waits in vain for its consumers is not hurried either.
+        // Signals do not shorten a producer's wait for its consumers either.
         let mut producer = Channel::<u64>::anonymous().producer().unwrap();
         let idle = producer.as_fd().unwrap().try_clone_to_owned().unwrap();
         let _idle = Channel::<u64>::from_fd(idle).consumer().unwrap();
@@ -152,7 +150,7 @@ fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_eac
         });
         let sleeper = in_child(|| {
             let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-            assert_eq!(*consumer.get().unwrap(), 4); // and never again
+            assert_eq!(*consumer.get().unwrap(), 4); // and no value after that
             let length = Duration::from_millis(500);
             let (before, started) = (used(), Instant::now());
             let error = consumer.get_timeout(length).unwrap_err();
@@ -161,7 +159,7 @@ fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_eac
             assert!(took >= length && took < length + Duration::from_millis(100), "{took:?}");
             let (busy, sleeps) = (after.0 - before.0, after.1 - before.1);
             println!("woken {sleeps} times in {took:?}: {busy:?} busy");
-            // A wake-up is a look and a sleep again: no spin of its own each time.
+            // After a wake-up it checks and sleeps again, and does not spin each time.
             assert!(sleeps > 100, "{sleeps}");
             let each = busy / u32::try_from(sleeps).unwrap();
             assert!(each < Duration::from_micros(100), "{each:?} for each of {sleeps} wake-ups");
@@ -169,7 +167,7 @@ fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_eac
             let value = consumer.get().unwrap();
             assert_eq!((*value, value.seq(), value.missed()), (5, 2, 0));
         });
-        drop(there); // so that it is not waited for if it fails
+        drop(there); // so that nobody waits for it if it fails
         let slept = here.read_exact(&mut [0]);
         std::thread::sleep(Duration::from_millis(20));
         producer.put(&5).unwrap();
@@ -210,7 +208,7 @@ fn nothing_is_written_by_the_threads_of_a_killed_producer_once_its_role_is_had()
         here.read_exact(&mut [0]).unwrap();
         std::thread::sleep(Duration::from_millis(5 + round % 7));
         kill(victim, Signal::SIGKILL).unwrap();
-        // Not after its end, but as soon as the role can be had.
+        // Not after its end, but as soon as the role is free.
         let deadline = Instant::now() + Duration::from_secs(2);
         let successor = loop {
             match open().producer() {

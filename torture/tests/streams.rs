@@ -1,18 +1,16 @@
-//! A program that has closed its standard streams: no region becomes one of them.
+//! In a program that has closed its standard streams, no region becomes one of them.
 
 #![allow(clippy::unwrap_used)]
 
 mod child;
-#[path = "../../tests/common/mod.rs"]
-mod common;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use child::{in_child, succeeds};
-use common::{TestFile, TestName};
 use io_shared::{Channel, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 use nix::libc;
+use test_support::{TestFile, TestName};
 
 fn close_streams() {
     for stream in 0..3 {
@@ -21,7 +19,7 @@ fn close_streams() {
     }
 }
 
-/// The streams that are open, and descriptors that would write elsewhere than at the end.
+/// The streams that are open, and descriptors whose writes would overwrite something.
 fn bad_descriptors() -> (Vec<i32>, Vec<i32>) {
     // SAFETY: F_GETFL takes any number, and changes nothing.
     let flags = |descriptor| unsafe { libc::fcntl(descriptor, libc::F_GETFL) };
@@ -49,7 +47,8 @@ fn is_open(number: i32) -> bool {
 fn print_to(numbers: impl Iterator<Item = i32>) {
     let text = b"connected to 192.168.0.7, 3 devices\n";
     for number in numbers {
-        // SAFETY: `text` is readable for its length; whatever the number is, this is what is tested.
+        // SAFETY: `text` is readable for its length; whatever the number is, this is what is
+        // tested.
         unsafe { libc::write(number, text.as_ptr().cast(), text.len()) };
     }
 }
@@ -71,7 +70,7 @@ fn a_program_without_standard_streams_prints_over_no_region() {
             let mut to_file = in_file().producer().unwrap();
             let mut from_file = in_file().consumer().unwrap();
             let mut nameless = Channel::<u64>::anonymous().producer().unwrap();
-            // What is received may have such a number, too.
+            // A received descriptor may have such a number as well.
             let received: OwnedFd = nix::unistd::dup(nameless.as_fd().unwrap()).unwrap();
             let mut receiver = Channel::<u64>::from_fd(received).consumer().unwrap();
             let mut locked = SharedMmap::named(&*lock).size(64).open().unwrap();

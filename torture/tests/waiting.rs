@@ -1,6 +1,6 @@
-//! Waiting for many, where it is hard: under load, without futex_waitv, over forks, with producers
-//! that die; and what it costs while nothing comes. Each part runs in a process of its own, whose
-//! usage and late finds are its alone.
+//! Waiting for many channels in hard cases: under load, without futex_waitv, over forks, with
+//! producers that die. And what it costs while nothing comes. Each part runs in a separate process,
+//! with its own usage and late finds.
 
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "it has figures to show")]
@@ -19,20 +19,19 @@ use io_shared_core::crash_point::{self, CrashPoint};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
+use test_support::TestName;
 
 const LONG: Duration = Duration::from_secs(5);
 const SLICE: Duration = Duration::from_millis(100);
-/// For a loaded machine, on top of what is promised.
+/// What a loaded machine may add to what is promised.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Channels of one test, which go with it.
-struct Channels(Vec<String>);
+/// The names of one test's channels.
+struct Channels(Vec<TestName>);
 
 impl Channels {
     fn new(what: &str, count: usize) -> Self {
-        torture::machine::set_patience();
-        let pid = std::process::id();
-        Self((0..count).map(|i| format!("/test-waiting-{what}-{pid}-{i}")).collect())
+        Self((0..count).map(|_| TestName::new(what)).collect())
     }
 
     fn producers(&self) -> Vec<Producer<u64>> {
@@ -44,20 +43,12 @@ impl Channels {
     }
 }
 
-impl Drop for Channels {
-    fn drop(&mut self) {
-        for name in &self.0 {
-            let _ = Channel::remove(name);
-        }
-    }
-}
-
 fn list(consumers: &[Consumer<u64>]) -> Vec<&dyn AnyConsumer> {
     consumers.iter().map(|consumer| consumer as &dyn AnyConsumer).collect()
 }
 
-/// How futex_waitv is refused, as old kernels and seccomp filters that do not know it do. What else they
-/// may answer is tried in `refused.rs`.
+/// How futex_waitv is refused, as by old kernels and by seccomp filters that do not know it.
+/// `refused.rs` tries other answers.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     None,
@@ -67,7 +58,7 @@ enum Refusal {
 impl Refusal {
     const ALL: [Self; 3] = [Self::None, Self::With(libc::ENOSYS), Self::With(libc::EACCES)];
 
-    /// Has every later thread of this process refused, and this one.
+    /// Refuses the call in this thread and all later ones.
     fn install(self) {
         let Self::With(errno) = self else { return };
         refuse(&[FUTEX_WAITV], errno);
@@ -81,7 +72,7 @@ impl Refusal {
     }
 }
 
-/// Runs `test` in a process for each way to be refused.
+/// Runs `test` in a process for each refusal.
 fn however_refused(test: impl Fn(Refusal)) {
     for refusal in Refusal::ALL {
         succeeds(in_child(|| {
@@ -131,7 +122,7 @@ fn without_futex_waitv_the_results_are_the_same() {
 const LAST: u64 = u64::MAX;
 
 /// Some threads put to all channels at random, `puts` times together, and `wait` gets until it has
-/// had the last value of each. No value may be found only because a slice has ended.
+/// seen the last value of each. No value may be found only because a slice has ended.
 fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
     let before = crash_point::late_finds();
     let consumers = channels.consumers();
@@ -144,7 +135,7 @@ fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
                 let mut random = fastrand::Rng::with_seed(seed as u64);
                 for put in 0..puts / threads as u64 {
                     producers[random.usize(..producers.len())].put(&put).unwrap();
-                    // From back to back to where everybody sleeps.
+                    // From puts without a pause to pauses in which everybody sleeps.
                     match random.u32(..4) {
                         0 => {}
                         1 => (0..random.u32(..2000)).for_each(|_| std::hint::spin_loop()),
@@ -189,7 +180,7 @@ fn no_wake_up_is_lost_by_the_waiting_threads() {
         however_refused(|_| {
             load(&channels, 3_000, |consumers| {
                 thread::scope(|scope| {
-                    // A thread for each is the plainest executor.
+                    // One thread for each is the simplest executor.
                     for consumer in consumers {
                         let mut consumer = consumer.into_async();
                         scope.spawn(
@@ -204,7 +195,7 @@ fn no_wake_up_is_lost_by_the_waiting_threads() {
     }
 }
 
-/// The processor time, and the times it went to sleep, of this process.
+/// The processor time of this process, and how often it went to sleep.
 fn usage() -> Usage {
     getrusage(UsageWho::RUSAGE_SELF).unwrap()
 }
@@ -238,8 +229,8 @@ fn waiting_while_nothing_comes_costs_next_to_nothing() {
             let what = format!("one thread waiting for {count}");
             let (share, wakes) = cost(&what, |time| wait_in_vain(&consumers, time));
             assert!(wakes <= 20.0, "{wakes} wake-ups a second");
-            // 127 are 127 names to look at in each slice. Ten wake-ups cost what they cost on this
-            // machine; a wait that looks in between costs 2 % and more.
+            // For 127 channels there are 127 names to check in each slice. A wait that also checks
+            // in between costs 2 % and more.
             assert!(share < if count <= 3 { 0.005 } else { 0.02 }, "{share}");
         }));
     }
@@ -257,12 +248,12 @@ fn waiting_while_nothing_comes_costs_next_to_nothing() {
         });
         assert!(wakes <= 20.0, "{wakes} wake-ups a second");
         assert!(share < 0.005, "{share}");
-        // With nothing to wait for it sleeps without end: the rest is this thread's own sleep.
+        // With nothing to wait for it sleeps for ever; the rest is this thread's own sleep.
         thread::sleep(Duration::from_millis(20));
         let (_, wakes) = cost("a waiting thread with none", thread::sleep);
         assert!(wakes <= 2.0, "{wakes} wake-ups a second");
     }));
-    // What the fallback costs is stated, and bounded.
+    // The cost of the fallback is printed and bounded.
     succeeds(in_child(|| {
         Refusal::With(libc::ENOSYS).install();
         let consumers = channels.consumers();
@@ -310,7 +301,7 @@ fn a_forked_child_waits_by_threads_of_its_own() {
     let mut consumers = channels.consumers();
     let mut last = consumers.pop().unwrap().into_async();
     let forks_over = AtomicU64::new(0);
-    // The parent's waiting threads are at work, and start and stop waiting, while it forks.
+    // While the parent forks, its waiting threads work, and start and stop waiting.
     thread::scope(|scope| {
         let (consumers, forks_over) = (&consumers, &forks_over);
         scope.spawn(move || {

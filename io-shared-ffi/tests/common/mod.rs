@@ -5,8 +5,6 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with a test's own pointers")]
 
 pub(crate) mod calls;
-#[path = "../../../tests/common/cloud.rs"]
-pub(crate) mod cloud;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,33 +103,4 @@ pub(crate) fn compile_program(
     };
     compile(language, options, &[source], &program);
     program
-}
-
-/// A name of this test alone; what has it goes with this.
-pub(crate) struct TestName(String);
-
-impl TestName {
-    pub(crate) fn new(what: &str) -> Self {
-        unsafe extern "C" {
-            safe fn alarm(seconds: std::ffi::c_uint) -> std::ffi::c_uint;
-        }
-        // No wait of a test lasts for ever: SIGALRM ends the program.
-        alarm(600);
-        Self(format!("/test-ffi-{what}-{}", std::process::id()))
-    }
-}
-
-impl std::ops::Deref for TestName {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Drop for TestName {
-    fn drop(&mut self) {
-        let path = Path::new("/dev/shm").join(self.trim_start_matches('/'));
-        let _ = std::fs::remove_file(path);
-    }
 }

@@ -1,5 +1,6 @@
-//! Gets each `Blob` and answers with its own, payload untouched: the other side of
-//! `tests/handover.rs`. Prints what it found out when the frame is 0.
+//! The other side of `tests/handover.rs`: gets each `Blob` and answers with one of its own, without
+//! touching the payload. When the frame is 0, it prints whether its references point into the
+//! regions.
 
 #![allow(clippy::print_stdout)]
 
@@ -56,7 +57,7 @@ fn inside(name: &str, address: *const u8) -> Result<bool, Box<dyn Error>> {
         };
         let range = usize::from_str_radix(start, 16)?..usize::from_str_radix(end, 16)?;
         if range.contains(&address.addr()) {
-            // address perms offset device inode path; the path is that of the creation
+            // address perms offset device inode path; the path is from the creation
             return Ok(line.split_whitespace().nth(4) == Some(&inode));
         }
     }

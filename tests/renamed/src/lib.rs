@@ -1,4 +1,4 @@
-//! Messages in a crate that has renamed io-shared and depends on nothing else.
+//! Messages in a crate that renames io-shared and depends on nothing else.
 #![forbid(unsafe_code)]
 
 use shm::{Message, Text};

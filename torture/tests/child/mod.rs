@@ -1,4 +1,4 @@
-//! Forked processes that run a part of a test, and what surrounds them.
+//! Forked processes that run a part of a test, and their users, mounts and usage.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -21,7 +21,7 @@ pub(crate) fn in_child(child: impl FnOnce()) -> Pid {
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
-            torture::machine::set_patience();
+            test_support::set_patience();
             let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
             // SAFETY: _exit has no preconditions.
             unsafe { libc::_exit(i32::from(ran.is_err())) }
@@ -39,18 +39,18 @@ pub(crate) fn succeeds(child: Pid) {
 pub(crate) fn footprint() -> (usize, usize) {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    // address perms offset device inode path; shared ones are `s`, whatever stands behind them
+    // address perms offset device inode path; the perms of a shared mapping end with `s`
     let shared = |line: &&str| line.split(' ').nth(1).is_some_and(|perms| perms.ends_with('s'));
     (descriptors, maps.lines().filter(shared).count())
 }
 
-/// Says that a test was not run, and why.
+/// Reports that a test was not run, and why.
 pub(crate) fn not_run(why: &str) {
     // Not by eprintln!, which is captured when a test passes.
     let _ = writeln!(std::io::stderr(), "NOT RUN: {why}");
 }
 
-/// Whether the rights of root are there; says so if not.
+/// Whether this process has the rights of root. Reports the test as not run if not.
 pub(crate) fn is_root() -> bool {
     let root = Uid::effective().is_root();
     if !root {
@@ -59,17 +59,17 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-/// Becomes another user, for good.
+/// Becomes another user for good.
 pub(crate) fn become_user(id: u32) {
     setgroups(&[]).unwrap();
     setgid(Gid::from_raw(id)).unwrap();
     setuid(Uid::from_raw(id)).unwrap();
 }
 
-/// A user without rights of its own.
+/// A user without special rights.
 pub(crate) const NOBODY: u32 = 65534;
 
-/// Whether a forked process may have mounts of its own; says so if not.
+/// Whether a forked process may have its own mounts. Reports the test as not run if not.
 pub(crate) fn may_mount() -> bool {
     let mounted = in_child(|| mount_shm("size=64k"));
     let may = waitpid(mounted, None).unwrap() == WaitStatus::Exited(mounted, 0);
@@ -79,14 +79,14 @@ pub(crate) fn may_mount() -> bool {
     may
 }
 
-/// Gives this process mounts of its own: in a user namespace, unless it is root.
+/// Gives this process its own mounts: in a user namespace, unless it is root.
 pub(crate) fn own_mounts() {
     let (uid, gid) = (Uid::effective(), Gid::effective());
     if uid.is_root() {
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
     } else {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).unwrap();
-        // Who has changed its user may not write to its own /proc, else.
+        // Otherwise a process that has changed its user may not write to its own /proc.
         nix::sys::prctl::set_dumpable(true).unwrap();
         std::fs::write("/proc/self/setgroups", "deny").unwrap();
         std::fs::write("/proc/self/uid_map", format!("0 {uid} 1")).unwrap();
@@ -96,14 +96,14 @@ pub(crate) fn own_mounts() {
     mount(none, "/", none, private, none).unwrap();
 }
 
-/// Gives this process shared memory of its own.
+/// Gives this process its own shared memory.
 pub(crate) fn mount_shm(options: &str) {
     own_mounts();
     let tmpfs = Some("tmpfs");
     mount(tmpfs, "/dev/shm", tmpfs, MsFlags::empty(), Some(options)).unwrap();
 }
 
-/// What this process has used: processor time, and how often it gave up its core.
+/// The processor time that this process has used, and how often it gave up its core.
 pub(crate) fn used() -> (Duration, i64) {
     let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
     let time = usage.user_time() + usage.system_time();

@@ -1,10 +1,10 @@
-//! Seccomp filters: system calls that are answered by an error, or by a lie.
+//! Seccomp filters: system calls that return an error, or falsely succeed.
 
-/// A call to refuse: its number, and if given what its second argument is.
+/// A call to refuse: its number and, if given, the value of its second argument.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Call(pub(crate) libc::c_long, pub(crate) Option<u32>);
 
-/// The FUTEX_WAIT_BITSET of words that other processes share.
+/// FUTEX_WAIT_BITSET on words that other processes share.
 pub(crate) const FUTEX_WAIT: Call =
     Call(libc::SYS_futex, Some(libc::FUTEX_WAIT_BITSET.cast_unsigned()));
 pub(crate) const FUTEX_WAITV: Call = Call(libc::SYS_futex_waitv, None);
@@ -13,17 +13,17 @@ pub(crate) const NANOSLEEP: [Call; 2] =
     [Call(libc::SYS_clock_nanosleep, None), Call(libc::SYS_nanosleep, None)];
 pub(crate) const POLL: [Call; 2] = [Call(libc::SYS_poll, None), Call(libc::SYS_ppoll, None)];
 
-/// Has each of `calls` answered by `errno` (0: that it went well) in this thread and those it starts.
+/// Makes each of `calls` return `errno` (0: success) in this thread and those it starts.
 pub(crate) fn refuse(calls: &[Call], errno: i32) {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let statement = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
-    // Skips so many statements unless what was loaded is `k`.
+    // Skips `skip` statements unless the loaded value is `k`.
     let unless = |k: u32, skip: u8| libc::sock_filter { jf: skip, ..statement(EQUAL, k) };
     let refused = statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | errno as u32);
     let mut filter = Vec::new();
     for Call(number, second) in calls {
-        // The number of the call is the first word of seccomp_data, its arguments begin at 16.
+        // The number of the call is the first word of seccomp_data; its arguments begin at 16.
         filter.push(statement(LOAD, 0));
         match second {
             Some(second) => filter.extend([

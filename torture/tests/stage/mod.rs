@@ -1,4 +1,4 @@
-//! A channel of a test's own and the actors on it.
+//! A channel for one test, and the actors on it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use io_shared_core::crash_point::CrashPoint;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
+use test_support::claims::claim_in;
 use torture::actor::{Actor, HANG};
 use torture::machine;
 use torture::parcel::Size;
 use torture::region_file::RegionFile;
 
-/// A name that no other test has, gone when this is dropped.
+/// A name that no other test has. Dropping this removes what has the name.
 pub(crate) struct Stage {
     name: String,
     consumers: usize,
@@ -27,9 +27,9 @@ impl Stage {
         Self::of(Size::Large, consumers)
     }
 
-    /// One with values of that size.
+    /// A stage whose values have `size`.
     pub(crate) fn of(size: Size, consumers: usize) -> Self {
-        machine::set_patience();
+        test_support::set_patience();
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let number = STAGES.fetch_add(1, Ordering::Relaxed);
         Self { name: format!("torture-{}-stage{number}-", std::process::id()), consumers, size }
@@ -39,7 +39,7 @@ impl Stage {
         self.actor_of(env!("CARGO_BIN_EXE_torture"))
     }
 
-    /// An actor that another build of the program plays.
+    /// An actor that runs another build of the program.
     pub(crate) fn actor_of(&self, program: &str) -> Actor {
         Actor::start(program, &self.name, self.consumers, self.size).unwrap()
     }
@@ -60,20 +60,10 @@ impl Stage {
 
     /// Claims a consumer slot as the library would, until the file is dropped.
     pub(crate) fn claim_slot(&self, slot: i64) -> File {
-        let path = machine::path_of(&self.name);
-        let file = File::options().read(true).write(true).open(path).unwrap();
-        let lock = libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: (1 << 62) + 0x100 + slot,
-            l_len: 1,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
-        file
+        claim_in(&machine::path_of(&self.name), 0x100 + slot, 1)
     }
 
-    /// What shared memory has of this stage.
+    /// The names in shared memory that belong to this stage.
     pub(crate) fn objects(&self) -> Vec<String> {
         machine::objects(&self.name)
     }
@@ -85,7 +75,7 @@ impl Drop for Stage {
     }
 }
 
-/// Has `actor` do `command` and die at `point`.
+/// Makes `actor` do `command` and die at `point`.
 pub(crate) fn dies_at(actor: &mut Actor, point: CrashPoint, command: &str) {
     prepare_to_die(actor, point);
     assert_eq!(actor.ask(command), "died", "{command} does not pass {point:?}");
@@ -109,7 +99,7 @@ pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Puts an actor to sleep in a get, and waits until it is flagged.
+/// Puts an actor to sleep in a get, and waits until its flag is set.
 pub(crate) fn falls_asleep(stage: &Stage, actor: &mut Actor) {
     let before = stage.region().waiting.iter().filter(|waiting| **waiting).count();
     actor.tell("get");

@@ -2,15 +2,12 @@
 //! answers clouds with labels, or counts in shared bytes under their lock.
 //! `io-shared-ffi/tests/peer.c` is the same in C, but for the last.
 
-#[path = "../../../../tests/common/cloud.rs"]
-mod cloud;
-
 use std::error::Error;
 use std::io::Write;
 
-use cloud::{Cloud, Labels, Point};
 use io_shared::mmap::MmapGuard;
 use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
+use test_support::messages::{Cloud, Labels, Point};
 
 /// All kinds of fields.
 #[derive(Clone, Copy, Message)]

@@ -1,0 +1,35 @@
+//! The messages that tests hand over between programs in Rust, C (`io-shared-ffi/examples/cloud.h`)
+//! and Python (`python/tests/test_typed.py`).
+
+use io_shared::Message;
+
+/// A point of a cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Message)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub struct Point {
+    pub x: f32,
+    pub y: f32,
+    pub z: f32,
+    pub intensity: f32,
+}
+
+/// What a lidar puts.
+#[derive(Debug, Message)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub struct Cloud {
+    pub frame: u64,
+    pub stamp_ns: u64,
+    pub points: [Point],
+}
+
+/// What a segmentator answers: a label for each point.
+#[derive(Debug, Message)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub struct Labels {
+    pub frame: u64,
+    pub cloud_seq: u64,
+    pub labels: [u32],
+}
