@@ -1,6 +1,6 @@
 //! Arrays of any dtype and shape through channels.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::fmt::Debug;
 

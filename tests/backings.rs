@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "clippy.toml allows it in tests, not beside them"
+    reason = "clippy.toml allows it in tests, not in their helpers"
 )]
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use test_support::peer::{Peer, arguments, tell};
-use test_support::{TestFile, TestName, eventually};
+use test_support::{TestFile, eventually};
 
 const SECONDS: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,6 @@
 //! What a user of one channel sees: put, get, loans, guards, several consumers.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};

@@ -3,12 +3,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "clippy.toml allows it in tests, not beside them"
+    reason = "clippy.toml allows it in tests, not in their helpers"
 )]
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use io_shared::mmap::LockError;
 use io_shared::{ErrorKind, RwSharedMmap, Shared, SharedMmap};
 use test_support::TestName;
 use test_support::locks::{died, failed};
@@ -59,7 +60,7 @@ fn a_second_lock_beside_a_forgotten_guard_is_refused_and_no_hang() {
     std::mem::forget(shared.lock().unwrap());
     assert_eq!(failed(shared.lock()), ErrorKind::WouldDeadlock);
     assert_eq!(failed(shared.try_lock()), ErrorKind::WouldDeadlock);
-    assert_eq!(failed(shared.lock_timeout(BOUND)), ErrorKind::WouldDeadlock);
+    assert_eq!(failed(shared.lock_timeout(Duration::from_secs(1))), ErrorKind::WouldDeadlock);
     assert_eq!(failed(other.try_lock()), ErrorKind::WouldBlock);
     drop(shared); // and its claim
     drop(died(other.try_lock()));

@@ -1,7 +1,7 @@
 //! Handles whose descriptors other code has closed: they are told, and leave alone what belongs to
 //! others by then.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;

@@ -1,6 +1,6 @@
 //! The tests themselves: none of them waits for ever, and what they need is looked for first.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

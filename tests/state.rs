@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "clippy.toml allows it in tests, not beside them"
+    reason = "clippy.toml allows it in tests, not in their helpers"
 )]
 
 use std::io::Write;

@@ -1,5 +1,5 @@
 //! The one list of instants at which a process may die: for the model, for the kill harness, and
-//! for the crash table in `docs/PROOF.md`. They are grouped by who passes them.
+//! for the crash table in `docs/PROOF.md`. They are grouped by the role that passes them.
 //!
 //! The protocol passes each by calling `reached` of its platform. In the shipped library that call
 //! does nothing. The model ends the thread there. With the feature `crash-points` (for the harness,

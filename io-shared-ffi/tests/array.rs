@@ -1,6 +1,6 @@
 //! What an array message says of itself, as JSON.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 
 use std::ffi::CStr;

@@ -1,7 +1,7 @@
 //! A C program and this one on the same channels, both ways: arrays and clouds. (What goes between C
 //! and Python is in `python/tests/test_between.py`, with the same C program.)
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::path::Path;
 use std::process::{Child, Command};

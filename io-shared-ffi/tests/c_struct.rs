@@ -1,6 +1,6 @@
 //! Schemas as C declarations: compiled, and compared with what Rust has.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::ffi::CStr;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! The C examples: with each other, and with a Rust program that has the same struct.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::fmt::Write;
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! Committed regions are read by C as by Rust (`tests/golden.rs`) and by Python
 //! (`python/tests/test_golden.py`).
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! The header: that it is what the crate has, and that C and C++ take it.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::path::{Path, PathBuf};
 

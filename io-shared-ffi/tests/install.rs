@@ -1,6 +1,6 @@
 //! Installing the C library, and building with pkg-config against what is installed.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::path::Path;
 use std::process::Command;

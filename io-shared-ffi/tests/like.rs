@@ -1,7 +1,7 @@
 //! Puts of a header and data that lie apart, and gets that expect the header: what is alike in many
 //! calls lies in a struct.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 

@@ -1,6 +1,6 @@
 //! Shared bytes through the C ABI, called as C does.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 

@@ -1,6 +1,6 @@
 //! The C programs of the READMEs, compiled and run.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Waits of over a second are told to C programs that ask for it.
 
-#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not beside them")]
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 
 use std::ffi::{CStr, c_char, c_void};

@@ -170,8 +170,8 @@ impl Packed {
     pub fn target(&mut self) -> CopyTarget<'_> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut self.0);
         let (start, length) = (bytes.as_mut_ptr().cast::<MaybeUninit<u8>>(), bytes.len());
-        // SAFETY: these bytes, for as long as they are borrowed; a target only ever has bytes written
-        // to it.
+        // SAFETY: these bytes, for as long as they are borrowed; a target only ever has bytes
+        // written to it.
         CopyTarget::new(0, unsafe { std::slice::from_raw_parts_mut(start, length) })
     }
 

@@ -14,7 +14,6 @@ use child::{
     NOBODY, become_user, in_child, is_root, may_mount, mount_shm, not_run, own_mounts, succeeds,
 };
 use io_shared::{Channel, Error, ErrorKind, SharedMmap, UnsafeSharedMmap};
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};

@@ -285,7 +285,7 @@ fn a_child_forked_while_other_threads_open_and_lock_opens_and_locks_itself() {
                 drop(shared.lock().unwrap());
             }
         });
-        let own = format!("{name}-thread");
+        let own = format!("{}-thread", &*name);
         scope.spawn({
             let stop = &stop;
             move || {

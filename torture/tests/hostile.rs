@@ -5,21 +5,17 @@
 mod child;
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use child::in_child;
 use io_shared::{Channel, Error, ErrorKind, Message, RwSharedMmap, consumer, producer};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
-use proptest::prelude::*;
 use test_support::TestName;
+use torture::hostile::input;
 use torture::hostile::specimen::{PRELUDE, Shape, Specimen};
 use torture::hostile::visit::{Site, visit};
-use torture::hostile::{self, Settings, array, input};
-use torture::machine;
 
 const LATEST: u64 = 0x80;
 const WAITING: u64 = 0x101;
@@ -288,8 +284,8 @@ fn a_region_marked_as_removed_under_a_name_that_is_still_there_is_an_error_at_on
 #[test]
 fn a_lock_word_that_names_no_slot_is_corrupt_and_a_stranger_in_it_is_buried() {
     let name = Name::new("lock");
-    let mut first = RwSharedMmap::named(&name.0).size(8).handles(2).open().unwrap();
-    let mut second = RwSharedMmap::named(&name.0).open().unwrap();
+    let mut first = RwSharedMmap::named(&*name.0).size(8).handles(2).open().unwrap();
+    let mut second = RwSharedMmap::named(&*name.0).open().unwrap();
     let wait = Duration::from_secs(60);
     for word in [3, 1000, 1023, 1023 | 1 << 31, u64::MAX] {
         name.write(LATEST, word);

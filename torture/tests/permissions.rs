@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use child::{NOBODY, become_user, in_child, is_root, not_run, succeeds};
 use io_shared::{Channel, Error, ErrorKind, SharedMmap, UnsafeSharedMmap};
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
