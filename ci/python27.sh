@@ -2,8 +2,8 @@
 # Gets a Python 2.7 where the machine has none: target/python27/usr/bin/python2.7.
 #
 # It unpacks packages under target/, so it needs no root, and `rm -r target/python27` removes it.
-# If the distribution still has Python 2.7, that package is taken. Otherwise it is that of Debian 11,
-# the last release to have one, pinned below with checksums. The mirror is the one that apt is
+# If the distribution still has Python 2.7, that package is taken. Otherwise it is that of Debian
+# 11, the last release to have one, pinned below with checksums. The mirror is the one that apt is
 # configured for, or IO_SHARED_DEBIAN_MIRROR.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -16,7 +16,8 @@ step="looking for what is needed"
 missing=() took=()
 at_end() {
     local code=$?
-    [ ${#took[@]} = 0 ] || printf 'ci/test.sh: took %s\n' "${took[@]}" "$SECONDS s ($(cpu) s of CPU): all" >&2
+    [ ${#took[@]} = 0 ] ||
+        printf "ci/test.sh: took %s\n" "${took[@]}" "$SECONDS s ($(cpu) s of CPU): all" >&2
     [ ${#missing[@]} = 0 ] || printf 'ci/test.sh: NOT TESTED: %s\n' "${missing[@]}" >&2
     [ "$code" = 0 ] || echo "ci/test.sh: FAILED (status $code; 124 is a timeout): $step" >&2
 }
