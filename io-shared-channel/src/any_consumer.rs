@@ -2,6 +2,22 @@
 
 /// A consumer of any type, as [`wait_any`](crate::wait_any) takes it. Only
 /// [`Consumer`](crate::Consumer) implements it.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let (a, b) = ("doc-any-consumer-a", "doc-any-consumer-b");
+/// # let (a, b) = [a, b].map(|name| format!("/{name}-{}", std::process::id())).into();
+/// use io_shared::AnyConsumer;
+/// use std::time::Duration;
+/// let (speed, gear) = (io_shared::consumer::<f64>(&a)?, io_shared::consumer::<u8>(&b)?);
+/// let all: [&dyn AnyConsumer; 2] = [&speed, &gear];
+/// assert!(io_shared::wait_any(&all, Duration::ZERO).is_err()); // nothing was put yet
+/// # io_shared::remove(&a)?;
+/// # io_shared::remove(&b)
+/// # }
+/// ```
 pub trait AnyConsumer: sealed::Sealed {}
 
 pub(crate) mod sealed {

@@ -1,4 +1,4 @@
-//! Puts of arrays of the `ndarray` crate.
+//! Puts and loans of arrays of the `ndarray` crate.
 
 use io_shared_core::array::{Element, NpyError};
 use io_shared_core::slot::Loan;
@@ -8,11 +8,13 @@ use ndarray::{ArrayRef, Dimension, IntoDimension};
 use crate::Producer;
 
 impl Producer<Array> {
-    /// Puts a copy of an array or view of any shape: in Fortran order if it lies so, else in C
-    /// order, as NumPy saves it. Gives the value's sequence.
+    /// Puts a copy of an array or view of any shape. Returns the value's sequence number.
+    ///
+    /// Like NumPy, it stores an array that lies in Fortran order in that order, and any other in C
+    /// order.
     ///
     /// # Errors
-    /// Those of [`put`](Self::put).
+    /// The errors of [`put`](Self::put), and [`ErrorKind::Npy`] with [`NpyError::TooLarge`].
     ///
     /// # Examples
     /// ```
@@ -34,7 +36,7 @@ impl Producer<Array> {
     /// let error = cloud.array::<f64>().unwrap_err();
     /// assert!(error.to_string().ends_with("channel has <f4, this program <f8"));
     /// # drop(cloud);
-    /// # Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn put_array<A: Element, D: Dimension>(&mut self, array: &ArrayRef<A, D>) -> Result<u64> {
@@ -46,11 +48,12 @@ impl Producer<Array> {
         })
     }
 
-    /// Lends an array of that shape in C order, to be filled in place. Its elements at first are
-    /// what the bytes of an older message make.
+    /// Lends an array of this shape in C order, to be filled in place. Its elements first have
+    /// whatever values the bytes of an older message make.
     ///
     /// # Errors
-    /// Those of [`loan_len`](Self::loan_len), and [`ErrorKind::Npy`] with [`NpyError::TooLarge`].
+    /// The errors of [`loan_len`](Self::loan_len), and [`ErrorKind::Npy`] with
+    /// [`NpyError::TooLarge`].
     ///
     /// # Examples
     /// ```
@@ -61,11 +64,11 @@ impl Producer<Array> {
     ///
     /// let mut images = Channel::<Array>::named(name).capacity("1M").producer()?;
     /// let mut loan = images.loan_array::<u8>((480, 640))?;
-    /// let mut image = loan.array_mut::<u8>()?; // in shared memory, and seen by nobody yet
+    /// let mut image = loan.array_mut::<u8>()?; // in shared memory, not yet visible to consumers
     /// image.fill(0);
     /// image[[240, 320]] = 255;
     /// loan.put()?;
-    /// # Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn loan_array<A: Element>(&mut self, shape: impl IntoDimension) -> Result<Loan<'_, Array>> {

@@ -1,4 +1,7 @@
-//! Gets that are awaited.
+//! The consumer whose gets are awaited, under any executor.
+//!
+//! A poll that finds no value registers the task with one of the process's waiting threads
+//! (`waiter.rs`), which sleeps for the consumer and wakes the task.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,8 +15,8 @@ use crate::Consumer;
 use crate::long_wait::Awaited;
 use crate::waiter::{LOOK_AGAIN, Registration};
 
-/// A consumer whose gets are awaited, under any executor. Made by
-/// [`Consumer::into_async`](Consumer::into_async), with the feature `async`.
+/// A consumer whose gets are awaited, under any executor. [`Consumer::into_async`] makes it, with
+/// the feature `async`.
 ///
 /// # Examples
 /// ```
@@ -24,36 +27,69 @@ use crate::waiter::{LOOK_AGAIN, Registration};
 /// let mut speed = io_shared::consumer::<f64>(name)?.into_async();
 /// let value = pollster::block_on(speed.get())?; // in async code: speed.get().await?
 /// assert_eq!(*value, 13.9);
-/// # io_shared::Channel::remove(name)
+/// # io_shared::remove(name)
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct AsyncConsumer<T: Message + ?Sized>(Consumer<T>);
 
 impl<T: Message + ?Sized> Consumer<T> {
-    /// This consumer, with gets that are awaited.
+    /// Turns this consumer into one whose gets are awaited.
     ///
-    /// There is an example at [`AsyncConsumer`].
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-into-async-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?.into_async();
+    /// # pollster::block_on(async {
+    /// assert_eq!(*speed.get().await?, 13.9);
+    /// # io_shared::Result::Ok(()) })?;
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn into_async(self) -> AsyncConsumer<T> {
         AsyncConsumer(self)
     }
 }
 
 impl<T: Message + ?Sized> AsyncConsumer<T> {
-    /// Waits for a value that this consumer has not had.
+    /// Waits for a value this consumer has not seen yet.
     ///
-    /// The guard borrows nothing, so that it may cross an await or go to another task. As many live
-    /// at once as the channel has holds, one unless [`holds`](crate::Channel::holds) says otherwise:
-    /// drop one before the next get.
+    /// The guard borrows nothing, so it may live across an await or move to another task. The
+    /// channel limits how many guards live at once: one, unless [`holds`](crate::Channel::holds)
+    /// allows more. Drop a guard before the next get.
     ///
-    /// Cancel-safe: dropped before it is ready, it has taken nothing, and leaves nothing behind. One
-    /// thread waits for all awaited gets of the process, 127 at a time, and is started at the first
-    /// need; further threads for more. Where none can be started, those that there are look at the
-    /// rest every millisecond; with none at all, each poll that finds nothing takes a millisecond,
-    /// and asks to be polled again.
+    /// The future is cancel-safe: if it is dropped before it is ready, it has taken no value. A
+    /// thread of the process waits for up to 127 awaited gets; the first is started when it is
+    /// needed, and more as they are needed. If no more can be started, the existing threads look at
+    /// the rest every millisecond. Without any thread, a poll that finds nothing takes a
+    /// millisecond and asks to be polled again.
     ///
     /// # Errors
-    /// As for [`Consumer::get`].
+    /// The errors of [`Consumer::get`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-async-get-{}", std::process::id());
+    /// # let mut producer = io_shared::producer::<f64>(name)?;
+    /// let mut speed = io_shared::consumer::<f64>(name)?.into_async();
+    /// # pollster::block_on(async {
+    /// # for metres in [13.9, 14.1] {
+    /// # producer.put(&metres)?;
+    /// let value = speed.get().await?;
+    /// println!("{} m/s", *value);
+    /// drop(value); // before the next get
+    /// # }
+    /// # io_shared::Result::Ok(()) })?;
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "recv")]
+    #[doc(alias = "next")]
     pub async fn get(&mut self) -> Result<OwnedGuard<T>> {
         let mut registration = None;
         let mut long = None;
@@ -69,7 +105,7 @@ impl<T: Message + ?Sized> AsyncConsumer<T> {
         match self.0.try_get() {
             Ok(Some(guard)) => return Poll::Ready(Ok(guard.into_owned())),
             Ok(None) => {}
-            // The executor has others to run, too.
+            // The executor has other tasks to run as well, so this one does not spin.
             Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
@@ -86,27 +122,50 @@ impl<T: Message + ?Sized> AsyncConsumer<T> {
         let now = clock::now();
         let long = long.get_or_insert_with(|| Arc::new(LongWait::since(now)));
         if long.is_due(now) {
-            Awaited::of_slot(slot).tell();
+            Awaited::of_slot(slot).report();
         }
-        // What was put since the try above, the thread finds.
+        // If a value was put since the try above, the thread finds it.
         *registration = Registration::new(slot.sleeper(), context.waker(), Some(long));
         if registration.is_none() {
-            // Nobody waits for it: this task is to look again, and not to keep a core busy.
+            // No thread waits for this task, so it looks again, without keeping a core busy.
             nap(Duration::from_nanos(LOOK_AGAIN));
             context.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// The value that this consumer has not had, if there is one: [`Consumer::try_get`].
+    /// The newest value, if this consumer has not seen it yet, as in [`Consumer::try_get`].
     ///
     /// # Errors
-    /// As for [`Consumer::try_get`].
+    /// The errors of [`Consumer::try_get`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-async-try-get-{}", std::process::id());
+    /// let mut speed = io_shared::consumer::<f64>(name)?.into_async();
+    /// assert!(speed.try_get()?.is_none());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
         self.0.try_get()
     }
 
-    /// The consumer, with gets that block.
+    /// Turns this consumer back into one whose gets block.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-into-sync-{}", std::process::id());
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let speed = io_shared::consumer::<f64>(name)?.into_async();
+    /// assert_eq!(*speed.into_sync().get()?, 13.9);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn into_sync(self) -> Consumer<T> {
         self.0
     }

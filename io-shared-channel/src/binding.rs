@@ -1,14 +1,14 @@
-//! The seam for language bindings: what the typed handles leave out, because Rust programs do better
-//! without it.
+//! The seam for language bindings: what the typed handles leave out, because Rust programs do
+//! better without it.
 //!
 //! `io-shared-ffi` uses it, for callers that copy every message to memory of their own language. It
 //! offers a get that copies out while the producer is still copying in ([`get_into`], then
-//! [`copy_out`]), a put of several slices ([`put_parts`]), and loans at an address that outlives them
-//! ([`window()`]).
+//! [`copy_out`]), a put of several slices ([`put_parts`]), and loans at an address that outlives
+//! them ([`window()`]).
 //!
 //! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
-//! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as anybody may
-//! use that address. [`io_shared_core::binding`] says more.
+//! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as
+//! anybody may use that address. [`io_shared_core::binding`] says more.
 
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use io_shared_core::{Message, Result};
 
 use crate::Consumer;
 
-/// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while its
-/// producer is still writing them. [`copy_out`] copies the rest. Without a `timeout` it waits for ever.
+/// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while
+/// its producer is still writing them. [`copy_out`] copies the rest. Without a `timeout` it waits
+/// for ever.
 ///
 /// # Errors
 /// The errors of [`Consumer::get_timeout`]. Bytes may have been written to `target` nevertheless.

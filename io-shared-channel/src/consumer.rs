@@ -1,4 +1,7 @@
-//! The side that gets.
+//! The consumer: the handle of a channel that gets values.
+//!
+//! A get asks core's slot for a value and decides what to do while there is none: spin or sleep
+//! (`waiting.rs`), give up at the deadline, or open the channel that has replaced this one.
 
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
@@ -13,10 +16,10 @@ use crate::any_consumer::sealed::{Parts, Sealed};
 use crate::options::Options;
 use crate::waiting::Patience;
 
-/// The longest that a reopening looks at once.
+/// The longest that one attempt to reopen waits.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// A consumer of a channel, in a slot of its own. Dropped, it gives its slot back.
+/// A consumer of a channel, in a slot of its own. Dropping it frees the slot.
 ///
 /// # Examples
 /// ```
@@ -32,9 +35,11 @@ const SLICE: Duration = Duration::from_millis(100);
 /// let value = consumer.get()?; // the newest wins
 /// assert_eq!((*value, value.seq(), value.missed()), (20.6, 2, 1));
 /// # drop(value);
-/// # io_shared::Channel::remove(name)
+/// # io_shared::remove(name)
 /// # }
 /// ```
+#[doc(alias = "subscriber")]
+#[doc(alias = "reader")]
 pub struct Consumer<T: Message + ?Sized> {
     slot: Slot<slot::Consumer>,
     options: Options,
@@ -48,15 +53,20 @@ impl<T: Message + ?Sized> Consumer<T> {
         Ok(Self { slot, options, patience: Patience::default(), message: PhantomData })
     }
 
-    /// Waits for a value that this consumer has not had, and reads it where it lies.
+    /// Waits for a value this consumer has not seen yet, and borrows it where it lies.
     ///
-    /// A wait of over a second says so once, by a `tracing` warning: on which channel, and whether
-    /// that has a producer.
+    /// The first get of a new consumer may return a value that was put before the consumer existed.
+    /// A wait that exceeds a second writes one `tracing` warning, which names the channel and says
+    /// whether it has a producer.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyHeld`] (not of small values, see [`Guard`]), [`ErrorKind::Replaced`] (without `.reopen(true)`),
-    /// [`ErrorKind::RoleLost`] (other code closed this handle's descriptor, and its slot is another's),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// - [`ErrorKind::AlreadyHeld`]: this consumer holds as many values as it may (never for small
+    ///   values, see [`Guard`]).
+    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, without `.reopen(true)`.
+    /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another consumer
+    ///   has taken the slot.
+    /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
+    /// - [`ErrorKind::Corrupt`]: the channel's memory is damaged.
     ///
     /// # Examples
     /// ```
@@ -66,20 +76,23 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
     /// let mut speed = io_shared::consumer::<f64>(name)?;
     /// let value = speed.get()?;
-    /// println!("{} m/s", *value);
-    /// drop(value); // until then the consumer is borrowed, and the producer leaves the value alone
-    /// # io_shared::Channel::remove(name)
+    /// println!("{} m/s", *value); // the producer does not touch the value while the guard lives
+    /// drop(value);
+    /// # io_shared::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "recv")]
+    #[doc(alias = "receive")]
+    #[doc(alias = "take")]
     #[inline]
     pub fn get(&mut self) -> Result<Guard<'_, T>> {
         self.get_until(u64::MAX, Duration::MAX)
     }
 
-    /// As [`get`](Self::get), for at most `timeout`; 0 tries once.
+    /// Like [`get`](Self::get), but waits for at most `timeout`. A timeout of 0 tries once.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`], and as for [`get`](Self::get).
+    /// [`ErrorKind::Timeout`], and the errors of [`get`](Self::get).
     ///
     /// # Examples
     /// ```
@@ -91,7 +104,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// let mut consumer = io_shared::consumer::<f64>(name)?;
     /// let error = consumer.get_timeout(Duration::from_millis(10)).unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -115,7 +128,7 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.get_while(deadline, timeout, |_| false)
     }
 
-    /// Does `meanwhile` as it waits.
+    /// Waits until `deadline`, and calls `meanwhile` while it waits.
     #[inline]
     fn get_while(
         &mut self,
@@ -145,11 +158,11 @@ impl<T: Message + ?Sized> Consumer<T> {
         }
     }
 
-    /// The value that this consumer has not had, if there is one.
+    /// The newest value, if this consumer has not seen it yet. Never waits.
     ///
     /// # Errors
-    /// As for [`get`](Self::get), and [`ErrorKind::Busy`] if the producer replaced the value 64
-    /// times while it was being taken.
+    /// The errors of [`get`](Self::get), and [`ErrorKind::Busy`] if the producer replaced the value
+    /// 64 times while this call tried to take it.
     ///
     /// # Examples
     /// ```
@@ -161,19 +174,22 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// if let Some(value) = speed.try_get()? {
     ///     println!("{} m/s", *value);
     /// }
-    /// assert!(speed.try_get()?.is_none()); // it has been had
-    /// # io_shared::Channel::remove(name)
+    /// assert!(speed.try_get()?.is_none()); // nothing new since
+    /// # io_shared::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "try_recv")]
+    #[doc(alias = "poll")]
     #[inline]
     pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
         self.try_which(Which::Unseen)
     }
 
-    /// The latest value, had or not; none if nothing was ever put. It counts as had from then on.
+    /// The newest value, whether or not this consumer has seen it; `None` if nothing was ever put.
+    /// It counts as seen afterwards. Never waits.
     ///
     /// # Errors
-    /// As for [`try_get`](Self::try_get).
+    /// The errors of [`try_get`](Self::try_get).
     ///
     /// # Examples
     /// ```
@@ -185,7 +201,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// assert_eq!(*consumer.get()?, 20.5);
     /// assert!(consumer.try_get()?.is_none());
     /// assert_eq!(consumer.latest()?.as_deref(), Some(&20.5));
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -202,8 +218,8 @@ impl<T: Message + ?Sized> Consumer<T> {
         })
     }
 
-    /// The sequence of the last value that this consumer has had; 0 for none. A named consumer that
-    /// was killed and came back finds here what it had before.
+    /// The sequence number of the last value this consumer has seen; 0 if it has seen none. A named
+    /// consumer that was killed and restarts finds its earlier number here.
     ///
     /// # Examples
     /// ```
@@ -215,18 +231,18 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// assert_eq!(speed.last_seen(), 0);
     /// speed.get()?;
     /// assert_eq!(speed.last_seen(), 1);
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn last_seen(&self) -> u64 {
         self.slot.last_seen()
     }
 
-    /// Whether a producer lives.
+    /// Whether the channel has a living producer.
     ///
     /// # Errors
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
-    /// descriptor), [`ErrorKind::System`].
+    /// [`ErrorKind::ForkedHandle`]; [`ErrorKind::RoleLost`] if other code closed this handle's
+    /// descriptor; [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
@@ -238,7 +254,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// assert!(speed.has_producer()?);
     /// drop(producer); // or killed
     /// assert!(!speed.has_producer()?);
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn has_producer(&self) -> Result<bool> {
@@ -250,23 +266,70 @@ impl<T: Message + ?Sized> Consumer<T> {
         &self.slot
     }
 
-    /// A descriptor to pass to another process, of a channel that has no name (`anonymous`, or
-    /// opened by `from_fd`).
+    /// The descriptor of a channel without a name (made by `anonymous`, or opened by `from_fd`), to
+    /// pass to another process. `None` for other channels.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// use io_shared::Channel;
+    /// let consumer = Channel::<f64>::anonymous().consumer()?;
+    /// let descriptor = consumer.as_fd().expect("it has no name").try_clone_to_owned().unwrap();
+    /// // In another process that received the descriptor:
+    /// let producer = Channel::<f64>::from_fd(descriptor).producer()?;
+    /// assert!(consumer.has_producer()?);
+    /// # Ok(()) }
+    /// ```
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.slot.as_fd()
     }
 
-    /// The channel's name.
+    /// The channel's name; for a channel in a file, its path.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = format!("doc-consumer-name-{}", std::process::id());
+    /// let consumer = io_shared::consumer::<f64>(&name)?;
+    /// assert_eq!(consumer.name(), format!("/{name}"));
+    /// # io_shared::remove(&name)
+    /// # }
+    /// ```
     pub fn name(&self) -> &str {
         self.slot.name()
     }
 
-    /// Bytes that one message may have, header fields included.
+    /// How many bytes one message may have, header fields included.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-capacity-{}", std::process::id());
+    /// # let producer = io_shared::Channel::<[f32]>::named(name).capacity("4K").producer()?;
+    /// let clouds = io_shared::consumer::<[f32]>(name)?;
+    /// assert_eq!(clouds.capacity(), 4096); // as its producer asked for
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn capacity(&self) -> u64 {
         self.slot.capacity()
     }
 
     /// The description of the channel's messages.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-schema-{}", std::process::id());
+    /// let speed = io_shared::consumer::<f64>(name)?;
+    /// assert_eq!(speed.schema().name(), "<f8");
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn schema(&self) -> &Schema {
         self.slot.schema()
     }
@@ -280,8 +343,8 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
     }
 }
 
-/// Opens what has taken the region's place, if `error` says that something has and the user asked
-/// for it; else gives `error` back. Whether there is something in its place by now.
+/// Opens the channel that has replaced this one, if `error` says so and the user asked for it, and
+/// returns whether it is there by now. Any other `error` is returned as it is.
 #[cold]
 fn reopen_or<T: Message + ?Sized>(
     slot: &mut Slot<slot::Consumer>,
@@ -292,10 +355,10 @@ fn reopen_or<T: Message + ?Sized>(
     if !options.reopen || *error.kind() != ErrorKind::Replaced {
         return Err(error);
     }
-    // In slices, so that the caller's deadline holds.
+    // One slice at a time, so that the caller's deadline holds.
     let left = Duration::from_nanos(deadline.saturating_sub(clock::now())).min(SLICE);
     let spec = Spec {
-        // It never creates: what it knows of the channel's options may be less than others do.
+        // Without a capacity it never creates the channel: others may know more of its options.
         capacity: None,
         open_timeout: Some(left),
         patience: Some(left),
@@ -307,7 +370,7 @@ fn reopen_or<T: Message + ?Sized>(
             Ok(true)
         }
         Err(error) => match error.kind() {
-            // Not there yet, or not yet replaced, or just being replaced.
+            // The new channel is not there yet, or is just being created.
             ErrorKind::NotFound | ErrorKind::Busy { .. } => Ok(false),
             ErrorKind::Mismatch { holders, .. } if holders.is_empty() => Ok(false),
             _ => Err(error),
@@ -317,8 +380,10 @@ fn reopen_or<T: Message + ?Sized>(
 
 #[cold]
 fn timed_out(options: &Options, after: Duration) -> Error {
-    let name = options.location().map_or_else(|error| error.name().to_owned(), |p| p.to_string());
-    Error::new(name, ErrorKind::Timeout { after, waiting_for: "a value not had before".into() })
+    let name = options
+        .location()
+        .map_or_else(|error| error.name().to_owned(), |location| location.to_string());
+    Error::new(name, ErrorKind::Timeout { after, waiting_for: "a new value".into() })
 }
 
 fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Consumer>> {

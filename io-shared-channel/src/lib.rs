@@ -1,13 +1,12 @@
-//! Typed single-slot channels: one process puts, others get the latest value where it lies.
+//! Typed single-slot channels: one process puts values, others get the newest value where it lies.
 //!
-//! Users add the crate `io-shared`, which re-exports everything here. [`Channel`] is the builder,
-//! [`Producer`], [`Consumer`] and [`Observer`] are what it builds; [`wait_any`] waits for any of many
-//! consumers. This crate adds types, waiting and reopening to the slots of `io-shared-core`, and no
-//! unsafe code.
+//! Users add the crate `io-shared`, which re-exports everything here. [`Channel`] is the builder of
+//! [`Producer`], [`Consumer`] and [`Observer`]. [`wait_any`] waits for any of many consumers. This
+//! crate adds types, waiting and reopening to the slots of `io-shared-core`. It has no unsafe code.
 //!
-//! What must stay true: a put never waits for a consumer; a wait ends at its deadline, at a value,
-//! or with an error; and a put or get makes no system call, as long as nobody sleeps and the name was
-//! looked at within the last 100 ms.
+//! What must stay true: a put never waits for a consumer. A wait ends at its deadline, with a
+//! value, or with an error. A put or get makes no system call while nobody sleeps and the channel's
+//! name was checked within the last 100 ms.
 
 #![forbid(unsafe_code)]
 

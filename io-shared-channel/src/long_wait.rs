@@ -1,13 +1,13 @@
-//! What is said of a wait for values that has lasted for a second.
+//! The `tracing` warning for a wait for values that has lasted for a second.
 
 use io_shared_core::slot::{self, Sleeper, Slot};
 
 /// What a long wait waits for.
 pub(crate) struct Awaited {
     name: String,
-    /// Whether there is a producer, as far as one can tell.
+    /// Whether the channel has a producer, as far as this process can tell.
     producer: bool,
-    /// Whether the channel was removed, and is to be opened again.
+    /// Whether the channel was removed, so that the wait is for a new one.
     gone: bool,
 }
 
@@ -28,34 +28,35 @@ impl Awaited {
         }
     }
 
-    /// Says so. Nothing of a consumer is held meanwhile: a subscriber is the program's.
+    /// Writes the warning. The caller holds nothing of a consumer, since the program's `tracing`
+    /// subscriber may do anything.
     #[cold]
-    pub(crate) fn tell(&self) {
+    pub(crate) fn report(&self) {
         let producer = self.producer && !self.gone;
         tracing::warn!(
             region = self.name,
             producer,
-            "has waited for over a second for a value not had before in {}: {}",
+            "{}: has waited for over a second for a new value; {}",
             self.name,
             match (self.gone, producer) {
-                (true, _) => "the channel was removed, and no producer has made it again",
-                (_, true) => "its producer lives, and has put none",
+                (true, _) => "the channel was removed, and no producer has created it again",
+                (_, true) => "its producer is running, and has put none",
                 (_, false) => "it has no producer now",
             },
         );
     }
 }
 
-/// The same of several at once.
+/// Writes one warning for a wait on several channels.
 #[cold]
-pub(crate) fn tell_of_all(names: &str, awaited: &[Awaited]) {
+pub(crate) fn report_all(names: &str, awaited: &[Awaited]) {
     let producers = awaited.iter().filter(|one| one.producer && !one.gone).count();
     let channels = awaited.len();
     tracing::warn!(
         region = names,
         channels,
         producers,
-        "has waited for over a second for a value not had before in any of {names}: \
-         {producers} of these {channels} channels have a producer now",
+        "{names}: has waited for over a second for a new value in any of these {channels} \
+         channels; {producers} of them have a producer now",
     );
 }

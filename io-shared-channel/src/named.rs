@@ -1,10 +1,26 @@
-//! A channel's name as it is given.
+//! A channel's name, as callers pass it.
 
 use std::borrow::Cow;
 use std::ops::Deref;
 
-/// Any text: what [`Channel::named`](crate::Channel::named) takes, and what leads to a `str`.
-/// Implemented here alone.
+/// Any text that can name a channel: `&str`, `String`, and everything that dereferences to `str`.
+///
+/// It is what [`producer`](crate::producer), [`consumer`](crate::consumer) and
+/// [`remove`](crate::remove) take. Other types cannot implement it.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let id = std::process::id();
+/// let name = format!("/doc-as-name-{id}");
+/// let mut speed = io_shared::producer::<f64>(&name)?; // &String
+/// # speed.put(&13.9)?;
+/// let mut display = io_shared::consumer::<f64>(&*name)?; // &str
+/// # display.get()?;
+/// io_shared::remove(name)?; // String
+/// # Ok(()) }
+/// ```
 pub trait AsName {
     #[doc(hidden)]
     fn into_name(self) -> String;

@@ -1,4 +1,7 @@
-//! The side that looks on.
+//! The observer: the handle of a channel that looks on.
+//!
+//! An observer takes no slot and holds nothing. It copies the newest value and checks afterwards
+//! that the producer did not refill the buffer during the copy.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -8,7 +11,10 @@ use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
 
 use crate::options::Options;
 
-/// Reads a channel without taking part in it.
+/// Reads a channel without taking part in it: it takes no slot, wakes nobody, and copies every
+/// value.
+///
+/// For tools that look at channels of other programs. It needs read permission only.
 ///
 /// # Examples
 /// ```
@@ -21,9 +27,10 @@ use crate::options::Options;
 /// let copy = observer.copy()?.expect("a value was put");
 /// assert_eq!((*copy, copy.seq()), (20.5, 1));
 /// assert_eq!(observer.schema().to_json(), <f64 as io_shared::Message>::schema().to_json());
-/// # Channel::remove(name)
+/// # io_shared::remove(name)
 /// # }
 /// ```
+#[doc(alias = "monitor")]
 pub struct Observer<T: Message + ?Sized> {
     slot: Slot<slot::Observer>,
     options: Options,
@@ -36,14 +43,15 @@ impl<T: Message + ?Sized> Observer<T> {
         Ok(Self { slot, options, message: PhantomData })
     }
 
-    /// A copy of the latest value, whole and checked; none if nothing was ever put (or, with
-    /// `.reopen(true)`, if the channel was removed and there is no other yet).
+    /// A copy of the newest value, checked to be whole. `None` if nothing was ever put, or, with
+    /// `.reopen(true)`, if the channel was removed and there is no new one yet.
     ///
     /// # Errors
-    /// [`Busy`](crate::ErrorKind::Busy) if the producer kept refilling what was being copied,
-    /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
-    /// [`Corrupt`](crate::ErrorKind::Corrupt),
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64.
+    /// - [`Busy`](crate::ErrorKind::Busy): the producer kept refilling the buffer during the copy.
+    /// - [`Replaced`](crate::ErrorKind::Replaced): the channel was removed or replaced, without
+    ///   `.reopen(true)`.
+    /// - [`Unsupported`](crate::ErrorKind::Unsupported): `T` is aligned to more than 64 bytes.
+    /// - [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt).
     ///
     /// # Examples
     /// ```
@@ -55,7 +63,7 @@ impl<T: Message + ?Sized> Observer<T> {
     /// assert!(observer.copy()?.is_none()); // nothing was ever put
     /// speed.put(&13.9)?;
     /// assert_eq!(observer.copy()?.as_deref(), Some(&13.9));
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
@@ -72,12 +80,36 @@ impl<T: Message + ?Sized> Observer<T> {
         }
     }
 
-    /// The channel's name.
+    /// The channel's name; for a channel in a file, its path.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = format!("/doc-observer-name-{}", std::process::id());
+    /// # let speed = io_shared::producer::<f64>(&name)?;
+    /// let observer = io_shared::Channel::<f64>::named(&name).observer()?;
+    /// assert_eq!(observer.name(), name);
+    /// # io_shared::remove(&name)
+    /// # }
+    /// ```
     pub fn name(&self) -> &str {
         self.slot.name()
     }
 
-    /// The description of the channel's messages, as its creator wrote it.
+    /// The description of the channel's messages, as the channel's creator wrote it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-schema-{}", std::process::id());
+    /// # let pose = io_shared::producer::<[f64; 3]>(name)?;
+    /// let observer = io_shared::Channel::<[u8]>::named(name).any_schema().observer()?;
+    /// assert_eq!(observer.schema().root().to_string(), "[<f8; 3]");
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn schema(&self) -> &Schema {
         self.slot.schema()
     }
@@ -93,7 +125,7 @@ fn open<T: Message + ?Sized>(
     options: &Options,
     open_timeout: Option<Duration>,
 ) -> Result<Slot<slot::Observer>> {
-    // Who only looks on asks for a type, not for sizes.
+    // An observer asks for a type, not for sizes.
     let (capacity, consumers, holds) = (None, None, None);
     let spec = Spec { capacity, consumers, holds, open_timeout, ..options.spec::<T>()? };
     Slot::observing(&options.location()?, &spec)

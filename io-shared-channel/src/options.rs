@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use io_shared_core::{Error, ErrorKind, Location, Message, Name, Result, Schema, Size, Spec};
 
-/// What the builder has been told.
+/// What the builder has collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) location: Wanted,
@@ -27,13 +27,13 @@ pub(crate) struct Options {
 pub(crate) enum Described {
     /// From their Rust type.
     ByType,
-    /// They are bytes here, and this to others.
+    /// The messages are bytes here, and have this schema for others.
     As(Schema),
-    /// They are bytes here, and whatever the channel has.
+    /// The messages are bytes here, and have whatever schema the channel has.
     ByChannel,
 }
 
-/// A place as it was given; whether a name is one is found out at opening.
+/// A location as it was given. A name is checked when the channel is opened.
 #[derive(Debug, Clone)]
 pub(crate) enum Wanted {
     Name(String),
@@ -73,7 +73,7 @@ impl Options {
         }
     }
 
-    /// The place, as errors show it.
+    /// The location, as errors show it.
     pub(crate) fn describe(&self) -> String {
         match &self.location {
             Wanted::Name(name) => name.clone(),
@@ -81,7 +81,7 @@ impl Options {
         }
     }
 
-    /// What core is to look for or to create.
+    /// What core looks for or creates.
     pub(crate) fn spec<T: Message + ?Sized>(&self) -> Result<Spec> {
         let count = |option: &'static str, value: Option<usize>| {
             value.map(u32::try_from).transpose().map_err(|_| {
@@ -145,7 +145,7 @@ impl Options {
         }
     }
 
-    /// A producer is asked what its messages are.
+    /// Refuses a producer that does not say what its messages are.
     pub(crate) fn check_described(&self) -> Result<()> {
         match self.described {
             Described::ByChannel => {

@@ -1,4 +1,7 @@
-//! The side that puts.
+//! The producer: the handle of a channel that puts values.
+//!
+//! A put fills a buffer that no consumer can see and publishes it; core's slot does both. This file
+//! adds types, the reopening of channels that were replaced, and the wait for consumers.
 
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
@@ -10,8 +13,8 @@ use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema
 
 use crate::options::Options;
 
-/// The one producer of a channel. Dropped, it leaves the channel and its last value in place; in a file
-/// with a checksum, by which it is known after a reboot.
+/// The one producer of a channel. Dropping it leaves the channel and its last value in place. In a
+/// file the value then has a checksum, which is verified after a reboot.
 ///
 /// # Examples
 /// ```
@@ -21,12 +24,14 @@ use crate::options::Options;
 /// let mut temperature = io_shared::producer::<f64>(name)?;
 /// assert_eq!(temperature.put(&20.5)?, 1);
 ///
-/// let mut loan = temperature.loan()?; // already in shared memory
+/// let mut loan = temperature.loan()?; // fill the message where it will lie
 /// *loan = 20.6;
 /// assert_eq!(loan.put()?, 2);
-/// # io_shared::Channel::remove(name)
+/// # io_shared::remove(name)
 /// # }
 /// ```
+#[doc(alias = "publisher")]
+#[doc(alias = "writer")]
 pub struct Producer<T: Message + ?Sized> {
     slot: Slot<slot::Producer>,
     options: Options,
@@ -40,15 +45,21 @@ impl<T: Message + ?Sized> Producer<T> {
         Ok(Self { slot, options, message: PhantomData })
     }
 
-    /// Puts a copy of `value`: the newest value from now on. Never waits for anybody. Gives the
-    /// value's sequence.
+    /// Puts a copy of `value`, which is the channel's newest value from then on. Never waits for
+    /// anybody. Returns the value's sequence number.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (without
-    /// `.reopen(true)`), [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
-    /// [`ErrorKind::Corrupt`], [`ErrorKind::BadLength`] (of bytes that are
-    /// [described](crate::Channel::schema) as another type); with `.reopen(true)` those of
-    /// [`Channel::producer`](crate::Channel::producer) too. The value before stays the newest.
+    /// After an error, the previous value stays the newest.
+    ///
+    /// - [`ErrorKind::TooLarge`]: the value does not fit the channel's capacity.
+    /// - [`ErrorKind::BadLength`]: the channel's [schema](crate::Channel::schema) does not allow
+    ///   this number of bytes.
+    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, without `.reopen(true)`.
+    ///   With it, the errors of [`Channel::producer`](crate::Channel::producer).
+    /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another producer
+    ///   has taken the role.
+    /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
+    /// - [`ErrorKind::SequenceExhausted`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples
     /// ```
@@ -60,15 +71,18 @@ impl<T: Message + ?Sized> Producer<T> {
     /// assert_eq!(clouds.put(&[1.0, 2.0])?, 1);
     /// assert_eq!(clouds.put(&[3.0])?, 2); // the newest wins
     /// assert!(clouds.put(&[0.0; 1001]).is_err());
-    /// # Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "publish")]
+    #[doc(alias = "send")]
+    #[doc(alias = "write")]
     #[inline]
     pub fn put(&mut self, value: &T) -> Result<u64> {
         self.put_by(|slot| slot.put(value))
     }
 
-    /// Puts by `put`, which may be called again for a channel that was opened anew.
+    /// Puts a value by `put`, which is called again if the channel has to be reopened.
     #[inline]
     pub(crate) fn put_by(
         &mut self,
@@ -80,8 +94,8 @@ impl<T: Message + ?Sized> Producer<T> {
         }
     }
 
-    /// Opens and puts into whatever has replaced the region, if `error` says that something has and
-    /// the user asked for it; else returns `error`.
+    /// Puts into the channel that has replaced this one, if `error` says so and the user asked for
+    /// it. Any other `error` is returned as it is.
     #[cold]
     fn put_again(
         &mut self,
@@ -89,7 +103,7 @@ impl<T: Message + ?Sized> Producer<T> {
         error: Error,
     ) -> Result<u64> {
         let mut done = Err(error);
-        // More than once: it may be removed again meanwhile.
+        // The new channel may be removed again before the put; a few attempts are enough.
         for _ in 0..8 {
             match done {
                 Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
@@ -102,10 +116,10 @@ impl<T: Message + ?Sized> Producer<T> {
         done
     }
 
-    /// Lends a buffer for a message with `elements` in its tail, to be filled in place. Its content
-    /// at first is that of an older message, or zeros.
+    /// Lends a buffer for a message with `elements` elements in its tail, to be filled in place.
+    /// The buffer first contains an older message, or zeros.
     ///
-    /// Does not compile for a sized message: see [`loan`](Self::loan).
+    /// This does not compile for a sized message: use [`loan`](Self::loan).
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
@@ -120,9 +134,9 @@ impl<T: Message + ?Sized> Producer<T> {
     /// let mut labels = Channel::<[u32]>::named(name).elements(1000).producer()?;
     /// let mut loan = labels.loan_len(1000)?;
     /// loan[..3].copy_from_slice(&[7, 8, 9]);
-    /// loan.truncate(3); // only these were used
+    /// loan.truncate(3); // put only these
     /// loan.put()?;
-    /// # Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -141,15 +155,17 @@ impl<T: Message + ?Sized> Producer<T> {
         self.slot.loan(elements)
     }
 
-    /// Waits until every consumer that has its claim now has had the last value put; gives how many
-    /// have. For going in step; a put itself never waits.
+    /// Waits until every consumer that is connected now has taken the last value, and returns how
+    /// many have. For programs that run in lock step; a put itself never waits.
     ///
-    /// A consumer that ends meanwhile is not waited for any longer; with no consumer it returns at
-    /// once with 0. A wait of over a second says once, by a `tracing` warning, whom it waits for. Spins shortly, then sleeps for 50 us doubling to 1 ms between looks.
+    /// A consumer that ends during the wait is no longer waited for. Without consumers this returns
+    /// 0 at once. It spins briefly, then sleeps between looks, for 50 us at first and 1 ms at most.
+    /// A wait that exceeds a second writes one `tracing` warning, which names the consumers it
+    /// waits for.
     ///
     /// # Errors
-    /// [`ErrorKind::Timeout`], which names the slots that have not had it; [`ErrorKind::Replaced`],
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::Timeout`], which names the consumers that have not taken the value;
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
@@ -159,29 +175,29 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # let name = &format!("/doc-wait-taken-{}", std::process::id());
     /// let mut step = io_shared::producer::<u64>(name)?;
     /// step.put(&1)?;
-    /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // nobody is there
+    /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // no consumer is connected
     ///
     /// let mut consumer = io_shared::consumer::<u64>(name)?;
     /// assert!(step.wait_taken(Duration::ZERO).is_err());
     /// assert_eq!(*consumer.get()?, 1);
     /// assert_eq!(step.wait_taken(Duration::ZERO)?, 1);
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
         let deadline = clock::deadline(timeout);
         let slots = self.slot.claimed()?;
         let mut missing = slots.clone();
-        let mut had = 0;
+        let mut taken = 0;
         let backoff = Backoff::new();
         let mut pause = Duration::from_micros(50);
         let long = LongWait::default();
         loop {
             let before = missing.len();
             missing.retain(|&slot| !self.slot.has_had_last(slot));
-            had += before - missing.len();
+            taken += before - missing.len();
             if missing.is_empty() {
-                return Ok(had);
+                return Ok(taken);
             }
             if !backoff.is_completed() {
                 backoff.snooze();
@@ -196,10 +212,7 @@ impl<T: Message + ?Sized> Producer<T> {
             }
             if long.is_due(clock::now()) && !missing.is_empty() {
                 let (name, awaited) = (self.name(), self.awaited(&missing));
-                tracing::warn!(
-                    region = name,
-                    "has waited for over a second on {name} for {awaited}"
-                );
+                tracing::warn!(region = name, "{name}: has waited for over a second for {awaited}");
             }
             io_shared_core::nap(pause.min(Duration::from_nanos(left)));
             pause = (pause * 2).min(Duration::from_millis(1));
@@ -212,7 +225,7 @@ impl<T: Message + ?Sized> Producer<T> {
         Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
     }
 
-    /// What is waited for, as it is told.
+    /// What is waited for, in words.
     fn awaited(&self, missing: &[usize]) -> String {
         let names: Vec<_> = missing
             .iter()
@@ -223,12 +236,13 @@ impl<T: Message + ?Sized> Producer<T> {
         format!("value {last} to be taken by: {}", names.join(", "))
     }
 
-    /// Writes the last value put, with its checksum, to the channel's file, and returns when it is there:
-    /// it is given after a reboot, and after a power cut. Does nothing for a channel in memory.
+    /// Writes the last value and its checksum to the channel's file, and returns when the disk has
+    /// them. The value then survives a reboot and a power cut. Does nothing for a channel in
+    /// memory.
     ///
-    /// A value that is put afterwards is not synced. After a reboot the last one put is given if it was
-    /// synced, or if its producer left in order and all of it reached the disk; else it is as if none was
-    /// ever put.
+    /// Values put later are not synced. After a reboot, consumers get the last value if it was
+    /// synced, or if its producer was dropped in an orderly way and all of the value reached the
+    /// disk. Otherwise the channel is as if nothing was ever put.
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
@@ -242,15 +256,18 @@ impl<T: Message + ?Sized> Producer<T> {
     /// use io_shared::Channel;
     /// let mut pose = Channel::<[f64; 3]>::file(&path).producer()?;
     /// pose.put(&[1.0, 2.0, 0.5])?;
-    /// pose.sync()?; // from here on it is safe from a power cut
+    /// pose.sync()?; // from here on a power cut cannot lose it
     /// # std::fs::remove_file(&path).unwrap();
     /// # Ok(()) }
     /// ```
+    #[doc(alias = "fsync")]
+    #[doc(alias = "msync")]
+    #[doc(alias = "flush")]
     pub fn sync(&mut self) -> Result<()> {
         self.slot.sync()
     }
 
-    /// The consumers that live: their slots, names and process ids.
+    /// The consumers that are connected: their slots, names and process ids.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
@@ -259,47 +276,110 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     /// # use io_shared_channel as io_shared;
     /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-consumers-{}", std::process::id());
+    /// # let name = &format!("/doc-producer-connected-{}", std::process::id());
     /// use io_shared::Channel;
     /// let producer = io_shared::producer::<f64>(name)?;
     /// assert!(producer.connected()?.is_empty());
     /// let viewer = Channel::<f64>::named(name).consumer_name("viewer").consumer()?;
     /// assert_eq!(producer.connected()?[0].name.as_deref(), Some("viewer"));
-    /// # Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "subscribers")]
     pub fn connected(&self) -> Result<Vec<Holder>> {
         let slots = self.slot.claimed()?;
         Ok(slots.into_iter().filter_map(|slot| self.slot.consumer(slot)).collect())
     }
 
-    /// The sequence of the last value put, by this producer or one before it; 0 for none.
+    /// The sequence number of the last value, put by this producer or an earlier one; 0 if nothing
+    /// was ever put.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-seq-{}", std::process::id());
+    /// let mut speed = io_shared::producer::<f64>(name)?;
+    /// assert_eq!(speed.seq(), 0);
+    /// speed.put(&13.9)?;
+    /// drop(speed);
+    /// let mut speed = io_shared::producer::<f64>(name)?; // after a restart
+    /// assert_eq!(speed.seq(), 1);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn seq(&self) -> u64 {
         self.slot.sequence()
     }
 
-    /// A descriptor to pass to another process, of a channel that has no name (`anonymous`, or
-    /// opened by `from_fd`).
+    /// The descriptor of a channel without a name (made by `anonymous`, or opened by `from_fd`), to
+    /// pass to another process. `None` for other channels.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-as-fd-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// assert!(Channel::<f64>::anonymous().producer()?.as_fd().is_some());
+    /// assert!(Channel::<f64>::named(name).producer()?.as_fd().is_none());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.slot.as_fd()
     }
 
-    /// The channel's name.
+    /// The channel's name; for a channel in a file, its path.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = format!("doc-producer-name-{}", std::process::id());
+    /// let speed = io_shared::producer::<f64>(&name)?;
+    /// assert_eq!(speed.name(), format!("/{name}"));
+    /// # io_shared::remove(&name)
+    /// # }
+    /// ```
     pub fn name(&self) -> &str {
         self.slot.name()
     }
 
-    /// Bytes that one message may have, header fields included.
+    /// How many bytes one message may have, header fields included.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-capacity-{}", std::process::id());
+    /// let speed = io_shared::producer::<f64>(name)?;
+    /// assert_eq!(speed.capacity(), 8);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn capacity(&self) -> u64 {
         self.slot.capacity()
     }
 
     /// The description of the channel's messages.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-schema-{}", std::process::id());
+    /// let pose = io_shared::producer::<[f64; 3]>(name)?;
+    /// assert_eq!(pose.schema().to_json(), r#"{"array":3,"of":"<f8"}"#);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn schema(&self) -> &Schema {
         self.slot.schema()
     }
 
-    /// Opens what has taken the region's place, with at least what this one had.
+    /// Opens the channel that has replaced this one, or creates it, with at least the capacity and
+    /// slots that this one had.
     #[cold]
     fn reopen(&mut self) -> Result<()> {
         let spec = Spec {
@@ -314,14 +394,13 @@ impl<T: Message + ?Sized> Producer<T> {
 }
 
 impl<T: Message> Producer<T> {
-    /// Lends a buffer to be filled in place. Its content at first is that of an older message, or
-    /// zeros.
+    /// Lends a buffer to be filled in place. The buffer first contains an older message, or zeros.
+    ///
+    /// For messages that end in a slice there is [`loan_len`](Self::loan_len) instead.
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
     /// [`ErrorKind::Corrupt`].
-    ///
-    /// Not there for messages that end in a slice: see [`loan_len`](Self::loan_len).
     ///
     /// # Examples
     /// ```
@@ -330,9 +409,9 @@ impl<T: Message> Producer<T> {
     /// # let name = &format!("/doc-producer-loan-{}", std::process::id());
     /// let mut position = io_shared::producer::<[f64; 3]>(name)?;
     /// let mut loan = position.loan()?;
-    /// *loan = [1.0, 2.0, 0.5]; // in shared memory, and seen by nobody yet
+    /// *loan = [1.0, 2.0, 0.5]; // in shared memory, not yet visible to consumers
     /// loan.put()?;
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     #[inline]
@@ -340,10 +419,10 @@ impl<T: Message> Producer<T> {
         self.loan_any(0)
     }
 
-    /// As [`loan`](Self::loan), with every byte 0.
+    /// Like [`loan`](Self::loan), with every byte 0.
     ///
     /// # Errors
-    /// As for [`loan`](Self::loan).
+    /// The errors of [`loan`](Self::loan).
     ///
     /// # Examples
     /// ```
@@ -355,7 +434,7 @@ impl<T: Message> Producer<T> {
     /// loan[2] = 0.5;
     /// loan.put()?;
     /// assert_eq!(*io_shared::consumer::<[f64; 3]>(name)?.get()?, [0.0, 0.0, 0.5]);
-    /// # io_shared::Channel::remove(name)
+    /// # io_shared::remove(name)
     /// # }
     /// ```
     #[inline]

@@ -1,8 +1,9 @@
-//! Waiting for the first of many consumers, of whatever types.
+//! Waiting for the first of many consumers, of any types.
 //!
-//! As a get waits (`waiting.rs`): a spin over all of them, then sleeps in slices. One thread sleeps
-//! for [`Sleeper::MOST`] consumers; for the others of a longer list the process's waiting threads do,
-//! and ring this one's bell. Where there are none, it looks at the others in between.
+//! The wait works like that of a get (`waiting.rs`): it spins over all consumers, then sleeps in
+//! slices. This thread sleeps for [`Sleeper::MOST`] consumers. For the rest of a longer list, the
+//! process's waiting threads (`waiter.rs`) sleep and ring this thread's bell. If those cannot be
+//! started, this thread looks at the rest every millisecond.
 
 use std::hint;
 use std::sync::Arc;
@@ -14,21 +15,55 @@ use io_shared_core::{Error, ErrorKind, LongWait, Result, clock};
 
 use crate::any_consumer::AnyConsumer;
 use crate::any_consumer::sealed::Parts;
-use crate::long_wait::{Awaited, tell_of_all};
+use crate::long_wait::{Awaited, report_all};
 use crate::waiter::{LOOK_AGAIN, Registration};
 use crate::waiting::SLICE;
 
-/// Which consumers of a [`wait_any`] have something to get, by their places in its list. Never none.
+/// Which consumers of a [`wait_any`] have something to get, by their indices in its list. There is
+/// always at least one.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-ready-{}", std::process::id());
+/// use std::time::Duration;
+/// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+/// let speed = io_shared::consumer::<f64>(name)?;
+/// let ready = io_shared::wait_any(&[&speed], Duration::from_secs(1))?;
+/// for index in &ready {
+///     println!("consumer {index} has a new value");
+/// }
+/// assert!(ready.contains(0));
+/// # io_shared::remove(name)
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready(Vec<usize>);
 
 impl Ready {
-    /// Whether the consumer at that place has.
-    pub fn contains(&self, location: usize) -> bool {
-        self.0.binary_search(&location).is_ok()
+    /// Whether the consumer with this index has something to get. [`wait_any`] has an example.
+    pub fn contains(&self, index: usize) -> bool {
+        self.0.binary_search(&index).is_ok()
     }
 
-    /// Their places, from the first on.
+    /// The indices of the consumers that have something to get, in ascending order.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let (a, b) = ("doc-iter-a", "doc-iter-b");
+    /// # let (a, b) = [a, b].map(|name| format!("/{name}-{}", std::process::id())).into();
+    /// use std::time::Duration;
+    /// let (speed, gear) = (io_shared::consumer::<f64>(&a)?, io_shared::consumer::<u8>(&b)?);
+    /// # io_shared::producer::<u8>(&b)?.put(&3)?;
+    /// let ready = io_shared::wait_any(&[&speed, &gear], Duration::from_secs(1))?;
+    /// assert_eq!(ready.iter().collect::<Vec<_>>(), [1]);
+    /// # io_shared::remove(&a)?;
+    /// # io_shared::remove(&b)
+    /// # }
+    /// ```
     pub fn iter(&self) -> std::iter::Copied<std::slice::Iter<'_, usize>> {
         self.0.iter().copied()
     }
@@ -52,17 +87,20 @@ impl<'a> IntoIterator for &'a Ready {
     }
 }
 
-/// Waits until at least one of `consumers` has something to get, for at most `timeout`; 0 tries once.
-/// [`Duration::MAX`] is as long as it takes.
+/// Waits until at least one of `consumers` has something to get, for at most `timeout`. A timeout
+/// of 0 tries once; [`Duration::MAX`] waits without a limit.
 ///
-/// It takes no value: [`try_get`](crate::Consumer::try_get) does. A consumer whose channel was removed or
-/// replaced, or whose slot is another's, has something, too: its get says so, or reopens it (one
-/// that reopens is named every 100 ms until it could). Consumers may be of different types, and as
-/// many as one likes; beyond 127 a thread waits for each further 127, which stays with the process
-/// for the next time (where none can be started, this one looks at the rest every millisecond).
+/// This takes no value: call [`try_get`](crate::Consumer::try_get) on each consumer that is ready.
+/// A consumer whose channel was removed or replaced, or whose slot was lost, is ready too: its get
+/// reports that, or reopens the channel. (A consumer that reopens is ready every 100 ms until the
+/// new channel exists.)
 ///
-/// A wait of over a second says so once, by a `tracing` warning: for what, and how many of the
-/// channels have a producer.
+/// The consumers may have different types, and there may be any number of them. For each 127 beyond
+/// the first 127, the process keeps one thread that waits for them. Where no thread can be started,
+/// this thread looks at those consumers every millisecond.
+///
+/// A wait that exceeds a second writes one `tracing` warning, which says what it waits for and how
+/// many of the channels have a producer.
 ///
 /// # Errors
 /// [`ErrorKind::Timeout`]; [`ErrorKind::BadOption`] if the list is empty;
@@ -72,7 +110,8 @@ impl<'a> IntoIterator for &'a Ready {
 /// ```
 /// # use io_shared_channel as io_shared;
 /// # fn main() -> io_shared::Result<()> {
-/// # let (a, b) = (format!("/doc-any-a-{}", std::process::id()), format!("/doc-any-b-{}", std::process::id()));
+/// # let (a, b) = ("doc-any-a", "doc-any-b");
+/// # let (a, b) = [a, b].map(|name| format!("/{name}-{}", std::process::id())).into();
 /// use std::time::Duration;
 /// let mut speed = io_shared::consumer::<f64>(&a)?;
 /// let mut gear = io_shared::consumer::<u8>(&b)?;
@@ -85,14 +124,18 @@ impl<'a> IntoIterator for &'a Ready {
 ///     println!("gear {}", *gear);
 /// }
 /// # assert_eq!(ready.iter().collect::<Vec<_>>(), [0]);
-/// # io_shared::Channel::remove(&a)?;
-/// # io_shared::Channel::remove(&b)
+/// # io_shared::remove(&a)?;
+/// # io_shared::remove(&b)
 /// # }
 /// ```
+#[doc(alias = "select")]
+#[doc(alias = "poll")]
+#[doc(alias = "WaitSet")]
+#[doc(alias = "futex_waitv")]
 pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Ready> {
     let parts: Vec<Parts<'_>> = consumers.iter().map(|consumer| consumer.parts()).collect();
     if parts.is_empty() {
-        return Err(nobody());
+        return Err(no_consumers());
     }
     for part in &parts {
         if let Err(error) = part.slot.check()
@@ -118,42 +161,43 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
         let slice_over = woken >= until;
         if slice_over {
             for part in &parts {
-                // What it finds out, `look` asks.
+                // `look` asks for what this finds.
                 let _ = part.slot.check();
             }
         }
         if let Some(ready) = look(&parts, slice_over) {
-            for location in &ready {
-                parts[location].patience.slept(parts[location].slot, woken - now);
+            for index in &ready {
+                parts[index].patience.slept(parts[index].slot, woken - now);
             }
             return Ok(ready);
         }
         if long.is_due(woken) {
             let awaited: Vec<_> = parts.iter().map(|part| Awaited::of_slot(part.slot)).collect();
-            tell_of_all(&names(&parts), &awaited);
+            report_all(&names(&parts), &awaited);
         }
     }
 }
 
-/// Who has something to get. A consumer that reopens, and whose channel is gone, only if it is `late`:
-/// its get may find nothing there yet, and its user must not go round and round for that.
+/// Which consumers have something to get.
+///
+/// A consumer that reopens and whose channel was removed counts only at the end of a slice
+/// (`late`): its get may find no new channel yet, and its user must not call it over and over.
 fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
     let ready = |part: &Parts<'_>| match part.reopens && !late {
         true => part.slot.has_unseen() || part.slot.is_lost(),
         false => part.slot.is_ready(),
     };
-    let places =
-        parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(location, _)| location);
-    let places: Vec<usize> = places.collect();
-    (!places.is_empty()).then_some(Ready(places))
+    let indices = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(index, _)| index);
+    let indices: Vec<usize> = indices.collect();
+    (!indices.is_empty()).then_some(Ready(indices))
 }
 
-/// As many looks as the most patient of them would have by itself.
+/// Spins over all consumers, for as long as the one with the largest budget would spin alone.
 fn spin(parts: &[Parts<'_>]) -> Option<Ready> {
     let budget = parts.iter().map(|part| part.patience.budget()).max().unwrap_or(0);
     for _ in 0..budget / parts.len().min(u32::MAX as usize) as u32 {
         if let Some(ready) = look(parts, false) {
-            ready.iter().for_each(|location| parts[location].patience.spun(true));
+            ready.iter().for_each(|index| parts[index].patience.spun(true));
             return Some(ready);
         }
         hint::spin_loop();
@@ -164,15 +208,15 @@ fn spin(parts: &[Parts<'_>]) -> Option<Ready> {
 
 /// The sleeps of one wait.
 struct Sleep<'a> {
-    /// For whom this thread sleeps itself.
+    /// The consumers that this thread sleeps for itself.
     own: Vec<BorrowedSleeper<'a>>,
-    /// For whom others do.
+    /// The consumers that waiting threads sleep for.
     others: Vec<(Sleeper, Option<Registration>)>,
     bell: Arc<Ringer>,
     waker: Waker,
 }
 
-/// A bell that is rung by waking a task.
+/// A waker that rings a bell.
 #[derive(Default)]
 struct Ringer(Bell);
 
@@ -192,14 +236,14 @@ impl<'a> Sleep<'a> {
     }
 
     fn sleep(&mut self, until: u64) {
-        // A region that is gone wakes nobody, and nobody sleeps for it. (Its consumer reopens; else
+        // A removed region wakes nobody, so nobody sleeps for it. (Its consumer reopens; otherwise
         // the wait would be over.)
         self.own.retain(|sleeper| !sleeper.is_retired());
         self.others.retain(|(sleeper, _)| !sleeper.is_retired());
         let rung = self.bell.0.count();
         let mut is_helped = true;
         for (sleeper, registration) in &mut self.others {
-            // One that has fired is over.
+            // A registration whose waker was woken is used up.
             if !registration.as_ref().is_some_and(Registration::is_pending) {
                 *registration = Registration::new(sleeper.clone(), &self.waker, None);
                 is_helped &= registration.is_some();
@@ -227,12 +271,12 @@ impl<'a> Sleep<'a> {
 }
 
 #[cold]
-fn nobody() -> Error {
+fn no_consumers() -> Error {
     let (option, expected) = ("consumers", "at least one consumer to wait for".into());
     Error::new("wait_any", ErrorKind::BadOption { option, found: "none".into(), expected })
 }
 
-/// The first few.
+/// The names of the first few channels, and how many more there are.
 fn names(parts: &[Parts<'_>]) -> String {
     let names: Vec<&str> = parts.iter().take(3).map(|part| part.slot.name()).collect();
     let more = match parts.len() - names.len() {
@@ -244,6 +288,6 @@ fn names(parts: &[Parts<'_>]) -> String {
 
 #[cold]
 fn timed_out(parts: &[Parts<'_>], after: Duration) -> Error {
-    let waiting_for = "a value not had before in any of them".into();
+    let waiting_for = "a new value in any of them".into();
     Error::new(names(parts), ErrorKind::Timeout { after, waiting_for })
 }

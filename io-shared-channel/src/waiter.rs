@@ -1,17 +1,17 @@
-//! The process's waiting threads: they sleep for consumers, and wake tasks.
+//! The process's waiting threads, which sleep for consumers and wake tasks.
 //!
-//! There is one as long as no more than [`Sleeper::MOST`] consumers wait at once; further ones are
-//! started as they are needed. A thread with nothing to wait for sleeps without end. None outlives a
-//! fork, so a forked child has a set of its own.
+//! One thread is enough while at most [`Sleeper::MOST`] consumers wait at once; more threads are
+//! started as needed. A thread with nothing to wait for sleeps until it is needed again. Threads do
+//! not survive a fork, so a forked child starts its own.
 //!
-//! Where no thread can be started (a limit on processes, a seccomp filter), one that there is takes
-//! more than it can sleep for, and looks at the rest every millisecond; with none at all, whoever
-//! waits looks as often by itself.
+//! Sometimes no thread can be started, because of a limit on processes or a seccomp filter. An
+//! existing thread then takes more consumers than it can sleep for, and looks at the rest every
+//! millisecond. If there is no thread at all, whoever waits looks every millisecond itself.
 //!
-//! What must stay true: an entry is woken once and is gone then, or taken out by who made it; and
-//! as soon as the thread runs after either, nothing of its consumer is left with it. The consumer's
-//! drop waits for that, so nothing that a thread does with a consumer may take long: wakers and
-//! subscribers are called when it has let go.
+//! What must stay true: an entry ends when its waker is woken, which happens once, or when its
+//! owner takes it out. The next time the thread runs after that, it keeps nothing of the entry's
+//! consumer. Dropping the consumer waits for this, so a thread must not do anything long with a
+//! consumer: it calls wakers and `tracing` subscribers only after it has let go.
 
 #[cfg(feature = "async")]
 use std::mem;
@@ -32,30 +32,30 @@ use crate::waiting::SLICE;
 static WAITERS: PerProcess<Mutex<Vec<Arc<Waiter>>>> = PerProcess::new();
 static ENTRIES: AtomicU64 = AtomicU64::new(0);
 
-/// How often is looked at what nobody can sleep for, in nanoseconds.
+/// The time between two looks at a consumer that no thread can sleep for, in nanoseconds.
 pub(crate) const LOOK_AGAIN: u64 = 1_000_000;
 
 /// One waiting thread's list.
 #[derive(Default)]
 struct Waiter {
     entries: Mutex<Vec<Entry>>,
-    /// Rung when the list has changed.
+    /// Rung when the list changes.
     bell: Bell,
 }
 
-/// A consumer that is waited for, and whom to wake.
+/// A consumer that is waited for, and the waker of the task that waits.
 struct Entry {
     number: u64,
     sleeper: Sleeper,
     waker: Waker,
-    /// Whether its region was gone when it was entered: its owner looks for another at each slice,
-    /// and nobody sleeps for it.
+    /// Whether the region was removed before the entry was made. Then no thread sleeps for it, and
+    /// its owner is woken after each slice to look for the new region.
     gone: bool,
-    /// To be told of, unless its owner tells.
+    /// Reports the wait once it lasts long; `None` if the owner reports it.
     long: Option<Arc<LongWait>>,
 }
 
-/// An entry in a waiting thread's list, as long as this is not dropped.
+/// An entry in a waiting thread's list. Dropping it takes the entry out.
 pub(crate) struct Registration {
     waiter: Arc<Waiter>,
     number: u64,
@@ -63,8 +63,8 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Has `waker` woken once as soon as `sleeper` is ready; at once if it is. `None`: there is no
-    /// thread for it, and none can be started.
+    /// Has `waker` woken once, as soon as `sleeper` is ready. `None`: there is no thread to do it,
+    /// and none can be started.
     pub(crate) fn new(
         sleeper: Sleeper,
         waker: &Waker,
@@ -83,22 +83,22 @@ impl Registration {
         Some(Self { waiter, number, sleeper })
     }
 
-    /// Whether the waker is still to be woken.
+    /// Whether the waker has not been woken yet.
     pub(crate) fn is_pending(&self) -> bool {
         lock(&self.waiter.entries).iter().any(|entry| entry.number == self.number)
     }
 
-    /// What it waits for.
+    /// The consumer that it waits for.
     #[cfg(feature = "async")]
     pub(crate) fn sleeper(&self) -> &Sleeper {
         &self.sleeper
     }
 
-    /// Has `waker` woken instead. `false`: the one before was woken already.
+    /// Replaces the waker. `false`: the earlier one has been woken already.
     #[cfg(feature = "async")]
     pub(crate) fn renew(&self, waker: &Waker) -> bool {
-        // What is dropped is the one before, and behind the lock: a waker's drop may end its task, and
-        // with it an entry.
+        // The earlier waker is dropped after the lock is released: dropping a waker may end its
+        // task, and with it another entry.
         let mut waker = waker.clone();
         let mut entries = lock(&self.waiter.entries);
         let entry = entries.iter_mut().find(|entry| entry.number == self.number);
@@ -108,23 +108,23 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // An inherited list is the parent's, and may be locked for ever.
+        // A forked child inherits the parent's list, which may stay locked for ever.
         if self.sleeper.is_forked() {
             return;
         }
         let mut entries = lock(&self.waiter.entries);
-        let location = entries.iter().position(|entry| entry.number == self.number);
-        let entry = location.map(|location| entries.swap_remove(location));
+        let index = entries.iter().position(|entry| entry.number == self.number);
+        let entry = index.map(|index| entries.swap_remove(index));
         drop(entries);
         if entry.is_some() {
-            // So that the thread gives up the consumer's claim, too.
+            // The thread has to let go of the consumer's claim as well.
             self.waiter.bell.ring();
         }
     }
 }
 
-/// Enters it in the first list that has room, or in a new thread's; if there can be none, in the
-/// shortest list.
+/// Adds an entry to the first list with a free place, or else to a new thread's list. If no thread
+/// can be started, it goes to the shortest list.
 fn enter(entry: Entry) -> Option<Arc<Waiter>> {
     let mut waiters = lock(WAITERS.get(Mutex::default));
     for waiter in &*waiters {
@@ -142,14 +142,14 @@ fn enter(entry: Entry) -> Option<Arc<Waiter>> {
             Some(waiter)
         }
         Err(error) => {
-            static TOLD: AtomicBool = AtomicBool::new(false);
+            static REPORTED: AtomicBool = AtomicBool::new(false);
             let shortest = waiters.iter().min_by_key(|waiter| lock(&waiter.entries).len()).cloned();
             if let Some(waiter) = &shortest {
                 lock(&waiter.entries).push(entry);
             }
             drop(waiters);
-            if !TOLD.swap(true, Relaxed) {
-                tracing::warn!(%error, "no waiting thread can be started: waits look every 1 ms");
+            if !REPORTED.swap(true, Relaxed) {
+                tracing::warn!(%error, "cannot start a waiting thread: waits look every 1 ms");
             }
             shortest
         }
@@ -158,11 +158,11 @@ fn enter(entry: Entry) -> Option<Arc<Waiter>> {
 
 fn start(waiter: &Arc<Waiter>) -> std::io::Result<()> {
     let waiter = Arc::clone(waiter);
-    // It inherits the mask: signals are for the program's own threads.
+    // The new thread inherits this mask: signals are for the program's own threads.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     let started = thread::Builder::new().name("io-shared-wait".into()).spawn(move || waiter.run());
     if let Ok(before) = before {
-        // It cannot fail: the mask is one that the kernel gave.
+        // This cannot fail: the mask came from the kernel.
         let _ = before.thread_set_mask();
     }
     started.map(drop)
@@ -178,16 +178,16 @@ impl Waiter {
             if slice_over {
                 slice_ends = now + SLICE;
             }
-            // Its entries are let go of before anybody is woken: who is woken may take long, or drop
-            // its consumer, whose claim is free then.
+            // The entries are dropped before anybody is woken: a woken task may run for long, or
+            // drop its consumer, and the consumer's claim must be free by then.
             let wakers: Vec<Waker> =
                 self.take_due(slice_over).into_iter().map(|entry| entry.waker).collect();
             for waker in wakers {
-                // A waker is the executor's; its panic must not end the waits of others.
+                // The waker is the executor's code; if it panics, other waits must go on.
                 let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
             if slice_over {
-                self.tell_of_long(now);
+                self.report_long_waits(now);
             }
             let (mut sleepers, idle) = {
                 let entries = lock(&self.entries);
@@ -208,19 +208,19 @@ impl Waiter {
         }
     }
 
-    /// Says what is waited for, of those that have waited long.
-    fn tell_of_long(&self, now: u64) {
+    /// Reports the waits that have lasted long.
+    fn report_long_waits(&self, now: u64) {
         let due = |entry: &&Entry| entry.long.as_ref().is_some_and(|long| long.is_due(now));
         let long: Vec<Sleeper> =
             lock(&self.entries).iter().filter(due).map(|entry| entry.sleeper.clone()).collect();
         let long = long.into_iter().map(|sleeper| Awaited::of(&sleeper));
         for awaited in long.collect::<Vec<_>>() {
-            // A subscriber is the program's.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| awaited.tell()));
+            // The `tracing` subscriber is the program's code, and may panic.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| awaited.report()));
         }
     }
 
-    /// Takes out whoever is to be woken.
+    /// Takes out the entries whose wakers have to be woken now.
     fn take_due(&self, slice_over: bool) -> Vec<Entry> {
         let mut entries = lock(&self.entries);
         let due = |entry: &mut Entry| {
@@ -232,6 +232,6 @@ impl Waiter {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Whoever panicked in here has left nothing half done.
+    // A panic under this lock leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,18 @@
-//! How a get waits: spin shortly, then sleep in the kernel.
+//! How a get waits: it spins briefly, then sleeps in the kernel.
 //!
-//! A hand-over to a spinning consumer takes a tenth of a microsecond, to a sleeping one on another
-//! core fifty. But spinning in vain steals the core that the producer may need. So each handle keeps
-//! a budget of looks: it halves when a spin was in vain, doubles when one ended in a value, grows
-//! when a sleep was so short that a spin would have met its end, and is next to nothing while both
-//! sides run on one core, where spinning only delays the producer. It grows no further than to what a
-//! sleep and wake-up cost, and what two copies of the last value do: whoever copies that out and an
-//! answer in is not slept for. On one core the handle gives way to the producer once before it
-//! sleeps, which costs half of a sleep and a wake-up. Sleeps come in slices, since a producer may be
-//! killed between its publish and its wake.
+//! Handing a value to a spinning consumer takes 0.1 us; to a consumer that sleeps on another core,
+//! 50 us. But a spin that ends without a value wastes a core that the producer may need. So each
+//! handle keeps a budget: how many times a spin looks for a value.
+//!
+//! - The budget doubles when a spin ends in a value, and halves when it does not.
+//! - It grows fourfold when a sleep was so short that a longer spin would have found the value.
+//! - Its limit is what a sleep and a wake-up cost, plus two copies of the last value: a consumer
+//!   that waits for an answer of that size then keeps spinning while the other side copies.
+//! - It is almost nothing while both sides run on one core, where spinning only delays the
+//!   producer. There the handle yields to the producer once before it sleeps, which costs half as
+//!   much as a sleep and a wake-up.
+//!
+//! Sleeps are cut into slices, because a producer may be killed between its publish and its wake.
 
 use std::hint;
 use std::sync::atomic::AtomicU32;
@@ -19,42 +23,44 @@ use io_shared_core::{LongWait, clock};
 
 use crate::long_wait::Awaited;
 
-/// The longest sleep at once, in nanoseconds.
+/// The longest single sleep, in nanoseconds.
 pub(crate) const SLICE: u64 = 100_000_000;
 
-/// Looks of the first spin.
+/// How many times a handle's first spin looks.
 const FIRST: u32 = 256;
-/// The most looks of one spin for small values: some 40 us, as long as a sleep and wake-up across
-/// cores take.
+/// The most looks of one spin for small values: about 40 us, as long as a sleep and a wake-up on
+/// another core take.
 const MOST: u32 = 2048;
-/// So many bytes more of a value make it a look more: two copies of them take as long.
+/// A value that is larger by this many bytes earns one more look: copying them twice takes as long.
 const BYTES_OF_A_LOOK: usize = 256;
-/// The most looks of one spin for any value, some 0.7 ms: beside that a wake-up is little.
+/// The most looks of one spin for any value: about 0.7 ms. Compared with that, a wake-up is cheap.
 const MOST_OF_ALL: u32 = 16 * MOST;
-/// The fewest.
+/// The fewest looks of one spin.
 const FEWEST: u32 = 4;
-/// What a look takes, with its pause, and a wake-up across cores, in nanoseconds: a sleep no longer
-/// than the longest spin and a wake-up is one that the spin would have met the end of.
+/// How long a look with its pause takes, and a wake-up on another core, in nanoseconds. A sleep
+/// that was no longer than the longest spin and a wake-up would have been better spent spinning.
 const LOOK: u64 = 20;
 const WAKE_UP: u64 = 40_000;
-/// A yield longer than this, in nanoseconds, went to others than the producer.
+/// A yield that took longer than this, in nanoseconds, ran other threads than the producer.
 const LONG: u64 = 200_000;
 
 /// A handle's budget for spinning.
 #[derive(Debug)]
 pub(crate) struct Patience {
-    /// Relaxed: a hint, which threads that wait for one consumer together may overwrite.
+    /// Relaxed: it is a hint, and threads that wait for the same consumer may overwrite it.
     budget: AtomicU32,
-    /// The most that it grows to.
+    /// The largest budget.
     most: u32,
+    /// Whether this wait has spun already.
     spun: bool,
     /// Whether the last spin ended in a value.
     met: bool,
-    /// This wait, to be told of if it lasts.
+    /// Reports this wait once it lasts long.
     long: LongWait,
-    /// Sleeps beside the producer on one core until a yield is tried again, and the most that they
-    /// were; `None`: the two are not on one core.
-    beside: Option<u32>,
+    /// While both sides share one core: after how many more sleeps a yield is tried again. `None`:
+    /// they do not share one.
+    sleeps_to_yield: Option<u32>,
+    /// How many sleeps the last failed yield cost.
     penalty: u32,
 }
 
@@ -62,15 +68,24 @@ impl Default for Patience {
     fn default() -> Self {
         let budget = AtomicU32::new(FIRST);
         let long = LongWait::default();
-        Self { budget, most: MOST, spun: false, met: false, long, beside: None, penalty: 0 }
+        Self {
+            budget,
+            most: MOST,
+            spun: false,
+            met: false,
+            long,
+            sleeps_to_yield: None,
+            penalty: 0,
+        }
     }
 }
 
 impl Patience {
-    /// A new wait begins.
+    /// Starts a new wait.
     #[inline]
     pub(crate) fn start(&mut self) {
-        // Of the last wait: not when its value had come, as somebody waits for the answer to that.
+        // The last wait's success counts only now: when its value came, its producer was waiting
+        // for the answer.
         if self.met {
             self.met = false;
             self.spun(true);
@@ -78,15 +93,17 @@ impl Patience {
         self.spun = false;
     }
 
-    /// The wait has ended in a value of so many bytes.
+    /// Ends the wait with a value of `length` bytes.
     #[inline]
     pub(crate) fn got(&mut self, length: usize) {
         let more = (length / BYTES_OF_A_LOOK).min((MOST_OF_ALL - MOST) as usize);
         self.most = MOST + more as u32;
     }
 
-    /// Waits for something to get. `false`: the deadline has come. `meanwhile` does what can be done
-    /// of it already, and says whether it did something: then the rest may be near.
+    /// Waits for something to get, and returns `false` if the deadline passes first.
+    ///
+    /// `meanwhile` does any work that can be done before the value is complete, and returns whether
+    /// it did some: then the rest of the value may come soon.
     #[inline]
     pub(crate) fn wait(
         &mut self,
@@ -103,7 +120,8 @@ impl Patience {
         let mut slice_over = None;
         loop {
             if meanwhile(slot) {
-                // Whatever its producer does, the wait ends in time, and the name is looked at.
+                // Whatever the producer does, the wait ends at its deadline, and the channel's name
+                // is checked once in a slice.
                 let now = clock::now();
                 if now >= deadline {
                     return false;
@@ -125,7 +143,7 @@ impl Patience {
         }
         if first {
             self.spun(false);
-            if self.beside == Some(0) && self.give_way(slot) {
+            if self.sleeps_to_yield == Some(0) && self.give_way(slot) {
                 return true;
             }
         }
@@ -138,64 +156,65 @@ impl Patience {
         if now >= deadline {
             return false;
         }
-        self.lasts(slot, now);
+        self.report_if_long(slot, now);
         slot.sleep(deadline.min(now.saturating_add(SLICE)));
         self.slept(slot, clock::now() - now);
-        let beside = self.beside.unwrap_or(0).saturating_sub(1);
-        self.beside = slot.shares_cpu().then_some(beside);
+        let left = self.sleeps_to_yield.unwrap_or(0).saturating_sub(1);
+        self.sleeps_to_yield = slot.shares_cpu().then_some(left);
         true
     }
 
-    /// The wait for something of `slot` goes on at `now`: if it lasts, that is told once.
-    fn lasts(&self, slot: &Slot<slot::Consumer>, now: u64) {
+    /// Reports the wait once if it has lasted long at `now`.
+    fn report_if_long(&self, slot: &Slot<slot::Consumer>, now: u64) {
         if self.long.is_due(now) && !slot.has_unseen() {
-            Awaited::of_slot(slot).tell();
+            Awaited::of_slot(slot).report();
         }
     }
 
-    /// The wait is for a channel that was removed to be there again.
+    /// Notes that the channel was removed, and that the wait is for a new one.
     #[cold]
     pub(crate) fn gone(&mut self, slot: &Slot<slot::Consumer>) {
         if !self.spun {
             self.spun = true;
             self.long.restart();
         }
-        self.lasts(slot, clock::now());
+        self.report_if_long(slot, clock::now());
     }
 
-    /// Lets the producer, which runs on the same core, go on: half of what a sleep and a wake-up
-    /// cost. Where others run there too, it may be they who go on, and the value comes late; so a
-    /// yield in vain is followed by ever more sleeps.
+    /// Yields to the producer, which runs on the same core; this costs half as much as a sleep and
+    /// a wake-up. If other threads run there too, they may get the core instead, and the value
+    /// comes late. So each failed yield is followed by more sleeps than the one before.
     #[cold]
     fn give_way(&mut self, slot: &Slot<slot::Consumer>) -> bool {
         let before = clock::now();
         std::thread::yield_now();
-        // However long that was. What it finds out, the next get says.
+        // The yield may have taken long, so the name is checked. The next get reports what this
+        // finds.
         let _ = slot.check();
         let ready = slot.is_ready();
         if ready && clock::now() - before < LONG {
             self.penalty = 0;
         } else {
             self.penalty = (self.penalty * 2).clamp(1, MOST);
-            self.beside = Some(self.penalty);
+            self.sleeps_to_yield = Some(self.penalty);
         }
         ready
     }
 
-    /// Looks of the next spin.
+    /// How many times the next spin looks.
     #[inline]
     pub(crate) fn budget(&self) -> u32 {
         self.budget.load(Relaxed)
     }
 
-    /// A spin has ended, with something to get or in vain.
+    /// Adjusts the budget after a spin. `ready` says whether it found something to get.
     pub(crate) fn spun(&self, ready: bool) {
         let budget = self.budget();
         let next = if ready { (budget * 2).min(self.most) } else { (budget / 2).max(FEWEST) };
         self.budget.store(next, Relaxed);
     }
 
-    /// A sleep of so many nanoseconds has ended.
+    /// Adjusts the budget after a sleep of `nanos` nanoseconds.
     pub(crate) fn slept(&self, slot: &Slot<slot::Consumer>, nanos: u64) {
         if slot.shares_cpu() {
             self.budget.store(FEWEST, Relaxed);
@@ -239,7 +258,7 @@ mod tests {
         let mut patience = Patience::default();
         patience.start();
         let before = clock::now();
-        assert!(patience.wait(&mut slot, u64::MAX, |_| true), "to look where the name leads");
+        assert!(patience.wait(&mut slot, u64::MAX, |_| true), "to check the name");
         let until = clock::now() + 20_000_000;
         assert!(!patience.wait(&mut slot, until, |_| true));
         assert!((SLICE..SLICE * 20).contains(&(clock::now() - before)));
@@ -247,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn spins_in_vain_leave_a_few_looks() {
+    fn spins_that_find_nothing_leave_a_few_looks() {
         let mut patience = Patience::default();
         patience.got(5 << 20);
         grown(&patience);

@@ -1,0 +1,346 @@
+//! The methods by which a channel's options are set.
+
+use std::time::Duration;
+
+use io_shared_core::{Message, Schema, Size};
+
+use super::Channel;
+use crate::options::{Capacity, Described};
+
+impl<T: Message + ?Sized> Channel<T> {
+    /// How large one message may be, header fields included: bytes, or a text such as `"5M"`
+    /// (K, M and G are powers of 1024). Messages of a fixed size do not need it.
+    ///
+    /// A channel reserves this much memory for each of its buffers when it is created. It has
+    /// `consumers` x `holds` + 2 buffers.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-capacity-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// let mut clouds = Channel::<[f32]>::named(name).capacity("4K").producer()?;
+    /// clouds.put(&[0.0; 1024])?;
+    /// let error = clouds.put(&[0.0; 1025]).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::TooLarge { .. }));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn capacity(mut self, size: impl Into<Size>) -> Self {
+        self.options.capacity = Some(Capacity::Bytes(size.into()));
+        self
+    }
+
+    /// Like [`capacity`](Self::capacity), but in elements of the message's tail.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-elements-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let clouds = Channel::<[f32]>::named(name).elements(1000).producer()?;
+    /// assert_eq!(clouds.capacity(), 4000); // bytes
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn elements(mut self, elements: usize) -> Self {
+        self.options.capacity = Some(Capacity::Elements(elements));
+        self
+    }
+
+    /// How many consumers the channel has slots for. Default 1. Times `holds`, at most 253.
+    ///
+    /// The side that creates the channel decides. A side that finds fewer slots than it asks for
+    /// fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch). For several consumers, pass
+    /// `.consumers(n)` on both sides; whichever starts first creates the channel.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumers-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).consumers(2).producer()?;
+    /// let mut display = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// let mut log = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// assert_eq!((*display.get()?, *log.get()?), (13.9, 13.9));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "subscribers")]
+    pub fn consumers(mut self, consumers: usize) -> Self {
+        self.options.consumers = Some(consumers);
+        self
+    }
+
+    /// How many values each consumer may hold at once, as owned guards. Default 1, at most 4.
+    ///
+    /// The side that creates the channel decides. A side that finds fewer than it asks for fails
+    /// with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), so pass it on both sides if either
+    /// may start first.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-holds-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).holds(2).producer()?;
+    /// let mut consumer = Channel::<f64>::named(name).holds(2).consumer()?;
+    /// speed.put(&13.9)?;
+    /// let earlier = consumer.get()?.into_owned();
+    /// speed.put(&14.1)?;
+    /// let now = consumer.get()?; // the earlier value is still held
+    /// assert_eq!((*earlier, *now), (13.9, 14.1));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn holds(mut self, holds: usize) -> Self {
+        self.options.holds = Some(holds);
+        self
+    }
+
+    /// Names this consumer. A named consumer that is killed and restarts continues where it
+    /// stopped. While it lives, no other consumer can have its name. 1 to 63 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-consumer-name-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let mut speed = Channel::<f64>::named(name).producer()?;
+    /// # speed.put(&13.9)?;
+    /// let mut log = Channel::<f64>::named(name).consumer_name("log").consumer()?;
+    /// assert_eq!(*log.get()?, 13.9);
+    /// # drop(log);
+    /// // After a restart, it does not see the same value again:
+    /// let mut log = Channel::<f64>::named(name).consumer_name("log").consumer()?;
+    /// assert!(log.try_get()?.is_none());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn consumer_name(mut self, name: impl Into<String>) -> Self {
+        self.options.consumer_name = Some(name.into());
+        self
+    }
+
+    /// The permission bits of a channel created here, whatever the umask. Default `0o600`.
+    ///
+    /// A process with write permission can take every role, and is trusted (see SECURITY.md). A
+    /// process with read permission can observe, and can keep roles from being taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-mode-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// // This user puts, the group may observe.
+    /// let speed = Channel::<f64>::named(name).mode(0o640).producer()?;
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "permissions")]
+    #[doc(alias = "chmod")]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.options.mode = Some(mode);
+        self
+    }
+
+    /// Whether each put stores the time, from which [`Guard::age`](crate::Guard::age) follows.
+    /// Default on. When off, a put does not read the clock.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-stamps-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).stamps(false).producer()?;
+    /// speed.put(&13.9)?;
+    /// let mut display = io_shared::consumer::<f64>(name)?;
+    /// assert_eq!(display.get()?.age(), None);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "timestamps")]
+    pub fn stamps(mut self, stamps: bool) -> Self {
+        self.options.stamps = stamps;
+        self
+    }
+
+    /// Whether opening maps all pages, so that the first messages cause no page faults. Default
+    /// off. (The memory itself is always reserved when the channel is created.)
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-prefault-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut clouds = Channel::<[f32]>::named(name).capacity("1M").prefault(true).producer()?;
+    /// clouds.put(&[0.0; 200_000])?; // takes as long as any later put
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "MAP_POPULATE")]
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.options.prefault = prefault;
+        self
+    }
+
+    /// Whether a handle opens the new channel by itself when its own was removed or replaced,
+    /// instead of failing with [`ErrorKind::Replaced`](crate::ErrorKind::Replaced). Default off. A
+    /// loan of the old channel fails in any case.
+    ///
+    /// A consumer that has not checked its channel's name for 90 ms checks it before it returns a
+    /// value. Once another channel has the name, it returns nothing of the old one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-reopen-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # let speed = Channel::<f64>::named(name).producer()?;
+    /// let mut display = Channel::<f64>::named(name).reopen(true).consumer()?;
+    /// io_shared::remove(name)?;
+    /// # drop(speed);
+    /// let mut speed = Channel::<f64>::named(name).producer()?; // a new channel
+    /// speed.put(&13.9)?;
+    /// assert_eq!(*display.get()?, 13.9);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn reopen(mut self, reopen: bool) -> Self {
+        self.options.reopen = reopen;
+        self
+    }
+
+    /// How long opening waits for the other side, where this side cannot create the channel: an
+    /// observer, or a consumer of messages that end in a slice and without `capacity`.
+    ///
+    /// By default it waits without a limit, and writes one `tracing` warning after a second. 0
+    /// fails with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) at once. The timeout also
+    /// limits how long opening waits for a producer to replace a channel with another shape
+    /// (default 1 s).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-open-timeout-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// use std::time::Duration;
+    /// let clouds = Channel::<[f32]>::named(name).open_timeout(Duration::from_millis(10));
+    /// let error = clouds.consumer().unwrap_err(); // only the producer knows the size
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// # Ok(()) }
+    /// ```
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.options.open_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether a channel created here is removed together with its last user. Default off: like a
+    /// file, a channel lives until it is removed.
+    ///
+    /// If the last user is killed, whoever opens the channel next removes it and starts anew.
+    /// Observers do not count as users.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-ephemeral-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// let speed = Channel::<f64>::named(name).ephemeral(true).producer()?;
+    /// drop(speed);
+    /// assert_eq!(*io_shared::remove(name).unwrap_err().kind(), ErrorKind::NotFound);
+    /// # Ok(()) }
+    /// ```
+    pub fn ephemeral(mut self, ephemeral: bool) -> Self {
+        self.options.ephemeral = ephemeral;
+        self
+    }
+
+    /// Whether a producer replaces a channel in a file that has another shape and that nobody is
+    /// using. Default off. A channel in shared memory is always replaced.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("doc-replace-{}", std::process::id()));
+    /// use io_shared::Channel;
+    /// drop(Channel::<f32>::file(&path).producer()?);
+    /// assert!(Channel::<f64>::file(&path).producer().is_err());
+    /// let mut pose = Channel::<f64>::file(&path).replace(true).producer()?;
+    /// pose.put(&0.5)?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.options.replace = replace;
+        self
+    }
+}
+
+/// Messages of a type that this program does not have: it puts and gets their bytes.
+impl Channel<[u8]> {
+    /// Says what type the bytes have. Programs that have the type open the channel with it.
+    ///
+    /// The bytes are aligned as the type asks. A put of a length that the type does not allow fails
+    /// with [`ErrorKind::BadLength`](crate::ErrorKind::BadLength).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-channel-schema-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind, Schema};
+    /// let pair = Schema::from_json(r#"{"array":2,"of":"<f4"}"#)?;
+    /// let mut bytes = Channel::<[u8]>::named(name).schema(pair).producer()?;
+    /// bytes.put(&[0, 0, 128, 63, 0, 0, 0, 64])?;
+    /// assert_eq!(*io_shared::consumer::<[f32; 2]>(name)?.get()?, [1.0, 2.0]);
+    ///
+    /// let error = bytes.put(&[0; 7]).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::BadLength { .. }));
+    /// # io_shared::remove(name)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.options.described = Described::As(schema);
+        self
+    }
+
+    /// Accepts whatever type the channel's messages have;
+    /// [`Consumer::schema`](crate::Consumer::schema) and
+    /// [`Observer::schema`](crate::Observer::schema) say which. For consumers and observers, which
+    /// then wait for the channel to exist.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-any-schema-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// # io_shared::producer::<[u16; 2]>(name)?.put(&[1, 2])?;
+    /// let mut bytes = Channel::<[u8]>::named(name).any_schema().consumer()?;
+    /// assert_eq!(bytes.schema().to_json(), r#"{"array":2,"of":"<u2"}"#);
+    /// assert_eq!(*bytes.get()?, [1, 0, 2, 0]);
+    ///
+    /// // A producer has to know what it puts.
+    /// assert!(Channel::<[u8]>::named(name).any_schema().producer().is_err());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn any_schema(mut self) -> Self {
+        self.options.described = Described::ByChannel;
+        self
+    }
+}
