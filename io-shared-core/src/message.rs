@@ -1,9 +1,13 @@
 //! What may cross a process boundary as it lies in memory.
 //!
-//! [`Message`] is the promise that a type's bytes mean the same to every process; [`Shape`] is the
+//! [`Message`] is the promise that a type's bytes mean the same to every process. [`Shape`] is the
 //! arithmetic between the bytes of a message and the elements in its tail. The derive implements
-//! the trait, slots and channels rely on it: what is promised here is what makes it sound to hand
-//! out a `&T` to memory that another program has written.
+//! the trait, and slots and channels rely on it: these promises make it sound to hand out a `&T` to
+//! memory that another program has written.
+//!
+//! The other files build on each other from the bottom up: `shape`, `schema` (the description of a
+//! type), this trait, `text` and `array` (two messages of our own), `shown` (any message in
+//! `Debug`), `private` (what the derive's output needs).
 
 pub mod array;
 #[doc(hidden)]
@@ -20,12 +24,13 @@ pub use shape::Shape;
 use crate::message::schema::{Scalar, Schema, Type};
 use crate::message::shape::Bytes;
 
-/// A type with a fixed layout, no padding, no pointers, every bit pattern valid.
+/// A type that can be read by another process as it lies in memory: its layout is fixed, it has no
+/// padding and no pointers, and every bit pattern is valid.
 ///
-/// Implemented for `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, [`Text<N>`](crate::Text), arrays
-/// and slices of messages. `#[derive(Message)]` implements it for `#[repr(C)]` structs of messages,
-/// also for those that end in a slice, and says for each field that cannot cross what to use
-/// instead.
+/// It is implemented for `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, [`Text<N>`](crate::Text),
+/// [`Array`](crate::Array), and arrays and slices of messages. `#[derive(Message)]` implements it
+/// for `#[repr(C)]` structs of messages, which may end in a slice. For each field that cannot cross
+/// a process boundary, the derive says what to use instead.
 ///
 /// ```
 /// use io_shared_core::Message;
@@ -44,36 +49,48 @@ use crate::message::shape::Bytes;
 ///
 /// # Safety
 ///
-/// Whoever implements this by hand promises, for as long as the program runs:
+/// An implementation by hand promises, for as long as the program runs:
 ///
 /// 1. **Layout.** The layout is the same in every program that compiles the same definition
 ///    (`repr(C)`, `repr(transparent)`, primitives). [`SHAPE`](Self::SHAPE) is true: for a sized
-///    type its size and alignment; for one that ends in a slice the offset of the slice, the
+///    type its size and alignment; for a type that ends in a slice the offset of the slice, the
 ///    alignment of the whole, and the size of an element, which is not 0.
-/// 2. **No padding.** Every byte of a sized type, every byte of the fixed part and of each element
-///    of one that ends in a slice, belongs to a primitive. After the last element of a slice
-///    there may be padding.
+/// 2. **No padding.** Every byte of a sized type belongs to a primitive. In a type that ends in a
+///    slice, so does every byte of the fixed part and of each element. After the last element of a
+///    slice there may be padding.
 /// 3. **Every bit pattern is valid**, and there are no pointers, no references and no handles
 ///    whose meaning is confined to one process.
-/// 4. **No interior mutability**: nothing in it changes through `&Self`.
-/// 5. **No drop glue**: its bytes may be copied, overwritten and forgotten.
+/// 4. **No interior mutability**: nothing in the value changes through `&Self`.
+/// 5. **No drop glue**: the value's bytes may be copied, overwritten and forgotten.
 /// 6. [`from_raw_parts`](Self::from_raw_parts) and [`from_raw_parts_mut`](Self::from_raw_parts_mut)
 ///    return `start` itself, its address and provenance, with `elements` as the length of the tail
 ///    and nothing else; [`elements`](Self::elements) is the length of the tail.
 /// 7. The provided methods are not overridden.
 ///
-/// The proof of 1 and 2 may be an assertion that runs when `SHAPE` is evaluated (for generic types
-/// it is). Code that relies on the promise must therefore use `Self::SHAPE` before it touches
-/// bytes; the methods here do.
+/// The proof of 1 and 2 may be an assertion that runs when `SHAPE` is evaluated, as it is for
+/// generic types. Code that relies on the promise must therefore use `Self::SHAPE` before it
+/// touches bytes. The methods here do so.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross a process boundary",
     label = "is not a `Message`",
-    note = "a message is a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), `Text<N>`, an array of messages, or a `#[repr(C)]` struct with `#[derive(Message)]`; a slice of messages may come last",
-    note = "of an enum, store the number (`u8`), and convert it back with a `match`; of a type of another crate, the numbers that it is made of; of a `Duration` or a `SystemTime`, the nanoseconds (`u64`)",
-    note = "collections, pointers, atomics and cells mean something to one process only: store the values themselves"
+    note = "a message is a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), `Text<N>`, an \
+        array of messages, or a `#[repr(C)]` struct with `#[derive(Message)]`; a slice of messages \
+        may come last",
+    note = "for an enum, store the number (`u8`), and convert it back with a `match`; for a type \
+        of another crate, store the numbers it consists of; for a `Duration` or a `SystemTime`, \
+        store the nanoseconds (`u64`)",
+    note = "collections, pointers, atomics and cells are meaningful in one process only: store the \
+        values themselves"
 )]
 pub unsafe trait Message: Send + Sync + 'static {
-    /// Size, alignment and tail.
+    /// The message's size, its alignment, and the size of its tail's elements.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert_eq!((<[f32; 3]>::SHAPE.size, <[f32; 3]>::SHAPE.element), (12, None));
+    /// assert_eq!((<[f32]>::SHAPE.size, <[f32]>::SHAPE.element), (0, Some(4)));
+    /// ```
     const SHAPE: Shape;
 
     /// The description of the type's layout: names, types, offsets, units, docs.
@@ -85,10 +102,10 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// ```
     fn layout() -> Type;
 
-    /// The pointer to a message of `elements` tail elements that starts at `start`.
+    /// The pointer to a message with `elements` tail elements that starts at `start`.
     ///
-    /// A sized message ignores `elements`. Nothing is checked and nothing is read: the pointer is
-    /// as good as `start` is.
+    /// A sized message ignores `elements`. Nothing is checked or read: the pointer is as valid as
+    /// `start` is.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -99,7 +116,7 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// ```
     fn from_raw_parts(start: *const u8, elements: usize) -> *const Self;
 
-    /// The mutable pointer to a message of `elements` tail elements that starts at `start`.
+    /// The mutable pointer to a message with `elements` tail elements that starts at `start`.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -131,8 +148,8 @@ pub unsafe trait Message: Send + Sync + 'static {
         Schema::new(Self::layout())
     }
 
-    /// The bytes of this message that are meant for readers: fixed part and elements, without
-    /// the padding that may follow the last element.
+    /// How many bytes of this message are meant for readers: the fixed part and the elements,
+    /// without the padding that may follow the last element.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -142,7 +159,7 @@ pub unsafe trait Message: Send + Sync + 'static {
     fn wire_len(&self) -> usize {
         match Self::SHAPE.element {
             None => Self::SHAPE.size,
-            // A reference to so many elements exists, so their bytes fit in an isize.
+            // A reference to these elements exists, so their bytes fit in an isize.
             Some(element) => Self::SHAPE.size + element * self.elements(),
         }
     }
@@ -163,11 +180,11 @@ pub unsafe trait Message: Send + Sync + 'static {
         unsafe { std::slice::from_raw_parts(start, self.wire_len()) }
     }
 
-    /// The message that `bytes` are, where they lie. The inverse of [`as_bytes`](Self::as_bytes)
-    /// for messages that need no padding at the end.
+    /// Reads `bytes` as a message, where they lie. This is the inverse of
+    /// [`as_bytes`](Self::as_bytes) for messages that need no padding at the end.
     ///
-    /// All of `bytes` is the message: a sized one takes exactly its size, one that ends in a slice
-    /// as many elements as there are.
+    /// All of `bytes` becomes the message. A sized message needs exactly its size; a message that
+    /// ends in a slice takes as many elements as there are.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -180,15 +197,15 @@ pub unsafe trait Message: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`BytesError`] as [`from_prefix`](Self::from_prefix) with `wire_len` = `bytes.len()`. So a
-    /// message whose end is padded (3 labels of 4 bytes after a `u64`) is `TooShort`: Rust's
-    /// reference to it covers its padding too. Give `from_prefix` the longer buffer.
+    /// The errors of [`from_prefix`](Self::from_prefix) with `wire_len` = `bytes.len()`. A message
+    /// with padding at its end (3 labels of 4 bytes after a `u64`) is therefore `TooShort`, because
+    /// a Rust reference to it covers the padding too. Pass the longer buffer to `from_prefix`.
     fn from_bytes(bytes: &[u8]) -> Result<&Self, BytesError> {
         Self::from_prefix(bytes, bytes.len())
     }
 
-    /// The message of `wire_len` bytes at the start of `bytes`, where it lies; what follows in
-    /// `bytes` is left alone.
+    /// Reads the first `wire_len` bytes of `bytes` as a message, where they lie. The rest of
+    /// `bytes` is ignored.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -200,14 +217,14 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// # Errors
     ///
     /// - [`BytesError::Length`]: no message of this type has `wire_len` bytes.
-    /// - [`BytesError::TooShort`]: `bytes` has less than `wire_len` rounded up to the alignment.
+    /// - [`BytesError::TooShort`]: `bytes` is shorter than `wire_len` rounded up to the alignment.
     /// - [`BytesError::Misaligned`]: `bytes` does not start at a multiple of the alignment.
     fn from_prefix(bytes: &[u8], wire_len: usize) -> Result<&Self, BytesError> {
         let shape = Self::SHAPE;
         let Some(elements) = shape.elements_in(wire_len as u64) else {
             return Err(BytesError::Length { expected: shape, found: wire_len });
         };
-        // elements_in has computed this length too, so it is there.
+        // elements_in has computed this length already, so it exists.
         let padded = shape.padded_len_of(elements).unwrap_or(usize::MAX);
         if bytes.len() < padded {
             return Err(BytesError::TooShort { expected: padded, found: bytes.len() });
@@ -238,26 +255,26 @@ pub unsafe trait Message: Send + Sync + 'static {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BytesError {
-    /// No message of this type has so many bytes: not the size of a sized message, less than the
-    /// fixed part, or no whole number of elements.
+    /// No message of this type has this length: it is not the size of a sized message, or it is
+    /// less than the fixed part, or the rest is not a whole number of elements.
     Length {
         /// The shape of the type asked for.
         expected: Shape,
         /// The wire length given, in bytes.
         found: usize,
     },
-    /// The message is longer than the bytes there are, its padding at the end included.
+    /// There are fewer bytes than the message has, including the padding at its end.
     TooShort {
-        /// Bytes that must be there.
+        /// The bytes that the message needs.
         expected: usize,
-        /// Bytes that are there.
+        /// The bytes that there are.
         found: usize,
     },
     /// The bytes do not start at a multiple of the alignment.
     Misaligned {
         /// The alignment in bytes.
         expected: usize,
-        /// By how many bytes the start is past a multiple of it.
+        /// By how many bytes the start exceeds a multiple of it.
         found: usize,
     },
 }
@@ -279,14 +296,14 @@ impl fmt::Display for BytesError {
             BytesError::TooShort { expected, found } => {
                 write!(
                     f,
-                    "the message needs {}, the padding at its end included, found {found}",
+                    "the message needs {}, including the padding at its end, found {found}",
                     Bytes(expected as u64)
                 )
             }
             BytesError::Misaligned { expected, found } => {
                 write!(
                     f,
-                    "the message starts at a multiple of {expected} bytes, found a start \
+                    "the message must start at a multiple of {expected} bytes, found a start \
                      {found} past one"
                 )
             }
@@ -294,7 +311,7 @@ impl fmt::Display for BytesError {
     }
 }
 
-/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+/// The same text as `Display`, for `unwrap()` and for a `main` that returns the error.
 impl fmt::Debug for BytesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -40,7 +40,7 @@ struct Wide {
     samples: [u8],
 }
 
-/// Words, so that the bytes are aligned for every message here.
+/// Bytes that are aligned for every message here.
 #[repr(align(64))]
 struct Aligned([u8; 256]);
 
@@ -78,7 +78,7 @@ fn bytes_become_the_message_they_came_from() {
 }
 
 #[test]
-fn a_padded_end_must_be_there_and_is_not_given_out() {
+fn a_padded_end_must_be_there_and_is_not_part_of_the_bytes() {
     let words = [7u64, 1, 2];
     let bytes = words.as_bytes();
     // 3 labels: 20 bytes on the wire, 24 in memory.
@@ -103,11 +103,11 @@ fn bytes_of_another_length_or_start_are_refused_with_both_numbers() {
     );
     assert_eq!(
         error(Labels::from_prefix(&words.as_bytes()[..9], 12)),
-        "the message needs 16 bytes, the padding at its end included, found 9"
+        "the message needs 16 bytes, including the padding at its end, found 9"
     );
     assert_eq!(
         error(Labels::from_bytes(&words.as_bytes()[4..20])),
-        "the message starts at a multiple of 8 bytes, found a start 4 past one"
+        "the message must start at a multiple of 8 bytes, found a start 4 past one"
     );
     assert!(matches!(Point::from_bytes(&bytes[..17]), Err(BytesError::Length { found: 17, .. })));
     assert!(Point::from_prefix(&words.as_bytes()[..17], 16).is_ok());
@@ -154,7 +154,7 @@ fn the_schema_has_names_types_offsets_units_and_docs() {
 }
 
 #[test]
-fn shapes_that_make_no_sense_give_none_and_no_panic() {
+fn shapes_that_make_no_sense_yield_none_and_no_panic() {
     for size in [0, 1, usize::MAX] {
         for align in [0, 1, 3, 8, usize::MAX] {
             for element in [None, Some(0), Some(1), Some(usize::MAX)] {
@@ -203,7 +203,9 @@ proptest! {
     }
 
     #[test]
-    fn every_bit_pattern_is_a_message(bytes in proptest::array::uniform32(any::<u8>()), n in 0usize..40) {
+    fn every_bit_pattern_is_a_message(
+        bytes in proptest::array::uniform32(any::<u8>()), n in 0usize..40,
+    ) {
         let mut aligned = Aligned([0; 256]);
         aligned.0[..32].copy_from_slice(&bytes);
         let n = n.min(32);

@@ -100,7 +100,8 @@ proptest! {
 
     #[test]
     fn damaged_text_is_an_error_or_a_schema_that_holds_together(
-        ty in types(), at in any::<Index>(), with in "[0-9a-z\"{}\\[\\]:,|<.\\\\-]{0,3}", gone in 0..4usize,
+        ty in types(), at in any::<Index>(),
+        with in "[0-9a-z\"{}\\[\\]:,|<.\\\\-]{0,3}", gone in 0..4usize,
     ) {
         let whole = Schema::new(ty);
         let mut text: Vec<char> = whole.to_json().chars().collect();
@@ -126,143 +127,119 @@ fn point(fields: &str, size: usize) -> String {
     format!(r#"{{"struct":"P","size":{size},"align":4,"fields":[{fields}]}}"#)
 }
 
-#[test]
-fn text_that_contradicts_itself_is_refused_with_the_place() {
-    let cases: &[(String, &str)] = &[
-        ("{".into(), "the text is not JSON: EOF while parsing an object at line 1 column 1"),
+/// The JSON of a field.
+fn field(name: &str, offset: usize, ty: &str) -> String {
+    format!(r#"{{"name":"{name}","offset":{offset},"type":{ty}}}"#)
+}
+
+const SLICE: &str = "a slice is the whole message or its last field, and its elements have bytes";
+
+fn refused_types() -> Vec<(String, String)> {
+    let kinds = "the message: a type is a code or has one of the keys `struct`, `array`, `slice`";
+    let cases = [
+        ("{", "the text is not JSON: EOF while parsing an object at line 1 column 1"),
+        ("7", kinds),
+        (r#"">f4""#, "the message: `>f4` is not the code of a type"),
+        (r#""|O""#, "the message: `|O` is not the code of a type"),
+        (r#""|S0""#, "the message: `|S0` is not the code of a type"),
+        (r#""|S01""#, "the message: `|S01` is not the code of a type"),
+        (r#""|S+1""#, "the message: `|S+1` is not the code of a type"),
+        (r#""|S18446744073709551615""#, "the message: larger than memory"),
         (
-            "7".into(),
-            "the message: a type is a code or has one of the keys `struct`, `array`, `slice`",
-        ),
-        (r#"">f4""#.into(), "the message: `>f4` is not the code of a type"),
-        (r#""|O""#.into(), "the message: `|O` is not the code of a type"),
-        (r#""|S0""#.into(), "the message: `|S0` is not the code of a type"),
-        (r#""|S01""#.into(), "the message: `|S01` is not the code of a type"),
-        (r#""|S+1""#.into(), "the message: `|S+1` is not the code of a type"),
-        (r#""|S18446744073709551615""#.into(), "the message: larger than memory"),
-        (
-            r#"{"array":-1,"of":"<f4"}"#.into(),
+            r#"{"array":-1,"of":"<f4"}"#,
             "the message: key `array` must be there and be a whole number",
         ),
-        (r#"{"array":2}"#.into(), "the message: key `of` must be there and be a type"),
-        (r#"{"array":4611686018427387904,"of":"<f4"}"#.into(), "the message: larger than memory"),
+        (r#"{"array":2}"#, "the message: key `of` must be there and be a type"),
+        (r#"{"array":4611686018427387904,"of":"<f4"}"#, "the message: larger than memory"),
+        (r#"{"slice":{"slice":"<f4"}}"#, &format!("field `[]`: {SLICE}")),
+        (r#"{"slice":{"array":0,"of":"<f4"}}"#, &format!("the message: {SLICE}")),
         (
-            r#"{"slice":{"slice":"<f4"}}"#.into(),
-            "field `[]`: a slice is the whole message or its last field, and its elements have bytes",
-        ),
-        (
-            r#"{"slice":{"array":0,"of":"<f4"}}"#.into(),
-            "the message: a slice is the whole message or its last field, and its elements have bytes",
-        ),
-        (
-            point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 8),
-            concat!(
-                "the message: its fields make 4 bytes, found a size of 8: add the 4 bytes of padding \
-                 as a field, ",
-                r#"{"name":"_pad4","offset":4,"type":{"array":4,"of":"|u1"}}"#,
-                " (in C: uint8_t _pad4[4]) at its end"
-            ),
-        ),
-        (
-            point(r#"{"name":"x","offset":0,"type":"<f4"}"#, 3),
-            "the message: its fields make 4 bytes, found a size of 3: write \"size\":4",
-        ),
-        (
-            point(r#"{"name":"x","offset":4,"type":"<f4"}"#, 8),
-            concat!(
-                "field `x`: expected at 0, where the field before ends, found at 4: add the 4 bytes \
-                 of padding as a field, ",
-                r#"{"name":"_pad0","offset":0,"type":{"array":4,"of":"|u1"}}"#,
-                " (in C: uint8_t _pad0[4]) before it"
-            ),
-        ),
-        (
-            point(
-                r#"{"name":"x","offset":0,"type":"<f4"},{"name":"y","offset":0,"type":"<f4"}"#,
-                4,
-            ),
-            "field `y`: expected at 4, where the field before ends, found at 0: it overlaps the field \
-             before; list fields by offset",
-        ),
-        (
-            point(
-                r#"{"name":"x","offset":0,"type":"|u1"},{"name":"y","offset":1,"type":"<f4"}"#,
-                5,
-            ),
-            concat!(
-                "field `y`: an alignment of 4 is not possible here: add the 3 bytes of padding as a \
-                 field, ",
-                r#"{"name":"_pad1","offset":1,"type":{"array":3,"of":"|u1"}}"#,
-                " (in C: uint8_t _pad1[3])"
-            ),
-        ),
-        (
-            point(r#"{"name":"x","offset":0,"type":"<f8"}"#, 8),
-            "the message: an alignment of 4 is not possible here: its fields need \"align\":8",
-        ),
-        (
-            point(r#"{"name":"x","offset":0,"type":"|u1"}"#, 1),
-            concat!(
-                "the message: an alignment of 4 is not possible here: add the 3 bytes of padding as \
-                 a field, ",
-                r#"{"name":"_pad1","offset":1,"type":{"array":3,"of":"|u1"}}"#,
-                " (in C: uint8_t _pad1[3])"
-            ),
-        ),
-        (
-            point(
-                r#"{"name":"x","offset":0,"type":"<f4"},{"name":"x","offset":4,"type":"<f4"}"#,
-                8,
-            ),
-            "field `x`: the name is there twice",
-        ),
-        (point(r#"{"name":"","offset":0,"type":"<f4"}"#, 4), "the message: `` is not a name"),
-        (
-            point(r#"{"name":"x\u001b[2J","offset":0,"type":"<f4"}"#, 4),
-            "the message: `x\\u{1b}[2J` is not a name",
-        ),
-        (
-            point(r#"{"name":"x\u202e","offset":0,"type":"<f4"}"#, 4),
-            "the message: `x\\u{202e}` is not a name",
-        ),
-        (point(r#"{"name":"x;y","offset":0,"type":"<f4"}"#, 4), "the message: `x;y` is not a name"),
-        (point("7", 4), "the message: key `fields` must be there and be a list of objects"),
-        (
-            point(
-                r#"{"name":"x","offset":0,"type":{"slice":"<f4"}},{"name":"y","offset":0,"type":"<f4"}"#,
-                4,
-            ),
-            "field `x`: a slice is the whole message or its last field, and its elements have bytes",
-        ),
-        (
-            point(
-                &format!(
-                    r#"{{"name":"p","offset":0,"type":{}}}"#,
-                    point(r#"{"name":"x","offset":0,"type":{"slice":"<f4"}}"#, 0)
-                ),
-                0,
-            ),
-            "field `p.x`: a slice is the whole message or its last field, and its elements have bytes",
-        ),
-        (
-            r#"{"struct":"P","size":0,"align":0,"fields":[]}"#.into(),
+            r#"{"struct":"P","size":0,"align":0,"fields":[]}"#,
             "the message: an alignment of 0 is not possible here: its fields need \"align\":1",
         ),
         (
-            r#"{"struct":"P","size":0,"align":1073741824,"fields":[]}"#.into(),
+            r#"{"struct":"P","size":0,"align":1073741824,"fields":[]}"#,
             "the message: an alignment of 1073741824 is not possible here: it is at most 536870912",
         ),
-        (
-            point(
-                r#"{"name":"x","offset":0,"type":{"array":9223372036854775807,"of":"|u1"}},{"name":"y","offset":9223372036854775807,"type":"|u1"}"#,
-                8,
-            ),
-            "field `y`: larger than memory",
-        ),
     ];
+    cases.map(|(text, error)| (text.to_owned(), error.to_owned())).into()
+}
+
+/// The advice to name `bytes` of padding at `offset`.
+fn named_padding(offset: usize, bytes: usize) -> String {
+    format!(
+        "add the {bytes} bytes of padding as a field, {} (in C: uint8_t _pad{offset}[{bytes}])",
+        field(&format!("_pad{offset}"), offset, &format!(r#"{{"array":{bytes},"of":"|u1"}}"#))
+    )
+}
+
+fn refused_layouts() -> Vec<(String, String)> {
+    let x = |offset| field("x", offset, r#""<f4""#);
+    let byte = field("x", 0, r#""|u1""#);
+    let y = |offset| field("y", offset, r#""<f4""#);
+    let huge = field("x", 0, r#"{"array":9223372036854775807,"of":"|u1"}"#);
+    let after = field("y", isize::MAX as usize, r#""|u1""#);
+    let (four, one) = (named_padding(4, 4), named_padding(1, 3));
+    let (first, sized) = (named_padding(0, 4), "found a size of");
+    vec![
+        (
+            point(&x(0), 8),
+            format!("the message: its fields make 4 bytes, {sized} 8: {four} at its end"),
+        ),
+        (
+            point(&x(0), 3),
+            format!("the message: its fields make 4 bytes, {sized} 3: write \"size\":4"),
+        ),
+        (
+            point(&x(4), 8),
+            format!(
+                "field `x`: expected at 0, where the previous field ends, found at 4: {first} \
+                 before it"
+            ),
+        ),
+        (
+            point(&[x(0), y(0)].join(","), 4),
+            "field `y`: expected at 4, where the previous field ends, found at 0: it overlaps the \
+             previous field; list fields by offset"
+                .into(),
+        ),
+        (
+            point(&[byte.clone(), y(1)].join(","), 5),
+            format!("field `y`: an alignment of 4 is not possible here: {one}"),
+        ),
+        (
+            point(&field("x", 0, r#""<f8""#), 8),
+            "the message: an alignment of 4 is not possible here: its fields need \"align\":8"
+                .into(),
+        ),
+        (point(&byte, 1), format!("the message: an alignment of 4 is not possible here: {one}")),
+        (point(&[huge, after].join(","), 8), "field `y`: larger than memory".into()),
+    ]
+}
+
+fn refused_names_and_slices() -> Vec<(String, String)> {
+    let float = |name| point(&field(name, 0, r#""<f4""#), 4);
+    let (x, y) = (|offset| field("x", offset, r#""<f4""#), field("y", 0, r#""<f4""#));
+    let slice = field("x", 0, r#"{"slice":"<f4"}"#);
+    let nested = field("p", 0, &point(&slice, 0));
+    vec![
+        (point(&[x(0), x(4)].join(","), 8), "field `x`: two fields have this name".into()),
+        (float(""), "the message: `` is not a name".into()),
+        (float("x\\u001b[2J"), "the message: `x\\u{1b}[2J` is not a name".into()),
+        (float("x\\u202e"), "the message: `x\\u{202e}` is not a name".into()),
+        (float("x;y"), "the message: `x;y` is not a name".into()),
+        (point("7", 4), "the message: key `fields` must be there and be a list of objects".into()),
+        (point(&[slice, y].join(","), 4), format!("field `x`: {SLICE}")),
+        (point(&nested, 0), format!("field `p.x`: {SLICE}")),
+    ]
+}
+
+#[test]
+fn text_that_contradicts_itself_is_refused_with_the_place() {
+    let cases = [refused_types(), refused_layouts(), refused_names_and_slices()].concat();
     for (text, error) in cases {
-        let refusal = Schema::from_json(text).unwrap_err().to_string();
-        assert_eq!(&refusal, error, "{text}");
+        let refusal = Schema::from_json(&text).unwrap_err().to_string();
+        assert_eq!(refusal, error, "{text}");
     }
 }
 
@@ -283,7 +260,8 @@ fn text_that_is_long_or_deep_is_refused_early() {
     assert!(matches!(Schema::from_json(&"[".repeat(100_000)), Err(SchemaError::Json(_))));
     // Structs take most JSON per level, and the deepest one still fits in the parser's limit.
     let structs = (1..MAX_DEPTH).fold("\"|u1\"".to_owned(), |inner, _| {
-        format!(r#"{{"struct":"S","size":1,"align":1,"fields":[{{"name":"s","offset":0,"type":{inner}}}]}}"#)
+        let fields = field("s", 0, &inner);
+        format!(r#"{{"struct":"S","size":1,"align":1,"fields":[{fields}]}}"#)
     });
     assert!(Schema::from_json(&structs).is_ok());
 }
@@ -378,11 +356,11 @@ fn docs_that_make_a_schema_too_long_are_dropped_and_the_message_is_taken() {
     let shape = Shape { size: 4, align: 4, element: None };
     let documented = |doc: &str| {
         let field = Field::new("x", 0, Type::Scalar(Scalar::F32)).unit("m").doc(doc);
-        Schema::new(Struct::new("Point", shape).doc("A place.").field(field).into())
+        Schema::new(Struct::new("Point", shape).doc("A position.").field(field).into())
     };
     let text = documented(&long).to_json();
     let read = Schema::from_json(&text).expect("it is short enough");
     assert_eq!(read.hash(), documented("short").hash());
-    assert!(!text.contains("A place."), "{text}");
+    assert!(!text.contains("A position."), "{text}");
     assert!(documented("short").to_json().contains("short"));
 }

@@ -1,8 +1,10 @@
 //! The message that carries an array of any dtype and shape.
 //!
-//! [`Array`] is a message like any other, so channels, schemas and errors need to know nothing of
-//! it; Python and C recognise it by its schema's hash. What must stay true: the name, type, offset
-//! and alignment of its one field, since they are what other languages' packages look for.
+//! [`Array`] is a message like any other, so channels, schemas and errors need not know about it.
+//! Python and C recognise it by its schema's hash.
+//!
+//! What must stay true: the name, type, offset and alignment of its one field, because the packages
+//! for other languages look for them.
 
 mod describe;
 #[cfg(feature = "ndarray")]
@@ -29,13 +31,13 @@ use crate::message::{Message, Shape};
 
 /// An array of any dtype and shape: the bytes of a `.npy` file.
 ///
-/// Its dtype and shape travel with each message, so both may change from one to the next. It is
-/// aligned to 64 bytes, and so are its elements, since the header is padded to a multiple of 64.
-/// Header and elements together are what a channel's capacity counts, as in a file; the header of an
-/// array of few dimensions has 128 bytes. Python objects are refused.
+/// The dtype and shape travel with each message, so both may change from one message to the next.
+/// The message is aligned to 64 bytes, and so are its elements, because the header is padded to a
+/// multiple of 64. A channel's capacity counts the header as well as the elements; the header of an
+/// array with few dimensions has 128 bytes. Arrays of Python objects are refused.
 ///
-/// With the feature `ndarray`, producers have `put_array` and `loan_array`, and guards have `array`.
-/// Without it:
+/// With the feature `ndarray`, producers have `put_array` and `loan_array`, and guards have
+/// `array`. Without it:
 ///
 /// ```
 /// # use io_shared_channel as io_shared;
@@ -57,16 +59,21 @@ use crate::message::{Message, Shape};
 /// # }
 /// ```
 ///
-/// The schema is, as canonical JSON and as the shape text that the hash is made of:
+/// This is the schema as canonical JSON, and its hash:
 ///
 /// ```
 /// use io_shared_core::{Array, Message, Schema};
 ///
-/// let json = r#"{"struct":"Array","size":0,"align":64,"fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}"#;
+/// let json = concat!(
+///     r#"{"struct":"Array","size":0,"align":64,"#,
+///     r#""fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}"#,
+/// );
 /// assert_eq!(Array::schema().to_json(), json);
 /// assert_eq!(Schema::from_json(json), Ok(Array::schema()));
 /// assert_eq!(Array::schema().hash(), 0xeb1e_f411_f702_c95b); // FNV-1a of "{npy:[]|u1@0}0%64"
 /// ```
+#[doc(alias = "numpy")]
+#[doc(alias = "ndarray")]
 #[repr(C, align(64))]
 pub struct Array {
     /// The `.npy` file: header and data.
@@ -74,9 +81,9 @@ pub struct Array {
 }
 
 impl Array {
-    /// The bytes of the message that carries an array of that dtype, order and shape.
+    /// How many bytes the message for an array of this dtype, order and shape has.
     ///
-    /// `dtype` is what NumPy has in `dtype.str` (`<f4`), or for a structured one in `dtype.descr`
+    /// `dtype` is NumPy's `dtype.str` (`<f4`), or `dtype.descr` for a structured type
     /// (`[('x', '<f4'), ('y', '<f4')]`).
     ///
     /// ```
@@ -88,18 +95,34 @@ impl Array {
     ///
     /// # Errors
     /// [`NpyError::Object`], [`NpyError::Unknown`], [`NpyError::TooLarge`],
-    /// [`NpyError::TooManyAxes`], [`NpyError::HeaderTooLong`], and [`NpyError::Header`] where a structured dtype is not as Python writes it.
+    /// [`NpyError::TooManyAxes`], [`NpyError::HeaderTooLong`]; and [`NpyError::Header`] if a
+    /// structured dtype is not written as Python writes it.
     pub fn len_of(dtype: &str, fortran_order: bool, shape: &[usize]) -> Result<usize, NpyError> {
         let (header, data) = header::lengths(dtype, fortran_order, shape)?;
         Ok(header + data)
     }
 
-    /// Writes the header, byte for byte as NumPy does; gives the elements, to be filled in. Their
-    /// bytes at first are what they were. [`Array`] has an example.
+    /// Writes the header, byte for byte as NumPy does, and returns the elements to be filled in.
+    /// Their bytes are not changed.
     ///
     /// # Errors
-    /// Those of [`len_of`](Self::len_of), and [`NpyError::TooShort`] if this is shorter than it
-    /// says.
+    /// The errors of [`len_of`](Self::len_of), and [`NpyError::TooShort`] if the message has fewer
+    /// bytes than `len_of` returns.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-write-header-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    ///
+    /// let mut masks = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// let mut loan = masks.loan_len(Array::len_of("|b1", false, &[480, 640]).unwrap())?;
+    /// loan.write_header("|b1", false, &[480, 640])?.fill(1);
+    /// loan.put()?;
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn write_header(
         &mut self,
         dtype: &str,
@@ -117,18 +140,41 @@ impl Array {
         Ok(data)
     }
 
-    /// What the array is, and its elements as bytes where they lie.
+    /// The array's dtype, order and shape, and its elements as bytes where they lie.
     ///
     /// # Errors
-    /// [`NpyError`]: this is no `.npy` file of version 1.0, 2.0 or 3.0, its header is damaged, its
-    /// elements are not all there, or are Python objects.
+    /// [`NpyError`]: the message is not a `.npy` file of version 1.0, 2.0 or 3.0, its header is
+    /// damaged, some elements are missing, or the elements are Python objects.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-array-npy-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    ///
+    /// let mut points = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// let mut loan = points.loan_len(Array::len_of("<f4", true, &[2, 3])?)?;
+    /// loan.write_header("<f4", true, &[2, 3])?.fill(0);
+    /// loan.put()?;
+    ///
+    /// let mut viewer = Channel::<Array>::named(name).consumer()?;
+    /// let guard = viewer.get()?;
+    /// let array: &Array = &guard;
+    /// let npy = array.npy()?;
+    /// assert_eq!((&*npy.dtype, npy.fortran_order, npy.shape), ("<f4", true, vec![2, 3]));
+    /// assert_eq!(npy.data.len(), 24);
+    /// # drop(guard);
+    /// # io_shared::remove(name)?;
+    /// # Ok(()) }
+    /// ```
     pub fn npy(&self) -> Result<Npy<'_>, NpyError> {
         let header::Header { dtype, fortran_order, shape, data } = header::read(&self.npy)?;
         let data = self.npy.get(data).unwrap_or_default();
         Ok(Npy { dtype, fortran_order, shape, data })
     }
 
-    /// `Debug` of the array that these bytes are.
+    /// The `Debug` form of the array with these bytes.
     pub(crate) fn fmt_bytes(npy: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut array = f.debug_struct("Array");
         match header::read(npy) {
@@ -139,18 +185,18 @@ impl Array {
     }
 }
 
-/// An array as its `.npy` header describes it; [`Array`] has an example.
+/// An array as its `.npy` header describes it. [`Array::npy`] returns it, and has an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Npy<'a> {
-    /// The type of an element as NumPy has it in `dtype.str` (`<f4`), or for a structured one in
-    /// `dtype.descr` (`[('x', '<f4'), ('y', '<f4')]`).
+    /// The type of an element: NumPy's `dtype.str` (`<f4`), or `dtype.descr` for a structured type
+    /// (`[('x', '<f4'), ('y', '<f4')]`).
     pub dtype: Cow<'a, str>,
-    /// Whether the first index varies fastest, not the last.
+    /// Whether the first index varies fastest, instead of the last.
     pub fortran_order: bool,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// The elements, all of them and nothing more.
+    /// The bytes of the elements.
     pub data: &'a [u8],
 }
 
@@ -160,17 +206,17 @@ impl fmt::Debug for Array {
     }
 }
 
-/// What [`Array`] looks like to `offset_of!` and `align_of`, which take no unsized type.
+/// A twin of [`Array`] for `offset_of!` and `align_of`, which take no unsized type.
 #[repr(C, align(64))]
 struct Empty {
     npy: [u8; 0],
 }
 
 // SAFETY: it is repr(C) around bytes, so its layout is fixed: the tail starts at 0, which is
-// asserted on a twin, and an element is a byte (1); there is nothing but bytes before the end of the
-// tail (2), with any bit pattern (3), without interior mutability (4) or drop glue (5); the pointers
-// keep address and provenance and get `elements` as their length (6); no provided method is
-// overridden (7).
+// asserted on a twin, and an element is a byte (1); there is nothing but bytes before the end of
+// the tail (2), with any bit pattern (3), without interior mutability (4) or drop glue (5); the
+// pointers keep address and provenance and get `elements` as their length (6); no provided method
+// is overridden (7).
 unsafe impl Message for Array {
     const SHAPE: Shape = {
         assert!(std::mem::offset_of!(Empty, npy) == 0 && size_of::<Empty>() == 0);

@@ -1,9 +1,10 @@
-//! What the derive's output refers to. Not part of the public interface: it may change with any
-//! version, and the derive of the same version changes with it.
+//! What the derive's output refers to. This is not part of the public interface: it may change with
+//! any version, and the derive of the same version changes with it.
 //!
-//! The derive cannot know sizes, so what it has to say about padding is put together in `padding`,
-//! while the compiler evaluates constants. It cannot know types either: what it suspects by name
-//! (`hints`) is said only where the compiler finds that the type is no message.
+//! The derive does not know sizes. So `padding` composes the errors about padding while the
+//! compiler evaluates constants. The derive does not know types either, only their names. So the
+//! advice that a name suggests (`hints`) appears only where the compiler finds that the type is not
+//! a message.
 
 pub mod hints;
 mod padding;
@@ -18,14 +19,15 @@ use self::writer::Writer;
 pub use crate::message::schema::{Field, Struct, Type};
 pub use crate::message::{Message, Shape};
 
-/// What is known of a field's type: of a message what it says, of anything else
-/// ([`Otherwise`]) what keeps the rest of the derive's output in order. So a type that is no message is
-/// told of once, where [`is_message`] asks for it, and not again wherever it is used.
+/// A field's type, as the derive's output sees it. For a message these are the message's own facts.
+/// For any other type, [`Otherwise`] provides substitutes that keep the rest of the output valid.
+/// So a type that is not a message is reported once, by [`is_message`], and not again wherever it
+/// is used.
 #[derive(Debug)]
 pub struct Of<T: ?Sized>(PhantomData<T>);
 
 impl<T: Message + ?Sized> Of<T> {
-    /// That it is a message.
+    /// The type is a message.
     pub const IS_MESSAGE: bool = true;
     /// The message's shape.
     pub const SHAPE: Shape = T::SHAPE;
@@ -36,14 +38,14 @@ impl<T: Message + ?Sized> Of<T> {
     }
 }
 
-/// What [`Of`] says of a type that is no message. No program that compiles gets here.
+/// The substitutes for a type that is not a message. No program that compiles uses them.
 pub trait Otherwise {
-    /// That it is none.
+    /// The type is not a message.
     const IS_MESSAGE: bool = false;
-    /// That of the type in this program.
+    /// The type's shape in this program.
     const SHAPE: Shape;
 
-    /// A schema.
+    /// Any schema.
     fn layout() -> Type {
         u8::layout()
     }
@@ -59,57 +61,58 @@ pub const fn is_message<T: Message + ?Sized>() {}
 /// Compiles for messages that may be fields.
 pub const fn is_field<T: Message + Fixed + ?Sized>() {}
 
-/// Types whose values are all of one size. It stands for `Sized`, of which the compiler would say
-/// nothing that helps.
+/// Types whose values all have one size. It stands for `Sized`, for which the compiler's own error
+/// would not help.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` ends in a slice: it is a whole message, and cannot be a field of one",
-    label = "is not of a fixed size",
-    note = "put its fields into this struct, the slice last; or give it an array, `[T; N]`, or a `Text<N>` in place of the slice"
+    message = "`{Self}` ends in a slice, so it can only be a whole message, not a field of one",
+    label = "has no fixed size",
+    note = "move its fields into this struct, the slice last; or replace the slice by an array, \
+        `[T; N]`, or a `Text<N>`"
 )]
 pub trait Fixed {}
 
 #[diagnostic::do_not_recommend]
 impl<T> Fixed for T {}
 
-/// A struct as the compiler lays it out; of one that is not of a fixed size ([`NotWhole`]) what keeps
-/// the derive's output in order, as that is told of by [`is_field`].
+/// A struct as the compiler lays it out. For a struct without a fixed size, [`NotWhole`] provides
+/// substitutes that keep the derive's output valid, since [`is_field`] reports it.
 #[derive(Debug)]
 pub struct Whole<T: ?Sized>(PhantomData<T>);
 
 impl<T> Whole<T> {
-    /// Its size.
+    /// The struct's size.
     pub const SIZE: Option<usize> = Some(size_of::<T>());
-    /// Its shape.
+    /// The struct's shape.
     pub const SHAPE: Shape = Shape { size: size_of::<T>(), align: align_of::<T>(), element: None };
 
-    /// That which starts at `start`.
+    /// The struct that starts at `start`.
     #[inline(always)]
     pub fn at(start: *const u8) -> *const T {
         start.cast()
     }
 
-    /// The same to write to.
+    /// The mutable struct that starts at `start`.
     #[inline(always)]
     pub fn at_mut(start: *mut u8) -> *mut T {
         start.cast()
     }
 }
 
-/// What [`Whole`] says of what has no fixed size. No program that compiles gets here.
+/// The substitutes for a struct without a fixed size. No program that compiles uses them.
 pub trait NotWhole {
-    /// What it is about.
+    /// The struct.
     type It: ?Sized;
-    /// That it has none.
+    /// The struct has no fixed size.
     const SIZE: Option<usize> = None;
-    /// One in its place.
+    /// Any shape.
     const SHAPE: Shape = Shape { size: 1, align: 1, element: Some(1) };
 
-    /// Nothing.
+    /// Is never called.
     fn at(_: *const u8) -> *const Self::It {
         panic!("refused")
     }
 
-    /// Nothing.
+    /// Is never called.
     fn at_mut(_: *mut u8) -> *mut Self::It {
         panic!("refused")
     }
@@ -119,19 +122,20 @@ impl<T: ?Sized> NotWhole for Whole<T> {
     type It = T;
 }
 
-/// Refuses a slice of elements without bytes.
+/// Refuses a slice whose elements have no bytes.
 #[track_caller]
 pub const fn has_bytes(field: &str, element: usize) {
     if element == 0 {
         let mut text = Writer::new();
         text.text("the elements of `");
         text.text(field);
-        text.text("` have no bytes: a length in bytes would not tell how many there are");
+        text.text("` have no bytes, so a length in bytes would not say how many there are");
         text.fail()
     }
 }
 
-/// Refuses a type with a destructor of its own; fields that need one are refused as no messages.
+/// Refuses a type that implements `Drop`. Fields that need dropping are not messages, and are
+/// refused for that.
 #[track_caller]
 pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
     if dropped && !fields_dropped {
@@ -144,7 +148,7 @@ pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
     }
 }
 
-/// The type of a tail with these elements.
+/// The schema type of a tail with these elements.
 pub fn slice_of(element: Type) -> Type {
     Type::Slice { element: Box::new(element) }
 }
@@ -162,7 +166,7 @@ mod tests {
     struct Plain;
 
     #[test]
-    fn a_type_that_is_no_message_has_a_shape_all_the_same() {
+    fn a_type_that_is_not_a_message_has_a_shape_nevertheless() {
         assert_eq!(Of::<Plain>::SHAPE.size, 0);
         assert_eq!(Of::<[u32]>::SHAPE, <[u32]>::SHAPE);
         assert_eq!(Of::<f32>::layout(), f32::layout());

@@ -1,9 +1,9 @@
-//! The description of a message's layout, as a channel stores it for others to read.
+//! The description of a message's layout, which a channel stores for other programs.
 //!
 //! A [`Schema`] is a tree of [`Type`]s that the derive builds from a struct's definition. Programs
-//! compare schemas when they open a channel ([`hash`](Schema::hash) first, then
-//! [`differences`](Schema::differences) for the error), and tools that never saw the Rust type
-//! (Python, the command line) decode values by it. Its stored form is canonical JSON ([`json`]).
+//! compare schemas when they open a channel: [`hash`](Schema::hash) first, then
+//! [`differences`](Schema::differences) for the error. Tools that never saw the Rust type, such as
+//! Python, decode values by it. Its stored form is canonical JSON ([`json`]).
 //!
 //! What must stay true: a schema that [`Schema::from_json`] returns has passed every check listed
 //! there, so code that walks it indexes no further than [`Type::shape`] says.
@@ -42,8 +42,8 @@ pub struct Schema {
 impl Schema {
     /// The schema of a message laid out like `root`.
     ///
-    /// `root` is taken at its word: it comes from [`Message::layout`](crate::Message::layout).
-    /// Text from elsewhere goes through [`from_json`](Self::from_json), which checks it.
+    /// `root` is not checked: it comes from [`Message::layout`](crate::Message::layout). Text from
+    /// elsewhere goes through [`from_json`](Self::from_json), which checks it.
     ///
     /// ```
     /// use io_shared_core::schema::{Scalar, Schema, Type};
@@ -66,7 +66,7 @@ impl Schema {
         &self.root
     }
 
-    /// The struct's name; for a message that is no struct its kind: the code of a number, or
+    /// The struct's name. For a message that is not a struct, its kind: the code of a number, or
     /// `text`, `array`, `slice`.
     ///
     /// ```
@@ -85,10 +85,10 @@ impl Schema {
         }
     }
 
-    /// A number that is equal for two schemas when their messages have the same field names, types
-    /// and offsets; struct names, docs and units do not count.
+    /// A number that is equal for two schemas if their messages have the same field names, types
+    /// and offsets. Struct names, docs and units do not count.
     ///
-    /// It is 64-bit FNV-1a over the shape text, without allocating:
+    /// It is the 64-bit FNV-1a hash of this shape text, computed without allocating:
     ///
     /// ```text
     /// shape  = code                                            a number or text: <f4, |u1, |S64
@@ -98,8 +98,8 @@ impl Schema {
     /// fields = [ name ":" shape "@" offset *( ";" name ":" shape "@" offset ) ]
     /// ```
     ///
-    /// FNV is no defence against somebody who looks for collisions; equal hashes of schemas from
-    /// a program that is not trusted want [`differences`](Self::differences) to be empty too.
+    /// FNV does not resist a deliberate search for collisions. If the other program is not trusted,
+    /// also check that [`differences`](Self::differences) is empty.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -111,8 +111,8 @@ impl Schema {
         hash::of(&self.root)
     }
 
-    /// The canonical JSON of this schema, byte for byte the same for equal schemas; the grammar
-    /// is in [`json`].
+    /// The canonical JSON of this schema, byte for byte the same for equal schemas. The grammar is
+    /// in [`json`].
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -123,10 +123,10 @@ impl Schema {
         json::write(&self.root)
     }
 
-    /// The schema that `text` describes, with every bound checked; the grammar is in [`json`].
+    /// The schema that `text` describes, with every bound checked. The grammar is in [`json`].
     ///
-    /// Keys that are not known are passed over, so that later versions can add some. Text of a
-    /// hostile origin costs time and memory in proportion to its length and nothing more.
+    /// Unknown keys are ignored, so that later versions can add some. Even hostile text costs time
+    /// and memory only in proportion to its length.
     ///
     /// ```
     /// use io_shared_core::Schema;
@@ -137,26 +137,28 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`SchemaError`] says where and what: text that is too long or too deep, no JSON, keys
-    /// missing or of another kind, unknown codes, names that are empty or not plain, names twice,
-    /// offsets that leave gaps or overlap, sizes and alignments that disagree with the fields,
-    /// slices that are not last, messages larger than memory.
+    /// [`SchemaError`] says what is wrong and where: the text is too long or too deep or is not
+    /// JSON; keys are missing or have another kind of value; codes are unknown; names are empty,
+    /// not plain or repeated; offsets leave gaps or overlap; sizes and alignments disagree with the
+    /// fields; slices are not last; messages are larger than memory.
     pub fn from_json(text: &str) -> Result<Schema, SchemaError> {
         json::read(text).map(Schema::new)
     }
 
-    /// One line per field in which the messages of this program differ from those of `channel`,
-    /// for the error at open; empty where they agree, which is where [`hash`](Self::hash) agrees.
+    /// One line for each field in which the messages of this program differ from those of
+    /// `channel`, for the error at opening. Empty exactly if the schemas agree, which is if
+    /// [`hash`](Self::hash) agrees.
     ///
-    /// Fields are matched by name. Offsets within a nested struct count from its start, the
-    /// elements of arrays and slices are written `points[]`.
+    /// Fields are matched by name. Offsets in a nested struct count from its start. The elements of
+    /// arrays and slices are written `points[]`.
     ///
     /// ```
     /// use io_shared_core::Schema;
     ///
     /// let field = |code, size| {
     ///     let fields = format!(r#"[{{"name":"x","offset":0,"type":"{code}"}}]"#);
-    ///     let text = format!(r#"{{"struct":"P","size":{size},"align":{size},"fields":{fields}}}"#);
+    ///     let sizes = format!(r#""size":{size},"align":{size}"#);
+    ///     let text = format!(r#"{{"struct":"P",{sizes},"fields":{fields}}}"#);
     ///     Schema::from_json(&text).unwrap()
     /// };
     /// let (program, channel) = (field("<u2", 2), field("<f4", 4));

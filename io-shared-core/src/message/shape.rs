@@ -1,16 +1,16 @@
 //! The arithmetic between the bytes of a message and the elements in its tail.
 //!
-//! Slots ask it about lengths that another process wrote, so nothing here overflows, divides by
-//! zero or panics, whatever the numbers are.
+//! Slots use it on lengths that another process wrote. So nothing here overflows, divides by zero
+//! or panics, whatever the numbers are.
 
 use std::fmt;
 
-/// The layout facts of a message that are needed before its bytes are looked at.
+/// What must be known of a message's layout before its bytes are read.
 ///
-/// A message is either *sized* (`element` is `None`) or ends in a slice, its *tail*. Lengths come
-/// in two kinds: the **wire length** is fixed part plus elements, what a reader is told; the
-/// **padded length** is the wire length rounded up to the alignment, what must be backed by
-/// memory, because a Rust reference to a struct that ends in a slice covers it.
+/// A message is either *sized* (`element` is `None`) or ends in a slice, its *tail*. It has two
+/// lengths. The **wire length** is the fixed part plus the elements: what a reader is told. The
+/// **padded length** is the wire length rounded up to the alignment: what must be backed by memory,
+/// because a Rust reference to a struct that ends in a slice covers it.
 ///
 /// ```
 /// use io_shared_core::message::Shape;
@@ -77,10 +77,10 @@ impl Shape {
 
     /// The number of tail elements in a message of `wire_len` bytes, 0 for a sized message.
     ///
-    /// `None` if no message has that wire length: it is not the size of a sized message, shorter
-    /// than the fixed part, no whole number of elements, or more than memory can hold. Any
-    /// `wire_len` is safe to ask about, also one that a hostile process wrote; whether so many
-    /// bytes are there is the caller's to check, by [`padded_len_of`](Self::padded_len_of).
+    /// `None` if no message has this wire length: it is not the size of a sized message, or it is
+    /// shorter than the fixed part, leaves a fraction of an element, or exceeds what memory can hold.
+    /// Any `wire_len` may be passed, even one that a hostile process wrote. The caller checks that
+    /// those bytes exist, by [`padded_len_of`](Self::padded_len_of).
     ///
     /// ```
     /// use io_shared_core::message::Shape;

@@ -1,9 +1,9 @@
 //! A message as `Debug` shows it: decoded by its schema, and never longer than a screen.
 //!
-//! A guard's `Debug` cannot ask for `T: Debug`. `unwrap_err()` and `expect_err()` ask for `Debug` of
-//! the guard that was not given out, and would then no longer take messages without it. The schema
-//! knows every message, reads like what `#[derive(Debug)]` prints, and a cloud of a million points
-//! can stop after the first few.
+//! A guard's `Debug` cannot require `T: Debug`: `unwrap_err()` and `expect_err()` need `Debug` of
+//! the guard, and would then refuse messages without it. A schema exists for every message. Decoded
+//! by it, a message looks like what `#[derive(Debug)]` prints, and a cloud of a million points is
+//! cut after the first few.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -63,8 +63,8 @@ impl fmt::Debug for Part<'_> {
 }
 
 impl<'a> Part<'a> {
-    /// The bytes of a part. A `Message` by hand may have a schema that is longer than its values:
-    /// then there are fewer, and what is missing is not shown.
+    /// The bytes of a part. A `Message` implemented by hand may have a schema that is longer than
+    /// its values. Then there are fewer bytes, and the missing ones are not shown.
     fn part(&self, ty: &'a Type, at: usize) -> Part<'a> {
         let bytes = self.bytes.get(at..).unwrap_or_default();
         let shape = ty.shape();

@@ -1,7 +1,8 @@
-//! Short strings that lie in a message.
+//! Short strings that are stored in a message.
 //!
-//! A `String` points to its text; [`Text<N>`] is its text, so it can cross a process boundary. It is
-//! for names, frame ids, short statuses: what has a length limit by nature.
+//! A `String` points to its text. A [`Text<N>`] contains its text, so it can cross a process
+//! boundary. It is for text with a natural length limit, such as names, frame ids and short
+//! statuses.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,10 +15,10 @@ use crate::message::{Message, Shape};
 
 /// A UTF-8 string of at most `N` bytes, stored in place and filled up with zero bytes.
 ///
-/// The text ends at the first zero byte, or after `N` bytes, as C (`char[N]`) and NumPy (`|S64`)
-/// have it. Texts made here are UTF-8; the bytes in a region are what the other side wrote, so
-/// [`as_str`](Self::as_str) checks them, and `Display` and `Debug` show U+FFFD for what is not
-/// UTF-8. `Default` is the empty text.
+/// The text ends at the first zero byte, or after `N` bytes, as in C (`char[N]`) and NumPy
+/// (`|S64`). Texts made here are UTF-8. The bytes in shared memory are whatever another program
+/// wrote, so [`as_str`](Self::as_str) checks them, and `Display` and `Debug` show U+FFFD for bytes
+/// that are not UTF-8. `Default` is the empty text.
 ///
 /// ```
 /// use io_shared_core::Text;
@@ -27,6 +28,8 @@ use crate::message::{Message, Shape};
 /// assert_eq!(size_of_val(&id), 16);
 /// # Ok::<(), io_shared_core::text::TextError>(())
 /// ```
+#[doc(alias = "String")]
+#[doc(alias = "str")]
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Text<const N: usize> {
@@ -45,13 +48,13 @@ impl<const N: usize> Text<N> {
     ///
     /// # Errors
     ///
-    /// What another program stored is not UTF-8; [`to_string_lossy`](Self::to_string_lossy) shows
-    /// it all the same.
+    /// The bytes that another program stored are not UTF-8.
+    /// [`to_string_lossy`](Self::to_string_lossy) shows them nevertheless.
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         std::str::from_utf8(self.to_bytes())
     }
 
-    /// The text, with U+FFFD for what is not UTF-8.
+    /// The text, with U+FFFD in place of bytes that are not UTF-8.
     ///
     /// ```
     /// use io_shared_core::Text;
@@ -74,7 +77,7 @@ impl<const N: usize> Text<N> {
         self.bytes.get(..end.unwrap_or(N)).unwrap_or_default()
     }
 
-    /// As much of `text` as fits: cut between characters, and before a zero byte.
+    /// As much of `text` as fits, cut between characters and before a zero byte.
     ///
     /// ```
     /// use io_shared_core::Text;
@@ -97,7 +100,7 @@ impl<const N: usize> Text<N> {
 // method is overridden (7).
 unsafe impl<const N: usize> Message for Text<N> {
     const SHAPE: Shape = {
-        assert!(N > 0, "a Text needs room for at least one byte");
+        assert!(N > 0, "a Text must have at least one byte");
         <[u8; N]>::SHAPE
     };
 
@@ -202,19 +205,19 @@ impl<const N: usize> fmt::Debug for Text<N> {
 /// use io_shared_core::Text;
 ///
 /// let error = Text::<4>::try_from("velodyne").unwrap_err();
-/// assert_eq!(error.to_string(), "the text has 8 bytes, but there is room for 4");
+/// assert_eq!(error.to_string(), "the text has 8 bytes, but only 4 fit");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextError {
-    /// It does not fit; [`Text::truncated`] takes what fits.
+    /// It does not fit; [`Text::truncated`] takes as much as fits.
     TooLong {
-        /// The room there is, in bytes.
+        /// The length of the longest string that fits, in bytes.
         expected: usize,
         /// The length of the string, in bytes.
         found: usize,
     },
-    /// It contains a zero byte, where the text would end.
+    /// It contains a zero byte, at which the text would end.
     Zero {
         /// Its position in bytes.
         at: usize,
@@ -225,7 +228,7 @@ impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TextError::TooLong { expected, found } => {
-                write!(f, "the text has {}, but there is room for {expected}", Bytes(*found as u64))
+                write!(f, "the text has {}, but only {expected} fit", Bytes(*found as u64))
             }
             TextError::Zero { at } => {
                 write!(f, "the text has a zero byte at {at}, where it would end")
@@ -234,7 +237,7 @@ impl fmt::Display for TextError {
     }
 }
 
-/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+/// The same text as `Display`, for `unwrap()` and for a `main` that returns the error.
 impl fmt::Debug for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -248,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_fills_its_room_has_no_zero_after_it() {
+    fn a_text_of_the_full_length_has_no_zero_after_it() {
         let full: Text<4> = "abcd".parse().unwrap();
         assert_eq!(full.as_str(), Ok("abcd"));
         assert_eq!(full.as_bytes(), b"abcd");
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_utf_8_are_shown_and_told() {
+    fn bytes_that_are_not_utf_8_are_shown_and_reported() {
         let text = Text::from([b'a', 0xc3, 0, 0]);
         assert!(text.as_str().is_err());
         assert_eq!(format!("{text:?} {text:>4}"), "\"a\u{fffd}\"   a\u{fffd}");

@@ -1,8 +1,8 @@
-//! A `.npy` header as JSON, for programs that do not read Python's literals: Python itself, whose own
-//! parsers take their time over hostile ones, or fall over them.
+//! A `.npy` header as JSON, for programs that should not parse Python literals. Python itself is
+//! one of them: its own parsers are slow on hostile literals, or crash.
 //!
-//! What must stay true: a text is described only after [`read`](super::header::read) has read it, so
-//! what is nested too deeply or too large was refused there.
+//! What must stay true: a text is described only after [`read`](super::header::read) has read it.
+//! So text that is nested too deeply or is too large has been refused there.
 
 use std::fmt::Write as _;
 
@@ -10,27 +10,28 @@ use super::error::Result;
 use super::header::{self, Header};
 use super::literal::Parser;
 
-/// What the header of `npy` says, once its elements are known to be there:
+/// The contents of the header of `npy`, after checking that all elements are there:
 /// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`.
 ///
-/// `start` is where the elements are, `bytes` how many bytes they have. A structured dtype is a list
-/// of its fields: `[title or null, name, descr, shape or null]`. Strings are what they mean in Python.
+/// `start` is the offset of the elements, and `bytes` how many bytes they have. A structured dtype
+/// is a list of its fields: `[title or null, name, descr, shape or null]`. Strings have the
+/// characters that they mean in Python.
 ///
 /// ```
 /// use io_shared_core::array::{NpyError, describe};
 ///
-/// let npy = b"\x93NUMPY\x01\0\x40\0{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}\n\0\0\0\0";
-/// assert_eq!(
-///     describe(npy)?,
-///     r#"{"descr":[[null,"x","<f4",null]],"fortran_order":false,"shape":[1],"start":74,"bytes":4}"#
-/// );
+/// let npy = b"\x93NUMPY\x01\0\x40\0{'descr': [('x', '<f4')], 'fortran_order': False, \
+///             'shape': (1,)}\n\0\0\0\0";
+/// let json = describe(npy)?;
+/// assert!(json.starts_with(r#"{"descr":[[null,"x","<f4",null]],"fortran_order":false,"#));
+/// assert!(json.ends_with(r#""shape":[1],"start":74,"bytes":4}"#));
 /// assert_eq!(describe(b"PK"), Err(NpyError::NotNpy));
 /// # Ok::<(), NpyError>(())
 /// ```
 ///
 /// # Errors
-/// Those of [`Array::npy`](super::Array::npy), and [`NpyError::Header`](super::NpyError::Header) of a string that is none in
-/// Python.
+/// The errors of [`Array::npy`](super::Array::npy), and
+/// [`NpyError::Header`](super::NpyError::Header) for a string that is not valid in Python.
 pub fn describe(npy: &[u8]) -> Result<String> {
     let Header { dtype, fortran_order, shape, data } = header::read(npy)?;
     let mut json = String::from("{\"descr\":");
@@ -39,13 +40,13 @@ pub fn describe(npy: &[u8]) -> Result<String> {
         false => quote(&dtype, &mut json),
     }
     let (start, bytes) = (data.start, data.len());
-    // (Writing to a String does not fail.)
+    // Writing to a String does not fail.
     let _ = write!(json, ",\"fortran_order\":{fortran_order},\"shape\":{shape:?}");
     let _ = write!(json, ",\"start\":{start},\"bytes\":{bytes}}}");
     Ok(json)
 }
 
-/// A dtype that has been read before.
+/// A dtype that `read` has checked.
 fn descr(parser: &mut Parser<'_>, json: &mut String) -> Result<()> {
     if parser.peek() != Some('[') {
         return string(parser, json);
@@ -104,7 +105,8 @@ fn string(parser: &mut Parser<'_>, json: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// What a string means in Python; `None` if its escapes are none there, or stand for no character.
+/// The characters that a string means in Python; `None` if an escape is not valid there, or stands
+/// for no character.
 fn meant(escaped: &str) -> Option<String> {
     let mut meant = String::with_capacity(escaped.len());
     let mut rest = escaped;

@@ -8,10 +8,17 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What an array may be made of: `bool`, `i8` to `i64`, `u8` to `u64`, `f32`, `f64`, and `half`'s
-/// and `num-complex`'s types.
+/// The types that an array's elements may have: `bool`, `i8` to `i64`, `u8` to `u64`, `f32`, `f64`,
+/// and those of the crates `half` and `num-complex`.
+///
+/// # Examples
+/// ```
+/// use io_shared_core::array::Element;
+///
+/// assert_eq!((f32::DTYPE, bool::DTYPE), ("<f4", "|b1"));
+/// ```
 pub trait Element: NoUninit + CheckedBitPattern + sealed::Sealed {
-    /// The code that NumPy has for it.
+    /// NumPy's code for the type.
     const DTYPE: &'static str;
 }
 

@@ -1,4 +1,4 @@
-//! Why bytes are not the array asked for.
+//! The error for bytes that are not the array asked for.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::message::shape::Bytes;
 
 pub(super) type Result<T> = std::result::Result<T, NpyError>;
 
-/// Why a message is not the array that was asked for, or an array cannot be a message.
+/// Why a message is not the array that was asked for, or why an array cannot be a message.
 ///
 /// ```
 /// use io_shared_core::array::NpyError;
@@ -25,35 +25,35 @@ pub enum NpyError {
         /// The version found.
         found: [u8; 2],
     },
-    /// The header is not the text that the format asks for.
+    /// The header is not the text that the format requires.
     Header {
         /// What was expected.
         expected: &'static str,
-        /// Where, in bytes from the start of the text.
+        /// The position, in bytes from the start of the text.
         at: usize,
     },
-    /// The header's text is longer than any of ours, in whatever version of the format.
+    /// The header's text is longer than the limit.
     HeaderTooLong {
-        /// Bytes of the text.
+        /// The text's length in bytes.
         found: usize,
-        /// Bytes that it may have.
+        /// The longest text that is read, in bytes.
         longest: usize,
     },
-    /// An array, or a field of it, has more axes than NumPy knows.
+    /// An array, or a field of it, has more axes than NumPy allows.
     TooManyAxes {
-        /// At least so many axes.
+        /// The number of axes; there may be more.
         found: usize,
-        /// Axes that it may have.
+        /// The largest number of axes.
         most: usize,
     },
-    /// The elements are Python objects, which mean something to one process only.
+    /// The elements are Python objects, which are meaningful in one process only.
     Object {
-        /// The dtype, or the part of it.
+        /// The dtype, or the part of it that says so.
         dtype: String,
     },
-    /// The code is that of no NumPy type.
+    /// The code is not that of a NumPy type.
     Unknown {
-        /// The dtype, or the part of it.
+        /// The dtype, or the part of it that is unknown.
         dtype: String,
     },
     /// The elements have another type or byte order.
@@ -63,18 +63,18 @@ pub enum NpyError {
         /// The dtype of the message.
         found: String,
     },
-    /// So many elements are more than memory can hold.
+    /// The array is larger than memory can be.
     TooLarge {
         /// The dtype.
         dtype: String,
         /// The shape.
         shape: Vec<usize>,
     },
-    /// The message is shorter than header and elements.
+    /// The message is shorter than its header and elements.
     TooShort {
-        /// Bytes of header and elements.
+        /// The bytes of header and elements.
         expected: usize,
-        /// Bytes that there are.
+        /// The bytes that there are.
         found: usize,
     },
     /// The elements do not start at a multiple of their alignment.
@@ -119,8 +119,8 @@ impl fmt::Display for NpyError {
                 match found.strip_prefix('>') {
                     Some(code) if expected.ends_with(code) => write!(
                         f,
-                        ": it is big-endian, and read in place only after its bytes are swapped, \
-                         best by whoever puts it"
+                        ": it is big-endian, and can be read in place only after its bytes were \
+                         swapped, best by its producer"
                     ),
                     _ => Ok(()),
                 }
@@ -134,22 +134,22 @@ impl fmt::Display for NpyError {
             }
             NpyError::Misaligned { expected } => write!(
                 f,
-                "the elements do not start at a multiple of {expected} bytes: whoever puts them is \
-                 to pad the .npy header to 64 bytes, as NumPy does"
+                "the elements do not start at a multiple of {expected} bytes: their producer must \
+                 pad the .npy header to 64 bytes, as NumPy does"
             ),
             NpyError::NotBool => write!(f, "the array of |b1 has a byte that is neither 0 nor 1"),
         }
     }
 }
 
-/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+/// The same text as `Display`, for `unwrap()` and for a `main` that returns the error.
 impl fmt::Debug for NpyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A dtype as an error shows it: without control characters, and not all of a long one.
+/// A dtype as an error shows it: without control characters, and cut if it is long.
 struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {

@@ -2,12 +2,12 @@
 
 use super::error::{NpyError, Result};
 
-/// The most axes that an array has: as many as in NumPy 2.
+/// The largest number of axes that an array may have, as in NumPy 2.
 pub(super) const MOST_AXES: usize = 64;
 
-/// The bytes of so many elements. As NumPy and `ndarray` have it, the lengths that are not 0 must
-/// make an array that fits in memory; elements without bytes count as one each, or there could be
-/// more of them than can be counted.
+/// How many bytes the elements of an array of this shape have. As in NumPy and `ndarray`, the
+/// lengths that are not 0 must make an array that fits in memory. Elements without bytes count as
+/// one byte each; otherwise there could be more of them than can be counted.
 pub(super) fn bytes_of(dtype: &str, item: usize, shape: &[usize]) -> Result<usize> {
     if shape.len() > MOST_AXES {
         return Err(NpyError::TooManyAxes { found: shape.len(), most: MOST_AXES });

@@ -1,10 +1,11 @@
 //! The header of a `.npy` file, read and written.
 //!
-//! It is a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`. The crates
-//! for it read and write streams of elements; here it lies before elements that stay where they are.
+//! The header is a Python literal: `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
+//! The existing crates for it read and write streams of elements. Here the header precedes elements
+//! that stay where they are.
 //!
-//! What must stay true: [`write`] writes what NumPy writes, byte for byte (but for names that are
-//! Latin-1 and not ASCII, which it writes as the UTF-8 of version 3.0), and [`read`] panics on nothing.
+//! What must stay true: [`write`] writes what NumPy writes, byte for byte, except that names in
+//! Latin-1 that are not ASCII become the UTF-8 of version 3.0. [`read`] never panics.
 
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -15,15 +16,15 @@ use super::extent::{bytes_of, too_large};
 use super::literal::{Parser, itemsize};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// The longest text of a header, in every version of the format. NumPy's has some 120 bytes, and 20 to
-/// 30 more for each field of a structured dtype.
+/// The longest header text that is read or written, in every version of the format. NumPy's has
+/// about 120 bytes, and 20 to 30 more for each field of a structured dtype.
 pub(super) const LONGEST: usize = 1 << 20;
-/// NumPy pads headers to it, so that data is aligned for any vector unit.
+/// NumPy pads headers to a multiple of this, so that data is aligned for any vector unit.
 const ALIGN: usize = 64;
-/// NumPy leaves room for so many digits of the axis that may grow.
+/// NumPy leaves space for this many digits of the axis that may grow.
 const GROWTH: usize = 21;
 
-/// What a header says, and where its elements are.
+/// The contents of a header, and where its elements are.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Header<'a> {
     pub(super) dtype: Cow<'a, str>,
@@ -32,7 +33,7 @@ pub(super) struct Header<'a> {
     pub(super) data: Range<usize>,
 }
 
-/// Reads the header of `npy`, and sees to it that the elements are there.
+/// Reads the header of `npy`, and checks that all elements are there.
 pub(super) fn read(npy: &[u8]) -> Result<Header<'_>> {
     let Some((&version, rest)) = npy.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk())
     else {
@@ -63,7 +64,7 @@ pub(super) fn read(npy: &[u8]) -> Result<Header<'_>> {
         Err(error) if version[0] == 3 => {
             return Err(NpyError::Header { expected: "UTF-8", at: error.valid_up_to() });
         }
-        // Before version 3 it is Latin-1.
+        // Before version 3 the text is Latin-1.
         _ => {
             let text: String = text.iter().copied().map(char::from).collect();
             let (dtype, order, shape, item) = Parser::new(&text).header()?;
@@ -76,7 +77,7 @@ pub(super) fn read(npy: &[u8]) -> Result<Header<'_>> {
     Ok(Header { dtype, fortran_order, shape, data: start..end })
 }
 
-/// The bytes of a header, and of the elements after it.
+/// How many bytes a header has, and the elements after it.
 pub(super) fn lengths(dtype: &str, fortran_order: bool, shape: &[usize]) -> Result<(usize, usize)> {
     let item = match dtype.starts_with('[') {
         false => itemsize(dtype)?,
@@ -94,7 +95,7 @@ pub(super) fn lengths(dtype: &str, fortran_order: bool, shape: &[usize]) -> Resu
     }
 }
 
-/// Fills `out` with the header; it has the length that [`lengths`] gives.
+/// Fills `out` with the header. `out` has the length that [`lengths`] returns.
 pub(super) fn write(mut out: &mut [u8], dtype: &str, fortran_order: bool, shape: &[usize]) {
     let literal = Literal { dtype, fortran_order, shape };
     let (version, whole) = version_and_length(&literal);
@@ -135,8 +136,8 @@ impl Literal<'_> {
         out.write_all(if self.shape.len() == 1 { b",), }" } else { b"), }" })
     }
 
-    /// The bytes that [`write`](Self::write) writes. Computed, since formatting twice would cost as
-    /// much as the put of a small array.
+    /// How many bytes [`write`](Self::write) writes. This is computed, because formatting twice
+    /// would cost as much as the put of a small array.
     fn len(&self) -> usize {
         let fixed = "{'descr': , 'fortran_order': , 'shape': (), }".len();
         let between = match self.shape.len() {
@@ -164,8 +165,8 @@ fn digits(length: usize) -> usize {
 /// The oldest version that works, and the bytes of the whole header.
 fn version_and_length(literal: &Literal<'_>) -> (u8, usize) {
     let grows = if literal.fortran_order { literal.shape.last() } else { literal.shape.first() };
-    let room = grows.map_or(0, |&length| GROWTH - digits(length));
-    let text = literal.len() + room + 1;
+    let growth = grows.map_or(0, |&length| GROWTH - digits(length));
+    let text = literal.len() + growth + 1;
     let whole = |version| (prefix(version) + text) / ALIGN * ALIGN + ALIGN;
     match literal.dtype.is_ascii() {
         true if whole(1) - prefix(1) <= usize::from(u16::MAX) => (1, whole(1)),

@@ -1,7 +1,7 @@
 //! The Python literals that are `.npy` headers, and the codes of dtypes.
 //!
-//! What must stay true: any text costs time in proportion to its length, and no more stack than
-//! [`DEEPEST`] structs, one in the other, take.
+//! What must stay true: reading a text takes time in proportion to its length, and no more stack
+//! than [`DEEPEST`] nested structs need.
 
 use super::error::{NpyError, Result};
 use super::extent::{MOST_AXES, bytes_of};
@@ -146,10 +146,10 @@ impl<'a> Parser<'a> {
         Ok(shape)
     }
 
-    /// What stands between quotes, with its escapes.
+    /// The text between quotes, with its escapes.
     pub(super) fn string(&mut self) -> Result<&'a str> {
         self.skip_space();
-        // Python 2 writes texts that are not bytes so.
+        // Python 2 writes this before texts that are not bytes.
         self.rest = self.rest.strip_prefix('u').unwrap_or(self.rest);
         let quote = self.peek().filter(|quote| matches!(quote, '\'' | '"'));
         let quote = quote.ok_or_else(|| self.expected("a string"))?;
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
         let end = self.rest.find(|character: char| !character.is_ascii_digit());
         let (digits, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         let number = digits.parse().map_err(|_| self.expected("a length"))?;
-        // Python 2 writes long integers so.
+        // Python 2 writes this after long integers.
         self.rest = rest.strip_prefix('L').unwrap_or(rest);
         Ok(number)
     }

@@ -8,7 +8,7 @@ use super::extent::MOST_AXES;
 use super::header::{LONGEST, lengths, read, write};
 use super::{NpyError, describe};
 
-/// The header that is written for this, and room for its elements.
+/// A message with the header for this array, and zeros as its elements.
 fn written(dtype: &str, fortran_order: bool, shape: &[usize]) -> Vec<u8> {
     let (header, data) = lengths(dtype, fortran_order, shape).unwrap();
     let mut npy = vec![0; header + data];
@@ -16,7 +16,7 @@ fn written(dtype: &str, fortran_order: bool, shape: &[usize]) -> Vec<u8> {
     npy
 }
 
-/// A file of version 1.0 with that text as its header, padded as NumPy does.
+/// A file of version 1.0 with `text` as its header, padded as NumPy does.
 fn file(text: &str, data: usize) -> Vec<u8> {
     let mut npy = b"\x93NUMPY\x01\x00\0\0".to_vec();
     npy.extend_from_slice(text.as_bytes());
@@ -28,8 +28,8 @@ fn file(text: &str, data: usize) -> Vec<u8> {
     npy
 }
 
-/// dtype, Fortran order, shape, length of the header, and its bytes up to the spaces and the newline
-/// that fill it.
+/// dtype, Fortran order, shape, length of the header, and its bytes up to the spaces and the
+/// newline that fill it.
 type Golden = (&'static str, bool, &'static [usize], usize, &'static [u8]);
 
 /// What `numpy.save` of NumPy 2.4.6 wrote.
@@ -46,7 +46,8 @@ const GOLDEN: &[Golden] = &[
     ("<u8", false, &[0, 4], 128,
         b"\x93NUMPY\x01\x00v\x00{'descr': '<u8', 'fortran_order': False, 'shape': (0, 4), }"),
     ("<c16", false, &[1, 2, 3, 4], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': '<c16', 'fortran_order': False, 'shape': (1, 2, 3, 4), }"),
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<c16', \
+          'fortran_order': False, 'shape': (1, 2, 3, 4), }"),
     (">f4", false, &[3], 128,
         b"\x93NUMPY\x01\x00v\x00{'descr': '>f4', 'fortran_order': False, 'shape': (3,), }"),
     ("<f2", false, &[2, 2], 128,
@@ -56,22 +57,30 @@ const GOLDEN: &[Golden] = &[
     ("<M8[ns]", false, &[2], 128,
         b"\x93NUMPY\x01\x00v\x00{'descr': '<M8[ns]', 'fortran_order': False, 'shape': (2,), }"),
     ("|u1", false, &[480, 640, 3], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortran_order': False, 'shape': (480, 640, 3), }"),
-    // The last before, and the first after the room for growth takes another 64 bytes.
+        b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', \
+          'fortran_order': False, 'shape': (480, 640, 3), }"),
+    // With one more axis, the space for growth takes another 64 bytes.
     ("<f4", false, &[1; 14], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), }"),
+        b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', \
+          'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), }"),
     ("<f4", false, &[1; 15], 192,
-        b"\x93NUMPY\x01\x00\xb6\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), }"),
+        b"\x93NUMPY\x01\x00\xb6\x00{'descr': '<f4', \
+          'fortran_order': False, 'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), }"),
     ("[('x', '<f4'), ('n', '<u2', (3,))]", false, &[2], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': [('x', '<f4'), ('n', '<u2', (3,))], 'fortran_order': False, 'shape': (2,), }"),
+        b"\x93NUMPY\x01\x00v\x00{'descr': [('x', '<f4'), ('n', '<u2', (3,))], \
+          'fortran_order': False, 'shape': (2,), }"),
     (r#"[("it's", '<f4'), ('a"\'b\\', '<f4')]"#, false, &[2], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': [(\"it's\", '<f4'), ('a\"\\'b\\\\', '<f4')], 'fortran_order': False, 'shape': (2,), }"),
+        b"\x93NUMPY\x01\x00v\x00{'descr': [(\"it's\", '<f4'), ('a\"\\'b\\\\', '<f4')], \
+          'fortran_order': False, 'shape': (2,), }"),
     ("[(('title', 'name'), '<f4'), ('in', [('y', '<i4')], (2, 2))]", false, &[2], 192,
-        b"\x93NUMPY\x01\x00\xb6\x00{'descr': [(('title', 'name'), '<f4'), ('in', [('y', '<i4')], (2, 2))], 'fortran_order': False, 'shape': (2,), }"),
+        b"\x93NUMPY\x01\x00\xb6\x00{'descr': [(('title', 'name'), '<f4'), ('in', [('y', '<i4')], (2, 2))], \
+          'fortran_order': False, 'shape': (2,), }"),
     ("[('a', '|u1'), ('', '|V7'), ('b', '<f8')]", false, &[2], 128,
-        b"\x93NUMPY\x01\x00v\x00{'descr': [('a', '|u1'), ('', '|V7'), ('b', '<f8')], 'fortran_order': False, 'shape': (2,), }"),
+        b"\x93NUMPY\x01\x00v\x00{'descr': [('a', '|u1'), ('', '|V7'), ('b', '<f8')], \
+          'fortran_order': False, 'shape': (2,), }"),
     ("[('点', '<f4')]", false, &[3], 128,
-        b"\x93NUMPY\x03\x00t\x00\x00\x00{'descr': [('\xe7\x82\xb9', '<f4')], 'fortran_order': False, 'shape': (3,), }"),
+        b"\x93NUMPY\x03\x00t\x00\x00\x00{'descr': [('\xe7\x82\xb9', '<f4')], \
+          'fortran_order': False, 'shape': (3,), }"),
 ];
 
 #[test]
@@ -119,7 +128,7 @@ fn python_objects_are_refused_by_name_wherever_they_stand() {
         let text = format!("{{'descr': {literal}, 'fortran_order': False, 'shape': (1,), }}");
         assert_eq!(read(&file(&text, 8)).unwrap_err(), found);
     }
-    // A field may have that name.
+    // A field may have this name.
     assert_eq!(lengths("[('O', '<f4')]", false, &[1]), Ok((128, 4)));
 }
 
@@ -130,8 +139,8 @@ fn what_is_no_header_is_an_error_that_says_why() {
         text(&format!("{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}"))
     };
     let says = |error: NpyError, says: &str| {
-        let told = error.to_string();
-        assert!(told.contains(says), "`{told}` does not say `{says}`");
+        let text = error.to_string();
+        assert!(text.contains(says), "`{text}` does not say `{says}`");
     };
     says(read(b"").unwrap_err(), "not an array");
     says(read(b"\x93NUMPZ\x01\x00v\x00").unwrap_err(), "not an array");
@@ -191,7 +200,7 @@ fn what_cannot_be_read_is_not_written() {
     assert!(matches!(larger, Err(NpyError::TooLarge { .. })), "{larger:?}");
 }
 
-/// A file of that version of the format with that text as its header.
+/// A file of this version of the format with `text` as its header.
 fn file_of(version: u8, text: &str, data: usize) -> Vec<u8> {
     let mut npy = [b"\x93NUMPY", &[version, 0][..]].concat();
     match version {
@@ -341,7 +350,8 @@ proptest! {
         prop_assert_eq!(header.shape, shape);
     }
 
-    /// Bytes of a real header are changed, or the file is cut: an error, or elements that are there.
+    /// Bytes of a real header are changed, or the file is cut. Reading it is an error, or finds
+    /// elements that are there.
     #[test]
     fn a_damaged_header_is_an_error_or_an_array(
         dtype in any_dtype(),
@@ -363,7 +373,8 @@ proptest! {
 
     #[test]
     fn text_that_looks_like_a_header_is_an_error_or_an_array(
-        text in "(\\{)?('descr'|'shape'|'fortran_order'|: |, |'<f4'|\\[|\\]|\\(|\\)|True|[0-9]{1,20}|L|\\}|\"|\\\\|ä){0,40}",
+        text in "(\\{)?('descr'|'shape'|'fortran_order'|: |, |'<f4'|\\[|\\]|\\(|\\)|True|\
+                 [0-9]{1,20}|L|\\}|\"|\\\\|ä){0,40}",
     ) {
         let npy = file(&text, 64);
         if let Ok(header) = read(&npy) {

@@ -11,12 +11,12 @@ use super::{Array, header};
 use crate::os::copy;
 
 impl Array {
-    /// The array where it lies, of elements of type `A`; through a guard the errors name the
-    /// channel: see [`Guard::array`](crate::slot::Guard::array).
+    /// A view of the array where it lies, with elements of type `A`. The errors of
+    /// [`Guard::array`](crate::slot::Guard::array) also name the channel.
     ///
     /// # Errors
-    /// [`NpyError::Dtype`] where it has elements of another type or byte order,
-    /// [`NpyError::NotBool`], [`NpyError::Misaligned`], and those of [`npy`](Self::npy).
+    /// [`NpyError::Dtype`] if the elements have another type or byte order, [`NpyError::NotBool`],
+    /// [`NpyError::Misaligned`], and the errors of [`npy`](Self::npy).
     pub fn array<A: Element>(&self) -> Result<ArrayViewD<'_, A>, NpyError> {
         let header = self.header_for::<A>()?;
         let data = self.npy.get(header.data).unwrap_or_default();
@@ -25,10 +25,28 @@ impl Array {
         ArrayView::from_shape(shape, elements).map_err(|_| too_large::<A>(&header.shape))
     }
 
-    /// As [`array`](Self::array), to be changed.
+    /// A mutable view of the array where it lies.
     ///
     /// # Errors
-    /// As for [`array`](Self::array).
+    /// The errors of [`array`](Self::array).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-array-mut-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    ///
+    /// let mut images = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// let mut loan = images.loan_array::<u8>((2, 3))?;
+    /// loan.array_mut::<u8>()?.fill(255);
+    /// loan.put()?;
+    ///
+    /// let mut viewer = Channel::<Array>::named(name).consumer()?;
+    /// assert!(viewer.get()?.array::<u8>()?.iter().all(|pixel| *pixel == 255));
+    /// # Channel::remove(name)
+    /// # }
+    /// ```
     pub fn array_mut<A: Element>(&mut self) -> Result<ArrayViewMutD<'_, A>, NpyError> {
         let header::Header { shape: lengths, fortran_order, data, .. } = self.header_for::<A>()?;
         let data = self.npy.get_mut(data).unwrap_or_default();
@@ -37,22 +55,32 @@ impl Array {
         ArrayViewMut::from_shape(shape, elements).map_err(|_| too_large::<A>(&lengths))
     }
 
-    /// The bytes of the message that carries `array`.
+    /// How many bytes the message for `array` has.
     ///
     /// # Errors
-    /// [`NpyError::TooLarge`]: it repeats its elements more often than memory could hold.
+    /// [`NpyError::TooLarge`]: the view repeats its elements so often that a copy would not fit in
+    /// memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::Array;
+    /// use ndarray::array;
+    ///
+    /// assert_eq!(Array::len_of_array(&array![[1.0f32, 2.0], [3.0, 4.0]])?, 128 + 16);
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
     pub fn len_of_array<A: Element, D: Dimension>(
         array: &ArrayRef<A, D>,
     ) -> Result<usize, NpyError> {
         Self::len_of(A::DTYPE, is_fortran(array), array.shape())
     }
 
-    /// Becomes a copy of `array`: in Fortran order if it lies so, else in C order, as NumPy saves
-    /// it.
+    /// Replaces this array by a copy of `array`. Like NumPy, it stores an array that lies in
+    /// Fortran order in that order, and any other in C order.
     ///
     /// # Errors
-    /// [`NpyError::TooShort`] if this has fewer bytes than
-    /// [`len_of_array`](Self::len_of_array) says, and its errors.
+    /// [`NpyError::TooShort`] if the message has fewer bytes than
+    /// [`len_of_array`](Self::len_of_array) returns, and the errors of that method.
     pub fn assign<A: Element, D: Dimension>(
         &mut self,
         array: &ArrayRef<A, D>,
@@ -70,11 +98,11 @@ impl Array {
         Ok(())
     }
 
-    /// Becomes an array of that shape in C order, with the elements that its bytes happen to make;
-    /// all `false` where they make none.
+    /// Turns this into an array of this shape in C order. Its elements have whatever values the
+    /// bytes happen to make. If the bytes are not valid elements, all become zero.
     ///
     /// # Errors
-    /// Those of [`write_header`](Self::write_header).
+    /// The errors of [`write_header`](Self::write_header).
     pub fn reset<A: Element>(&mut self, shape: &[usize]) -> Result<(), NpyError> {
         let data = self.write_header(A::DTYPE, false, shape)?;
         if try_cast_slice::<u8, A>(data).is_err() {
@@ -92,7 +120,7 @@ impl Array {
     }
 }
 
-/// Whether it lies in Fortran order, and not in C order too.
+/// Whether the array lies in Fortran order and not also in C order.
 fn is_fortran<A, D: Dimension>(array: &ArrayRef<A, D>) -> bool {
     !array.is_standard_layout() && array.t().is_standard_layout()
 }
@@ -103,7 +131,7 @@ fn wrong<A: Element>(error: CheckedCastError) -> NpyError {
         CheckedCastError::PodCastError(PodCastError::TargetAlignmentGreaterAndInputNotAligned) => {
             NpyError::Misaligned { expected: align_of::<A>() }
         }
-        // The dtype's size has been looked at, so the bytes are whole elements.
+        // The dtype's size was checked, so the bytes are whole elements.
         CheckedCastError::PodCastError(_) => NpyError::Unknown { dtype: A::DTYPE.to_owned() },
     }
 }

@@ -1,45 +1,46 @@
-//! What is said of padding: all of it at once, and the struct that has none.
+//! The error about padding: it names all padding of a struct, and shows the struct without any.
 
 use super::writer::Writer;
 
-/// A struct as it was written, with what the compiler knows of it.
+/// A struct as it was written, with what the compiler knows about it.
 #[derive(Debug)]
 pub struct Source<'a> {
-    /// Its name.
+    /// The struct's name.
     pub name: &'a str,
-    /// Whether its fields have numbers.
+    /// Whether the fields have numbers instead of names.
     pub numbered: bool,
     /// Whether sizes depend on parameters.
     pub generic: bool,
-    /// Up to the first field.
+    /// The text up to the first field.
     pub head: &'a str,
-    /// What follows the last field.
+    /// The text after the last field.
     pub foot: &'a str,
     /// The fields in order.
     pub fields: &'a [Member<'a>],
-    /// Where it ends; `None` where it ends in a slice.
+    /// The struct's size; `None` if it ends in a slice.
     pub size: Option<usize>,
-    /// The number of the first name for padding, `_pad0`, that no field has.
+    /// The first number `n` for which no field is called `_pad{n}` or higher.
     pub first_pad: usize,
 }
 
-/// A field, and where it lies.
+/// A field, and its position in the struct.
 #[derive(Debug)]
 pub struct Member<'a> {
-    /// Its name.
+    /// The field's name.
     pub name: &'a str,
-    /// As it was written.
+    /// The field as it was written.
     pub text: &'a str,
-    /// Where it starts, in bytes.
+    /// The offset of the field's start.
     pub start: usize,
-    /// Where it ends, in bytes; of a slice, where it starts.
+    /// The offset of the field's end; for a slice, that of its start.
     pub end: usize,
-    /// Whether it is a message.
+    /// Whether the field is a message.
     pub is_message: bool,
 }
 
-/// Refuses a struct with padding between its fields or after the last. Not one with a field that is
-/// no message, which is refused for that, and will have other padding when that is mended.
+/// Refuses a struct with padding between its fields or after the last one. A struct with a field
+/// that is not a message passes: it is refused for that, and will have other padding once that is
+/// fixed.
 #[track_caller]
 pub const fn no_padding(source: &Source<'_>) {
     let fields = source.fields;
@@ -72,14 +73,14 @@ pub const fn no_padding(source: &Source<'_>) {
     }
     text.text(": a message has no padding, so give those bytes names");
     if source.generic {
-        text.text(" (as follows for these parameters; others may need other padding)");
+        text.text(" (this is for these parameters; others may need other padding)");
     }
     text.text(":\n");
     corrected(source, &mut text);
     text.fail()
 }
 
-/// Bytes between the end of a field and what follows it.
+/// The bytes between the end of a field and the next field, or the end of the struct.
 const fn gap_after(source: &Source<'_>, i: usize) -> usize {
     let end = source.fields[i].end;
     let next = match source.size {
@@ -121,7 +122,8 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic = "3 bytes of padding between `flag` and `x`, 4 bytes after `x`: a message has no padding, so give those bytes names:\n\
+    #[should_panic = "3 bytes of padding between `flag` and `x`, 4 bytes after `x`: a message \
+        has no padding, so give those bytes names:\n\
         struct S {\n    flag: u8,\n    _pad0: [u8; 3],\n    x: f32,\n    _pad1: [u8; 4],\n}"]
     fn all_padding_is_named_and_the_struct_without_it_is_shown() {
         let fields = [

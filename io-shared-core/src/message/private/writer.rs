@@ -1,6 +1,6 @@
 //! A text that is put together while the compiler evaluates constants.
 
-/// A text that constant evaluation can build; what does not fit is left out.
+/// A text that constant evaluation can build. Text that does not fit is cut off.
 pub(super) struct Writer {
     bytes: [u8; 8192],
     len: usize,
@@ -33,7 +33,7 @@ impl Writer {
 
     #[track_caller]
     pub(super) const fn fail(&self) -> ! {
-        // A long name may be cut within a character; then only its head is lost from the text.
+        // A long name may be cut within a character. Then a general text has to do.
         match std::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => panic!("{}", text),
             Err(_) => panic!("the layout of this struct has padding or no fixed meaning"),

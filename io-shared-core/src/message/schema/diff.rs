@@ -1,10 +1,10 @@
-//! The lines that tell two schemas apart, for the error at open.
+//! The differences between two schemas in words, for the error at opening.
 
 use super::error::At;
 use super::types::{Field, Struct, Type};
 use crate::message::shape::Bytes;
 
-/// One line per differing field; empty exactly when the shape texts are equal.
+/// One line for each field that differs. Empty exactly if the shape texts are equal.
 pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
     let mut lines = Vec::new();
     if !same_head(program, channel) {
@@ -14,7 +14,7 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
     lines
 }
 
-/// Whether two types are the same but for the structs they end in.
+/// Whether two types are the same except for the structs they end in.
 fn same_head(a: &Type, b: &Type) -> bool {
     match (a, b) {
         (Type::Array { count: m, element: a }, Type::Array { count: n, element: b }) => {
@@ -26,7 +26,7 @@ fn same_head(a: &Type, b: &Type) -> bool {
     }
 }
 
-/// The struct that a type is made of, below arrays and slices, and the path to it.
+/// The struct inside a type's arrays and slices, and the path to it.
 fn innermost(ty: &Type, mut path: String) -> Option<(&Struct, String)> {
     match ty {
         Type::Array { element, .. } | Type::Slice { element } => {
@@ -71,7 +71,7 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
             ));
         }
     }
-    // Sizes and alignments follow from the fields, so they are news only where no field differs.
+    // Sizes and alignments follow from the fields, so they are reported only if no field differs.
     if lines.len() == before {
         let (size, align) = (ours.shape.size, ours.shape.align);
         let (their_size, their_align) = (theirs.shape.size, theirs.shape.align);
@@ -83,7 +83,7 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
                 Bytes(size as u64)
             ));
         } else if order(ours) != order(theirs) {
-            // Only fields without bytes can change places and keep their offsets.
+            // Only fields without bytes can be swapped and keep their offsets.
             lines.push(format!(
                 "{}: channel has the fields in the order {}, this program {}",
                 At(&path),

@@ -1,12 +1,12 @@
-//! Why a text is not a schema.
+//! The error for a text that is not a schema.
 
 use std::fmt;
 
 use super::types::MAX_ALIGN;
 use crate::message::shape::Bytes;
 
-/// Why a text is not a schema: what is wrong, and `at` which value (`points[].x`; empty for the
-/// whole message).
+/// Why a text is not a schema: what is wrong, and `at` which value (such as `points[].x`; empty for
+/// the whole message).
 ///
 /// ```
 /// use io_shared_core::Schema;
@@ -20,21 +20,21 @@ use crate::message::shape::Bytes;
 pub enum SchemaError {
     /// The text is longer than the limit.
     TooLong {
-        /// The longest text taken, in bytes.
+        /// The longest text that is read, in bytes.
         limit: usize,
-        /// Its length in bytes.
+        /// The text's length in bytes.
         found: usize,
     },
-    /// The text is no JSON; the reason, with line and column.
+    /// The text is not JSON; the reason, with line and column.
     Json(String),
     /// Types are nested deeper than the limit.
     TooDeep {
         /// Where.
         at: String,
-        /// The deepest nesting taken.
+        /// The deepest nesting that is read.
         limit: usize,
     },
-    /// A key is missing, or its value is of another kind.
+    /// A key is missing, or its value has another kind.
     Key {
         /// Where.
         at: String,
@@ -48,14 +48,14 @@ pub enum SchemaError {
         /// Where.
         at: String,
     },
-    /// The code is that of no type.
+    /// The code is not that of a type.
     Code {
         /// Where.
         at: String,
         /// The code found.
         found: String,
     },
-    /// A name is empty or has characters that no name in a program has.
+    /// A name is empty or has characters that cannot be in a name.
     Name {
         /// Where.
         at: String,
@@ -67,34 +67,34 @@ pub enum SchemaError {
         /// Where.
         at: String,
     },
-    /// A field does not start where the field before it ends, or is not aligned there.
+    /// A field does not start where the previous field ends.
     Offset {
         /// Where.
         at: String,
-        /// Where the field before it ends, in bytes.
+        /// The end of the previous field, in bytes.
         expected: usize,
         /// The offset found, in bytes.
         found: usize,
     },
-    /// A struct's size is not what its fields make.
+    /// A struct's size is not that of its fields together.
     Size {
         /// Where.
         at: String,
-        /// What the fields make, in bytes.
+        /// The size of the fields together, in bytes.
         expected: usize,
         /// The size found, in bytes.
         found: usize,
     },
-    /// An alignment is no power of two, or too small for the fields, or does not divide the size
+    /// An alignment is not a power of two, or too small for the fields, or does not divide the size
     /// or an offset.
     Align {
         /// Where.
         at: String,
         /// The alignment found, in bytes.
         found: usize,
-        /// The least that its fields need.
+        /// The smallest alignment that its fields allow.
         needed: usize,
-        /// Where what comes before ends, in bytes.
+        /// The end of what comes before it, in bytes.
         end: usize,
     },
     /// A slice is neither the whole message nor its last field, or its elements have no bytes.
@@ -135,18 +135,18 @@ impl fmt::Display for SchemaError {
             SchemaError::Name { at, found } => {
                 write!(f, "{}: `{}` is not a name", At(at), found.escape_debug())
             }
-            SchemaError::DuplicateName { at } => write!(f, "{}: the name is there twice", At(at)),
+            SchemaError::DuplicateName { at } => write!(f, "{}: two fields have this name", At(at)),
             SchemaError::Offset { at, expected, found } => {
                 write!(
                     f,
-                    "{}: expected at {expected}, where the field before ends, found at {found}",
+                    "{}: expected at {expected}, where the previous field ends, found at {found}",
                     At(at)
                 )?;
                 match found.checked_sub(*expected) {
                     Some(padding) => {
                         write!(f, ": add {} before it", Padding { at: *expected, bytes: padding })
                     }
-                    None => write!(f, ": it overlaps the field before; list fields by offset"),
+                    None => write!(f, ": it overlaps the previous field; list fields by offset"),
                 }
             }
             SchemaError::Size { at, expected, found } => {
@@ -182,7 +182,7 @@ impl fmt::Display for SchemaError {
     }
 }
 
-/// The text of `Display`, for `unwrap()` and for a `main` that returns it.
+/// The same text as `Display`, for `unwrap()` and for a `main` that returns the error.
 impl fmt::Debug for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -191,7 +191,7 @@ impl fmt::Debug for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-/// A field that takes the place of padding, as the schema writes it.
+/// A field that replaces padding, as a schema writes it.
 struct Padding {
     at: usize,
     bytes: usize,

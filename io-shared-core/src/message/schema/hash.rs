@@ -1,7 +1,7 @@
 //! The 64-bit hash of a schema: FNV-1a over its shape text.
 //!
 //! The grammar of the shape text is in the docs of `Schema::hash`, because other languages compute
-//! the same number. No name that a checked schema holds contains one of its delimiters.
+//! the same number. No name in a checked schema contains one of its delimiters.
 
 use std::fmt::{self, Write};
 

@@ -1,9 +1,9 @@
-//! The stored form of a schema: canonical JSON, written by hand and read with suspicion.
+//! The stored form of a schema: canonical JSON. Reading it trusts nothing.
 //!
-//! Canonical means: keys in the order below, no white space, numbers in decimal, `doc` and `unit`
-//! only where they say something, and strings with `\"`, `\\`, `\n`, `\t` and, for other
-//! control characters below U+0020, `\u` with lower-case digits. So equal schemas have
-//! equal text, and `to_json(from_json(text))` is `text` for every canonical `text`.
+//! Canonical means: keys in the order below, no white space, numbers in decimal, and `doc` and
+//! `unit` only if they are not empty. Strings use `\"`, `\\`, `\n`, `\t` and, for other control
+//! characters below U+0020, `\u` with lower-case digits. So equal schemas have equal text, and
+//! `to_json(from_json(text))` is `text` for every canonical `text`.
 //!
 //! ```text
 //! schema = type
@@ -16,19 +16,19 @@
 //!
 //! A text that would be longer than [`MAX_TEXT`] is written without `doc` and `unit`.
 //!
-//! A reader holds a text to these rules, and takes everything else for an error:
+//! A reader enforces these rules, and rejects everything else:
 //!
-//! - at most [`MAX_TEXT`] bytes, types nested at most [`MAX_DEPTH`] deep;
-//! - names are not empty; of ASCII they have letters, digits and `_`, and they have no white space,
-//!   control characters or marks that change how the text around them shows. Names of fields are
-//!   unique in their struct;
-//! - the first field is at 0, each other one where the one before ends, each at a multiple of its
-//!   alignment: a message has no padding;
-//! - `align` is a power of two, at most 2^29, and no less than that of any field;
-//! - `size` is where the last field ends and a multiple of `align`; in a struct that ends in a
-//!   slice it is the offset of the slice;
-//! - a slice is the whole message or its last field, and its elements have at least one byte;
-//! - nothing is larger than `isize::MAX` bytes.
+//! - The text has at most [`MAX_TEXT`] bytes, and types are nested at most [`MAX_DEPTH`] deep.
+//! - A name is not empty. Its ASCII characters are letters, digits and `_`. It has no white space,
+//!   no control characters, and no marks that change how the text around it is shown. Each field's
+//!   name is unique in its struct.
+//! - The first field starts at 0, and each other field where the previous one ends. Each field
+//!   starts at a multiple of its alignment. So a message has no padding.
+//! - `align` is a power of two, at most 2^29, and at least that of every field.
+//! - `size` is where the last field ends, and a multiple of `align`. In a struct that ends in a
+//!   slice it is the offset of the slice.
+//! - A slice is the whole message or its last field, and its elements have at least one byte.
+//! - Nothing is larger than `isize::MAX` bytes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -49,14 +49,14 @@ pub(super) fn write(ty: &Type) -> String {
     let mut out = String::new();
     write_type(&mut out, ty);
     if out.len() > MAX_TEXT {
-        // What is only shown does not keep a message from being stored.
+        // Docs and units are only shown, so they must not keep a schema from being stored.
         out.clear();
         write_type(&mut out, &without_docs(ty));
     }
     out
 }
 
-/// The same type, with nothing said about it.
+/// The same type without docs and units.
 fn without_docs(ty: &Type) -> Type {
     match ty {
         Type::Scalar(_) | Type::Text(_) => ty.clone(),
@@ -145,18 +145,18 @@ pub(super) fn read(text: &str) -> Result<Type, SchemaError> {
     if text.len() > MAX_TEXT {
         return Err(SchemaError::TooLong { limit: MAX_TEXT, found: text.len() });
     }
-    // serde_json refuses nesting beyond 128, which is more than MAX_DEPTH types can need.
+    // serde_json refuses nesting beyond 128, which is more than MAX_DEPTH types need.
     let value: Value =
         serde_json::from_str(text).map_err(|error| SchemaError::Json(error.to_string()))?;
     read_type(&value, Position { depth: 1, last: true, path: Path::Root })
 }
 
-/// Where in the schema a type stands; becomes text only in an error, so that long names cost a
-/// hostile schema's reader nothing.
+/// The position of a type in the schema. It becomes text only in an error, so that a hostile
+/// schema's long names cost its reader nothing.
 #[derive(Clone, Copy)]
 struct Position<'a> {
     depth: usize,
-    /// Whether a slice may stand here.
+    /// Whether a slice is allowed here.
     last: bool,
     path: Path<'a>,
 }
@@ -174,7 +174,7 @@ impl<'a> Position<'a> {
     }
 
     fn field(&'a self, name: &'a str, last: bool) -> Position<'a> {
-        // Depth 1 only: a struct in a struct has a fixed size.
+        // At depth 1 only: a struct in a struct has a fixed size.
         let last = last && self.depth == 1;
         Position { depth: self.depth + 1, last, path: Path::Field(self, name) }
     }
@@ -332,7 +332,7 @@ fn name<'a>(
     Ok(name)
 }
 
-/// Whether a character may be in a name, which errors and terminals show as it is.
+/// Whether a character may be in a name, which errors and terminals show unchanged.
 fn plain(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_alphanumeric() || c == '_';
@@ -346,7 +346,7 @@ fn plain(c: char) -> bool {
     !c.is_control() && !c.is_whitespace() && !changes_the_view
 }
 
-/// A text that is shown only; whatever is no text says nothing.
+/// A text that is only shown. A value that is not a text counts as empty.
 fn remark<'a>(keys: &'a Map<String, Value>, key: &str) -> &'a str {
     keys.get(key).and_then(Value::as_str).unwrap_or("")
 }

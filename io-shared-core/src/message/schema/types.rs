@@ -4,29 +4,38 @@ use std::fmt;
 
 use crate::message::shape::{Bytes, Shape};
 
-/// The largest alignment that Rust has.
+/// The largest alignment that Rust supports.
 pub(super) const MAX_ALIGN: usize = 1 << 29;
 
 /// The layout of one value.
 ///
-/// Its `Display` form is short, for messages: `<f4`, `[<f4; 3]`, `struct Point of 16 bytes`.
+/// Its `Display` form is short, for errors: `<f4`, `[<f4; 3]`, `struct Point of 16 bytes`.
+///
+/// ```
+/// use io_shared_core::Message;
+/// use io_shared_core::schema::{Scalar, Type};
+///
+/// let ty = <[f32; 3]>::layout();
+/// assert_eq!(ty, Type::Array { count: 3, element: Box::new(Type::Scalar(Scalar::F32)) });
+/// assert_eq!(ty.to_string(), "[<f4; 3]");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Type {
     /// A number.
     Scalar(Scalar),
-    /// UTF-8 text in so many bytes, padded with zeros: [`Text<N>`](crate::Text), NumPy's `|S64`.
+    /// UTF-8 text in this many bytes, padded with zeros: [`Text<N>`](crate::Text), NumPy's `|S64`.
     Text(usize),
     /// A fixed number of elements.
     Array {
-        /// How many.
+        /// How many elements.
         count: usize,
-        /// What each of them is.
+        /// The type of each element.
         element: Box<Type>,
     },
     /// Any number of elements; only as the whole message or as its last field.
     Slice {
-        /// What each of them is.
+        /// The type of each element.
         element: Box<Type>,
     },
     /// Named fields.
@@ -34,9 +43,9 @@ pub enum Type {
 }
 
 impl Type {
-    /// Bytes, alignment and the size of a tail element.
+    /// The size, the alignment, and the size of a tail element.
     ///
-    /// Sizes beyond `usize` are clamped; a checked schema has none.
+    /// Sizes beyond `usize` are clamped. A checked schema has none.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -94,7 +103,7 @@ macro_rules! scalars {
         }
 
         impl Scalar {
-            /// All of them, for tables and tests.
+            /// All numbers, for tables and tests.
             ///
             /// ```
             /// # use io_shared_core::schema::Scalar;
@@ -127,7 +136,7 @@ macro_rules! scalars {
                 }
             }
 
-            /// Size in bytes, which is the alignment too.
+            /// The size in bytes, which is also the alignment.
             ///
             /// ```
             /// # use io_shared_core::schema::Scalar;
@@ -163,37 +172,37 @@ scalars! {
 /// use io_shared_core::schema::{Field, Struct, Type};
 ///
 /// let point = Struct::new("Point", Shape { size: 8, align: 4, element: None })
-///     .doc("A place on the ground.")
+///     .doc("A position on the ground.")
 ///     .field(Field::new("x", 0, f32::layout()).unit("m"))
 ///     .field(Field::new("y", 4, f32::layout()).unit("m"));
 /// assert_eq!(Type::from(point).to_string(), "struct Point of 8 bytes");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Struct {
-    /// The name, shown and never compared.
+    /// The name, which is shown and never compared.
     pub name: String,
-    /// What it is, shown and never compared; empty if nothing is said.
+    /// The documentation, which is shown and never compared; empty if there is none.
     pub doc: String,
-    /// Size of the fixed part, alignment, and the size of a tail element.
+    /// The size of the fixed part, the alignment, and the size of a tail element.
     pub shape: Shape,
     /// The fields in the order of their offsets.
     pub fields: Vec<Field>,
 }
 
 impl Struct {
-    /// A struct without fields yet.
+    /// A struct that has no fields yet. [`Struct`] has an example.
     pub fn new(name: &str, shape: Shape) -> Struct {
         Struct { name: name.to_owned(), doc: String::new(), shape, fields: Vec::new() }
     }
 
-    /// Says what it is.
+    /// Sets the documentation. [`Struct`] has an example.
     #[must_use]
     pub fn doc(mut self, doc: &str) -> Struct {
         doc.clone_into(&mut self.doc);
         self
     }
 
-    /// Adds the next field.
+    /// Adds the next field. [`Struct`] has an example.
     #[must_use]
     pub fn field(mut self, field: Field) -> Struct {
         self.fields.push(field);
@@ -207,35 +216,43 @@ impl From<Struct> for Type {
     }
 }
 
-/// A field of a [`Struct`], which has an example.
+/// A field of a [`Struct`].
+///
+/// ```
+/// use io_shared_core::Message;
+/// use io_shared_core::schema::Field;
+///
+/// let x = Field::new("x", 0, f32::layout()).unit("m").doc("Forward.");
+/// assert_eq!((&*x.name, x.offset, &*x.unit, &*x.doc), ("x", 0, "m", "Forward."));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The name; the index for a field of a tuple struct.
+    /// The name; for a field of a tuple struct, its index.
     pub name: String,
-    /// Bytes from the start of the struct.
+    /// The offset from the start of the struct, in bytes.
     pub offset: usize,
-    /// What it is.
+    /// The field's type.
     pub ty: Type,
-    /// The unit of its numbers, shown and never compared; empty if nothing is said.
+    /// The unit of the field's numbers, which is shown and never compared; empty if there is none.
     pub unit: String,
-    /// What it means, shown and never compared; empty if nothing is said.
+    /// The documentation, which is shown and never compared; empty if there is none.
     pub doc: String,
 }
 
 impl Field {
-    /// A field without unit and docs.
+    /// A field without unit and documentation. [`Field`] has an example.
     pub fn new(name: &str, offset: usize, ty: Type) -> Field {
         Field { name: name.to_owned(), offset, ty, unit: String::new(), doc: String::new() }
     }
 
-    /// Says the unit of its numbers.
+    /// Sets the unit of the field's numbers. [`Field`] has an example.
     #[must_use]
     pub fn unit(mut self, unit: &str) -> Field {
         unit.clone_into(&mut self.unit);
         self
     }
 
-    /// Says what it means.
+    /// Sets the documentation. [`Field`] has an example.
     #[must_use]
     pub fn doc(mut self, doc: &str) -> Field {
         doc.clone_into(&mut self.doc);
