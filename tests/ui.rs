@@ -1,7 +1,7 @@
-//! What `#[derive(Message)]` takes, and the text of every error that it gives for the rest.
+//! What `#[derive(Message)]` accepts, and the text of every error for what it does not accept.
 //!
-//! The texts are those of the compiler in `rust-toolchain.toml`. After a change of either, run
-//! `TRYBUILD=overwrite cargo test --test ui` and read the difference.
+//! The texts are those of the compiler in `rust-toolchain.toml`. After a change of the derive or of
+//! the compiler, run `TRYBUILD=overwrite cargo test --test ui` and read the difference.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,14 +42,14 @@ fn followed(case: &str, before: &str, structs: Vec<String>) -> String {
     path.display().to_string()
 }
 
-/// The struct that stands after the colon, up to where the error points.
+/// The struct that an error shows: what follows the colon, up to the error's location.
 fn shown(said: &str) -> String {
     let (_, text) = said.split_once(":\n").unwrap();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("-->"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// For each type that an error advises a struct with a field of it.
+/// For each type that an error advises, a struct with a field of that type.
 fn with_types_of(stderr: &str) -> Vec<String> {
     let refused = stderr.lines().filter_map(|line| line.strip_prefix("error: `"));
     let advised = refused.filter_map(|line| line.split_once(": ")?.1.split_once('`'));

@@ -1,10 +1,12 @@
 //! Which types cannot cross a process boundary, and what to use instead.
 //!
-//! The derive sees names, not types, so it refuses by name only what is in the prelude or spelled
-//! with its full path. Of other names it knows some ([`hint`]), and says what to do where the
-//! compiler finds that the type is no message; for the rest there is the note on the `Message` trait.
+//! The derive sees names, not types. So it refuses by name only types that are in the prelude or
+//! are written with their full path. For some other names it knows advice ([`hint`]), which appears
+//! if the compiler finds that the type is not a message. For all others there is the note on the
+//! `Message` trait.
 //!
-//! What is advised compiles when it is followed: what is within it is replaced as well.
+//! Whoever follows the advice gets a struct that compiles: types inside the advised type are
+//! replaced as well.
 
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
@@ -12,24 +14,24 @@ use syn::{GenericArgument, PathArguments, PathSegment, Type, TypePath};
 use crate::syntax::bare;
 use crate::written::show;
 
-/// Where a field stands.
+/// A field's position in the struct.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Position {
     Last,
-    /// Others follow.
+    /// Other fields follow.
     Before,
-    /// Others follow, and another field has the one position for any number of elements.
+    /// Other fields follow, and another one is, or wants to be, the slice at the end.
     BeforeSlice,
 }
 
-/// How many elements an array has where the advice cannot know it.
-const ROOM: usize = 64;
+/// The length of an advised array or text. The user knows the right one.
+const LENGTH: usize = 64;
 
 /// The part of a type that cannot cross a process boundary, and what to do.
 pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> {
     let ty = bare(ty);
     match ty {
-        // Within these there is no end to put it at.
+        // Inside an array or slice there is no last field.
         Type::Array(array) => return refusal(&array.elem, Position::BeforeSlice),
         Type::Slice(slice) => return refusal(&slice.elem, Position::BeforeSlice),
         _ => {}
@@ -39,20 +41,20 @@ pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> 
     Some((ty, format!("`{shown}` {why}: {}", instead(ty, position))))
 }
 
-/// What is said of a slice that others follow.
+/// The error for a slice that is not the last field.
 pub(crate) fn not_last(name: &str, ty: &Type, position: Position) -> String {
     let array = replaced(ty);
     match position {
         Position::BeforeSlice => format!(
-            "only the last field may be a slice, and another one is of any number too: make \
-             `{name}` an array, `{array}`, with a `u32` that says how many count, or give it a \
-             channel of its own"
+            "only the last field may be a slice, and this struct has more than one: make \
+             `{name}` an array, `{array}`, with a `u32` for the number of valid elements, or give \
+             it a channel of its own"
         ),
         _ => format!("only the last field may be a slice: move `{name}` there"),
     }
 }
 
-/// Whether a type is a list of any length that would have to come last.
+/// Whether a type is a list of any length, which would have to be the last field.
 pub(crate) fn is_list(ty: &Type) -> bool {
     match known(ty) {
         Some((name, segment)) => {
@@ -107,7 +109,7 @@ fn instead(ty: &Type, position: Position) -> String {
                 }
                 ("Vec", Some(element)) => list(element, position),
                 ("Box", Some(Type::TraitObject(_))) => {
-                    "store the numbers that what is behind it is made of".to_owned()
+                    "store the numbers that the value consists of".to_owned()
                 }
                 ("Box", Some(Type::Slice(slice))) => list(&slice.elem, position),
                 ("Box", _) => format!("store the value itself, `{new}`"),
@@ -131,19 +133,22 @@ fn list(element: &Type, position: Position) -> String {
     let element = replaced(element);
     match position {
         Position::Last => {
-            format!("use `[{element}]`, as it is last, or an array, `[{element}; {ROOM}]`")
+            format!("use `[{element}]`, since it is last, or an array, `[{element}; {LENGTH}]`")
         }
         Position::Before => format!(
-            "use `[{element}]` and move it to the end, or an array, `[{element}; {ROOM}]`, with a \
-             `u32` that says how many count"
+            "use `[{element}]` and move it to the end, or an array, `[{element}; {LENGTH}]`, with \
+             a `u32` for the number of valid elements"
         ),
         Position::BeforeSlice => {
-            format!("use an array, `[{element}; {ROOM}]`, with a `u32` that says how many count")
+            format!(
+                "use an array, `[{element}; {LENGTH}]`, with a `u32` for the number of valid \
+                 elements"
+            )
         }
     }
 }
 
-/// The type to write for `ty`: one of a fixed size that can cross, if its parts are known.
+/// The type to write instead of `ty`: one with a fixed size that can cross, if its parts are known.
 fn replaced(ty: &Type) -> String {
     let ty = bare(ty);
     match ty {
@@ -151,7 +156,7 @@ fn replaced(ty: &Type) -> String {
             let len = &array.len;
             format!("[{}; {}]", replaced(&array.elem), quote::quote!(#len))
         }
-        Type::Slice(slice) => format!("[{}; {ROOM}]", replaced(&slice.elem)),
+        Type::Slice(slice) => format!("[{}; {LENGTH}]", replaced(&slice.elem)),
         Type::Reference(reference) => replaced(&reference.elem),
         Type::Ptr(_) => "u64".to_owned(),
         Type::BareFn(_) => "u32".to_owned(),
@@ -159,8 +164,8 @@ fn replaced(ty: &Type) -> String {
             let Some((name, segment)) = known(ty) else { return show(ty) };
             let first = argument(segment).map(replaced);
             match (name.as_str(), first) {
-                ("String" | "str", _) => format!("Text<{ROOM}>"),
-                ("Vec", Some(element)) => format!("[{element}; {ROOM}]"),
+                ("String" | "str", _) => format!("Text<{LENGTH}>"),
+                ("Vec", Some(element)) => format!("[{element}; {LENGTH}]"),
                 ("Box" | "Option" | "Result", Some(value)) => value,
                 ("bool", _) => "u8".to_owned(),
                 ("char", _) => "u32".to_owned(),
@@ -169,7 +174,7 @@ fn replaced(ty: &Type) -> String {
                 ("u128" | "i128", _) => "[u64; 2]".to_owned(),
                 // In nanoseconds.
                 ("Duration" | "SystemTime" | "Instant", None) => "u64".to_owned(),
-                ("PathBuf" | "OsString" | "CString", None) => format!("Text<{ROOM}>"),
+                ("PathBuf" | "OsString" | "CString", None) => format!("Text<{LENGTH}>"),
                 ("Ipv4Addr", None) => "[u8; 4]".to_owned(),
                 ("Ipv6Addr" | "IpAddr", None) => "[u8; 16]".to_owned(),
                 (
@@ -186,7 +191,7 @@ fn replaced(ty: &Type) -> String {
     }
 }
 
-/// The number in an atomic or a number that is not zero, by its type's name.
+/// The number inside an atomic or `NonZero` type, by the type's name.
 fn number_in(name: &str) -> Option<&'static str> {
     let inner = name.strip_prefix("NonZero").or_else(|| name.strip_prefix("Atomic"))?;
     Some(match inner {
@@ -202,7 +207,7 @@ fn number_in(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The last name of a path that leads into the standard library, as far as a name can tell.
+/// The last name of a path into the standard library, as far as the derive can tell from names.
 fn known(ty: &Type) -> Option<(String, &PathSegment)> {
     let Type::Path(TypePath { qself: None, path }) = bare(ty) else { return None };
     let first = path.segments.first()?.ident.unraw().to_string();
@@ -213,7 +218,7 @@ fn known(ty: &Type) -> Option<(String, &PathSegment)> {
     Some((last.ident.unraw().to_string(), last))
 }
 
-/// The trait whose text tells what to use instead of a type of this name, if it is no message.
+/// The trait whose text says what to use instead of a type with this name, if it is not a message.
 pub(crate) fn hint(ty: &Type) -> Option<&'static str> {
     let ty = bare(ty);
     if let Type::Array(array) = ty {

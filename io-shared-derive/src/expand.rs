@@ -1,17 +1,23 @@
 //! What the derive writes: the implementation, and the proofs that its promises hold.
 //!
-//! The proofs are constants that the compiler evaluates. For a struct without parameters each is an
-//! item of its own, so that all of them are told at once; for one with parameters they stand in
-//! `SHAPE`, which all users of the trait evaluate. Each field's size comes from its own `SHAPE`, so
-//! that the proofs of nested messages run too.
+//! [`message`] reads the struct. If it has errors, the output is the errors and a stand-in that
+//! lets the rest of the program compile ([`other_errors`](Output::other_errors)). Otherwise the
+//! output is the implementation ([`implementation`](Output::implementation)). Its parts are, in
+//! this order: the twin of a struct that ends in a slice, the assertions that fields are messages,
+//! the checks, `SHAPE`, `layout`, the access methods, and `Pod`.
 //!
-//! A mistake is told once. A struct that is refused is a message all the same (`stub`), so that
-//! whatever uses it is not refused because of it; and a field that is no message is asked about once
-//! (`assertions`), and taken for what it is elsewhere (`private::Of`).
+//! The proofs are constants that the compiler evaluates. For a struct without parameters, each
+//! proof is an item of its own, so that one build reports all that fail. For a struct with
+//! parameters, they are part of `SHAPE`, which all users of the trait evaluate. Each field's size
+//! comes from its own `SHAPE`, so that the proofs of nested messages run too.
 //!
-//! A struct that ends in a slice has no `offset_of!` for its tail. A private twin with the same
-//! `repr` and fields, whose tail is `[T; 0]`, has the same offsets and alignment, and the
-//! proofs are about it.
+//! Each mistake is reported once. A refused struct is a message nevertheless, so that programs that
+//! use it are not refused as well. A field that is not a message is reported by
+//! [`assertions`](Output::assertions); elsewhere substitutes stand for it (`private::Of`).
+//!
+//! A struct that ends in a slice has no `offset_of!` for its tail. So a private twin has the same
+//! `repr` and fields, with a tail `[T; 0]`. It has the same offsets and alignment, and the proofs
+//! are about it.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -25,6 +31,7 @@ use crate::input::Input;
 use crate::krate;
 use crate::written::written;
 
+/// The whole output of the derive for `source`.
 pub(crate) fn message(source: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let input = Input::read(source, &mut errors);
@@ -45,16 +52,17 @@ pub(crate) fn message(source: &DeriveInput) -> TokenStream {
     }
 }
 
+/// The struct, as it was written and as it was read, and where the output finds its helpers.
 struct Output<'a> {
     source: &'a DeriveInput,
     input: Input,
-    /// The path of the module that holds what the output refers to.
+    /// The path of the module that the output refers to.
     private: TokenStream,
 }
 
 impl Output<'_> {
-    /// For a struct that is refused: the checks that still make sense, so that what they find is
-    /// told in the same build. (Not those for padding: types and places are subject to change.)
+    /// The output for a refused struct: the checks that still make sense, so that the same build
+    /// reports what they find. (Not those for padding: fields will change.)
     fn other_errors(&self) -> TokenStream {
         let private = &self.private;
         if self.is_generic() || self.source.generics.lifetimes().next().is_some() {
@@ -73,8 +81,8 @@ impl Output<'_> {
             true => quote!(1),
             false => quote!(::core::mem::align_of::<#name>()),
         };
-        // A pointer was refused already: whoever uses the struct is not to be told that it is not Send.
-        // In a program that does not compile, this says nothing untrue.
+        // A pointer was refused already, so users of the struct need not hear that it is not Send.
+        // The claim is harmless in a program that does not compile.
         let pointers = match self.input.fields.iter().any(Field::has_pointer) {
             true => quote! {
                 unsafe impl ::core::marker::Send for #name {}
@@ -82,7 +90,7 @@ impl Output<'_> {
             },
             false => TokenStream::new(),
         };
-        // The bound keeps any other type that is not Send from being told of twice.
+        // The bound keeps any other type that is not Send from being reported twice.
         quote! {
             const _: () = {
                 #assertions
@@ -116,8 +124,9 @@ impl Output<'_> {
         }
     }
 
-    /// Each field that is not refused yet is a message. It stands in a body, so that the compiler says
-    /// it whether the struct has parameters or not, and once.
+    /// The assertions that each field that is not refused yet is a message. They are in a
+    /// function's body, so that the compiler reports a failure once, whether or not the struct has
+    /// parameters.
     fn assertions(&self) -> TokenStream {
         let private = &self.private;
         let fields = self.input.fields.iter().filter(|field| !field.refused && !field.generic);
@@ -144,6 +153,7 @@ impl Output<'_> {
         }
     }
 
+    /// The output for a struct without errors.
     fn implementation(&self) -> TokenStream {
         let private = &self.private;
         let name = &self.source.ident;
@@ -174,7 +184,7 @@ impl Output<'_> {
             bounds.push(parse_quote!(#param: 'static));
         }
         if !self.is_generic() {
-            // Messages are, so this holds; a field that is none is not told of once more for it.
+            // Messages are, so this holds. It keeps a field that is not from being reported again.
             bounds.push(parse_quote!(for<'a> #name: ::core::marker::Send + ::core::marker::Sync));
         }
         let assertions = self.assertions();
@@ -208,6 +218,7 @@ impl Output<'_> {
         }
     }
 
+    /// Whether the struct has type or const parameters.
     fn is_generic(&self) -> bool {
         let generics = &self.source.generics;
         generics.type_params().next().is_some() || generics.const_params().next().is_some()
@@ -219,6 +230,7 @@ impl Output<'_> {
         Some((last, last.element.as_ref()?))
     }
 
+    /// The sized twin of a struct that ends in a slice.
     fn twin(&self, twin: &Ident) -> TokenStream {
         let reprs = self.source.attrs.iter().filter(|attr| attr.path().is_ident("repr"));
         let types = self.input.fields.iter().map(|field| match &field.element {
@@ -243,7 +255,8 @@ impl Output<'_> {
         }
     }
 
-    /// Everything that must hold, as expressions that panic while constants are evaluated.
+    /// The proofs: expressions that panic, while constants are evaluated, if something does not
+    /// hold.
     fn checks(&self, laid_out: &TokenStream) -> Vec<TokenStream> {
         let source = &self.source.ident;
         let (_, ty_generics, _) = self.source.generics.split_for_impl();
@@ -264,7 +277,7 @@ impl Output<'_> {
         checks
     }
 
-    /// The path of a check, with a span that makes what it says point at the user's token.
+    /// The path of a check, with a span that makes its error point at the user's token.
     fn check(&self, name: &str, span: Span) -> TokenStream {
         let private = &self.private;
         let name = Ident::new(name, span);
@@ -276,7 +289,7 @@ impl Output<'_> {
         .collect()
     }
 
-    /// The check for padding, with all that it needs to show the struct without.
+    /// The check for padding, with all that it needs to show the struct without padding.
     fn no_padding(&self, laid_out: &TokenStream) -> TokenStream {
         let (private, input) = (&self.private, &self.input);
         let span = self.source.ident.span();
@@ -327,7 +340,7 @@ impl Output<'_> {
         quote_spanned!(span=> #check(&#source))
     }
 
-    /// Where a sized field ends, in bytes.
+    /// The offset of a sized field's end.
     fn end(&self, field: &Field, laid_out: &TokenStream) -> TokenStream {
         let (member, of) = (&field.member, self.of(field));
         quote! {
@@ -335,6 +348,7 @@ impl Output<'_> {
         }
     }
 
+    /// The value of `SHAPE`.
     fn shape(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
         let Some((tail, _)) = self.tail() else {
@@ -350,6 +364,7 @@ impl Output<'_> {
         }
     }
 
+    /// The body of `layout`, which builds the schema type.
     fn layout(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
         if self.input.transparent {
@@ -383,8 +398,8 @@ impl Output<'_> {
         }
     }
 
-    /// The schema type of a field. A slice goes by its elements, so that an element that is no
-    /// message is told of once.
+    /// The schema type of a field. For a slice it is built from the elements' type, so that
+    /// elements that are not messages are reported once.
     fn type_of(&self, field: &Field) -> TokenStream {
         let (private, of) = (&self.private, self.of(field));
         match &field.element {
@@ -393,8 +408,8 @@ impl Output<'_> {
         }
     }
 
-    /// What is known of a field's type, or of its elements': of one that depends on a parameter, that
-    /// it is a message.
+    /// The path to the facts about a field's type, or its elements' type: `Message` for a type that
+    /// depends on a parameter, `private::Of` for any other.
     fn of(&self, field: &Field) -> TokenStream {
         let private = &self.private;
         let ty = field.element.as_ref().unwrap_or(&field.ty);
@@ -404,7 +419,7 @@ impl Output<'_> {
         }
     }
 
-    /// The methods that go from bytes to elements and back.
+    /// The methods between bytes and elements.
     fn access(&self) -> TokenStream {
         let private = &self.private;
         match self.tail() {
@@ -424,7 +439,7 @@ impl Output<'_> {
                     0
                 }
             },
-            // A pointer to a struct that ends in a slice has the slice's length, so the cast
+            // A pointer to a struct that ends in a slice carries the slice's length, so the cast
             // changes neither the address nor the length.
             Some((Field { member, .. }, element)) => quote! {
                 #[inline]
@@ -447,7 +462,7 @@ impl Output<'_> {
         }
     }
 
-    /// `Pod` where the struct is `Copy`. Not for structs with parameters: nothing in bytemuck
+    /// `Pod`, if the struct is `Copy`. Not for structs with parameters, because nothing in bytemuck
     /// would evaluate their proofs.
     fn pod(&self) -> TokenStream {
         if !self.input.pod || self.is_generic() || self.tail().is_some() {

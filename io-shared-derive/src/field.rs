@@ -15,17 +15,18 @@ use crate::written;
 pub(crate) struct Field {
     pub(crate) member: Member,
     pub(crate) name: String,
-    /// Where errors about its place point: the name, or the type of a field without one.
+    /// Where errors about its position point: its name, or its type if it has no name.
     pub(crate) span: Span,
     pub(crate) ty: Type,
     /// The type of the elements, if the field is a slice.
     pub(crate) element: Option<Type>,
     pub(crate) unit: Option<LitStr>,
     pub(crate) doc: String,
-    /// As it was written, in a line of its own.
+    /// The field as it was written, on a line of its own.
     pub(crate) text: String,
     /// Whether the type depends on a type parameter of the struct.
     pub(crate) generic: bool,
+    /// Whether an error about its type was reported already.
     pub(crate) refused: bool,
 }
 
@@ -63,7 +64,7 @@ impl Field {
         }
         if transparent {
             return Err(meta.error(
-                "a `#[repr(transparent)]` struct is its field in the schema: give the unit where \
+                "a `#[repr(transparent)]` struct has the schema of its field: give the unit where \
                  the struct is used",
             ));
         }
@@ -71,7 +72,8 @@ impl Field {
         Ok(())
     }
 
-    /// Refuses the field if its type is known not to cross, or not to stand here.
+    /// Refuses the field if its type cannot cross a process boundary, or cannot be at this
+    /// position.
     pub(crate) fn check(&mut self, position: Position, errors: &mut Errors) {
         if let Some((ty, advice)) = refusal(&self.ty, position) {
             self.refused = true;
@@ -82,18 +84,18 @@ impl Field {
         }
     }
 
-    /// Whether it has any number of elements, or would if it could: there is room for one such, at
-    /// the end.
+    /// Whether the field has, or is meant to have, any number of elements. A struct can have one
+    /// such field, the last.
     pub(crate) fn is_of_any_number(&self) -> bool {
         self.element.is_some() || is_list(&self.ty)
     }
 
-    /// Whether it is, or has, a pointer, which is not Send.
+    /// Whether the field is or contains a pointer, which is not `Send`.
     pub(crate) fn has_pointer(&self) -> bool {
         self.text.contains("*const ") || self.text.contains("*mut ")
     }
 
-    /// Whether the struct has no size because of it.
+    /// Whether the field makes the struct unsized.
     pub(crate) fn is_unsized(&self) -> bool {
         self.element.is_some()
             || matches!(&self.ty, Type::Path(path) if path.path.is_ident("str"))
@@ -101,7 +103,7 @@ impl Field {
     }
 }
 
-/// Whether any of the struct's type parameters occurs in these tokens.
+/// Whether these tokens mention a type parameter of the struct.
 fn mentions(tokens: TokenStream, input: &DeriveInput) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => input.generics.type_params().any(|param| param.ident == ident),

@@ -1,6 +1,6 @@
-//! The struct that carries the derive: its attributes, its representation, its fields.
+//! The struct that the derive is on: its attributes, its representation, its fields.
 //!
-//! Reading goes on after an error, so that one build tells all of them.
+//! Reading continues after an error, so that one build reports all errors.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -17,7 +17,7 @@ pub(crate) struct Input {
     pub(crate) name: String,
     pub(crate) doc: String,
     pub(crate) fields: Vec<Field>,
-    /// The struct promises an order of fields at all.
+    /// Whether the struct's `repr` fixes the order of its fields.
     pub(crate) ordered: bool,
     pub(crate) transparent: bool,
     pub(crate) pod: bool,
@@ -40,13 +40,13 @@ impl Input {
         let Data::Struct(data) = &input.data else {
             let advice = match &input.data {
                 Data::Enum(_) => {
-                    "an enum cannot be a message, as not every number is one of its variants: \
-                     remove this derive, store the number in a field of type `u8` (`state as u8`), \
-                     and convert it back with a `match`"
+                    "an enum cannot be a message, because not every number is one of its \
+                     variants: remove this derive, store the number in a field of type `u8` \
+                     (`state as u8`), and convert it back with a `match`"
                 }
                 _ => {
-                    "a union cannot be a message, as nothing says which of its fields is meant: \
-                     use a struct"
+                    "a union cannot be a message, because nothing says which of its fields is \
+                     valid: use a struct"
                 }
             };
             errors.at(&input.ident, advice);
@@ -108,7 +108,7 @@ impl Input {
                 } else if meta.path.is_ident("packed") {
                     errors.at(
                         &meta.path,
-                        "fields of a packed struct cannot be borrowed: remove `packed`; where that \
+                        "fields of a packed struct cannot be borrowed: remove `packed`; if that \
                          leaves padding, the next build says what to add",
                     );
                 }
@@ -127,7 +127,7 @@ impl Input {
             errors.at(
                 &input.ident,
                 format!(
-                    "without `#[repr(C)]` the compiler may put the fields in another order in \
+                    "without `#[repr(C)]` the compiler may order the fields differently in \
                      each program: add `#[repr(C)]` above `struct {}`",
                     self.name
                 ),
@@ -139,7 +139,7 @@ impl Input {
         self.fields.iter().any(Field::is_numbered)
     }
 
-    /// The number of the first name for padding that no field has: 0 for `_pad0`.
+    /// The first number `n` for which no field is called `_pad{n}` or higher.
     pub(crate) fn first_pad(&self) -> usize {
         let numbers = self.fields.iter().filter_map(|field| field.name.strip_prefix("_pad"));
         numbers.filter_map(|digits| digits.parse::<usize>().ok()).max().map_or(0, |last| last + 1)

@@ -1,14 +1,14 @@
-//! Where the trait lives: the path of the crate that the derive's output refers to.
+//! The path of the crate that the derive's output refers to.
 
 use proc_macro_crate::{FoundCrate, crate_name};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::{Ident, Path};
 
-/// The crates that offer the trait, the one that users have first.
+/// The crates that export the trait, the one that most users have first.
 const CRATES: [&str; 3] = ["io-shared", "io-shared-channel", "io-shared-core"];
 
-/// The path asked for by `#[message(crate = path)]`, else what the crate is called in the user's
+/// The path that `#[message(crate = path)]` asks for, or else the crate's name in the user's
 /// `Cargo.toml`.
 pub(crate) fn path(asked: Option<&Path>) -> syn::Result<TokenStream> {
     if let Some(path) = asked {
@@ -17,8 +17,8 @@ pub(crate) fn path(asked: Option<&Path>) -> syn::Result<TokenStream> {
     for krate in CRATES {
         let name = match crate_name(krate) {
             Ok(FoundCrate::Name(name)) => name,
-            // Examples and doc tests are found as the crate itself but name it like a stranger; the
-            // library names itself so by `extern crate self as`.
+            // Examples and doc tests count as the crate itself, but name it as any other crate
+            // does. The library makes that name valid within itself by `extern crate self as`.
             Ok(FoundCrate::Itself) => krate.replace('-', "_"),
             Err(_) => continue,
         };
@@ -27,7 +27,7 @@ pub(crate) fn path(asked: Option<&Path>) -> syn::Result<TokenStream> {
     }
     Err(syn::Error::new(
         Span::call_site(),
-        "`io-shared` is not among the dependencies in Cargo.toml: add it, or say where `Message` \
-         comes from by `#[message(crate = path)]`",
+        "`io-shared` is not among the dependencies in Cargo.toml: add it, or name the crate that \
+         `Message` comes from with `#[message(crate = path)]`",
     ))
 }

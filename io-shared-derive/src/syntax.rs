@@ -2,7 +2,7 @@
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta, Type};
 
-/// The type without the parentheses and the invisible groups that macros leave around it.
+/// The type without parentheses, and without the invisible groups that macros leave around it.
 pub(crate) fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Paren(paren) => bare(&paren.elem),
@@ -11,7 +11,7 @@ pub(crate) fn bare(ty: &Type) -> &Type {
     }
 }
 
-/// The doc comment, without the space that follows `///`.
+/// The doc comment, without the space after `///`.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {

@@ -1,9 +1,9 @@
-//! The struct as a person would write it, for errors that show it corrected.
+//! The struct as a person would write it, for errors that show a corrected version.
 
 use quote::{ToTokens, quote};
 use syn::{Attribute, DeriveInput, Expr, ExprLit, Lit, Meta, Type};
 
-/// What stands before the fields, and after them.
+/// The text before the fields, and the text after them.
 pub(crate) fn written(source: &DeriveInput, numbered: bool) -> (String, String) {
     let mut head = String::new();
     for attr in &source.attrs {
@@ -20,7 +20,7 @@ pub(crate) fn written(source: &DeriveInput, numbered: bool) -> (String, String) 
     }
 }
 
-/// A field in lines of its own, indented, with its comma.
+/// A field on lines of its own, indented, with its comma.
 pub(crate) fn field(field: &syn::Field) -> String {
     let mut text = String::new();
     for attr in &field.attrs {

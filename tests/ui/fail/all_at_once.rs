@@ -1,4 +1,4 @@
-//! One build tells of the missing key, the types, and the padding that is certain.
+//! One build reports the unknown key, the types, and the padding that is certain.
 
 use io_shared::Message;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Unknown keys in `#[message(..)]` are refused, with those that exist.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,5 +1,5 @@
-//! One loan at a time; neither a loan nor a guard outlives its handle, and nothing is used after it
-//! was dropped or put.
+//! There is one loan at a time. Neither a loan nor a guard outlives its handle, and nothing is used
+//! after it was dropped or put.
 
 fn main() {
     let mut producer = io_shared::producer::<f64>("/x").unwrap();

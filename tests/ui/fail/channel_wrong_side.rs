@@ -1,4 +1,4 @@
-//! A producer puts and a consumer gets: neither has the other's calls.
+//! A producer puts and a consumer gets: neither has the other's methods.
 
 fn main() {
     let mut consumer = io_shared::consumer::<f64>("/x").unwrap();

@@ -1,3 +1,5 @@
+//! A struct that implements `Drop` is refused.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,4 +1,4 @@
-//! An enum as a field: not every number is one of its variants.
+//! An enum cannot be a field, because not every number is one of its variants.
 
 use io_shared::Message;
 

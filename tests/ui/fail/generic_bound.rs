@@ -1,3 +1,5 @@
+//! A struct is a message only for parameters that are messages.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,4 +1,4 @@
-//! Sizes of parameters are known where they are given, so this is told there.
+//! Padding that depends on parameters is reported where the parameters are given.
 
 use io_shared::Message;
 

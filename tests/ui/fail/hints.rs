@@ -1,4 +1,4 @@
-//! Types of the standard library that have another in their place.
+//! Types of the standard library for which the derive has advice.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;

@@ -1,3 +1,5 @@
+//! Enums, unions and structs with lifetimes are refused.
+
 use io_shared::Message;
 
 #[derive(Message)]

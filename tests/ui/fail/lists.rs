@@ -1,4 +1,4 @@
-//! There is one place for any number of elements.
+//! A struct can have one field with any number of elements, the last.
 
 use io_shared::Message;
 

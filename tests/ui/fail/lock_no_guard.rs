@@ -1,4 +1,4 @@
-//! What is not locked is not reachable: there is nothing to read or write with.
+//! Without a lock the bytes cannot be reached: the handle has no methods to read or write.
 
 use std::io::{Read, Write};
 

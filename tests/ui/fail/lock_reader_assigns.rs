@@ -1,4 +1,4 @@
-//! A value locked to read is not written.
+//! A value that is locked for reading cannot be assigned to.
 
 use io_shared::Shared;
 

@@ -1,4 +1,4 @@
-//! A lock to read is not one to write.
+//! A guard for reading has no methods to write.
 
 use std::io::Write;
 

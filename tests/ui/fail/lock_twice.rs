@@ -1,4 +1,4 @@
-//! One handle locks once at a time.
+//! A handle can hold its lock only once at a time.
 
 use io_shared::{RwSharedMmap, Shared, SharedMmap};
 

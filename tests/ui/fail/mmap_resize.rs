@@ -1,4 +1,4 @@
-//! What is shared keeps its size: there is nothing to resize it with.
+//! Shared memory keeps its size: there is no method to resize it.
 
 use io_shared::{RwSharedMmap, SharedMmap, UnsafeSharedMmap};
 

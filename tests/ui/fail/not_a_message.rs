@@ -1,3 +1,5 @@
+//! Fields that are not messages are refused, with what to use instead.
+
 use io_shared::Message;
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What is wrong with a struct is told once, however often the struct is used.
+//! A mistake in a struct is reported once, however often the struct is used.
 
 use std::time::{Duration, SystemTime};
 

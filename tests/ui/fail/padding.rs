@@ -1,3 +1,5 @@
+//! Padding is refused, and the struct is shown with the padding named.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,3 +1,5 @@
+//! The derive implements `Pod` for structs that are `Copy`; a second implementation clashes.
+
 use io_shared::Message;
 use io_shared::private::bytemuck;
 

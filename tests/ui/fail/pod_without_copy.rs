@@ -1,3 +1,5 @@
+//! A struct that is not `Copy` is not `Pod`.
+
 use io_shared::Message;
 use io_shared::private::bytemuck;
 

@@ -1,3 +1,5 @@
+//! A struct needs a `repr` that fixes the order of its fields.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,3 +1,5 @@
+//! A slice is the last field of a struct, which is then a whole message.
+
 use io_shared::Message;
 
 #[derive(Message)]

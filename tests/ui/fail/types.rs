@@ -1,3 +1,5 @@
+//! Types that cannot cross a process boundary are refused, with what to use instead.
+
 use io_shared::Message;
 
 #[derive(Message)]

@@ -1,6 +1,7 @@
+//! A crate that forbids unsafe code derives messages of every kind.
+
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, unused, nonstandard_style)]
-//! A crate that forbids unsafe code derives messages of every kind.
 
 use io_shared::{Message, Text};
 

@@ -1,5 +1,6 @@
-#![forbid(unsafe_code)]
 //! Structs with type and const parameters, where they are sound.
+
+#![forbid(unsafe_code)]
 
 use io_shared::Message;
 

@@ -1,5 +1,6 @@
+//! A message that the user defines may have any name, also one that the derive has advice for.
+
 #![forbid(unsafe_code)]
-//! A message of the user's own may have any name, also one that the derive knows.
 
 use io_shared::Message;
 

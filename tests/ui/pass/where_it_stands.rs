@@ -1,6 +1,7 @@
+//! Without a prelude, in a function, in a macro, under names of the standard library.
+
 #![no_implicit_prelude]
 #![forbid(unsafe_code)]
-//! Without a prelude, in a function, in a macro, under names of the standard library.
 
 extern crate io_shared;
 
