@@ -1,18 +1,5 @@
-//! Programs on one machine hand each other typed data through shared memory as if by assignment: one
-//! puts, another gets.
-//!
-//! - [`Channel`]: a named single slot. A [`Producer`] puts, [`Consumer`]s get the newest value where
-//!   it lies, an [`Observer`] looks on.
-//! - [`wait_any`]: waits for any of many consumers. With the feature `async`, a consumer's
-//!   `into_async()` gives gets that are awaited.
-//! - [`Message`]: what may cross; `#[derive(Message)]` on `repr(C)` structs, also on those that end in
-//!   a slice.
-//! - [`Array`]: the message that carries an array of any dtype and shape, as NumPy saves it; with the
-//!   feature `ndarray`, views of that crate are put and read where they lie.
-//! - [`Shared`]: a typed value that many programs read and change; [`SharedMmap`] and
-//!   [`RwSharedMmap`]: bytes under a lock, used like files; [`UnsafeSharedMmap`]: the bytes of any
-//!   object as they are.
-//! - [`Error`]: what happened, on which name, and what to do next; matched on by [`ErrorKind`].
+//! Programs on one machine share typed data through shared memory as if by assignment: one puts a
+//! value, others get the newest.
 //!
 //! ```
 //! # fn main() -> io_shared::Result<()> {
@@ -21,12 +8,60 @@
 //! let mut display = io_shared::consumer::<f64>(name)?; // in another, started before or after
 //! speed.put(&13.9)?;
 //! assert_eq!(*display.get()?, 13.9);
-//! # io_shared::Channel::remove(name)
+//! # io_shared::remove(name)
 //! # }
 //! ```
 //!
-//! Nothing has to be cleaned up, whoever is killed when. The README says what is guaranteed and when
-//! not to use this; DESIGN.md says why it is built as it is, docs/PROOF.md how it is known to work.
+//! The newest value wins: a put never waits, and a consumer that is late misses values, but never
+//! sees an old or a torn one. Nothing has to be cleaned up, whichever program is killed when.
+//!
+//! # Channels
+//!
+//! - [`producer`] and [`consumer`] open a channel with its defaults; [`Channel`] is the builder
+//!   with all options; [`remove`] removes a channel, as one removes a file.
+//! - A [`Producer`] puts a copy ([`put`](Producer::put)), or lends the buffer to fill in place
+//!   ([`loan`](Producer::loan), a [`Loan`]).
+//! - A [`Consumer`] borrows the newest value where it lies ([`get`](Consumer::get), a [`Guard`] or
+//!   [`OwnedGuard`]), or copies it ([`Guard::to_copy`], a [`Copied`]).
+//! - An [`Observer`] looks on: it takes no slot and needs only read permission.
+//! - [`wait_any`] waits for any of many consumers and returns which are [`Ready`]. With the feature
+//!   `async`, `Consumer::into_async` makes an `AsyncConsumer`, whose gets are awaited.
+//!
+//! # Messages
+//!
+//! - [`trait@Message`] is what may cross a process boundary. `#[derive(Message)]` implements it for
+//!   `repr(C)` structs, also for those that end in a slice.
+//! - [`Text`] is a short string in a message.
+//! - [`Array`] carries an array of any dtype and shape, as NumPy saves it. With the feature
+//!   `ndarray`, views of that crate are put and read where they lie.
+//! - [`Schema`] describes a message to programs that do not have its Rust type.
+//!
+//! # Shared state
+//!
+//! - [`Shared`] is a typed value that many programs read and change under a lock.
+//! - [`SharedMmap`] and [`RwSharedMmap`] are bytes under a lock, used like files ([`Bytes`],
+//!   [`BytesMut`]). [`LockError`] tells that the last holder of a lock was killed.
+//! - [`UnsafeSharedMmap`] is the bytes of any shared memory object, without a lock.
+//!
+//! # Errors and names
+//!
+//! - [`Error`] names the channel, what happened, and what to do next. Match on its [`ErrorKind`];
+//!   a [`Holder`] in it says who has a role.
+//! - A [`Location`] is where a channel or mapping lies: a [`Name`], a file, or a descriptor. A
+//!   [`Size`] is a number of bytes or a text such as `"5M"`.
+//! - [`binding`] is the seam for bindings to other languages.
+//!
+//! # Further reading
+//!
+//! - [README](https://github.com/io-shared/io-shared#readme): what is guaranteed, how fast it is,
+//!   and when not to use it.
+//! - [ARCHITECTURE](https://github.com/io-shared/io-shared/blob/main/docs/ARCHITECTURE.md): how a
+//!   put and a get work, from user code to the cache line, and a glossary.
+//! - [RATIONALE](https://github.com/io-shared/io-shared/blob/main/docs/RATIONALE.md): why it is
+//!   built as it is.
+//! - [PROOF](https://github.com/io-shared/io-shared/blob/main/docs/PROOF.md): how it is known to
+//!   work. [FAULTS](https://github.com/io-shared/io-shared/blob/main/docs/FAULTS.md): what holds
+//!   when things go wrong, each with its test.
 
 #![forbid(unsafe_code)]
 
