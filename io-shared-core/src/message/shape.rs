@@ -78,9 +78,9 @@ impl Shape {
     /// The number of tail elements in a message of `wire_len` bytes, 0 for a sized message.
     ///
     /// `None` if no message has this wire length: it is not the size of a sized message, or it is
-    /// shorter than the fixed part, leaves a fraction of an element, or exceeds what memory can hold.
-    /// Any `wire_len` may be passed, even one that a hostile process wrote. The caller checks that
-    /// those bytes exist, by [`padded_len_of`](Self::padded_len_of).
+    /// shorter than the fixed part, leaves a fraction of an element, or exceeds what memory can
+    /// hold. Any `wire_len` may be passed, even one that a hostile process wrote. The caller checks
+    /// that those bytes exist, by [`padded_len_of`](Self::padded_len_of).
     ///
     /// ```
     /// use io_shared_core::message::Shape;

@@ -73,8 +73,8 @@ const GOLDEN: &[Golden] = &[
         b"\x93NUMPY\x01\x00v\x00{'descr': [(\"it's\", '<f4'), ('a\"\\'b\\\\', '<f4')], \
           'fortran_order': False, 'shape': (2,), }"),
     ("[(('title', 'name'), '<f4'), ('in', [('y', '<i4')], (2, 2))]", false, &[2], 192,
-        b"\x93NUMPY\x01\x00\xb6\x00{'descr': [(('title', 'name'), '<f4'), ('in', [('y', '<i4')], (2, 2))], \
-          'fortran_order': False, 'shape': (2,), }"),
+        b"\x93NUMPY\x01\x00\xb6\x00{'descr': [(('title', 'name'), '<f4'), \
+          ('in', [('y', '<i4')], (2, 2))], 'fortran_order': False, 'shape': (2,), }"),
     ("[('a', '|u1'), ('', '|V7'), ('b', '<f8')]", false, &[2], 128,
         b"\x93NUMPY\x01\x00v\x00{'descr': [('a', '|u1'), ('', '|V7'), ('b', '<f8')], \
           'fortran_order': False, 'shape': (2,), }"),
