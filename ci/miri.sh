@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Reads and writes messages and arrays under Miri, which knows no shared memory between processes
-# but finds undefined behaviour in whatever else runs in it.
+# Runs the tests of messages, schemas and arrays under Miri, which finds undefined behaviour. It
+# knows no memory that processes share, so it cannot run the other tests.
 #
-# Needs a nightly compiler with Miri and the standard library's source; with CI=true they are
-# installed where they are missing, elsewhere the command is printed.
+# It needs a nightly compiler with Miri and the source of the standard library. With CI=true it
+# installs what is missing; elsewhere it prints the command.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,8 +19,8 @@ if ! cargo "+$toolchain" miri --version > /dev/null 2>&1; then
     "${install[@]}"
 fi
 
-# Miri is a few hundred times slower than the machine: properties are tried with few values, and
-# what measures time or works through kilobytes is left out.
+# Miri is some hundred times slower than a processor. Properties are tried with few values, and
+# tests that measure time or read many kilobytes are left out.
 skip=(--skip costs_little_time --skip as_long_as_it_may_be --skip more_than_64_kib)
 export PROPTEST_CASES=2 MIRIFLAGS="-Zmiri-disable-isolation"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/miri

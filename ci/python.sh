@@ -2,10 +2,10 @@
 # Tests the Python package on 2.7, on the newest 3 that is here and on PyPy 3, across them, and with
 # Rust and C programs at the other end.
 #
-# ci/pythons.sh says how the interpreters are found and named. Without 2.7 or without PyPy the other
-# tests run, and a line says what is not tested; with CI=true that is a failure. IO_SHARED_SLOW=1
-# plays the long versions (a million puts and gets, 500 deaths). With --prepare the script only
-# installs the packages into virtualenvs under target/python.
+# ci/pythons.sh says how interpreters are found and named. If 2.7 or PyPy is missing, the script
+# says so and tests the others; with CI=true it fails. IO_SHARED_SLOW=1 runs the long versions of
+# tests (a million puts and gets, 500 deaths). With --prepare the script only installs the packages
+# it needs into virtualenvs under target/python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh

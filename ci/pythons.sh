@@ -2,9 +2,9 @@
 # Finds the Python interpreters for the tests: sets python2, python3 and pypy3, which are empty
 # where none is found. For bash, to be sourced in the root of the project.
 #
-# PYTHON2, PYTHON3 and PYPY3 may name the interpreters, or say `none` to leave one out. Else the
-# newest is taken of those on the PATH, of pyenv's, of a GitHub runner's tool cache, and for 2.7
-# what ci/python27.sh unpacked. One that is named and does not run is an error.
+# PYTHON2, PYTHON3 and PYPY3 may name the interpreters, or say `none` to leave one out. Otherwise
+# the last one that runs is taken: of ci/python27.sh's, those on the PATH, in a GitHub runner's
+# tool cache and pyenv's. If one is named and does not run, that is an error.
 
 # The last candidate that runs and passes the check: the interpreter itself and not pyenv's shim.
 find_python() {

@@ -3,19 +3,22 @@
 # callgrind counts instructions, git, and the Pythons.
 #
 # With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
-# Elsewhere it installs nothing, prints the commands that would, and fails if a test program cannot
-# be built or run without what is missing. Python 2.7 and PyPy are no such things.
+# Elsewhere it installs nothing. It prints the commands that would, and fails unless only Python 2.7
+# or PyPy is missing, which the tests can do without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh
 
 required=()
-for tool in cc:gcc c++:g++ pkg-config:pkg-config valgrind:valgrind git:git; do
-    command -v "${tool%%:*}" > /dev/null || required+=("${tool#*:}")
+for tool in cc:gcc,libc6-dev c++:g++ pkg-config:pkg-config valgrind:valgrind git:git; do
+    if ! command -v "${tool%%:*}" > /dev/null; then
+        IFS=, read -ra its <<< "${tool#*:}"
+        required+=("${its[@]}")
+    fi
 done
 [ -n "$python3" ] || required+=(python3 python3-venv)
 packages=("${required[@]}")
-# Debian's package is as old as 3.9 from release 12 on.
+# This is PyPy 3.9 or later from Debian 12 and Ubuntu 24.04 on.
 [ -n "$pypy3" ] || [ "${PYPY3:-}" = none ] || packages+=(pypy3 pypy3-venv)
 
 as_root=()
