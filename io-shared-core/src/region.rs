@@ -11,8 +11,7 @@
 //! what a reboot left of a file, and `watch.rs` notices that the name leads elsewhere. The slots
 //! and the locked mmaps are the callers.
 //!
-//! Files here import only files that stand above them in the list below, and no two import each
-//! other.
+//! A file imports only files that stand above it in the list below.
 
 mod cause;
 mod layout;
@@ -40,9 +39,10 @@ mod map;
 mod role;
 mod validate;
 
-mod attach;
 mod create;
 mod remove;
+
+mod attach;
 
 pub(crate) use attach::{attach, warn_of_missing};
 pub(crate) use cause::of_refused_removal;
