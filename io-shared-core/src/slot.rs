@@ -55,7 +55,7 @@ pub struct Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         // An inherited protocol is the parent's.
-        if self.region.keeps() && !self.region.is_forked() {
+        if self.region.survives_reboot() && !self.region.is_forked() {
             // Who has lost the role has nothing to say.
             let _ = self.seal();
         }
@@ -231,7 +231,7 @@ impl Slot<Producer> {
         self.check_fork()?;
         self.check_stale()?;
         self.side.seal()?;
-        if self.region.keeps() { self.region.flush() } else { Ok(()) }
+        if self.region.survives_reboot() { self.region.flush() } else { Ok(()) }
     }
 
     /// Whether puts carry the time, from which consumers tell a value's age. On at first.

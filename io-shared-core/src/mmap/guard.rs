@@ -294,7 +294,7 @@ impl Handle {
 
     /// Writes the content to its file, with a checksum; waits for a writer to end.
     pub(super) fn flush(&self) -> Result<()> {
-        if self.region.keeps() {
+        if self.region.survives_reboot() {
             self.check_slot()?;
             self.seal(u64::MAX).map_err(|fault| self.refused(fault, Wait::Ever))?;
         }
@@ -363,7 +363,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let is_due = self.wrote && self.region.keeps() || self.region.is_unsealed();
+        let is_due = self.wrote && self.region.survives_reboot() || self.region.is_unsealed();
         if is_due && !self.region.is_forked() && !self.is_lost() {
             // Who has the lock now writes the checksum when it leaves.
             let _ = self.seal(0);

@@ -58,7 +58,7 @@ impl Candidate {
             buffers: Buffers { start, _separate: separate },
             ephemeral: self.prelude.flags & EPHEMERAL != 0,
             overlaid: is_observer && location.is_overlay(&self.file),
-            keeps: location.survives_reboot(&self.file),
+            survives_reboot: location.survives_reboot(&self.file),
             file: (location.path().is_none() || is_observer).then_some(self.file),
             location,
             layout,

@@ -51,7 +51,7 @@ pub(crate) struct Region {
     /// Whether this is an observer of a file that may lie in the lower layer of an overlay.
     pub(super) overlaid: bool,
     /// Whether the region lies in a file, and so survives a reboot of the machine.
-    pub(super) keeps: bool,
+    pub(super) survives_reboot: bool,
     pub(super) layout: Layout,
     /// Whether its values are stored inline, next to `latest`.
     pub(super) stores_inline: bool,
@@ -94,8 +94,8 @@ impl Region {
     }
 
     /// Whether the region lies in a file, and so survives a reboot of the machine.
-    pub(crate) fn keeps(&self) -> bool {
-        self.keeps
+    pub(crate) fn survives_reboot(&self) -> bool {
+        self.survives_reboot
     }
 
     /// A descriptor to pass on, if the region has no name to open.

@@ -27,7 +27,7 @@ impl Region {
     /// Whether the region was judged in this boot, or needs no judging because it lies in memory.
     /// This has to be asked before reading anything that depends on it.
     pub(crate) fn is_judged(&self) -> bool {
-        !self.keeps || self.clock.is_boot(self.boot())
+        !self.survives_reboot || self.clock.is_boot(self.boot())
     }
 
     /// How long a producer waits for its role: another opener may have it for as long as it judges.
@@ -190,7 +190,7 @@ impl Region {
 
     /// Writes the checksum of the content. The caller has the lock, for reading or writing.
     pub(crate) fn seal_content(&self) {
-        if self.keeps {
+        if self.survives_reboot {
             let sum = self.sum_of(0, 0, self.layout.capacity);
             self.content_sum().store(sum, Release);
         }
@@ -198,7 +198,7 @@ impl Region {
 
     /// Whether no checksum was ever written.
     pub(crate) fn is_unsealed(&self) -> bool {
-        self.keeps && self.content_sum().load(Relaxed) == 0
+        self.survives_reboot && self.content_sum().load(Relaxed) == 0
     }
 
     fn content_sum(&self) -> &std::sync::atomic::AtomicU64 {

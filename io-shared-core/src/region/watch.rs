@@ -49,11 +49,11 @@ impl Watch {
     /// the name leads to another region, which has newer ones. If the name leads nowhere, this
     /// value is the newest that there is.
     #[inline]
-    pub(crate) fn look_beside_value(&self, region: &Region, now: u64) -> Result<()> {
+    pub(crate) fn look_with_value(&self, region: &Region, now: u64) -> Result<()> {
         if is_shortly_after(self.looked.load(Relaxed), now) {
             return Ok(());
         }
-        self.look_beside_value_now(region)
+        self.look_with_value_now(region)
     }
 
     #[cold]
@@ -70,7 +70,7 @@ impl Watch {
     }
 
     #[cold]
-    fn look_beside_value_now(&self, region: &Region) -> Result<()> {
+    fn look_with_value_now(&self, region: &Region) -> Result<()> {
         match self.look_now(region) {
             Err(_) if !region.is_succeeded() => Ok(()),
             looked => looked,

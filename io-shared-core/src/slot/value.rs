@@ -73,7 +73,7 @@ impl Slot<Consumer> {
                 (false, _) => Some(clock::now_coarse()),
             };
             if let Some(now) = now {
-                self.watch.look_beside_value(&self.region, now)?;
+                self.watch.look_with_value(&self.region, now)?;
             }
         }
         Ok(Some(value))
