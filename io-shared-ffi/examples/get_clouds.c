@@ -1,4 +1,4 @@
-// Gets clouds and reads them where they lie: get_clouds NAME CLOUDS
+// Gets clouds and reads them in place: get_clouds NAME CLOUDS
 //
 //   cc get_clouds.c $(pkg-config --cflags --libs io-shared) -o get_clouds
 
@@ -38,13 +38,13 @@ int main(int argc, char **argv) {
   ios_options options;
   ios_options_init(&options, sizeof options);
   options.name = argv[1];
-  options.schema = CLOUD_SCHEMA; // with another type under that name, opening says which fields differ
+  options.schema = CLOUD_SCHEMA; // if the channel's type differs, opening says which fields
 
   ios_consumer *consumer;
-  check(ios_consumer_open(&options, &consumer)); // waits for the producer, if it is not there yet
+  check(ios_consumer_open(&options, &consumer)); // waits for the producer
   for (uint64_t i = 0; i < clouds; i++) {
     ios_value value;
-    check(ios_consumer_get(consumer, 10000000000, &value)); // for at most 10 s
+    check(ios_consumer_get(consumer, 10000000000, &value)); // waits at most 10 s
     const Cloud *cloud = value.data;
     size_t points = (value.length - offsetof(Cloud, points)) / sizeof(Point);
     double sum = 0;

@@ -1,4 +1,4 @@
-// Puts clouds, filled in place in shared memory: put_clouds NAME CLOUDS POINTS
+// Puts clouds that it fills in place, in shared memory: put_clouds NAME CLOUDS POINTS
 //
 //   cc put_clouds.c $(pkg-config --cflags --libs io-shared) -o put_clouds
 
@@ -57,12 +57,12 @@ int main(int argc, char **argv) {
     }
     uint64_t seq;
     check(ios_loan_put(loan, length, &seq));
-    // In step with whoever gets, who would have the newest only, otherwise. Without it nobody is
-    // waited for. The last cloud stays for whoever comes; and who has had it may be gone before it is
-    // counted.
-    size_t had = 0;
-    while (had == 0 && frame + 1 < clouds) {
-      check(ios_producer_wait_taken(producer, 10000000000, &had));
+    // Keeps in step with the consumer, which would otherwise get only the newest cloud. The last
+    // cloud stays for consumers that come later, and is not waited for: its consumer may be gone
+    // before it is counted.
+    size_t received = 0;
+    while (received == 0 && frame + 1 < clouds) {
+      check(ios_producer_wait_taken(producer, 10000000000, &received));
     }
     printf("put %" PRIu64 " as value %" PRIu64 "\n", frame, seq);
   }

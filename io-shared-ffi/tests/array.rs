@@ -1,4 +1,4 @@
-//! What an array message says of itself, as JSON.
+//! Descriptions of array messages, as JSON.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -9,7 +9,7 @@ use std::ptr::{null, null_mut};
 use io_shared_ffi::ios_status::*;
 use io_shared_ffi::*;
 
-/// The status, and the JSON or the error's text.
+/// The status, and the JSON or the text of the error.
 fn describe(message: &[u8]) -> (ios_status, String) {
     let mut json = null_mut();
     let status =
@@ -27,13 +27,9 @@ fn a_header_is_described_wherever_it_lies_and_a_damaged_one_says_why_not() {
     message.extend([0; 4]);
     message[9] = (message.len() - 15) as u8;
     let (status, json) = describe(&message[1..]);
-    assert_eq!(
-        (status, json.as_str()),
-        (
-            IOS_OK,
-            r#"{"descr":[[null,"\u0000","<f4",null]],"fortran_order":true,"shape":[1],"start":76,"bytes":4}"#
-        )
-    );
+    let fields = r#"{"descr":[[null,"\u0000","<f4",null]],"fortran_order":true,"#;
+    let rest = r#""shape":[1],"start":76,"bytes":4}"#;
+    assert_eq!((status, json), (IOS_OK, format!("{fields}{rest}")));
     let (status, text) = describe(&message);
     assert_eq!(status, IOS_CORRUPT);
     assert!(text.contains("not an array"), "{text}");

@@ -1,5 +1,5 @@
-//! A C program and this one on the same channels, both ways: arrays and clouds. (What goes between C
-//! and Python is in `python/tests/test_between.py`, with the same C program.)
+//! A C program and this one exchange arrays and clouds in both directions. C and Python exchange
+//! them in `python/tests/test_between.py`, with the same C program.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -17,7 +17,7 @@ use test_support::messages::{Cloud, Labels, Point};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The C program, killed with this.
+/// The C program, which is killed when this is dropped.
 struct Peer {
     child: Child,
     _folder: tempfile::TempDir,
@@ -42,7 +42,7 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Both fail if it has ended, which is as well.
+        // Both fail if it has ended, and that is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

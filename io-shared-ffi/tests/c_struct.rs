@@ -1,4 +1,4 @@
-//! Schemas as C declarations: compiled, and compared with what Rust has.
+//! Schemas as C declarations, which are compiled and compared with Rust's layout.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -163,7 +163,7 @@ fn names_and_remarks_of_a_stranger_stay_names_and_remarks() {
     for (at, name) in names.iter().enumerate() {
         inner = inner.field(byte(name, at).unit(remark).doc(remark));
     }
-    // Another of the same name, and one whose name is a word of C.
+    // Another struct of the same name, and one whose name is a keyword of C.
     let other = Struct::new("Twice", sized(1, 1)).field(byte("only", 0));
     let empty = Struct::new("struct", sized(0, 1));
     let size = names.len() + 2;

@@ -1,4 +1,4 @@
-//! Channels through the C ABI, called as C does.
+//! Channels through the C ABI, called as C calls it.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, ErrorKind, Message};
+use io_shared::Channel;
 use io_shared_ffi::ios_status::*;
 use io_shared_ffi::*;
 
@@ -19,14 +19,6 @@ mod common;
 
 use common::calls::{bytes_of, get, last_error, nothing, options, put, taken};
 use test_support::TestName;
-
-/// Header fields, then any number of numbers: not every length is a message.
-#[derive(Message)]
-#[repr(C)]
-struct Labels {
-    frame: u64,
-    labels: [u32],
-}
 
 #[test]
 fn what_is_put_is_got_with_its_number_and_age() {
@@ -103,7 +95,7 @@ fn a_loan_is_filled_in_place_and_there_is_one_at_a_time() {
     assert_eq!(unsafe { ios_loan_put(long, 9, null_mut()) }, IOS_OUT_OF_BOUNDS);
     assert_eq!(put(producer, b"after it"), IOS_OK, "a loan is over whatever the status is");
 
-    // The role is kept by the loan, and given back with it.
+    // The loan keeps the role, and gives it back when it ends.
     let (status, last, data) = loan();
     assert_eq!(status, IOS_OK);
     unsafe { ios_producer_close(producer) };
@@ -164,7 +156,7 @@ fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
             std::fs::remove_file(format!("/dev/shm{}", &*name)).unwrap();
             let new = open().producer();
             assert_eq!(put(new, b"new"), IOS_OK);
-            // Longer than a consumer goes without looking where its name leads.
+            // Longer than a consumer's interval of checking what its name refers to.
             std::thread::sleep(Duration::from_millis(120));
             match unsafe { get(consumer) } {
                 Ok(value) => {
@@ -191,12 +183,13 @@ fn a_consumer_whose_slot_is_anothers_is_told() {
     let old = options(&name, None).consumer();
     assert_eq!(put(producer, b"one"), IOS_OK);
     let held = get(old, 0).unwrap();
-    // As if other code had closed it, of all that is open of the channel; the producer is not asked again.
+    // As if other code closed the descriptor, among all that are open on the channel. The producer
+    // is not used again.
     let inode = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.ino());
     let its = inode(&Path::new("/dev/shm").join(name.trim_start_matches('/')));
     for entry in std::fs::read_dir("/proc/self/fd").unwrap().flatten() {
         if inode(&entry.path()) == its {
-            // The number stays taken, so that nobody else's is closed with the handle.
+            // The number stays in use, so that the handle closes no other descriptor.
             let null = std::fs::File::open("/dev/null").unwrap();
             let number = entry.file_name().to_str().unwrap().parse().unwrap();
             assert_eq!(unsafe { dup2(null.as_raw_fd(), number) }, number);
@@ -244,7 +237,7 @@ fn values_outlive_their_consumer_and_more_than_there_are_holds_are_refused() {
     for i in 4..100 {
         assert_eq!(put(producer, &[i; 50]), IOS_OK);
     }
-    // Their consumer's claim is still theirs, from whichever thread they are dropped.
+    // They keep their consumer's claim, whichever thread drops them.
     let error = Channel::<[u8]>::named(&*name).consumer().unwrap_err();
     assert!(error.to_string().starts_with(&no_slot(&name)), "{error}");
     for (i, value) in kept.into_iter().enumerate() {
@@ -298,96 +291,12 @@ fn ask(producer: *const ios_producer, holders: &mut [ios_holder]) -> usize {
     count
 }
 
-/// What the only consumer's slot being taken by this process reads like.
+/// The text of the error if this process has the only consumer slot.
 fn no_slot(name: &str) -> String {
     let pid = std::process::id();
     let end = "drop a handle of this process, watch without a slot (.observer()), or create it \
                with .consumers(2)";
     format!("{name}: the only slot is taken (slot 0, held by this process, {pid}): {end}")
-}
-
-#[test]
-fn a_schema_makes_a_typed_channel_and_its_lengths_are_the_only_ones() {
-    let name = TestName::new("schema");
-    let schema = Labels::schema().to_json();
-    let producer = options(&name, Some(&schema)).with(|o| o.capacity = 1024).producer();
-    let mut typed = Channel::<Labels>::named(&*name).consumer().unwrap();
-    let mut message = 7u64.to_le_bytes().to_vec();
-    message.extend([1u32, 2, 3].iter().flat_map(|label| label.to_le_bytes()));
-    assert_eq!(put(producer, &message), IOS_OK);
-    let labels = typed.get().unwrap();
-    assert_eq!((labels.frame, &labels.labels), (7, &[1u32, 2, 3][..]));
-    drop(labels);
-
-    for wrong in [0, 7, 9, 13] {
-        assert_eq!(put(producer, &vec![0; wrong]), IOS_BAD_LENGTH, "{wrong}");
-    }
-    let expected = "a message of this channel has 8 bytes and a whole number of elements of 4 \
-                    bytes, found 13";
-    assert!(last_error().ends_with(expected), "{}", last_error());
-    assert_eq!(put(producer, &[0; 1028]), IOS_TOO_LARGE);
-    let (mut loan, mut data) = (null_mut(), null_mut());
-    unsafe {
-        assert_eq!(ios_producer_loan(producer, 9, &raw mut loan, &raw mut data), IOS_BAD_LENGTH);
-        assert_eq!(ios_producer_loan(producer, 12, &raw mut loan, &raw mut data), IOS_OK);
-        assert_eq!(ios_loan_put(loan, 11, null_mut()), IOS_BAD_LENGTH);
-    }
-    assert!(typed.try_get().unwrap().is_none(), "nothing of all that was put");
-    unsafe { ios_producer_close(producer) };
-    drop(typed);
-
-    // The other side: who states nothing takes what is there; who states another type does not.
-    let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
-    let consumer = options(&name, None).consumer();
-    let mut text = null_mut();
-    assert_eq!(unsafe { ios_consumer_schema(consumer, &raw mut text) }, IOS_OK);
-    assert_eq!(taken(text), schema);
-    assert_eq!(unsafe { ios_consumer_name(consumer, &raw mut text) }, IOS_OK);
-    assert_eq!(taken(text), *name);
-    rust.loan_len(2).unwrap().put().unwrap();
-    let value = get(consumer, 0).unwrap();
-    assert_eq!(value.length, 16);
-    assert!(value.data.cast::<u64>().is_aligned());
-    unsafe { ios_guard_drop(value.guard) };
-    unsafe { ios_consumer_close(consumer) };
-
-    let mut other = null_mut();
-    let floats = options(&name, Some(r#"{"slice":"<f4"}"#));
-    assert_eq!(unsafe { ios_consumer_open(&raw const floats.raw, &raw mut other) }, IOS_MISMATCH);
-    assert_eq!(options(&name, Some("{}")).refused(), IOS_BAD_SCHEMA);
-}
-
-#[test]
-fn a_message_of_a_fixed_size_needs_no_capacity_and_is_as_aligned_as_it_says() {
-    let name = TestName::new("aligned");
-    let schema = r#"{"struct":"Wide","size":64,"align":64,"fields":[{"name":"x","offset":0,"type":{"array":16,"of":"<f4"}}]}"#;
-    let producer = options(&name, Some(schema)).producer();
-    let consumer = options(&name, None).consumer();
-    let mut observer = null_mut();
-    let looking = options(&name, None);
-    assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
-    let mut copy = nothing();
-    assert_eq!(unsafe { ios_observer_copy(observer, &raw mut copy) }, IOS_EMPTY);
-    for i in 1..10 {
-        let (mut loan, mut data) = (null_mut(), null_mut());
-        let status = unsafe { ios_producer_loan(producer, 64, &raw mut loan, &raw mut data) };
-        assert_eq!(status, IOS_OK);
-        assert_eq!(data.addr() % 64, 0);
-        unsafe { data.cast::<[u8; 64]>().write([i; 64]) };
-        assert_eq!(unsafe { ios_loan_put(loan, 64, null_mut()) }, IOS_OK);
-        let value = get(consumer, 0).unwrap();
-        assert_eq!((value.data.addr() % 64, bytes_of(&value)), (0, &[i; 64][..]));
-        unsafe { ios_guard_drop(value.guard) };
-    }
-    assert_eq!(unsafe { ios_observer_copy(observer, &raw mut copy) }, IOS_OK);
-    unsafe { ios_observer_close(observer) };
-    put(producer, &[99; 64]);
-    assert_eq!((copy.data.addr() % 64, copy.seq, bytes_of(&copy)), (0, 9, &[9; 64][..]));
-    unsafe {
-        ios_guard_drop(copy.guard);
-        ios_producer_close(producer);
-        ios_consumer_close(consumer);
-    }
 }
 
 #[test]
@@ -427,7 +336,7 @@ fn a_handle_that_another_thread_uses_is_in_use() {
         let consumer = std::ptr::with_exposed_provenance_mut(address);
         loop {
             match get(consumer, 10_000_000_000) {
-                Err(IOS_IN_USE) => {} // by the other's tries
+                Err(IOS_IN_USE) => {} // because of the other thread's call
                 got => return got.map(|value| unsafe { ios_guard_drop(value.guard) }),
             }
         }
@@ -445,125 +354,6 @@ fn a_handle_that_another_thread_uses_is_in_use() {
 }
 
 #[test]
-fn null_is_told_where_it_is_needed_and_left_alone_where_it_is_closed() {
-    let (mut value, mut seq, mut other) = (nothing(), 0, null_mut());
-    let name = TestName::new("null");
-    let producer = options(&name, None).with(|o| o.capacity = 8).producer();
-    unsafe {
-        assert_eq!(ios_producer_open(null(), null_mut()), IOS_NULL);
-        assert_eq!(ios_producer_open(null(), &raw mut other), IOS_NULL);
-        assert_eq!(ios_consumer_get(null_mut(), 0, &raw mut value), IOS_NULL);
-        assert!(last_error().starts_with("`consumer` must not be NULL"), "{}", last_error());
-        assert_eq!(ios_observer_copy(null_mut(), &raw mut value), IOS_NULL);
-        assert_eq!(ios_producer_seq(null(), &raw mut seq), IOS_NULL);
-        assert_eq!(ios_producer_seq(producer, null_mut()), IOS_NULL);
-        assert_eq!(ios_producer_put(producer, null(), 1, null_mut()), IOS_NULL);
-        assert_eq!(ios_producer_put(producer, null(), 0, null_mut()), IOS_OK);
-        assert_eq!(
-            ios_producer_put(producer, [0u8; 8].as_ptr().cast(), usize::MAX, null_mut()),
-            IOS_TOO_LARGE
-        );
-        assert_eq!(ios_copy(null_mut(), [0u8; 8].as_ptr().cast(), 8), IOS_NULL);
-        assert_eq!(ios_copy(null_mut(), null(), 0), IOS_OK);
-        assert_eq!(ios_loan_put(null_mut(), 0, null_mut()), IOS_NULL);
-        assert_eq!(ios_channel_remove(null()), IOS_NULL);
-        ios_producer_close(null_mut());
-        ios_consumer_close(null_mut());
-        ios_observer_close(null_mut());
-        ios_loan_drop(null_mut());
-        ios_guard_drop(null_mut());
-        ios_text_free(null_mut());
-        ios_options_init(null_mut(), 80);
-        ios_producer_close(producer);
-    }
-}
-
-#[test]
-fn options_of_older_and_newer_programs_are_understood_and_nonsense_is_refused() {
-    let name = TestName::new("options");
-    let bad = |set: &dyn Fn(&mut ios_options)| {
-        let status = options(&name, None).with(|o| o.capacity = 8).with(|o| set(o)).refused();
-        (status, last_error())
-    };
-    assert_eq!(bad(&|o| o.struct_size = 0).0, IOS_BAD_OPTION, "not set by ios_options_init");
-    assert_eq!(bad(&|o| o.flags = 1 << 31).0, IOS_BAD_OPTION);
-    assert_eq!(bad(&|o| o.flags = IOS_ANONYMOUS).0, IOS_BAD_OPTION, "and a name");
-    assert_eq!(bad(&|o| o.fd = 1_000_000).0, IOS_BAD_OPTION, "and a name");
-    assert_eq!(bad(&|o| o.name = null()).0, IOS_BAD_OPTION, "no place at all");
-    assert_eq!(bad(&|o| o.flags = IOS_EXTEND).0, IOS_BAD_OPTION, "for mmaps");
-    assert_eq!(bad(&|o| o.consumer_name = c"x".as_ptr()).0, IOS_BAD_OPTION, "of a producer");
-    assert_eq!(bad(&|o| o.name = c"\xff".as_ptr()).0, IOS_BAD_OPTION, "not UTF-8");
-    assert_eq!(bad(&|o| o.name = c"a/b".as_ptr()).0, IOS_BAD_NAME);
-    assert_eq!(bad(&|o| o.mode = 0o1777).0, IOS_BAD_OPTION);
-    let (status, text) = bad(&|o| (o.name, o.fd) = (null(), 1_000_000));
-    assert_eq!(status, IOS_BAD_OPTION);
-    assert!(text.contains("descriptor 1000000 cannot be used: Bad file descriptor"), "{text}");
-
-    // A newer program's are longer.
-    #[repr(C)]
-    struct Newer(ios_options, [u64; 4]);
-    let mut newer = unsafe { std::mem::zeroed::<Newer>() };
-    newer.1 = [7; 4];
-    let pointer = (&raw mut newer).cast::<ios_options>();
-    unsafe { ios_options_init(pointer, size_of::<Newer>()) };
-    assert_eq!((newer.0.struct_size, newer.1, newer.0.fd), (size_of::<Newer>(), [0; 4], -1));
-    let text = CString::new(&*name).unwrap();
-    (newer.0.name, newer.0.capacity) = (text.as_ptr(), 8);
-    let mut producer = null_mut();
-    assert_eq!(unsafe { ios_producer_open((&raw const newer).cast(), &raw mut producer) }, IOS_OK);
-    unsafe { ios_producer_close(producer) };
-
-    let mut bytes = 0;
-    assert_eq!(unsafe { ios_size(c"5M".as_ptr(), &raw mut bytes) }, IOS_OK);
-    assert_eq!(bytes, 5 << 20);
-    assert_eq!(unsafe { ios_size(c"5MB".as_ptr(), &raw mut bytes) }, IOS_BAD_SIZE);
-}
-
-#[test]
-fn the_other_places_and_options_reach_the_channel() {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let path = CString::new(folder.path().join("kept").to_str().unwrap()).unwrap();
-    let in_file = || options("", None).with(|o| (o.name, o.file) = (null(), path.as_ptr()));
-    let producer = in_file().with(|o| o.capacity = 8).producer();
-    put(producer, b"kept");
-    unsafe { ios_producer_close(producer) };
-    let consumer = in_file().with(|o| o.consumer_name = c"log".as_ptr()).consumer();
-    let value = get(consumer, 0).unwrap();
-    assert_eq!(bytes_of(&value), b"kept");
-    unsafe { ios_guard_drop(value.guard) };
-    unsafe { ios_consumer_close(consumer) };
-    let consumer = in_file().with(|o| o.consumer_name = c"log".as_ptr()).consumer();
-    assert_eq!(get(consumer, 0).unwrap_err(), IOS_EMPTY, "a named one goes on where it stopped");
-    unsafe { ios_consumer_close(consumer) };
-
-    let flags = IOS_ANONYMOUS | IOS_NO_STAMPS | IOS_PREFAULT;
-    let nowhere = options("", None);
-    let nowhere = nowhere.with(|o| (o.name, o.flags, o.capacity) = (null(), flags, 8));
-    let producer = nowhere.producer();
-    let mut fd = -1;
-    assert_eq!(unsafe { ios_producer_fd(producer, &raw mut fd) }, IOS_OK);
-    let consumer = options("", None).with(|o| (o.name, o.fd) = (null(), fd)).consumer();
-    put(producer, b"passed");
-    let value = get(consumer, 0).unwrap();
-    let mut age = 0;
-    assert_eq!(unsafe { ios_guard_age(value.guard, &raw mut age) }, IOS_OK);
-    assert_eq!((bytes_of(&value), value.stamp, age), (&b"passed"[..], 0, -1));
-    unsafe {
-        ios_guard_drop(value.guard);
-        ios_producer_close(producer);
-        ios_consumer_close(consumer);
-    }
-
-    let name = TestName::new("ephemeral");
-    let last = options(&name, None).with(|o| (o.capacity, o.flags) = (8, IOS_EPHEMERAL)).producer();
-    unsafe { ios_producer_close(last) };
-    let gone = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer().unwrap_err();
-    assert_eq!(*gone.kind(), ErrorKind::NotFound);
-    let named = CString::new(&*name).unwrap();
-    assert_eq!(unsafe { ios_channel_remove(named.as_ptr()) }, IOS_NOT_FOUND);
-}
-
-#[test]
 fn after_a_reboot_a_value_that_was_synced_is_given_without_an_age_and_one_put_since_is_not() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let [here, copy] = ["kept", "copy"].map(|name| folder.path().join(name));
@@ -574,7 +364,7 @@ fn after_a_reboot_a_value_that_was_synced_is_given_without_an_age_and_one_put_si
     let producer = in_file(&here).producer();
     let after_a_reboot = || {
         let mut bytes = std::fs::read(&here).unwrap();
-        bytes[0x188] ^= 0x55; // the boot's id
+        bytes[0x188] ^= 0x55; // the boot ID
         std::fs::write(&copy, bytes).unwrap();
         in_file(&copy).consumer()
     };
@@ -593,35 +383,4 @@ fn after_a_reboot_a_value_that_was_synced_is_given_without_an_age_and_one_put_si
     unsafe { ios_consumer_close(consumer) };
     unsafe { ios_producer_close(producer) };
     assert_eq!(unsafe { ios_producer_sync(null_mut()) }, IOS_NULL);
-}
-
-#[test]
-fn a_length_that_the_type_does_not_have_is_corrupt_to_who_reads_bytes() {
-    let name = TestName::new("wrong-length");
-    let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
-    rust.loan_len(201).unwrap().put().unwrap();
-    let consumer = options(&name, None).consumer();
-    let mut observer = null_mut();
-    let looking = options(&name, None);
-    assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
-
-    // Beside `latest`, for consumers, and in the buffer, which begins with the value's number and length.
-    let path = std::path::Path::new("/dev/shm").join(name.trim_start_matches('/'));
-    let header = [1u64, 8 + 201 * 4].map(u64::to_le_bytes).concat();
-    let content = std::fs::read(&path).unwrap();
-    let at = content.windows(16).position(|bytes| bytes == header).expect("it was put");
-    let file = std::fs::File::options().write(true).open(&path).unwrap();
-    let length = 8 + 201 * 4 - 1u64;
-    for at in [0x98, at as u64 + 8] {
-        std::os::unix::fs::FileExt::write_all_at(&file, &length.to_le_bytes(), at).unwrap();
-    }
-
-    let mut value = nothing();
-    assert_eq!(get(consumer, 0).unwrap_err(), IOS_CORRUPT);
-    assert!(last_error().contains("a value of 811 bytes"), "{}", last_error());
-    assert_eq!(unsafe { ios_observer_copy(observer, &raw mut value) }, IOS_CORRUPT);
-    unsafe {
-        ios_observer_close(observer);
-        ios_consumer_close(consumer);
-    }
 }

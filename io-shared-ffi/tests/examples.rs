@@ -1,4 +1,4 @@
-//! The C examples: with each other, and with a Rust program that has the same struct.
+//! The C examples, with each other and with a Rust program that has the same struct.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -36,7 +36,7 @@ fn output(mut child: Child) -> String {
     output
 }
 
-/// What get_clouds prints of so many clouds.
+/// What get_clouds prints for that many clouds.
 fn got(clouds: u64, points: u64) -> String {
     (0..clouds).fold(String::new(), |mut text, frame| {
         let sum = points * (points - 1) / 2 + points * frame;
@@ -51,7 +51,7 @@ fn got(clouds: u64, points: u64) -> String {
     })
 }
 
-/// `IO_SHARED_HEADER=overwrite` writes it anew.
+/// `IO_SHARED_HEADER=overwrite` writes it again.
 #[test]
 fn the_header_of_the_examples_is_made_from_their_schema() {
     let json = std::fs::read_to_string(examples().join("cloud.json")).unwrap();
@@ -117,7 +117,7 @@ fn a_c_program_gets_what_a_rust_program_puts() {
             *point = Point { x: i as f32, y: frame as f32, z: 0.5, intensity: 1.0 };
         }
         cloud.put().unwrap();
-        // With the last one had it ends, and may be gone before it is seen to have had it.
+        // It ends after the last one, and may be gone before it is seen to have received it.
         let mut lives = || getting.try_wait().unwrap().is_none();
         while clouds.wait_taken(Duration::from_secs(10)).unwrap() == 0 && lives() {
             std::thread::yield_now();

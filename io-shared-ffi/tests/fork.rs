@@ -1,4 +1,4 @@
-//! Handles of C after a fork.
+//! C's handles after a fork.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,11 +14,11 @@ mod common;
 use common::{Language, Linked, compile_program};
 use test_support::TestName;
 
-/// A program whose child is made by `how`; `false`: it cannot be made so here.
+/// Runs a program that forks by `how`; `false` if this machine has no such fork.
 fn harms_nothing_in_a_child_by(how: &str) -> bool {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fork.c");
     let folder = tempfile::tempdir().unwrap();
-    // fork is POSIX's.
+    // POSIX has fork.
     let program = compile_program(Language::Gnu11, &source, folder.path(), Linked::Shared);
     let names = ["channel", "lock", "own"].map(|it| TestName::new(&format!("{how}-{it}")));
     let arguments = names.iter().map(|name| &**name).chain([how]);
@@ -41,7 +41,7 @@ fn a_child_is_told_that_a_handle_is_its_parents_and_harms_nothing() {
     assert!(harms_nothing_in_a_child_by("fork"));
 }
 
-/// `_Fork` and the system call run no handlers.
+/// `_Fork` and the system call run no fork handlers.
 #[test]
 fn a_child_forked_without_handlers_is_told_the_same_and_harms_nothing() {
     harms_nothing_in_a_child_by("_Fork");

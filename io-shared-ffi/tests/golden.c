@@ -1,5 +1,5 @@
-// Committed regions are read as they always were: golden ARRAY CLOUD, two files that are written to.
-// Run by golden.rs; tests/golden.rs and python/tests/test_golden.py expect the same of the same
+// Reads committed regions as every version must: golden ARRAY CLOUD, two files that it also writes
+// to. Run by golden.rs; tests/golden.rs and python/tests/test_golden.py expect the same of the same
 // regions.
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "common/expect.h"
 #include "io_shared.h"
 
-// The bytes of a header in version 1.0 of .npy, of an array of few dimensions.
+// The length of a header in version 1.0 of .npy, for an array of few dimensions.
 #define HEADER 128
 
 static ios_consumer *open_file(const char *path, const char *schema) {

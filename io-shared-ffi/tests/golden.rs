@@ -1,4 +1,4 @@
-//! Committed regions are read by C as by Rust (`tests/golden.rs`) and by Python
+//! C reads the committed regions like Rust (`tests/golden.rs`) and Python
 //! (`python/tests/test_golden.py`).
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
@@ -16,7 +16,7 @@ fn the_golden_array_and_the_golden_cloud_are_read_by_a_c_program() {
     let folder = tempfile::tempdir().unwrap();
     let program =
         compile_program(Language::C11, &root.join("tests/golden.c"), folder.path(), Linked::Shared);
-    // Copies, since a consumer writes down what it has had.
+    // Copies, since a consumer records what it has seen.
     let copies = ["array.region", "cloud.region"].map(|file| {
         let copy = folder.path().join(file);
         std::fs::copy(root.join("../tests/golden").join(file), &copy).unwrap();

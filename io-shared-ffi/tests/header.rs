@@ -1,4 +1,4 @@
-//! The header: that it is what the crate has, and that C and C++ take it.
+//! The header: it matches the crate, and C and C++ compile it.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 

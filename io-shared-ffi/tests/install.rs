@@ -1,4 +1,4 @@
-//! Installing the C library, and building with pkg-config against what is installed.
+//! Installs the C library, and builds programs against it with pkg-config.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -46,7 +46,7 @@ fn what_is_installed_is_found_by_pkg_config_and_a_program_built_so_runs() {
     building.arg(root.join("examples/get_clouds.c")).arg("-o").arg(&program);
     output(building.args(flags(&["--cflags", "--libs"])), "this test needs a C compiler (CC, cc)");
 
-    // It starts with a library of this ABI alone.
+    // The program starts only with a library of this ABI.
     let soname = format!("libio_shared_ffi.so.{}", io_shared_ffi::IOS_ABI_VERSION);
     let dynamic = |file: &Path| {
         output(Command::new("readelf").arg("-d").arg(file), "this test needs readelf (binutils)")

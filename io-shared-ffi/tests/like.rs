@@ -1,5 +1,5 @@
-//! Puts of a header and data that lie apart, and gets that expect the header: what is alike in many
-//! calls lies in a struct.
+//! Puts of a header and data that are apart in memory, and gets that expect the header. A struct
+//! has the arguments that many calls have in common.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -18,13 +18,13 @@ mod common;
 use common::calls::{bytes_of, nothing, options, put};
 use test_support::TestName;
 
-/// What puts messages of `header` and so many bytes behind it.
+/// Puts of messages that are `header` and `length` bytes after it.
 fn puts(producer: *mut ios_producer, header: &[u8], length: usize, seq: &mut u64) -> ios_puts {
     let (header, header_length) = (header.as_ptr().cast(), header.len());
     ios_puts { producer, header, header_length, length, seq }
 }
 
-/// What gets such messages into `data`.
+/// Gets of such messages into `data`.
 fn gets(
     consumer: *mut ios_consumer,
     header: &[u8],
@@ -57,9 +57,9 @@ fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies
     assert_eq!((value.data, value.length), (own.as_ptr().cast(), 4));
     assert_eq!((value.seq, value.missed), (2, 1));
     assert_ne!(value.stamp, 0);
-    assert_eq!(get(), IOS_EMPTY, "it has been had");
+    assert_eq!(get(), IOS_EMPTY, "it has been seen");
 
-    // Whatever else comes is held where it lies: the channel has one hold, so one is not dropped.
+    // Any other message is held in place. The channel has one hold, so it must be dropped first.
     for other in [&b"head: tai"[..], b"head: tail!", b"read: tail", b"head:", b""] {
         assert_eq!(self::put(producer, other), IOS_OK);
         assert_eq!(get(), IOS_OK);
@@ -72,7 +72,17 @@ fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies
     }
     assert_eq!((get(), &own), (IOS_OK, b"next"));
 
-    // Without a header; and without anything.
+    unsafe { ios_producer_close(producer) };
+    unsafe { ios_consumer_close(consumer) };
+}
+
+#[test]
+fn a_message_may_lack_a_header_or_data_and_a_buffer_on_loan_is_not_put() {
+    let name = TestName::new("like-less");
+    let producer = options(&name, None).with(|o| o.capacity = 11).producer();
+    let consumer = options(&name, None).consumer();
+    let (mut seq, mut value) = (0, nothing());
+    let put = puts(producer, b"head: ", 4, &mut seq);
     let mut all = [0; 10];
     let whole = gets(consumer, b"", &mut all, &mut value);
     assert_eq!(put_like(&put, b"last"), IOS_OK);
@@ -91,13 +101,24 @@ fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies
     assert_eq!(unsafe { ios_consumer_get_like(&raw const empty) }, IOS_OK);
     assert_eq!((value.guard.is_null(), value.length), (true, 0));
 
-    // A loan has the buffer.
+    // The buffer is on loan.
     let (mut loan, mut data): (*mut ios_loan, *mut c_void) = (null_mut(), null_mut());
     let status = unsafe { ios_producer_loan(producer, 4, &raw mut loan, &raw mut data) };
     assert_eq!((status, put_like(&put, b"busy")), (IOS_OK, IOS_ALREADY_LOANED));
     unsafe { ios_loan_drop(loan) };
 
-    // What is not there, or longer than anything.
+    unsafe { ios_producer_close(producer) };
+    unsafe { ios_consumer_close(consumer) };
+}
+
+#[test]
+fn what_is_missing_or_longer_than_memory_is_refused() {
+    let name = TestName::new("like-wrong");
+    let producer = options(&name, None).with(|o| o.capacity = 11).producer();
+    let consumer = options(&name, None).consumer();
+    let (mut seq, mut own, mut value) = (0, [0; 10], nothing());
+    let put = puts(producer, b"head: ", 4, &mut seq);
+    let whole = gets(consumer, b"", &mut own, &mut value);
     let longest = isize::MAX as usize;
     for bad in [
         ios_puts { producer: null_mut(), ..put },
@@ -109,7 +130,7 @@ fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies
         assert_eq!(put_like(&bad, b"data"), wanted);
     }
     let both = ios_puts { header_length: longest, length: longest, ..put };
-    assert_eq!(put_like(&both, b"data"), IOS_TOO_LARGE, "together they are a length still");
+    assert_eq!(put_like(&both, b"data"), IOS_TOO_LARGE, "their sum does not overflow");
     assert_eq!(unsafe { ios_producer_put_like(null(), null()) }, IOS_NULL);
     assert_eq!(unsafe { ios_producer_put_like(&raw const put, null()) }, IOS_NULL);
     for bad in [
@@ -134,7 +155,7 @@ fn a_put_of_a_header_and_data_goes_on_in_a_new_channel_where_that_was_asked_for(
         let mut seq = 0;
         let put = puts(producer, b"head: ", 4, &mut seq);
         assert_eq!(put_like(&put, b"tail"), IOS_OK);
-        // Without a mark in it, so the put itself finds out, if it looks.
+        // The region is not marked as removed, so only a put that looks for it finds out.
         std::fs::remove_file(format!("/dev/shm{}", &*name)).unwrap();
         std::thread::sleep(Duration::from_millis(150));
         assert_eq!(put_like(&put, b"anew"), status);
@@ -173,10 +194,10 @@ fn what_is_copied_out_while_it_is_copied_in_is_whole_and_as_good_as_the_rest() {
             for number in 1..=300_u64 {
                 let mut seq = 0;
                 data.fill(number as u8);
-                // By then who gets waits for it again: it spins, or has fallen asleep.
+                // By then the consumer waits for it again: it spins, or has fallen asleep.
                 unsafe { ios_producer_wait_taken(producer, 10_000_000_000, null_mut()) };
                 std::thread::sleep(Duration::from_micros(100 * (1 + number % 10)));
-                // Now and then another message in between, which is held.
+                // Sometimes another message, which is held.
                 let length = if number.is_multiple_of(7) { LENGTH - 1 } else { LENGTH };
                 let put = puts(producer, header, length, &mut seq);
                 assert_eq!((put_like(&put, &data), seq), (IOS_OK, number));

@@ -1,4 +1,4 @@
-//! Shared bytes through the C ABI, called as C does.
+//! Shared bytes through the C ABI, called as C calls it.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -22,7 +22,7 @@ fn last_error() -> String {
     unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()
 }
 
-/// Opens what has that name, with a size (0: none) and flags.
+/// Opens the bytes of that name, with a size (0: none) and flags.
 fn try_open(
     name: &str,
     kind: ios_mmap_kind,
@@ -213,7 +213,7 @@ fn a_lock_that_another_thread_waits_for_is_in_use_and_one_that_was_removed_says_
     let waiting = std::thread::spawn(move || {
         loop {
             match lock(std::ptr::with_exposed_provenance_mut(address), -1) {
-                (IOS_IN_USE, ..) => {} // by the other's tries
+                (IOS_IN_USE, ..) => {} // because of the other thread's call
                 (status, guard, _) => {
                     assert_eq!(status, IOS_OK);
                     return unsafe { ios_mmap_guard_drop(guard) };

@@ -1,6 +1,6 @@
-// The C program at the other end: gives back arrays as they came and then puts one of its own, or
-// answers clouds with labels. Run by between.rs, and by python/tests/test_between.py; the Rust program
-// of the same commands is python/tests/peer.
+// The C program at the other end. It returns arrays as they came and then puts one of its own, or
+// answers clouds with labels. Run by between.rs and by python/tests/test_between.py. The Rust
+// program with the same commands is python/tests/peer.
 //
 //   peer arrays|clouds THERE BACK COUNT
 
@@ -55,7 +55,7 @@ static void arrays(const char *there, const char *back, uint64_t count) {
     EXPECT(ios_producer_put(put, array.data, array.length, NULL), IOS_OK);
     ios_guard_drop(array.guard);
   }
-  // The last one was had when the next comes; it is answered by one that was never NumPy's.
+  // The next array shows that the last one was seen. It is answered by one that NumPy did not make.
   EXPECT(ios_consumer_get(get, -1, &array), IOS_OK);
   ios_guard_drop(array.guard);
   static const char text[] = "{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3), }";

@@ -1,4 +1,4 @@
-//! The C programs of the READMEs, compiled and run.
+//! The C programs in the READMEs compile and run.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -9,7 +9,7 @@ mod common;
 
 use common::{Language, Linked, compile_program};
 
-/// Runs each C program of a page, and gives what they print.
+/// Runs each C program of a page, and returns what they print.
 #[track_caller]
 fn outputs_of(page: &str) -> Vec<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);

@@ -1,4 +1,4 @@
-//! Waits of over a second are told to C programs that ask for it.
+//! Waits of over a second are reported to C programs that ask for it.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -36,7 +36,7 @@ fn a_wait_of_over_a_second_is_told_once_with_its_name_and_whether_there_is_a_pro
     for _ in 0..2 {
         let status = unsafe { ios_consumer_get(consumer, SECOND * 14 / 10, &raw mut value) };
         assert_eq!(status, IOS_TIMEOUT);
-        // From the second on nobody is told.
+        // After the second call nobody is told.
         let told: Vec<String> = TOLD.lock().unwrap().clone();
         assert_eq!(told.len(), 2, "{told:#?}");
         assert!(told[0].contains(&*missing) && told[0].contains("not there"), "{told:#?}");

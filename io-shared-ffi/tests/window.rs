@@ -1,4 +1,4 @@
-//! Loans by an address that stays mapped: windows.
+//! Windows: loans at an address that stays mapped.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -84,7 +84,7 @@ fn a_window_is_mapped_after_its_producer_opened_another_channel_and_was_closed()
     assert_eq!(unsafe { ios_loan_put(lent.loan, 1 << 20, null_mut()) }, IOS_OK);
     Channel::remove(&name).unwrap();
     let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    // What is put before it is looked where the name leads is for nobody.
+    // Nobody gets what is put before the producer checks what its name refers to.
     while !std::path::Path::new(&format!("/dev/shm{}", &*name)).exists() {
         assert!(std::time::Instant::now() < end);
         assert_eq!(put(producer, b"another"), IOS_OK);

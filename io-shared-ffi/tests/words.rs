@@ -1,4 +1,4 @@
-//! What C is told when it may not: in C's words, with what to write instead.
+//! Error texts for C programs: in C's words, with what to write instead.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
@@ -13,10 +13,10 @@ mod common;
 use common::calls::{last_error, options, put};
 use test_support::TestName;
 
-/// What opening a producer with that schema is told.
+/// The text of the error when a producer is opened with that schema.
 fn refused(schema: &str) -> String {
     let name = TestName::new("refused");
-    // What knows no capacity waits for nobody unless it is told to, even for no time.
+    // Without a capacity it fails at once, unless it may wait, even for no time.
     let status = options(&name, Some(schema)).with(|o| o.open_timeout = -1).refused();
     assert!(status == IOS_BAD_SCHEMA || status == IOS_BAD_OPTION, "{status:?}");
     last_error()
@@ -61,7 +61,7 @@ fn options_that_do_not_belong_to_a_call_are_named_as_the_struct_has_them() {
 
 #[test]
 fn a_schema_that_disagrees_with_the_struct_is_told_the_padding_to_add() {
-    // struct { uint8_t id; double at; } as the compiler lays it out, and as nobody does.
+    // struct { uint8_t id; double at; } as the compiler lays it out, and as no compiler does.
     let fields = |offset| {
         format!(
             r#"[{{"name":"id","offset":0,"type":"|u1"}},{{"name":"at","offset":{offset},"type":"<f8"}}]"#
@@ -79,7 +79,7 @@ fn a_schema_that_disagrees_with_the_struct_is_told_the_padding_to_add() {
     let said = refused(tail);
     assert!(said.contains("uint8_t _pad9[7]") && said.contains("at its end"), "{said}");
 
-    // A struct whose padding the schema knows nothing of.
+    // A struct with padding that is not in the schema.
     let name = TestName::new("padded");
     let packed = r#"{"struct":"S","size":12,"align":4,"fields":[{"name":"a","offset":0,"type":{"array":3,"of":"<f4"}}]}"#;
     let producer = options(&name, Some(packed)).producer();

@@ -1,4 +1,4 @@
-//! The calls of the C ABI that tests of channels make, as C makes them.
+//! The calls of the C ABI that the tests of channels make, as C makes them.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr::{null, null_mut};
@@ -10,7 +10,7 @@ pub(crate) fn last_error() -> String {
     unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap().to_owned()
 }
 
-/// A text given out, taken.
+/// Copies a text that the library returned, and frees it.
 pub(crate) fn taken(text: *mut c_char) -> String {
     let copy = unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned();
     unsafe { ios_text_free(text) };

@@ -1,4 +1,4 @@
-// What the C programs of the tests do when something is not as expected: say where, and end.
+// Assertions for the C programs of the tests: a failed one prints where, and ends the program.
 
 #ifndef EXPECT_H
 #define EXPECT_H

@@ -47,7 +47,7 @@ pub(crate) fn compile(language: Language, options: &[&str], sources: &[&Path], o
     }
 }
 
-/// As [`compile`]; what the compiler says of an error.
+/// As [`compile`]; returns the compiler's text of an error.
 #[track_caller]
 pub(crate) fn try_compile(
     language: Language,
@@ -71,8 +71,8 @@ pub(crate) enum Linked {
     Static,
 }
 
-/// Where cargo has put the libraries: beside this test. Programs look for the shared one by its
-/// soname, for which there is a link, as in an installation.
+/// Where cargo put the libraries: next to this test. Programs look for the shared one by its
+/// soname, which is a link to it, as in an installation.
 pub(crate) fn libraries() -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test.parent().expect("it lies in a folder");
@@ -83,7 +83,7 @@ pub(crate) fn libraries() -> PathBuf {
     }
 }
 
-/// Compiles a program, and says where it is.
+/// Compiles a program, and returns its path.
 #[track_caller]
 pub(crate) fn compile_program(
     language: Language,
