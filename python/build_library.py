@@ -1,6 +1,6 @@
-"""Builds the library by cargo and puts it into the wheel: hatchling calls this.
+"""Builds the library by cargo and puts it into the wheel. Hatchling calls this.
 
-One wheel serves every interpreter, since ctypes loads the library: only the platform is in its tag.
+One wheel serves every interpreter, since ctypes loads the library. Its tag names only the platform.
 """
 
 import json
@@ -18,22 +18,23 @@ class BuildLibrary(BuildHookInterface):
         workspace = os.path.dirname(os.path.abspath(self.root))
         if not os.path.exists(os.path.join(workspace, "io-shared-ffi", "Cargo.toml")):
             raise RuntimeError(
-                "the Rust sources are not beside %s: build from a checkout of io-shared, "
+                "the Rust sources are not next to %s: build from a checkout of io-shared, "
                 "or install a wheel that was built from one" % self.root
             )
         library = build(workspace)
         if version == "editable":
-            raise RuntimeError("there is no editable install: `pip install .` again after a change")
+            text = "there is no editable install: after a change, `pip install .` again"
+            raise RuntimeError(text)
         build_data["pure_python"] = False
         build_data["tag"] = "py2.py3-none-%s" % platform(library)
         build_data["force_include"][library] = "io_shared/" + LIBRARY
 
 
 def build(workspace):
-    """The library's path, built."""
+    """Builds the library, and returns its path."""
     cargo = ["cargo", "build", "--locked", "--package", "io-shared-ffi", "--profile", "wheel"]
-    # As released, without what debuggers need: four fifths of it. A profile of its own, so that
-    # other builds are not thrown away.
+    # As a release, but without debug information, which is four fifths of it. The profile is
+    # separate, so that other builds are kept.
     for setting in ('inherits="release"', 'strip="debuginfo"'):
         cargo += ["--config", "profile.wheel." + setting]
     subprocess.check_call(cargo, cwd=workspace)
@@ -43,8 +44,8 @@ def build(workspace):
 
 
 def platform(library):
-    """The wheel's platform: what the newest glibc symbol in the library asks for (PEP 600), and
-    plain Linux for a pip that does not know such tags."""
+    """The platform of the wheel: the glibc version that the library needs (PEP 600), and plain
+    Linux for a pip that does not know such tags."""
     with open(library, "rb") as file:
         minors = re.findall(rb"GLIBC_2\.(\d+)", file.read())
     machine = os.uname().machine

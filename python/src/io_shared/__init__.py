@@ -1,7 +1,7 @@
 """Arrays and typed messages between processes, through shared memory.
 
-The newest value wins: ``put`` never waits, ``get`` waits for a value not had before. Python 2.7 and 3,
-Rust and C use the same channels.
+The newest value wins: ``put`` never waits, ``get`` waits for a value that was not seen before.
+Python 2.7 and 3, Rust and C use the same channels.
 
 >>> clouds = NumpyShare("/cloud_share", "5M", "put")    # one process
 >>> clouds.put(np.zeros((120000, 4), np.float32))
@@ -9,10 +9,11 @@ Rust and C use the same channels.
 >>> clouds = NumpyShare("/cloud_share", "5M", "get")    # another
 >>> cloud = clouds.get()
 
-Arrays: ``NumpyShare``. Typed messages, ``Message``: ``producer``, ``consumer``, ``io_shared.open``.
-Looking on: ``observe``. Removing, like a file: ``remove``; in a file: ``File``. Shared bytes:
-``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap``, ``LockedBytes``. Whatever goes wrong is an
-``Error``; its kinds are in ``io_shared.errors``.
+For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer`` and
+``io_shared.open``. To observe without taking part: ``observe``. To remove a channel: ``remove``. To
+keep a channel in a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``,
+``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an ``Error``; its kinds are in
+``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -56,9 +57,10 @@ from io_shared._removal import remove
 
 __version__ = "0.1.0"
 
-# The classes first. Not `open`, which would take the place of Python's own.
+# The classes first. `open` is not listed: it would hide Python's own.
 __all__ = [
-    "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message", "File",
+    "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
+    "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",

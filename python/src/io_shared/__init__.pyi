@@ -1,3 +1,5 @@
+"""Types of the package, for checkers such as mypy."""
+
 import mmap
 import os
 from types import TracebackType
@@ -13,7 +15,7 @@ _T = TypeVar("_T")
 _Size = Union[int, str]
 _Shape = Union[int, Tuple[int, ...]]
 _Array = npt.NDArray[Any]
-#: What one whole message is: fields, or one number, text or array.
+#: A whole message: fields, or one number, text or array.
 _Typed = Union["Message", _Array, "np.generic", str, bytes]
 _Value = TypeVar("_Value")
 _Tail = Union[npt.DTypeLike, Tuple[str, npt.DTypeLike]]
@@ -273,7 +275,9 @@ class SharedMMap(UnsafeSharedMMap):
     ) -> ContextManager["SharedMMap"]: ...
 
 class RWSharedMMap(UnsafeSharedMMap):
-    def __new__(cls: Type[_Self], name: str, size: _Size, max_readers: Optional[int] = ...) -> _Self: ...
+    def __new__(
+        cls: Type[_Self], name: str, size: _Size, max_readers: Optional[int] = ...
+    ) -> _Self: ...
     def __init__(self, name: str, size: _Size, max_readers: Optional[int] = ...) -> None: ...
     def lock_read(self, timeout: Optional[float] = ...) -> ContextManager["RWSharedMMap"]: ...
     def lock_write(

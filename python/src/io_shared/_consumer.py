@@ -1,4 +1,4 @@
-"""The side that gets."""
+"""Consumers: the side that gets."""
 
 import ctypes
 from ctypes import byref
@@ -15,7 +15,12 @@ _OK, _SLICE = _library.OK, _library.SLICE
 
 
 class Consumer(_library.Closing):
-    """Gets values that it has not had, the newest first and last."""
+    """Gets the newest value of a channel. Made by ``consumer`` and ``open``.
+
+    >>> clouds = io_shared.open("/cloud_share")
+    >>> while True:
+    ...     cloud = clouds.get()
+    """
 
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
                  flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED):
@@ -26,15 +31,16 @@ class Consumer(_library.Closing):
         if messages is not None:
             stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)
         self._handle = open_end(
-            _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout, words
+            _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout,
+            words
         )
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
         self._messages = messages
-        #: What was got last: its numbers; its guard is over.
+        #: The numbers of the value that was got last. Its guard is dropped.
         self._last = _library.Value()
         self._header = None
-        #: What copies a value with the same header as the last one, while no call uses it.
+        #: Copies a value that has the same header as the last one; empty while a call uses it.
         self._like_last = []
 
     def _open(self):
@@ -44,40 +50,52 @@ class Consumer(_library.Closing):
         return handle
 
     def get(self, timeout=None):
-        """Waits for a value that this consumer has not had; a copy of it, one's own and writable.
+        """Waits for a value that this consumer has not seen yet, and returns a copy, which is
+        writable.
 
-        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C ends it."""
+        The first get of a new consumer returns the latest value at once, however old (``age``).
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C interrupts it.
+
+        >>> cloud = clouds.get(timeout=0.5)
+        """
         value = self._next(_SLICE) if timeout is None else None
         return self._wait(self._next, timeout) if value is None else value
 
     def try_get(self):
-        """As ``get``, or None if there is no value that this consumer has not had."""
+        """As ``get``, but returns None at once if there is no value that was not seen yet."""
         return self._next(0)
 
     def latest(self):
-        """A copy of the latest value, had or not; None if nothing was ever put. It counts as had."""
+        """A copy of the latest value, seen before or not; None if nothing was ever put. It counts
+        as seen."""
         value = _library.Value()
         if _has(_library.consumer_latest(self._open(), byref(value))):
             return self._copied(value)
 
     def borrow(self, timeout=None):
-        """As ``get``, but where the value lies: read-only, without a copy, and never changed while any
-        array made from it lives. The last one gives its place back.
+        """As ``get``, without a copy: a read-only array in shared memory. The value does not change
+        while any array made from it is alive; the last one releases it.
 
-        A channel that was made here holds two values at once, so ``while True: a = share.borrow()``
-        works; one more is :class:`AlreadyHeld`. In PyPy, which does not know when an array is let go
-        of, it is a copy, as read-only. A forked child has copies in its place (Python 3.7 and later)."""
+        A channel created by Python holds two values per consumer, so ``while True: a =
+        share.borrow()`` works; one more raises :class:`AlreadyHeld`. PyPy does not know when an
+        array is released, so there it is a read-only copy. A forked child has a copy in its place
+        (Python 3.7 and later).
+
+        >>> cloud = clouds.borrow()
+        >>> cloud.flags.writeable
+        False
+        """
         value = self._last = self._wait(self._hold, timeout)
         try:
             read = self._messages.read(value.data, value.length)
         except ValueError as error:
-            guard_drop(value.guard)  # an error that is kept holds nothing
+            guard_drop(value.guard)  # an error that is kept holds no value
             raise errors.alone(self._corrupt(error))
         keeps = _library.Handle(value.guard, guard_drop)
         if _library.COUNTS:
             root = np.asarray(_forks.kept(Memory(value.data, value.length, True, keeps)))
         else:
-            # When the last array goes is not known here: what it has is memory of its own.
+            # It is not known when the last array is released, so this is a copy.
             root = _messages.aligned(value.data, value.length)
             root.flags.writeable = root.base.flags.writeable = False
             keeps.close()
@@ -85,28 +103,29 @@ class Consumer(_library.Closing):
 
     @property
     def seq(self):
-        """The number of the value got last; 0 before the first."""
+        """The sequence number of the value got last; 0 before the first."""
         return int(self._last.seq)
 
     @property
     def missed(self):
-        """How many values were put between the two that were got last, and never had."""
+        """How many values were put between the last two that were got, and were never seen."""
         return int(self._last.missed)
 
     @property
     def age(self):
-        """Seconds since the value got last was put; None before the first, and for one that was stamped by
-        another clock: before the machine was started, in another time namespace, or later than now."""
+        """Seconds since the put of the value got last. None before the first, and if another clock
+        stamped the value: before this boot, in another time namespace, or later than now."""
         return age(self._last.stamp)
 
     @property
     def last_seen(self):
-        """The number of the last value had; by a consumer of this name in a life before, too."""
+        """The sequence number of the last value seen. With a ``consumer_name``, it survives
+        restarts."""
         return int(_library.number(_library.consumer_last_seen, self._open()))
 
     @property
     def has_producer(self):
-        """Whether a producer lives."""
+        """Whether a producer is alive."""
         return bool(_library.number(_library.consumer_has_producer, self._open(), ctypes.c_bool))
 
     @property
@@ -115,14 +134,14 @@ class Consumer(_library.Closing):
         return int(_library.number(_library.consumer_capacity, self._open()))
 
     def close(self):
-        """Gives the slot back, once no borrowed array lives; the channel and its value stay."""
+        """Gives the slot back, once no borrowed array is alive. The channel and its value stay."""
         self._like_last = []
         _library.close(self)
-        # Once more: a get of another thread may have remembered the handle in between.
+        # Again: a get of another thread may have stored the handle meanwhile.
         self._like_last = []
 
     def _wait(self, attempt, timeout):
-        """What ``attempt`` gives, tried in slices until it is not None."""
+        """Calls ``attempt`` in slices until it returns a value."""
         deadline = Deadline(timeout)
         while True:
             value = attempt(deadline.slice())
@@ -131,18 +150,18 @@ class Consumer(_library.Closing):
             deadline.tell(self.name, self._awaited)
             if deadline.is_over():
                 raise errors.Timeout(
-                    "%s: no value that was not had before came within %s s" % (self.name, timeout)
+                    "%s: no new value came within %s s" % (self.name, timeout)
                 )
 
     def _awaited(self):
-        has = "a producer is there" if self.has_producer else "no producer is there"
-        return "a value that was not had before (%s)" % has
+        has = "a producer is alive" if self.has_producer else "there is no producer"
+        return "a new value (%s)" % has
 
     def _next(self, wait):
-        """A copy of a value, waited for so long; None if there is none."""
+        """A copy of a value, after waiting for at most ``wait``; None if there is none."""
         idle = self._like_last
         try:
-            like = idle.pop()  # other threads may be in here
+            like = idle.pop()  # other threads may run this too
         except IndexError:
             like = None
         if like is None:
@@ -165,8 +184,8 @@ class Consumer(_library.Closing):
         return copy
 
     def _hold(self, wait):
-        """A value that is held, waited for so long; None if there is none."""
-        # One for each call: other threads may be in here.
+        """A value that is held, after waiting for at most ``wait``; None if there is none."""
+        # One for each call: other threads may run this too.
         value = _library.Value()
         return value if _has(consumer_get(self._open(), wait, byref(value))) else None
 
@@ -184,11 +203,11 @@ class Consumer(_library.Closing):
         return copy
 
     def _corrupt(self, error):
-        return errors.Corrupt("%s: value %d is no array: %s" % (self.name, self.seq, error))
+        return errors.Corrupt("%s: value %d is not an array: %s" % (self.name, self.seq, error))
 
 
 class _Like(object):
-    """Copies values whose header is ``header``, that of ``array``, in one call."""
+    """Copies values that have the same ``header`` as ``array``, in one call."""
 
     __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "room")
 
@@ -204,12 +223,12 @@ class _Like(object):
         self.is_short, self.room = array.nbytes <= _messages.SHORT, None
 
     def make_room(self):
-        """Makes the array into which the next value goes, before that is waited for."""
+        """Makes the array for the next value, before waiting for it."""
         self.room = np.empty(*self.kind)
         self.gets.data = _messages.address(self.room)
 
     def take(self):
-        """The value that was copied, as the caller's own."""
+        """The copied value, which the caller owns."""
         if self.is_short:
             return self.room.copy("K")
         room, self.room = self.room, None
@@ -217,7 +236,7 @@ class _Like(object):
 
 
 def _has(status):
-    """Whether there is a value, where ``status`` is no failure."""
+    """Whether there is a value; raises if ``status`` is a failure."""
     if status in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
         return False
     _library.check(status)
@@ -225,10 +244,16 @@ def _has(status):
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
-    """A consumer of typed messages; the arguments are those of ``producer``, and those of ``open``.
+             holds=None, permissions=None, reopen=False, consumer_name=None,
+             open_timeout=OPEN_TIMEOUT):
+    """A consumer of typed messages. The arguments are those of ``producer`` and of ``open``.
 
-    Without a ``capacity``, where messages need one, it waits for a channel made by another."""
+    If messages need a ``capacity`` and none is given, it waits for another program to create the
+    channel.
+
+    >>> clouds = io_shared.consumer("/clouds", header, tail=("points", point), capacity="5M")
+    >>> clouds.get().points["x"].mean()
+    """
     if dtype is None and tail is None:
         messages = _messages.Arrays()
     else:
@@ -239,13 +264,13 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
 
 
 def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT):
-    """A consumer of the channel ``name``, whatever its messages are and whoever made it.
+    """A consumer of the existing channel ``name``, whatever its messages are.
 
-    Arrays come as arrays. A typed message comes with an attribute for each of its fields: numbers as
-    NumPy scalars, the tail as a structured array.
+    Arrays arrive as arrays. A typed message has an attribute for each of its fields: numbers are
+    NumPy scalars, the tail is a structured array.
 
-    ``consumer_name``: under which it goes on where it stopped, after a restart. ``open_timeout``:
-    seconds to wait for the channel to be there (5), then :class:`NotFound`; None waits for ever.
+    ``consumer_name``: the name under which it resumes after a restart. ``open_timeout``: how many
+    seconds to wait for the channel to exist (5), then :class:`NotFound`; None waits for ever.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()

@@ -1,4 +1,4 @@
-"""What goes into the fields of a message: nothing is cut, reordered or left out in silence."""
+"""Assigns values to the fields of a message. Nothing is cut, reordered or left out silently."""
 
 import numbers
 
@@ -7,7 +7,7 @@ import numpy as np
 from io_shared import _kinds, _library, errors
 
 _unicode = type(u"")
-#: Bytes that are no UTF-8 go in and out of Python 3's texts as they are.
+#: Bytes that are not UTF-8 are kept as they are in Python 3's texts.
 _STRICT = "strict" if str is bytes else "surrogateescape"
 
 
@@ -17,7 +17,7 @@ def text(value):
 
 
 def given(names, values, fields, where):
-    """The value of each of ``names``, of the arguments of ``put(*values, **fields)``."""
+    """The value of each of ``names``, from the arguments of ``put(*values, **fields)``."""
     if len(values) > 1 or values and fields:
         raise errors.WrongFields(
             "%s: put takes all fields by name, or one value that has them: %s"
@@ -34,13 +34,13 @@ def count(tail, where):
     is_text_or_fields = isinstance(tail, (bytes, _unicode)) or hasattr(type(tail), "keys")
     if is_text_or_fields or not hasattr(tail, "__len__") or getattr(tail, "ndim", 1) == 0:
         raise errors.WrongFields(
-            "%s: its elements are a list or an array, not %.60r" % (where, tail)
+            "%s: its elements must be a list or an array, not %.60r" % (where, tail)
         )
     return len(tail)
 
 
 def shape(value, where):
-    """The shape of the array that ``value`` makes."""
+    """The shape of ``value`` as an array."""
     try:
         return np.shape(value)
     except ValueError as error:  # rows of different lengths
@@ -60,7 +60,8 @@ def _of(value, names, where):
     array = _kinds.plain(value, where)
     if array.dtype.names is None or array.ndim:
         raise errors.WrongFields(
-            "%s: a message has the fields %s, which %.60r has not" % (where, ", ".join(names), value)
+            "%s: a message has the fields %s, and %.60r does not have them"
+            % (where, ", ".join(names), value)
         )
     return {name: array[name] for name in array.dtype.names}
 
@@ -77,7 +78,7 @@ def _check_names(has, names, where):
 
 
 def assign(room, value, where):
-    """Writes ``value`` into the array ``room``, which may have no axes."""
+    """Writes ``value`` into the array ``room``, which may be a single element."""
     try:
         if room.dtype.names is not None:
             _assign_records(room, value, where)
@@ -105,12 +106,12 @@ def _assign_records(room, value, where):
             room[...] = fields
             return
         if fields.dtype.names is None and not fields.ndim:
-            # One number for all, which each field takes or refuses.
+            # One number for all fields, each of which accepts or refuses it.
             fields = dict.fromkeys(names, value)
         elif fields.dtype.names is None:
             raise errors.WrongFields(
-                "%s: its elements have the fields %s, not %s of shape %s: "
-                "numpy.lib.recfunctions.unstructured_to_structured(array, dtype) makes them"
+                "%s: its elements have the fields %s, not %s of shape %s: convert the array by "
+                "numpy.lib.recfunctions.unstructured_to_structured(array, dtype)"
                 % (where, ", ".join(names), fields.dtype, fields.shape)
             )
         else:
@@ -121,7 +122,7 @@ def _assign_records(room, value, where):
 
 
 def _assign_tuples(room, value, where):
-    """Writes a list of records field by field: NumPy cuts texts and numbers of tuples in silence."""
+    """Writes a list of records field by field: NumPy would silently cut texts in tuples."""
     if room.ndim > 1:
         return _assign_each(room, [list(item) for item in value], where)
     names = room.dtype.names
@@ -131,7 +132,7 @@ def _assign_tuples(room, value, where):
                 "%s[%d]: %d values for the fields %s" % (where, i, len(item), ", ".join(names))
             )
     if not value:
-        room[...] = np.zeros(0, room.dtype)  # which is refused if there is room
+        room[...] = np.zeros(0, room.dtype)  # which NumPy refuses unless `room` is empty too
     for name, column in zip(names, zip(*value)):
         inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
         of_records = room.dtype.fields[name][0].base.names is not None
@@ -149,11 +150,12 @@ def _assign_each(room, values, where):
 
 
 def _texts(dtype, value, where):
-    """``value`` as bytes, none of which is cut."""
+    """``value`` as bytes. Texts that are too long are refused, not cut."""
     if isinstance(value, (bytes, _unicode)):
         array = np.array(_bytes(value, where))
     else:
-        array = _kinds.plain(value if isinstance(value, np.ndarray) else np.array(value, object), where)
+        given_ = value if isinstance(value, np.ndarray) else np.array(value, object)
+        array = _kinds.plain(given_, where)
     if array.dtype.kind == "U":
         array = np.char.encode(array, "utf-8", _STRICT)
     elif array.dtype.kind != "S":
@@ -172,35 +174,36 @@ def _bytes(value, where):
     if isinstance(value, _unicode):
         if value.endswith(u"\0"):
             raise errors.Invalid(
-                "%s: a text cannot end with a NUL, with which what is left of the field is filled: %.60r"
+                "%s: a text cannot end with a NUL, since the field is filled up with them: %.60r"
                 % (where, value)
             )
         return value.encode("utf-8", _STRICT)
     if not isinstance(value, bytes):
-        raise errors.WrongFields("%s is a text, not %.60r" % (where, value))
+        raise errors.WrongFields("%s must be a text, not %.60r" % (where, value))
     return value
 
 
 def _whole(item):
-    """What NumPy has as an object (a `Decimal`, a number beyond 64 bits), as a whole number."""
+    """An object (a `Decimal`, a number of more than 64 bits) as a whole number."""
     number = int(item)
     if isinstance(item, numbers.Number) and number != item:
-        raise ValueError("%.60r is no whole number: round it first" % (item,))
+        raise ValueError("%.60r is not a whole number: round it first" % (item,))
     return number
 
 
 def _numbers(dtype, value, where):
-    """``value``, of which nothing is cut: a whole number stays one."""
+    """``value`` as numbers. Those that ``dtype`` would cut or round are refused."""
     array = _kinds.plain(value, where)
     kind = array.dtype.kind
     if kind == "c":
-        raise errors.Invalid("%s: a complex number does not go into %s" % (where, dtype))
+        raise errors.Invalid("%s: a complex number does not fit into %s" % (where, dtype))
     if kind in "mM":
         raise errors.Invalid(
             "%s: %s would lose its unit in %s: use .astype('i8')" % (where, array.dtype, dtype)
         )
     if dtype.kind in "iu" and kind == "O":
-        array = np.array([_whole(item) for item in array.ravel().tolist()], object).reshape(array.shape)
+        wholes = [_whole(item) for item in array.ravel().tolist()]
+        array = np.array(wholes, object).reshape(array.shape)
     if dtype.kind not in "iu" or kind not in "iufO" or not array.size:
         return array
     if kind == "f":
@@ -214,7 +217,7 @@ def _numbers(dtype, value, where):
     least, most = int(array.min()), int(array.max())
     if least < limits.min or most > limits.max:
         raise errors.Invalid(
-            "%s: %d does not fit into %s, which goes from %d to %d"
+            "%s: %d does not fit into %s, which ranges from %d to %d"
             % (where, least if least < limits.min else most, dtype, limits.min, limits.max)
         )
     return array

@@ -1,8 +1,10 @@
-"""Borrowed arrays over a fork: the child's are copies that stay, where Python has hooks for it (3.7).
+"""Borrowed arrays across a fork. The child's are copies that stay, where Python has fork hooks
+(3.7).
 
-The parent gives borrowed values back without asking its children, and the producer then writes there.
-So what is borrowed is copied before the fork, and the child puts the copies in the place of the shared
-pages, at the same addresses: its arrays, and all that was made from them, go on as they are."""
+The parent gives borrowed values back without asking its children, and the producer then writes
+there. So borrowed values are copied before the fork. The child maps the copies over the shared
+pages, at the same addresses: its arrays, and everything made from them, keep their content.
+"""
 
 import ctypes
 import mmap
@@ -13,20 +15,20 @@ from ctypes import c_int, c_long, c_size_t, c_void_p
 _MAP_FIXED = 0x10
 _FAILED = c_void_p(-1).value
 
-#: References to what lives.
+#: References to the borrowed memory that is alive.
 _borrowed = set()
-#: From before a fork until after it: what is borrowed, and its bytes.
+#: During a fork: borrowed memory, and its bytes.
 _copies = []
 
 
 def kept(memory):
-    """``memory``, which is borrowed, and is to stay what it is in children too."""
+    """Registers ``memory``, which is borrowed, to be kept in children; returns it."""
     _borrowed.add(weakref.ref(memory, _borrowed.discard))
     return memory
 
 
 def _copy():
-    # Held, so that no other thread gives one back meanwhile.
+    # These references keep other threads from giving one back meanwhile.
     for memory in [reference() for reference in list(_borrowed)]:
         if memory is not None:
             _copies.append((memory, ctypes.string_at(*_extent(memory))))
@@ -37,12 +39,14 @@ def _forget():
 
 
 def _replace():
-    """In the child. Nothing else of the pages is of use here: the handles were the parent's."""
+    """Runs in the child, where nothing else on these pages is used: the handles were the
+    parent's."""
     pages = [_pages(*_extent(memory)) for memory, _ in _copies]
     for start, length in pages:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED
         if _mmap(start, length, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0) == _FAILED:
-            raise OSError(ctypes.get_errno(), "io_shared: borrowed arrays still change in this child")
+            text = "io_shared: borrowed arrays cannot be kept in this child"
+            raise OSError(ctypes.get_errno(), text)
     # After all mappings: two values may share a page.
     for memory, copy in _copies:
         ctypes.memmove(_extent(memory)[0], copy, len(copy))

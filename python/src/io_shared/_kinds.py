@@ -1,7 +1,7 @@
-"""Which arrays can be handed over as what they are, and the words for those that cannot.
+"""Which arrays arrive as what they are, and the errors for those that would not.
 
-Whatever would be lost on the way (a mask, a unit, a number format that NumPy alone does not know) is
-refused where it is put, rather than missed where it is got.
+Anything that would be lost on the way (a mask, a unit, a number format of another package) is
+refused at the put.
 """
 
 import collections
@@ -13,7 +13,7 @@ from io_shared import errors
 
 
 def plain(value, where):
-    """``value`` as an array without a subclass. ``where``: what an error names."""
+    """``value`` as a plain array, of no subclass. Errors begin with ``where``."""
     if type(value) is np.ndarray:
         return value
     _refuse_masks(value, where)
@@ -21,23 +21,23 @@ def plain(value, where):
         array = np.asanyarray(value)
     except (TypeError, ValueError) as error:  # rows of different lengths, and the like
         raise errors.alone(errors.Invalid("%s: %s" % (where, error)))
-    _refuse_masks(array, where)  # of what came by `__array__`
+    _refuse_masks(array, where)  # it may have come from `__array__`
     kind = type(array)
-    # NumPy's own (recarray, matrix, memmap) carry nothing but their elements.
+    # NumPy's own subclasses (recarray, matrix, memmap) have nothing but their elements.
     if kind.__module__.split(".")[0] != "numpy":
         raise errors.Invalid(
-            "%s: of a %s.%s only the elements would arrive: put numpy.asarray(value), if they are "
-            "all that is wanted" % (where, kind.__module__, kind.__name__)
+            "%s: only the elements of a %s.%s would arrive: put numpy.asarray(value) to send them "
+            "alone" % (where, kind.__module__, kind.__name__)
         )
     return np.asarray(array)
 
 
 def _refuse_masks(value, where):
-    """Refuses a masked array, and any that is somewhere within sequences."""
+    """Refuses a masked array, also inside a sequence."""
     if _has_masks(value):
         raise errors.Invalid(
-            "%s: a masked array would lose its mask: use .filled() or .filled(value), and put the "
-            "mask (numpy.ma.getmaskarray) on its own where it is needed" % where
+            "%s: a masked array would lose its mask: put .filled() or .filled(value), and the mask "
+            "(numpy.ma.getmaskarray) separately if it is needed" % where
         )
 
 
@@ -52,28 +52,29 @@ _NUMBERS = frozenset([int, float, bool, complex, type(u""), bytes])
 
 
 def dtype(value):
-    """What ``numpy.dtype`` makes of ``value``."""
+    """``numpy.dtype(value)``."""
     try:
         return np.dtype(value)
     except (TypeError, ValueError) as error:
-        raise errors.alone(errors.WrongFields("%r is no dtype: %s" % (value, error)))
+        raise errors.alone(errors.WrongFields("%r is not a dtype: %s" % (value, error)))
 
 
 def axes(shape):
-    """``shape``, a number or several, as a tuple of whole numbers."""
+    """``shape``, one number or several, as a tuple."""
     try:
         found = tuple(operator.index(n) for n in (shape if np.iterable(shape) else (shape,)))
     except TypeError:
-        raise errors.alone(errors.WrongFields("a shape is of whole numbers, not %r" % (shape,)))
+        text = "a shape consists of whole numbers, not %r" % (shape,)
+        raise errors.alone(errors.WrongFields(text))
     if any(n < 0 for n in found):
-        raise errors.Invalid("a shape has no negative axes: %r" % (shape,))
+        raise errors.Invalid("a shape cannot have negative axes: %r" % (shape,))
     return found
 
 
 def refuse_shape(shape, dtype):
-    """Refuses a ``shape`` that NumPy has no array of."""
+    """Refuses a ``shape`` that is too large for NumPy."""
     try:
-        # Of one element, which lies everywhere: no memory is taken.
+        # All elements share one location, so this takes no memory.
         np.ndarray(shape, dtype, bytearray(dtype.itemsize or 1), 0, (0,) * len(shape))
     except (ValueError, MemoryError, OverflowError) as error:
         raise errors.alone(errors.Invalid("an array of shape %s: %s" % (_cut(shape), error)))
@@ -84,13 +85,13 @@ def _cut(shape):
 
 
 def described(dtype):
-    """``dtype`` as a ``.npy`` header says it."""
+    """``dtype`` as a ``.npy`` header describes it."""
     refuse_objects(dtype)
     try:
         return np.lib.format.dtype_to_descr(dtype)
     except ValueError:
         raise errors.alone(errors.Invalid(
-            "the fields of %s are out of order or overlap in memory, which a header cannot say: use "
+            "the fields of %s are out of order or overlap, which a header cannot describe: use "
             "numpy.lib.recfunctions.repack_fields(array)" % (dtype,)
         ))
 
@@ -99,17 +100,18 @@ def refuse_objects(dtype):
     """Python objects are pointers: they mean nothing in another process."""
     if dtype.kind == "T":
         raise errors.Invalid(
-            "%r has its texts elsewhere in memory: use .astype('U') or numpy.char.encode" % (dtype,)
+            "%r stores its texts elsewhere in memory: use .astype('U') or numpy.char.encode"
+            % (dtype,)
         )
     if dtype.hasobject:
         raise errors.Invalid(
-            "an array of Python objects (%s) cannot cross to another process: "
-            "give it a dtype of numbers, fixed texts or fields of these" % (dtype,)
+            "an array of Python objects (%s) means nothing in another process: "
+            "use a dtype of numbers, fixed-length texts, or fields of these" % (dtype,)
         )
 
 
 def refuse_changed(dtype, arrives):
-    """Refuses a ``dtype`` that arrives as another; ``arrives``: None if as none."""
+    """Refuses a ``dtype`` that arrives as another, ``arrives``; None if it cannot be read back."""
     if arrives is not None and arrives == dtype:
         return
     becomes = "cannot be read back" if arrives is None else "would arrive as %s" % arrives.str
@@ -120,10 +122,10 @@ def _advice(dtype):
     if dtype.subdtype is not None:
         return "use %s, and %s as the last axes of the shape" % dtype.subdtype
     if dtype.names is not None or dtype.fields is not None:
-        return "use a dtype of names and plain formats alone"
+        return "use a dtype of names and plain formats only"
     if dtype.itemsize in (1, 2, 4, 8):
         return (
-            "use .astype('f4'), or .view('u%d') here and .view(%r) where it is got"
+            "use .astype('f4'), or .view('u%d') here and .view(%r) at the consumer"
             % (dtype.itemsize, str(dtype))
         )
-    return "use .astype of one of NumPy's own types"
+    return "use .astype with one of NumPy's own types"

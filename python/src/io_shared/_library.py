@@ -1,7 +1,7 @@
-"""The C ABI of io-shared, by ctypes: what ``io_shared.h`` declares, with statuses as exceptions.
+"""The C ABI of io-shared by ctypes: the functions of ``io_shared.h``, with statuses as exceptions.
 
-Calls let other threads run (``CDLL`` gives up the interpreter's lock) but for those of ``_held``, and
-none waits longer than a slice, so that Ctrl-C works.
+Calls let other threads run (``CDLL`` releases the interpreter's lock), except those of ``_held``.
+No call waits longer than a slice, so that Ctrl-C works.
 """
 
 import ctypes
@@ -20,11 +20,11 @@ from io_shared import errors
 
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
-#: How many seconds a handle that came from another process waits for that one to give up its role.
+#: How many seconds a handle that was sent here waits for its sender to give up the role.
 HANDED_ON = 5.0
 _ABI = 1
-#: Whether an object goes with the last reference to it (CPython), or at a collection some time later
-#: (PyPy).
+#: Whether an object is freed with the last reference to it (CPython), or at a collection some time
+#: later (PyPy).
 COUNTS = hasattr(sys, "getrefcount")
 
 PREFAULT, REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
@@ -56,12 +56,12 @@ _ERRORS = {
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }
-#: Of what the caller gave: names, sizes, options, schemas.
+#: Statuses for arguments that are not valid: names, sizes, options, schemas.
 _VALUES = frozenset([1, 2, 3, 28, 104])
 
 
-#: Whose arguments an error's text names, as ``ios_words`` has them: ``capacity=`` of typed channels,
-#: ``size=`` of shares, ``size=`` and ``max_readers=`` of shared bytes.
+#: Whose arguments the text of an error names (``ios_words``): ``capacity=`` of typed
+#: channels, ``size=`` of shares, ``size=`` and ``max_readers=`` of shared bytes.
 TYPED, SHARE, BYTES = 1, 2, 3
 
 
@@ -84,7 +84,7 @@ class Options(ctypes.Structure):
 
 
 class Value(ctypes.Structure):
-    """``ios_value``: a value that is held, until its guard is dropped."""
+    """``ios_value``: a value, which is valid until its guard is dropped."""
 
     _fields_ = [
         ("guard", c_void_p),
@@ -123,13 +123,14 @@ class Gets(ctypes.Structure):
 
 
 def _load():
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libio_shared_ffi.so")
-    path = os.environ.get("IO_SHARED_LIBRARY") or beside
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = os.environ.get("IO_SHARED_LIBRARY") or os.path.join(here, "libio_shared_ffi.so")
     try:
         return ctypes.CDLL(path)
     except OSError as error:
         raise ImportError(
-            "%s cannot be loaded (%s): install io_shared from its wheel, which has it" % (path, error)
+            "%s cannot be loaded (%s): install io_shared from its wheel, which contains it"
+            % (path, error)
         )
 
 
@@ -137,8 +138,8 @@ _dll = _load()
 _POINTER = ctypes.POINTER(c_void_p)
 
 
-#: For short calls that never wait: other threads do not run meanwhile, which takes longer than they.
-#: (PyPy has no such calls.)
+#: For short calls that never wait. Other threads do not run meanwhile: switching would take longer
+#: than they. (PyPy has no such calls.)
 _held = ctypes.PyDLL(_dll._name) if hasattr(ctypes, "PyDLL") else _dll
 
 
@@ -150,7 +151,7 @@ def _declare(name, *arguments, **result):
 
 
 def _bare(library, name):
-    """A function whose arguments are not converted: they are bytes and what ``byref`` gives."""
+    """A function whose arguments are not converted: bytes, and results of ``byref``."""
     function = getattr(library, "ios_" + name)
     function.restype = c_int
     return function
@@ -215,13 +216,13 @@ mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
 
 if _abi_version() != _ABI:
     raise ImportError(
-        "the library beside io_shared has ABI %d, this package needs %d: install them together"
+        "the library of io_shared has ABI %d, and this package needs %d: install them together"
         % (_abi_version(), _ABI)
     )
 
 
 def check(status, words=TYPED):
-    """Raises what ``status`` says, if it is not ``OK``."""
+    """Raises the exception for ``status``, if that is not ``OK``."""
     if status != OK:
         raise failure(status, words)
 
@@ -239,10 +240,13 @@ def failure(status, words=TYPED):
 
 
 class File(str):
-    """The path of a file, where a name in shared memory is asked for: ``NumpyShare(File("map"), ...)``.
+    """The path of a file, in place of a name in shared memory.
 
-    The file is made if it is missing, and keeps what is in it: the last value is there after a
-    restart of the machine. It is removed like any file. Not on a network file system."""
+    The file is created if missing, and keeps its content: the last value survives a restart of the
+    machine. Remove it like any file. It cannot be on a network file system.
+
+    >>> maps = NumpyShare(File("map.io"), "5M", "put")
+    """
 
     __slots__ = ()
 
@@ -251,13 +255,13 @@ class File(str):
             try:
                 path = os.fsdecode(path)
             except TypeError as error:
-                raise errors.alone(errors.WrongFields("a file has a path: %s" % error))
+                raise errors.alone(errors.WrongFields("a file needs a path: %s" % error))
         elif not isinstance(path, _TEXTS):
-            raise errors.WrongFields("a file has a path, not %r" % (path,))
+            raise errors.WrongFields("a file needs a path, not %r" % (path,))
         elif not isinstance(path, str):  # a text of Python 2
             path = path.encode("utf-8")
         if not path:
-            raise errors.Invalid("a file has a path")
+            raise errors.Invalid("a file needs a path")
         _without_nul(path)
         return super(File, cls).__new__(cls, path)
 
@@ -271,18 +275,19 @@ def encoded(text):
 
 
 def _without_nul(text):
-    """The library takes a text to end at a NUL: ``"/a\\0b"`` would be ``"/a"``."""
+    """Refuses a NUL, at which a text would end in C: ``"/a\\0b"`` would be ``"/a"``."""
     if (b"\0" if isinstance(text, bytes) else u"\0") in text:
         raise errors.Invalid(
-            "%r cannot be a name: it holds a NUL; use letters, digits, '-', '_' and '.'" % (text,)
+            "%r cannot be a name: it contains a NUL; use letters, digits, '-', '_' and '.'"
+            % (text,)
         )
     return text
 
 
 def native(text):
-    """``text`` as this Python has its names."""
+    """``text`` as a ``str`` of this Python."""
     if not isinstance(text, _TEXTS):
-        raise errors.WrongFields("a name is a text, not %r (of a file: File(path))" % (text,))
+        raise errors.WrongFields("a name must be a text, not %r (for a file: File(path))" % (text,))
     if isinstance(text, File) or isinstance(text, str) and str is bytes:
         return text
     try:
@@ -293,7 +298,7 @@ def native(text):
 
 
 def size(text):
-    """Bytes: a number, or digits and one of K, M and G (powers of 1024)."""
+    """A number of bytes: a number, or digits and one of K, M and G (powers of 1024)."""
     if not isinstance(text, _TEXTS):
         try:
             number = int(text)
@@ -301,9 +306,9 @@ def size(text):
             number = -1
         if number < 0 or number != text:
             raise errors.alone(errors.Invalid(
-                "a size is a number of bytes, or a text such as '5M', not %r" % (text,)
+                "a size must be a number of bytes, or a text such as '5M', not %r" % (text,)
             ))
-        return min(number, _MOST)  # which the library refuses, with the most that there is
+        return min(number, _MOST)  # the library refuses it, and says what the most is
     bytes_ = c_uint64()
     check(_size(encoded(text), byref(bytes_)))
     return int(bytes_.value)
@@ -314,7 +319,7 @@ _MOST = 2 ** 64 - 1
 
 
 def _count(name, argument, value):
-    """``value``, if it is a whole number that an option may be; 0 for None."""
+    """``value`` as the number of an option; 0 for None."""
     if value is None:
         return 0
     try:
@@ -325,15 +330,16 @@ def _count(name, argument, value):
         ))
     if number < 0:
         raise errors.Invalid(
-            "%s: %s=%d is not valid: it must be at least 1, or None" % (native(name), argument, number)
+            "%s: %s=%d is not valid: it must be at least 1, or None"
+            % (native(name), argument, number)
         )
     return min(number, 2 ** 32 - 1)
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
             holds=None, permissions=None, open_timeout=None, max_readers=None):
-    """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes call
-    ``consumers``."""
+    """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes
+    call ``consumers``."""
     made = Options()
     _options_init(byref(made), ctypes.sizeof(made))
     if isinstance(name, File):
@@ -360,21 +366,22 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
 def nanoseconds(seconds):
     """A timeout as the library takes it."""
     if isinstance(seconds, _TEXTS) or not hasattr(seconds, "__float__"):
-        raise errors.WrongFields("a timeout is a number of seconds or None, not %r" % (seconds,))
+        text = "a timeout must be a number of seconds or None, not %r" % (seconds,)
+        raise errors.WrongFields(text)
     if not seconds >= 0:
-        raise errors.Invalid("a timeout is a number of seconds, not %r" % (seconds,))
+        raise errors.Invalid("a timeout must be at least 0 seconds, not %r" % (seconds,))
     return int(min(float(seconds), 1e9) * 1e9)
 
 
 def number(function, handle, type_=c_uint64):
-    """What ``function`` says of ``handle``."""
+    """The number that ``function`` returns about ``handle``."""
     out = type_()
     check(function(handle, byref(out)))
     return out.value
 
 
 def text(function, handle):
-    """The text that ``function`` gives of ``handle``."""
+    """The text that ``function`` returns about ``handle``."""
     out = c_void_p()
     check(function(handle, byref(out)))
     try:
@@ -384,7 +391,7 @@ def text(function, handle):
 
 
 def described(data, length):
-    """What the header of the array message of ``length`` bytes at the address ``data`` says: JSON."""
+    """The JSON description of the array message of ``length`` bytes at the address ``data``."""
     out = c_void_p()
     if _array_describe(data, length, byref(out)) != OK:
         raise ValueError(native(_last_error_in(TYPED)))
@@ -395,15 +402,15 @@ def described(data, length):
 
 
 class Handle(c_void_p):
-    """A pointer of the library's, closed with the last reference to it. A call is given the handle
-    itself, so that no other thread closes it meanwhile."""
+    """A pointer of the library, closed with the last reference to it. Calls take the handle itself,
+    so that no other thread closes it meanwhile."""
 
     def __init__(self, pointer, close):
         c_void_p.__init__(self, pointer)
         self._close = close
 
     def close(self):
-        """Closes it now: for who alone has it."""
+        """Closes it now. Nobody else may be using it."""
         if self.value:
             pointer, self.value = c_void_p(self.value), None
             self._close(pointer)
@@ -412,17 +419,17 @@ class Handle(c_void_p):
 
 
 class Closing(object):
-    """What is closed at the end of its ``with`` block, and pickled as what it was opened with: whoever
-    gets it (a process started by ``spawn``, a queue) opens it anew."""
+    """A handle that is closed at the end of its ``with`` block. It is pickled as the arguments that
+    it was opened with; the receiver (a process started by ``spawn``, a queue) opens it again."""
 
-    #: None until it is opened, as in an ``__init__`` that failed.
+    #: None until it is opened; they stay None if ``__init__`` fails.
     _handle = name = None
 
     def __reduce_ex__(self, protocol):
         return _opened_anew, (type(self), self._opening(), os.getpid())
 
     def _opening(self):
-        """The class to whose ``__init__`` it goes, its arguments, and what else the object has."""
+        """The class whose ``__init__`` opens it, the arguments, and the other attributes."""
         kind, arguments = self._opened
         return kind, arguments, {}
 
@@ -444,7 +451,7 @@ class Closing(object):
 
 
 def _opened_anew(kind, opening, process):
-    """A handle like one of ``process``, which may be about to give its role back."""
+    """Opens a handle that ``process`` sent, and which may be about to give its role back."""
     base, arguments, more = opening
     made = kind.__new__(kind, *arguments) if issubclass(base, mmap.mmap) else kind.__new__(kind)
     until = time.time() + (HANDED_ON if process != os.getpid() else 0)
@@ -461,7 +468,7 @@ def _opened_anew(kind, opening, process):
 
 
 def close(owner):
-    """Lets go of ``owner``'s handle, which is closed once no call and no array needs it."""
+    """Releases the handle of ``owner``, which is closed once no call and no array needs it."""
     if owner._handle is not None:
         gone = weakref.ref(owner._handle)
         owner._handle = None
@@ -471,15 +478,16 @@ def close(owner):
 
 
 def _collections():
-    """Where references are not counted, closes bit by bit what nobody refers to any more: an array
-    goes at one collection, and what it was made from at a later one."""
+    """Collects garbage step by step if references are not counted: an array is freed at one
+    collection, and the memory that it was made from at a later one."""
     for _ in range(0 if COUNTS else 10):
         gc.collect()
         yield
 
 
 def open_handle(open_, close, made, *arguments, **told):
-    """A :class:`Handle` of what ``open_`` opens with the options ``made``. ``words``: of its errors."""
+    """A :class:`Handle` that ``open_`` opens with the options ``made``. ``words``: of its
+    errors."""
     out = c_void_p()
     arguments = (byref(made),) + arguments + (byref(out),)
     status = open_(*arguments)
@@ -493,5 +501,5 @@ def open_handle(open_, close, made, *arguments, **told):
 
 
 def in_bytes(number):
-    """A number of bytes, in words."""
+    """A number of bytes, with its unit."""
     return "1 byte" if number == 1 else "%d bytes" % number

@@ -1,4 +1,4 @@
-"""Messages that are filled in a ``with`` block, and put at its end."""
+"""Loans: messages that are filled in a ``with`` block, and put at its end."""
 
 import sys
 
@@ -9,44 +9,51 @@ from io_shared._memory import address
 
 
 class Loan(object):
-    """A message being filled: a context manager."""
+    """A message to fill, as a context manager. Made by ``loan`` of producers and shares.
+
+    >>> loan = clouds.loan((120000, 4), np.float32)
+    >>> with loan as out:
+    ...     if not lidar.read_into(out):
+    ...         loan.cancel()
+    """
 
     def __init__(self, producer, header, length, view, in_place):
-        """Of ``length`` bytes behind ``header``; ``view`` makes of bytes what the block fills."""
+        """A loan of ``length`` bytes after ``header``. The block fills ``view(bytes)``."""
         self._name, self._view, self._is_over = producer.name, view, False
-        # Whether an array still lives cannot be known where references are not counted.
+        # Without reference counts it is not known whether an array is still alive.
         kind = _InPlace if in_place and _library.COUNTS else _Own
         self._filling = kind(producer, header, length)
 
     def __enter__(self):
         if self._view is None or self._is_over:
             raise errors.AlreadyLoaned(
-                "%s: this loan was entered or cancelled already: a loan is for one block"
+                "%s: this loan was already entered or cancelled: a loan is for one block"
                 % self._name
             )
         view, self._view = self._view, None
         try:
             return self._filling.begin(view)
         except BaseException:
-            self.cancel()  # a traceback keeps this object, and no buffer
+            self.cancel()  # a traceback keeps this object, but no buffer
             raise
 
     def __exit__(self, type_, value, trace):
-        if type_ is not None or self._view is not None:  # (or it was never entered)
+        if type_ is not None or self._view is not None:  # or it was never entered
             self.cancel()
         if not self._is_over:
             self._is_over = True
             self._filling.put()
 
     def cancel(self):
-        """Ends the loan: nothing is put. The block may go on, and its memory stays."""
+        """Ends the loan without putting anything. The block may continue; its memory stays
+        valid."""
         if not self._is_over:
             self._is_over = True
             self._filling.cancel()
 
 
 class _Own(object):
-    """Fills memory of this process, and copies it where it is put."""
+    """Fills memory of this process, which is copied at the put."""
 
     def __init__(self, producer, header, length):
         self._producer, self._header, self._length = producer, header, length
@@ -55,7 +62,7 @@ class _Own(object):
     def begin(self, view):
         producer, whole = self._producer, len(self._header) + self._length
         if whole > producer.capacity:
-            producer._lend(whole).cancel(False)  # which says so
+            producer._lend(whole).cancel(False)  # raises the error
         self._room = producer._rooms.take(self._length)
         out = view(self._room.bytes[: self._length])
         self._arrays = _messages.parts(out)
@@ -78,7 +85,7 @@ class _Own(object):
 
 
 class _InPlace(object):
-    """Fills a buffer in shared memory, which is put where it lies."""
+    """Fills a buffer in shared memory, which is put without a copy."""
 
     def __init__(self, producer, header, length):
         self._producer, self._header, self._length = producer, header, len(header) + length
@@ -96,14 +103,14 @@ class _InPlace(object):
         return self._out
 
     def put(self):
-        # Every array made from these has one of them as its base; most have the first. A reference
-        # to one of the others may be the caller's own: that of a loan without fields is `out`.
+        # Every array made from these has one of them as its base, usually the first. One reference
+        # to another of them may be the caller's: in a loan without fields, that array is `out`.
         alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
         if alive[0] > 0 or max(alive) > 1:
             self.cancel()
             raise errors.AlreadyLoaned(
-                "%s: nothing was put: an array made from the one on loan still lives (or a second "
-                "reference to it), and could change the value later: let go of it inside the block, "
+                "%s: nothing was put: an array made from the one on loan (or a second reference to "
+                "it) is still alive and could change the value later: release it inside the block, "
                 "or lend without in_place=True" % self._producer.name
             )
         for array in self._arrays:
@@ -114,7 +121,7 @@ class _InPlace(object):
     def cancel(self):
         self._out, self._arrays = None, []
         if self._lent is not None:
-            # The caller has `out`, and may go on to write to it.
+            # The caller has `out`, and may still write to it.
             self._lent.cancel(True)
 
 
@@ -123,5 +130,5 @@ def _counts(arrays):
 
 
 def fill(root, header):
-    """Begins the bytes ``root`` with ``header``."""
+    """Writes ``header`` at the beginning of ``root``."""
     root[: len(header)] = np.frombuffer(header, np.uint8)

@@ -1,4 +1,5 @@
-"""The lock of shared bytes, in or beside them: a region of the library's own, which knows its owner."""
+"""The lock of shared bytes: a region of the library that knows who owns the lock. It contains the
+bytes, or stands next to them."""
 
 import contextlib
 import os
@@ -12,8 +13,8 @@ ONE, RW = 1, 2
 
 
 class Lock(object):
-    """One handle of the lock ``name`` and of the bytes in it; ``handles``: how many may be open at
-    once."""
+    """A handle of the lock ``name``, and of the bytes in its region. ``handles``: how many may be
+    open at once."""
 
     def __init__(self, name, handles, size=1, kind=RW, permissions=None, open_timeout=0):
         def open_within(seconds):
@@ -30,14 +31,14 @@ class Lock(object):
         self._name = _library.native(name)
 
     def is_inherited(self):
-        """Whether a fork has made this a copy of the parent's: it has no lock, whatever it says."""
+        """Whether this is a copy of the parent's handle after a fork, and so has no lock."""
         return os.getpid() != self._process
 
     def close(self):
         _library.close(self)
 
     def acquire(self, exclusive, timeout, repair):
-        """A :class:`Guard`, waited for in slices so that Ctrl-C works."""
+        """Waits in slices for a :class:`Guard`, so that Ctrl-C works."""
         handle = self._handle
         if handle is None:
             raise errors.Closed("%s: it was closed" % self._name)
@@ -48,10 +49,10 @@ class Lock(object):
             wait = deadline.slice()
             status = lock(handle, wait, byref(guard), byref(data))
             if status in (_library.TIMEOUT, _library.WOULD_BLOCK):
-                deadline.tell(self._name, lambda: "the lock, which another has")
+                deadline.tell(self._name, lambda: "the lock, which another handle has")
                 if deadline.is_over():
                     raise errors.Timeout(
-                        "%s: it was not to be had within %s s" % (self._name, timeout)
+                        "%s: the lock was not free within %s s" % (self._name, timeout)
                     )
                 continue
             if status not in (_library.OK, _library.OWNER_DIED):
@@ -60,21 +61,23 @@ class Lock(object):
             if status == _library.OWNER_DIED and not repair:
                 guard.release()
                 raise errors.OwnerDied(
-                    "%s: a writer was killed in the middle, or left its block by an exception, and "
-                    "what it left may be half-written: make it right in a block of lock(repair=True) or lock_write(repair=True)"
+                    "%s: a writer was killed while it was writing, or left its block by an "
+                    "exception, so the bytes may be half-written: repair them in a block of "
+                    "lock(repair=True) or lock_write(repair=True)"
                     % self._name
                 )
             return guard
 
 
 class Guard(object):
-    """The lock, held until ``release``. ``data``: where the bytes in its region lie meanwhile."""
+    """A lock that was taken, until ``release``. ``data``: the address of the bytes in its
+    region."""
 
     __slots__ = ("_pointer", "_drop", "data", "_keeps")
 
     def __init__(self, pointer, data, keeps):
         self._pointer, self._drop, self.data = pointer, _library.mmap_guard_drop, data
-        #: What has the bytes mapped, for as long as an array made of them lives.
+        #: Keeps the bytes mapped while an array made of them is alive.
         self._keeps = keeps
 
     def mark_consistent(self):
@@ -95,11 +98,11 @@ class Guard(object):
 
 
 class Locking(object):
-    """What is read and written under a lock: ``_lock``."""
+    """Bytes that are read and written under a lock, ``_lock``."""
 
-    #: What the lock is held for: "", "r" or "w"; and its guard.
+    #: How the lock is held ("", "r" or "w"), and its guard.
     _held, _guard = "", None
-    #: How many writes there were, or were to be, since it is.
+    #: How many writes were tried since it was taken.
     _writes = 0
 
     def _may_read(self):
@@ -123,8 +126,8 @@ class Locking(object):
             if repair:
                 guard.mark_consistent()
         except BaseException as error:
-            # It did not get to its end, as if it was killed; but nothing is half-written if its one
-            # write did not fit.
+            # The block did not finish, as if it was killed. But if its only write did not fit,
+            # nothing is half-written.
             is_whole = isinstance(error, OOMError) and self._writes <= 1
             if how == "w" and not is_whole and not self._lock.is_inherited():
                 guard.mark_dirty()

@@ -1,8 +1,8 @@
-"""Shared bytes with their lock in one region: those of Rust's ``SharedMmap`` and ``RwSharedMmap`` and
-of C's ``ios_mmap``.
+"""Shared bytes with their lock in one region: those of Rust's ``SharedMmap`` and ``RwSharedMmap``
+and of C's ``ios_mmap``.
 
-They start behind a header, where ``mmap.mmap`` cannot begin, and are to be had while the lock is: so
-each call copies, and nothing that outlives the lock is given out.
+The bytes start after a header, where ``mmap.mmap`` cannot begin, and may be used only under the
+lock. So each call copies, and returns nothing that could outlive the lock.
 """
 
 import numpy as np
@@ -19,13 +19,14 @@ from io_shared.errors import OOMError
 class LockedBytes(_library.Closing, Locking, Ending):
     """Bytes that Python, Rust and C programs share, with their lock in one region called ``name``.
 
-    ``size``: bytes, or digits and one of K, M, G; they are created if missing, all zeros. Without a
-    size they have to be there, within ``open_timeout`` seconds. ``rw``: whether readers go together
-    (Rust's ``RwSharedMmap``, C's ``IOS_MMAP_RW``) or one at a time (``SharedMmap``,
-    ``IOS_MMAP_LOCKED``). ``max_readers``: handles that may be open at once (default 64, at most
-    1000). ``permissions``: of the shared memory (default 0o600). One handle is for one thread.
+    ``size``: bytes, or digits and one of K, M, G. The bytes are created if missing, all zeros.
+    Without a size they must exist, or appear within ``open_timeout`` seconds. ``rw``: whether
+    several readers may read together (Rust's ``RwSharedMmap``, C's ``IOS_MMAP_RW``) or one at a
+    time (``SharedMmap``, ``IOS_MMAP_LOCKED``). ``max_readers``: how many handles may be open at
+    once (default 64, at most 1000). ``permissions``: of the shared memory (default 0o600). A handle
+    is for one thread.
 
-    It has the methods of :class:`RWSharedMMap`, and a position of its own.
+    It has the methods of :class:`RWSharedMMap`, and its own position.
 
     >>> shm = LockedBytes("/state", "1M")
     >>> with shm.lock_write():
@@ -35,30 +36,33 @@ class LockedBytes(_library.Closing, Locking, Ending):
     #: None until it is opened.
     _lock = None
 
-    def __init__(self, name, size=None, rw=True, max_readers=None, permissions=None, open_timeout=0):
+    def __init__(self, name, size=None, rw=True, max_readers=None, permissions=None,
+                 open_timeout=0):
         self.name = _library.native(name)
         self._opened = LockedBytes, (name, size, rw, max_readers, permissions, open_timeout)
         if size is not None and not _library.size(size):
             raise errors.Invalid(
-                "%s: shared bytes are at least one: size=%r will not do" % (self.name, size)
+                "%s: size=%r is not valid: there must be at least one byte" % (self.name, size)
             )
         kind = RW if rw else ONE
         self._lock = Lock(name, max_readers, size, kind, permissions, open_timeout)
         self._position = 0
 
     def lock_write(self, timeout=None, repair=False):
-        """Reading and writing, alone: ``with shm.lock_write():``.
+        """Locks the bytes to read and write them, alone: ``with shm.lock_write():``.
 
-        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
-        the middle, or left its block by an exception, it raises :class:`OwnerDied`, until a block of ``lock_write(repair=True)`` that
-        makes the bytes right has ended without an exception.
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. If a writer was killed
+        while it was writing, or left its block by an exception, this raises :class:`OwnerDied`,
+        until a block of ``lock_write(repair=True)`` repairs the bytes and ends without an
+        exception.
         """
         return self._locked("w", timeout, repair)
 
     lock = lock_write
 
     def lock_read(self, timeout=None):
-        """Reading, together with other readers (with ``rw``): ``with shm.lock_read():``."""
+        """Locks the bytes to read them, with ``rw`` together with others: ``with
+        shm.lock_read():``."""
         return self._locked("r", timeout, False)
 
     @property
@@ -70,7 +74,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         return self._lock.size
 
     def size(self):
-        """How many bytes there are. No lock is needed: they never grow or shrink."""
+        """How many bytes there are. It needs no lock: they never grow or shrink."""
         return len(self)
 
     def tell(self):
@@ -78,18 +82,19 @@ class LockedBytes(_library.Closing, Locking, Ending):
         return self._position
 
     def seek(self, pos, whence=0):
-        """Moves the position: from the start, from where it is (1), from the end (2): that of
-        a zip file (``numpy.savez``), where the bytes are one, and of the bytes otherwise."""
+        """Moves the position: from the start, from the position (1), or from the end (2). If the
+        bytes are a zip file (``numpy.savez``), its end counts."""
         if whence not in (0, 1, 2):
-            raise errors.Invalid("whence is 0, 1 or 2, not %r" % (whence,))
+            raise errors.Invalid("whence must be 0, 1 or 2, not %r" % (whence,))
         end = self._sought_from = self._end() if whence == 2 else None
         position = pos + (0, self._position, end)[whence]
         if not 0 <= position <= len(self):
-            raise errors.Invalid("%s: %d is not within %s" % (self.name, position, in_bytes(len(self))))
+            size = in_bytes(len(self))
+            raise errors.Invalid("%s: %d is not within %s" % (self.name, position, size))
         self._position = position
 
     def read(self, n=None):
-        """At most ``n`` bytes from the position on; all of them without ``n``."""
+        """Reads at most ``n`` bytes from the position on, or all of them without ``n``."""
         self._reading()
         if n is None or n < 0:
             n = self._left()
@@ -99,7 +104,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         return read
 
     def read_byte(self):
-        """The byte at the position, as ``mmap.mmap`` has it: a number; in Python 2 a text."""
+        """Reads the byte at the position, as ``mmap.mmap`` does: a number; in Python 2 a text."""
         self._reading()
         if self._position >= len(self):
             raise errors.Invalid("%s: there is no byte left" % self.name)
@@ -107,17 +112,17 @@ class LockedBytes(_library.Closing, Locking, Ending):
         return self[self._position - 1]
 
     def readline(self):
-        """The bytes up to and with the next line feed, or all that are left."""
+        """Reads up to and including the next line feed, or all that is left."""
         end = self.find(b"\n")
         return self.read(end + 1 - self._position if end >= 0 else None)
 
     def write(self, data):
-        """Writes at the position, all or nothing; gives the number of bytes."""
+        """Writes at the position, all or nothing. Returns the number of bytes."""
         self._writing()
         length = length_of(data)
         if length > len(self) - self._position:
             raise OOMError(
-                "%s: no room for %s, there are %d from %d on: create it with size=%d or more"
+                "%s: %s do not fit into the %d from %d on: create it with size=%d or more"
                 % (self.name, in_bytes(length), len(self) - self._position, self._position,
                    self._position + length)
             )
@@ -128,7 +133,7 @@ class LockedBytes(_library.Closing, Locking, Ending):
         return length
 
     def write_byte(self, byte):
-        """Writes a byte as ``read_byte`` gives one."""
+        """Writes a byte, as ``read_byte`` returns it."""
         self._writing()
         if self._position >= len(self):
             raise OOMError("%s: there is no byte left" % self.name)
@@ -136,13 +141,13 @@ class LockedBytes(_library.Closing, Locking, Ending):
         self._position += 1
 
     def find(self, sub, start=None, end=None):
-        """Where ``sub`` begins first, from the position or ``start`` on; -1 if nowhere."""
+        """The first location of ``sub``, from the position or ``start`` on; -1 if there is none."""
         self._reading()
         start = self._position if start is None else start
         return self._bytes.tobytes().find(sub, start, len(self) if end is None else end)
 
     def rfind(self, sub, start=None, end=None):
-        """Where ``sub`` begins last, from the position or ``start`` on; -1 if nowhere."""
+        """The last location of ``sub``, from the position or ``start`` on; -1 if there is none."""
         self._reading()
         start = self._position if start is None else start
         return self._bytes.tobytes().rfind(sub, start, len(self) if end is None else end)
@@ -151,11 +156,12 @@ class LockedBytes(_library.Closing, Locking, Ending):
         """Copies ``count`` bytes from ``src`` to ``dest``; they may overlap."""
         self._writing()
         if min(dest, src, count) < 0 or max(dest, src) + count > len(self):
-            raise errors.Invalid("%s: that is not within %s" % (self.name, in_bytes(len(self))))
+            size = in_bytes(len(self))
+            raise errors.Invalid("%s: the range is not within %s" % (self.name, size))
         self._bytes[dest : dest + count] = self._bytes[src : src + count].copy()
 
     def flush(self):
-        """Writes what was changed to the file, if there is one."""
+        """Writes the changes to the file, if there is one."""
         self._writing()
         self._guard.flush()
 
@@ -172,17 +178,18 @@ class LockedBytes(_library.Closing, Locking, Ending):
             if str is bytes:
                 value = ord(value) if isinstance(value, str) else None
             if not isinstance(value, int) or not 0 <= value <= 255:
-                raise errors.Invalid("a byte is 0 to 255 (a text of one in Python 2)")
+                raise errors.Invalid("a byte is 0 to 255 (in Python 2 a text of one character)")
             self._bytes[index] = value
             return
         length = len(range(*index.indices(len(self))))
         if length_of(value) != length:
-            raise IndexError("there is room for %d, not for %s" % (length, in_bytes(length_of(value))))
+            given = in_bytes(length_of(value))
+            raise IndexError("the slice has %d bytes, and the value %s" % (length, given))
         if length:
             self._bytes[index] = np.frombuffer(value, np.uint8)
 
     def close(self):
-        """Gives the handle back; the bytes stay. A lock that is held stays so until its block ends."""
+        """Closes the handle. The bytes stay; a lock is held until its block ends."""
         if self._lock is not None:
             self._lock.close()
 

@@ -1,5 +1,5 @@
-"""Memory as NumPy sees it: shared, with an owner that lives as long as any array made of it; and rooms
-of this process's own, to be filled and put."""
+"""Memory for NumPy arrays: shared memory, whose owner lives as long as any array made of it; and
+rooms, which are memory of this process for loans."""
 
 import ctypes
 import sys
@@ -12,8 +12,8 @@ ALIGNMENT = 64
 
 
 class Memory(object):
-    """``length`` bytes at the address ``data``: ``numpy.asarray`` of it is an array whose base, and
-    the base of whatever is made from that, is this object, and so ``keeps``."""
+    """``length`` bytes at the address ``data``. ``numpy.asarray`` makes an array whose base is this
+    object, as is that of every array made from it, so they all keep ``keeps`` alive."""
 
     __slots__ = ("__array_interface__", "keeps", "__weakref__")
 
@@ -28,33 +28,33 @@ class Memory(object):
 
 
 def address(array):
-    """Where the elements of a contiguous array start."""
+    """The address of the elements of a contiguous array."""
     return array.__array_interface__["data"][0]
 
 
 def room(make, length):
-    """``length`` bytes of this process's own, aligned; ``make`` is ``numpy.empty`` or ``numpy.zeros``."""
+    """``length`` aligned bytes of this process; ``make`` is ``numpy.empty`` or ``numpy.zeros``."""
     base = make(length + ALIGNMENT, np.uint8)
     start = -address(base) % ALIGNMENT
     return base[start : start + length]
 
 
 class Room(object):
-    """Memory to be filled and put: ``bytes``."""
+    """Memory to fill and put: ``bytes``."""
 
     __slots__ = ("base", "bytes")
 
     def __init__(self, length):
-        # Zeros, as this process's memory is not everybody's to read.
+        # Zeros, since old memory of this process is not for other processes to read.
         self.bytes = room(np.zeros, length)
         self.base = self.bytes.base
 
     def others(self):
-        """How many references to it there are but for this object's own."""
+        """How many references to it there are besides this object's own."""
         return sys.getrefcount(self.base) - _OWN
 
     def set_writeable(self, is_writeable):
-        """Whether arrays that are made of it can be made writeable."""
+        """Sets whether arrays that are made of it can be made writeable."""
         self.base.flags.writeable = self.bytes.flags.writeable = is_writeable
 
 
@@ -64,19 +64,19 @@ _OWN = Room(1).others() if _library.COUNTS else 0
 
 
 class Rooms(object):
-    """Rooms that are used again when their count of references says that nobody has one any more.
+    """Rooms that are used again when their reference count says that nobody uses them any more.
 
-    That is about speed: a count that is wrong costs whoever has kept an address, and nobody else,
-    since what is in a room is copied where it is put."""
+    This is for speed only. If a count is wrong, only code that kept an address is affected, since a
+    room is copied at the put."""
 
-    #: While one is filled, the variable of the loop before may still have the other.
+    #: While one is filled, the variable of the previous loop may still refer to the other.
     _MOST = 2
 
     def __init__(self):
         self._rooms = []
 
     def take(self, length):
-        """A room for so many bytes, its content whatever was filled in before, or zeros."""
+        """A room for ``length`` bytes. It contains an earlier loan, or zeros."""
         for found in list(self._rooms):
             if len(found.bytes) >= length and not found.others():
                 try:
@@ -88,18 +88,18 @@ class Rooms(object):
         return Room(length)
 
     def give_back(self, room):
-        """To be taken when nobody has it any more."""
+        """Takes a room back, to be used when nobody refers to it any more."""
         if _library.COUNTS:
             self._rooms.append(room)
             del self._rooms[: -self._MOST]
 
     def clear(self):
-        """Forgets all."""
+        """Forgets all rooms."""
         del self._rooms[:]
 
 
 class Lent(object):
-    """A buffer in shared memory that a producer has lent, until it is put or cancelled."""
+    """A buffer in shared memory that a producer lent, until it is put or cancelled."""
 
     __slots__ = ("memory", "_loan", "_window", "_words")
 
@@ -114,18 +114,18 @@ class Lent(object):
             raise _library.failure(status, words)
         self._loan = loan.value
         self._window = _library.Handle(window.value, _library.window_drop)
-        #: Stays mapped as long as any array made of it, whatever becomes of the channel.
+        #: Stays mapped while any array made of it is alive, whatever happens to the channel.
         self.memory = Memory(data.value, length, False, self._window)
 
     def put(self, length):
-        """Publishes it; its sequence."""
+        """Publishes it, and returns its sequence number."""
         loan, self._loan = self._loan, None
         seq = ctypes.c_uint64()
         _library.check(_library.loan_put(loan, length, ctypes.byref(seq)), self._words)
         return seq.value
 
     def cancel(self, is_kept):
-        """Publishes nothing. ``is_kept``: somebody may still write to it, and will do so to memory of
+        """Publishes nothing. ``is_kept``: somebody may still write to it, so it becomes memory of
         this process alone."""
         if self._loan is not None:
             if is_kept:
@@ -134,5 +134,5 @@ class Lent(object):
             _library.loan_drop(loan)
 
     def __del__(self):
-        # Forgotten in the middle: who has the arrays is not known.
+        # It was neither put nor cancelled; who has its arrays is not known.
         self.cancel(True)

@@ -14,16 +14,22 @@ _SHOWN, _MOST = 200, 20
 
 
 class Message(object):
-    """A message with an attribute, and an item, for each of its fields: ``m.frame``, ``m["frame"]``.
+    """A message with an attribute, and an item, for each of its fields: ``m.frame``,
+    ``m["frame"]``.
 
-    Numbers are NumPy scalars, texts are ``str``, arrays and the tail are NumPy arrays. In a message on
-    loan, and in a copy, fields can be assigned. It is a mapping too (``dict(m)``, ``put(**m)``), can be
-    compared, copied (``copy.copy``; a copy is one's own) and pickled.
+        Numbers are NumPy scalars, texts are ``str``, arrays and the tail are NumPy arrays. Fields
+        of a message on loan, and of a copy, can be assigned. A message is a mapping too
+        (``dict(m)``, ``put(**m)``), and can be compared, copied (``copy.copy`` makes a writable
+        copy) and pickled.
 
-    A field comes before a method of the same name; as an item there is never a question.
+    If a field has the name of a method, the attribute is the field. ``m["keys"]`` is always the
+    field.
+
+    >>> cloud = io_shared.open("/clouds").get()
+    >>> cloud.frame, cloud["points"]["x"].mean()
     """
 
-    # One slot, as a field may have any name.
+    # Only one slot, since a field may have any name.
     __slots__ = ("_io_shared",)
 
     def __init__(self, layout, header, tail):
@@ -66,7 +72,7 @@ class Message(object):
         return _native(name) in _slot.__get__(self)[0].fields
 
     def get(self, name, default=None):
-        """The value of a field, or ``default`` where there is none of that name."""
+        """The value of the field ``name``, or ``default`` if there is no such field."""
         return self[name] if name in self else default
 
     def keys(self):
@@ -92,13 +98,13 @@ class Message(object):
         equal = Message.__eq__(self, other)
         return equal if equal is NotImplemented else not equal
 
-    __hash__ = None  # it can change
+    __hash__ = None  # a message can change
 
     def __dir__(self):
         return list(self)
 
     def __array__(self, dtype=None, copy=None):
-        """The fields before the tail, as a structured array without axes."""
+        """The fields before the tail, as a structured array of one element."""
         _, header, tail = _slot.__get__(self)
         return np.array(tail if header is None else header, dtype)
 
@@ -110,7 +116,7 @@ class Message(object):
         return Message.__copy__(self)
 
     def __reduce_ex__(self, protocol):
-        return Message, _slot.__get__(Message.__copy__(self))  # one that can be written
+        return Message, _slot.__get__(Message.__copy__(self))  # a writable one
 
     def __repr__(self):
         names = list(self)
@@ -125,12 +131,12 @@ _Mapping.register(Message)
 
 
 def _native(name):
-    """``name`` as fields are called: in Python 2 by bytes."""
+    """``name`` as the name of a field, which is bytes in Python 2."""
     return name if str is not bytes or not isinstance(name, type(u"")) else name.encode("utf-8")
 
 
 def parts(value):
-    """The arrays that a view of a message is made of."""
+    """The arrays that a view of a message consists of."""
     if isinstance(value, Message):
         return [part for part in _slot.__get__(value)[1:] if part is not None]
     return [value]
@@ -148,7 +154,7 @@ def _read(message, name):
 
 def _no_field(layout, name):
     return errors.NoField(
-        "this message has the fields %s, not `%s`" % (", ".join(layout.fields), _native(name))
+        "this message has the fields %s, and no `%s`" % (", ".join(layout.fields), _native(name))
     )
 
 
@@ -162,7 +168,7 @@ def _equal(one, other):
 
 
 def _shown(value):
-    """The value, in not too many words."""
+    """The value as a short text."""
     if isinstance(value, np.ndarray):
         begin = "array(%s" % np.array2string(value, threshold=6, edgeitems=2, separator=", ")
         return "%s, shape=%s)" % (_cut(" ".join(begin.split())), value.shape)

@@ -1,7 +1,8 @@
 """Messages as Python values: arrays with their header, and typed fields.
 
-Both kinds answer the same questions: how long a message is, what its bytes look like (``view``), and
-a private copy of it (``copy``).
+Both kinds offer the same: the length of a message, its bytes as a value (``view``), and a private
+copy of it (``copy``).
+
 """
 
 from ctypes import string_at
@@ -12,12 +13,12 @@ from io_shared import _fields, _library, _npy, _schema, errors
 from io_shared._memory import address, room
 from io_shared._message import Message, parts  # noqa: F401
 
-#: Up to so many bytes one more copy is quicker than to ask where an array lies.
+#: Up to this many bytes, one more copy is faster than asking for the address of an array.
 SHORT = 16 << 10
 
 
 def of(schema):
-    """What the messages of that schema are."""
+    """The kind of messages that ``schema`` describes."""
     return Arrays() if _schema.is_array(schema) else Typed(schema)
 
 
@@ -27,36 +28,36 @@ class Arrays(object):
     schema = _schema.ARRAY
 
     def read(self, data, length):
-        """What is to be known of the message of ``length`` bytes at the address ``data``: for
-        ``view``. ValueError if it is no array."""
+        """Parses the message of ``length`` bytes at the address ``data``, for ``view``. ValueError
+        if it is not an array."""
         return _npy.parse(data, length)
 
     def view(self, root, read):
-        """The array in the message ``root`` (bytes), sharing its memory."""
+        """The array in the message ``root`` (bytes), which shares its memory."""
         dtype, shape, fortran, offset = read
         return np.ndarray(shape, dtype, root, offset, order="F" if fortran else "C")
 
     def copy(self, data, length):
-        """The array in the message of ``length`` bytes at the address ``data``, as one's own; and the
-        message's header, if another array of the same header may be copied as this one was."""
+        """A copy of the array in the message of ``length`` bytes at the address ``data``; and the
+        message's header, if other arrays with this header can be copied in the same way."""
         dtype, shape, fortran, offset = _npy.parse(data, length)
         order = "F" if fortran else "C"
         if dtype.itemsize == 0 or 0 in shape:
-            # numpy.empty makes room for texts of one character of such a dtype, and there are none; and
-            # that of 1.16 counts the elements without the axis that has none.
+            # numpy.empty makes room for texts of one character of such a dtype, and there are none;
+            # and that of 1.16 counts the elements without the axis that has none.
             return np.ndarray(shape, dtype, bytearray(1), order=order), None
         own = np.empty(shape, dtype, order)
         _library.check(_library.copy(address(own), data + offset, own.nbytes))
-        # (Those that are alike share a dtype, and nobody can change one without fields.)
+        # Similar arrays may share a dtype: without fields, nobody can change it.
         is_plain = dtype.names is None and offset + own.nbytes == length
         return own, string_at(data, offset) if is_plain else None
 
     def frame(self, shape, dtype, order):
-        """The header of such an array's message, and the message's length."""
+        """The header of the message of such an array, and the length of the message."""
         if order not in ("C", "F"):
-            raise errors.Invalid("order is 'C' or 'F', not %r" % (order,))
+            raise errors.Invalid("order must be 'C' or 'F', not %r" % (order,))
         dtype = np.dtype(dtype)
-        # One axis has no order, and numpy.save writes that it is C's.
+        # One axis has no order; numpy.save writes C's.
         fortran = order == "F" and len(shape) > 1
         header = _npy.header(dtype, shape, fortran)
         length = dtype.itemsize
@@ -66,7 +67,7 @@ class Arrays(object):
 
 
 def aligned(data, length):
-    """A copy of the ``length`` bytes at the address ``data``, aligned as they are there."""
+    """A copy of the ``length`` bytes at the address ``data``, aligned in the same way."""
     own = room(np.empty, length)
     _library.check(_library.copy(address(own), data, length))
     return own
@@ -80,13 +81,13 @@ class Typed(object):
         self.layout = _schema.layout(schema)
 
     def length(self, elements=0):
-        """The bytes of a message with so many elements in its tail."""
+        """The length of a message with that many elements in its tail."""
         if self.layout.tail is None:
             return self.layout.header.itemsize
         return self.layout.offset + elements * self.layout.tail.itemsize
 
     def read(self, data, length):
-        """(There is nothing to be read in such a message.)"""
+        """Nothing: such a message has no header to parse."""
 
     def view(self, root, read=None):
         layout = self.layout
@@ -101,10 +102,11 @@ class Typed(object):
         return Message(layout, header, tail)
 
     def copy(self, data, length):
-        """The message of ``length`` bytes at the address ``data``, as one's own."""
-        # No array is ever made of that address: a traceback could keep it for longer than it is mapped.
+        """A copy of the message of ``length`` bytes at the address ``data``."""
+        # No array is ever made of that address: a traceback could keep it for longer than it is
+        # mapped.
         own = self.view(aligned(data, length))
-        # A number of its own is a number.
+        # A message that is one number is returned as a number.
         is_number = not isinstance(own, Message) and not own.ndim
         value = own[()] if is_number else own
         return (_fields.text(value) if isinstance(value, bytes) else value), None

@@ -1,8 +1,8 @@
-"""Shared bytes used like a file: without a lock, under one lock, under a reader-writer lock.
+"""Shared bytes used like a file: without a lock, under one lock, or under a reader-writer lock.
 
-All three are ``mmap.mmap`` over the bytes of the shared-memory object itself, so the three kinds,
-and C programs, see the same bytes under one name. The lock lies beside them, in a region of the
-library's own: ``<name>.lock``. It knows its owner, so one that is killed gives it back.
+All three are an ``mmap.mmap`` over the bytes of the shared-memory object itself, so all three, and
+C programs, see the same bytes under one name. The lock is in a region of its own, ``<name>.lock``.
+It knows its owner, so it is released when the owner is killed.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ _MADV_DONTDUMP = 16
 
 @contextlib.contextmanager
 def _streams_taken():
-    """Has none of the descriptors that are opened meanwhile become a standard stream, in a program
-    that has closed those: the next ``print`` would write over shared bytes."""
+    """Keeps descriptors that are opened meanwhile from becoming standard streams, in a program that
+    closed those: the next ``print`` would write over shared bytes."""
     taken = []
     try:
         while not taken or taken[-1] < 3:
@@ -36,9 +36,9 @@ def _streams_taken():
 
 
 def _leave_out_of_dumps(shared):
-    """Leaves the bytes out of core dumps, as the library leaves out what it maps. (Linux does so by
-    itself as long as they have a name.)"""
-    # Where it cannot be, a dump is larger, and nothing else.
+    """Leaves the bytes out of core dumps, as the library does with its own mappings. (Linux does so
+    by itself while they have a name.)"""
+    # If it fails, a dump is larger, and nothing else happens.
     if hasattr(mmap.mmap, "madvise"):
         try:
             mmap.mmap.madvise(shared, _MADV_DONTDUMP)
@@ -53,22 +53,26 @@ def _leave_out_of_dumps(shared):
 class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
     """The bytes of the shared-memory object ``name``, created if missing, without a lock.
 
-    ``size``: bytes, or digits and one of K, M, G. An object that is smaller grows; one that is larger
-    keeps its size, and the first ``size`` bytes of it are seen. Others may write at any time.
+        ``size``: bytes, or digits and one of K, M, G. A smaller object grows; a larger one keeps
+        its size, and its first ``size`` bytes are used. Others may write at any time.
+
+    >>> shm = UnsafeSharedMMap("/state", 8)
+    >>> shm[:5] = b"hello"
     """
 
     def __new__(cls, name, size, *args, **kwargs):
         size = _library.size(size)
         if not size:
             raise errors.Invalid(
-                "%s: shared bytes are at least one: size=%r will not do" % (_library.native(name), size)
+                "%s: size=%r is not valid: there must be at least one byte"
+                % (_library.native(name), size)
             )
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
         handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES,
                                       words=_library.BYTES)
         try:
             file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
-            # It is duplicated.
+            # mmap.mmap duplicates the descriptor.
             with _streams_taken():
                 return super(UnsafeSharedMMap, cls).__new__(cls, file, size)
         finally:
@@ -89,8 +93,8 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
             return True
 
     def seek(self, pos, whence=0):
-        """Moves the position: from the start, from where it is (1), from the end (2): that of a zip file
-        (``numpy.savez``), where the bytes are one, and of the bytes otherwise."""
+        """Moves the position: from the start, from the position (1), or from the end (2). If the
+        bytes are a zip file (``numpy.savez``), its end counts."""
         self._sought_from = None
         if whence == 2:
             end = self._sought_from = self._end()
@@ -98,31 +102,37 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         return super(UnsafeSharedMMap, self).seek(pos, whence)
 
     def resize(self, newsize):
-        raise NotImplementedError("others have these bytes mapped: open a larger one instead")
+        """Refused: other processes have these bytes mapped."""
+        text = "other processes have these bytes mapped: open a larger one instead"
+        raise NotImplementedError(text)
 
     def write(self, data):
-        """Writes at the position, all or nothing; gives the number of bytes."""
+        """Writes at the position, all or nothing. Returns the number of bytes."""
         self._writing()
         length = length_of(data)
         if length > len(self) - self.tell():
             raise OOMError(
-                "%s: no room for %s, there are %d from %d on: open it with size=%d or more"
-                % (self.name, in_bytes(length), len(self) - self.tell(), self.tell(), self.tell() + length)
+                "%s: %s do not fit into the %d from %d on: open it with size=%d or more"
+                % (self.name, in_bytes(length), len(self) - self.tell(), self.tell(),
+                   self.tell() + length)
             )
         super(UnsafeSharedMMap, self).write(data)
         return length
 
     def write_byte(self, byte):
+        """Writes the byte at the position, as ``mmap.mmap`` does."""
         self._writing()
         if self.tell() >= len(self):
             raise OOMError("%s: there is no byte left" % self.name)
         super(UnsafeSharedMMap, self).write_byte(byte)
 
     def move(self, dest, src, count):
+        """Copies ``count`` bytes from ``src`` to ``dest``; they may overlap."""
         self._writing()
         super(UnsafeSharedMMap, self).move(dest, src, count)
 
     def flush(self, *args):
+        """Writes the changes to the file, if there is one."""
         self._writing()
         return super(UnsafeSharedMMap, self).flush(*args)
 
@@ -143,10 +153,12 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
             return self[slice(start, end)]
 
     def find(self, *args):
+        """The first location of ``sub``, from the position or ``start`` on; -1 if there is none."""
         self._reading()
         return super(UnsafeSharedMMap, self).find(*args)
 
     def rfind(self, *args):
+        """The last location of ``sub``, from the position or ``start`` on; -1 if there is none."""
         self._reading()
         return super(UnsafeSharedMMap, self).rfind(*args)
 
@@ -158,10 +170,12 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         return super(UnsafeSharedMMap, self).read(min(n, len(self) - self.tell()))
 
     def read_byte(self):
+        """Reads the byte at the position, as ``mmap.mmap`` does."""
         self._reading()
         return super(UnsafeSharedMMap, self).read_byte()
 
     def readline(self):
+        """Reads up to and including the next line feed, or all that is left."""
         self._reading()
         return super(UnsafeSharedMMap, self).readline()
 
@@ -169,26 +183,28 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         return True
 
     def _reading(self):
-        """Raises where reading is not allowed now."""
+        """Raises if reading is not allowed now."""
 
     def _writing(self):
-        """Raises where writing is not allowed now."""
+        """Raises if writing is not allowed now."""
 
 
 class _Locked(Locking, UnsafeSharedMMap):
-    """Bytes beside which there is a lock."""
+    """Bytes with a lock in a region of its own."""
 
     def _open_lock(self, handles):
         self._lock = Lock(lock_name(self.name), handles)
 
     def __buffer__(self, flags):
-        # (Asked from Python 3.12 on.)
+        # Python calls this from 3.12 on.
         raise ReadAccessError(
-            "%s: a view of these bytes would go around the lock and outlive it: take a copy by read() "
-            "or a slice, write by write() or to a slice; UnsafeSharedMMap gives views" % self.name
+            "%s: a view of these bytes would bypass the lock and outlive it: copy them by read() "
+            "or a slice, write them by write() or to a slice; UnsafeSharedMMap allows views"
+            % self.name
         )
 
     def close(self):
+        """Closes the handle. The bytes stay."""
         self._lock.close()
         super(_Locked, self).close()
 
@@ -196,7 +212,11 @@ class _Locked(Locking, UnsafeSharedMMap):
 class SharedMMap(_Locked):
     """The bytes of the shared-memory object ``name`` under one lock.
 
-    One handle is for one thread. ``size``: as for :class:`UnsafeSharedMMap`.
+    A handle is for one thread. ``size``: as for :class:`UnsafeSharedMMap`.
+
+    >>> shm = SharedMMap("/state", "1M")
+    >>> with shm.lock():
+    ...     shm[:5] = b"hello"
     """
 
     def __init__(self, name, size):
@@ -204,11 +224,11 @@ class SharedMMap(_Locked):
         self._open_lock(None)
 
     def lock(self, timeout=None, repair=False):
-        """Reading and writing, alone: ``with shm.lock():``.
+        """Locks the bytes to read and write them, alone: ``with shm.lock():``.
 
-        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. After a writer was killed in
-        the middle, or left its block by an exception, it raises :class:`OwnerDied`, until a block of ``lock(repair=True)`` that makes the
-        bytes right has ended without an exception.
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. If a writer was killed
+        while it was writing, or left its block by an exception, this raises :class:`OwnerDied`,
+        until a block of ``lock(repair=True)`` repairs the bytes and ends without an exception.
         """
         return self._locked("w", timeout, repair)
 
@@ -216,8 +236,12 @@ class SharedMMap(_Locked):
 class RWSharedMMap(_Locked):
     """The bytes of the shared-memory object ``name`` under a lock for one writer or many readers.
 
-    One handle is for one thread. ``max_readers``: handles that may be open at once (default 64, at
-    most 1000). ``size``: as for :class:`UnsafeSharedMMap`.
+    A handle is for one thread. ``max_readers``: how many handles may be open at once (default 64,
+    at most 1000). ``size``: as for :class:`UnsafeSharedMMap`.
+
+    >>> shm = RWSharedMMap("/state", "1M")
+    >>> with shm.lock_read():
+    ...     array = np.load(shm)
     """
 
     def __new__(cls, name, size, max_readers=None):
@@ -229,13 +253,13 @@ class RWSharedMMap(_Locked):
         self._open_lock(max_readers)
 
     def lock_read(self, timeout=None):
-        """Reading, together with other readers: ``with shm.lock_read():``. ``timeout`` as for
-        :meth:`SharedMMap.lock`."""
+        """Locks the bytes to read them, together with other readers: ``with shm.lock_read():``.
+        ``timeout``: as for :meth:`SharedMMap.lock`."""
         return self._locked("r", timeout, False)
 
     def lock_write(self, timeout=None, repair=False):
-        """Reading and writing, alone: ``with shm.lock_write():``. The arguments are those of
-        :meth:`SharedMMap.lock`."""
+        """Locks the bytes to read and write them, alone: ``with shm.lock_write():``. The arguments
+        are those of :meth:`SharedMMap.lock`."""
         return self._locked("w", timeout, repair)
 
 
@@ -243,10 +267,10 @@ FastSharedMMap = RWSharedMMap
 
 
 def length_of(data):
-    """The bytes that ``data`` has."""
+    """How many bytes ``data`` has."""
     try:
         view = memoryview(data)
-    except TypeError:  # a text of Python 2, and what write itself refuses
+    except TypeError:  # a text of Python 2, or something that write refuses
         return len(data)
     length = view.itemsize
     for n in view.shape:

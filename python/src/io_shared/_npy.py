@@ -1,6 +1,6 @@
-"""The header of an array message: that of a ``.npy`` file, padded so that the data is aligned.
+"""Headers of array messages: those of ``.npy`` files, padded so that the data is aligned.
 
-Headers are short texts that repeat from message to message, so both directions remember some.
+Headers are short and repeat from message to message, so both directions remember some.
 """
 
 import json
@@ -26,16 +26,16 @@ def header(dtype, shape, fortran):
         return known
     bytes_ = _write(dtype, shape, fortran)
     if dtype not in _readable:
-        # What arrives is what was put, or it is told to whoever puts it.
+        # A dtype that would arrive as another is refused here, at the put.
         _kinds.refuse_changed(dtype, _arrives(_write(dtype, (0,), False)))
         _remember(_readable, dtype, True)
-    # Two dtypes may be equal and differ in what is written (metadata, titles): none of that counts.
+    # Equal dtypes may be written differently (metadata, titles), which makes no difference here.
     _remember(_written, key, bytes_)
     return bytes_
 
 
 def _arrives(header):
-    """The dtype that is read in ``header``, or None."""
+    """The dtype that ``header`` is read as, or None."""
     try:
         return _described(header, len(header))[0]
     except ValueError:
@@ -62,11 +62,11 @@ def _write(dtype, shape, fortran):
     return bytes(magic + size + coded + b" " * pad + b"\n")
 
 
-#: So many bytes have the header of most arrays.
+#: The length of most headers.
 START = 2 * ALIGNMENT
-#: Longer headers are read each time, so that what is remembered stays small.
+#: Longer headers are parsed each time, so that few bytes are remembered.
 _LONGEST_REMEMBERED = 16 << 10
-#: As many axes as this NumPy knows.
+#: The most axes that this NumPy supports.
 _MOST_AXES = 64 if int(np.__version__.split(".")[0]) >= 2 else 32
 
 
@@ -74,7 +74,7 @@ def parse(data, length):
     """``(dtype, shape, fortran, offset of the elements)`` of the message of ``length`` bytes at the
     address ``data``."""
     start = string_at(data, min(START, length))
-    known = _parsed.get(start)  # if that is all of the header, and nothing else
+    known = _parsed.get(start)  # if this is exactly the header
     if known is None:
         end = _end(start)
         is_remembered = end is not None and end <= min(length, _LONGEST_REMEMBERED)
@@ -87,17 +87,17 @@ def parse(data, length):
     dtype, descr, shape, fortran, end, size = known
     if size > length - end:
         raise ValueError(
-            "its header says %d bytes of data, and there are %d" % (size, length - end)
+            "its header promises %d bytes of data, and there are %d" % (size, length - end)
         )
     if dtype.names is not None:
-        # One for each array: whoever has it may rename its fields in place.
+        # A new one for each array: its user may rename the fields in place.
         # (newbyteorder copies all but titles.)
         dtype = dtype.newbyteorder("|") if descr is None else _dtype_of(descr)
     return dtype, shape, fortran, end
 
 
 def _end(start):
-    """Where the header that starts so ends."""
+    """The end of the header that begins with ``start``."""
     if len(start) < 12 or start[:6] != b"\x93NUMPY":
         return None
     if start[6:7] == b"\x01":
@@ -106,19 +106,19 @@ def _end(start):
 
 
 def _described(data, length):
-    """What the library reads in a header. Another process wrote it: NumPy's reader and Python's take
-    seconds over hostile ones, or end the interpreter."""
+    """A header as the library parses it. Another process wrote it: NumPy's and Python's own parsers
+    need seconds for a hostile one, or crash the interpreter."""
     try:
         says = json.loads(_library.described(data, length))
         descr = says["descr"]
         dtype = _dtype_of(descr)
         if not _has_titles(descr):
             descr = None
-    except Exception as error:  # NumPy raises all sorts
-        raise ValueError("its header says nothing that is an array: %s" % (error,))
+    except Exception as error:  # NumPy raises many kinds
+        raise ValueError("its header does not describe an array: %s" % (error,))
     shape = tuple(says["shape"])
     if len(shape) > _MOST_AXES:
-        raise ValueError("it has %d axes, and this NumPy knows %d" % (len(shape), _MOST_AXES))
+        raise ValueError("it has %d axes, and this NumPy supports %d" % (len(shape), _MOST_AXES))
     return dtype, descr, shape, says["fortran_order"], says["start"], says["bytes"]
 
 
@@ -149,7 +149,7 @@ def _has_titles(descr):
 
 
 def _native(name):
-    """The name of a field as this Python has it: bytes in 2, which writes those of any text."""
+    """The name of a field as a ``str`` of this Python: bytes in Python 2."""
     if str is not bytes:
         return name
     try:

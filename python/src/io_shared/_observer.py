@@ -1,4 +1,4 @@
-"""The side that looks on."""
+"""Observers, which read a channel without taking part in it."""
 
 from ctypes import byref
 
@@ -7,8 +7,11 @@ from io_shared._wait import OPEN_TIMEOUT, age, opened
 
 
 class Observer(_library.Closing):
-    """Copies of a channel's latest value, without taking part: it takes no consumer's place, wakes
-    nobody, waits for nothing, and needs read permission only. Any number of them may look on."""
+    """Copies a channel's latest value without taking part. Made by ``observe``.
+
+    An observer takes no consumer slot, wakes nobody, never waits, and needs read permission only.
+    There may be any number of them.
+    """
 
     def __init__(self, name, open_timeout=OPEN_TIMEOUT):
         self.name = _library.native(name)
@@ -20,14 +23,17 @@ class Observer(_library.Closing):
 
         self._handle = opened(open_within, open_timeout, self.name)
         self._messages = _messages.of(_library.text(_library.observer_schema, self._handle))
-        #: What was copied last: its numbers; its guard is over.
+        #: The numbers of the value that was copied last. Its guard is dropped.
         self._last = _library.Value()
 
     def copy(self):
-        """The latest value, as one's own and writable; None if nothing was ever put. The same one
-        comes again and again until there is a newer: ``seq`` tells.
+        """A writable copy of the latest value; None if nothing was ever put. It returns the same
+        value until a newer one is put: compare ``seq``.
 
-        :class:`Busy` if the producer kept changing what was being copied: try again."""
+        :class:`Busy`: the producer kept changing the value during the copy; try again.
+
+        >>> cloud = eyes.copy()
+        """
         handle, value = self._handle, _library.Value()
         if handle is None:
             raise errors.Closed("%s: it was closed" % self.name)
@@ -40,32 +46,33 @@ class Observer(_library.Closing):
             copy, _ = self._messages.copy(value.data, value.length)
             return copy
         except ValueError as error:
-            text = "%s: value %d is no array: %s" % (self.name, value.seq, error)
+            text = "%s: value %d is not an array: %s" % (self.name, value.seq, error)
             raise errors.alone(errors.Corrupt(text))
         finally:
             _library.guard_drop(value.guard)
 
     @property
     def seq(self):
-        """The number of the value copied last; 0 before the first."""
+        """The sequence number of the value copied last; 0 before the first."""
         return int(self._last.seq)
 
     @property
     def age(self):
-        """Seconds since the value copied last was put; None before the first, and for one that was stamped
-        by another clock: before the machine was started, in another time namespace, or later than now."""
+        """Seconds since the put of the value copied last. None before the first, and if another
+        clock stamped the value: before this boot, in another time namespace, or later than now."""
         return age(self._last.stamp)
 
     def close(self):
-        """Ends looking on; copies stay."""
+        """Closes the observer. Copies stay."""
         _library.close(self)
 
 
 def observe(name, open_timeout=OPEN_TIMEOUT):
-    """An observer of the channel ``name``, whatever its messages are and whoever made it.
+    """An observer of the existing channel ``name``, whatever its messages are.
 
-    ``open_timeout``: seconds to wait for the channel to be there (5), then :class:`NotFound`; None
-    waits for ever. When it was removed, copying is :class:`Replaced`: observe anew.
+    ``open_timeout``: how many seconds to wait for the channel to exist (5), then :class:`NotFound`;
+    None waits for ever. After the channel is removed, copying raises :class:`Replaced`: observe it
+    again.
 
     >>> clouds = observe("/cloud_share")
     >>> cloud = clouds.copy()

@@ -1,4 +1,4 @@
-"""The side that puts."""
+"""Producers: the side that puts."""
 
 import ctypes
 from ctypes import byref, c_void_p
@@ -14,7 +14,7 @@ _ndarray = np.ndarray
 
 
 class _Producing(_library.Closing):
-    """What producers of arrays and of typed messages share."""
+    """What producers of arrays and of typed messages have in common."""
 
     #: None until it is opened.
     _rooms = None
@@ -34,12 +34,13 @@ class _Producing(_library.Closing):
             permissions=permissions,
         )
         self._handle = open_end(
-            _library.producer_open, _library.producer_close, name, holds, stated, open_timeout, words
+            _library.producer_open, _library.producer_close, name, holds, stated, open_timeout,
+            words
         )
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
         self._like_last = _Like()
-        #: What loans are filled in.
+        #: The memory that loans are filled in.
         self._rooms = Rooms()
 
     def _open(self):
@@ -50,7 +51,8 @@ class _Producing(_library.Closing):
 
     @property
     def seq(self):
-        """The number of the last value put, by this producer or one before it; 0 for none."""
+        """The sequence number of the last value put, by this producer or an earlier one; 0 if there
+        is none."""
         return int(self._seq.value)
 
     @property
@@ -64,32 +66,36 @@ class _Producing(_library.Closing):
         return int(_library.number(_library.producer_connected, self._open(), ctypes.c_size_t))
 
     def wait_taken(self, timeout=None):
-        """Waits until every consumer that is there now has had the last value; how many have.
-        ``timeout`` in seconds, then :class:`Timeout` names those that have not."""
+        """Waits until every consumer that is connected now has seen the last value; returns how
+        many have. ``timeout``: seconds, then :class:`Timeout`, which names those that have not.
+
+        >>> clouds.put(cloud)
+        >>> clouds.wait_taken(timeout=1)
+        """
         deadline = Deadline(timeout)
-        had = ctypes.c_size_t()
+        seen = ctypes.c_size_t()
         while True:
             slice_ = deadline.slice()
-            status = _library.producer_wait_taken(self._open(), slice_, ctypes.byref(had))
+            status = _library.producer_wait_taken(self._open(), slice_, ctypes.byref(seen))
             if status != _library.TIMEOUT or deadline.is_over():
                 _library.check(status)
-                return int(had.value)
-            deadline.tell(self.name, lambda: "consumers to have had value %d" % self.seq)
+                return int(seen.value)
+            deadline.tell(self.name, lambda: "consumers to see value %d" % self.seq)
 
     def sync(self):
-        """Writes the last value put to the channel's file, and returns when it is there: it is given after
-        a reboot, and after a power cut. Does nothing for a channel in memory. A value that is put
-        afterwards is not synced."""
+        """Writes the last value put to the channel's file, and returns when it is stored. It then
+        survives a reboot and a power cut. Does nothing for a channel in memory. A value that is put
+        afterwards needs a sync of its own."""
         _library.check(_library.producer_sync(self._open()))
 
     def close(self):
-        """Gives the role back; the channel and its last value stay, and so do arrays of loans."""
+        """Gives the role back. The channel, its last value and the arrays of loans stay."""
         if self._rooms is None:
             return  # it was never opened
         self._rooms.clear()
         self._like_last = _Like()
         _library.close(self)
-        # Once more: a put of another thread may have remembered the handle in between.
+        # Again: a put of another thread may have stored the handle meanwhile.
         self._like_last = _Like()
 
     def _put_bytes(self, message):
@@ -101,7 +107,8 @@ class _Producing(_library.Closing):
         return Lent(self._open(), length, self._words)
 
     def _put_data(self, header, data, length):
-        """Puts the message of ``header`` and the ``length`` bytes behind it, at the address ``data``."""
+        """Puts the message of ``header``, followed by the ``length`` bytes at the address
+        ``data``."""
         handle = self._open()
         puts = _library.Puts(handle.value, header, len(header), length, ctypes.addressof(self._seq))
         put = put_short if length <= _messages.SHORT else put_like
@@ -111,8 +118,8 @@ class _Producing(_library.Closing):
             raise _library.failure(status, self._words)
 
     def _put_lent(self, lent, length):
-        """Puts what was filled in shared memory: a copy of it, where another channel was opened in the
-        place of the one that it was lent by."""
+        """Puts a buffer that was filled in shared memory. If another channel was opened in place of
+        the one that lent it, puts a copy there."""
         try:
             self._seq.value = lent.put(length)
         except errors.Replaced:
@@ -122,11 +129,16 @@ class _Producing(_library.Closing):
 
 
 class ArrayProducer(_Producing):
-    """Puts arrays of any dtype and shape."""
+    """Puts arrays of any dtype and shape. Made by ``producer`` without a dtype, and by
+    ``NumpyShare``.
+
+    >>> clouds = io_shared.producer("/cloud_share", capacity="5M")
+    >>> clouds.put(np.zeros((120000, 4), np.float32))
+    """
 
     def put(self, array):
-        """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes): the newest value from
-        now on. Never waits for anybody."""
+        """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes), which becomes the
+        newest value. Never waits for anybody."""
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
         like = self._like_last
@@ -146,12 +158,12 @@ class ArrayProducer(_Producing):
             return self._put_scattered(array, header)
         status = put(like.puts_in, data)
         if status != _library.OK:
-            # A traceback keeps this frame, and no handle: close() ends the role all the same.
+            # A traceback keeps this frame, but no handle: close() still ends the role.
             del like
             raise _library.failure(status, self._words)
 
     def _like(self, array):
-        """What is to be known of ``array``, and of others like it."""
+        """What arrays of the same dtype and layout as ``array`` have in common."""
         like = _Like()
         flags = array.flags
         like.order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
@@ -162,7 +174,7 @@ class ArrayProducer(_Producing):
         like.puts_in = byref(_library.Puts(
             like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq)
         ))
-        # The names of fields may be changed in place; it would still be the same dtype.
+        # Names of fields may be changed in place, which leaves the dtype the same object.
         if array.dtype.names is None:
             like.dtype, like.shape, like.strides = array.dtype, array.shape, array.strides
             self._like_last = like
@@ -176,27 +188,30 @@ class ArrayProducer(_Producing):
         try:
             root = np.asarray(lent.memory)
             _loan.fill(root, header)
-            # (An array of a subclass would be asked how to copy it, and given the buffer for that.)
+            # An array of a subclass could run code of its own that keeps the buffer.
             np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), np.asarray(array))
             self._put_lent(lent, length)
         finally:
             lent.cancel(False)
 
     def loan(self, shape, dtype=np.float64, order="C", in_place=False):
-        """``with share.loan((n, 4), np.float32) as out:`` fills an array, which is put at the end of
-        the block and becomes read-only; after an exception, or the loan's ``cancel()``, nothing is.
-        Its content is undefined at first.
+        """Lends an array to fill in a ``with`` block. It is put at the end of the block, and
+        becomes read-only. After an exception, or ``cancel()`` of the loan, nothing is put. Its
+        content is undefined at first.
 
-        ``out`` is memory of this process, aligned to 64 bytes, and copied where it is put. So it may be
-        kept and passed on like any array. A room that nobody has any more is filled again by a later
-        loan.
+        >>> with clouds.loan((120000, 4), np.float32) as out:
+        ...     lidar.read_into(out)
 
-        ``in_place=True`` lends shared memory instead, and nothing is copied. That is for blocks after
-        which nobody has any reference to it but ``out``: no slice, no tensor, no address. Where one is
-        found nothing is put, and :class:`AlreadyLoaned` is raised; one that cannot be found (a
-        ``memoryview`` for which ``out`` was deleted, an address of ``ctypes``) can change what others
-        read. While the block runs, nothing else can be put. In PyPy, which counts no references, it is
-        as without."""
+        ``out`` is memory of this process, aligned to 64 bytes, and is copied at the put. So it may
+        be kept and passed on like any array. Memory that nobody refers to any more is used for
+        later loans.
+
+        ``in_place=True`` lends shared memory instead, and nothing is copied. Use it only if no
+        reference to the memory but ``out`` is left after the block: no slice, no tensor, no
+        address. If another one is found, nothing is put and :class:`AlreadyLoaned` is raised. One
+        that cannot be found (a ``memoryview`` after ``out`` was deleted, an address in ``ctypes``)
+        can change what others read. While the block runs, this producer can put nothing else. PyPy,
+        which counts no references, ignores ``in_place``."""
         shape = _kinds.axes(shape)
         dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
@@ -209,7 +224,8 @@ class ArrayProducer(_Producing):
 
 
 class _Like(object):
-    """What the messages of arrays of one dtype and layout have in common: those with a ``dtype``."""
+    """What messages of arrays of one dtype and layout have in common; nothing while ``dtype`` is
+    None."""
 
     __slots__ = ("dtype", "shape", "strides", "order", "is_contiguous", "is_short", "handle",
                  "header", "puts_in")
@@ -219,21 +235,23 @@ class _Like(object):
 
 
 class TypedProducer(_Producing):
-    """Puts messages of fields."""
+    """Puts messages with fields. Made by ``producer`` with a dtype."""
 
     def put(*value, **fields):
         """Puts a message: ``put(frame=1, points=points)`` with all of its fields, or one value that
-        has them (a mapping, a structured value, a message, a tuple); of a message without field names
-        its value. Never waits for anybody."""
-        self, value = value[0], value[1:]  # as a field may be called self, or value
+        has them (a mapping, a structured value, a message, a tuple). For a message without field
+        names, put its value. Never waits for anybody.
+
+        >>> clouds.put(frame=1, stamp_ns=0, points=points)
+        """
+        self, value = value[0], value[1:]  # a field may be called self or value
         layout = self._messages.layout
         if not layout.fields:
             return self._put_value(layout, value, fields)
         self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name))
 
     def _put_fields(self, layout, fields):
-        """Puts the message of these fields. A tail of the right dtype is copied once, from where it
-        lies."""
+        """Puts the message with these fields. A tail of the right dtype is copied only once."""
         tail = fields[layout.tail_name] if layout.tail is not None else ()
         lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
         lies = lies and tail.flags.c_contiguous
@@ -252,40 +270,44 @@ class TypedProducer(_Producing):
         dtype = layout.header if layout.tail is None else layout.tail
         if fields or len(value) != 1:
             raise errors.WrongFields(
-                "%s: a message has no fields: put takes its value, %s" % (self.name, dtype)
+                "%s: its messages have no fields: put takes one value, %s" % (self.name, dtype)
             )
         value = value[0]
         shape = dtype.shape
         if layout.tail is not None:
             shape = (_fields.count(value, self.name),) + shape
-        # (A list of records has no shape of its own.)
+        # A list of records has no shape of its own.
         if isinstance(value, np.ndarray) or dtype.base.names is None:
             found = _fields.shape(value, self.name)
             if found != shape:
                 raise errors.Invalid(
-                    "%s: a message is %s, not of shape %s" % (self.name, dtype, found)
+                    "%s: a message is %s, not an array of shape %s" % (self.name, dtype, found)
                 )
         own = np.zeros(shape, dtype.base)
         _fields.assign(own, value, self.name)
         self._put_bytes(own.tobytes())
 
     def loan(self, elements=0, in_place=False):
-        """``with producer.loan(n) as out:`` fills a message with ``n`` elements in its tail:
-        ``out.frame = 1``, ``out.points["x"] = x``. The rest is as for arrays."""
+        """Lends a message with ``elements`` elements in its tail, as :meth:`ArrayProducer.loan`
+        lends arrays.
+
+        >>> with clouds.loan(len(x)) as out:
+        ...     out.frame, out.points["x"] = 1, x
+        """
         axes = _kinds.axes(elements)
         if len(axes) != 1:
             raise errors.WrongFields(
-                "%s: a loan is of so many elements, one number, not %r" % (self.name, elements)
+                "%s: a loan takes a number of elements, not %r" % (self.name, elements)
             )
         length = self._messages.length(*axes)
         return _loan.Loan(self, b"", length, self._messages.view, in_place)
 
 
 def open_end(open_, close, name, holds, stated, open_timeout, words):
-    """A handle of a channel that has two holds if it is made here, and any number if not.
+    """Opens a channel. It has two holds if it is created here, and any number if it exists.
 
-    Where ``holds`` is stated it is at least that. (A producer that finds a channel with fewer, in
-    which nobody lives, makes it anew.)"""
+    With ``holds``, it has at least that many. (A producer replaces a channel with fewer that nobody
+    is using.)"""
     if holds is None and "capacity" in stated:
         made = _library.options(name, holds=2, open_timeout=0, **stated)
         try:
@@ -302,13 +324,16 @@ def open_end(open_, close, name, holds, stated, open_timeout, words):
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
              holds=None, permissions=None, reopen=False, open_timeout=OPEN_TIMEOUT):
-    """A producer of typed messages, which Rust opens with a struct of the same fields.
+    """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
-    ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the end,
-    of which each message has its own number; ``capacity`` (bytes, or ``"5M"``) is then needed, as
-    nobody else knows how long messages get. Without both, arrays of any dtype and shape.
-    A producer that does not state it waits for a consumer that does: ``open_timeout`` seconds (5), then
-    :class:`NotFound`; None waits for ever.
+    ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
+    end; each message may have another number of them. Without either, messages are arrays of any
+    dtype and shape.
+
+    ``capacity``: the most bytes of one message (a number, or ``"5M"``). It is needed for arrays and
+    for messages with a tail. A producer without it waits for a consumer that has it:
+    ``open_timeout`` seconds (5), then :class:`NotFound`; None waits for ever.
+
     ``message``: the struct's name, for display. The other options are those of ``NumpyShare``.
 
     >>> point = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])

@@ -1,4 +1,4 @@
-"""Removing what has a name in shared memory, like a file."""
+"""Removing channels and shared bytes by their name."""
 
 from io_shared import _library, errors
 
@@ -6,23 +6,29 @@ _BYTES, _ONE, _RW = 0, 1, 2
 
 
 def lock_name(name):
-    """Where the lock of the bytes ``name`` lies."""
+    """The name of the lock of the bytes ``name``."""
     if isinstance(name, _library.File):
         return _library.File(name + ".lock")
     return _library.encoded(name) + b".lock"
 
 
 def remove(name):
-    """Removes what is called ``name``: a channel, or shared bytes with their lock. Programs that use
-    the channel find :class:`Replaced`, or go on in a new one if they asked for it."""
+    """Removes the channel ``name``, or the shared bytes ``name`` with their lock, as one removes a
+    file.
+
+    Programs that use the channel get :class:`Replaced`, or continue in a new channel if they were
+    opened with ``reopen=True``.
+
+    >>> io_shared.remove("/cloud_share")
+    """
     if isinstance(name, _library.File):
-        raise errors.Invalid("%s: a file is removed by os.remove" % name)
+        raise errors.Invalid("%s: use os.remove for a file" % name)
     _library.native(name)  # a text, or refused
     status = _library.mmap_remove(_library.encoded(name), _BYTES)
     if status == _library.NOT_FOUND:
         raise _library.failure(status)
     if status != _library.OK:
-        # A region of the library's own.
+        # It is not bare bytes, so it may be a region.
         status = _library.channel_remove(_library.encoded(name))
         for kind in (_ONE, _RW):
             if status == _library.MISMATCH:

@@ -1,7 +1,7 @@
-"""NumPy dtypes of a channel's schema, and the schema of a NumPy dtype.
+"""The NumPy dtypes of a channel's schema, and the schema of NumPy dtypes.
 
-A message is a header (fields, or none), then a tail (any number of elements, or none). The schema
-is the canonical JSON that ``Schema::to_json`` of the Rust crates writes.
+A message is a header (fields, or none), followed by a tail (any number of elements, or none). The
+schema is the canonical JSON that ``Schema::to_json`` of the Rust crates writes.
 """
 
 import json
@@ -21,11 +21,11 @@ _NUMBERS = frozenset("|u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
 
 
 class Layout(object):
-    """What a message is made of.
+    """The parts of a message.
 
-    ``header``: the dtype of the fields before the tail, or None. ``tail``: the dtype of one element,
-    or None. ``tail_name``: its field's name; None where the tail is the whole message.
-    ``offset``: where the tail starts, in bytes.
+        ``header``: the dtype of the fields before the tail, or None. ``tail``: the dtype of one
+        element, or None. ``tail_name``: the name of its field; None if the tail is the whole
+        message. ``offset``: the byte at which the tail starts.
     """
 
     def __init__(self, header, tail=None, tail_name=None, offset=0):
@@ -39,7 +39,7 @@ class Layout(object):
 
 
 def is_array(text):
-    """Whether these messages are ``.npy`` files."""
+    """Whether the messages of the schema ``text`` are ``.npy`` files."""
     root = json.loads(text)
     if not isinstance(root, dict) or len(root.get("fields", ())) != 1:
         return False
@@ -68,7 +68,7 @@ def _is_slice(type_):
 
 
 def _dtype(type_):
-    """What ``numpy.dtype`` makes the type of."""
+    """The argument for ``numpy.dtype`` that makes the type."""
     if not isinstance(type_, dict):
         return str(type_)
     if "array" in type_:
@@ -95,8 +95,8 @@ def _name(name):
 
 
 def schema(dtype, tail=None, name="Message"):
-    """The schema of messages that are one ``dtype``, or fields of ``dtype`` and then any number of
-    elements: ``tail`` is ``(field name, dtype)``, or a dtype alone where there are no fields."""
+    """The schema of messages that are one ``dtype``, or its fields followed by any number of
+    elements. ``tail``: ``(field name, dtype)``, or a dtype alone if there are no fields."""
     if tail is None:
         return _dump(_describe(_kinds.dtype(dtype), "the message", name)[0])
     if dtype is None and not (isinstance(tail, tuple) and len(tail) == 2):
@@ -137,7 +137,7 @@ def _describe(dtype, where, name):
         if end % align:
             missing = align - end % align
             raise errors.Invalid(
-                "%s has %s, no multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
+                "%s has %s, not a multiple of its alignment %d: add a field ('_pad', 'u1', %d)"
                 % (where, in_bytes(end), align, missing)
             )
         return _record(name, end, align, fields), align
@@ -152,7 +152,7 @@ def _advice(dtype):
     if dtype.hasobject:
         return "a Python object means nothing in another process"
     if dtype.kind == "b":
-        return "not every byte is a bool; use u1"
+        return "not every byte is a valid bool; use u1"
     if dtype.kind == "U":
         return "use S64, in UTF-8"
     if dtype.byteorder == ">":
@@ -162,7 +162,7 @@ def _advice(dtype):
 
 def _fields(dtype):
     if not dtype.names:
-        raise errors.Invalid("the fields before a tail are a structured dtype, not %s" % dtype)
+        raise errors.Invalid("the fields before a tail must be a structured dtype, not %s" % dtype)
     fields, end, align = [], 0, 1
     for name in sorted(dtype.names, key=lambda name: dtype.fields[name][1]):
         inner, offset = dtype.fields[name][:2]
@@ -179,7 +179,7 @@ def _align(dtype):
 
 def _check_place(name, offset, end, align):
     if offset < end:
-        raise errors.Invalid("field `%s` overlaps the one before" % name)
+        raise errors.Invalid("field `%s` overlaps the field before it" % name)
     if offset > end:
         raise errors.Invalid(
             "%s of padding before `%s`: add a field ('_pad', 'u1', %d)"
@@ -187,7 +187,7 @@ def _check_place(name, offset, end, align):
         )
     if offset % align:
         raise errors.Invalid(
-            "field `%s` is at %d, no multiple of its alignment %d: "
+            "field `%s` is at %d, not a multiple of its alignment %d: "
             "reorder the fields, or add a field ('_pad', 'u1', %d) before it"
             % (name, offset, align, align - offset % align)
         )
@@ -202,7 +202,8 @@ def _field(name, offset, described):
 
 
 def _dump(described):
-    """Canonical JSON: lists of pairs are objects, whose order an older Python's dict loses."""
+    """Canonical JSON. Lists of pairs are objects: the dict of an older Python would lose their
+    order."""
     if isinstance(described, list):
         if described and isinstance(described[0], list):
             return "[%s]" % ",".join(_dump(item) for item in described)

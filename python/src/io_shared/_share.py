@@ -1,4 +1,4 @@
-"""The assignment of arrays between processes."""
+"""Shares: one end of a channel of arrays, as the original package had them."""
 
 from io_shared import _library, _messages, errors
 from io_shared._consumer import Consumer
@@ -10,15 +10,21 @@ from io_shared._wait import OPEN_TIMEOUT
 class NumpyShare(_library.Closing):
     """One end of a channel of arrays: ``mode`` is ``"put"`` or ``"get"``.
 
-    ``size``: the most bytes of one array with its header (128 bytes, as a rule): a number, or digits
+    ``size``: the most bytes of one array with its header (usually 128 bytes): a number, or digits
     and one of K, M, G. Either end may start first, and come back after a crash.
 
-    ``consumers``: how many may get at once (default 1). ``holds``: how many borrowed values each may
-    keep at once, at most 4 (default 2). ``permissions``: of the shared memory (default 0o600).
-    ``reopen``: go on in a new channel when this one is removed. ``consumer_name``: under which a
-    consumer goes on where it stopped. Each is for who creates the channel; who finds it states the
-    least that it needs. A share without a size (None) waits for a channel that another makes:
-    ``open_timeout`` seconds (5), then :class:`NotFound`; None waits for ever.
+    ``consumers``: how many may get at once (default 1). ``holds``: how many borrowed values each
+    may keep at once, at most 4 (default 2). ``permissions``: of the shared memory (default 0o600).
+    These apply when the share creates the channel; in an existing channel they ask for at least
+    that much.
+
+    ``reopen``: continue in a new channel when this one is removed. ``consumer_name``: the name
+    under which a consumer resumes after a restart. Without a ``size`` (None), the share waits for
+    another program to create the channel: ``open_timeout`` seconds (5), then :class:`NotFound`;
+    None waits for ever.
+
+    >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
+    ...     clouds.put(array)
     """
 
     #: None until it is opened.
@@ -33,15 +39,15 @@ class NumpyShare(_library.Closing):
         if mode == "put":
             if consumer_name is not None:
                 raise errors.Invalid("consumer_name is for mode 'get'")
-            self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                      flags, open_timeout, _library.SHARE)
+            self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds,
+                                       permissions, flags, open_timeout, _library.SHARE)
         elif mode == "get":
             self.__end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
                                  flags, consumer_name, open_timeout, _library.SHARE)
         else:
             raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
-        # Bound here, so that a get or put is but one call more. (Under names that a subclass does not
-        # give to methods of its own.)
+        # Bound here, so that a get or put costs only one more call; under names that a subclass
+        # does not use for its own methods.
         absent = _Absent(name, mode)
         for method in _METHODS["put"] + _METHODS["get"]:
             bound = getattr(self.__end, method) if method in _METHODS[mode] else absent
@@ -49,7 +55,7 @@ class NumpyShare(_library.Closing):
 
     def _opening(self):
         kind, arguments = self._opened
-        # What a subclass has in mind goes along.
+        # Attributes of a subclass go along.
         own = ("name", "mode", "_opened")
         more = {k: v for k, v in self.__dict__.items() if k not in own and not k.startswith(_OWN)}
         return kind, arguments, more
@@ -59,11 +65,12 @@ class NumpyShare(_library.Closing):
         return self.__put(array)
 
     def loan(self, shape, dtype=float, order="C", in_place=False):
-        """Fills an array, and puts it: see :meth:`ArrayProducer.loan`."""
+        """Lends an array to fill, and puts it: see :meth:`ArrayProducer.loan`."""
         return self.__loan(shape, dtype, order, in_place)
 
     def wait_taken(self, timeout=None):
-        """Waits until consumers have had the last value: see :meth:`ArrayProducer.wait_taken`."""
+        """Waits until every consumer has seen the last value: see
+        :meth:`ArrayProducer.wait_taken`."""
         return self.__wait_taken(timeout)
 
     def sync(self):
@@ -75,31 +82,30 @@ class NumpyShare(_library.Closing):
         return self.__get(timeout)
 
     def try_get(self):
-        """A value that was not had, or None: see :meth:`Consumer.try_get`."""
+        """A value that was not seen yet, or None: see :meth:`Consumer.try_get`."""
         return self.__try_get()
 
     def latest(self):
-        """The latest value, had or not: see :meth:`Consumer.latest`."""
+        """The latest value, seen before or not: see :meth:`Consumer.latest`."""
         return self.__latest()
 
     def borrow(self, timeout=None):
-        """A value where it lies: see :meth:`Consumer.borrow`."""
+        """A value in place, without a copy: see :meth:`Consumer.borrow`."""
         return self.__borrow(timeout)
 
     @property
     def seq(self):
-        """The number of the value put or got last; 0 for none."""
+        """The sequence number of the value put or got last; 0 if there is none."""
         return self.__end.seq
 
     @property
     def missed(self):
-        """How many values were passed over between the last two that were got."""
+        """How many values were skipped between the last two that were got."""
         return self.__side("get").missed
 
     @property
     def age(self):
-        """Seconds since the value got last was put; None before the first, and for one that was stamped by
-        another clock: see :attr:`Consumer.age`."""
+        """Seconds since the put of the value got last: see :attr:`Consumer.age`."""
         return self.__side("get").age
 
     @property
@@ -114,7 +120,7 @@ class NumpyShare(_library.Closing):
 
     @property
     def has_producer(self):
-        """Whether a producer lives."""
+        """Whether a producer is alive."""
         return not self.closed if self.mode == "put" else self.__end.has_producer
 
     @property
@@ -123,7 +129,7 @@ class NumpyShare(_library.Closing):
         return self.__end is None or self.__end.closed
 
     def close(self):
-        """Gives the role back; the channel and its last value stay."""
+        """Gives the role back. The channel and its last value stay."""
         if self.__end is not None:
             self.__end.close()
 
@@ -138,17 +144,18 @@ class NumpyShare(_library.Closing):
 
 
 class _NotHere(WriteAccessError, AttributeError):
-    """An attribute of the other side: it is not there for whoever looks at all (``inspect``, mocks)."""
+    """An attribute of the other side. It is missing for code that lists attributes (``inspect``,
+    mocks)."""
 
 
 def _absent(name, mode):
-    return "%s was opened to %s, and this is for who opens it to %s" % (
+    return "%s was opened to %s, and this is for a share that was opened to %s" % (
         name, mode, "get" if mode == "put" else "put"
     )
 
 
 class _Absent(object):
-    """What the other side has: to call it is refused."""
+    """A method of the other side. Calling it is refused."""
 
     def __init__(self, name, mode):
         self._name, self._mode = name, mode

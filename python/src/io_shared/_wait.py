@@ -1,4 +1,4 @@
-"""Waiting in slices: between two of them the interpreter handles signals, Ctrl-C among them."""
+"""Waiting in slices, between which the interpreter handles signals such as Ctrl-C."""
 
 import ctypes
 import logging
@@ -23,31 +23,31 @@ except ImportError:  # Python 2
 
 
 _log = logging.getLogger("io_shared")
-if str is bytes:  # Python 2 complains of a logger without a handler
+if str is bytes:  # Python 2 warns of a logger without a handler
     _log.addHandler(logging.NullHandler())
 
-#: How long an end that cannot make its channel waits for another to make it.
+#: How many seconds a handle that cannot create its channel waits for another to create it.
 OPEN_TIMEOUT = 5.0
-#: A wait of so many seconds is told of.
+#: A wait of this many seconds is logged.
 _LONG = 1.0
 
 
 def monotonic():
-    """CLOCK_MONOTONIC in seconds: the clock of the stamps."""
+    """CLOCK_MONOTONIC in seconds, the clock of the stamps."""
     return _seconds()
 
 
 def age(stamp):
-    """Seconds since ``stamp``, if it is one: not 0, and not later than now."""
+    """Seconds since ``stamp``; None if it is 0 or later than now."""
     if not stamp:
         return None
     seconds = monotonic() - stamp * 1e-9
-    # A stamp may be two microseconds off, and the clock read as late.
+    # A stamp may be off by two microseconds, and so may this reading of the clock.
     return max(seconds, 0.0) if seconds > -4e-6 else None
 
 
 def opened(open_, timeout, name):
-    """What ``open_(seconds)`` opens, which waits for so long where another has to make it first."""
+    """Calls ``open_(seconds)`` in slices until it finds what another program creates."""
     deadline = Deadline(timeout)
     while True:
         try:
@@ -55,11 +55,11 @@ def opened(open_, timeout, name):
         except errors.NotFound:
             if deadline.is_over():
                 raise
-        deadline.tell(name, lambda: "it to be there: no program has made it yet")
+        deadline.tell(name, lambda: "a program to create it")
 
 
 class Deadline(object):
-    """When a wait of ``timeout`` seconds ends; None never does, 0 tries once."""
+    """The end of a wait of ``timeout`` seconds. None waits for ever, 0 tries once."""
 
     __slots__ = ("_end", "_begin")
 
@@ -69,7 +69,7 @@ class Deadline(object):
             self._end = self._begin + _library.nanoseconds(timeout) * 1e-9
 
     def slice(self):
-        """The nanoseconds to wait now."""
+        """The nanoseconds to wait next."""
         if self._end is None:
             return _library.SLICE
         return max(0, min(_library.SLICE, int((self._end - _seconds()) * 1e9)))
@@ -78,7 +78,7 @@ class Deadline(object):
         return self._end is not None and _seconds() >= self._end
 
     def tell(self, name, what):
-        """Says once, when the wait has become long, what it is for: ``what()``."""
+        """Logs once that the wait has become long, and what it waits for: ``what()``."""
         if self._begin is not None and _seconds() - self._begin >= _LONG:
             self._begin = None
             _log.warning("%s: waiting for %s", name, what())

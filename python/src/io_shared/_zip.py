@@ -1,7 +1,7 @@
-"""Where a zip file in shared bytes ends.
+"""Finds the end of a zip file in shared bytes.
 
-`numpy.load` of what `numpy.savez` wrote looks for the file's table at its end. Shared bytes end later,
-and what is there may be the end of a longer file that was overwritten.
+`numpy.load` looks for the table of a file from `numpy.savez` at the end of the file. Shared bytes
+end later, and may end with the rest of a longer file that was overwritten.
 """
 
 import struct
@@ -12,15 +12,15 @@ _LARGE, _LARGE_LENGTH = b"PK\x06\x07", 76  # the two records of a large file bef
 
 
 class Ending(object):
-    """Bytes whose ``seek(.., 2)`` is from the end of the zip file in them, if there is one and it may be
-    read: the one that begins at the position, or the one that was found last, or one at 0."""
+    """Bytes whose ``seek(.., 2)`` starts at the end of the zip file in them, if there is one and it
+    may be read: the one at the position, the one that was found last, or one at 0."""
 
-    #: Where the zip file begins that was found last; and where the end is from which the last ``seek``
-    #: was.
+    #: The start of the zip file that was found last; and the end that the last ``seek`` started
+    #: from.
     _zip_start, _sought_from = 0, None
 
     def _end(self):
-        """Where the bytes end, as a file."""
+        """The end of the bytes as a file."""
         if not self._may_read():
             return len(self)
         for start in (self.tell(), self._zip_start):
@@ -30,12 +30,12 @@ class Ending(object):
         return len(self)
 
     def _left(self):
-        """How many bytes ``read()`` reads: from where a ``seek`` from the end led, up to that end."""
+        """How many bytes ``read()`` reads: after a ``seek`` from the end, those up to that end."""
         position, end = self.tell(), self._sought_from
         return (len(self) if end is None or end < position else end) - position
 
     def seekable(self):
-        """Whether there are positions."""
+        """True: the bytes have positions."""
         return True
 
 
@@ -48,7 +48,7 @@ def _end_of_zip(bytes_, start):
         size, offset, comment = struct.unpack("<IIH", bytes_[at + 12 : at + _LENGTH])
         is_large = bytes_[max(at - 20, 0) : max(at - 16, 0)] == _LARGE
         table = at - size - (_LARGE_LENGTH if is_large else 0)
-        # Its table lies right before it: bytes like it within an array are none.
+        # The table lies right before the end record: similar bytes in an array are not one.
         if is_large and offset == 0xFFFFFFFF or table in (offset, start + offset):
             return min(at + _LENGTH + comment, len(bytes_))
         at += 1

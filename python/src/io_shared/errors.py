@@ -1,7 +1,13 @@
-"""What can go wrong. The texts are written by the library and say what to do next.
+"""The package's exceptions. Their texts come from the library and say what to do next.
 
-Each is an :class:`Error`; what Python has a word for is that too: ``Timeout`` is a ``TimeoutError``,
-``NotFound`` a ``FileNotFoundError`` (in Python 2 an ``IOError``), both with their ``errno``.
+Each is an :class:`Error`. Where Python has an exception of its own, it is that too: ``Timeout`` is
+a ``TimeoutError``, ``NotFound`` a ``FileNotFoundError`` (an ``IOError`` in Python 2), both with an
+``errno``.
+
+>>> try:
+...     clouds = io_shared.open("/cloud_share", open_timeout=0)
+... except io_shared.NotFound as error:
+...     print(error)  # says that nobody has created it, and what to do
 """
 
 import errno
@@ -13,11 +19,11 @@ except NameError:  # Python 2
 
 
 class Error(Exception):
-    """What every channel, lock and observer raises; its subclasses say which kind it is."""
+    """The base of every error of channels, locks and observers; the subclasses are its kinds."""
 
 
 class _Numbered(Error):
-    """One with an ``errno``, and a text without it."""
+    """An error with an ``errno``, which its text does not contain."""
 
     _number = None
 
@@ -33,22 +39,22 @@ class _Numbered(Error):
 
 
 class Invalid(Error, ValueError):
-    """A name, size, option, dtype or array that cannot be used."""
+    """The name, size, option, dtype or array is not valid."""
 
 
 class WrongFields(Error, TypeError):
-    """Values that are not those of a message's fields."""
+    """The values do not match the fields of the message."""
 
 
 class NoField(Error, AttributeError, KeyError):
-    """A message has no field of that name."""
+    """The message has no field of that name."""
 
     def __str__(self):
         return self.args[0]
 
 
 class SystemFailure(_Numbered, OSError):
-    """A system call failed: its ``errno``."""
+    """A system call failed; ``errno`` says why."""
 
 
 class Denied(SystemFailure, _Denied):
@@ -58,11 +64,11 @@ class Denied(SystemFailure, _Denied):
 
 
 class AlreadyHeld(Error):
-    """Every hold of this consumer is in use: an array from ``borrow`` still lives."""
+    """Every hold of this consumer is in use: an array from ``borrow`` is still alive."""
 
 
 class AlreadyLoaned(Error):
-    """A buffer of this producer is on loan, or an array made from it still lives."""
+    """A buffer of this producer is on loan, or an array made from it is still alive."""
 
 
 class Busy(Error):
@@ -74,11 +80,11 @@ class Closed(Error, ValueError):
 
 
 class Corrupt(Error):
-    """The channel holds something that no conforming program writes."""
+    """The channel contains something that no correct program writes."""
 
 
 class ForkedHandle(Error):
-    """The handle was opened before a fork, and this is the child: open one of its own here."""
+    """The handle was opened before a fork, and this is the child: open a new handle here."""
 
 
 class Mismatch(Error):
@@ -102,12 +108,12 @@ class NotFound(_Numbered, _Missing):
 
 
 class OwnerDied(Error):
-    """A writer was killed in the middle, or left its block by an exception: what is there may be
+    """A writer was killed while it was writing, or left its block by an exception: the bytes may be
     half-written."""
 
 
 class Replaced(Error):
-    """The channel was removed or replaced by another."""
+    """The channel was removed or replaced."""
 
 
 class RoleLost(Error):
@@ -115,11 +121,11 @@ class RoleLost(Error):
 
 
 class RoleTaken(Error):
-    """The role is another handle's."""
+    """Another handle has the role."""
 
 
 class Timeout(_Numbered, _Late):
-    """The time ran out."""
+    """The timeout passed."""
 
     _number = errno.ETIMEDOUT
 
@@ -133,28 +139,28 @@ class WouldDeadlock(Error):
 
 
 class OOMError(Error):
-    """What is written does not fit the memory."""
+    """The data does not fit into the shared memory."""
 
-    def __init__(self, message="what is written does not fit the shared memory"):
+    def __init__(self, message="the data does not fit into the shared memory"):
         super(OOMError, self).__init__(message)
 
 
 class WriteAccessError(Error):
-    """Writing without the lock, or a call that this side of a share does not have."""
+    """Writing needs the lock; or this side of a share does not have that method."""
 
     def __init__(self, message="writing needs the lock: with shm.lock() or shm.lock_write()"):
         super(WriteAccessError, self).__init__(message)
 
 
 class ReadAccessError(Error):
-    """Reading without the lock."""
+    """Reading needs the lock."""
 
     def __init__(self, message="reading needs the lock: with shm.lock() or shm.lock_read()"):
         super(ReadAccessError, self).__init__(message)
 
 
 def alone(error):
-    """``error``, without the one that was being handled when it came up."""
+    """``error``, without the exception that was being handled when it was raised."""
     error.__cause__ = None
     error.__suppress_context__ = True
     return error
