@@ -1,8 +1,8 @@
-"""What the tests share: names of their own, and the programs at the other end.
+"""What the tests have in common: names of their own, and the programs at the other end.
 
 IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER and
-IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example perception_pipeline.
-ci/python.sh sets all; without them those tests fail and say so.
+IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example
+perception_pipeline. ci/python.sh sets them all; without them, the tests that need them fail.
 """
 
 import itertools
@@ -11,21 +11,25 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import io_shared
 
-#: Where they are not, loans and borrowed arrays are copies, which harm nobody however long they live.
+#: Without reference counts, loans and borrowed arrays are copies, which may live for any time.
 references_are_counted = pytest.mark.skipif(
     not hasattr(sys, "getrefcount"), reason="PyPy: loans and borrowed arrays are copies"
 )
 
-#: What is started with `&` may have SIGINT ignored, and Python leaves it so: no Ctrl-C would end a wait.
-#: The programs that the tests start have the default then.
+#: A program that is started with `&` may ignore SIGINT, and Python keeps that: no Ctrl-C would end
+#: a wait. This restores the default, also for the programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-#: Seconds; every wait of a test is over by then. The long versions wait longer.
+#: The most seconds that a test may take. The long versions take longer.
 PATIENCE = 3600 if os.environ.get("IO_SHARED_SLOW") else 600
+
+#: The elements of the clouds that tests hand over.
+POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 _numbers = itertools.count()
@@ -33,7 +37,7 @@ _numbers = itertools.count()
 
 @pytest.fixture(autouse=True)
 def patience():
-    """No wait of a test lasts for ever: one that does fails there, and its programs are killed."""
+    """Ends every wait of a test: the test fails there, and its programs are killed."""
 
     def over(*_):
         pytest.fail("the test has not ended after %d s" % PATIENCE)
@@ -43,6 +47,19 @@ def patience():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+def ends(name, size="5M", **options):
+    """Both ends of a channel of arrays."""
+    put = io_shared.NumpyShare(name, size, "put", **options)
+    return put, io_shared.NumpyShare(name, size, "get", **options)
+
+
+def points(count):
+    """A cloud of ``count`` points."""
+    made = np.zeros(count, POINT)
+    made["x"], made["z"] = np.arange(count), 2
+    return made
 
 
 def pythons():

@@ -1,4 +1,4 @@
-"""Shared bytes as files that have an end, what goes around their lock, and blocks that fail in it."""
+"""Shared bytes as files with an end, ways around their lock, and blocks that fail under it."""
 
 import contextlib
 import io

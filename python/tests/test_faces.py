@@ -1,4 +1,4 @@
-"""What Python expects of classes, modules and errors: inheritance, mocks, help, and no silent waits."""
+"""What Python expects of classes, modules and errors: inheritance, mocks, help; no silent waits."""
 
 import errno
 import inspect
@@ -237,7 +237,8 @@ def test_names_with_a_nul_are_refused_everywhere(new_name, tmpdir):
 
 def test_a_subclass_may_call_its_methods_anything(name):
     put, get = Named(name, "4K", "put"), NumpyShare(name, "4K", "get")
-    for method in ("_put", "_loan", "_sync", "_get", "_try_get", "_latest", "_borrow", "_end", "_side"):
+    names = "_put _loan _sync _get _try_get _latest _borrow _end _side"
+    for method in names.split():
         assert getattr(put, method)() == "mine", method
     put.put([1])
     assert get.get(timeout=20).tolist() == [1] and put.seq == 1 and put.connected == 1
@@ -273,7 +274,8 @@ def test_what_is_no_name_is_told_in_words_of_the_package():
         wrong += [u"/a\ud800", b"/a\xff"]
     for name in wrong:
         for call in (
-            io_shared.remove, io_shared.open, io_shared.observe, lambda n: NumpyShare(n, "4K", "put"),
+            io_shared.remove, io_shared.open, io_shared.observe,
+            lambda n: NumpyShare(n, "4K", "put"),
             lambda n: io_shared.RWSharedMMap(n, 64), lambda n: io_shared.LockedBytes(n, 64),
             lambda n: io_shared.UnsafeSharedMMap(n, 64), lambda n: io_shared.producer(n, "u4"),
         ):
@@ -293,7 +295,8 @@ def test_shared_bytes_raise_errors_of_the_package_that_say_the_size(new_name):
         with pytest.raises(io_shared.Invalid) as error:
             kind(new_name(), 0)
         assert "size=0" in str(error.value)
-    locked, plain = io_shared.LockedBytes(new_name(), 64), io_shared.UnsafeSharedMMap(new_name(), 64)
+    locked = io_shared.LockedBytes(new_name(), 64)
+    plain = io_shared.UnsafeSharedMMap(new_name(), 64)
     for wrong in (lambda: locked.seek(0, 9), lambda: locked.seek(65)):
         with pytest.raises(io_shared.Invalid):
             wrong()

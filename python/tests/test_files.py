@@ -160,7 +160,8 @@ def test_a_value_stamped_in_another_time_namespace_or_in_the_future_has_no_age(f
 def test_a_path_may_be_any_text_or_path(tmp_path, file):
     assert isinstance(file, str) and file == str(file)
     folder = str(tmp_path) + "/"
-    paths = [folder + "a", (folder + "b").encode("ascii"), folder.encode("ascii").decode("ascii") + u"\xfc"]
+    text = folder.encode("ascii").decode("ascii")
+    paths = [folder + "a", (folder + "b").encode("ascii"), text + u"\xfc"]
     if hasattr(os, "fspath"):
         paths.append(tmp_path / "d")
     for path in paths:

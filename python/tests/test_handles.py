@@ -43,7 +43,8 @@ def test_handles_are_opened_anew_with_their_options(name, new_name, protocol):
     assert get.get(timeout=20).tolist() == [5, 10] and put.capacity >= 1 << 20
     assert handed(io_shared.observe(name), protocol).copy().tolist() == [5, 10]
     typed = new_name()
-    puts = handed(io_shared.producer(typed, [("a", "i8")], tail=("b", "f8"), capacity=999), protocol)
+    producer = io_shared.producer(typed, [("a", "i8")], tail=("b", "f8"), capacity=999)
+    puts = handed(producer, protocol)
     gets = handed(io_shared.consumer(typed, [("a", "i8")], tail=("b", "f8")), protocol)
     puts.put(a=1, b=[2, 3])
     assert gets.get(timeout=20).b.tolist() == [2, 3]

@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-"""Headers of array messages, which another process wrote: hostile ones, and those of every dtype."""
+"""Headers of array messages from another process: hostile ones, and those of every dtype."""
 
 from __future__ import unicode_literals
 
@@ -115,7 +115,9 @@ NATIVE = {
                          "itemsize": 32}),
     "aligned": np.dtype([(str("a"), "u1"), (str("b"), "f8")], align=True),
     "titles": np.dtype([((str("title"), str("a")), "f4"), (str("b"), "i2", (2, 3))]),
-    "nested": np.dtype([(str("in"), [(str("y"), ">i4"), (str("z"), "S3")], (2,)), (str("w"), "M8[ns]")]),
+    "nested": np.dtype(
+        [(str("in"), [(str("y"), ">i4"), (str("z"), "S3")], (2,)), (str("w"), "M8[ns]")]
+    ),
     "quotes": np.dtype([(str("it's"), "f4"), (str('a"\'b\\'), "f4"), (str("\n\t"), "?")]),
     "no fields": np.dtype([]),
     "an umlaut": np.dtype([("größe".encode("utf-8") if str is bytes else "größe", "f4")]),
@@ -141,7 +143,8 @@ def test_every_dtype_arrives_as_it_was(name, kind, shape):
 
 def test_headers_of_python_2_are_read(name):
     put, get = ends(name)
-    text = "{\"shape\": (2L, 3L), 'fortran_order': True,\n\t'descr': [((u't', 'x'), '<f4'), ('y\\xe4', '<i2', 2)]}"
+    descr = "[((u't', 'x'), '<f4'), ('y\\xe4', '<i2', 2)]"
+    text = "{\"shape\": (2L, 3L), 'fortran_order': True,\n\t'descr': %s}" % descr
     put._end._put_bytes(message(1, text, 48))
     found = get.get()
     assert found.shape == (2, 3) and found.flags.f_contiguous
@@ -158,7 +161,8 @@ def test_random_changes_of_a_header_are_corrupt_or_an_array(name):
     for _ in range(2000):
         changed = bytearray(sent)
         for _ in range(generator.randint(1, 4)):
-            changed[generator.randint(128)] = generator.choice(bytearray(b"[](){},:'\"\\ 0129<>|fiuSVMO\n\x80\xff"))
+            byte = generator.choice(bytearray(b"[](){},:'\"\\ 0129<>|fiuSVMO\n\x80\xff"))
+            changed[generator.randint(128)] = byte
         put._end._put_bytes(bytes(changed))
         try:
             arrays += isinstance(get.get(timeout=1), np.ndarray)

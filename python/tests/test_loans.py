@@ -443,7 +443,8 @@ def test_a_loan_that_cannot_begin_blocks_nothing(name, new_name, in_place):
     typed = io_shared.producer(new_name(), "u4")
     kept = []
     for lender, asked in (
-        (put, (1,) * 70), (put, (2 ** 62, 2 ** 62)), (put, (2 ** 62, 0)), (put, 2 ** 70), (put, 4096),
+        (put, (1,) * 70), (put, (2 ** 62, 2 ** 62)), (put, (2 ** 62, 0)), (put, 2 ** 70),
+        (put, 4096),
         (typed, (1, 2)), (typed, ()),
     ):
         loan = None

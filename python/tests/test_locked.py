@@ -167,7 +167,8 @@ def test_python_and_rust_take_turns(name, start, rust_peer, kind, first):
 
 
 @KINDS
-def test_a_rust_writer_that_is_killed_leaves_its_lock_and_what_it_wrote(name, start, rust_peer, kind):
+def test_a_rust_writer_that_is_killed_leaves_its_lock_and_what_it_wrote(
+        name, start, rust_peer, kind):
     shm = LockedBytes(name, "1K", rw=kind == "rw")
     victim = start(
         rust_peer, "hold", name, kind, stdin=subprocess.PIPE, stdout=subprocess.PIPE

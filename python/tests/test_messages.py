@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import io_shared
+from conftest import POINT, points
 
-POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
 CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8"), ("sensor", "S8")])
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -18,12 +18,6 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 def ends(name):
     put = io_shared.producer(name, CLOUD, tail=("points", POINT), capacity="5M", consumers=2)
     return put, io_shared.open(name)
-
-
-def points(count):
-    made = np.zeros(count, POINT)
-    made["x"], made["z"] = np.arange(count), 2
-    return made
 
 
 def cloud(**changed):
@@ -108,7 +102,8 @@ def test_what_is_shown_of_a_message_is_short(ends):
 
 
 @pytest.mark.parametrize(
-    "tail", ["_tail", "_header", "_layout", "keys", "copy", "put", "_io_shared", "__class__", "self"]
+    "tail",
+    ["_tail", "_header", "_layout", "keys", "copy", "put", "_io_shared", "__class__", "self"],
 )
 def test_a_field_may_be_called_anything(name, tail):
     fields = np.dtype([("self", "i4"), ("value", "i4"), ("_fields", "i4"), ("items", "i4")])
@@ -146,7 +141,8 @@ def test_a_missing_and_an_unknown_field_are_named(ends):
     put, get = ends
     without = cloud()
     del without["stamp_ns"]
-    other = np.zeros((), [("frame", "u8"), ("stamp", "u8"), ("sensor", "S8"), ("points", POINT, (2,))])
+    fields = [("frame", "u8"), ("stamp", "u8"), ("sensor", "S8"), ("points", POINT, (2,))]
+    other = np.zeros((), fields)
     for wrong in (
         lambda: put.put(**without),
         lambda: put.put(without),
@@ -162,7 +158,8 @@ def test_a_missing_and_an_unknown_field_are_named(ends):
         assert "missing: `stamp_ns`" in text or "unknown: `colour`" in text
     for wrong in (lambda: put.put(3), lambda: put.put(1, 2), lambda: put.put((1, 2)),
                   lambda: put.put(cloud(), frame=1), lambda: put.put(**cloud(points=3)),
-                  lambda: put.put(**cloud(points={"x": [1]})), lambda: put.put(**cloud(points=u"xyz")),
+                  lambda: put.put(**cloud(points={"x": [1]})),
+                  lambda: put.put(**cloud(points=u"xyz")),
                   lambda: put.put(**cloud(points=np.zeros((3, 4))))):
         with pytest.raises(TypeError):
             wrong()
@@ -216,7 +213,8 @@ def test_a_text_that_does_not_fit_is_not_cut(name, new_name, ends, text):
             with pytest.raises(ValueError) as error:
                 struct.put(inner=value)
             assert "inner.name" in str(error.value)
-    rows = io_shared.producer(new_name(), tail=("rows", [("name", "S8"), ("id", "u8")]), capacity=999)
+    row = [("name", "S8"), ("id", "u8")]
+    rows = io_shared.producer(new_name(), tail=("rows", row), capacity=999)
     with rows, pytest.raises(ValueError):
         rows.put(rows=[("fits", 1), (text, 2)])
     with rows, pytest.raises(ValueError):
@@ -259,14 +257,16 @@ def test_bytes_that_are_no_text_come_as_they_went(name):
 
 @pytest.mark.parametrize(
     "dtype, value",
-    [("u1", 256), ("u1", -1), ("i2", [40000][0]), ("u8", 2 ** 64), ("u4", 2.5), ("i8", float("nan")),
+    [("u1", 256), ("u1", -1), ("i2", 40000), ("u8", 2 ** 64), ("u4", 2.5), ("i8", float("nan")),
      ("i4", float("inf")), ("u2", np.int64(70000)), ("f4", 1j), ("i8", np.uint64(2 ** 63))],
 )
 def test_numbers_that_do_not_fit_are_not_cut(name, new_name, dtype, value):
     put = io_shared.producer(name, [("n", dtype)])
     tail = io_shared.producer(new_name(), tail=("n", dtype), capacity=999)
     whole = io_shared.producer(new_name(), dtype)
-    for wrong in (lambda: put.put(n=value), lambda: tail.put(n=[0, value]), lambda: whole.put(value)):
+    for wrong in (
+        lambda: put.put(n=value), lambda: tail.put(n=[0, value]), lambda: whole.put(value),
+    ):
         with pytest.raises((ValueError, TypeError)) as error:
             wrong()
         assert isinstance(error.value, io_shared.Error)
@@ -294,7 +294,8 @@ def test_a_mask_is_lost_in_no_field(name, new_name):
 
 def test_numbers_of_records_and_objects_are_not_cut(name):
     element = [("x", "f4"), ("i", "i2"), ("at", [("j", "u2"), ("l", "S4")])]
-    put = io_shared.producer(name, [("n", "u4"), ("p", element)], tail=("rows", element), capacity=999)
+    header = [("n", "u4"), ("p", element)]
+    put = io_shared.producer(name, header, tail=("rows", element), capacity=999)
     get = io_shared.open(name)
     fits = (1, 2, (3, "a"))
     put.put(n=Decimal(7), p=fits, rows=[fits, (1, np.int64(2), {"j": 3, "l": "b"})])
@@ -303,7 +304,8 @@ def test_numbers_of_records_and_objects_are_not_cut(name):
     for record in (
         (1, 2.5, (3, "a")), (1, 70000, (3, "a")), (1, np.float64(2.5), (3, "a")), (1, 2, (-1, "a")),
         (1, Decimal("2.5"), (3, "a")), (1, 2 ** 70, (3, "a")), (1, np.ma.masked, (3, "a")),
-        (1, 2, (3, "abcde")), (1, 2, (3,)), (1, 2), (1, 2, 3), (1, np.datetime64("2020"), (3, "a")), 2.5,
+        (1, 2, (3, "abcde")), (1, 2, (3,)), (1, 2), (1, 2, 3),
+        (1, np.datetime64("2020"), (3, "a")), 2.5,
     ):
         for wrong in (
             lambda: put.put(n=1, p=record, rows=[]),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import io_shared
+from conftest import POINT, points
 
-POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
 CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
 
 
@@ -13,12 +13,6 @@ def clouds(name, **options):
     return io_shared.producer(
         name, CLOUD, tail=("points", POINT), capacity="5M", message="Cloud", **options
     )
-
-
-def points(count):
-    made = np.zeros(count, POINT)
-    made["x"], made["z"] = np.arange(count), 2
-    return made
 
 
 def test_a_message_has_an_attribute_for_each_field(name):

@@ -22,7 +22,8 @@ def test_sizes_that_will_not_do_are_told_the_one_to_write(name):
         assert 'write "%s"' % meant in said(lambda: NumpyShare(name, size, "put"), ValueError)
     assert "5M" in said(lambda: io_shared.producer(name, capacity="5MB"), ValueError)
     assert "at most size=" in said(lambda: NumpyShare(name, 1 << 63, "put"), ValueError)
-    assert "at most capacity=" in said(lambda: io_shared.producer(name, capacity=1 << 62), ValueError)
+    text = said(lambda: io_shared.producer(name, capacity=1 << 62), ValueError)
+    assert "at most capacity=" in text
     assert "holds" in said(lambda: NumpyShare(name, 5, "put", holds=7), ValueError)
     most = said(lambda: NumpyShare(name, 5, "put", consumers=500), ValueError)
     assert "at most consumers=126" in most
@@ -96,7 +97,9 @@ def test_a_channel_that_nobody_has_made_is_not_advised_an_argument_that_open_lac
 def test_a_tail_that_is_no_pair_is_refused_in_words(name):
     header = np.dtype([("frame", "u8")])
     for wrong in (3, ("points",), ("points", "f4", 3), (3, "f4"), "f4"):
-        text = said(lambda: io_shared.producer(name, header, tail=wrong, capacity=99), io_shared.Error)
+        text = said(
+            lambda: io_shared.producer(name, header, tail=wrong, capacity=99), io_shared.Error
+        )
         assert "tail must be (field name, dtype)" in text
 
 

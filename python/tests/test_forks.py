@@ -1,0 +1,103 @@
+"""Shares and borrowed arrays after a fork."""
+
+import ctypes
+import os
+import platform
+import signal
+
+import numpy as np
+import pytest
+
+import io_shared
+from conftest import ends
+from io_shared import NumpyShare
+
+
+@pytest.mark.parametrize("length", [3, 100, 300000])
+def test_what_was_borrowed_before_a_fork_stays_what_it_is_in_the_child(name, length):
+    if not hasattr(os, "register_at_fork"):
+        return  # Python 2.7 has no hooks for forks, and the README says so
+    put = NumpyShare(name, "5M", "put")
+    get = NumpyShare(name, "5M", "get")
+    values = [np.arange(length) + n for n in range(2)]
+    borrowed = []
+    for value in values:
+        put.put(value)
+        borrowed.append(get.borrow())
+    part = borrowed[0][1:]
+    go, ready = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        code = 1
+        try:
+            os.read(go, 1)
+            grandchild = os.fork()
+            same = all(np.array_equal(*pair) for pair in zip(borrowed, values))
+            same = same and np.array_equal(part, values[0][1:])
+            code = 0 if same and not any(array.flags.writeable for array in borrowed) else 2
+            if grandchild:
+                code = code or os.waitpid(grandchild, 0)[1] >> 8
+            del borrowed, part
+            get.close()
+        finally:
+            os._exit(code)
+    assert np.array_equal(borrowed[1], values[1])
+    del borrowed, part
+    for n in range(10):
+        put.put(np.zeros(length, int))
+        assert not get.borrow().any(), "the parent's places are given back"
+    os.write(ready, b"x")
+    assert os.waitpid(child, 0)[1] == 0
+    put.close(), get.close(), os.close(go), os.close(ready)
+
+
+#: clone(2), of x86-64 and of the others.
+SYS_CLONE = 56 if platform.machine() == "x86_64" else 220
+
+
+def fork_by(how):
+    """os.fork, or a fork that runs no handlers. PyDLL keeps the interpreter's lock over it."""
+    if how == "fork":
+        return os.fork()
+    libc = ctypes.PyDLL(None)
+    if how == "clone":
+        return libc.syscall(SYS_CLONE, int(signal.SIGCHLD), 0, 0, 0, 0)
+    if not hasattr(libc, how):
+        pytest.skip("this libc has no " + how)
+    return getattr(libc, how)()
+
+
+@pytest.mark.parametrize("how", ["fork", "_Fork", "clone"])
+def test_a_share_of_before_a_fork_says_so_in_the_child(new_name, how):
+    name, own, lock = new_name(), new_name(), io_shared.SharedMMap(new_name(), 16)
+    put, get = ends(name)
+    observer = io_shared.observe(name)
+    put.put([1])
+    child = fork_by(how)
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(20)  # instead of a hang
+            take = lambda: lock.lock().__enter__()
+            for act in (lambda: put.put([2]), get.get, get.borrow, observer.copy, take):
+                try:
+                    act()
+                    break
+                except io_shared.ForkedHandle as error:
+                    assert "fork" in str(error)
+            else:
+                put.close(), get.close(), observer.close(), lock.close()
+                with pytest.raises(io_shared.RoleTaken):
+                    NumpyShare(name, "1M", "put")  # it is the parent's still
+                mine, of_mine = ends(own)
+                mine.put([4])
+                status = 0 if of_mine.get(timeout=5).tolist() == [4] else 2
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert get.get(timeout=5)[0] == 1
+    put.put([3])
+    assert get.get(timeout=5)[0] == 3
+    assert observer.copy().tolist() == [3]
+    with lock.lock():
+        lock.write(b"x")
