@@ -1,7 +1,7 @@
-"""What the two scripts have in common: the channels, what travels on them, and clouds to play.
+"""What the two scripts have in common: the channels, their messages, and clouds to play.
 
-Channels and messages are those of the Rust example perception_pipeline, so that each program of either can
-stand in for one of the other: see its channels.rs and messages.rs.
+Channels and messages are those of the Rust example perception_pipeline, so that programs of both
+can replace each other: see its channels.rs and messages.rs.
 """
 
 import argparse
@@ -10,15 +10,15 @@ import os
 
 import numpy as np
 
-#: Room in the channels, for any lidar.
+#: The most points of a cloud, enough for any lidar.
 MAX_POINTS = 1 << 18
-#: One return of the laser, as KITTI has them on disk: x ahead, y left, z up, in metres from the
-#: sensor; intensity from 0 to 1.
+#: One return of the laser, as in KITTI's files: x ahead, y left, z up, in metres from the sensor;
+#: intensity from 0 to 1.
 POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
-#: What stands before the points: the number of the turn, and nanoseconds since 1970.
+#: The fields before the points: the number of the turn, and nanoseconds since 1970.
 CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
-#: What stands before the labels: the frame and the sequence of the cloud that was labelled. A label
-#: is 0 for what is nothing, 1 for the ground, and 2 and up for the things on it.
+#: The fields before the labels: the frame and the sequence number of the labelled cloud. A label is
+#: 0 for nothing, 1 for the ground, and 2 and up for the things on it.
 LABELS = np.dtype([("frame", "u8"), ("cloud_seq", "u8")])
 
 
@@ -35,7 +35,7 @@ def labels(end, prefix, **options):
 
 
 def count(text):
-    """An option's number of frames; argparse names the option where it is none."""
+    """An option's number of frames. If it is not one, argparse names the option."""
     number = int(text)
     if number < 0:
         raise ValueError(text)
@@ -43,7 +43,7 @@ def count(text):
 
 
 def rate(text):
-    """An option's clouds a second, or 0."""
+    """An option's clouds per second, or 0."""
     number = float(text)
     if not 0 <= number < float("inf"):
         raise ValueError(text)
@@ -51,7 +51,7 @@ def rate(text):
 
 
 def folder(text):
-    """An option's folder of KITTI scans: its files."""
+    """The files of an option's folder of KITTI scans."""
     files = sorted(glob.glob(os.path.join(text, "*.bin")))
     if not files:
         raise argparse.ArgumentTypeError("%s has no *.bin" % text)
@@ -59,7 +59,7 @@ def folder(text):
 
 
 def scans(files):
-    """The KITTI scans in ``files``, again and again; without any synthetic clouds."""
+    """The KITTI scans in ``files``, repeated for ever; synthetic clouds if there are none."""
     number = 0
     while True:
         yield np.fromfile(files[number % len(files)], POINT) if files else synthetic(number)
@@ -67,8 +67,8 @@ def scans(files):
 
 
 def synthetic(number, count=60000):
-    """A flat street with eight boxes that drive along it: 500 points each, first; the street is the
-    rest."""
+    """A flat street with eight boxes that drive along it. The first points are the boxes', 500
+    each."""
     random = np.random.RandomState(number)
     cloud = np.empty(count, POINT)
     cloud["x"] = random.uniform(-40, 40, count)

@@ -1,9 +1,10 @@
-"""Stands for a ROS node in Python 2.7: puts clouds, and gets a label for each point back.
+"""In the role of a ROS node in Python 2.7: puts clouds, and gets a label for each point.
 
     python2.7 ros_node.py [--frames 100] [--rate 10] [--input FOLDER]
 
-and segmentator.py in a Python 3. Either may start first, be killed and come back. The viewer of the
-Rust example perception_pipeline joins in at any time, and at Ctrl-C draws what it showed last:
+Run segmentator.py in Python 3 next to it. Either may start first, be killed and come back. The
+viewer of the Rust example perception_pipeline can join in at any time, and at Ctrl-C draws what it
+showed last:
 
     cargo run --release --example perception_pipeline -- viewer --png picture.png
 """
@@ -25,7 +26,7 @@ def main():
     parser.add_argument("--frames", type=clouds.count, default=100)
     parser.add_argument("--rate", type=clouds.rate, default=10, help="clouds a second; 0: no pause")
     parser.add_argument("--input", type=clouds.folder, help="a folder of KITTI scans (*.bin)")
-    parser.add_argument("--prefix", default="perception_pipeline", help="the channels' names begin so")
+    parser.add_argument("--prefix", default="perception_pipeline", help="of the channels' names")
     options = parser.parse_args()
 
     out = clouds.clouds(io_shared.producer, options.prefix)
@@ -55,7 +56,7 @@ def main():
 
 
 def answer(back, cloud_seq, timeout):
-    """The labels of that cloud; those of clouds before come after a restart."""
+    """The labels of that cloud. After a restart, labels of earlier clouds may come first."""
     end = time.time() + timeout
     while True:
         labels = back.get(timeout=max(0, end - time.time()))

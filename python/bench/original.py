@@ -3,8 +3,9 @@ iceoryx2, in alternating rounds of one run.
 
     python bench/original.py [--rounds 11] [--peer /path/to/python2.7] [--quick]
 
-It needs posix_ipc and iceoryx2 beside io_shared (2.7 has no iceoryx2: its peer goes without). Each
-figure is the p50 of a round, then the median over rounds; only ratios within one run count.
+It needs posix_ipc and iceoryx2 as well as io_shared. (Python 2.7 has no iceoryx2, so a peer of 2.7
+goes without.) Each figure is the median over rounds of the p50 of a round; only ratios within one
+run count.
 """
 
 from __future__ import print_function
@@ -111,7 +112,7 @@ class Copying(object):
 
 
 class Polling(Copying):
-    """As ``Copying``, by ``try_get`` again and again: what iceoryx2's polling is to be held against."""
+    """As ``Copying``, by ``try_get`` in a loop: to be compared with iceoryx2's polling."""
 
     title = "io_shared, polling"
 
@@ -146,7 +147,8 @@ class Lending(Copying):
 
 
 class InPlace(Copying):
-    """``loan(in_place=True)`` and ``borrow``: nothing is copied, one element is written and read."""
+    """``loan(in_place=True)`` and ``borrow``: nothing is copied; one element is written and
+    read."""
 
     title = "io_shared, in place"
 
@@ -188,7 +190,8 @@ class Iceoryx2(object):
     def _service(self, iceoryx2, name):
         builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
         builder = builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
-        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2).history_size(self._keeps)
+        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2)
+        builder = builder.history_size(self._keeps)
         builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(2)
         return builder.enable_safe_overflow(True).open_or_create()
 
@@ -230,7 +233,7 @@ class Iceoryx2Keeping(Iceoryx2):
 
 
 class Iceoryx2Waiting(Iceoryx2):
-    """As ``Iceoryx2``, but who gets sleeps until it is notified, by an event service beside the data."""
+    """As ``Iceoryx2``, but the consumer sleeps until an event service notifies it."""
 
     title = "iceoryx2, waiting, copying"
 
