@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds and installs the C library, its header and its pkg-config file: install.sh [PREFIX]
 #
-# PREFIX is /usr/local unless given. LIBDIR is PREFIX/lib unless set. With DESTDIR set, everything is
-# put below that folder, for packagers. With LIBRARIES set, the libraries are taken from that folder
-# instead of being built.
+# PREFIX is /usr/local unless given. LIBDIR is PREFIX/lib unless set. With DESTDIR set, everything
+# is installed below that folder, for packagers. With LIBRARIES set, the libraries are taken from
+# that folder instead of being built.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,7 @@ fi
 version=$(cargo pkgid --package io-shared-ffi | sed 's/.*[#@]//')
 
 mkdir -p "$root$libdir/pkgconfig" "$root$includedir"
-# What programs are linked with leads to what they look for when they start: one for each ABI.
+# Programs are linked with the link, and look for the file of their ABI when they start.
 abi=$(sed -n 's/^#define IOS_ABI_VERSION //p' include/io_shared.h)
 install -m 755 "$LIBRARIES/libio_shared_ffi.so" "$root$libdir/libio_shared_ffi.so.$abi"
 ln -sf "libio_shared_ffi.so.$abi" "$root$libdir/libio_shared_ffi.so"
@@ -28,4 +28,4 @@ install -m 644 "$LIBRARIES/libio_shared_ffi.a" "$root$libdir/"
 install -m 644 include/io_shared.h "$root$includedir/"
 sed -e "s|@prefix@|$prefix|" -e "s|@libdir@|$libdir|" -e "s|@includedir@|$includedir|" \
     -e "s|@version@|$version|" io-shared.pc.in > "$root$libdir/pkgconfig/io-shared.pc"
-echo "installed io-shared $version to $root$prefix (run ldconfig, if that is where the loader looks)"
+echo "installed io-shared $version to $root$prefix (run ldconfig if the loader looks there)"

@@ -1,4 +1,4 @@
-// Made by ios_schema_to_c from cloud.json; tests/examples.rs makes it anew.
+// Made by ios_schema_to_c from cloud.json; tests/examples.rs writes it again.
 
 #ifndef CLOUD_H
 #define CLOUD_H
@@ -33,6 +33,14 @@ static_assert(offsetof(Cloud, stamp_ns) == 8, "Cloud.stamp_ns");
 static_assert(offsetof(Cloud, points) == 16, "Cloud.points");
 
 #define CLOUD_SCHEMA \
-  "{\"struct\":\"Cloud\",\"doc\":\"One turn of the lidar.\",\"size\":16,\"align\":8,\"fields\":[{\"name\":\"frame\",\"offset\":0,\"type\":\"<u8\",\"doc\":\"Number of the turn, from 0.\"},{\"name\":\"stamp_ns\",\"offset\":8,\"type\":\"<u8\",\"unit\":\"ns\"},{\"name\":\"points\",\"offset\":16,\"type\":{\"slice\":{\"struct\":\"Point\",\"size\":16,\"align\":4,\"fields\":[{\"name\":\"x\",\"offset\":0,\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"y\",\"offset\":4,\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"z\",\"offset\":8,\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"intensity\",\"offset\":12,\"type\":\"<f4\",\"doc\":\"Strength of the return, 0 to 1.\"}]}}}]}"
+  "{\"struct\":\"Cloud\",\"doc\":\"One turn of the lidar.\",\"size\":16,\"align\":8," \
+  "\"fields\":[{\"name\":\"frame\",\"offset\":0,\"type\":\"<u8\"," \
+  "\"doc\":\"Number of the turn, from 0.\"},{\"name\":\"stamp_ns\",\"offset\":8," \
+  "\"type\":\"<u8\",\"unit\":\"ns\"},{\"name\":\"points\",\"offset\":16," \
+  "\"type\":{\"slice\":{\"struct\":\"Point\",\"size\":16,\"align\":4," \
+  "\"fields\":[{\"name\":\"x\",\"offset\":0,\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"y\"," \
+  "\"offset\":4,\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"z\",\"offset\":8," \
+  "\"type\":\"<f4\",\"unit\":\"m\"},{\"name\":\"intensity\",\"offset\":12,\"type\":\"<f4\"," \
+  "\"doc\":\"Strength of the return, 0 to 1.\"}]}}}]}"
 
 #endif

@@ -51,9 +51,9 @@ int main(int argc, char **argv) {
     for (size_t p = 0; p < points; p++) {
       sum += cloud->points[p].x + cloud->points[p].y;
     }
-    printf("cloud %" PRIu64 " of %" PRIu64 " ns: %zu points, sum %g, value %" PRIu64 ", missed %" PRIu64
-           "\n",
-           cloud->frame, cloud->stamp_ns, points, sum, value.seq, value.missed);
+    printf("cloud %" PRIu64 " of %" PRIu64 " ns: %zu points, sum %g, ", cloud->frame,
+           cloud->stamp_ns, points, sum);
+    printf("value %" PRIu64 ", missed %" PRIu64 "\n", value.seq, value.missed);
     ios_guard_drop(value.guard); // the producer may use its buffer again
   }
   ios_consumer_close(consumer);

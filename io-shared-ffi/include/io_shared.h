@@ -8,11 +8,11 @@
 // - Handles are opaque. Each is closed or dropped once; closing NULL does nothing. NULL where a
 //   pointer is needed is IOS_NULL. Loans, guards and values are owned: they keep the shared memory
 //   and the role alive, also after their handle is closed.
-// - One thread at a time uses a handle; a second thread gets IOS_IN_USE. No other thread may be using
-//   a handle that is being closed. Any thread may read and drop values.
+// - One thread at a time uses a handle; a second thread gets IOS_IN_USE. No other thread may be
+//   using a handle that is being closed. Any thread may read and drop values.
 // - Timeouts are in nanoseconds: negative waits for ever, 0 only tries.
-// - Texts are UTF-8 (paths are bytes) and end in a zero. The caller frees a text that it was given to
-//   keep with ios_text_free.
+// - Texts are UTF-8 (paths are bytes) and end in a zero. The caller frees a text that it was given
+//   to keep with ios_text_free.
 // - The "Safety" section of a function says what its caller must ensure.
 
 #ifndef IO_SHARED_H

@@ -112,8 +112,8 @@ pub(crate) fn text_of(error: &Error, words: ios_words) -> String {
             let text = error.told_as(NAME, error.kind().clone()).to_string();
             match found.checked_sub(expected.size as u64) {
                 Some(more @ 1..) if expected.element.is_none() => format!(
-                    "{text}: if the struct has {more} byte{} of padding, add fields for them to the \
-                     struct and to the schema (ios_schema_to_c writes the struct of a schema)",
+                    "{text}: if the struct has {more} byte{} of padding, add fields for them to \
+                     the struct and to the schema (ios_schema_to_c writes the struct of a schema)",
                     if more == 1 { "" } else { "s" }
                 ),
                 _ => text,

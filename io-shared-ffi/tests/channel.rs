@@ -17,7 +17,7 @@ use io_shared_ffi::*;
 
 mod common;
 
-use common::calls::{bytes_of, get, last_error, nothing, options, put, taken};
+use common::calls::{bytes_of, get, last_error, nothing, options, put};
 use test_support::TestName;
 
 #[test]

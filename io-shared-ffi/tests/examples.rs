@@ -51,6 +51,21 @@ fn got(clouds: u64, points: u64) -> String {
     })
 }
 
+/// A text as the lines of a macro: strings in C of at most 90 characters, which end after a comma.
+fn in_lines(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for piece in text.split_inclusive(',') {
+        let piece = piece.replace('"', "\\\"");
+        let last = lines.last_mut().unwrap();
+        if last.len() + piece.len() > 90 && !last.is_empty() {
+            lines.push(piece);
+        } else {
+            last.push_str(&piece);
+        }
+    }
+    lines.iter().map(|line| format!("  \"{line}\"")).collect::<Vec<_>>().join(" \\\n")
+}
+
 /// `IO_SHARED_HEADER=overwrite` writes it again.
 #[test]
 fn the_header_of_the_examples_is_made_from_their_schema() {
@@ -58,10 +73,10 @@ fn the_header_of_the_examples_is_made_from_their_schema() {
     let schema = Schema::from_json(&json).unwrap();
     assert_eq!(json.trim_end(), schema.to_json(), "it is canonical");
     assert_eq!(schema.hash(), Cloud::schema().hash(), "it is that of the Rust struct");
-    let quoted = schema.to_json().replace('"', "\\\"");
+    let lines = in_lines(&schema.to_json());
     let made = format!(
-        "// Made by ios_schema_to_c from cloud.json; tests/examples.rs makes it anew.\n\n\
-         #ifndef CLOUD_H\n#define CLOUD_H\n\n{}\n#define CLOUD_SCHEMA \\\n  \"{quoted}\"\n\n#endif\n",
+        "// Made by ios_schema_to_c from cloud.json; tests/examples.rs writes it again.\n\n\
+         #ifndef CLOUD_H\n#define CLOUD_H\n\n{}\n#define CLOUD_SCHEMA \\\n{lines}\n\n#endif\n",
         io_shared_ffi::c_struct(&schema)
     );
     let header = examples().join("cloud.h");

@@ -28,8 +28,9 @@ static void the_golden_array_is_read(const char *path) {
   ios_consumer *consumer = open_file(path, NULL);
   char *schema;
   EXPECT(ios_consumer_schema(consumer, &schema), IOS_OK);
-  EXPECT_TRUE(strcmp(schema, "{\"struct\":\"Array\",\"size\":0,\"align\":64,\"fields\":["
-                             "{\"name\":\"npy\",\"offset\":0,\"type\":{\"slice\":\"|u1\"}}]}") == 0);
+  static const char expected[] = "{\"struct\":\"Array\",\"size\":0,\"align\":64,\"fields\":["
+                                 "{\"name\":\"npy\",\"offset\":0,\"type\":{\"slice\":\"|u1\"}}]}";
+  EXPECT_TRUE(strcmp(schema, expected) == 0);
   ios_text_free(schema);
   ios_value array;
   EXPECT(ios_consumer_get(consumer, 5000000000, &array), IOS_OK);

@@ -37,7 +37,9 @@ fn the_header_compiles_without_a_warning_as_c99_c11_and_cpp17() {
             &source,
             "#include \"io_shared.h\"\n#include \"io_shared.h\"\n\
              ios_status use(void);\n\
-             ios_status use(void) { ios_options o; ios_options_init(&o, sizeof o); return IOS_OK; }\n",
+             ios_status use(void) {\n\
+               ios_options o; ios_options_init(&o, sizeof o); return IOS_OK;\n\
+             }\n",
         )
         .unwrap();
         compile(language, &["-c"], &[&source], &folder.path().join("header.o"));

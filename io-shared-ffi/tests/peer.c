@@ -12,9 +12,13 @@
 #include "io_shared.h"
 
 #define ARRAY_SCHEMA \
-  "{\"struct\":\"Array\",\"size\":0,\"align\":64,\"fields\":[{\"name\":\"npy\",\"offset\":0,\"type\":{\"slice\":\"|u1\"}}]}"
+  "{\"struct\":\"Array\",\"size\":0,\"align\":64,\"fields\":[" \
+  "{\"name\":\"npy\",\"offset\":0,\"type\":{\"slice\":\"|u1\"}}]}"
 #define LABELS_SCHEMA \
-  "{\"struct\":\"Labels\",\"size\":16,\"align\":8,\"fields\":[{\"name\":\"frame\",\"offset\":0,\"type\":\"<u8\"},{\"name\":\"cloud_seq\",\"offset\":8,\"type\":\"<u8\"},{\"name\":\"labels\",\"offset\":16,\"type\":{\"slice\":\"<u4\"}}]}"
+  "{\"struct\":\"Labels\",\"size\":16,\"align\":8,\"fields\":[" \
+  "{\"name\":\"frame\",\"offset\":0,\"type\":\"<u8\"}," \
+  "{\"name\":\"cloud_seq\",\"offset\":8,\"type\":\"<u8\"}," \
+  "{\"name\":\"labels\",\"offset\":16,\"type\":{\"slice\":\"<u4\"}}]}"
 
 typedef struct Labels {
   uint64_t frame;

@@ -4,7 +4,6 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 
-use std::path::Path;
 use std::ptr::null_mut;
 
 use io_shared::{Channel, Message};
@@ -77,7 +76,8 @@ fn a_schema_makes_a_typed_channel_and_its_lengths_are_the_only_ones() {
 #[test]
 fn a_message_of_a_fixed_size_needs_no_capacity_and_is_as_aligned_as_it_says() {
     let name = TestName::new("aligned");
-    let schema = r#"{"struct":"Wide","size":64,"align":64,"fields":[{"name":"x","offset":0,"type":{"array":16,"of":"<f4"}}]}"#;
+    let schema = r#"{"struct":"Wide","size":64,"align":64,"fields":[
+        {"name":"x","offset":0,"type":{"array":16,"of":"<f4"}}]}"#;
     let producer = options(&name, Some(schema)).producer();
     let consumer = options(&name, None).consumer();
     let mut observer = null_mut();

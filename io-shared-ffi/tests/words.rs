@@ -64,7 +64,8 @@ fn a_schema_that_disagrees_with_the_struct_is_told_the_padding_to_add() {
     // struct { uint8_t id; double at; } as the compiler lays it out, and as no compiler does.
     let fields = |offset| {
         format!(
-            r#"[{{"name":"id","offset":0,"type":"|u1"}},{{"name":"at","offset":{offset},"type":"<f8"}}]"#
+            r#"[{{"name":"id","offset":0,"type":"|u1"}},
+                {{"name":"at","offset":{offset},"type":"<f8"}}]"#
         )
     };
     let schema = |offset, size| {
@@ -81,7 +82,8 @@ fn a_schema_that_disagrees_with_the_struct_is_told_the_padding_to_add() {
 
     // A struct with padding that is not in the schema.
     let name = TestName::new("padded");
-    let packed = r#"{"struct":"S","size":12,"align":4,"fields":[{"name":"a","offset":0,"type":{"array":3,"of":"<f4"}}]}"#;
+    let packed = r#"{"struct":"S","size":12,"align":4,"fields":[
+        {"name":"a","offset":0,"type":{"array":3,"of":"<f4"}}]}"#;
     let producer = options(&name, Some(packed)).producer();
     assert_eq!(put(producer, &[0; 16]), IOS_BAD_LENGTH);
     assert!(last_error().contains("has 4 bytes of padding"), "{}", last_error());

@@ -23,7 +23,7 @@ import numpy as np
 import io_shared
 
 SIZES = [16, 64 << 10, 1 << 20, 4500 << 10]
-#: Most seconds and trips of one system, size and round.
+#: The most seconds and trips for one system, size and round.
 SECONDS, TRIPS = 0.4, 2000
 
 
@@ -33,7 +33,7 @@ def array(size):
 
 class Original(object):
     """The original's design, from its description: ``numpy.save`` into shared memory under a POSIX
-    semaphore ``/name``; a second one, ``/name_np``, is the flag that there is something to get."""
+    semaphore ``/name``; a second one, ``/name_np``, says that there is something to get."""
 
     title = "the original's design"
 
@@ -131,7 +131,7 @@ class Polling(Copying):
 
 
 class Lending(Copying):
-    """``loan`` as it is by default and ``get``: the array is filled, and copied once more."""
+    """A default ``loan`` and ``get``: the array is filled, and copied once more."""
 
     title = "io_shared, loan and get"
 
@@ -165,8 +165,8 @@ class InPlace(Copying):
 
 
 class Iceoryx2(object):
-    """iceoryx2, polling, one copy in and one copy out on each side, in the quickest set-up: with no
-    history, a buffer that was read is free, and is the one that is filled next."""
+    """iceoryx2, polling, one copy in and one copy out on each side, in its fastest set-up: with no
+    history, a buffer that was read is free, and is filled next."""
 
     title = "iceoryx2, polling, copying"
     _copies, _keeps = True, 0
@@ -225,8 +225,8 @@ class Iceoryx2(object):
 
 
 class Iceoryx2Keeping(Iceoryx2):
-    """The same, and the last value is kept for who comes later, as a channel of io_shared keeps it:
-    the buffer that was just read is not the one that is filled next."""
+    """The same, but the last value is kept for consumers that come later, as io_shared keeps it:
+    the buffer that was just read is not filled next."""
 
     title = "iceoryx2, polling, copying, last value kept"
     _keeps = 1
@@ -306,7 +306,7 @@ def allowed():
 
 
 def peer(parent, cpu):
-    """Answers: a line of "system size count" is an order to echo so many."""
+    """Answers: a line "system size count" is an order to echo that many."""
     pin(cpu)
     ends = {}
     for line in iter(sys.stdin.readline, ""):
@@ -322,7 +322,7 @@ def peer(parent, cpu):
 
 
 class Peer(object):
-    """The other process of one system: asleep in a read while it has no order."""
+    """The other process of one system, which sleeps in a read until it has an order."""
 
     def __init__(self, python, system, cpu):
         command = [python, os.path.abspath(__file__), "--echo-for", str(os.getpid())]
@@ -360,7 +360,7 @@ class Peer(object):
 
 
 def at_least_one(text):
-    """An option's number of rounds; argparse names the option where it is none."""
+    """An option's number of rounds. If it is not one, argparse names the option."""
     number = int(text)
     if number < 1:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""The other interpreter: gives back what it gets, by copies or in place, or only puts or gets."""
+"""The other interpreter: it returns what it gets, by copies or in place, or only puts or gets."""
 
 import sys
 
@@ -30,7 +30,7 @@ def files(there, back, count):
 
 
 def putting(there, back, count):
-    """Numbers that an array is full of, for ever: whoever gets half of one sees it."""
+    """Puts arrays filled with one number, for ever: a torn array would show two."""
     outgoing = io_shared.NumpyShare(there, "1M", "put")
     number = outgoing.seq
     while True:
@@ -40,7 +40,7 @@ def putting(there, back, count):
 
 
 def copying_in(there, back, count):
-    """The same, by copies that whoever waits follows."""
+    """The same, by copies that a waiting consumer reads ahead."""
     outgoing = io_shared.NumpyShare(there, "2M", "put")
     number = outgoing.seq
     while True:

@@ -1,5 +1,5 @@
-"""Writes tests/golden/*.region: what test_golden.py and tests/golden.rs read. Run by hand, when the
-layout version is raised."""
+"""Writes tests/golden/*.region, which test_golden.py and tests/golden.rs read. Run it by hand when
+the layout version changes."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Holds both roles of the channel that it is given, until it is killed."""
+"""Holds both roles of a channel until it is killed."""
 
 import sys
 import time

@@ -187,7 +187,7 @@ def test_python_objects_are_refused_both_ways(name):
         assert "another process" in str(error.value)
     with pytest.raises(ValueError):
         put.loan((3,), object)
-    # What no producer of ours puts: a message of such a header.
+    # No producer of this package puts a message with such a header.
     text = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
     text += b" " * (117 - len(text)) + b"\n"
     message = b"\x93NUMPY\x01\x00" + bytearray([118, 0]) + text + b"\0" * 8
@@ -395,7 +395,7 @@ def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name,
 
 
 def descriptors(name):
-    """Those of this process that are open of the region of that name."""
+    """The open descriptors of this process for the region of that name."""
     found = set()
     for number in os.listdir("/proc/self/fd"):
         try:

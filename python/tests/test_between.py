@@ -66,7 +66,7 @@ def test_arrays_go_to_another_language_and_back(new_name, start, peer):
 def test_clouds_go_to_another_language_and_labels_come_back(new_name, start, peer):
     there, back = new_name(), new_name()
     peer = start(peer, "clouds", there, back, 3)
-    # The channel of labels is the other's: no type is declared here.
+    # The other program creates the channel of labels: no type is declared here.
     labels = io_shared.open(back, open_timeout=60)
     clouds = io_shared.producer(there, CLOUD, tail=("points", POINT), capacity="5M")
     for frame in range(3):
@@ -80,7 +80,7 @@ def test_clouds_go_to_another_language_and_labels_come_back(new_name, start, pee
 def test_a_rust_struct_of_all_kinds_of_fields_comes_and_goes(new_name, start):
     there, back = new_name(), new_name()
     peer = start(program("rust"), "pose", there, back)
-    # As dtype, what Rust has as a struct; the channel may be made by either.
+    # A dtype for Rust's struct; either program may create the channel.
     pose = np.dtype(
         [
             ("matrix", "f8", (2, 3)),

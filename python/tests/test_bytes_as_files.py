@@ -24,7 +24,7 @@ LOCKED = pytest.mark.parametrize("kind", [SharedMMap, RWSharedMMap, LockedBytes]
 
 
 def writing(shm, **options):
-    """The block in which a kind is written to."""
+    """The block in which this kind of bytes is written."""
     if isinstance(shm, SharedMMap):
         return shm.lock(**options)
     return shm.lock_write(**options) if hasattr(shm, "lock_write") else _all(shm)
@@ -57,7 +57,7 @@ def test_zip_files_end_where_their_table_does(name, kind):
     np.savez(inner, plain=plain)
     with writing(shm):
         shm.seek(0)
-        # Arrays with the bytes of a zip file in them, and another file behind that.
+        # Arrays that contain the bytes of a zip file, and another file after them.
         np.savez(shm, inner=np.frombuffer(inner.getvalue(), np.uint8), plain=plain + 1)
         end = shm.tell()
         shm.seek(end + 100)

@@ -1,4 +1,4 @@
-"""Either interpreter killed at random moments: the other goes on, in step and with whole values.
+"""Either interpreter is killed at random moments: the other continues, in step, with whole values.
 
 20 deaths of each, and 500 with IO_SHARED_SLOW.
 """

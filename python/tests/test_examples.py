@@ -1,5 +1,5 @@
-"""The two scripts of examples/python, each interpreter in each role, and the roles of the Rust
-example perception_pipeline with them."""
+"""The two scripts of examples/python, with each interpreter in each role, and with the roles of the
+Rust example perception_pipeline."""
 
 import os
 import re
@@ -22,7 +22,7 @@ FRAMES = 5
 
 @pytest.fixture
 def stage(start):
-    """Starts programs of one pipeline; what each prints is its stdout."""
+    """Starts the programs of one pipeline, each with a pipe as its stdout."""
     prefix = "/test-pipeline-%d" % os.getpid()
     run = lambda *command: start(  # noqa: E731
         *command + ("--prefix", prefix), stdout=subprocess.PIPE, universal_newlines=True
@@ -41,7 +41,7 @@ def example(name):
 
 
 def show(viewer, last):
-    """What the viewer prints up to the last frame, and all it prints until Ctrl-C has ended it."""
+    """What the viewer prints up to the last frame, and then until Ctrl-C ends it."""
     lines = []
     patience = threading.Timer(60, viewer.kill)
     patience.start()
@@ -56,7 +56,7 @@ def show(viewer, last):
 
 
 def drawn(path):
-    """The part of a picture's bytes in which it differs from what is left of them or above."""
+    """The share of a picture's bytes that differ from those to the left and above."""
     with open(str(path), "rb") as file:
         png = file.read()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
@@ -84,7 +84,7 @@ def test_node_network_and_the_rust_viewer_work_together(stage, tmpdir, node, net
     obstacles = re.findall(r"60000 points, (\d+) of them on 8 things", said)
     assert len(obstacles) == FRAMES and all(3900 < int(number) <= 4000 for number in obstacles)
     assert network.communicate()[0] == "%d clouds segmented\n" % FRAMES
-    # Cluster for cluster the viewer sees what the network saw, and it paired each with its cloud.
+    # The viewer sees the same clusters as the network, and paired each with its cloud.
     last = show(viewer, FRAMES - 1)[-1]
     assert re.search(r" 60000 points  ground 93 %    8 clusters ", last)
     assert drawn(picture) > 0.1
@@ -100,7 +100,7 @@ def test_the_labels_are_right(stage):
     got = io_shared.open(stage.prefix + "_labels", open_timeout=0).latest()
     assert cloud.frame == got.frame == FRAMES - 1
     labels, points = got.labels, cloud.points
-    # The boxes come first, 500 points each; those near the ground may be either.
+    # The boxes come first, 500 points each; points near the ground may belong to either.
     for box in range(8):
         inside = slice(500 * box, 500 * (box + 1))
         assert len(set(labels[inside][points["z"][inside] > -1.25])) == 1

@@ -22,7 +22,7 @@ except ImportError:  # Python 2
 
 
 class Doubling(NumpyShare):
-    """A share with an idea of its own."""
+    """A share of a subclass."""
 
     def put(self, array):
         super(Doubling, self).put(np.asarray(array) * 2)
@@ -191,13 +191,13 @@ def test_a_wait_of_over_a_second_says_once_what_it_waits_for(name, new_name, cap
         assert len(caplog.records) == 1 and caplog.records[0].name == "io_shared"
         return caplog.records[0].getMessage()
 
-    assert "a producer is there" in said(lambda: get.get(timeout=1.3))
+    assert "a producer is alive" in said(lambda: get.get(timeout=1.3))
     put.put(1)
     assert "value 1" in said(lambda: put.wait_taken(timeout=1.3))
     get.get()
     put.close()
     assert name in said(lambda: get.get(timeout=1.3))
-    assert "no producer is there" in said(lambda: get.borrow(timeout=1.3))
+    assert "there is no producer" in said(lambda: get.borrow(timeout=1.3))
     assert none in said(lambda: io_shared.open(none, open_timeout=1.3))
     with one.lock():
         assert "the lock" in said(lambda: other.lock(timeout=1.3).__enter__())

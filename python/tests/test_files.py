@@ -92,7 +92,7 @@ def test_a_value_from_before_the_machine_was_started_has_no_age(file):
 
 
 def _of_another(region, what, other):
-    """The file with ``other`` in the place of ``what``, which is there once."""
+    """The file with ``other`` in place of ``what``, which it contains once."""
     with open(region, "rb") as before:
         content = before.read()
     assert content.count(what) == 1

@@ -51,12 +51,12 @@ def test_what_was_borrowed_before_a_fork_stays_what_it_is_in_the_child(name, len
     put.close(), get.close(), os.close(go), os.close(ready)
 
 
-#: clone(2), of x86-64 and of the others.
+#: The number of clone(2) on x86-64, and on other machines.
 SYS_CLONE = 56 if platform.machine() == "x86_64" else 220
 
 
 def fork_by(how):
-    """os.fork, or a fork that runs no handlers. PyDLL keeps the interpreter's lock over it."""
+    """os.fork, or a fork that runs no handlers. PyDLL keeps the interpreter's lock during it."""
     if how == "fork":
         return os.fork()
     libc = ctypes.PyDLL(None)

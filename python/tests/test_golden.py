@@ -1,4 +1,5 @@
-"""A committed region is read alike by every interpreter; tests/golden.rs is the same for Rust."""
+"""Every interpreter reads a committed region in the same way; tests/golden.rs is the same for
+Rust."""
 
 import os
 import shutil

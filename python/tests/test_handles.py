@@ -1,4 +1,4 @@
-"""Handles that are pickled: by name and options, and opened anew by whoever gets them."""
+"""Handles are pickled by name and options, and the receiver opens them again."""
 
 import multiprocessing
 import os
@@ -17,14 +17,14 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
 def handed(handle, protocol=2):
-    """The handle as another gets it; this one is over."""
+    """The handle as the receiver gets it; this one is closed."""
     sent = pickle.dumps(handle, protocol)
     handle.close()
     return pickle.loads(sent)
 
 
 class Scaled(NumpyShare):
-    """A share with an argument less and an attribute more."""
+    """A share with one argument less and one attribute more."""
 
     def __init__(self, name, factor):
         super(Scaled, self).__init__(name, "1M", "put", consumers=3)
@@ -95,7 +95,7 @@ def test_a_handle_of_another_process_waits_for_its_role_to_be_given_up(name, mon
 
 
 def echo(get, put, queue):
-    """In another process: what it gets is put, doubled."""
+    """In another process: puts twice what it gets."""
     try:
         put.put(get.get(timeout=60) * 2)
         queue.put("%s %s" % (type(get).__name__, put.wait_taken(timeout=60)))

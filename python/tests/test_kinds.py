@@ -1,4 +1,4 @@
-"""Which arrays are handed over as what they are, and what is said of those that cannot be."""
+"""Which arrays arrive as what they are, and the errors for those that would not."""
 
 import collections
 import warnings
@@ -17,7 +17,7 @@ def ends(name):
 
 
 def refused(ends, value, *says):
-    """What is said of ``value``, and nothing is put."""
+    """The text of the error for ``value``, after which nothing was put."""
     put, get = ends
     with pytest.raises(ValueError) as error, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -29,7 +29,7 @@ def refused(ends, value, *says):
 
 
 class Masked(object):
-    """What makes a masked array of itself."""
+    """An object that becomes a masked array."""
 
     def __array__(self, dtype=None, copy=None):
         return np.ma.masked_equal([1, 2], 2)
@@ -65,13 +65,13 @@ def test_numpys_own_subclasses_arrive_as_arrays(ends, tmpdir):
 
 
 class Metres(np.ndarray):
-    """An array with something more."""
+    """An array with an attribute."""
 
     unit = "m"
 
 
 class Own(np.recarray):
-    """A subclass of one that is kept."""
+    """A subclass of an array that is accepted."""
 
 
 @pytest.mark.parametrize("kind", [Metres, Own])

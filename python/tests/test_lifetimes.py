@@ -1,4 +1,4 @@
-"""Views in shared memory stay as they are as long as anything made from them lives."""
+"""Views in shared memory do not change while anything made from them is alive."""
 
 import gc
 import os
@@ -170,7 +170,7 @@ def _used():
 
 
 def test_nothing_leaks_over_a_million_puts_and_gets(name):
-    """With IO_SHARED_SLOW a million of each, else 30,000."""
+    """With IO_SHARED_SLOW a million of each, otherwise 30,000."""
     put, get = ends(name)
     array = np.arange(1000.0)
 
@@ -190,7 +190,7 @@ def test_nothing_leaks_over_a_million_puts_and_gets(name):
     play(500000 if SLOW else 15000)
     after = _used()
     assert after[1] <= descriptors
-    # PyPy compiles meanwhile. 15,000 arrays, forgotten, are 120 MB.
+    # PyPy compiles meanwhile. 15,000 forgotten arrays are 120 MB.
     assert after[0] - resident < (1 if io_shared._library.COUNTS else 30) << 20
     if not SLOW:  # others come and go meanwhile
         assert os.path.exists("/dev/shm" + name)
@@ -231,7 +231,7 @@ def test_what_another_thread_does_in_the_midst_of_a_close_keeps_no_role(name, mo
     end, switching = shares[mode]._end, []
 
     class Switching(type(end)):
-        """To another thread, after each step of a close."""
+        """Switches to another thread after each step of a close."""
 
         def __setattr__(self, attribute, value):
             object.__setattr__(self, attribute, value)

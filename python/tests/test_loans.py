@@ -1,4 +1,4 @@
-"""Loans: memory of this process that is copied where it is put, or shared memory that is lent."""
+"""Loans: memory of this process that is copied at the put, or shared memory."""
 
 import ctypes
 import gc
@@ -96,7 +96,7 @@ KEPT = {
 
 
 def _overwrite(kept):
-    """Writes to whatever was kept, if it can be written to."""
+    """Writes to an array that was kept, if it is writable."""
     if isinstance(kept, list):
         kept = kept[0]
     if isinstance(kept, ctypes.Array):
@@ -358,7 +358,7 @@ def test_a_loan_over_a_removal_is_put_into_the_channel_that_is_opened_anew(name,
     put.put([1])
     io_shared.remove(name)
     end, kept = time.time() + 20, []
-    # (It is looked where the name leads every 90 ms; what is put before is for nobody.)
+    # A producer checks every 90 ms what its name refers to; nobody gets what it puts before that.
     while not os.path.exists("/dev/shm" + name):
         assert time.time() < end
         with put.loan(4, in_place=in_place) as out:

@@ -22,7 +22,7 @@ def byte(number):
 
 
 def result(act, shared):
-    """What ``act`` gives, or that it fails."""
+    """What ``act`` returns, or that it fails."""
     try:
         return act(shared)
     except (io_shared.OOMError, ValueError, IndexError):
@@ -30,7 +30,7 @@ def result(act, shared):
 
 
 def acts(random_):
-    """Calls at random, with arguments in and out of range."""
+    """Random calls, with arguments in and out of range."""
 
     def near():
         return random_.randrange(-3, 70)
@@ -42,7 +42,7 @@ def acts(random_):
     count = min(max(b, 0), 64) - min(max(a, 0), 64)
     return random_.choice(
         [
-            # What these give differs from Python to Python.
+            # What these return differs between Pythons.
             lambda shm: (shm.seek(a), None)[1],
             lambda shm: (shm.seek(a % 5, 1), None)[1],
             lambda shm: (shm.seek(-(abs(a) % 64), 2), None)[1],

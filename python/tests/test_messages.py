@@ -1,4 +1,4 @@
-"""Messages as Python's values: items, mappings, copies, pickles; texts; what is cut is told."""
+"""Messages as Python values: items, mappings, copies, pickles, texts; nothing is cut silently."""
 
 import copy
 import pickle

@@ -74,7 +74,7 @@ def test_what_does_not_fit_is_not_written(name):
         shm.seek(8)
         with pytest.raises(io_shared.OOMError):
             WRITING[1](shm)
-    # The lock is given back after an exception too.
+    # The lock is released after an exception too.
     with pytest.raises(io_shared.OOMError):
         with shm.lock():
             shm.seek(0)
@@ -160,7 +160,7 @@ def test_an_array_is_saved_and_loaded_in_another_process(name, script):
 
 
 def holder(start, lock, act):
-    """A process that is in ``lock`` and has done ``act`` there."""
+    """A process that holds ``lock`` and has done ``act``."""
     code = (
         "import sys, time, io_shared\n"
         "with io_shared.%s:\n"
@@ -297,7 +297,7 @@ def test_a_lock_that_is_something_else_is_an_error_and_one_that_is_missing_is_ma
 
 def test_removed_bytes_are_left_out_of_core_dumps(name):
     UnsafeSharedMMap(name, "1M").close()
-    # Opened, not created: a creator's mapping is shown without the name.
+    # Opened, not created: the mapping of a creator has no name.
     shared = UnsafeSharedMMap(name, "1M")
     os.remove("/dev/shm" + name)
     with open("/proc/self/smaps") as maps:

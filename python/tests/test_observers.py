@@ -1,4 +1,4 @@
-"""Who looks on takes no part."""
+"""Observers take no part in a channel."""
 
 import os
 import signal

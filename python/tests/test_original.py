@@ -1,6 +1,6 @@
 # -*- coding: utf-8 -*-
 """Every example of the original's README, unchanged. (Its basic one uses RWSharedMMap without
-importing it; that line is before it here.)"""
+importing it; that line is added here.)"""
 
 import io
 import os
@@ -181,7 +181,7 @@ def test_the_three_errors_have_default_messages():
 
 
 def test_what_the_original_left_is_no_channel_and_read_as_shared_bytes():
-    # Its array at the start of the memory, and its semaphores beside it.
+    # Its array at the start of the memory, and its semaphores.
     array = np.arange(6, dtype="<f4").reshape(2, 3)
     files = {"my_share": b"", "sem.my_share": b"\0" * 32, "sem.my_share_np": b"\1" + b"\0" * 31}
     saved = io.BytesIO()

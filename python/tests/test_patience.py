@@ -1,4 +1,4 @@
-"""Of the tests themselves: none of them waits for ever."""
+"""The tests themselves: none of them waits for ever."""
 
 import signal
 import subprocess

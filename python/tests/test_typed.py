@@ -1,4 +1,4 @@
-"""Typed messages: structured dtypes as channels, and channels made by others."""
+"""Typed messages: structured dtypes as channels, and channels that others created."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What errors say: in Python's words, with what to write instead."""
+"""Error texts: in Python's words, with what to write instead."""
 
 import os
 

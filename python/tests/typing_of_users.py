@@ -1,4 +1,4 @@
-"""What users write, for mypy: ci/python.sh checks it against the stubs."""
+"""Programs of users, for mypy: ci/python.sh checks them against the stubs."""
 
 from typing import Any, Optional
 

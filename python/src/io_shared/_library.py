@@ -17,6 +17,7 @@ from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32,
 from ctypes import c_void_p
 
 from io_shared import errors
+from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
 
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
@@ -63,63 +64,6 @@ _VALUES = frozenset([1, 2, 3, 28, 104])
 #: Whose arguments the text of an error names (``ios_words``): ``capacity=`` of typed
 #: channels, ``size=`` of shares, ``size=`` and ``max_readers=`` of shared bytes.
 TYPED, SHARE, BYTES = 1, 2, 3
-
-
-class Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("name", c_char_p),
-        ("file", c_char_p),
-        ("fd", c_int32),
-        ("flags", c_uint32),
-        ("schema", c_char_p),
-        ("consumer_name", c_char_p),
-        ("capacity", c_uint64),
-        ("consumers", c_uint32),
-        ("holds", c_uint32),
-        ("mode", c_uint32),
-        ("reserved", c_uint32),
-        ("open_timeout", c_int64),
-    ]
-
-
-class Value(ctypes.Structure):
-    """``ios_value``: a value, which is valid until its guard is dropped."""
-
-    _fields_ = [
-        ("guard", c_void_p),
-        ("data", c_void_p),
-        ("length", c_size_t),
-        ("seq", c_uint64),
-        ("missed", c_uint64),
-        ("stamp", c_uint64),
-    ]
-
-
-class Puts(ctypes.Structure):
-    """``ios_puts``: what puts of messages with the same header have in common."""
-
-    _fields_ = [
-        ("producer", c_void_p),
-        ("header", c_char_p),
-        ("header_length", c_size_t),
-        ("length", c_size_t),
-        ("seq", c_void_p),
-    ]
-
-
-class Gets(ctypes.Structure):
-    """``ios_gets``: what gets of messages with the same header have in common."""
-
-    _fields_ = [
-        ("consumer", c_void_p),
-        ("timeout_ns", c_int64),
-        ("header", c_char_p),
-        ("header_length", c_size_t),
-        ("data", c_void_p),
-        ("length", c_size_t),
-        ("value", c_void_p),
-    ]
 
 
 def _load():

@@ -1,6 +1,6 @@
-//! The Rust end of the Python tests: gives back arrays as they came and then puts one of its own,
+//! The Rust end of the Python tests. It returns arrays as they came and then puts one of its own,
 //! answers clouds with labels, or counts in shared bytes under their lock.
-//! `io-shared-ffi/tests/peer.c` is the same in C, but for the last.
+//! `io-shared-ffi/tests/peer.c` does the same in C, except for the last.
 
 use std::error::Error;
 use std::io::Write;
@@ -9,7 +9,7 @@ use io_shared::mmap::MmapGuard;
 use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
 use test_support::messages::{Cloud, Labels, Point};
 
-/// All kinds of fields.
+/// Fields of all kinds.
 #[derive(Clone, Copy, Message)]
 #[repr(C)]
 struct Pose {
@@ -43,12 +43,13 @@ fn arrays(there: &str, back: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let mut back = Channel::<Array>::named(back).capacity("5M").producer()?;
     for _ in 0..count {
         let array = there.get()?;
-        array.npy()?; // or the error says what is wrong with it
+        array.npy()?; // the error says what is wrong with it
         let mut answer = back.loan_len(array.npy.len())?;
         answer.npy.copy_from_slice(&array.npy);
         answer.put()?;
     }
-    // The last one was had when the next comes; it is answered by one that was never NumPy's.
+    // The next array shows that the last one was seen. It is answered by one that NumPy did not
+    // make.
     drop(there.get()?);
     let mut own = back.loan_len(Array::len_of("<u2", false, &[2, 3])?)?;
     let elements = own.write_header("<u2", false, &[2, 3])?;
@@ -83,7 +84,7 @@ fn pose(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Shared bytes of that kind, made by whoever comes first.
+/// Opens shared bytes of that kind; whichever program is first creates them.
 enum Locked {
     One(SharedMmap),
     Rw(RwSharedMmap),
@@ -109,7 +110,7 @@ fn locked(
     })
 }
 
-/// Adds 1 to the number at the start so many times, as two steps under the lock.
+/// Adds 1 to the number at the start `count` times, in two steps under the lock.
 fn add(bytes: &mut Locked, count: usize) -> Result<(), Box<dyn Error>> {
     for _ in 0..count {
         let mut guard = bytes.lock()?;
@@ -120,7 +121,7 @@ fn add(bytes: &mut Locked, count: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes half a word, says so, and keeps the lock until it is killed.
+/// Writes half a word, prints a line, and keeps the lock until it is killed.
 fn hold(bytes: &mut Locked) -> Result<(), Box<dyn Error>> {
     let mut guard = bytes.lock()?;
     guard.write_all(b"half")?;

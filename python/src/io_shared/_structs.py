@@ -1,0 +1,63 @@
+"""The structs of ``io_shared.h``, for ctypes."""
+
+import ctypes
+from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+
+
+class Options(ctypes.Structure):
+    """``ios_options``: what a handle is opened with."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("file", c_char_p),
+        ("fd", c_int32),
+        ("flags", c_uint32),
+        ("schema", c_char_p),
+        ("consumer_name", c_char_p),
+        ("capacity", c_uint64),
+        ("consumers", c_uint32),
+        ("holds", c_uint32),
+        ("mode", c_uint32),
+        ("reserved", c_uint32),
+        ("open_timeout", c_int64),
+    ]
+
+
+class Value(ctypes.Structure):
+    """``ios_value``: a value, which is valid until its guard is dropped."""
+
+    _fields_ = [
+        ("guard", c_void_p),
+        ("data", c_void_p),
+        ("length", c_size_t),
+        ("seq", c_uint64),
+        ("missed", c_uint64),
+        ("stamp", c_uint64),
+    ]
+
+
+class Puts(ctypes.Structure):
+    """``ios_puts``: what puts of messages with the same header have in common."""
+
+    _fields_ = [
+        ("producer", c_void_p),
+        ("header", c_char_p),
+        ("header_length", c_size_t),
+        ("length", c_size_t),
+        ("seq", c_void_p),
+    ]
+
+
+class Gets(ctypes.Structure):
+    """``ios_gets``: what gets of messages with the same header have in common."""
+
+    _fields_ = [
+        ("consumer", c_void_p),
+        ("timeout_ns", c_int64),
+        ("header", c_char_p),
+        ("header_length", c_size_t),
+        ("data", c_void_p),
+        ("length", c_size_t),
+        ("value", c_void_p),
+    ]
