@@ -25,7 +25,7 @@ pub(crate) struct Producer {
     /// Buffers other than the latest that the last scan found named by an entry, whether they are
     /// held or were only announced.
     held: Bits,
-    /// The sequence that each buffer last carried.
+    /// The sequence of the last value in each buffer.
     used: Vec<u64>,
     /// The number of the last filling.
     fillings: u64,
@@ -111,7 +111,7 @@ impl Producer {
             return Err(Fault::SequenceExhausted);
         }
         words.reached(CrashPoint::LoanChecked);
-        self.look_ahead(words);
+        self.refill_finds(words);
         let Some(&buffer) = self.finds.last() else {
             return Err(Fault::Corrupt("more buffers are held than there are holds"));
         };
@@ -273,18 +273,18 @@ impl Producer {
             words.reached(CrashPoint::PutSawWaiting);
             // Before the call, which takes long: consumers that are awake announce the next buffer
             // meanwhile, and would keep it from the scan.
-            self.look_ahead(words);
+            self.refill_finds(words);
             if words.wake() == 0 {
                 self.count_needless(words);
             }
             words.reached(CrashPoint::PutWoken);
         }
         // Now, while nobody waits for it, and not in the next loan.
-        self.look_ahead(words);
+        self.refill_finds(words);
     }
 
     #[inline]
-    fn look_ahead<W: Words>(&mut self, words: &W) {
+    fn refill_finds<W: Words>(&mut self, words: &W) {
         if self.finds.is_empty() {
             self.scan(words);
         }
