@@ -6,7 +6,7 @@ use crate::region_file::RegionFile;
 use crate::report::Report;
 use crate::role::Role;
 
-/// The longest sleep at a time (DESIGN.md section 6).
+/// The longest sleep at a time (docs/RATIONALE.md, "Slices").
 pub(crate) const SLICE: u64 = 100_000_000;
 /// What a wait may take in addition to a slice, not counting stops and run delays.
 pub(crate) const WAIT_BOUND: u64 = 50_000_000;

@@ -1,5 +1,5 @@
 //! A region as it is in its file, read without the library: held entries, waiting flags, the latest
-//! value, the owner of a lock. The offsets are those of DESIGN.md section 5.
+//! value, the owner of a lock. The offsets are those of docs/ARCHITECTURE.md.
 
 use std::fs::File;
 use std::io;

@@ -240,7 +240,7 @@ fn tells_of_whatever_is_inherited(how: Handlerless) {
     drop(idle.write().unwrap());
 }
 
-/// What [DESIGN.md](../../DESIGN.md) says of such a child.
+/// What [RATIONALE.md](../../docs/RATIONALE.md) says of such a child.
 #[test]
 fn a_child_forked_without_handlers_keeps_its_killed_parents_roles_while_it_lives() {
     let name = TestName::new("bare-keeps");

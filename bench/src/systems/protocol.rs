@@ -1,4 +1,4 @@
-//! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no
+//! The protocol of docs/ARCHITECTURE.md and nothing else, for 16 bytes: no types, no checks, no
 //! clock, no errors. They are small enough to be carried in the line of `latest`, so its reader
 //! holds nothing. What it costs more than the bare line is the protocol's price (a value that is
 //! whole whoever dies, a publish that cannot overwrite another producer's, a fence); what io-shared

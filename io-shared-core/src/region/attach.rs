@@ -2,7 +2,7 @@
 //!
 //! Each step looks at the location once. It ends with the open region ([`Step::Ready`]), because
 //! another process got on meanwhile ([`Step::Retry`]), or with a wait for one ([`Step::Wait`]). The
-//! rules are in DESIGN.md, section 3. The slots and the locked mmaps call [`attach`].
+//! rules are in DESIGN.md. The slots and the locked mmaps call [`attach`].
 
 use std::time::Duration;
 

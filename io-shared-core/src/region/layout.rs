@@ -1,4 +1,4 @@
-//! Where everything lies in a channel's region: DESIGN.md section 5.
+//! Where everything lies in a channel's region. docs/ARCHITECTURE.md has the picture.
 //!
 //! A [`Layout`] follows from the kind and six numbers. The creator of a region writes it into the
 //! prelude. An opener reads the prelude once, computes the layout again from those numbers, and

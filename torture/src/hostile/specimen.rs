@@ -1,5 +1,5 @@
 //! Whole regions as bytes: the library makes them, and this module damages and seals them. It uses
-//! the offsets of DESIGN.md section 5, not the library.
+//! the offsets of docs/ARCHITECTURE.md, not the library.
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
