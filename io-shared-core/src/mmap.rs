@@ -7,19 +7,22 @@
 //! | [`RwSharedMmap`] | a lock for one writer or many readers | the same |
 //! | [`Shared<T>`] | the same | the same, with `T`'s schema |
 //!
-//! All are opened through [`MmapOptions`], and the first three are used like files. Locked ones give
-//! access only through a guard: what is not locked is not reachable. References are given out by
-//! guards alone, for as long as the lock keeps everyone else away.
+//! All are opened through [`MmapOptions`], and the first three are used like files. The locked ones give
+//! access only through a guard, so that nobody reaches bytes without the lock. Only guards hand out
+//! references, for as long as the lock keeps everyone else away.
 
 mod bytes;
 mod guard;
+mod handle;
+mod lock_error;
 mod locked;
 mod options;
 mod state;
 mod unguarded;
 
 pub use bytes::{Bytes, BytesMut};
-pub use guard::{LockError, MmapGuard, MmapReadGuard};
+pub use guard::{MmapGuard, MmapReadGuard};
+pub use lock_error::{LockError, LockResult};
 pub use locked::{RwSharedMmap, SharedMmap};
 pub use options::{Mmap, MmapOptions};
 pub use state::{Shared, StateGuard, StateReadGuard};

@@ -1,12 +1,14 @@
 //! What the operating system and the processor offer, wrapped once.
 //!
-//! Nothing here knows of regions, channels or messages. [`claim`] proves who is alive, [`futex`]
-//! waits, `fork` notices that a process was copied, `file` opens files so that descriptors are safe
-//! to keep, [`clock`] tells the time, `nap` lets it pass, `long_wait` tells of waits of over a
-//! second, [`copy`] copies large values, `per_process` keeps what there is one of in a process.
+//! Nothing here knows of regions, channels or messages. [`claim`] proves who is alive, and [`fork`]
+//! notices that a process was copied. `file` opens files so that their descriptors are safe to keep.
+//! [`clock`] tells the time, `clock_id` says whose time it is, and `nap` lets it pass. [`futex`] waits
+//! for a word to change, and `long_wait` reports waits of over a second. [`copy`] copies large values.
+//! `per_process` keeps values that each process has once.
 
 pub(crate) mod claim;
 pub mod clock;
+pub(crate) mod clock_id;
 pub mod copy;
 pub(crate) mod file;
 pub(crate) mod fork;

@@ -1,11 +1,12 @@
-//! A single slot of shared memory, seen from one of its roles.
+//! A single slot of shared memory, opened in one role.
 //!
-//! This is the one place where shared memory becomes references. A [`Loan`] is a buffer that the
-//! protocol has given to this producer alone; a [`Guard`] is one that the protocol keeps the producer
-//! away from. Both borrow or share the slot, so neither outlives the claim and the mapping; and no
+//! This is the one place where shared memory becomes references. A [`Loan`] is a buffer that the protocol
+//! has lent to this producer alone. A [`Guard`] is a value in a buffer that the protocol keeps the
+//! producer away from. Both borrow or share the slot, so neither outlives the claim and the mapping. No
 //! sequence of safe calls here yields a reference to memory that a conforming process may write
 //! meanwhile. (Bytes without a header look before each write whether they have become a region; between
-//! the look and the write another process may make them one.) Types, builders and waiting are the channel crate's.
+//! the look and the write another process may make them one.) Types, builders and waiting are the
+//! channel crate's.
 //!
 //! An observer gets no references at all, only checked copies.
 
@@ -46,17 +47,17 @@ pub struct Producer {
     /// The slot's.
     region: Arc<Region>,
     protocol: protocol::Producer,
-    /// `None`: puts carry no time.
+    /// `None`: values get no stamp.
     stamps: Option<StampClock>,
-    /// Of the buffers that were lent by a second mapping, by the address of their payload in the first.
+    /// The second mappings of buffers, by the address of their payload in the first mapping.
     windows: Vec<(usize, Arc<Window>)>,
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // An inherited protocol is the parent's.
+        // The protocol of an inherited slot is the parent's.
         if self.region.survives_reboot() && !self.region.is_forked() {
-            // Who has lost the role has nothing to say.
+            // A producer that has lost its role must not seal anything.
             let _ = self.seal();
         }
     }
@@ -77,14 +78,14 @@ pub struct Consumer {
     /// The slot's.
     region: Arc<Region>,
     pub(crate) protocol: protocol::Consumer,
-    /// The last value that was carried.
+    /// The copy of the last inline value.
     inline: InlineWords,
     sleepers: Sleepers,
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        // An inherited protocol is the parent's.
+        // The protocol of an inherited slot is the parent's.
         if !self.region.is_forked() {
             self.sleepers.wait_for_the_last();
             self.protocol.leave(&*self.region);
@@ -103,20 +104,20 @@ pub struct Observer(());
 /// use io_shared_core::{Message, Slot, Spec, Which};
 /// # fn main() -> io_shared_core::Result<()> {
 /// # let name = io_shared_core::Name::new(&format!("/doc-slot-{}", std::process::id()))?;
-/// let place = io_shared_core::Location::from(name);
+/// let location = io_shared_core::Location::from(name);
 /// let spec = Spec { schema: Some(<[u32]>::schema()), capacity: Some(400), ..Spec::default() };
-/// let mut producer = Slot::producing(&place, &spec)?;
-/// let mut consumer = Slot::consuming(&place, None, &spec)?;
+/// let mut producer = Slot::producing(&location, &spec)?;
+/// let mut consumer = Slot::consuming(&location, None, &spec)?;
 ///
 /// let mut loan = producer.loan::<[u32]>(3)?;
 /// loan.copy_from_slice(&[1, 2, 3]);
 /// assert_eq!(loan.put()?, 1);
 ///
-/// // Nothing to hold is no error, and is not waited for.
+/// // This closure neither waits nor takes a missing value for an error.
 /// let guard = consumer.acquire::<[u32]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
 /// assert_eq!(guard.as_deref(), Some(&[1, 2, 3][..]));
 /// # drop(guard);
-/// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
+/// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -141,13 +142,13 @@ impl<S> Slot<S> {
         self.region.schema()
     }
 
-    /// A descriptor of the region to pass to another process, where the place has no name: a child
-    /// inherits it, or it is sent over a Unix socket. `None` where there is a name to open.
+    /// A descriptor of a region that has no name, to pass to another process: a child inherits it, or
+    /// it is sent over a Unix socket. `None` if there is a name to open.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.region.as_fd()
     }
 
-    /// Bytes that one message may have, header fields included.
+    /// The most bytes that one message may have, header fields included.
     #[inline]
     pub fn capacity(&self) -> u64 {
         self.region.layout().capacity
@@ -169,7 +170,7 @@ impl<S> Slot<S> {
         self.watch.is_stale(&self.region)
     }
 
-    /// Looks whether the name still leads here, if it did not do so within the last 90 ms.
+    /// Looks whether the name still leads to this region, unless it did so within the last 90 ms.
     ///
     /// # Errors
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
@@ -196,7 +197,7 @@ impl<S> Slot<S> {
 }
 
 impl Slot<Producer> {
-    /// Opens the slot of that name as its producer, creating or replacing it where that is due.
+    /// Opens the slot at `location` as its producer. Creates or replaces it if necessary.
     ///
     /// # Errors
     /// [`ErrorKind::RoleTaken`], [`ErrorKind::Mismatch`], [`ErrorKind::NotFound`],
@@ -216,13 +217,13 @@ impl Slot<Producer> {
         }
     }
 
-    /// The sequence of the last value put, by this producer or the one before; 0 for none.
+    /// The number of the last value put, by this producer or an earlier one; 0 for none.
     pub fn sequence(&self) -> u64 {
         self.side.protocol.sequence()
     }
 
-    /// Writes the last value put, with its checksum, to the file in which the region lies, and returns
-    /// when it is there: a reboot does not cost it. Does nothing for what lies in memory.
+    /// Writes the last value put, with its checksum, to the file that the region lies in, and returns
+    /// once it is on disk, so that it survives a reboot. Does nothing for a region in memory.
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
@@ -234,12 +235,12 @@ impl Slot<Producer> {
         if self.region.survives_reboot() { self.region.flush() } else { Ok(()) }
     }
 
-    /// Whether puts carry the time, from which consumers tell a value's age. On at first.
+    /// Sets whether values get a stamp, from which consumers compute their age. On by default.
     pub fn set_stamps(&mut self, stamps: bool) {
         self.side.stamps = stamps.then(StampClock::new);
     }
 
-    /// The consumer slots that have their claim now.
+    /// The consumer slots that are claimed now.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
@@ -255,25 +256,25 @@ impl Slot<Producer> {
         Ok(slots)
     }
 
-    /// Whether the consumer of `slot` has had the last value put. `false` if there is no such slot.
+    /// Whether the consumer of `slot` has seen the last value put. `false` if there is no such slot.
     pub fn has_had_last(&self, slot: usize) -> bool {
         slot < self.region.consumer_slots()
-            // Relaxed: the number is all that is used.
+            // Relaxed: only the number itself is used.
             && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
     }
 
-    /// Who has a consumer slot, by what is written in its block.
+    /// Who has a consumer slot, as its block says.
     pub fn consumer(&self, slot: usize) -> Option<Holder> {
         (slot < self.region.consumer_slots()).then(|| self.region.holder(Part::Consumer(slot)))
     }
 }
 
 impl Slot<Consumer> {
-    /// Opens the slot of that name as a consumer, creating it where the spec suffices, else waiting
-    /// for its producer.
+    /// Opens the slot at `location` as a consumer. Creates it if the spec suffices; otherwise waits for
+    /// its producer.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (of a consumer's name), and as for
+    /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (for a consumer's name), and the errors of
     /// [`Slot::producing`].
     pub fn consuming(location: &Location, consumer: Option<&str>, spec: &Spec) -> Result<Self> {
         let role = Role::Consumer { name: consumer.map(str::to_owned) };
@@ -299,70 +300,71 @@ impl Slot<Consumer> {
         self.region.is_taken(Part::Producer)
     }
 
-    /// The sequence of the last value that this consumer has had, before it was killed and came
-    /// back too; 0 for none.
+    /// The number of the last value that this consumer has seen, also before it was killed and came
+    /// back; 0 for none.
     pub fn last_seen(&self) -> u64 {
         self.region.last_seen(self.side.protocol.consumer()).load(Relaxed)
     }
 
     /// Sleeps until there may be something new, or until `until` (CLOCK_MONOTONIC in nanoseconds).
-    /// May return early for no reason. To be called when [`acquire`](Self::acquire) has found nothing.
+    /// May return early for no reason. Call it when [`acquire`](Self::acquire) has found nothing.
     pub fn sleep(&mut self, until: u64) {
         if self.region.is_forked() {
             return;
         }
         self.side.protocol.sleep(&*self.region, until);
-        // However long that was. What it finds out, the next get says.
+        // However long that was. The next get reports what this look finds.
         let _ = self.look(clock::now_coarse());
         #[cfg(feature = "crash-points")]
         sleeper::count_late_find(&self.region, &self.side.protocol, until);
     }
 
-    /// Takes `new` in the place of a slot whose region was removed or replaced. Its sleepers, which are
-    /// still to notice, are not waited for: nobody takes its claim.
+    /// Replaces a slot whose region was removed or replaced by `new`. Does not wait for its sleepers,
+    /// which have yet to notice: nobody else takes its claim.
     pub fn replace_by(&mut self, new: Self) {
         self.side.sleepers = Sleepers::default();
         *self = new;
     }
 
-    /// Whether this thread runs on the core from which the producer last woke somebody: there,
-    /// spinning only delays it.
+    /// Whether this thread runs on the core from which the producer last woke a sleeper. Spinning
+    /// there would only delay the producer.
     pub fn shares_cpu(&self) -> bool {
         self.region.shares_cpu()
     }
 
-    /// Whether there is a value not had. Costs a look at two words.
+    /// Whether there is a value that this consumer has not seen yet. Looks at two words.
     #[inline]
     pub fn has_unseen(&self) -> bool {
         self.side.protocol.has_unseen(&*self.region)
     }
 
-    /// Whether a get would find something: a value not had, or that the region was removed, or that this
-    /// consumer's slot is another's. Costs a look at four words.
+    /// Whether a get would return at once: with a value not seen yet, or because the region was removed
+    /// or another consumer has taken over this slot. Looks at four words.
     #[inline]
     pub fn is_ready(&self) -> bool {
         self.has_unseen() || self.is_stale() || self.is_lost()
     }
 
-    /// Whether another has taken over this consumer's slot: other code has closed its descriptor.
+    /// Whether another consumer has taken over this slot, because other code has closed its descriptor.
     #[inline]
     pub fn is_lost(&self) -> bool {
         !self.side.protocol.seat().is_own(&*self.region)
     }
 }
 
-/// Removes the region of that kind and place, used or not; whoever uses it will find [`ErrorKind::Replaced`].
+/// Removes the region of this kind at `location`, whether or not anybody uses it. Its users get
+/// [`ErrorKind::Replaced`] from then on.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`] (of another kind),
-/// [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (what is not ours is
-/// left alone), [`ErrorKind::Busy`], [`ErrorKind::System`].
+/// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`] (a region of another kind), [`ErrorKind::NotOwner`],
+/// [`ErrorKind::NotARegion`] (foreign files are left alone), [`ErrorKind::Busy`], [`ErrorKind::System`].
 ///
 /// # Examples
 /// ```
 /// use io_shared_core::{ErrorKind, Kind, Name};
-/// let place = Name::new("/doc-nothing-here").unwrap().into();
-/// assert_eq!(*io_shared_core::remove(&place, Kind::Channel).unwrap_err().kind(), ErrorKind::NotFound);
+/// let location = Name::new("/doc-nothing-here").unwrap().into();
+/// let error = io_shared_core::remove(&location, Kind::Channel).unwrap_err();
+/// assert_eq!(*error.kind(), ErrorKind::NotFound);
 /// ```
 #[doc(alias = "shm_unlink")]
 pub fn remove(location: &Location, kind: Kind) -> Result<()> {

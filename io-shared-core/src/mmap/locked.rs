@@ -4,7 +4,9 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::guard::{self, Guarded, Handle, MmapGuard, MmapReadGuard, Wait};
+use super::guard::{self, MmapGuard, MmapReadGuard};
+use super::handle::{Handle, Wait};
+use super::lock_error::LockResult;
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
@@ -87,7 +89,7 @@ impl SharedMmap {
     /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
     /// [`Corrupt`](crate::ErrorKind::Corrupt).
     #[inline]
-    pub fn lock(&mut self) -> Guarded<MmapGuard<'_>> {
+    pub fn lock(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::Ever)
     }
 
@@ -114,7 +116,7 @@ impl SharedMmap {
     /// # }
     /// ```
     #[inline]
-    pub fn try_lock(&mut self) -> Guarded<MmapGuard<'_>> {
+    pub fn try_lock(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
     }
 
@@ -141,7 +143,7 @@ impl SharedMmap {
     /// # }
     /// ```
     #[inline]
-    pub fn lock_timeout(&mut self, timeout: Duration) -> Guarded<MmapGuard<'_>> {
+    pub fn lock_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))
     }
 }
@@ -152,7 +154,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::lock`].
     #[inline]
-    pub fn read(&mut self) -> Guarded<MmapReadGuard<'_>> {
+    pub fn read(&mut self) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::Ever)
     }
 
@@ -161,7 +163,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::try_lock`].
     #[inline]
-    pub fn try_read(&mut self) -> Guarded<MmapReadGuard<'_>> {
+    pub fn try_read(&mut self) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::No)
     }
 
@@ -170,7 +172,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::lock_timeout`].
     #[inline]
-    pub fn read_timeout(&mut self, timeout: Duration) -> Guarded<MmapReadGuard<'_>> {
+    pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::For(timeout))
     }
 
@@ -179,7 +181,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::lock`].
     #[inline]
-    pub fn write(&mut self) -> Guarded<MmapGuard<'_>> {
+    pub fn write(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::Ever)
     }
 
@@ -188,7 +190,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::try_lock`].
     #[inline]
-    pub fn try_write(&mut self) -> Guarded<MmapGuard<'_>> {
+    pub fn try_write(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
     }
 
@@ -197,7 +199,7 @@ impl RwSharedMmap {
     /// # Errors
     /// As for [`SharedMmap::lock_timeout`].
     #[inline]
-    pub fn write_timeout(&mut self, timeout: Duration) -> Guarded<MmapGuard<'_>> {
+    pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))
     }
 }

@@ -7,7 +7,8 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::guard::{Access, Guarded, Handle, Hold, LockError, Locked, Wait, clean_or_dirty};
+use super::handle::{Access, Handle, LockHold, Wait};
+use super::lock_error::{LockError, LockResult, Locked, clean_or_dirty};
 use super::options::{Mmap, MmapOptions, places};
 use crate::error::Result;
 use crate::message::Message;
@@ -40,14 +41,14 @@ pub struct Shared<T: Message> {
 /// The value, while nobody writes it.
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct StateReadGuard<'a, T: Message> {
-    hold: Hold<'a>,
+    lock: LockHold<'a>,
     value: PhantomData<&'a T>,
 }
 
 /// The value, while nobody else reads or writes it.
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct StateGuard<'a, T: Message> {
-    hold: Hold<'a>,
+    lock: LockHold<'a>,
     value: PhantomData<&'a mut T>,
 }
 
@@ -97,7 +98,7 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
     #[inline]
-    pub fn read(&mut self) -> Guarded<StateReadGuard<'_, T>> {
+    pub fn read(&mut self) -> LockResult<StateReadGuard<'_, T>> {
         self.take_read(Wait::Ever)
     }
 
@@ -106,14 +107,16 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`read`](Self::read).
     #[inline]
-    pub fn read_timeout(&mut self, timeout: Duration) -> Guarded<StateReadGuard<'_, T>> {
+    pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<StateReadGuard<'_, T>> {
         self.take_read(Wait::For(timeout))
     }
 
     #[inline]
-    fn take_read(&mut self, wait: Wait) -> Guarded<StateReadGuard<'_, T>> {
-        match Hold::take(&mut self.handle, Access::Read, wait) {
-            Ok((hold, dirty)) => clean_or_dirty(StateReadGuard { hold, value: PhantomData }, dirty),
+    fn take_read(&mut self, wait: Wait) -> LockResult<StateReadGuard<'_, T>> {
+        match LockHold::take(&mut self.handle, Access::Read, wait) {
+            Ok((held, dirty)) => {
+                clean_or_dirty(StateReadGuard { lock: held, value: PhantomData }, dirty)
+            }
             Err(error) => Err(LockError::Failed(error)),
         }
     }
@@ -149,7 +152,7 @@ impl<T: Message> Shared<T> {
     /// # }
     /// ```
     #[inline]
-    pub fn write(&mut self) -> Guarded<StateGuard<'_, T>> {
+    pub fn write(&mut self) -> LockResult<StateGuard<'_, T>> {
         self.take_write(Wait::Ever)
     }
 
@@ -158,14 +161,16 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`write`](Self::write).
     #[inline]
-    pub fn write_timeout(&mut self, timeout: Duration) -> Guarded<StateGuard<'_, T>> {
+    pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<StateGuard<'_, T>> {
         self.take_write(Wait::For(timeout))
     }
 
     #[inline]
-    fn take_write(&mut self, wait: Wait) -> Guarded<StateGuard<'_, T>> {
-        match Hold::take(&mut self.handle, Access::Write, wait) {
-            Ok((hold, dirty)) => clean_or_dirty(StateGuard { hold, value: PhantomData }, dirty),
+    fn take_write(&mut self, wait: Wait) -> LockResult<StateGuard<'_, T>> {
+        match LockHold::take(&mut self.handle, Access::Write, wait) {
+            Ok((held, dirty)) => {
+                clean_or_dirty(StateGuard { lock: held, value: PhantomData }, dirty)
+            }
             Err(error) => Err(LockError::Failed(error)),
         }
     }
@@ -239,7 +244,7 @@ impl<T: Message> Shared<T> {
 impl<T: Message> StateGuard<'_, T> {
     /// Says that the value is whole again after a writer died in the middle.
     pub fn mark_consistent(&self) {
-        self.hold.handle.mark_consistent();
+        self.lock.handle.mark_consistent();
     }
 }
 
@@ -248,7 +253,7 @@ impl<T: Message> DerefMut for StateGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`; the writer's lock keeps readers away too, and this guard is
         // borrowed mutably.
-        unsafe { &mut *T::from_raw_parts_mut(self.hold.handle.start(), 0) }
+        unsafe { &mut *T::from_raw_parts_mut(self.lock.handle.start(), 0) }
     }
 }
 
@@ -263,21 +268,21 @@ macro_rules! guard {
                 // SAFETY: the region's one buffer spans a T (its capacity and alignment were
                 // checked against T's schema at opening), every bit pattern is a T, and the lock,
                 // held while this guard lives, keeps every other writer away.
-                unsafe { &*T::from_raw_parts(self.hold.handle.start(), 0) }
+                unsafe { &*T::from_raw_parts(self.lock.handle.start(), 0) }
             }
         }
 
         impl<T: Message> Locked for $Guard<'_, T> {
             #[allow(private_interfaces)]
             fn region(&self) -> &Region {
-                &self.hold.handle.region
+                &self.lock.handle.region
             }
         }
 
         impl<T: Message> fmt::Debug for $Guard<'_, T> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($Guard))
-                    .field("name", &self.hold.handle.region.name())
+                    .field("name", &self.lock.handle.region.name())
                     .field("value", &Shown(&**self))
                     .finish_non_exhaustive()
             }

@@ -1,30 +1,30 @@
 //! Copies of messages into shared memory and out of it.
 //!
-//! Memory that a large message is copied into was last in another core's cache, or in none. A copy by
-//! vector stores has each line brought here before it is overwritten. `rep movsb` may write whole
-//! lines without asking what was in them, and a hand-over of large copies then takes half as long
-//! (measured: "copying put" of `cargo run --release -p io-shared-bench`). C libraries use it for some
-//! processors and lengths and not for others; glibc 2.36 stops at the size of a core's second cache on
-//! AMD's. So it is used here where it was measured: on AMD from Zen 5 on. (On Zen 3 and 4 it is slow
-//! for some alignments, glibc's bug 30994.)
+//! The memory that a large message is copied into was last in another core's cache, or in none. A copy by
+//! vector stores fetches each line before it overwrites it. `rep movsb` may write whole lines without
+//! fetching them, and then a hand-over of large copies takes half as long (measured: "copying put" of
+//! `cargo run --release -p io-shared-bench`). C libraries use it for some processors and lengths only:
+//! glibc 2.36 stops at the size of the second-level cache on AMD's. So this module uses it where it was
+//! measured: on AMD from Zen 5 on. (On Zen 3 and 4 it is slow for some alignments, glibc's bug 30994.)
 
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 
-/// From so many bytes on `rep movsb` is used: for fewer it takes as long to start as it saves.
+/// The least bytes to use `rep movsb` for: with fewer it takes as long to start as it saves.
 #[cfg(target_arch = "x86_64")]
 const LARGE: usize = 4096;
 
-/// The first family of AMD's processors that it is used on: Zen 5's.
+/// The first family of AMD's processors to use it on: Zen 5's.
 #[cfg(target_arch = "x86_64")]
 const FIRST_FAMILY: u32 = 0x1a;
 
-/// Copies `from` to `to`, as `copy_from_slice` does, and for large slices quicker where that is known.
+/// Copies `from` to `to`, as `copy_from_slice` does. On processors with a faster way to copy large slices,
+/// uses that.
 ///
 /// # Panics
-/// If the two are not equally long.
+/// If the slices differ in length.
 ///
 /// # Examples
 /// ```
@@ -34,15 +34,15 @@ const FIRST_FAMILY: u32 = 0x1a;
 /// ```
 #[inline]
 pub fn slice(from: &[u8], to: &mut [u8]) {
-    assert_eq!(from.len(), to.len(), "a copy is as long as what it is made of");
+    assert_eq!(from.len(), to.len(), "both slices must have the same length");
     // SAFETY: two slices of that length, one of them borrowed mutably and so apart from the other.
     unsafe { bytes(from.as_ptr(), to.as_mut_ptr(), from.len()) };
 }
 
-/// As [`slice()`], to where nothing was written yet.
+/// Copies `from` to uninitialised bytes, as [`slice()`] does to others.
 ///
 /// # Panics
-/// If the two are not equally long.
+/// If the slices differ in length.
 ///
 /// # Examples
 /// ```
@@ -54,7 +54,7 @@ pub fn slice(from: &[u8], to: &mut [u8]) {
 /// ```
 #[inline]
 pub fn slice_uninit(from: &[u8], to: &mut [MaybeUninit<u8>]) {
-    assert_eq!(from.len(), to.len(), "a copy is as long as what it is made of");
+    assert_eq!(from.len(), to.len(), "both slices must have the same length");
     // SAFETY: two slices of that length, one of them borrowed mutably and so apart from the other.
     unsafe { bytes(from.as_ptr(), to.as_mut_ptr().cast(), from.len()) };
 }
@@ -62,7 +62,7 @@ pub fn slice_uninit(from: &[u8], to: &mut [MaybeUninit<u8>]) {
 /// As [`ptr::copy_nonoverlapping`].
 ///
 /// # Safety
-/// As there: both may be accessed for so many bytes, and they do not overlap.
+/// As there: `length` bytes are readable at `from` and writable at `to`, and they do not overlap.
 #[inline]
 pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, length: usize) {
     #[cfg(target_arch = "x86_64")]
@@ -74,14 +74,14 @@ pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, length: usize) {
     unsafe { ptr::copy_nonoverlapping(from, to, length) };
 }
 
-/// Copies from memory that others may write meanwhile. What it gives is then of no use.
+/// Copies from memory that others may write meanwhile. If they do, the copy is worthless.
 ///
 /// The writer's stores may be plain, so this is a race outside Rust's memory model. It is confined to
-/// relaxed atomic loads, or to one instruction that the compiler knows nothing of and that loads bytes
-/// as those do (SECURITY.md).
+/// relaxed atomic loads, or to one instruction that is opaque to the compiler and loads bytes as those
+/// do (SECURITY.md).
 ///
 /// # Safety
-/// As many bytes as `to` has may be read from `from` on, which is mapped.
+/// The memory at `from` is mapped and readable for as many bytes as `to` has.
 pub(crate) unsafe fn shared(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
     #[cfg(target_arch = "x86_64")]
     if to.len() >= LARGE && writes_whole_lines() {
@@ -92,7 +92,7 @@ pub(crate) unsafe fn shared(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
     unsafe { relaxed(from, to) };
 }
 
-/// As [`shared`], by loads of words, and of bytes around them.
+/// Copies as [`shared`] does, by loads of words, and of bytes before and after them.
 ///
 /// # Safety
 /// As for [`shared`].
@@ -116,7 +116,7 @@ unsafe fn relaxed(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
 
 /// Copies by one instruction. Its stores may be seen in any order among themselves, but none after a
 /// store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4; glibc's memcpy
-/// relies on it on AMD's, too); to the compiler it is a call that may touch any memory.
+/// relies on this on AMD's too). To the compiler it is a call that may touch any memory.
 ///
 /// # Safety
 /// As for [`bytes`].
@@ -134,12 +134,12 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, length: usize) {
     }
 }
 
-/// Whether `rep movsb` is known to be the quickest here, however the two lie.
+/// Whether `rep movsb` is known to be fastest on this processor, for all alignments.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn writes_whole_lines() -> bool {
-    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
-    // initialisation, to be waited for for ever. Found out twice, it is the same.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting for
+    // ever. Asking twice does no harm.
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
     match KNOWN.load(Relaxed) {
         UNKNOWN => {
@@ -165,7 +165,7 @@ fn ask_the_processor() -> bool {
     is_amd && family(__cpuid(1).eax) >= FIRST_FAMILY && std::is_x86_feature_detected!("ermsb")
 }
 
-/// The family in what `cpuid` tells of a processor's kind (AMD APM 3, E.3.2).
+/// The processor's family, from `cpuid`'s answer (AMD APM 3, E.3.2).
 #[cfg(target_arch = "x86_64")]
 fn family(kind: u32) -> u32 {
     match (kind >> 8) & 0xf {
@@ -180,25 +180,25 @@ mod tests {
 
     type Copy = fn(&[u8], &mut [u8]);
 
-    /// Every way, whatever this processor is, between slices of one length.
+    /// Every way to copy, whatever this processor is, between slices of the same length.
     const WAYS: &[Copy] = &[
         slice,
-        // SAFETY: so many bytes may be read and written.
+        // SAFETY: both slices have this length.
         #[cfg(target_arch = "x86_64")]
         |from, to| unsafe { rep_movsb(from.as_ptr(), to.as_mut_ptr(), to.len()) },
-        // SAFETY: so many bytes may be read.
+        // SAFETY: both slices have the same length.
         |from, to| unsafe { shared(from.as_ptr().cast_mut(), uninit(to)) },
-        // SAFETY: so many bytes may be read.
+        // SAFETY: both slices have the same length.
         |from, to| unsafe { relaxed(from.as_ptr().cast_mut(), uninit(to)) },
     ];
 
     fn uninit(bytes: &mut [u8]) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: these bytes; a copy writes nothing but bytes.
+        // SAFETY: the same bytes; a copy only ever writes initialised ones.
         unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
     }
 
     #[test]
-    fn a_copy_is_all_that_was_asked_for_and_nothing_beside_it() {
+    fn a_copy_is_all_that_was_asked_for_and_nothing_else() {
         let from: Vec<u8> = (0..40_000_u32).map(|i| (i % 251) as u8).collect();
         for copy in WAYS {
             for length in [0, 1, 7, 63, 64, 4095, 4096, 4097, 30_000] {
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a copy is as long as what it is made of")]
+    #[should_panic(expected = "both slices must have the same length")]
     fn slices_of_two_lengths_are_refused() {
         slice(&[1, 2], &mut [0]);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn families_are_told_as_cpuid_writes_them() {
+    fn families_are_read_as_cpuid_writes_them() {
         for (kind, expected) in [
             (0x00b0_0f21, 0x1a), // Zen 5
             (0x00a2_0f10, 0x19), // Zen 3

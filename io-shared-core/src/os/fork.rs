@@ -1,49 +1,51 @@
-//! What a fork must not do: keep a claim alive in a child that knows nothing of it.
+//! Forks: a child must not keep its parent's claims alive, and must notice that its handles are inherited.
 //!
-//! A child inherits every descriptor, and with it the locks of its open file description; the
-//! parent's claims would outlive the parent. So each claim's descriptor is entered here, and a
-//! `pthread_atfork` child handler closes them all. The handler runs between fork and exec, possibly in a process whose other
-//! threads held locks at that instant: it takes none, and calls nothing but fcntl(2) and close(2).
+//! A child inherits every descriptor, and with it the locks of its open file description, so the
+//! parent's claims would outlive the parent. To prevent that, each claim's descriptor is entered in a
+//! table here, and a `pthread_atfork` child handler closes them all. The handler runs between fork and
+//! exec, possibly in a copy of a process whose other threads held locks at that instant. So it takes no
+//! lock, and calls nothing but fcntl(2) and close(2).
 //!
-//! An inherited handle is known by its generation: a number in a page that the kernel wipes in a
-//! child (MADV_WIPEONFORK, Linux 4.14), so that children that run no handlers (`_Fork`, a raw
-//! clone(2)) are noticed too. Where the kernel does not wipe it, the handler does. A child without
-//! handlers keeps the descriptors, and with them the claims, until it ends or executes a program.
+//! An inherited handle is recognised by its generation, a number in a page that the kernel wipes in a
+//! child (MADV_WIPEONFORK, Linux 4.14). This also works in children that run no handlers (`_Fork`, a raw
+//! clone(2)). If the kernel does not wipe the page, the handler does. A child without handlers keeps the
+//! descriptors, and with them the claims, until it ends or executes a program.
 //!
-//! Nobody waits for a fork here, and no fork for anybody: a fork may be waiting, in another
-//! library's handler, for a lock that an opening thread holds. An opening announces itself in the
-//! table before it opens its descriptor, and the child finds out from that what it has to close.
+//! Nothing here waits for a fork, and no fork waits for anything here: a fork may be waiting, in another
+//! library's handler, for a lock that an opening thread holds. An opening announces itself in the table
+//! before it opens its descriptor, so the child can find out what it has to close.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use nix::fcntl::OFlag;
 
-use crate::clock;
+use crate::os::clock;
 
 /// A static of whole pages, all zeros: anonymous memory, which is what the kernel wipes.
 #[cfg_attr(target_arch = "x86_64", repr(align(0x1000)))]
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(0x10000)))]
 struct Wiped(AtomicU64);
 
-/// This process's generation; 0: a child that has had no need of one, in which each inherited handle
-/// has another.
+/// This process's generation. 0 in a child that has not needed one yet: there, every inherited handle has
+/// another generation.
 static GENERATION: Wiped = Wiped(AtomicU64::new(0));
 static FIRST: Chunk = Chunk::new();
 
-/// How every claim's descriptor is opened, and hardly any other file of a program: by this a child
-/// recognises one whose number was not entered yet. O_APPEND is there for another reason too (see
-/// `place.rs`); the others do nothing to a descriptor that is never read nor written.
+/// The flags that every claim's descriptor is opened with, and hardly any other file of a program. By
+/// them a child recognises a descriptor whose number was not entered yet. O_APPEND has another reason
+/// too (see `region/location.rs`). The others have no effect on a descriptor that is never read or
+/// written.
 pub(crate) const MARKED: OFlag =
     OFlag::O_RDWR.union(OFlag::O_APPEND).union(OFlag::O_DSYNC).union(OFlag::O_NONBLOCK);
 
 const EMPTY: i32 = -1;
-/// A descriptor is being opened, and its number not known yet.
+/// A descriptor is being opened, and its number is not known yet.
 const OPENING: i32 = -2;
 /// Its number was given to another claim's descriptor: other code has closed this one's.
 const LOST: i32 = -3;
-/// Up to which number a child looks for a descriptor that was being opened. The kernel hands out the
-/// lowest free number, so a process has that many files open before one is missed.
+/// A child looks for descriptors that were being opened up to this number. The kernel hands out the lowest
+/// free number, so a process must have this many files open before one is missed.
 const SEARCHED: i32 = 1 << 16;
 
 /// A piece of the table of claim descriptors. Pieces are never freed, only filled again.
@@ -106,30 +108,31 @@ pub(crate) fn is_over(generation: u64) -> bool {
 
 #[cold]
 fn begin_generation() -> u64 {
-    // Before the number is there, so that it never lies in a page that a fork would copy.
-    // SAFETY: the range is this static alone, whole pages of it; what is changed is what a child
-    // finds there. Where it cannot be (an older kernel, larger pages), the handler sees to it.
+    // Before the number is stored, so that it never lies in a page that a fork would copy.
+    // SAFETY: the range is this static alone, in whole pages; only what a child finds there changes. If
+    // the kernel refuses (it is older, or has larger pages), the handler wipes the number.
     unsafe {
         let start = (&raw const GENERATION).cast_mut().cast();
         libc::madvise(start, size_of::<Wiped>(), libc::MADV_WIPEONFORK);
     }
-    // An ancestor's was made of an earlier time, or on a clock of coarse ticks by another process.
+    // An ancestor's generation was made at an earlier time or, if the clock ticks coarsely, by a process
+    // with another id.
     let fresh = (clock::now() ^ u64::from(std::process::id()) << 40).max(1);
     let (old, order) = (0, Ordering::Relaxed);
-    // Of two threads that come first, both get the number that stays.
+    // If two threads come first, both get the number that stays.
     GENERATION.0.compare_exchange(old, fresh, order, order).map_or_else(|found| found, |_| fresh)
 }
 
-/// Has the handlers called from now on.
+/// Registers the child handler, once.
 fn register() -> Result<(), nix::Error> {
-    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
-    // initialisation, to be waited for for ever. Registered twice, the handler does the same twice.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting for
+    // ever. A handler that is registered twice does the same twice.
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.load(Ordering::SeqCst) {
         return Ok(());
     }
-    // SAFETY: the handler is async-signal-safe and never unwinds; it stays for the life of the
-    // process, as does its code (glibc drops those of an unloaded shared object).
+    // SAFETY: the handler is async-signal-safe and never unwinds. Its code stays for the life of the
+    // process, or until its shared object is unloaded, when glibc drops the handler too.
     match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
         0 => {
             REGISTERED.store(true, Ordering::SeqCst);
@@ -139,53 +142,53 @@ fn register() -> Result<(), nix::Error> {
     }
 }
 
-/// A claim's place in the table, from before its descriptor is opened until its last unlock.
+/// A claim's entry in the table, from before its descriptor is opened until its last unlock.
 #[derive(Debug)]
 pub(crate) struct Entry(&'static AtomicI32);
 
 impl Entry {
     /// Announces that a descriptor is about to be opened, with the flags [`MARKED`].
     ///
-    /// Why no fork copies a claim that its child does not close: the kernel copies the descriptors
-    /// first and the memory after that. If the copy has the descriptor, it was opened, and so
-    /// announced, before either copy; this one word then says in the child that it is being opened
-    /// (the child looks for it), or its number (the child closes it), or, if it was given up
-    /// meanwhile, nothing: then its locks were released before that, for the child's copy too. If
-    /// the copy does not have the descriptor, the child closes nothing under that number, since
-    /// what it finds there has not got those flags.
+    /// Why a child closes every claim that a fork copies: the kernel copies the descriptors first and the
+    /// memory after that. If the copy has the descriptor, it was opened, and so announced, before either
+    /// copy. In the child this one word then says one of three things. The descriptor is being opened:
+    /// the child looks for it. Or it has this number: the child closes it. Or the entry was given up
+    /// meanwhile: then its locks were released before that, for the child's copy too. If the copy does
+    /// not have the descriptor, the child closes nothing under that number, since what it finds there
+    /// does not have those flags.
     pub(crate) fn announce() -> Result<Self, nix::Error> {
         register()?;
         let mut chunk = &FIRST;
         loop {
-            let free = chunk.descriptors.iter().find(|location| {
-                // Relaxed, here and below: the system calls between, which take the lock of the
-                // process's descriptors as a fork does, order these for the child's copy.
+            let free = chunk.descriptors.iter().find(|entry| {
+                // Relaxed, here and below: the system calls in between take the lock of the process's
+                // descriptors, as a fork does, and so order these stores for the child's copy.
                 let order = Ordering::Relaxed;
-                location.compare_exchange(EMPTY, OPENING, order, order).is_ok()
+                entry.compare_exchange(EMPTY, OPENING, order, order).is_ok()
             });
-            if let Some(location) = free {
-                return Ok(Self(location));
+            if let Some(entry) = free {
+                return Ok(Self(entry));
             }
             chunk = chunk.next().unwrap_or_else(|| chunk.grow());
         }
     }
 
-    /// Enters the number of the descriptor that was opened, before its first lock. Whoever is entered
-    /// with that number already does not have it any more: an entry is left before its close.
+    /// Enters the number of the opened descriptor, before its first lock. Another entry with this number
+    /// has lost its descriptor: an entry is left before its close.
     pub(crate) fn enter(&self, descriptor: RawFd) {
-        for location in places().filter(|location| location.load(Ordering::Relaxed) == descriptor) {
+        for entry in entries().filter(|entry| entry.load(Ordering::Relaxed) == descriptor) {
             let order = Ordering::Relaxed;
-            let _ = location.compare_exchange(descriptor, LOST, order, order);
+            let _ = entry.compare_exchange(descriptor, LOST, order, order);
         }
         self.0.store(descriptor, Ordering::Relaxed);
     }
 
-    /// Whether the number that was entered is this one's still, and no other claim's.
+    /// Whether the entered number is still this claim's, and no other's.
     pub(crate) fn has(&self, descriptor: RawFd) -> bool {
         self.0.load(Ordering::Relaxed) == descriptor
     }
 
-    /// Takes it out again: after its last unlock and before its close, or if nothing was opened.
+    /// Leaves the table: after the last unlock and before the close, or if nothing was opened.
     pub(crate) fn leave(&self) {
         self.0.store(EMPTY, Ordering::Relaxed);
     }
@@ -193,11 +196,11 @@ impl Entry {
 
 /// The descriptors that are entered now.
 pub(crate) fn entered() -> impl Iterator<Item = RawFd> {
-    // Relaxed: each is a number, and what it is now is asked of the kernel.
-    places().map(|location| location.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
+    // Relaxed: each is only a number, and callers ask the kernel what it leads to now.
+    entries().map(|entry| entry.load(Ordering::Relaxed)).filter(|descriptor| *descriptor >= 0)
 }
 
-fn places() -> impl Iterator<Item = &'static AtomicI32> {
+fn entries() -> impl Iterator<Item = &'static AtomicI32> {
     let chunks = std::iter::successors(Some(&FIRST), |chunk| chunk.next());
     chunks.flat_map(|chunk| &chunk.descriptors)
 }
@@ -207,8 +210,8 @@ extern "C" fn in_child() {
     let mut was_opening = false;
     let mut chunk = Some(&FIRST);
     while let Some(current) = chunk {
-        for location in &current.descriptors {
-            match location.swap(EMPTY, Ordering::Relaxed) {
+        for entry in &current.descriptors {
+            match entry.swap(EMPTY, Ordering::Relaxed) {
                 EMPTY | LOST => {}
                 OPENING => was_opening = true,
                 descriptor => close_if_marked(descriptor),
@@ -221,7 +224,7 @@ extern "C" fn in_child() {
     }
 }
 
-/// Closes it if it was opened for a claim: by another's handle, whose generation is over.
+/// Closes the descriptor if it was opened for a claim of a handle whose generation is over.
 fn close_if_marked(descriptor: RawFd) {
     // SAFETY: F_GETFL takes any number, and changes nothing.
     let flags = unsafe { libc::fcntl(descriptor, libc::F_GETFL) };

@@ -11,10 +11,10 @@ use nix::errno::Errno;
 use crate::os::clock;
 use crate::os::nap::nap_until;
 
-/// How many words one wait takes: futex_waitv's FUTEX_WAITV_MAX.
+/// The most words of one wait: futex_waitv's FUTEX_WAITV_MAX.
 pub(crate) const MOST: usize = 128;
 
-/// A word to wait for: the low half of an atomic, and what it is while nothing is new.
+/// A word to wait for: the low half of an atomic, and its value while nothing is new.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Awaited<'a> {
     pub(crate) word: &'a AtomicU64,
@@ -32,14 +32,14 @@ impl Awaited<'_> {
     }
 }
 
-/// Sleeps while the low half is as expected, until `until` (CLOCK_MONOTONIC in nanoseconds). May
-/// return early for any reason: the caller looks again.
+/// Sleeps while the low half has the expected value, at most until `until` (CLOCK_MONOTONIC in
+/// nanoseconds). May return early for any reason: the caller looks again.
 pub(crate) fn wait(word: Awaited<'_>, until: u64) {
     sleep_by(&[word], until, || wait_for_one(word, until));
 }
 
-/// As [`wait`], for at most [`MOST`] words: sleeps while each is as expected. Returns at once if there
-/// is none.
+/// Waits as [`wait`] does for at most [`MOST`] words: sleeps while each has the expected value. Returns
+/// at once if there are none.
 pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
     match words {
         [] => {}
@@ -48,16 +48,15 @@ pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
     }
 }
 
-/// Sleeps by `sleep`; where that does not sleep, in between looks, so that no wait spins.
+/// Sleeps by `sleep`. If that does not sleep, dozes between looks, so that no wait spins.
 ///
-/// Before Linux 5.16 there is no futex_waitv, and a seccomp filter that does not know a call answers
-/// whatever its author thought of: any error, or that all went well.
+/// Linux before 5.16 has no futex_waitv, and a seccomp filter that does not know a call may answer
+/// anything: any error, or success.
 fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<(), Errno>) {
-    /// What no sleep is over in, in nanoseconds, unless a word has moved; and how long is dozed for
-    /// that: it may have been a real wake-up.
+    /// A sleep that ends sooner than this, in nanoseconds, was none, unless a word has moved.
     const NO_SLEEP: u64 = 10_000;
-    /// How many sleeps in a row were none: a filter's lie is one again and again, and the looks
-    /// become as rare as where it refuses. Relaxed: a hint for all threads.
+    /// How many sleeps in a row were none. One may have been a real wake-up; a filter lies again and
+    /// again, so the looks become as rare as with a filter that refuses. Relaxed: a hint for all threads.
     static NONE: AtomicU32 = AtomicU32::new(0);
     let began = clock::now();
     match sleep() {
@@ -79,9 +78,9 @@ fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<()
 fn wait_for_one(word: Awaited<'_>, until: u64) -> Result<(), Errno> {
     let until = clock::timespec(until);
     // Not FUTEX_PRIVATE_FLAG: the other side is another process. BITSET, for its absolute deadline.
-    // SAFETY: the kernel reads four bytes at the word and the timespec; a word that is not mapped
+    // SAFETY: the kernel reads four bytes at the word, and the timespec; a word that is not mapped
     // is EFAULT, not undefined behaviour. Every result means "look again": woken, EAGAIN (the word
-    // had changed), ETIMEDOUT, EINTR, or that it is refused.
+    // has changed), ETIMEDOUT, EINTR, or a refusal.
     let woken = unsafe {
         libc::syscall(
             libc::SYS_futex,
@@ -117,8 +116,8 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
         })
         .collect();
     let until = clock::timespec(until);
-    // SAFETY: the kernel reads as many waiters as it is told of, the timespec, and four bytes at each
-    // address; one that is not mapped is EFAULT. All results but a refusal mean "look again".
+    // SAFETY: the kernel reads the given number of waiters, the timespec, and four bytes at each address;
+    // an address that is not mapped is EFAULT. All results but a refusal mean "look again".
     let woken = unsafe {
         libc::syscall(
             libc::SYS_futex_waitv,
@@ -136,9 +135,9 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
 const FIRST_DOZE: u64 = 50_000;
 const LONGEST_DOZE: u64 = 1_000_000;
 
-/// What waits where the right call is refused: it sleeps on the last word, or if that is refused for
-/// the time alone, and looks at the others in between, first every 50 us, at last every 1 ms. So a
-/// wake-up comes up to 1 ms late, and a waiter wakes 1,000 times a second.
+/// Waits if the right call is refused. It sleeps on the last word or, if that is refused too, for a time,
+/// and looks at the other words in between: at first every 50 us, later every 1 ms. So a wake-up comes
+/// up to 1 ms late, and a waiter wakes up to 1,000 times a second.
 fn look_and_doze(words: &[Awaited<'_>], until: u64, first: u64) {
     let Some(last) = words.last() else { return };
     let mut doze = first.min(LONGEST_DOZE);
@@ -148,7 +147,7 @@ fn look_and_doze(words: &[Awaited<'_>], until: u64, first: u64) {
             return;
         }
         let end = until.min(now.saturating_add(doze));
-        // What it says is not believed: it may be the filter's word.
+        // The result is ignored: it may come from the filter.
         let _ = wait_for_one(*last, end);
         if last.is_unmoved() {
             nap_until(end);
@@ -157,7 +156,7 @@ fn look_and_doze(words: &[Awaited<'_>], until: u64, first: u64) {
     }
 }
 
-/// Wakes everyone who sleeps on `word`; how many there were.
+/// Wakes every thread that sleeps on `word`, and returns how many there were.
 pub(crate) fn wake_all(word: *const u32) -> usize {
     // SAFETY: the kernel uses `word` as a key, and writes nothing.
     let woken = unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX) };

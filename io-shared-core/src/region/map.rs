@@ -12,7 +12,7 @@ use super::mapped::{Buffers, Region};
 use super::spec::{Role, Spec};
 use crate::error::{ErrorKind, Result};
 use crate::message::schema::Schema;
-use crate::os::clock::Clock;
+use crate::os::clock_id::Clock;
 use crate::os::file::page_size;
 use crate::os::fork;
 

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::message::{Message, Shape};
 use crate::os::claim::{Claims, Part};
-use crate::os::clock::Clock;
+use crate::os::clock_id::Clock;
 use crate::os::fork;
 use crate::protocol::Words;
 

@@ -1,4 +1,4 @@
-//! Arrays through loans and guards, whose errors name the channel.
+//! Arrays read through guards and filled through loans, with errors that name the channel.
 
 #[cfg(feature = "ndarray")]
 use ndarray::{ArrayRef, ArrayViewD, ArrayViewMutD, Dimension};
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::array::Element;
 use crate::message::array::{Array, Npy, NpyError};
 
-/// An error about the array in that channel.
+/// Adds the channel's name to an error about an array.
 fn named<T>(result: std::result::Result<T, NpyError>, channel: &str) -> Result<T> {
     result.map_err(|error| Error::new(channel, ErrorKind::Npy(error)))
 }
@@ -17,23 +17,23 @@ fn named<T>(result: std::result::Result<T, NpyError>, channel: &str) -> Result<T
 macro_rules! guard {
     ($Guard:ty) => {
         impl $Guard {
-            /// What the array is, and its elements as bytes where they lie.
+            /// The array's type and shape, and its elements as bytes where they lie.
             ///
             /// # Errors
-            /// [`ErrorKind::Npy`]: this is no `.npy` file of version 1.0, 2.0 or 3.0, its header is
-            /// damaged, its elements are not all there, or are Python objects.
+            /// [`ErrorKind::Npy`] if this is no `.npy` file of version 1.0, 2.0 or 3.0, if its header is
+            /// damaged, if elements are missing, or if they are Python objects.
             pub fn npy(&self) -> Result<Npy<'_>> {
                 named((**self).npy(), self.channel())
             }
 
-            /// The array where it lies, of elements of type `A`. It may have any shape, of which
-            /// `into_dimensionality` makes a fixed number of axes.
+            /// A view of the array where it lies, with elements of type `A` and any shape. Call
+            /// `into_dimensionality` for a fixed number of axes.
             ///
-            /// `bool` costs a look at each byte. (A writer that breaks the protocol could change it
-            /// later; readers that do not trust it use [`Guard::copied`].)
+            /// For `bool`, every byte is checked first. (A writer that breaks the protocol could change
+            /// one later; readers that do not trust the writer use [`Guard::to_copy`].)
             ///
             /// # Errors
-            /// [`ErrorKind::Npy`] with [`NpyError::Dtype`] where the channel has elements of another
+            /// [`ErrorKind::Npy`] with [`NpyError::Dtype`] if the channel has elements of another
             /// type or byte order, [`NpyError::NotBool`], and those of [`npy`](Self::npy).
             #[cfg(feature = "ndarray")]
             pub fn array<A: Element>(&self) -> Result<ArrayViewD<'_, A>> {
@@ -47,11 +47,11 @@ guard!(Guard<'_, Array>);
 guard!(OwnedGuard<Array>);
 
 impl Loan<'_, Array> {
-    /// Writes the header, byte for byte as NumPy does; gives the elements, to be filled in. Their
-    /// bytes at first are what they were.
+    /// Writes the header, byte for byte as NumPy does, and returns the bytes of the elements, to be
+    /// filled in. At first they have their old content.
     ///
     /// # Errors
-    /// [`ErrorKind::Npy`] with those of [`Array::write_header`].
+    /// [`ErrorKind::Npy`] with the errors of [`Array::write_header`].
     pub fn write_header(
         &mut self,
         dtype: &str,
@@ -62,30 +62,30 @@ impl Loan<'_, Array> {
         named(array.write_header(dtype, fortran_order, shape), channel)
     }
 
-    /// As [`Array::assign`].
+    /// Copies an array here, as [`Array::assign`] does.
     ///
     /// # Errors
-    /// [`ErrorKind::Npy`] with those of [`Array::assign`].
+    /// [`ErrorKind::Npy`] with the errors of [`Array::assign`].
     #[cfg(feature = "ndarray")]
     pub fn assign<A: Element, D: Dimension>(&mut self, from: &ArrayRef<A, D>) -> Result<()> {
         let (array, channel) = self.parts();
         named(array.assign(from), channel)
     }
 
-    /// As [`Array::reset`].
+    /// Writes a header for this shape, as [`Array::reset`] does.
     ///
     /// # Errors
-    /// [`ErrorKind::Npy`] with those of [`Array::reset`].
+    /// [`ErrorKind::Npy`] with the errors of [`Array::reset`].
     #[cfg(feature = "ndarray")]
     pub fn reset<A: Element>(&mut self, shape: &[usize]) -> Result<()> {
         let (array, channel) = self.parts();
         named(array.reset::<A>(shape), channel)
     }
 
-    /// The array where it lies, to be filled in.
+    /// A view of the array where it lies, to be filled in.
     ///
     /// # Errors
-    /// As for [`Guard::array`].
+    /// The errors of [`Guard::array`].
     #[cfg(feature = "ndarray")]
     pub fn array_mut<A: Element>(&mut self) -> Result<ArrayViewMutD<'_, A>> {
         let (array, channel) = self.parts();

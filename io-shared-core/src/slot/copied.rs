@@ -1,4 +1,4 @@
-//! Copies of the latest value for those who take no part.
+//! Private copies of a value: for observers, and for consumers that do not trust the writer.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -14,53 +14,54 @@ use super::{Observer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::message::shown::Shown;
-use crate::os::clock::{self, Clock};
+use crate::os::clock;
+use crate::os::clock_id::Clock;
 use crate::os::copy;
 use crate::protocol::{self, MAX_INLINE_WORDS};
 use crate::region::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
-/// A checked copy of a value.
+/// A checked copy of a value: whole when it was made, and unchanged since.
 pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
-    /// By which the stamp is told.
+    /// The clock that the stamp was read from.
     clock: Clock,
-    /// The message as it lies in memory, filled up with zeros.
-    lines: Vec<Line>,
+    /// The message as it lies in memory, padded with zeros.
+    blocks: Vec<Block>,
     elements: usize,
     message: PhantomData<fn() -> Box<T>>,
 }
 
-/// A piece of a copy.
+/// 64 bytes of a copy, aligned as any message that can be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
-struct Line([u64; 8]);
+struct Block([u64; 8]);
 
 impl<T: Message + ?Sized> Copied<T> {
-    /// The value's number: 1 for the first of the channel, never given again.
+    /// The value's number: 1 for the first value of the channel, and never used again.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The time since the put; `None` if it was not stamped, or by another clock: before this boot, in
-    /// another time namespace, or later than now.
+    /// The time since the put. `None` if the value has no stamp, or one of another clock: from before
+    /// this boot, from another time namespace, or later than now.
     pub fn age(&self) -> Option<Duration> {
         clock::since(self.stamp())
     }
 
-    /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds; 0 if it was not stamped, or by the
-    /// clock of another boot or time namespace.
+    /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us. 0 if the value has no stamp, or one
+    /// from the clock of another boot or time namespace.
     pub fn stamp(&self) -> u64 {
         if self.clock.is_still_here() { self.stamp } else { 0 }
     }
 }
 
-// Not derived: that would ask for a T that can be cloned, and only its bytes are.
+// Not derived: that would require T: Clone, and only bytes are cloned.
 impl<T: Message + ?Sized> Clone for Copied<T> {
     fn clone(&self) -> Self {
         let Self { seq, stamp, clock, elements, message, .. } = *self;
-        Self { seq, stamp, clock, lines: self.lines.clone(), elements, message }
+        Self { seq, stamp, clock, blocks: self.blocks.clone(), elements, message }
     }
 }
 
@@ -68,9 +69,9 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        let start = self.lines.as_ptr().cast();
-        // SAFETY: `copy` has seen to it that the lines span the message and are aligned for it;
-        // every bit pattern is a T, and the lines are borrowed for as long as the message.
+        let start = self.blocks.as_ptr().cast();
+        // SAFETY: whoever made the copy has checked that the blocks span the message and are aligned
+        // for it; every bit pattern is a T, and the blocks are borrowed for as long as the message.
         unsafe { &*T::from_raw_parts(start, self.elements) }
     }
 }
@@ -85,7 +86,7 @@ impl<T: Message + ?Sized> fmt::Debug for Copied<T> {
 }
 
 impl Slot<Observer> {
-    /// Opens the slot of that name to look on. Read permission suffices.
+    /// Opens the slot at `location` to observe it. Read permission suffices.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`], [`ErrorKind::NotARegion`],
@@ -101,10 +102,10 @@ impl Slot<Observer> {
     /// Copies the latest value; `None` if there is none yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] if the producer kept refilling what was being copied,
-    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also where the value's length is none of
-    /// `T`'s), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64, [`ErrorKind::System`]
-    /// if there is no memory for a copy.
+    /// [`ErrorKind::Busy`] if the producer kept refilling the buffer during the copy,
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also if no `T` can
+    /// have the value's length), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
+    /// [`ErrorKind::System`] if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
         self.check_fork()?;
         self.check_stale()?;
@@ -114,7 +115,7 @@ impl Slot<Observer> {
         }
         let region = &*self.region;
         check_alignment::<T>(region)?;
-        // Before the value is looked for: who judges it does so before it says so.
+        // Before the value is read: whoever judges a value does so before it sets this flag.
         let is_judged = region.may_be_observed();
         let mut sealed = 0;
         let copied = protocol::watch(region, |buffer, length| {
@@ -123,26 +124,26 @@ impl Slot<Observer> {
                 .filter(|_| length <= self.capacity() && region.allows::<T>(length))?;
             let padded = T::SHAPE.padded_len_of(elements)?;
             sealed = if is_judged { 0 } else { region.sum_in(buffer) };
-            Some((copy_lines(region, buffer, length, padded), (elements, length)))
+            Some((copy_payload(region, buffer, length, padded), (elements, length)))
         });
         let copied = match copied {
-            Err(_) if !is_judged => None, // nobody refills it: a reboot tore it
+            Err(_) if !is_judged => None, // nobody is refilling it: a reboot tore it
             copied => copied.map_err(|fault| region.fault(fault))?,
         };
-        let Some((seq, stamp, (lines, (elements, length)))) = copied else { return Ok(None) };
-        let lines = lines.map_err(|_| no_memory(region))?;
-        let words = || lines.iter().flat_map(|line| line.0).take(length.div_ceil(8) as usize);
+        let Some((seq, stamp, (blocks, (elements, length)))) = copied else { return Ok(None) };
+        let blocks = blocks.map_err(|_| no_memory(region))?;
+        let words = || blocks.iter().flat_map(|block| block.0).take(length.div_ceil(8) as usize);
         if !is_judged && region::sum(seq, length, words()) != sealed {
             return Ok(None);
         }
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Some(Copied { seq, stamp, clock, lines, elements, message: PhantomData }))
+        Ok(Some(Copied { seq, stamp, clock, blocks, elements, message: PhantomData }))
     }
 }
 
 impl<T: Message + ?Sized> Copied<T> {
-    /// Copies the value in a held buffer, which has been found to have `elements`.
-    pub(super) fn of_held(
+    /// Copies the value in a protected buffer, which was found to have `elements`.
+    pub(super) fn of_buffer(
         region: &Region,
         buffer: usize,
         seq: u64,
@@ -155,13 +156,13 @@ impl<T: Message + ?Sized> Copied<T> {
         else {
             return Err(Error::corrupt(region.name(), "a value is longer than its buffer"));
         };
-        let lines = copy_lines(region, buffer, length as u64, padded);
-        let lines = lines.map_err(|_| no_memory(region))?;
+        let blocks = copy_payload(region, buffer, length as u64, padded);
+        let blocks = blocks.map_err(|_| no_memory(region))?;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, clock, lines, elements, message: PhantomData })
+        Ok(Self { seq, stamp, clock, blocks, elements, message: PhantomData })
     }
 
-    /// A value that was carried, and so is sized and no larger than these words.
+    /// Copies an inline value, which is sized and no larger than these words.
     pub(super) fn of_inline(
         region: &Region,
         words: &[u64; MAX_INLINE_WORDS],
@@ -169,12 +170,12 @@ impl<T: Message + ?Sized> Copied<T> {
         stamp: u64,
     ) -> Result<Self> {
         check_alignment::<T>(region)?;
-        let mut lines = Vec::new();
-        lines.try_reserve_exact(1).map_err(|_| no_memory(region))?;
+        let mut blocks = Vec::new();
+        blocks.try_reserve_exact(1).map_err(|_| no_memory(region))?;
         let [a, b, c, d, e] = *words;
-        lines.push(Line([a, b, c, d, e, 0, 0, 0]));
+        blocks.push(Block([a, b, c, d, e, 0, 0, 0]));
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, clock, lines, elements: 0, message: PhantomData })
+        Ok(Self { seq, stamp, clock, blocks, elements: 0, message: PhantomData })
     }
 }
 
@@ -184,32 +185,32 @@ fn no_memory(region: &Region) -> Error {
 }
 
 fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
-    // The region's, too: what is copied as bytes may be read as what it is.
+    // The region's alignment too: what is copied as bytes may be read as its own type.
     let align = T::SHAPE.align.max(region.layout().align as usize);
-    if align <= align_of::<Line>() {
+    if align <= align_of::<Block>() {
         return Ok(());
     }
     let what = "a copy of a message that is aligned to more than 64".to_owned();
     Err(region.error(ErrorKind::Unsupported { what }))
 }
 
-/// Copies `length` bytes of a payload that its producer may be writing. What it gives is used only if
-/// the buffer's sequence was the same before and after.
-fn copy_lines(
+/// Copies `length` bytes of a payload that its producer may be writing. Callers use the copy only if
+/// the buffer's sequence is the same before and after, or if the buffer is protected.
+fn copy_payload(
     region: &Region,
     buffer: usize,
     length: u64,
     padded: usize,
-) -> std::result::Result<Vec<Line>, TryReserveError> {
-    // Not `vec!`: in a file with holes a message may be larger than any memory.
-    let count = padded.div_ceil(size_of::<Line>());
-    let mut lines = Vec::new();
-    lines.try_reserve_exact(count)?;
-    lines.resize(count, Line([0; 8]));
-    let (to, length) = (lines.as_mut_ptr().cast(), length.min(padded as u64) as usize);
-    // SAFETY: so many bytes are no more than the lines have.
+) -> std::result::Result<Vec<Block>, TryReserveError> {
+    // Not `vec!`: in a file with holes a message may be larger than the memory.
+    let count = padded.div_ceil(size_of::<Block>());
+    let mut blocks = Vec::new();
+    blocks.try_reserve_exact(count)?;
+    blocks.resize(count, Block([0; 8]));
+    let (to, length) = (blocks.as_mut_ptr().cast(), length.min(padded as u64) as usize);
+    // SAFETY: `length` is at most what the blocks span.
     let bytes = unsafe { slice::from_raw_parts_mut::<MaybeUninit<u8>>(to, length) };
     // SAFETY: `length` is at most the capacity, which lies within the buffer; it is mapped.
     unsafe { copy::shared(region.payload(buffer), bytes) };
-    Ok(lines)
+    Ok(blocks)
 }

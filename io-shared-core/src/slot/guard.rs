@@ -1,4 +1,4 @@
-//! A value that is being read where it lies, or, small, where it was carried to.
+//! Guards: a value that is read where it lies in shared memory, or a small one in the slot's own copy.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value::{Held, InlineWords, Value};
+use super::value::{Hazard, InlineWords, Value};
 use super::{Consumer, Copied, Slot};
 use crate::error::Result;
 use crate::message::Message;
@@ -15,57 +15,75 @@ use crate::os::clock;
 use crate::protocol::{self, Ahead, Seat, Which};
 use crate::region::Region;
 
-/// A value in shared memory, read where it lies: the producer leaves it alone for as long as this lives.
-/// (Its buffer stays the consumer's until the next get, or until an [`OwnedGuard`] drops.)
+/// A value in shared memory, read where it lies. The producer leaves it alone while the guard lives.
+/// (The buffer stays the consumer's until its next get, or until an [`OwnedGuard`] is dropped.)
 ///
-/// A sized value of at most 40 bytes, aligned to 8 at most, is read where it comes along with the news
-/// of itself: in a copy that its slot has. Its guard holds nothing, and any number of them may live.
+/// A sized value of at most 40 bytes, aligned to at most 8, is stored inline, next to the word that
+/// announces it. Its guard reads a copy in the consumer and keeps no buffer, so any number of such
+/// guards may live.
 ///
-/// If other code closes the consumer's descriptor, and another consumer takes over its slot, the buffer
-/// is the producer's again: from then on a guard of it, owned or not, promises nothing. The consumer's next
-/// get says [`RoleLost`](crate::ErrorKind::RoleLost). Values that are copies stay.
+/// If other code closes the consumer's descriptor and another consumer takes over its slot, the buffer
+/// is the producer's again. From then on its guard, owned or not, promises nothing, and the consumer's
+/// next get returns [`RoleLost`](crate::ErrorKind::RoleLost). Inline values are copies and stay.
 ///
-/// In a child of a fork it promises nothing either, once the parent has let it go: copy before the fork
-/// what the child is to read.
+/// In a forked child a guard promises nothing once the parent has dropped it: copy what the child is to
+/// read before the fork.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-guard-{}", std::process::id());
+/// # let channel = || io_shared::Channel::<[f32]>::named(name).elements(3);
+/// # let (mut producer, mut consumer) = (channel().producer()?, channel().consumer()?);
+/// producer.put(&[1.0, 2.0, 3.0])?;
+/// let cloud = consumer.get()?; // in shared memory
+/// assert_eq!((cloud.seq(), cloud.len(), cloud[2]), (1, 3, 3.0));
+/// # drop(cloud);
+/// # io_shared::Channel::remove(name)
+/// # }
+/// ```
 #[must_use = "a value is read through its guard"]
 pub struct Guard<'a, T: Message + ?Sized> {
-    holding: Holding<&'a Arc<Region>, T>,
-    /// Of the slot, which is borrowed with it: until it is used again, its entry keeps the value.
+    guarded: Guarded<&'a Arc<Region>, T>,
+    /// The slot's, borrowed with it: its hazard pointer protects the value until it is used again.
     consumer: &'a mut protocol::Consumer,
 }
 
 /// A [`Guard`] that borrows nothing: it keeps the mapping and the consumer's claim alive by itself,
-/// for other threads, async tasks and foreign languages.
+/// for other threads, async tasks and foreign languages. [`Guard::into_owned`] makes one.
 #[must_use = "a value is read through its guard"]
 pub struct OwnedGuard<T: Message + ?Sized> {
-    holding: Holding<Arc<Region>, T>,
+    guarded: Guarded<Arc<Region>, T>,
     seat: Seat,
-    /// A carried value.
+    /// The copy of an inline value.
     inline: InlineWords,
 }
 
-struct Holding<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
+/// A value and the region that it lies in.
+struct Guarded<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
     region: R,
     value: Value<T>,
 }
 
-// SAFETY: it is a `&T` in effect, for the time the protocol keeps the producer away or the slot is
-// borrowed; releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's supertraits.
-unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Holding<R, T> {}
+// SAFETY: it is a `&T` in effect, while the protocol keeps the producer away or the slot is borrowed.
+// Releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's
+// supertraits.
+unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Guarded<R, T> {}
 // SAFETY: as above.
-unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Holding<R, T> {}
+unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Guarded<R, T> {}
 
 impl Slot<Consumer> {
-    /// Holds the latest value, or one not had. When there is nothing to hold, or it went wrong,
-    /// `again` is told and decides: try again (`true`), no value (`false`), or an error. It may
-    /// wait, and may put another slot in this one's place.
+    /// Acquires the latest value, or one that this consumer has not seen yet. If there is none, or an
+    /// error occurs, this calls `again`, which decides: `true` tries again, `false` returns no value,
+    /// and an error is returned. `again` may wait, and may replace this slot by another.
     ///
     /// # Errors
-    /// What `again` gives back. It is told of [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld),
+    /// The error that `again` returns. It is called with [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld),
     /// [`Busy`](crate::ErrorKind::Busy), [`Replaced`](crate::ErrorKind::Replaced),
-    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt) (also
-    /// where the value's length is none of `T`'s).
-    // Always: left alone, it is a call with a guard for an answer in each get, and 10 ns of a hand-over.
+    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), or [`Corrupt`](crate::ErrorKind::Corrupt) (also
+    /// if no `T` can have the value's length).
+    // Always inlined: otherwise each get makes a call that returns a guard, 10 ns of a hand-over.
     #[inline(always)]
     pub fn acquire<T: Message + ?Sized>(
         &mut self,
@@ -74,10 +92,10 @@ impl Slot<Consumer> {
     ) -> Result<Option<Guard<'_, T>>> {
         let mut waited = false;
         loop {
-            let nothing = match self.try_hold::<T>(which, waited) {
+            let nothing = match self.try_acquire::<T>(which, waited) {
                 Ok(Some(value)) => {
-                    let holding = Holding { region: &self.region, value };
-                    return Ok(Some(Guard { holding, consumer: &mut self.side.protocol }));
+                    let guarded = Guarded { region: &self.region, value };
+                    return Ok(Some(Guard { guarded, consumer: &mut self.side.protocol }));
                 }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
@@ -90,13 +108,13 @@ impl Slot<Consumer> {
     }
 }
 
-impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
+impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Guarded<R, T> {
     #[inline]
     fn region(&self) -> &Region {
         self.region.borrow()
     }
 
-    /// 0 if it was not stamped, or by another clock.
+    /// 0 if the value has no stamp, or one of another clock.
     fn stamp(&self) -> u64 {
         let Value { sequence, stamp, .. } = self.value;
         self.region().own_stamp(sequence, stamp)
@@ -106,19 +124,18 @@ impl<R: Borrow<Arc<Region>>, T: Message + ?Sized> Holding<R, T> {
 impl<T: Message + ?Sized> Drop for OwnedGuard<T> {
     #[inline]
     fn drop(&mut self) {
-        let Holding { region, value } = &self.holding;
+        let Guarded { region, value } = &self.guarded;
         // An inherited guard is the parent's.
-        if let (Some(Held { entry, .. }), false) = (value.held, region.is_forked()) {
-            // Where the slot is another's, so is the entry; the consumer's next get says so.
+        if let (Some(Hazard { entry, .. }), false) = (value.hazard, region.is_forked()) {
+            // If the slot is another consumer's by now, so is the entry; the next get says so.
             self.seat.release(&**region, entry);
         }
     }
 }
 
 impl<T: Message + ?Sized> Guard<'_, T> {
-    /// A private copy of the value, taken word by word without a reference to shared memory: what a
-    /// writer that breaks the protocol does to the buffer may tear the copy, but does not change it
-    /// afterwards.
+    /// Copies the value to private memory, word by word and without a reference to shared memory. A
+    /// writer that breaks the protocol may tear the copy, but cannot change it afterwards.
     ///
     /// # Errors
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64,
@@ -137,11 +154,11 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// # }
     /// ```
     pub fn to_copy(&self) -> Result<Copied<T>> {
-        let Holding { region, value, .. } = &self.holding;
-        match value.held {
-            // The number of elements is the guard's own: nothing in shared memory is looked at for it.
-            Some(Held { buffer, .. }) => {
-                Copied::of_held(region, buffer, value.sequence, value.stamp, self.elements())
+        let Guarded { region, value, .. } = &self.guarded;
+        match value.hazard {
+            // The number of elements is the guard's own, and is not read from shared memory again.
+            Some(Hazard { buffer, .. }) => {
+                Copied::of_buffer(region, buffer, value.sequence, value.stamp, self.elements())
             }
             None => Copied::of_inline(region, &self.inline(), value.sequence, value.stamp),
         }
@@ -149,18 +166,18 @@ impl<T: Message + ?Sized> Guard<'_, T> {
 
     /// How many pieces of this value are among those that were read ahead in its region.
     pub(crate) fn pieces_ahead(&self, ahead: impl FnOnce(&Arc<Region>) -> Option<Ahead>) -> u64 {
-        let Holding { region, value } = &self.holding;
-        match (value.held, ahead(region)) {
-            (Some(Held { buffer, filling, .. }), Some(ahead)) => ahead.of(filling, buffer),
+        let Guarded { region, value } = &self.guarded;
+        match (value.hazard, ahead(region)) {
+            (Some(Hazard { buffer, filling, .. }), Some(ahead)) => ahead.of(filling, buffer),
             _ => 0,
         }
     }
 
-    /// The slot's line, of a value that is carried.
+    /// The slot's copy of an inline value.
     fn inline(&self) -> InlineWords {
-        match self.holding.value {
-            Value { held: Some(_), .. } => InlineWords::default(),
-            // SAFETY: the message was made of the slot's line, which is borrowed with it.
+        match self.guarded.value {
+            Value { hazard: Some(_), .. } => InlineWords::default(),
+            // SAFETY: the message points to the slot's copy, which is borrowed with it.
             Value { message, .. } => unsafe { message.cast::<InlineWords>().read() },
         }
     }
@@ -169,13 +186,13 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     fn get(&self) -> &T {
         // SAFETY: every bit pattern is a T. In a buffer, `message_in` has checked alignment and length
         // against the layout, which the mapping covers, and until the entry is released the protocol
-        // keeps the producer from writing there. In the slot's line there is room for a T that `fits`,
-        // and nobody writes there while the slot is borrowed, as it is for as long as this guard lives.
-        unsafe { &*self.holding.value.message }
+        // keeps the producer from writing there. The slot's copy has room for a T that `fits_inline`,
+        // and nobody writes there while the slot is borrowed, which it is while this guard lives.
+        unsafe { &*self.guarded.value.message }
     }
 
-    /// The guard, borrowing nothing. As many live at once as the channel has holds; of small values
-    /// (see [`Guard`]) any number.
+    /// Turns this into a guard that borrows nothing. At most as many may live at once as the channel
+    /// has `.holds(n)`, and any number of inline values (see [`Guard`]).
     ///
     /// # Examples
     /// ```
@@ -192,24 +209,24 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     /// ```
     pub fn into_owned(self) -> OwnedGuard<T> {
         let inline = self.inline();
-        let Self { holding: Holding { region, value }, consumer } = self;
-        if let Some(Held { entry, .. }) = value.held {
+        let Self { guarded: Guarded { region, value }, consumer } = self;
+        if let Some(Hazard { entry, .. }) = value.hazard {
             consumer.part_with(entry);
         }
-        let holding = Holding { region: Arc::clone(region), value };
-        OwnedGuard { holding, seat: consumer.seat(), inline }
+        let guarded = Guarded { region: Arc::clone(region), value };
+        OwnedGuard { guarded, seat: consumer.seat(), inline }
     }
 }
 
 impl<T: Message + ?Sized> OwnedGuard<T> {
     #[inline]
     fn get(&self) -> &T {
-        let value = &self.holding.value;
-        let message = match value.held {
+        let value = &self.guarded.value;
+        let message = match value.hazard {
             Some(_) => value.message,
             None => T::from_raw_parts(self.inline.as_ptr().cast_mut().cast(), 0),
         };
-        // SAFETY: as in the guard that this was, and the line is borrowed here.
+        // SAFETY: as in the guard that this was, and the copy is borrowed here.
         unsafe { &*message }
     }
 }
@@ -220,12 +237,12 @@ macro_rules! guard {
     };
     (@ $Guard:ident, [$($generics:tt)*], $Self:ty) => {
         impl<$($generics)*> $Self {
-            /// The value's number: 1 for the first of the channel, never given again.
+            /// The value's number: 1 for the first value of the channel, and never used again.
             pub fn seq(&self) -> u64 {
-                self.holding.value.sequence
+                self.guarded.value.sequence
             }
 
-            /// Values put since the one this consumer had before this, and never had by it.
+            /// How many values were put between the last one that this consumer has seen and this one.
             ///
             /// # Examples
             /// ```
@@ -236,18 +253,18 @@ macro_rules! guard {
             /// # let mut consumer = io_shared::consumer::<f64>(name)?;
             /// speed.put(&13.9)?;
             /// assert_eq!(consumer.get()?.missed(), 0);
-            /// speed.put(&14.0)?; // never had
+            /// speed.put(&14.0)?; // never seen
             /// speed.put(&14.1)?;
             /// assert_eq!(consumer.get()?.missed(), 1);
             /// # io_shared::Channel::remove(name)
             /// # }
             /// ```
             pub fn missed(&self) -> u64 {
-                self.holding.value.missed
+                self.guarded.value.missed
             }
 
-            /// The time since the put; `None` if it was not stamped, or by another clock: before this
-            /// boot, in another time namespace, or later than now.
+            /// The time since the put. `None` if the value has no stamp, or one of another clock: from
+            /// before this boot, from another time namespace, or later than now.
             ///
             /// # Examples
             /// ```
@@ -269,14 +286,14 @@ macro_rules! guard {
 
             /// The name of its channel.
             pub(crate) fn channel(&self) -> &str {
-                self.holding.region().name()
+                self.guarded.region().name()
             }
 
-            /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds: of stamps of two
-            /// processes that are closer, either may be the smaller. 0 if it was not stamped, or by
-            /// the clock of another boot or time namespace.
+            /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us: closer stamps of two processes
+            /// may be in either order. 0 if the value has no stamp, or one from the clock of another
+            /// boot or time namespace.
             pub fn stamp(&self) -> u64 {
-                self.holding.stamp()
+                self.guarded.stamp()
             }
         }
 
@@ -292,7 +309,7 @@ macro_rules! guard {
         impl<$($generics)*> fmt::Debug for $Self {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($Guard))
-                    .field("name", &self.holding.region().name())
+                    .field("name", &self.guarded.region().name())
                     .field("seq", &self.seq())
                     .field("value", &Shown(&**self))
                     .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! A buffer that its producer fills in place.
+//! Loans: a buffer that its producer fills in place and then publishes.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,14 +18,28 @@ pub(crate) const PIECE: usize = 64 << 10;
 /// Messages of at least this length may be read ahead: the copies of smaller ones finish before that
 /// pays off.
 pub(crate) const LEAST_AHEAD: usize = 2 * PIECE;
-/// From so many bytes on who sleeps is woken while the message is copied in, which takes a good part of
-/// the time that a wake-up takes.
+/// For copies at least this large, sleepers are woken early, so that the wake-up overlaps the copy.
 const LEAST_ROUSED: usize = 8 * PIECE;
 
 /// A buffer lent to the producer: a message in shared memory that nobody else sees before it is
-/// [put](Loan::put). Dropped, it publishes nothing.
+/// [put](Loan::put). Dropping a loan publishes nothing.
 ///
-/// Its content at first is whatever the buffer held before: an older message, or zeros.
+/// At first it has the buffer's old content: an older message, or zeros.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-loan-{}", std::process::id());
+/// # let mut clouds = io_shared::Channel::<[f32]>::named(name).elements(1000).producer()?;
+/// let mut cloud = clouds.loan_len(3)?;
+/// cloud.zero();
+/// cloud[1] = 0.5; // written where consumers will read it
+/// cloud.put()?;
+/// assert_eq!(*io_shared::consumer::<[f32]>(name)?.get()?, [0.0, 0.5, 0.0]);
+/// # io_shared::Channel::remove(name)
+/// # }
+/// ```
 #[must_use = "a loan that is not put is seen by nobody"]
 pub struct Loan<'a, T: Message + ?Sized> {
     slot: &'a mut Slot<Producer>,
@@ -41,7 +55,7 @@ unsafe impl<T: Message + ?Sized> Send for Loan<'_, T> {}
 unsafe impl<T: Message + ?Sized> Sync for Loan<'_, T> {}
 
 impl Slot<Producer> {
-    /// Opens a free buffer for a message with `elements` in its tail (0 for a sized one).
+    /// Lends a free buffer for a message with `elements` in its tail (0 for a sized message).
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::BadLength`], [`ErrorKind::RoleLost`],
@@ -59,8 +73,8 @@ impl Slot<Producer> {
         Ok(Loan { slot: self, buffer, message, message_type: PhantomData })
     }
 
-    /// Puts a copy of `value`. Consumers may [read a large one ahead](crate::binding) during the copy,
-    /// and sleepers are woken before its end.
+    /// Puts a copy of `value`. During the copy of a large one, consumers may
+    /// [read it ahead](crate::binding) and sleepers are woken.
     ///
     /// # Errors
     /// The errors of [`loan`](Self::loan) and of [`Loan::put`].
@@ -87,12 +101,12 @@ impl Slot<Producer> {
         } else {
             loan.copy_in(&[bytes]);
         }
-        // None of this thread's own code has run since the loan: it is no other process's, and as long
-        // as it was.
+        // No code of the user's has run since the loan, so the process has not forked in this thread, and
+        // the loan still has its length.
         loan.publish(bytes.len())
     }
 
-    /// Whether a `T` with so many elements has room in a buffer.
+    /// Whether a `T` with this many elements has room in a buffer.
     #[inline]
     fn fits<T: Message + ?Sized>(&self, elements: usize) -> bool {
         let shape = T::SHAPE;
@@ -100,21 +114,21 @@ impl Slot<Producer> {
         else {
             return false;
         };
-        // What the compiler knows of a sized type costs nothing: the payload spans the capacity, and is
-        // aligned to 8 at least.
+        // For a sized type the compiler leaves out the last two: the payload spans the capacity, and is
+        // aligned to at least 8.
         length as u64 <= self.capacity()
             && (padded == length || padded as u64 <= self.region.payload_size())
             && (shape.align <= 8 || shape.align as u64 <= self.alignment())
     }
 
-    /// The alignment that every payload has.
+    /// The alignment of every payload.
     fn alignment(&self) -> u64 {
         // A payload that shares the header's line starts at 24, and is aligned to 8.
         let offset = u64::from(self.region.layout().payload_offset);
         1 << offset.trailing_zeros()
     }
 
-    /// Whether so many elements of a `T` are a message of the slot's type, where a `T` is bytes.
+    /// If `T` is bytes: whether this many are a message of the slot's type.
     #[inline]
     fn check_length<T: Message + ?Sized>(&self, elements: usize) -> Result<()> {
         let length = T::SHAPE.wire_len_of(elements).unwrap_or(usize::MAX) as u64;
@@ -125,7 +139,8 @@ impl Slot<Producer> {
         Err(self.region.error(ErrorKind::BadLength { found: length, expected }))
     }
 
-    /// Of a type of a fixed size any other length is no matter of capacity: more of that would not help.
+    /// The error for a message that does not fit. A type of a fixed size allows no other length, so there
+    /// more capacity would not help.
     #[cold]
     fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
         let expected = self.region.schema().root().shape();
@@ -145,7 +160,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         (unsafe { &mut *self.message }, self.slot.name())
     }
 
-    /// Whose buffer it is.
+    /// The region and the producer that the buffer belongs to.
     pub(super) fn lender(&mut self) -> (&Region, &mut Producer) {
         (&self.slot.region, &mut self.slot.side)
     }
@@ -158,7 +173,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         unsafe { self.message.cast::<u8>().write_bytes(0, bytes) };
     }
 
-    /// Copies `value` here: as much of it as is its wire length.
+    /// Copies `value` into the loan, without padding at its end.
     ///
     /// # Panics
     /// If `value` has another number of elements than this buffer was opened for.
@@ -167,7 +182,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         self.copy_bytes(value.as_bytes());
     }
 
-    /// Copies the bytes of a value with as many elements here.
+    /// Copies the bytes of a value with the same number of elements into the loan.
     #[inline]
     fn copy_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
@@ -175,7 +190,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
     }
 
-    /// Shortens the tail to `elements`. Does nothing if it is no longer than that.
+    /// Shortens the tail to `elements`. Does nothing if it is shorter already.
     ///
     /// # Examples
     /// ```
@@ -197,8 +212,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
     }
 
-    /// Fills the whole message with `parts`, one behind the other. They are as long as it, which the
-    /// callers have seen to.
+    /// Fills the whole message with `parts`, one after the other. Callers have checked that together
+    /// they are as long as the message.
     fn copy_in(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let Producer { protocol: producer, .. } = &mut self.slot.side;
@@ -210,8 +225,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
                 let piece = PIECE - at % PIECE;
                 let (copied, rest) = from.split_at(piece.min(from.len()));
                 let to = start.wrapping_add(at);
-                // SAFETY: the message is this loan's alone and spans all parts; a part is borrowed, and
-                // so lies elsewhere.
+                // SAFETY: the message is this loan's alone and spans all parts; each part is borrowed,
+                // and so lies elsewhere.
                 unsafe { copy::bytes(copied.as_ptr(), to, copied.len()) };
                 at += copied.len();
                 from = rest;
@@ -225,15 +240,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
     }
 
-    /// Publishes the message and wakes whoever waits; gives its sequence.
+    /// Publishes the message, wakes sleeping consumers, and returns the value's number.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the value is nowhere, or in the old region
-    /// for nobody), [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and
-    /// [`ErrorKind::BadLength`] of bytes that were shortened to no message of the channel's type.
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (no consumer will see the value),
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes that
+    /// were shortened to a length that the channel's type cannot have.
     #[inline]
     pub fn put(self) -> Result<u64> {
-        // Its holder may have forked since it was lent, and may have shortened it.
+        // The user may have forked since the loan, and may have shortened it.
         self.slot.check_fork()?;
         let elements = self.elements();
         self.slot.check_length::<T>(elements)?;
@@ -254,7 +269,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         self.put()
     }
 
-    /// Publishes the message, whose length in bytes was found to be this.
+    /// Publishes the message, of which the caller has checked that it has this length in bytes.
     #[inline]
     fn publish(self, length: usize) -> Result<u64> {
         let Self { slot, buffer, .. } = self;
@@ -269,7 +284,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
         if stamp == 0 {
-            // The clock is read for this alone, so only when nobody waits for the value any more.
+            // Only the look needs the clock here, so it comes after the wake, when no consumer waits for it.
             slot.look(clock::now_coarse())?;
         }
         Ok(sequence)
@@ -277,7 +292,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
 }
 
 impl Loan<'_, [u8]> {
-    /// As if so many pieces had just been copied in.
+    /// Acts as if this many pieces had just been copied in.
     #[cfg(test)]
     pub(crate) fn say_filled(&mut self, pieces: u64) {
         let (producer, region) = (&mut self.slot.side.protocol, &*self.slot.region);
@@ -292,7 +307,7 @@ impl<T: Message + ?Sized> Deref for Loan<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         // SAFETY: the pointer is aligned and spans mapped memory (`loan` has checked both against
-        // the layout), every bit pattern is a T, and until it is published the protocol gives the
+        // the layout), every bit pattern is a T, and until it is published the protocol lends the
         // buffer to this loan alone, which is borrowed here.
         unsafe { &*self.message }
     }

@@ -1,4 +1,4 @@
-//! Who sleeps for a consumer, apart from its handle: threads that wait for many.
+//! Sleeping for a consumer without its handle, as threads do that wait for many consumers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,8 +14,8 @@ use crate::os::nap::nap;
 use crate::protocol::{self, Words};
 use crate::region::Region;
 
-/// What it takes to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
-/// itself, and takes no value. So a consumer that is dropped waits for its sleepers to go.
+/// What a thread needs to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
+/// itself, and takes no value. A consumer that is dropped waits until its sleepers are gone.
 #[derive(Debug, Clone)]
 pub struct Sleeper {
     region: Arc<Region>,
@@ -28,8 +28,8 @@ pub struct Sleeper {
 pub(super) struct Sleepers(Arc<()>);
 
 impl Sleepers {
-    /// Waits until there are none, for at most a second: they are with threads that have been told,
-    /// and let go when they get to run.
+    /// Waits until there are none, for at most a second: the threads that have them have been told,
+    /// and drop them as soon as they run.
     pub(super) fn wait_for_the_last(&self) {
         const PATIENCE: Duration = Duration::from_secs(1);
         let mut pause = Duration::from_micros(10);
@@ -44,8 +44,8 @@ impl Sleepers {
     }
 }
 
-/// A [`Sleeper`] that borrows: counting references to 127 regions would cost a waiter as much as
-/// lowering their bytes.
+/// A [`Sleeper`] that borrows. Counting references to 127 regions would cost a waiter as much as
+/// clearing their waiting bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct BorrowedSleeper<'a> {
     region: &'a Region,
@@ -53,13 +53,13 @@ pub struct BorrowedSleeper<'a> {
 }
 
 impl Slot<Consumer> {
-    /// What it takes to sleep for this consumer as long as it is borrowed.
+    /// A sleeper for this consumer, for as long as the consumer is borrowed.
     pub fn as_sleeper(&self) -> BorrowedSleeper<'_> {
         BorrowedSleeper { region: &self.region, consumer: &self.side.protocol }
     }
 
-    /// What it takes to sleep for this consumer, in this thread or another. The consumer's drop
-    /// waits for it to be dropped, for at most a second: its claim is free then.
+    /// A sleeper for this consumer, for this thread or another. The consumer's drop waits until the
+    /// sleeper is dropped, for at most a second, so that the claim is free afterwards.
     ///
     /// # Examples
     /// ```
@@ -67,17 +67,17 @@ impl Slot<Consumer> {
     /// use io_shared_core::{Message, Slot, Spec, clock};
     /// # fn main() -> io_shared_core::Result<()> {
     /// # let name = io_shared_core::Name::new(&format!("/doc-sleeper-{}", std::process::id()))?;
-    /// # let place = io_shared_core::Location::from(name);
+    /// # let location = io_shared_core::Location::from(name);
     /// # let spec = Spec { schema: Some(u32::schema()), capacity: Some(4), ..Spec::default() };
-    /// # let mut producer = Slot::producing(&place, &spec)?;
-    /// # let consumer = Slot::consuming(&place, None, &spec)?;
+    /// # let mut producer = Slot::producing(&location, &spec)?;
+    /// # let consumer = Slot::consuming(&location, None, &spec)?;
     /// let sleeper = consumer.sleeper();
     /// assert!(!sleeper.is_ready());
     /// producer.loan::<u32>(0)?.put()?;
     /// let a_second = clock::now() + 1_000_000_000;
     /// sleep_any(&[sleeper.as_sleeper()], None, a_second); // there is something: returns
     /// assert!(sleeper.is_ready());
-    /// # io_shared_core::remove(&place, io_shared_core::Kind::Channel)
+    /// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
     /// # }
     /// ```
     pub fn sleeper(&self) -> Sleeper {
@@ -90,7 +90,7 @@ impl Slot<Consumer> {
 }
 
 impl Sleeper {
-    /// How many one [`sleep_any`] takes, beside a bell.
+    /// The most sleepers that one [`sleep_any`] takes, in addition to a bell.
     pub const MOST: usize = futex::MOST - 1;
 
     /// The same, borrowed.
@@ -98,7 +98,8 @@ impl Sleeper {
         BorrowedSleeper { region: &self.region, consumer: &self.consumer }
     }
 
-    /// Whether a get would find a value not had, or a region marked as removed, or a slot that is another's.
+    /// Whether a get would return at once: with a value not seen yet, or because the region is marked
+    /// as removed, or because another consumer has taken over the slot.
     pub fn is_ready(&self) -> bool {
         self.consumer.has_unseen(&*self.region) || self.region.is_retired() || self.is_lost()
     }
@@ -107,17 +108,17 @@ impl Sleeper {
         !self.consumer.seat().is_own(&*self.region)
     }
 
-    /// Whether the region is marked as removed: nobody is woken for it any more.
+    /// Whether the region is marked as removed: no more wake-ups come from it.
     pub fn is_retired(&self) -> bool {
         self.region.is_retired()
     }
 
-    /// Whether it sleeps for that slot, and not for one that this has taken the place of.
+    /// Whether it sleeps for this slot, and not for one that this slot has replaced.
     pub fn is_of(&self, slot: &Slot<Consumer>) -> bool {
         Arc::ptr_eq(&self.region, &slot.region)
     }
 
-    /// Whether the name leads elsewhere by now, or nowhere. Asks the file system.
+    /// Whether the name leads to another region or to none by now. Asks the file system.
     pub fn is_replaced(&self) -> bool {
         self.region.is_replaced()
     }
@@ -137,7 +138,7 @@ impl Sleeper {
         self.region.is_taken(Part::Producer)
     }
 
-    /// Whether it was inherited over a fork, and so is the parent's.
+    /// Whether it was inherited over a fork, and so belongs to the parent.
     pub fn is_forked(&self) -> bool {
         self.region.is_forked()
     }
@@ -155,9 +156,9 @@ impl BorrowedSleeper<'_> {
     }
 }
 
-/// Sleeps until one of `sleepers` may have something new, the bell was rung after its count was the
-/// one given, or `until` (CLOCK_MONOTONIC in nanoseconds). May return early for no reason. Returns at
-/// once if nobody could ever wake it: with neither sleepers nor a bell, or in a forked child.
+/// Sleeps until one of `sleepers` may have something new, the bell is rung after its count was the one
+/// given, or `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return early for no reason. Returns
+/// at once if nothing could ever wake it: with neither sleepers nor a bell, or in a forked child.
 ///
 /// # Panics
 /// With more than [`Sleeper::MOST`] sleepers.
@@ -173,7 +174,7 @@ pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, u
             .map(|(region, low)| Awaited { word: region.latest(), low })
             .collect();
         match bell {
-            // Last: without futex_waitv it is the one whose wake-up comes at once.
+            // Last: without futex_waitv, this is the word whose wake-up comes at once.
             Some((bell, rung)) => {
                 words.push(Awaited { word: &bell.rung, low: rung as u32 });
                 bell.heard.store(true, SeqCst);
@@ -189,21 +190,22 @@ pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, u
     }
 }
 
-/// What wakes a thread in [`sleep_any`] from within its process.
+/// Wakes a thread in [`sleep_any`] from within its process.
 #[derive(Debug, Default)]
 pub struct Bell {
     rung: AtomicU64,
-    /// Whether anybody may sleep, so that nobody is woken in vain. One thread sleeps by one bell.
+    /// Whether a thread may be asleep, so that a ring makes no needless system call. Each bell serves
+    /// one sleeping thread.
     heard: AtomicBool,
 }
 
 impl Bell {
-    /// How often it was rung.
+    /// How often the bell was rung.
     pub fn count(&self) -> u64 {
         self.rung.load(SeqCst)
     }
 
-    /// Wakes who sleeps, or keeps it from falling asleep.
+    /// Wakes the thread that sleeps by this bell, or keeps it from falling asleep.
     ///
     /// # Examples
     /// ```
@@ -216,8 +218,8 @@ impl Bell {
     /// });
     /// ```
     pub fn ring(&self) {
-        // SeqCst, with `sleep_any`: of the count and then the flag here, and the flag and then the
-        // kernel's look at the count there, one sees the other.
+        // SeqCst, with `sleep_any`: this adds to the count and then loads the flag; that stores the flag
+        // and then has the kernel look at the count. One of the two sees the other.
         self.rung.fetch_add(1, SeqCst);
         if self.heard.load(SeqCst) {
             futex::wake_all(self.rung.as_ptr().cast());
@@ -225,7 +227,7 @@ impl Bell {
     }
 }
 
-/// Counts a value that was put long before a slice of the wait ended, and found only by it.
+/// Counts a value that was put long before a slice of the wait ended, but found only when it ended.
 #[cfg(feature = "crash-points")]
 pub(super) fn count_late_find(region: &Region, consumer: &protocol::Consumer, until: u64) {
     use std::sync::atomic::Ordering::Relaxed;

@@ -1,4 +1,5 @@
-//! A value that a slot has taken, and where it lies.
+//! A value that a consumer's slot has taken: a copy of an inline value, or a message in a buffer that
+//! a hazard pointer protects.
 
 use std::slice;
 
@@ -14,48 +15,51 @@ pub(super) struct Value<T: Message + ?Sized> {
     pub(super) sequence: u64,
     pub(super) missed: u64,
     pub(super) stamp: u64,
-    pub(super) held: Option<Held>,
-    /// In its buffer, if that is held. Else in the slot's line, for as long as the slot is borrowed: a
-    /// sized `T` that is aligned to 8 at most.
+    /// `None` for an inline value.
+    pub(super) hazard: Option<Hazard>,
+    /// In the buffer that `hazard` protects. Without one, in the slot's copy of the inline value, which
+    /// stays as it is while the slot is borrowed: a sized `T` that is aligned to at most 8.
     pub(super) message: *const T,
 }
 
-/// What keeps the producer from a buffer.
+/// The hazard pointer that keeps the producer from a buffer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
+pub(super) struct Hazard {
     pub(super) entry: usize,
     pub(super) buffer: usize,
     pub(super) filling: u64,
 }
 
-/// As many words as the line of `latest` carries.
+/// The words that the line of `latest` has for an inline value.
 pub(super) type InlineWords = [u64; MAX_INLINE_WORDS];
 
-/// Whether a `T` can be carried: it is sized, and no larger and no more aligned than a [`InlineWords`].
-const fn fits<T: Message + ?Sized>() -> bool {
+/// Whether a `T` can be stored inline: it is sized, and no larger and no more aligned than
+/// [`InlineWords`].
+const fn fits_inline<T: Message + ?Sized>() -> bool {
     let Shape { size, align, element } = T::SHAPE;
     element.is_none() && size <= size_of::<InlineWords>() && align <= align_of::<InlineWords>()
 }
 
 impl Slot<Consumer> {
-    /// `waited`: the try before found nothing, and what is found now was put since.
-    // Always: left alone, it is a call with an answer of seven words in each get.
+    /// Takes the value, if there is one. `waited` says that the try before found nothing, so that what
+    /// is found now was put since.
+    // Always inlined: otherwise each get makes a call that returns seven words.
     #[inline(always)]
-    pub(super) fn try_hold<T: Message + ?Sized>(
+    pub(super) fn try_acquire<T: Message + ?Sized>(
         &mut self,
         which: Which,
         waited: bool,
     ) -> Result<Option<Value<T>>> {
         self.check_fork()?;
         if which == Which::Current {
-            // There is always something to hold, so this is the only look.
+            // There is always something to take, so this is the only look.
             self.check_stale()?;
             self.look(clock::now_coarse())?;
         }
-        let value = if fits::<T>() && self.capacity() == T::SHAPE.size as u64 {
+        let value = if fits_inline::<T>() && self.capacity() == T::SHAPE.size as u64 {
             self.read_inline(which)?
         } else {
-            self.take_held(which)?
+            self.take_buffer(which)?
         };
         let Some(value) = value else {
             self.check_stale()?;
@@ -63,10 +67,10 @@ impl Slot<Consumer> {
             return Ok(None);
         };
         if which == Which::Unseen {
-            // Behind the taking: what is refused here has been had, and makes nobody ready again. Of a
-            // value that a spin ended in, its stamp says how late it is, and costs nothing to somebody
-            // who waits; without a stamp, the look of the round before counts. A value that lay there
-            // may have been put at any time before, in a region that is gone since.
+            // After the taking: a value that is refused here counts as seen, and makes no consumer
+            // ready again. If the consumer has spun for the value, its stamp tells the time for free;
+            // without a stamp, the look of the round before counts. A value that was found at once may
+            // have been put at any time before, in a region that is gone since.
             let now = match (waited, value.stamp) {
                 (true, 0) => None,
                 (true, stamp) => Some(stamp),
@@ -79,10 +83,10 @@ impl Slot<Consumer> {
         Ok(Some(value))
     }
 
-    /// The value beside `latest`, or else the one in its buffer.
-    // It is copied into the slot and stays there: a copy of it, made a moment later in wider pieces than
-    // those in which it was written, would wait for those to be over.
-    // Always: as `hold`.
+    /// The inline value, or else a copy of the one in its buffer.
+    // The value is copied into the slot once and stays there. A second copy a moment later, in wider
+    // pieces than it was written in, would wait until those stores have left the store buffer.
+    // Always inlined, as `acquire`.
     #[inline(always)]
     fn read_inline<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Consumer { protocol: consumer, inline, .. } = &mut self.side;
@@ -90,48 +94,50 @@ impl Slot<Consumer> {
         match consumer.read_inline(&*self.region, which, words) {
             Ok(InlineRead::Value { sequence, missed, stamp }) => {
                 let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
-                Ok(Some(Value { sequence, missed, stamp, held: None, message }))
+                Ok(Some(Value { sequence, missed, stamp, hazard: None, message }))
             }
             Ok(InlineRead::Nothing) => Ok(None),
-            Ok(InlineRead::NotInline) => self.take_elsewhere(which),
+            Ok(InlineRead::NotInline) => self.copy_buffer(which),
             Err(fault) => Err(self.region.fault(fault)),
         }
     }
 
-    /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. Nothing is held then:
-    /// a type that is carried takes no entries, so one is free here always.
+    /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. The
+    /// hazard pointer is free again then. One is always free here: guards of inline values keep none.
     #[cold]
-    fn take_elsewhere<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
-        let Some(value) = self.take_held::<T>(which)? else { return Ok(None) };
+    fn copy_buffer<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
+        let Some(value) = self.take_buffer::<T>(which)? else { return Ok(None) };
         let Self { region, side: Consumer { protocol: consumer, inline, .. }, .. } = self;
         let to = inline.as_mut_ptr().cast();
-        // SAFETY: a type that `fits` is no larger than the line, which is borrowed mutably.
+        // SAFETY: a type that `fits_inline` is no larger than the slot's copy, borrowed mutably.
         let bytes = unsafe { slice::from_raw_parts_mut(to, T::SHAPE.size) };
-        // SAFETY: `message` is of that size and lies in a buffer, which is held still.
+        // SAFETY: `message` is of that size and lies in a buffer, which is still protected.
         unsafe { copy::shared(value.message.cast_mut().cast(), bytes) };
         consumer.leave(&**region);
         let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
-        Ok(Some(Value { held: None, message, ..value }))
+        Ok(Some(Value { hazard: None, message, ..value }))
     }
 
-    /// Holds the value's buffer.
+    /// Protects the value's buffer.
     #[inline]
-    fn take_held<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
+    fn take_buffer<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let region = &*self.region;
         let protected =
             self.side.protocol.protect(region, which).map_err(|fault| region.fault(fault))?;
-        protected.map(|protected| self.held(protected)).transpose()
+        protected.map(|protected| self.value_in(protected)).transpose()
     }
 
-    /// The value in a buffer that is held.
+    /// The value in a protected buffer.
     #[inline]
-    fn held<T: Message + ?Sized>(&self, protected: Protected) -> Result<Value<T>> {
+    fn value_in<T: Message + ?Sized>(&self, protected: Protected) -> Result<Value<T>> {
         let Protected { entry, buffer, sequence, missed, stamp, length, filling } = protected;
         let message = self.message_in::<T>(buffer, length)?;
-        Ok(Value { sequence, missed, stamp, held: Some(Held { entry, buffer, filling }), message })
+        let hazard = Some(Hazard { entry, buffer, filling });
+        Ok(Value { sequence, missed, stamp, hazard, message })
     }
 
-    /// The message in a held buffer, if that length, read once, is one that a `T` can have.
+    /// The message in a protected buffer, if its length, which is read once, is one that a `T` can
+    /// have.
     #[inline]
     fn message_in<T: Message + ?Sized>(&self, buffer: usize, length: u64) -> Result<*const T> {
         let region = &*self.region;

@@ -1,15 +1,15 @@
 //! A second mapping of a producer's buffer, for callers that cannot prove who still has its address.
 //!
-//! A Rust loan ends with its borrow. Where a language counts references, as Python does, or none are
-//! counted at all, an address may be kept: an array that a traceback keeps, a view that was passed on.
-//! So such a caller fills a loan through a [`Window`]: the same pages, mapped once more. It keeps its
-//! mapping by itself, so that the address can be read for as long as anybody has the window, also when
-//! the producer has closed its channel or opened another one. And it can be [severed](Window::sever):
-//! from then on its bytes are this process's own, with the content that they had, and what is written
-//! there is seen by nobody else; so the producer may fill the buffer again.
+//! In Rust a loan ends with its borrow. In a language that counts references, such as Python, or that
+//! counts none, an address may outlive the loan: a traceback keeps an array, or a view was passed on.
+//! Such callers fill a loan through a [`Window`], which maps the same pages a second time. The window
+//! owns its mapping, so its address stays readable as long as the window lives, even after the producer
+//! has closed its channel or opened another one. And a window can be [severed](Window::sever): from then
+//! on its bytes belong to this process alone and keep their content. Nobody else sees what is written
+//! there, so the producer may fill the buffer again.
 //!
-//! What must stay true: a window is never unmapped before its drop, and never mapped to the buffer
-//! again once it was severed.
+//! What must stay true: a window is never unmapped before its drop, and never maps the buffer again
+//! once it is severed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,20 +26,20 @@ use crate::region::Region;
 #[derive(Debug)]
 pub struct Window {
     pages: Pages,
-    /// Where the payload begins in the pages, and how many bytes it has.
+    /// Where the payload begins in the pages, and its length in bytes.
     payload: (usize, usize),
     severed: AtomicBool,
 }
 
 impl Window {
-    /// Maps the payload at `payload` of `length` bytes in a shared mapping of `region` once more.
+    /// Maps the `length` bytes at `payload`, in a shared mapping of `region`, a second time.
     fn open(region: &Region, payload: *mut u8, length: usize) -> Result<Self> {
         let page = crate::os::file::page_size() as usize;
         let within = payload.addr() % page;
         let mapped = (within + length).next_multiple_of(page);
         let first = payload.wrapping_sub(within).cast::<libc::c_void>();
-        // SAFETY: a length of 0 makes a second mapping of the pages from `first` on and leaves the
-        // first one alone; these lie in a shared mapping of the region, which is borrowed.
+        // SAFETY: with an old length of 0, mremap makes a second mapping of the pages from `first` on and
+        // leaves the first one alone; the pages lie in a shared mapping of the region, which is borrowed.
         let pages = unsafe { libc::mremap(first, 0, mapped, libc::MREMAP_MAYMOVE) };
         if pages == libc::MAP_FAILED {
             return Err(Error::system(region.name(), "mremap", Errno::last()));
@@ -48,23 +48,26 @@ impl Window {
         Ok(Self { pages, payload: (within, length), severed: AtomicBool::new(false) })
     }
 
-    /// Where the payload begins. It is mapped as long as this window lives.
+    /// The address of the payload, which stays mapped as long as this window lives.
     pub fn as_mut_ptr(&self) -> *mut u8 {
         self.pages.start.wrapping_add(self.payload.0)
     }
 
-    /// Whether the bytes are this process's own by now.
+    /// Whether the bytes belong to this process alone by now.
     pub fn is_severed(&self) -> bool {
-        // Relaxed: that the mapping is another one is what the kernel sees to.
+        // Relaxed: the kernel has replaced the mapping, and no data depends on this flag.
         self.severed.load(Ordering::Relaxed)
     }
 
-    /// Makes the bytes this process's own, with the content that they have: what is written there
-    /// from now on is seen by nobody else. `name` is the channel's, for the error.
+    /// Makes the bytes this process's own, with their present content: nobody else sees what is written
+    /// there from now on. `name` is the channel's name, for the error.
     ///
     /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System): there is no memory for them. They are the
-    /// buffer's, as before.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) if there is no memory for them. The window then
+    /// still maps the buffer.
+    ///
+    /// # Examples
+    /// See [`binding::window`](crate::binding::window).
     pub fn sever(&self, name: &str) -> Result<()> {
         if self.is_severed() {
             return Ok(());
@@ -72,18 +75,18 @@ impl Window {
         let own =
             Pages::own(self.pages.length).map_err(|errno| Error::system(name, "mmap", errno))?;
         let (at, length) = self.payload;
-        // SAFETY: both mappings have the payload's bytes there, and lie apart; threads that write
-        // meanwhile to the buffer broke their promise, and tear what they alone will see.
+        // SAFETY: both mappings span the payload at that offset, and they do not overlap; threads that
+        // write to the buffer meanwhile break their promise, and tear bytes that they alone will see.
         unsafe { copy::bytes(self.as_mut_ptr(), own.start.wrapping_add(at), length) };
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
         let (from, to) = (own.start.cast(), self.pages.start.cast::<libc::c_void>());
-        // SAFETY: the new pages, of the same length, take the place of this window's in one step; both
-        // are mappings of this module's alone, and nobody has the address of the new ones.
+        // SAFETY: the new pages have the same length and replace this window's in one step; both
+        // mappings belong to this module alone, and nobody has the address of the new one.
         let moved = unsafe { libc::mremap(from, own.length, own.length, flags, to) };
         if moved == libc::MAP_FAILED {
             return Err(Error::system(name, "mremap", Errno::last()));
         }
-        std::mem::forget(own); // they are at this window's place
+        std::mem::forget(own); // its pages are this window's now
         self.severed.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -96,7 +99,7 @@ struct Pages {
     length: usize,
 }
 
-// SAFETY: it is an address and a length; what is at the address is used by callers that are told so.
+// SAFETY: it is an address and a length; callers that use the address are told what they must keep.
 unsafe impl Send for Pages {}
 // SAFETY: as above.
 unsafe impl Sync for Pages {}
@@ -106,7 +109,7 @@ impl Pages {
     fn own(length: usize) -> std::result::Result<Self, Errno> {
         let (protection, flags) =
             (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: a new mapping where the kernel has place for it.
+        // SAFETY: a new mapping, where the kernel finds address space for it.
         let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
         match start == libc::MAP_FAILED {
             true => Err(Errno::last()),
@@ -117,15 +120,15 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: this mapping is its owner's alone, and whoever has an address in it has promised to
-        // keep the window for as long.
+        // SAFETY: this mapping belongs to its owner alone, and whoever has an address in it has promised
+        // to keep the window for as long.
         unsafe { libc::munmap(self.start.cast(), self.length) };
     }
 }
 
 impl Producer {
-    /// The window of the buffer whose payload is at `payload`: the one of the loan before, unless
-    /// that was severed.
+    /// The window of the buffer whose payload is at `payload`: that of an earlier loan, unless it was
+    /// severed.
     fn window(&mut self, region: &Region, payload: *mut u8) -> Result<Arc<Window>> {
         let known = self.windows.iter().position(|(at, _)| *at == payload.addr());
         if let Some(known) = known {

@@ -1,0 +1,292 @@
+//! One handle of a locked region: its claim on a slot, its position, and how it takes and gives back the
+//! lock.
+//!
+//! `lock.rs` has the lock itself. This file adds what a handle must find out around it: whether the
+//! process has forked, whether the region was removed, whether the handle still has its slot, and after
+//! a second, whom it waits for.
+
+use std::io::{self, SeekFrom};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::bytes;
+use crate::error::{Error, ErrorKind, Holder, Result};
+use crate::lock::{self, LockFault, LockWords, Locker};
+use crate::os::claim::Part;
+use crate::os::clock;
+use crate::os::long_wait::LongWait;
+use crate::region::Location;
+use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
+
+/// A handle of a lock: its region, its slot, its position.
+#[derive(Debug)]
+pub(super) struct Handle {
+    pub(super) region: Region,
+    locker: Locker,
+    pub(super) position: u64,
+    watch: Watch,
+    /// Whether a lock of this handle was found to be another's when it was given back.
+    robbed: bool,
+    /// Whether it had the lock to write.
+    wrote: bool,
+}
+
+/// How long to wait for a lock.
+#[derive(Clone, Copy)]
+pub(super) enum Wait {
+    Ever,
+    No,
+    For(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+impl Handle {
+    pub(super) fn open(location: &Location, spec: &Spec) -> Result<Self> {
+        let attached = region::attach(location, &Role::Locker, spec)?;
+        match attached.side {
+            Side::Locker(locker) => Ok(Self {
+                region: attached.region,
+                locker,
+                position: 0,
+                watch: Watch::new(),
+                robbed: false,
+                wrote: false,
+            }),
+            _ => Err(location.error(ErrorKind::NotFound)),
+        }
+    }
+
+    /// Takes the lock; whether its content is dirty.
+    #[inline]
+    pub(super) fn lock(&mut self, access: Access, wait: Wait) -> Result<bool> {
+        self.region.check_fork()?;
+        self.watch.check(&self.region)?;
+        let now = clock::now_coarse();
+        self.watch.look(&self.region, now)?;
+        if self.is_lost() {
+            return Err(self.lost());
+        }
+        let until = match wait {
+            Wait::Ever => u64::MAX,
+            Wait::No => 0,
+            Wait::For(time) => clock::deadline(time).max(1),
+        };
+        self.wrote |= access == Access::Write;
+        // First for as long as a wait is not told of.
+        let mut locked = self.lock_until(access, until.min(now.saturating_add(LongWait::LONG)));
+        if matches!(locked, Err(LockFault::Blocked)) {
+            locked = self.lock_long(access, until);
+        }
+        match locked {
+            // It may have waited, and lost its slot meanwhile.
+            Ok(()) if self.is_lost() => {
+                self.unlock(access);
+                Err(self.lost())
+            }
+            Ok(()) => Ok(self.locker.is_dirty(&self.region)),
+            Err(fault) => Err(self.refused(fault, wait)),
+        }
+    }
+
+    #[inline]
+    fn lock_until(&self, access: Access, until: u64) -> std::result::Result<(), LockFault> {
+        match access {
+            Access::Read => self.locker.read(&self.region, until),
+            Access::Write => self.locker.lock(&self.region, until),
+        }
+    }
+
+    /// Goes on with a wait that has not had the lock within a second, or in its time, and says so if
+    /// it is the former.
+    #[cold]
+    fn lock_long(&self, access: Access, until: u64) -> std::result::Result<(), LockFault> {
+        if until <= clock::now() {
+            return Err(LockFault::Blocked);
+        }
+        let holders: Vec<String> = self.holders().map(|holder| holder.to_string()).collect();
+        tracing::warn!(
+            region = self.region.name(),
+            "has waited for over a second for the lock of {}; who has it: {}",
+            self.region.name(),
+            if holders.is_empty() { "nobody any more".to_owned() } else { holders.join("; ") },
+        );
+        self.lock_until(access, until)
+    }
+
+    /// Who else writes, waits for readers to leave, or reads.
+    fn holders(&self) -> impl Iterator<Item = Holder> {
+        let region = &self.region;
+        // Relaxed: they are only told of.
+        let writer = lock::owner(region.word().load(Relaxed));
+        let reads = |slot: &usize| region.reading(*slot).load(Relaxed) != 0;
+        let readers =
+            (0..region.used_slots()).filter(move |slot| region.has_readers() && reads(slot));
+        let own = self.locker.slot;
+        let others = writer.into_iter().chain(readers).filter(move |slot| *slot != own);
+        others.filter(|slot| *slot < region.slots()).map(|slot| region.holder(Part::Consumer(slot)))
+    }
+
+    #[cold]
+    fn refused(&self, fault: LockFault, wait: Wait) -> Error {
+        if fault == LockFault::Gone && !self.region.has_claims() {
+            return self.region.claims_lost();
+        }
+        self.region.error(match (fault, wait) {
+            (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
+            (LockFault::Gone, _) => self.region.unless_damaged(ErrorKind::Replaced),
+            (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
+            (LockFault::Blocked, Wait::For(after)) => {
+                ErrorKind::Timeout { after, waiting_for: "the lock".into() }
+            }
+            (LockFault::Blocked, _) => ErrorKind::WouldBlock,
+        })
+    }
+
+    /// Whether this handle's slot is another's, or was treated as a dead one's: other code has closed
+    /// its descriptor, and with it its claim.
+    #[inline]
+    fn is_lost(&self) -> bool {
+        // Relaxed: nobody's data is read because of this.
+        let taken = self.region.taken(self.locker.slot).load(Relaxed);
+        self.robbed || taken as u32 != self.locker.incarnation()
+    }
+
+    #[cold]
+    fn lost(&self) -> Error {
+        self.region.slot_lost(self.locker.slot)
+    }
+
+    #[inline]
+    pub(super) fn unlock(&mut self, access: Access) {
+        // An inherited guard is the parent's.
+        if !self.region.is_forked() {
+            let had = match access {
+                // A flag that is down was taken down by a writer that found the claim free; one in a slot
+                // that is another's is that one's.
+                Access::Read => {
+                    let had =
+                        !self.is_lost() && self.region.reading(self.locker.slot).load(Relaxed) != 0;
+                    if had {
+                        self.locker.unread(&self.region);
+                    }
+                    had
+                }
+                Access::Write => self.locker.unlock(&self.region),
+            };
+            self.robbed |= !had;
+        }
+    }
+
+    /// Writes the content to its file, with a checksum; waits for a writer to end.
+    pub(super) fn flush(&self) -> Result<()> {
+        if self.region.survives_reboot() {
+            self.check_slot()?;
+            self.seal(u64::MAX).map_err(|fault| self.refused(fault, Wait::Ever))?;
+        }
+        self.region.flush()
+    }
+
+    fn check_slot(&self) -> Result<()> {
+        self.region.check_fork()?;
+        if self.is_lost() { Err(self.lost()) } else { Ok(()) }
+    }
+
+    /// The same, for whoever writes.
+    pub(super) fn flush_written(&self) -> Result<()> {
+        self.check_slot()?;
+        self.region.seal_content();
+        self.region.flush()
+    }
+
+    /// Writes the checksum of the content, under the lock, for which it waits until then.
+    fn seal(&self, until: u64) -> std::result::Result<(), LockFault> {
+        let region = &self.region;
+        if region.layout().kind == Kind::Mmap {
+            self.locker.lock(region, until)?;
+            region.seal_content();
+            self.locker.unlock(region);
+        } else {
+            self.locker.read(region, until)?;
+            region.seal_content();
+            self.locker.unread(region);
+        }
+        Ok(())
+    }
+
+    pub(super) fn mark_consistent(&self) {
+        if !self.region.is_forked() && !self.is_lost() {
+            self.locker.mark_consistent(&self.region);
+        }
+    }
+
+    /// A writer did not get to its end: a panic passes through its guard, or it says so.
+    pub(super) fn mark_dirty(&self) {
+        if !self.region.is_forked() && !self.is_lost() {
+            self.locker.mark_dirty(&self.region);
+        }
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.region.layout().capacity as usize
+    }
+
+    pub(super) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.region.as_fd()
+    }
+
+    #[inline]
+    pub(super) fn start(&self) -> *mut u8 {
+        self.region.payload(0)
+    }
+
+    pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.position = bytes::seek(self.region.name(), self.position, to, self.len())?;
+        Ok(self.position)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let is_due = self.wrote && self.region.survives_reboot() || self.region.is_unsealed();
+        if is_due && !self.region.is_forked() && !self.is_lost() {
+            // Who has the lock now writes the checksum when it leaves.
+            let _ = self.seal(0);
+        }
+    }
+}
+
+/// A lock that is held: given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct LockHold<'a> {
+    pub(super) handle: &'a mut Handle,
+    access: Access,
+    was_panicking: bool,
+}
+
+impl<'a> LockHold<'a> {
+    /// Takes the lock, and says whether the content is dirty.
+    // Always inlined, as are its callers: put together in memory and read back in one piece, what it
+    // returns costs as much as an atomic exchange.
+    #[inline(always)]
+    pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
+        let dirty = handle.lock(access, wait)?;
+        Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
+    }
+}
+
+impl Drop for LockHold<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.access == Access::Write && !self.was_panicking && std::thread::panicking() {
+            self.handle.mark_dirty();
+        }
+        self.handle.unlock(self.access);
+    }
+}
