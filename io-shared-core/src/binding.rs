@@ -1,16 +1,16 @@
-//! The seam for language bindings: what the typed handles leave out, because Rust programs do better
-//! without it.
+//! The seam for language bindings: what the typed handles leave out, because Rust programs do
+//! better without it.
 //!
 //! A binding copies messages to memory that its language owns, puts messages that lie in several
-//! pieces, and lends buffers by address to code that no borrow checker follows. `io-shared-ffi` uses
-//! this module for the C library, and the Python package uses it through that library. Programs in
-//! Rust read values through a [`Guard`](crate::slot::Guard) and fill a [`Loan`](crate::slot::Loan)
-//! in place.
+//! pieces, and lends buffers by address to code that no borrow checker follows. `io-shared-ffi`
+//! uses this module for the C library, and the Python package uses it through that library.
+//! Programs in Rust read values through a [`Guard`](crate::slot::Guard) and fill a
+//! [`Loan`](crate::slot::Loan) in place.
 //!
 //! | function | what it does |
 //! |---|---|
-//! | `get_into` (in `io_shared_channel`) | waits for a value, and copies pieces of it while its producer is still writing them |
-//! | [`read_ahead`] | the same for one step of a wait of your own |
+//! | `get_into` (in `io_shared_channel`) | waits for a value, and copies pieces of it meanwhile |
+//! | [`read_ahead`] | copies the pieces that the producer has written so far |
 //! | [`copy_out`] | copies the rest of the value to the [`CopyTarget`] |
 //! | [`put_parts`] | fills a loan with several slices, one after the other, and publishes it |
 //! | [`window`] | maps a loan's bytes a second time, at an address that outlives the loan |
@@ -35,7 +35,8 @@ use crate::message::Message;
 use crate::slot::Loan;
 
 /// Copies `parts` into the loan, one after the other, and publishes it. Consumers may read a large
-/// message ahead during the copy, and sleepers are woken before its end. Returns the value's number.
+/// message ahead during the copy, and sleepers are woken before its end. Returns the value's
+/// number.
 ///
 /// # Errors
 /// The errors of [`Loan::put`].

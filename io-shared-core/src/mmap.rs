@@ -2,14 +2,14 @@
 //!
 //! | type | guarded by | in memory |
 //! |---|---|---|
-//! | [`UnsafeSharedMmap`] | nothing | the bytes of the object, without a header: what C and Python programs map |
+//! | [`UnsafeSharedMmap`] | nothing | the object itself, as C and Python programs map it |
 //! | [`SharedMmap`] | one lock | a region with a header, a lock and the bytes |
 //! | [`RwSharedMmap`] | a lock for one writer or many readers | the same |
 //! | [`Shared<T>`] | the same | the same, with `T`'s schema |
 //!
-//! All are opened through [`MmapOptions`], and the first three are used like files. The locked ones give
-//! access only through a guard, so that nobody reaches bytes without the lock. Only guards hand out
-//! references, for as long as the lock keeps everyone else away.
+//! All are opened through [`MmapOptions`], and the first three are used like files. The locked ones
+//! give access only through a guard, so that nobody reaches bytes without the lock. Only guards
+//! hand out references, for as long as the lock keeps everyone else away.
 
 mod bytes;
 mod guard;

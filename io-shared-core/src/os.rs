@@ -1,10 +1,10 @@
 //! What the operating system and the processor offer, wrapped once.
 //!
 //! Nothing here knows of regions, channels or messages. [`claim`] proves who is alive, and [`fork`]
-//! notices that a process was copied. `file` opens files so that their descriptors are safe to keep.
-//! [`clock`] tells the time, `clock_id` says whose time it is, and `nap` lets it pass. [`futex`] waits
-//! for a word to change, and `long_wait` reports waits of over a second. [`copy`] copies large values.
-//! `per_process` keeps values that each process has once.
+//! notices that a process was copied. `file` opens files so that their descriptors are safe to
+//! keep. [`clock`] tells the time, `clock_id` says whose time it is, and `nap` lets it pass.
+//! [`futex`] waits for a word to change, and `long_wait` reports waits of over a second. [`copy`]
+//! copies large values. `per_process` keeps values that each process has once.
 
 pub(crate) mod claim;
 pub mod clock;

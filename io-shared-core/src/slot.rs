@@ -1,12 +1,12 @@
 //! A single slot of shared memory, opened in one role.
 //!
-//! This is the one place where shared memory becomes references. A [`Loan`] is a buffer that the protocol
-//! has lent to this producer alone. A [`Guard`] is a value in a buffer that the protocol keeps the
-//! producer away from. Both borrow or share the slot, so neither outlives the claim and the mapping. No
-//! sequence of safe calls here yields a reference to memory that a conforming process may write
-//! meanwhile. (Bytes without a header look before each write whether they have become a region; between
-//! the look and the write another process may make them one.) Types, builders and waiting are the
-//! channel crate's.
+//! This is the one place where shared memory becomes references. A [`Loan`] is a buffer that the
+//! protocol has lent to this producer alone. A [`Guard`] is a value in a buffer that the protocol
+//! keeps the producer away from. Both borrow or share the slot, so neither outlives the claim and
+//! the mapping. No sequence of safe calls here yields a reference to memory that a conforming
+//! process may write meanwhile. (Bytes without a header look before each write whether they have
+//! become a region; between the look and the write another process may make them one.) Types,
+//! builders and waiting are the channel crate's.
 //!
 //! An observer gets no references at all, only checked copies.
 
@@ -142,8 +142,8 @@ impl<S> Slot<S> {
         self.region.schema()
     }
 
-    /// A descriptor of a region that has no name, to pass to another process: a child inherits it, or
-    /// it is sent over a Unix socket. `None` if there is a name to open.
+    /// A descriptor of a region that has no name, to pass to another process: a child inherits it,
+    /// or it is sent over a Unix socket. `None` if there is a name to open.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.region.as_fd()
     }
@@ -222,8 +222,9 @@ impl Slot<Producer> {
         self.side.protocol.sequence()
     }
 
-    /// Writes the last value put, with its checksum, to the file that the region lies in, and returns
-    /// once it is on disk, so that it survives a reboot. Does nothing for a region in memory.
+    /// Writes the last value put, with its checksum, to the file that the region lies in, and
+    /// returns once it is on disk, so that it survives a reboot. Does nothing for a region in
+    /// memory.
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
@@ -256,7 +257,8 @@ impl Slot<Producer> {
         Ok(slots)
     }
 
-    /// Whether the consumer of `slot` has seen the last value put. `false` if there is no such slot.
+    /// Whether the consumer of `slot` has seen the last value put. `false` if there is no such
+    /// slot.
     pub fn has_had_last(&self, slot: usize) -> bool {
         slot < self.region.consumer_slots()
             // Relaxed: only the number itself is used.
@@ -270,8 +272,8 @@ impl Slot<Producer> {
 }
 
 impl Slot<Consumer> {
-    /// Opens the slot at `location` as a consumer. Creates it if the spec suffices; otherwise waits for
-    /// its producer.
+    /// Opens the slot at `location` as a consumer. Creates it if the spec suffices; otherwise waits
+    /// for its producer.
     ///
     /// # Errors
     /// [`ErrorKind::NoSlot`], [`ErrorKind::RoleTaken`] (for a consumer's name), and the errors of
@@ -319,8 +321,8 @@ impl Slot<Consumer> {
         sleeper::count_late_find(&self.region, &self.side.protocol, until);
     }
 
-    /// Replaces a slot whose region was removed or replaced by `new`. Does not wait for its sleepers,
-    /// which have yet to notice: nobody else takes its claim.
+    /// Replaces a slot whose region was removed or replaced by `new`. Does not wait for its
+    /// sleepers, which have yet to notice: nobody else takes its claim.
     pub fn replace_by(&mut self, new: Self) {
         self.side.sleepers = Sleepers::default();
         *self = new;
@@ -338,14 +340,15 @@ impl Slot<Consumer> {
         self.side.protocol.has_unseen(&*self.region)
     }
 
-    /// Whether a get would return at once: with a value not seen yet, or because the region was removed
-    /// or another consumer has taken over this slot. Looks at four words.
+    /// Whether a get would return at once: with a value not seen yet, or because the region was
+    /// removed or another consumer has taken over this slot. Looks at four words.
     #[inline]
     pub fn is_ready(&self) -> bool {
         self.has_unseen() || self.is_stale() || self.is_lost()
     }
 
-    /// Whether another consumer has taken over this slot, because other code has closed its descriptor.
+    /// Whether another consumer has taken over this slot, because other code has closed its
+    /// descriptor.
     #[inline]
     pub fn is_lost(&self) -> bool {
         !self.side.protocol.seat().is_own(&*self.region)
@@ -356,8 +359,9 @@ impl Slot<Consumer> {
 /// [`ErrorKind::Replaced`] from then on.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`] (a region of another kind), [`ErrorKind::NotOwner`],
-/// [`ErrorKind::NotARegion`] (foreign files are left alone), [`ErrorKind::Busy`], [`ErrorKind::System`].
+/// [`ErrorKind::NotFound`], [`ErrorKind::Mismatch`] (a region of another kind),
+/// [`ErrorKind::NotOwner`], [`ErrorKind::NotARegion`] (foreign files are left alone),
+/// [`ErrorKind::Busy`], [`ErrorKind::System`].
 ///
 /// # Examples
 /// ```

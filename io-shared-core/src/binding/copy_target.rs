@@ -1,9 +1,10 @@
-//! Memory of the caller's that a message is copied to, starting while the message is still being put.
+//! Memory of the caller's that a message is copied to, starting while the message is still being
+//! put.
 //!
-//! A put that copies a large message takes as long as the get that copies it out. So the second copy
-//! follows the first: [`read_ahead`] copies the pieces that the producer has filled so far, and
-//! [`copy_out`] the rest, once the value is published and its guard is there. `protocol/ahead.rs` argues
-//! why pieces of another value are never kept.
+//! A put that copies a large message takes as long as the get that copies it out. So the second
+//! copy follows the first: [`read_ahead`] copies the pieces that the producer has filled so far,
+//! and [`copy_out`] the rest, once the value is published and its guard is there.
+//! `protocol/ahead.rs` argues why pieces of another value are never kept.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -48,8 +49,8 @@ pub struct CopyTarget<'a> {
     skip: usize,
     bytes: &'a mut [MaybeUninit<u8>],
     ahead: Ahead,
-    /// The region whose pieces were read ahead: each region numbers its fillings by itself. Weak, so
-    /// that no other region comes to lie at the same address.
+    /// The region whose pieces were read ahead: each region numbers its fillings by itself. Weak,
+    /// so that no other region comes to lie at the same address.
     region: Weak<Region>,
 }
 
@@ -79,8 +80,9 @@ impl<'a> CopyTarget<'a> {
     }
 }
 
-/// Copies the pieces of the next value that its producer has filled since the last call. Call it while
-/// the consumer waits, after [`Slot::acquire`] has found nothing. Returns whether there were any.
+/// Copies the pieces of the next value that its producer has filled since the last call. Call it
+/// while the consumer waits, after [`Slot::acquire`] has found nothing. Returns whether there were
+/// any.
 ///
 /// The copied bytes are worthless before [`copy_out`].
 pub fn read_ahead(slot: &mut Slot<Consumer>, target: &mut CopyTarget<'_>) -> bool {
@@ -96,8 +98,8 @@ pub fn read_ahead(slot: &mut Slot<Consumer>, target: &mut CopyTarget<'_>) -> boo
     let mut ahead = target.ahead;
     let more = slot.side.protocol.read_ahead(region, &mut ahead, |buffer, pieces| {
         let (start, to) = target.part(pieces);
-        // SAFETY: the bytes lie within the payload, which is at least as long as the target's message,
-        // and is mapped as long as the region.
+        // SAFETY: the bytes lie within the payload, which is at least as long as the target's
+        // message, and is mapped as long as the region.
         unsafe { copy::shared(region.payload(buffer).wrapping_add(start), to) };
     });
     target.ahead = ahead;
@@ -107,8 +109,8 @@ pub fn read_ahead(slot: &mut Slot<Consumer>, target: &mut CopyTarget<'_>) -> boo
 /// Copies the message, without the bytes that the target skips and those that were
 /// [read ahead](read_ahead), to the target.
 ///
-/// Returns `false` if the message has another length than the target expects. The target's bytes are
-/// worthless then.
+/// Returns `false` if the message has another length than the target expects. The target's bytes
+/// are worthless then.
 pub fn copy_out<T: Message + ?Sized>(guard: &Guard<'_, T>, mut target: CopyTarget<'_>) -> bool {
     let bytes = guard.as_bytes();
     if bytes.len() != target.length() {

@@ -20,23 +20,23 @@ use crate::error::{Error, ErrorKind, Result};
 /// let mut shared = SharedMmap::anonymous().size(16).open()?;
 /// shared.lock()?.write_all(b"one two one")?;
 /// let mut guard = shared.lock()?;
-/// assert_eq!(guard.read_byte(), Some(0)); // behind what was written
+/// assert_eq!(guard.read_byte(), Some(0)); // after what was written
 /// assert_eq!((guard.find(b"one", ..), guard.rfind(b"one", ..)), (Some(0), Some(8)));
 /// assert_eq!(guard.find(b"one", 1..10), None); // it would end at 11
 /// # Ok(()) }
 /// ```
 pub trait Bytes: Read + BufRead + Seek {
-    /// All of them.
+    /// All bytes, as a slice.
     fn as_bytes(&self) -> &[u8];
 
-    /// The next byte; `None` at the end.
+    /// Reads the next byte; `None` at the end.
     fn read_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
         // A read of memory does not fail.
         (self.read(&mut byte).ok()? == 1).then_some(byte[0])
     }
 
-    /// Where `needle` first is within `range`.
+    /// Finds the first `needle` that lies within `range`.
     fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64>
     where
         Self: Sized,
@@ -44,7 +44,7 @@ pub trait Bytes: Read + BufRead + Seek {
         find(self.as_bytes(), needle, range, memmem::find)
     }
 
-    /// Where `needle` last is within `range`.
+    /// Finds the last `needle` that lies within `range`.
     fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64>
     where
         Self: Sized,
@@ -53,7 +53,7 @@ pub trait Bytes: Read + BufRead + Seek {
     }
 }
 
-/// Writing locked bytes like a file. What does not fit is not written at all.
+/// Writing locked bytes like a file. A write that does not fit writes nothing.
 ///
 /// # Examples
 /// ```
@@ -72,7 +72,7 @@ pub trait Bytes: Read + BufRead + Seek {
 /// # Ok(()) }
 /// ```
 pub trait BytesMut: Bytes + Write {
-    /// All of them.
+    /// All bytes, as a mutable slice.
     fn as_bytes_mut(&mut self) -> &mut [u8];
 
     /// Writes one byte at the position.
@@ -84,11 +84,11 @@ pub trait BytesMut: Bytes + Write {
     /// Copies `length` bytes from `from` to `to`; the two may overlap.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] if either is not within the memory.
+    /// [`ErrorKind::OutOfBounds`] if either is not within the bytes.
     fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()>;
 }
 
-/// `range`, cut to `size`.
+/// The part of `range` below `size`.
 pub(super) fn cut(size: usize, range: &impl RangeBounds<u64>) -> std::ops::Range<usize> {
     let size = size as u64;
     let start = match range.start_bound() {
@@ -116,7 +116,7 @@ fn find(
     search(bytes.get(range)?, needle).map(|at| (start + at) as u64)
 }
 
-/// Where `length` bytes at `at` lie, if they are within `size`.
+/// The range of `length` bytes at `at`, if it lies within `size`.
 pub(super) fn range(
     name: &str,
     at: u64,
@@ -129,7 +129,7 @@ pub(super) fn range(
     }
 }
 
-/// The position after a seek; not behind the end.
+/// The position after a seek, which must not be past the end.
 pub(super) fn seek(name: &str, position: u64, to: SeekFrom, size: usize) -> Result<u64> {
     let (base, offset) = match to {
         SeekFrom::Start(at) => (at, 0),
@@ -145,7 +145,7 @@ pub(super) fn seek(name: &str, position: u64, to: SeekFrom, size: usize) -> Resu
 }
 
 impl From<Error> for io::Error {
-    /// The error as an `io::Error` of the fitting kind, which carries it.
+    /// Wraps the error in an `io::Error` of the matching kind.
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::NotFound => io::ErrorKind::NotFound,

@@ -13,14 +13,30 @@ use crate::region::Region;
 
 /// The bytes, for writing and reading, while nobody else reads or writes them.
 ///
-/// It is a file ([`Read`], [`BufRead`], [`Write`], [`Seek`]) and a slice ([`Bytes::as_bytes`],
-/// [`BytesMut::as_bytes_mut`]). A write that does not fit writes nothing. A panic that passes
-/// through it marks the content dirty, as a death does.
+/// The guard is a file ([`Read`], [`BufRead`], [`Write`], [`Seek`]) and a slice
+/// ([`Bytes::as_bytes`], [`BytesMut::as_bytes_mut`]). A write that does not fit writes nothing. A
+/// panic while the guard lives marks the content dirty, as a death does.
+///
+/// # Examples
+/// ```
+/// # use io_shared_core as io_shared;
+/// use std::io::Write;
+///
+/// use io_shared::SharedMmap;
+/// use io_shared::mmap::{Bytes, BytesMut};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut shared = SharedMmap::anonymous().size(8).open()?;
+/// let mut guard = shared.lock()?;
+/// guard.write_all(b"Hello")?; // as a file
+/// guard.as_bytes_mut()[0] = b'J'; // as a slice
+/// assert_eq!(guard.as_bytes()[..5], *b"Jello");
+/// # Ok(()) }
+/// ```
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapGuard<'a>(LockHold<'a>);
 
 /// The bytes, for reading, together with other readers: a file ([`Read`], [`BufRead`], [`Seek`])
-/// and a slice ([`Bytes::as_bytes`]).
+/// and a slice ([`Bytes::as_bytes`]). [`RwSharedMmap::read`](super::RwSharedMmap::read) returns it.
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapReadGuard<'a>(LockHold<'a>);
 
@@ -42,14 +58,29 @@ pub(super) fn read(handle: &mut Handle, wait: Wait) -> LockResult<MmapReadGuard<
 
 impl MmapGuard<'_> {
     /// Says that the content is whole again after a writer died in the middle. Until then every
-    /// lock of it, by whomever, is [`LockError::OwnerDied`].
+    /// lock, of any handle, is [`LockError::OwnerDied`].
+    #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(&self) {
         self.0.handle.mark_consistent();
     }
 
-    /// Says that the content may be half-written, as a death or a panic in the middle does: for a
-    /// writer that gives up there by itself. Every lock from then on is [`LockError::OwnerDied`], until
-    /// somebody has made the content right.
+    /// Says that the content may be half-written, for a writer that gives up in the middle. A death
+    /// or a panic there does the same. Every lock from then on is [`LockError::OwnerDied`], until
+    /// somebody calls [`mark_consistent`](Self::mark_consistent).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::mmap::LockError;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::SharedMmap::anonymous().size(8).open()?;
+    /// shared.lock()?.mark_dirty();
+    /// let Err(LockError::OwnerDied(guard)) = shared.lock() else { unreachable!() };
+    /// guard.mark_consistent(); // after a repair
+    /// drop(guard);
+    /// assert!(shared.lock().is_ok());
+    /// # Ok(()) }
+    /// ```
     pub fn mark_dirty(&self) {
         self.0.handle.mark_dirty();
     }
@@ -74,13 +105,13 @@ macro_rules! readable {
         }
 
         impl $Guard<'_> {
-            /// Bytes that there are.
-            #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
+            /// The number of bytes.
+            #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
             pub fn len(&self) -> usize {
                 self.0.handle.len()
             }
 
-            /// Whether there are none.
+            /// Whether there are no bytes.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -181,8 +212,8 @@ impl Write for MmapGuard<'_> {
         Ok(from.len())
     }
 
-    /// Writes the content to the file, if there is one, with its checksum, and returns when it is there
-    /// (msync): a reboot does not cost it.
+    /// Writes the content, with its checksum, to the file, if there is one. Returns once it is on
+    /// disk (msync), so that it survives a reboot.
     fn flush(&mut self) -> io::Result<()> {
         Ok(self.0.handle.flush_written()?)
     }

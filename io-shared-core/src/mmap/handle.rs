@@ -1,9 +1,9 @@
-//! One handle of a locked region: its claim on a slot, its position, and how it takes and gives back the
-//! lock.
+//! One handle of a locked region: its claim on a slot, its position, and how it takes and gives
+//! back the lock.
 //!
 //! `lock.rs` has the lock itself. This file adds what a handle must find out around it: whether the
-//! process has forked, whether the region was removed, whether the handle still has its slot, and after
-//! a second, whom it waits for.
+//! process has forked, whether the region was removed, whether the handle still has its slot, and
+//! after a second, whom it waits for.
 
 use std::io::{self, SeekFrom};
 use std::os::fd::BorrowedFd;
@@ -19,16 +19,16 @@ use crate::os::long_wait::LongWait;
 use crate::region::Location;
 use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
 
-/// A handle of a lock: its region, its slot, its position.
+/// A handle of a lock: its region, its slot and its position.
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) region: Region,
     locker: Locker,
     pub(super) position: u64,
     watch: Watch,
-    /// Whether a lock of this handle was found to be another's when it was given back.
+    /// Whether this handle found, on giving back a lock, that it had lost it to another.
     robbed: bool,
-    /// Whether it had the lock to write.
+    /// Whether it ever took the lock to write.
     wrote: bool,
 }
 
@@ -62,7 +62,7 @@ impl Handle {
         }
     }
 
-    /// Takes the lock; whether its content is dirty.
+    /// Takes the lock, and returns whether the content is dirty.
     #[inline]
     pub(super) fn lock(&mut self, access: Access, wait: Wait) -> Result<bool> {
         self.region.check_fork()?;
@@ -78,13 +78,13 @@ impl Handle {
             Wait::For(time) => clock::deadline(time).max(1),
         };
         self.wrote |= access == Access::Write;
-        // First for as long as a wait is not told of.
+        // At first only until a wait is long enough to be reported.
         let mut locked = self.lock_until(access, until.min(now.saturating_add(LongWait::LONG)));
         if matches!(locked, Err(LockFault::Blocked)) {
             locked = self.lock_long(access, until);
         }
         match locked {
-            // It may have waited, and lost its slot meanwhile.
+            // The handle may have lost its slot during the wait.
             Ok(()) if self.is_lost() => {
                 self.unlock(access);
                 Err(self.lost())
@@ -102,8 +102,7 @@ impl Handle {
         }
     }
 
-    /// Goes on with a wait that has not had the lock within a second, or in its time, and says so if
-    /// it is the former.
+    /// Continues a wait that has taken a second, and reports it; or ends one whose time is over.
     #[cold]
     fn lock_long(&self, access: Access, until: u64) -> std::result::Result<(), LockFault> {
         if until <= clock::now() {
@@ -119,10 +118,10 @@ impl Handle {
         self.lock_until(access, until)
     }
 
-    /// Who else writes, waits for readers to leave, or reads.
+    /// The other handles that write, wait for readers to leave, or read.
     fn holders(&self) -> impl Iterator<Item = Holder> {
         let region = &self.region;
-        // Relaxed: they are only told of.
+        // Relaxed: they are only reported.
         let writer = lock::owner(region.word().load(Relaxed));
         let reads = |slot: &usize| region.reading(*slot).load(Relaxed) != 0;
         let readers =
@@ -148,11 +147,11 @@ impl Handle {
         })
     }
 
-    /// Whether this handle's slot is another's, or was treated as a dead one's: other code has closed
-    /// its descriptor, and with it its claim.
+    /// Whether this handle has lost its slot: other code has closed its descriptor, and with it its
+    /// claim, and the slot is another's or was treated as a dead one's.
     #[inline]
     fn is_lost(&self) -> bool {
-        // Relaxed: nobody's data is read because of this.
+        // Relaxed: no data is read because of this.
         let taken = self.region.taken(self.locker.slot).load(Relaxed);
         self.robbed || taken as u32 != self.locker.incarnation()
     }
@@ -164,11 +163,11 @@ impl Handle {
 
     #[inline]
     pub(super) fn unlock(&mut self, access: Access) {
-        // An inherited guard is the parent's.
+        // An inherited guard belongs to the parent.
         if !self.region.is_forked() {
             let had = match access {
-                // A flag that is down was taken down by a writer that found the claim free; one in a slot
-                // that is another's is that one's.
+                // If the flag is clear, a writer that found the claim free has cleared it. If the
+                // slot is another's, so is the flag.
                 Access::Read => {
                     let had =
                         !self.is_lost() && self.region.reading(self.locker.slot).load(Relaxed) != 0;
@@ -183,7 +182,7 @@ impl Handle {
         }
     }
 
-    /// Writes the content to its file, with a checksum; waits for a writer to end.
+    /// Writes the content to its file, with a checksum, once no writer has the lock.
     pub(super) fn flush(&self) -> Result<()> {
         if self.region.survives_reboot() {
             self.check_slot()?;
@@ -197,14 +196,14 @@ impl Handle {
         if self.is_lost() { Err(self.lost()) } else { Ok(()) }
     }
 
-    /// The same, for whoever writes.
+    /// Writes the content to its file, with a checksum, for the writer that has the lock.
     pub(super) fn flush_written(&self) -> Result<()> {
         self.check_slot()?;
         self.region.seal_content();
         self.region.flush()
     }
 
-    /// Writes the checksum of the content, under the lock, for which it waits until then.
+    /// Writes the checksum of the content under the lock, for which it waits until `until`.
     fn seal(&self, until: u64) -> std::result::Result<(), LockFault> {
         let region = &self.region;
         if region.layout().kind == Kind::Mmap {
@@ -225,7 +224,8 @@ impl Handle {
         }
     }
 
-    /// A writer did not get to its end: a panic passes through its guard, or it says so.
+    /// Marks the content as half-written: a panic passes through the writer's guard, or the writer
+    /// says so.
     pub(super) fn mark_dirty(&self) {
         if !self.region.is_forked() && !self.is_lost() {
             self.locker.mark_dirty(&self.region);
@@ -256,13 +256,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let is_due = self.wrote && self.region.survives_reboot() || self.region.is_unsealed();
         if is_due && !self.region.is_forked() && !self.is_lost() {
-            // Who has the lock now writes the checksum when it leaves.
+            // If another handle has the lock now, that one writes the checksum later.
             let _ = self.seal(0);
         }
     }
 }
 
-/// A lock that is held: given back when this is dropped.
+/// A lock that this handle has; dropping it gives the lock back.
 #[derive(Debug)]
 pub(super) struct LockHold<'a> {
     pub(super) handle: &'a mut Handle,
@@ -271,9 +271,9 @@ pub(super) struct LockHold<'a> {
 }
 
 impl<'a> LockHold<'a> {
-    /// Takes the lock, and says whether the content is dirty.
-    // Always inlined, as are its callers: put together in memory and read back in one piece, what it
-    // returns costs as much as an atomic exchange.
+    /// Takes the lock, and returns whether the content is dirty.
+    // Always inlined, as are its callers: otherwise the result is assembled in memory and read back
+    // in one piece, which costs as much as an atomic exchange.
     #[inline(always)]
     pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;

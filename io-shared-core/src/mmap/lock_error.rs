@@ -11,8 +11,8 @@ pub type LockResult<G> = std::result::Result<G, LockError<G>>;
 
 /// Why there is no guard, or none without a warning.
 ///
-/// `?` turns it into an [`Error`], an `io::Error` or a boxed error, which gives the lock back. Who
-/// can repair the content takes the guard out:
+/// `?` turns it into an [`Error`], an `io::Error` or a boxed error, and gives the lock back.
+/// Programs that can repair the content take the guard out:
 ///
 /// # Examples
 /// ```
@@ -39,14 +39,14 @@ pub type LockResult<G> = std::result::Result<G, LockError<G>>;
 /// # }
 /// ```
 pub enum LockError<G> {
-    /// The lock was taken, but a writer died or panicked in the middle before: the content may be
-    /// half-written. It stays so for everyone until somebody calls `mark_consistent`.
+    /// The lock was taken, but an earlier writer died or panicked in the middle: the content may be
+    /// half-written. Every lock reports this until somebody calls `mark_consistent`.
     OwnerDied(G),
     /// The lock was not taken.
     Failed(Error),
 }
 
-/// The text of the error, for `unwrap()`, and the guard if there is one.
+/// Shows the text of the error, for `unwrap()`, and the guard if there is one.
 impl<G: fmt::Debug> fmt::Debug for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -57,10 +57,20 @@ impl<G: fmt::Debug> fmt::Debug for LockError<G> {
 }
 
 impl<G> LockError<G> {
-    /// The guard, if there is one.
+    /// The guard, if the lock was taken.
     ///
     /// # Errors
-    /// The error, if there is none.
+    /// The error, if it was not.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut bytes = io_shared::SharedMmap::anonymous().size(4).open()?;
+    /// let guard = bytes.lock().or_else(|error| error.into_guard())?; // whole or not
+    /// guard.mark_consistent();
+    /// # Ok(()) }
+    /// ```
     pub fn into_guard(self) -> Result<G> {
         match self {
             Self::OwnerDied(guard) => Ok(guard),
@@ -70,7 +80,7 @@ impl<G> LockError<G> {
 }
 
 impl<G: Locked> From<LockError<G>> for Error {
-    /// Gives the lock back; the content stays as it is, and is still reported to the next.
+    /// Gives the lock back. The content stays as it is, and the next lock reports it again.
     fn from(error: LockError<G>) -> Self {
         match error {
             LockError::OwnerDied(guard) => guard.region().error(ErrorKind::OwnerDied),
@@ -88,8 +98,9 @@ impl<G: Locked> fmt::Display for LockError<G> {
     }
 }
 
-// `LockError` is no `std::error::Error`: with a guard's lifetime in it, it could not be boxed. These
-// make `?` work where errors are boxed or are `io::Error`s; elsewhere `.map_err(Error::from)?` does.
+// `LockError` is not a `std::error::Error`: with a guard's lifetime in it, it could not be boxed.
+// These conversions make `?` work for boxed errors and for `io::Error`; others use
+// `.map_err(Error::from)?`.
 impl<G: Locked> From<LockError<G>> for Box<dyn std::error::Error> {
     fn from(error: LockError<G>) -> Self {
         Error::from(error).into()
@@ -108,7 +119,7 @@ impl<G: Locked> From<LockError<G>> for io::Error {
     }
 }
 
-/// A guard of a region.
+/// Guards, of which an error needs the region's name.
 pub(crate) mod sealed {
     use super::Region;
 

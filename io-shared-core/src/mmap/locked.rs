@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::guard::{self, MmapGuard, MmapReadGuard};
 use super::handle::{Handle, Wait};
 use super::lock_error::LockResult;
-use super::options::{Mmap, MmapOptions, places};
+use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
 use crate::region::Kind;
 use crate::region::Name;
 
-/// Shared bytes under one lock: whoever has it reads and writes alone.
+/// Shared bytes under one lock: only the handle that has it reads and writes them.
 ///
 /// # Examples
 /// ```
@@ -33,10 +33,12 @@ use crate::region::Name;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[doc(alias = "mmap")]
+#[doc(alias = "shm_open")]
 pub struct SharedMmap(Handle);
 
-/// Shared bytes under a reader-writer lock: readers together, a writer alone. A writer that waits
-/// bars new readers.
+/// Shared bytes under a reader-writer lock: many readers together, or one writer alone. A waiting
+/// writer keeps new readers out.
 ///
 /// # Examples
 /// ```
@@ -58,6 +60,8 @@ pub struct SharedMmap(Handle);
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[doc(alias = "mmap")]
+#[doc(alias = "shm_open")]
 pub struct RwSharedMmap(Handle);
 
 impl Mmap for SharedMmap {
@@ -77,26 +81,40 @@ fn open<M: Mmap>(options: &MmapOptions<M>, kind: Kind) -> Result<Handle> {
     Handle::open(&options.location()?, &spec)
 }
 
-places!(SharedMmap);
-places!(RwSharedMmap);
+locations!(SharedMmap);
+locations!(RwSharedMmap);
 
 impl SharedMmap {
     /// Waits for the lock.
     ///
     /// # Errors
     /// [`LockError::OwnerDied`](super::LockError) with the guard, if a writer died in the middle;
-    /// else [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a forgotten guard of this handle),
-    /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
-    /// [`Corrupt`](crate::ErrorKind::Corrupt).
+    /// otherwise [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a forgotten guard of this
+    /// handle), [`Replaced`](crate::ErrorKind::Replaced),
+    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use std::io::Write;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut shared = io_shared::SharedMmap::anonymous().size("1K").open()?;
+    /// let mut guard = shared.lock()?;
+    /// guard.write_all(b"nobody reads this half-written")?;
+    /// drop(guard); // gives the lock back
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "pthread_mutex_lock")]
+    #[doc(alias = "sem_wait")]
     #[inline]
     pub fn lock(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::Ever)
     }
 
-    /// Takes the lock if nobody alive has it.
+    /// Takes the lock if no living handle has it.
     ///
     /// # Errors
-    /// [`WouldBlock`](crate::ErrorKind::WouldBlock), and as for [`lock`](Self::lock).
+    /// [`WouldBlock`](crate::ErrorKind::WouldBlock), and the errors of [`lock`](Self::lock).
     ///
     /// # Examples
     /// ```
@@ -115,6 +133,8 @@ impl SharedMmap {
     /// # SharedMmap::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "pthread_mutex_trylock")]
+    #[doc(alias = "sem_trywait")]
     #[inline]
     pub fn try_lock(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
@@ -123,7 +143,7 @@ impl SharedMmap {
     /// Waits for the lock, for at most `timeout`.
     ///
     /// # Errors
-    /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`lock`](Self::lock).
+    /// [`Timeout`](crate::ErrorKind::Timeout), and the errors of [`lock`](Self::lock).
     ///
     /// # Examples
     /// ```
@@ -136,12 +156,15 @@ impl SharedMmap {
     /// # let mut here = SharedMmap::named(name).size(16).open()?;
     /// # let mut there = SharedMmap::named(name).open()?;
     /// let guard = here.lock()?;
-    /// let error = there.lock_timeout(Duration::from_millis(10)).unwrap_err().into_guard().unwrap_err();
+    /// let error = there.lock_timeout(Duration::from_millis(10)).unwrap_err();
+    /// let error = error.into_guard().unwrap_err();
     /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
     /// # drop(guard);
     /// # SharedMmap::remove(name)
     /// # }
     /// ```
+    #[doc(alias = "pthread_mutex_timedlock")]
+    #[doc(alias = "sem_timedwait")]
     #[inline]
     pub fn lock_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))
@@ -152,7 +175,26 @@ impl RwSharedMmap {
     /// Waits for the lock to read.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock`].
+    /// The errors of [`SharedMmap::lock`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use std::io::{BufRead, Write};
+    ///
+    /// use io_shared::RwSharedMmap;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-rw-read-{}", std::process::id());
+    /// let mut writer = RwSharedMmap::named(name).size("1K").open()?;
+    /// let mut reader = RwSharedMmap::named(name).open()?; // in another program
+    /// writer.write()?.write_all(b"12.5 m\n")?;
+    /// let mut line = String::new();
+    /// reader.read()?.read_line(&mut line)?; // no writer changes it meanwhile
+    /// assert_eq!(line, "12.5 m\n");
+    /// # RwSharedMmap::remove(name)?;
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "pthread_rwlock_rdlock")]
     #[inline]
     pub fn read(&mut self) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::Ever)
@@ -161,7 +203,24 @@ impl RwSharedMmap {
     /// Takes the lock to read if no living writer has it or waits for it.
     ///
     /// # Errors
-    /// As for [`SharedMmap::try_lock`].
+    /// The errors of [`SharedMmap::try_lock`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-rw-try-read-{}", std::process::id());
+    /// # use io_shared::RwSharedMmap;
+    /// let mut writer = RwSharedMmap::named(name).size(16).open()?;
+    /// let mut reader = RwSharedMmap::named(name).open()?;
+    /// let guard = writer.write()?;
+    /// assert!(reader.try_read().is_err());
+    /// drop(guard);
+    /// assert!(reader.try_read().is_ok());
+    /// # RwSharedMmap::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "pthread_rwlock_tryrdlock")]
     #[inline]
     pub fn try_read(&mut self) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::No)
@@ -170,7 +229,8 @@ impl RwSharedMmap {
     /// Waits for the lock to read, for at most `timeout`.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock_timeout`].
+    /// The errors of [`SharedMmap::lock_timeout`].
+    #[doc(alias = "pthread_rwlock_timedrdlock")]
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<MmapReadGuard<'_>> {
         guard::read(&mut self.0, Wait::For(timeout))
@@ -179,16 +239,29 @@ impl RwSharedMmap {
     /// Waits for the lock to write.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock`].
+    /// The errors of [`SharedMmap::lock`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::mmap::{Bytes, BytesMut};
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut table = io_shared::RwSharedMmap::anonymous().size(4).open()?;
+    /// table.write()?.as_bytes_mut().copy_from_slice(&[1, 2, 3, 4]);
+    /// assert_eq!(table.read()?.as_bytes(), [1, 2, 3, 4]);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "pthread_rwlock_wrlock")]
     #[inline]
     pub fn write(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::Ever)
     }
 
-    /// Takes the lock to write if nobody alive has it.
+    /// Takes the lock to write if no living handle has it.
     ///
     /// # Errors
-    /// As for [`SharedMmap::try_lock`].
+    /// The errors of [`SharedMmap::try_lock`].
+    #[doc(alias = "pthread_rwlock_trywrlock")]
     #[inline]
     pub fn try_write(&mut self) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::No)
@@ -197,7 +270,8 @@ impl RwSharedMmap {
     /// Waits for the lock to write, for at most `timeout`.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock_timeout`].
+    /// The errors of [`SharedMmap::lock_timeout`].
+    #[doc(alias = "pthread_rwlock_timedwrlock")]
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
         guard::lock(&mut self.0, Wait::For(timeout))
@@ -207,25 +281,25 @@ impl RwSharedMmap {
 macro_rules! unlocked {
     ($Type:ident, $kind:expr) => {
         impl $Type {
-            /// Bytes that there are. No lock is needed: they never grow or shrink.
-            #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
+            /// The number of bytes. It needs no lock: it never changes.
+            #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
             pub fn len(&self) -> usize {
                 self.0.len()
             }
 
-            /// Whether there are none.
+            /// Whether there are no bytes.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
 
-            /// Removes what has that name in shared memory, like a file. Whoever uses it finds
-            /// [`Replaced`](crate::ErrorKind::Replaced).
+            /// Removes the region of this name from shared memory. Its users get
+            /// [`Replaced`](crate::ErrorKind::Replaced) from then on.
             ///
             /// # Errors
             /// [`NotFound`](crate::ErrorKind::NotFound),
-            /// [`Mismatch`](crate::ErrorKind::Mismatch) (of another kind: it may be all there is),
+            /// [`Mismatch`](crate::ErrorKind::Mismatch) (a region of another kind),
             /// [`NotOwner`](crate::ErrorKind::NotOwner),
-            /// [`NotARegion`](crate::ErrorKind::NotARegion) (what is not ours is left alone),
+            /// [`NotARegion`](crate::ErrorKind::NotARegion) (foreign files are left alone),
             /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
             /// [`System`](crate::ErrorKind::System).
             #[doc(alias = "shm_unlink")]
@@ -233,19 +307,19 @@ macro_rules! unlocked {
                 crate::slot::remove(&Name::new(name.as_ref())?.into(), $kind)
             }
 
-            /// The name or place, as errors show it.
+            /// The name or location, as errors show it.
             pub fn name(&self) -> &str {
                 self.0.region.name()
             }
 
-            /// A descriptor to pass to another process, where there is no name.
+            /// A descriptor to pass to another process, if the region has no name.
             pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
                 self.0.as_fd()
             }
         }
 
         impl Seek for $Type {
-            /// Moves this handle's position. No lock is needed: it is its own.
+            /// Moves this handle's position. It needs no lock: each handle has its own position.
             fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
                 self.0.seek(to)
             }

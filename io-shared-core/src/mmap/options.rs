@@ -13,13 +13,13 @@ use crate::region::Name;
 use crate::region::Size;
 use crate::region::{Kind, Spec};
 
-/// What can be opened by [`MmapOptions`]. Implemented here alone.
+/// The types that [`MmapOptions`] opens. Only this crate implements it.
 pub trait Mmap: Sized {
     #[doc(hidden)]
     fn open(options: &MmapOptions<Self>) -> Result<Self>;
 }
 
-/// Shared bytes, not yet opened: where they are, and how they are created.
+/// Shared bytes that are not opened yet: where they are, and how to create them.
 ///
 /// # Examples
 /// ```
@@ -62,34 +62,46 @@ impl<M: Mmap> MmapOptions<M> {
         }
     }
 
-    /// Bytes, or a text such as `"5M"`. With a size, what does not exist is created (all of it
-    /// reserved, all zeros); what exists has its own size, and at least this.
+    /// The size in bytes, or a text such as `"5M"`. With a size, opening creates what does not
+    /// exist, with all bytes reserved and zero. What exists must have at least this size, and keeps
+    /// its own.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let shared = io_shared::SharedMmap::anonymous().size("64K").open()?;
+    /// assert_eq!(shared.len(), 65_536);
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "ftruncate")]
     pub fn size(mut self, size: impl Into<Size>) -> Self {
         self.size = Some(size.into());
         self
     }
 
-    /// How many handles may be open at once, of a lock: default 64, at most 1000.
+    /// How many handles of a lock may be open at once: 64 by default, at most 1000.
     pub fn handles(mut self, handles: usize) -> Self {
         self.handles = Some(handles);
         self
     }
 
-    /// The permission bits at creation, whatever the umask. Default `0o600`.
+    /// The permission bits at creation, independent of the umask. Default `0o600`.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Whether all pages are mapped in at opening. Default off.
+    /// Whether opening maps all pages in. Default off.
+    #[doc(alias = "MAP_POPULATE")]
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
 
-    /// Whether what is created here is removed with its last user (locked ones only: others do not
-    /// know who uses them). If that one is killed, it is whoever opens it next that removes it, and
-    /// starts anew. Default off.
+    /// Whether what is created here is removed with its last user. (Only for locked bytes: others
+    /// do not know their users.) If the last user is killed, the next one to open it removes it and
+    /// creates it anew. Default off.
     ///
     /// # Examples
     /// ```
@@ -107,15 +119,15 @@ impl<M: Mmap> MmapOptions<M> {
         self
     }
 
-    /// Whether a region of another kind, type or smaller size is replaced if nobody lives in it,
-    /// losing its content. Default off.
+    /// Whether to replace a region of another kind or type or of a smaller size, if nobody is using
+    /// it. Its content is lost. Default off.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self
     }
 
-    /// Whether an object without a header that is shorter than `size` is extended. Default off: it
-    /// is [`ErrorKind::TooShort`].
+    /// Whether to extend an object without a header that is shorter than `size`. Default off:
+    /// opening it is [`ErrorKind::TooShort`].
     ///
     /// # Examples
     /// ```
@@ -136,14 +148,14 @@ impl<M: Mmap> MmapOptions<M> {
         self
     }
 
-    /// How long opening waits for another to create it, where no `size` says how. Default: not at
-    /// all.
+    /// How long opening without a `size` waits for another program to create the region. By default
+    /// it does not wait.
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = Some(timeout);
         self
     }
 
-    /// Opens it, creating it if that is due.
+    /// Opens the shared bytes. Creates them if they do not exist and there is a size.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is nothing and no size, [`ErrorKind::Mismatch`],
@@ -151,6 +163,16 @@ impl<M: Mmap> MmapOptions<M> {
     /// [`ErrorKind::FileSizeLimit`], [`ErrorKind::BadName`], [`ErrorKind::BadSize`],
     /// [`ErrorKind::BadOption`], [`ErrorKind::NotARegion`], [`ErrorKind::Corrupt`],
     /// [`ErrorKind::Unsupported`] (a network file system), [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::{ErrorKind, SharedMmap};
+    /// let error = SharedMmap::named("/doc-missing").open().unwrap_err(); // no size: not created
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// ```
+    #[doc(alias = "mmap")]
+    #[doc(alias = "shm_open")]
     pub fn open(self) -> Result<M> {
         M::open(&self)
     }
@@ -179,13 +201,13 @@ impl<M: Mmap> MmapOptions<M> {
         self.extend
     }
 
-    /// What core is to look for or to create.
+    /// What to look for or to create.
     pub(super) fn spec(&self, kind: Kind, schema: Schema, size: Option<u64>) -> Result<Spec> {
         self.refuse(&["extend"], "only bytes without a header are extended")?;
         let handles = match self.handles.map(u32::try_from).transpose() {
             Ok(handles) => handles,
             Err(_) => {
-                return Err(self.refused("handles", "a small number is meant"));
+                return Err(self.refused("handles", "a smaller number"));
             }
         };
         Ok(Spec {
@@ -203,7 +225,7 @@ impl<M: Mmap> MmapOptions<M> {
         })
     }
 
-    /// Refuses those of `options` that were given: they would do nothing.
+    /// Refuses those of `options` that were given, because they would do nothing.
     pub(super) fn refuse(&self, options: &[&'static str], why: &str) -> Result<()> {
         let given = [
             ("size", self.size.is_some()),
@@ -233,7 +255,7 @@ impl<M: Mmap> MmapOptions<M> {
 impl<M> fmt::Debug for MmapOptions<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MmapOptions")
-            .field("place", &self.location)
+            .field("location", &self.location)
             .field("size", &self.size)
             .finish_non_exhaustive()
     }
@@ -251,29 +273,30 @@ pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {
     MmapOptions::new(Ok(Location::file(path)))
 }
 
-/// The four places, as constructors of a type.
-macro_rules! places {
+/// The four kinds of location, as constructors of a type.
+macro_rules! locations {
     ($Type:ty $(, $($generics:tt)*)?) => {
         impl$(<$($generics)*>)? $Type {
-            /// In shared memory, under that name.
+            /// In shared memory, under this name.
             #[doc(alias = "shm_open")]
             pub fn named(name: impl AsRef<str>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::named(name.as_ref())
             }
 
-            /// In that file, which keeps its content. On a local file system.
+            /// In this file on a local file system, which keeps the content.
             #[doc(alias = "mmap")]
             pub fn file(path: impl Into<std::path::PathBuf>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::file(path.into())
             }
 
-            /// In new shared memory without a name, for whoever is given its descriptor
+            /// In new shared memory without a name, for processes that are passed its descriptor
             /// ([`as_fd`](Self::as_fd)).
+            #[doc(alias = "memfd_create")]
             pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::MmapOptions::new(Ok($crate::region::Location::Anonymous))
             }
 
-            /// Behind a descriptor that was inherited or received; it is opened anew.
+            /// The object that an inherited or received descriptor leads to. It is opened anew.
             pub fn from_fd(
                 descriptor: impl Into<std::os::fd::OwnedFd>,
             ) -> $crate::mmap::MmapOptions<Self> {
@@ -282,4 +305,4 @@ macro_rules! places {
         }
     };
 }
-pub(super) use places;
+pub(super) use locations;

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use super::handle::{Access, Handle, LockHold, Wait};
 use super::lock_error::{LockError, LockResult, Locked, clean_or_dirty};
-use super::options::{Mmap, MmapOptions, places};
+use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::shown::Shown;
 use crate::region::Name;
 use crate::region::{Kind, Region};
 
-/// A value of type `T` that unrelated programs read and write, checked by field when it is opened.
-/// All zeros at first.
+/// A value of type `T` that unrelated programs read and write. Opening it checks the type field by
+/// field. The value is all zeros at first.
 ///
 /// # Examples
 /// ```
@@ -61,21 +61,21 @@ impl<T: Message> Mmap for Shared<T> {
     }
 }
 
-places!(Shared<T>, T: Message);
+locations!(Shared<T>, T: Message);
 
 impl<T: Message> Shared<T> {
-    /// Opens or creates the value of that name in shared memory, with every option at its default.
+    /// Opens or creates the value of this name in shared memory, with every option at its default.
     ///
     /// # Errors
-    /// As for [`MmapOptions::open`].
+    /// The errors of [`MmapOptions::open`].
     pub fn open(name: impl AsRef<str>) -> Result<Self> {
         Self::named(name).open()
     }
 
-    /// Opens or creates the value in that file, which keeps it.
+    /// Opens or creates the value in this file, which keeps it.
     ///
     /// # Errors
-    /// As for [`MmapOptions::open`].
+    /// The errors of [`MmapOptions::open`].
     ///
     /// # Examples
     /// ```
@@ -96,16 +96,33 @@ impl<T: Message> Shared<T> {
     /// Waits for the lock to read.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
+    /// The errors of [`SharedMmap::lock`](super::SharedMmap::lock).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::Shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-read-{}", std::process::id());
+    /// # Shared::<[f64; 3]>::open(name)?.update(|pose| *pose = [1.0, 2.0, 0.5])?;
+    /// let mut pose = Shared::<[f64; 3]>::open(name)?;
+    /// let guard = pose.read()?; // no writer changes it meanwhile
+    /// let distance = guard[0].hypot(guard[1]);
+    /// # assert_eq!(distance, 5_f64.sqrt());
+    /// # drop(guard);
+    /// # Shared::<[f64; 3]>::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "pthread_rwlock_rdlock")]
     #[inline]
     pub fn read(&mut self) -> LockResult<StateReadGuard<'_, T>> {
         self.take_read(Wait::Ever)
     }
 
-    /// Waits for the lock to read, for at most `timeout`; 0 tries.
+    /// Waits for the lock to read, for at most `timeout`; a timeout of 0 tries once.
     ///
     /// # Errors
-    /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`read`](Self::read).
+    /// [`Timeout`](crate::ErrorKind::Timeout), and the errors of [`read`](Self::read).
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<StateReadGuard<'_, T>> {
         self.take_read(Wait::For(timeout))
@@ -124,7 +141,7 @@ impl<T: Message> Shared<T> {
     /// Waits for the lock to write.
     ///
     /// # Errors
-    /// As for [`SharedMmap::lock`](super::SharedMmap::lock).
+    /// The errors of [`SharedMmap::lock`](super::SharedMmap::lock).
     ///
     /// # Examples
     /// ```
@@ -156,10 +173,10 @@ impl<T: Message> Shared<T> {
         self.take_write(Wait::Ever)
     }
 
-    /// Waits for the lock to write, for at most `timeout`; 0 tries.
+    /// Waits for the lock to write, for at most `timeout`; a timeout of 0 tries once.
     ///
     /// # Errors
-    /// [`Timeout`](crate::ErrorKind::Timeout), and as for [`write`](Self::write).
+    /// [`Timeout`](crate::ErrorKind::Timeout), and the errors of [`write`](Self::write).
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<StateGuard<'_, T>> {
         self.take_write(Wait::For(timeout))
@@ -175,11 +192,21 @@ impl<T: Message> Shared<T> {
         }
     }
 
-    /// A copy of the value.
+    /// Returns a copy of the value.
     ///
     /// # Errors
     /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if a writer died in the middle: a half-written
-    /// value is not given out unseen. And as for [`read`](Self::read).
+    /// value is never returned as if it were whole. Otherwise the errors of [`read`](Self::read).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut counter = io_shared::Shared::<u64>::anonymous().open()?;
+    /// counter.update(|count| *count += 1)?;
+    /// assert_eq!(counter.get()?, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn get(&mut self) -> Result<T>
     where
         T: Copy,
@@ -187,11 +214,11 @@ impl<T: Message> Shared<T> {
         Ok(*self.read()?)
     }
 
-    /// Changes the value by `change`, alone.
+    /// Calls `change` with the value, while nobody else reads or writes it, and returns its result.
     ///
     /// # Errors
-    /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if a writer died in the middle before: nothing is
-    /// changed. And as for [`write`](Self::write).
+    /// [`OwnerDied`](crate::ErrorKind::OwnerDied) if an earlier writer died in the middle: `change`
+    /// is not called. Otherwise the errors of [`write`](Self::write).
     ///
     /// # Examples
     /// ```
@@ -209,33 +236,46 @@ impl<T: Message> Shared<T> {
         Ok(change(&mut *self.write()?))
     }
 
-    /// Writes the value to its file, if it has one, with its checksum, and returns when it is there
-    /// (msync): a reboot does not cost it. Waits for a writer to end.
+    /// Writes the value, with its checksum, to its file, if it has one, once no writer has the
+    /// lock. Returns when it is on disk (msync), so that it survives a reboot.
     ///
     /// # Errors
     /// [`System`](crate::ErrorKind::System), [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a
     /// forgotten guard of this handle), [`Replaced`](crate::ErrorKind::Replaced),
     /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("doc-state-flush-{}", std::process::id()));
+    /// let mut settings = io_shared::Shared::<[u32; 2]>::open_file(&path)?;
+    /// settings.update(|pair| *pair = [640, 480])?;
+    /// settings.flush()?;
+    /// # std::fs::remove_file(&path).unwrap();
+    /// # Ok(()) }
+    /// ```
+    #[doc(alias = "msync")]
     pub fn flush(&self) -> Result<()> {
         self.handle.flush()
     }
 
-    /// Removes the value of that name from shared memory, like a file. Whoever uses it finds
-    /// [`Replaced`](crate::ErrorKind::Replaced).
+    /// Removes the value of this name from shared memory. Its users get
+    /// [`Replaced`](crate::ErrorKind::Replaced) from then on.
     ///
     /// # Errors
-    /// As for [`SharedMmap::remove`](super::SharedMmap::remove).
+    /// The errors of [`SharedMmap::remove`](super::SharedMmap::remove).
     #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         crate::slot::remove(&Name::new(name.as_ref())?.into(), Kind::State)
     }
 
-    /// The name or place, as errors show it.
+    /// The name or location, as errors show it.
     pub fn name(&self) -> &str {
         self.handle.region.name()
     }
 
-    /// A descriptor to pass to another process, where there is no name.
+    /// A descriptor to pass to another process, if the value has no name.
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.handle.as_fd()
     }
@@ -243,6 +283,7 @@ impl<T: Message> Shared<T> {
 
 impl<T: Message> StateGuard<'_, T> {
     /// Says that the value is whole again after a writer died in the middle.
+    #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(&self) {
         self.lock.handle.mark_consistent();
     }

@@ -1,4 +1,4 @@
-//! The bytes of an object as they are.
+//! The bytes of an object as they are, without a header and without a lock.
 
 use std::fmt;
 use std::fs::File;
@@ -14,7 +14,7 @@ use memmap2::{MmapOptions as Map, MmapRaw};
 use nix::fcntl::OFlag;
 
 use super::bytes;
-use super::options::{Mmap, MmapOptions, places};
+use super::options::{Mmap, MmapOptions, locations};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
@@ -22,12 +22,12 @@ use crate::os::long_wait::LongWait;
 use crate::region::Location;
 use crate::region::{self, HiddenFile};
 
-/// The bytes of a shared-memory object, file or descriptor, with no lock and no header: what a C or
-/// Python program maps, and what they see of ours.
+/// The bytes of a shared-memory object, file or descriptor, with no lock and no header: the same
+/// bytes that C and Python programs map.
 ///
-/// Others may write at any time, so there are no references to the bytes, only copies, made by
-/// relaxed atomic accesses: of a value that is being written, a copy may have a part old and a part
-/// new. Where that matters, use [`SharedMmap`](super::SharedMmap) or [`Shared`](super::Shared).
+/// Others may write at any time, so there are no references to the bytes, only copies by relaxed
+/// atomic accesses. A copy of a value that is just being written may be partly old and partly new.
+/// Where that matters, use [`SharedMmap`](super::SharedMmap) or [`Shared`](super::Shared).
 ///
 /// # Examples
 /// ```
@@ -42,6 +42,8 @@ use crate::region::{self, HiddenFile};
 /// # io_shared::UnsafeSharedMmap::remove(name)
 /// # }
 /// ```
+#[doc(alias = "mmap")]
+#[doc(alias = "shm_open")]
 pub struct UnsafeSharedMmap {
     name: String,
     file: File,
@@ -49,7 +51,7 @@ pub struct UnsafeSharedMmap {
     position: u64,
 }
 
-places!(UnsafeSharedMmap);
+locations!(UnsafeSharedMmap);
 
 impl Mmap for UnsafeSharedMmap {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
@@ -65,7 +67,7 @@ impl Mmap for UnsafeSharedMmap {
                 (None, Some(size)) => {
                     let hidden = HiddenFile::new(&location, size, options.mode_bits())
                         .map_err(|error| error.ask_less("a smaller .size()"))?;
-                    // Before the link: what cannot be mapped here is not left behind.
+                    // Before the link, so that nothing is left if it cannot be mapped here.
                     let mapped = Self::map(&location, hidden.file_to_keep()?, Some(size), false)?;
                     if hidden.link()? {
                         return Ok(mapped);
@@ -93,7 +95,7 @@ impl UnsafeSharedMmap {
         region::refuse_region(location, &file)?;
         let metadata = file.metadata().map_err(|error| location.io_error("fstat", &error))?;
         let mut size = metadata.len();
-        // Mapping more than there is would be SIGBUS at the first touch.
+        // Mapping more than the object has would mean SIGBUS at the first access.
         if let Some(needed) = wanted.filter(|needed| *needed > size) {
             if !extend {
                 return Err(location.error(ErrorKind::TooShort { needed, found: size }));
@@ -121,13 +123,12 @@ impl UnsafeSharedMmap {
         Ok(Self { name: location.to_string(), file, map, position: 0 })
     }
 
-    /// Removes the object of that name from shared memory, if it is not one of our regions, which
-    /// others are told of. Whoever has it mapped keeps it.
+    /// Removes the object of this name from shared memory. Programs that have it mapped keep it.
+    /// Refuses a region of io-shared, whose users must be told: use the `remove` of its own type.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], the error of [`open`](MmapOptions::open) for a region of ours,
-    /// [`ErrorKind::NotOwner`], [`ErrorKind::BadName`],
-    /// [`ErrorKind::System`].
+    /// [`ErrorKind::NotFound`], the error of [`open`](MmapOptions::open) for a region of io-shared,
+    /// [`ErrorKind::NotOwner`], [`ErrorKind::BadName`], [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
@@ -156,18 +157,18 @@ impl UnsafeSharedMmap {
         }
     }
 
-    /// Bytes that there are.
-    #[allow(clippy::len_without_is_empty, reason = "is_empty is beside it")]
+    /// The number of bytes.
+    #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
     pub fn len(&self) -> usize {
         self.map.as_ref().map_or(0, MmapRaw::len)
     }
 
-    /// Whether there are none.
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The name or place, as errors show it.
+    /// The name or location, as errors show it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -177,7 +178,7 @@ impl UnsafeSharedMmap {
         self.file.as_fd()
     }
 
-    /// A copy of the value at the start.
+    /// Returns a copy of the value at the start.
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
@@ -226,8 +227,8 @@ impl UnsafeSharedMmap {
         Ok(())
     }
 
-    /// The value at the start, as C programs have it: for volatile or atomic access by whoever
-    /// knows what the others do.
+    /// The address of the value at the start, as C programs have it: for volatile or atomic access
+    /// by callers that know what other programs do with it.
     ///
     /// # Errors
     /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
@@ -260,7 +261,7 @@ impl UnsafeSharedMmap {
         self.map.as_ref().map_or(std::ptr::without_provenance_mut(4096), MmapRaw::as_mut_ptr)
     }
 
-    /// A copy of the bytes in `range`, cut to what there is.
+    /// Returns a copy of the bytes in `range`, as far as they exist.
     ///
     /// # Examples
     /// ```
@@ -279,7 +280,17 @@ impl UnsafeSharedMmap {
         part
     }
 
-    /// The next byte; `None` at the end.
+    /// Reads the next byte; `None` at the end.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(1).open()?;
+    /// shared.store(&7u8)?;
+    /// assert_eq!((shared.read_byte(), shared.read_byte()), (Some(7), None));
+    /// # Ok(()) }
+    /// ```
     pub fn read_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
         // A read of memory does not fail.
@@ -294,11 +305,11 @@ impl UnsafeSharedMmap {
         self.write_at_position(&[byte])
     }
 
-    /// Appends the bytes up to and with the next line feed, or to the end, to `line`; gives how
-    /// many they are.
+    /// Appends the bytes up to and including the next line feed, or to the end, to `line`. Returns
+    /// how many bytes that are.
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> usize {
         let before = line.len();
-        // In growing pieces: a line is mostly short, and the rest may be long.
+        // In growing pieces: most lines are short, but the rest may be long.
         let mut piece = 128;
         loop {
             let bytes = self.to_vec(self.position..self.position + piece);
@@ -313,22 +324,32 @@ impl UnsafeSharedMmap {
         }
     }
 
-    /// Where `needle` first is within `range`, in a copy of the bytes.
+    /// Finds the first `needle` in a copy of the bytes in `range`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.store(b"abcabc")?;
+    /// assert_eq!((shared.find(b"bc", ..), shared.rfind(b"bc", ..)), (Some(1), Some(4)));
+    /// # Ok(()) }
+    /// ```
     pub fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
         let start = bytes::cut(self.len(), &range).start as u64;
         memmem::find(&self.to_vec(range), needle).map(|at| start + at as u64)
     }
 
-    /// Where `needle` last is within `range`, in a copy of the bytes.
+    /// Finds the last `needle` in a copy of the bytes in `range`.
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
         let start = bytes::cut(self.len(), &range).start as u64;
         memmem::rfind(&self.to_vec(range), needle).map(|at| start + at as u64)
     }
 
-    /// Copies `length` bytes from `from` to `to`, by way of a copy; the two may overlap.
+    /// Copies `length` bytes from `from` to `to`, by way of private memory; the two may overlap.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfBounds`] if either is not within the memory.
+    /// [`ErrorKind::OutOfBounds`] if either is not within the bytes.
     pub fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()> {
         self.refuse_region()?;
         let to = bytes::range(&self.name, to, length, self.len())?;
@@ -339,8 +360,8 @@ impl UnsafeSharedMmap {
         Ok(())
     }
 
-    /// Refuses to write to what has become a region of ours since it was opened: others may have
-    /// references into it.
+    /// Refuses to write to an object that has become a region of io-shared since it was opened:
+    /// others may have references into it.
     fn refuse_region(&self) -> Result<()> {
         let mut magic = [0; 8];
         if self.len() >= magic.len() {
@@ -399,15 +420,15 @@ impl fmt::Debug for UnsafeSharedMmap {
     }
 }
 
-/// The lengths of the parts of `length` bytes at `at`: single bytes up to a multiple of 8, words,
-/// single bytes.
+/// How `length` bytes at `at` are accessed: the number of single bytes up to a multiple of 8, and
+/// the number of words after them. The rest are single bytes.
 fn parts(at: *const u8, length: usize) -> (usize, usize) {
     let head = (at.addr().next_multiple_of(8) - at.addr()).min(length);
     (head, (length - head) / 8)
 }
 
-/// Copies from shared memory that others may write meanwhile. `from` is the start of as many bytes
-/// within a mapping.
+/// Copies from shared memory that others may write meanwhile. The bytes at `from` lie within a
+/// mapping.
 fn copy_out(from: *mut u8, to: &mut [u8]) {
     let (head, words) = parts(from, to.len());
     let (first, rest) = to.split_at_mut(head);
@@ -424,8 +445,8 @@ fn copy_out(from: *mut u8, to: &mut [u8]) {
     }
 }
 
-/// Copies into shared memory that others may read or write meanwhile. `to` is the start of as many
-/// bytes within a mapping.
+/// Copies into shared memory that others may read or write meanwhile. The bytes at `to` lie within
+/// a mapping.
 fn copy_in(to: *mut u8, from: &[u8]) {
     let (head, words) = parts(to, from.len());
     let (first, rest) = from.split_at(head);
@@ -445,8 +466,8 @@ fn copy_in(to: *mut u8, from: &[u8]) {
 /// The byte at `at`, which lies in a mapping.
 fn shared_byte<'a>(at: *mut u8) -> &'a AtomicU8 {
     // SAFETY: the callers above stay within ranges that were checked against the mapping, and use
-    // the reference at once. Other programs may access the byte by whatever means they have: that
-    // is outside Rust's model, and the reason for relaxed atomics.
+    // the reference at once. Other programs may access the byte by any means: that is outside
+    // Rust's model, and the reason for relaxed atomics.
     unsafe { AtomicU8::from_ptr(at) }
 }
 

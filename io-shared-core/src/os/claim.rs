@@ -1,10 +1,10 @@
 //! Who is alive: byte-range locks that the kernel drops when their owner is gone.
 //!
 //! A [`Claims`] is one open file description of a region, opened for one handle, never mapped and
-//! never used for anything else. Locks on it are OFD locks (fcntl(2), "Open file description
-//! locks"): they belong to the description, not to the process, so two handles of one process
-//! exclude each other, and closing another descriptor of the file drops nothing. The bytes lie far
-//! behind any content, at the same offsets in every layout version.
+//! never used for anything else. Its locks are OFD locks (fcntl(2), "Open file description locks").
+//! They belong to the description, not to the process, so two handles of one process exclude each
+//! other, and closing another descriptor of the file drops nothing. The locked bytes lie far beyond
+//! any content, at the same offsets in every layout version.
 
 use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) enum Part {
     Region,
     /// The producer's role.
     Producer,
-    /// A file under a hidden name, until it has its own.
+    /// A file under a hidden name, until it has its own name.
     Creator,
     /// A consumer's slot.
     Consumer(usize),
@@ -45,11 +45,11 @@ impl Part {
     }
 }
 
-/// How long a claim found taken is tried again: a burier or replacer holds one only for its repair,
-/// and a process between fork and exec for about as long.
+/// How long to retry a claim that is taken. A handle that reclaims or replaces holds one only for
+/// its repair, and a process between fork and exec for about as long.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How long the region's own lock is waited for; its holders do a few system calls under it.
+/// How long to wait for the region's own lock. Its holders make a few system calls under it.
 pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One open file description with the claims of one handle.
@@ -57,14 +57,14 @@ pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Claims {
     descriptor: RawFd,
     entry: fork::Entry,
-    /// Device and inode of its file, where they could be asked.
+    /// Device and inode of its file, if the kernel told them.
     file: Option<(u64, u64)>,
     generation: u64,
 }
 
 impl Claims {
-    /// Takes a descriptor that `open` opens with the flags it is given: its open file description
-    /// must be shared with nothing else.
+    /// Takes the descriptor that `open` opens with the flags it is called with. Nothing else may
+    /// share its open file description.
     pub(crate) fn open<E>(
         open: impl FnOnce(OFlag) -> Result<Option<OwnedFd>, E>,
         failed: impl Fn(Errno) -> E,
@@ -80,8 +80,9 @@ impl Claims {
         Ok(Some(Self { descriptor, entry, file, generation: fork::generation() }))
     }
 
-    /// Whether the descriptor is this value's still: other code may have closed it ("close all"), and
-    /// its number may be another file's since, or another claim's of the same file.
+    /// Whether the descriptor still belongs to this value. Other code may have closed it ("close
+    /// all"), and its number may have gone to another file since, or to another claim of the same
+    /// file.
     pub(crate) fn is_own(&self) -> bool {
         // SAFETY: F_GETFL takes any number, and changes nothing.
         let flags = OFlag::from_bits_retain(unsafe { libc::fcntl(self.descriptor, libc::F_GETFL) });
@@ -101,8 +102,8 @@ impl Claims {
         nix::sys::stat::fstat(descriptor).is_ok_and(|status| status.st_nlink == 0)
     }
 
-    /// Whether a fork lies between the handle's opening and now. If so, the descriptor is closed
-    /// and its number may be something else's.
+    /// Whether the process has forked since the handle was opened. If so, the descriptor is closed
+    /// and its number may belong to something else.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         fork::is_over(self.generation)
@@ -115,7 +116,7 @@ impl Claims {
             && fork::entered().any(|other| other != self.descriptor && is_same(other))
     }
 
-    /// Takes `part` if nobody has it.
+    /// Takes `part` if nobody has it. Returns whether it did.
     pub(crate) fn try_claim(&self, part: Part) -> Result<bool, Errno> {
         match self.set(libc::F_WRLCK, part) {
             Ok(()) => Ok(true),
@@ -124,7 +125,7 @@ impl Claims {
         }
     }
 
-    /// Takes `part`, trying again for `patience` while another has it.
+    /// Takes `part`, retrying for `patience` while another handle has it. Returns whether it did.
     pub(crate) fn claim(&self, part: Part, patience: Duration) -> Result<bool, Errno> {
         let deadline = clock::deadline(patience);
         let mut pause = Duration::from_micros(20);
@@ -141,13 +142,13 @@ impl Claims {
     }
 
     pub(crate) fn release(&self, part: Part) {
-        // An unlock of a lock that is held cannot fail but by ENOLCK when it splits a range, and
-        // these ranges are never split; the close frees it in any case.
+        // Unlocking can only fail with ENOLCK, when it splits a range, and these ranges are never
+        // split. The close frees the lock in any case.
         let _ = self.set(libc::F_UNLCK, part);
     }
 
-    /// Whether somebody else has `part`. Says nothing about this handle's own claims: the kernel
-    /// calls those free.
+    /// Whether another handle has `part`. Says nothing about this handle's own claims, which the
+    /// kernel reports as free.
     pub(crate) fn is_taken(&self, part: Part) -> Result<bool, Errno> {
         let mut lock = flock(libc::F_WRLCK, part);
         self.fcntl(FcntlArg::F_OFD_GETLK(&mut lock))?;
@@ -159,22 +160,23 @@ impl Claims {
     }
 
     fn fcntl(&self, argument: FcntlArg<'_>) -> Result<(), Errno> {
-        // SAFETY: the descriptor is this value's own and open, unless a fork lies between, which
+        // SAFETY: the descriptor is this value's own and open, unless the process has forked, which
         // callers rule out by `is_forked`.
         let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) };
         fcntl(descriptor, argument).map(drop)
     }
 }
 
-/// Device and inode of what a number leads to now.
+/// Device and inode of the file that a number leads to now.
 fn identity_of(descriptor: RawFd) -> Result<(u64, u64), Errno> {
-    // SAFETY: one that another thread closes meanwhile is no file any more, or another, and nothing
-    // but its numbers is looked at.
+    // SAFETY: if another thread closes the descriptor meanwhile, the number leads to no file or to
+    // another one, of which only device and inode are read.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
     nix::sys::stat::fstat(descriptor).map(|status| (status.st_dev, status.st_ino))
 }
 
-/// Whether somebody has `part`, asked through a descriptor that has no claims and may be read-only.
+/// Whether any handle has `part`. Asks through a descriptor that has no claims and may be
+/// read-only.
 pub(crate) fn is_held(file: &std::fs::File, part: Part) -> bool {
     let mut lock = flock(libc::F_RDLCK, part);
     fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok()
@@ -198,11 +200,11 @@ impl Drop for Claims {
             return;
         }
         if !self.is_own() {
-            self.entry.leave(); // the number is nobody's, or another's, who is to keep it
+            self.entry.leave(); // the number is free, or another's, which must stay open
             return;
         }
-        // Unlock, then leave the table, then close: a fork in between inherits at most a
-        // description without locks, and never closes a number that is another file's by now.
+        // Unlock, then leave the table, then close. A child of a fork in between inherits at most a
+        // description without locks, and never closes a number that belongs to another file by now.
         self.release(Part::Region);
         self.release(Part::Roles);
         self.entry.leave();

@@ -62,8 +62,8 @@ fn read(clock: libc::clockid_t) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// How far a stamp may be ahead of its reader's clock, in nanoseconds: twice the error of a stamp. A
-/// stamp that is further ahead was read from another clock, or from none.
+/// How far a stamp may be ahead of its reader's clock, in nanoseconds: twice the error of a stamp.
+/// A stamp that is further ahead was read from another clock, or from none.
 const AHEAD: u64 = 4_000;
 
 /// The time since `stamp`; `None` if it is 0 (no stamp), or later than now.

@@ -21,8 +21,8 @@ impl Clock {
         Self { boot: boot_id(), namespace: time_namespace(), generation: fork::generation() }
     }
 
-    /// Whether stamps of the clock with this description can be compared with this clock. An unknown
-    /// clock may be any, so its stamps cannot.
+    /// Whether stamps of the clock with this description can be compared with this clock. An
+    /// unknown clock may be any, so its stamps cannot.
     pub(crate) fn is(&self, boot: [u64; 2], namespace: u64) -> bool {
         self.is_boot(boot) && self.namespace == namespace
     }
@@ -45,9 +45,9 @@ impl Clock {
     }
 }
 
-/// The inode of this process's time namespace, in the low 32 bits. The high 32 bits are a checksum of the
-/// namespace's clock offsets, except for the machine's own namespace: a later namespace may have the
-/// inode of one that is gone.
+/// The inode of this process's time namespace, in the low 32 bits. The high 32 bits are a checksum
+/// of the namespace's clock offsets, except for the machine's own namespace: a later namespace may
+/// have the inode of one that is gone.
 fn time_namespace() -> u64 {
     // The inode that the kernel has used since it has time namespaces.
     const MACHINES_OWN: u64 = 0xEFFF_FFFA;
@@ -66,8 +66,8 @@ fn time_namespace() -> u64 {
 
 /// The kernel's id of this boot; zeros if /proc is not mounted.
 fn boot_id() -> [u64; 2] {
-    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting for
-    // ever. Reading the id twice does no harm.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting
+    // for ever. Reading the id twice does no harm.
     static KNOWN: AtomicBool = AtomicBool::new(false);
     static HALVES: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
     // Acquire, with the Release below: the halves are there.

@@ -1,11 +1,12 @@
 //! Copies of messages into shared memory and out of it.
 //!
-//! The memory that a large message is copied into was last in another core's cache, or in none. A copy by
-//! vector stores fetches each line before it overwrites it. `rep movsb` may write whole lines without
-//! fetching them, and then a hand-over of large copies takes half as long (measured: "copying put" of
-//! `cargo run --release -p io-shared-bench`). C libraries use it for some processors and lengths only:
-//! glibc 2.36 stops at the size of the second-level cache on AMD's. So this module uses it where it was
-//! measured: on AMD from Zen 5 on. (On Zen 3 and 4 it is slow for some alignments, glibc's bug 30994.)
+//! The memory that a large message is copied into was last in another core's cache, or in none. A
+//! copy by vector stores fetches each line before it overwrites it. `rep movsb` may write whole
+//! lines without fetching them, and then a hand-over of large copies takes half as long (measured:
+//! "copying put" of `cargo run --release -p io-shared-bench`). C libraries use it for some
+//! processors and lengths only: glibc 2.36 stops at the size of the second-level cache on AMD's. So
+//! this module uses it where it was measured: on AMD from Zen 5 on. (On Zen 3 and 4 it is slow for
+//! some alignments, glibc's bug 30994.)
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -20,8 +21,8 @@ const LARGE: usize = 4096;
 #[cfg(target_arch = "x86_64")]
 const FIRST_FAMILY: u32 = 0x1a;
 
-/// Copies `from` to `to`, as `copy_from_slice` does. On processors with a faster way to copy large slices,
-/// uses that.
+/// Copies `from` to `to`, as `copy_from_slice` does. On processors with a faster way to copy large
+/// slices, uses that.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -76,9 +77,9 @@ pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, length: usize) {
 
 /// Copies from memory that others may write meanwhile. If they do, the copy is worthless.
 ///
-/// The writer's stores may be plain, so this is a race outside Rust's memory model. It is confined to
-/// relaxed atomic loads, or to one instruction that is opaque to the compiler and loads bytes as those
-/// do (SECURITY.md).
+/// The writer's stores may be plain, so this is a race outside Rust's memory model. It is confined
+/// to relaxed atomic loads, or to one instruction that is opaque to the compiler and loads bytes as
+/// those do (SECURITY.md).
 ///
 /// # Safety
 /// The memory at `from` is mapped and readable for as many bytes as `to` has.
@@ -114,9 +115,9 @@ unsafe fn relaxed(from: *mut u8, to: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Copies by one instruction. Its stores may be seen in any order among themselves, but none after a
-/// store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4; glibc's memcpy
-/// relies on this on AMD's too). To the compiler it is a call that may touch any memory.
+/// Copies by one instruction. Its stores may be seen in any order among themselves, but none after
+/// a store of a later instruction, and so none after a later Release (Intel SDM 3A 9.2.4; glibc's
+/// memcpy relies on this on AMD's too). To the compiler it is a call that may touch any memory.
 ///
 /// # Safety
 /// As for [`bytes`].
@@ -138,8 +139,8 @@ unsafe fn rep_movsb(from: *const u8, to: *mut u8, length: usize) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn writes_whole_lines() -> bool {
-    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting for
-    // ever. Asking twice does no harm.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting
+    // for ever. Asking twice does no harm.
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
     match KNOWN.load(Relaxed) {
         UNKNOWN => {

@@ -1,19 +1,21 @@
-//! Forks: a child must not keep its parent's claims alive, and must notice that its handles are inherited.
+//! Forks: a child must not keep its parent's claims alive, and must notice that its handles are
+//! inherited.
 //!
 //! A child inherits every descriptor, and with it the locks of its open file description, so the
-//! parent's claims would outlive the parent. To prevent that, each claim's descriptor is entered in a
-//! table here, and a `pthread_atfork` child handler closes them all. The handler runs between fork and
-//! exec, possibly in a copy of a process whose other threads held locks at that instant. So it takes no
-//! lock, and calls nothing but fcntl(2) and close(2).
+//! parent's claims would outlive the parent. To prevent that, each claim's descriptor is entered in
+//! a table here, and a `pthread_atfork` child handler closes them all. The handler runs between
+//! fork and exec, possibly in a copy of a process whose other threads held locks at that instant.
+//! So it takes no lock, and calls nothing but fcntl(2) and close(2).
 //!
-//! An inherited handle is recognised by its generation, a number in a page that the kernel wipes in a
-//! child (MADV_WIPEONFORK, Linux 4.14). This also works in children that run no handlers (`_Fork`, a raw
-//! clone(2)). If the kernel does not wipe the page, the handler does. A child without handlers keeps the
-//! descriptors, and with them the claims, until it ends or executes a program.
+//! An inherited handle is recognised by its generation, a number in a page that the kernel wipes in
+//! a child (MADV_WIPEONFORK, Linux 4.14). This also works in children that run no handlers
+//! (`_Fork`, a raw clone(2)). If the kernel does not wipe the page, the handler does. A child
+//! without handlers keeps the descriptors, and with them the claims, until it ends or executes a
+//! program.
 //!
-//! Nothing here waits for a fork, and no fork waits for anything here: a fork may be waiting, in another
-//! library's handler, for a lock that an opening thread holds. An opening announces itself in the table
-//! before it opens its descriptor, so the child can find out what it has to close.
+//! Nothing here waits for a fork, and no fork waits for anything here: a fork may be waiting, in
+//! another library's handler, for a lock that an opening thread holds. An opening announces itself
+//! in the table before it opens its descriptor, so the child can find out what it has to close.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
@@ -27,15 +29,15 @@ use crate::os::clock;
 #[cfg_attr(not(target_arch = "x86_64"), repr(align(0x10000)))]
 struct Wiped(AtomicU64);
 
-/// This process's generation. 0 in a child that has not needed one yet: there, every inherited handle has
-/// another generation.
+/// This process's generation. 0 in a child that has not needed one yet: there, every inherited
+/// handle has another generation.
 static GENERATION: Wiped = Wiped(AtomicU64::new(0));
 static FIRST: Chunk = Chunk::new();
 
-/// The flags that every claim's descriptor is opened with, and hardly any other file of a program. By
-/// them a child recognises a descriptor whose number was not entered yet. O_APPEND has another reason
-/// too (see `region/location.rs`). The others have no effect on a descriptor that is never read or
-/// written.
+/// The flags that every claim's descriptor is opened with, and hardly any other file of a program.
+/// By them a child recognises a descriptor whose number was not entered yet. O_APPEND has another
+/// reason too (see `region/location.rs`). The others have no effect on a descriptor that is never
+/// read or written.
 pub(crate) const MARKED: OFlag =
     OFlag::O_RDWR.union(OFlag::O_APPEND).union(OFlag::O_DSYNC).union(OFlag::O_NONBLOCK);
 
@@ -44,8 +46,8 @@ const EMPTY: i32 = -1;
 const OPENING: i32 = -2;
 /// Its number was given to another claim's descriptor: other code has closed this one's.
 const LOST: i32 = -3;
-/// A child looks for descriptors that were being opened up to this number. The kernel hands out the lowest
-/// free number, so a process must have this many files open before one is missed.
+/// A child looks for descriptors that were being opened up to this number. The kernel hands out the
+/// lowest free number, so a process must have this many files open before one is missed.
 const SEARCHED: i32 = 1 << 16;
 
 /// A piece of the table of claim descriptors. Pieces are never freed, only filled again.
@@ -108,15 +110,15 @@ pub(crate) fn is_over(generation: u64) -> bool {
 
 #[cold]
 fn begin_generation() -> u64 {
-    // Before the number is stored, so that it never lies in a page that a fork would copy.
-    // SAFETY: the range is this static alone, in whole pages; only what a child finds there changes. If
-    // the kernel refuses (it is older, or has larger pages), the handler wipes the number.
+    // Before the number is stored, so that it never lies in a page that a fork would copy. SAFETY:
+    // the range is this static alone, in whole pages; only what a child finds there changes. If the
+    // kernel refuses (it is older, or has larger pages), the handler wipes the number.
     unsafe {
         let start = (&raw const GENERATION).cast_mut().cast();
         libc::madvise(start, size_of::<Wiped>(), libc::MADV_WIPEONFORK);
     }
-    // An ancestor's generation was made at an earlier time or, if the clock ticks coarsely, by a process
-    // with another id.
+    // An ancestor's generation was made at an earlier time or, if the clock ticks coarsely, by a
+    // process with another id.
     let fresh = (clock::now() ^ u64::from(std::process::id()) << 40).max(1);
     let (old, order) = (0, Ordering::Relaxed);
     // If two threads come first, both get the number that stays.
@@ -125,14 +127,14 @@ fn begin_generation() -> u64 {
 
 /// Registers the child handler, once.
 fn register() -> Result<(), nix::Error> {
-    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting for
-    // ever. A handler that is registered twice does the same twice.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting
+    // for ever. A handler that is registered twice does the same twice.
     static REGISTERED: AtomicBool = AtomicBool::new(false);
     if REGISTERED.load(Ordering::SeqCst) {
         return Ok(());
     }
-    // SAFETY: the handler is async-signal-safe and never unwinds. Its code stays for the life of the
-    // process, or until its shared object is unloaded, when glibc drops the handler too.
+    // SAFETY: the handler is async-signal-safe and never unwinds. Its code stays for the life of
+    // the process, or until its shared object is unloaded, when glibc drops the handler too.
     match unsafe { libc::pthread_atfork(None, None, Some(in_child)) } {
         0 => {
             REGISTERED.store(true, Ordering::SeqCst);
@@ -149,20 +151,21 @@ pub(crate) struct Entry(&'static AtomicI32);
 impl Entry {
     /// Announces that a descriptor is about to be opened, with the flags [`MARKED`].
     ///
-    /// Why a child closes every claim that a fork copies: the kernel copies the descriptors first and the
-    /// memory after that. If the copy has the descriptor, it was opened, and so announced, before either
-    /// copy. In the child this one word then says one of three things. The descriptor is being opened:
-    /// the child looks for it. Or it has this number: the child closes it. Or the entry was given up
-    /// meanwhile: then its locks were released before that, for the child's copy too. If the copy does
-    /// not have the descriptor, the child closes nothing under that number, since what it finds there
-    /// does not have those flags.
+    /// Why a child closes every claim that a fork copies: the kernel copies the descriptors first
+    /// and the memory after that. If the copy has the descriptor, it was opened, and so announced,
+    /// before either copy. In the child this one word then says one of three things. The descriptor
+    /// is being opened: the child looks for it. Or it has this number: the child closes it. Or the
+    /// entry was given up meanwhile: then its locks were released before that, for the child's copy
+    /// too. If the copy does not have the descriptor, the child closes nothing under that number,
+    /// since what it finds there does not have those flags.
     pub(crate) fn announce() -> Result<Self, nix::Error> {
         register()?;
         let mut chunk = &FIRST;
         loop {
             let free = chunk.descriptors.iter().find(|entry| {
-                // Relaxed, here and below: the system calls in between take the lock of the process's
-                // descriptors, as a fork does, and so order these stores for the child's copy.
+                // Relaxed, here and below: the system calls in between take the lock of the
+                // process's descriptors, as a fork does, and so order these stores for the child's
+                // copy.
                 let order = Ordering::Relaxed;
                 entry.compare_exchange(EMPTY, OPENING, order, order).is_ok()
             });
@@ -173,8 +176,8 @@ impl Entry {
         }
     }
 
-    /// Enters the number of the opened descriptor, before its first lock. Another entry with this number
-    /// has lost its descriptor: an entry is left before its close.
+    /// Enters the number of the opened descriptor, before its first lock. Another entry with this
+    /// number has lost its descriptor: an entry is left before its close.
     pub(crate) fn enter(&self, descriptor: RawFd) {
         for entry in entries().filter(|entry| entry.load(Ordering::Relaxed) == descriptor) {
             let order = Ordering::Relaxed;

@@ -38,8 +38,8 @@ pub(crate) fn wait(word: Awaited<'_>, until: u64) {
     sleep_by(&[word], until, || wait_for_one(word, until));
 }
 
-/// Waits as [`wait`] does for at most [`MOST`] words: sleeps while each has the expected value. Returns
-/// at once if there are none.
+/// Waits as [`wait`] does for at most [`MOST`] words: sleeps while each has the expected value.
+/// Returns at once if there are none.
 pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
     match words {
         [] => {}
@@ -55,8 +55,9 @@ pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
 fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<(), Errno>) {
     /// A sleep that ends sooner than this, in nanoseconds, was none, unless a word has moved.
     const NO_SLEEP: u64 = 10_000;
-    /// How many sleeps in a row were none. One may have been a real wake-up; a filter lies again and
-    /// again, so the looks become as rare as with a filter that refuses. Relaxed: a hint for all threads.
+    /// How many sleeps in a row were none. One may have been a real wake-up; a filter lies again
+    /// and again, so the looks become as rare as with a filter that refuses. Relaxed: a hint for
+    /// all threads.
     static NONE: AtomicU32 = AtomicU32::new(0);
     let began = clock::now();
     match sleep() {
@@ -116,8 +117,9 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
         })
         .collect();
     let until = clock::timespec(until);
-    // SAFETY: the kernel reads the given number of waiters, the timespec, and four bytes at each address;
-    // an address that is not mapped is EFAULT. All results but a refusal mean "look again".
+    // SAFETY: the kernel reads the given number of waiters, the timespec, and four bytes at each
+    // address; an address that is not mapped is EFAULT. All results but a refusal mean "look
+    // again".
     let woken = unsafe {
         libc::syscall(
             libc::SYS_futex_waitv,
@@ -135,9 +137,9 @@ fn waitv(words: &[Awaited<'_>], until: u64) -> Result<(), Errno> {
 const FIRST_DOZE: u64 = 50_000;
 const LONGEST_DOZE: u64 = 1_000_000;
 
-/// Waits if the right call is refused. It sleeps on the last word or, if that is refused too, for a time,
-/// and looks at the other words in between: at first every 50 us, later every 1 ms. So a wake-up comes
-/// up to 1 ms late, and a waiter wakes up to 1,000 times a second.
+/// Waits if the right call is refused. It sleeps on the last word or, if that is refused too, for a
+/// time, and looks at the other words in between: at first every 50 us, later every 1 ms. So a
+/// wake-up comes up to 1 ms late, and a waiter wakes up to 1,000 times a second.
 fn look_and_doze(words: &[Awaited<'_>], until: u64, first: u64) {
     let Some(last) = words.last() else { return };
     let mut doze = first.min(LONGEST_DOZE);

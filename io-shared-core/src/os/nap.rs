@@ -6,8 +6,8 @@ use nix::errno::Errno;
 
 use crate::os::clock;
 
-/// Sleeps for `time`, whatever signals come. Unlike [`std::thread::sleep`] it does not panic where a
-/// seccomp filter refuses the call: it sleeps by another one then, or yields.
+/// Sleeps for `time`, whatever signals come. Unlike [`std::thread::sleep`] it does not panic if a
+/// seccomp filter refuses the call: then it sleeps by another call, or yields.
 ///
 /// # Examples
 /// ```
@@ -20,7 +20,7 @@ pub fn nap(time: Duration) {
     nap_until(clock::deadline(time));
 }
 
-/// As [`nap`], until `until` (CLOCK_MONOTONIC in nanoseconds).
+/// Sleeps as [`nap`] does, until `until` (CLOCK_MONOTONIC in nanoseconds).
 pub(crate) fn nap_until(until: u64) {
     let at = clock::timespec(until);
     loop {
@@ -37,7 +37,7 @@ pub(crate) fn nap_until(until: u64) {
             break;
         }
     }
-    // Past its end, unless the call was refused; a filter may even answer that all went well.
+    // Now `until` is past, unless the call was refused. A filter may even answer success.
     loop {
         let left = until.saturating_sub(clock::now());
         if left == 0 {

@@ -1,4 +1,4 @@
-//! What there is one of in a process, and anew in each forked child.
+//! Values that each process has once, and each forked child anew.
 
 use std::fmt;
 use std::sync::atomic::AtomicPtr;
@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use crate::os::fork;
 
-/// A value that is made at first need, and again in a forked child: whatever another thread of the
-/// parent was doing to the parent's, half done or holding a lock, the child does not meet it.
+/// A value that is made when it is first needed, and again in a forked child. So a child never
+/// meets a value that another thread of the parent had half changed, or whose lock that thread
+/// held.
 ///
-/// A handle must have been opened in this process or a parent of it before the fork: that is when
-/// forks begin to be counted. Values are never dropped.
+/// Forks are counted from the first handle that this process or a parent of it opens. Values are
+/// never dropped.
 ///
 /// # Examples
 /// ```
@@ -30,19 +31,19 @@ struct Made<T> {
 }
 
 impl<T: Send + Sync> PerProcess<T> {
-    /// Nothing yet.
+    /// Starts without a value.
     pub const fn new() -> Self {
         Self { current: AtomicPtr::new(std::ptr::null_mut()) }
     }
 
-    /// This process's value, which `make` makes if there is none. Of several threads that come first,
-    /// one makes what stays.
+    /// This process's value. `make` makes it if there is none. If several threads call this first,
+    /// all get the value that one of them made.
     pub fn get(&self, make: impl FnOnce() -> T) -> &'static T {
         let generation = fork::generation();
-        // Acquire, with the Release below: what it points to is whole.
+        // Acquire, with the Release below: what the pointer leads to is whole.
         let found = self.current.load(Acquire);
-        // SAFETY: it is null, or came from Box::into_raw below; what it points to is never freed
-        // nor changed once it is here.
+        // SAFETY: it is null, or came from Box::into_raw below; what it points to is never freed or
+        // changed once it is stored here.
         match unsafe { found.as_ref() } {
             Some(made) if made.generation == generation => &made.value,
             _ => self.replace(found, Box::new(Made { generation, value: make() })),
@@ -60,7 +61,7 @@ impl<T: Send + Sync> PerProcess<T> {
             }
         };
         // SAFETY: both came from Box::into_raw and are never freed once they are in `current`. The
-        // other is this process's too: only its threads exchange it.
+        // other one belongs to this process too: only its own threads exchange it.
         unsafe { &(*current).value }
     }
 }

@@ -20,8 +20,8 @@ macro_rules! guard {
             /// The array's type and shape, and its elements as bytes where they lie.
             ///
             /// # Errors
-            /// [`ErrorKind::Npy`] if this is no `.npy` file of version 1.0, 2.0 or 3.0, if its header is
-            /// damaged, if elements are missing, or if they are Python objects.
+            /// [`ErrorKind::Npy`] if this is no `.npy` file of version 1.0, 2.0 or 3.0, if its
+            /// header is damaged, if elements are missing, or if they are Python objects.
             pub fn npy(&self) -> Result<Npy<'_>> {
                 named((**self).npy(), self.channel())
             }
@@ -29,8 +29,8 @@ macro_rules! guard {
             /// A view of the array where it lies, with elements of type `A` and any shape. Call
             /// `into_dimensionality` for a fixed number of axes.
             ///
-            /// For `bool`, every byte is checked first. (A writer that breaks the protocol could change
-            /// one later; readers that do not trust the writer use [`Guard::to_copy`].)
+            /// For `bool`, every byte is checked first. (A writer that breaks the protocol could
+            /// change one later; readers that do not trust the writer use [`Guard::to_copy`].)
             ///
             /// # Errors
             /// [`ErrorKind::Npy`] with [`NpyError::Dtype`] if the channel has elements of another

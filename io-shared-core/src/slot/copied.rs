@@ -44,14 +44,14 @@ impl<T: Message + ?Sized> Copied<T> {
         self.seq
     }
 
-    /// The time since the put. `None` if the value has no stamp, or one of another clock: from before
-    /// this boot, from another time namespace, or later than now.
+    /// The time since the put. `None` if the value has no stamp, or one of another clock: from
+    /// before this boot, from another time namespace, or later than now.
     pub fn age(&self) -> Option<Duration> {
         clock::since(self.stamp())
     }
 
-    /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us. 0 if the value has no stamp, or one
-    /// from the clock of another boot or time namespace.
+    /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us. 0 if the value has no stamp, or
+    /// one from the clock of another boot or time namespace.
     pub fn stamp(&self) -> u64 {
         if self.clock.is_still_here() { self.stamp } else { 0 }
     }
@@ -70,8 +70,9 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
 
     fn deref(&self) -> &T {
         let start = self.blocks.as_ptr().cast();
-        // SAFETY: whoever made the copy has checked that the blocks span the message and are aligned
-        // for it; every bit pattern is a T, and the blocks are borrowed for as long as the message.
+        // SAFETY: whoever made the copy has checked that the blocks span the message and are
+        // aligned for it; every bit pattern is a T, and the blocks are borrowed for as long as the
+        // message.
         unsafe { &*T::from_raw_parts(start, self.elements) }
     }
 }
@@ -103,8 +104,8 @@ impl Slot<Observer> {
     ///
     /// # Errors
     /// [`ErrorKind::Busy`] if the producer kept refilling the buffer during the copy,
-    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also if no `T` can
-    /// have the value's length), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also if no `T`
+    /// can have the value's length), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
     /// [`ErrorKind::System`] if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
         self.check_fork()?;
@@ -194,8 +195,8 @@ fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
     Err(region.error(ErrorKind::Unsupported { what }))
 }
 
-/// Copies `length` bytes of a payload that its producer may be writing. Callers use the copy only if
-/// the buffer's sequence is the same before and after, or if the buffer is protected.
+/// Copies `length` bytes of a payload that its producer may be writing. Callers use the copy only
+/// if the buffer's sequence is the same before and after, or if the buffer is protected.
 fn copy_payload(
     region: &Region,
     buffer: usize,

@@ -1,4 +1,5 @@
-//! Guards: a value that is read where it lies in shared memory, or a small one in the slot's own copy.
+//! Guards: a value that is read where it lies in shared memory, or a small one in the slot's own
+//! copy.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -15,19 +16,21 @@ use crate::os::clock;
 use crate::protocol::{self, Ahead, Seat, Which};
 use crate::region::Region;
 
-/// A value in shared memory, read where it lies. The producer leaves it alone while the guard lives.
-/// (The buffer stays the consumer's until its next get, or until an [`OwnedGuard`] is dropped.)
+/// A value in shared memory, read where it lies. The producer leaves it alone while the guard
+/// lives. (The buffer stays the consumer's until its next get, or until an [`OwnedGuard`] is
+/// dropped.)
 ///
 /// A sized value of at most 40 bytes, aligned to at most 8, is stored inline, next to the word that
 /// announces it. Its guard reads a copy in the consumer and keeps no buffer, so any number of such
 /// guards may live.
 ///
-/// If other code closes the consumer's descriptor and another consumer takes over its slot, the buffer
-/// is the producer's again. From then on its guard, owned or not, promises nothing, and the consumer's
-/// next get returns [`RoleLost`](crate::ErrorKind::RoleLost). Inline values are copies and stay.
+/// If other code closes the consumer's descriptor and another consumer takes over its slot, the
+/// buffer is the producer's again. From then on its guard, owned or not, promises nothing, and the
+/// consumer's next get returns [`RoleLost`](crate::ErrorKind::RoleLost). Inline values are copies
+/// and stay.
 ///
-/// In a forked child a guard promises nothing once the parent has dropped it: copy what the child is to
-/// read before the fork.
+/// In a forked child a guard promises nothing once the parent has dropped it: copy what the child
+/// is to read before the fork.
 ///
 /// # Examples
 /// ```
@@ -66,23 +69,23 @@ struct Guarded<R: Borrow<Arc<Region>>, T: Message + ?Sized> {
     value: Value<T>,
 }
 
-// SAFETY: it is a `&T` in effect, while the protocol keeps the producer away or the slot is borrowed.
-// Releasing it is one atomic store, which any thread may do. T is Send and Sync by Message's
-// supertraits.
+// SAFETY: it is a `&T` in effect, while the protocol keeps the producer away or the slot is
+// borrowed. Releasing it is one atomic store, which any thread may do. T is Send and Sync by
+// Message's supertraits.
 unsafe impl<R: Borrow<Arc<Region>> + Send, T: Message + ?Sized> Send for Guarded<R, T> {}
 // SAFETY: as above.
 unsafe impl<R: Borrow<Arc<Region>> + Sync, T: Message + ?Sized> Sync for Guarded<R, T> {}
 
 impl Slot<Consumer> {
-    /// Acquires the latest value, or one that this consumer has not seen yet. If there is none, or an
-    /// error occurs, this calls `again`, which decides: `true` tries again, `false` returns no value,
-    /// and an error is returned. `again` may wait, and may replace this slot by another.
+    /// Acquires the latest value, or one that this consumer has not seen yet. If there is none, or
+    /// an error occurs, this calls `again`, which decides: `true` tries again, `false` returns no
+    /// value, and an error is returned. `again` may wait, and may replace this slot by another.
     ///
     /// # Errors
-    /// The error that `again` returns. It is called with [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld),
-    /// [`Busy`](crate::ErrorKind::Busy), [`Replaced`](crate::ErrorKind::Replaced),
-    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), or [`Corrupt`](crate::ErrorKind::Corrupt) (also
-    /// if no `T` can have the value's length).
+    /// The error that `again` returns. It is called with
+    /// [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld), [`Busy`](crate::ErrorKind::Busy),
+    /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
+    /// or [`Corrupt`](crate::ErrorKind::Corrupt) (also if no `T` can have the value's length).
     // Always inlined: otherwise each get makes a call that returns a guard, 10 ns of a hand-over.
     #[inline(always)]
     pub fn acquire<T: Message + ?Sized>(
@@ -184,15 +187,16 @@ impl<T: Message + ?Sized> Guard<'_, T> {
 
     #[inline]
     fn get(&self) -> &T {
-        // SAFETY: every bit pattern is a T. In a buffer, `message_in` has checked alignment and length
-        // against the layout, which the mapping covers, and until the entry is released the protocol
-        // keeps the producer from writing there. The slot's copy has room for a T that `fits_inline`,
-        // and nobody writes there while the slot is borrowed, which it is while this guard lives.
+        // SAFETY: every bit pattern is a T. In a buffer, `message_in` has checked alignment and
+        // length against the layout, which the mapping covers, and until the entry is released the
+        // protocol keeps the producer from writing there. The slot's copy has room for a T that
+        // `fits_inline`, and nobody writes there while the slot is borrowed, which it is while this
+        // guard lives.
         unsafe { &*self.guarded.value.message }
     }
 
-    /// Turns this into a guard that borrows nothing. At most as many may live at once as the channel
-    /// has `.holds(n)`, and any number of inline values (see [`Guard`]).
+    /// Turns this into a guard that borrows nothing. At most as many may live at once as the
+    /// channel has `.holds(n)`, and any number of inline values (see [`Guard`]).
     ///
     /// # Examples
     /// ```
@@ -242,7 +246,8 @@ macro_rules! guard {
                 self.guarded.value.sequence
             }
 
-            /// How many values were put between the last one that this consumer has seen and this one.
+            /// How many values were put between the last one that this consumer has seen and this
+            /// one.
             ///
             /// # Examples
             /// ```
@@ -263,8 +268,8 @@ macro_rules! guard {
                 self.guarded.value.missed
             }
 
-            /// The time since the put. `None` if the value has no stamp, or one of another clock: from
-            /// before this boot, from another time namespace, or later than now.
+            /// The time since the put. `None` if the value has no stamp, or one of another clock:
+            /// from before this boot, from another time namespace, or later than now.
             ///
             /// # Examples
             /// ```
@@ -289,9 +294,9 @@ macro_rules! guard {
                 self.guarded.region().name()
             }
 
-            /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us: closer stamps of two processes
-            /// may be in either order. 0 if the value has no stamp, or one from the clock of another
-            /// boot or time namespace.
+            /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us: closer stamps of two
+            /// processes may be in either order. 0 if the value has no stamp, or one from the clock
+            /// of another boot or time namespace.
             pub fn stamp(&self) -> u64 {
                 self.guarded.stamp()
             }

@@ -15,8 +15,8 @@ use crate::region::Region;
 
 /// Bytes of a piece of a message that is read ahead.
 pub(crate) const PIECE: usize = 64 << 10;
-/// Messages of at least this length may be read ahead: the copies of smaller ones finish before that
-/// pays off.
+/// Messages of at least this length may be read ahead: the copies of smaller ones finish before
+/// that pays off.
 pub(crate) const LEAST_AHEAD: usize = 2 * PIECE;
 /// For copies at least this large, sleepers are woken early, so that the wake-up overlaps the copy.
 const LEAST_ROUSED: usize = 8 * PIECE;
@@ -101,8 +101,8 @@ impl Slot<Producer> {
         } else {
             loan.copy_in(&[bytes]);
         }
-        // No code of the user's has run since the loan, so the process has not forked in this thread, and
-        // the loan still has its length.
+        // No code of the user's has run since the loan, so the process has not forked in this
+        // thread, and the loan still has its length.
         loan.publish(bytes.len())
     }
 
@@ -114,8 +114,8 @@ impl Slot<Producer> {
         else {
             return false;
         };
-        // For a sized type the compiler leaves out the last two: the payload spans the capacity, and is
-        // aligned to at least 8.
+        // For a sized type the compiler leaves out the last two: the payload spans the capacity,
+        // and is aligned to at least 8.
         length as u64 <= self.capacity()
             && (padded == length || padded as u64 <= self.region.payload_size())
             && (shape.align <= 8 || shape.align as u64 <= self.alignment())
@@ -139,8 +139,8 @@ impl Slot<Producer> {
         Err(self.region.error(ErrorKind::BadLength { found: length, expected }))
     }
 
-    /// The error for a message that does not fit. A type of a fixed size allows no other length, so there
-    /// more capacity would not help.
+    /// The error for a message that does not fit. A type of a fixed size allows no other length, so
+    /// there more capacity would not help.
     #[cold]
     fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
         let expected = self.region.schema().root().shape();
@@ -212,8 +212,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
     }
 
-    /// Fills the whole message with `parts`, one after the other. Callers have checked that together
-    /// they are as long as the message.
+    /// Fills the whole message with `parts`, one after the other. Callers have checked that
+    /// together they are as long as the message.
     fn copy_in(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let Producer { protocol: producer, .. } = &mut self.slot.side;
@@ -225,8 +225,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
                 let piece = PIECE - at % PIECE;
                 let (copied, rest) = from.split_at(piece.min(from.len()));
                 let to = start.wrapping_add(at);
-                // SAFETY: the message is this loan's alone and spans all parts; each part is borrowed,
-                // and so lies elsewhere.
+                // SAFETY: the message is this loan's alone and spans all parts; each part is
+                // borrowed, and so lies elsewhere.
                 unsafe { copy::bytes(copied.as_ptr(), to, copied.len()) };
                 at += copied.len();
                 from = rest;
@@ -244,8 +244,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     ///
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (no consumer will see the value),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes that
-    /// were shortened to a length that the channel's type cannot have.
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes
+    /// that were shortened to a length that the channel's type cannot have.
     #[inline]
     pub fn put(self) -> Result<u64> {
         // The user may have forked since the loan, and may have shortened it.
@@ -284,7 +284,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
         if stamp == 0 {
-            // Only the look needs the clock here, so it comes after the wake, when no consumer waits for it.
+            // Only the look needs the clock here, so it comes after the wake, when no consumer
+            // waits for it.
             slot.look(clock::now_coarse())?;
         }
         Ok(sequence)

@@ -14,8 +14,8 @@ use crate::os::nap::nap;
 use crate::protocol::{self, Words};
 use crate::region::Region;
 
-/// What a thread needs to sleep for a consumer. It keeps the mapping and the consumer's claim alive by
-/// itself, and takes no value. A consumer that is dropped waits until its sleepers are gone.
+/// What a thread needs to sleep for a consumer. It keeps the mapping and the consumer's claim alive
+/// by itself, and takes no value. A consumer that is dropped waits until its sleepers are gone.
 #[derive(Debug, Clone)]
 pub struct Sleeper {
     region: Arc<Region>,
@@ -98,8 +98,8 @@ impl Sleeper {
         BorrowedSleeper { region: &self.region, consumer: &self.consumer }
     }
 
-    /// Whether a get would return at once: with a value not seen yet, or because the region is marked
-    /// as removed, or because another consumer has taken over the slot.
+    /// Whether a get would return at once: with a value not seen yet, or because the region is
+    /// marked as removed, or because another consumer has taken over the slot.
     pub fn is_ready(&self) -> bool {
         self.consumer.has_unseen(&*self.region) || self.region.is_retired() || self.is_lost()
     }
@@ -156,9 +156,10 @@ impl BorrowedSleeper<'_> {
     }
 }
 
-/// Sleeps until one of `sleepers` may have something new, the bell is rung after its count was the one
-/// given, or `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return early for no reason. Returns
-/// at once if nothing could ever wake it: with neither sleepers nor a bell, or in a forked child.
+/// Sleeps until one of `sleepers` may have something new, the bell is rung after its count was the
+/// one given, or `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return early for no reason.
+/// Returns at once if nothing could ever wake it: with neither sleepers nor a bell, or in a forked
+/// child.
 ///
 /// # Panics
 /// With more than [`Sleeper::MOST`] sleepers.
@@ -194,8 +195,8 @@ pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, u
 #[derive(Debug, Default)]
 pub struct Bell {
     rung: AtomicU64,
-    /// Whether a thread may be asleep, so that a ring makes no needless system call. Each bell serves
-    /// one sleeping thread.
+    /// Whether a thread may be asleep, so that a ring makes no needless system call. Each bell
+    /// serves one sleeping thread.
     heard: AtomicBool,
 }
 
@@ -218,8 +219,8 @@ impl Bell {
     /// });
     /// ```
     pub fn ring(&self) {
-        // SeqCst, with `sleep_any`: this adds to the count and then loads the flag; that stores the flag
-        // and then has the kernel look at the count. One of the two sees the other.
+        // SeqCst, with `sleep_any`: this adds to the count and then loads the flag; that stores the
+        // flag and then has the kernel look at the count. One of the two sees the other.
         self.rung.fetch_add(1, SeqCst);
         if self.heard.load(SeqCst) {
             futex::wake_all(self.rung.as_ptr().cast());

@@ -1,5 +1,5 @@
-//! A value that a consumer's slot has taken: a copy of an inline value, or a message in a buffer that
-//! a hazard pointer protects.
+//! A value that a consumer's slot has taken: a copy of an inline value, or a message in a buffer
+//! that a hazard pointer protects.
 
 use std::slice;
 
@@ -17,8 +17,8 @@ pub(super) struct Value<T: Message + ?Sized> {
     pub(super) stamp: u64,
     /// `None` for an inline value.
     pub(super) hazard: Option<Hazard>,
-    /// In the buffer that `hazard` protects. Without one, in the slot's copy of the inline value, which
-    /// stays as it is while the slot is borrowed: a sized `T` that is aligned to at most 8.
+    /// In the buffer that `hazard` protects. Without one, in the slot's copy of the inline value,
+    /// which stays as it is while the slot is borrowed: a sized `T` that is aligned to at most 8.
     pub(super) message: *const T,
 }
 
@@ -41,8 +41,8 @@ const fn fits_inline<T: Message + ?Sized>() -> bool {
 }
 
 impl Slot<Consumer> {
-    /// Takes the value, if there is one. `waited` says that the try before found nothing, so that what
-    /// is found now was put since.
+    /// Takes the value, if there is one. `waited` says that the try before found nothing, so that
+    /// what is found now was put since.
     // Always inlined: otherwise each get makes a call that returns seven words.
     #[inline(always)]
     pub(super) fn try_acquire<T: Message + ?Sized>(
@@ -68,9 +68,9 @@ impl Slot<Consumer> {
         };
         if which == Which::Unseen {
             // After the taking: a value that is refused here counts as seen, and makes no consumer
-            // ready again. If the consumer has spun for the value, its stamp tells the time for free;
-            // without a stamp, the look of the round before counts. A value that was found at once may
-            // have been put at any time before, in a region that is gone since.
+            // ready again. If the consumer has spun for the value, its stamp tells the time for
+            // free; without a stamp, the look of the round before counts. A value that was found at
+            // once may have been put at any time before, in a region that is gone since.
             let now = match (waited, value.stamp) {
                 (true, 0) => None,
                 (true, stamp) => Some(stamp),
@@ -84,9 +84,9 @@ impl Slot<Consumer> {
     }
 
     /// The inline value, or else a copy of the one in its buffer.
-    // The value is copied into the slot once and stays there. A second copy a moment later, in wider
-    // pieces than it was written in, would wait until those stores have left the store buffer.
-    // Always inlined, as `acquire`.
+    // The value is copied into the slot once and stays there. A second copy a moment later, in
+    // wider pieces than it was written in, would wait until those stores have left the store
+    // buffer. Always inlined, as `acquire`.
     #[inline(always)]
     fn read_inline<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Consumer { protocol: consumer, inline, .. } = &mut self.side;
@@ -103,7 +103,8 @@ impl Slot<Consumer> {
     }
 
     /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. The
-    /// hazard pointer is free again then. One is always free here: guards of inline values keep none.
+    /// hazard pointer is free again then. One is always free here: guards of inline values keep
+    /// none.
     #[cold]
     fn copy_buffer<T: Message + ?Sized>(&mut self, which: Which) -> Result<Option<Value<T>>> {
         let Some(value) = self.take_buffer::<T>(which)? else { return Ok(None) };

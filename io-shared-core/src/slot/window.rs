@@ -1,12 +1,13 @@
-//! A second mapping of a producer's buffer, for callers that cannot prove who still has its address.
+//! A second mapping of a producer's buffer, for callers that cannot prove who still has its
+//! address.
 //!
-//! In Rust a loan ends with its borrow. In a language that counts references, such as Python, or that
-//! counts none, an address may outlive the loan: a traceback keeps an array, or a view was passed on.
-//! Such callers fill a loan through a [`Window`], which maps the same pages a second time. The window
-//! owns its mapping, so its address stays readable as long as the window lives, even after the producer
-//! has closed its channel or opened another one. And a window can be [severed](Window::sever): from then
-//! on its bytes belong to this process alone and keep their content. Nobody else sees what is written
-//! there, so the producer may fill the buffer again.
+//! In Rust a loan ends with its borrow. In a language that counts references, such as Python, or
+//! that counts none, an address may outlive the loan: a traceback keeps an array, or a view was
+//! passed on. Such callers fill a loan through a [`Window`], which maps the same pages a second
+//! time. The window owns its mapping, so its address stays readable as long as the window lives,
+//! even after the producer has closed its channel or opened another one. And a window can be
+//! [severed](Window::sever): from then on its bytes belong to this process alone and keep their
+//! content. Nobody else sees what is written there, so the producer may fill the buffer again.
 //!
 //! What must stay true: a window is never unmapped before its drop, and never maps the buffer again
 //! once it is severed.
@@ -38,8 +39,9 @@ impl Window {
         let within = payload.addr() % page;
         let mapped = (within + length).next_multiple_of(page);
         let first = payload.wrapping_sub(within).cast::<libc::c_void>();
-        // SAFETY: with an old length of 0, mremap makes a second mapping of the pages from `first` on and
-        // leaves the first one alone; the pages lie in a shared mapping of the region, which is borrowed.
+        // SAFETY: with an old length of 0, mremap makes a second mapping of the pages from `first`
+        // on and leaves the first one alone; the pages lie in a shared mapping of the region, which
+        // is borrowed.
         let pages = unsafe { libc::mremap(first, 0, mapped, libc::MREMAP_MAYMOVE) };
         if pages == libc::MAP_FAILED {
             return Err(Error::system(region.name(), "mremap", Errno::last()));
@@ -59,12 +61,12 @@ impl Window {
         self.severed.load(Ordering::Relaxed)
     }
 
-    /// Makes the bytes this process's own, with their present content: nobody else sees what is written
-    /// there from now on. `name` is the channel's name, for the error.
+    /// Makes the bytes this process's own, with their present content: nobody else sees what is
+    /// written there from now on. `name` is the channel's name, for the error.
     ///
     /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System) if there is no memory for them. The window then
-    /// still maps the buffer.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) if there is no memory for them. The window
+    /// then still maps the buffer.
     ///
     /// # Examples
     /// See [`binding::window`](crate::binding::window).
@@ -75,8 +77,9 @@ impl Window {
         let own =
             Pages::own(self.pages.length).map_err(|errno| Error::system(name, "mmap", errno))?;
         let (at, length) = self.payload;
-        // SAFETY: both mappings span the payload at that offset, and they do not overlap; threads that
-        // write to the buffer meanwhile break their promise, and tear bytes that they alone will see.
+        // SAFETY: both mappings span the payload at that offset, and they do not overlap; threads
+        // that write to the buffer meanwhile break their promise, and tear bytes that they alone
+        // will see.
         unsafe { copy::bytes(self.as_mut_ptr(), own.start.wrapping_add(at), length) };
         let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
         let (from, to) = (own.start.cast(), self.pages.start.cast::<libc::c_void>());
@@ -120,15 +123,15 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        // SAFETY: this mapping belongs to its owner alone, and whoever has an address in it has promised
-        // to keep the window for as long.
+        // SAFETY: this mapping belongs to its owner alone, and whoever has an address in it has
+        // promised to keep the window for as long.
         unsafe { libc::munmap(self.start.cast(), self.length) };
     }
 }
 
 impl Producer {
-    /// The window of the buffer whose payload is at `payload`: that of an earlier loan, unless it was
-    /// severed.
+    /// The window of the buffer whose payload is at `payload`: that of an earlier loan, unless it
+    /// was severed.
     fn window(&mut self, region: &Region, payload: *mut u8) -> Result<Arc<Window>> {
         let known = self.windows.iter().position(|(at, _)| *at == payload.addr());
         if let Some(known) = known {

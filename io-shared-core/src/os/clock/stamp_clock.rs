@@ -1,41 +1,42 @@
 //! CLOCK_MONOTONIC as puts read it for their stamps.
 //!
-//! A reading of the clock waits for every instruction before it, and a small put waits for the
-//! reading: a third of a hand-over of 16 bytes (measured). But the clock is made of the processor's
-//! time-stamp counter, which can be read without a wait. So for a millisecond after a reading, a stamp
-//! is that reading plus the counter's ticks since then, at the rate of the milliseconds before it.
+//! Reading the clock waits for every earlier instruction, and a small put waits for the reading:
+//! this takes a third of a hand-over of 16 bytes (measured). But the kernel derives the clock from
+//! the processor's time-stamp counter, which can be read without a wait. So for a millisecond after
+//! a reading, a stamp is that reading plus the counter's ticks since then, at the rate of the
+//! milliseconds before it.
 //!
-//! What is trusted is little: the counter counts only where the kernel had it for its own clock when a
-//! producer first opened, a rate
-//! only if two in a row agree, and each for a millisecond. A counter that stops, jumps or changes its
-//! speed (a suspended or migrated machine) costs one millisecond of wrong stamps at the worst.
+//! Little is trusted. The counter is used only if the kernel used it for its own clock when a
+//! producer first opened. A rate is used only if two in a row agree, and each for a millisecond. A
+//! counter that stops, jumps or changes its speed (in a suspended or migrated machine) costs at
+//! worst one millisecond of wrong stamps.
 
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::now;
 
-/// How long a reading and a rate are good for, and the least that a rate is measured over, in
+/// How long a reading and a rate are valid, and the shortest time to measure a rate over, in
 /// nanoseconds.
 const REACH: u64 = 1_000_000;
-/// Ticks between the two readings of the counter around one of the clock, from which on something came
-/// between them: nothing is learned from that.
+/// If the two readings of the counter around one of the clock are more than this many ticks apart,
+/// the thread was interrupted, and nothing is learned from them.
 const INTERRUPTED: u64 = 1000;
-/// A rate is nanoseconds of one tick, in so many bits behind the point.
+/// A rate is the nanoseconds of one tick, with this many fractional bits.
 const FRACTION: u32 = 32;
 
-/// A clock that one handle reads at each of its puts.
+/// The clock that one handle reads at each of its puts.
 #[derive(Debug, Default)]
 pub(crate) struct StampClock {
-    /// Whether the kernel's clock is made of the counter; where it is not, that is not looked at.
+    /// Whether the kernel derives its clock from the counter. If not, the counter is not used.
     counts: bool,
-    /// The last reading that was learned from: the counter, and the clock in nanoseconds.
+    /// The last reading that the clock learned from: the counter, and the time in nanoseconds.
     ticks: u64,
     time: u64,
     rate: u64,
-    /// Ticks since that reading for which the rate is good; 0: the clock is read each time.
+    /// For how many ticks after that reading the rate is valid. 0: the clock is read each time.
     reach: u64,
-    /// The last time that was told.
+    /// The last time that `now` returned.
     last: u64,
 }
 
@@ -44,7 +45,7 @@ impl StampClock {
         Self { counts: is_the_clocks(), ..Self::default() }
     }
 
-    /// CLOCK_MONOTONIC in nanoseconds, to two microseconds. Never 0, and never less than it was before.
+    /// CLOCK_MONOTONIC in nanoseconds, exact to 2 us. Never 0, and never less than before.
     #[inline]
     pub(crate) fn now(&mut self) -> u64 {
         if !self.counts {
@@ -58,7 +59,7 @@ impl StampClock {
         self.last
     }
 
-    /// The time at which the counter stands there, if that can be told.
+    /// The time at which the counter stands at `ticks`, if the last rate is still valid.
     #[inline]
     fn at(&self, ticks: u64) -> Option<u64> {
         let since = ticks.wrapping_sub(self.ticks);
@@ -75,8 +76,8 @@ impl StampClock {
         time
     }
 
-    /// Takes in that the counter stood at `ticks` when the clock said `time`, by a reading that took so
-    /// many ticks.
+    /// Learns that the counter stood at `ticks` when the clock said `time`, from a reading that
+    /// took `took` ticks.
     fn learn(&mut self, ticks: u64, time: u64, took: u64) {
         self.reach = 0;
         let elapsed = time.saturating_sub(self.time);
@@ -84,7 +85,7 @@ impl StampClock {
             return;
         }
         let ticked = ticks.wrapping_sub(self.ticks);
-        // None over more than four seconds: that has too many bits, and is too long for a rate.
+        // No rate over more than four seconds: that has too many bits, and is too long for a rate.
         let scaled = elapsed.checked_mul(1 << FRACTION);
         let rate = scaled.and_then(|scaled| scaled.checked_div(ticked)).unwrap_or(0);
         if rate != 0 && rate.abs_diff(self.rate) <= rate >> 10 {
@@ -94,12 +95,12 @@ impl StampClock {
     }
 }
 
-/// The processor's counter; 0 where there is none that is read without a wait.
+/// The processor's counter; 0 if there is none that can be read without a wait.
 #[inline]
 fn counter() -> u64 {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has the instruction, and a program that Linux does not let use it
-    // cannot read a clock that is made of it either.
+    // SAFETY: every x86-64 processor has the instruction, and a program that Linux does not let use
+    // it cannot read a clock that is derived from it either.
     unsafe {
         std::arch::x86_64::_rdtsc()
     }
@@ -107,12 +108,12 @@ fn counter() -> u64 {
     0
 }
 
-/// Whether the kernel's own clock is made of that counter: it has found it to run at one speed, and the
-/// same on all cores.
+/// Whether the kernel derives its own clock from the counter: then it has found that the counter
+/// runs at a constant speed, and is the same on all cores.
 fn is_the_clocks() -> bool {
     const UNKNOWN: u8 = 2;
-    // Not a OnceLock: a fork in another thread would leave the child's in the midst of its
-    // initialisation, to be waited for for ever. Asked twice, it is the same.
+    // Not a OnceLock: a fork during another thread's initialisation would leave the child waiting
+    // for ever. Asking twice does no harm.
     static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
     let known = KNOWN.load(Relaxed);
     if known != UNKNOWN {
