@@ -4,8 +4,10 @@ use std::ffi::{c_char, c_void};
 
 use io_shared_core::array::describe;
 
-use crate::pointer::{Out, Slice, text_into_c};
-use crate::status::{Failure, call, ios_status};
+use crate::call::call;
+use crate::memory::text_into_c;
+use crate::pointer::{Out, Slice};
+use crate::status::{Failure, ios_status};
 
 /// Describes the array message (a `.npy` file) of `length` bytes at `data` as JSON:
 /// `{"descr":"<f4","fortran_order":false,"shape":[2, 3],"start":128,"bytes":24}`. The elements

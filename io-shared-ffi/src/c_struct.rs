@@ -11,8 +11,10 @@ use std::fmt::Write;
 use io_shared_core::Schema;
 use io_shared_core::schema::{Field, Scalar, Struct, Type};
 
-use crate::pointer::{CText, Out, text_into_c};
-use crate::status::{Failure, call, ios_status};
+use crate::call::call;
+use crate::memory::text_into_c;
+use crate::pointer::{CText, Out};
+use crate::status::{Failure, ios_status};
 
 /// The C declaration of the struct that a message is, and of the structs in it.
 ///

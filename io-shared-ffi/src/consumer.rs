@@ -8,11 +8,13 @@ use std::time::Duration;
 use io_shared_channel::binding::{self, CopyTarget};
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
 
+use crate::call::call;
 use crate::guard::{in_place, ios_value};
 use crate::handle::Handle;
+use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
-use crate::pointer::{CText, In, Out, OutSlice, Slice, drop_from_c, into_c, text_into_c};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::pointer::{CText, In, Out, OutSlice, Slice};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
 #[derive(Debug)]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use io_shared_channel::{Copied, OwnedGuard};
 
-use crate::pointer::{In, Out, drop_from_c, into_c};
-use crate::status::{call, ios_status};
+use crate::call::call;
+use crate::memory::{drop_from_c, into_c};
+use crate::pointer::{In, Out};
+use crate::status::ios_status;
 
 /// A value that is held in place, or a copy of one. It keeps the value's bytes alive and, if it
 /// holds the value in place, the consumer's role too.

@@ -20,10 +20,13 @@
 
 #![allow(non_camel_case_types, reason = "these are C's names, as they stand in the header")]
 
+mod call;
 mod handle;
 mod pointer;
 
 // In the order of the header.
+mod memory;
+
 mod status;
 
 mod words;
@@ -55,11 +58,11 @@ pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;
 pub use loan::*;
+pub use memory::{ios_copy, ios_text_free};
 pub use mmap::*;
 pub use mmap_guard::*;
 pub use observer::*;
 pub use options::*;
-pub use pointer::{ios_copy, ios_text_free};
 pub use producer::*;
 pub use status::*;
 pub use warnings::*;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use io_shared_channel::binding::Window;
 use io_shared_core::{Error, ErrorKind};
 
-use crate::pointer::{In, OptionalOut, Out, Taken, drop_from_c, into_c};
+use crate::call::call;
+use crate::memory::{drop_from_c, into_c};
+use crate::pointer::{In, OptionalOut, Out, Taken};
 use crate::producer::{Producer, ios_producer};
-use crate::status::{Outcome, call, ios_status};
+use crate::status::{Outcome, ios_status};
 
 /// A producer's buffer, lent to be filled in place.
 ///

@@ -12,13 +12,15 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use io_shared_core::mmap::{Mmap, MmapOptions};
 use io_shared_core::{Error, ErrorKind, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
 
+use crate::call::call;
 use crate::handle::in_use;
+use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{
     Given, IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REOPEN, IOS_REPLACE,
     Location, Options, bad, ios_options,
 };
-use crate::pointer::{CText, In, Out, drop_from_c, into_c, text_into_c};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::pointer::{CText, In, Out};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// What guards shared bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,12 @@ use std::io::Write;
 use io_shared_core::mmap::{Bytes, BytesMut, LockError, MmapGuard, MmapReadGuard};
 use io_shared_core::{Error, ErrorKind};
 
+use crate::call::call;
+use crate::memory::{drop_from_c, into_c};
 use crate::mmap::{Exclusive, Mapped, Shared, flushed, ios_mmap};
 use crate::options::timeout;
-use crate::pointer::{In, InMut, Out, drop_from_c, into_c};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::pointer::{In, InMut, Out};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// A lock that was taken. It keeps the bytes, and the slot of its mmap, alive.
 #[derive(Debug)]

@@ -4,11 +4,13 @@ use std::ffi::c_char;
 
 use io_shared_channel::Observer;
 
+use crate::call::call;
 use crate::guard::{copied, ios_value};
 use crate::handle::Handle;
+use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options};
-use crate::pointer::{In, Out, drop_from_c, into_c, text_into_c};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::pointer::{In, Out};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// Reads a channel without taking part in it.
 #[derive(Debug)]

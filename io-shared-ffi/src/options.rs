@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use io_shared_channel::{Channel, Schema, Size};
 
+use crate::call::call;
 use crate::pointer::{Argument, CText, In, OptionalPath, OptionalText, Out, Slice};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// There is no name: the descriptor is passed to other processes.
 pub const IOS_ANONYMOUS: u32 = 1;

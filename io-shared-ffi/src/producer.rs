@@ -13,10 +13,12 @@ use io_shared_channel as channel;
 use io_shared_channel::binding::{self, Window};
 use io_shared_core::{Error, ErrorKind, Holder};
 
+use crate::call::call;
 use crate::handle::Handle;
+use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, IOS_REOPEN, ios_options, timeout};
-use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice, drop_from_c, into_c, text_into_c};
-use crate::status::{Failure, Outcome, call, ios_status};
+use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice};
+use crate::status::{Failure, Outcome, ios_status};
 
 /// The one producer of a channel.
 #[derive(Debug)]

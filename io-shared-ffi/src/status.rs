@@ -3,11 +3,9 @@
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, CString, c_char};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use io_shared_core::{Error, ErrorKind};
 
-use crate::pointer::Arguments;
 use crate::words::{self, ios_words};
 
 /// Whether a call succeeded, or why it failed.
@@ -134,21 +132,9 @@ thread_local! {
     static LAST: RefCell<Last> = RefCell::default();
 }
 
-/// Runs `act` and returns its status; the text of a failure is kept for [`ios_last_error`].
-#[inline]
-pub(crate) fn call(act: impl FnOnce(&Arguments) -> Outcome) -> ios_status {
-    let arguments = Arguments::of_one_call();
-    // Unwind safe: what a panic leaves half-done is behind a mutex, or was not handed to C.
-    match catch_unwind(AssertUnwindSafe(|| act(&arguments))) {
-        Ok(Ok(())) => IOS_OK,
-        Ok(Err(Failure::Empty)) => IOS_EMPTY,
-        Ok(Err(failure)) => failed(failure),
-        Err(panic) => panicked(&*panic),
-    }
-}
-
+/// Keeps a failure for [`ios_last_error`], and returns its status.
 #[cold]
-fn failed(failure: Failure) -> ios_status {
+pub(crate) fn failed(failure: Failure) -> ios_status {
     let status = match &failure {
         Failure::Empty => return IOS_EMPTY,
         Failure::Said(status, _) => *status,
@@ -161,8 +147,9 @@ fn failed(failure: Failure) -> ios_status {
     status
 }
 
+/// As [`failed`], for a panic.
 #[cold]
-fn panicked(panic: &(dyn Any + Send)) -> ios_status {
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ios_status {
     let what = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => text,
         (_, Some(text)) => text.as_str(),
@@ -286,6 +273,7 @@ const NAMES: [(ios_status, &CStr); 36] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::call;
 
     fn last_error() -> String {
         // SAFETY: it ends in a zero, and is valid until this thread's next failure.

@@ -9,7 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::status::{call, ios_status};
+use crate::call::call;
+use crate::status::ios_status;
 
 /// A function that is called with the text of a warning, which is valid until it returns, and with
 /// the `context` of `ios_on_warning`. Any thread of the process may call it.

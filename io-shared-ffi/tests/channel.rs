@@ -42,7 +42,11 @@ fn what_is_put_is_got_with_its_number_and_age() {
     let before = Instant::now();
     assert_eq!(get(consumer, 20_000_000).unwrap_err(), IOS_TIMEOUT);
     assert!(before.elapsed() >= Duration::from_millis(20));
-    assert!(last_error().contains("timed out after 20 ms waiting for a value"), "{}", last_error());
+    assert!(
+        last_error().contains("timed out after 20 ms waiting for a new value"),
+        "{}",
+        last_error()
+    );
 
     let mut value = nothing();
     assert_eq!(unsafe { ios_consumer_latest(consumer, &raw mut value) }, IOS_OK);

@@ -108,7 +108,7 @@ fn a_message_of_a_fixed_size_needs_no_capacity_and_is_as_aligned_as_it_says() {
 }
 
 #[test]
-fn a_length_that_the_type_does_not_have_is_corrupt_to_who_reads_bytes() {
+fn a_length_that_the_type_does_not_have_is_corrupt_to_a_reader_of_bytes() {
     let name = TestName::new("wrong-length");
     let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
     rust.loan_len(201).unwrap().put().unwrap();

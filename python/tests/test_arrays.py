@@ -277,7 +277,7 @@ def test_the_newest_wins_and_what_was_missed_is_told(name):
     assert get.try_get()[0] == 5
 
 
-def test_a_get_waits_as_long_as_it_is_told(name):
+def test_a_get_waits_for_its_timeout(name):
     put, get = ends(name)
     for wait in (0, 0.05, 0.25):
         started = time.time()

@@ -47,7 +47,7 @@ def show(viewer, last):
     patience.start()
     while not lines or not lines[-1].startswith("frame %4d " % last):
         lines.append(viewer.stdout.readline())
-        assert lines[-1], "it ended, or was waited for in vain: %s" % lines
+        assert lines[-1], "it ended, or timed out: %s" % lines
     viewer.send_signal(signal.SIGINT)
     lines += viewer.communicate()[0].splitlines()
     patience.cancel()

@@ -68,7 +68,7 @@ def fork_by(how):
 
 
 @pytest.mark.parametrize("how", ["fork", "_Fork", "clone"])
-def test_a_share_of_before_a_fork_says_so_in_the_child(new_name, how):
+def test_a_share_from_before_a_fork_says_so_in_the_child(new_name, how):
     name, own, lock = new_name(), new_name(), io_shared.SharedMMap(new_name(), 16)
     put, get = ends(name)
     observer = io_shared.observe(name)

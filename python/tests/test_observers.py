@@ -110,7 +110,7 @@ def test_waiting_for_a_channel_ends_at_a_signal(name, act):
         signal.signal(signal.SIGALRM, old)
 
 
-def test_an_observer_of_before_a_fork_says_so(name):
+def test_an_observer_from_before_a_fork_says_so(name):
     with NumpyShare(name, "1M", "put") as put, io_shared.observe(name) as observer:
         put.put([1])
         child = os.fork()

@@ -90,7 +90,7 @@ _held = ctypes.PyDLL(_dll._name) if hasattr(ctypes, "PyDLL") else _dll
 def _declare(name, *arguments, **result):
     function = getattr(_dll, "ios_" + name)
     function.argtypes = arguments
-    function.restype = result.get("gives", c_int)
+    function.restype = result.get("returns", c_int)
     return function
 
 
@@ -101,17 +101,17 @@ def _bare(library, name):
     return function
 
 
-_last_error_in = _declare("last_error_in", c_uint32, gives=c_char_p)
-last_errno = _declare("last_errno", gives=c_int32)
-_abi_version = _declare("abi_version", gives=c_uint32)
-_options_init = _declare("options_init", c_void_p, c_size_t, gives=None)
+_last_error_in = _declare("last_error_in", c_uint32, returns=c_char_p)
+last_errno = _declare("last_errno", returns=c_int32)
+_abi_version = _declare("abi_version", returns=c_uint32)
+_options_init = _declare("options_init", c_void_p, c_size_t, returns=None)
 _size = _declare("size", c_char_p, c_void_p)
-_text_free = _declare("text_free", c_void_p, gives=None)
+_text_free = _declare("text_free", c_void_p, returns=None)
 copy = _declare("copy", c_void_p, c_void_p, c_size_t)
 _array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
-producer_close = _declare("producer_close", c_void_p, gives=None)
+producer_close = _declare("producer_close", c_void_p, returns=None)
 producer_put = _declare("producer_put", c_void_p, c_void_p, c_size_t, c_void_p)
 put_like = _bare(_dll, "producer_put_like")
 put_short = _bare(_held, "producer_put_like")
@@ -125,12 +125,12 @@ producer_seq = _declare("producer_seq", c_void_p, c_void_p)
 producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)
 producer_schema = _declare("producer_schema", c_void_p, _POINTER)
 loan_put = _declare("loan_put", c_void_p, c_size_t, c_void_p)
-loan_drop = _declare("loan_drop", c_void_p, gives=None)
+loan_drop = _declare("loan_drop", c_void_p, returns=None)
 window_sever = _declare("window_sever", c_void_p)
-window_drop = _declare("window_drop", c_void_p, gives=None)
+window_drop = _declare("window_drop", c_void_p, returns=None)
 
 consumer_open = _declare("consumer_open", c_void_p, _POINTER)
-consumer_close = _declare("consumer_close", c_void_p, gives=None)
+consumer_close = _declare("consumer_close", c_void_p, returns=None)
 consumer_get = _declare("consumer_get", c_void_p, c_int64, c_void_p)
 get_like = _bare(_dll, "consumer_get_like")
 consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
@@ -139,21 +139,21 @@ consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
 consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
 observer_open = _declare("observer_open", c_void_p, _POINTER)
-observer_close = _declare("observer_close", c_void_p, gives=None)
+observer_close = _declare("observer_close", c_void_p, returns=None)
 observer_copy = _declare("observer_copy", c_void_p, c_void_p)
 observer_schema = _declare("observer_schema", c_void_p, _POINTER)
 guard_age = _declare("guard_age", c_void_p, c_void_p)
-guard_drop = _declare("guard_drop", c_void_p, gives=None)
+guard_drop = _declare("guard_drop", c_void_p, returns=None)
 channel_remove = _declare("channel_remove", c_char_p)
 
 mmap_open = _declare("mmap_open", c_void_p, c_uint32, _POINTER)
-mmap_close = _declare("mmap_close", c_void_p, gives=None)
+mmap_close = _declare("mmap_close", c_void_p, returns=None)
 mmap_fd = _declare("mmap_fd", c_void_p, c_void_p)
 mmap_size = _declare("mmap_size", c_void_p, c_void_p)
 mmap_lock = _declare("mmap_lock", c_void_p, c_int64, _POINTER, _POINTER)
 mmap_lock_read = _declare("mmap_lock_read", c_void_p, c_int64, _POINTER, _POINTER)
 mmap_guard_flush = _declare("mmap_guard_flush", c_void_p)
-mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, gives=None)
+mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, returns=None)
 mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
 mmap_mark_dirty = _declare("mmap_mark_dirty", c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
@@ -370,7 +370,7 @@ class Closing(object):
     _handle = name = None
 
     def __reduce_ex__(self, protocol):
-        return _opened_anew, (type(self), self._opening(), os.getpid())
+        return _opened_again, (type(self), self._opening(), os.getpid())
 
     def _opening(self):
         """The class whose ``__init__`` opens it, the arguments, and the other attributes."""
@@ -394,7 +394,7 @@ class Closing(object):
         self.close()
 
 
-def _opened_anew(kind, opening, process):
+def _opened_again(kind, opening, process):
     """Opens a handle that ``process`` sent, and which may be about to give its role back."""
     base, arguments, more = opening
     made = kind.__new__(kind, *arguments) if issubclass(base, mmap.mmap) else kind.__new__(kind)
