@@ -168,7 +168,7 @@ fn a_dead_owner_is_told_with_the_lock_until_the_content_is_mended() {
 
     let (status, guard, data) = lock_read(mmap, -1);
     assert_eq!((status, is_dirty(guard), data.is_null()), (IOS_OWNER_DIED, true, false));
-    assert!(last_error().contains("a writer died in the middle"), "{}", last_error());
+    assert!(last_error().contains("a writer died while writing"), "{}", last_error());
     unsafe { ios_mmap_guard_drop(guard) };
     let (status, guard, data) = lock(mmap, 0);
     assert_eq!((status, is_dirty(guard)), (IOS_OWNER_DIED, true));
