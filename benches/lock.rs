@@ -1,8 +1,8 @@
-//! What a lock costs when nobody else wants it, against a mutex private to one process; and whether
-//! a reader pays for other readers. `cargo bench --bench lock`.
+//! The cost of a lock that nobody else wants, compared with a mutex private to one process, and
+//! whether a reader pays for other readers. Run it with `cargo bench --bench lock`.
 //!
-//! Each round measures every case once, so that a change of the machine's speed hits all of them.
-//! Ratios are of medians; in brackets are the least and the most of all rounds.
+//! Each round measures every case once, so that a change of the machine's speed affects all of
+//! them. Ratios are of medians; brackets show the least and the most of all rounds.
 
 #![allow(clippy::print_stdout)]
 

@@ -1,7 +1,7 @@
-//! Images to another process and masks back, as arrays whose shape and dtype travel with them.
+//! Sends images to another process and gets masks back, as arrays with their shape and dtype.
 //!
-//! `cargo run --example arrays`. The messages are NumPy's `.npy` format, so either side may as well
-//! be a Python program.
+//! Run it with `cargo run --example arrays`. The messages are in NumPy's `.npy` format, so either
+//! side may be a Python program.
 
 #![allow(clippy::print_stdout)]
 
@@ -40,7 +40,7 @@ fn show_images(name: &str) -> Result<(), Box<dyn Error>> {
     let mut other = Command::new(std::env::current_exe()?).args(["mark", name]).spawn()?;
     for (number, radius) in [30.0, 60.0, 90.0].into_iter().enumerate() {
         let mut loan = images.loan_array::<f32>((240, 320))?;
-        // In shared memory already.
+        // This fills the image in shared memory.
         let mut image = loan.array_mut::<f32>()?.into_dimensionality::<Ix2>()?;
         for ((row, column), brightness) in image.indexed_iter_mut() {
             let distance = (row as f32 - 120.0).hypot(column as f32 - 160.0);
@@ -52,11 +52,11 @@ fn show_images(name: &str) -> Result<(), Box<dyn Error>> {
         let bright = mask.iter().filter(|bright| **bright).count();
         println!("image {number}, a disc of radius {radius}: {bright} of {} bright", mask.len());
     }
-    images.put_array(&ndarray::arr0(0u8))?; // of another dtype: the end
+    images.put_array(&ndarray::arr0(0u8))?; // another dtype marks the end
     if other.wait()?.success() { Ok(()) } else { Err("the other process failed".into()) }
 }
 
-/// In another process.
+/// Runs in another process.
 fn mark_bright(name: &str) -> Result<(), Box<dyn Error>> {
     let mut images = io_shared::consumer::<Array>(&images_of(name))?;
     let mut masks = io_shared::producer::<Array>(&masks_of(name))?;

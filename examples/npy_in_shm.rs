@@ -1,7 +1,8 @@
-//! An array saved into shared memory and loaded from it as from a file, in NumPy's own format.
+//! Saves an array into shared memory and loads it as from a file, in NumPy's own format.
 //!
-//! `cargo run --example npy_in_shm`. A guard is a `Read` and a `Write`, so whatever saves to files
-//! saves to it: here the `npyz` crate. Python reads the same bytes by `numpy.load`.
+//! Run it with `cargo run --example npy_in_shm`. A guard implements `Read` and `Write`, so whatever
+//! saves to files can save to it: here the `npyz` crate. Python reads the same bytes with
+//! `numpy.load`.
 
 #![allow(clippy::print_stdout)]
 
@@ -31,13 +32,13 @@ fn save_and_have_it_loaded(name: &str) -> Result<(), Box<dyn Error>> {
     let options = npyz::WriteOptions::new().default_dtype().shape(&[2, 3]);
     let mut array = options.writer(shared.write()?).begin_nd()?;
     array.extend([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0])?;
-    array.finish()?; // and the lock is given back
+    array.finish()?; // this releases the lock
     println!("saved: {} bytes", shared.stream_position()?);
     let loaded = Command::new(std::env::current_exe()?).args(["load", name]).status()?;
     if loaded.success() { Ok(()) } else { Err("the other process failed".into()) }
 }
 
-/// In another process.
+/// Runs in another process.
 fn load(name: &str) -> Result<(), Box<dyn Error>> {
     let mut shared = RwSharedMmap::named(name).open()?;
     let array = npyz::NpyFile::new(shared.read()?)?;

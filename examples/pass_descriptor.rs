@@ -1,8 +1,8 @@
-//! A channel without a name, passed on by its descriptor: to a child that inherits it, and to a
-//! process that is sent it over a Unix socket.
+//! An anonymous channel, passed on by its descriptor: to a child that inherits it, and to a process
+//! that receives it over a Unix socket.
 //!
-//! `cargo run --example pass_descriptor`. Nobody else can open such a channel, and nothing is left
-//! of it when its last user is gone.
+//! Run it with `cargo run --example pass_descriptor`. Nobody else can open such a channel, and
+//! nothing is left of it when its last user is gone.
 
 #![allow(clippy::print_stdout)]
 
@@ -24,7 +24,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         None => pass_on(),
-        // The descriptor is this process's standard input, or comes over it.
+        // The descriptor is this process's standard input, or arrives over it.
         Some("inherit") => get("inherited", std::io::stdin().as_fd().try_clone_to_owned()?),
         Some("receive") => get("received", receive(std::io::stdin())?),
         Some(_) => Err("usage: pass_descriptor".into()),
@@ -45,7 +45,7 @@ fn pass_on() -> Result<()> {
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = [descriptor];
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    // At least one byte goes with it.
+    // A descriptor needs at least one byte to travel with.
     sendmsg(&here, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())?;
     end(received)
 }
@@ -71,7 +71,7 @@ fn receive(socket: impl AsFd) -> Result<OwnedFd> {
     Err("no descriptor came".into())
 }
 
-/// In another process: the channel is opened anew behind the descriptor, claims included.
+/// Runs in another process. It reopens the channel behind the descriptor, with claims of its own.
 fn get(how: &str, descriptor: OwnedFd) -> Result<()> {
     let second = Channel::<u64>::from_fd(descriptor.try_clone()?).producer();
     println!("{how}: a second producer is refused: {}", second.is_err());

@@ -1,8 +1,8 @@
 //! A struct that programs share by name or by file: one changes it, and the others see it.
 //!
-//! `cargo run --example shared_struct` starts two processes on one file, ends them, and has a third
-//! read what they left; then the same in shared memory, where it is left until it is removed. The
-//! struct is that of any C program, `struct foo { int bar; int baz; };`, and so are its bytes.
+//! `cargo run --example shared_struct` starts two processes on one file, ends them, and lets a
+//! third read what they left. Then it does the same in shared memory, where the struct stays until
+//! it is removed. Any C program can share it as `struct foo { int bar; int baz; };`.
 
 #![allow(clippy::print_stdout)]
 
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// One program that has the struct mapped: shows or sets it when it is told to.
+/// One program that has mapped the struct. It shows or sets the struct on command.
 fn session(mut shared: UnsafeSharedMmap) -> Result<()> {
     for line in std::io::stdin().lines() {
         if let Some(bar) = line?.strip_prefix("bar = ") {
@@ -47,7 +47,7 @@ fn tell_the_story() -> Result<()> {
     let path = std::env::temp_dir().join(format!("suchfoo-{}", std::process::id()));
     let in_file = path.to_str().ok_or("a path that is not UTF-8")?;
     println!("by file:");
-    // The file has to be as large as the struct: an empty one is an error, and not a bus error.
+    // The file must be as large as the struct; an empty file would be an error, not a bus error.
     std::fs::write(&path, Foo { bar: 42, baz: 98 }.as_bytes())?;
     let told = share("file", in_file);
     std::fs::remove_file(&path)?;
@@ -63,7 +63,7 @@ fn tell_the_story() -> Result<()> {
     told
 }
 
-/// Two sessions at once, and one when both have gone.
+/// Runs two sessions at once, and a third when both have ended.
 fn share(backing: &str, place: &str) -> Result<()> {
     let mut first = Session::start("first", backing, place)?;
     let mut second = Session::start("second", backing, place)?;
@@ -104,7 +104,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session with its input.
+    /// Ends the session by closing its input.
     fn end(mut self) -> Result<()> {
         drop(self.process.stdin.take());
         if self.process.wait()?.success() { Ok(()) } else { Err("a session failed".into()) }

@@ -1,4 +1,4 @@
-//! The processor's time-stamp counter: what a single round trip of 150 ns is timed by.
+//! The processor's time-stamp counter, which can time a single round trip of 150 ns.
 //!
 //! Reading it costs some 10 ns where `CLOCK_MONOTONIC` costs 20 to 40. One reading is taken per
 //! round trip, for every system alike, so that its cost weighs on all of them equally.
@@ -12,9 +12,9 @@ use crate::Result;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     nanoseconds_per_tick: f64,
-    /// What one reading costs, in ticks: the mean of some thousand.
+    /// The cost of one reading, in ticks: the mean of a few thousand.
     reading: u64,
-    /// The step in which the counter goes, in ticks.
+    /// The counter's step, in ticks.
     step: u64,
 }
 
@@ -54,12 +54,12 @@ impl Clock {
         (time.as_nanos() as f64 / self.nanoseconds_per_tick) as u64
     }
 
-    /// The step in which the counter goes, in ticks: some processors have coarse ones.
+    /// The counter's step, in ticks. On some processors it is coarse.
     pub(crate) fn step(self) -> u64 {
         self.step
     }
 
-    /// What one reading costs, in ticks.
+    /// The cost of one reading, in ticks.
     pub(crate) fn reading(self) -> u64 {
         self.reading
     }

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 
 use crate::Result;
 
-/// The first two cores that this process may use: its own, and the peers'.
+/// The first two cores that this process may use: one for itself, and one for the peers.
 pub(crate) fn two() -> Result<[usize; 2]> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
     let mut cores = (0..CpuSet::count()).filter(|core| allowed.is_set(*core) == Ok(true));

@@ -1,15 +1,15 @@
-//! Futexes as the kernel has them, with nothing around: the limit of every wait.
+//! The kernel's bare futexes: the limit of every wait.
 
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Wakes who sleeps on the low half of the word.
+/// Wakes all that sleep on the low half of the word.
 pub(crate) fn wake(word: &AtomicU64) {
     // SAFETY: FUTEX_WAKE reads no memory, and only looks the address up.
     unsafe { libc::syscall(libc::SYS_futex, address(word), libc::FUTEX_WAKE, 1) };
 }
 
-/// Sleeps while the low half of the word is `found`, or shorter.
+/// Sleeps at most as long as the low half of the word is `found`.
 pub(crate) fn wait(word: &AtomicU64, found: u32) {
     let forever = ptr::null::<libc::timespec>();
     // SAFETY: the address is mapped and aligned; no timeout is given.
@@ -26,7 +26,7 @@ pub(crate) struct Awaited {
 }
 
 impl Awaited {
-    /// The low half of the word, as long as it is what it is now.
+    /// The low half of the word, as long as it does not change from now on.
     pub(crate) fn unchanged(word: &AtomicU64) -> Self {
         /// FUTEX2_SIZE_U32, shared between processes.
         const OF_32_BITS: u32 = 2;
@@ -35,7 +35,8 @@ impl Awaited {
     }
 }
 
-/// Sleeps while all of them are unchanged, or shorter. At most 128. `false`: this kernel cannot.
+/// Sleeps at most as long as all words (at most 128) are unchanged. Returns `false` if this kernel
+/// cannot.
 pub(crate) fn wait_any(words: &[Awaited]) -> bool {
     let (list, count, forever) = (words.as_ptr(), words.len(), ptr::null::<libc::timespec>());
     // SAFETY: the list is alive and so long; no timeout is given.

@@ -80,7 +80,7 @@ fn measure(options: &Options) -> Result<()> {
     if options.wants(Part::Memory) {
         memory::once(&mut bench)?;
     }
-    // Before the ping-pongs: what they keep open is not nothing, and some peers look at all of it.
+    // Before the ping-pongs, whose open connections would slow down peers that scan all of them.
     for round in (0..rounds).filter(|_| options.wants(Part::First)) {
         bench.round = round;
         first::round(&mut bench)?;

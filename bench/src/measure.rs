@@ -1,4 +1,4 @@
-//! The measurements: each plays one round, and is called round after round.
+//! The measurements. A call of one plays one round.
 
 pub(crate) mod consumers;
 pub(crate) mod copying;
@@ -35,7 +35,7 @@ impl Bench {
         Duration::from_millis(if self.quick { 3 } else { 20 })
     }
 
-    /// The systems in an order that is another one in each round, so that none is always first.
+    /// The systems, in an order that changes each round, so that none is always first.
     pub(crate) fn order(&self) -> Vec<usize> {
         let count = self.peers.len();
         (0..count).map(|index| (index + self.round) % count).collect()

@@ -1,4 +1,4 @@
-//! What the program was told.
+//! The command line.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -82,8 +82,8 @@ pub(crate) fn parse() -> Result<Role> {
     }
 }
 
-/// Tries a file that is written at the end, and leaves nothing of the try: whoever mistypes it is
-/// told before the measurements.
+/// Tries a file that will be written at the end, and leaves nothing behind. So a mistyped name is
+/// an error before the measurements.
 fn writable(option: &str, path: PathBuf) -> Result<PathBuf> {
     let is_new = !path.exists();
     let tried = match path.metadata() {

@@ -19,7 +19,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Maps the file of that name, created with zeros by whoever comes first.
+    /// Maps the file `path`. The process that comes first creates it, with zeros.
     pub(crate) fn open(path: &Path, bytes: usize) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -38,23 +38,23 @@ impl Page {
         unsafe { AtomicU64::from_ptr(word) }
     }
 
-    /// Where the words at that offset lie.
+    /// The address of the words at that offset.
     pub(crate) fn words(&self, offset: usize, words: usize) -> *mut u64 {
         assert!(offset.is_multiple_of(8) && offset + words * 8 <= self.map.len());
         self.map.as_mut_ptr().wrapping_add(offset).cast()
     }
 
-    /// Says that step `step` is done in that line.
+    /// Notes in `line` that step `step` is done.
     pub(crate) fn tell(&self, line: usize, step: u64) {
         self.word(line).store(step, Ordering::Release);
     }
 
-    /// What was said in that line.
+    /// The last step noted in `line`.
     pub(crate) fn read(&self, line: usize) -> u64 {
         self.word(line).load(Ordering::Acquire)
     }
 
-    /// Spins until the other process has said so.
+    /// Spins until the other process has noted the step.
     pub(crate) fn await_step(&self, line: usize, step: u64) {
         while self.read(line) != step {
             hint::spin_loop();

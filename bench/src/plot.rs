@@ -8,9 +8,9 @@ use crate::series::{Series, Spread};
 use crate::system::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS, PROTOCOL};
 
 const WIDTH: f64 = 820.0;
-/// Where the bars begin: left of it are the systems' names.
+/// Where the bars begin. The systems' names are to the left.
 const LEFT: f64 = 210.0;
-/// Right of the bars there is room for two columns of figures.
+/// Where the bars end. Two columns of figures are to the right.
 const RIGHT: f64 = 170.0;
 const ROW: f64 = 20.0;
 const HEADING: f64 = 34.0;
@@ -52,7 +52,7 @@ fn bars(report: &Report, case: Case) -> Vec<Bar<'_>> {
     bars
 }
 
-/// None if none of it was measured.
+/// Returns `None` if nothing of it was measured.
 pub(crate) fn render(report: &Report) -> Option<String> {
     let panels: Vec<_> = PANELS
         .iter()
@@ -135,7 +135,7 @@ fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// With two digits that count.
+/// A time with two significant digits.
 fn two(value: f64) -> String {
     format!("{value:.*}", usize::from(value < 9.95))
 }

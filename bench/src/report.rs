@@ -34,8 +34,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// What a system is called in this ping-pong: where it waits in the kernel, the bare limit is
-    /// the futex, wherever the payload lies.
+    /// The name of a system in this ping-pong. Where it waits in the kernel, the bare limit is the
+    /// futex, wherever the payload is.
     pub(crate) fn name_of(self, system: &str) -> &str {
         match self.mode {
             Mode::Polling => system,
@@ -53,7 +53,7 @@ pub(crate) struct Cell {
     pub(crate) series: Series,
 }
 
-/// Any other figure, of each round.
+/// Any other figure, for each round.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) measurement: &'static str,
@@ -65,7 +65,7 @@ pub(crate) struct Figure {
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What was measured, and where.
+    /// The systems and the machine.
     pub(crate) about: Vec<(String, String)>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) figures: Vec<Figure>,
@@ -112,7 +112,7 @@ impl Report {
     }
 }
 
-/// A payload as people write it.
+/// The size of a payload, as text.
 pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),

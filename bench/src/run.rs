@@ -1,4 +1,4 @@
-//! What a system is made of: one-way ends; and the ping-pong that is played with them.
+//! The one-way ends of a system, and the ping-pong that they play.
 
 use std::hint;
 use std::thread;
@@ -15,9 +15,9 @@ pub(crate) const PAYLOADS: [usize; 4] = [16, 4096, 1 << 20, 5 << 20];
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Wait {
-    /// It looks again and again.
+    /// It polls.
     Poll,
-    /// It gives the core away, as the system does it by default.
+    /// It sleeps, in the system's default way.
     Block,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Direction {
 /// One connection, known to both processes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Spec {
-    /// Tells this connection from the others of the run.
+    /// Distinguishes this connection from the others of the run.
     pub(crate) label: String,
     pub(crate) direction: Direction,
     /// Bytes of one message.
@@ -42,7 +42,7 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// A connection that messages take from the measuring process to its peer.
+    /// A connection from the measuring process to its peer.
     pub(crate) fn new(label: impl Into<String>, payload: usize, wait: Wait) -> Self {
         Self { label: label.into(), direction: Direction::There, payload, wait, receivers: 1 }
     }
@@ -73,7 +73,7 @@ pub(crate) trait Incoming {
     /// Takes message number `seq` if it is there. `touch`: reads the whole payload.
     fn try_receive(&mut self, seq: u64, touch: bool) -> Result<bool>;
 
-    /// Looks until message number `seq` is there, and takes it.
+    /// Polls until message number `seq` is there, and takes it.
     #[inline]
     fn poll(&mut self, seq: u64, touch: bool) -> Result<()> {
         while !self.try_receive(seq, touch)? {
@@ -92,7 +92,7 @@ pub(crate) fn fill(words: &mut [u64], seq: u64) {
     words.fill(seq);
 }
 
-/// Reads the payload of message `seq`, all of it, and finds it whole.
+/// Reads the whole payload of message `seq` and checks it.
 #[inline]
 pub(crate) fn check(words: &[u64], seq: u64) -> Result<()> {
     let sum = words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
@@ -110,7 +110,7 @@ pub(crate) struct Run {
     pub(crate) touch: bool,
     pub(crate) wait: Wait,
     pub(crate) trips: u64,
-    /// Number of the first message: they go on over runs.
+    /// The number of the first message. Numbers go on from run to run.
     pub(crate) first: u64,
     /// How long the measuring side sleeps before each trip.
     pub(crate) pause: Option<Duration>,

@@ -1,4 +1,4 @@
-//! Figures over rounds. A ratio counts only within a round, since two virtual cores move closer and
+//! Figures over rounds. Ratios are taken within a round, because two virtual cores move closer and
 //! further apart within seconds.
 
 use hdrhistogram::Histogram;
@@ -22,7 +22,7 @@ impl Spread {
         Some(Self { median: sorted[sorted.len() / 2], least, most })
     }
 
-    /// Of the ratios within each round.
+    /// The spread of the ratios within each round.
     pub(crate) fn of_ratios(values: &[f64], to: &[f64]) -> Option<Self> {
         let ratios: Vec<_> = values.iter().zip(to).map(|(value, to)| value / to).collect();
         Self::of(&ratios)
@@ -32,11 +32,11 @@ impl Spread {
 /// One-way times of one ping-pong, over all rounds: nanoseconds, half a round trip each.
 #[derive(Debug)]
 pub(crate) struct Series {
-    /// Of each round.
+    /// The median of each round.
     pub(crate) p50: Vec<f64>,
     pub(crate) p99: Vec<f64>,
     pub(crate) mean: Vec<f64>,
-    /// Of all rounds together, in tenths of a nanosecond.
+    /// The times of all rounds together, in tenths of a nanosecond.
     all: Histogram<u64>,
 }
 
@@ -46,7 +46,7 @@ impl Series {
         Ok(Self { p50: Vec::new(), p99: Vec::new(), mean: Vec::new(), all })
     }
 
-    /// Adds a round: what its round trips took, in ticks.
+    /// Adds the times of a round's round trips, in ticks.
     pub(crate) fn add(&mut self, times: &[u64], clock: Clock) {
         let mut sorted = times.to_vec();
         sorted.sort_unstable();
@@ -59,7 +59,7 @@ impl Series {
         }
     }
 
-    /// Of all rounds together.
+    /// A quantile over all rounds together.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         self.all.value_at_quantile(quantile) as f64 / 10.0
     }
@@ -73,8 +73,8 @@ impl Series {
     }
 }
 
-/// A quantile of sorted times that a counter took which goes in steps: those that look the same are
-/// spread evenly over a step, as in grouped data, else a median could say no more than the step.
+/// A quantile of sorted times from a counter that moves in steps. Equal times are spread evenly
+/// over a step, as in grouped data. Otherwise a median could be no more exact than the step.
 fn quantile(sorted: &[u64], step: u64, quantile: f64) -> f64 {
     let wanted = sorted.len() as f64 * quantile;
     let Some(found) = sorted.get(wanted as usize) else { return f64::NAN };
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_does_not_round_a_median() {
-        // Two thirds of the times fall below the middle of what looks like 30, a third above.
+        // Two thirds of the times are below the middle of what looks like 30, and a third is above.
         assert_eq!(quantile(&[20, 20, 30, 30, 30, 30, 30, 30], 10, 0.5), 25.0 + 10.0 / 3.0);
         assert_eq!(quantile(&[7], 1, 0.5), 7.0);
         assert!(quantile(&[], 1, 0.5).is_nan());

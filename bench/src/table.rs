@@ -51,7 +51,7 @@ pub(crate) fn render(report: &Report) -> String {
                 report.against(BARE, cell).map_or_else(String::new, with_spread),
                 report.against(BARE_BUFFER, cell).map_or_else(String::new, middle),
                 report.against(BARE_LINE, cell).map_or_else(String::new, middle),
-                // Untouched, nothing moves.
+                // An untouched payload moves nothing.
                 speed.filter(|_| case.touch && case.payload > 16).map_or_else(String::new, three),
             ]);
         }
@@ -90,7 +90,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-/// Nanoseconds as microseconds, with three digits that count.
+/// Nanoseconds as microseconds, with three significant digits.
 fn micro(nanoseconds: f64) -> String {
     three(nanoseconds / 1e3)
 }

@@ -1,4 +1,4 @@
-//! What io-shared is to reach, and whether it does in this run.
+//! The targets of io-shared, and whether this run meets them.
 
 use crate::measure::{consumers, copying, first, idle, many, memory};
 use crate::report::{Case, Mode, Report};
@@ -9,7 +9,7 @@ pub(crate) struct Target {
     pub(crate) what: &'static str,
     /// In words.
     pub(crate) wanted: String,
-    /// None: not measured in this run.
+    /// `None` if it was not measured in this run.
     pub(crate) found: Option<Spread>,
     pub(crate) holds: Option<bool>,
 }
@@ -111,9 +111,13 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
         ),
     ];
     let waiting = |what| ours(idle::MEASUREMENT, what).and_then(Spread::of);
-    targets.push(target("% of a core, waiting in vain", Bound::AtMost(0.1), waiting(idle::CPU)));
     targets.push(target(
-        "wake-ups a second, waiting in vain",
+        "% of a core, waiting while nothing comes",
+        Bound::AtMost(0.1),
+        waiting(idle::CPU),
+    ));
+    targets.push(target(
+        "wake-ups a second, waiting while nothing comes",
         Bound::AtMost(20.0),
         waiting(idle::WAKEUPS),
     ));
@@ -124,7 +128,7 @@ fn ratio(values: Option<&[f64]>, to: Option<&[f64]>) -> Option<Spread> {
     Spread::of_ratios(values?, to?)
 }
 
-/// Against the one that is fastest over all rounds, in each round.
+/// Compares each round with the peer that is fastest over all rounds.
 fn against_peers(report: &Report, case: Case) -> Option<Spread> {
     let ours = report.cell(case, IO_SHARED)?;
     let peers = report

@@ -1,4 +1,4 @@
-//! What the benchmarks say of a command line that will not do, before they measure anything.
+//! What the benchmarks say about a wrong command line, before they measure anything.
 
 #![allow(clippy::unwrap_used)]
 

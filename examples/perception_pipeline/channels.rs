@@ -1,7 +1,7 @@
-//! The channels of one run: what each is called and how large it is, said once for both ends.
+//! The channels of one run: the name and size of each, defined once for both ends.
 //!
-//! Two carry the data. The other three carry what each role has done so far, newest state only:
-//! whoever wants to know looks, and a role that was killed leaves its last word behind.
+//! Two carry the data. The other three carry what each role has done so far, as newest state only:
+//! anybody may look, and a role that was killed leaves its last state behind.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Channels {
         Channel::named(self.name("clouds")).elements(MAX_POINTS).consumers(2)
     }
 
-    /// From the segmentator to the viewer, and to a node that wants them back (`examples/python`).
+    /// From the segmentator to the viewer, and to any node that wants them (`examples/python`).
     pub(crate) fn labels(&self) -> Channel<Labels> {
         Channel::named(self.name("labels")).elements(MAX_POINTS).consumers(2)
     }
@@ -50,8 +50,8 @@ impl Channels {
         format!("{}_{what}", self.prefix)
     }
 
-    /// Removes what an earlier run left behind. Fails if one is going on under this prefix: taking
-    /// every producer's place shows that there is none.
+    /// Removes what an earlier run left behind. Fails if a run is going on under this prefix: it
+    /// takes every producer's role to make sure that there is none.
     pub(crate) fn clear(&self) -> Result<()> {
         let _producers = (
             self.clouds().producer()?,
@@ -75,7 +75,7 @@ impl Channels {
     }
 }
 
-/// A copy of what was put last, by whomever; none if nothing was put yet.
+/// A copy of the last value; `None` if nothing was put yet.
 pub(crate) fn last_word<T: Message + ?Sized>(channel: Channel<T>) -> Result<Option<Copied<T>>> {
     match channel.open_timeout(Duration::ZERO).observer() {
         Ok(mut observer) => observer.copy(),

@@ -1,10 +1,9 @@
 //! Euclidean clusters: points belong together when a chain of short steps connects them.
 //!
-//! Called by the segmentation with the points that stand on the ground. The points are thinned to
-//! one per small cube first, because a lidar puts hundreds on a car door and the tree need not
-//! know them all. How long a step may be grows with the distance from the sensor, as the gaps
-//! between its beams do. Which points are joined depends on their places alone, never on the
-//! order in which they are looked at.
+//! The segmentation calls this with the points that stand on the ground. It first thins the points
+//! to one per small cube, because a lidar puts hundreds on a car door and the tree need not know
+//! them all. The longest step grows with the distance from the sensor, as the gaps between its
+//! beams do. Which points are joined depends on their positions alone, never on their order.
 
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 

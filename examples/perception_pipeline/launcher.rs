@@ -1,8 +1,8 @@
 //! The role of `perception_pipeline` without a role: starts the other three, kills one of them if
 //! asked to, sees to an orderly end, and sums up.
 //!
-//! It takes no part in the channels; it only looks at what the roles say they have done. Whatever
-//! happens, it leaves neither processes nor channels behind.
+//! It takes no part in the channels; it only observes what the roles have done. Whatever happens,
+//! it leaves neither processes nor channels behind.
 
 use std::env;
 use std::error::Error;
@@ -21,9 +21,9 @@ use crate::reports::{Sent, Shown};
 use crate::stop::Stop;
 use crate::summary::Summary;
 
-/// How often it looks after the others.
+/// How often it checks the others.
 const TICK: Duration = Duration::from_millis(5);
-/// Without a new frame for so long, something hangs.
+/// If there is no new frame for this long, something hangs.
 const STALLED: Duration = Duration::from_secs(30);
 /// The last frames are settled, and a role that is told to end has ended, within this time.
 const ENDING: Duration = Duration::from_secs(10);
@@ -125,7 +125,7 @@ impl<'a> Crew<'a> {
                 last_word(self.channels.shown())?.map_or_else(Shown::default, |shown| *shown);
             let settled = ledger.is_settled(sent.last_seq) && ledger.labelled <= shown.labelled;
             if settled || started.elapsed() > ENDING {
-                // What is not settled by now is for the summary to complain about.
+                // The summary complains about what is not settled by now.
                 return Ok((sent, ledger, shown));
             }
             thread::sleep(TICK);
@@ -137,7 +137,7 @@ impl<'a> Crew<'a> {
     }
 }
 
-/// When the segmentator is killed: every so many frames, at any moment of a frame.
+/// When the segmentator is killed: every few frames, at any moment of a frame.
 struct Chaos {
     random: fastrand::Rng,
     next: u64,
@@ -151,7 +151,7 @@ impl Chaos {
         Chaos { random, next, restarts: 0 }
     }
 
-    /// Waits for the moment and says true, if it is near.
+    /// If the moment is near, waits for it and returns true.
     fn strikes(&mut self, frames: u64) -> bool {
         if frames < self.next {
             return false;
@@ -174,7 +174,8 @@ impl Worker {
         let child = Command::new(env::current_exe()?)
             .args(options.arguments(role))
             .stdin(Stdio::piped())
-            // A group of its own, or Ctrl-C in the terminal would end it together with us.
+            // Its own process group; otherwise Ctrl-C in the terminal would end it together with
+            // us.
             .process_group(0)
             .spawn()?;
         Ok(Worker { role, child })
@@ -200,7 +201,7 @@ impl Worker {
         format!("the {} ended unexpectedly ({status})", self.role.name())
     }
 
-    /// Tells it to end, by the end of its standard input.
+    /// Tells it to end by closing its standard input.
     fn dismiss(&mut self) {
         self.child.stdin = None;
     }
@@ -227,7 +228,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Both fail if it has ended, which is as well.
+        // Both fail if it has ended already, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

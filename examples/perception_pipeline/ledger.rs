@@ -1,8 +1,8 @@
 //! The segmentator's account of every cloud: labelled, skipped, or lost with a killed segmentator.
 //!
-//! It lies in a channel of its own, so it outlives the process that keeps it: a segmentator that
-//! is started after a kill reads its predecessor's last entry and goes on from there. Entries are
-//! put in an order that leaves no doubt, wherever the kill strikes:
+//! It is in its own channel, so it outlives the process that keeps it: a segmentator that is
+//! started after a kill reads its predecessor's last entry and goes on from there. The order of
+//! entries leaves no doubt, wherever the kill strikes:
 //!
 //! | killed                                    | what the successor finds                        |
 //! |-------------------------------------------|-------------------------------------------------|
@@ -10,8 +10,8 @@
 //! | between that entry and putting the labels | the entry is open, the last labels are older    |
 //! | between putting the labels and the entry  | the entry is open, the last labels are its own  |
 //!
-//! The lidar counts what it sent on its own, so `labelled + missed == sent` is a check of the
-//! channel, not a way of computing one from the others.
+//! The lidar counts independently what it sent, so `labelled + missed == sent` is a real check of
+//! the channel.
 
 use io_shared::Message;
 
@@ -34,7 +34,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// An account that starts behind a cloud.
+    /// An account that starts after a cloud.
     pub(crate) fn starting_after(taken: u64) -> Ledger {
         Ledger { taken, ..Ledger::default() }
     }
@@ -52,8 +52,9 @@ impl Ledger {
         self.open = 0;
     }
 
-    /// Completes what a killed predecessor left open: it had taken clouds up to `taken`, and the
-    /// last labels it put belong to the cloud `labelled`; sequences, 0 for none.
+    /// Completes what a killed predecessor left open. It had taken clouds up to the sequence
+    /// `taken`, and the last labels it put belong to the cloud with the sequence `labelled`; 0
+    /// means none.
     pub(crate) fn recover(&mut self, taken: u64, labelled: u64) {
         if self.open == 1 {
             if labelled == self.taken {

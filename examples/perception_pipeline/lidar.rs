@@ -1,8 +1,8 @@
 //! The role `lidar`: the producer of clouds.
 //!
 //! It scans straight into shared memory: a loan is a buffer of the channel, filled in place and
-//! published by one atomic write. It never waits for a reader, except for the first frame, and
-//! with `--rate 0` where that is asked for.
+//! published by one atomic write. It never waits for a consumer, except for the first frame and
+//! with `--rate 0`.
 
 use std::error::Error;
 use std::iter;
@@ -101,7 +101,7 @@ impl Source {
         }
     }
 
-    /// Writes a frame to the front of `out` and gives its number of points.
+    /// Writes a frame to the front of `out` and returns its number of points.
     fn scan(&self, frame: u64, out: &mut [Point]) -> usize {
         match self {
             Source::Street(street) => street.scan(frame, out),

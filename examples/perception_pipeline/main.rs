@@ -1,9 +1,10 @@
 //! A pipeline of separate processes, as on a robot: `lidar` -> `segmentator` -> `viewer`.
 //!
-//! Start here: `lidar.rs` is a producer, `segmentator.rs` a consumer that produces, `viewer.rs` a
-//! consumer of two channels; `messages.rs` is what travels and `channels.rs` where. The rest is
-//! what they compute (`street`, `segmentation`, `picture`) and what surrounds them. The scripts of
-//! `examples/python` are a lidar and a segmentator on the same channels, in Python.
+//! Start here: `lidar.rs` is a producer, `segmentator.rs` is both consumer and producer, and
+//! `viewer.rs` is a consumer of two channels. `messages.rs` defines the messages and `channels.rs`
+//! the channels. The rest is what they compute (`street`, `segmentation`, `picture`) and what
+//! surrounds them. The scripts of `examples/python` are a lidar and a segmentator on the same
+//! channels, in Python.
 //!
 //! ```text
 //! cargo run --release --example perception_pipeline -- --help
@@ -73,7 +74,7 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
             let summary = launcher::run(options, &stop)?;
             let text =
                 if options.json { summary.to_json().to_string() } else { summary.to_string() };
-            // Who closed our output does not care for the rest.
+            // If somebody closed our output, nobody wants the rest.
             let _ = writeln!(io::stdout(), "{text}");
             let faults = summary.faults();
             faults.iter().for_each(|fault| eprintln!("perception_pipeline: {fault}"));
@@ -83,8 +84,8 @@ fn run(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tries the files that will be read and written: whoever mistypes one is told before the run, and
-/// not after it.
+/// Tries the files that will be read and written, so that a mistyped name is an error before the
+/// run and not after it.
 fn check_files(options: &Options) -> Result<(), String> {
     if matches!(options.role, Role::Launcher | Role::Lidar) {
         for path in &options.input {

@@ -1,11 +1,11 @@
 //! The data that travels through the pipeline, shared by every role.
 //!
-//! Only declarations: the derive makes sure that a type has one layout in every program, and a
-//! channel does not open for a program that was built with another one.
+//! There are only declarations. The derive makes sure that a type has one layout in every program,
+//! and a channel does not open for a program that was built with another one.
 
 use io_shared::Message;
 
-/// Room in the channels, for any lidar that the roles may be fed from.
+/// The capacity of the channels, enough for any lidar.
 pub(crate) const MAX_POINTS: usize = 1 << 18;
 
 /// One return of the laser, in the frame of the sensor: x ahead, y left, z up.

@@ -1,6 +1,6 @@
 //! The command line: which role to play, what to scan, how fast, and what to write at the end.
 //!
-//! Read once in `main`. The launcher hands its own options on to the roles it starts, so a role
+//! `main` reads it once. The launcher passes its own options on to the roles it starts, so a role
 //! started by hand takes the same ones.
 
 use std::ffi::OsString;
@@ -31,18 +31,19 @@ Roles:
 
 Options:
   --frames N      stop after N frames; 0 goes on until Ctrl-C [default: 100, by hand 0]
-  --rate HZ       frames a second; the newest wins if a reader is slower. 0 goes in step: the
-                  next frame waits until this one was taken, nothing is missed [default: 10]
+  --rate HZ       frames a second; the newest wins if a consumer is slower. 0 goes in step: the
+                  next frame waits until this one was taken, so none is missed [default: 10]
   --input FILE... play these KITTI scans (.bin) in a loop instead of the built-in street
   --png FILE      write a bird's-eye picture of the last labelled frame
   --chaos         kill the segmentator at random moments and start it again
-  --seed N        of the street, the segmentation and the chaos [default: 1]
-  --prefix NAME   begin the channels' names so, to keep two runs apart [default: perception_pipeline]
+  --seed N        seed of the street, the segmentation and the chaos [default: 1]
+  --prefix NAME   the start of the channels' names, to keep two runs apart
+                  [default: perception_pipeline]
   --json          print the summary as one JSON object on the last line
   -h, --help      print this
 
-A line tells: frame, points, share of the ground, clusters, microseconds from put to get (cloud
-and labels; ~ marks an age, where the reader was not waiting yet), and frames without labels so
+Each line shows: frame, points, share of the ground, clusters, microseconds from put to get (cloud
+and labels; ~ marks an age, where the consumer was not waiting yet), and frames without labels so
 far. The exit status is 0 if every frame is accounted for and every label is right.
 ";
 
@@ -73,7 +74,7 @@ pub(crate) struct Options {
     pub(crate) attended: bool,
     /// `None` goes on for ever.
     pub(crate) frames: Option<u64>,
-    /// Frames a second; 0 goes in step with the readers.
+    /// Frames a second; 0 goes in step with the consumers.
     pub(crate) rate: f64,
     pub(crate) input: Vec<PathBuf>,
     pub(crate) png: Option<PathBuf>,
@@ -134,7 +135,7 @@ impl Options {
                 Long("seed") => options.seed = value(&mut parser, "seed", parse_whole)?,
                 Long("prefix") => options.prefix = value(&mut parser, "prefix", parse_prefix)?,
                 Long("json") => options.json = true,
-                // Not in the help: only the launcher has a use for it.
+                // Not in the help, because only the launcher uses it.
                 Long("attended") => options.attended = true,
                 Short('h') | Long("help") => return Ok(Request::Help),
                 _ => return Err(argument.unexpected()),
@@ -149,7 +150,7 @@ impl Options {
         Ok(Request::Run(options))
     }
 
-    /// The time from frame to frame; `None` goes in step with the readers.
+    /// The time from frame to frame; `None` goes in step with the consumers.
     pub(crate) fn period(&self) -> Option<Duration> {
         (self.rate > 0.0).then(|| Duration::from_secs_f64(1.0 / self.rate))
     }
@@ -172,7 +173,7 @@ impl Options {
     }
 }
 
-/// The value of an option, whose name is said where it will not do.
+/// The value of an option. The error names the option.
 fn value<T>(
     parser: &mut lexopt::Parser,
     option: &str,

@@ -1,8 +1,8 @@
 //! A bird's-eye picture of one labelled scan, for `--png`.
 //!
-//! Drawn by the viewer once, at the end. The sensor is in the middle and drives to the right;
-//! the ground is grey and as bright as it reflects, each cluster has a colour of its own, and
-//! what has no label stays dark. Rings mark every ten metres.
+//! The viewer draws it once, at the end. The sensor is in the middle and drives to the right. The
+//! ground is grey and as bright as it reflects, each cluster has its own colour, and points without
+//! a label stay dark. Rings mark every ten metres.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -15,7 +15,8 @@ const WIDTH: usize = 1000;
 const HEIGHT: usize = 560;
 /// Pixels a metre.
 const SCALE: f32 = 10.0;
-/// Drawn so many times larger and averaged, which smooths edges and keeps crowded places bright.
+/// The picture is drawn this many times larger and averaged, which smooths edges and keeps crowded
+/// areas bright.
 const FINE: usize = 2;
 
 type Colour = [f32; 3];
@@ -25,7 +26,7 @@ const TEXT: Colour = [150.0, 165.0, 185.0];
 const DARK: Colour = [74.0, 66.0, 58.0];
 const SENSOR: Colour = [255.0, 255.0, 255.0];
 
-/// Whether a picture can be written there. Nothing is left of the try.
+/// Whether a picture can be written there. The try leaves nothing behind.
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),

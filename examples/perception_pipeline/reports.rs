@@ -1,7 +1,7 @@
 //! What the lidar and the viewer have done so far; the segmentator keeps a [`ledger`].
 //!
-//! Each is put after every frame, for the launcher to look at. A report is the state so far, not
-//! an event, so it does no harm that the newest one wins.
+//! Each is put after every frame, for the launcher to read. A report is the state so far, not an
+//! event, so it does no harm that the newest one wins.
 //!
 //! [`ledger`]: crate::ledger
 
@@ -23,15 +23,15 @@ pub(crate) struct Sent {
 #[derive(Clone, Copy, Debug, Default, Message)]
 #[repr(C)]
 pub(crate) struct Shown {
-    /// Labels put, by the viewer's count: those it got and those it came too late for.
+    /// Labels put, by the viewer's count: those it got and those it missed.
     pub(crate) labelled: u64,
     /// Labels that it got.
     pub(crate) got: u64,
-    /// Labels whose cloud it had not kept.
+    /// Labels whose cloud it no longer had.
     pub(crate) unpaired: u64,
     /// Labels of another length or another frame than their cloud, or not newer than the last.
     pub(crate) wrong: u64,
-    /// Frames labelled a second time, here, for comparison.
+    /// Frames that the viewer labelled a second time for comparison.
     pub(crate) verified: u64,
     /// Those of them that came out differently.
     pub(crate) differing: u64,

@@ -1,8 +1,8 @@
 //! Recorded lidar scans in the format of the KITTI data set, for `--input`.
 //!
-//! Read whole at the start by the lidar, so that playing them costs no disk access a frame. A file
-//! is records of four little-endian `f32` (x, y, z, intensity) with no header; numbers are kept as
-//! they are, those that are not finite included: the segmentation leaves such points unlabelled.
+//! The lidar reads them completely at the start, so that playing them needs no disk access. A file
+//! consists of records of four little-endian `f32` (x, y, z, intensity) without a header. Numbers
+//! are kept as they are, even if not finite; the segmentation leaves such points unlabelled.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -20,12 +20,12 @@ pub(crate) enum ScanError {
     Ragged(PathBuf, u64),
     /// The length in bytes is zero.
     Empty(PathBuf),
-    /// The length in bytes is more than the channel has room for.
+    /// The length in bytes is more than fits in the channel.
     TooLarge(PathBuf, u64),
 }
 
-/// The length in bytes of what can be read and looks like a scan by its length alone. Looked at
-/// before reading, so that a mistyped name of a huge file does not fill the memory.
+/// The length in bytes of a file that can be read and whose length is that of a scan. This is
+/// checked before reading, so that a mistyped name of a huge file does not fill the memory.
 pub(crate) fn length_of(path: &Path) -> Result<u64, ScanError> {
     let unreadable = |error| ScanError::Unreadable(path.to_owned(), error);
     let found = File::open(path).and_then(|file| file.metadata()).map_err(unreadable)?;

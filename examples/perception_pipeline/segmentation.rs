@@ -1,7 +1,8 @@
-//! What each point of a scan is: ground, part of one of the things that stand on it, or neither.
+//! What each point of a scan is: ground, part of an object that stands on it, or neither.
 //!
-//! Called by the segmentator for every cloud, and by the viewer to check every tenth. It keeps no
-//! state from frame to frame, so the same points and seed give the same labels in every process.
+//! The segmentator calls this for every cloud, and the viewer calls it to check every tenth. It
+//! keeps no state from frame to frame, so the same points and seed give the same labels in every
+//! process.
 
 use std::ops::Range;
 
@@ -13,12 +14,12 @@ pub(crate) const GROUND: u32 = 1;
 /// The largest cluster; the others follow by size.
 pub(crate) const FIRST_CLUSTER: u32 = 2;
 
-/// Up to this height above the ground is still ground: kerbs, speed bumps, grass.
+/// Points up to this height above the ground are still ground: kerbs, speed bumps, grass.
 const STEP: f32 = 0.2;
 /// Farther below the ground there are only reflections.
 const DEEP: f32 = 0.5;
-/// Nearer to the sensor there is only the car that carries it; farther off, or higher up, no
-/// lidar sees anything.
+/// Nearer to the sensor there is only its own car; farther off or higher up, no lidar sees
+/// anything.
 const REACH: Range<f32> = 2.2..250.0;
 const SKY: f32 = 100.0;
 
@@ -34,7 +35,7 @@ pub(crate) fn segment(points: &[Point], seed: u64, labels: &mut [u32]) {
     for (index, (point, label)) in points.iter().zip(labels.iter_mut()).enumerate() {
         let height = ground.height(point);
         *label = UNLABELLED;
-        // What is no number is in no range.
+        // NaN is in no range.
         if REACH.contains(&point.x.hypot(point.y)) {
             if (-DEEP..STEP).contains(&height) {
                 *label = GROUND;
@@ -50,7 +51,7 @@ pub(crate) fn segment(points: &[Point], seed: u64, labels: &mut [u32]) {
     }
 }
 
-/// What a frame's labels amount to.
+/// A summary of a frame's labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     pub(crate) points: usize,
@@ -68,7 +69,7 @@ impl Tally {
         }
     }
 
-    /// The part of the points that is ground, 0 to 1.
+    /// The share of the points that are ground, 0 to 1.
     pub(crate) fn ground_share(&self) -> f64 {
         self.ground as f64 / self.points.max(1) as f64
     }

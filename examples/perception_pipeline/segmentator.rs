@@ -1,9 +1,8 @@
 //! The role `segmentator`: consumer of clouds, producer of labels.
 //!
-//! It reads a cloud where it lies and writes the labels where they will be read. It may be killed
-//! at any moment: the kernel frees its claims, the lidar and the viewer go on, and the next
-//! segmentator takes its place under the same name, with the [`Ledger`] telling what became of
-//! every cloud.
+//! It reads a cloud in place and writes the labels where the viewer will read them. It may be
+//! killed at any moment: the kernel frees its claims, the lidar and the viewer go on, and the next
+//! segmentator takes over under the same name. The [`Ledger`] tells what became of every cloud.
 
 use std::error::Error;
 

@@ -1,8 +1,8 @@
-//! When a role ends: Ctrl-C where a person started it, the end of its standard input where the
+//! When a role ends: at Ctrl-C if a person started it, or at the end of its standard input if the
 //! launcher did.
 //!
 //! The launcher keeps Ctrl-C from the roles it starts, so that it can end them one after the other
-//! with every frame accounted for. And if the launcher dies, its end of the pipe closes, so none of
+//! with every frame accounted for. If the launcher dies, its end of the pipe closes, and none of
 //! them stays behind.
 
 use std::io;
@@ -26,7 +26,7 @@ impl Stop {
         let stop = Stop::default();
         let stopper = stop.clone();
         thread::spawn(move || {
-            // An error is as good an end as any.
+            // An error also counts as the end.
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
             stopper.set();
         });

@@ -1,13 +1,13 @@
-//! A synthetic street under a spinning lidar: what the pipeline scans when it is given no files.
+//! A synthetic street under a spinning lidar: what the pipeline scans without input files.
 //!
-//! The street never ends. Houses, parked cars, posts and people stand in slots along the road and
-//! what stands in a slot follows from the seed and the slot's number; the sensor drives down the
-//! right lane among other cars. A frame therefore depends on its number alone: any process
-//! computes the same points for it, in any order.
+//! The street never ends. Houses, parked cars, posts and people stand in slots along the road. What
+//! stands in a slot follows from the seed and the slot's number. The sensor drives down the right
+//! lane among other cars. A frame therefore depends on its number alone: any process computes the
+//! same points for it, in any order.
 //!
-//! Everything but the houses is lower than the sensor, so no shadow cuts a wall in two, and
-//! things keep more than a metre of air between them: what ought to be found is beyond dispute.
-//! The sensor is modelled on the Velodyne HDL-64E, whose scans the KITTI data set holds.
+//! Everything except the houses is lower than the sensor, so no shadow cuts a wall in two. Objects
+//! keep more than a metre of air between them, so it is clear what should be found. The sensor is
+//! modelled on the Velodyne HDL-64E, which recorded the KITTI data set.
 
 use crate::messages::Point;
 
@@ -124,7 +124,7 @@ impl Street {
         let mut things = Vec::new();
         for side in [-1.0_f32, 1.0] {
             let row = |number: u64| number * 2 + u64::from(side > 0.0);
-            // Staggered, or the gaps between houses would all be crossroads.
+            // Staggered; otherwise the gaps between houses would all be crossroads.
             for (x, mut dice) in self.slots(row(1), 24.0, f64::from(side) * 5.0, ego) {
                 let front = dice.between(10.2, 11.4);
                 let (from, to) = (x + dice.between(2.0, 3.0), x + 24.0 - dice.between(2.0, 3.0));
@@ -187,7 +187,7 @@ impl Street {
         })
     }
 
-    /// Fires every beam of a turn and calls `hit` for each return, until it says false.
+    /// Fires every beam of a turn and calls `hit` for each return, until it returns false.
     fn cast(&self, frame: u64, mut hit: impl FnMut(Point, u32) -> bool) {
         let things = self.things(frame);
         let ego = SPEED * frame as f64 * SECONDS_PER_FRAME;
@@ -364,7 +364,7 @@ fn solid(outline: Outline, bottom: f32, top: f32) -> Solid {
     Solid { outline, bottom: bottom - SENSOR_HEIGHT, top: top - SENSOR_HEIGHT }
 }
 
-/// Random numbers that follow from a key: SplitMix64, so that no state is carried between rays.
+/// Random numbers that follow from a key: SplitMix64, which needs no state between rays.
 struct Dice(u64);
 
 impl Dice {

@@ -1,6 +1,6 @@
-//! What a run came to: the counts of three processes, each counted on its own, put side by side.
+//! The result of a run: the counts of three processes, which each counted independently.
 //!
-//! Made by the launcher when every frame is settled; its checks decide over the exit status.
+//! The launcher makes it when every frame is settled. Its checks decide the exit status.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// What is not as it must be, in words; nothing, if the run was right.
+    /// What is wrong, in words; empty if the run was right.
     pub(crate) fn faults(&self) -> Vec<String> {
         let Summary { sent, ledger, shown, .. } = self;
         let (labelled, missed) = (ledger.labelled, ledger.missed());
@@ -77,7 +77,7 @@ impl Summary {
         })
     }
 
-    /// To both consumers.
+    /// The latencies to both consumers.
     fn cloud_latencies(&self) -> Latencies {
         self.ledger.cloud_latencies.merged(&self.shown.cloud_latencies)
     }

@@ -1,11 +1,10 @@
 //! The role `viewer`: consumer of clouds and of labels.
 //!
-//! Labels come later than their cloud, and by then newer clouds have come: so one thread keeps
-//! copies of the last few clouds, and the other pairs each label with its cloud by the sequence
-//! that the label carries. It prints a line for each, labels every tenth frame a second time to
-//! see whether the result is the same (that of another segmentator than this example's is not), and
-//! draws the picture at the end. Who puts the clouds and the labels is all one to it: the scripts
-//! of `examples/python` may.
+//! Labels come later than their cloud, and by then newer clouds have come. So one thread keeps
+//! copies of the last few clouds, and the other pairs each label with its cloud by the sequence in
+//! the label. It prints a line for each, labels every tenth frame a second time to check the result
+//! (another segmentator's result may differ), and draws the picture at the end. Any program may put
+//! the clouds and labels, such as the scripts of `examples/python`.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -27,11 +26,11 @@ use crate::segmentation::{self, Tally};
 use crate::stop::Stop;
 use crate::waits;
 
-/// Clouds kept: labels that are later than this are too late for a picture.
+/// How many clouds are kept. Labels later than this are too late for a picture.
 const KEPT: usize = 8;
 /// A label may be here before its cloud was copied, but not by more than this.
 const OVERTAKING: Duration = Duration::from_millis(500);
-/// Every so many frames are labelled a second time.
+/// Every n-th frame is labelled a second time.
 const VERIFY_EVERY: u64 = 10;
 
 pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> {
@@ -112,7 +111,7 @@ impl Recent {
         self.arrival.notify_one();
     }
 
-    /// The cloud of that sequence, unless it was missed or is too long ago.
+    /// The cloud with that sequence, unless it was missed or is too old.
     fn find(&self, seq: u64) -> Option<Arc<Kept>> {
         let to_come = |state: &mut RecentState| state.clouds.back().is_none_or(|c| c.seq < seq);
         let (state, _) = self
@@ -123,7 +122,7 @@ impl Recent {
     }
 }
 
-/// What the viewer shows, and its account of it.
+/// The viewer's output, and its account of it.
 struct Screen<'a> {
     options: &'a Options,
     reports: Producer<Shown>,
@@ -175,7 +174,7 @@ impl<'a> Screen<'a> {
             shown.wrong += 1;
             return;
         }
-        // Of the clouds between two labels, those have labels that came and went unseen.
+        // The clouds between two labels have labels that came and went unseen.
         let between = labels.cloud_seq.saturating_sub(self.last_cloud + 1);
         self.missed += between.saturating_sub(labels.missed());
         self.last_cloud = labels.cloud_seq;
@@ -200,7 +199,7 @@ impl<'a> Screen<'a> {
 
     fn print(&self, cloud: &Kept, labels: &[u32], handover: Handover) {
         let tally = Tally::of(labels);
-        // Nobody may be listening any more; the account goes on.
+        // Perhaps nobody is listening any more; the account goes on.
         let _ = writeln!(
             io::stdout(),
             "frame {:>4}  seq {:>4}  {:>6} points  ground {:>2.0} %  {:>3} clusters  \

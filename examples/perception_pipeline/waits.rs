@@ -1,4 +1,4 @@
-//! Waiting for the other side, in slices, so that a role notices when it is to stop.
+//! Waiting for the other side in slices, so that a role notices when it must stop.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use io_shared::{Consumer, ErrorKind, Guard, Message, Producer, Result};
 use crate::latency::Handover;
 use crate::stop::Stop;
 
-/// How often a wait looks whether to stop.
+/// How often a wait checks whether to stop.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
-/// The next value and how it came; none if there was none within a slice.
+/// The next value and how it came; `None` if there was none within a slice.
 pub(crate) fn next<T: Message + ?Sized>(
     consumer: &mut Consumer<T>,
 ) -> Result<Option<(Guard<'_, T>, Handover)>> {

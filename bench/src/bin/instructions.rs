@@ -1,4 +1,4 @@
-//! One act again and again, for callgrind to count: `tests/instructions.rs` runs it.
+//! Repeats one act for callgrind to count. `tests/instructions.rs` runs this program.
 //!
 //! `instructions ACT REPEATS`. Each act is a function that is not inlined, so that callgrind can
 //! count it and nothing around it. Messages of 16 bytes; both ends are this process's.

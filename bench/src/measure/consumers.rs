@@ -1,4 +1,5 @@
-//! One put while consumers grow: each of them is polled between puts, by one other process.
+//! The cost of one put for a growing number of consumers. One other process polls each of them
+//! between puts.
 
 use super::Bench;
 use crate::page::Page;
@@ -17,7 +18,7 @@ pub(crate) fn what(consumers: usize) -> String {
 
 pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     let puts: u64 = if bench.quick { 400 } else { 4000 };
-    // Opening that many of some peers takes seconds.
+    // With some peers, opening that many takes seconds.
     for consumers in COUNTS.into_iter().step_by(if bench.quick { 3 } else { 1 }) {
         for system in bench.order() {
             let name = bench.peers[system].entry.name;
@@ -48,8 +49,8 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// The mean without the slowest hundredth, which is interrupts: a mean, since a put that scans all
-/// consumers once in a while has to count.
+/// The mean without the slowest hundredth, which is interrupts. It is a mean because puts that now
+/// and then scan all consumers must count.
 fn typical(times: &mut [u64]) -> u64 {
     times.sort_unstable();
     let kept = &times[..times.len() - times.len() / 100];

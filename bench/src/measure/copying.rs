@@ -1,4 +1,4 @@
-//! A put that copies, against memcpy into a warm mapping that rotates over as many buffers.
+//! A put that copies, compared with memcpy into a warm mapping that rotates over as many buffers.
 
 use std::slice;
 

@@ -1,4 +1,4 @@
-//! From nothing to messages: both sides opened one after the other, and messages handed over one by
+//! From nothing to messages: opens both sides one after the other, and hands over messages one by
 //! one, written and read.
 
 use super::Bench;
@@ -9,7 +9,7 @@ use crate::{Result, clock, report};
 
 pub(crate) const MEASUREMENT: &str = "from nothing";
 
-/// What is timed: so many messages of that size.
+/// What is timed: the number of messages, and their size in bytes.
 pub(crate) const CASES: [(u64, usize); 2] = [(1, 4096), (10, 5 << 20)];
 
 pub(crate) fn what(messages: u64, payload: usize) -> String {

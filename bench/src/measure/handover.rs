@@ -12,7 +12,7 @@ use crate::{Result, clock};
 const MOST: u64 = 20_000;
 /// Round trips that are played first, and not counted.
 const WARM_UP: u64 = 10;
-/// The same in a quick run, which is to show that everything runs.
+/// The same in a quick run, which only shows that everything runs.
 const QUICK_WARM_UP: u64 = 2;
 /// How many parts a run is played in, at most.
 const PARTS: u64 = 5;
@@ -50,14 +50,14 @@ fn play(bench: &mut Bench, system: usize, case: Case) -> Result<()> {
     let run = Run { touch: case.touch, wait, trips: warm_up, first: 0, pause: None };
     let mut times = Vec::with_capacity(MOST as usize);
     peer.play(&spec, run, core, &mut times)?;
-    // The first messages may meet fresh pages: the later half says how long one takes.
+    // The first messages may meet fresh pages, so the later half tells how long one takes.
     let later = &times[times.len() / 2..];
     let typical = later.iter().copied().min().unwrap_or(1).max(1);
     let most = if pause.is_some() { 2 * warm_up } else { MOST };
     let trips = (budget / typical).clamp(warm_up, most);
     times.clear();
     let started = clock::now();
-    // In parts, since on a busy machine one trip may take as long as a thousand.
+    // In parts, because on a busy machine one trip may take as long as a thousand others.
     while (times.len() as u64) < trips && clock::now() - started < 2 * budget {
         let trips = (trips / PARTS).max(warm_up);
         peer.play(&spec, Run { trips, pause, ..run }, core, &mut times)?;

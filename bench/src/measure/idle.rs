@@ -1,4 +1,4 @@
-//! What a waiting consumer costs while nothing comes.
+//! The cost of a waiting consumer while nothing comes.
 
 use std::thread;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use crate::Result;
 use crate::peer::{Order, Peer, Waited};
 use crate::run::{Spec, Wait};
 
-pub(crate) const MEASUREMENT: &str = "waiting in vain";
+pub(crate) const MEASUREMENT: &str = "waiting while nothing comes";
 pub(crate) const CPU: &str = "share of a core";
 pub(crate) const WAKEUPS: &str = "wake-ups a second";
 
-/// All systems wait at once: it is their use of the processor that counts, not how fast they are.
+/// All systems wait at once, because their use of the processor counts, not their speed.
 pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     let window = Duration::from_millis(if bench.quick { 300 } else { 1000 });
     let mut ends = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn round(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Those that wait by themselves, and not only by looking.
+/// The systems that can wait, and not only poll.
 fn waiting(peers: &mut [Peer]) -> impl Iterator<Item = &mut Peer> {
     peers.iter_mut().filter(|peer| !peer.entry.polls_only)
 }

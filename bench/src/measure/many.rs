@@ -1,5 +1,5 @@
-//! Waiting on many channels: how long after a put one of them wakes its waiter, on the other core,
-//! against a get of that one and against the kernel's own waits; and what a wait costs that finds
+//! Waiting on many channels: how long after a put the waiter on the other core wakes, compared with
+//! a get of that one channel and with the kernel's own waits. And the cost of a wait that finds
 //! something at once.
 
 use std::path::Path;
@@ -25,12 +25,12 @@ pub(crate) const WAITV: &str = "bare futex_waitv";
 pub(crate) const WAIT: &str = "bare futex, of one";
 const WAYS: [&str; 4] = [WAIT_ANY, GET, WAITV, WAIT];
 
-/// How many channels.
+/// The numbers of channels.
 const COUNTS: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, MOST];
 const MOST: usize = 127;
 
-// Lines of the page. The measuring process tells which way, of how many, and which one will wake;
-// then the step. The futex words follow.
+// Lines of the page. The measuring process writes the way, the number of channels and which one
+// will wake, and then the step. The futex words follow.
 const STEP: usize = 0;
 const WAY: usize = 1;
 const COUNT: usize = 2;
@@ -72,7 +72,7 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
     let mut step = 0;
     for count in COUNTS {
         let mut times = [const { Vec::new() }; WAYS.len()];
-        // One way after the other, so that all see the same moments of the machine.
+        // The ways take turns, so that all see the machine at the same moments.
         for trip in 0..trips as usize * WAYS.len() {
             let way = (trip + bench.round) % WAYS.len();
             step += 1;
@@ -82,7 +82,7 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
             {
                 page.tell(line, value as u64);
             }
-            // The waiter sleeps by then, and its core too.
+            // By then the waiter sleeps, and its core is idle.
             thread::sleep(Duration::from_millis(1));
             let before = clock::now();
             if [WAIT_ANY, GET].contains(&WAYS[way]) {
@@ -104,7 +104,7 @@ fn waking(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Re
     Ok(())
 }
 
-/// The peer's side: waits as it is told, and says that it was woken.
+/// The peer's side: waits as the page says, and notes on the page that it was woken.
 pub(crate) fn serve(names: &Names, label: &str, waits: u64, page: &Path) -> Result<()> {
     let page = Page::open(page, BYTES)?;
     let mut consumers = open(names, label)?;
@@ -150,7 +150,7 @@ pub(crate) fn serve(names: &Names, label: &str, waits: u64, page: &Path) -> Resu
     Ok(())
 }
 
-/// The last of so many has something to get: a wait for all of them, in one process.
+/// Times waits for `count` channels in one process, when the last of them has something to get.
 fn at_once(bench: &mut Bench, label: &str, producers: &mut [Producer<u64>]) -> Result<()> {
     let waits = if bench.quick { 200 } else { 2000 };
     let mut consumers = open(&bench.names, label)?;

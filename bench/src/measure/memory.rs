@@ -1,5 +1,5 @@
-//! Shared memory of one connection for 5 MiB, after ten messages, as the kernel tells it: the files
-//! that are mapped, what of them is reserved, and what of them is resident.
+//! Shared memory of one connection for 5 MiB after ten messages, as the kernel reports it: the size
+//! of the mapped files, and how much of them is reserved and resident.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -15,12 +15,12 @@ pub(crate) const SIZE: &str = "shared memory";
 pub(crate) const RESERVED: &str = "of it reserved";
 pub(crate) const RESIDENT: &str = "resident";
 
-/// Once: it does not change from round to round.
+/// Measures once, because this does not change from round to round.
 pub(crate) fn once(bench: &mut Bench) -> Result<()> {
     for system in 0..bench.peers.len() {
         let entry = bench.peers[system].entry;
         if ![system::BARE, system::IO_SHARED, system::ICEORYX2].contains(&entry.name) {
-            continue; // the others keep messages in the kernel, while they are on their way
+            continue; // the others keep messages in the kernel
         }
         let before = mappings()?;
         let spec = Spec::new(format!("memory{system}"), 5 << 20, Wait::Poll);
@@ -48,15 +48,15 @@ pub(crate) fn once(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// What lies in shared memory, by inode: a mapping does not tell the name of what was given one
-/// only after it was mapped.
+/// The files in shared memory, by inode: a mapping does not show a name that was given after it was
+/// mapped.
 fn shared_files() -> Result<HashMap<u64, Metadata>> {
     let mut found = HashMap::new();
     let mut directories = vec![PathBuf::from("/dev/shm")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            // Other programs' files come and go.
+            // The files of other programs come and go.
             let Ok(metadata) = entry.metadata() else { continue };
             if metadata.is_dir() {
                 directories.push(entry.path());
@@ -68,8 +68,8 @@ fn shared_files() -> Result<HashMap<u64, Metadata>> {
     Ok(found)
 }
 
-/// The inodes of what this process has mapped to share, and its part of what is resident of each: a
-/// page that is mapped twice counts half in each mapping.
+/// The inodes of this process's shared mappings, and its share of what is resident of each. A page
+/// that is mapped twice counts half in each mapping.
 fn mappings() -> Result<HashMap<u64, u64>> {
     let mut found: HashMap<u64, u64> = HashMap::new();
     let mut inode = None;

@@ -1,10 +1,10 @@
 //! The limits: a cache line for each direction that two processes bounce, and a bare futex pair.
 //!
-//! What is handed over lies in the line itself, or in one buffer that never changes, or in one of
-//! three buffers that rotate, which the line names. The last is the least that can hand over a
-//! value of any size without a copy: its reader may still be at the value before when the next is
-//! written, so there is more than one buffer; and only the line says which, so that it cannot be
-//! fetched before the line is there.
+//! The value is in the line itself, or in one fixed buffer, or in one of three rotating buffers
+//! that the line names. The last is the least that can hand over a value of any size without a
+//! copy. Its reader may still use the previous value while the next is written, so there must be
+//! more than one buffer. And only the line says which one, so the value cannot be fetched before
+//! the line arrives.
 
 use std::slice;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::{Result, futex};
 pub(crate) struct InLine;
 /// One buffer for each direction.
 pub(crate) struct OneBuffer;
-/// Three for each direction, as many as a channel with one consumer has.
+/// Three buffers for each direction, as many as a channel with one consumer has.
 pub(crate) struct ThreeBuffers;
 
 impl System for InLine {
@@ -72,10 +72,10 @@ impl System for ThreeBuffers {
     }
 }
 
-/// Where the index lies in the line's word: above the sequence, whose low half is the futex.
+/// The index's lowest bit in the line's word: above the sequence, whose low half is the futex.
 const INDEX: u32 = 56;
 
-/// An end with so many buffers; 0: the payload is in the line.
+/// An end with `BUFFERS` buffers; 0: the payload is in the line.
 pub(crate) struct End<const BUFFERS: usize> {
     page: Page,
     /// The first buffer.
@@ -108,8 +108,8 @@ impl<const BUFFERS: usize> Outgoing for End<BUFFERS> {
     fn send(&mut self, seq: u64, touch: bool) -> Result<()> {
         let index = if BUFFERS > 1 { seq as usize % BUFFERS } else { 0 };
         if touch {
-            // SAFETY: inside the mapping; the receiver does not touch it until the store below, and
-            // has done with what was in it, since it has answered.
+            // SAFETY: inside the mapping; the receiver does not touch it until the store below. It
+            // is done with what was in it, since it has answered.
             let words = unsafe { slice::from_raw_parts_mut(self.buffer(index), self.words) };
             fill(words, seq);
         }

@@ -1,6 +1,6 @@
-//! iceoryx2, set up as in its own benchmark: one slot with overflow, no history; and with room for
-//! one publisher, one subscriber and one loan, which takes the least memory. The next sample is
-//! loaned before the answer is awaited, as there. Blocking: an event beside the data.
+//! iceoryx2, set up as in its own benchmark: one slot with overflow and no history. It has room for
+//! one publisher, one subscriber and one loan, which takes the least memory. As in that benchmark,
+//! the next sample is loaned before waiting for the answer. To block, it uses an additional event.
 
 use std::mem::MaybeUninit;
 use std::sync::Once;
@@ -22,7 +22,7 @@ pub(crate) struct Iceoryx2;
 type Service = ipc::Service;
 type Loaned<T> = SampleMutUninit<Service, T, ()>;
 
-/// A service of ours. (A macro, since the trait that its types have in common is not public.)
+/// One of our services. (A macro, because the common trait of its types is not public.)
 macro_rules! service {
     ($node:expr, $name:expr, $spec:expr, $payload:ty) => {
         $node
@@ -43,8 +43,8 @@ impl System for Iceoryx2 {
     type Out = Out;
     type In = In;
     const NAME: &'static str = crate::system::ICEORYX2;
-    const SETTINGS: &'static str = "0.10; ipc::Service, buffer 1, overflow, no history, 1 borrowed, \
-         1 loaned, 1 publisher, as many subscribers as needed; blocking: notifier and listener";
+    const SETTINGS: &'static str = "0.10; ipc::Service, buffer 1, overflow, no history, \
+         1 borrowed, 1 loaned, 1 publisher, as many subscribers as needed; blocking: notifier and listener";
 
     fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
         let (node, name) = node(names, spec)?;
@@ -185,8 +185,8 @@ impl Incoming for In {
         }
     }
 
-    /// Without a hint between looks it is faster (by 3 to 18 % in runs that alternated), so it has
-    /// none.
+    /// Polling has no spin hint, because it is faster without one (by 3 to 18 % in alternating
+    /// runs).
     #[inline]
     fn poll(&mut self, seq: u64, touch: bool) -> Result<()> {
         while !self.try_receive(seq, touch)? {}

@@ -9,7 +9,7 @@ use crate::names::Names;
 use crate::run::{Incoming, Outgoing, Spec, check, fill};
 use crate::system::System;
 
-/// As it comes: `get` spins before it sleeps.
+/// The default: `get` spins before it sleeps.
 pub(crate) struct Stamped;
 pub(crate) struct Unstamped;
 /// `try_get` again and again.
@@ -62,7 +62,7 @@ impl System for Looking {
     }
 }
 
-/// A message of 16 bytes is of a fixed size, a larger one a slice.
+/// A message of 16 bytes has a fixed size; a larger one is a slice.
 enum Either<A, B> {
     Small(A),
     Large(B),
@@ -97,7 +97,7 @@ impl Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
-        // Nobody is there to be told, and the peer may have gone first.
+        // There is nobody to report an error to, and the peer may have gone first.
         let _ = Channel::remove(&self.name);
     }
 }

@@ -25,7 +25,7 @@ impl System for IpcChannel {
 
     fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
         let (server, name) = IpcOneShotServer::new()?;
-        // Written whole, then given its name: whoever finds it can read it.
+        // Written completely before it gets its name, so that whoever finds it can read it.
         let (path, draft) = (names.file_of(spec), names.file_of(spec).with_extension("draft"));
         fs::write(&draft, name)?;
         fs::rename(draft, path)?;

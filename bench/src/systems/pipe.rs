@@ -32,7 +32,7 @@ impl System for Pipe {
     }
 }
 
-/// Whoever comes first creates it. Opened to read and write, it waits for nobody.
+/// The process that comes first creates it. Opening it to read and write does not wait.
 fn open(names: &Names, spec: &Spec) -> Result<File> {
     let path = names.file_of(spec);
     match mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {

@@ -1,8 +1,8 @@
-//! The protocol of docs/ARCHITECTURE.md and nothing else, for 16 bytes: no types, no checks, no
-//! clock, no errors. They are small enough to be carried in the line of `latest`, so its reader
-//! holds nothing. What it costs more than the bare line is the protocol's price (a value that is
-//! whole whoever dies, a publish that cannot overwrite another producer's, a fence); what io-shared
-//! costs more than this is the library's.
+//! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no
+//! clock, no errors. 16 bytes are stored inline, next to `latest`, so the reader holds nothing. The
+//! cost over the bare line is the protocol's price: a value that is whole whoever dies, a publish
+//! that cannot overwrite another producer's, a fence. What io-shared costs over this is the
+//! library's price.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU64, fence};

@@ -62,7 +62,7 @@ impl Outgoing for Out {
     }
 }
 
-/// What bytes come out of, a message at a time.
+/// A stream of bytes, read one message at a time.
 pub(crate) struct Stream<S> {
     stream: S,
     buffer: Vec<u64>,

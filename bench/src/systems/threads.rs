@@ -1,4 +1,4 @@
-//! For reference, what two threads of one process can do: `triple_buffer` and `crossbeam-channel`.
+//! For reference, two threads of one process: `triple_buffer` and `crossbeam-channel`.
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use triple_buffer::{Input, Output, triple_buffer};
@@ -12,7 +12,7 @@ pub(crate) type Pair = [Box<dyn Ends + Send>; 2];
 pub(crate) const TRIPLE_BUFFER: &str = "triple_buffer (threads)";
 pub(crate) const CROSSBEAM: &str = "crossbeam-channel (threads)";
 
-/// Of 16 bytes, since what they hand over is copied into place.
+/// Only with 16 bytes, because they copy what they hand over.
 pub(crate) fn triple_buffers() -> Pair {
     let ((there, at_peer), (back, here)) = (triple_buffer(&[0; 2]), triple_buffer(&[0; 2]));
     [Box::new((there, here)), Box::new((back, at_peer))]
