@@ -10,8 +10,11 @@ use crate::system::{BARE, BARE_BUFFER, BARE_LINE, IO_SHARED, LOOKING, NO_STAMPS,
 const WIDTH: f64 = 820.0;
 /// Where the bars begin. The systems' names are to the left.
 const LEFT: f64 = 210.0;
-/// Where the bars end. Two columns of figures are to the right.
+/// The width to the right of the bars, for two columns of figures.
 const RIGHT: f64 = 170.0;
+/// Where the columns of figures end.
+const P50_AT: f64 = WIDTH - 80.0;
+const P99_AT: f64 = WIDTH - 10.0;
 const ROW: f64 = 20.0;
 const HEADING: f64 = 34.0;
 
@@ -69,13 +72,12 @@ pub(crate) fn render(report: &Report) -> Option<String> {
     let bottom = 30.0 + panels.len() as f64 * HEADING + rows as f64 * ROW;
     let height = bottom + 40.0;
 
-    let (p50_at, p99_at) = (WIDTH - 80.0, WIDTH - 10.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          role=\"img\"><title>One-way hand-over times</title><style>{STYLE}</style>\n\
          <text class=\"head\" x=\"8\" y=\"20\">One way: half a round trip; logarithmic</text>\
-         <text class=\"faint end\" x=\"{p50_at}\" y=\"20\">p50 (bar)</text>\
-         <text class=\"faint end\" x=\"{p99_at}\" y=\"20\">p99 (line)</text>\n"
+         <text class=\"faint end\" x=\"{P50_AT}\" y=\"20\">p50 (bar)</text>\
+         <text class=\"faint end\" x=\"{P99_AT}\" y=\"20\">p99 (line)</text>\n"
     );
     let mut y = 30.0;
     for (heading, case, bars) in &panels {
@@ -91,26 +93,7 @@ pub(crate) fn render(report: &Report) -> Option<String> {
             );
         }
         for bar in bars {
-            let class = match bar.system {
-                IO_SHARED | NO_STAMPS | LOOKING => "ours",
-                BARE | BARE_BUFFER | BARE_LINE | PROTOCOL => "limit",
-                _ => "bar",
-            };
-            let (middle, to, tail) = (y + ROW / 2.0, x(bar.p50), x(bar.p99));
-            let (base, name) = (middle + 4.5, case.name_of(bar.system));
-            let _ = writeln!(
-                svg,
-                "<text class=\"end\" x=\"{:.0}\" y=\"{base}\">{name}</text>\
-                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{:.0}\" width=\"{:.1}\" height=\"14\"/>\
-                 <line class=\"tail\" x1=\"{to:.1}\" x2=\"{tail:.1}\" y1=\"{middle}\" y2=\"{middle}\"/>\
-                 <text class=\"end\" x=\"{p50_at}\" y=\"{base}\">{}</text>\
-                 <text class=\"faint end\" x=\"{p99_at}\" y=\"{base}\">{}</text>",
-                LEFT - 8.0,
-                middle - 7.0,
-                to - LEFT,
-                time(bar.p50),
-                time(bar.p99),
-            );
+            svg += &drawn(bar, case.name_of(bar.system), y, &x);
             y += ROW;
         }
     }
@@ -125,6 +108,27 @@ pub(crate) fn render(report: &Report) -> Option<String> {
     }
     svg += "</svg>\n";
     Some(svg)
+}
+
+/// One bar with its name and figures, at height `y`; `x` maps nanoseconds to the picture.
+fn drawn(bar: &Bar, name: &str, y: f64, x: impl Fn(f64) -> f64) -> String {
+    let class = match bar.system {
+        IO_SHARED | NO_STAMPS | LOOKING => "ours",
+        BARE | BARE_BUFFER | BARE_LINE | PROTOCOL => "limit",
+        _ => "bar",
+    };
+    let (middle, to, tail) = (y + ROW / 2.0, x(bar.p50), x(bar.p99));
+    let (base, left, top, width) = (middle + 4.5, LEFT - 8.0, middle - 7.0, to - LEFT);
+    let (p50, p99) = (time(bar.p50), time(bar.p99));
+    format!(
+        "<text class=\"end\" x=\"{left:.0}\" y=\"{base}\">{name}</text>\
+         <rect class=\"{class}\" x=\"{LEFT}\" y=\"{top:.0}\" \
+         width=\"{width:.1}\" height=\"14\"/>\
+         <line class=\"tail\" x1=\"{to:.1}\" x2=\"{tail:.1}\" \
+         y1=\"{middle}\" y2=\"{middle}\"/>\
+         <text class=\"end\" x=\"{P50_AT}\" y=\"{base}\">{p50}</text>\
+         <text class=\"faint end\" x=\"{P99_AT}\" y=\"{base}\">{p99}</text>\n"
+    )
 }
 
 fn time(nanoseconds: f64) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Mode, Report, size};
+use crate::report::{Cell, Mode, Report, size};
 use crate::series::Spread;
 use crate::system::{BARE, BARE_BUFFER, BARE_LINE};
 use crate::targets;
@@ -14,48 +14,9 @@ pub(crate) fn render(report: &Report) -> String {
     }
     for mode in Mode::ALL {
         let cells: Vec<_> = report.cells.iter().filter(|cell| cell.case.mode == mode).collect();
-        if cells.is_empty() {
-            continue;
+        if !cells.is_empty() {
+            text += &hand_overs(report, mode, &cells);
         }
-        let _ = writeln!(text, "\nHand-over, {}: one way, microseconds\n", mode.name());
-        let mut rows = vec![row([
-            "payload",
-            "written, read",
-            "system",
-            "p50",
-            "least to most",
-            "p99",
-            "p99.9",
-            "max",
-            if mode == Mode::Polling { "p50 / three buffers" } else { "p50 / futex pair" },
-            "/ one buffer",
-            "/ in the line",
-            "GB/s",
-        ])];
-        for cell in cells {
-            let (case, series) = (cell.case, &cell.series);
-            let p50 = Spread::of(&series.p50);
-            let p99 = Spread::of(&series.p99);
-            let speed = Spread::of(&series.mean).map(|mean| case.payload as f64 / mean.median);
-            rows.push(vec![
-                size(case.payload),
-                if case.touch { "yes" } else { "no" }.into(),
-                case.name_of(cell.system).into(),
-                p50.map_or_else(String::new, |s| micro(s.median)),
-                p50.map_or_else(String::new, |s| {
-                    format!("{} to {}", micro(s.least), micro(s.most))
-                }),
-                p99.map_or_else(String::new, |s| micro(s.median)),
-                micro(series.quantile(0.999)),
-                micro(series.max()),
-                report.against(BARE, cell).map_or_else(String::new, with_spread),
-                report.against(BARE_BUFFER, cell).map_or_else(String::new, middle),
-                report.against(BARE_LINE, cell).map_or_else(String::new, middle),
-                // An untouched payload moves nothing.
-                speed.filter(|_| case.touch && case.payload > 16).map_or_else(String::new, three),
-            ]);
-        }
-        text += &aligned(&rows);
     }
     if !report.figures.is_empty() {
         text += "\nOther figures\n\n";
@@ -81,6 +42,47 @@ pub(crate) fn render(report: &Report) -> String {
             target.wanted,
             target.found.map_or_else(|| "not measured".into(), with_spread),
             target.holds.map_or("", |holds| if holds { "yes" } else { "**no**" }).into(),
+        ]);
+    }
+    text + &aligned(&rows)
+}
+
+/// The ping-pongs of one mode.
+fn hand_overs(report: &Report, mode: Mode, cells: &[&Cell]) -> String {
+    let text = format!("\nHand-over, {}: one way, microseconds\n\n", mode.name());
+    let mut rows = vec![row([
+        "payload",
+        "written, read",
+        "system",
+        "p50",
+        "least to most",
+        "p99",
+        "p99.9",
+        "max",
+        if mode == Mode::Polling { "p50 / three buffers" } else { "p50 / futex pair" },
+        "/ one buffer",
+        "/ in the line",
+        "GB/s",
+    ])];
+    for cell in cells {
+        let (case, series) = (cell.case, &cell.series);
+        let p50 = Spread::of(&series.p50);
+        let p99 = Spread::of(&series.p99);
+        let speed = Spread::of(&series.mean).map(|mean| case.payload as f64 / mean.median);
+        rows.push(vec![
+            size(case.payload),
+            if case.touch { "yes" } else { "no" }.into(),
+            case.name_of(cell.system).into(),
+            p50.map_or_else(String::new, |s| micro(s.median)),
+            p50.map_or_else(String::new, |s| format!("{} to {}", micro(s.least), micro(s.most))),
+            p99.map_or_else(String::new, |s| micro(s.median)),
+            micro(series.quantile(0.999)),
+            micro(series.max()),
+            report.against(BARE, cell).map_or_else(String::new, with_spread),
+            report.against(BARE_BUFFER, cell).map_or_else(String::new, middle),
+            report.against(BARE_LINE, cell).map_or_else(String::new, middle),
+            // An untouched payload moves nothing.
+            speed.filter(|_| case.touch && case.payload > 16).map_or_else(String::new, three),
         ]);
     }
     text + &aligned(&rows)

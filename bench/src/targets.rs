@@ -22,28 +22,20 @@ enum Bound {
 }
 
 pub(crate) fn all(report: &Report) -> Vec<Target> {
+    let mut targets = hand_overs(report);
+    targets.extend(other_figures(report));
+    targets.extend(waiting(report));
+    targets
+}
+
+/// Of the ping-pongs.
+fn hand_overs(report: &Report) -> Vec<Target> {
     let polling = |payload, touch| Case { mode: Mode::Polling, payload, touch };
     let p50 = |case, system| report.cell(case, system).map(|series| &*series.p50);
     let p99 = |case, system| report.cell(case, system).map(|series| &*series.p99);
     let small = polling(16, true);
     let one_core = Case { mode: Mode::OneCore, ..small };
-    let [first_message, tenth] = first::CASES.map(|(messages, payload)| {
-        let what = first::what(messages, payload);
-        let of = |system| report.figure(first::MEASUREMENT, &what, system);
-        ratio(of(IO_SHARED), of(ICEORYX2))
-    });
-    let copies = copying::SIZES.map(|size| {
-        let what = crate::report::size(size);
-        let of = |system| report.figure(copying::MEASUREMENT, &what, system);
-        ratio(of(IO_SHARED), of(BARE))
-    });
-    let worst_copy = copies.into_iter().flatten().min_by(|a, b| a.median.total_cmp(&b.median));
-    let put = |count| report.figure(consumers::MEASUREMENT, &consumers::what(count), IO_SHARED);
-    let wake = |way| report.figure(many::WAKING, &many::what(127), way);
-    let ours = |measurement, what| report.figure(measurement, what, IO_SHARED);
-    let memory = ours(memory::MEASUREMENT, memory::SIZE).and_then(Spread::of);
-    let most = (3 * (5 << 10) + 16) as f64;
-    let mut targets = vec![
+    vec![
         target(
             "16 B written and read, polling, default settings, against a bare line with them in it",
             Bound::AtMost(1.6),
@@ -79,6 +71,28 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
             Bound::AtMost(1.1),
             ratio(p50(polling(5 << 20, false), IO_SHARED), p50(polling(16, false), IO_SHARED)),
         ),
+    ]
+}
+
+/// Of everything else but waiting.
+fn other_figures(report: &Report) -> Vec<Target> {
+    let [first_message, tenth] = first::CASES.map(|(messages, payload)| {
+        let what = first::what(messages, payload);
+        let of = |system| report.figure(first::MEASUREMENT, &what, system);
+        ratio(of(IO_SHARED), of(ICEORYX2))
+    });
+    let copies = copying::SIZES.map(|size| {
+        let what = crate::report::size(size);
+        let of = |system| report.figure(copying::MEASUREMENT, &what, system);
+        ratio(of(IO_SHARED), of(BARE))
+    });
+    let worst_copy = copies.into_iter().flatten().min_by(|a, b| a.median.total_cmp(&b.median));
+    let put = |count| report.figure(consumers::MEASUREMENT, &consumers::what(count), IO_SHARED);
+    let wake = |way| report.figure(many::WAKING, &many::what(127), way);
+    let ours = |measurement, what| report.figure(measurement, what, IO_SHARED);
+    let memory = ours(memory::MEASUREMENT, memory::SIZE).and_then(Spread::of);
+    let most = (3 * (5 << 10) + 16) as f64;
+    vec![
         target(
             "speed of a copying put of 1 to 5 MiB (the slowest), against memcpy",
             Bound::AtLeast(0.95),
@@ -109,19 +123,20 @@ pub(crate) fn all(report: &Report) -> Vec<Target> {
             Bound::AtMost(1.5),
             ratio(wake(many::WAIT_ANY), wake(many::GET)),
         ),
-    ];
-    let waiting = |what| ours(idle::MEASUREMENT, what).and_then(Spread::of);
-    targets.push(target(
-        "% of a core, waiting while nothing comes",
-        Bound::AtMost(0.1),
-        waiting(idle::CPU),
-    ));
-    targets.push(target(
-        "wake-ups a second, waiting while nothing comes",
-        Bound::AtMost(20.0),
-        waiting(idle::WAKEUPS),
-    ));
-    targets
+    ]
+}
+
+/// Of a consumer for which nothing comes.
+fn waiting(report: &Report) -> Vec<Target> {
+    let of = |what| report.figure(idle::MEASUREMENT, what, IO_SHARED).and_then(Spread::of);
+    vec![
+        target("% of a core, waiting while nothing comes", Bound::AtMost(0.1), of(idle::CPU)),
+        target(
+            "wake-ups a second, waiting while nothing comes",
+            Bound::AtMost(20.0),
+            of(idle::WAKEUPS),
+        ),
+    ]
 }
 
 fn ratio(values: Option<&[f64]>, to: Option<&[f64]>) -> Option<Spread> {

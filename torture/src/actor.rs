@@ -251,27 +251,7 @@ impl<T: Act + ?Sized> Part<T> {
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
-            "produce" => {
-                self.producer = None;
-                let producer = self.channel.clone().producer()?;
-                let seq = producer.seq();
-                self.producer = Some(producer);
-                Ok(format!("ok {seq}"))
-            }
-            "consume" => {
-                self.consumer = None;
-                let channel = self.channel.clone();
-                let channel = match argument {
-                    Some(name) => channel.consumer_name(name),
-                    None => channel,
-                };
-                self.consumer = Some(channel.consumer()?);
-                ok()
-            }
-            "observe" => {
-                self.observer = Some(self.channel.clone().observer()?);
-                ok()
-            }
+            "produce" | "consume" | "observe" => self.open(verb, argument),
             "remove" => Channel::remove(&self.name).and_then(|()| ok()),
             "execute" => {
                 let executed = std::thread::spawn(|| {
@@ -300,6 +280,29 @@ impl<T: Act + ?Sized> Part<T> {
             }
             _ => self.produce(verb, number),
         }
+    }
+
+    fn open(&mut self, role: &str, name: Option<&str>) -> Result<String, Error> {
+        let channel = self.channel.clone();
+        match role {
+            "produce" => {
+                self.producer = None;
+                let producer = channel.producer()?;
+                let seq = producer.seq();
+                self.producer = Some(producer);
+                return Ok(format!("ok {seq}"));
+            }
+            "consume" => {
+                self.consumer = None;
+                let channel = match name {
+                    Some(name) => channel.consumer_name(name),
+                    None => channel,
+                };
+                self.consumer = Some(channel.consumer()?);
+            }
+            _ => self.observer = Some(channel.observer()?),
+        }
+        Ok("ok".into())
     }
 
     fn get_copy(&mut self) -> Result<String, Error> {

@@ -102,21 +102,7 @@ pub(crate) fn judge(
         (returned - from).saturating_sub(stopped + delayed)
     };
     let overdue = idle(woken);
-    let tell = || {
-        let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
-        let since = |at: u64| {
-            if at > returned { -1.0 } else { ms(returned - at) }
-        };
-        format!(
-            "value {sequence}, put {:.1} ms before (returned {:.1}), called {:.1} ms before, woken \
-             {:.1} ms before, not scheduled for {:.1} ms",
-            since(put.began),
-            since(put.ended),
-            since(called),
-            since(woken),
-            ms(delayed)
-        )
-    };
+    let tell = || times_of(event, woken);
     if event.kind == EventKind::Timeout {
         return if overdue > LATE { Err(format!("timed out over {}", tell())) } else { Ok(()) };
     }
@@ -151,6 +137,22 @@ pub(crate) fn judge(
         return Err(format!("waited for {:.1} ms: {}", wait as f64 / 1e6, tell()));
     }
     Ok(())
+}
+
+/// The times of a get's event, as text.
+fn times_of(event: &Event, woken: u64) -> String {
+    let Event { called, returned, sequence, put, delayed, .. } = *event;
+    let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
+    let since = |at: u64| if at > returned { -1.0 } else { ms(returned - at) };
+    format!(
+        "value {sequence}, put {:.1} ms before (returned {:.1}), called {:.1} ms before, woken \
+         {:.1} ms before, not scheduled for {:.1} ms",
+        since(put.began),
+        since(put.ended),
+        since(called),
+        since(woken),
+        ms(delayed)
+    )
 }
 
 fn judge_put(event: &Event, history: &History, report: &mut Report) -> Result<(), String> {

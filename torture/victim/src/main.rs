@@ -80,7 +80,6 @@ impl Mark {
 
 fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
     let channel = || Channel::<Value<N>>::named(name);
-    let rw = || RwSharedMmap::named(name).size(16).handles(4).open();
     Ok(match act {
         "put" => {
             let mut producer = channel().producer()?;
@@ -127,24 +126,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             producer.put(&[1; N])?;
             keep(mark.around(|| producer.put(&[2; N]))?.to_string(), producer)
         }
-        "get-ahead" => {
-            let mut consumer = patient(channel().consumer()?)?;
-            let mut copy = vec![0_u64; N];
-            let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();
-            // SAFETY: these words, which nobody reads meanwhile; a copy target only ever has bytes
-            // written to it.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
-            let follow = || -> Result<(u64, u64)> {
-                let mut target = CopyTarget::new(0, bytes);
-                let guard = binding::get_into(&mut consumer, &mut target, None)?;
-                binding::copy_out(&guard, target);
-                Ok((guard.seq(), guard.missed()))
-            };
-            let (sequence, missed) = mark.around(follow)?;
-            let is_whole = copy.iter().all(|word| *word == sequence);
-            let had = if is_whole { format!("{sequence} {missed}") } else { "torn".into() };
-            keep(had, consumer)
-        }
+        "get-ahead" => get_ahead(channel().consumer()?, &mark)?,
         "observe" => {
             let observe = || -> Result<String> {
                 let mut observer = channel().observer()?;
@@ -175,6 +157,33 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             Ok(()) => "removed".into(),
             Err(error) => format!("{:?}", error.kind()),
         },
+        _ => return run_lock(act, name, &mark),
+    })
+}
+
+fn get_ahead<const N: usize>(consumer: Consumer<Value<N>>, mark: &Mark) -> Result<String> {
+    let mut consumer = patient(consumer)?;
+    let mut copy = vec![0_u64; N];
+    let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();
+    // SAFETY: these words, which nobody reads meanwhile; a copy target only ever has bytes
+    // written to it.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(start, size_of::<Value<N>>()) };
+    let follow = || -> Result<(u64, u64)> {
+        let mut target = CopyTarget::new(0, bytes);
+        let guard = binding::get_into(&mut consumer, &mut target, None)?;
+        binding::copy_out(&guard, target);
+        Ok((guard.seq(), guard.missed()))
+    };
+    let (sequence, missed) = mark.around(follow)?;
+    let is_whole = copy.iter().all(|word| *word == sequence);
+    let had = if is_whole { format!("{sequence} {missed}") } else { "torn".into() };
+    Ok(keep(had, consumer))
+}
+
+/// The acts on locks.
+fn run_lock(act: &str, name: &str, mark: &Mark) -> Result<String> {
+    let rw = || RwSharedMmap::named(name).size(16).handles(4).open();
+    Ok(match act {
         "lock" => {
             let mut lock = SharedMmap::named(name).size(16).handles(4).open()?;
             keep(mark.around(|| add(lock.lock()))?, lock)
