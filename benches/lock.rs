@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let readers: &'static mut Vec<_> = Box::leak(Box::new(readers));
         let reading: Vec<_> = readers.iter_mut().map(Shared::read).collect::<Result<_, _>>()?;
-        cases.push(Case::new(format!("Shared, read beside {others}"), move || {
+        cases.push(Case::new(format!("Shared, read next to {others}"), move || {
             let _reading = &reading;
             for _ in 0..CALLS {
                 black_box(*handle.read()?);

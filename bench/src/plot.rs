@@ -111,7 +111,7 @@ pub(crate) fn render(report: &Report) -> Option<String> {
 }
 
 /// One bar with its name and figures, at height `y`; `x` maps nanoseconds to the picture.
-fn drawn(bar: &Bar, name: &str, y: f64, x: impl Fn(f64) -> f64) -> String {
+fn drawn(bar: &Bar<'_>, name: &str, y: f64, x: impl Fn(f64) -> f64) -> String {
     let class = match bar.system {
         IO_SHARED | NO_STAMPS | LOOKING => "ours",
         BARE | BARE_BUFFER | BARE_LINE | PROTOCOL => "limit",

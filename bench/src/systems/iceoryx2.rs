@@ -44,7 +44,8 @@ impl System for Iceoryx2 {
     type In = In;
     const NAME: &'static str = crate::system::ICEORYX2;
     const SETTINGS: &'static str = "0.10; ipc::Service, buffer 1, overflow, no history, \
-         1 borrowed, 1 loaned, 1 publisher, as many subscribers as needed; blocking: notifier and listener";
+         1 borrowed, 1 loaned, 1 publisher, as many subscribers as needed; \
+         blocking: notifier and listener";
 
     fn outgoing(names: &Names, spec: &Spec) -> Result<Out> {
         let (node, name) = node(names, spec)?;

@@ -1,4 +1,4 @@
-//! The protocol of DESIGN.md section 6 and nothing else, for 16 bytes: no types, no checks, no
+//! The protocol of docs/ARCHITECTURE.md and nothing else, for 16 bytes: no types, no checks, no
 //! clock, no errors. 16 bytes are stored inline, next to `latest`, so the reader holds nothing. The
 //! cost over the bare line is the protocol's price: a value that is whole whoever dies, a publish
 //! that cannot overwrite another producer's, a fence. What io-shared costs over this is the
@@ -20,7 +20,7 @@ impl System for Protocol {
     type In = In;
     const NAME: &'static str = crate::system::PROTOCOL;
     const SETTINGS: &'static str =
-        "compare-exchange and a fence over three buffers; the value beside the word that names it";
+        "compare-exchange and a fence over three buffers; the value next to the word that names it";
     const POLLS_ONLY: bool = true;
     const LARGEST: usize = 16;
 
