@@ -89,7 +89,7 @@ fn a_get_says_that_there_is_no_producer_and_one_that_there_is() {
         }
     });
     assert_told(&alone, &["producer=false", "it has no producer", "a second"]);
-    assert_told(&served, &["producer=true", "its producer lives"]);
+    assert_told(&served, &["producer=true", "its producer is running"]);
 }
 
 #[test]

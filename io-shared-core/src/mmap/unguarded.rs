@@ -75,8 +75,8 @@ impl Mmap for UnsafeSharedMmap {
                 }
                 (None, None) if clock::now() >= deadline => {
                     return Err(location.error(ErrorKind::NotFound).advise(
-                        "start the program that creates it, wait longer for it with .open_timeout(), \
-                         or say how large it is (.size()) to create it here",
+                        "start the program that creates it, wait longer for it with \
+                         .open_timeout(), or say how large it is (.size()) to create it here",
                     ));
                 }
                 (None, None) => {
