@@ -17,7 +17,7 @@
 //! let mut loan = producer.loan::<u64>(0)?;
 //! *loan = 42;
 //! loan.put()?;
-//! let value = consumer.hold::<u64>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
+//! let value = consumer.acquire::<u64>(Which::Unseen, |_, nothing| nothing.map(|()| false))?;
 //! assert_eq!(value.as_deref(), Some(&42));
 //! # drop(value);
 //! # io_shared_core::remove(&location, Kind::Channel)
