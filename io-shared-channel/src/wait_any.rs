@@ -42,7 +42,21 @@ use crate::waiting::SLICE;
 pub struct Ready(Vec<usize>);
 
 impl Ready {
-    /// Whether the consumer with this index has something to get. [`wait_any`] has an example.
+    /// Whether the consumer with this index has something to get.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-contains-{}", std::process::id());
+    /// use std::time::Duration;
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// let speed = io_shared::consumer::<f64>(name)?;
+    /// let ready = io_shared::wait_any(&[&speed], Duration::from_secs(1))?;
+    /// assert!(ready.contains(0));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn contains(&self, index: usize) -> bool {
         self.0.binary_search(&index).is_ok()
     }
