@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::pointer::Arguments;
 use crate::status::{Failure, Outcome, failed, ios_status, panicked};
 
-/// Runs `act` and returns its status; the text of a failure is kept for [`ios_last_error`](crate::ios_last_error).
+/// Runs `act` and returns its status; the text of a failure is kept for
+/// [`ios_last_error`](crate::ios_last_error).
 #[inline]
 pub(crate) fn call(act: impl FnOnce(&Arguments) -> Outcome) -> ios_status {
     let arguments = Arguments::of_one_call();

@@ -102,8 +102,8 @@ impl<'call, T: 'call> Argument<'call> for InMut<T> {
 
 /// An object that C hands back for good.
 ///
-/// Contract: it is NULL, which is refused, or came from [`into_c`](crate::memory::into_c) and is handed back for the first
-/// time, while nobody uses it.
+/// Contract: it is NULL, which is refused, or came from [`into_c`](crate::memory::into_c) and is
+/// handed back for the first time, while nobody uses it.
 pub(crate) struct Taken<T>(pub(crate) *mut T, pub(crate) &'static str);
 
 impl<T> Argument<'_> for Taken<T> {
