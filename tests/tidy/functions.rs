@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
+/// Finds the name and the end of a function that starts at a line, if one does.
+type Find = fn(&[&str], usize) -> Option<(String, usize)>;
+
 /// The functions of a file, with the lines that they take.
 pub(crate) fn of(extension: &str, lines: &[&str]) -> Vec<(String, Range<usize>)> {
-    let find: fn(&[&str], usize) -> Option<(String, usize)> = match extension {
+    let find: Find = match extension {
         "rs" => rust,
         "py" | "pyi" => python,
         "c" | "h" => c,
