@@ -162,8 +162,8 @@ fn no_line_has_a_tab_or_ends_with_a_blank() {
     judge(&["blank"], &breaches);
 }
 
-/// The words of a text in one line, without the signs that begin comments, and where each line of the
-/// text begins in it.
+/// The words of a text in one line, without the signs that begin comments, and where each line of
+/// the text begins in it.
 fn words_of(text: &str) -> (String, Vec<usize>) {
     let (mut words, mut starts) = (String::from(" "), Vec::new());
     for line in text.lines() {
