@@ -5,10 +5,11 @@
 #   fuzz/corpus.sh unpack DIRECTORY   writes the inputs to DIRECTORY/get, DIRECTORY/npy, ..
 #   fuzz/corpus.sh pack DIRECTORY     makes the archives anew from there
 #
-# The same inputs make the same archive, byte by byte. torture/tests/hostile_inputs.rs replays all of them.
+# The same inputs make the same archive, byte by byte. torture/tests/hostile_inputs.rs replays them
+# all.
 set -euo pipefail
 export LC_ALL=C # for the order of names
-[ $# = 2 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# = 2 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 action=$1 directory=$2
 archives=$(cd "$(dirname "$0")/corpus" && pwd)
 
