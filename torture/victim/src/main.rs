@@ -142,6 +142,14 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             mark.pass();
             describe(guard.seq(), guard.missed(), &guard)
         }
+        _ => return open_or_end::<N>(act, name, &mark),
+    })
+}
+
+/// The acts that open a channel, leave it or remove it.
+fn open_or_end<const N: usize>(act: &str, name: &str, mark: &Mark) -> Result<String> {
+    let channel = || Channel::<Value<N>>::named(name);
+    Ok(match act {
         "produce" => {
             let producer = mark.around(|| channel().producer())?;
             keep(producer.seq().to_string(), producer)
@@ -157,7 +165,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             Ok(()) => "removed".into(),
             Err(error) => format!("{:?}", error.kind()),
         },
-        _ => return run_lock(act, name, &mark),
+        _ => return run_lock(act, name, mark),
     })
 }
 
