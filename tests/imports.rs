@@ -109,6 +109,35 @@ fn shipped_code_has_no_import_circle() {
     judge(&["circle"], &breaches);
 }
 
+/// The folders and files at the top of core, from the bottom up. docs/ARCHITECTURE.md lists them.
+const FLOORS: &[&str] = &[
+    "crash_point",
+    "os",
+    "message",
+    "error",
+    "protocol",
+    "lock",
+    "region",
+    "slot",
+    "binding",
+    "mmap",
+];
+
+#[test]
+fn each_floor_of_core_uses_only_those_below_it() {
+    let floor = |name: &str| FLOORS.iter().position(|floor| *floor == name);
+    let found = Crate::read(&tree::root().join("io-shared-core/src"));
+    let mut faults = Vec::new();
+    for (from, all) in of_floors(&found) {
+        for to in all {
+            if floor(&to).is_none() || floor(&from) <= floor(&to) {
+                faults.push(format!("{from} uses {to}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn a_circle_is_found_and_a_re_export_leads_to_where_the_item_is() {
     let folder = tempfile::tempdir().unwrap();
