@@ -17,6 +17,23 @@ impl Array {
     /// # Errors
     /// [`NpyError::Dtype`] if the elements have another type or byte order, [`NpyError::NotBool`],
     /// [`NpyError::Misaligned`], and the errors of [`npy`](Self::npy).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-array-view-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    /// use ndarray::array;
+    ///
+    /// let mut clouds = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// clouds.put_array(&array![[1.0f32, 2.0], [3.0, 4.0]])?;
+    ///
+    /// let mut viewer = Channel::<Array>::named(name).consumer()?;
+    /// assert_eq!(viewer.get()?.array::<f32>()?[[1, 0]], 3.0);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn array<A: Element>(&self) -> Result<ArrayViewD<'_, A>, NpyError> {
         let header = self.header_for::<A>()?;
         let data = self.npy.get(header.data).unwrap_or_default();
@@ -81,6 +98,23 @@ impl Array {
     /// # Errors
     /// [`NpyError::TooShort`] if the message has fewer bytes than
     /// [`len_of_array`](Self::len_of_array) returns, and the errors of that method.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-array-assign-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    /// use ndarray::array;
+    ///
+    /// let mut clouds = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// let cloud = array![[1.0f32, 2.0], [3.0, 4.0]];
+    /// let mut loan = clouds.loan_len(Array::len_of_array(&cloud)?)?;
+    /// loan.assign(&cloud)?;
+    /// loan.put()?;
+    /// # io_shared::remove(name)?;
+    /// # Ok(()) }
+    /// ```
     pub fn assign<A: Element, D: Dimension>(
         &mut self,
         array: &ArrayRef<A, D>,
