@@ -99,7 +99,7 @@ fn consumers_that_wait_for_a_replacement_all_live_through_it() {
             let waiting = [(); 4].map(|()| {
                 scope.spawn(|| open().open_timeout(Duration::from_secs(5)).consumer().map(drop))
             });
-            eventually("a consumer looks", || descriptors_of(&name).len() > 0);
+            eventually("a consumer looks", || !descriptors_of(&name).is_empty());
             let _producer = open().producer().unwrap();
             for consumer in waiting {
                 consumer.join().unwrap().unwrap();
@@ -116,7 +116,7 @@ fn the_second_for_a_replacement_counts_from_the_first_sight_of_the_other_shape()
         // Longer than a second, in which there is no channel.
         std::thread::sleep(Duration::from_millis(1100));
         drop(Channel::<[u32]>::named(&*name).elements(4).producer().unwrap());
-        eventually("the consumer looks", || descriptors_of(&name).len() > 0);
+        eventually("the consumer looks", || !descriptors_of(&name).is_empty());
         let _producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
         waiting.join().unwrap().unwrap();
     });

@@ -56,7 +56,7 @@ fn died(child: Pid) {
 /// Runs a child that dies at `point` in `act`, with a handle that was open before.
 #[track_caller]
 fn dies(name: &TestName, point: CrashPoint, act: fn(&mut State) -> Result<()>) {
-    died(start(point, || act(&mut open(&name)?)));
+    died(start(point, || act(&mut open(name)?)));
 }
 
 fn write(state: &mut State) -> Result<()> {
@@ -187,7 +187,7 @@ fn waiting_burier(
     let writer = {
         let mut there = there.try_clone().unwrap();
         start(ELSEWHERE, || {
-            let mut state = open(&name)?;
+            let mut state = open(name)?;
             let guard = state.write().or_else(LockError::into_guard);
             there.write_all(b"w").unwrap();
             std::thread::sleep(Duration::from_secs(60));
@@ -197,7 +197,7 @@ fn waiting_burier(
     };
     here.read_exact(&mut [0]).unwrap();
     let burier = start(point, || {
-        let mut state = open(&name)?;
+        let mut state = open(name)?;
         there.write_all(b"b").unwrap();
         act(&mut state)
     });
