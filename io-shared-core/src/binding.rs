@@ -5,7 +5,7 @@
 //! pieces, and lends buffers by address to code that no borrow checker follows. `io-shared-ffi`
 //! uses this module for the C library, and the Python package uses it through that library.
 //! Programs in Rust read values through a [`Guard`](crate::slot::Guard) and fill a
-//! [`Loan`](crate::slot::Loan) in place.
+//! [`Loan`] in place.
 //!
 //! | function | what it does |
 //! |---|---|
