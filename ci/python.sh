@@ -82,15 +82,25 @@ export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/pytho
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
-# The tests on each interpreter; the others are at the other end. Where there are no others, it
-# is a second process of the same one.
+# The tests on each interpreter, with the others at the other end, or a second process of the same
+# one. All interpreters at once, since tests mostly wait.
+start=$SECONDS
+declare -A running
+trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
 for python in "${pythons[@]}"; do
     others=''
     for other in "${pythons[@]}"; do
         if [ "$other" != "$python" ]; then others+=:$venvs/$other/bin/python; fi
     done
     export IO_SHARED_PYTHONS=${others:-$venvs/$python/bin/python}
-    start=$SECONDS
-    "$venvs/$python/bin/python" -m pytest -q -rs -p no:cacheprovider tests
-    say "the tests on Python $python took $((SECONDS - start)) s"
+    "$venvs/$python/bin/python" -m pytest -q -rs -p no:cacheprovider tests \
+        > "$venvs/$python.log" 2>&1 &
+    running[$python]=$!
 done
+failed=0
+for python in "${pythons[@]}"; do
+    wait "${running[$python]}" || failed=1
+    cat "$venvs/$python.log"
+    say "the tests on Python $python had ended $((SECONDS - start)) s after the start"
+done
+exit "$failed"

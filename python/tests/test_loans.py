@@ -18,6 +18,7 @@ from test_arrays import ends
 in_place_or_not = pytest.mark.parametrize("in_place", [False, True], ids=["own", "in_place"])
 
 
+@references_are_counted
 @in_place_or_not
 def test_a_loan_leaves_nothing_for_the_collector(name, in_place):
     put, _ = ends(name)
