@@ -93,7 +93,7 @@ pub(crate) fn render(report: &Report) -> Option<String> {
             );
         }
         for bar in bars {
-            svg += &drawn(bar, case.name_of(bar.system), y, &x);
+            svg += &drawn(bar, case.name_of(bar.system), y, x);
             y += ROW;
         }
     }
