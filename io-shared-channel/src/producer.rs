@@ -82,6 +82,35 @@ impl<T: Message + ?Sized> Producer<T> {
         self.put_by(|slot| slot.put(value))
     }
 
+    /// Puts a copy of `value` with a tag, a number of the user's. Whoever receives the value finds it
+    /// there ([`Guard::tag`](crate::Guard::tag)). A stage of a pipeline tags its output with the `seq`
+    /// of its input, so that the two can be paired. [`put`](Self::put) tags with 0.
+    ///
+    /// # Errors
+    /// The errors of [`put`](Self::put).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-put-tagged-{}", std::process::id());
+    /// # let clouds = &format!("/doc-producer-put-tagged-clouds-{}", std::process::id());
+    /// # io_shared::producer::<[f32; 3]>(clouds)?.put(&[0.0; 3])?;
+    /// let mut clouds = io_shared::consumer::<[f32; 3]>(clouds)?;
+    /// let mut labels = io_shared::producer::<u8>(name)?;
+    /// let cloud = clouds.get()?;
+    /// labels.put_tagged(&7, cloud.seq())?; // whoever has both can tell that they belong together
+    /// # assert_eq!(io_shared::consumer::<u8>(name)?.get()?.tag(), 1);
+    /// # drop(cloud);
+    /// # io_shared::remove(clouds.name())?;
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn put_tagged(&mut self, value: &T, tag: u64) -> Result<u64> {
+        self.put_by(|slot| slot.put_tagged(value, tag))
+    }
+
     /// Puts a value by `put`, which is called again if the channel has to be reopened.
     #[inline]
     pub(crate) fn put_by(
@@ -382,12 +411,7 @@ impl<T: Message + ?Sized> Producer<T> {
     /// slots that this one had.
     #[cold]
     fn reopen(&mut self) -> Result<()> {
-        let spec = Spec {
-            capacity: Some(self.slot.capacity()),
-            consumers: u32::try_from(self.slot.consumer_slots()).ok(),
-            holds: u32::try_from(self.slot.holds()).ok(),
-            ..self.options.spec::<T>()?
-        };
+        let spec = Spec { capacity: Some(self.slot.capacity()), ..self.options.spec::<T>()? };
         self.slot = open(&self.options, &spec)?;
         Ok(())
     }

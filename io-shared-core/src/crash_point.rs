@@ -52,7 +52,7 @@ crash_points! {
         PutSealed,
         /// `latest` names the new value; nobody is woken.
         PutPublished,
-        /// The waiting bytes are read, one at least is set; nobody is woken.
+        /// The sleepers' bits are read, one at least is set; nobody is woken.
         PutSawWaiting,
         /// Whoever waited is woken.
         PutWoken,
@@ -66,8 +66,17 @@ crash_points! {
     BURIES: {
         /// A burier has won a waiting consumer's claim and cleared nothing.
         BuryWon,
-        /// The dead consumer's waiting byte is cleared; its claim is still won.
+        /// The dead consumer's bit is cleared; its claim is still won.
         BuryCleared,
+    }
+    /// Those of a consumer that joins with more values to hold than its slot has entries.
+    JOINS: {
+        /// The memory of more buffers is reserved; they are not in the pool.
+        PoolReserved,
+        /// They are in the pool; no slot has entries for them.
+        PoolGrown,
+        /// The slot has its entries and is scanned; its block is its predecessor's.
+        SlotGranted,
     }
     /// Those of a consumer that opens its channel.
     CONSUMER_STARTS: {
@@ -93,11 +102,11 @@ crash_points! {
     }
     /// Those of a consumer that waits.
     SLEEPS: {
-        /// The waiting byte is set; `latest` is not looked at again.
+        /// The sleeper's bit is set; `latest` is not looked at again.
         SleepFlagged,
-        /// Awake again; the waiting byte is still set.
+        /// Awake again; the sleeper's bit is still set.
         SleepWoken,
-        /// The waiting byte is 0 again.
+        /// The sleeper's bit is 0 again.
         SleepCleared,
     }
     /// Those of a process that opens a lock.

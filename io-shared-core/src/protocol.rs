@@ -11,6 +11,8 @@
 //!   `latest`, under a sequence lock ([`Consumer::read_inline`]).
 //! - **Observe.** An observer stores nothing. It copies, and checks afterwards that the buffer's
 //!   sequence has not changed ([`watch`]).
+//! - **Join.** A consumer brings a buffer for each value that it may hold: it has the pool extended
+//!   before it takes a slot (`pool`).
 //! - **Death.** Whoever takes a role or a consumer's slot over first counts itself there, so that a
 //!   predecessor that is still alive learns of it. Every store is such that the process may die
 //!   right after it.
@@ -23,27 +25,34 @@
 //! What must stay true:
 //! - A buffer that `latest` names, or that a validated held entry names, is not written.
 //! - Each shared word has one writer at a time. `latest` and the buffers are the producer's. A
-//!   consumer's block and waiting byte are its own, or belong to whoever has won its claim.
+//!   consumer's block, and its bits among those that sleep, are its own, or belong to whoever has
+//!   won its claim. The words of the pool are written under the region's lock.
 //! - Every index read from shared memory is checked against the pool before it is used.
 //!
-//! The files: `words` (the platform), `latest`, `inline` and `ahead` are data; `producer`,
-//! `consumer` and `observer` act on them.
+//! The files: `words` (the platform), `latest`, `inline`, `ahead`, `pool` and `asleep` are data;
+//! `producer`, `consumer` and `observer` act on them.
 
 mod ahead;
+mod asleep;
 mod consumer;
 mod inline;
 mod latest;
 mod observer;
+mod pool;
 mod producer;
 mod words;
 
 pub(crate) use ahead::Ahead;
+#[cfg(test)]
+pub(crate) use asleep::is_asleep;
 pub use consumer::Which;
 pub(crate) use consumer::{Consumer, Protected, Seat, sleep_any};
 pub(crate) use inline::InlineRead;
 pub(crate) use latest::{Fault, Latest};
-pub(crate) use observer::watch;
+pub(crate) use observer::{Watched, watch};
+pub(crate) use pool::{entries, extend, join, needed};
 pub(crate) use producer::Producer;
-#[cfg(test)]
-pub(crate) use words::{ASLEEP, ASLEEP_TO_FOLLOW};
-pub(crate) use words::{Exchange, Header, Inline, MAX_INLINE_WORDS, Word, Words};
+pub(crate) use words::{
+    Bits, Exchange, Header, Inline, MAX_INLINE_WORDS, MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word,
+    Words,
+};

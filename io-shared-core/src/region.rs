@@ -13,6 +13,7 @@
 //!
 //! A file imports only files that stand above it in the list below.
 
+mod buffers;
 mod cause;
 mod layout;
 pub(crate) mod link_protocol;
@@ -30,6 +31,7 @@ mod spec;
 mod blocks;
 mod hidden_file;
 mod plan;
+mod pool;
 mod reboot;
 mod watch;
 mod words;

@@ -159,11 +159,6 @@ impl<S> Slot<S> {
         self.region.consumer_slots()
     }
 
-    /// Values that each consumer may hold at once.
-    pub fn holds(&self) -> usize {
-        self.region.holds()
-    }
-
     /// Whether this handle knows that its region was removed or replaced.
     #[inline]
     pub fn is_stale(&self) -> bool {

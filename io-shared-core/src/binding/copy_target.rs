@@ -277,7 +277,7 @@ mod tests {
                 (started.elapsed(), consumer)
             });
             let region = producer.region.clone();
-            while region.waiting(0).load(Relaxed) == 0 {
+            while region.asleep(0).load(Relaxed) == 0 {
                 std::thread::yield_now();
             }
             // From the byte to the sleep it is not far.

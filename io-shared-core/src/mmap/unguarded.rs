@@ -101,7 +101,7 @@ impl UnsafeSharedMmap {
                 return Err(location.error(ErrorKind::TooShort { needed, found: size }));
             }
             region::check_file_size_limit(location, needed)
-                .and_then(|()| region::allocate(location, &file, needed))
+                .and_then(|()| region::allocate(location, &file, 0, needed))
                 .map_err(|error| error.ask_less("a smaller .size()"))?;
             size = needed;
         }

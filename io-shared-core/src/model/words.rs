@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU64};
 
 use super::kernel::{Conflict, Loads};
 use super::mutant::{self, Mutant, Operation};
-use crate::protocol::Word;
+use crate::protocol::{Bits, Word};
 
 /// A loom atomic that knows the line that calls it.
 pub(crate) struct Shared<A> {
@@ -17,11 +17,18 @@ pub(crate) struct Shared<A> {
     loads: Option<Loads>,
     /// What was read last.
     read: Cell<u64>,
+    /// Its value, if nobody changes it: then a load is no step of the model.
+    fixed: Option<u64>,
 }
 
 impl<A> Shared<A> {
     pub(crate) fn new(atom: A) -> Self {
-        Self { atom, loads: None, read: Cell::new(0) }
+        Self { atom, loads: None, read: Cell::new(0), fixed: None }
+    }
+
+    /// One that nobody changes.
+    pub(crate) fn fixed(self, value: u64) -> Self {
+        Self { fixed: Some(value), ..self }
     }
 
     pub(crate) fn read_by_its_writer(self) -> Self {
@@ -34,6 +41,9 @@ macro_rules! word {
         impl Word<$T> for Shared<$Atomic> {
             #[track_caller]
             fn load(&self, order: Ordering) -> $T {
+                if let Some(value) = self.fixed {
+                    return value as $T;
+                }
                 let place = Location::caller();
                 let order = mutant::order(place, Operation::Load, order);
                 if mutant::is(Mutant::Repeated(place)) {
@@ -47,6 +57,7 @@ macro_rules! word {
 
             #[track_caller]
             fn store(&self, value: $T, order: Ordering) {
+                assert!(self.fixed.is_none(), "nobody changes it in this scenario");
                 let place = Location::caller();
                 let order = mutant::order(place, Operation::Store, order);
                 if !mutant::omits_store(place) {
@@ -56,6 +67,28 @@ macro_rules! word {
             }
         }
     };
+}
+
+impl Bits for Shared<AtomicU64> {
+    #[track_caller]
+    fn insert(&self, bits: u64, order: Ordering) {
+        let place = Location::caller();
+        let order = mutant::order(place, Operation::Store, order);
+        if !mutant::omits_store(place) {
+            self.loads.iter().for_each(Loads::store);
+            self.atom.fetch_or(bits, order);
+        }
+    }
+
+    #[track_caller]
+    fn remove(&self, bits: u64, order: Ordering) {
+        let place = Location::caller();
+        let order = mutant::order(place, Operation::Store, order);
+        if !mutant::omits_store(place) {
+            self.loads.iter().for_each(Loads::store);
+            self.atom.fetch_and(!bits, order);
+        }
+    }
 }
 
 word!(AtomicU64, u64);
@@ -136,12 +169,16 @@ macro_rules! slot_accessors {
             self.region.consumers.len()
         }
 
-        fn holds(&self) -> usize {
-            self.region.consumers.first().map_or(0, |consumer| consumer.held.len())
+        fn used(&self) -> &Self::Count {
+            &self.region.used
         }
 
-        fn buffers(&self) -> usize {
-            self.region.buffers.len()
+        fn grant(&self, consumer: usize) -> &Self::Flag {
+            &self.region.consumers[consumer].grant
+        }
+
+        fn pool(&self) -> &Self::Count {
+            &self.region.pool
         }
 
         fn is_large(&self) -> bool {
@@ -160,8 +197,12 @@ macro_rules! slot_accessors {
             &self.region.retired
         }
 
-        fn waiting(&self, consumer: usize) -> &Self::Flag {
-            &self.region.consumers[consumer].waiting
+        fn asleep(&self, _: usize) -> &Self::Set {
+            &self.region.asleep
+        }
+
+        fn following(&self, _: usize) -> &Self::Set {
+            &self.region.following
         }
 
         fn held(&self, consumer: usize, entry: usize) -> &Self::Flag {
@@ -181,8 +222,9 @@ macro_rules! slot_accessors {
         }
 
         fn header(&self, buffer: usize) -> $crate::protocol::Header<'_, Self::Count> {
-            let Buffer { sequence, length, stamp, .. } = &self.region.buffers[buffer];
-            $crate::protocol::Header { sequence, length, stamp }
+            assert!(self.is_mapped(buffer), "a buffer is mapped before it is used");
+            let Buffer { sequence, length, stamp, tag, .. } = &self.region.buffers[buffer];
+            $crate::protocol::Header { sequence, length, stamp, tag }
         }
 
         fn stores_inline(&self) -> bool {
@@ -190,13 +232,13 @@ macro_rules! slot_accessors {
         }
 
         fn inline(&self) -> $crate::protocol::Inline<'_, Self::Count> {
-            let [mark, stamp, message @ ..] = &self.region.inline[..] else { unreachable!() };
-            $crate::protocol::Inline { mark, stamp, message }
+            let [mark, stamp, tag, message @ ..] = &self.region.inline[..] else { unreachable!() };
+            $crate::protocol::Inline { mark, stamp, tag, message }
         }
 
         fn written(&self, buffer: usize) -> [u64; $crate::protocol::MAX_INLINE_WORDS] {
             let [first, second] = self.read(buffer);
-            [first, second, 0, 0, 0]
+            [first, second, 0, 0]
         }
 
         // A process of a model sleeps in one thread for each of its consumers.

@@ -95,6 +95,12 @@ impl Claims {
         is_claims && self.entry.has(self.descriptor) && is_its(identity_of(self.descriptor))
     }
 
+    /// The descriptor, to ask of its file or to open that anew; nothing that locks.
+    pub(crate) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+        // SAFETY: the descriptor is this value's own, as was just asked.
+        self.is_own().then(|| unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) })
+    }
+
     /// Whether no name leads to the file any more.
     pub(crate) fn is_unlinked(&self) -> bool {
         // SAFETY: as in `fcntl`.

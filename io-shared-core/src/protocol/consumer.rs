@@ -4,9 +4,11 @@ use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::ahead::{Ahead, Filled};
+use super::asleep;
 use super::inline::{Head, InlineRead};
 use super::latest::{Fault, Latest};
-use super::words::{ASLEEP, ASLEEP_TO_FOLLOW, Header, Word, Words};
+use super::pool::{entries, reach};
+use super::words::{Header, MOST_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
 
 /// Which value a get is after.
@@ -61,6 +63,8 @@ impl Seat {
 pub(crate) struct Consumer {
     consumer: usize,
     incarnation: u64,
+    /// How many values it may hold at once. Of its slot's entries it uses no more.
+    holds: usize,
     /// The entry that this consumer uses again and again, and the buffer it names. A guard of the
     /// value there borrows the consumer, or has [taken the entry along](Self::part_with).
     hazard: Option<HazardPointer>,
@@ -89,6 +93,7 @@ pub(crate) struct Protected {
     /// Values published after the one this consumer received last, and never received.
     pub(crate) missed: u64,
     pub(crate) stamp: u64,
+    pub(crate) tag: u64,
     /// Bytes of the message, as its producer says.
     pub(crate) length: u64,
     /// The number of its filling, if it could be read [ahead](super::Ahead).
@@ -103,6 +108,7 @@ impl Consumer {
     pub(crate) fn take_over<W: Words>(
         words: &W,
         consumer: usize,
+        holds: usize,
         resumes: bool,
     ) -> Result<Self, Fault> {
         // Relaxed: the claim orders its owners. This comes first, so that a predecessor that lost
@@ -110,14 +116,14 @@ impl Consumer {
         let incarnation = words.taken(consumer).load(Relaxed).wrapping_add(1);
         words.taken(consumer).store(incarnation, Relaxed);
         words.reached(CrashPoint::ConsumerClaimed);
-        for entry in 0..words.holds() {
+        for entry in 0..entries(words, consumer) {
             // Release: as in `Seat::release`, for the dead owner's reads.
             words.held(consumer, entry).store(0, Release);
         }
-        words.waiting(consumer).store(0, Relaxed);
+        asleep::lower(words, consumer);
         words.reached(CrashPoint::ConsumerCleared);
         // Relaxed: only the sequence is used, and a get acquires.
-        let latest = Latest::checked(words, words.latest().load(Relaxed))?;
+        let latest = Latest::unpack(words.latest().load(Relaxed));
         let last_seen = if resumes {
             words.last_seen(consumer).load(Relaxed).min(latest.sequence)
         } else {
@@ -129,6 +135,7 @@ impl Consumer {
         Ok(Self {
             consumer,
             incarnation,
+            holds: holds.min(entries(words, consumer)),
             hazard: None,
             next: usize::MAX,
             follows: false,
@@ -171,7 +178,7 @@ impl Consumer {
         if inline.mark.load(Acquire) != word {
             return Ok(InlineRead::NotInline);
         }
-        let stamp = inline.stamp.load(Relaxed);
+        let (stamp, tag) = (inline.stamp.load(Relaxed), inline.tag.load(Relaxed));
         for (copy, word) in message.iter_mut().zip(inline.message) {
             *copy = word.load(Relaxed);
         }
@@ -185,7 +192,7 @@ impl Consumer {
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         let missed = (latest.sequence - last_seen).saturating_sub(1);
-        Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp })
+        Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp, tag })
     }
 
     /// Protects the latest value's buffer from its producer. `None`: there is no value, or none
@@ -235,6 +242,9 @@ impl Consumer {
     /// Publishes a hazard pointer: has an entry name `buffer`. If a look at `latest` from now on
     /// finds the buffer named, the producer leaves it alone for as long as the entry names it.
     fn announce<W: Words>(&mut self, words: &W, buffer: usize) -> Result<usize, Fault> {
+        if !words.is_mapped(buffer) {
+            reach(words, buffer)?;
+        }
         let entry = match self.hazard {
             Some(hazard) => hazard.entry,
             None => self.free_entry(words)?,
@@ -255,7 +265,7 @@ impl Consumer {
     /// cores; made now, it delays no get.
     #[inline]
     fn expect<W: Words>(&mut self, words: &W) {
-        if self.expected().is_none() && self.next < words.buffers() {
+        if self.expected().is_none() && self.next < MOST_BUFFERS as usize {
             // Fails if guards have all entries; then the next get announces.
             let _ = self.announce(words, self.next);
         }
@@ -310,7 +320,7 @@ impl Consumer {
         last_seen: u64,
         which: Which,
     ) -> Result<Option<Latest>, Fault> {
-        let latest = Latest::checked(words, word)?;
+        let latest = Latest::unpack(word);
         if latest.sequence < last_seen {
             return Err(Fault::Corrupt("`latest` has gone back to a value that was received"));
         }
@@ -325,9 +335,9 @@ impl Consumer {
     fn free_entry<W: Words>(&self, words: &W) -> Result<usize, Fault> {
         // Acquire: a guard dropped in another thread has ended its reads before the entry is used
         // again, and our Release store passes that on to the producer.
-        (0..words.holds())
+        (0..self.holds)
             .find(|&entry| words.held(self.consumer, entry).load(Acquire) == 0)
-            .ok_or(Fault::AlreadyHeld)
+            .ok_or(Fault::AlreadyHeld(self.holds))
     }
 
     #[inline]
@@ -344,7 +354,7 @@ impl Consumer {
             Some(head) => Ok(head),
             None => self.head_of(words, latest),
         };
-        let Head { stamp, length, next, filling } = head?;
+        let Head { stamp, tag, length, next, filling } = head?;
         self.next = next;
         // Relaxed: a producer that waits for it (`wait_taken`) reads no data because of it.
         words.last_seen(self.consumer).store(latest.sequence, Relaxed);
@@ -355,6 +365,7 @@ impl Consumer {
             sequence: latest.sequence,
             missed: (latest.sequence - last_seen).saturating_sub(1),
             stamp,
+            tag,
             length,
             filling,
         })
@@ -364,12 +375,13 @@ impl Consumer {
     #[cold]
     fn head_of<W: Words>(&self, words: &W, latest: Latest) -> Result<Head, Fault> {
         // Relaxed: ordered by the fence that acquired `latest`.
-        let Header { sequence, length, stamp } = words.header(latest.index);
+        let Header { sequence, length, stamp, tag } = words.header(latest.index);
         if sequence.load(Relaxed) != latest.sequence {
             return Err(Fault::Corrupt("a buffer's sequence is not the one that `latest` has"));
         }
         Ok(Head {
             stamp: stamp.load(Relaxed),
+            tag: tag.load(Relaxed),
             length: length.load(Relaxed),
             next: usize::MAX,
             filling: 0,
@@ -387,7 +399,7 @@ impl Consumer {
     /// `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return earlier for no reason.
     pub(crate) fn sleep<W: Words>(&self, words: &W, until: u64) {
         self.raise(words);
-        // SeqCst, with the fence in `publish`: either the producer sees the byte after its publish,
+        // SeqCst, with the fence in `publish`: either the producer sees the bit after its publish,
         // or we see its publish here.
         words.fence(SeqCst);
         if let Some(low) = self.unmoved(words) {
@@ -396,13 +408,12 @@ impl Consumer {
         self.lower(words);
     }
 
-    /// Says in the waiting byte that this consumer may sleep.
+    /// Says that this consumer may sleep.
     fn raise<W: Words>(&self, words: &W) {
         if !self.seat().is_own(words) {
             return;
         }
-        let asleep = if self.follows { ASLEEP_TO_FOLLOW } else { ASLEEP };
-        words.first_asleep(|| words.waiting(self.consumer).store(asleep, Relaxed));
+        words.first_asleep(|| asleep::raise(words, self.consumer, self.follows));
         words.reached(CrashPoint::SleepFlagged);
     }
 
@@ -420,14 +431,14 @@ impl Consumer {
         if !self.seat().is_own(words) {
             return;
         }
-        words.last_awake(|| words.waiting(self.consumer).store(0, Relaxed));
+        words.last_awake(|| asleep::lower(words, self.consumer));
         words.reached(CrashPoint::SleepCleared);
     }
 }
 
 /// As [`Consumer::sleep`], for many slots. `wait` is given the low half of each `latest` and sleeps
 /// while all are unchanged; it is not called if there is something in one of the slots. One fence
-/// serves all: each byte is raised before it, and each `latest` is looked at after it.
+/// serves all: each bit is raised before it, and each `latest` is looked at after it.
 pub(crate) fn sleep_any<'a, W: Words + 'a>(
     sleepers: impl Iterator<Item = (&'a W, &'a Consumer)> + Clone,
     wait: impl FnOnce(Vec<(&'a W, u32)>),

@@ -25,13 +25,14 @@ pub(crate) enum InlineRead {
     /// There is one, and it must be [protected](super::Consumer::protect) in its buffer.
     NotInline,
     /// This is it.
-    Value { sequence: u64, missed: u64, stamp: u64 },
+    Value { sequence: u64, missed: u64, stamp: u64, tag: u64 },
 }
 
 /// What a consumer needs to know of a message that it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) stamp: u64,
+    pub(super) tag: u64,
     /// In bytes.
     pub(super) length: u64,
     /// The buffer that the next message is likely to be in.
@@ -41,14 +42,14 @@ pub(super) struct Head {
 }
 
 impl<C: Word<u64>> Inline<'_, C> {
-    /// Copies the stamp and `message` (or what stands for it) next to a `latest` that is about to
+    /// Copies the stamp, the tag and `message` (or what stands for it) next to a `latest` that is about to
     /// become `word`.
     #[inline]
     pub(super) fn write<W: Words>(
         &self,
         words: &W,
         word: u64,
-        stamp: u64,
+        (stamp, tag): (u64, u64),
         message: impl IntoIterator<Item = u64>,
     ) {
         if self.message.is_empty() {
@@ -59,6 +60,7 @@ impl<C: Word<u64>> Inline<'_, C> {
         self.mark.store(0, Relaxed);
         words.fence(Release);
         self.stamp.store(stamp, Relaxed);
+        self.tag.store(tag, Relaxed);
         // Once more, for a death in the middle of it.
         words.reached(CrashPoint::PutSealed);
         for (copy, word) in self.message.iter().zip(message) {
@@ -76,6 +78,7 @@ impl<C: Word<u64>> Inline<'_, C> {
         let [length, next, more @ ..] = self.message else { return None };
         let head = || Head {
             stamp: self.stamp.load(Relaxed),
+            tag: self.tag.load(Relaxed),
             length: length.load(Relaxed),
             next: next.load(Relaxed) as usize,
             filling: more.first().map_or(0, |filling| filling.load(Relaxed)),

@@ -1,7 +1,5 @@
 //! `latest`: the word that names the newest value, and why the protocol may refuse.
 
-use super::words::Words;
-
 const SEQUENCE_BITS: u32 = 52;
 const EPOCH_BITS: u32 = 4;
 
@@ -12,11 +10,13 @@ pub(crate) enum Fault {
     RoleLost,
     /// Another has taken over this consumer's slot.
     SlotLost(usize),
-    /// Guards have all of this consumer's entries.
-    AlreadyHeld,
+    /// Guards have all of this consumer's entries, which are as many.
+    AlreadyHeld(usize),
     /// `latest` moved at every try.
     Busy,
     SequenceExhausted,
+    /// There is no address space for a buffer that was added.
+    NoMemory,
     Corrupt(&'static str),
 }
 
@@ -45,16 +45,6 @@ impl Latest {
         (self.index as u64) << (SEQUENCE_BITS + EPOCH_BITS)
             | (self.epoch & ((1 << EPOCH_BITS) - 1)) << SEQUENCE_BITS
             | self.sequence
-    }
-
-    /// Unpacks a word read from shared memory and checks its index.
-    #[inline]
-    pub(crate) fn checked<W: Words>(words: &W, word: u64) -> Result<Self, Fault> {
-        let latest = Self::unpack(word);
-        if latest.index >= words.buffers() {
-            return Err(Fault::Corrupt("`latest` names a buffer outside the pool"));
-        }
-        Ok(latest)
     }
 }
 

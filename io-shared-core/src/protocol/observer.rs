@@ -2,19 +2,30 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use super::latest::{Fault, Latest};
+use super::latest::Fault;
+use super::pool::checked;
 use super::words::{Word, Words};
+
+/// A value that an observer has copied.
+#[derive(Debug)]
+pub(crate) struct Watched<C> {
+    pub(crate) sequence: u64,
+    pub(crate) stamp: u64,
+    pub(crate) tag: u64,
+    /// What the copying returned.
+    pub(crate) copied: C,
+}
 
 /// Copies the latest value by `copy` (buffer, length in bytes). `copy` must read by relaxed atomic
 /// words and must bear any length: the value may be torn until its sequence was looked at again.
-/// Returns the sequence, the stamp and what `copy` returned; `None` if there is no value yet.
+/// `None`: there is no value yet.
 pub(crate) fn watch<W: Words, C>(
     words: &W,
     mut copy: impl FnMut(usize, u64) -> Option<C>,
-) -> Result<Option<(u64, u64, C)>, Fault> {
+) -> Result<Option<Watched<C>>, Fault> {
     for _ in 0..W::TRIES {
         // Acquire: the buffer's header and payload are at least as new as this word.
-        let latest = Latest::checked(words, words.latest().load(Acquire))?;
+        let latest = checked(words, words.latest().load(Acquire))?;
         if latest.sequence <= words.lost() {
             return Ok(None);
         }
@@ -26,13 +37,14 @@ pub(crate) fn watch<W: Words, C>(
         }
         let length = words.header(buffer).length.load(Relaxed);
         let stamp = words.header(buffer).stamp.load(Relaxed);
+        let tag = words.header(buffer).tag.load(Relaxed);
         let copied = copy(buffer, length);
         // Acquire, with the Release fence in `loan`: if any word of the copy was written by a later
         // loan, the second look sees that loan's 0, or what came after it.
         words.fence(Acquire);
         if words.header(buffer).sequence.load(Relaxed) == latest.sequence {
             return match copied {
-                Some(copied) => Ok(Some((latest.sequence, stamp, copied))),
+                Some(copied) => Ok(Some(Watched { sequence: latest.sequence, stamp, tag, copied })),
                 None => Err(Fault::Corrupt("a message is longer than the capacity")),
             };
         }

@@ -3,9 +3,14 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 use super::ahead::{Filled, MOST_PIECES};
+use super::asleep;
 use super::latest::{Fault, Latest};
-use super::words::{ASLEEP_TO_FOLLOW, Exchange, Word, Words};
+use super::pool::{checked, entries, pool, reach, used};
+use super::words::{Exchange, MOST_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
+
+/// What the sequence of a buffer that was never used is taken for: it was used before all others.
+const NEVER_USED: u64 = u64::MAX;
 
 /// After this many needless wakes the producer looks for dead sleepers. The number doubles with
 /// each look that finds none, up to [`RAREST_LOOK`].
@@ -45,7 +50,7 @@ impl Producer {
         words.reached(CrashPoint::ProducerClaimed);
         let mut word = words.latest().load(Relaxed);
         for _ in 0..W::TRIES {
-            let latest = Latest::checked(words, word)?;
+            let latest = checked(words, word)?;
             let raised = Latest { epoch: latest.epoch + 1, ..latest }.pack();
             // Never a plain store: a predecessor that lost its claim without knowing it may be
             // publishing right now, and its value must not be undone. Relaxed: an exchange hands on
@@ -70,10 +75,11 @@ impl Producer {
     fn new<W: Words>(words: &W, word: u64, incarnation: u64) -> Self {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
         // last: a predecessor that lost its claim without knowing it may still be filling it.
-        let used = (0..words.buffers())
+        let used = (0..pool(words, Acquire))
+            .take_while(|&buffer| words.is_mapped(buffer) || reach(words, buffer).is_ok())
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
-        let finds = Vec::with_capacity(words.buffers());
+        let finds = Vec::with_capacity(MOST_BUFFERS as usize);
         // Relaxed: the claim orders its owners.
         let fillings = Filled::unpack(words.filled().load(Relaxed)).number;
         Self::end_filling(words, fillings);
@@ -116,6 +122,9 @@ impl Producer {
             return Err(Fault::Corrupt("more buffers are held than there are holds"));
         };
         let buffer = usize::from(buffer);
+        if !words.is_mapped(buffer) {
+            reach(words, buffer)?;
+        }
         if self.fills {
             self.fills = false;
             Self::end_filling(words, self.fillings);
@@ -135,8 +144,8 @@ impl Producer {
     fn scan<W: Words>(&mut self, words: &W) {
         let latest = Latest::unpack(self.word).index as u8;
         let mut taken = Bits::default();
-        for consumer in 0..words.consumer_slots() {
-            for entry in 0..words.holds() {
+        for consumer in 0..used(words) {
+            for entry in 0..entries(words, consumer) {
                 // Acquire: the reads of the buffer that this entry named before come before our
                 // writes to it.
                 let held = words.held(consumer, entry).load(Acquire);
@@ -145,14 +154,20 @@ impl Producer {
         }
         taken.clear(latest);
         self.held = taken;
-        let buffers = 0..words.buffers() as u8;
+        // After the entries: what they name was in the pool before, and so were two buffers more.
+        // Acquire: the memory of what was added is reserved, and nothing was written there.
+        let pool = pool(words, Acquire);
+        if pool > self.used.len() {
+            self.used.resize(pool, NEVER_USED);
+        }
+        let buffers = 0..pool as u8;
         self.finds.extend(buffers.filter(|&buffer| buffer != latest && !taken.has(buffer)));
-        let used = |&b: &u8| self.used[usize::from(b)];
+        let last_use = |&b: &u8| self.used[usize::from(b)];
         if words.is_large() {
             // Here, too, a buffer that is being filled or was never used comes last.
-            self.finds.sort_unstable_by_key(|b| used(b).wrapping_add(1));
+            self.finds.sort_unstable_by_key(|b| last_use(b).wrapping_add(1));
         } else {
-            self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(used(b)));
+            self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(last_use(b)));
         }
     }
 
@@ -189,6 +204,7 @@ impl Producer {
         buffer: usize,
         length: u64,
         stamp: u64,
+        tag: u64,
     ) -> Result<u64, Fault> {
         debug_assert_eq!(self.finds.last().copied().map(usize::from), Some(buffer), "on loan");
         self.check(words)?;
@@ -198,15 +214,16 @@ impl Producer {
         let header = words.header(buffer);
         header.length.store(length, Relaxed);
         header.stamp.store(stamp, Relaxed);
+        header.tag.store(tag, Relaxed);
         header.sequence.store(next.sequence, Relaxed);
         words.reached(CrashPoint::PutSealed);
         let inline = words.inline();
         if words.stores_inline() {
-            inline.write(words, next.pack(), stamp, words.written(buffer));
+            inline.write(words, next.pack(), (stamp, tag), words.written(buffer));
         } else {
             let likely = self.likely_next(words, buffer) as u64;
             let filling = if self.fills { self.fillings } else { 0 };
-            inline.write(words, next.pack(), stamp, [length, likely, filling]);
+            inline.write(words, next.pack(), (stamp, tag), [length, likely, filling]);
         }
         // The one atomic write of a put. Release: the payload and the buffer's header come before
         // it. Nothing is acquired: what it replaces is this producer's own word. It is a
@@ -219,8 +236,8 @@ impl Producer {
         words.reached(CrashPoint::PutPublished);
         // SeqCst, one fence for two pairs. With the fence in `announce`: of this publish, followed
         // by a scan, and a held entry, followed by a second look at `latest`, one sees the other.
-        // With the fence in `sleep`: the same of this publish, followed by `wake`, and a waiting
-        // byte, followed by a look at `latest`.
+        // With the fence in `sleep`: the same of this publish, followed by `wake`, and a
+        // sleeper's bit, followed by a look at `latest`.
         words.fence(SeqCst);
         self.word = next.pack();
         self.used[buffer] = next.sequence;
@@ -257,9 +274,7 @@ impl Producer {
 
     /// Wakes the consumers that read ahead, while the value is being filled.
     pub(crate) fn rouse<W: Words>(words: &W) {
-        // Relaxed: a sleeper that is not seen here is woken after the publish.
-        let asleep = |consumer| words.waiting(consumer).load(Relaxed) == ASLEEP_TO_FOLLOW;
-        if (0..words.consumer_slots()).any(asleep) {
+        if asleep::is_any_following(words) {
             words.wake();
         }
     }
@@ -267,9 +282,7 @@ impl Producer {
     /// Wakes the consumers that sleep. When wakes have long found nobody, looks for dead sleepers.
     #[inline]
     pub(crate) fn wake<W: Words>(&mut self, words: &W) {
-        // Relaxed: the byte carries no data, and the fence of the publish before has ordered it.
-        let consumers = 0..words.consumer_slots();
-        if consumers.fold(0, |any, consumer| any | words.waiting(consumer).load(Relaxed)) != 0 {
+        if asleep::is_any_asleep(words) {
             words.reached(CrashPoint::PutSawWaiting);
             // Before the call, which takes long: consumers that are awake announce the next buffer
             // meanwhile, and would keep it from the scan.
@@ -338,16 +351,16 @@ impl Bits {
     }
 }
 
-/// Reclaims dead sleepers: clears their waiting bytes, so that puts stop waking nobody. Returns
+/// Reclaims dead sleepers: clears their bits, so that puts stop waking nobody. Returns
 /// whether there were any. It acts only on a claim that it has won: asking first and acting then
 /// would rob a new owner.
 fn bury<W: Words>(words: &W) -> bool {
     let mut buried = false;
-    for consumer in 0..words.consumer_slots() {
-        if words.waiting(consumer).load(Relaxed) != 0 && words.win(consumer) {
+    for consumer in 0..used(words) {
+        if asleep::is_asleep(words, consumer) && words.win(consumer) {
             words.reached(CrashPoint::BuryWon);
-            // Relaxed: the kernel's lock orders it before a new owner's stores.
-            words.waiting(consumer).store(0, Relaxed);
+            // The kernel's lock orders it before a new owner's stores.
+            asleep::lower(words, consumer);
             words.reached(CrashPoint::BuryCleared);
             words.unwin(consumer);
             buried = true;

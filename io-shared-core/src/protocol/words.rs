@@ -5,16 +5,18 @@
 
 use std::sync::atomic::Ordering;
 
+use super::latest::Fault;
 use crate::crash_point::CrashPoint;
 
 /// The largest message that is stored inline, in words of 64 bits.
-pub(crate) const MAX_INLINE_WORDS: usize = 5;
+pub(crate) const MAX_INLINE_WORDS: usize = 4;
 
-/// A waiting byte: wake this consumer when there is a value.
-pub(crate) const ASLEEP: u8 = 1;
-/// A waiting byte: wake this consumer also when the first part of a value is filled, since it
-/// copies the value out meanwhile.
-pub(crate) const ASLEEP_TO_FOLLOW: u8 = 2;
+/// The most buffers of a pool: a byte has to hold an index plus one.
+pub(crate) const MOST_BUFFERS: u64 = 255;
+/// The buffers that are no consumer's: the latest value's, and the one that is being filled.
+pub(crate) const OWN_BUFFERS: u64 = 2;
+/// The most values that one consumer holds at once.
+pub(crate) const MOST_HOLDS: u32 = 8;
 
 /// One shared atomic word.
 pub(crate) trait Word<T> {
@@ -33,6 +35,12 @@ pub(crate) trait Exchange<T>: Word<T> {
     ) -> Result<T, T>;
 }
 
+/// One shared atomic word of bits that have different owners.
+pub(crate) trait Bits: Word<u64> {
+    fn insert(&self, bits: u64, order: Ordering);
+    fn remove(&self, bits: u64, order: Ordering);
+}
+
 /// What stands before the message in a buffer.
 pub(crate) struct Header<'a, C> {
     /// 0: being filled; n: complete, and value n once `latest` says so.
@@ -41,6 +49,8 @@ pub(crate) struct Header<'a, C> {
     pub(crate) length: &'a C,
     /// CLOCK_MONOTONIC in nanoseconds at the put; 0: no stamp.
     pub(crate) stamp: &'a C,
+    /// The user's number for the value.
+    pub(crate) tag: &'a C,
 }
 
 /// What is stored inline: next to `latest`, in its cache line, about the value that it names.
@@ -49,6 +59,7 @@ pub(crate) struct Inline<'a, C> {
     /// none, or only a part of it yet.
     pub(crate) mark: &'a C,
     pub(crate) stamp: &'a C,
+    pub(crate) tag: &'a C,
     /// Where [values are stored inline](Words::stores_inline), the message in words of 64 bits.
     /// Elsewhere the length of the message in bytes, the buffer that the next value is likely to be
     /// in, and the number of the filling if the value could be read ahead. Without words nothing is
@@ -67,10 +78,27 @@ pub(crate) trait Words {
     type Latest: Exchange<u64>;
     type Count: Word<u64>;
     type Flag: Word<u8>;
+    type Set: Bits;
 
     fn consumer_slots(&self) -> usize;
-    fn holds(&self) -> usize;
-    fn buffers(&self) -> usize;
+    /// One more than the highest slot that ever had an owner. It is stored under the region's lock,
+    /// before the owner's first entry.
+    fn used(&self) -> &Self::Count;
+    /// How many entries a slot has: the most that any of its owners asked for. It is stored under
+    /// the region's lock, and never shrinks.
+    fn grant(&self, consumer: usize) -> &Self::Flag;
+    /// How many buffers there are: at least two more than all grants together. It is stored
+    /// (Release) under the region's lock, once the memory of what it adds is reserved, and never
+    /// shrinks.
+    fn pool(&self) -> &Self::Count;
+    /// Whether this process has mapped a buffer.
+    fn is_mapped(&self, buffer: usize) -> bool;
+    /// Maps a buffer that was added to the pool. What is mapped already stays where it is.
+    ///
+    /// # Errors
+    /// [`Fault::NoMemory`]: there is no address space for it. [`Fault::Corrupt`]: there is no such
+    /// buffer.
+    fn map(&self, buffer: usize) -> Result<(), Fault>;
     /// Whether messages are so large that caches, rather than lines, decide how fast they are.
     fn is_large(&self) -> bool;
 
@@ -91,9 +119,12 @@ pub(crate) trait Words {
     fn filled(&self) -> &Self::Count;
     /// 0: in use; 1: the region was removed or replaced.
     fn retired(&self) -> &Self::Flag;
-    /// 0: awake; [`ASLEEP`] or [`ASLEEP_TO_FOLLOW`]: asleep, or about to look once more before it
+    /// A bit for each of 64 consumers: whether it is asleep, or about to look once more before it
     /// sleeps.
-    fn waiting(&self, consumer: usize) -> &Self::Flag;
+    fn asleep(&self, word: usize) -> &Self::Set;
+    /// A bit for each of 64 consumers: whether to wake it also when the first part of a value is
+    /// filled, since it copies the value out meanwhile.
+    fn following(&self, word: usize) -> &Self::Set;
     /// A hazard pointer. 0: nothing; n: buffer n - 1, which is protected once a look at `latest`
     /// after the store and a fence found it named.
     fn held(&self, consumer: usize, entry: usize) -> &Self::Flag;
@@ -120,7 +151,7 @@ pub(crate) trait Words {
     /// (CLOCK_MONOTONIC in nanoseconds). May end early for any reason.
     fn wait(&self, low: u32, until: u64);
     /// Calls `raise` unless another thread of this process sleeps for the same consumer. They share
-    /// one waiting byte, which stays up for both.
+    /// one bit, which stays up for both.
     fn first_asleep(&self, raise: impl FnOnce());
     /// Calls `lower` unless another thread of this process still sleeps for the same consumer.
     fn last_awake(&self, lower: impl FnOnce());

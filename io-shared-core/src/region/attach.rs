@@ -111,7 +111,7 @@ impl<'a> Opening<'a> {
     /// Looks at the location once.
     fn step(&self) -> Result<Step> {
         let access = if *self.role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
-        let Some(found) = Candidate::open(self.location, access)? else {
+        let Some(mut found) = Candidate::open(self.location, access)? else {
             return self.create();
         };
         if found.is_ephemeral() && *self.role != Role::Observer && found.retire_left_over()? {
@@ -299,7 +299,7 @@ impl Candidate {
             None
         };
         let region = self.map(role, spec, layout, schema, read_only.as_ref())?;
-        let claim = |region: &Region| region.claim_role(role, spec.patience);
+        let claim = |region: &Region| region.claim_role(role, spec);
         let Some(side) = link_protocol::join(&region, claim)? else {
             region.check_mark()?;
             return Ok(None);

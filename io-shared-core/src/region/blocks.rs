@@ -3,6 +3,7 @@
 //! People read them in errors, and consumers are told apart by them. Only a claim proves that
 //! somebody is alive. Whoever has a block's claim writes it.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::layout::{self, Layout};
@@ -12,10 +13,13 @@ use crate::os::claim::{Claims, Part};
 use crate::protocol::{Latest, Words};
 
 pub(super) const HELD: u64 = 0;
-const NAME_LENGTH: u64 = 4;
+/// How many of the hazard pointers the slot has.
+pub(super) const GRANT: u64 = 8;
+const NAME_LENGTH: u64 = 9;
 /// 0: this slot has never been claimed.
-const CLAIMED: u64 = 5;
-const CONSUMER_PID: u64 = 16;
+const CLAIMED: u64 = 10;
+const CONSUMER_PID: u64 = 28;
+const CONSUMER_WHO: Who = Who { command: 12, claimed_at: 112, namespace: 120 };
 const NAME: u64 = 32;
 /// Not in the cache line of the hazard pointers: the producer reads those between its puts, and
 /// this core's next fence waits for a store to a line that another core reads.
@@ -48,8 +52,24 @@ pub(super) const DIRTY: u64 = 40;
 pub(super) const LOST: u64 = 40;
 /// In a lock's region: the checksum of its content.
 pub(super) const CONTENT_SUM: u64 = 72;
-/// In a lock's region: one more than the highest slot that was ever claimed.
-const USED_SLOTS: u64 = 44;
+/// How many buffers a channel has.
+pub(super) const POOL: u64 = 128;
+/// One more than the highest slot that ever had an owner, of a channel or of a lock.
+pub(super) const USED: u64 = 136;
+const PRODUCER_WHO: Who = Who { command: 160, claimed_at: 176, namespace: 184 };
+
+/// Where a role's block says who has the role, for people.
+struct Who {
+    /// 15 bytes: the program's name as in /proc/PID/comm, filled up with zeros.
+    command: u64,
+    /// When the role was claimed, in nanoseconds of the wall clock.
+    claimed_at: u64,
+    /// The inode of the PID namespace that the pid belongs to; 0: unknown.
+    namespace: u64,
+}
+
+/// Bytes of a program's name.
+const COMMAND: usize = 15;
 
 const _: () = assert!(NAME as usize + LONGEST_NAME <= LAST_SEEN as usize);
 const _: () = assert!(HELD / 64 != LAST_SEEN / 64 && LAST_SEEN < layout::BLOCK);
@@ -78,6 +98,24 @@ impl Region {
     /// Writes down the producer that has just won its claim.
     pub(super) fn note_producer(&self) {
         self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
+        self.note_who(&PRODUCER_WHO, |offset| self.in_producer(offset));
+    }
+
+    /// Writes down who has just claimed a role whose block `at` leads to.
+    fn note_who(&self, who: &Who, at: impl Fn(u64) -> *mut u8) {
+        let command = std::fs::read("/proc/self/comm").unwrap_or_default();
+        let command = command.into_iter().take_while(|byte| *byte != b'\n');
+        for (i, byte) in command.chain(std::iter::repeat(0)).take(COMMAND).enumerate() {
+            // SAFETY: the block has 15 bytes for this there, which are only accessed as atomics.
+            unsafe { word8(self, at(who.command + i as u64)) }.store(byte, Ordering::Relaxed);
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_nanos() as u64);
+        let namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino());
+        for (offset, word) in [(who.claimed_at, now), (who.namespace, namespace)] {
+            // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+            unsafe { word64(self, at(offset)) }.store(word, Ordering::Relaxed);
+        }
     }
 
     /// Writes down that the producer stamps by this handle's clock from now on.
@@ -175,6 +213,14 @@ impl Region {
     pub(super) fn note_consumer(&self, slot: usize) {
         let pid = self.word32(self.in_consumer(slot, CONSUMER_PID));
         pid.store(std::process::id(), Ordering::Relaxed);
+        self.note_who(&CONSUMER_WHO, |offset| self.in_consumer(slot, offset));
+    }
+
+    /// When the slot was last claimed, in nanoseconds of the wall clock.
+    pub(super) fn claimed_at(&self, slot: usize) -> u64 {
+        let at = self.in_consumer(slot, CONSUMER_WHO.claimed_at);
+        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+        unsafe { word64(self, at) }.load(Ordering::Relaxed)
     }
 
     /// Writes down the consumer that has just taken over the slot.
@@ -194,8 +240,8 @@ impl Region {
     #[inline]
     pub(super) fn used_slots(&self) -> usize {
         // Relaxed: the fence before it in `await_readers` orders it.
-        let used = self.word32(self.in_producer(USED_SLOTS)).load(Ordering::Relaxed);
-        used.min(self.layout.consumers) as usize
+        let used = self.producer_word(USED).load(Ordering::Relaxed);
+        used.min(self.layout.consumers.into()) as usize
     }
 
     /// How often a slot was claimed, of a channel or of a lock.
@@ -213,7 +259,7 @@ impl Region {
         incarnation.store(next, Ordering::Relaxed);
         // SeqCst, with the fences of the lock: a writer whose fence comes after a reader's fence
         // finds the reader's slot among those that it looks at.
-        self.word32(self.in_producer(USED_SLOTS)).fetch_max(slot as u32 + 1, Ordering::SeqCst);
+        self.producer_word(USED).fetch_max(slot as u64 + 1, Ordering::SeqCst);
         self.word32(self.in_consumer(slot, CONSUMER_PID))
             .store(std::process::id(), Ordering::Relaxed);
         next as u32

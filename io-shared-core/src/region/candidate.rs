@@ -32,6 +32,8 @@ pub(super) struct Candidate {
     /// The file to read and map, for reading and writing unless an observer opened it.
     pub(super) file: File,
     pub(super) prelude: Prelude,
+    /// How many buffers it has, or more by now. 1 for a lock.
+    pub(super) pool: u64,
 }
 
 /// Opening.
@@ -81,7 +83,8 @@ impl Candidate {
             .map_err(|error| location.io_error("pread", &error))?;
         let prelude = Prelude::read_from_bytes(&bytes)
             .map_err(|_| location.foreign("an object without our header"))?;
-        Ok(Some(Self { location: location.clone(), identity, size, claims, file, prelude }))
+        let location = location.clone();
+        Ok(Some(Self { location, identity, size, claims, file, prelude, pool: 1 }))
     }
 }
 

@@ -10,6 +10,7 @@ use super::candidate::Candidate;
 use super::hidden_file::HiddenFile;
 use super::layout::{EPHEMERAL, Kind, MAGIC, Prelude};
 use super::location::Location;
+use super::mapped::Region;
 use super::plan::Plan;
 use super::role::Attached;
 use super::spec::{Role, Spec};
@@ -21,6 +22,7 @@ use crate::os::claim::Claims;
 pub(super) struct NewRegion {
     hidden: HiddenFile,
     attached: Attached,
+    size: u64,
 }
 
 impl NewRegion {
@@ -31,7 +33,7 @@ impl NewRegion {
         spec: &Spec,
         plan: &Plan,
     ) -> Result<Self> {
-        let size = plan.layout.total_size;
+        let size = plan.layout.size(plan.buffers);
         let hidden = HiddenFile::new(location, size, spec.mode)
             .map_err(|error| error.ask_less(smaller(spec)))?;
         let prelude = write(location, spec, plan, hidden.file())?;
@@ -46,6 +48,7 @@ impl NewRegion {
             claims,
             file: hidden.file_to_keep()?,
             prelude,
+            pool: plan.buffers,
         };
         let read_only = match role {
             Role::Consumer { .. } => Some(hidden.reopen(OFlag::O_RDONLY)?),
@@ -55,9 +58,9 @@ impl NewRegion {
         let region = candidate.map(role, spec, plan.layout, schema, read_only.as_ref())?;
         // It is of this boot, so there is nothing to judge.
         region.store_boot();
-        let side = region.claim_role(role, spec.patience)?;
+        let side = region.claim_role(role, spec)?;
         reached(CrashPoint::RegionClaimed);
-        Ok(Self { hidden, attached: Attached { region, side } })
+        Ok(Self { hidden, attached: Attached { region, side }, size })
     }
 
     /// Makes it visible. `None`: another creator was faster.
@@ -67,7 +70,7 @@ impl NewRegion {
         }
         reached(CrashPoint::RegionLinked);
         let region = &self.attached.region;
-        tracing::info!(region = region.name(), bytes = region.layout().total_size, "created");
+        tracing::info!(region = region.name(), bytes = self.size, "created");
         Ok(Some(self.attached))
     }
 }
@@ -78,9 +81,13 @@ fn write(location: &Location, spec: &Spec, plan: &Plan, file: &File) -> Result<P
         file.write_all_at(bytes, offset).map_err(|error| location.io_error("pwrite", &error))
     };
     let flags = if spec.ephemeral { EPHEMERAL } else { 0 };
-    let prelude = plan.layout.prelude(instance(file), plan.schema.hash(), flags);
+    let (instance, line) = (random(file), random(file));
+    let prelude = plan.layout.prelude(instance, line, plan.schema.hash(), flags);
     let after_magic = prelude.as_bytes().get(MAGIC.len()..).unwrap_or_default();
     write(plan.schema_text.as_bytes(), plan.layout.schema_offset.into())?;
+    if spec.kind == Kind::Channel {
+        write(&plan.buffers.to_le_bytes(), Region::pool_offset(&plan.layout))?;
+    }
     write(after_magic, MAGIC.len() as u64)?;
     reached(CrashPoint::RegionWritten);
     write(&MAGIC, 0)?;
@@ -94,14 +101,13 @@ fn smaller(spec: &Spec) -> &'static str {
     match spec.kind {
         Kind::Channel if !is_sized => "a smaller .capacity()",
         Kind::Channel if spec.consumers.unwrap_or(1) > 1 => "fewer .consumers()",
-        Kind::Channel if spec.holds.unwrap_or(1) > 1 => "fewer .holds()",
         Kind::Mmap | Kind::RwMmap => "a smaller .size()",
         Kind::Channel | Kind::State => "",
     }
 }
 
 /// A number that no other region of this name is likely to have.
-fn instance(file: &File) -> u64 {
+fn random(file: &File) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library seeds this from the kernel's random numbers.
     let mut hasher = std::hash::RandomState::new().build_hasher();

@@ -71,7 +71,7 @@ impl HiddenFile {
         let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
         nix::sys::stat::fchmod(&hidden.file, mode)
             .map_err(|errno| Error::system(location, "fchmod", errno))?;
-        space::allocate(location, &hidden.file, size)?;
+        space::allocate(location, &hidden.file, 0, size)?;
         reached(CrashPoint::RegionSized);
         Ok(hidden)
     }
@@ -184,7 +184,7 @@ impl HiddenFile {
             Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty()),
             Hiding::Memfd => {
                 // Nobody that receives it can truncate it under the other users.
-                let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+                let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
                 fcntl(&self.file, FcntlArg::F_ADD_SEALS(seals)).map(drop)
             }
         };

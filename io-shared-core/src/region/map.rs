@@ -5,10 +5,11 @@ use std::sync::Mutex;
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::buffers::Buffers;
 use super::candidate::Candidate;
 use super::layout::{EPHEMERAL, Layout};
 use super::location::Location;
-use super::mapped::{Buffers, Region};
+use super::mapped::Region;
 use super::spec::{Role, Spec};
 use crate::error::{ErrorKind, Result};
 use crate::message::schema::Schema;
@@ -55,7 +56,8 @@ impl Candidate {
             generation: fork::generation(),
             claims: self.claims,
             header,
-            buffers: Buffers { start, _separate: separate },
+            buffers: Buffers::new(start, separate, &layout, self.pool as usize),
+            writes_buffers: matches!(role, Role::Producer | Role::Locker),
             ephemeral: self.prelude.flags & EPHEMERAL != 0,
             overlaid: is_observer && location.is_overlay(&self.file),
             survives_reboot: location.survives_reboot(&self.file),
@@ -104,7 +106,7 @@ impl Candidate {
             options(offset, length).map_raw_read_only(file).map_err(failed)
         };
         let write = |length| options(0, length).map_raw(&self.file).map_err(failed);
-        let (whole, head) = (layout.total_size, layout.buffers_offset);
+        let (whole, head) = (layout.size(self.pool), layout.buffers_offset);
         Ok(match role {
             Role::Producer | Role::Locker => (write(whole)?, None),
             Role::Consumer { .. } if whole > head => {

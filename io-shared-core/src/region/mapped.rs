@@ -3,8 +3,8 @@
 //! Slots and locked mmaps reach shared memory through a [`Region`]. It hands out addresses only
 //! within its mappings, says whether its name still leads to it, and turns what it finds into
 //! errors. What must stay true:
-//! - The mappings cover the whole [`Layout`], which was checked against the file's size. The file
-//!   keeps that size while conforming programs use it (nothing in io-shared shrinks a region).
+//! - The mappings cover the header and each buffer that has an address, which were checked against
+//!   the file's size. No conforming program shrinks the file; it grows as consumers join.
 //! - A consumer's or observer's mapping of the buffers is read-only.
 //! - The claims' descriptor is never mapped.
 
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
+use super::buffers::Buffers;
 use super::layout::{self, Layout, Prelude};
 use super::location::Location;
 use crate::error::{Error, ErrorKind, Result};
@@ -44,6 +45,8 @@ pub(crate) struct Region {
     pub(super) claims: Option<Claims>,
     pub(super) header: MmapRaw,
     pub(super) buffers: Buffers,
+    /// Whether this handle has mapped the buffers to write.
+    pub(super) writes_buffers: bool,
     /// The file to pass on if there is no name to open; an observer, which has no claims, asks it
     /// whether a name is left.
     pub(super) file: Option<File>,
@@ -59,20 +62,6 @@ pub(crate) struct Region {
     /// Threads of this process that sleep for this handle's consumer.
     pub(super) sleepers: Mutex<usize>,
 }
-
-/// The mapped buffers of a region.
-pub(super) struct Buffers {
-    /// The address of the first buffer.
-    pub(super) start: *mut u8,
-    /// The read-only mapping of the buffers, if they are mapped separately from the header.
-    pub(super) _separate: Option<MmapRaw>,
-}
-
-// SAFETY: `start` is an address in a mapping that lives as long as this value, and that any thread
-// may use.
-unsafe impl Send for Buffers {}
-// SAFETY: as above.
-unsafe impl Sync for Buffers {}
 
 impl Region {
     pub(crate) fn name(&self) -> &str {
@@ -105,7 +94,9 @@ impl Region {
 
     /// Writes changed pages to the file, and returns when they are there.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.header.flush().map_err(|e| self.location.io_error("msync", &e))
+        let failed = |error| self.location.io_error("msync", &error);
+        self.header.flush().map_err(failed)?;
+        self.buffers.flush().map_err(|errno| failed(errno.into()))
     }
 
     /// Whether this handle was inherited over a fork, and so belongs to the parent.
@@ -287,9 +278,9 @@ impl Region {
 
     #[inline]
     pub(super) fn buffer(&self, buffer: usize) -> *mut u8 {
-        assert!(buffer < self.layout.buffers as usize, "buffer indices are checked when read");
-        // SAFETY: the mapping covers every buffer, and this is one of them.
-        unsafe { self.buffers.start.add(buffer * self.layout.stride as usize) }
+        let at = self.buffers.at(buffer);
+        assert!(!at.is_null(), "a buffer is mapped before it is used");
+        at
     }
 
     #[inline]

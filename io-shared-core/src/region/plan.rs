@@ -1,15 +1,18 @@
 //! What a new region would be, and which options make it impossible.
 
-use super::layout::{self, Kind, Layout, LayoutError};
+use super::layout::{self, Kind, Layout, LayoutError, USUAL_CONSUMERS};
 use super::location::Location;
 use super::spec::{Role, Spec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::file::page_size;
+use crate::protocol::{MOST_HOLDS, OWN_BUFFERS};
 
 /// A region that can be created.
 pub(super) struct Plan {
     pub(super) layout: Layout,
+    /// How many buffers it has at first.
+    pub(super) buffers: u64,
     pub(super) schema: Schema,
     pub(super) schema_text: String,
 }
@@ -19,12 +22,12 @@ pub(super) struct Plan {
 pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Option<Plan>> {
     let Some(schema) = &spec.schema else { return Ok(None) };
     check_mode(location, spec)?;
+    check_holds(location, spec)?;
     let schema_text = schema.to_json();
     let planned = |capacity| {
         Layout::plan(
             spec.kind,
-            spec.consumers.unwrap_or(if spec.kind == Kind::Channel { 1 } else { 64 }),
-            spec.holds.unwrap_or(1),
+            slots(spec),
             capacity,
             u32::try_from(schema.root().shape().align).unwrap_or(u32::MAX),
             u32::try_from(schema_text.len()).unwrap_or(u32::MAX),
@@ -34,9 +37,37 @@ pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Opti
     let layout = planned(spec.capacity.unwrap_or(0)).map_err(|error| {
         impossible(location, spec, error, || largest(|bytes| planned(bytes).is_ok()))
     })?;
-    let plan = Plan { layout, schema: schema.clone(), schema_text };
+    let buffers = match spec.kind {
+        Kind::Channel => OWN_BUFFERS + u64::from(spec.consumers.unwrap_or(1)),
+        _ => 1,
+    };
+    let plan = Plan { layout, buffers, schema: schema.clone(), schema_text };
     // Wrong options are refused even where nothing would be created.
     Ok((*role != Role::Observer && spec.capacity.is_some()).then_some(plan))
+}
+
+/// How many slots it has.
+fn slots(spec: &Spec) -> u32 {
+    match (spec.kind, spec.consumers) {
+        (Kind::Channel, None) => USUAL_CONSUMERS,
+        // More than usual only if they are asked for.
+        (Kind::Channel, Some(asked)) if asked > 0 => asked.max(USUAL_CONSUMERS),
+        (_, asked) => asked.unwrap_or(64),
+    }
+}
+
+/// Each consumer says for itself how many values it holds.
+fn check_holds(location: &Location, spec: &Spec) -> Result<()> {
+    match spec.holds {
+        Some(holds) if holds == 0 || holds > MOST_HOLDS => {
+            Err(location.error(ErrorKind::BadOption {
+                option: "holds",
+                found: holds.to_string(),
+                expected: format!("a consumer holds 1 to {MOST_HOLDS} values"),
+            }))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_mode(location: &Location, spec: &Spec) -> Result<()> {
@@ -88,14 +119,7 @@ fn impossible(
     };
     let unsupported = |what: &str| location.error(ErrorKind::Unsupported { what: what.into() });
     let (option, found, expected) = match error {
-        LayoutError::Consumers => {
-            (slots, show(spec.consumers), "there is at least one slot".into())
-        }
-        LayoutError::Holds => {
-            let most = layout::MOST_HOLDS;
-            ("holds", show(spec.holds), format!("a consumer holds 1 to {most} values"))
-        }
-        LayoutError::Buffers => (slots, show(spec.consumers), most_slots(spec)),
+        LayoutError::Consumers => (slots, show(spec.consumers), most_slots(spec)),
         LayoutError::Align => return unsupported("messages are aligned to a page at most"),
         LayoutError::Schema => return unsupported("the type's description is longer than 1 MiB"),
         LayoutError::Size => (
@@ -110,14 +134,8 @@ fn impossible(
 /// How many slots a region of this kind may have.
 fn most_slots(spec: &Spec) -> String {
     match spec.kind {
-        Kind::Channel => {
-            let most = layout::MOST_BUFFERS - 2;
-            let each = spec.holds.unwrap_or(1);
-            format!(
-                "consumers x holds is at most {most}: at most .consumers({})",
-                most / u64::from(each)
-            )
-        }
+        _ if spec.consumers == Some(0) => "there is at least one slot".to_owned(),
+        Kind::Channel => format!("a channel has at most {} consumers", layout::MOST_CONSUMERS),
         _ => format!("a lock has at most {} slots", layout::MOST_LOCKERS),
     }
 }

@@ -42,7 +42,7 @@ impl Region {
             return;
         }
         let latest = Latest::unpack(self.latest().load(Acquire));
-        let is_new = latest.sequence > self.lost() && latest.index < self.layout.buffers as usize;
+        let is_new = latest.sequence > self.lost() && self.has(latest.index);
         if is_new && !self.value_holds(latest) {
             self.producer_word(blocks::LOST).store(latest.sequence, Relaxed);
             tracing::warn!(
@@ -107,7 +107,7 @@ impl Region {
 
     /// Writes the checksum of the value that `latest` names. The caller is the producer.
     pub(crate) fn seal_value(&self, latest: Latest) {
-        if latest.sequence > self.lost() && latest.index < self.layout.buffers as usize {
+        if latest.sequence > self.lost() && self.has(latest.index) {
             let length = self.header(latest.index).length.load(Relaxed);
             if let Some(sum) = self.sum_of_value(latest, length) {
                 // Relaxed: it is read only after a reboot.
@@ -118,7 +118,7 @@ impl Region {
 
     /// Whether the value that `latest` names is whole.
     pub(crate) fn value_holds(&self, latest: Latest) -> bool {
-        if latest.index >= self.layout.buffers as usize {
+        if !self.has(latest.index) {
             return false;
         }
         let header = self.header(latest.index);
@@ -126,6 +126,11 @@ impl Region {
         let sum = self.sum_of_value(latest, length);
         header.sequence.load(Relaxed) == latest.sequence
             && sum.is_some_and(|sum| sum == self.checksum(latest.index).load(Relaxed))
+    }
+
+    /// Whether there is such a buffer; then it is mapped.
+    fn has(&self, buffer: usize) -> bool {
+        self.is_mapped(buffer) || self.map(buffer).is_ok()
     }
 
     /// The checksum in a buffer; 0 for none.
@@ -145,7 +150,7 @@ impl Region {
         (length <= self.layout.capacity).then(|| self.sum_of(latest.index, latest.sequence, length))
     }
 
-    /// The checksum of the first `length` bytes of a payload.
+    /// The checksum of the first `length` bytes of a payload and, in a channel, of the tag.
     fn sum_of(&self, buffer: usize, sequence: u64, length: u64) -> u64 {
         let start = self.payload(buffer);
         // SAFETY: a payload is aligned to 8, and spans at least the capacity rounded up to a word:
@@ -154,7 +159,12 @@ impl Region {
         // value.
         let word = |at: *mut u8| unsafe { word64(self, at) }.load(Relaxed);
         let at = |word: u64| start.wrapping_add(word as usize * 8);
-        sum(sequence, length, (0..length.div_ceil(8)).map(|index| word(at(index))))
+        let words = (0..length.div_ceil(8)).map(|index| word(at(index)));
+        let tag = match self.layout.kind {
+            Kind::Channel => self.header(buffer).tag.load(Relaxed),
+            _ => 0,
+        };
+        sum([sequence, tag], length, words)
     }
 }
 
@@ -207,8 +217,9 @@ impl Region {
     }
 }
 
-/// The checksum of a value of `length` bytes, read as words of 64 bits. Never 0, which means none.
-pub(crate) fn sum(sequence: u64, length: u64, words: impl Iterator<Item = u64>) -> u64 {
+/// The checksum of a value of `length` bytes, read as words of 64 bits, with its sequence and tag.
+/// Never 0, which means none.
+pub(crate) fn sum(value: [u64; 2], length: u64, words: impl Iterator<Item = u64>) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15; // odd, and half of its bits set
     let mix = |sum: u64, word: u64| {
         let product = (sum ^ word).wrapping_mul(FACTOR);
@@ -220,7 +231,7 @@ pub(crate) fn sum(sequence: u64, length: u64, words: impl Iterator<Item = u64>) 
         bytes => (1 << (bytes * 8)) - 1,
     };
     let last = length.div_ceil(8).saturating_sub(1);
-    let start = mix(mix(FACTOR, sequence), length);
+    let start = mix(value.into_iter().fold(FACTOR, mix), length);
     let sum = words
         .zip(0..)
         .fold(start, |sum, (word, at)| mix(sum, if at == last { word & tail } else { word }));
@@ -234,7 +245,8 @@ mod tests {
     #[test]
     fn a_sum_changes_with_every_bit_of_what_it_stands_for_and_with_no_other() {
         let words = [7, u64::MAX, 0];
-        let of = |sequence, length, words: &[u64]| sum(sequence, length, words.iter().copied());
+        let of =
+            |sequence, length, words: &[u64]| sum([sequence, 9], length, words.iter().copied());
         let whole = of(3, 20, &words);
         assert_ne!(whole, of(4, 20, &words));
         assert_ne!(whole, of(3, 19, &words));

@@ -1,18 +1,21 @@
 //! Claiming a role in a mapped region: its claim, its slot, and the state of its protocol.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+
+use nix::errno::Errno;
 
 use super::blocks::LONGEST_NAME;
 use super::layout::{self, Kind};
 use super::location::Location;
 use super::mapped::Region;
 use super::region_lock::RegionLock;
-use super::spec::Role;
+use super::spec::{Role, Spec};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::{clock, nap};
-use crate::protocol::{self, Fault, Words};
+use crate::protocol::{self, Fault, MOST_HOLDS, OWN_BUFFERS, Words};
 
 /// A region, and the protocol state of the role that was claimed in it.
 pub(crate) struct Attached {
@@ -44,16 +47,31 @@ pub(super) fn check_consumer_name(location: &Location, role: &Role) -> Result<()
 
 impl Region {
     /// Claims `role` and takes over its block.
-    pub(super) fn claim_role(&self, role: &Role, patience: Option<Duration>) -> Result<Side> {
+    pub(super) fn claim_role(&self, role: &Role, spec: &Spec) -> Result<Side> {
+        let patience = spec.patience.unwrap_or(REGION_PATIENCE);
+        if let (Kind::Channel, Some(consumers)) = (self.layout.kind, spec.consumers) {
+            self.reserve(consumers, patience)?;
+        }
         match role {
             Role::Producer => self.claim_producer().map(Side::Producer),
             Role::Consumer { name } => {
-                let patience = patience.unwrap_or(REGION_PATIENCE);
-                self.claim_consumer(name.as_deref().unwrap_or(""), patience).map(Side::Consumer)
+                let holds = spec.holds.unwrap_or(1).min(MOST_HOLDS) as usize;
+                let name = name.as_deref().unwrap_or("");
+                self.claim_consumer(name, holds, patience).map(Side::Consumer)
             }
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
         }
+    }
+
+    /// Extends the pool ahead of time, for so many consumers.
+    fn reserve(&self, consumers: u32, patience: Duration) -> Result<()> {
+        let buffers = OWN_BUFFERS + u64::from(consumers);
+        if self.claims.is_none() || self.pool().load(Relaxed) >= buffers {
+            return Ok(()); // an observer reserves nothing
+        }
+        let _lock = self.lock(patience)?;
+        self.extend_pool(buffers)
     }
 
     fn claim_producer(&self) -> Result<protocol::Producer> {
@@ -90,7 +108,12 @@ impl Region {
 
     /// Claims a consumer's slot: the one of its name; else one that no named consumer has left;
     /// else the first free one. `name` is empty for none.
-    fn claim_consumer(&self, name: &str, patience: Duration) -> Result<protocol::Consumer> {
+    fn claim_consumer(
+        &self,
+        name: &str,
+        holds: usize,
+        patience: Duration,
+    ) -> Result<protocol::Consumer> {
         self.await_judgement(self.claims()?)?;
         let deadline = clock::deadline(PATIENCE);
         loop {
@@ -101,17 +124,17 @@ impl Region {
             let slot = match own {
                 Some(slot) if self.try_part(Part::Consumer(slot), None)? => Some(slot),
                 Some(_) => None,
-                None => self.free_slot(at_last)?,
+                None => self.free_slot(holds, at_last)?,
             };
             if let Some(slot) = slot {
-                return self.take_over_slot(slot, name, own == Some(slot));
+                return self.take_over_slot(slot, name, holds, own == Some(slot));
             }
             drop(lock);
             if at_last {
                 let holder = |slot| self.holder(Part::Consumer(slot));
                 return Err(match own {
                     Some(slot) => self.error(ErrorKind::RoleTaken { holder: holder(slot) }),
-                    None => self.no_slot((0..self.consumer_slots()).map(holder).collect()),
+                    None => self.no_slot(self.consumers_there()),
                 });
             }
             nap::nap(Duration::from_millis(1));
@@ -119,31 +142,47 @@ impl Region {
     }
 
     /// Takes over a slot whose claim was won. Without a name, a consumer resumes only where there
-    /// is a single slot.
-    fn take_over_slot(&self, slot: usize, name: &str, is_own: bool) -> Result<protocol::Consumer> {
-        let only_slot = self.consumer_slots() == 1;
+    /// never was another.
+    fn take_over_slot(
+        &self,
+        slot: usize,
+        name: &str,
+        holds: usize,
+        is_own: bool,
+    ) -> Result<protocol::Consumer> {
+        let is_only = slot == 0 && self.used().load(Relaxed) <= 1;
         let resumes = is_own
-            || (only_slot
+            || (is_only
                 && name.is_empty()
                 && self.was_claimed(slot)
                 && self.consumer_name(slot).is_empty());
+        if !self.join(slot, holds)? {
+            return Err(self.no_slot(self.consumers_there()));
+        }
         if !resumes {
             self.forget_consumer(slot);
         }
         self.note_consumer(slot);
-        let consumer = protocol::Consumer::take_over(self, slot, resumes)
+        let consumer = protocol::Consumer::take_over(self, slot, holds, resumes)
             .map_err(|fault| self.fault(fault))?;
         self.enter_consumer(slot, name);
         Ok(consumer)
     }
 
     /// Claims a free slot. One that a named consumer has left is claimed only if there is no other,
-    /// or `at_last`: the other slots may be claimed only for the moment of a reclaim, which must
+    /// or `at_last`, and then the one that was named longest ago: the other slots may be claimed only for the moment of a reclaim, which must
     /// not cost the name its slot.
-    fn free_slot(&self, at_last: bool) -> Result<Option<usize>> {
-        let (unnamed, named): (Vec<usize>, Vec<usize>) =
+    fn free_slot(&self, holds: usize, at_last: bool) -> Result<Option<usize>> {
+        let (mut unnamed, named): (Vec<usize>, Vec<usize>) =
             (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());
-        let named = named.into_iter().filter(|_| at_last || unnamed.is_empty());
+        // The grant that fits best: the smallest that is enough, else the largest.
+        unnamed.sort_by_key(|&slot| match protocol::entries(self, slot) {
+            enough if enough >= holds => (0, enough),
+            less => (1, usize::MAX - less),
+        });
+        let mut named: Vec<usize> =
+            named.into_iter().filter(|_| at_last || unnamed.is_empty()).collect();
+        named.sort_by_key(|&slot| self.claimed_at(slot));
         for slot in unnamed.iter().copied().chain(named) {
             if self.try_part(Part::Consumer(slot), None)? {
                 return Ok(Some(slot));
@@ -152,12 +191,19 @@ impl Region {
         Ok(None)
     }
 
+    /// The consumers that have a slot now.
+    fn consumers_there(&self) -> Vec<Holder> {
+        let is_taken = |slot: &usize| self.is_taken(Part::Consumer(*slot)).unwrap_or(true);
+        let taken = (0..self.consumer_slots()).filter(is_taken);
+        taken.map(|slot| self.holder(Part::Consumer(slot))).collect()
+    }
+
     /// The error that every slot is taken, with what can be done in a region of this kind.
     fn no_slot(&self, holders: Vec<Holder>) -> Error {
         let slots = holders.len() as u64;
         let channel = self.layout.kind == Kind::Channel;
         let (option, most) = match channel {
-            true => (".consumers", (layout::MOST_BUFFERS - 2) / (self.holds() as u64).max(1)),
+            true => (".consumers", layout::MOST_CONSUMERS.into()),
             false => (".handles", layout::MOST_LOCKERS.into()),
         };
         let mut advice = String::new();
@@ -220,7 +266,8 @@ impl Region {
         self.error(match fault {
             Fault::RoleLost => self.role_lost(Part::Producer),
             Fault::SlotLost(slot) => return self.slot_lost(slot),
-            Fault::AlreadyHeld => ErrorKind::AlreadyHeld { holds: self.holds() },
+            Fault::AlreadyHeld(holds) => ErrorKind::AlreadyHeld { holds },
+            Fault::NoMemory => return Error::system(&self.name, "mremap", Errno::ENOMEM),
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
             Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },

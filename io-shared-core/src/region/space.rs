@@ -25,9 +25,9 @@ const MUCH: u64 = 64 << 20;
 /// How far the count of free blocks may lag, in bytes.
 const MARGIN: u64 = 16 << 20;
 
-/// Reserves `size` bytes for `file`.
-pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()> {
-    if size == 0 {
+/// Reserves the bytes of `file` from `from` to `size`.
+pub(crate) fn allocate(location: &Location, file: &File, from: u64, size: u64) -> Result<()> {
+    if size <= from {
         return Ok(());
     }
     let refused = |errno| match errno {
@@ -43,7 +43,10 @@ pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()
     };
     // If there is no room for all of it, none is taken: not even the blocks reserved for root would
     // be enough.
-    let missing = size.saturating_sub(file.metadata().map_or(size, |m| m.blocks() * 512));
+    let missing = match from {
+        0 => size.saturating_sub(file.metadata().map_or(size, |m| m.blocks() * 512)),
+        _ => size - from,
+    };
     let free = nix::sys::statvfs::fstatvfs(file)
         .map(|s| s.blocks_free().saturating_mul(s.fragment_size()));
     let lacks = |left: u64| left < missing.saturating_sub(MARGIN);
@@ -54,7 +57,7 @@ pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()
     }
     // In pieces: a signal ends the call, and some kernels then undo all of it. Signals may come at
     // any rate, so each one halves the piece.
-    let (mut done, mut piece) = (0, PIECE);
+    let (mut done, mut piece) = (from, PIECE);
     while done < size {
         let (at, length) = (signed(done), signed(piece.min(size - done)));
         match nix::fcntl::fallocate(file, FallocateFlags::empty(), at, length) {
@@ -62,7 +65,8 @@ pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()
             Err(Errno::EINTR) => piece = (piece / 2).max(SMALLEST_PIECE),
             // The file system cannot reserve; ext3 is one.
             Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
-                return write_zeros(file, size).map_err(|error| {
+                let end = file.metadata().map_or(0, |metadata| metadata.len());
+                return write_zeros(file, from.max(end), size).map_err(|error| {
                     let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
                     match errno {
                         Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG => refused(errno),
@@ -76,10 +80,25 @@ pub(crate) fn allocate(location: &Location, file: &File, size: u64) -> Result<()
     Ok(())
 }
 
-/// Reserves what lies after the end of the file, up to `size`, on a file system that cannot.
-fn write_zeros(file: &File, size: u64) -> std::io::Result<()> {
+/// Makes the file zeros from `end` on, and frees the memory there.
+pub(super) fn clear(file: &File, end: u64) -> std::io::Result<()> {
+    let size = file.metadata()?.len();
+    let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    if size <= end {
+        return Ok(());
+    }
+    loop {
+        match nix::fcntl::fallocate(file, flags, signed(end), signed(size - end)) {
+            Err(Errno::EINTR) => {}
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return write_zeros(file, end, size),
+            cleared => return cleared.map_err(std::io::Error::from),
+        }
+    }
+}
+
+/// Writes zeros from `at` to `size`, on a file system that can reserve nothing.
+fn write_zeros(file: &File, mut at: u64, size: u64) -> std::io::Result<()> {
     let zeros = [0; 16 << 10];
-    let mut at = file.metadata()?.len();
     while at < size {
         let piece = zeros.get(..(size - at) as usize).unwrap_or(&zeros);
         file.write_all_at(piece, at)?;

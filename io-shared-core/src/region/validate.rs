@@ -3,12 +3,16 @@
 //! Everything read here is checked before it is used: another process may have written any bytes.
 
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::fence;
 
 use super::candidate::Candidate;
 use super::layout::{self, Kind, Layout};
+use super::mapped::Region;
 use super::spec::Spec;
 use crate::error::{Bytes, Error, Result};
 use crate::message::schema::Schema;
+use crate::protocol::{MOST_BUFFERS, OWN_BUFFERS};
 
 /// A whole region, compared with what a program wants.
 pub(super) enum Verdict {
@@ -18,7 +22,8 @@ pub(super) enum Verdict {
 
 impl Candidate {
     /// Whether the region is whole, and how it differs from `spec`.
-    pub(super) fn validate(&self, spec: &Spec) -> Result<Verdict> {
+    pub(super) fn validate(&mut self, spec: &Spec) -> Result<Verdict> {
+        self.read_pool()?;
         let version = self.prelude.version;
         let corrupt = |what: String| Error::corrupt(&self.location, what);
         if let Some(damage) = self.damage() {
@@ -41,8 +46,8 @@ impl Candidate {
             )]));
         }
         // A longer one is whole: descriptors append, so that a stray write lands after the content.
-        if self.size < layout.total_size {
-            let expected = layout.total_size;
+        let expected = layout.size(self.pool);
+        if self.size < expected {
             return Err(corrupt(format!("it has {} instead of {expected}", Bytes(self.size))));
         }
         let schema = self.read_schema(&layout)?;
@@ -58,6 +63,32 @@ impl Candidate {
         }
     }
 
+    /// Reads how many buffers a channel has, and how long its file is: as long as they need at least.
+    fn read_pool(&mut self) -> Result<()> {
+        let layout = match self.prelude.version {
+            layout::VERSION => Layout::from_prelude(&self.prelude).ok(),
+            _ => None,
+        };
+        let Some(layout) = layout.filter(|layout| layout.kind == Kind::Channel) else {
+            return Ok(()); // what else it is, or is wrong with it, is judged without
+        };
+        let mut pool = [0; 8];
+        if self.file.read_exact_at(&mut pool, Region::pool_offset(&layout)).is_ok() {
+            self.pool = u64::from_le_bytes(pool);
+        }
+        // Acquire: whoever extended the pool has extended the file first.
+        fence(Acquire);
+        let metadata = self.file.metadata().map_err(|e| self.location.io_error("fstat", &e))?;
+        self.size = metadata.len();
+        match self.pool {
+            OWN_BUFFERS..=MOST_BUFFERS => Ok(()),
+            pool => {
+                let what = format!("it says that it has {pool} buffers");
+                Err(Error::corrupt(&self.location, what))
+            }
+        }
+    }
+
     /// The options of which the region has less than `spec` asks for.
     fn too_few(&self, layout: &Layout, spec: &Spec) -> impl Iterator<Item = String> {
         let (slots, size) = match spec.kind {
@@ -68,7 +99,6 @@ impl Candidate {
         let options = [
             (size, layout.capacity, spec.capacity),
             (slots, layout.consumers.into(), spec.consumers.map(u64::from)),
-            ("holds", layout.holds.into(), spec.holds.map(u64::from)),
         ];
         options.into_iter().filter_map(move |(option, found, wanted)| {
             let wanted = wanted.filter(|wanted| *wanted > found)?;

@@ -14,7 +14,9 @@ use crate::crash_point::{self, CrashPoint};
 use crate::lock::LockWords;
 use crate::os::claim::Part;
 use crate::os::futex::{self, Awaited};
-use crate::protocol::{Exchange, Header, Inline, MAX_INLINE_WORDS, Word, Words};
+use crate::protocol::{
+    Bits, Exchange, Fault, Header, Inline, MAX_INLINE_WORDS, MOST_HOLDS, Word, Words,
+};
 
 /// Buffers of at least this many bytes are large: two of them fill a typical first-level cache.
 const LARGE: u64 = 1 << 15;
@@ -44,6 +46,16 @@ impl Exchange<u64> for AtomicU64 {
     }
 }
 
+impl Bits for AtomicU64 {
+    fn insert(&self, bits: u64, order: Ordering) {
+        self.fetch_or(bits, order);
+    }
+
+    fn remove(&self, bits: u64, order: Ordering) {
+        self.fetch_and(!bits, order);
+    }
+}
+
 impl Word<u8> for AtomicU8 {
     #[inline]
     fn load(&self, order: Ordering) -> u8 {
@@ -60,6 +72,7 @@ impl Words for Region {
     type Latest = AtomicU64;
     type Count = AtomicU64;
     type Flag = AtomicU8;
+    type Set = AtomicU64;
 
     #[inline]
     fn consumer_slots(&self) -> usize {
@@ -67,13 +80,28 @@ impl Words for Region {
     }
 
     #[inline]
-    fn holds(&self) -> usize {
-        self.layout.holds as usize
+    fn used(&self) -> &AtomicU64 {
+        self.producer_word(blocks::USED)
     }
 
     #[inline]
-    fn buffers(&self) -> usize {
-        self.layout.buffers as usize
+    fn grant(&self, consumer: usize) -> &AtomicU8 {
+        // SAFETY: the byte after a consumer's hazard pointers is its grant, and nothing else.
+        unsafe { word8(self, self.in_consumer(consumer, blocks::GRANT)) }
+    }
+
+    #[inline]
+    fn pool(&self) -> &AtomicU64 {
+        self.producer_word(blocks::POOL)
+    }
+
+    #[inline]
+    fn is_mapped(&self, buffer: usize) -> bool {
+        !self.buffers.at(buffer).is_null()
+    }
+
+    fn map(&self, buffer: usize) -> Result<(), Fault> {
+        self.map_added(buffer)
     }
 
     #[inline]
@@ -104,16 +132,23 @@ impl Words for Region {
     }
 
     #[inline]
-    fn waiting(&self, consumer: usize) -> &AtomicU8 {
-        assert!(consumer < self.consumer_slots(), "a slot of this region");
-        // SAFETY: there is a control byte for the retired flag and one for each consumer.
-        unsafe { word8(self, self.in_header(layout::CONTROL + 1 + consumer as u64)) }
+    fn asleep(&self, word: usize) -> &AtomicU64 {
+        assert!(word < layout::SLEEPER_WORDS, "a word for slots of a region");
+        // SAFETY: every header has this many words there, aligned, and nothing else.
+        unsafe { word64(self, self.in_header(layout::ASLEEP + 8 * word as u64)) }
+    }
+
+    #[inline]
+    fn following(&self, word: usize) -> &AtomicU64 {
+        assert!(word < layout::SLEEPER_WORDS, "a word for slots of a region");
+        // SAFETY: as in `asleep`.
+        unsafe { word64(self, self.in_header(layout::FOLLOWING + 8 * word as u64)) }
     }
 
     #[inline]
     fn held(&self, consumer: usize, entry: usize) -> &AtomicU8 {
-        assert!(entry < self.holds(), "a hold of this region");
-        // SAFETY: the first four bytes of a consumer's block are its hazard pointers.
+        assert!(entry < MOST_HOLDS as usize, "a hold of this region");
+        // SAFETY: the first eight bytes of a consumer's block are its hazard pointers.
         unsafe { word8(self, self.in_consumer(consumer, blocks::HELD + entry as u64)) }
     }
 
@@ -136,10 +171,11 @@ impl Words for Region {
 
     #[inline]
     fn header(&self, buffer: usize) -> Header<'_, AtomicU64> {
-        // SAFETY: a buffer is aligned to 128, and starts with these three words, which are only
+        // SAFETY: a buffer is aligned to 128, and starts with these four words, which are only
         // ever accessed as atomics of 64 bits; it is mapped as long as the region.
-        let [sequence, length, stamp] = unsafe { &*self.buffer(buffer).cast::<[AtomicU64; 3]>() };
-        Header { sequence, length, stamp }
+        let words = unsafe { &*self.buffer(buffer).cast::<[AtomicU64; 4]>() };
+        let [sequence, length, stamp, tag] = words;
+        Header { sequence, length, stamp, tag }
     }
 
     #[inline]
@@ -149,16 +185,16 @@ impl Words for Region {
 
     #[inline]
     fn inline(&self) -> Inline<'_, AtomicU64> {
-        let start = self.in_header(layout::INLINE).cast::<[AtomicU64; 2 + MAX_INLINE_WORDS]>();
+        let start = self.in_header(layout::INLINE).cast::<[AtomicU64; 3 + MAX_INLINE_WORDS]>();
         // SAFETY: `latest` is the first word of its line, which has room for these seven after it.
         // Nothing else lies there, and all are only ever accessed as atomics of 64 bits.
-        let [mark, stamp, message @ ..] = unsafe { &*start };
-        Inline { mark, stamp, message }
+        let [mark, stamp, tag, message @ ..] = unsafe { &*start };
+        Inline { mark, stamp, tag, message }
     }
 
     #[inline]
     fn written(&self, buffer: usize) -> [u64; MAX_INLINE_WORDS] {
-        // SAFETY: where values are stored inline the payload starts at 24, so these words are the
+        // SAFETY: where values are stored inline the payload starts at 32, so these words are the
         // rest of the buffer's first line, and the buffer is aligned to 128.
         let words = unsafe { &*self.payload(buffer).cast::<[AtomicU64; MAX_INLINE_WORDS]>() };
         // Atomic, although only this producer writes there: the loads stay one word wide. Before a

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::value::Value;
 use super::{Observer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -17,7 +18,7 @@ use crate::message::shown::Shown;
 use crate::os::clock;
 use crate::os::clock_id::Clock;
 use crate::os::copy;
-use crate::protocol::{self, MAX_INLINE_WORDS};
+use crate::protocol::{self, MAX_INLINE_WORDS, Watched};
 use crate::region::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
@@ -25,6 +26,7 @@ use crate::region::{self, Region, Role, Side, Spec};
 pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
+    tag: u64,
     /// The clock that the stamp was read from.
     clock: Clock,
     /// The message as it lies in memory, padded with zeros.
@@ -38,10 +40,29 @@ pub struct Copied<T: Message + ?Sized> {
 #[repr(C, align(64))]
 struct Block([u64; 8]);
 
+/// What is known of a value besides its message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    seq: u64,
+    stamp: u64,
+    tag: u64,
+}
+
+impl Known {
+    pub(super) fn of<T: Message + ?Sized>(value: &Value<T>) -> Self {
+        Self { seq: value.sequence, stamp: value.stamp, tag: value.tag }
+    }
+}
+
 impl<T: Message + ?Sized> Copied<T> {
     /// The value's number: 1 for the first value of the channel, and never used again.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// The number that its producer gave it; 0 if it gave none.
+    pub fn tag(&self) -> u64 {
+        self.tag
     }
 
     /// The time since the put. `None` if the value has no stamp, or one of another clock: from
@@ -60,8 +81,8 @@ impl<T: Message + ?Sized> Copied<T> {
 // Not derived: that would require T: Clone, and only bytes are cloned.
 impl<T: Message + ?Sized> Clone for Copied<T> {
     fn clone(&self) -> Self {
-        let Self { seq, stamp, clock, elements, message, .. } = *self;
-        Self { seq, stamp, clock, blocks: self.blocks.clone(), elements, message }
+        let Self { seq, stamp, tag, clock, elements, message, .. } = *self;
+        Self { seq, stamp, tag, clock, blocks: self.blocks.clone(), elements, message }
     }
 }
 
@@ -131,14 +152,15 @@ impl Slot<Observer> {
             Err(_) if !is_judged => None, // nobody is refilling it: a reboot tore it
             copied => copied.map_err(|fault| region.fault(fault))?,
         };
-        let Some((seq, stamp, (blocks, (elements, length)))) = copied else { return Ok(None) };
+        let Some(Watched { sequence: seq, stamp, tag, copied }) = copied else { return Ok(None) };
+        let (blocks, (elements, length)) = copied;
         let blocks = blocks.map_err(|_| no_memory(region))?;
         let words = || blocks.iter().flat_map(|block| block.0).take(length.div_ceil(8) as usize);
-        if !is_judged && region::sum(seq, length, words()) != sealed {
+        if !is_judged && region::sum([seq, tag], length, words()) != sealed {
             return Ok(None);
         }
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Some(Copied { seq, stamp, clock, blocks, elements, message: PhantomData }))
+        Ok(Some(Copied { seq, stamp, tag, clock, blocks, elements, message: PhantomData }))
     }
 }
 
@@ -147,8 +169,7 @@ impl<T: Message + ?Sized> Copied<T> {
     pub(super) fn of_buffer(
         region: &Region,
         buffer: usize,
-        seq: u64,
-        stamp: u64,
+        Known { seq, stamp, tag }: Known,
         elements: usize,
     ) -> Result<Self> {
         check_alignment::<T>(region)?;
@@ -160,23 +181,22 @@ impl<T: Message + ?Sized> Copied<T> {
         let blocks = copy_payload(region, buffer, length as u64, padded);
         let blocks = blocks.map_err(|_| no_memory(region))?;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, clock, blocks, elements, message: PhantomData })
+        Ok(Self { seq, stamp, tag, clock, blocks, elements, message: PhantomData })
     }
 
     /// Copies an inline value, which is sized and no larger than these words.
     pub(super) fn of_inline(
         region: &Region,
         words: &[u64; MAX_INLINE_WORDS],
-        seq: u64,
-        stamp: u64,
+        Known { seq, stamp, tag }: Known,
     ) -> Result<Self> {
         check_alignment::<T>(region)?;
         let mut blocks = Vec::new();
         blocks.try_reserve_exact(1).map_err(|_| no_memory(region))?;
-        let [a, b, c, d, e] = *words;
-        blocks.push(Block([a, b, c, d, e, 0, 0, 0]));
+        let [a, b, c, d] = *words;
+        blocks.push(Block([a, b, c, d, 0, 0, 0, 0]));
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, clock, blocks, elements: 0, message: PhantomData })
+        Ok(Self { seq, stamp, tag, clock, blocks, elements: 0, message: PhantomData })
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::copied::Known;
 use super::value::{Hazard, InlineWords, Value};
 use super::{Consumer, Copied, Slot};
 use crate::error::Result;
@@ -161,9 +162,9 @@ impl<T: Message + ?Sized> Guard<'_, T> {
         match value.hazard {
             // The number of elements is the guard's own, and is not read from shared memory again.
             Some(Hazard { buffer, .. }) => {
-                Copied::of_buffer(region, buffer, value.sequence, value.stamp, self.elements())
+                Copied::of_buffer(region, buffer, Known::of(value), self.elements())
             }
-            None => Copied::of_inline(region, &self.inline(), value.sequence, value.stamp),
+            None => Copied::of_inline(region, &self.inline(), Known::of(value)),
         }
     }
 
@@ -244,6 +245,24 @@ macro_rules! guard {
             /// The value's number: 1 for the first value of the channel, and never used again.
             pub fn seq(&self) -> u64 {
                 self.guarded.value.sequence
+            }
+
+            /// The number that its producer gave it; 0 if it gave none.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-tag-{}", std::process::id());
+            /// # let mut labels = io_shared::producer::<f64>(name)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// labels.put_tagged(&0.5, 42)?; // the `seq` of what it was made from
+            /// assert_eq!(consumer.get()?.tag(), 42);
+            /// # io_shared::remove(name)
+            /// # }
+            /// ```
+            pub fn tag(&self) -> u64 {
+                self.guarded.value.tag
             }
 
             /// How many values were put between the last one that this consumer has seen and this

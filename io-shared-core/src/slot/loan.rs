@@ -45,6 +45,7 @@ pub struct Loan<'a, T: Message + ?Sized> {
     slot: &'a mut Slot<Producer>,
     buffer: usize,
     message: *mut T,
+    tag: u64,
     message_type: PhantomData<&'a mut T>,
 }
 
@@ -70,7 +71,7 @@ impl Slot<Producer> {
         let region = &*self.region;
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
-        Ok(Loan { slot: self, buffer, message, message_type: PhantomData })
+        Ok(Loan { slot: self, buffer, message, tag: 0, message_type: PhantomData })
     }
 
     /// Puts a copy of `value`. During the copy of a large one, consumers may
@@ -94,7 +95,17 @@ impl Slot<Producer> {
     /// ```
     #[inline]
     pub fn put<T: Message + ?Sized>(&mut self, value: &T) -> Result<u64> {
+        self.put_tagged(value, 0)
+    }
+
+    /// As [`put`](Self::put), with a [tag](Loan::tag).
+    ///
+    /// # Errors
+    /// The errors of [`put`](Self::put).
+    #[inline]
+    pub fn put_tagged<T: Message + ?Sized>(&mut self, value: &T, tag: u64) -> Result<u64> {
         let mut loan = self.loan::<T>(value.elements())?;
+        loan.tag = tag;
         let bytes = value.as_bytes();
         if bytes.len() < LEAST_AHEAD {
             loan.copy_bytes(bytes);
@@ -153,6 +164,29 @@ impl Slot<Producer> {
 }
 
 impl<T: Message + ?Sized> Loan<'_, T> {
+    /// Gives the value a tag: a number of the user's that whoever receives the value finds with it. A
+    /// stage of a pipeline tags its output with the `seq` of its input, so that the two can be paired.
+    /// Without this the tag is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-loan-tag-{}", std::process::id());
+    /// # let mut labels = io_shared::producer::<[u8; 4]>(name)?;
+    /// let mut loan = labels.loan()?;
+    /// *loan = [1, 0, 0, 1];
+    /// loan.tag(42); // they belong to the cloud with this `seq`
+    /// loan.put()?;
+    /// assert_eq!(io_shared::consumer::<[u8; 4]>(name)?.get()?.tag(), 42);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    #[inline]
+    pub fn tag(&mut self, tag: u64) {
+        self.tag = tag;
+    }
+
     /// The message, and the name of its channel.
     #[inline]
     pub(crate) fn parts(&mut self) -> (&mut T, &str) {
@@ -272,7 +306,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// Publishes the message, of which the caller has checked that it has this length in bytes.
     #[inline]
     fn publish(self, length: usize) -> Result<u64> {
-        let Self { slot, buffer, .. } = self;
+        let Self { slot, buffer, tag, .. } = self;
         slot.check_stale()?;
         let stamp = slot.side.stamps.as_mut().map_or(0, StampClock::now);
         if stamp != 0 {
@@ -280,7 +314,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
-        let published = producer.publish(region, buffer, length as u64, stamp);
+        let published = producer.publish(region, buffer, length as u64, stamp, tag);
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
         if stamp == 0 {

@@ -237,7 +237,7 @@ pub(super) fn count_late_find(region: &Region, consumer: &protocol::Consumer, un
     if clock::now() >= until && consumer.has_unseen(region) {
         let latest = region.latest().load(Relaxed);
         let index = protocol::Latest::unpack(latest).index;
-        if index < region.buffers() {
+        if region.is_mapped(index) {
             let stamp = region.header(index).stamp.load(Relaxed);
             crash_point::count_late_find(until.saturating_sub(stamp));
         }

@@ -15,6 +15,7 @@ pub(super) struct Value<T: Message + ?Sized> {
     pub(super) sequence: u64,
     pub(super) missed: u64,
     pub(super) stamp: u64,
+    pub(super) tag: u64,
     /// `None` for an inline value.
     pub(super) hazard: Option<Hazard>,
     /// In the buffer that `hazard` protects. Without one, in the slot's copy of the inline value,
@@ -92,9 +93,9 @@ impl Slot<Consumer> {
         let Consumer { protocol: consumer, inline, .. } = &mut self.side;
         let words = &mut inline[..T::SHAPE.size.div_ceil(8)];
         match consumer.read_inline(&*self.region, which, words) {
-            Ok(InlineRead::Value { sequence, missed, stamp }) => {
+            Ok(InlineRead::Value { sequence, missed, stamp, tag }) => {
                 let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
-                Ok(Some(Value { sequence, missed, stamp, hazard: None, message }))
+                Ok(Some(Value { sequence, missed, stamp, tag, hazard: None, message }))
             }
             Ok(InlineRead::Nothing) => Ok(None),
             Ok(InlineRead::NotInline) => self.copy_buffer(which),
@@ -131,10 +132,10 @@ impl Slot<Consumer> {
     /// The value in a protected buffer.
     #[inline]
     fn value_in<T: Message + ?Sized>(&self, protected: Protected) -> Result<Value<T>> {
-        let Protected { entry, buffer, sequence, missed, stamp, length, filling } = protected;
+        let Protected { entry, buffer, sequence, missed, stamp, tag, length, filling } = protected;
         let message = self.message_in::<T>(buffer, length)?;
         let hazard = Some(Hazard { entry, buffer, filling });
-        Ok(Value { sequence, missed, stamp, hazard, message })
+        Ok(Value { sequence, missed, stamp, tag, hazard, message })
     }
 
     /// The message in a protected buffer, if its length, which is read once, is one that a `T` can

@@ -1,14 +1,13 @@
 //! What is tried, while one of them is killed at each crash point in turn.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::world::{Handle, Made, Process, Refusal, Region, Role, World};
 use crate::crash_point::CrashPoint;
 use crate::model::protocol::audit::{Audit, put};
 use crate::model::protocol::process::Process as Peer;
 use crate::model::victim::{Fate, Killable};
-use crate::protocol::{Consumer, Producer, Word, Words};
+use crate::protocol::{Consumer, Producer, entries, is_asleep};
 use crate::region::link_protocol::{Joinable, Removed, Users};
 
 const KEPT: Made = Made { shape: 1, ephemeral: false };
@@ -92,7 +91,7 @@ pub(super) fn woken(_: Fate) {
     let sleeper = consumer(&world, 0).run(move |me| {
         let handle = me.attach(KEPT, false).unwrap();
         let peer = Peer::new(&handle.region.slot, 1);
-        let consumer = Consumer::take_over(&peer, 0, false).unwrap();
+        let consumer = Consumer::take_over(&peer, 0, entries(&peer, 0), false).unwrap();
         consumer.sleep(&peer, 0);
         assert!(handle.region.is_marked(), "it sleeps on, for a slice");
     });
@@ -115,12 +114,12 @@ pub(super) fn removal(fate: Fate) {
     let getting = getter.run(move |process| {
         let handle = process.handle(&was_in);
         let me = Peer::new(&handle.region.slot, 1);
-        let mut consumer = Consumer::take_over(&me, 0, false).unwrap();
+        let mut consumer = Consumer::take_over(&me, 0, entries(&me, 0), false).unwrap();
         let mut audit = Audit::new(&me, &mut consumer, 0);
         if audit.get().is_none() && !handle.is_replaced() {
             consumer.sleep(&me, 0);
         }
-        assert_eq!(me.waiting(0).load(Relaxed), 0);
+        assert!(!is_asleep(&me, 0));
     });
     let victim = Process::new(&world, 4, Role::Producer).run_victim(fate, |me| {
         assert_eq!(me.open().unwrap().remove(Users::Any), Ok(Removed::Done))

@@ -6,14 +6,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::process::Process;
 use super::words::{Messages, Region};
 use crate::model::victim::{Killable, Running};
-use crate::protocol::{Consumer, Fault, InlineRead, Producer, Protected, Which, Word};
+use crate::protocol::{
+    Consumer, Fault, InlineRead, Producer, Protected, Which, Word, entries, is_asleep,
+};
 
 /// Puts a message that says its sequence and its sender.
 pub(crate) fn put<M: Messages>(me: &M, producer: &mut Producer, sender: u64) -> Result<u64, Fault> {
     let buffer = producer.loan(me)?;
     let sequence = producer.sequence() + 1;
     me.write(buffer, message(sequence, sender));
-    let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence)?;
+    let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence, 200 + sequence)?;
     assert_eq!(put, sequence);
     producer.wake(me);
     Ok(put)
@@ -77,11 +79,11 @@ impl<'a, M: Messages> Audit<'a, M> {
                 self.sender = read(self.me, hold);
                 Some(hold.sequence)
             }
-            InlineRead::Value { sequence, missed, stamp } => {
+            InlineRead::Value { sequence, missed, stamp, tag } => {
                 self.note(sequence, missed);
                 self.sender = inline[0] & 0xff;
                 assert_eq!(inline, message(sequence, self.sender), "an inline value is whole");
-                assert_eq!(stamp, 100 + sequence);
+                assert_eq!((stamp, tag), (100 + sequence, 200 + sequence));
                 Some(sequence)
             }
         }
@@ -110,8 +112,8 @@ impl<'a, M: Messages> Audit<'a, M> {
         assert!(!self.consumer.has_unseen(self.me));
         self.consumer.leave(self.me);
         let slot = self.consumer.consumer();
-        assert_eq!(self.me.waiting(slot).load(Relaxed), 0, "nobody waits any more");
-        for entry in 0..self.me.holds() {
+        assert!(!is_asleep(self.me, slot), "nobody waits any more");
+        for entry in 0..entries(self.me, slot) {
             assert_eq!(self.me.held(slot, entry).load(Relaxed), 0, "nothing is held any more");
         }
     }
@@ -125,6 +127,7 @@ pub(crate) fn read<M: Messages>(me: &M, hold: Protected) -> u64 {
     assert_eq!(me.header(hold.buffer).length.load(Relaxed), 16 + hold.sequence);
     assert_eq!(me.header(hold.buffer).stamp.load(Relaxed), 100 + hold.sequence);
     assert_eq!((hold.length, hold.stamp), (16 + hold.sequence, 100 + hold.sequence));
+    assert_eq!(hold.tag, 200 + hold.sequence);
     sender
 }
 
@@ -138,7 +141,7 @@ pub(super) fn produce(region: &Rc<Region>) -> (Process, Producer) {
 pub(super) fn consume(region: &Rc<Region>, slot: usize) -> (Process, Consumer) {
     let me = Process::new(region, 1 + slot as u32);
     me.claim_consumer(slot);
-    let consumer = Consumer::take_over(&me, slot, false).unwrap();
+    let consumer = Consumer::take_over(&me, slot, entries(&me, slot), false).unwrap();
     (me, consumer)
 }
 

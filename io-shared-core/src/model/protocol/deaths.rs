@@ -10,7 +10,9 @@ use super::process::Process;
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
 use crate::model::victim::{Fate, Killable, Running};
-use crate::protocol::{Consumer, Producer, Which, Word, Words, sleep_any};
+use crate::protocol::{
+    Bits, Consumer, Producer, Which, Word, Words, entries, is_asleep, sleep_any,
+};
 
 /// The sender of the value that a consumer waits for.
 const LAST: u64 = 7;
@@ -36,7 +38,7 @@ fn killed_consumer(fate: Fate, resumes: bool) {
         let had = Rc::clone(&had);
         Process::new(&region, 1).run_victim(fate, move |me| {
             me.claim_consumer(0);
-            let mut consumer = Consumer::take_over(me, 0, resumes).unwrap();
+            let mut consumer = Consumer::take_over(me, 0, entries(me, 0), resumes).unwrap();
             loop {
                 match consumer.protect(me, Which::Unseen).unwrap() {
                     Some(hold) => {
@@ -66,8 +68,8 @@ fn killed_consumer(fate: Fate, resumes: bool) {
     victim.end();
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let mut consumer = Consumer::take_over(&me, 0, resumes).unwrap();
-    assert_eq!(me.waiting(0).load(Relaxed), 0, "the slot is awake again");
+    let mut consumer = Consumer::take_over(&me, 0, entries(&me, 0), resumes).unwrap();
+    assert!(!is_asleep(&me, 0), "the slot is awake again");
     let start = me.last_seen(0).load(Relaxed);
     let had = had.get();
     if resumes {
@@ -96,7 +98,7 @@ pub(super) fn waiter_on_two(fate: Fate) {
             let also = me.also_in(&second);
             let consumers = [me, &also].map(|me| {
                 me.claim_consumer(0);
-                (me, Consumer::take_over(me, 0, false).unwrap())
+                (me, Consumer::take_over(me, 0, entries(me, 0), false).unwrap())
             });
             sleep_any(consumers.iter().map(|(me, consumer)| (*me, consumer)), Process::wait_any);
             assert!(
@@ -112,7 +114,7 @@ pub(super) fn waiter_on_two(fate: Fate) {
     for region in &regions {
         let me = Process::new(region, 2);
         me.claim_consumer(0);
-        let mut consumer = Consumer::take_over(&me, 0, false).unwrap();
+        let mut consumer = Consumer::take_over(&me, 0, entries(&me, 0), false).unwrap();
         Audit::new(&me, &mut consumer, 0).end(1);
     }
 }
@@ -251,12 +253,12 @@ pub(super) fn no_successor(fate: Fate) {
         if audit.get().is_none() {
             consumer.sleep(me, 0);
         }
-        (me.waiting(0).load(Relaxed), consumer)
+        (is_asleep(me, 0), consumer)
     });
     victim.end();
     region.futex.end_slices();
     let (waiting, mut consumer) = getting.end().unwrap();
-    assert_eq!(waiting, 0);
+    assert!(!waiting);
     let me = Process::new(&region, 1);
     let start = me.last_seen(0).load(Relaxed);
     let mut audit = Audit::new(&me, &mut consumer, start);
@@ -275,7 +277,7 @@ pub(super) fn burial(fate: Fate) {
     let mut producer = Producer::take_over(&me).unwrap();
     put(&me, &mut producer, 0).unwrap();
     // What a consumer leaves that is killed while it sleeps.
-    me.waiting(0).store(1, Relaxed);
+    me.asleep(0).insert(1, Relaxed);
     for _ in 0..15 {
         producer.wake(&me);
     }
@@ -288,9 +290,9 @@ pub(super) fn burial(fate: Fate) {
     });
     let getting = Process::new(&region, 1).run(|me| {
         me.claim_consumer(0);
-        let mut consumer = Consumer::take_over(me, 0, true).unwrap();
+        let mut consumer = Consumer::take_over(me, 0, entries(me, 0), true).unwrap();
         Audit::new(me, &mut consumer, 0).get_until(|_, sender| sender == LAST);
-        assert_eq!(me.waiting(0).load(Relaxed), 0);
+        assert!(!is_asleep(me, 0));
     });
     if victim.end().is_none() {
         let me = Process::new(&region, 4);

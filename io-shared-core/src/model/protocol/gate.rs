@@ -21,7 +21,7 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
         ("scan", text) if text.starts_with("let held = ") => {
             vec![("not looked", Mutant::Blind(site.place))]
         }
-        ("wake", text) if text.contains("words.waiting(") => vec![
+        ("is_any_asleep", text) if text.contains("words.asleep(") => vec![
             ("nobody is woken", Mutant::WakeNever),
             ("woken before the publish", Mutant::WakeFirst),
             ("not woken at take-over", Mutant::WakeOnlyAfterPut),

@@ -12,7 +12,7 @@ use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant};
 use crate::model::victim::{Killable, Mortal};
 use crate::model::words::{Shared, fence, slot_accessors};
-use crate::protocol::{Exchange, Latest, Word, Words};
+use crate::protocol::{self, Exchange, Fault, Latest, Word, Words};
 
 /// One process, or one more thread of it under the same number.
 pub(crate) struct Process {
@@ -20,6 +20,8 @@ pub(crate) struct Process {
     number: u32,
     latest: LatestWord,
     mortal: Rc<Mortal>,
+    /// How many buffers it has mapped.
+    mapped: Cell<usize>,
     /// The same process in other regions: it dies in all.
     also: RefCell<Vec<Rc<Region>>>,
 }
@@ -39,7 +41,14 @@ impl Process {
             published: Cell::new(false),
         };
         let mortal = Rc::new(Mortal::spared());
-        Self { region: Rc::clone(region), number, latest, mortal, also: RefCell::default() }
+        Self {
+            region: Rc::clone(region),
+            number,
+            latest,
+            mortal,
+            mapped: Cell::new(region.mapped_at_first),
+            also: RefCell::default(),
+        }
     }
 
     /// The same process in another region.
@@ -66,6 +75,25 @@ impl Process {
         self.region.consumers[consumer].claim.is_of(self.number)
     }
 
+    /// Joins in a slot, whose claim this process has.
+    pub(super) fn join(&self, slot: usize, holds: usize) {
+        self.region.lock.take(self.number);
+        let reserve = |from: u64, to: u64| {
+            for buffer in &self.region.buffers[from as usize..to as usize] {
+                // SAFETY: loom hands out the pointer for this closure alone, and ends the run if
+                // any other access is not ordered with it.
+                buffer.reserved.with_mut(|reserved| unsafe { *reserved = true });
+            }
+            Ok::<(), ()>(())
+        };
+        assert_eq!(protocol::join(self, slot, holds, reserve), Ok(true));
+        let slots = 0..self.consumer_slots();
+        let granted: usize = slots.map(|slot| protocol::entries(self, slot)).sum();
+        let pool = self.pool().load(Relaxed);
+        assert!(granted as u64 + 2 <= pool, "{granted} entries and {pool} buffers");
+        self.region.lock.free(self.number);
+    }
+
     pub(super) fn claim_producer(&self) {
         self.region.producer.take(self.number);
     }
@@ -74,6 +102,7 @@ impl Process {
     pub(crate) fn free_claims(&self) {
         for region in std::iter::once(&self.region).chain(self.also.borrow().iter()) {
             region.producer.free(self.number);
+            region.lock.free(self.number);
             region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
         }
     }
@@ -97,8 +126,23 @@ impl Words for Process {
     type Latest = LatestWord;
     type Count = Shared<AtomicU64>;
     type Flag = Shared<AtomicU8>;
+    type Set = Shared<AtomicU64>;
 
     slot_accessors!();
+
+    fn is_mapped(&self, buffer: usize) -> bool {
+        buffer < self.mapped.get()
+    }
+
+    fn map(&self, buffer: usize) -> Result<(), Fault> {
+        for buffer in &self.region.buffers[self.mapped.get()..=buffer] {
+            // SAFETY: as in `join`.
+            let reserved = buffer.reserved.with(|reserved| unsafe { *reserved });
+            assert!(reserved, "a buffer is mapped that is not reserved");
+        }
+        self.mapped.set(buffer + 1);
+        Ok(())
+    }
 
     fn latest(&self) -> &LatestWord {
         &self.latest
@@ -170,8 +214,7 @@ impl Exchange<u64> for LatestWord {
         let publishes = Latest::unpack(new).sequence > Latest::unpack(current).sequence;
         if publishes && mutant::is(Mutant::WakeFirst) {
             loom::sync::atomic::fence(SeqCst);
-            if self.region.consumers.iter().any(|consumer| consumer.waiting.atom.load(Relaxed) != 0)
-            {
+            if self.region.asleep.atom.load(Relaxed) != 0 {
                 self.region.futex.wake();
             }
         }

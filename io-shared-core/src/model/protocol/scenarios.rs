@@ -7,7 +7,8 @@ use super::process::Process;
 use super::words::{Region, Shape};
 use crate::model::victim::{Fate, Killable};
 use crate::protocol::{
-    ASLEEP, Consumer, Fault, InlineRead, Producer, Protected, Which, Word, Words, watch,
+    Bits, Consumer, Fault, InlineRead, Producer, Protected, Watched, Which, Word, Words, entries,
+    is_asleep, watch,
 };
 
 pub(super) fn one_consumer(_: Fate) {
@@ -96,7 +97,7 @@ pub(super) fn abandoned_buffer(_: Fate) {
     });
     let me = Process::new(&region, 2);
     me.claim_consumer(0);
-    let mut consumer = Consumer::take_over(&me, 0, true).unwrap();
+    let mut consumer = Consumer::take_over(&me, 0, entries(&me, 0), true).unwrap();
     gone.end();
     putting.end();
     Audit::new(&me, &mut consumer, 1).end(4);
@@ -197,7 +198,7 @@ pub(super) fn two_holds(_: Fate) {
             audit.seen = third.sequence;
             audit.give_back(third);
         }
-        Err(fault) => assert_eq!(fault, Fault::AlreadyHeld),
+        Err(fault) => assert_eq!(fault, Fault::AlreadyHeld(2)),
     }
     audit.give_back(second);
     dropper.end();
@@ -216,7 +217,8 @@ pub(super) fn observer(_: Fate) {
         watch(&me, |buffer, length| Some((me.region.buffers[buffer].payload.read(), length)));
     match copied {
         Ok(value) => {
-            let (sequence, stamp, (payload, length)) = value.unwrap();
+            let Watched { sequence, stamp, tag, copied: (payload, length) } = value.unwrap();
+            assert_eq!(tag, 200 + sequence);
             assert_eq!(payload, message(sequence, 0), "a copy is whole");
             assert_eq!((length, stamp), (16 + sequence, 100 + sequence));
         }
@@ -263,7 +265,7 @@ pub(super) fn stale_producer(_: Fate) {
         let mut producer = Producer::take_over(me).unwrap();
         put(me, &mut producer, 2).unwrap()
     });
-    let published = producer.publish(&stale, buffer, 17, 101);
+    let published = producer.publish(&stale, buffer, 17, 101, 201);
     let last = successor.end().unwrap();
     match published {
         Ok(sequence) => assert_eq!((sequence, last), (1, 2)),
@@ -291,13 +293,13 @@ pub(super) fn stale_consumer(_: Fate) {
 
     let successor = Process::new(&region, 9);
     successor.claim_consumer(0);
-    let mut next = Consumer::take_over(&successor, 0, false).unwrap();
+    let mut next = Consumer::take_over(&successor, 0, entries(&successor, 0), false).unwrap();
     for _ in 0..2 {
         let hold = next.protect(&successor, Which::Current).unwrap().unwrap();
         next.part_with(hold.entry);
     }
     put(&peer, &mut producer, 1).unwrap();
-    successor.waiting(0).store(ASLEEP, Relaxed);
+    successor.asleep(0).insert(1, Relaxed);
 
     for which in [Which::Unseen, Which::Current] {
         assert_eq!(consumer.protect(&stale, which), Err(Fault::SlotLost(0)));
@@ -307,7 +309,7 @@ pub(super) fn stale_consumer(_: Fate) {
     assert!(!consumer.seat().release(&stale, held.entry));
     assert_ne!(held.entry, kept.entry);
     consumer.leave(&stale);
-    assert_eq!(successor.waiting(0).load(Relaxed), ASLEEP, "the byte is the successor's");
+    assert!(is_asleep(&successor, 0), "the bit is the successor's");
     assert_eq!(successor.last_seen(0).load(Relaxed), 1, "it has not received the second");
     for entry in 0..2 {
         assert_ne!(successor.held(0, entry).load(Relaxed), 0, "the holds are the successor's");

@@ -6,7 +6,7 @@ use super::audit::{Audit, consume, produce, put_in_a_thread};
 use super::process::Process;
 use super::words::{Region, Shape};
 use crate::model::victim::{Fate, Killable};
-use crate::protocol::{ASLEEP, ASLEEP_TO_FOLLOW, Consumer, Producer, Word, Words, sleep_any};
+use crate::protocol::{Bits, Consumer, Producer, Word, Words, entries, is_asleep, sleep_any};
 
 pub(super) fn one_sleeper(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
@@ -47,7 +47,7 @@ pub(super) fn waiter_on_two(_: Fate) {
     let (me, mut consumer) = consume(&first, 0);
     let also = me.also_in(&second);
     also.claim_consumer(0);
-    let mut also_consumer = Consumer::take_over(&also, 0, false).unwrap();
+    let mut also_consumer = Consumer::take_over(&also, 0, entries(&also, 0), false).unwrap();
     let mut audits = [Audit::new(&me, &mut consumer, 0), Audit::new(&also, &mut also_consumer, 0)];
     while audits.iter().any(|audit| audit.seen == 0) {
         sleep_any(audits.iter().map(|audit| (audit.me, &*audit.consumer)), Process::wait_any);
@@ -63,26 +63,26 @@ pub(super) fn waiter_on_two(_: Fate) {
 
 /// One process by itself: what matters is what is left.
 pub(super) fn needless_wakes(_: Fate) {
-    needless_wakes_of(ASLEEP);
-    needless_wakes_of(ASLEEP_TO_FOLLOW);
+    needless_wakes_of(false);
+    needless_wakes_of(true);
 }
 
-fn needless_wakes_of(asleep: u8) {
+fn needless_wakes_of(follows: bool) {
     let region = Region::new(Shape::of(2, 1));
     let (me, mut producer) = produce(&region);
     let (living, _) = consume(&region, 0);
-    for consumer in 0..2 {
-        me.waiting(consumer).store(asleep, Relaxed);
-    }
+    me.asleep(0).insert(3, Relaxed);
+    me.following(0).insert(if follows { 3 } else { 0 }, Relaxed);
     for _ in 0..15 {
         Producer::rouse(&me);
         producer.wake(&me);
-        assert_eq!(me.waiting(1).load(Relaxed), asleep, "too early to look");
+        assert!(is_asleep(&me, 1), "too early to look");
     }
     Producer::rouse(&me);
     producer.wake(&me);
-    assert_eq!(me.waiting(0).load(Relaxed), asleep, "a living consumer's byte is its own");
-    assert_eq!(me.waiting(1).load(Relaxed), 0, "the dead one is buried");
+    assert!(is_asleep(&me, 0), "a living consumer's bit is its own");
+    assert!(!is_asleep(&me, 1), "the dead one is buried");
+    assert_eq!(me.following(0).load(Relaxed), u64::from(follows));
     assert!(region.consumers[1].claim.try_take(1), "and its claim is free");
     living.free_claims();
 }

@@ -59,7 +59,12 @@ impl Payload {
 pub(crate) struct Shape {
     pub(crate) consumers: usize,
     pub(crate) holds: usize,
+    /// How many there are at first.
     pub(crate) buffers: usize,
+    /// How many more joiners may add.
+    pub(crate) more: usize,
+    /// Slots that have their entries at first; the others get them as they are joined.
+    pub(crate) used: usize,
     /// Whether the payload is for observers.
     pub(crate) copied: bool,
     /// Whether whole values are stored inline.
@@ -81,12 +86,26 @@ impl Shape {
             consumers,
             holds,
             buffers,
+            more: 0,
+            used: consumers,
             copied: false,
             stores_inline: false,
             heads: false,
             large: false,
             ahead: false,
         }
+    }
+
+    /// One in which the first `used` slots have had owners. The others have no entries yet: there
+    /// are buffers for these alone, and memory for more.
+    pub(crate) fn to_join(self, used: usize) -> Self {
+        let buffers = used * self.holds + 2;
+        Self { used, buffers, more: self.buffers - buffers, ..self }
+    }
+
+    /// A word of the pool, which changes only where somebody joins.
+    fn changing<A>(&self, word: Shared<A>, value: usize) -> Shared<A> {
+        if self.more == 0 { word.fixed(value as u64) } else { word.read_by_its_writer() }
     }
 
     /// One whose values are stored inline.
@@ -109,12 +128,15 @@ pub(crate) struct Buffer {
     pub(crate) sequence: Shared<AtomicU64>,
     pub(crate) length: Shared<AtomicU64>,
     pub(crate) stamp: Shared<AtomicU64>,
+    pub(crate) tag: Shared<AtomicU64>,
+    /// Whether its memory is reserved: a touch of what is not would be SIGBUS.
+    pub(crate) reserved: UnsafeCell<bool>,
     pub(crate) payload: Payload,
 }
 
 pub(crate) struct ConsumerBlock {
-    pub(crate) waiting: Shared<AtomicU8>,
     pub(crate) held: Vec<Shared<AtomicU8>>,
+    pub(crate) grant: Shared<AtomicU8>,
     pub(crate) taken: Shared<AtomicU64>,
     pub(crate) last_seen: Shared<AtomicU64>,
     pub(crate) claim: Claim,
@@ -125,7 +147,13 @@ pub(crate) struct Region {
     pub(crate) latest: Exchanged,
     pub(crate) incarnation: Shared<AtomicU64>,
     pub(crate) filled: Shared<AtomicU64>,
-    /// The mark, the stamp and the message next to `latest`.
+    pub(crate) asleep: Shared<AtomicU64>,
+    pub(crate) following: Shared<AtomicU64>,
+    pub(crate) used: Shared<AtomicU64>,
+    pub(crate) pool: Shared<AtomicU64>,
+    /// What whoever opened it before anybody joined has mapped.
+    pub(super) mapped_at_first: usize,
+    /// The mark, the stamp, the tag and the message next to `latest`.
     pub(crate) inline: Vec<Shared<AtomicU64>>,
     pub(crate) stores_inline: bool,
     pub(crate) is_large: bool,
@@ -133,6 +161,8 @@ pub(crate) struct Region {
     pub(crate) fences: Rc<Conflict>,
     pub(crate) retired: Shared<AtomicU8>,
     pub(crate) producer: Claim,
+    /// The region's own lock.
+    pub(crate) lock: Claim,
     pub(crate) consumers: Vec<ConsumerBlock>,
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) futex: Futex,
@@ -155,32 +185,44 @@ impl Region {
             false => Payload::Plain(UnsafeCell::new([0; 2])),
             true => Payload::Copied([AtomicU64::new(0), AtomicU64::new(0)]),
         };
-        let consumer = || ConsumerBlock {
-            waiting: flag(),
+        let consumer = |slot| ConsumerBlock {
             held: (0..shape.holds).map(|_| flag().read_by_its_writer()).collect(),
+            grant: {
+                let granted = if slot < shape.used { shape.holds } else { 0 };
+                shape.changing(Shared::new(AtomicU8::new(granted as u8)), granted)
+            },
             taken: word().read_by_its_writer(),
             last_seen: word().read_by_its_writer(),
             claim: Claim::new(),
         };
-        let buffer = || Buffer {
+        let buffer = |number| Buffer {
             sequence: word().read_by_its_writer(),
             length: word(),
             stamp: word(),
+            tag: word(),
+            reserved: UnsafeCell::new(number < shape.buffers),
             payload: payload(),
         };
+        let word_of = |value| Shared::new(AtomicU64::new(value as u64));
         let message = if shape.heads { 2 } else { 0 } + usize::from(shape.ahead);
         Rc::new(Self {
             latest: Exchanged::new(),
             incarnation: word().read_by_its_writer(),
             filled: word().read_by_its_writer(),
             is_large: shape.large,
-            inline: (0..2 + message).map(|_| word()).collect(),
+            asleep: word(),
+            following: word(),
+            used: shape.changing(word_of(shape.used), shape.used),
+            pool: shape.changing(word_of(shape.buffers), shape.buffers),
+            mapped_at_first: shape.buffers,
+            inline: (0..3 + message).map(|_| word()).collect(),
             stores_inline: shape.stores_inline,
             fences,
             retired: flag(),
             producer: Claim::new(),
-            consumers: (0..shape.consumers).map(|_| consumer()).collect(),
-            buffers: (0..shape.buffers).map(|_| buffer()).collect(),
+            lock: Claim::new(),
+            consumers: (0..shape.consumers).map(consumer).collect(),
+            buffers: (0..shape.buffers + shape.more).map(buffer).collect(),
             futex: Futex::new(),
         })
     }

@@ -14,7 +14,7 @@ use crate::model::protocol::audit::{Audit, put, read};
 use crate::model::protocol::words::Messages;
 use crate::model::victim;
 use crate::model::words::slot_accessors;
-use crate::protocol::{Consumer, Producer, Which, Words};
+use crate::protocol::{Bits, Consumer, Fault, Producer, Which, Words, entries};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -28,13 +28,14 @@ struct Buffer {
     sequence: AtomicU64,
     length: AtomicU64,
     stamp: AtomicU64,
+    tag: AtomicU64,
     payload: [AtomicU64; 2],
 }
 
 #[derive(Default)]
 struct ConsumerBlock {
-    waiting: AtomicU8,
     held: [AtomicU8; 1],
+    grant: AtomicU8,
     taken: AtomicU64,
     last_seen: AtomicU64,
     claim: Claim,
@@ -45,7 +46,11 @@ struct Region {
     latest: AtomicU64,
     incarnation: AtomicU64,
     filled: AtomicU64,
-    inline: [AtomicU64; 4],
+    asleep: AtomicU64,
+    following: AtomicU64,
+    used: AtomicU64,
+    pool: AtomicU64,
+    inline: [AtomicU64; 5],
     stores_inline: bool,
     is_large: bool,
     retired: AtomicU8,
@@ -79,8 +84,17 @@ impl Words for Process {
     type Latest = AtomicU64;
     type Count = AtomicU64;
     type Flag = AtomicU8;
+    type Set = AtomicU64;
 
     slot_accessors!();
+
+    fn is_mapped(&self, buffer: usize) -> bool {
+        buffer < CONSUMERS + 2
+    }
+
+    fn map(&self, _: usize) -> Result<(), Fault> {
+        panic!("all buffers are there from the start")
+    }
 
     fn latest(&self) -> &AtomicU64 {
         &self.region.latest
@@ -109,6 +123,16 @@ impl Words for Process {
     }
 }
 
+impl Bits for AtomicU64 {
+    fn insert(&self, bits: u64, order: Ordering) {
+        self.fetch_or(bits, order);
+    }
+
+    fn remove(&self, bits: u64, order: Ordering) {
+        self.fetch_and(!bits, order);
+    }
+}
+
 impl Messages for Process {
     fn write(&self, buffer: usize, message: [u64; 2]) {
         let payload = self.region.buffers[buffer].payload.iter();
@@ -128,7 +152,7 @@ fn consume(region: &Arc<Region>, slot: usize) {
         let lived = Process::live(region, number, fate, |me| {
             me.region.consumers[slot].claim.take(number);
             let resumes = any(2) == 0;
-            let mut consumer = Consumer::take_over(me, slot, resumes).unwrap();
+            let mut consumer = Consumer::take_over(me, slot, entries(me, slot), resumes).unwrap();
             if resumes && has_had_last(me, &mut consumer) {
                 return;
             }
@@ -165,7 +189,14 @@ fn produce(region: &Arc<Region>, producer: u32) {
 
 fn storm() {
     let (stores_inline, is_large) = (any(2) == 0, any(2) == 0);
-    let region = Arc::new(Region { stores_inline, is_large, ..Region::default() });
+    let region = Arc::new(Region {
+        stores_inline,
+        is_large,
+        used: AtomicU64::new(CONSUMERS as u64),
+        pool: AtomicU64::new(CONSUMERS as u64 + 2),
+        ..Region::default()
+    });
+    region.consumers.iter().for_each(|consumer| consumer.grant.store(1, Relaxed));
     let producers = (0..PRODUCERS).map(|producer| {
         let region = Arc::clone(&region);
         thread::spawn(move || produce(&region, producer))
@@ -187,9 +218,7 @@ fn storm() {
         put(me, &mut producer, LAST).unwrap();
     });
     consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
-    for consumer in &region.consumers {
-        assert_eq!(consumer.waiting.load(Relaxed), 0, "nobody waits any more");
-    }
+    assert_eq!(region.asleep.load(Relaxed), 0, "nobody waits any more");
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! The pool of buffers, and how a consumer joins: it has a buffer for each value that it may hold.
+//!
+//! Anybody may join a living channel. A joiner claims a slot, under the region's lock, and where the
+//! slot has fewer entries than it asks for, it adds as many buffers to the pool first. Three words tell
+//! the producer, which never waits for the lock:
+//!
+//! - `pool`, how many buffers there are. It only grows, and only after what it adds was reserved.
+//! - a slot's grant, how many entries it has. It only grows, also for its next owner: a scan that had
+//!   passed a dead slot with two entries would find too few buffers if one of them went to a joiner.
+//! - `used`, how many slots a scan looks at.
+//!
+//! A scan that is too early for one of them is too early for the joiner's entries as well: these are
+//! announced behind a fence, and so the joiner finds what was published before the scan.
+//!
+//! What must stay true: all grants together and two are never more than the pool.
+
+use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release};
+
+use super::latest::{Fault, Latest};
+use super::words::{MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word, Words};
+use crate::crash_point::CrashPoint;
+
+/// Grants a slot `holds` entries, and has a buffer for each. `false`: there can be no more buffers. The
+/// caller has the region's lock and the slot's claim. `reserve` reserves the memory of the buffers
+/// between two numbers, and makes it zeros.
+pub(crate) fn join<W: Words, E>(
+    words: &W,
+    slot: usize,
+    holds: usize,
+    reserve: impl FnOnce(u64, u64) -> Result<(), E>,
+) -> Result<bool, E> {
+    if holds > entries(words, slot) {
+        let Some(buffers) = needed(words, slot, holds) else { return Ok(false) };
+        extend(words, buffers, reserve)?;
+        // Relaxed, as the store below: a scan that finds neither comes before the fence of this
+        // joiner's first announcement, and what was published before that scan is what it will find.
+        words.grant(slot).store(holds as u8, Relaxed);
+    }
+    // Relaxed: the lock orders its writers.
+    let used = words.used().load(Relaxed);
+    if used <= slot as u64 {
+        words.used().store(slot as u64 + 1, Relaxed);
+    }
+    words.reached(CrashPoint::SlotGranted);
+    Ok(true)
+}
+
+/// How many buffers there must be for a slot to have `holds` entries; `None`: more than there can be.
+pub(crate) fn needed<W: Words>(words: &W, slot: usize, holds: usize) -> Option<u64> {
+    let granted: usize = (0..words.consumer_slots()).map(|slot| entries(words, slot)).sum();
+    let buffers = OWN_BUFFERS + (granted + holds.saturating_sub(entries(words, slot))) as u64;
+    (buffers <= MOST_BUFFERS).then_some(buffers)
+}
+
+/// Extends the pool to at least this many buffers. The caller has the region's lock.
+pub(crate) fn extend<W: Words, E>(
+    words: &W,
+    buffers: u64,
+    reserve: impl FnOnce(u64, u64) -> Result<(), E>,
+) -> Result<(), E> {
+    // Relaxed: the lock orders its writers.
+    let pool = words.pool().load(Relaxed).clamp(OWN_BUFFERS, MOST_BUFFERS);
+    let buffers = buffers.min(MOST_BUFFERS);
+    if buffers <= pool {
+        return Ok(());
+    }
+    reserve(pool, buffers)?;
+    words.reached(CrashPoint::PoolReserved);
+    // Release: whoever finds a buffer in the pool finds its memory reserved, and zeros there.
+    words.pool().store(buffers, Release);
+    words.reached(CrashPoint::PoolGrown);
+    Ok(())
+}
+
+/// Unpacks a word of `latest` and checks its index. From here on the buffer is mapped.
+#[inline]
+pub(super) fn checked<W: Words>(words: &W, word: u64) -> Result<Latest, Fault> {
+    let latest = Latest::unpack(word);
+    if !words.is_mapped(latest.index) {
+        reach(words, latest.index)?;
+    }
+    Ok(latest)
+}
+
+/// Maps `buffer`, whose number a word of shared memory has told, if the pool has it.
+#[cold]
+pub(super) fn reach<W: Words>(words: &W, buffer: usize) -> Result<(), Fault> {
+    // Acquire: the word may have been read relaxed. Its writer had found the buffer in the pool, and
+    // behind this fence so does the load.
+    words.fence(Acquire);
+    // Acquire: with the Release in `extend`, for the memory.
+    if buffer >= pool(words, Acquire) {
+        return Err(Fault::Corrupt("a buffer is named that is outside the pool"));
+    }
+    words.map(buffer)
+}
+
+/// How many buffers there are, whatever is written there.
+#[inline]
+pub(super) fn pool<W: Words>(words: &W, order: Ordering) -> usize {
+    words.pool().load(order).min(MOST_BUFFERS) as usize
+}
+
+/// How many slots can have an owner. Each scan and wake loads it anew, behind the fence of the publish.
+#[inline]
+pub(super) fn used<W: Words>(words: &W) -> usize {
+    // Relaxed: an owner whose slot is not among them announces behind that fence.
+    (words.used().load(Relaxed) as usize).min(words.consumer_slots())
+}
+
+/// How many entries a slot has, whatever is written there.
+#[inline]
+pub(crate) fn entries<W: Words>(words: &W, slot: usize) -> usize {
+    // Relaxed: as in `used`.
+    usize::from(words.grant(slot).load(Relaxed)).min(MOST_HOLDS as usize)
+}
