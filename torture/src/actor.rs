@@ -251,7 +251,10 @@ impl<T: Act + ?Sized> Part<T> {
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
-            "produce" | "consume" | "observe" => self.open(verb, argument),
+            "produce" | "consume" | "observe" => {
+                let holds = words.next().and_then(|word| word.parse().ok());
+                self.open(verb, argument, holds.unwrap_or(1))
+            }
             "remove" => Channel::remove(&self.name).and_then(|()| ok()),
             "execute" => {
                 let executed = std::thread::spawn(|| {
@@ -282,7 +285,7 @@ impl<T: Act + ?Sized> Part<T> {
         }
     }
 
-    fn open(&mut self, role: &str, name: Option<&str>) -> Result<String, Error> {
+    fn open(&mut self, role: &str, name: Option<&str>, holds: usize) -> Result<String, Error> {
         let channel = self.channel.clone();
         match role {
             "produce" => {
@@ -298,7 +301,7 @@ impl<T: Act + ?Sized> Part<T> {
                     Some(name) => channel.consumer_name(name),
                     None => channel,
                 };
-                self.consumer = Some(channel.consumer()?);
+                self.consumer = Some(channel.holds(holds).consumer()?);
             }
             _ => self.observer = Some(channel.observer()?),
         }

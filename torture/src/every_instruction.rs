@@ -28,7 +28,7 @@ use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::unistd::Pid;
 
 use self::channels::{
-    AHEAD, Creation, DyingConsumer, DyingObserver, DyingProducer, Removal, SMALL,
+    AHEAD, Creation, DyingConsumer, DyingJoiner, DyingObserver, DyingProducer, Removal, SMALL,
 };
 use self::locks::{DyingLocker, LockCreation};
 use self::pass::{Pass, Stop};
@@ -97,6 +97,7 @@ const ACTS: &[Act] = &[
     act("take-over-small", "small-produce", DyingProducer::<SMALL>::after_another),
     act("take-over-wakes", "produce", <DyingProducer>::after_another_asleep),
     act("take-slot", "consume", <DyingConsumer>::after_another),
+    act("join", "join", DyingJoiner::scene),
     act("take-lock-slot", "open", DyingLocker::after_a_dead_writer),
 ];
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::role::Role;
+
 /// Where the kernel keeps shared-memory objects.
 pub const SHARED_MEMORY: &str = "/dev/shm";
 
@@ -48,6 +50,9 @@ pub struct Footprint {
     pub maps: usize,
 }
 
+/// Each consumer of a campaign may have to add the buffers of a slot, once for each hold.
+const MOST_ADDED: usize = 4 * (Role::CONSUMERS.len() + 1);
+
 impl Footprint {
     /// The footprint of process `pid`; `None` if it is gone.
     pub fn of(pid: u32) -> Option<Self> {
@@ -55,6 +60,11 @@ impl Footprint {
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         let maps = maps.lines().filter(|line| line.contains(SHARED_MEMORY)).count();
         Some(Self { descriptors, maps })
+    }
+
+    /// Whether the two differ by no more than the mappings of buffers that joiners have added.
+    pub(crate) fn is_like(self, other: Self) -> bool {
+        self.descriptors == other.descriptors && self.maps.abs_diff(other.maps) <= MOST_ADDED
     }
 }
 

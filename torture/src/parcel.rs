@@ -66,10 +66,10 @@ pub struct Card {
     words: [u64; CARD_WORDS],
 }
 
-const CARD_WORDS: usize = 2;
-const _: () = assert!(size_of::<Card>() == 40, "as much as fits inline");
+const CARD_WORDS: usize = 1;
+const _: () = assert!(size_of::<Card>() == 32, "as much as fits inline");
 /// The words of the longest parcel that fits in the line of its buffer's header.
-pub const SMALL_WORDS: usize = 2;
+pub const SMALL_WORDS: usize = 1;
 /// The most words of a parcel that is filled in place.
 pub const MOST_WORDS: usize = 8000;
 /// The words of a parcel that is copied in: large enough to be read ahead.

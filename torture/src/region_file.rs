@@ -6,15 +6,26 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
+use nix::fcntl::{FcntlArg, fcntl};
+
 const LATEST: u64 = 0x80;
 const CONTROL: u64 = 0x100;
+/// A bit for each consumer that sleeps.
+const ASLEEP: usize = 8;
+const KIND: usize = 12;
+const CHANNEL: u32 = 1;
 const CONSUMERS: usize = 68;
-const HOLDS: usize = 72;
-const PRODUCER_OFFSET: usize = 88;
-const CONSUMERS_OFFSET: usize = 92;
+const PRODUCER_OFFSET: usize = 80;
+const CONSUMERS_OFFSET: usize = 84;
+/// The most entries of a slot.
+const ENTRIES: usize = 8;
+/// Where the claims of consumers' slots begin.
+const CLAIMS: i64 = (1 << 62) + 0x100;
 /// Offsets in the producer's block.
 const DIRTY: u64 = 40;
 const FILLED: u64 = 64;
+const POOL: u64 = 128;
+const USED: u64 = 136;
 /// The offset in a consumer's block.
 const LAST_SEEN: u64 = 96;
 
@@ -38,12 +49,14 @@ pub struct RegionFile {
     pub epoch: u64,
     /// Whether the region was removed.
     pub retired: bool,
-    /// For each consumer slot, whether it is flagged as asleep.
+    /// For a channel: how many buffers it has.
+    pub pool: u64,
+    /// For each slot that ever had an owner, whether it is flagged as asleep.
     pub waiting: Vec<bool>,
-    /// For each consumer slot, its held entries: 0, or the buffer plus one. For a lock: whether it
-    /// reads.
+    /// For each slot that ever had an owner, its held entries: 0, or the buffer plus one. For a
+    /// lock: whether it reads.
     pub held: Vec<Vec<u8>>,
-    /// For each consumer slot, the last value it has seen.
+    /// For each slot that ever had an owner, the last value it has seen.
     pub last_seen: Vec<u64>,
 }
 
@@ -70,39 +83,58 @@ impl RegionFile {
             let bytes = prelude.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, u32::from_le_bytes)
         };
-        let consumers = number(CONSUMERS);
-        let mut latest = [0; 8];
-        file.read_exact_at(&mut latest, LATEST)?;
-        let latest = u64::from_le_bytes(latest);
+        let producer = u64::from(number(PRODUCER_OFFSET));
+        let word_at = |at: u64| {
+            let mut word = [0; 8];
+            file.read_exact_at(&mut word, at).map(|()| u64::from_le_bytes(word))
+        };
+        let is_channel = number(KIND) == CHANNEL;
+        let slots = word_at(producer + USED)?.min(number(CONSUMERS).into()) as u32;
+        let latest = word_at(LATEST)?;
         let mut dirty = [0];
-        file.read_exact_at(&mut dirty, u64::from(number(PRODUCER_OFFSET)) + DIRTY)?;
-        let mut filled = [0; 8];
-        file.read_exact_at(&mut filled, u64::from(number(PRODUCER_OFFSET)) + FILLED)?;
-        let mut control = vec![0; 1 + consumers as usize];
+        file.read_exact_at(&mut dirty, producer + DIRTY)?;
+        let mut control = [0; 64];
         file.read_exact_at(&mut control, CONTROL)?;
+        let is_asleep = |slot: u32| {
+            let byte = control.get(ASLEEP + slot as usize / 8);
+            is_channel && byte.is_some_and(|byte| byte >> (slot % 8) & 1 != 0)
+        };
         let block = |slot| u64::from(number(CONSUMERS_OFFSET)) + u64::from(slot) * 128;
-        let held = (0..consumers).map(|slot| {
-            let mut entries = vec![0; number(HOLDS) as usize];
+        let held = (0..slots).map(|slot| {
+            let mut entries = vec![0; if is_channel { ENTRIES } else { 1 }];
             file.read_exact_at(&mut entries, block(slot)).map(|()| entries)
         });
-        let last_seen = (0..consumers).map(|slot| {
-            let mut word = [0; 8];
-            file.read_exact_at(&mut word, block(slot) + LAST_SEEN)?;
-            Ok(u64::from_le_bytes(word))
-        });
+        let last_seen = (0..slots).map(|slot| word_at(block(slot) + LAST_SEEN));
         Ok(Self {
             inode: file.metadata()?.ino(),
             word: latest,
             sequence: latest & ((1 << 52) - 1),
             owner: latest & ((1 << 10) - 1),
             dirty: dirty != [0],
-            filled: u64::from_le_bytes(filled) & ((1 << 24) - 1),
+            filled: word_at(producer + FILLED)? & ((1 << 24) - 1),
             epoch: latest >> 52 & 15,
             retired: control.first() != Some(&0),
-            waiting: control.iter().skip(1).map(|byte| *byte != 0).collect(),
+            pool: if is_channel { word_at(producer + POOL)? } else { 1 },
+            waiting: (0..slots).map(is_asleep).collect(),
             held: held.collect::<io::Result<_>>()?,
             last_seen: last_seen.collect::<io::Result<_>>()?,
         })
+    }
+
+    /// The same without what the dead have left: their entries and flags.
+    ///
+    /// # Errors
+    /// If the object at `path` cannot be opened.
+    pub(crate) fn of_the_living(mut self, path: &Path) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(path)?;
+        let flags = self.waiting.iter_mut().zip(&mut self.held);
+        for (slot, (waiting, held)) in flags.enumerate() {
+            if !is_claimed(&file, slot)? {
+                *waiting = false;
+                held.fill(0);
+            }
+        }
+        Ok(self)
     }
 
     /// The most entries of one slot. A consumer keeps one even when it holds nothing.
@@ -115,4 +147,17 @@ impl RegionFile {
     pub fn holds(&self) -> usize {
         self.held.iter().flatten().filter(|entry| **entry != 0).count()
     }
+}
+
+/// Whether a living handle has the claim of a consumer's slot.
+fn is_claimed(file: &File, slot: usize) -> io::Result<bool> {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: CLAIMS + slot as i64,
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }

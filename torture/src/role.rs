@@ -20,6 +20,9 @@ pub enum Role {
     Keeper,
     /// Copies from the first channel.
     Observer,
+    /// A consumer of the first channel that joins and leaves, again and again. Nobody has reserved
+    /// anything for it.
+    Visitor,
     /// Creates and removes a channel of its own.
     Churner,
     /// Writes and reads under both locks.
@@ -32,13 +35,14 @@ pub enum Role {
 
 impl Role {
     /// All roles, by number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Producer,
         Self::Left,
         Self::Right,
         Self::Nameless,
         Self::Keeper,
         Self::Observer,
+        Self::Visitor,
         Self::Churner,
         Self::LockerA,
         Self::LockerB,

@@ -8,6 +8,7 @@ mod consumer;
 mod locker;
 mod observer;
 mod producer;
+mod visitor;
 
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -29,8 +30,8 @@ const LOCKERS_MOST: usize = 2 * Role::LOCKERS.len();
 pub(crate) struct Names(pub(crate) String);
 
 impl Names {
-    /// The first channel (0) has three consumers. The second (1) has one, with two holds. The third
-    /// (2) is the churner's.
+    /// The first channel (0) has three consumers and a visitor. The second (1) has one, which holds
+    /// two values or more. The third (2) is the churner's.
     pub(crate) fn of(&self, channel: usize) -> String {
         let name = ["first", "second", "churned"].get(channel).unwrap_or(&"other");
         format!("/{}{name}", self.0)
@@ -104,6 +105,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Role::Producer => producer::run(&mut duty),
         Role::Observer if is_inline => observer::run::<Card>(&mut duty),
         Role::Observer => observer::run::<Parcel>(&mut duty),
+        Role::Visitor if is_inline => visitor::run::<Card>(&mut duty),
+        Role::Visitor => visitor::run::<Parcel>(&mut duty),
         Role::Churner => churner::run(&mut duty),
         Role::LockerA | Role::LockerB | Role::LockerC => locker::run(&mut duty),
         _ if is_inline => consumer::run::<Card>(&mut duty),
@@ -135,15 +138,16 @@ impl Duty {
 
     /// A channel with the options that every side uses, so that any may start first.
     fn channel<T: Load + ?Sized>(&self, channel: usize) -> Channel<T> {
-        let (consumers, holds) = [(3, 1), (1, 2), (1, 1)][channel];
-        let options = Channel::named(self.names.of(channel))
-            .consumers(consumers)
-            .holds(holds)
-            .open_timeout(Duration::from_secs(2));
+        let options = Channel::named(self.names.of(channel)).open_timeout(Duration::from_secs(2));
         match self.size(channel) {
             Size::Inline => options,
             size => options.elements(size.most_words()),
         }
+    }
+
+    /// How many values a consumer of this life may hold.
+    fn holds(&mut self, least: usize) -> usize {
+        self.random.usize(least..=4)
     }
 
     fn opened(&self) {

@@ -149,6 +149,15 @@ const CHANNELS: &[Act] = &[
         kept: the_value_is_there,
     },
     Act {
+        what: "join with more values to hold",
+        before: a_channel,
+        act: |ground| {
+            let _peer = ground.channel().consumer()?;
+            ground.channel().holds(3).consumer().map(drop)
+        },
+        kept: the_value_is_there,
+    },
+    Act {
         what: "observe",
         before: a_channel,
         act: |ground| ground.channel().observer()?.copy().map(drop),

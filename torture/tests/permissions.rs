@@ -106,8 +106,8 @@ fn who_may_only_read_can_keep_roles_from_being_taken_and_no_more() {
     let reader = in_child(|| {
         become_user(NOBODY);
         let file = File::open(name.path()).unwrap();
-        // The second consumer's byte.
-        test_support::claims::lock(&file, libc::F_RDLCK, 0x101, 1);
+        // The bytes of all consumers but the first.
+        test_support::claims::lock(&file, libc::F_RDLCK, 0x101, 63);
         (&there).write_all(&[1]).unwrap();
         loop {
             std::thread::sleep(Duration::from_secs(60));

@@ -71,6 +71,10 @@ impl Campaign {
         } else if CrashPoint::GETS.contains(&point) || CrashPoint::SLEEPS.contains(&point) {
             let member = self.some_consumer(size);
             self.aim_at(member, target, AIMING)
+        } else if CrashPoint::JOINS.contains(&point) {
+            // The visitor often finds a slot that has enough entries; the churner's are all new.
+            let joiners = [Role::Churner, Role::Visitor].map(|role| role as usize);
+            self.aim_at_one_of(&joiners, target, AIMING)
         } else {
             debug_assert!(
                 CrashPoint::CREATES.contains(&point) || CrashPoint::REMOVES.contains(&point)

@@ -13,7 +13,7 @@ use crate::region_file::RegionFile;
 /// The words of a value that is held in its buffer.
 const LARGE: usize = 8;
 /// The words of a value that is stored inline.
-pub(super) const SMALL: usize = 5;
+pub(super) const SMALL: usize = 4;
 /// The words of the smallest value that is read ahead: it has two pieces.
 pub(super) const AHEAD: usize = 16_384;
 
@@ -150,8 +150,8 @@ impl<const N: usize> Scene for DyingProducer<N> {
     }
 
     fn peers_bytes(&self) -> Vec<Range<usize>> {
-        // The sleeper's waiting byte and its block.
-        if self.sleeps { vec![0x102..0x103, 0x280..0x300] } else { Vec::new() }
+        // The byte with the sleeper's bit, and its block.
+        if self.sleeps { vec![0x108..0x109, 0x400..0x480] } else { Vec::new() }
     }
 
     fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
@@ -292,12 +292,63 @@ impl<const N: usize> Scene for DyingConsumer<N> {
 
 /// The offsets of the payloads of a channel with one consumer.
 fn payloads(bytes: usize) -> Vec<Range<usize>> {
-    const FIRST: usize = 4096;
+    const FIRST: usize = 3 * 4096;
     let stride = (64 + bytes).next_multiple_of(128);
     (0..3)
         .map(|buffer| FIRST + buffer * stride)
         .map(|start| start + 64..start + 64 + bytes)
         .collect()
+}
+
+/// A consumer that wants more entries than its slot has dies on its way into a channel in use.
+pub(super) struct DyingJoiner {
+    producer: Producer<Value<LARGE>>,
+    consumer: Consumer<Value<LARGE>>,
+    /// How many buffers there are without the joiner.
+    pool: u64,
+}
+
+/// As many as the victim asks for.
+const JOINS_WITH: u64 = 3;
+
+impl DyingJoiner {
+    pub(super) fn scene(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+        let mut producer = channel::<LARGE>(stage).producer().map_err(failed("opening"))?;
+        let mut consumer = channel::<LARGE>(stage).consumer().map_err(failed("opening"))?;
+        let sequence = put(&mut producer)?;
+        expect("a value", get(&mut consumer)?, sequence)?;
+        let pool = stage.region()?.pool;
+        Ok(Box::new(Self { producer, consumer, pool }))
+    }
+
+    fn go_on(&mut self, stage: &Stage) -> Result<(), String> {
+        for _ in 0..2 * PUTS {
+            let sequence = put(&mut self.producer)?;
+            expect("an observer's copy", observed::<LARGE>(stage)?, Some(sequence))?;
+            expect("the consumer's value", get(&mut self.consumer)?, sequence)?;
+        }
+        Ok(())
+    }
+}
+
+impl Scene for DyingJoiner {
+    fn judge(&mut self, stage: &Stage, at_death: Option<RegionFile>) -> Result<(), String> {
+        let pool = at_death.ok_or("the region is gone")?.pool;
+        let joined = self.pool + JOINS_WITH;
+        if ![self.pool, joined].contains(&pool) {
+            return Err(format!("{pool} buffers, and not {} or {joined}", self.pool));
+        }
+        self.go_on(stage)?;
+        // What the dead joiner has added is used, and nobody adds it again.
+        for _ in 0..2 {
+            let (restarted, outcome) = stage.restart("join")?;
+            expect("the restarted joiner", &*outcome, "open")?;
+            expect("the buffers with a joiner", stage.region()?.pool, joined)?;
+            self.go_on(stage)?;
+            restarted.kill()?;
+        }
+        self.go_on(stage)
+    }
 }
 
 /// An observer dies: it has written nothing, and nobody notices.

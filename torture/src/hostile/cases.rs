@@ -24,6 +24,9 @@ pub enum Group {
     Fills,
     /// Each field of the prelude at its limits, sealed, and random pairs of them.
     Fields,
+    /// The pool's size, the slots' grants and the number of used slots at their limits, with files
+    /// that are shorter or longer than the pool.
+    Pools,
     /// Other versions, kinds and shapes than its own, sealed.
     Kinds,
     /// Hostile schemas, with the length, the hash and the checksum that they should have.
@@ -75,14 +78,18 @@ pub(super) const LIMITS: [u64; 24] = [
 /// Sizes of files that are not regions.
 const SIZES: [usize; 13] = [0, 1, 7, 8, 127, 128, 129, 256, 4095, 4096, 4097, 65536, 1 << 20];
 const RANDOM_FILLS: u64 = 1000;
+/// What the group of pools writes to, and what it does with the file.
+const POOLS: [&str; 4] = ["pool", "used", "grant", "grants"];
+const FILES: [&str; 3] = ["whole", "short", "long"];
 
 impl Group {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Flips,
         Self::Lengths,
         Self::Fills,
         Self::Fields,
+        Self::Pools,
         Self::Kinds,
         Self::Schemas,
         Self::Inputs,
@@ -125,6 +132,7 @@ impl Cases {
             Group::Lengths => self.specimens.iter().map(|(_, whole)| lengths_of(whole)).sum(),
             Group::Fills => SIZES.len() as u64 * 2 + RANDOM_FILLS,
             Group::Fields => FIELDS.len() as u64 * LIMITS.len() as u64 * shapes + self.random,
+            Group::Pools => 2 * LIMITS.len() as u64 * (POOLS.len() * FILES.len()) as u64,
             Group::Kinds => shapes * 16,
             Group::Schemas => self.texts.len() as u64,
             Group::Inputs => self.random * 2,
@@ -142,6 +150,7 @@ impl Cases {
             Group::Lengths => self.cut(case),
             Group::Fills => self.fill(case, &mut random),
             Group::Fields => self.set_field(case, &mut random),
+            Group::Pools => self.set_pool(case),
             Group::Kinds => self.change_kind(case),
             Group::Schemas => self.change_schema(case),
             Group::Inputs => {
@@ -244,6 +253,41 @@ impl Cases {
         }
         damaged.seal();
         self.visit(case, *shape, &damaged)
+    }
+
+    fn set_pool(&self, case: u64) -> Outcome {
+        let (case, which) = (case / 2, case % 2);
+        let (shape, whole) = &self.specimens[which as usize];
+        let (case, limit) =
+            (case / LIMITS.len() as u64, LIMITS[(case % LIMITS.len() as u64) as usize]);
+        let (word, file) = (case as usize % POOLS.len(), case as usize / POOLS.len());
+        let mut damaged = whole.clone();
+        match POOLS[word] {
+            "pool" => damaged.set_pool(limit),
+            "used" => damaged.write(damaged.pool_at() + 8, &limit.to_le_bytes()),
+            slots => {
+                let most = if slots == "grant" { 1 } else { damaged.field("consumers") };
+                for slot in 0..most {
+                    let at = damaged.field("consumers_offset") + slot * 128 + 8;
+                    damaged.write(at as usize, &[limit as u8]);
+                }
+            }
+        }
+        let whole_length = damaged.0.len();
+        match FILES[file] {
+            "short" => damaged.0.truncate(whole_length - 1),
+            "long" => damaged.0.resize(whole_length + (1 << 16), 0xff),
+            _ => {}
+        }
+        let outcome = self.visit(case, *shape, &damaged);
+        let none = FILES[file] == "short" || (POOLS[word] == "pool" && !(2..=255).contains(&limit));
+        assert!(
+            !none || outcome.opened == 0,
+            "{shape:?}, {} {limit}, {}: opened",
+            POOLS[word],
+            FILES[file]
+        );
+        outcome
     }
 
     fn change_kind(&self, case: u64) -> Outcome {
@@ -354,6 +398,8 @@ fn is_expected(kind: &ErrorKind) -> bool {
         | ErrorKind::Replaced => true,
         // It asks for more than can be mapped.
         ErrorKind::System { errno, .. } => *errno == libc::ENOMEM,
+        // The slots' grants say that nobody can join.
+        ErrorKind::NoSlot { .. } => true,
         // It claimed to be ephemeral, with a valid checksum, so it was removed.
         ErrorKind::NotFound => true,
         _ => false,
@@ -380,11 +426,11 @@ fn head(whole: &Specimen) -> u64 {
 }
 
 /// The bytes of a buffer that are flipped: its header and the checksum of its value.
-const IN_BUFFER: u64 = 32;
+const IN_BUFFER: u64 = 40;
 
 /// The number of bits that are flipped in one region. Bits that are also tried sealed count twice.
 fn flips_of(whole: &Specimen) -> u64 {
-    let buffers = if whole.field("kind") == 1 { whole.field("buffers") } else { 0 };
+    let buffers = if whole.field("kind") == 1 { whole.pool() } else { 0 };
     (head(whole) + buffers * IN_BUFFER + PRELUDE as u64 + whole.schema().len() as u64) * 8
 }
 
@@ -398,7 +444,7 @@ fn flip_at(whole: &Specimen, at: u64) -> (usize, bool) {
         None => match byte.checked_sub(head(whole)) {
             Some(in_buffers) => {
                 let (buffer, at) = (in_buffers / IN_BUFFER, in_buffers % IN_BUFFER);
-                let at = if at < 24 { at } else { whole.checksum_at() + at - 24 };
+                let at = if at < 32 { at } else { whole.checksum_at() + at - 32 };
                 (head(whole) + buffer * whole.field("stride") + at, false)
             }
             None => (byte, false),

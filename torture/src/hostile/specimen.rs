@@ -34,7 +34,7 @@ pub struct Pose {
 pub enum Shape {
     /// A channel of `u64`: the payload shares the buffer header's line.
     Number,
-    /// A channel of [`Scan`] with two consumers and two holds.
+    /// A channel of [`Scan`] that has buffers for four consumers.
     Scan,
     /// A locked mmap.
     Mmap,
@@ -55,32 +55,32 @@ impl Shape {
 }
 
 /// The fields of a prelude: name, offset, bytes.
-pub const FIELDS: [(&str, usize, usize); 20] = [
+pub const FIELDS: [(&str, usize, usize); 18] = [
     ("version", 8, 4),
     ("kind", 12, 4),
     ("instance", 16, 8),
-    ("total_size", 24, 8),
+    ("line", 24, 8),
     ("capacity", 32, 8),
     ("stride", 40, 8),
     ("buffers_offset", 48, 8),
     ("schema_hash", 56, 8),
     ("page_size", 64, 4),
     ("consumers", 68, 4),
-    ("holds", 72, 4),
-    ("buffers", 76, 4),
-    ("align", 80, 4),
-    ("payload_offset", 84, 4),
-    ("producer_offset", 88, 4),
-    ("consumers_offset", 92, 4),
-    ("schema_offset", 96, 4),
-    ("schema_length", 100, 4),
-    ("flags", 104, 4),
-    ("reserved", 108, 4),
+    ("align", 72, 4),
+    ("payload_offset", 76, 4),
+    ("producer_offset", 80, 4),
+    ("consumers_offset", 84, 4),
+    ("schema_offset", 88, 4),
+    ("schema_length", 92, 4),
+    ("flags", 96, 4),
+    ("reserved", 100, 4),
 ];
 
 /// The bytes of the prelude.
 pub const PRELUDE: usize = 128;
 const CHECKSUM: usize = 120;
+/// The offset in the producer's block of the number of buffers.
+const POOL: usize = 128;
 
 /// A region's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Specimen {
                 contents(producer.as_fd())
             }
             Shape::Scan => {
-                let channel = Channel::<Scan>::anonymous().elements(16).consumers(2).holds(2);
+                let channel = Channel::<Scan>::anonymous().elements(16).consumers(4);
                 let mut producer = channel.producer()?;
                 for elements in [16, 3] {
                     producer.loan_len(elements)?.put()?;
@@ -182,7 +182,6 @@ impl Specimen {
         changed.0.extend_from_slice(tail);
         changed.set_field("schema_length", text.len() as u64);
         changed.set_field("buffers_offset", buffers as u64);
-        changed.set_field("total_size", changed.0.len() as u64);
         changed.set_field("align", align);
         changed.seal();
         changed
@@ -194,6 +193,23 @@ impl Specimen {
         self.0.get(start..start + self.field("schema_length") as usize).unwrap_or_default()
     }
 
+    /// How many buffers the channel says that it has.
+    pub fn pool(&self) -> u64 {
+        let at = self.pool_at();
+        let word = self.0.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        word.map_or(0, u64::from_le_bytes)
+    }
+
+    /// Overwrites that number.
+    pub fn set_pool(&mut self, buffers: u64) {
+        self.write(self.pool_at(), &buffers.to_le_bytes());
+    }
+
+    /// Where that number is.
+    pub(super) fn pool_at(&self) -> usize {
+        self.field("producer_offset") as usize + POOL
+    }
+
     /// The offset within a buffer of its value's checksum.
     pub fn checksum_at(&self) -> u64 {
         if self.field("payload_offset") < 64 { 64 } else { 56 }
@@ -203,9 +219,11 @@ impl Specimen {
     pub fn words(&self) -> Vec<(u64, usize)> {
         let consumers = self.field("consumers");
         let mut words = vec![(0x80, 8), (0x100, 1)];
-        words.extend((0..consumers).map(|slot| (0x101 + slot, 1)));
+        // Who sleeps, and who is woken for a part of a value.
+        words.extend((0..4).flat_map(|word| [(0x108 + 8 * word, 8), (0x140 + 8 * word, 8)]));
         // Pid, boot id, first sequence, core, dirty flag and used slots (or what a reboot lost),
-        // incarnation, time namespace, filled, a lock's checksum.
+        // incarnation, time namespace, filled, a lock's checksum; the pool, used slots, and who it
+        // is.
         let producer = self.field("producer_offset");
         words.extend(
             [
@@ -216,24 +234,44 @@ impl Specimen {
                 (32, 4),
                 (40, 1),
                 (40, 8),
-                (44, 4),
                 (48, 8),
                 (56, 8),
                 (64, 8),
                 (72, 8),
+                (128, 8),
+                (136, 8),
+                (160, 8),
+                (176, 8),
+                (184, 8),
             ]
             .map(|(at, width)| (producer + at, width)),
         );
-        for slot in 0..consumers {
+        // A few slots are enough, and leave the others their share of the random writes.
+        for slot in (0..consumers).filter(|slot| *slot < 3 || slot + 1 == consumers) {
             let block = self.field("consumers_offset") + slot * 128;
-            // Held or reading, name length, claimed, last seen or incarnation, pid, name.
-            let fields = [(0, 1), (1, 1), (0, 8), (4, 1), (5, 1), (8, 8), (16, 4), (32, 8)];
+            // Held or reading, grant, name length, claimed, command, pid, name, last seen,
+            // incarnation, time of the claim, PID namespace.
+            let fields = [
+                (0, 1),
+                (1, 1),
+                (0, 8),
+                (8, 1),
+                (9, 1),
+                (10, 1),
+                (12, 8),
+                (28, 4),
+                (32, 8),
+                (96, 8),
+                (104, 8),
+                (112, 8),
+                (120, 8),
+            ];
             words.extend(fields.map(|(at, width)| (block + at, width)));
         }
         if self.field("kind") == 1 {
-            for buffer in 0..self.field("buffers") {
+            for buffer in 0..self.pool() {
                 let start = self.field("buffers_offset") + buffer * self.field("stride");
-                words.extend([0, 8, 16, self.checksum_at()].map(|at| (start + at, 8)));
+                words.extend([0, 8, 16, 24, self.checksum_at()].map(|at| (start + at, 8)));
             }
         }
         words

@@ -133,6 +133,8 @@ fn visit_channel<T: Message + ?Sized + Elements>(
             if let Ok(Some(value)) = told(consumer.latest()) {
                 check(&*value, capacity);
             }
+            // Another joins, for which there are too few buffers.
+            let _ = told(channel.clone().holds(3).consumer());
         }
         Role::Producer => {
             let mut producer = channel.clone().producer()?;

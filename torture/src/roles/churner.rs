@@ -21,7 +21,8 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
         duty.round();
         let mut producer =
             duty.channel::<Parcel>(CHANNEL).producer().map_err(failed("creating"))?;
-        let mut consumer = duty.channel::<Parcel>(CHANNEL).consumer().map_err(failed("opening"))?;
+        let joining = duty.channel::<Parcel>(CHANNEL).holds(duty.holds(1));
+        let mut consumer = joining.consumer().map_err(failed("opening"))?;
         let number = producer.seq() + 1;
         let mut loan = producer.loan_len(10).map_err(failed("loan"))?;
         Parcel::fill(&mut loan, number, 0, || ());

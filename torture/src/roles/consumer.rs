@@ -41,7 +41,8 @@ struct Gets {
 }
 
 pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
-    let mut channel = duty.channel::<T>(duty.role.channel());
+    let least = if duty.role == Role::Keeper { 2 } else { 1 };
+    let mut channel = duty.channel::<T>(duty.role.channel()).holds(duty.holds(least));
     if matches!(duty.role, Role::Left | Role::Right) {
         channel = channel.consumer_name(format!("{:?}", duty.role));
     }

@@ -22,7 +22,7 @@ use nix::sys::ptrace::traceme;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A value whose words are all its sequence. 8 words are held in their buffer, 5 are stored inline,
+/// A value whose words are all its sequence. 8 words are held in their buffer, 4 are stored inline,
 /// and 16,384 are the fewest that are read ahead.
 type Value<const N: usize> = [u64; N];
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     };
     let mark = Mark { this: Pid::this(), delay };
     let outcome = match (act.strip_prefix("small-"), act.strip_prefix("large-")) {
-        (Some(act), _) => run::<5>(act, name, mark),
+        (Some(act), _) => run::<4>(act, name, mark),
         (_, Some(act)) => run::<16_384>(act, name, mark),
         _ => run::<8>(act, name, mark),
     };
@@ -155,6 +155,7 @@ fn open_or_end<const N: usize>(act: &str, name: &str, mark: &Mark) -> Result<Str
             keep(producer.seq().to_string(), producer)
         }
         "consume" => keep("open".into(), mark.around(|| channel().consumer())?),
+        "join" => keep("open".into(), mark.around(|| channel().holds(3).consumer())?),
         "leave" => {
             let mut producer = channel().ephemeral(true).producer()?;
             put(&mut producer)?;
