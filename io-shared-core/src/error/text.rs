@@ -212,7 +212,7 @@ fn already_held(f: &mut Formatter<'_>, name: &str, holds: usize) -> fmt::Result 
         "{name}: this consumer holds as many values as it may ({holds}): drop a guard first"
     )?;
     match holds {
-        0..4 => write!(f, ", or create the channel with .holds({})", holds + 1),
+        0..8 => write!(f, ", or open the consumer with .holds({})", holds + 1),
         _ => Ok(()),
     }
 }

@@ -20,9 +20,9 @@ pub(super) struct Plan {
 /// The region that `role` would create. `None` for one that creates nothing: an observer, or a
 /// handle that knows no type or no capacity.
 pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Option<Plan>> {
+    check_holds(location, spec)?;
     let Some(schema) = &spec.schema else { return Ok(None) };
     check_mode(location, spec)?;
-    check_holds(location, spec)?;
     let schema_text = schema.to_json();
     let planned = |capacity| {
         Layout::plan(
