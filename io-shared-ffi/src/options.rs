@@ -59,10 +59,13 @@ pub struct ios_options {
     /// The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
     /// Not needed if the schema has a fixed size.
     pub capacity: u64,
-    /// How many consumers of a channel (default 1), or handles of a lock (default 64), may be open
-    /// at once. 0: not set.
+    /// Channels: for how many consumers buffers are reserved ahead of time, so that they find them
+    /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's creator
+    /// says here, if that is more, at most 253. Locks: how many handles may be open at once (default
+    /// 64). 0: not set.
     pub consumers: u32,
-    /// How many values each consumer may hold at once, at most 4. 0: not set (1).
+    /// How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
+    /// producer holds none. 0: not set (1).
     pub holds: u32,
     /// Permission bits at creation. 0: not set (0600).
     pub mode: u32,

@@ -38,7 +38,7 @@ pub enum ios_status {
     IOS_TIMEOUT = 11,
     /// Another process kept changing what was being read: try again.
     IOS_BUSY = 12,
-    /// Every hold of this consumer is in use: drop a guard, or create the channel with more holds.
+    /// Every hold of this consumer is in use: drop a guard, or open it with more holds.
     IOS_ALREADY_HELD = 13,
     /// The handle was opened before a fork, and belongs to the parent process.
     IOS_FORKED_HANDLE = 14,

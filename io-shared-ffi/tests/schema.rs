@@ -125,7 +125,7 @@ fn a_length_that_the_type_does_not_have_is_corrupt_to_a_reader_of_bytes() {
     let at = content.windows(16).position(|bytes| bytes == header).expect("it was put");
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     let length = 8 + 201 * 4 - 1u64;
-    for at in [0x98, at as u64 + 8] {
+    for at in [0xa0, at as u64 + 8] {
         std::os::unix::fs::FileExt::write_all_at(&file, &length.to_le_bytes(), at).unwrap();
     }
 

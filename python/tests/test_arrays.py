@@ -351,19 +351,20 @@ def test_a_closed_wait_of_another_thread_ends(name):
 
 
 def test_a_second_producer_and_a_consumer_too_many_are_told_who_is_there(name):
-    put, get = ends(name)
+    put, get = ends(name, "1K")
+    others = [NumpyShare(name, "1K", "get") for _ in range(63)]
     for mode, error in (("put", io_shared.RoleTaken), ("get", io_shared.NoSlot)):
         with pytest.raises(error) as raised:
-            NumpyShare(name, "5M", mode)
+            NumpyShare(name, "1K", mode)
         assert str(os.getpid()) in str(raised.value)
-    del get
-    more = NumpyShare(name, "5M", "get")
+    del get, others[1:]
+    more = NumpyShare(name, "1K", "get")
     more.close()
     put.close()
 
 
 def test_several_consumers_and_names(name):
-    put = NumpyShare(name, "1M", "put", consumers=3)
+    put = NumpyShare(name, "1M", "put")
     first = NumpyShare(name, "1M", "get", consumer_name="first")
     second = NumpyShare(name, "1M", "get")
     put.put([1])

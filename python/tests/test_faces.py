@@ -58,7 +58,7 @@ def test_a_share_may_be_mocked(name):
 
 
 def test_a_share_knows_its_consumers_its_producer_and_its_end(name):
-    put = NumpyShare(name, "1M", "put", consumers=2)
+    put = NumpyShare(name, "1M", "put")
     assert (put.connected, put.has_producer, put.closed) == (0, True, False)
     get = NumpyShare(name, "1M", "get")
     assert (put.connected, get.has_producer, get.closed) == (1, True, False)
@@ -74,7 +74,7 @@ def test_a_share_knows_its_consumers_its_producer_and_its_end(name):
 
 def test_what_is_shown_of_a_handle_has_its_name(new_name):
     name, bytes_ = new_name(), new_name()
-    ends = [NumpyShare(name, "1M", "put", consumers=3), NumpyShare(name, "1M", "get")]
+    ends = [NumpyShare(name, "1M", "put"), NumpyShare(name, "1M", "get")]
     ends += [io_shared.open(name), io_shared.observe(name)]
     ends += [io_shared.RWSharedMMap(bytes_, 9), io_shared.LockedBytes(new_name(), 9)]
     for end in ends:

@@ -58,9 +58,9 @@ def test_a_list_of_views_runs_out_of_holds_and_never_changes(name):
 
 
 @references_are_counted
-def test_a_channel_with_one_hold_says_so(name):
-    put = NumpyShare(name, "1M", "put", holds=1)
-    get = NumpyShare(name, "1M", "get")
+def test_a_consumer_with_one_hold_says_so(name):
+    put = NumpyShare(name, "1M", "put")
+    get = NumpyShare(name, "1M", "get", holds=1)
     put.put([1])
     view = get.borrow()
     put.put([2])

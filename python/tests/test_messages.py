@@ -16,7 +16,7 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 @pytest.fixture
 def ends(name):
-    put = io_shared.producer(name, CLOUD, tail=("points", POINT), capacity="5M", consumers=2)
+    put = io_shared.producer(name, CLOUD, tail=("points", POINT), capacity="5M")
     return put, io_shared.open(name)
 
 

@@ -92,7 +92,7 @@ class Mismatch(Error):
 
 
 class NoSlot(Error):
-    """Every consumer slot is taken: create the channel with more ``consumers``."""
+    """Every consumer slot is taken: there are 64, or as many as ``consumers`` of the creator."""
 
 
 class NoSpace(_Numbered, OSError):
