@@ -74,7 +74,7 @@ done
 cargo build --release --locked --quiet --package python-peer --package io-shared-ffi
 cargo build --release --locked --quiet --example perception_pipeline
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
-ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.1"
+ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
 "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
     io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
     -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"

@@ -2,7 +2,7 @@
 //! start with it.
 
 /// `IOS_ABI_VERSION`; `tests/install.rs` compares.
-const ABI_VERSION: u32 = 1;
+const ABI_VERSION: u32 = 2;
 
 fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libio_shared_ffi.so.{ABI_VERSION}");

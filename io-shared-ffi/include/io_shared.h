@@ -24,7 +24,7 @@
 
 // The version of this ABI. It changes when programs that were built against an older header can no
 // longer use the library.
-#define IOS_ABI_VERSION 1
+#define IOS_ABI_VERSION 2
 
 // There is no name: the descriptor is passed to other processes.
 #define IOS_ANONYMOUS 1
@@ -79,7 +79,7 @@ typedef enum {
   IOS_TIMEOUT = 11,
   // Another process kept changing what was being read: try again.
   IOS_BUSY = 12,
-  // Every hold of this consumer is in use: drop a guard, or create the channel with more holds.
+  // Every hold of this consumer is in use: drop a guard, or open it with more holds.
   IOS_ALREADY_HELD = 13,
   // The handle was opened before a fork, and belongs to the parent process.
   IOS_FORKED_HANDLE = 14,
@@ -206,10 +206,13 @@ typedef struct {
   // The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
   // Not needed if the schema has a fixed size.
   uint64_t capacity;
-  // How many consumers of a channel (default 1), or handles of a lock (default 64), may be open
-  // at once. 0: not set.
+  // Channels: for how many consumers buffers are reserved ahead of time, so that they find them
+  // when they join (default 1). Up to 64 consumers may join, or as many as the channel's creator
+  // says here, if that is more, at most 253. Locks: how many handles may be open at once (default
+  // 64). 0: not set.
   uint32_t consumers;
-  // How many values each consumer may hold at once, at most 4. 0: not set (1).
+  // How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
+  // producer holds none. 0: not set (1).
   uint32_t holds;
   // Permission bits at creation. 0: not set (0600).
   uint32_t mode;
@@ -233,6 +236,8 @@ typedef struct {
   size_t length;
   // Where a put writes the value's sequence number, or NULL.
   uint64_t *seq;
+  // The tag of each value, as in `ios_producer_put_tagged`; 0 for none.
+  uint64_t tag;
 } ios_puts;
 
 // A live consumer, as it recorded itself.
@@ -261,6 +266,8 @@ typedef struct {
   // CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds. 0 if the value was not
   // stamped, or was stamped by the clock of another boot or time namespace.
   uint64_t stamp;
+  // The tag that its producer put it with; 0 if it has none.
+  uint64_t tag;
 } ios_value;
 
 // The arguments that gets have in common when their messages differ only in the data. It is for
@@ -361,6 +368,18 @@ void ios_producer_close(ios_producer *producer);
 // `producer` is NULL or open; `data` points to `length` bytes (or is NULL, if `length` is 0) that
 // nobody changes during the call; `seq` is NULL or may be written to.
 ios_status ios_producer_put(ios_producer *producer, const void *data, size_t length, uint64_t *seq);
+
+// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers find
+// in the value. A stage of a pipeline tags its output with the `seq` of its input, so that the two
+// can be paired.
+//
+// # Safety
+// As for `ios_producer_put`.
+ios_status ios_producer_put_tagged(ios_producer *producer,
+                                   const void *data,
+                                   size_t length,
+                                   uint64_t tag,
+                                   uint64_t *seq);
 
 // As `ios_producer_put`. The message is the header of `puts`, followed by its `length` bytes at
 // `data`.
@@ -475,6 +494,14 @@ ios_status ios_window_sever(const ios_window *window);
 // nobody uses its bytes any more.
 void ios_window_drop(ios_window *window);
 
+// Gives the loan a tag, with which its value is put: any number of the caller's, which consumers
+// and observers find in the value. Without this it is 0.
+//
+// # Safety
+// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other thread
+// uses it.
+ios_status ios_loan_tag(ios_loan *loan, uint64_t tag);
+
 // Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
 // that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
 // whatever the status is.
@@ -494,6 +521,12 @@ void ios_loan_drop(ios_loan *loan);
 // Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 // otherwise it waits for a producer to create it.
 //
+// It may join at any time, also a channel whose producer is putting. It takes a slot: there are 64,
+// or as many as the `consumers` option of the channel's creator says, if that is more; if all are
+// taken, it is `IOS_NO_SLOT`. It reserves one more buffer for each value that it may hold, unless
+// the channel has buffers to spare; if there is no memory for them, it is `IOS_NO_SPACE`, and
+// nobody else is affected.
+//
 // # Safety
 // `options` is NULL, or was set by `ios_options_init` and its texts are valid; `consumer` is NULL
 // or may be written to.
@@ -510,8 +543,8 @@ void ios_consumer_close(ios_consumer *consumer);
 // ever), and holds the value in place, without a copy. With a timeout of 0 it only tries:
 // `IOS_EMPTY` if there is none.
 //
-// A consumer holds as many values at once as the channel has holds: one, unless its creator chose
-// more. Getting one more is `IOS_ALREADY_HELD`.
+// A consumer holds as many values at once as its `holds` option says: one, unless it was opened
+// with more. Getting one more is `IOS_ALREADY_HELD`.
 //
 // # Safety
 // `consumer` is NULL or open; `value` is NULL or may be written to.

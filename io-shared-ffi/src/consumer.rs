@@ -23,6 +23,12 @@ pub struct ios_consumer(Handle<Consumer<[u8]>>);
 /// Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 /// otherwise it waits for a producer to create it.
 ///
+/// It may join at any time, also a channel whose producer is putting. It takes a slot: there are 64,
+/// or as many as the `consumers` option of the channel's creator says, if that is more; if all are
+/// taken, it is `IOS_NO_SLOT`. It reserves one more buffer for each value that it may hold, unless
+/// the channel has buffers to spare; if there is no memory for them, it is `IOS_NO_SPACE`, and
+/// nobody else is affected.
+///
 /// # Safety
 /// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `consumer` is NULL
 /// or may be written to.
@@ -58,8 +64,8 @@ pub unsafe extern "C" fn ios_consumer_close(consumer: *mut ios_consumer) {
 /// ever), and holds the value in place, without a copy. With a timeout of 0 it only tries:
 /// `IOS_EMPTY` if there is none.
 ///
-/// A consumer holds as many values at once as the channel has holds: one, unless its creator chose
-/// more. Getting one more is `IOS_ALREADY_HELD`.
+/// A consumer holds as many values at once as its `holds` option says: one, unless it was opened
+/// with more. Getting one more is `IOS_ALREADY_HELD`.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `value` is NULL or may be written to.
@@ -136,7 +142,8 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
         };
         if guard.starts_with(header) && binding::copy_out(&guard, target) {
             let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
-            value.set(ios_value { guard: null_mut(), data, length, seq, missed, stamp });
+            let (guard, tag) = (null_mut(), guard.tag());
+            value.set(ios_value { guard, data, length, seq, missed, stamp, tag });
         } else {
             value.set(in_place(guard.into_owned()));
         }

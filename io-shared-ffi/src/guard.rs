@@ -39,6 +39,8 @@ pub struct ios_value {
     /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds. 0 if the value was not
     /// stamped, or was stamped by the clock of another boot or time namespace.
     pub stamp: u64,
+    /// The tag that its producer put it with; 0 if it has none.
+    pub tag: u64,
 }
 
 // Any thread may read and drop them.
@@ -51,8 +53,9 @@ const _: () = {
 pub(crate) fn in_place(guard: OwnedGuard<[u8]>) -> ios_value {
     let (data, length) = (guard.as_ptr().cast(), guard.len());
     let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
+    let tag = guard.tag();
     let guard = into_c(ios_guard(Got::InPlace(guard)));
-    ios_value { guard, data, length, seq, missed, stamp }
+    ios_value { guard, data, length, seq, missed, stamp, tag }
 }
 
 /// A copy of a value.
@@ -60,8 +63,9 @@ pub(crate) fn copied(copy: Copied<[u8]>) -> ios_value {
     // The copy is on the heap, and does not move when its owner does.
     let (data, length) = (copy.as_ptr().cast(), copy.len());
     let (seq, missed, stamp) = (copy.seq(), 0, copy.stamp());
+    let tag = copy.tag();
     let guard = into_c(ios_guard(Got::Copied(copy)));
-    ios_value { guard, data, length, seq, missed, stamp }
+    ios_value { guard, data, length, seq, missed, stamp, tag }
 }
 
 /// Lets go of a value, from any thread. The producer may then use its buffer again. NULL is left

@@ -70,7 +70,7 @@ pub use words::ios_words;
 
 /// The version of this ABI. It changes when programs that were built against an older header can no
 /// longer use the library.
-pub const IOS_ABI_VERSION: u32 = 1;
+pub const IOS_ABI_VERSION: u32 = 2;
 
 /// The library's `IOS_ABI_VERSION`, to compare with the header's.
 #[unsafe(no_mangle)]

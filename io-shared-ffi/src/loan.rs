@@ -1,6 +1,7 @@
 //! Loans: a producer's buffer, filled in place by C and then put; and windows, which keep a loan's
 //! bytes mapped.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct ios_loan {
     producer: Arc<Producer>,
     data: *mut u8,
     length: usize,
+    /// The tag that it is put with.
+    tag: Cell<u64>,
 }
 
 /// The bytes of a loan, at an address that stays mapped until the window is dropped, whatever
@@ -43,7 +46,8 @@ impl ios_loan {
     /// Takes the buffer of `producer`, which is given back when the loan is dropped.
     fn of(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
         producer.lend()?;
-        Ok(Self { producer: Arc::clone(producer), data: std::ptr::null_mut(), length })
+        let (producer, data) = (Arc::clone(producer), std::ptr::null_mut());
+        Ok(Self { producer, data, length, tag: Cell::new(0) })
     }
 }
 
@@ -143,6 +147,22 @@ pub unsafe extern "C" fn ios_window_drop(window: *mut ios_window) {
     unsafe { drop_from_c(window) };
 }
 
+/// Gives the loan a tag, with which its value is put: any number of the caller's, which consumers
+/// and observers find in the value. Without this it is 0.
+///
+/// # Safety
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other thread
+/// uses it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_tag(loan: *mut ios_loan, tag: u64) -> ios_status {
+    call(|arguments| {
+        // SAFETY: a loan that was neither put nor dropped is live, and this thread alone uses it.
+        let loan = unsafe { arguments.read(In(loan, "loan")) }?;
+        loan.tag.set(tag);
+        Ok(())
+    })
+}
+
 /// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
 /// that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
 /// whatever the status is.
@@ -166,7 +186,7 @@ pub unsafe extern "C" fn ios_loan_put(
             let kind = ErrorKind::OutOfBounds { at: 0, length, size };
             return Err(Error::new(loan.producer.name(), kind).into());
         }
-        seq.set(loan.producer.put(loan.data, length)?);
+        seq.set(loan.producer.put(loan.data, length, loan.tag.get())?);
         Ok(())
     })
 }

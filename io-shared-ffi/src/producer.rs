@@ -81,25 +81,26 @@ impl Producer {
         Ok((loan.as_mut_ptr(), window))
     }
 
-    /// Publishes the first `length` bytes of the buffer at `data`.
-    pub(crate) fn put(&self, data: *mut u8, length: usize) -> Outcome<u64> {
+    /// Publishes the first `length` bytes of the buffer at `data`, with a tag.
+    pub(crate) fn put(&self, data: *mut u8, length: usize, tag: u64) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
         let mut loan = producer.loan_len(length)?;
         // It is the same buffer, unless a new channel was opened in place of the one it is in.
         if loan.as_mut_ptr() != data {
             return Err(Error::new(self.name(), ErrorKind::Replaced).into());
         }
+        loan.tag(tag);
         Ok(loan.put()?)
     }
 
-    fn put_parts(&self, header: &[u8], data: &[u8]) -> Outcome<u64> {
+    fn put_parts(&self, header: &[u8], data: &[u8], tag: u64) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
         if self.lent.load(Acquire) {
             return Err(self.already_loaned());
         }
         let mut again = if self.reopens { REOPENED } else { 0 };
         loop {
-            match put_parts(&mut producer, header, data) {
+            match put_parts(&mut producer, header, data, tag) {
                 Err(error) if again > 0 && *error.kind() == ErrorKind::Replaced => again -= 1,
                 put => return Ok(put?),
             }
@@ -112,9 +113,12 @@ fn put_parts(
     producer: &mut channel::Producer<[u8]>,
     header: &[u8],
     data: &[u8],
+    tag: u64,
 ) -> Result<u64, Error> {
     // The sum does not overflow: neither is longer than isize::MAX.
-    binding::put_parts(producer.loan_len(header.len() + data.len())?, &[header, data])
+    let mut loan = producer.loan_len(header.len() + data.len())?;
+    loan.tag(tag);
+    binding::put_parts(loan, &[header, data])
 }
 
 // The thread that puts a loan need not be the one that took it: the buffer is the loan's alone.
@@ -177,6 +181,24 @@ pub unsafe extern "C" fn ios_producer_put(
     length: usize,
     seq: *mut u64,
 ) -> ios_status {
+    // SAFETY: the contract is the same.
+    unsafe { ios_producer_put_tagged(producer, data, length, 0, seq) }
+}
+
+/// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers find
+/// in the value. A stage of a pipeline tags its output with the `seq` of its input, so that the two
+/// can be paired.
+///
+/// # Safety
+/// As for `ios_producer_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_put_tagged(
+    producer: *mut ios_producer,
+    data: *const c_void,
+    length: usize,
+    tag: u64,
+    seq: *mut u64,
+) -> ios_status {
     call(|arguments| {
         // SAFETY: an open producer is a live handle, which is used through `&` alone; nobody
         // changes the `length` bytes during the call; a number may be written to `seq`.
@@ -188,7 +210,7 @@ pub unsafe extern "C" fn ios_producer_put(
         if handle.0.lent.load(Acquire) {
             return Err(handle.0.already_loaned());
         }
-        seq.set(producer.put(message)?);
+        seq.set(producer.put_tagged(message, tag)?);
         Ok(())
     })
 }
@@ -208,6 +230,8 @@ pub struct ios_puts {
     pub length: usize,
     /// Where a put writes the value's sequence number, or NULL.
     pub seq: *mut u64,
+    /// The tag of each value, as in `ios_producer_put_tagged`; 0 for none.
+    pub tag: u64,
 }
 
 /// As `ios_producer_put`. The message is the header of `puts`, followed by its `length` bytes at
@@ -233,7 +257,7 @@ pub unsafe extern "C" fn ios_producer_put_like(
             let seq = OptionalOut(puts.seq, "seq");
             arguments.read((In(puts.producer, "producer"), header, data, seq))
         }?;
-        seq.set(handle.0.put_parts(header, data)?);
+        seq.set(handle.0.put_parts(header, data, puts.tag)?);
         Ok(())
     })
 }

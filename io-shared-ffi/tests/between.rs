@@ -59,8 +59,10 @@ fn arrays_go_to_a_c_program_and_back_and_one_that_it_made_comes_too() {
     for (number, shape) in shapes.iter().enumerate() {
         let mut loan = put.loan_len(Array::len_of("<f4", true, shape).unwrap()).unwrap();
         loan.write_header("<f4", true, shape).unwrap().fill(number as u8);
+        loan.tag(100 + number as u64);
         loan.put().unwrap();
         let back = get.get_timeout(PATIENCE).unwrap();
+        assert_eq!(back.tag(), 100 + number as u64);
         let npy = back.npy().unwrap();
         assert_eq!((&*npy.dtype, npy.fortran_order, &npy.shape[..]), ("<f4", true, *shape));
         assert!(npy.data.iter().all(|byte| *byte == number as u8));
@@ -90,7 +92,7 @@ fn clouds_go_to_a_c_program_and_labels_come_back() {
         }
         let seq = cloud.put().unwrap();
         let labelled = labels.get_timeout(PATIENCE).unwrap();
-        assert_eq!((labelled.frame, labelled.cloud_seq), (frame, seq));
+        assert_eq!((labelled.frame, labelled.cloud_seq, labelled.tag()), (frame, seq, seq));
         let expected: Vec<u32> = (0..points).map(|i| u32::from(i % 3 == 2)).collect();
         assert_eq!(labelled.labels, expected);
     }

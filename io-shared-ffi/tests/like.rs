@@ -21,7 +21,7 @@ use test_support::TestName;
 /// Puts of messages that are `header` and `length` bytes after it.
 fn puts(producer: *mut ios_producer, header: &[u8], length: usize, seq: &mut u64) -> ios_puts {
     let (header, header_length) = (header.as_ptr().cast(), header.len());
-    ios_puts { producer, header, header_length, length, seq }
+    ios_puts { producer, header, header_length, length, seq, tag: 0 }
 }
 
 /// Gets of such messages into `data`.
@@ -59,7 +59,7 @@ fn a_header_and_its_data_are_put_as_one_message_and_a_get_that_expects_it_copies
     assert_ne!(value.stamp, 0);
     assert_eq!(get(), IOS_EMPTY, "it has been seen");
 
-    // Any other message is held in place. The channel has one hold, so it must be dropped first.
+    // Any other message is held in place. The consumer has one hold, so it must be dropped first.
     for other in [&b"head: tai"[..], b"head: tail!", b"read: tail", b"head:", b""] {
         assert_eq!(self::put(producer, other), IOS_OK);
         assert_eq!(get(), IOS_OK);

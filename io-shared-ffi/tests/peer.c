@@ -1,8 +1,9 @@
-// The C program at the other end. It returns arrays as they came and then puts one of its own, or
-// answers clouds with labels. Run by between.rs and by python/tests/test_between.py. The Rust
-// program with the same commands is python/tests/peer.
+// The C program at the other end. It returns arrays as they came and then puts one of its own,
+// answers clouds with labels, or opens many consumers. Run by between.rs and by the tests of
+// python/tests. The Rust program with the same commands is python/tests/peer.
 //
 //   peer arrays|clouds THERE BACK COUNT
+//   peer join THERE COUNT
 
 #include <inttypes.h>
 #include <string.h>
@@ -56,7 +57,7 @@ static void arrays(const char *there, const char *back, uint64_t count) {
   for (uint64_t i = 0; i < count; i++) {
     EXPECT(ios_consumer_get(get, -1, &array), IOS_OK);
     EXPECT_TRUE(array.length > 10 && memcmp(array.data, "\x93NUMPY", 6) == 0);
-    EXPECT(ios_producer_put(put, array.data, array.length, NULL), IOS_OK);
+    EXPECT(ios_producer_put_tagged(put, array.data, array.length, array.tag, NULL), IOS_OK);
     ios_guard_drop(array.guard);
   }
   // The next array shows that the last one was seen. It is answered by one that NumPy did not make.
@@ -91,6 +92,7 @@ static void clouds(const char *there, const char *back, uint64_t count) {
     labels->frame = cloud->frame;
     labels->cloud_seq = value.seq;
     for (size_t p = 0; p < points; p++) labels->labels[p] = cloud->points[p].z > 1;
+    EXPECT(ios_loan_tag(loan, value.seq), IOS_OK);
     ios_guard_drop(value.guard);
     EXPECT(ios_loan_put(loan, length, NULL), IOS_OK);
   }
@@ -98,13 +100,42 @@ static void clouds(const char *there, const char *back, uint64_t count) {
   ios_producer_close(put);
 }
 
+// Opens `count` consumers of arrays of one number, and gets by each in turn until it has a value
+// with a tag. The elements of each value are the same, and the numbers grow.
+static void join(const char *there, uint64_t count) {
+  enum { MOST = 64, HEADER = 128 };
+  ios_consumer *consumers[MOST];
+  ios_value seen[MOST] = {0};
+  EXPECT_TRUE(count <= MOST);
+  ios_options options = channel(there, NULL, "0");
+  for (uint64_t i = 0; i < count; i++) {
+    EXPECT(ios_consumer_open(&options, &consumers[i]), IOS_OK);
+  }
+  for (uint64_t left = count; left > 0;) {
+    for (uint64_t i = 0; i < count; i++) {
+      if (seen[i].tag != 0) continue;
+      uint64_t before = seen[i].seq;
+      EXPECT(ios_consumer_get(consumers[i], 60000000000, &seen[i]), IOS_OK);
+      EXPECT_TRUE(seen[i].seq > before);
+      const char *elements = (const char *)seen[i].data + HEADER;
+      size_t length = seen[i].length - HEADER;
+      EXPECT_TRUE(memcmp(elements, elements + 8, length - 8) == 0);
+      if (seen[i].tag != 0) left--;
+      ios_guard_drop(seen[i].guard);
+    }
+  }
+  for (uint64_t i = 0; i < count; i++) ios_consumer_close(consumers[i]);
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "arrays") == 0) {
     arrays(argv[2], argv[3], strtoull(argv[4], NULL, 10));
   } else if (argc == 5 && strcmp(argv[1], "clouds") == 0) {
     clouds(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+  } else if (argc == 4 && strcmp(argv[1], "join") == 0) {
+    join(argv[2], strtoull(argv[3], NULL, 10));
   } else {
-    fprintf(stderr, "usage: peer arrays|clouds THERE BACK COUNT\n");
+    fprintf(stderr, "usage: peer arrays|clouds THERE BACK COUNT | join THERE COUNT\n");
     return 2;
   }
   return 0;

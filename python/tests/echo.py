@@ -11,7 +11,7 @@ def copying(there, back, count):
     with io_shared.NumpyShare(there, "5M", "get") as incoming:
         with io_shared.NumpyShare(back, "5M", "put") as outgoing:
             for _ in range(count):
-                outgoing.put(incoming.get())
+                outgoing.put(incoming.get(), tag=incoming.tag)
 
 
 def in_place(there, back, count):
@@ -20,13 +20,28 @@ def in_place(there, back, count):
     for _ in range(count):
         array = incoming.borrow()
         order = "C" if array.flags.c_contiguous else "F"
-        with outgoing.loan(array.shape, array.dtype, order) as out:
+        loan = outgoing.loan(array.shape, array.dtype, order)
+        with loan as out:
             out[...] = array
+            loan.tag = incoming.tag
         del array, out
 
 
 def files(there, back, count):
     copying(io_shared.File(there), io_shared.File(back), count)
+
+
+def join(there, back, count):
+    """Opens ``count`` consumers of arrays of one number, and gets by each in turn until it has a
+    value with a tag. The elements of each value are the same, and the numbers grow."""
+    consumers = [io_shared.open(there) for _ in range(count)]
+    while consumers:
+        for consumer in list(consumers):
+            before = consumer.seq
+            array = consumer.get(timeout=60)
+            assert array.min() == array.max() and consumer.seq > before
+            if consumer.tag:
+                consumers.remove(consumer)
 
 
 def putting(there, back, count):

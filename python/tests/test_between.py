@@ -32,9 +32,10 @@ def test_arrays_go_to_another_interpreter_and_back(new_name, script, python, way
     sent = list(arrays())
     other = script(python, "echo.py", way, there, back, len(sent))
     with NumpyShare(there, "5M", "put") as put, NumpyShare(back, "5M", "get") as get:
-        for array in sent:
-            put.put(array)
+        for tag, array in enumerate(sent):
+            put.put(array, tag=tag)
             assert_same(get.get(timeout=60), array)
+            assert get.tag == tag
     assert other.wait() == 0
 
 
@@ -55,9 +56,10 @@ def test_arrays_go_to_another_language_and_back(new_name, start, peer):
     sent = list(arrays())
     peer = start(peer, "arrays", there, back, len(sent))
     with NumpyShare(there, "5M", "put") as put, NumpyShare(back, "5M", "get") as get:
-        for array in sent:
-            put.put(array)
+        for tag, array in enumerate(sent):
+            put.put(array, tag=tag)
             assert_same(get.get(timeout=60), array)
+            assert get.tag == tag
         put.put(0)
         assert_same(get.get(timeout=60), np.array([[1, 2, 3], [4, 5, 60000]], "<u2"))
     assert peer.wait() == 0
@@ -72,7 +74,7 @@ def test_clouds_go_to_another_language_and_labels_come_back(new_name, start, pee
     for frame in range(3):
         clouds.put(frame=frame, stamp_ns=1, points=points(100 * frame))
         got = labels.get(timeout=60)
-        assert (got.frame, got.cloud_seq) == (frame, frame + 1)
+        assert (got.frame, got.cloud_seq) == (frame, frame + 1) and labels.tag == clouds.seq
         assert got.labels.dtype == np.uint32 and got.labels.tolist() == [1] * (100 * frame)
     assert peer.wait() == 0
 

@@ -13,10 +13,14 @@ def shares() -> npt.NDArray[Any]:
         put.put(np.zeros(3))
         with put.loan((3, 4), np.float32) as out:
             out[...] = 0
+        put.put([1, 2], tag=7)
+        loan = put.loan(3)
+        with loan as out:
+            loan.tag = 2 ** 64 - 1
     get = io_shared.NumpyShare("/cloud_share", 5 << 20, "get")
     found: Optional[npt.NDArray[Any]] = get.try_get()
     age: Optional[float] = get.age
-    print(found, age, get.missed + get.seq)
+    print(found, age, get.missed + get.seq + get.tag)
     return get.get(timeout=1.5)
 
 
@@ -28,14 +32,14 @@ def typed() -> None:
     arrays: io_shared.ArrayProducer = io_shared.producer("/arrays", capacity="5M")
     arrays.put(np.zeros(3))
     poses: io_shared.TypedProducer = io_shared.producer("/poses", np.dtype("f8"))
-    poses.put(2.5)
+    poses.put(2.5, tag=clouds.tag)
     found: npt.NDArray[Any] = io_shared.consumer("/arrays", capacity="5M").get()
     print(found.shape)
 
 
 def looking_on() -> Optional[float]:
     with io_shared.observe(io_shared.File("map.io"), open_timeout=1) as observer:
-        print(observer.copy(), observer.seq)
+        print(observer.copy(), observer.seq, observer.tag)
         return observer.age
 
 

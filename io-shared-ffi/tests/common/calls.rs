@@ -67,7 +67,7 @@ impl Options {
 }
 
 pub(crate) fn nothing() -> ios_value {
-    ios_value { guard: null_mut(), data: null(), length: 0, seq: 0, missed: 0, stamp: 0 }
+    ios_value { guard: null_mut(), data: null(), length: 0, seq: 0, missed: 0, stamp: 0, tag: 0 }
 }
 
 pub(crate) fn put(producer: *mut ios_producer, bytes: &[u8]) -> ios_status {

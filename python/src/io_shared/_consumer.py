@@ -76,10 +76,10 @@ class Consumer(_library.Closing):
         """As ``get``, without a copy: a read-only array in shared memory. The value does not change
         while any array made from it is alive; the last one releases it.
 
-        A channel created by Python holds two values per consumer, so ``while True: a =
-        share.borrow()`` works; one more raises :class:`AlreadyHeld`. PyPy does not know when an
-        array is released, so there it is a read-only copy. A forked child has a copy in its place
-        (Python 3.7 and later).
+        A consumer holds two values at once, or as many as it was opened with (``holds``). So
+        ``while True: a = share.borrow()`` works; one more raises :class:`AlreadyHeld`. PyPy does
+        not know when an array is released, so there it is a read-only copy. A forked child has a
+        copy in its place (Python 3.7 and later).
 
         >>> cloud = clouds.borrow()
         >>> cloud.flags.writeable
@@ -105,6 +105,11 @@ class Consumer(_library.Closing):
     def seq(self):
         """The sequence number of the value got last; 0 before the first."""
         return int(self._last.seq)
+
+    @property
+    def tag(self):
+        """The tag that the value got last was put with; 0 if it has none."""
+        return int(self._last.tag)
 
     @property
     def missed(self):

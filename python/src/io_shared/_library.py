@@ -23,7 +23,7 @@ from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
 SLICE = 100 * 1000 * 1000
 #: How many seconds a handle that was sent here waits for its sender to give up the role.
 HANDED_ON = 5.0
-_ABI = 1
+_ABI = 2
 #: Whether an object is freed with the last reference to it (CPython), or at a collection some time
 #: later (PyPy).
 COUNTS = hasattr(sys, "getrefcount")
@@ -112,7 +112,9 @@ _array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, returns=None)
-producer_put = _declare("producer_put", c_void_p, c_void_p, c_size_t, c_void_p)
+producer_put_tagged = _declare(
+    "producer_put_tagged", c_void_p, c_void_p, c_size_t, c_uint64, c_void_p
+)
 put_like = _bare(_dll, "producer_put_like")
 put_short = _bare(_held, "producer_put_like")
 producer_loan_window = _declare(
@@ -124,6 +126,7 @@ producer_connected = _declare("producer_connected", c_void_p, c_void_p)
 producer_seq = _declare("producer_seq", c_void_p, c_void_p)
 producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)
 producer_schema = _declare("producer_schema", c_void_p, _POINTER)
+loan_tag = _declare("loan_tag", c_void_p, c_uint64)
 loan_put = _declare("loan_put", c_void_p, c_size_t, c_void_p)
 loan_drop = _declare("loan_drop", c_void_p, returns=None)
 window_sever = _declare("window_sever", c_void_p)
@@ -278,6 +281,19 @@ def _count(name, argument, value):
             % (native(name), argument, number)
         )
     return min(number, 2 ** 32 - 1)
+
+
+def tag(name, value):
+    """``value`` as the tag of a value in the channel ``name``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number <= _MOST:
+        raise errors.alone(errors.Invalid(
+            "%s: tag=%r is not valid: it must be a whole number from 0 to 2**64 - 1" % (name, value)
+        ))
+    return number
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,

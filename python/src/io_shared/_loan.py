@@ -15,11 +15,13 @@ class Loan(object):
     >>> with loan as out:
     ...     if not lidar.read_into(out):
     ...         loan.cancel()
+    ...     loan.tag = lidar.frame
     """
 
-    def __init__(self, producer, header, length, view, in_place):
+    def __init__(self, producer, header, length, view, in_place, tag):
         """A loan of ``length`` bytes after ``header``. The block fills ``view(bytes)``."""
         self._name, self._view, self._is_over = producer.name, view, False
+        self.tag = tag
         # Without reference counts it is not known whether an array is still alive.
         kind = _InPlace if in_place and _library.COUNTS else _Own
         self._filling = kind(producer, header, length)
@@ -42,7 +44,17 @@ class Loan(object):
             self.cancel()
         if not self._is_over:
             self._is_over = True
-            self._filling.put()
+            self._filling.put(self._tag)
+
+    @property
+    def tag(self):
+        """The tag that the value is put with, as in ``put``. It may be set until the block
+        ends."""
+        return self._tag
+
+    @tag.setter
+    def tag(self, tag):
+        self._tag = _library.tag(self._name, tag)
 
     def cancel(self):
         """Ends the loan without putting anything. The block may continue; its memory stays
@@ -68,9 +80,9 @@ class _Own(object):
         self._arrays = _messages.parts(out)
         return out
 
-    def put(self):
+    def put(self, tag):
         try:
-            self._producer._put_data(self._header, address(self._room.bytes), self._length)
+            self._producer._put_data(self._header, address(self._room.bytes), self._length, tag)
         finally:
             self._room.set_writeable(False)
             for array in self._arrays:
@@ -102,7 +114,7 @@ class _InPlace(object):
         self._counts = _counts(self._arrays)
         return self._out
 
-    def put(self):
+    def put(self, tag):
         # Every array made from these has one of them as its base, usually the first. One reference
         # to another of them may be the caller's: in a loan without fields, that array is `out`.
         alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
@@ -116,7 +128,7 @@ class _InPlace(object):
         for array in self._arrays:
             array.flags.writeable = False
         self._out, self._arrays = None, []
-        self._producer._put_lent(self._lent, self._length)
+        self._producer._put_lent(self._lent, self._length, tag)
 
     def cancel(self):
         self._out, self._arrays = None, []

@@ -117,10 +117,12 @@ class Lent(object):
         #: Stays mapped while any array made of it is alive, whatever happens to the channel.
         self.memory = Memory(data.value, length, False, self._window)
 
-    def put(self, length):
-        """Publishes it, and returns its sequence number."""
+    def put(self, length, tag):
+        """Publishes it with a tag, and returns its sequence number."""
         loan, self._loan = self._loan, None
         seq = ctypes.c_uint64()
+        if tag:
+            _library.check(_library.loan_tag(loan, tag), self._words)
         _library.check(_library.loan_put(loan, length, ctypes.byref(seq)), self._words)
         return seq.value
 

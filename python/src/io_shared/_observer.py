@@ -57,6 +57,11 @@ class Observer(_library.Closing):
         return int(self._last.seq)
 
     @property
+    def tag(self):
+        """The tag that the value copied last was put with; 0 if it has none."""
+        return int(self._last.tag)
+
+    @property
     def age(self):
         """Seconds since the put of the value copied last. None before the first, and if another
         clock stamped the value: before this boot, in another time namespace, or later than now."""

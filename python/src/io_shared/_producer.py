@@ -98,34 +98,35 @@ class _Producing(_library.Closing):
         # Again: a put of another thread may have stored the handle meanwhile.
         self._like_last = _Like()
 
-    def _put_bytes(self, message):
+    def _put_bytes(self, message, tag=0):
+        length, seq = len(message), self._seq_out
         _library.check(
-            _library.producer_put(self._open(), message, len(message), self._seq_out), self._words
+            _library.producer_put_tagged(self._open(), message, length, tag, seq), self._words
         )
 
     def _lend(self, length):
         return Lent(self._open(), length, self._words)
 
-    def _put_data(self, header, data, length):
+    def _put_data(self, header, data, length, tag):
         """Puts the message of ``header``, followed by the ``length`` bytes at the address
         ``data``."""
-        handle = self._open()
-        puts = _library.Puts(handle.value, header, len(header), length, ctypes.addressof(self._seq))
+        handle, seq = self._open(), ctypes.addressof(self._seq)
+        puts = _library.Puts(handle.value, header, len(header), length, seq, tag)
         put = put_short if length <= _messages.SHORT else put_like
         status = put(byref(puts), c_void_p(data))
         if status != _library.OK:
             del handle  # as in put
             raise _library.failure(status, self._words)
 
-    def _put_lent(self, lent, length):
+    def _put_lent(self, lent, length, tag):
         """Puts a buffer that was filled in shared memory. If another channel was opened in place of
         the one that lent it, puts a copy there."""
         try:
-            self._seq.value = lent.put(length)
+            self._seq.value = lent.put(length, tag)
         except errors.Replaced:
             if not self._reopens:
                 raise
-            self._put_data(b"", lent.memory.__array_interface__["data"][0], length)
+            self._put_data(b"", lent.memory.__array_interface__["data"][0], length, tag)
 
 
 class ArrayProducer(_Producing):
@@ -136,9 +137,18 @@ class ArrayProducer(_Producing):
     >>> clouds.put(np.zeros((120000, 4), np.float32))
     """
 
-    def put(self, array):
+    def put(self, array, tag=0):
         """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes), which becomes the
-        newest value. Never waits for anybody."""
+        newest value. Never waits for anybody.
+
+        ``tag``: any number of yours, from 0 to 2**64 - 1, that consumers and observers find with
+        the value. A stage of a pipeline tags its output with the ``seq`` of its input, so that the
+        two can be paired.
+
+        >>> labels.put(network(clouds.get()), tag=clouds.seq)
+        """
+        if tag:
+            return self._put_tagged(array, _library.tag(self.name, tag))
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
         like = self._like_last
@@ -155,12 +165,24 @@ class ArrayProducer(_Producing):
         else:
             header = like.header
             del like  # as below
-            return self._put_scattered(array, header)
+            return self._put_scattered(array, header, 0)
         status = put(like.puts_in, data)
         if status != _library.OK:
             # A traceback keeps this frame, but no handle: close() still ends the role.
             del like
             raise _library.failure(status, self._words)
+
+    def _put_tagged(self, array, tag):
+        if type(array) is not _ndarray:
+            array = _kinds.plain(array, self.name)
+        like = self._like(array)
+        if not like.is_contiguous:
+            header = like.header
+            del like  # as in put
+            return self._put_scattered(array, header, tag)
+        header, data = like.header, _messages.address(array)
+        del like
+        self._put_data(header, data, array.nbytes, tag)
 
     def _like(self, array):
         """What arrays of the same dtype and layout as ``array`` have in common."""
@@ -172,7 +194,7 @@ class ArrayProducer(_Producing):
         like.is_short = length <= _messages.SHORT
         like.handle, start = self._open(), len(like.header)
         like.puts_in = byref(_library.Puts(
-            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq)
+            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq), 0
         ))
         # Names of fields may be changed in place, which leaves the dtype the same object.
         if array.dtype.names is None:
@@ -182,7 +204,7 @@ class ArrayProducer(_Producing):
                 self._like_last = _Like()
         return like
 
-    def _put_scattered(self, array, header):
+    def _put_scattered(self, array, header, tag):
         length = len(header) + array.nbytes
         lent = self._lend(length)
         try:
@@ -190,11 +212,11 @@ class ArrayProducer(_Producing):
             _loan.fill(root, header)
             # An array of a subclass could run code of its own that keeps the buffer.
             np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), np.asarray(array))
-            self._put_lent(lent, length)
+            self._put_lent(lent, length, tag)
         finally:
             lent.cancel(False)
 
-    def loan(self, shape, dtype=np.float64, order="C", in_place=False):
+    def loan(self, shape, dtype=np.float64, order="C", in_place=False, tag=0):
         """Lends an array to fill in a ``with`` block. It is put at the end of the block, and
         becomes read-only. After an exception, or ``cancel()`` of the loan, nothing is put. Its
         content is undefined at first.
@@ -211,7 +233,10 @@ class ArrayProducer(_Producing):
         address. If another one is found, nothing is put and :class:`AlreadyLoaned` is raised. One
         that cannot be found (a ``memoryview`` after ``out`` was deleted, an address in ``ctypes``)
         can change what others read. While the block runs, this producer can put nothing else. PyPy,
-        which counts no references, ignores ``in_place``."""
+        which counts no references, ignores ``in_place``.
+
+        ``tag``: as in :meth:`put`. The loan has it as ``tag``, which may be set until the block
+        ends."""
         shape = _kinds.axes(shape)
         dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
@@ -220,7 +245,7 @@ class ArrayProducer(_Producing):
         def view(data):
             return np.ndarray(shape, dtype, data, order=order)
 
-        return _loan.Loan(self, header, length - len(header), view, in_place)
+        return _loan.Loan(self, header, length - len(header), view, in_place, tag)
 
 
 class _Like(object):
@@ -242,15 +267,20 @@ class TypedProducer(_Producing):
         has them (a mapping, a structured value, a message, a tuple). For a message without field
         names, put its value. Never waits for anybody.
 
+        ``tag=`` gives the value a tag, as in :meth:`ArrayProducer.put`. If the message has a field
+        of that name, it is the field; then a loan can have the value's tag.
+
         >>> clouds.put(frame=1, stamp_ns=0, points=points)
         """
         self, value = value[0], value[1:]  # a field may be called self or value
-        layout = self._messages.layout
+        layout, tag = self._messages.layout, 0
+        if "tag" in fields and "tag" not in layout.fields:
+            tag = _library.tag(self.name, fields.pop("tag"))
         if not layout.fields:
-            return self._put_value(layout, value, fields)
-        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name))
+            return self._put_value(layout, value, fields, tag)
+        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name), tag)
 
-    def _put_fields(self, layout, fields):
+    def _put_fields(self, layout, fields, tag):
         """Puts the message with these fields. A tail of the right dtype is copied only once."""
         tail = fields[layout.tail_name] if layout.tail is not None else ()
         lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
@@ -262,11 +292,11 @@ class TypedProducer(_Producing):
             if not lies or name != layout.tail_name:
                 out[name] = fields[name]
         if lies:
-            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes)
+            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes, tag)
         else:
-            self._put_data(b"", _messages.address(own), len(own))
+            self._put_data(b"", _messages.address(own), len(own), tag)
 
-    def _put_value(self, layout, value, fields):
+    def _put_value(self, layout, value, fields, tag):
         dtype = layout.header if layout.tail is None else layout.tail
         if fields or len(value) != 1:
             raise errors.WrongFields(
@@ -285,9 +315,9 @@ class TypedProducer(_Producing):
                 )
         own = np.zeros(shape, dtype.base)
         _fields.assign(own, value, self.name)
-        self._put_bytes(own.tobytes())
+        self._put_bytes(own.tobytes(), tag)
 
-    def loan(self, elements=0, in_place=False):
+    def loan(self, elements=0, in_place=False, tag=0):
         """Lends a message with ``elements`` elements in its tail, as :meth:`ArrayProducer.loan`
         lends arrays.
 
@@ -300,20 +330,12 @@ class TypedProducer(_Producing):
                 "%s: a loan takes a number of elements, not %r" % (self.name, elements)
             )
         length = self._messages.length(*axes)
-        return _loan.Loan(self, b"", length, self._messages.view, in_place)
+        return _loan.Loan(self, b"", length, self._messages.view, in_place, tag)
 
 
 def open_end(open_, close, name, holds, stated, open_timeout, words):
-    """Opens a channel. It has two holds if it is created here, and any number if it exists.
-
-    With ``holds``, it has at least that many. (A producer replaces a channel with fewer that nobody
-    is using.)"""
-    if holds is None and "capacity" in stated:
-        made = _library.options(name, holds=2, open_timeout=0, **stated)
-        try:
-            return _library.open_handle(open_, close, made, words=words)
-        except (errors.Mismatch, errors.NotFound):
-            pass
+    """Opens a channel. A consumer holds two values at once, or ``holds``."""
+    holds = 2 if holds is None else holds
 
     def open_within(seconds):
         made = _library.options(name, holds=holds, open_timeout=seconds, **stated)

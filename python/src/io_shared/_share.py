@@ -13,10 +13,11 @@ class NumpyShare(_library.Closing):
     ``size``: the most bytes of one array with its header (usually 128 bytes): a number, or digits
     and one of K, M, G. Either end may start first, and come back after a crash.
 
-    ``consumers``: how many may get at once (default 1). ``holds``: how many borrowed values each
-    may keep at once, at most 4 (default 2). ``permissions``: of the shared memory (default 0o600).
-    These apply when the share creates the channel; in an existing channel they ask for at least
-    that much.
+    Up to 64 consumers join and leave at any time. ``holds``: how many borrowed values this share
+    may keep at once, 1 to 8 (default 2; for mode ``"get"``). ``consumers``: reserves buffers for
+    that many held values ahead of time (default 1). The share that creates the channel admits that
+    many consumers if they are more than 64, at most 253.
+    ``permissions``: of the shared memory, if the share creates the channel (default 0o600).
 
     ``reopen``: continue in a new channel when this one is removed. ``consumer_name``: the name
     under which a consumer resumes after a restart. Without a ``size`` (None), the share waits for
@@ -60,13 +61,13 @@ class NumpyShare(_library.Closing):
         more = {k: v for k, v in self.__dict__.items() if k not in own and not k.startswith(_OWN)}
         return kind, arguments, more
 
-    def put(self, array):
+    def put(self, array, tag=0):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
-        return self.__put(array)
+        return self.__put(array, tag)
 
-    def loan(self, shape, dtype=float, order="C", in_place=False):
+    def loan(self, shape, dtype=float, order="C", in_place=False, tag=0):
         """Lends an array to fill, and puts it: see :meth:`ArrayProducer.loan`."""
-        return self.__loan(shape, dtype, order, in_place)
+        return self.__loan(shape, dtype, order, in_place, tag)
 
     def wait_taken(self, timeout=None):
         """Waits until every consumer has seen the last value: see
@@ -97,6 +98,11 @@ class NumpyShare(_library.Closing):
     def seq(self):
         """The sequence number of the value put or got last; 0 if there is none."""
         return self.__end.seq
+
+    @property
+    def tag(self):
+        """The tag of the value got last: see :attr:`Consumer.tag`."""
+        return self.__side("get").tag
 
     @property
     def missed(self):

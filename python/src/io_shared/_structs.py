@@ -34,6 +34,7 @@ class Value(ctypes.Structure):
         ("seq", c_uint64),
         ("missed", c_uint64),
         ("stamp", c_uint64),
+        ("tag", c_uint64),
     ]
 
 
@@ -46,6 +47,7 @@ class Puts(ctypes.Structure):
         ("header_length", c_size_t),
         ("length", c_size_t),
         ("seq", c_void_p),
+        ("tag", c_uint64),
     ]
 
 

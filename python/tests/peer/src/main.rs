@@ -1,9 +1,10 @@
 //! The Rust end of the Python tests. It returns arrays as they came and then puts one of its own,
-//! answers clouds with labels, or counts in shared bytes under their lock.
+//! answers clouds with labels, opens many consumers, or counts in shared bytes under their lock.
 //! `io-shared-ffi/tests/peer.c` does the same in C, except for the last.
 
 use std::error::Error;
 use std::io::Write;
+use std::time::Duration;
 
 use io_shared::mmap::MmapGuard;
 use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
@@ -26,14 +27,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         [_, "arrays", there, back, count] => arrays(there, back, count.parse()?),
         [_, "clouds", there, back, count] => clouds(there, back, count.parse()?),
+        [_, "join", there, count] => join(there, count.parse()?),
         [_, "pose", there, back] => pose(there, back),
         [_, "count", name, kind, count] => {
             let count = count.parse()?;
             locked(name, kind, |bytes| add(bytes, count))
         }
         [_, "hold", name, kind] => locked(name, kind, hold),
-        _ => Err("usage: python-peer arrays|clouds THERE BACK COUNT | pose THERE BACK \
-                  | count NAME one|rw COUNT | hold NAME one|rw"
+        _ => Err("usage: python-peer arrays|clouds THERE BACK COUNT | join THERE COUNT \
+                  | pose THERE BACK | count NAME one|rw COUNT | hold NAME one|rw"
             .into()),
     }
 }
@@ -46,6 +48,7 @@ fn arrays(there: &str, back: &str, count: usize) -> Result<(), Box<dyn Error>> {
         array.npy()?; // the error says what is wrong with it
         let mut answer = back.loan_len(array.npy.len())?;
         answer.npy.copy_from_slice(&array.npy);
+        answer.tag(array.tag());
         answer.put()?;
     }
     // The next array shows that the last one was seen. It is answered by one that NumPy did not
@@ -69,7 +72,32 @@ fn clouds(there: &str, back: &str, count: usize) -> Result<(), Box<dyn Error>> {
         for (label, point) in labels.labels.iter_mut().zip(&cloud.points) {
             *label = u32::from(point.z > 1.0);
         }
+        labels.tag(cloud.seq());
         labels.put()?;
+    }
+    Ok(())
+}
+
+/// Opens `count` consumers of arrays of one number, and gets by each in turn until it has a value
+/// with a tag. The elements of each value are the same, and the numbers grow.
+fn join(there: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let mut consumers = Vec::new();
+    for _ in 0..count {
+        consumers.push((Channel::<Array>::named(there).consumer()?, 0));
+    }
+    while !consumers.is_empty() {
+        let mut left = Vec::new();
+        for (mut consumer, seen) in consumers {
+            let array = consumer.get_timeout(Duration::from_secs(60))?;
+            let (seq, tag, elements) = (array.seq(), array.tag(), array.npy()?.data);
+            assert!(seq > seen, "the numbers grow");
+            assert_eq!(elements[8..], elements[..elements.len() - 8], "a value is torn");
+            drop(array);
+            if tag == 0 {
+                left.push((consumer, seq));
+            }
+        }
+        consumers = left;
     }
     Ok(())
 }

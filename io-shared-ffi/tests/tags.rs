@@ -1,0 +1,105 @@
+//! Tags: a number that a value is put with, and that is found with it.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
+#![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
+#![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
+
+use std::ptr::{null, null_mut};
+
+use io_shared::Channel;
+use io_shared_ffi::ios_status::*;
+use io_shared_ffi::*;
+
+mod common;
+
+use common::calls::{bytes_of, get, nothing, options, put};
+use test_support::TestName;
+
+/// The tag and the bytes of the next value of `consumer`.
+fn next(consumer: *mut ios_consumer) -> (u64, Vec<u8>) {
+    let value = get(consumer, 0).unwrap();
+    let found = (value.tag, bytes_of(&value).to_vec());
+    unsafe { ios_guard_drop(value.guard) };
+    found
+}
+
+#[test]
+fn a_value_has_the_tag_that_it_was_put_with_and_0_without_one() {
+    let name = TestName::new("tags");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let consumer = options(&name, None).consumer();
+    let mut rust = Channel::<[u8]>::named(&*name).consumer().unwrap();
+    let (mut observer, mut seq, mut value) = (null_mut(), 0, nothing());
+    let looking = options(&name, None);
+    assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
+    for (number, length) in [(1, 4), (2, 100)] {
+        let (bytes, tag) = (vec![number; length], u64::MAX - u64::from(number));
+        let data = bytes.as_ptr().cast();
+        let mut tagged =
+            || unsafe { ios_producer_put_tagged(producer, data, length, tag, &raw mut seq) };
+        assert_eq!(tagged(), IOS_OK);
+        assert_eq!(rust.get().unwrap().tag(), tag);
+        assert_eq!(next(consumer), (tag, bytes.clone()));
+        assert_eq!(unsafe { ios_consumer_latest(consumer, &raw mut value) }, IOS_OK);
+        assert_eq!((value.tag, value.seq), (tag, seq));
+        unsafe { ios_guard_drop(value.guard) };
+        assert_eq!(unsafe { ios_observer_copy(observer, &raw mut value) }, IOS_OK);
+        assert_eq!((value.tag, value.seq), (tag, seq));
+        unsafe { ios_guard_drop(value.guard) };
+        assert_eq!(put(producer, &bytes), IOS_OK);
+        assert_eq!(next(consumer), (0, bytes));
+    }
+    unsafe {
+        ios_observer_close(observer);
+        ios_consumer_close(consumer);
+        ios_producer_close(producer);
+    }
+    let mut rust = Channel::<[u8]>::named(&*name).producer().unwrap();
+    rust.put_tagged(&[7; 3], 9).unwrap();
+    let consumer = options(&name, None).consumer();
+    assert_eq!(next(consumer), (9, vec![7; 3]));
+    unsafe { ios_consumer_close(consumer) };
+}
+
+#[test]
+fn a_loan_has_the_tag_that_it_was_given_last() {
+    let name = TestName::new("loan-tags");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let consumer = options(&name, None).consumer();
+    for tags in [&[][..], &[5], &[6, 7]] {
+        let (mut loan, mut data) = (null_mut(), null_mut());
+        let lent = unsafe { ios_producer_loan(producer, 2, &raw mut loan, &raw mut data) };
+        assert_eq!(lent, IOS_OK);
+        unsafe { data.cast::<[u8; 2]>().write([1, 2]) };
+        for tag in tags {
+            assert_eq!(unsafe { ios_loan_tag(loan, *tag) }, IOS_OK);
+        }
+        assert_eq!(unsafe { ios_loan_put(loan, 2, null_mut()) }, IOS_OK);
+        assert_eq!(next(consumer), (tags.last().copied().unwrap_or(0), vec![1, 2]));
+    }
+    assert_eq!(unsafe { ios_loan_tag(null_mut(), 1) }, IOS_NULL);
+    unsafe { ios_consumer_close(consumer) };
+    unsafe { ios_producer_close(producer) };
+}
+
+#[test]
+fn puts_and_gets_of_a_header_and_data_have_tags_too() {
+    let name = TestName::new("like-tags");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let consumer = options(&name, None).consumer();
+    let (header, header_length, length) = (null(), 0, 4);
+    let (mut own, mut value) = ([0_u8; 4], nothing());
+    let (data, into) = (own.as_mut_ptr().cast(), &raw mut value);
+    let gets =
+        ios_gets { consumer, timeout_ns: 0, header, header_length, data, length, value: into };
+    for tag in [0, 3, u64::MAX] {
+        let puts = ios_puts { producer, header, header_length, length, seq: null_mut(), tag };
+        let put = unsafe { ios_producer_put_like(&raw const puts, b"data".as_ptr().cast()) };
+        assert_eq!(put, IOS_OK);
+        assert_eq!(unsafe { ios_consumer_get_like(&raw const gets) }, IOS_OK);
+        assert_eq!(unsafe { (*into).tag }, tag);
+        assert!(unsafe { (*into).guard }.is_null(), "it was copied");
+    }
+    unsafe { ios_consumer_close(consumer) };
+    unsafe { ios_producer_close(producer) };
+}
