@@ -39,6 +39,8 @@ scenarios! {
         scenarios::removal, RemoveLocked..=RemoveRetired;
     who_opens_beside_a_removal_is_told_at_the_next_look: 30,
         scenarios::opening, RemoveLocked..=RemoveRetired;
+    who_joins_beside_a_removal_has_its_buffer_in_a_region_that_stays: 5,
+        scenarios::joining, RemoveLocked..=RemoveRetired;
     two_creators_make_one_region: 30, scenarios::creators, RegionClaimed..=RegionLinked;
     a_replacer_robs_no_user: 5, scenarios::replacer, RegionClaimed..=RemoveRetired;
     two_replacers_leave_one_region: 5, scenarios::replacers, RegionClaimed..=RemoveRetired;

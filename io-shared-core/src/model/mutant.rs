@@ -78,10 +78,10 @@ pub(crate) enum Mutant {
     WakeNever,
     /// A producer wakes nobody before its own first put.
     WakeOnlyAfterPut,
-    /// A burier does not ask whether it won.
-    WinAlways,
-    /// A burier keeps what it won.
-    UnwinNever,
+    /// A slot's grant becomes what its next owner asks for, although that is less.
+    GrantShrinks,
+    /// A scan reads how many buffers there are before it reads the held entries.
+    PoolFirst,
 }
 
 thread_local! {

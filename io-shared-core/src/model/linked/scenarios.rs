@@ -10,10 +10,11 @@ use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Consumer, Producer, entries, is_asleep};
 use crate::region::link_protocol::{Joinable, Removed, Users};
 
-const KEPT: Made = Made { shape: 1, ephemeral: false };
-const OTHER: Made = Made { shape: 2, ephemeral: false };
-const THIRD: Made = Made { shape: 3, ephemeral: false };
-const EPHEMERAL: Made = Made { shape: 1, ephemeral: true };
+const KEPT: Made = Made { shape: 1, ephemeral: false, grows: false };
+const OTHER: Made = Made { shape: 2, ephemeral: false, grows: false };
+const THIRD: Made = Made { shape: 3, ephemeral: false, grows: false };
+const EPHEMERAL: Made = Made { shape: 1, ephemeral: true, grows: false };
+const GROWING: Made = Made { grows: true, ..KEPT };
 
 /// A world with one region, which nobody uses.
 fn left_by_its_creator(made: Made) -> Rc<World> {
@@ -151,6 +152,26 @@ pub(super) fn opening(fate: Fate) {
     let opened = opener.attach(KEPT, false).unwrap();
     victim.end();
     audit(&world, KEPT, &[&opened]);
+}
+
+/// The region is removed as unused, or not, while a consumer joins it, which brings its buffer.
+pub(super) fn joining(fate: Fate) {
+    let world = left_by_its_creator(GROWING);
+    let victim = Process::new(&world, 4, Role::Producer)
+        .run_victim(fate, |me| me.open().unwrap().remove(Users::None).unwrap());
+    let opener = consumer(&world, 0);
+    let opened = opener.attach(GROWING, false).unwrap();
+    let removed = victim.end();
+    assert!(!opened.is_replaced(), "a region with a user is not unused");
+    let me = Peer::new(&opened.region.slot, 1);
+    me.audit_pool();
+    let mut consumer = Consumer::take_over(&me, 0, 1, false).unwrap();
+    let producer = Peer::new(&opened.region.slot, 3);
+    let mut producing = Producer::take_over(&producer).unwrap();
+    put(&producer, &mut producing, 0).unwrap();
+    Audit::new(&me, &mut consumer, 0).end(1);
+    assert_ne!(removed, Some(Removed::NameMoved), "nobody else removes it");
+    audit(&world, GROWING, &[&opened]);
 }
 
 /// Two processes find nothing, and create.

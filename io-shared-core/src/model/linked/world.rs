@@ -10,6 +10,7 @@ use loom::sync::atomic::AtomicU64;
 use crate::crash_point::CrashPoint;
 use crate::model::kernel::{Claim, Loads};
 use crate::model::mutant::{self, Mutant, Operation};
+use crate::model::protocol::process::Process as Peer;
 use crate::model::protocol::words as slot;
 use crate::model::victim::{Killable, Mortal};
 use crate::protocol::Word;
@@ -37,12 +38,13 @@ pub(super) struct World {
 pub(super) struct Made {
     pub(super) shape: u32,
     pub(super) ephemeral: bool,
+    /// Whether consumers bring their buffers with them.
+    pub(super) grows: bool,
 }
 
 pub(super) struct Region {
     number: u64,
     made: Made,
-    lock: Claim,
     pub(super) slot: Rc<slot::Region>,
     /// The living processes that were told that it is open. No thread learns anything by this.
     users: RefCell<Vec<u32>>,
@@ -75,7 +77,7 @@ impl Region {
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
     fn free(&self, process: u32) {
         self.users.borrow_mut().retain(|&user| user != process);
-        self.lock.free(process);
+        self.slot.lock.free(process);
         self.free_roles(process);
     }
 
@@ -146,8 +148,10 @@ impl Process {
         let region = Rc::new(Region {
             number,
             made,
-            lock: Claim::new(),
-            slot: slot::Region::new(slot::Shape::of(2, 1)),
+            slot: slot::Region::new(match made.grows {
+                true => slot::Shape::of(2, 1).to_join(0),
+                false => slot::Shape::of(2, 1),
+            }),
             users: RefCell::default(),
             removed_as_unused: Cell::new(false),
         });
@@ -245,6 +249,14 @@ impl Handle<'_> {
         match self.me.role {
             Role::Producer if self.region.slot.producer.try_take(self.me.number) => Ok(()),
             Role::Producer => Err(Refusal::RoleTaken),
+            // As `claim_consumer`: under the region's lock.
+            Role::Consumer(slot) if self.region.made.grows => {
+                self.region.slot.lock.take(self.me.number);
+                self.region.slot.consumers[slot].claim.take(self.me.number);
+                Peer::new(&self.region.slot, self.me.number).join_locked(slot, 1);
+                self.region.slot.lock.free(self.me.number);
+                Ok(())
+            }
             // Nobody has it but to remove the region, and for no longer than that.
             Role::Consumer(slot) => {
                 self.region.slot.consumers[slot].claim.take(self.me.number);
@@ -299,7 +311,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         // A killed process lets go of everything at once, later.
         if self.1 && !std::thread::panicking() {
-            self.0.region.lock.free(self.0.me.number);
+            self.0.region.slot.lock.free(self.0.me.number);
         }
     }
 }
@@ -315,7 +327,7 @@ impl Linked for Handle<'_> {
     fn lock(&self) -> Result<Locked<'_>, Refusal> {
         let taken = !mutant::is_at(Location::caller(), Operation::Lock, Mutant::Unlocked);
         if taken {
-            self.region.lock.take(self.me.number);
+            self.region.slot.lock.take(self.me.number);
         }
         Ok(Locked(self, taken))
     }

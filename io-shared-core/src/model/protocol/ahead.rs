@@ -7,7 +7,7 @@ use super::audit::{Audit, consume, message, produce, put};
 use super::process::Process;
 use super::words::{Messages, Region, Shape};
 use crate::model::victim::{Fate, Killable};
-use crate::protocol::{Ahead, Consumer, Fault, Producer};
+use crate::protocol::{Ahead, Consumer, Fault, Producer, Word, Words, sleep_any};
 
 /// As [`put`], by a copy that may be read ahead: its first word is one piece.
 pub(super) fn copy_in(me: &Process, producer: &mut Producer, sender: u64) -> Result<u64, Fault> {
@@ -19,7 +19,7 @@ pub(super) fn copy_in(me: &Process, producer: &mut Producer, sender: u64) -> Res
     producer.fill(me, 1);
     Producer::rouse(me);
     words[1].store(second, Relaxed);
-    producer.publish(me, buffer, 16 + sequence, 100 + sequence, 200 + sequence)?;
+    producer.publish(me, buffer, 16 + sequence, 100 + sequence, me.tag(sequence))?;
     producer.wake(me);
     Ok(sequence)
 }
@@ -99,6 +99,11 @@ pub(super) fn abandoned_copy(_: Fate) {
     producer.fill(&peer, 1);
     assert!(copying.read_ahead());
     assert!(!copying.read_ahead(), "once");
+    let Audit { me, consumer, .. } = &copying.audit;
+    let mut follows = 0;
+    sleep_any(std::iter::once((*me, &**consumer)), |_| follows = me.following(0).load(Relaxed));
+    assert_eq!(follows, 1, "it is woken at the next piece");
+    assert_eq!(me.following(0).load(Relaxed), 0, "it is awake");
     put(&peer, &mut producer, 2).unwrap();
     assert_eq!(copying.get(), Some((3, false)), "the loan was put to another use");
     assert_eq!(copying.get(), None);
@@ -108,7 +113,7 @@ pub(super) fn abandoned_copy(_: Fate) {
     producer.fill(&peer, 1);
     assert!(copying.read_ahead());
     region.buffers[buffer].payload.words()[1].store(second, Relaxed);
-    producer.publish(&peer, buffer, 20, 104, 204).unwrap();
+    producer.publish(&peer, buffer, 20, 104, 0).unwrap();
     assert_eq!(copying.get(), Some((4, true)));
     assert_eq!(copying.get(), None);
     assert!(!copying.read_ahead(), "it is published");

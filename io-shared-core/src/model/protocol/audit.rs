@@ -15,7 +15,7 @@ pub(crate) fn put<M: Messages>(me: &M, producer: &mut Producer, sender: u64) -> 
     let buffer = producer.loan(me)?;
     let sequence = producer.sequence() + 1;
     me.write(buffer, message(sequence, sender));
-    let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence, 200 + sequence)?;
+    let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence, me.tag(sequence))?;
     assert_eq!(put, sequence);
     producer.wake(me);
     Ok(put)
@@ -83,7 +83,7 @@ impl<'a, M: Messages> Audit<'a, M> {
                 self.note(sequence, missed);
                 self.sender = inline[0] & 0xff;
                 assert_eq!(inline, message(sequence, self.sender), "an inline value is whole");
-                assert_eq!((stamp, tag), (100 + sequence, 200 + sequence));
+                assert_eq!((stamp, tag), (100 + sequence, self.me.tag(sequence)));
                 Some(sequence)
             }
         }
@@ -127,7 +127,7 @@ pub(crate) fn read<M: Messages>(me: &M, hold: Protected) -> u64 {
     assert_eq!(me.header(hold.buffer).length.load(Relaxed), 16 + hold.sequence);
     assert_eq!(me.header(hold.buffer).stamp.load(Relaxed), 100 + hold.sequence);
     assert_eq!((hold.length, hold.stamp), (16 + hold.sequence, 100 + hold.sequence));
-    assert_eq!(hold.tag, 200 + hold.sequence);
+    assert_eq!(hold.tag, me.tag(hold.sequence));
     sender
 }
 

@@ -26,9 +26,17 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
             ("woken before the publish", Mutant::WakeFirst),
             ("not woken at take-over", Mutant::WakeOnlyAfterPut),
         ],
-        ("bury", text) if text.contains(".win(") => {
-            vec![("not won", Mutant::WinAlways), ("not given up", Mutant::UnwinNever)]
+        ("join", text) if text.starts_with("words.grant(") => {
+            vec![("shrunk for the next owner", Mutant::GrantShrinks)]
         }
+        ("join", text) if text.contains(".store(") => {
+            vec![("after the first value", Mutant::Late(site.place))]
+        }
+        ("pool", _) => vec![
+            ("not looked again", Mutant::Repeated(site.place)),
+            ("before the held entries", Mutant::PoolFirst),
+        ],
+        ("used" | "entries", _) => vec![("not looked again", Mutant::Repeated(site.place))],
         _ => Vec::new(),
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn beside_puts(_: Fate) {
     audit.get();
     audit.get();
     producer.end();
+    me.audit_pool();
     audit.end(3);
 }
 
@@ -66,6 +67,7 @@ pub(super) fn two_at_once(_: Fate) {
     audit.get();
     other.end();
     producer.end();
+    me.audit_pool();
     audit.end(2);
 }
 
@@ -80,6 +82,7 @@ pub(super) fn beside_take_over(_: Fate) {
         let hold = gone_consumer.protect(&gone, Which::Unseen).unwrap().unwrap();
         gone_consumer.part_with(hold.entry);
     }
+    put(&me_producing, &mut producer, 0).unwrap();
     gone.free_claims();
     let producer = put_in_a_thread(me_producing, producer, 2);
     let (_next, _) = join(&region, 0, 1);
@@ -87,7 +90,8 @@ pub(super) fn beside_take_over(_: Fate) {
     let hold = consumer.protect(&me, Which::Current).unwrap().unwrap();
     read(&me, hold);
     producer.end();
-    Audit::new(&me, &mut consumer, me.last_seen(1).load(Relaxed)).end(4);
+    me.audit_pool();
+    Audit::new(&me, &mut consumer, me.last_seen(1).load(Relaxed)).end(5);
 }
 
 /// A joiner sleeps at once: the put that it waits for looks at its slot.
@@ -119,5 +123,6 @@ pub(super) fn killed(fate: Fate) {
     let mut audit = Audit::new(&me, &mut consumer, me.last_seen(0).load(Relaxed));
     audit.get();
     producer.end();
+    me.audit_pool();
     audit.end(2);
 }

@@ -1,15 +1,16 @@
 //! A process of the model: what the protocol runs on, and what can die.
 
 use std::cell::{Cell, RefCell};
+use std::panic::Location;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{self, Acquire, Relaxed, SeqCst};
 
 use loom::sync::atomic::{AtomicU8, AtomicU64};
 
 use super::words::{Buffer, Messages, Region};
 use crate::crash_point::CrashPoint;
 use crate::model::kernel::Futex;
-use crate::model::mutant::{self, Mutant};
+use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{Killable, Mortal};
 use crate::model::words::{Shared, fence, slot_accessors};
 use crate::protocol::{self, Exchange, Fault, Latest, Word, Words};
@@ -22,6 +23,10 @@ pub(crate) struct Process {
     mortal: Rc<Mortal>,
     /// How many buffers it has mapped.
     mapped: Cell<usize>,
+    /// What a mutant scan takes for the pool.
+    early_pool: Shared<AtomicU64>,
+    /// What a mutant joiner has still to store in `used`.
+    late_used: Cell<Option<u64>>,
     /// The same process in other regions: it dies in all.
     also: RefCell<Vec<Rc<Region>>>,
 }
@@ -47,6 +52,8 @@ impl Process {
             latest,
             mortal,
             mapped: Cell::new(region.mapped_at_first),
+            early_pool: Shared::new(AtomicU64::new(region.mapped_at_first as u64)),
+            late_used: Cell::new(None),
             also: RefCell::default(),
         }
     }
@@ -78,6 +85,15 @@ impl Process {
     /// Joins in a slot, whose claim this process has.
     pub(super) fn join(&self, slot: usize, holds: usize) {
         self.region.lock.take(self.number);
+        self.join_locked(slot, holds);
+        self.region.lock.free(self.number);
+    }
+
+    /// As `join`, with the region's lock.
+    pub(crate) fn join_locked(&self, slot: usize, holds: usize) {
+        if mutant::is(Mutant::GrantShrinks) {
+            self.grant(slot).store(holds.min(protocol::entries(self, slot)) as u8, Relaxed);
+        }
         let reserve = |from: u64, to: u64| {
             for buffer in &self.region.buffers[from as usize..to as usize] {
                 // SAFETY: loom hands out the pointer for this closure alone, and ends the run if
@@ -87,11 +103,17 @@ impl Process {
             Ok::<(), ()>(())
         };
         assert_eq!(protocol::join(self, slot, holds, reserve), Ok(true));
+        if mutant::take_owed() {
+            self.late_used.set(Some(slot as u64 + 1));
+        }
+    }
+
+    /// When nothing goes on any more: there are buffers for all entries.
+    pub(crate) fn audit_pool(&self) {
         let slots = 0..self.consumer_slots();
         let granted: usize = slots.map(|slot| protocol::entries(self, slot)).sum();
         let pool = self.pool().load(Relaxed);
         assert!(granted as u64 + 2 <= pool, "{granted} entries and {pool} buffers");
-        self.region.lock.free(self.number);
     }
 
     pub(super) fn claim_producer(&self) {
@@ -130,6 +152,19 @@ impl Words for Process {
 
     slot_accessors!();
 
+    fn used(&self) -> &Self::Count {
+        if mutant::is(Mutant::PoolFirst) {
+            // A scan begins.
+            self.early_pool.atom.store(self.region.pool.load(Acquire), Relaxed);
+        }
+        &self.region.used
+    }
+
+    fn pool(&self) -> &Self::Count {
+        let early = mutant::is(Mutant::PoolFirst) && self.region.producer.is_of(self.number);
+        if early { &self.early_pool } else { &self.region.pool }
+    }
+
     fn is_mapped(&self, buffer: usize) -> bool {
         buffer < self.mapped.get()
     }
@@ -165,17 +200,25 @@ impl Words for Process {
         self.region.futex.wait(|| self.low() == low);
     }
 
+    #[track_caller]
     fn win(&self, consumer: usize) -> bool {
-        self.region.consumers[consumer].claim.try_take(self.number) || mutant::is(Mutant::WinAlways)
+        let won = mutant::is_at(Location::caller(), Operation::Win, Mutant::Won);
+        self.region.consumers[consumer].claim.try_take(self.number) || won
     }
 
+    #[track_caller]
     fn unwin(&self, consumer: usize) {
-        if !mutant::is(Mutant::UnwinNever) {
+        if !mutant::is_at(Location::caller(), Operation::Unwin, Mutant::NotFreed) {
             self.region.consumers[consumer].claim.free(self.number);
         }
     }
 
     fn reached(&self, point: CrashPoint) {
+        if point == CrashPoint::GetSeen
+            && let Some(used) = self.late_used.take()
+        {
+            self.region.used.atom.store(used, Relaxed);
+        }
         self.mortal.reached(point);
     }
 }
@@ -187,6 +230,10 @@ impl Messages for Process {
 
     fn read(&self, buffer: usize) -> [u64; 2] {
         self.region.buffers[buffer].payload.read()
+    }
+
+    fn tag(&self, sequence: u64) -> u64 {
+        if self.region.tags { 200 + sequence } else { 0 }
     }
 }
 

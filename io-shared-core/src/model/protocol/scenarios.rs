@@ -39,7 +39,8 @@ fn taken_beside_a_put(shape: Shape) -> (Process, Consumer) {
 
 /// Whole values are stored inline.
 pub(super) fn inline(_: Fate) {
-    let (me, consumer) = taken_beside_a_put(Shape::of(1, 1).storing_inline());
+    let (me, consumer) =
+        taken_beside_a_put(Shape { tags: true, ..Shape::of(1, 1).storing_inline() });
     let found = consumer.read_inline(&me, Which::Current, &mut []).unwrap();
     assert!(
         matches!(found, InlineRead::Value { sequence: 2, .. }),
@@ -49,7 +50,8 @@ pub(super) fn inline(_: Fate) {
 
 /// Lengths and stamps alone are stored inline.
 pub(super) fn head(_: Fate) {
-    let (me, mut consumer) = taken_beside_a_put(Shape::of(1, 1).with_heads());
+    let shape = Shape { tags: true, ..Shape::of(1, 1).with_heads() };
+    let (me, mut consumer) = taken_beside_a_put(shape);
     let hold = consumer.protect(&me, Which::Current).unwrap().unwrap();
     me.header(hold.buffer).length.store(0, Relaxed);
     let again = consumer.protect(&me, Which::Current).unwrap().unwrap();

@@ -68,7 +68,7 @@ pub(super) fn needless_wakes(_: Fate) {
 }
 
 fn needless_wakes_of(follows: bool) {
-    let region = Region::new(Shape::of(2, 1));
+    let region = Region::new(Shape { ahead: true, ..Shape::of(2, 1) });
     let (me, mut producer) = produce(&region);
     let (living, _) = consume(&region, 0);
     me.asleep(0).insert(3, Relaxed);

@@ -15,6 +15,10 @@ use crate::protocol::Words;
 pub(crate) trait Messages: Words {
     fn write(&self, buffer: usize, message: [u64; 2]);
     fn read(&self, buffer: usize) -> [u64; 2];
+    /// The tag of the value of this sequence.
+    fn tag(&self, sequence: u64) -> u64 {
+        200 + sequence
+    }
 }
 
 /// The two words of a message.
@@ -75,6 +79,9 @@ pub(crate) struct Shape {
     pub(crate) large: bool,
     /// Whether values are read ahead.
     pub(crate) ahead: bool,
+    /// Whether values have tags. Next to `latest` a tag is one more word like the stamp, and each
+    /// such word doubles the executions.
+    pub(crate) tags: bool,
 }
 
 impl Shape {
@@ -93,6 +100,7 @@ impl Shape {
             heads: false,
             large: false,
             ahead: false,
+            tags: true,
         }
     }
 
@@ -105,12 +113,13 @@ impl Shape {
 
     /// A word of the pool, which changes only where somebody joins.
     fn changing<A>(&self, word: Shared<A>, value: usize) -> Shared<A> {
-        if self.more == 0 { word.fixed(value as u64) } else { word.read_by_its_writer() }
+        let value = value as u64;
+        if self.more == 0 { word.fixed(value) } else { word.read_by_its_writer().known(value) }
     }
 
     /// One whose values are stored inline.
     pub(crate) fn storing_inline(self) -> Self {
-        Self { stores_inline: true, heads: true, ..self }
+        Self { stores_inline: true, ..self.with_heads() }
     }
 
     /// One whose values may be read ahead, in pieces of one word.
@@ -120,7 +129,7 @@ impl Shape {
 
     /// One that stores its values' lengths and stamps inline.
     pub(crate) fn with_heads(self) -> Self {
-        Self { heads: true, ..self }
+        Self { heads: true, tags: false, ..self }
     }
 }
 
@@ -157,6 +166,7 @@ pub(crate) struct Region {
     pub(crate) inline: Vec<Shared<AtomicU64>>,
     pub(crate) stores_inline: bool,
     pub(crate) is_large: bool,
+    pub(crate) tags: bool,
     /// One for all regions of a scenario, as there is one order of fences.
     pub(crate) fences: Rc<Conflict>,
     pub(crate) retired: Shared<AtomicU8>,
@@ -180,6 +190,7 @@ impl Region {
 
     fn with(shape: Shape, fences: Rc<Conflict>) -> Rc<Self> {
         let word = || Shared::new(AtomicU64::new(0));
+        let tag = || if shape.tags { word() } else { word().ignored() };
         let flag = || Shared::new(AtomicU8::new(0));
         let payload = || match shape.copied {
             false => Payload::Plain(UnsafeCell::new([0; 2])),
@@ -199,7 +210,7 @@ impl Region {
             sequence: word().read_by_its_writer(),
             length: word(),
             stamp: word(),
-            tag: word(),
+            tag: tag(),
             reserved: UnsafeCell::new(number < shape.buffers),
             payload: payload(),
         };
@@ -211,12 +222,16 @@ impl Region {
             filled: word().read_by_its_writer(),
             is_large: shape.large,
             asleep: word(),
-            following: word(),
+            following: if shape.ahead { word().read_by_its_writer() } else { word().fixed(0) },
             used: shape.changing(word_of(shape.used), shape.used),
             pool: shape.changing(word_of(shape.buffers), shape.buffers),
             mapped_at_first: shape.buffers,
-            inline: (0..3 + message).map(|_| word()).collect(),
+            inline: [word(), word(), tag()]
+                .into_iter()
+                .chain((0..message).map(|_| word()))
+                .collect(),
             stores_inline: shape.stores_inline,
+            tags: shape.tags,
             fences,
             retired: flag(),
             producer: Claim::new(),

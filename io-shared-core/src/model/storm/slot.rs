@@ -88,6 +88,14 @@ impl Words for Process {
 
     slot_accessors!();
 
+    fn used(&self) -> &AtomicU64 {
+        &self.region.used
+    }
+
+    fn pool(&self) -> &AtomicU64 {
+        &self.region.pool
+    }
+
     fn is_mapped(&self, buffer: usize) -> bool {
         buffer < CONSUMERS + 2
     }
