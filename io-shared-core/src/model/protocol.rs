@@ -70,7 +70,7 @@ scenarios! {
     a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;
     a_consumer_joins_beside_puts: 3, joins::beside_puts;
     a_consumer_gets_what_lies_in_a_buffer_that_a_joiner_added: 2, joins::bystander;
-    two_consumers_join_at_once: 2, joins::two_at_once;
+    two_consumers_join_at_once: 1, joins::two_at_once;
     a_slot_keeps_its_entries_for_its_next_owner: 2, joins::beside_take_over;
     a_joiner_sleeps_and_is_woken: 2, joins::sleeper;
     a_killed_joiner_harms_nobody: 2, joins::killed, PoolReserved..=ConsumerReady;

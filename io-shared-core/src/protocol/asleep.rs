@@ -1,7 +1,7 @@
 //! Which consumers are asleep, or about to look once more before they sleep: a bit for each.
 //!
-//! The producer looks at the bits after each publish, and makes no system call where all are 0. They
-//! stand together in few words, so that this look costs the same for one consumer as for 64.
+//! The producer looks at the bits after each publish, and makes no system call where all are 0.
+//! They stand together in few words, so this look costs the same for one consumer as for 64.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,8 +15,8 @@ fn word_and_bit(consumer: usize) -> (usize, u64) {
     (consumer / EACH, 1 << (consumer % EACH))
 }
 
-/// Says that a consumer may sleep; and, if it `follows`, that it is to be woken when a value is being
-/// filled, too. A fence comes next.
+/// Says that a consumer may sleep and, if it `follows`, that it is to be woken also when a value is
+/// being filled. A fence comes next.
 pub(super) fn raise<W: Words>(words: &W, consumer: usize, follows: bool) {
     let (word, bit) = word_and_bit(consumer);
     if follows {
@@ -30,7 +30,7 @@ pub(super) fn raise<W: Words>(words: &W, consumer: usize, follows: bool) {
 /// Says that a consumer is awake.
 pub(super) fn lower<W: Words>(words: &W, consumer: usize) {
     let (word, bit) = word_and_bit(consumer);
-    // Relaxed, all three: the claim orders the bit's owners, and to be woken once too often is nothing.
+    // Relaxed, all three: the claim orders the bit's owners, and a needless wake-up does no harm.
     if words.following(word).load(Relaxed) & bit != 0 {
         words.following(word).remove(bit, Relaxed);
     }

@@ -42,8 +42,8 @@ pub(super) struct Head {
 }
 
 impl<C: Word<u64>> Inline<'_, C> {
-    /// Copies the stamp, the tag and `message` (or what stands for it) next to a `latest` that is about to
-    /// become `word`.
+    /// Copies the stamp, the tag and `message` (or what stands for it) next to a `latest` that is
+    /// about to become `word`.
     #[inline]
     pub(super) fn write<W: Words>(
         &self,

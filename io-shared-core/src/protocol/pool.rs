@@ -1,16 +1,18 @@
 //! The pool of buffers, and how a consumer joins: it has a buffer for each value that it may hold.
 //!
-//! Anybody may join a living channel. A joiner claims a slot, under the region's lock, and where the
-//! slot has fewer entries than it asks for, it adds as many buffers to the pool first. Three words tell
-//! the producer, which never waits for the lock:
+//! Anybody may join a living channel. A joiner claims a slot under the region's lock. Where the
+//! slot has fewer entries than it asks for, it first adds a buffer to the pool for each that is
+//! missing. Three words tell the producer, which never waits for the lock:
 //!
 //! - `pool`, how many buffers there are. It only grows, and only after what it adds was reserved.
-//! - a slot's grant, how many entries it has. It only grows, also for its next owner: a scan that had
-//!   passed a dead slot with two entries would find too few buffers if one of them went to a joiner.
+//! - a slot's grant, how many entries it has. It only grows, also for its next owner. A scan may
+//!   have passed a dead slot with two entries; if one of them then went to a joiner elsewhere, the
+//!   scan would find that one, too, and no free buffer.
 //! - `used`, how many slots a scan looks at.
 //!
-//! A scan that is too early for one of them is too early for the joiner's entries as well: these are
-//! announced behind a fence, and so the joiner finds what was published before the scan.
+//! A scan that is too early for one of them is too early for the joiner's entries as well. The
+//! joiner's look at `latest` comes after the fence of its announcement, and so it finds what was
+//! published before the scan.
 //!
 //! What must stay true: all grants together and two are never more than the pool.
 
@@ -20,9 +22,9 @@ use super::latest::{Fault, Latest};
 use super::words::{MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
 
-/// Grants a slot `holds` entries, and has a buffer for each. `false`: there can be no more buffers. The
-/// caller has the region's lock and the slot's claim. `reserve` reserves the memory of the buffers
-/// between two numbers, and makes it zeros.
+/// Grants a slot `holds` entries, and adds a buffer for each that it did not have. `false`: there
+/// can be no more buffers. The caller has the region's lock and the slot's claim. `reserve`
+/// reserves the memory of the buffers between two numbers, and makes it zeros.
 pub(crate) fn join<W: Words, E>(
     words: &W,
     slot: usize,
@@ -33,7 +35,7 @@ pub(crate) fn join<W: Words, E>(
         let Some(buffers) = needed(words, slot, holds) else { return Ok(false) };
         extend(words, buffers, reserve)?;
         // Relaxed, as the store below: a scan that finds neither comes before the fence of this
-        // joiner's first announcement, and what was published before that scan is what it will find.
+        // joiner's first announcement, and the joiner will find what was published before the scan.
         words.grant(slot).store(holds as u8, Relaxed);
     }
     // Relaxed: the lock orders its writers.
@@ -45,7 +47,8 @@ pub(crate) fn join<W: Words, E>(
     Ok(true)
 }
 
-/// How many buffers there must be for a slot to have `holds` entries; `None`: more than there can be.
+/// How many buffers there must be for a slot to have `holds` entries; `None`: more than there can
+/// be.
 pub(crate) fn needed<W: Words>(words: &W, slot: usize, holds: usize) -> Option<u64> {
     let granted: usize = (0..words.consumer_slots()).map(|slot| entries(words, slot)).sum();
     let buffers = OWN_BUFFERS + (granted + holds.saturating_sub(entries(words, slot))) as u64;
@@ -85,8 +88,8 @@ pub(super) fn checked<W: Words>(words: &W, word: u64) -> Result<Latest, Fault> {
 /// Maps `buffer`, whose number a word of shared memory has told, if the pool has it.
 #[cold]
 pub(super) fn reach<W: Words>(words: &W, buffer: usize) -> Result<(), Fault> {
-    // Acquire: the word may have been read relaxed. Its writer had found the buffer in the pool, and
-    // behind this fence so does the load.
+    // Acquire: the word may have been read relaxed. Its writer had found the buffer in the pool,
+    // and after this fence so does the load.
     words.fence(Acquire);
     // Acquire: with the Release in `extend`, for the memory.
     if buffer >= pool(words, Acquire) {
@@ -101,10 +104,11 @@ pub(super) fn pool<W: Words>(words: &W, order: Ordering) -> usize {
     words.pool().load(order).min(MOST_BUFFERS) as usize
 }
 
-/// How many slots can have an owner. Each scan and wake loads it anew, behind the fence of the publish.
+/// How many slots can have an owner. Each scan and wake loads it anew, after the fence of the
+/// publish.
 #[inline]
 pub(super) fn used<W: Words>(words: &W) -> usize {
-    // Relaxed: an owner whose slot is not among them announces behind that fence.
+    // Relaxed: the owner of a slot that is not among them announces after that fence.
     (words.used().load(Relaxed) as usize).min(words.consumer_slots())
 }
 

@@ -9,7 +9,8 @@ use super::pool::{checked, entries, pool, reach, used};
 use super::words::{Exchange, MOST_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
 
-/// What the sequence of a buffer that was never used is taken for: it was used before all others.
+/// What stands for the last sequence of a buffer that was never used, or that was being filled when
+/// the producer died: such a buffer is chosen after all others.
 const NEVER_USED: u64 = u64::MAX;
 
 /// After this many needless wakes the producer looks for dead sleepers. The number doubles with

@@ -1,4 +1,4 @@
-//! What is tried of consumers that join a channel in use, and bring their buffers with them.
+//! Scenarios in which consumers join a channel in use, and bring their buffers with them.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,7 +22,7 @@ fn join_as(me: &Process, slot: usize, holds: usize) -> Consumer {
     Consumer::take_over(me, slot, holds, false).unwrap()
 }
 
-/// Tightest: until it has joined there is one free buffer, and what it takes leaves the pool at three.
+/// Where it is tightest: until the consumer has joined there is one free buffer.
 pub(super) fn beside_puts(_: Fate) {
     let region = Region::new(Shape::of(1, 1).to_join(0));
     let (me_producing, mut producer) = produce(&region);
@@ -37,13 +37,16 @@ pub(super) fn beside_puts(_: Fate) {
     audit.end(3);
 }
 
-/// A consumer that was there before, and knows of three buffers, is handed the fourth.
+/// A consumer that was there before, and has mapped three buffers, gets a value in the fourth.
 pub(super) fn bystander(_: Fate) {
     let region = Region::new(Shape::of(2, 1).to_join(1));
     let (me_producing, mut producer) = produce(&region);
     let (me, mut consumer) = consume(&region, 0);
     put(&me_producing, &mut producer, 0).unwrap();
-    let joiner = Process::new(&region, 2).run(|me| drop(join_as(me, 1, 1)));
+    let joiner = Process::new(&region, 2).run(|me| {
+        me.claim_consumer(1);
+        me.join(1, 1);
+    });
     let producer = put_in_a_thread(me_producing, producer, 2);
     let mut audit = Audit::new(&me, &mut consumer, 0);
     audit.get();
@@ -71,8 +74,8 @@ pub(super) fn two_at_once(_: Fate) {
     audit.end(2);
 }
 
-/// A slot with two entries goes to one that asks for one, beside another that joins: if the entry that
-/// is not asked for went to that one, a scan could find no buffer.
+/// A slot with two entries goes to a consumer that asks for one, and another consumer joins. If
+/// that one were given the entry that the first does not use, a scan could find no free buffer.
 pub(super) fn beside_take_over(_: Fate) {
     let region = Region::new(Shape::of(2, 2).to_join(1));
     let (me_producing, mut producer) = produce(&region);
@@ -84,14 +87,17 @@ pub(super) fn beside_take_over(_: Fate) {
     }
     put(&me_producing, &mut producer, 0).unwrap();
     gone.free_claims();
-    let producer = put_in_a_thread(me_producing, producer, 2);
+    let producer = me_producing.run(move |me| {
+        put(me, &mut producer, 0).unwrap();
+        producer.loan(me).unwrap()
+    });
     let (_next, _) = join(&region, 0, 1);
     let (me, mut consumer) = join(&region, 1, 1);
     let hold = consumer.protect(&me, Which::Current).unwrap().unwrap();
     read(&me, hold);
     producer.end();
     me.audit_pool();
-    Audit::new(&me, &mut consumer, me.last_seen(1).load(Relaxed)).end(5);
+    Audit::new(&me, &mut consumer, me.last_seen(1).load(Relaxed)).end(4);
 }
 
 /// A joiner sleeps at once: the put that it waits for looks at its slot.
@@ -106,7 +112,7 @@ pub(super) fn sleeper(_: Fate) {
     audit.end(1);
 }
 
-/// A joiner is killed, at whatever step; another joins in its slot, beside puts.
+/// A joiner is killed at each step; another joins in its slot, during a put.
 pub(super) fn killed(fate: Fate) {
     let region = Region::new(Shape::of(1, 1).to_join(0));
     let (me_producing, mut producer) = produce(&region);

@@ -1,4 +1,4 @@
-//! Eight consumers get, sleep, die and come back, while producers take over from one another.
+//! Eight consumers join, get, sleep, die and come back, while producers take over from one another.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::model::protocol::audit::{Audit, put, read};
 use crate::model::protocol::words::Messages;
 use crate::model::victim;
 use crate::model::words::slot_accessors;
-use crate::protocol::{Bits, Consumer, Fault, Producer, Which, Words, entries};
+use crate::protocol::{self, Bits, Consumer, Fault, OWN_BUFFERS, Producer, Which, Words, entries};
 
 const CONSUMERS: usize = 8;
 const PRODUCERS: u32 = 3;
@@ -55,6 +55,8 @@ struct Region {
     is_large: bool,
     retired: AtomicU8,
     producer: Claim,
+    /// The region's own lock.
+    lock: Claim,
     consumers: [ConsumerBlock; CONSUMERS],
     buffers: [Buffer; CONSUMERS + 2],
     futex: Futex,
@@ -73,8 +75,16 @@ impl Process {
         let me = Self { region: Arc::clone(region), number, fate, slices: Cell::new(0) };
         let lived = victim::live(|| life(&me)).is_some();
         region.producer.free(number);
+        region.lock.free(number);
         region.consumers.iter().for_each(|consumer| consumer.claim.free(number));
         lived
+    }
+
+    /// Joins in a slot, whose claim this process has.
+    fn join(&self, slot: usize) {
+        self.region.lock.take(self.number);
+        assert_eq!(protocol::join(self, slot, 1, |_, _| Ok::<(), ()>(())), Ok(true));
+        self.region.lock.free(self.number);
     }
 }
 
@@ -159,6 +169,7 @@ fn consume(region: &Arc<Region>, slot: usize) {
         let fate = if life < DEATHS { Fate::within(40) } else { Fate::never() };
         let lived = Process::live(region, number, fate, |me| {
             me.region.consumers[slot].claim.take(number);
+            me.join(slot);
             let resumes = any(2) == 0;
             let mut consumer = Consumer::take_over(me, slot, entries(me, slot), resumes).unwrap();
             if resumes && has_had_last(me, &mut consumer) {
@@ -200,11 +211,9 @@ fn storm() {
     let region = Arc::new(Region {
         stores_inline,
         is_large,
-        used: AtomicU64::new(CONSUMERS as u64),
-        pool: AtomicU64::new(CONSUMERS as u64 + 2),
+        pool: AtomicU64::new(OWN_BUFFERS),
         ..Region::default()
     });
-    region.consumers.iter().for_each(|consumer| consumer.grant.store(1, Relaxed));
     let producers = (0..PRODUCERS).map(|producer| {
         let region = Arc::clone(&region);
         thread::spawn(move || produce(&region, producer))
@@ -227,6 +236,8 @@ fn storm() {
     });
     consumers.into_iter().for_each(|consumer| consumer.join().unwrap());
     assert_eq!(region.asleep.load(Relaxed), 0, "nobody waits any more");
+    assert_eq!(region.used.load(Relaxed), CONSUMERS as u64);
+    assert_eq!(region.pool.load(Relaxed), CONSUMERS as u64 + OWN_BUFFERS);
 }
 
 #[test]
