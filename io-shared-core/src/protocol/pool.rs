@@ -16,7 +16,7 @@
 //!
 //! What must stay true: all grants together and two are never more than the pool.
 
-use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::latest::{Fault, Latest};
 use super::words::{MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word, Words};
@@ -90,9 +90,11 @@ pub(super) fn checked<W: Words>(words: &W, word: u64) -> Result<Latest, Fault> {
 pub(super) fn reach<W: Words>(words: &W, buffer: usize) -> Result<(), Fault> {
     // Acquire: the word may have been read relaxed. Its writer had found the buffer in the pool,
     // and after this fence so does the load.
+    //
+    // It is also for the memory, with the Release in `extend`: a scan that found the buffer had
+    // looked at the pool before, and so had the writer of a word that names it.
     words.fence(Acquire);
-    // Acquire: with the Release in `extend`, for the memory.
-    if buffer >= pool(words, Acquire) {
+    if buffer >= pool(words) {
         return Err(Fault::Corrupt("a buffer is named that is outside the pool"));
     }
     words.map(buffer)
@@ -100,8 +102,9 @@ pub(super) fn reach<W: Words>(words: &W, buffer: usize) -> Result<(), Fault> {
 
 /// How many buffers there are, whatever is written there.
 #[inline]
-pub(super) fn pool<W: Words>(words: &W, order: Ordering) -> usize {
-    words.pool().load(order).min(MOST_BUFFERS) as usize
+pub(super) fn pool<W: Words>(words: &W) -> usize {
+    // Relaxed: a buffer that is found here is mapped before it is used, after the fence in `reach`.
+    words.pool().load(Relaxed).min(MOST_BUFFERS) as usize
 }
 
 /// How many slots can have an owner. Each scan and wake loads it anew, after the fence of the

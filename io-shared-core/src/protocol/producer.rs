@@ -76,7 +76,7 @@ impl Producer {
     fn new<W: Words>(words: &W, word: u64, incarnation: u64) -> Self {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
         // last: a predecessor that lost its claim without knowing it may still be filling it.
-        let used = (0..pool(words, Acquire))
+        let used = (0..pool(words))
             .take_while(|&buffer| words.is_mapped(buffer) || reach(words, buffer).is_ok())
             .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
             .collect();
@@ -156,8 +156,7 @@ impl Producer {
         taken.clear(latest);
         self.held = taken;
         // After the entries: what they name was in the pool before, and so were two buffers more.
-        // Acquire: the memory of what was added is reserved, and nothing was written there.
-        let pool = pool(words, Acquire);
+        let pool = pool(words);
         if pool > self.used.len() {
             self.used.resize(pool, NEVER_USED);
         }
@@ -302,6 +301,14 @@ impl Producer {
         if self.finds.is_empty() {
             self.scan(words);
         }
+    }
+
+    /// Whether one scan finds a free buffer, as each must. A loan may scan several times, and would
+    /// hide one that finds none.
+    #[cfg(test)]
+    pub(crate) fn finds_at_once<W: Words>(&mut self, words: &W) -> bool {
+        self.refill_finds(words);
+        !self.finds.is_empty()
     }
 
     #[cold]

@@ -12,12 +12,22 @@ use crate::protocol::{
 
 /// Puts a message that says its sequence and its sender.
 pub(crate) fn put<M: Messages>(me: &M, producer: &mut Producer, sender: u64) -> Result<u64, Fault> {
+    let put = publish(me, producer, sender)?;
+    producer.wake(me);
+    Ok(put)
+}
+
+/// A put that has woken nobody yet.
+pub(super) fn publish<M: Messages>(
+    me: &M,
+    producer: &mut Producer,
+    sender: u64,
+) -> Result<u64, Fault> {
     let buffer = producer.loan(me)?;
     let sequence = producer.sequence() + 1;
     me.write(buffer, message(sequence, sender));
     let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence, me.tag(sequence))?;
     assert_eq!(put, sequence);
-    producer.wake(me);
     Ok(put)
 }
 

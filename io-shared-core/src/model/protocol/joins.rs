@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::audit::{Audit, consume, produce, put, put_in_a_thread, read};
+use super::audit::{Audit, consume, produce, publish, put, put_in_a_thread, read};
 use super::process::Process;
 use super::words::{Region, Shape};
-use crate::model::victim::{Fate, Killable};
-use crate::protocol::{Consumer, Which, Word, Words};
+use crate::model::victim::{Fate, Killable, Running};
+use crate::protocol::{Consumer, Producer, Which, Word, Words};
 
 /// Joins in a slot that is free, as a process that opened the region when it had its first buffers.
 fn join(region: &Rc<Region>, slot: usize, holds: usize) -> (Process, Consumer) {
@@ -22,12 +22,22 @@ fn join_as(me: &Process, slot: usize, holds: usize) -> Consumer {
     Consumer::take_over(me, slot, holds, false).unwrap()
 }
 
+/// Puts, and sees that each scan finds a buffer. Nobody sleeps.
+fn scan_after_puts(me: Process, mut producer: Producer, puts: u64) -> Running<()> {
+    me.run(move |me| {
+        for _ in 0..puts {
+            publish(me, &mut producer, 0).unwrap();
+            assert!(producer.finds_at_once(me), "a scan finds nothing");
+        }
+    })
+}
+
 /// Where it is tightest: until the consumer has joined there is one free buffer.
 pub(super) fn beside_puts(_: Fate) {
     let region = Region::new(Shape::of(1, 1).to_join(0));
     let (me_producing, mut producer) = produce(&region);
     put(&me_producing, &mut producer, 0).unwrap();
-    let producer = put_in_a_thread(me_producing, producer, 2);
+    let producer = scan_after_puts(me_producing, producer, 2);
     let (me, mut consumer) = join(&region, 0, 1);
     let mut audit = Audit::new(&me, &mut consumer, me.last_seen(0).load(Relaxed));
     audit.get();
@@ -87,10 +97,7 @@ pub(super) fn beside_take_over(_: Fate) {
     }
     put(&me_producing, &mut producer, 0).unwrap();
     gone.free_claims();
-    let producer = me_producing.run(move |me| {
-        put(me, &mut producer, 0).unwrap();
-        producer.loan(me).unwrap()
-    });
+    let producer = scan_after_puts(me_producing, producer, 1);
     let (_next, _) = join(&region, 0, 1);
     let (me, mut consumer) = join(&region, 1, 1);
     let hold = consumer.protect(&me, Which::Current).unwrap().unwrap();
