@@ -207,9 +207,9 @@ typedef struct {
   // Not needed if the schema has a fixed size.
   uint64_t capacity;
   // Channels: for how many consumers buffers are reserved ahead of time, so that they find them
-  // when they join (default 1). Up to 64 consumers may join, or as many as the channel's creator
-  // says here, if that is more, at most 253. Locks: how many handles may be open at once (default
-  // 64). 0: not set.
+  // when they join (default 1). Up to 64 consumers may join, or as many as the channel's
+  // creator says here, if that is more, at most 253. Locks: how many handles may be open at
+  // once (default 64). 0: not set.
   uint32_t consumers;
   // How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
   // producer holds none. 0: not set (1).
@@ -369,9 +369,9 @@ void ios_producer_close(ios_producer *producer);
 // nobody changes during the call; `seq` is NULL or may be written to.
 ios_status ios_producer_put(ios_producer *producer, const void *data, size_t length, uint64_t *seq);
 
-// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers find
-// in the value. A stage of a pipeline tags its output with the `seq` of its input, so that the two
-// can be paired.
+// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers
+// find in the value. A stage of a pipeline tags its output with the `seq` of its input, so that
+// the two can be paired.
 //
 // # Safety
 // As for `ios_producer_put`.
@@ -498,8 +498,8 @@ void ios_window_drop(ios_window *window);
 // and observers find in the value. Without this it is 0.
 //
 // # Safety
-// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other thread
-// uses it.
+// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other
+// thread uses it.
 ios_status ios_loan_tag(ios_loan *loan, uint64_t tag);
 
 // Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
@@ -521,11 +521,11 @@ void ios_loan_drop(ios_loan *loan);
 // Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 // otherwise it waits for a producer to create it.
 //
-// It may join at any time, also a channel whose producer is putting. It takes a slot: there are 64,
-// or as many as the `consumers` option of the channel's creator says, if that is more; if all are
-// taken, it is `IOS_NO_SLOT`. It reserves one more buffer for each value that it may hold, unless
-// the channel has buffers to spare; if there is no memory for them, it is `IOS_NO_SPACE`, and
-// nobody else is affected.
+// A consumer may join at any time, also while the producer is putting. It takes a slot. There are
+// 64 slots, or as many as the `consumers` option of the channel's creator says, if that is more.
+// If all are taken, it is `IOS_NO_SLOT`. A consumer reserves one more buffer for each value that
+// it may hold, unless the channel has buffers to spare. If there is no memory for them, it is
+// `IOS_NO_SPACE`, and nobody else is affected.
 //
 // # Safety
 // `options` is NULL, or was set by `ios_options_init` and its texts are valid; `consumer` is NULL

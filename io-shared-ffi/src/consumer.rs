@@ -23,11 +23,11 @@ pub struct ios_consumer(Handle<Consumer<[u8]>>);
 /// Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 /// otherwise it waits for a producer to create it.
 ///
-/// It may join at any time, also a channel whose producer is putting. It takes a slot: there are 64,
-/// or as many as the `consumers` option of the channel's creator says, if that is more; if all are
-/// taken, it is `IOS_NO_SLOT`. It reserves one more buffer for each value that it may hold, unless
-/// the channel has buffers to spare; if there is no memory for them, it is `IOS_NO_SPACE`, and
-/// nobody else is affected.
+/// A consumer may join at any time, also while the producer is putting. It takes a slot. There are
+/// 64 slots, or as many as the `consumers` option of the channel's creator says, if that is more.
+/// If all are taken, it is `IOS_NO_SLOT`. A consumer reserves one more buffer for each value that
+/// it may hold, unless the channel has buffers to spare. If there is no memory for them, it is
+/// `IOS_NO_SPACE`, and nobody else is affected.
 ///
 /// # Safety
 /// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `consumer` is NULL

@@ -151,8 +151,8 @@ pub unsafe extern "C" fn ios_window_drop(window: *mut ios_window) {
 /// and observers find in the value. Without this it is 0.
 ///
 /// # Safety
-/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other thread
-/// uses it.
+/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other
+/// thread uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_loan_tag(loan: *mut ios_loan, tag: u64) -> ios_status {
     call(|arguments| {

@@ -60,9 +60,9 @@ pub struct ios_options {
     /// Not needed if the schema has a fixed size.
     pub capacity: u64,
     /// Channels: for how many consumers buffers are reserved ahead of time, so that they find them
-    /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's creator
-    /// says here, if that is more, at most 253. Locks: how many handles may be open at once (default
-    /// 64). 0: not set.
+    /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's
+    /// creator says here, if that is more, at most 253. Locks: how many handles may be open at
+    /// once (default 64). 0: not set.
     pub consumers: u32,
     /// How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
     /// producer holds none. 0: not set (1).

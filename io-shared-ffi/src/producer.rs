@@ -185,9 +185,9 @@ pub unsafe extern "C" fn ios_producer_put(
     unsafe { ios_producer_put_tagged(producer, data, length, 0, seq) }
 }
 
-/// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers find
-/// in the value. A stage of a pipeline tags its output with the `seq` of its input, so that the two
-/// can be paired.
+/// As `ios_producer_put`, with a tag: any number of the caller's, which consumers and observers
+/// find in the value. A stage of a pipeline tags its output with the `seq` of its input, so that
+/// the two can be paired.
 ///
 /// # Safety
 /// As for `ios_producer_put`.

@@ -338,5 +338,13 @@ mod tests {
         assert!(share.contains("reopen=True"), "{share}");
         assert!(share.contains("size=: channel has 16"), "{share}");
         assert!(share.contains("(size=) to create it"), "{share}");
+        let fewer = ", keep fewer values at once (.holds()), or create it with .consumers(65)";
+        for (words, said) in [
+            (IOS_WORDS_C, "(options.holds), or create it with options.consumers = 65"),
+            (IOS_WORDS_PYTHON, "(holds=), or create it with consumers=65"),
+        ] {
+            let translated = translated(fewer, words);
+            assert!(translated.ends_with(said), "{translated}");
+        }
     }
 }

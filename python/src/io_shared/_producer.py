@@ -175,14 +175,15 @@ class ArrayProducer(_Producing):
     def _put_tagged(self, array, tag):
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
-        like = self._like(array)
-        if not like.is_contiguous:
-            header = like.header
-            del like  # as in put
-            return self._put_scattered(array, header, tag)
-        header, data = like.header, _messages.address(array)
-        del like
-        self._put_data(header, data, array.nbytes, tag)
+        like = self._like_last
+        if not like.is_of(array):
+            like = self._like(array)
+        header, is_contiguous = like.header, like.is_contiguous
+        del like  # as in put
+        if is_contiguous:
+            self._put_data(header, _messages.address(array), array.nbytes, tag)
+        else:
+            self._put_scattered(array, header, tag)
 
     def _like(self, array):
         """What arrays of the same dtype and layout as ``array`` have in common."""
@@ -257,6 +258,14 @@ class _Like(object):
 
     def __init__(self):
         self.dtype = None
+
+    def is_of(self, array):
+        """Whether ``array`` has this dtype and layout."""
+        return (
+            array.dtype is self.dtype
+            and array.shape == self.shape
+            and array.strides == self.strides
+        )
 
 
 class TypedProducer(_Producing):
