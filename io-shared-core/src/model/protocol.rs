@@ -68,10 +68,10 @@ scenarios! {
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;
-    a_consumer_joins_beside_puts: 3, joins::beside_puts;
+    a_consumer_joins_beside_puts: 4, joins::beside_puts;
     a_consumer_gets_what_lies_in_a_buffer_that_a_joiner_added: 2, joins::bystander;
-    two_consumers_join_at_once: 1, joins::two_at_once;
-    a_slot_keeps_its_entries_for_its_next_owner: 2, joins::beside_take_over;
+    two_consumers_join_at_once: 2, joins::two_at_once;
+    a_slot_keeps_its_entries_for_its_next_owner: 3, joins::beside_take_over;
     a_joiner_sleeps_and_is_woken: 2, joins::sleeper;
     a_killed_joiner_harms_nobody: 2, joins::killed, PoolReserved..=ConsumerReady;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;

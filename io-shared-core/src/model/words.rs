@@ -93,7 +93,10 @@ impl Bits for Shared<AtomicU64> {
         let order = mutant::order(place, Operation::Store, order);
         if !mutant::omits_store(place) {
             self.loads.iter().for_each(Loads::store);
-            self.atom.fetch_or(bits, order);
+            match mutant::is(Mutant::Plain(place)) {
+                true => self.atom.store(bits, order),
+                false => drop(self.atom.fetch_or(bits, order)),
+            }
         }
     }
 
@@ -104,7 +107,10 @@ impl Bits for Shared<AtomicU64> {
         let order = mutant::order(place, Operation::Store, order);
         if !mutant::omits_store(place) {
             self.loads.iter().for_each(Loads::store);
-            self.atom.fetch_and(!bits, order);
+            match mutant::is(Mutant::Plain(place)) {
+                true => self.atom.store(0, order),
+                false => drop(self.atom.fetch_and(!bits, order)),
+            }
         }
     }
 }

@@ -26,6 +26,9 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
             ("woken before the publish", Mutant::WakeFirst),
             ("not woken at take-over", Mutant::WakeOnlyAfterPut),
         ],
+        ("raise" | "lower", text) if text.starts_with("words.asleep(word).") => {
+            vec![("plain store", Mutant::Plain(site.place))]
+        }
         ("join", text) if text.starts_with("words.grant(") => {
             vec![("shrunk for the next owner", Mutant::GrantShrinks)]
         }
