@@ -163,12 +163,17 @@ fn an_inherited_lock_says_so_and_dropping_its_guard_frees_and_mends_nothing() {
     drop((held, idle, other));
 }
 
+/// The consumer that a child is.
+fn viewer(name: &str) -> io_shared::Result<io_shared::Consumer<u64>> {
+    Channel::named(name).consumer_name("viewer").consumer()
+}
+
 /// What a child does, however it was started: it finds its parent's role taken, gets what is put,
 /// and lives on until it is killed.
 fn lives_in_the_channel(name: &str, mut socket: &UnixStream) {
     let taken = io_shared::producer::<u64>(name)
         .is_err_and(|error| matches!(error.kind(), ErrorKind::RoleTaken { .. }));
-    let mut consumer = io_shared::consumer::<u64>(name).unwrap();
+    let mut consumer = viewer(name).unwrap();
     socket.write_all(&[u8::from(taken)]).unwrap();
     let value = consumer.get_timeout(Duration::from_secs(2)).map(|value| *value);
     socket.write_all(&[u8::from(value.is_ok_and(|value| value == 7))]).unwrap();
@@ -185,10 +190,10 @@ fn outlives(child: Pid, name: &str, producer: &mut Producer<u64>, mut socket: &U
     producer.put(&7).unwrap();
     socket.read_exact(&mut said).unwrap();
     assert_eq!(said, [1], "the child got the value");
-    assert!(io_shared::consumer::<u64>(name).is_err(), "the child has the only slot");
+    assert!(viewer(name).is_err(), "the child has that name");
     kill(child, Signal::SIGKILL).unwrap();
     let started = Instant::now();
-    while io_shared::consumer::<u64>(name).is_err() {
+    while viewer(name).is_err() {
         assert!(started.elapsed() < Duration::from_secs(2), "the dead child still has its slot");
     }
     producer.put(&8).unwrap();
