@@ -306,6 +306,6 @@ fn a_limit_on_locked_memory_is_told_as_that() {
         let error = Channel::<[u8]>::named(&*name).capacity("16M").producer().unwrap_err();
         let errno = libc::EAGAIN;
         assert_eq!(*error.kind(), ErrorKind::System { call: "mmap", errno }, "{error}");
-        assert!(error.to_string().contains("and may lock no more than 8388608 bytes"), "{error}");
+        assert!(error.to_string().contains("may lock no more than 8388608 bytes"), "{error}");
     }));
 }

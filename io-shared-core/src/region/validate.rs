@@ -2,6 +2,7 @@
 //!
 //! Everything read here is checked before it is used: another process may have written any bytes.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::fence;
@@ -73,8 +74,10 @@ impl Candidate {
             return Ok(()); // what else it is, or is wrong with it, is judged without
         };
         let mut pool = [0; 8];
-        if self.file.read_exact_at(&mut pool, Region::pool_offset(&layout)).is_ok() {
-            self.pool = u64::from_le_bytes(pool);
+        match self.file.read_exact_at(&mut pool, Region::pool_offset(&layout)) {
+            Ok(()) => self.pool = u64::from_le_bytes(pool),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()), // too short
+            Err(error) => return Err(self.location.io_error("pread", &error)),
         }
         // Acquire: whoever extended the pool has extended the file first.
         fence(Acquire);
