@@ -24,7 +24,7 @@ const ROUNDS: u64 = 300;
 /// the others.
 fn cut(path: &Path, to: &Path, boot: usize) {
     let before = std::fs::read(path).unwrap();
-    std::thread::sleep(Duration::from_micros(100));
+    std::thread::sleep(Duration::from_millis(1));
     let mut bytes = std::fs::read(path).unwrap();
     bytes[..4096].copy_from_slice(&before[..4096]);
     bytes[boot] ^= 0x55;

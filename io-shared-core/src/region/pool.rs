@@ -72,7 +72,7 @@ impl Region {
             (None, None) => None,
         };
         let named = || self.location.path().and_then(|path| open_path(path, access).ok());
-        known.or_else(named).filter(is_it)
+        known.filter(is_it).or_else(|| named().filter(is_it))
     }
 
     /// Bytes of the region's file.
