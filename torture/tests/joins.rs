@@ -119,7 +119,7 @@ fn joiners_of_a_channel_in_full_memory_are_told_so_and_killed_at_any_instant_lea
             let value = vec![round as u8; LARGE];
             producer.put(&value).unwrap();
             let got = consumer.get().unwrap();
-            assert_eq!((got.missed(), &*got == &*value), (0, true));
+            assert_eq!((got.missed(), *got == *value), (0, true));
         }
         // What the last of the dead had reserved goes with the next to join, in vain or not.
         is_refused(3);
