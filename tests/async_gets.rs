@@ -39,9 +39,9 @@ fn put_when_awaited(
     })
 }
 
-/// The waiting byte of a channel's first consumer.
+/// Whether a channel's first consumer is marked as asleep.
 fn is_awaited(path: &std::path::Path) -> bool {
-    std::fs::read(path).unwrap()[0x101] != 0
+    std::fs::read(path).unwrap()[0x108] != 0
 }
 
 #[test]

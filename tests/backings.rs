@@ -63,7 +63,6 @@ fn use_descriptor(descriptor: &OwnedFd) {
     assert!(is_taken(open().producer()));
     assert!(is_taken(open().producer()));
     let mut consumer = open().consumer().unwrap();
-    assert!(matches!(open().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
     assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 1);
     tell("got 1");
     assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 2);
@@ -148,8 +147,8 @@ fn a_file_of_another_boot_has_only_dead_users() {
     // The state in which the machine went down: every role is taken, one consumer reads, one
     // sleeps, and the sequence that a consumer has seen is ahead of what reached the disk.
     let file = File::options().read(true).write(true).open(&*path).unwrap();
-    let (control, producer_at, first) = (0x100, 0x180, 0x200);
-    file.write_all_at(&[0, 1, 1], control).unwrap();
+    let (asleep, producer_at, first) = (0x108, 0x180, 0x380);
+    file.write_all_at(&[0b11], asleep).unwrap();
     file.write_all_at(&4242u32.to_le_bytes(), producer_at).unwrap();
     file.write_all_at(&[0x55; 16], producer_at + 8).unwrap(); // the boot's id
     let (held, last_seen) = ([first, first + 128], [first + 96, first + 128 + 96]);
@@ -160,8 +159,8 @@ fn a_file_of_another_boot_has_only_dead_users() {
     }
     let mut consumers = ["left", "right"].map(open);
     for (slot, consumer) in consumers.iter_mut().enumerate() {
-        let left = [control + 1 + slot as u64, held[slot]].map(|at| read_byte(&file, at));
-        assert_eq!(left, [0, 0], "it neither sleeps nor holds");
+        assert_eq!(read_byte(&file, asleep) >> slot & 1, 0, "it does not sleep");
+        assert_eq!(read_byte(&file, held[slot]), 0, "it holds nothing");
         assert_eq!(consumer.last_seen(), 3, "at most the newest");
         assert!(consumer.try_get().unwrap().is_none());
         let value = consumer.latest().unwrap().unwrap();
@@ -260,7 +259,6 @@ fn a_killed_users_role_in_anonymous_memory_is_free() {
     peer.expect("got 1");
     let descriptor = copy_of(producer.as_fd());
     let open = || Channel::<u64>::from_fd(descriptor.try_clone().unwrap());
-    assert!(matches!(open().consumer().unwrap_err().kind(), ErrorKind::NoSlot { .. }));
     peer.kill();
     producer.put(&2).unwrap();
     assert_eq!(*open().consumer().unwrap().get_timeout(SECONDS).unwrap(), 2);
@@ -272,8 +270,9 @@ fn anonymous_memory_cannot_be_cut_short_under_its_users() {
     let file = File::from(copy_of(producer.as_fd()));
     let size = file.metadata().unwrap().len();
     assert!(file.set_len(0).is_err());
-    assert!(file.set_len(size + 4096).is_err());
     assert_eq!(file.metadata().unwrap().len(), size);
+    // It may grow, as it does when a consumer joins.
+    file.set_len(size + 4096).unwrap();
     let raw = UnsafeSharedMmap::anonymous().size(100).open().unwrap();
     assert!(File::from(raw.as_fd().try_clone_to_owned().unwrap()).set_len(0).is_err());
 }

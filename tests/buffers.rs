@@ -17,10 +17,10 @@ type Large = [u64; 6];
 
 /// The offset of `latest`, whose top byte names a buffer.
 const LATEST: u64 = 0x80;
-/// The offset of the mark in the same line. The stamp and the inline message follow it.
+/// The offset of the mark in the same line. The stamp, the tag and the inline message follow it.
 const MARK: u64 = 0x88;
 /// The offset of the first consumer's held entries.
-const HELD: u64 = 0x200;
+const HELD: u64 = 0x380;
 
 #[test]
 fn a_small_value_is_carried_and_holds_nothing() {
@@ -49,21 +49,21 @@ fn a_small_value_is_carried_and_holds_nothing() {
 #[test]
 fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
     let name = TestName::new("uncarried");
-    let mut producer = io_shared::producer::<[u64; 5]>(&name).unwrap();
-    let mut consumer = io_shared::consumer::<[u64; 5]>(&name).unwrap();
-    producer.put(&[1, 2, 3, 4, 5]).unwrap();
+    let mut producer = io_shared::producer::<[u64; 4]>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<[u64; 4]>(&name).unwrap();
+    producer.put(&[1, 2, 3, 4]).unwrap();
     // This is what a producer leaves behind that is killed at its next put.
     let region = std::fs::File::options().write(true).open(name.path()).unwrap();
-    region.write_all_at(&[0; 24], MARK).unwrap();
+    region.write_all_at(&[0; 32], MARK).unwrap();
     let guard = consumer.get().unwrap();
-    assert_eq!((*guard, guard.seq()), ([1, 2, 3, 4, 5], 1));
+    assert_eq!((*guard, guard.seq()), ([1, 2, 3, 4], 1));
     assert!(guard.age().is_some());
     let mut held = [1];
     std::fs::File::open(name.path()).unwrap().read_exact_at(&mut held, HELD).unwrap();
     assert_eq!(held, [0], "it is a copy, and nothing is held");
     drop(guard);
-    producer.put(&[6; 5]).unwrap();
-    assert_eq!(*consumer.get().unwrap(), [6; 5]);
+    producer.put(&[6; 4]).unwrap();
+    assert_eq!(*consumer.get().unwrap(), [6; 4]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn of_small_values_any_number_are_kept_also_where_they_were_not_carried_whole() 
             producer.put(&value(n)).unwrap();
             // This is what a producer leaves behind that is killed at its next put, or is still in
             // it.
-            region.write_all_at(&[0; 48], MARK).unwrap();
+            region.write_all_at(&[0; 56], MARK).unwrap();
             kept.push(consumer.get().unwrap().into_owned());
             kept.push(consumer.latest().unwrap().unwrap().into_owned());
             assert_eq!(*consumer.latest().unwrap().unwrap().to_copy().unwrap(), value(n));
@@ -88,7 +88,7 @@ fn of_small_values_any_number_are_kept_also_where_they_were_not_carried_whole() 
             assert_eq!((**guard, guard.seq()), (value(n as u8), n as u64));
         }
     }
-    check(|n| [n; 40]);
+    check(|n| [n; 32]);
     check(|n| n);
     check(|n| u64::from(n) << 50);
     check(|_| [0u8; 0]);

@@ -111,7 +111,7 @@ fn handles_in_a_region_that_was_written_over_say_so_and_blame_nobody() {
 #[test]
 fn handles_whose_words_were_written_over_blame_nobody() {
     // `latest`; then the flags, the producer's block and the slots; then the slots alone.
-    for (at, length) in [(128, 64), (128, 600), (256, 128), (512, 200)] {
+    for (at, length) in [(128, 64), (128, 900), (256, 128), (896, 200)] {
         let name = TestName::new("words");
         let mut producer = io_shared::producer::<[u64; 20]>(&name).unwrap();
         let mut consumer = io_shared::consumer::<[u64; 20]>(&name).unwrap();

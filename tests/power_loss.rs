@@ -22,7 +22,7 @@ use test_support::peer::{Peer, arguments, hear, tell};
 use test_support::{TestFile, TestName};
 
 const SECONDS: Duration = Duration::from_secs(2);
-/// The offset of the boot's id: in the producer's block, after the bytes of up to 127 consumers.
+/// The offset of the boot's id, in the producer's block.
 const BOOT: u64 = 0x188;
 
 fn open_raw(path: &Path) -> File {
@@ -190,7 +190,7 @@ fn small_values_and_those_with_a_tail_are_checked_alike() {
     drop(producer);
     reboot(&path);
     assert!(found_by_all::<[u32; 3]>(&path).iter().all(|found| *found == Some([4, 5, 6])));
-    flip(&path, latest_buffer(&path) + 24 + 11);
+    flip(&path, latest_buffer(&path) + 32 + 11);
     assert!(found_by_all::<[u32; 3]>(&path).iter().all(Option::is_none));
 
     let path = TestFile::new("tail");

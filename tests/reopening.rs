@@ -210,7 +210,7 @@ fn who_was_stopped_in_its_sleep_gets_nothing_of_a_channel_that_another_has_taken
     let mut sleeper = Peer::start("sleeper", &[&name]);
     sleeper.expect("open");
     let path = name.path();
-    eventually("it sleeps", || std::fs::read(&path).unwrap()[0x101] != 0);
+    eventually("it sleeps", || std::fs::read(&path).unwrap()[0x108] != 0);
     sleeper.stop();
     // Put soon after the consumer's last check of the name, judging by the stamp.
     old.put(&1).unwrap();
@@ -230,9 +230,12 @@ fn a_stamp_of_the_future_does_not_hide_that_the_name_is_gone() {
     producer.put(&1).unwrap();
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
     // Next to `latest`, where it is read inline, and in the buffers.
+    let mut first = [0; 8];
+    std::fs::File::open(name.path()).unwrap().read_exact_at(&mut first, 48).unwrap();
+    let first = u64::from_le_bytes(first);
     file.write_all_at(&u64::MAX.to_le_bytes(), 0x90).unwrap();
     for buffer in 0..3 {
-        file.write_all_at(&u64::MAX.to_le_bytes(), 4096 + buffer * 128 + 16).unwrap();
+        file.write_all_at(&u64::MAX.to_le_bytes(), first + buffer * 128 + 16).unwrap();
     }
     let value = consumer.get().unwrap();
     assert_eq!((value.stamp(), value.age()), (u64::MAX, None));
@@ -263,9 +266,7 @@ fn an_observer_notices_and_reopens_as_the_others_do() {
 fn every_consumer_that_reopens_finds_its_slot_in_the_new_channel() {
     let name = TestName::new("slots");
     let open = || Channel::<u64>::named(&*name).reopen(true);
-    let mut producer = open().consumers(2).producer().unwrap();
-    // They do not say how many consumers there are, so a channel created by them would have one
-    // slot.
+    let mut producer = open().producer().unwrap();
     let mut consumers = [open().consumer().unwrap(), open().consumer().unwrap()];
     producer.put(&1).unwrap();
     for consumer in &mut consumers {

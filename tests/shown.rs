@@ -70,7 +70,7 @@ fn debug_of_a_lock_whose_writer_died_says_so_and_what_to_do() {
 #[test]
 fn guards_copies_and_loans_show_their_value_whether_it_has_debug_or_not() {
     let name = TestName::new("shown-pose");
-    let mut producer = Channel::<Pose>::named(&*name).holds(2).producer().unwrap();
+    let mut producer = io_shared::producer::<Pose>(&name).unwrap();
     let mut consumer = io_shared::consumer::<Pose>(&name).unwrap();
     producer.put(&Pose { x: 1.5, frame: 7, id: "map".parse().unwrap() }).unwrap();
     let value = r#"value: Pose { x: 1.5, frame: 7, id: "map" }"#;

@@ -18,9 +18,10 @@ use crate::{Consumer, Observer, Producer};
 
 /// A named single slot for messages of type `T`, not yet opened.
 ///
-/// Options may be given on both sides, and mean *at least*. A side that finds less than it asks for
-/// fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which names both numbers. An
-/// option that is not given takes what the channel has, or its default when the channel is created.
+/// Any number of consumers join and leave a living channel, up to 64 at a time by default. Options
+/// may be given on both sides, and mean *at least*. A side that finds less than it asks for fails
+/// with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), which names both numbers. An option
+/// that is not given takes what the channel has, or its default when the channel is created.
 /// Mistakes in names and options are reported when the channel is opened.
 ///
 /// # Examples
@@ -187,7 +188,10 @@ impl<T: Message + ?Sized> Channel<T> {
     /// Otherwise waits for its producer.
     ///
     /// # Errors
-    /// - [`NoSlot`](crate::ErrorKind::NoSlot): all consumer slots are taken.
+    /// - [`NoSlot`](crate::ErrorKind::NoSlot): all consumer slots are taken (64, unless the creator
+    ///   asked for more), or all consumers together would hold more than 253 values.
+    /// - [`NoSpace`](crate::ErrorKind::NoSpace): there is no room for the buffers that it adds.
+    ///   Nobody else is affected.
     /// - [`RoleTaken`](crate::ErrorKind::RoleTaken): another consumer has this consumer's name.
     /// - [`Mismatch`](crate::ErrorKind::Mismatch): the channel has another shape.
     /// - [`NotFound`](crate::ErrorKind::NotFound): the channel did not appear within

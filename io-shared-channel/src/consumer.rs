@@ -19,7 +19,8 @@ use crate::waiting::Patience;
 /// The longest that one attempt to reopen waits.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// A consumer of a channel, in a slot of its own. Dropping it frees the slot.
+/// A consumer of a channel, in a slot of its own. Dropping it frees the slot. It may join at any
+/// time, whatever the others do.
 ///
 /// # Examples
 /// ```

@@ -11,8 +11,8 @@ impl<T: Message + ?Sized> Channel<T> {
     /// How large one message may be, header fields included: bytes, or a text such as `"5M"`
     /// (K, M and G are powers of 1024). Messages of a fixed size do not need it.
     ///
-    /// A channel reserves this much memory for each of its buffers when it is created. It has
-    /// `consumers` x `holds` + 2 buffers.
+    /// A channel reserves this much memory for each of its buffers. It has 3 buffers at first, and
+    /// gets one more for each further value that can be held at once: whoever joins reserves it.
     ///
     /// # Examples
     /// ```
@@ -50,11 +50,14 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
-    /// How many consumers the channel has slots for. Default 1. Times `holds`, at most 253.
+    /// Reserves memory for this many consumers ahead of time, on any side. Consumers join without
+    /// it: up to 64, or as many as the creator asks for here, at most 253.
     ///
-    /// The side that creates the channel decides. A side that finds fewer slots than it asks for
-    /// fails with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch). For several consumers, pass
-    /// `.consumers(n)` on both sides; whichever starts first creates the channel.
+    /// Each consumer after the first needs one more buffer (as many as it [`holds`](Self::holds)).
+    /// By default it reserves them when it joins, and a lack of room is its
+    /// [`NoSpace`](crate::ErrorKind::NoSpace). Buffers reserved here are there for whoever joins
+    /// first. Asking for more slots than the channel has fails with
+    /// [`Mismatch`](crate::ErrorKind::Mismatch).
     ///
     /// # Examples
     /// ```
@@ -62,9 +65,10 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-channel-consumers-{}", std::process::id());
     /// use io_shared::Channel;
+    /// // Whatever else needs memory, two consumers find room.
     /// let mut speed = Channel::<f64>::named(name).consumers(2).producer()?;
-    /// let mut display = Channel::<f64>::named(name).consumers(2).consumer()?;
-    /// let mut log = Channel::<f64>::named(name).consumers(2).consumer()?;
+    /// let mut display = io_shared::consumer::<f64>(name)?;
+    /// let mut log = io_shared::consumer::<f64>(name)?;
     /// speed.put(&13.9)?;
     /// assert_eq!((*display.get()?, *log.get()?), (13.9, 13.9));
     /// # io_shared::remove(name)
@@ -76,11 +80,11 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
-    /// How many values each consumer may hold at once, as owned guards. Default 1, at most 4.
+    /// How many values this consumer may hold at once, as owned guards. Default 1, at most 8.
     ///
-    /// The side that creates the channel decides. A side that finds fewer than it asks for fails
-    /// with [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch), so pass it on both sides if either
-    /// may start first.
+    /// Each consumer says so for itself; producers and observers do not care. It needs as many
+    /// buffers, which it reserves when it joins. All consumers together hold at most 253 values;
+    /// one more fails with [`NoSlot`](crate::ErrorKind::NoSlot).
     ///
     /// # Examples
     /// ```
@@ -88,7 +92,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-channel-holds-{}", std::process::id());
     /// use io_shared::Channel;
-    /// let mut speed = Channel::<f64>::named(name).holds(2).producer()?;
+    /// let mut speed = Channel::<f64>::named(name).producer()?;
     /// let mut consumer = Channel::<f64>::named(name).holds(2).consumer()?;
     /// speed.put(&13.9)?;
     /// let earlier = consumer.get()?.into_owned();

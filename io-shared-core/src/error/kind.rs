@@ -64,7 +64,8 @@ pub enum ErrorKind {
         /// Who has it.
         holder: Holder,
     },
-    /// Every consumer slot is claimed.
+    /// Every slot is claimed; or, for consumers, all of them together would hold more values than
+    /// there can be buffers.
     NoSlot {
         /// Who has them.
         holders: Vec<Holder>,
@@ -138,7 +139,8 @@ pub enum ErrorKind {
         /// What it is.
         what: String,
     },
-    /// Not enough memory (tmpfs) or disk for the region.
+    /// Not enough memory (tmpfs) or disk for the region, or for the buffers that a consumer adds
+    /// when it joins. Those that use the region already are not affected.
     NoSpace {
         /// Bytes of the region.
         needed: u64,

@@ -135,7 +135,7 @@ fn impossible(
 fn most_slots(spec: &Spec) -> String {
     match spec.kind {
         _ if spec.consumers == Some(0) => "there is at least one slot".to_owned(),
-        Kind::Channel => format!("a channel has at most {} consumers", layout::MOST_CONSUMERS),
+        Kind::Channel => format!("at most .consumers({})", layout::MOST_CONSUMERS),
         _ => format!("a lock has at most {} slots", layout::MOST_LOCKERS),
     }
 }

@@ -157,7 +157,7 @@ impl Region {
                 && self.was_claimed(slot)
                 && self.consumer_name(slot).is_empty());
         if !self.join(slot, holds)? {
-            return Err(self.no_slot(self.consumers_there()));
+            return Err(self.no_buffer());
         }
         if !resumes {
             self.forget_consumer(slot);
@@ -215,6 +215,18 @@ impl Region {
         } else {
             advice += &format!(" (there are at most {most})");
         }
+        self.error(ErrorKind::NoSlot { holders }).advise(advice)
+    }
+
+    /// The error that a slot is free, but the channel can have no more buffers for what its
+    /// consumer would hold.
+    fn no_buffer(&self) -> Error {
+        let holders = self.consumers_there();
+        let advice = format!(
+            ", keep fewer values at once (.holds()), or watch without a slot (.observer()): there \
+             are at most {} for all consumers together",
+            layout::MOST_CONSUMERS
+        );
         self.error(ErrorKind::NoSlot { holders }).advise(advice)
     }
 
