@@ -70,10 +70,10 @@ fn peer() {
     }
 }
 
-fn is_no_slot<T>(result: Result<T, Error>, holders_there: usize) -> bool {
-    result.is_err_and(
-        |error| matches!(error.kind(), ErrorKind::NoSlot { holders } if holders.len() == holders_there),
-    )
+fn is_no_slot<T>(result: Result<T, Error>, there: usize) -> bool {
+    let is_it =
+        |kind: &ErrorKind| matches!(kind, ErrorKind::NoSlot { holders } if holders.len() == there);
+    result.is_err_and(|error| is_it(error.kind()))
 }
 
 #[test]

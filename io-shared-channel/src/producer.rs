@@ -82,9 +82,9 @@ impl<T: Message + ?Sized> Producer<T> {
         self.put_by(|slot| slot.put(value))
     }
 
-    /// Puts a copy of `value` with a tag, a number of the user's. Whoever receives the value finds it
-    /// there ([`Guard::tag`](crate::Guard::tag)). A stage of a pipeline tags its output with the `seq`
-    /// of its input, so that the two can be paired. [`put`](Self::put) tags with 0.
+    /// Puts a copy of `value` with a tag, a number of the user's. Whoever receives the value finds
+    /// it there ([`Guard::tag`](crate::Guard::tag)). A stage of a pipeline tags its output with the
+    /// `seq` of its input, so that the two can be paired. [`put`](Self::put) tags with 0.
     ///
     /// # Errors
     /// The errors of [`put`](Self::put).

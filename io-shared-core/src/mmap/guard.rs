@@ -202,7 +202,8 @@ impl Write for MmapGuard<'_> {
     /// Writes all of `from` at the position, or nothing.
     ///
     /// # Errors
-    /// An `io::Error` that carries [`OutOfBounds`](crate::ErrorKind::OutOfBounds) if it does not fit.
+    /// An `io::Error` that carries [`OutOfBounds`](crate::ErrorKind::OutOfBounds) if it does not
+    /// fit.
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         let range = self.next(from.len())?;
         self.0.handle.position = range.end as u64;

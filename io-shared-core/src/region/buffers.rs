@@ -1,9 +1,9 @@
 //! The buffers of a channel as one process has mapped them: those that it found at its opening, and
 //! those that were added later.
 //!
-//! What must stay true: an address that was handed out stays mapped, and means the same buffer, for as
-//! long as the region is open. So nothing here is moved or unmapped before the drop, and a buffer gets
-//! its address once.
+//! What must stay true: an address that was handed out stays mapped, and means the same buffer, for
+//! as long as the region is open. So nothing here is moved or unmapped before the drop, and a
+//! buffer gets its address once.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -21,7 +21,8 @@ const MOST: usize = MOST_BUFFERS as usize;
 pub(super) struct Buffers {
     /// Where each one lies; null: not mapped yet. Written under the lock of `added`.
     table: Box<[AtomicPtr<u8>; MOST]>,
-    /// The mapping of those that were there at the opening, where it is not the header's (read-only).
+    /// The mapping of those that were there at the opening, where it is not the header's
+    /// (read-only).
     _apart: Option<MmapRaw>,
     /// The mappings since, and what continues them.
     added: Mutex<Added>,
@@ -35,8 +36,8 @@ struct Added {
     maps: Vec<Pages>,
 }
 
-// SAFETY: `last_page` is an address in a shared mapping that lives as long as this, and is only ever
-// handed to the kernel.
+// SAFETY: `last_page` is an address in a shared mapping that lives as long as this, and is only
+// ever handed to the kernel.
 unsafe impl Send for Added {}
 
 /// Why a buffer could not be mapped.
@@ -86,8 +87,9 @@ impl Buffers {
         self.table.get(buffer).map_or(std::ptr::null_mut(), |at| at.load(Ordering::Acquire))
     }
 
-    /// Maps what was added, up to `buffers` of them, by continuing the mapping that there is. `file`
-    /// opens the region's file anew, for kernels that refuse that, with the access of this handle.
+    /// Maps what was added, up to `buffers` of them, by continuing the mapping that there is.
+    /// `file` opens the region's file anew, for kernels that refuse that, with the access of this
+    /// handle.
     pub(super) fn map(
         &self,
         layout: &Layout,
@@ -138,10 +140,11 @@ struct Pages {
 unsafe impl Send for Pages {}
 
 impl Pages {
-    /// Maps once more what is mapped at `page`, and what follows it in the file, with the same access.
+    /// Maps once more what is mapped at `page`, and what follows it in the file, with the same
+    /// access.
     fn continuing(page: *mut u8, length: usize) -> Result<Self, Errno> {
-        // SAFETY: a length of 0 leaves the mapping at `page`, which is a shared one that lives, as it
-        // is, and maps its pages a second time where the kernel has room.
+        // SAFETY: a length of 0 leaves the mapping at `page`, which is a shared one that lives, as
+        // it is, and maps its pages a second time where the kernel has room.
         let start = unsafe { libc::mremap(page.cast(), 0, length, libc::MREMAP_MAYMOVE) };
         match start == libc::MAP_FAILED {
             true => Err(Errno::last()),

@@ -64,7 +64,7 @@ impl Region {
         }
     }
 
-    /// Extends the pool ahead of time, for so many consumers.
+    /// Extends the pool ahead of time, for this many consumers.
     fn reserve(&self, consumers: u32, patience: Duration) -> Result<()> {
         let buffers = OWN_BUFFERS + u64::from(consumers);
         if self.claims.is_none() || self.pool().load(Relaxed) >= buffers {
@@ -170,8 +170,8 @@ impl Region {
     }
 
     /// Claims a free slot. One that a named consumer has left is claimed only if there is no other,
-    /// or `at_last`, and then the one that was named longest ago: the other slots may be claimed only for the moment of a reclaim, which must
-    /// not cost the name its slot.
+    /// or `at_last`, and then the one that was named longest ago: the other slots may be claimed
+    /// only for the moment of a reclaim, which must not cost the name its slot.
     fn free_slot(&self, holds: usize, at_last: bool) -> Result<Option<usize>> {
         let (mut unnamed, named): (Vec<usize>, Vec<usize>) =
             (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());

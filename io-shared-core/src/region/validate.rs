@@ -64,7 +64,8 @@ impl Candidate {
         }
     }
 
-    /// Reads how many buffers a channel has, and how long its file is: as long as they need at least.
+    /// Reads how many buffers a channel has, and how long its file is: as long as they need at
+    /// least.
     fn read_pool(&mut self) -> Result<()> {
         let layout = match self.prelude.version {
             layout::VERSION => Layout::from_prelude(&self.prelude).ok(),

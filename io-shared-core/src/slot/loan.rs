@@ -164,9 +164,9 @@ impl Slot<Producer> {
 }
 
 impl<T: Message + ?Sized> Loan<'_, T> {
-    /// Gives the value a tag: a number of the user's that whoever receives the value finds with it. A
-    /// stage of a pipeline tags its output with the `seq` of its input, so that the two can be paired.
-    /// Without this the tag is 0.
+    /// Gives the value a tag: a number of the user's that whoever receives the value finds with it.
+    /// A stage of a pipeline tags its output with the `seq` of its input, so that the two can be
+    /// paired. Without this the tag is 0.
     ///
     /// # Examples
     /// ```
