@@ -121,7 +121,7 @@ fn joiners_of_a_channel_in_full_memory_are_told_so_and_killed_at_any_instant_lea
             let got = consumer.get().unwrap();
             assert_eq!((got.missed(), *got == *value), (0, true));
         }
-        // What the last of the dead had reserved goes with the next to join, in vain or not.
+        // What the last of the dead had reserved is freed by the next joiner, also if that fails.
         is_refused(3);
         drop(filler);
         std::fs::remove_file("/dev/shm/filler").unwrap();
