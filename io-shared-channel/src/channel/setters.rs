@@ -178,7 +178,8 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// Whether opening maps all pages, so that the first messages cause no page faults. Default
-    /// off. (The memory itself is always reserved when the channel is created.)
+    /// off. (The memory itself is always reserved before it is used.) Buffers that joining consumers
+    /// add later are mapped in at their first use.
     ///
     /// # Examples
     /// ```
