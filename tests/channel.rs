@@ -156,6 +156,17 @@ fn the_only_consumer_of_a_channel_goes_on_where_it_stopped_even_without_a_name()
 }
 
 #[test]
+fn a_consumer_without_a_name_starts_anew_where_others_are_expected() {
+    let name = TestName::new("one-of-two");
+    let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
+    producer.put(&1).unwrap();
+    for _ in 0..2 {
+        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        assert_eq!(*consumer.try_get().unwrap().expect("it has seen nothing yet"), 1);
+    }
+}
+
+#[test]
 fn a_consumer_without_a_name_does_not_go_on_where_one_with_a_name_stopped() {
     let name = TestName::new("left-by-a-name");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();

@@ -178,8 +178,8 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// Whether opening maps all pages, so that the first messages cause no page faults. Default
-    /// off. (The memory itself is always reserved before it is used.) Buffers that joining consumers
-    /// add later are mapped in at their first use.
+    /// off. (The memory itself is always reserved before it is used.) Buffers that are added later,
+    /// as consumers join, are mapped at their first use.
     ///
     /// # Examples
     /// ```

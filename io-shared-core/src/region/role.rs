@@ -143,7 +143,7 @@ impl Region {
     }
 
     /// Takes over a slot whose claim was won. Without a name, a consumer resumes only where there
-    /// never was another.
+    /// never was another, and no buffers were reserved for others.
     fn take_over_slot(
         &self,
         slot: usize,
@@ -151,7 +151,7 @@ impl Region {
         holds: usize,
         is_own: bool,
     ) -> Result<protocol::Consumer> {
-        let is_only = slot == 0 && self.used().load(Relaxed) <= 1;
+        let is_only = slot == 0 && self.used().load(Relaxed) <= 1 && !self.expects_others();
         let resumes = is_own
             || (is_only
                 && name.is_empty()
@@ -190,6 +190,11 @@ impl Region {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there are buffers for more consumers than the first, as `.consumers(n)` reserves.
+    fn expects_others(&self) -> bool {
+        self.pool().load(Relaxed) > OWN_BUFFERS + protocol::entries(self, 0) as u64
     }
 
     /// The slots that ever had an owner, and the next one.
