@@ -14,6 +14,20 @@ use std::fmt;
 /// let holder = Holder { slot: Some(0), name, pid: Some(4711), is_here: false };
 /// assert_eq!(holder.to_string(), "slot 0 (viewer), process 4711");
 /// ```
+/// Whether this program itself has the role that it asks for again:
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-holder-{}", std::process::id());
+/// # use io_shared::ErrorKind;
+/// let speed = io_shared::producer::<f64>(name)?;
+/// let error = io_shared::producer::<f64>(name).unwrap_err();
+/// let ErrorKind::RoleTaken { holder } = error.kind() else { return Err(error) };
+/// assert!(holder.is_here && holder.slot.is_none()); // the producer has no slot
+/// assert_eq!(holder.pid, Some(std::process::id()));
+/// # io_shared::remove(name)
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The consumer's slot; `None` for the producer.

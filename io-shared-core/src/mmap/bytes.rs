@@ -26,17 +26,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// # Ok(()) }
 /// ```
 pub trait Bytes: Read + BufRead + Seek {
-    /// All bytes, as a slice.
+    /// All bytes, as a slice. [`BytesMut`] has an example.
     fn as_bytes(&self) -> &[u8];
 
-    /// Reads the next byte; `None` at the end.
+    /// Reads the next byte; `None` at the end. [`Bytes`] has an example.
     fn read_byte(&mut self) -> Option<u8> {
         let mut byte = [0];
         // A read of memory does not fail.
         (self.read(&mut byte).ok()? == 1).then_some(byte[0])
     }
 
-    /// Finds the first `needle` that lies within `range`.
+    /// Finds the first `needle` that lies within `range`. [`Bytes`] has an example.
     fn find(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64>
     where
         Self: Sized,
@@ -44,7 +44,7 @@ pub trait Bytes: Read + BufRead + Seek {
         find(self.as_bytes(), needle, range, memmem::find)
     }
 
-    /// Finds the last `needle` that lies within `range`.
+    /// Finds the last `needle` that lies within `range`. [`Bytes`] has an example.
     fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64>
     where
         Self: Sized,
@@ -72,16 +72,30 @@ pub trait Bytes: Read + BufRead + Seek {
 /// # Ok(()) }
 /// ```
 pub trait BytesMut: Bytes + Write {
-    /// All bytes, as a mutable slice.
+    /// All bytes, as a mutable slice. [`MmapGuard`](super::MmapGuard) has an example.
     fn as_bytes_mut(&mut self) -> &mut [u8];
 
     /// Writes one byte at the position.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfBounds`] at the end.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::mmap::{Bytes, BytesMut};
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::SharedMmap::anonymous().size(2).open()?;
+    /// let mut guard = shared.lock()?;
+    /// guard.write_byte(b'o')?;
+    /// guard.write_byte(b'k')?;
+    /// assert!(guard.write_byte(b'!').is_err()); // at the end
+    /// assert_eq!(guard.as_bytes(), b"ok");
+    /// # Ok(()) }
+    /// ```
     fn write_byte(&mut self, byte: u8) -> Result<()>;
 
-    /// Copies `length` bytes from `from` to `to`; the two may overlap.
+    /// Copies `length` bytes from `from` to `to`; the two may overlap. [`BytesMut`] has an example.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfBounds`] if either is not within the bytes.

@@ -37,6 +37,24 @@ pub struct MmapGuard<'a>(LockHold<'a>);
 
 /// The bytes, for reading, together with other readers: a file ([`Read`], [`BufRead`], [`Seek`])
 /// and a slice ([`Bytes::as_bytes`]). [`RwSharedMmap::read`](super::RwSharedMmap::read) returns it.
+///
+/// # Examples
+/// ```
+/// # use io_shared_core as io_shared;
+/// use std::io::BufRead;
+///
+/// use io_shared::RwSharedMmap;
+/// use io_shared::mmap::{Bytes, BytesMut};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut table = RwSharedMmap::anonymous().size(6).open()?;
+/// table.write()?.as_bytes_mut().copy_from_slice(b"ab\ncd\n");
+/// let mut guard = table.read()?;
+/// assert_eq!((guard.len(), guard.is_empty()), (6, false));
+/// let mut line = String::new();
+/// guard.read_line(&mut line)?; // as a file
+/// assert_eq!((&*line, guard.as_bytes()[3]), ("ab\n", b'c')); // as a slice
+/// # Ok(()) }
+/// ```
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapReadGuard<'a>(LockHold<'a>);
 
@@ -59,6 +77,27 @@ pub(super) fn read(handle: &mut Handle, wait: Wait) -> LockResult<MmapReadGuard<
 impl MmapGuard<'_> {
     /// Says that the content is whole again after a writer died in the middle. Until then every
     /// lock, of any handle, is [`LockError::OwnerDied`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use io_shared::mmap::BytesMut;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consistent-{}", std::process::id());
+    /// # use io_shared::SharedMmap;
+    /// # let mut shared = SharedMmap::named(name).size(16).open()?;
+    /// # let mut dying = SharedMmap::named(name).open()?;
+    /// # std::mem::forget(dying.lock()?);
+    /// # drop(dying);
+    /// // A program was killed in the middle of a write.
+    /// let mut guard = shared.lock().or_else(|error| error.into_guard())?;
+    /// guard.as_bytes_mut().fill(0); // the repair
+    /// guard.mark_consistent();
+    /// drop(guard);
+    /// assert!(shared.lock().is_ok());
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(&self) {
         self.0.handle.mark_consistent();
@@ -105,13 +144,13 @@ macro_rules! readable {
         }
 
         impl $Guard<'_> {
-            /// The number of bytes.
+            /// The number of bytes. [`MmapReadGuard`] has an example.
             #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
             pub fn len(&self) -> usize {
                 self.0.handle.len()
             }
 
-            /// Whether there are no bytes.
+            /// Whether there are no bytes. [`MmapReadGuard`] has an example.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -215,6 +254,26 @@ impl Write for MmapGuard<'_> {
 
     /// Writes the content, with its checksum, to the file, if there is one. Returns once it is on
     /// disk (msync), so that it survives a reboot.
+    ///
+    /// # Errors
+    /// An `io::Error` that carries [`System`](crate::ErrorKind::System),
+    /// [`RoleLost`](crate::ErrorKind::RoleLost) or
+    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use std::io::Write;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let path = std::env::temp_dir().join(format!("doc-guard-flush-{}", std::process::id()));
+    /// let mut shared = io_shared::SharedMmap::file(&path).size(16).open()?;
+    /// let mut guard = shared.lock()?;
+    /// guard.write_all(b"12.5 m\n")?;
+    /// guard.flush()?; // on disk, and no other handle has read it yet
+    /// # drop(guard);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(()) }
+    /// ```
     fn flush(&mut self) -> io::Result<()> {
         Ok(self.0.handle.flush_written()?)
     }

@@ -90,7 +90,7 @@ impl SharedMmap {
     /// # Errors
     /// [`LockError::OwnerDied`](super::LockError) with the guard, if a writer died in the middle;
     /// otherwise [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a forgotten guard of this
-    /// handle), [`Replaced`](crate::ErrorKind::Replaced),
+    /// handle), [`Replaced`](crate::ErrorKind::Replaced), [`RoleLost`](crate::ErrorKind::RoleLost),
     /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt).
     ///
     /// # Examples
@@ -230,6 +230,25 @@ impl RwSharedMmap {
     ///
     /// # Errors
     /// The errors of [`SharedMmap::lock_timeout`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-rw-read-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// use io_shared::ErrorKind;
+    /// # use io_shared::RwSharedMmap;
+    /// # let mut writer = RwSharedMmap::named(name).size(16).open()?;
+    /// # let mut reader = RwSharedMmap::named(name).open()?;
+    /// let guard = writer.write()?;
+    /// let error = reader.read_timeout(Duration::from_millis(10)).unwrap_err();
+    /// let error = error.into_guard().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+    /// # drop(guard);
+    /// # RwSharedMmap::remove(name)
+    /// # }
+    /// ```
     #[doc(alias = "pthread_rwlock_timedrdlock")]
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<MmapReadGuard<'_>> {
@@ -261,6 +280,22 @@ impl RwSharedMmap {
     ///
     /// # Errors
     /// The errors of [`SharedMmap::try_lock`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-rw-try-write-{}", std::process::id());
+    /// # use io_shared::RwSharedMmap;
+    /// let mut writer = RwSharedMmap::named(name).size(16).open()?;
+    /// let mut reader = RwSharedMmap::named(name).open()?;
+    /// let guard = reader.read()?;
+    /// assert!(writer.try_write().is_err());
+    /// drop(guard);
+    /// assert!(writer.try_write().is_ok());
+    /// # RwSharedMmap::remove(name)
+    /// # }
+    /// ```
     #[doc(alias = "pthread_rwlock_trywrlock")]
     #[inline]
     pub fn try_write(&mut self) -> LockResult<MmapGuard<'_>> {
@@ -271,6 +306,23 @@ impl RwSharedMmap {
     ///
     /// # Errors
     /// The errors of [`SharedMmap::lock_timeout`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-rw-write-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// # use io_shared::RwSharedMmap;
+    /// # let mut writer = RwSharedMmap::named(name).size(16).open()?;
+    /// # let mut reader = RwSharedMmap::named(name).open()?;
+    /// let guard = reader.read()?;
+    /// assert!(writer.write_timeout(Duration::from_millis(10)).is_err());
+    /// drop(guard);
+    /// assert!(writer.write_timeout(Duration::from_secs(10)).is_ok());
+    /// # RwSharedMmap::remove(name)
+    /// # }
+    /// ```
     #[doc(alias = "pthread_rwlock_timedwrlock")]
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
@@ -282,12 +334,25 @@ macro_rules! unlocked {
     ($Type:ident, $kind:expr) => {
         impl $Type {
             /// The number of bytes. It needs no lock: it never changes.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_core as io_shared;
+            #[doc = concat!("use io_shared::", stringify!($Type), ";")]
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-len-{}", std::process::id());
+            #[doc = concat!("let shared = ", stringify!($Type), "::named(name).size(16).open()?;")]
+            /// assert_eq!((shared.len(), shared.is_empty()), (16, false));
+            /// assert_eq!(shared.name(), name);
+            #[doc = concat!("# ", stringify!($Type), "::remove(name)")]
+            /// # }
+            /// ```
             #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
             pub fn len(&self) -> usize {
                 self.0.len()
             }
 
-            /// Whether there are no bytes.
+            /// Whether there are no bytes. [`len`](Self::len) has an example.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
@@ -302,17 +367,44 @@ macro_rules! unlocked {
             /// [`NotARegion`](crate::ErrorKind::NotARegion) (foreign files are left alone),
             /// [`BadName`](crate::ErrorKind::BadName), [`Busy`](crate::ErrorKind::Busy),
             /// [`System`](crate::ErrorKind::System).
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_core as io_shared;
+            /// use io_shared::ErrorKind;
+            #[doc = concat!("use io_shared::", stringify!($Type), ";")]
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-mmap-remove-{}", std::process::id());
+            #[doc = concat!("let shared = ", stringify!($Type), "::named(name).size(16).open()?;")]
+            /// // From now on every lock of `shared` is `Replaced`.
+            #[doc = concat!(stringify!($Type), "::remove(name)?;")]
+            #[doc = concat!("let error = ", stringify!($Type), "::remove(name).unwrap_err();")]
+            /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+            /// # Ok(()) }
+            /// ```
             #[doc(alias = "shm_unlink")]
             pub fn remove(name: impl AsRef<str>) -> Result<()> {
                 crate::slot::remove(&Name::new(name.as_ref())?.into(), $kind)
             }
 
-            /// The name or location, as errors show it.
+            /// The name or location, as errors show it. [`len`](Self::len) has an example.
             pub fn name(&self) -> &str {
                 self.0.region.name()
             }
 
             /// A descriptor to pass to another process, if the region has no name.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_core as io_shared;
+            #[doc = concat!("use io_shared::", stringify!($Type), ";")]
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            #[doc = concat!("let here = ", stringify!($Type), "::anonymous().size(16).open()?;")]
+            /// let descriptor = here.as_fd().expect("it has no name").try_clone_to_owned()?;
+            #[doc = concat!("let there = ", stringify!($Type), "::from_fd(descriptor).open()?;")]
+            /// assert_eq!(there.len(), 16);
+            /// # Ok(()) }
+            /// ```
             pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
                 self.0.as_fd()
             }

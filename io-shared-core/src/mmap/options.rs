@@ -81,18 +81,56 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     /// How many handles of a lock may be open at once: 64 by default, at most 1000.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-handles-{}", std::process::id());
+    /// use io_shared::{ErrorKind, SharedMmap};
+    /// let only = SharedMmap::named(name).size(16).handles(1).open()?;
+    /// let error = SharedMmap::named(name).open().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::NoSlot { .. }));
+    /// # drop(only);
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     pub fn handles(mut self, handles: usize) -> Self {
         self.handles = Some(handles);
         self
     }
 
     /// The permission bits at creation, independent of the umask. Default `0o600`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// use std::os::unix::fs::PermissionsExt;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-mode-{}", std::process::id());
+    /// # use io_shared::SharedMmap;
+    /// let shared = SharedMmap::named(name).size(16).mode(0o660).open()?; // the group may lock it
+    /// let file = std::fs::metadata(format!("/dev/shm{name}"))?;
+    /// assert_eq!(file.permissions().mode() & 0o777, 0o660);
+    /// # SharedMmap::remove(name)?;
+    /// # Ok(()) }
+    /// ```
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
         self
     }
 
     /// Whether opening maps all pages in. Default off.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// use io_shared::mmap::BytesMut;
+    /// let mut shared = io_shared::SharedMmap::anonymous().size("1M").prefault(true).open()?;
+    /// shared.lock()?.as_bytes_mut().fill(7); // causes no page faults
+    /// # Ok(()) }
+    /// ```
     #[doc(alias = "MAP_POPULATE")]
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
@@ -121,6 +159,20 @@ impl<M: Mmap> MmapOptions<M> {
 
     /// Whether to replace a region of another kind or type or of a smaller size, if nobody is using
     /// it. Its content is lost. Default off.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-replace-{}", std::process::id());
+    /// use io_shared::SharedMmap;
+    /// drop(SharedMmap::named(name).size(16).open()?); // nobody is using it
+    /// assert!(SharedMmap::named(name).size("1K").open().is_err());
+    /// let shared = SharedMmap::named(name).size("1K").replace(true).open()?;
+    /// assert_eq!(shared.len(), 1024);
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self
@@ -150,6 +202,23 @@ impl<M: Mmap> MmapOptions<M> {
 
     /// How long opening without a `size` waits for another program to create the region. By default
     /// it does not wait.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-open-timeout-{}", std::process::id());
+    /// use io_shared::SharedMmap;
+    /// # let owned = name.clone();
+    /// // Another program starts later, and creates it.
+    /// let other = std::thread::spawn(move || SharedMmap::named(&owned).size("1K").open());
+    /// let shared = SharedMmap::named(name).open_timeout(Duration::from_secs(10)).open()?;
+    /// assert_eq!(shared.len(), 1024);
+    /// # other.join().unwrap()?;
+    /// # SharedMmap::remove(name)
+    /// # }
+    /// ```
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = Some(timeout);
         self
@@ -277,26 +346,43 @@ pub(super) fn file<M: Mmap>(path: PathBuf) -> MmapOptions<M> {
 macro_rules! locations {
     ($Type:ty $(, $($generics:tt)*)?) => {
         impl$(<$($generics)*>)? $Type {
-            /// In shared memory, under this name.
+            /// In shared memory, under this name. [`MmapOptions`](crate::mmap::MmapOptions) has an
+            /// example.
             #[doc(alias = "shm_open")]
             pub fn named(name: impl AsRef<str>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::named(name.as_ref())
             }
 
             /// In this file on a local file system, which keeps the content.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_core as io_shared;
+            /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let path = std::env::temp_dir().join(format!("doc-file-{}", std::process::id()));
+            /// use io_shared::mmap::{Bytes, BytesMut};
+            /// let open = || io_shared::SharedMmap::file(&path).size(16).open();
+            /// open()?.lock()?.as_bytes_mut()[0] = 7;
+            /// // After a restart, or a reboot:
+            /// assert_eq!(open()?.lock()?.as_bytes()[0], 7);
+            /// # std::fs::remove_file(&path)?;
+            /// # Ok(()) }
+            /// ```
             #[doc(alias = "mmap")]
             pub fn file(path: impl Into<std::path::PathBuf>) -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::options::file(path.into())
             }
 
             /// In new shared memory without a name, for processes that are passed its descriptor
-            /// ([`as_fd`](Self::as_fd)).
+            /// ([`as_fd`](Self::as_fd)). [`SharedMmap::as_fd`](crate::SharedMmap::as_fd) has an
+            /// example.
             #[doc(alias = "memfd_create")]
             pub fn anonymous() -> $crate::mmap::MmapOptions<Self> {
                 $crate::mmap::MmapOptions::new(Ok($crate::region::Location::Anonymous))
             }
 
             /// The object that an inherited or received descriptor leads to. It is opened anew.
+            /// [`SharedMmap::as_fd`](crate::SharedMmap::as_fd) has an example.
             pub fn from_fd(
                 descriptor: impl Into<std::os::fd::OwnedFd>,
             ) -> $crate::mmap::MmapOptions<Self> {

@@ -38,14 +38,15 @@ pub struct Shared<T: Message> {
     value: PhantomData<fn() -> T>,
 }
 
-/// The value, while nobody writes it.
+/// The value, while nobody writes it. [`Shared::read`] returns it, and has an example.
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct StateReadGuard<'a, T: Message> {
     lock: LockHold<'a>,
     value: PhantomData<&'a T>,
 }
 
-/// The value, while nobody else reads or writes it.
+/// The value, while nobody else reads or writes it. [`Shared::write`] returns it, and has an
+/// example.
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct StateGuard<'a, T: Message> {
     lock: LockHold<'a>,
@@ -68,6 +69,20 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// The errors of [`MmapOptions::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-open-{}", std::process::id());
+    /// use io_shared::{ErrorKind, Shared};
+    /// let mut pose = Shared::<[f64; 3]>::open(name)?;
+    /// assert_eq!(pose.get()?, [0.0; 3]); // created here
+    /// let error = Shared::<[f32; 3]>::open(name).unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }));
+    /// # Shared::<[f64; 3]>::remove(name)
+    /// # }
+    /// ```
     pub fn open(name: impl AsRef<str>) -> Result<Self> {
         Self::named(name).open()
     }
@@ -123,6 +138,24 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and the errors of [`read`](Self::read).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-read-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// use io_shared::{ErrorKind, Shared};
+    /// let mut here = Shared::<[i32; 2]>::open(name)?;
+    /// let mut there = Shared::<[i32; 2]>::open(name)?;
+    /// let guard = here.write()?;
+    /// let error = there.read_timeout(Duration::from_millis(10)).unwrap_err();
+    /// let error = error.into_guard().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+    /// # drop(guard);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<StateReadGuard<'_, T>> {
         self.take_read(Wait::For(timeout))
@@ -177,6 +210,24 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// [`Timeout`](crate::ErrorKind::Timeout), and the errors of [`write`](Self::write).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-write-timeout-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// use io_shared::Shared;
+    /// let mut here = Shared::<[i32; 2]>::open(name)?;
+    /// let mut there = Shared::<[i32; 2]>::open(name)?;
+    /// let guard = here.read()?;
+    /// assert!(there.write_timeout(Duration::ZERO).is_err()); // tries once
+    /// drop(guard);
+    /// there.write_timeout(Duration::from_secs(10))?[0] = 42;
+    /// # assert_eq!(here.get()?, [42, 0]);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<StateGuard<'_, T>> {
         self.take_write(Wait::For(timeout))
@@ -242,7 +293,7 @@ impl<T: Message> Shared<T> {
     /// # Errors
     /// [`System`](crate::ErrorKind::System), [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) (a
     /// forgotten guard of this handle), [`Replaced`](crate::ErrorKind::Replaced),
-    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle).
+    /// [`RoleLost`](crate::ErrorKind::RoleLost), [`ForkedHandle`](crate::ErrorKind::ForkedHandle).
     ///
     /// # Examples
     /// ```
@@ -265,17 +316,51 @@ impl<T: Message> Shared<T> {
     ///
     /// # Errors
     /// The errors of [`SharedMmap::remove`](super::SharedMmap::remove).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-remove-{}", std::process::id());
+    /// use io_shared::{ErrorKind, Shared};
+    /// let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// Shared::<[i32; 2]>::remove(name)?;
+    /// assert_eq!(*pair.get().unwrap_err().kind(), ErrorKind::Replaced);
+    /// # Ok(()) }
+    /// ```
     #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
         crate::slot::remove(&Name::new(name.as_ref())?.into(), Kind::State)
     }
 
     /// The name or location, as errors show it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let pair = io_shared::Shared::<[i32; 2]>::anonymous().open()?;
+    /// assert_eq!(pair.name(), "anonymous shared memory");
+    /// # Ok(()) }
+    /// ```
     pub fn name(&self) -> &str {
         self.handle.region.name()
     }
 
     /// A descriptor to pass to another process, if the value has no name.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use io_shared::Shared;
+    /// let mut here = Shared::<[i32; 2]>::anonymous().open()?;
+    /// let descriptor = here.as_fd().expect("it has no name").try_clone_to_owned()?; // or sent
+    /// let mut there = Shared::<[i32; 2]>::from_fd(descriptor).open()?;
+    /// here.write()?[0] = 42;
+    /// assert_eq!(there.get()?, [42, 0]);
+    /// # Ok(()) }
+    /// ```
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.handle.as_fd()
     }
@@ -283,6 +368,27 @@ impl<T: Message> Shared<T> {
 
 impl<T: Message> StateGuard<'_, T> {
     /// Says that the value is whole again after a writer died in the middle.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-consistent-{}", std::process::id());
+    /// use io_shared::Shared;
+    /// use io_shared::mmap::LockError;
+    /// # let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// # let mut dying = Shared::<[i32; 2]>::open(name)?;
+    /// # std::mem::forget(dying.write()?);
+    /// # drop(dying);
+    /// // A program was killed between its two writes.
+    /// if let Err(LockError::OwnerDied(mut guard)) = pair.write() {
+    ///     *guard = [0, 0];
+    ///     guard.mark_consistent();
+    /// }
+    /// assert_eq!(pair.get()?, [0, 0]);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
     #[doc(alias = "pthread_mutex_consistent")]
     pub fn mark_consistent(&self) {
         self.lock.handle.mark_consistent();

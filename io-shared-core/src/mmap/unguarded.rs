@@ -157,7 +157,7 @@ impl UnsafeSharedMmap {
         }
     }
 
-    /// The number of bytes.
+    /// The number of bytes. [`MmapOptions::size`] has an example.
     #[allow(clippy::len_without_is_empty, reason = "is_empty follows")]
     pub fn len(&self) -> usize {
         self.map.as_ref().map_or(0, MmapRaw::len)
@@ -297,7 +297,7 @@ impl UnsafeSharedMmap {
         (self.read(&mut byte).ok()? == 1).then_some(byte[0])
     }
 
-    /// Writes one byte at the position.
+    /// Writes one byte at the position. [`move_within`](Self::move_within) has an example.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfBounds`] at the end.
@@ -307,6 +307,17 @@ impl UnsafeSharedMmap {
 
     /// Appends the bytes up to and including the next line feed, or to the end, to `line`. Returns
     /// how many bytes that are.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(8).open()?;
+    /// shared.store(b"one\ntwo\n")?;
+    /// let mut line = Vec::new();
+    /// assert!(shared.read_line(&mut line) == 4 && line == b"one\n");
+    /// # Ok(()) }
+    /// ```
     pub fn read_line(&mut self, line: &mut Vec<u8>) -> usize {
         let before = line.len();
         // In growing pieces: most lines are short, but the rest may be long.
@@ -340,7 +351,7 @@ impl UnsafeSharedMmap {
         memmem::find(&self.to_vec(range), needle).map(|at| start + at as u64)
     }
 
-    /// Finds the last `needle` in a copy of the bytes in `range`.
+    /// Finds the last `needle` in a copy of the bytes in `range`. [`find`](Self::find) shows it.
     pub fn rfind(&self, needle: &[u8], range: impl RangeBounds<u64>) -> Option<u64> {
         let start = bytes::cut(self.len(), &range).start as u64;
         memmem::rfind(&self.to_vec(range), needle).map(|at| start + at as u64)
@@ -350,6 +361,17 @@ impl UnsafeSharedMmap {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfBounds`] if either is not within the bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// let mut shared = io_shared::UnsafeSharedMmap::anonymous().size(4).open()?;
+    /// shared.write_byte(7)?; // at the position
+    /// shared.move_within(2, 0, 2)?;
+    /// assert_eq!(shared.to_vec(..), [7, 0, 7, 0]);
+    /// # Ok(()) }
+    /// ```
     pub fn move_within(&mut self, to: u64, from: u64, length: u64) -> Result<()> {
         self.refuse_region()?;
         let to = bytes::range(&self.name, to, length, self.len())?;

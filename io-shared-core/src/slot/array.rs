@@ -17,7 +17,8 @@ fn named<T>(result: std::result::Result<T, NpyError>, channel: &str) -> Result<T
 macro_rules! guard {
     ($Guard:ty) => {
         impl $Guard {
-            /// The array's type and shape, and its elements as bytes where they lie.
+            /// The array's type and shape, and its elements as bytes where they lie. [`Array`]
+            /// has an example.
             ///
             /// # Errors
             /// [`ErrorKind::Npy`] if this is no `.npy` file of version 1.0, 2.0 or 3.0, if its
@@ -27,7 +28,7 @@ macro_rules! guard {
             }
 
             /// A view of the array where it lies, with elements of type `A` and any shape. Call
-            /// `into_dimensionality` for a fixed number of axes.
+            /// `into_dimensionality` for a fixed number of axes. [`Array::array`] has an example.
             ///
             /// For `bool`, every byte is checked first. (A writer that breaks the protocol could
             /// change one later; readers that do not trust the writer use [`Guard::to_copy`].)
@@ -48,7 +49,7 @@ guard!(OwnedGuard<Array>);
 
 impl Loan<'_, Array> {
     /// Writes the header, byte for byte as NumPy does, and returns the bytes of the elements, to be
-    /// filled in. At first they have their old content.
+    /// filled in. At first they have their old content. [`Array`] has an example.
     ///
     /// # Errors
     /// [`ErrorKind::Npy`] with the errors of [`Array::write_header`].
@@ -62,7 +63,7 @@ impl Loan<'_, Array> {
         named(array.write_header(dtype, fortran_order, shape), channel)
     }
 
-    /// Copies an array here, as [`Array::assign`] does.
+    /// Copies an array here, as [`Array::assign`] does, which has an example.
     ///
     /// # Errors
     /// [`ErrorKind::Npy`] with the errors of [`Array::assign`].
@@ -82,7 +83,7 @@ impl Loan<'_, Array> {
         named(array.reset::<A>(shape), channel)
     }
 
-    /// A view of the array where it lies, to be filled in.
+    /// A view of the array where it lies, to be filled in. [`Array::array_mut`] has an example.
     ///
     /// # Errors
     /// The errors of [`Guard::array`].

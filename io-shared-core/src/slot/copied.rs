@@ -23,6 +23,22 @@ use crate::region::Location;
 use crate::region::{self, Region, Role, Side, Spec};
 
 /// A checked copy of a value: whole when it was made, and unchanged since.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-copied-type-{}", std::process::id());
+/// # let mut labels = io_shared::producer::<[u8; 4]>(name)?;
+/// use io_shared::Channel;
+/// labels.put_tagged(&[1, 0, 0, 1], 42)?;
+/// let mut observer = Channel::<[u8; 4]>::named(name).observer()?;
+/// let copy = observer.copy()?.expect("a value was put");
+/// labels.put(&[0; 4])?; // does not change the copy
+/// assert_eq!((*copy, copy.seq(), copy.tag()), ([1, 0, 0, 1], 1, 42));
+/// # io_shared::remove(name)
+/// # }
+/// ```
 pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
@@ -55,24 +71,57 @@ impl Known {
 }
 
 impl<T: Message + ?Sized> Copied<T> {
-    /// The value's number: 1 for the first value of the channel, and never used again.
+    /// The value's number: 1 for the first value of the channel, and never used again. [`Copied`]
+    /// has an example.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The number that its producer gave it; 0 if it gave none.
+    /// The number that its producer gave it; 0 if it gave none. [`Copied`] has an example.
     pub fn tag(&self) -> u64 {
         self.tag
     }
 
     /// The time since the put. `None` if the value has no stamp, or one of another clock: from
     /// before this boot, from another time namespace, or later than now.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-copied-age-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// # io_shared::producer::<f64>(name)?.put(&13.9)?;
+    /// # let mut observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// let copy = observer.copy()?.expect("a value was put");
+    /// assert!(copy.age().is_some_and(|age| age < Duration::from_secs(60)));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn age(&self) -> Option<Duration> {
         clock::since(self.stamp())
     }
 
     /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us. 0 if the value has no stamp, or
     /// one from the clock of another boot or time namespace.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-copied-stamp-{}", std::process::id());
+    /// # use std::time::Duration;
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+    /// speed.put(&13.9)?;
+    /// let first = consumer.get()?.to_copy()?;
+    /// speed.put(&14.0)?;
+    /// let second = consumer.get()?.to_copy()?;
+    /// let apart = Duration::from_nanos(second.stamp() - first.stamp());
+    /// # assert!(first.stamp() > 0 && apart < Duration::from_secs(60));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn stamp(&self) -> u64 {
         if self.clock.is_still_here() { self.stamp } else { 0 }
     }

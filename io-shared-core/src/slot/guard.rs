@@ -55,7 +55,8 @@ pub struct Guard<'a, T: Message + ?Sized> {
 }
 
 /// A [`Guard`] that borrows nothing: it keeps the mapping and the consumer's claim alive by itself,
-/// for other threads, async tasks and foreign languages. [`Guard::into_owned`] makes one.
+/// for other threads, async tasks and foreign languages. [`Guard::into_owned`] makes one, and has
+/// an example.
 #[must_use = "a value is read through its guard"]
 pub struct OwnedGuard<T: Message + ?Sized> {
     guarded: Guarded<Arc<Region>, T>,
@@ -243,6 +244,7 @@ macro_rules! guard {
     (@ $Guard:ident, [$($generics:tt)*], $Self:ty) => {
         impl<$($generics)*> $Self {
             /// The value's number: 1 for the first value of the channel, and never used again.
+            /// [`Guard`] has an example.
             pub fn seq(&self) -> u64 {
                 self.guarded.value.sequence
             }
@@ -316,6 +318,23 @@ macro_rules! guard {
             /// CLOCK_MONOTONIC at the put, in nanoseconds, exact to 2 us: closer stamps of two
             /// processes may be in either order. 0 if the value has no stamp, or one from the clock
             /// of another boot or time namespace.
+            ///
+            /// # Examples
+            /// ```
+            /// # use io_shared_channel as io_shared;
+            /// # fn main() -> io_shared::Result<()> {
+            /// # let name = &format!("/doc-stamp-{}", std::process::id());
+            /// # use std::time::Duration;
+            /// # let mut speed = io_shared::producer::<f64>(name)?;
+            /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+            /// speed.put(&13.9)?;
+            /// let first = consumer.get()?.stamp();
+            /// speed.put(&14.0)?;
+            /// let apart = Duration::from_nanos(consumer.get()?.stamp() - first);
+            /// # assert!(first > 0 && apart < Duration::from_secs(60));
+            /// # io_shared::remove(name)
+            /// # }
+            /// ```
             pub fn stamp(&self) -> u64 {
                 self.guarded.stamp()
             }

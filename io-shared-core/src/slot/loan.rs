@@ -199,7 +199,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         (&self.slot.region, &mut self.slot.side)
     }
 
-    /// Sets every byte of the message to 0.
+    /// Sets every byte of the message to 0. [`Loan`] has an example.
     pub fn zero(&mut self) {
         let bytes = size_of_val(&**self);
         // SAFETY: `message` is this loan's alone and spans `bytes`; all zeros are a valid T, as
@@ -211,6 +211,21 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     ///
     /// # Panics
     /// If `value` has another number of elements than this buffer was opened for.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-copy-from-{}", std::process::id());
+    /// # let mut labels = io_shared::Channel::<[u32]>::named(name).elements(1000).producer()?;
+    /// let found = [7, 8, 9];
+    /// let mut loan = labels.loan_len(found.len())?;
+    /// loan.copy_from(&found);
+    /// loan.put()?;
+    /// assert_eq!(*io_shared::consumer::<[u32]>(name)?.get()?, [7, 8, 9]);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     pub fn copy_from(&mut self, value: &T) {
         assert_eq!(value.elements(), self.elements(), "the buffer was opened for this value");
         self.copy_bytes(value.as_bytes());
@@ -280,6 +295,21 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (no consumer will see the value),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes
     /// that were shortened to a length that the channel's type cannot have.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-loan-put-{}", std::process::id());
+    /// # let mut poses = io_shared::producer::<[f64; 6]>(name)?;
+    /// let mut loan = poses.loan()?;
+    /// loan[5] = 0.5;
+    /// assert_eq!(loan.put()?, 1); // the first value
+    /// poses.loan()?[5] = 0.7; // not put: nobody sees it
+    /// assert_eq!(io_shared::consumer::<[f64; 6]>(name)?.get()?[5], 0.5);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
     #[inline]
     pub fn put(self) -> Result<u64> {
         // The user may have forked since the loan, and may have shortened it.
