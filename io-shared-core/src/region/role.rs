@@ -143,7 +143,8 @@ impl Region {
     }
 
     /// Takes over a slot whose claim was won. Without a name, a consumer resumes only where there
-    /// never was another, and no buffers were reserved for others.
+    /// never was another, and no buffers were reserved for others. (Then there is a slot without a
+    /// name, and one that a name has left goes to nobody else.)
     fn take_over_slot(
         &self,
         slot: usize,
@@ -152,11 +153,7 @@ impl Region {
         is_own: bool,
     ) -> Result<protocol::Consumer> {
         let is_only = slot == 0 && self.used().load(Relaxed) <= 1 && !self.expects_others();
-        let resumes = is_own
-            || (is_only
-                && name.is_empty()
-                && self.was_claimed(slot)
-                && self.consumer_name(slot).is_empty());
+        let resumes = is_own || (is_only && name.is_empty() && self.was_claimed(slot));
         if !self.join(slot, holds)? {
             return Err(self.no_buffer());
         }
