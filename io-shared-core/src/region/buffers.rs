@@ -20,7 +20,7 @@ const MOST: usize = MOST_BUFFERS as usize;
 /// The buffers that are mapped.
 pub(super) struct Buffers {
     /// Where each one lies; null: not mapped yet. Written under the lock of `added`.
-    table: Box<[AtomicPtr<u8>; MOST]>,
+    table: [AtomicPtr<u8>; MOST],
     /// The mapping of those that were there at the opening, where it is not the header's
     /// (read-only).
     _apart: Option<MmapRaw>,
@@ -65,7 +65,7 @@ impl Buffers {
         let last = (layout.size(buffers as u64) - page).max(layout.buffers_offset);
         let at = start.wrapping_add((last - layout.buffers_offset) as usize);
         let added = Added { mapped: buffers, last_page: (at, last), maps: Vec::new() };
-        Self { table: Box::new(table), _apart: apart, added: Mutex::new(added) }
+        Self { table, _apart: apart, added: Mutex::new(added) }
     }
 
     /// Writes what was changed in the added buffers to the file, and returns when it is there.
