@@ -25,7 +25,7 @@ fn channel(what: &str) -> (TestName, Producer<u64>, AsyncConsumer<u64>) {
     (name, producer, consumer)
 }
 
-/// Puts `value` from another thread, once the waiting byte says that somebody waits.
+/// Puts `value` from another thread, once a sleeper's bit says that somebody waits.
 fn put_when_awaited(
     name: &TestName,
     mut producer: Producer<u64>,

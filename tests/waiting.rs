@@ -146,7 +146,7 @@ fn two_threads_wait_for_one_consumer_and_one_that_leaves_does_not_put_the_other_
         })
         .collect();
     times.sort_unstable();
-    // Without its waiting byte it would find the value when its slice ends, 95 ms later.
+    // Without its sleeper's bit it would find the value when its slice ends, 95 ms later.
     assert!(times[10] < Duration::from_millis(20), "{times:?}");
 }
 

@@ -85,33 +85,37 @@ macro_rules! word {
     };
 }
 
-impl Bits for Shared<AtomicU64> {
+impl Shared<AtomicU64> {
+    /// Changes bits by `change`, or, as a mutant, by a plain store of `plain`.
     #[track_caller]
-    fn insert(&self, bits: u64, order: Ordering) {
+    fn change(
+        &self,
+        order: Ordering,
+        plain: u64,
+        change: impl FnOnce(&AtomicU64, Ordering) -> u64,
+    ) {
         assert!(self.fixed.is_none(), "nobody changes it in this scenario");
         let place = Location::caller();
         let order = mutant::order(place, Operation::Store, order);
         if !mutant::omits_store(place) {
             self.loads.iter().for_each(Loads::store);
             match mutant::is(Mutant::Plain(place)) {
-                true => self.atom.store(bits, order),
-                false => drop(self.atom.fetch_or(bits, order)),
+                true => self.atom.store(plain, order),
+                false => drop(change(&self.atom, order)),
             }
         }
+    }
+}
+
+impl Bits for Shared<AtomicU64> {
+    #[track_caller]
+    fn insert(&self, bits: u64, order: Ordering) {
+        self.change(order, bits, |atom, order| atom.fetch_or(bits, order));
     }
 
     #[track_caller]
     fn remove(&self, bits: u64, order: Ordering) {
-        assert!(self.fixed.is_none(), "nobody changes it in this scenario");
-        let place = Location::caller();
-        let order = mutant::order(place, Operation::Store, order);
-        if !mutant::omits_store(place) {
-            self.loads.iter().for_each(Loads::store);
-            match mutant::is(Mutant::Plain(place)) {
-                true => self.atom.store(0, order),
-                false => drop(self.atom.fetch_and(!bits, order)),
-            }
-        }
+        self.change(order, 0, |atom, order| atom.fetch_and(!bits, order));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::region::Region;
 /// lives. (The buffer stays the consumer's until its next get, or until an [`OwnedGuard`] is
 /// dropped.)
 ///
-/// A sized value of at most 40 bytes, aligned to at most 8, is stored inline, next to the word that
+/// A sized value of at most 32 bytes, aligned to at most 8, is stored inline, next to the word that
 /// announces it. Its guard reads a copy in the consumer and keeps no buffer, so any number of such
 /// guards may live.
 ///

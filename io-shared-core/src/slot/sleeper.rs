@@ -45,7 +45,7 @@ impl Sleepers {
 }
 
 /// A [`Sleeper`] that borrows. Counting references to 127 regions would cost a waiter as much as
-/// clearing their waiting bytes.
+/// clearing their sleepers' bits.
 #[derive(Debug, Clone, Copy)]
 pub struct BorrowedSleeper<'a> {
     region: &'a Region,
