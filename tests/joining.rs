@@ -65,6 +65,7 @@ fn peer() {
             hear();
         }
         ["on a full file system", at] => on_a_full_file_system(at),
+        ["in pieces on a full file system", at] => in_pieces_on_a_full_file_system(at),
         ["without address space"] => without_address_space(),
         other => panic!("{other:?}"),
     }
@@ -238,7 +239,9 @@ fn the_slot_named_longest_ago_goes_where_no_other_is_free() {
     }
     let _others: Vec<_> = (0..61).map(|_| channel().consumer().unwrap()).collect();
     let _one_more = channel().consumer().unwrap();
+    // Two: whoever starts anew has seen all but the last.
     producer.put(&2).unwrap();
+    producer.put(&3).unwrap();
     for owner in ["old", "new"] {
         let consumer = channel().consumer_name(owner).consumer().unwrap();
         assert_eq!(consumer.last_seen(), 1, "{owner} goes on where it stopped");
@@ -262,9 +265,13 @@ fn stray_bytes_after_the_last_buffer_do_no_harm() {
     let name = TestName::new("stray");
     let mut producer = open(&name).producer().unwrap();
     let mut first = open(&name).consumer().unwrap();
-    let file = File::options().append(true).open(name.path()).unwrap();
-    (&file).write_all(&[0xff; 3 * 4096 + 5]).unwrap();
+    let file = File::options().read(true).append(true).open(name.path()).unwrap();
+    let end = file.metadata().unwrap().len();
+    let mut stray = [0xff; 3 * 4096 + 5];
+    (&file).write_all(&stray).unwrap();
     let mut others: Vec<_> = (0..5).map(|_| open(&name).consumer().unwrap()).collect();
+    file.read_exact_at(&mut stray, end).unwrap();
+    assert!(stray.iter().all(|byte| *byte == 0), "a buffer is added as zeros");
     for value in 1..=50 {
         producer.put(&[value; 504]).unwrap();
         for consumer in others.iter_mut().chain([&mut first]) {
@@ -357,9 +364,15 @@ fn on_a_full_file_system(at: &str) {
 
 #[test]
 fn joining_on_a_full_file_system_fails_for_the_joiner_alone() {
+    in_a_file_system_of("1M", "on a full file system");
+    in_a_file_system_of("92M", "in pieces on a full file system");
+}
+
+/// Plays a role where a tmpfs of that size is mounted.
+fn in_a_file_system_of(size: &str, role: &str) {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().to_str().unwrap();
-    let mounts = format!("mount -t tmpfs -o size=1M none {at}");
+    let mounts = format!("mount -t tmpfs -o size={size} none {at}");
     let allowed = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", &mounts])
         .output()
@@ -371,7 +384,22 @@ fn joining_on_a_full_file_system_fails_for_the_joiner_alone() {
     }
     let script = format!("{mounts} && exec \"$0\" \"$@\"");
     let prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &script];
-    Peer::start_under(&prefix, "peer", &["on a full file system", at]).end();
+    Peer::start_under(&prefix, "peer", &[role, at]).end();
+}
+
+/// In a tmpfs of 92 MiB, in which a channel of 24 MiB values leaves 20 MiB. What is reserved in more
+/// than one piece is kept by the kernel when the last piece fails.
+fn in_pieces_on_a_full_file_system(at: &str) {
+    let path = Path::new(at).join("channel");
+    let channel = || Channel::<[u8]>::file(&path);
+    let _producer = channel().capacity("24M").producer().unwrap();
+    let _first = channel().consumer().unwrap();
+    let free = || nix::sys::statvfs::statvfs(Path::new(at)).unwrap().blocks_free();
+    let left = free();
+    assert!((4096..6144).contains(&left), "{left} pages");
+    let error = channel().consumer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
+    assert_eq!(free(), left, "it gives back the first piece");
 }
 
 /// Limits the address space of this process to what it has, and a little.

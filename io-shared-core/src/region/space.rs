@@ -14,6 +14,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use super::cause;
 use super::location::Location;
 use crate::error::{Error, ErrorKind, Result};
+use crate::os::file::page_size;
 
 /// How much is reserved at once, in bytes.
 const PIECE: u64 = 16 << 20;
@@ -87,8 +88,10 @@ pub(super) fn clear(file: &File, end: u64) -> std::io::Result<()> {
     if size <= end {
         return Ok(());
     }
+    // To the end of the last page, or that would be zeroed and kept.
+    let whole = size.next_multiple_of(page_size().into());
     loop {
-        match nix::fcntl::fallocate(file, flags, signed(end), signed(size - end)) {
+        match nix::fcntl::fallocate(file, flags, signed(end), signed(whole - end)) {
             Err(Errno::EINTR) => {}
             Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return write_zeros(file, end, size),
             cleared => return cleared.map_err(std::io::Error::from),
