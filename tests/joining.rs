@@ -387,8 +387,8 @@ fn in_a_file_system_of(size: &str, role: &str) {
     Peer::start_under(&prefix, "peer", &[role, at]).end();
 }
 
-/// In a tmpfs of 92 MiB, in which a channel of 24 MiB values leaves 20 MiB. What is reserved in more
-/// than one piece is kept by the kernel when the last piece fails.
+/// In a tmpfs of 92 MiB, in which a channel of 24 MiB values leaves 20 MiB. What is reserved in two
+/// pieces is kept by the kernel when the second fails.
 fn in_pieces_on_a_full_file_system(at: &str) {
     let path = Path::new(at).join("channel");
     let channel = || Channel::<[u8]>::file(&path);
