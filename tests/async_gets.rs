@@ -258,7 +258,7 @@ fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
 }
 
 #[test]
-fn a_second_get_beside_a_guard_says_so() {
+fn a_second_get_while_a_guard_lives_says_so() {
     let name = TestName::new("held");
     // Too large to be stored inline: inline values hold nothing.
     let mut producer = io_shared::producer::<[u64; 6]>(&name).unwrap();

@@ -211,7 +211,7 @@ fn no_age_before_a_reboot<T: io_shared::Message + Copy>(value: T) {
 }
 
 #[test]
-fn values_of_before_a_reboot_have_no_age_and_the_first_after_it_has() {
+fn values_from_before_a_reboot_have_no_age_and_the_first_after_it_has() {
     no_age_before_a_reboot(7_u64); // stored inline
     no_age_before_a_reboot([7_u64; 6]);
 }

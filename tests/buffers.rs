@@ -23,8 +23,8 @@ const MARK: u64 = 0x88;
 const HELD: u64 = 0x380;
 
 #[test]
-fn a_small_value_is_carried_and_holds_nothing() {
-    let name = TestName::new("carried");
+fn a_small_value_is_stored_inline_and_holds_nothing() {
+    let name = TestName::new("inline");
     let mut producer = io_shared::producer::<[u16; 3]>(&name).unwrap();
     let mut consumer = io_shared::consumer::<[u16; 3]>(&name).unwrap();
     let region = std::fs::File::open(name.path()).unwrap();
@@ -47,8 +47,8 @@ fn a_small_value_is_carried_and_holds_nothing() {
 }
 
 #[test]
-fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
-    let name = TestName::new("uncarried");
+fn a_small_value_that_is_not_wholly_inline_is_taken_from_its_buffer() {
+    let name = TestName::new("not-inline");
     let mut producer = io_shared::producer::<[u64; 4]>(&name).unwrap();
     let mut consumer = io_shared::consumer::<[u64; 4]>(&name).unwrap();
     producer.put(&[1, 2, 3, 4]).unwrap();
@@ -67,7 +67,7 @@ fn a_small_value_that_is_not_carried_whole_is_taken_from_its_buffer() {
 }
 
 #[test]
-fn of_small_values_any_number_are_kept_also_where_they_were_not_carried_whole() {
+fn any_number_of_small_values_is_kept_also_where_they_were_not_wholly_inline() {
     fn check<T: Message + Copy + PartialEq + std::fmt::Debug>(value: impl Fn(u8) -> T) {
         let name = TestName::new("kept");
         let mut producer = io_shared::producer::<T>(&name).unwrap();

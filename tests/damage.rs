@@ -144,7 +144,7 @@ fn handles_whose_words_were_written_over_blame_nobody() {
 }
 
 #[test]
-fn what_is_written_behind_a_region_harms_nobody() {
+fn what_is_written_after_a_regions_end_harms_nobody() {
     let (name, file) = (TestName::new("longer"), TestFile::new("longer"));
     let channel = || Channel::<u64>::named(&*name);
     let in_file = || Channel::<u64>::file(file.to_path_buf());

@@ -53,7 +53,7 @@ fn a_panic_in_the_middle_of_a_write_is_told_of_like_a_death() {
 }
 
 #[test]
-fn a_second_lock_beside_a_forgotten_guard_is_refused_and_no_hang() {
+fn a_second_lock_with_a_forgotten_guard_is_refused_and_no_hang() {
     let name = TestName::new("forgotten");
     let mut shared = SharedMmap::named(&*name).size(16).open().unwrap();
     let mut other = SharedMmap::named(&*name).open().unwrap();

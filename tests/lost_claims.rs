@@ -190,7 +190,7 @@ fn a_lock_that_was_taken_for_a_dead_ones_is_told_of_at_the_next() {
 }
 
 #[test]
-fn who_opens_anew_as_it_was_told_keeps_the_role_when_the_old_handles_go() {
+fn an_owner_that_opens_anew_as_the_error_says_keeps_the_role_when_the_old_handles_go() {
     let _alone = alone();
     let name = TestName::new("anew");
     let channel = || Channel::<u64>::named(&*name);

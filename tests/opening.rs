@@ -182,7 +182,7 @@ fn bad_names_sizes_and_options_are_typed_errors() {
 }
 
 #[test]
-fn impossible_options_are_refused_also_by_who_would_wait_for_the_other_side() {
+fn impossible_options_are_refused_also_where_opening_would_wait_for_the_other_side() {
     let open = || Channel::<[u8]>::named("/test-impossible").open_timeout(Duration::from_secs(9));
     let started = Instant::now();
     for channel in [open().consumers(0), open().holds(9), open().mode(660)] {

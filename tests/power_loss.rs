@@ -208,7 +208,7 @@ fn small_values_and_those_with_a_tail_are_checked_alike() {
 }
 
 #[test]
-fn a_put_behind_a_sync_is_not_synced() {
+fn a_put_after_a_sync_is_not_synced() {
     let path = TestFile::new("behind");
     let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
     producer.put(&1).unwrap();

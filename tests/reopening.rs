@@ -204,7 +204,7 @@ fn sleeper() {
 }
 
 #[test]
-fn who_was_stopped_in_its_sleep_gets_nothing_of_a_channel_that_another_has_taken_the_name_of() {
+fn a_consumer_that_was_stopped_in_its_sleep_gets_nothing_of_a_channel_whose_name_another_took() {
     let name = TestName::new("stopped");
     let mut old = io_shared::producer::<u64>(&name).unwrap();
     let mut sleeper = Peer::start("sleeper", &[&name]);

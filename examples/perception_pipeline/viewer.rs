@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
 }
 
 /// A copy of a cloud.
-struct Kept {
+struct PendingCloud {
     seq: u64,
     frame: u64,
     points: Vec<Point>,
@@ -79,7 +79,7 @@ struct Recent {
 
 #[derive(Default)]
 struct RecentState {
-    clouds: VecDeque<Arc<Kept>>,
+    clouds: VecDeque<Arc<PendingCloud>>,
     latencies: Latencies,
 }
 
@@ -88,8 +88,12 @@ fn keep(clouds: &mut Consumer<Cloud>, recent: &Recent, stop: &Stop) -> io_shared
         let Some((cloud, handover)) = waits::next(clouds)? else {
             continue;
         };
-        let kept =
-            Kept { seq: cloud.seq(), frame: cloud.frame, points: cloud.points.to_vec(), handover };
+        let kept = PendingCloud {
+            seq: cloud.seq(),
+            frame: cloud.frame,
+            points: cloud.points.to_vec(),
+            handover,
+        };
         recent.add(kept);
     }
     Ok(())
@@ -101,7 +105,7 @@ impl Recent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, cloud: Kept) {
+    fn add(&self, cloud: PendingCloud) {
         let mut state = self.lock();
         state.latencies.record(cloud.handover);
         if state.clouds.len() == KEPT {
@@ -112,7 +116,7 @@ impl Recent {
     }
 
     /// The cloud with that sequence, unless it was missed or is too old.
-    fn find(&self, seq: u64) -> Option<Arc<Kept>> {
+    fn find(&self, seq: u64) -> Option<Arc<PendingCloud>> {
         let to_come = |state: &mut RecentState| state.clouds.back().is_none_or(|c| c.seq < seq);
         let (state, _) = self
             .arrival
@@ -131,7 +135,7 @@ struct Screen<'a> {
     last_cloud: u64,
     /// Clouds that no label belonged to, as far as labels tell.
     missed: u64,
-    picture: Option<(Arc<Kept>, Vec<u32>)>,
+    picture: Option<(Arc<PendingCloud>, Vec<u32>)>,
 }
 
 impl<'a> Screen<'a> {
@@ -180,7 +184,7 @@ impl<'a> Screen<'a> {
         self.last_cloud = labels.cloud_seq;
     }
 
-    fn pair(&mut self, cloud: &Arc<Kept>, labels: &Guard<'_, Labels>, handover: Handover) {
+    fn pair(&mut self, cloud: &Arc<PendingCloud>, labels: &Guard<'_, Labels>, handover: Handover) {
         if labels.labels.len() != cloud.points.len() || labels.frame != cloud.frame {
             self.shown.wrong += 1;
             return;
@@ -197,7 +201,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn print(&self, cloud: &Kept, labels: &[u32], handover: Handover) {
+    fn print(&self, cloud: &PendingCloud, labels: &[u32], handover: Handover) {
         let tally = Tally::of(labels);
         // Perhaps nobody is listening any more; the account goes on.
         let _ = writeln!(

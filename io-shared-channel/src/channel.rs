@@ -246,7 +246,7 @@ impl Channel<()> {
     /// Removes the channel with this name, as one removes a file. Handles that are open report
     /// [`ErrorKind::Replaced`](crate::ErrorKind::Replaced).
     ///
-    /// An open handle looks for its channel's name every 100 ms. Until then a put may still
+    /// An open handle looks for its channel's name every 90 ms. Until then a put may still
     /// succeed, and a get may still return a value that was put earlier.
     ///
     /// # Errors

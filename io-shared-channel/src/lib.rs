@@ -6,7 +6,7 @@
 //!
 //! What must stay true: a put never waits for a consumer. A wait ends at its deadline, with a
 //! value, or with an error. A put or get makes no system call while nobody sleeps and the channel's
-//! name was checked within the last 100 ms.
+//! name was checked within the last 90 ms.
 
 #![forbid(unsafe_code)]
 

@@ -38,8 +38,7 @@ use crate::message::schema::Schema;
 use crate::os::claim::Part;
 use crate::os::clock::{self, StampClock};
 use crate::protocol::{self, Words};
-use crate::region::Location;
-use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
+use crate::region::{self, Kind, Location, Region, Role, Side, Spec, Watch};
 
 /// The producer's side of a slot.
 #[derive(Debug)]

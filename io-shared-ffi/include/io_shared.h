@@ -412,15 +412,15 @@ ios_status ios_producer_sync(ios_producer *producer);
 // `producer` is NULL or open; `count` is NULL or may be written to.
 ios_status ios_producer_connected(const ios_producer *producer, size_t *count);
 
-// Which consumers are connected: writes the first `room` of them to `holders`, and to `count` how
-// many there are, which may be more.
+// Which consumers are connected: writes the first `capacity` of them to `holders`, and to `count`
+// how many there are, which may be more.
 //
 // # Safety
-// `producer` is NULL or open; `holders` has space for `room` of them (or is NULL, if `room` is 0);
-// `count` is NULL or may be written to.
+// `producer` is NULL or open; `holders` has space for `capacity` of them (or is NULL, if
+// `capacity` is 0); `count` is NULL or may be written to.
 ios_status ios_producer_holders(const ios_producer *producer,
                                 ios_holder *holders,
-                                size_t room,
+                                size_t capacity,
                                 size_t *count);
 
 // The sequence number of the last value put, by this producer or by one before it; 0 if there is

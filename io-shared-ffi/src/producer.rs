@@ -329,24 +329,25 @@ pub unsafe extern "C" fn ios_producer_connected(
     unsafe { ask(producer, Out(count, "count"), |producer| Ok(producer.connected()?.len())) }
 }
 
-/// Which consumers are connected: writes the first `room` of them to `holders`, and to `count` how
-/// many there are, which may be more.
+/// Which consumers are connected: writes the first `capacity` of them to `holders`, and to `count`
+/// how many there are, which may be more.
 ///
 /// # Safety
-/// `producer` is NULL or open; `holders` has space for `room` of them (or is NULL, if `room` is 0);
-/// `count` is NULL or may be written to.
+/// `producer` is NULL or open; `holders` has space for `capacity` of them (or is NULL, if
+/// `capacity` is 0); `count` is NULL or may be written to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_producer_holders(
     producer: *const ios_producer,
     holders: *mut ios_holder,
-    room: usize,
+    capacity: usize,
     count: *mut usize,
 ) -> ios_status {
     call(|arguments| {
         // SAFETY: an open producer is a live handle, which is used through `&` alone; `holders` has
-        // space for `room` of them, which are the call's alone; a number may be written to `count`.
+        // space for `capacity` of them, which are the call's alone; a number may be written to
+        // `count`.
         let (handle, holders, count) = unsafe {
-            let holders = OutSlice(holders, room, "holders");
+            let holders = OutSlice(holders, capacity, "holders");
             arguments.read((In(producer, "producer"), holders, Out(count, "count")))
         }?;
         let found = handle.0.inner.enter()?.connected()?;

@@ -71,7 +71,7 @@ def test_64_consumers_in_three_languages_join_a_producer_that_was_there_before(n
     assert io_shared.open(name).get(timeout=5)[0] == 9
 
 
-def test_who_creates_a_channel_for_more_than_64_admits_them(name):
+def test_a_channel_created_for_more_than_64_admits_them(name):
     put = NumpyShare(name, 256, "put", consumers=70)
     joined = [NumpyShare(name, 256, "get", holds=1) for _ in range(70)]
     assert put.connected == 70

@@ -264,7 +264,7 @@ def test_any_number_of_loans_and_puts_go_on_at_once(name):
 
 
 @references_are_counted
-def test_a_room_is_filled_again_when_nobody_has_it(name):
+def test_a_loans_buffer_is_filled_again_when_nobody_has_it(name):
     put, _ = ends(name)
     addresses = set()
     for _ in range(20):
@@ -280,7 +280,7 @@ def test_a_room_is_filled_again_when_nobody_has_it(name):
     assert [int(part[0]) for part in kept] == [0, 1, 2, 3, 4]
 
 
-def test_a_room_has_nothing_of_this_process_but_what_was_put(name):
+def test_a_loans_buffer_has_nothing_of_this_process_but_what_was_put(name):
     put, get = ends(name)
     for length in (10, 1000, 100000):
         secret = np.full(length + 64, 0x5A, np.uint8)

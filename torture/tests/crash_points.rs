@@ -129,7 +129,7 @@ fn half_filled_loans_are_never_visible(size: Size) {
 
 // 2
 #[test]
-fn of_a_producer_dead_in_a_copy_nothing_is_taken_by_who_reads_it_ahead() {
+fn nothing_is_read_ahead_from_a_producer_that_died_in_a_copy() {
     for (point, passes) in CrashPoint::FILLS.iter().flat_map(|point| [(point, 0), (point, 3)]) {
         let stage = Stage::new(1);
         let mut victim = stage.actor_after(&["produce"]);

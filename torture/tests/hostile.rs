@@ -428,7 +428,7 @@ fn sequences_go_on_past_32_bits_also_for_sleepers_and_end_with_an_error() {
 }
 
 #[test]
-fn a_message_larger_than_memory_is_an_error_for_who_copies_it() {
+fn a_copy_of_a_message_larger_than_memory_is_an_error() {
     // A file with holes may be as large as an address space: a message has 16 TiB here.
     let whole = {
         let producer = Channel::<[u8]>::anonymous().elements(8).producer().unwrap();

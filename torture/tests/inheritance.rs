@@ -89,7 +89,7 @@ extern "C" fn unlock_after_fork() {
 }
 
 #[test]
-fn who_opens_under_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
+fn an_opener_with_a_lock_that_a_fork_waits_for_does_not_wait_for_that_fork() {
     let (name, lock) = (TestName::new("fork-waits"), TestName::new("fork-waits-lock"));
     // In a separate process, so that no other test gets its handlers.
     succeeds(in_child(|| {
@@ -275,7 +275,7 @@ fn an_inherited_observer_says_so() {
 }
 
 #[test]
-fn who_is_refused_the_role_is_told_of_its_owner_and_not_of_a_dead_predecessor() {
+fn an_opener_that_is_refused_the_role_is_told_of_its_owner_and_not_of_a_dead_predecessor() {
     let name = TestName::new("owner");
     let mut predecessor = None;
     let dead = in_child(|| {

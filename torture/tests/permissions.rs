@@ -94,7 +94,7 @@ fn the_mode_decides_what_other_users_may_do() {
 
 /// The limit that SECURITY.md states.
 #[test]
-fn who_may_only_read_can_keep_roles_from_being_taken_and_no_more() {
+fn a_user_who_may_only_read_can_keep_roles_from_being_taken_and_no_more() {
     if !is_root() {
         return;
     }
@@ -173,7 +173,7 @@ fn a_name_that_another_user_was_first_to_take_is_his_and_his_mode_decides() {
 
 /// Fault 69: a daemon that has given up its rights cannot even check the name any more.
 #[test]
-fn who_may_not_search_the_directory_any_more_keeps_its_channels() {
+fn a_process_that_may_not_search_the_directory_any_more_keeps_its_channels() {
     if !is_root() {
         return;
     }

@@ -66,7 +66,7 @@ fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
 
 // 21
 #[test]
-fn of_different_sizes_created_at_once_one_wins_and_who_wanted_more_is_told_both() {
+fn of_different_sizes_created_at_once_one_wins_and_a_program_that_wanted_more_is_told_both() {
     let (mut small_won, mut large_won) = (0, 0);
     for _ in 0..100 {
         let name = TestName::new("sizes");
@@ -164,7 +164,7 @@ fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
 
 // 22, 23
 #[test]
-fn who_opens_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told() {
+fn an_opener_of_a_name_that_is_deleted_meanwhile_is_in_the_new_channel_or_is_told() {
     let took = races(|name| std::fs::remove_file(name.path()).unwrap());
     println!("{} told after {:?} to {:?}", took.len(), took[0], took[took.len() - 1]);
     // Sleeping consumers check at the end of a slice, not only at the end of the next one.
@@ -214,7 +214,7 @@ fn whose_claim_is_in_a_region_without_a_name_by_now_starts_over() {
 
 // 25
 #[test]
-fn who_opens_an_ephemeral_channel_as_its_last_user_leaves_is_never_left_without_a_name() {
+fn an_opener_of_an_ephemeral_channel_is_never_left_without_a_name_as_its_last_user_leaves() {
     let mut created = 0;
     for _ in 0..1000 {
         let name = TestName::new("last");

@@ -121,7 +121,7 @@ fn has_pid_namespaces() -> bool {
 
 // 16
 #[test]
-fn who_has_the_same_pid_in_another_namespace_is_neither_oneself_nor_dead() {
+fn a_process_with_the_same_pid_in_another_namespace_is_neither_oneself_nor_dead() {
     if !has_pid_namespaces() {
         return;
     }

@@ -56,7 +56,7 @@ impl Words {
     }
 
     /// Word 0 is the mark, 1 the stamp, 2 and 3 the payload.
-    fn carried(&self, word: usize) -> &AtomicU64 {
+    fn inline(&self, word: usize) -> &AtomicU64 {
         self.word(0, 1 + word)
     }
 
@@ -111,12 +111,12 @@ impl Outgoing for Out {
         // Sequence 0 is no value yet.
         words.buffer(index, 0).store(seq + 1, Relaxed);
         let next = (index as u64) << INDEX | (seq + 1);
-        words.carried(0).store(0, Relaxed);
+        words.inline(0).store(0, Relaxed);
         fence(Release);
         for word in 1..4 {
-            words.carried(word).store(words.buffer(index, word + 1).load(Relaxed), Relaxed);
+            words.inline(word).store(words.buffer(index, word + 1).load(Relaxed), Relaxed);
         }
-        words.carried(0).store(next, Release);
+        words.inline(0).store(next, Release);
         if words.latest().compare_exchange(self.latest, next, Release, Relaxed).is_err() {
             return Err("somebody else has published".into());
         }
@@ -146,12 +146,12 @@ impl Incoming for In {
         if sequence == self.last_seen {
             return Ok(false);
         }
-        if words.carried(0).load(Acquire) != latest {
+        if words.inline(0).load(Acquire) != latest {
             return Err("a ping-pong has one value at a time".into());
         }
-        let payload = [2, 3].map(|word| words.carried(word).load(Relaxed));
+        let payload = [2, 3].map(|word| words.inline(word).load(Relaxed));
         fence(Acquire);
-        if words.carried(0).load(Relaxed) != latest {
+        if words.inline(0).load(Relaxed) != latest {
             return Err("a ping-pong has one value at a time".into());
         }
         self.last_seen = sequence;

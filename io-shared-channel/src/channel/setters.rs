@@ -227,12 +227,14 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// How long opening waits for the other side, where this side cannot create the channel: an
-    /// observer, or a consumer of messages that end in a slice and without `capacity`.
+    /// observer, or a consumer of messages that end in a slice and without `capacity`. A producer
+    /// of these without `capacity` waits only if this is set, and otherwise fails with
+    /// [`BadOption`](crate::ErrorKind::BadOption).
     ///
-    /// By default it waits without a limit, and writes one `tracing` warning after a second. 0
-    /// fails with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) at once. The timeout also
-    /// limits how long opening waits for a producer to replace a channel with another shape
-    /// (default 1 s).
+    /// By default the others wait without a limit, and one `tracing` warning is written after a
+    /// second. 0 fails with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) at once. The
+    /// timeout also limits how long opening waits for a producer to replace a channel with another
+    /// shape (default 1 s).
     ///
     /// # Examples
     /// ```

@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_ahead_is_woken_before_the_value_is_there_and_others_are_not() {
+    fn a_consumer_that_reads_ahead_is_woken_before_the_value_is_there_and_others_are_not() {
         for follows in [true, false] {
             let (location, mut producer, mut consumer) = waiting("rouse", 0);
             let asleep = std::thread::spawn(move || {

@@ -16,8 +16,7 @@ use crate::lock::{self, LockFault, LockWords, Locker};
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
-use crate::region::Location;
-use crate::region::{self, Kind, Region, Role, Side, Spec, Watch};
+use crate::region::{self, Kind, Location, Region, Role, Side, Spec, Watch};
 
 /// A handle of a lock: its region, its slot and its position.
 #[derive(Debug)]

@@ -10,8 +10,7 @@ use super::lock_error::LockResult;
 use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
-use crate::region::Kind;
-use crate::region::Name;
+use crate::region::{Kind, Name};
 
 /// Shared bytes under one lock: only the handle that has it reads and writes them.
 ///

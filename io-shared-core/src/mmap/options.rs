@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
-use crate::region::Location;
-use crate::region::Name;
-use crate::region::Size;
-use crate::region::{Kind, Spec};
+use crate::region::{Kind, Location, Name, Size, Spec};
 
 /// The types that [`MmapOptions`] opens. Only this crate implements it.
 pub trait Mmap: Sized {

@@ -13,8 +13,7 @@ use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::shown::Shown;
-use crate::region::Name;
-use crate::region::{Kind, Region};
+use crate::region::{Kind, Name, Region};
 
 /// A value of type `T` that unrelated programs read and write. Opening it checks the type field by
 /// field. The value is all zeros at first.

@@ -6,8 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use memchr::memmem;
 use memmap2::{MmapOptions as Map, MmapRaw};
@@ -19,8 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
-use crate::region::Location;
-use crate::region::{self, HiddenFile};
+use crate::region::{self, HiddenFile, Location};
 
 /// The bytes of a shared-memory object, file or descriptor, with no lock and no header: the same
 /// bytes that C and Python programs map.
@@ -37,6 +35,7 @@ use crate::region::{self, HiddenFile};
 /// # let name = &format!("/doc-unsafe-{}", std::process::id());
 /// let mut here = UnsafeSharedMmap::named(name).size(8).open()?;
 /// let there = UnsafeSharedMmap::named(name).open()?;
+/// assert_eq!((there.name(), there.is_empty()), (&**name, false));
 /// here.store(&[17i32, 4])?;
 /// assert_eq!(there.load::<[i32; 2]>()?, [17, 4]);
 /// # io_shared::UnsafeSharedMmap::remove(name)
@@ -163,17 +162,18 @@ impl UnsafeSharedMmap {
         self.map.as_ref().map_or(0, MmapRaw::len)
     }
 
-    /// Whether there are no bytes.
+    /// Whether there are no bytes. [`UnsafeSharedMmap`] has an example.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The name or location, as errors show it.
+    /// The name or location, as errors show it. [`UnsafeSharedMmap`] has an example.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The object's descriptor, to pass to another process.
+    /// The object's descriptor, to pass to another process, as
+    /// [`SharedMmap::as_fd`](super::SharedMmap::as_fd) shows.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }

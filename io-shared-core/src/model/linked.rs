@@ -33,13 +33,13 @@ pub(crate) static MODEL: Model = Model {
 
 scenarios! {
     what_cannot_be_unlinked_is_left_as_it_was: 1, scenarios::not_owner;
-    who_finds_a_removed_region_taken_starts_over: 1, scenarios::taken_and_removed;
-    who_sleeps_is_woken_by_a_removal: 30, scenarios::woken;
+    an_opener_that_finds_a_removed_region_taken_starts_over: 1, scenarios::taken_and_removed;
+    a_sleeper_is_woken_by_a_removal: 30, scenarios::woken;
     a_removal_is_noticed_by_producer_and_consumer: 3,
         scenarios::removal, RemoveLocked..=RemoveRetired;
-    who_opens_beside_a_removal_is_told_at_the_next_look: 30,
+    an_opener_during_a_removal_is_told_at_the_next_look: 30,
         scenarios::opening, RemoveLocked..=RemoveRetired;
-    who_joins_beside_a_removal_has_its_buffer_in_a_region_that_stays: 5,
+    a_joiner_during_a_removal_has_its_buffer_in_a_region_that_stays: 5,
         scenarios::joining, RemoveLocked..=RemoveRetired;
     two_creators_make_one_region: 30, scenarios::creators, RegionClaimed..=RegionLinked;
     a_replacer_robs_no_user: 5, scenarios::replacer, RegionClaimed..=RemoveRetired;

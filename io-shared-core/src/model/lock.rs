@@ -41,9 +41,9 @@ scenarios! {
     two_writers_exclude_each_other: 30, scenarios::two_writers;
     a_writer_and_a_reader_exclude_each_other: 3, scenarios::writer_and_reader;
     two_readers_read_together_and_a_waiting_writer_gets_in: 2, scenarios::readers_together;
-    who_sleeps_behind_a_writer_is_woken: 2, scenarios::sleepers;
+    a_sleeper_that_a_writer_keeps_out_is_woken: 2, scenarios::sleepers;
     a_try_never_waits: 5, scenarios::tries;
-    a_try_in_vain_leaves_no_sleeper_behind: 5, scenarios::try_in_vain;
+    a_try_in_vain_leaves_no_sleeper: 5, scenarios::try_in_vain;
     a_handle_that_left_is_not_taken_for_dead: 5, scenarios::reused_slot;
     an_unlock_without_the_claim_frees_nobodys_lock: 5, scenarios::stale_unlock;
     a_dirty_mark_stays_until_somebody_takes_it_down: 2, scenarios::marks;
@@ -66,8 +66,8 @@ scenarios! {
         deaths::new_owner, LockerClaimed..=LockerCleared;
     a_new_owner_killed_while_it_buries_leaves_the_lock_dirty: 5,
         deaths::new_owner, OwnerDirty..=OwnerReplaced;
-    a_burier_wakes_who_sleeps_behind_the_dead_writer: 2,
+    a_burier_wakes_those_that_wait_for_the_dead_writer: 2,
         deaths::burier_wakes, WriterAlone..=WriterAlone;
-    a_new_owner_wakes_who_sleeps_behind_the_dead_reader: 2,
+    a_new_owner_wakes_those_that_wait_for_the_dead_reader: 2,
         deaths::new_owner_wakes, ReaderReads..=ReaderReads;
 }

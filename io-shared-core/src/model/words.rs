@@ -70,19 +70,26 @@ macro_rules! word {
 
             #[track_caller]
             fn store(&self, value: $T, order: Ordering) {
-                if self.ignored {
-                    return;
-                }
-                assert!(self.fixed.is_none(), "nobody changes it in this scenario");
-                let place = Location::caller();
-                let order = mutant::order(place, Operation::Store, order);
-                if !mutant::omits_store(place) {
-                    self.loads.iter().for_each(Loads::store);
-                    self.atom.store(value, order);
+                if !self.ignored {
+                    self.write(order, |atom, order| atom.store(value, order));
                 }
             }
         }
     };
+}
+
+impl<A> Shared<A> {
+    /// Every change of the word, unless the mutant at hand leaves it out.
+    #[track_caller]
+    fn write(&self, order: Ordering, write: impl FnOnce(&A, Ordering)) {
+        assert!(self.fixed.is_none(), "nobody changes it in this scenario");
+        let place = Location::caller();
+        let order = mutant::order(place, Operation::Store, order);
+        if !mutant::omits_store(place) {
+            self.loads.iter().for_each(Loads::store);
+            write(&self.atom, order);
+        }
+    }
 }
 
 impl Shared<AtomicU64> {
@@ -94,16 +101,11 @@ impl Shared<AtomicU64> {
         plain: u64,
         change: impl FnOnce(&AtomicU64, Ordering) -> u64,
     ) {
-        assert!(self.fixed.is_none(), "nobody changes it in this scenario");
-        let place = Location::caller();
-        let order = mutant::order(place, Operation::Store, order);
-        if !mutant::omits_store(place) {
-            self.loads.iter().for_each(Loads::store);
-            match mutant::is(Mutant::Plain(place)) {
-                true => self.atom.store(plain, order),
-                false => drop(change(&self.atom, order)),
-            }
-        }
+        let is_plain = mutant::is(Mutant::Plain(Location::caller()));
+        self.write(order, |atom, order| match is_plain {
+            true => atom.store(plain, order),
+            false => drop(change(atom, order)),
+        });
     }
 }
 

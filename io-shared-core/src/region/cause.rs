@@ -106,7 +106,7 @@ pub(crate) fn of_refused_creation(directory: &Path, is_shm: bool, errno: Errno) 
 
 /// How much room is left on the file system of `file`, or in memory if it lies there.
 #[cold]
-pub(crate) fn room(file: &File) -> String {
+pub(crate) fn space_left(file: &File) -> String {
     let Ok(status) = nix::sys::statvfs::fstatvfs(file) else { return String::new() };
     // 0 for a memfd, whose file system has no limit.
     let free = status.blocks_available().saturating_mul(status.fragment_size());

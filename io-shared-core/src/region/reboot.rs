@@ -100,7 +100,9 @@ impl Region {
     pub(crate) fn may_be_observed(&self) -> bool {
         let is_unknown = || !self.clock.is_known() || self.boot() == [0, 0];
         let has_producer = || {
-            self.file.as_ref().is_some_and(|file| crate::os::claim::is_held(file, Part::Producer))
+            self.file
+                .as_ref()
+                .is_some_and(|file| crate::os::claim::is_claimed(file, Part::Producer))
         };
         self.is_judged() || (is_unknown() && has_producer())
     }

@@ -119,8 +119,7 @@ impl Region {
         loop {
             let at_last = clock::now() >= deadline;
             let lock = self.lock(patience)?;
-            let own = self
-                .slots_to_try()
+            let own = (0..self.consumer_slots())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
                 Some(slot) if self.try_part(Part::Consumer(slot), None)? => Some(slot),
@@ -172,7 +171,7 @@ impl Region {
     /// only for the moment of a reclaim, which must not cost the name its slot.
     fn free_slot(&self, holds: usize, at_last: bool) -> Result<Option<usize>> {
         let (mut unnamed, named): (Vec<usize>, Vec<usize>) =
-            self.slots_to_try().partition(|slot| self.consumer_name(*slot).is_empty());
+            (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());
         // The grant that fits best: the smallest that is enough, else the largest.
         unnamed.sort_by_key(|&slot| match protocol::entries(self, slot) {
             enough if enough >= holds => (0, enough),
@@ -192,12 +191,6 @@ impl Region {
     /// Whether there are buffers for more consumers than the first, as `.consumers(n)` reserves.
     fn expects_others(&self) -> bool {
         self.pool().load(Relaxed) > OWN_BUFFERS + protocol::entries(self, 0) as u64
-    }
-
-    /// The slots that ever had an owner, and the next one.
-    fn slots_to_try(&self) -> std::ops::Range<usize> {
-        let used = usize::try_from(self.used().load(Relaxed)).unwrap_or(usize::MAX);
-        0..used.saturating_add(1).min(self.consumer_slots())
     }
 
     /// The consumers that have a slot now.

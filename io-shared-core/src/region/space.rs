@@ -38,7 +38,9 @@ pub(crate) fn allocate(location: &Location, file: &File, from: u64, size: u64) -
                 Location::Descriptor(_) => "its file system".to_owned(),
                 _ => location.directory().display().to_string(),
             };
-            location.error(ErrorKind::NoSpace { needed: size, directory }).advise(cause::room(file))
+            location
+                .error(ErrorKind::NoSpace { needed: size, directory })
+                .advise(cause::space_left(file))
         }
         errno => Error::system(location, "fallocate", errno),
     };

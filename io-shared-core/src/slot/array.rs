@@ -73,7 +73,7 @@ impl Loan<'_, Array> {
         named(array.assign(from), channel)
     }
 
-    /// Writes a header for this shape, as [`Array::reset`] does.
+    /// Writes a header for this shape, as [`Array::reset`] does, which has an example.
     ///
     /// # Errors
     /// [`ErrorKind::Npy`] with the errors of [`Array::reset`].

@@ -19,8 +19,7 @@ use crate::os::clock;
 use crate::os::clock_id::Clock;
 use crate::os::copy;
 use crate::protocol::{self, MAX_INLINE_WORDS, Watched};
-use crate::region::Location;
-use crate::region::{self, Region, Role, Side, Spec};
+use crate::region::{self, Location, Region, Role, Side, Spec};
 
 /// A checked copy of a value: whole when it was made, and unchanged since.
 ///

@@ -195,7 +195,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     }
 
     /// The region and the producer that the buffer belongs to.
-    pub(super) fn lender(&mut self) -> (&Region, &mut Producer) {
+    pub(super) fn region_and_producer(&mut self) -> (&Region, &mut Producer) {
         (&self.slot.region, &mut self.slot.side)
     }
 

@@ -152,7 +152,7 @@ impl Loan<'_, [u8]> {
     /// What [`binding::window`](crate::binding::window) does.
     pub(crate) fn window(&mut self) -> Result<Arc<Window>> {
         let payload = self.as_mut_ptr();
-        let (region, side) = self.lender();
+        let (region, side) = self.region_and_producer();
         side.window(region, payload)
     }
 }

@@ -172,8 +172,8 @@ class Consumer(_library.Closing):
         if like is None:
             value = self._hold(wait)
             return None if value is None else self._copied(value)
-        if like.room is None:
-            like.make_room()
+        if like.buffer is None:
+            like.make_buffer()
         if like.wait != wait:
             like.gets.timeout_ns = like.wait = wait
         status = get_like(like.gets_in)
@@ -214,7 +214,7 @@ class Consumer(_library.Closing):
 class _Like(object):
     """Copies values that have the same ``header`` as ``array``, in one call."""
 
-    __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "room")
+    __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "buffer")
 
     def __init__(self, handle, header, array):
         self.handle, self.value, self.wait = handle, _library.Value(), 0
@@ -225,19 +225,19 @@ class _Like(object):
         self.gets_in = byref(self.gets)
         is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
         self.kind = array.shape, array.dtype, "F" if is_fortran else "C"
-        self.is_short, self.room = array.nbytes <= _messages.SHORT, None
+        self.is_short, self.buffer = array.nbytes <= _messages.SHORT, None
 
-    def make_room(self):
+    def make_buffer(self):
         """Makes the array for the next value, before waiting for it."""
-        self.room = np.empty(*self.kind)
-        self.gets.data = _messages.address(self.room)
+        self.buffer = np.empty(*self.kind)
+        self.gets.data = _messages.address(self.buffer)
 
     def take(self):
         """The copied value, which the caller owns."""
         if self.is_short:
-            return self.room.copy("K")
-        room, self.room = self.room, None
-        return room
+            return self.buffer.copy("K")
+        buffer, self.buffer = self.buffer, None
+        return buffer
 
 
 def _has(status):

@@ -77,15 +77,15 @@ def _check_names(has, names, where):
         )
 
 
-def assign(room, value, where):
-    """Writes ``value`` into the array ``room``, which may be a single element."""
+def assign(target, value, where):
+    """Writes ``value`` into the array ``target``, which may be a single element."""
     try:
-        if room.dtype.names is not None:
-            _assign_records(room, value, where)
-        elif room.dtype.kind == "S":
-            room[...] = _texts(room.dtype, value, where)
+        if target.dtype.names is not None:
+            _assign_records(target, value, where)
+        elif target.dtype.kind == "S":
+            target[...] = _texts(target.dtype, value, where)
         else:
-            room[...] = _numbers(room.dtype, value, where)
+            target[...] = _numbers(target.dtype, value, where)
     except errors.Error:
         raise
     except (TypeError, ValueError, OverflowError) as error:
@@ -93,17 +93,17 @@ def assign(room, value, where):
         raise errors.alone(kind("%s: %s" % (where, error)))
 
 
-def _assign_records(room, value, where):
-    names = room.dtype.names
-    if hasattr(type(value), "keys") or type(value) is tuple and not room.ndim:
+def _assign_records(target, value, where):
+    names = target.dtype.names
+    if hasattr(type(value), "keys") or type(value) is tuple and not target.ndim:
         fields = _of(value, names, where)
         _check_names(fields, names, where)
     elif isinstance(value, list) and all(type(item) is tuple for item in value):
-        return _assign_tuples(room, value, where)
+        return _assign_tuples(target, value, where)
     else:
         fields = _kinds.plain(value, where)
-        if fields.dtype == room.dtype:
-            room[...] = fields
+        if fields.dtype == target.dtype:
+            target[...] = fields
             return
         if fields.dtype.names is None and not fields.ndim:
             # One number for all fields, each of which accepts or refuses it.
@@ -118,35 +118,35 @@ def _assign_records(room, value, where):
             _check_names(fields.dtype.names, names, where)
     for name in names:
         inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
-        assign(room[name], fields[name], inside % name)
+        assign(target[name], fields[name], inside % name)
 
 
-def _assign_tuples(room, value, where):
+def _assign_tuples(target, value, where):
     """Writes a list of records field by field: NumPy would silently cut texts in tuples."""
-    if room.ndim > 1:
-        return _assign_each(room, [list(item) for item in value], where)
-    names = room.dtype.names
+    if target.ndim > 1:
+        return _assign_each(target, [list(item) for item in value], where)
+    names = target.dtype.names
     for i, item in enumerate(value):
         if len(item) != len(names):
             raise errors.WrongFields(
                 "%s[%d]: %d values for the fields %s" % (where, i, len(item), ", ".join(names))
             )
     if not value:
-        room[...] = np.zeros(0, room.dtype)  # which NumPy refuses unless `room` is empty too
+        target[...] = np.zeros(0, target.dtype)  # which NumPy refuses unless `target` is empty too
     for name, column in zip(names, zip(*value)):
         inside = where[:-1] + ".%s`" if where.endswith("`") else where + ": field `%s`"
-        of_records = room.dtype.fields[name][0].base.names is not None
+        of_records = target.dtype.fields[name][0].base.names is not None
         if of_records and not all(type(item) is tuple for item in column):
-            _assign_each(room[name], column, inside % name)
+            _assign_each(target[name], column, inside % name)
         else:
-            assign(room[name], list(column), inside % name)
+            assign(target[name], list(column), inside % name)
 
 
-def _assign_each(room, values, where):
-    if len(values) != len(room):
-        raise errors.Invalid("%s: %d values for %d elements" % (where, len(values), len(room)))
+def _assign_each(target, values, where):
+    if len(values) != len(target):
+        raise errors.Invalid("%s: %d values for %d elements" % (where, len(values), len(target)))
     for i, value in enumerate(values):
-        assign(room[i, ...], value, "%s[%d]" % (where, i))
+        assign(target[i, ...], value, "%s[%d]" % (where, i))
 
 
 def _texts(dtype, value, where):

@@ -69,31 +69,31 @@ class _Own(object):
 
     def __init__(self, producer, header, length):
         self._producer, self._header, self._length = producer, header, length
-        self._room = None
+        self._buffer = None
 
     def begin(self, view):
         producer, whole = self._producer, len(self._header) + self._length
         if whole > producer.capacity:
             producer._lend(whole).cancel(False)  # raises the error
-        self._room = producer._rooms.take(self._length)
-        out = view(self._room.bytes[: self._length])
+        self._buffer = producer._buffers.take(self._length)
+        out = view(self._buffer.bytes[: self._length])
         self._arrays = _messages.parts(out)
         return out
 
     def put(self, tag):
         try:
-            self._producer._put_data(self._header, address(self._room.bytes), self._length, tag)
+            self._producer._put_data(self._header, address(self._buffer.bytes), self._length, tag)
         finally:
-            self._room.set_writeable(False)
+            self._buffer.set_writeable(False)
             for array in self._arrays:
                 array.flags.writeable = False
             self.cancel()
 
     def cancel(self):
         self._arrays = None
-        if self._room is not None:
-            self._producer._rooms.give_back(self._room)
-            self._room = None
+        if self._buffer is not None:
+            self._producer._buffers.give_back(self._buffer)
+            self._buffer = None
 
 
 class _InPlace(object):

@@ -1,5 +1,5 @@
 """Memory for NumPy arrays: shared memory, whose owner lives as long as any array made of it; and
-rooms, which are memory of this process for loans."""
+buffers, which are memory of this process for loans."""
 
 import ctypes
 import sys
@@ -32,21 +32,21 @@ def address(array):
     return array.__array_interface__["data"][0]
 
 
-def room(make, length):
+def aligned_bytes(make, length):
     """``length`` aligned bytes of this process; ``make`` is ``numpy.empty`` or ``numpy.zeros``."""
     base = make(length + ALIGNMENT, np.uint8)
     start = -address(base) % ALIGNMENT
     return base[start : start + length]
 
 
-class Room(object):
+class Buffer(object):
     """Memory to fill and put: ``bytes``."""
 
     __slots__ = ("base", "bytes")
 
     def __init__(self, length):
         # Zeros, since old memory of this process is not for other processes to read.
-        self.bytes = room(np.zeros, length)
+        self.bytes = aligned_bytes(np.zeros, length)
         self.base = self.bytes.base
 
     def others(self):
@@ -58,44 +58,44 @@ class Room(object):
         self.base.flags.writeable = self.bytes.flags.writeable = is_writeable
 
 
-#: A room's own references to its base.
+#: A buffer's own references to its base.
 _OWN = 0
-_OWN = Room(1).others() if _library.COUNTS else 0
+_OWN = Buffer(1).others() if _library.COUNTS else 0
 
 
-class Rooms(object):
-    """Rooms that are used again when their reference count says that nobody uses them any more.
+class Buffers(object):
+    """Buffers that are used again when their reference count says that nobody uses them any more.
 
     This is for speed only. If a count is wrong, only code that kept an address is affected, since a
-    room is copied at the put."""
+    buffer is copied at the put."""
 
     #: While one is filled, the variable of the previous loop may still refer to the other.
     _MOST = 2
 
     def __init__(self):
-        self._rooms = []
+        self._buffers = []
 
     def take(self, length):
-        """A room for ``length`` bytes. It contains an earlier loan, or zeros."""
-        for found in list(self._rooms):
+        """A buffer for ``length`` bytes. It contains an earlier loan, or zeros."""
+        for found in list(self._buffers):
             if len(found.bytes) >= length and not found.others():
                 try:
-                    self._rooms.remove(found)
+                    self._buffers.remove(found)
                 except ValueError:  # another thread has taken it
                     continue
                 found.set_writeable(True)
                 return found
-        return Room(length)
+        return Buffer(length)
 
-    def give_back(self, room):
-        """Takes a room back, to be used when nobody refers to it any more."""
+    def give_back(self, buffer):
+        """Takes a buffer back, to be used when nobody refers to it any more."""
         if _library.COUNTS:
-            self._rooms.append(room)
-            del self._rooms[: -self._MOST]
+            self._buffers.append(buffer)
+            del self._buffers[: -self._MOST]
 
     def clear(self):
-        """Forgets all rooms."""
-        del self._rooms[:]
+        """Forgets all buffers."""
+        del self._buffers[:]
 
 
 class Lent(object):

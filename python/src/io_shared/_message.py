@@ -46,12 +46,12 @@ class Message(object):
     def __setattr__(self, name, value):
         layout, header, tail = _slot.__get__(self)
         if name == layout.tail_name:
-            room = tail
+            target = tail
         elif name in layout.fields:
-            room = header[name]
+            target = header[name]
         else:
             raise _no_field(layout, name)
-        _fields.assign(room, value, "field `%s`" % name)
+        _fields.assign(target, value, "field `%s`" % name)
 
     def __delattr__(self, name):
         raise errors.NoField("a message keeps its fields: `%s` cannot be deleted" % name)

@@ -10,7 +10,7 @@ from ctypes import string_at
 import numpy as np
 
 from io_shared import _fields, _library, _npy, _schema, errors
-from io_shared._memory import address, room
+from io_shared._memory import address, aligned_bytes
 from io_shared._message import Message, parts  # noqa: F401
 
 #: Up to this many bytes, one more copy is faster than asking for the address of an array.
@@ -68,7 +68,7 @@ class Arrays(object):
 
 def aligned(data, length):
     """A copy of the ``length`` bytes at the address ``data``, aligned in the same way."""
-    own = room(np.empty, length)
+    own = aligned_bytes(np.empty, length)
     _library.check(_library.copy(address(own), data, length))
     return own
 

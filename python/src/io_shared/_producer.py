@@ -7,24 +7,24 @@ import numpy as np
 
 from io_shared import _fields, _kinds, _library, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
-from io_shared._memory import Lent, Rooms
+from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
 
 _ndarray = np.ndarray
 
 
-class _Producing(_library.Closing):
+class _Producer(_library.Closing):
     """What producers of arrays and of typed messages have in common."""
 
     #: None until it is opened.
-    _rooms = None
+    _buffers = None
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         self._reopens = bool(flags & _library.REOPEN)
-        self._opened = _Producing, (messages, name, capacity, consumers, holds, permissions, flags,
+        self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
                                     open_timeout, words)
         stated = dict(
             flags=flags,
@@ -41,7 +41,7 @@ class _Producing(_library.Closing):
         self._seq_out = ctypes.byref(self._seq)
         self._like_last = _Like()
         #: The memory that loans are filled in.
-        self._rooms = Rooms()
+        self._buffers = Buffers()
 
     def _open(self):
         handle = self._handle
@@ -90,9 +90,9 @@ class _Producing(_library.Closing):
 
     def close(self):
         """Gives the role back. The channel, its last value and the arrays of loans stay."""
-        if self._rooms is None:
+        if self._buffers is None:
             return  # it was never opened
-        self._rooms.clear()
+        self._buffers.clear()
         self._like_last = _Like()
         _library.close(self)
         # Again: a put of another thread may have stored the handle meanwhile.
@@ -129,7 +129,7 @@ class _Producing(_library.Closing):
             self._put_data(b"", lent.memory.__array_interface__["data"][0], length, tag)
 
 
-class ArrayProducer(_Producing):
+class ArrayProducer(_Producer):
     """Puts arrays of any dtype and shape. Made by ``producer`` without a dtype, and by
     ``NumpyShare``.
 
@@ -268,7 +268,7 @@ class _Like(object):
         )
 
 
-class TypedProducer(_Producing):
+class TypedProducer(_Producer):
     """Puts messages with fields. Made by ``producer`` with a dtype."""
 
     def put(*value, **fields):

@@ -93,7 +93,7 @@ impl<const N: usize> DyingProducer<N> {
     }
 
     /// Whether there is also the flag of a consumer that was killed asleep.
-    pub(super) fn beside_dead_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn with_a_dead_sleeper(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let scene = Self::scene(stage, false)?;
         let mut sleeper = stage.victim(&with::<N>("get"))?;
         sleeper.let_run()?;
@@ -218,7 +218,7 @@ impl<const N: usize> DyingConsumer<N> {
 
     /// With a producer that has stopped in the middle of copying a value in, and goes on when the
     /// victim sleeps.
-    pub(super) fn behind_a_copy(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn during_a_copy(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         let copier = stage.victim(&with::<N>("copy"))?;
         Ok(Box::new(Self { producer: None, copier: Some(copier) }))
     }

@@ -118,11 +118,11 @@ impl DyingLocker {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::Nobody))
     }
 
-    pub(super) fn beside_a_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn with_a_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::Reader))
     }
 
-    pub(super) fn beside_a_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn with_a_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::Writer))
     }
 
@@ -130,11 +130,11 @@ impl DyingLocker {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::Sleeper))
     }
 
-    pub(super) fn beside_a_dead_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn with_a_dead_writer(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::DeadWriter))
     }
 
-    pub(super) fn beside_a_dead_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
+    pub(super) fn with_a_dead_reader(stage: &Stage) -> Result<Box<dyn Scene>, String> {
         Ok(Self::scene(Handle::Together(together(stage)?), Company::DeadReader))
     }
 

@@ -126,7 +126,7 @@ fn run<const N: usize>(act: &str, name: &str, mark: Mark) -> Result<String> {
             producer.put(&[1; N])?;
             keep(mark.around(|| producer.put(&[2; N]))?.to_string(), producer)
         }
-        "get-ahead" => get_ahead(channel().consumer()?, &mark)?,
+        "read-ahead" => read_ahead(channel().consumer()?, &mark)?,
         "observe" => {
             let observe = || -> Result<String> {
                 let mut observer = channel().observer()?;
@@ -170,7 +170,7 @@ fn open_or_end<const N: usize>(act: &str, name: &str, mark: &Mark) -> Result<Str
     })
 }
 
-fn get_ahead<const N: usize>(consumer: Consumer<Value<N>>, mark: &Mark) -> Result<String> {
+fn read_ahead<const N: usize>(consumer: Consumer<Value<N>>, mark: &Mark) -> Result<String> {
     let mut consumer = patient(consumer)?;
     let mut copy = vec![0_u64; N];
     let start = copy.as_mut_ptr().cast::<MaybeUninit<u8>>();

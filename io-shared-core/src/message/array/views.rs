@@ -137,6 +137,25 @@ impl Array {
     ///
     /// # Errors
     /// The errors of [`write_header`](Self::write_header).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-array-reset-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    ///
+    /// let mut scans = Channel::<Array>::named(name).capacity("1M").producer()?;
+    /// let mut loan = scans.loan_array::<f32>((64, 360))?; // as large as there may be
+    /// loan.reset::<f32>(&[64, 180])?; // as large as there is
+    /// loan.array_mut::<f32>()?.fill(12.5);
+    /// loan.put()?;
+    ///
+    /// let mut viewer = Channel::<Array>::named(name).consumer()?;
+    /// assert_eq!(viewer.get()?.array::<f32>()?.shape(), [64, 180]);
+    /// # io_shared::remove(name)?;
+    /// # Ok(()) }
+    /// ```
     pub fn reset<A: Element>(&mut self, shape: &[usize]) -> Result<(), NpyError> {
         let data = self.write_header(A::DTYPE, false, shape)?;
         if try_cast_slice::<u8, A>(data).is_err() {

@@ -33,7 +33,7 @@ fn scan_after_puts(me: Process, mut producer: Producer, puts: u64) -> Running<()
 }
 
 /// Where it is tightest: until the consumer has joined there is one free buffer.
-pub(super) fn beside_puts(_: Fate) {
+pub(super) fn during_puts(_: Fate) {
     let region = Region::new(Shape::of(1, 1).to_join(0));
     let (me_producing, mut producer) = produce(&region);
     put(&me_producing, &mut producer, 0).unwrap();
@@ -86,7 +86,7 @@ pub(super) fn two_at_once(_: Fate) {
 
 /// A slot with two entries goes to a consumer that asks for one, and another consumer joins. If
 /// that one were given the entry that the first does not use, a scan could find no free buffer.
-pub(super) fn beside_take_over(_: Fate) {
+pub(super) fn during_take_over(_: Fate) {
     let region = Region::new(Shape::of(2, 2).to_join(1));
     let (me_producing, mut producer) = produce(&region);
     let (gone, mut gone_consumer) = consume(&region, 0);
