@@ -34,7 +34,8 @@
 //! - [`Text`] is a short string in a message.
 //! - [`Array`] carries an array of any dtype and shape, as NumPy saves it. With the feature
 //!   `ndarray`, views of that crate are put and read where they lie.
-//! - [`Schema`] describes a message to programs that do not have its Rust type.
+//! - [`Schema`] describes a message to programs that do not have its Rust type, and a [`Value`] is
+//!   one decoded by it, shown as YAML, JSON or CSV.
 //!
 //! # Shared state
 //!

@@ -36,8 +36,8 @@ pub use consumer::Consumer;
 pub use io_shared_core::private;
 pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
 pub use io_shared_core::{
-    Array, Error, ErrorKind, Holder, Location, Message, Name, Result, Schema, Size, Text, array,
-    message, schema,
+    Array, Error, ErrorKind, Holder, Location, Message, Name, Result, Schema, Size, Text, Value,
+    array, message, schema, value,
 };
 pub use named::AsName;
 pub use observer::Observer;

@@ -70,6 +70,7 @@ pub use message::array::{self, Array};
 pub use message::private;
 pub use message::schema::{self, Schema};
 pub use message::text::{self, Text};
+pub use message::value::{self, Value};
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 #[doc(hidden)] // for the channel crate
 pub use os::long_wait::LongWait;

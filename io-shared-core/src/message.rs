@@ -7,7 +7,8 @@
 //!
 //! The other files build on each other from the bottom up: `shape`, `schema` (the description of a
 //! type), this trait, `text` and `array` (two messages of our own), `shown` (any message in
-//! `Debug`), `private` (what the derive's output needs).
+//! `Debug`), `value` (any message decoded by its schema), `private` (what the derive's output
+//! needs).
 
 pub mod array;
 #[doc(hidden)]
@@ -16,6 +17,7 @@ pub mod schema;
 pub(crate) mod shape;
 pub(crate) mod shown;
 pub mod text;
+pub mod value;
 
 use std::fmt;
 

@@ -169,9 +169,7 @@ impl Array {
     /// # Ok(()) }
     /// ```
     pub fn npy(&self) -> Result<Npy<'_>, NpyError> {
-        let header::Header { dtype, fortran_order, shape, data } = header::read(&self.npy)?;
-        let data = self.npy.get(data).unwrap_or_default();
-        Ok(Npy { dtype, fortran_order, shape, data })
+        Npy::read(&self.npy)
     }
 
     /// The `Debug` form of the array with these bytes.
@@ -198,6 +196,15 @@ pub struct Npy<'a> {
     pub shape: Vec<usize>,
     /// The bytes of the elements.
     pub data: &'a [u8],
+}
+
+impl<'a> Npy<'a> {
+    /// The array with these bytes, which may be aligned to anything.
+    pub(crate) fn read(npy: &'a [u8]) -> Result<Self, NpyError> {
+        let header::Header { dtype, fortran_order, shape, data } = header::read(npy)?;
+        let data = npy.get(data).unwrap_or_default();
+        Ok(Npy { dtype, fortran_order, shape, data })
+    }
 }
 
 impl fmt::Debug for Array {
