@@ -6,15 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use io_shared::{Channel, ErrorKind, Message, OwnedGuard};
-use test_support::messages::{Cloud, Point};
+use test_support::messages::{Cloud, FrameLabels, Point};
 use test_support::{TestName, eventually};
-
-#[derive(Message)]
-#[repr(C)]
-struct Labels {
-    frame: u64,
-    labels: [u32],
-}
 
 fn point(x: f32) -> Point {
     Point { x, y: 1.0, z: 2.0, intensity: 0.5 }
@@ -40,8 +33,8 @@ fn a_cloud_is_filled_in_place_and_read_in_place() {
 #[test]
 fn a_tail_that_ends_within_the_alignment_keeps_its_length() {
     let name = TestName::new("labels");
-    let mut labels = Channel::<Labels>::named(&*name).elements(3).producer().unwrap();
-    let mut consumer = Channel::<Labels>::named(&*name).consumer().unwrap();
+    let mut labels = Channel::<FrameLabels>::named(&*name).elements(3).producer().unwrap();
+    let mut consumer = Channel::<FrameLabels>::named(&*name).consumer().unwrap();
     assert_eq!(labels.capacity(), 8 + 12);
     for length in 0..=3 {
         let mut loan = labels.loan_len(length).unwrap();

@@ -3,8 +3,12 @@
 //!
 //! A file depends on another if it names something that is defined there, by a path that begins
 //! with `crate`, `self`, `super` or a child's name. A re-export leads to where the item is defined.
-//! A parent may use its children, which are a part of it. A circle among one parent's children, or
-//! among the folders at the top, is a fault. Items marked `#[cfg(test)]` are left out.
+//! A circle among one parent's children, or among the folders at the top, is a fault. Items marked
+//! `#[cfg(test)]` are left out.
+//!
+//! The edges from a parent to its children are left out on purpose: the children are a part of it,
+//! and a child may use what its parent defines. So a parent and its child that use each other are
+//! no circle here.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -183,9 +187,29 @@ fn code(files: &[PathBuf], with_examples: bool) -> String {
     texts.map(strip).collect::<Vec<_>>().join("\n")
 }
 
-fn is_named(name: &str, code: &str) -> bool {
+/// Whether code uses the dependency: by a path that begins with its name, or by `use name`.
+fn is_used(name: &str, code: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    code.split(|c| !is_part(c)).any(|word| word == name)
+    code.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&code[..at], &code[at + name.len()..]);
+        // Not a part of a longer name, nor of a path that begins elsewhere: `a::name`, `a.name`.
+        let starts = !before.ends_with(|c| is_part(c) || c == '.')
+            && before.strip_suffix("::").is_none_or(|before| !before.ends_with(is_part));
+        let is_path = after.starts_with("::");
+        let is_import = before.ends_with("use ") && !after.starts_with(is_part);
+        starts && (is_path || is_import)
+    })
+}
+
+#[test]
+fn only_a_path_or_an_import_uses_a_dependency() {
+    for used in ["nix::fcntl()", "::nix::fcntl()", "use nix;", "use nix as os;", "pub use nix::x;"]
+    {
+        assert!(is_used("nix", used), "{used}");
+    }
+    for not in ["let nix = 1;", "a.nix::<u8>()", "crate::nix::x()", "phoenix::x()", "use nixos;"] {
+        assert!(!is_used("nix", not), "{not}");
+    }
 }
 
 /// The Rust files of a package, without those of packages within it.
@@ -216,7 +240,7 @@ fn every_dependency_is_used() {
         for (section, files, with_examples) in sections {
             let code = code(files, with_examples);
             let unused = dependencies(&text, section);
-            let unused = unused.into_iter().filter(|name| !is_named(name, &code));
+            let unused = unused.into_iter().filter(|name| !is_used(name, &code));
             faults.extend(unused.map(|name| format!("{}: {name}", tree::shown(manifest))));
         }
     }

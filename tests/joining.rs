@@ -13,10 +13,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use io_shared::{Channel, Consumer, Error, ErrorKind, OwnedGuard};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use test_support::peer::{Peer, arguments, hear, tell};
 use test_support::{TestFile, TestName};
 
@@ -66,7 +65,6 @@ fn peer() {
         }
         ["on a full file system", at] => on_a_full_file_system(at),
         ["in pieces on a full file system", at] => in_pieces_on_a_full_file_system(at),
-        ["without address space"] => without_address_space(),
         other => panic!("{other:?}"),
     }
 }
@@ -400,56 +398,4 @@ fn in_pieces_on_a_full_file_system(at: &str) {
     let error = channel().consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
     assert_eq!(free(), left, "it gives back the first piece");
-}
-
-/// Limits the address space of this process to what it has, and a little.
-fn limit_address_space(to: Option<u64>) {
-    let (_, hard) = getrlimit(Resource::RLIMIT_AS).unwrap();
-    let soft = to.unwrap_or(hard);
-    setrlimit(Resource::RLIMIT_AS, soft, hard).unwrap();
-}
-
-fn address_space() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
-    status.split(' ').next().unwrap().parse::<u64>().unwrap() * 4096
-}
-
-fn without_address_space() {
-    const LARGE: usize = 4 << 20;
-    let name = TestName::new("address-space");
-    let channel = || Channel::<[u8]>::named(&*name);
-    let mut producer = channel().capacity(LARGE).producer().unwrap();
-    let mut first = channel().consumer().unwrap();
-    let mut joined: Vec<_> = (0..3).map(|_| channel().consumer().unwrap()).collect();
-    // Each keeps a value, so that the next ones need the buffers that were added.
-    let mut kept = Vec::new();
-    let mut values = 0;
-    let mut message = vec![0; LARGE];
-    limit_address_space(Some(address_space() + (1 << 20)));
-    let refused = loop {
-        values += 1;
-        message.fill(values);
-        if let Err(error) = producer.put(&message) {
-            break error;
-        }
-        let consumer = &mut joined[kept.len()];
-        kept.push(consumer.get_timeout(SECONDS).unwrap().into_owned());
-    };
-    let ErrorKind::System { errno, .. } = *refused.kind() else { panic!("{refused}") };
-    assert_eq!(errno, nix::errno::Errno::ENOMEM as i32, "{refused}");
-    // What was there stays, for everybody.
-    assert_eq!(first.latest().unwrap().unwrap()[LARGE - 1], values - 1);
-    assert!(kept.iter().zip(1..).all(|(guard, value)| guard.iter().all(|byte| *byte == value)));
-    // As soon as there is room, the next try works.
-    limit_address_space(None);
-    let seq = producer.put(&message).unwrap();
-    let got = first.get_timeout(SECONDS).unwrap();
-    assert!(got.seq() == seq && got.iter().all(|byte| *byte == values));
-}
-
-#[test]
-fn without_address_space_a_put_fails_and_the_next_one_works_when_there_is_room() {
-    let started = Instant::now();
-    Peer::start("peer", &["without address space"]).end();
-    assert!(started.elapsed() < SECONDS);
 }

@@ -120,6 +120,15 @@ fn found_by_all<T: Message + Copy + PartialEq + std::fmt::Debug>(path: &Path) ->
     found
 }
 
+/// What the first observer and the first consumer get, each in a copy of the file.
+fn found_by_readers<T: Message + Copy>(path: &Path) -> [Option<T>; 2] {
+    let copy = TestFile::new("copy");
+    std::fs::copy(path, &*copy).unwrap();
+    let observed = Channel::<T>::file(&*copy).observer().unwrap().copy().unwrap().map(|v| *v);
+    let got = Channel::<T>::file(&*copy).consumer().unwrap().latest().unwrap().map(|v| *v);
+    [observed, got]
+}
+
 fn open_named<T: Message>(path: &Path) -> Consumer<T> {
     // Not the consumer from before, which has seen the value.
     Channel::<T>::file(path).consumer_name("other").consumer().unwrap()
@@ -136,6 +145,33 @@ fn a_value_that_was_synced_is_given_after_a_reboot_to_everyone() {
     let mut consumer = Channel::<[u64; 100]>::file(&*path).consumer().unwrap();
     let value = consumer.get_timeout(SECONDS).unwrap();
     assert_eq!((value.seq(), value.age(), value.stamp()), (2, None, 0));
+}
+
+/// How the messages of `[u64; 100]` would begin, had they been a struct.
+#[derive(Debug, Message, Clone, Copy, PartialEq)]
+#[repr(C)]
+struct Known {
+    frame: u64,
+}
+
+#[derive(Debug, Message, Clone, Copy)]
+#[repr(C)]
+struct Grown {
+    frame: u64,
+    more: [u64; 99],
+}
+
+#[test]
+fn part_of_a_value_that_was_synced_is_given_after_a_reboot_and_none_of_a_torn_one() {
+    let path = TestFile::new("part");
+    let mut producer = Channel::<Grown>::file(&*path).producer().unwrap();
+    producer.put(&Grown { frame: 7, more: [8; 99] }).unwrap();
+    drop(producer);
+    reboot(&path);
+    assert_eq!(found_by_readers::<Known>(&path), [Some(Known { frame: 7 }); 2]);
+    // Its checksum is that of the whole value.
+    flip(&path, latest_buffer(&path) + 64 + 700);
+    assert_eq!(found_by_readers::<Known>(&path), [None; 2]);
 }
 
 #[test]

@@ -112,8 +112,7 @@ fn no_function_is_longer_than_seventy_lines_and_no_file_than_five_hundred() {
             let (path, item) = (path.clone(), "-".to_owned());
             breaches.push(Breach { rule: "file", path, item, line: lines.len() });
         }
-        let extension = file.extension().and_then(|extension| extension.to_str());
-        for (name, range) in functions::of(extension.unwrap_or_default(), &lines) {
+        for (name, range) in functions::of(&tree::extension_of(file), &lines) {
             if range.len() > FUNCTION {
                 let path = path.clone();
                 breaches.push(Breach { rule: "function", path, item: name, line: range.start + 1 });
@@ -140,8 +139,7 @@ fn has_header(extension: &str, text: &str) -> bool {
 fn every_file_says_at_its_start_what_it_is() {
     let mut breaches = Vec::new();
     each(SOURCE, |file, path, text| {
-        let extension = file.extension().and_then(|extension| extension.to_str());
-        if !has_header(extension.unwrap_or_default(), text) {
+        if !has_header(&tree::extension_of(file), text) {
             breaches.push(Breach { rule: "header", path, item: "-".to_owned(), line: 1 });
         }
     });
@@ -162,8 +160,8 @@ fn no_line_has_a_tab_or_ends_with_a_blank() {
     judge(&["blank"], &breaches);
 }
 
-/// The words of a text in one line, without the signs that begin comments, and where each line of
-/// the text begins in it.
+/// The words of a text in one line, without the signs that begin comments and without punctuation
+/// around words, and where each line of the text begins in it.
 fn words_of(text: &str) -> (String, Vec<usize>) {
     let (mut words, mut starts) = (String::from(" "), Vec::new());
     for line in text.lines() {
@@ -172,8 +170,11 @@ fn words_of(text: &str) -> (String, Vec<usize>) {
         let start = line.trim_start();
         let sign = signs.iter().find_map(|sign| start.strip_prefix(sign));
         for word in sign.unwrap_or(start).split_whitespace() {
-            words.push_str(&word.to_lowercase());
-            words.push(' ');
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            if !word.is_empty() {
+                words.push_str(&word.to_lowercase());
+                words.push(' ');
+            }
         }
     }
     (words, starts)
@@ -208,7 +209,12 @@ fn what_is_untidy_is_found_out() {
     assert!(!has_header("rs", "use std::fs;\n"));
     assert!(has_header("sh", "#!/bin/sh\n# A script.\n"));
     assert!(!has_header("py", "import os\n"));
-    let (words, starts) = words_of("//! It waits in\n//! vain for so\n// many.\n");
-    assert!(words.contains(" in vain "));
+    let scripts =
+        ["torture/mutants", "bench/paired", ".ci/run"].map(|path| tree::root().join(path));
+    assert_eq!(scripts.each_ref().map(|path| tree::extension_of(path)), ["sh", "py", "sh"]);
+    let sources = tree::files_with(SOURCE);
+    assert!(scripts.iter().all(|script| sources.contains(script)));
+    let (words, starts) = words_of("//! It waits in\n//! vain, for so\n// (many).\n");
+    assert!(words.contains(" in vain ") && words.contains(" so many "));
     assert_eq!(starts.partition_point(|start| *start <= words.find("vain").unwrap()), 2);
 }

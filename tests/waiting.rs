@@ -11,13 +11,7 @@ use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, Producer, Re
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use test_support::TestName;
-
-#[derive(Message)]
-#[repr(C)]
-struct Labels {
-    frame: u64,
-    labels: [u32],
-}
+use test_support::messages::FrameLabels;
 
 const LONG: Duration = Duration::from_secs(5);
 
@@ -41,10 +35,10 @@ fn list<T: Message>(consumers: &[Consumer<T>]) -> Vec<&dyn AnyConsumer> {
 fn consumers_of_different_types_are_waited_for_together_and_it_says_which_are_ready() {
     let (a, b, c) = (TestName::new("a"), TestName::new("b"), TestName::new("c"));
     let mut speeds = io_shared::producer::<f64>(&a).unwrap();
-    let mut labels = Channel::<Labels>::named(&*b).elements(8).producer().unwrap();
+    let mut labels = Channel::<FrameLabels>::named(&*b).elements(8).producer().unwrap();
     let mut points = io_shared::producer::<[f32; 3]>(&c).unwrap();
     let mut speed = io_shared::consumer::<f64>(&a).unwrap();
-    let mut label = Channel::<Labels>::named(&*b).consumer().unwrap();
+    let mut label = Channel::<FrameLabels>::named(&*b).consumer().unwrap();
     let mut point = io_shared::consumer::<[f32; 3]>(&c).unwrap();
 
     labels.loan_len(3).unwrap().put().unwrap();

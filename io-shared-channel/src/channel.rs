@@ -142,6 +142,24 @@ impl<T: Message + ?Sized> Channel<T> {
         Self::new(Wanted::Location(Location::descriptor(descriptor)))
     }
 
+    /// The channel at this location: for code that takes the location from its configuration.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// use io_shared::{Channel, Location, Name};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-at-{}", std::process::id());
+    /// let location = Location::from(Name::new(name)?); // or Location::file(path)
+    /// Channel::<f64>::at(location.clone()).producer()?.put(&13.9)?;
+    /// assert_eq!(*Channel::<f64>::at(location).consumer()?.get()?, 13.9);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn at(location: impl Into<Location>) -> Self {
+        Self::new(Wanted::Location(location.into()))
+    }
+
     fn new(location: Wanted) -> Self {
         Self { options: Options::new(location), message: PhantomData }
     }

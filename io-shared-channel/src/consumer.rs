@@ -67,6 +67,8 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another consumer
     ///   has taken the slot.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
+    /// - [`ErrorKind::NoMemory`]: this process has no address space for the buffer that the value
+    ///   lies in. The value is not lost: the next get tries again.
     /// - [`ErrorKind::Corrupt`]: the channel's memory is damaged.
     ///
     /// # Examples

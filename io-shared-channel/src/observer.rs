@@ -51,6 +51,8 @@ impl<T: Message + ?Sized> Observer<T> {
     /// - [`Replaced`](crate::ErrorKind::Replaced): the channel was removed or replaced, without
     ///   `.reopen(true)`.
     /// - [`Unsupported`](crate::ErrorKind::Unsupported): `T` is aligned to more than 64 bytes.
+    /// - [`NoMemory`](crate::ErrorKind::NoMemory): this process has no address space for the buffer
+    ///   that the value lies in. The next copy tries again.
     /// - [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`Corrupt`](crate::ErrorKind::Corrupt).
     ///
     /// # Examples

@@ -59,6 +59,8 @@ impl<T: Message + ?Sized> Producer<T> {
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another producer
     ///   has taken the role.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
+    /// - [`ErrorKind::NoMemory`]: this process has no address space for a buffer that a consumer
+    ///   added when it joined. The next put tries again.
     /// - [`ErrorKind::SequenceExhausted`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples
@@ -152,7 +154,7 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples
     /// ```

@@ -51,7 +51,6 @@ pub(crate) use cause::of_refused_removal;
 pub(crate) use hidden_file::HiddenFile;
 pub use layout::Kind;
 pub use location::Location;
-pub(crate) use map::leave_out_of_dumps;
 pub(crate) use mapped::Region;
 pub use name::Name;
 pub(crate) use reboot::sum;

@@ -38,6 +38,16 @@ fn pad(mut layout: Struct, align: usize, name: &str) -> Struct {
     }
 }
 
+/// A struct of the first `fields` fields of `whole`.
+fn beginning(whole: &Struct, fields: usize) -> Struct {
+    let end = whole.fields.get(fields).map_or(whole.shape.size, |next| next.offset);
+    Struct {
+        shape: Shape { size: end, ..whole.shape },
+        fields: whole.fields[..fields].to_vec(),
+        ..whole.clone()
+    }
+}
+
 fn leaves() -> impl Strategy<Value = Type> {
     prop_oneof![
         4 => select(Scalar::ALL).prop_map(Type::Scalar),
@@ -115,6 +125,34 @@ proptest! {
             prop_assert_eq!(whole.hash() == schema.hash(), same);
             prop_assert_eq!(again, Ok(schema));
         }
+    }
+
+    #[test]
+    fn a_prefix_is_the_same_fields_at_the_same_places_and_fewer_of_them(
+        ty in structs(sized(), Just(None)), many in any::<Index>(), changed in any::<Index>(),
+        change in select(&["name", "type", "offset", "alignment", "tail"]),
+    ) {
+        let Type::Struct(whole) = ty else { panic!("it is a struct") };
+        let fields = many.index(whole.fields.len() + 1);
+        let part = beginning(&whole, fields);
+        let is_prefix = |part: &Struct, whole: &Struct| {
+            let schema = |layout: &Struct| Schema::new(layout.clone().into());
+            schema(part).is_prefix_of(&schema(whole))
+        };
+        prop_assert_eq!(is_prefix(&part, &whole), 0 < fields && fields < whole.fields.len());
+        prop_assert!(!is_prefix(&whole, &part));
+        prop_assume!(fields > 0);
+
+        let mut other = part;
+        let at = changed.index(fields);
+        match change {
+            "name" => other.fields[at].name.push('x'),
+            "type" => other.fields[at].ty = array(77, Type::Text(1)),
+            "offset" => other.fields[at].offset += 1,
+            "alignment" => other.shape.align = 2 * whole.shape.align,
+            _ => other.shape.element = Some(4),
+        }
+        prop_assert!(!is_prefix(&other, &whole), "{change} of field {at}");
     }
 
     #[test]

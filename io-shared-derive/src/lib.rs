@@ -49,6 +49,13 @@ use proc_macro::TokenStream;
 /// assert_eq!(Cloud::SHAPE.element, Some(12));
 /// ```
 ///
+/// # Adding fields
+///
+/// A struct of a fixed size may get new fields after its last one. A consumer or an observer that
+/// was built before opens a channel of the new struct and gets the fields that it knows. The fields
+/// before must keep their names, types and offsets. A program that expects a field which the
+/// channel does not have is refused by name.
+///
 /// # What it accepts
 ///
 /// Structs with named or numbered fields, with `#[repr(C)]` (also `align(N)`) or

@@ -32,7 +32,8 @@
 // Puts do not record the time (channels).
 #define IOS_NO_STAMPS 2
 
-// Opening maps all pages, so that the first messages cause no page faults.
+// Opening maps all pages, so that the first messages cause no page faults. Buffers that joining
+// consumers add are mapped when the handle next looks at its name, every 90 ms at most.
 #define IOS_PREFAULT 4
 
 // A handle whose channel is removed or replaced opens the new one by itself (channels).
@@ -111,6 +112,9 @@ typedef enum {
   IOS_SYSTEM = 27,
   // The channel's type has no messages of that length.
   IOS_BAD_LENGTH = 28,
+  // This process has no address space for buffers that consumers added when they joined. Nothing
+  // is lost, and the next call tries again.
+  IOS_NO_MEMORY = 29,
   // There is no value, or none that was not seen before. It has no text.
   IOS_EMPTY = 100,
   // The producer's buffer is on loan: put or drop that loan first.
@@ -208,16 +212,15 @@ typedef struct {
   uint64_t capacity;
   // Channels: for how many consumers buffers are reserved ahead of time, so that they find them
   // when they join (default 1). Up to 64 consumers may join, or as many as the channel's
-  // creator says here, if that is more, at most 253. Locks: how many handles may be open at
-  // once (default 64). 0: not set.
+  // creator says here, if that is more, at most 253. 0: not set.
   uint32_t consumers;
   // How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
   // producer holds none. 0: not set (1).
   uint32_t holds;
   // Permission bits at creation. 0: not set (0600).
   uint32_t mode;
-  // Must be 0.
-  uint32_t reserved;
+  // Locks: how many handles may be open at once. 0: not set (64).
+  uint32_t handles;
   // How long opening waits for the other side, if this one cannot create it: nanoseconds; 0 does
   // not wait. Negative, the default, waits for ever (channels) or not at all (mmaps).
   int64_t open_timeout;

@@ -195,6 +195,7 @@ trait At: Mmap {
         let channels = [
             (options.schema.is_some(), "options.schema"),
             (options.consumer_name.is_some(), "options.consumer_name"),
+            (options.consumers.is_some(), "options.consumers"),
             (options.holds.is_some(), "options.holds"),
             (options.has(IOS_NO_STAMPS), "IOS_NO_STAMPS"),
             (options.has(IOS_REOPEN), "IOS_REOPEN"),
@@ -212,8 +213,8 @@ trait At: Mmap {
         if let Some(size) = options.capacity {
             mmap = mmap.size(size);
         }
-        if let Some(readers) = options.consumers {
-            mmap = mmap.handles(readers);
+        if let Some(handles) = options.handles {
+            mmap = mmap.handles(handles);
         }
         if let Some(mode) = options.mode {
             mmap = mmap.mode(mode);

@@ -16,7 +16,8 @@ use crate::status::{Failure, Outcome, ios_status};
 pub const IOS_ANONYMOUS: u32 = 1;
 /// Puts do not record the time (channels).
 pub const IOS_NO_STAMPS: u32 = 2;
-/// Opening maps all pages, so that the first messages cause no page faults.
+/// Opening maps all pages, so that the first messages cause no page faults. Buffers that joining
+/// consumers add are mapped when the handle next looks at its name, every 90 ms at most.
 pub const IOS_PREFAULT: u32 = 4;
 /// A handle whose channel is removed or replaced opens the new one by itself (channels).
 pub const IOS_REOPEN: u32 = 8;
@@ -61,16 +62,15 @@ pub struct ios_options {
     pub capacity: u64,
     /// Channels: for how many consumers buffers are reserved ahead of time, so that they find them
     /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's
-    /// creator says here, if that is more, at most 253. Locks: how many handles may be open at
-    /// once (default 64). 0: not set.
+    /// creator says here, if that is more, at most 253. 0: not set.
     pub consumers: u32,
     /// How many values this consumer may hold at once, 1 to 8. Each consumer says so for itself; a
     /// producer holds none. 0: not set (1).
     pub holds: u32,
     /// Permission bits at creation. 0: not set (0600).
     pub mode: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// Locks: how many handles may be open at once. 0: not set (64).
+    pub handles: u32,
     /// How long opening waits for the other side, if this one cannot create it: nanoseconds; 0 does
     /// not wait. Negative, the default, waits for ever (channels) or not at all (mmaps).
     pub open_timeout: i64,
@@ -88,7 +88,7 @@ const DEFAULT: ios_options = ios_options {
     consumers: 0,
     holds: 0,
     mode: 0,
-    reserved: 0,
+    handles: 0,
     open_timeout: -1,
 };
 
@@ -141,6 +141,7 @@ pub(crate) struct Options {
     pub(crate) consumer_name: Option<String>,
     pub(crate) capacity: Option<u64>,
     pub(crate) consumers: Option<usize>,
+    pub(crate) handles: Option<usize>,
     pub(crate) holds: Option<usize>,
     pub(crate) mode: Option<u32>,
     pub(crate) open_timeout: Option<Duration>,
@@ -212,6 +213,7 @@ impl Options {
             consumer_name: consumer_name.map(str::to_owned),
             capacity: (options.capacity != 0).then_some(options.capacity),
             consumers: (options.consumers != 0).then_some(options.consumers as usize),
+            handles: (options.handles != 0).then_some(options.handles as usize),
             holds: (options.holds != 0).then_some(options.holds as usize),
             mode: (options.mode != 0).then_some(options.mode),
             open_timeout: u64::try_from(options.open_timeout).ok().map(Duration::from_nanos),
@@ -233,6 +235,7 @@ impl Options {
     /// The channel that they describe; with `any`, messages of any type are accepted.
     pub(crate) fn channel(self, any: bool) -> Outcome<Channel<[u8]>> {
         self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for IOS_MMAP_UNSAFE only")?;
+        self.refuse(&[(self.handles.is_some(), "options.handles")], "it is for locks only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (self.has(IOS_REOPEN), self.has(IOS_EPHEMERAL));
         let replace = self.has(IOS_REPLACE);

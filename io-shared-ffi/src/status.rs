@@ -70,6 +70,9 @@ pub enum ios_status {
     IOS_SYSTEM = 27,
     /// The channel's type has no messages of that length.
     IOS_BAD_LENGTH = 28,
+    /// This process has no address space for buffers that consumers added when they joined. Nothing
+    /// is lost, and the next call tries again.
+    IOS_NO_MEMORY = 29,
 
     /// There is no value, or none that was not seen before. It has no text.
     IOS_EMPTY = 100,
@@ -189,6 +192,7 @@ fn status_of(kind: &ErrorKind) -> ios_status {
         ErrorKind::Unsupported { .. } => IOS_UNSUPPORTED,
         ErrorKind::System { .. } => IOS_SYSTEM,
         ErrorKind::BadLength { .. } => IOS_BAD_LENGTH,
+        ErrorKind::NoMemory { .. } => IOS_NO_MEMORY,
         _ => IOS_OTHER,
     }
 }
@@ -231,7 +235,7 @@ pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     found.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-const NAMES: [(ios_status, &CStr); 36] = [
+const NAMES: [(ios_status, &CStr); 37] = [
     (IOS_OK, c"IOS_OK"),
     (IOS_BAD_NAME, c"IOS_BAD_NAME"),
     (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
@@ -261,6 +265,7 @@ const NAMES: [(ios_status, &CStr); 36] = [
     (IOS_UNSUPPORTED, c"IOS_UNSUPPORTED"),
     (IOS_SYSTEM, c"IOS_SYSTEM"),
     (IOS_BAD_LENGTH, c"IOS_BAD_LENGTH"),
+    (IOS_NO_MEMORY, c"IOS_NO_MEMORY"),
     (IOS_EMPTY, c"IOS_EMPTY"),
     (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),
     (IOS_IN_USE, c"IOS_IN_USE"),

@@ -46,7 +46,7 @@ const OPTIONS: [Named; 16] = [
     Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("elements", None, [""; 3]),
     Named("consumers", Some(C::Field("consumers")), ["consumers", "consumers", "max_readers"]),
-    Named("handles", Some(C::Field("consumers")), ["max_readers"; 3]),
+    Named("handles", Some(C::Field("handles")), ["max_readers"; 3]),
     Named("holds", Some(C::Field("holds")), ["holds"; 3]),
     Named("mode", Some(C::Field("mode")), ["permissions"; 3]),
     Named("open_timeout", Some(C::Field("open_timeout")), ["open_timeout"; 3]),
@@ -277,6 +277,7 @@ mod tests {
             ErrorKind::TooShort { needed: 9, found: 5 },
             ErrorKind::TooLarge { needed: 640, capacity: 64 },
             ErrorKind::NoSpace { needed: 9, directory: "/dev/shm".into() },
+            ErrorKind::NoMemory { needed: 9 },
             ErrorKind::FileSizeLimit { needed: 9, limit: 5 },
             ErrorKind::System { call: "open", errno: 13 },
         ]

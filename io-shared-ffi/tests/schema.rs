@@ -14,20 +14,14 @@ mod common;
 
 use common::calls::{bytes_of, get, last_error, nothing, options, put, taken};
 use test_support::TestName;
-
-#[derive(Message)]
-#[repr(C)]
-struct Labels {
-    frame: u64,
-    labels: [u32],
-}
+use test_support::messages::FrameLabels;
 
 #[test]
 fn a_schema_makes_a_typed_channel_and_its_lengths_are_the_only_ones() {
     let name = TestName::new("schema");
-    let schema = Labels::schema().to_json();
+    let schema = FrameLabels::schema().to_json();
     let producer = options(&name, Some(&schema)).with(|o| o.capacity = 1024).producer();
-    let mut typed = Channel::<Labels>::named(&*name).consumer().unwrap();
+    let mut typed = Channel::<FrameLabels>::named(&*name).consumer().unwrap();
     let mut message = 7u64.to_le_bytes().to_vec();
     message.extend([1u32, 2, 3].iter().flat_map(|label| label.to_le_bytes()));
     assert_eq!(put(producer, &message), IOS_OK);
@@ -53,7 +47,7 @@ fn a_schema_makes_a_typed_channel_and_its_lengths_are_the_only_ones() {
     drop(typed);
 
     // The other side: without a schema it accepts the channel; with another schema it does not.
-    let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
+    let mut rust = Channel::<FrameLabels>::named(&*name).capacity("1K").producer().unwrap();
     let consumer = options(&name, None).consumer();
     let mut text = null_mut();
     assert_eq!(unsafe { ios_consumer_schema(consumer, &raw mut text) }, IOS_OK);
@@ -110,7 +104,7 @@ fn a_message_of_a_fixed_size_needs_no_capacity_and_is_as_aligned_as_it_says() {
 #[test]
 fn a_length_that_the_type_does_not_have_is_corrupt_to_a_reader_of_bytes() {
     let name = TestName::new("wrong-length");
-    let mut rust = Channel::<Labels>::named(&*name).capacity("1K").producer().unwrap();
+    let mut rust = Channel::<FrameLabels>::named(&*name).capacity("1K").producer().unwrap();
     rust.loan_len(201).unwrap().put().unwrap();
     let consumer = options(&name, None).consumer();
     let mut observer = null_mut();
@@ -137,4 +131,67 @@ fn a_length_that_the_type_does_not_have_is_corrupt_to_a_reader_of_bytes() {
         ios_observer_close(observer);
         ios_consumer_close(consumer);
     }
+}
+
+/// A message as an older program has it.
+#[derive(Message)]
+#[repr(C)]
+struct Pose {
+    x: f64,
+    frame: u64,
+}
+
+mod later {
+    use super::Message;
+
+    #[derive(Message)]
+    #[repr(C)]
+    pub(super) struct Pose {
+        pub(super) x: f64,
+        pub(super) frame: u64,
+        pub(super) covariance: [f64; 9],
+    }
+}
+
+#[test]
+fn a_consumer_and_an_observer_of_the_first_fields_get_these_alone() {
+    let name = TestName::new("part");
+    let mut producer = io_shared::producer::<later::Pose>(&name).unwrap();
+    producer.put(&later::Pose { x: 2.5, frame: 7, covariance: [1.0; 9] }).unwrap();
+    let schema = Pose::schema().to_json();
+    let options = options(&name, Some(&schema));
+    let expected = [2.5f64.to_le_bytes(), 7u64.to_le_bytes()].concat();
+
+    let consumer = options.consumer();
+    let value = get(consumer, 0).unwrap();
+    assert_eq!(bytes_of(&value), expected);
+    unsafe { ios_guard_drop(value.guard) };
+    let mut text = null_mut();
+    assert_eq!(unsafe { ios_consumer_schema(consumer, &raw mut text) }, IOS_OK);
+    assert_eq!(taken(text), schema, "the messages as this consumer gets them");
+
+    producer.put(&later::Pose { x: 2.5, frame: 7, covariance: [1.0; 9] }).unwrap();
+    let (mut data, mut value) = ([0_u8; 16], nothing());
+    let gets = ios_gets {
+        consumer,
+        timeout_ns: 0,
+        header: std::ptr::null(),
+        header_length: 0,
+        data: data.as_mut_ptr().cast(),
+        length: 16,
+        value: &raw mut value,
+    };
+    assert_eq!(unsafe { ios_consumer_get_like(&raw const gets) }, IOS_OK);
+    assert!(value.guard.is_null(), "it was copied");
+    assert_eq!(data, expected[..]);
+    unsafe { ios_consumer_close(consumer) };
+
+    let mut observer = null_mut();
+    let status = unsafe { ios_observer_open(&raw const options.raw, &raw mut observer) };
+    assert_eq!(status, IOS_OK, "{}", last_error());
+    let mut value = nothing();
+    assert_eq!(unsafe { ios_observer_copy(observer, &raw mut value) }, IOS_OK);
+    assert_eq!(bytes_of(&value), expected);
+    unsafe { ios_guard_drop(value.guard) };
+    unsafe { ios_observer_close(observer) };
 }

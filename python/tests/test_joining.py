@@ -1,6 +1,7 @@
 """Consumers join and leave a channel at any time, each with holds of its own."""
 
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -99,3 +100,39 @@ def test_each_consumer_has_holds_of_its_own(name):
         assert [int(array.min()) for array in borrowed[get]] == list(range(most))
         assert [int(array.max()) for array in borrowed[get]] == list(range(most))
         assert ("holds=3" in str(error.value)) == (most == 2)
+
+
+WITHOUT_ADDRESS_SPACE = """
+import resource, sys
+import numpy as np
+import io_shared
+name = sys.argv[1]
+put = io_shared.NumpyShare(name, "4M", "put")
+get = io_shared.NumpyShare(name, None, "get", holds=1)
+keeper = io_shared.NumpyShare(name, None, "get", holds=3)
+kept, array = [], np.empty(3 << 20, np.uint8)
+for number in range(3):
+    array[:] = number
+    put.put(array)
+    kept.append(keeper.borrow(timeout=5))
+array[:] = 3
+put.put(array)
+with open("/proc/self/statm") as status:
+    pages = int(status.read().split()[0])
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (1 << 20), hard))
+try:
+    get.get(timeout=5)
+    raise SystemExit("it had room")
+except io_shared.NoMemory as error:
+    assert isinstance(error, MemoryError) and "ulimit -v" in str(error), error
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+found = get.get(timeout=5)
+assert found.shape == (3 << 20,) and (found == 3).all()
+"""
+
+
+def test_without_address_space_a_get_is_no_memory_and_the_next_one_gets_the_value(name):
+    if not hasattr(sys, "getrefcount"):
+        pytest.skip("PyPy: borrowed arrays are copies, so no buffer is needed")
+    subprocess.check_call([sys.executable, "-c", WITHOUT_ADDRESS_SPACE, name])

@@ -176,3 +176,21 @@ def test_two_types_that_differ_are_told_the_field(name):
     same = io_shared.consumer(name, CLOUD, tail=("points", POINT), message="Other")
     put.put(frame=1, stamp_ns=2, points=points(3))
     assert same.get().frame == 1
+
+
+def test_a_consumer_that_knows_the_first_fields_gets_these(name):
+    pose = [("x", "f8"), ("frame", "u8")]
+    put = io_shared.producer(name, pose + [("covariance", "f8", (3, 3))], message="Pose")
+    get = io_shared.consumer(name, pose)
+    for frame in (1, 2):
+        put.put(x=2.5, frame=frame, covariance=np.eye(3))
+        for take in (get.borrow, get.latest):
+            found = take()
+            assert (found.x, found.frame) == (2.5, frame)
+            with pytest.raises(AttributeError) as error:
+                found.covariance
+            assert "x, frame" in str(error.value)
+    assert io_shared.open(name).get().covariance[1, 1] == 1
+    with pytest.raises(io_shared.Mismatch) as error:
+        io_shared.consumer(name, [("x", "f8"), ("number", "u8")], open_timeout=0)
+    assert "field `number`" in str(error.value)

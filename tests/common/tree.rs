@@ -15,13 +15,25 @@ pub(crate) fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Those of them whose names have one of these extensions.
+/// Those of them that have one of these extensions.
 pub(crate) fn files_with(extensions: &[&str]) -> Vec<PathBuf> {
-    let has = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|extension| extensions.contains(&extension))
-    };
+    let has = |path: &PathBuf| extensions.contains(&extension_of(path).as_str());
     files().into_iter().filter(has).collect()
+}
+
+/// A file's extension. A script without one has that of the interpreter in its first line: `py` or
+/// `sh`.
+pub(crate) fn extension_of(path: &Path) -> String {
+    if let Some(extension) = path.extension() {
+        return extension.to_string_lossy().into_owned();
+    }
+    let text = std::fs::read(path).unwrap_or_default();
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match String::from_utf8_lossy(first).strip_prefix("#!") {
+        Some(interpreter) if interpreter.contains("python") => "py".to_owned(),
+        Some(interpreter) if interpreter.ends_with("sh") => "sh".to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// A path as the docs write it: from the folder of the project.

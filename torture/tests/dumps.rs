@@ -4,7 +4,10 @@
 
 mod child;
 
-use child::{in_child, succeeds};
+use std::time::Duration;
+
+use child::refuse::{Call, refuse};
+use child::{footprint, in_child, succeeds};
 use io_shared::{Channel, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
 use test_support::{TestFile, TestName};
 
@@ -60,4 +63,35 @@ fn buffers_of_anonymous_and_of_removed_regions_are_left_out_of_core_dumps() {
         assert_eq!(dumped(), Vec::<String>::new());
         drop((nameless, receiver, removed, deleted, locks, plain));
     }));
+}
+
+#[test]
+fn added_buffers_are_left_out_too_however_the_kernel_lets_them_be_mapped() {
+    const MREMAP: Call = Call(libc::SYS_mremap, None);
+    const SECONDS: Duration = Duration::from_secs(5);
+    for refused in [None, Some(libc::EPERM), Some(libc::ENOSYS), Some(libc::EINVAL)] {
+        succeeds(in_child(|| {
+            let mut producer = Channel::<[u8]>::anonymous().elements(1 << 20).producer().unwrap();
+            let fd = producer.as_fd().unwrap().try_clone_to_owned().unwrap();
+            let open = || Channel::<[u8]>::from_fd(fd.try_clone().unwrap());
+            let mut first = open().consumer().unwrap();
+            let mut observer = open().observer().unwrap();
+            let mut keeper = open().holds(4).consumer().unwrap();
+            if let Some(errno) = refused {
+                refuse(&[MREMAP], errno);
+            }
+            let mut message = vec![0; 1 << 20];
+            let mut kept = Vec::new();
+            for n in 1..=4 {
+                message.fill(n);
+                producer.put(&message).unwrap();
+                kept.push(keeper.get_timeout(SECONDS).unwrap().into_owned());
+                assert_eq!(*first.get_timeout(SECONDS).unwrap(), *message);
+                assert_eq!(*observer.copy().unwrap().unwrap(), *message);
+            }
+            assert!(kept.iter().zip(1..).all(|(value, n)| value.iter().all(|byte| *byte == n)));
+            assert!(footprint().1 >= 8, "three of them have mapped what was added");
+            assert_eq!(dumped(), Vec::<String>::new(), "{refused:?}");
+        }));
+    }
 }

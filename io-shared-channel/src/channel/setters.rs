@@ -179,7 +179,8 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Whether opening maps all pages, so that the first messages cause no page faults. Default
     /// off. (The memory itself is always reserved before it is used.) Buffers that are added later,
-    /// as consumers join, are mapped at their first use.
+    /// as consumers join, are mapped when this handle next looks at its name: at most every 90 ms,
+    /// in a put or in a get that finds no value at once. One that is needed earlier is mapped then.
     ///
     /// # Examples
     /// ```

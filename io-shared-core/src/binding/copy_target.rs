@@ -323,7 +323,7 @@ mod tests {
         let (location, mut producer, mut consumer) = waiting("hostile", 0);
         for filled in [u64::MAX, 1 << 24 | 5, u64::MAX << 24 | 4, 0] {
             let mut bytes = vec![7; LENGTH + 1];
-            let (to, beside) = bytes.split_at_mut(LENGTH);
+            let (to, after) = bytes.split_at_mut(LENGTH);
             let mut target = CopyTarget::new(0, uninit(to));
             consumer.region.filled().store(filled, Relaxed);
             read_ahead(&mut consumer, &mut target);
@@ -334,7 +334,7 @@ mod tests {
             );
             put_parts(producer.loan::<[u8]>(LENGTH).unwrap(), &[&[3; LENGTH]]).unwrap();
             assert!(copy_out(&get(&mut consumer).unwrap(), target));
-            assert_eq!(beside, [7]);
+            assert_eq!(after, [7]);
             assert_eq!(bytes[..LENGTH], [3; LENGTH]);
             assert!(get(&mut consumer).is_none());
         }

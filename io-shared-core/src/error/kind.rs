@@ -147,6 +147,12 @@ pub enum ErrorKind {
         /// The directory that is full.
         directory: String,
     },
+    /// This process has no address space for buffers that consumers added to the channel when they
+    /// joined. Nothing is lost, and the next call tries again.
+    NoMemory {
+        /// Bytes to map.
+        needed: u64,
+    },
     /// The process's file size limit is below the region's size.
     FileSizeLimit {
         /// Bytes of the region.

@@ -91,6 +91,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::BadLength { found, expected } => bad_length(f, name, *found, expected),
             ErrorKind::Corrupt { what } => write!(f, "{name} is damaged: {what}: {CORRUPT}"),
             ErrorKind::NoSpace { needed, directory } => self.no_space(f, *needed, directory),
+            ErrorKind::NoMemory { needed } => self.no_memory(f, *needed),
             ErrorKind::FileSizeLimit { needed, limit } => write!(
                 f,
                 "{name}: {} {} more than this process's file size limit of {}: raise it (ulimit \
@@ -150,6 +151,17 @@ impl Text<'_> {
             advice => advice,
         };
         write!(f, "{}: {advice}", self.name)
+    }
+
+    fn no_memory(&self, f: &mut Formatter<'_>, needed: u64) -> fmt::Result {
+        let advice = if self.advice.is_empty() { "free some memory" } else { self.advice };
+        write!(
+            f,
+            "{}: {} of buffers, which consumers added when they joined, cannot be mapped here: \
+             {advice}; nothing is lost, and the next call tries again",
+            self.name,
+            Bytes(needed)
+        )
     }
 
     fn no_space(&self, f: &mut Formatter<'_>, needed: u64, directory: &str) -> fmt::Result {

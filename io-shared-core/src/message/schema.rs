@@ -170,4 +170,41 @@ impl Schema {
     pub fn differences(&self, channel: &Schema) -> Vec<String> {
         diff::lines(&self.root, &channel.root)
     }
+
+    /// Whether a message of this schema is how a message of `longer` begins: both are structs,
+    /// `longer` has the same fields at the same places and more after them, and neither ends in a
+    /// slice. A consumer or an observer of such a message opens a channel of `longer` messages, and
+    /// gets its part of each.
+    ///
+    /// ```
+    /// use io_shared_core::Schema;
+    ///
+    /// # use io_shared_core::Message;
+    /// use io_shared_derive::Message;
+    ///
+    /// #[derive(Message)]
+    /// #[repr(C)]
+    /// struct Pose {
+    ///     x: f64,
+    /// }
+    ///
+    /// mod next {
+    /// #     use io_shared_core::Message;
+    /// #     use io_shared_derive::Message;
+    ///     #[derive(Message)]
+    ///     #[repr(C)]
+    ///     pub struct Pose {
+    ///         x: f64,
+    ///         y: f64, // new
+    ///     }
+    /// }
+    ///
+    /// let (old, new) = (Pose::schema(), next::Pose::schema());
+    /// assert!(old.is_prefix_of(&new));
+    /// assert!(!new.is_prefix_of(&old));
+    /// assert!(!old.is_prefix_of(&old), "a channel of the same messages is not longer");
+    /// ```
+    pub fn is_prefix_of(&self, longer: &Schema) -> bool {
+        diff::is_prefix(&self.root, &longer.root)
+    }
 }

@@ -117,7 +117,7 @@ impl UnsafeSharedMmap {
             ),
         };
         if let Some(map) = &map {
-            region::leave_out_of_dumps(map, 0);
+            crate::os::file::leave_out_of_dumps(map, 0);
         }
         Ok(Self { name: location.to_string(), file, map, position: 0 })
     }

@@ -1,4 +1,4 @@
-//! Opening files so that a descriptor is safe to keep.
+//! Opening files so that a descriptor is safe to keep, and keeping mappings out of core dumps.
 //!
 //! [`open_path`] neither follows nor waits for what lies at a path. No descriptor stays below 3, so
 //! a program that has closed its standard streams never prints into a region. Descriptors that are
@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
+use memmap2::MmapRaw;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
@@ -67,4 +68,14 @@ pub(crate) fn page_size() -> u32 {
     // SAFETY: sysconf has no preconditions.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u32::try_from(size).unwrap_or(4096)
+}
+
+/// Leaves what is mapped from `offset` on out of core dumps. The kernel does so by itself for files
+/// that have a name, but not for memory without one, nor once the name was removed.
+pub(crate) fn leave_out_of_dumps(map: &MmapRaw, offset: u64) {
+    let Some(length) = map.len().checked_sub(offset as usize).filter(|length| *length > 0) else {
+        return;
+    };
+    // If this fails, a dump is larger, and nothing else is different.
+    let _ = map.advise_range(memmap2::Advice::DontDump, offset as usize, length);
 }

@@ -10,16 +10,15 @@ use nix::fcntl::OFlag;
 
 use super::candidate::Candidate;
 use super::create::NewRegion;
-use super::layout::{Kind, Layout};
+use super::layout::Kind;
 use super::link_protocol::{self, Joinable};
 use super::location::Location;
 use super::mapped::Region;
 use super::plan::{self, Plan};
 use super::role::{Attached, check_consumer_name};
 use super::spec::{Role, Spec};
-use super::validate::Verdict;
+use super::validate::{Fitting, Verdict};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::schema::Schema;
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
@@ -117,10 +116,8 @@ impl<'a> Opening<'a> {
         if found.is_ephemeral() && *self.role != Role::Observer && found.retire_left_over()? {
             return Ok(Step::Retry);
         }
-        match found.validate(self.spec)? {
-            Verdict::Fits(layout, schema) => {
-                found.join(self.role, self.spec, layout, *schema).map(Step::from)
-            }
+        match found.validate(self.role, self.spec)? {
+            Verdict::Fits(fitting) => found.join(self.role, self.spec, *fitting).map(Step::from),
             Verdict::Differs(differences) => self.replace(found, differences),
         }
     }
@@ -283,13 +280,7 @@ pub(crate) fn warn_of_missing(location: &Location) {
 
 impl Candidate {
     /// Maps the region and claims `role` in it. `None`: the name leads elsewhere by now.
-    fn join(
-        self,
-        role: &Role,
-        spec: &Spec,
-        layout: Layout,
-        schema: Schema,
-    ) -> Result<Option<Attached>> {
+    fn join(self, role: &Role, spec: &Spec, fitting: Fitting) -> Result<Option<Attached>> {
         let read_only = if matches!(role, Role::Consumer { .. }) {
             match self.location.open(OFlag::O_RDONLY)? {
                 Some(file) if self.location.identity_of(&file)? == self.identity => Some(file),
@@ -298,7 +289,7 @@ impl Candidate {
         } else {
             None
         };
-        let region = self.map(role, spec, layout, schema, read_only.as_ref())?;
+        let region = self.map(role, spec, fitting, read_only.as_ref())?;
         let claim = |region: &Region| region.claim_role(role, spec);
         let Some(side) = link_protocol::join(&region, claim)? else {
             region.check_mark()?;

@@ -6,13 +6,14 @@
 //! buffer gets its address once.
 
 use std::fs::File;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::MmapRaw;
 use nix::errno::Errno;
 
 use super::layout::Layout;
+use crate::os::file::{leave_out_of_dumps, page_size};
 use crate::protocol::MOST_BUFFERS;
 
 const MOST: usize = MOST_BUFFERS as usize;
@@ -34,6 +35,8 @@ struct Added {
     /// The last page that is mapped, and its offset in the file.
     last_page: (*mut u8, u64),
     maps: Vec<Pages>,
+    /// How many of the mappings have their pages in the page table for sure.
+    populated: usize,
 }
 
 // SAFETY: `last_page` is an address in a shared mapping that lives as long as this, and is only
@@ -64,8 +67,21 @@ impl Buffers {
         let page = u64::from(layout.page_size);
         let last = (layout.size(buffers as u64) - page).max(layout.buffers_offset);
         let at = start.wrapping_add((last - layout.buffers_offset) as usize);
-        let added = Added { mapped: buffers, last_page: (at, last), maps: Vec::new() };
+        let added =
+            Added { mapped: buffers, last_page: (at, last), maps: Vec::new(), populated: 0 };
         Self { table, _apart: apart, added: Mutex::new(added) }
+    }
+
+    /// How many buffers have an address.
+    pub(super) fn mapped(&self) -> u64 {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner).mapped as u64
+    }
+
+    /// Brings the pages of what was added into this process's page table, once.
+    pub(super) fn populate(&self, writes: bool) {
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        added.maps.iter().skip(added.populated).for_each(|pages| pages.populate(writes));
+        added.populated = added.maps.len();
     }
 
     /// Writes what was changed in the added buffers to the file, and returns when it is there.
@@ -159,9 +175,29 @@ impl Pages {
             true => options.map_raw(file)?,
             false => options.map_raw_read_only(file)?,
         };
+        // `continuing` takes this over from the mapping that it continues.
+        leave_out_of_dumps(&map, 0);
         let start = map.as_mut_ptr();
         std::mem::forget(map); // it is this value's
         Ok(Self { start, length })
+    }
+
+    /// Brings the pages into the page table, as far as the kernel can: only their first use is
+    /// slower if it cannot.
+    fn populate(&self, writes: bool) {
+        let advice = if writes { libc::MADV_POPULATE_WRITE } else { libc::MADV_POPULATE_READ };
+        // SAFETY: the pages are mapped as long as this value lives, with that access, and this
+        // changes no content.
+        let populated = unsafe { libc::madvise(self.start.cast(), self.length, advice) } == 0;
+        if populated {
+            return;
+        }
+        // Kernels before 5.14 do not know the advice.
+        for at in (0..self.length).step_by(page_size() as usize) {
+            // SAFETY: the byte lies in the mapping; others may write it meanwhile, so the load is
+            // atomic, and its value is not used.
+            unsafe { AtomicU8::from_ptr(self.start.wrapping_add(at)) }.load(Ordering::Relaxed);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::mapped::Region;
 use super::plan::Plan;
 use super::role::Attached;
 use super::spec::{Role, Spec};
+use super::validate::Fitting;
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, Result};
 use crate::os::claim::Claims;
@@ -54,8 +55,8 @@ impl NewRegion {
             Role::Consumer { .. } => Some(hidden.reopen(OFlag::O_RDONLY)?),
             _ => None,
         };
-        let schema = plan.schema.clone();
-        let region = candidate.map(role, spec, plan.layout, schema, read_only.as_ref())?;
+        let fitting = Fitting { layout: plan.layout, schema: plan.schema.clone(), part: None };
+        let region = candidate.map(role, spec, fitting, read_only.as_ref())?;
         // It is of this boot, so there is nothing to judge.
         region.store_boot();
         let side = region.claim_role(role, spec)?;

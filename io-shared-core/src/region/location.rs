@@ -22,8 +22,8 @@ use crate::os::file::{FIRST_KEPT, SHM_DIRECTORY, above_streams, identity_at, ope
 /// Where a region lies.
 ///
 /// Channels and locked mmaps are usually opened by name, with `Channel::named` or
-/// `SharedMmap::named`. Code that takes the location from its configuration passes a `Location`
-/// instead.
+/// `SharedMmap::named`. Code that takes the location of a channel from its configuration passes a
+/// `Location` to `Channel::at` instead.
 ///
 /// # Examples
 /// A name in shared memory, and a file:

@@ -7,14 +7,14 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use super::buffers::Buffers;
 use super::candidate::Candidate;
-use super::layout::{EPHEMERAL, Layout};
+use super::layout::{EPHEMERAL, Kind, Layout};
 use super::location::Location;
 use super::mapped::Region;
 use super::spec::{Role, Spec};
+use super::validate::Fitting;
 use crate::error::{ErrorKind, Result};
-use crate::message::schema::Schema;
 use crate::os::clock_id::Clock;
-use crate::os::file::page_size;
+use crate::os::file::{leave_out_of_dumps, page_size};
 use crate::os::fork;
 
 impl Candidate {
@@ -24,10 +24,10 @@ impl Candidate {
         self,
         role: &Role,
         spec: &Spec,
-        layout: Layout,
-        schema: Schema,
+        fitting: Fitting,
         read_only: Option<&File>,
     ) -> Result<Region> {
+        let Fitting { layout, schema, part } = fitting;
         self.check_page_size(&layout)?;
         let (header, separate) = self.mappings(role, spec, &layout, read_only)?;
         let head = layout.buffers_offset;
@@ -45,6 +45,7 @@ impl Candidate {
         let location = self.location;
         let is_observer = *role == Role::Observer;
         let shape = schema.root().shape();
+        let size_of_part = part.as_ref().map(|part| part.root().shape().size as u64);
         Ok(Region {
             name: location.to_string(),
             identity: self.identity,
@@ -58,16 +59,19 @@ impl Candidate {
             header,
             buffers: Buffers::new(start, separate, &layout, self.pool as usize),
             writes_buffers: matches!(role, Role::Producer | Role::Locker),
+            prefaults: spec.prefault && layout.kind == Kind::Channel,
             ephemeral: self.prelude.flags & EPHEMERAL != 0,
             overlaid: is_observer && location.is_overlay(&self.file),
             survives_reboot: location.survives_reboot(&self.file),
             file: (location.path().is_none() || is_observer).then_some(self.file),
             location,
+            own_size: size_of_part.unwrap_or(layout.capacity),
+            unknown: size_of_part.map_or(0, |part| shape.size as u64 - part),
             layout,
             stores_inline: layout.is_small()
                 && shape.element.is_none()
                 && shape.size as u64 == layout.capacity,
-            schema,
+            schema: part.unwrap_or(schema),
             sleepers: Mutex::new(0),
         })
     }
@@ -118,14 +122,4 @@ impl Candidate {
             Role::Observer => (read(&self.file, 0, whole)?, None),
         })
     }
-}
-
-/// Leaves what is mapped from `offset` on out of core dumps. The kernel does so by itself for files
-/// that have a name, but not for memory without one, nor once the name was removed.
-pub(crate) fn leave_out_of_dumps(map: &MmapRaw, offset: u64) {
-    let Some(length) = map.len().checked_sub(offset as usize).filter(|length| *length > 0) else {
-        return;
-    };
-    // If this fails, a dump is larger, and nothing else is different.
-    let _ = map.advise_range(memmap2::Advice::DontDump, offset as usize, length);
 }

@@ -47,6 +47,8 @@ pub(crate) struct Region {
     pub(super) buffers: Buffers,
     /// Whether this handle has mapped the buffers to write.
     pub(super) writes_buffers: bool,
+    /// Whether the pages of added buffers are to be there before they are used.
+    pub(super) prefaults: bool,
     /// The file to pass on if there is no name to open; an observer, which has no claims, asks it
     /// whether a name is left.
     pub(super) file: Option<File>,
@@ -58,7 +60,12 @@ pub(crate) struct Region {
     pub(super) layout: Layout,
     /// Whether its values are stored inline, next to `latest`.
     pub(super) stores_inline: bool,
+    /// What this handle knows of the messages: all of them, or how each begins.
     pub(super) schema: Schema,
+    /// The most bytes that one message may have, as far as this handle knows it.
+    pub(super) own_size: u64,
+    /// Bytes of the fields after those that this handle knows, which each message ends in.
+    pub(super) unknown: u64,
     /// Threads of this process that sleep for this handle's consumer.
     pub(super) sleepers: Mutex<usize>,
 }
@@ -110,6 +117,19 @@ impl Region {
     #[inline]
     pub(crate) fn check_fork(&self) -> Result<()> {
         if self.is_forked() { Err(self.error(ErrorKind::ForkedHandle)) } else { Ok(()) }
+    }
+
+    /// The most bytes that one message may have, as far as this handle knows it.
+    #[inline]
+    pub(crate) fn own_size(&self) -> u64 {
+        self.own_size
+    }
+
+    /// How much of a message of `length` bytes this handle knows. Of a length that no message can
+    /// have, it is one that no part can have either.
+    #[inline]
+    pub(crate) fn own_length(&self, length: u64) -> u64 {
+        length.wrapping_sub(self.unknown)
     }
 
     /// Whether a message of `length` bytes, treated as a `T`, is one of the region's type. Code

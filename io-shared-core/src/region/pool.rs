@@ -9,6 +9,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::blocks;
@@ -16,7 +17,7 @@ use super::buffers::Unmapped;
 use super::layout::Layout;
 use super::mapped::Region;
 use super::space::{allocate, check_file_size_limit, clear};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result, cause};
 use crate::os::file::{open_path, reopen};
 use crate::protocol::{self, Fault, MOST_BUFFERS, Words};
 
@@ -102,6 +103,31 @@ impl Region {
             Err(Unmapped::NoMemory) => Err(Fault::NoMemory),
             Err(Unmapped::Short) => Err(Fault::Corrupt("its file is shorter than its pool")),
         }
+    }
+
+    /// The error that what was added to the pool cannot be mapped.
+    #[cold]
+    pub(super) fn no_memory(&self) -> Error {
+        let added =
+            self.pool().load(Relaxed).min(MOST_BUFFERS).saturating_sub(self.buffers.mapped());
+        self.error(ErrorKind::NoMemory { needed: added * self.layout.stride })
+            .advise(cause::of("mremap", Errno::ENOMEM))
+    }
+
+    /// With `.prefault(true)`, maps and populates what was added to the pool since the last look,
+    /// so that few gets and puts have to. If that fails, the get or put that needs it says so.
+    #[cold]
+    pub(super) fn prefault_added(&self) {
+        if !self.prefaults {
+            return;
+        }
+        // Relaxed: `map_added` loads it again.
+        let pool = self.pool().load(Relaxed).min(MOST_BUFFERS);
+        if pool > self.buffers.mapped() {
+            let _ = self.map_added(pool as usize - 1);
+        }
+        // What a put or get needed earlier was mapped, but not populated then.
+        self.buffers.populate(self.writes_buffers);
     }
 
     /// The offset of the word that says how many buffers there are.

@@ -3,8 +3,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use nix::errno::Errno;
-
 use super::blocks::LONGEST_NAME;
 use super::layout::{self, Kind};
 use super::location::Location;
@@ -281,7 +279,7 @@ impl Region {
             Fault::RoleLost => self.role_lost(Part::Producer),
             Fault::SlotLost(slot) => return self.slot_lost(slot),
             Fault::AlreadyHeld(holds) => ErrorKind::AlreadyHeld { holds },
-            Fault::NoMemory => return Error::system(&self.name, "mremap", Errno::ENOMEM),
+            Fault::NoMemory => return self.no_memory(),
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
             Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },

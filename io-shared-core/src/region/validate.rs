@@ -10,20 +10,29 @@ use std::sync::atomic::fence;
 use super::candidate::Candidate;
 use super::layout::{self, Kind, Layout};
 use super::mapped::Region;
-use super::spec::Spec;
+use super::spec::{Role, Spec};
 use crate::error::{Bytes, Error, Result};
 use crate::message::schema::Schema;
 use crate::protocol::{MOST_BUFFERS, OWN_BUFFERS};
 
+/// What a region that fits has.
+pub(super) struct Fitting {
+    pub(super) layout: Layout,
+    pub(super) schema: Schema,
+    /// The program's own type, where a message of it is how a message of the region begins.
+    pub(super) part: Option<Schema>,
+}
+
 /// A whole region, compared with what a program wants.
 pub(super) enum Verdict {
-    Fits(Layout, Box<Schema>),
+    Fits(Box<Fitting>),
     Differs(Vec<String>),
 }
 
 impl Candidate {
-    /// Whether the region is whole, and how it differs from `spec`.
-    pub(super) fn validate(&mut self, spec: &Spec) -> Result<Verdict> {
+    /// Whether the region is whole, and how it differs from `spec`. To those that only read, its
+    /// messages may have more fields after those that they know.
+    pub(super) fn validate(&mut self, role: &Role, spec: &Spec) -> Result<Verdict> {
         self.read_pool()?;
         let version = self.prelude.version;
         let corrupt = |what: String| Error::corrupt(&self.location, what);
@@ -52,13 +61,16 @@ impl Candidate {
             return Err(corrupt(format!("it has {} instead of {expected}", Bytes(self.size))));
         }
         let schema = self.read_schema(&layout)?;
-        let mut differences = match &spec.schema {
-            Some(own) if own.hash() != schema.hash() => own.differences(&schema),
+        let own = spec.schema.as_ref().filter(|own| own.hash() != schema.hash());
+        let reads = matches!(role, Role::Consumer { .. } | Role::Observer);
+        let part = own.filter(|own| reads && own.is_prefix_of(&schema));
+        let mut differences = match own {
+            Some(own) if part.is_none() => own.differences(&schema),
             _ => Vec::new(),
         };
         differences.extend(self.too_few(&layout, spec));
         if differences.is_empty() {
-            Ok(Verdict::Fits(layout, Box::new(schema)))
+            Ok(Verdict::Fits(Box::new(Fitting { layout, part: part.cloned(), schema })))
         } else {
             Ok(Verdict::Differs(differences))
         }

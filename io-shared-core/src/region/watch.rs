@@ -63,6 +63,7 @@ impl Watch {
             self.stale.store(true, Relaxed);
             0
         } else {
+            region.prefault_added();
             clock::now_coarse()
         };
         self.looked.store(looked, Relaxed);

@@ -175,6 +175,7 @@ impl Slot<Observer> {
     /// [`ErrorKind::Busy`] if the producer kept refilling the buffer during the copy,
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also if no `T`
     /// can have the value's length), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
+    /// [`ErrorKind::NoMemory`] if there is no address space for the value's buffer,
     /// [`ErrorKind::System`] if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
         self.check_fork()?;
@@ -189,11 +190,15 @@ impl Slot<Observer> {
         let is_judged = region.may_be_observed();
         let mut sealed = 0;
         let copied = protocol::watch(region, |buffer, length| {
+            let own = region.own_length(length);
             let elements = T::SHAPE
-                .elements_in(length)
-                .filter(|_| length <= self.capacity() && region.allows::<T>(length))?;
+                .elements_in(own)
+                .filter(|_| length <= self.capacity() && region.allows::<T>(own))?;
             let padded = T::SHAPE.padded_len_of(elements)?;
             sealed = if is_judged { 0 } else { region.sum_in(buffer) };
+            // The checksum is the whole message's.
+            let (length, padded) =
+                if is_judged { (own, padded) } else { (length, padded.max(length as usize)) };
             Some((copy_payload(region, buffer, length, padded), (elements, length)))
         });
         let copied = match copied {

@@ -87,7 +87,8 @@ impl Slot<Consumer> {
     /// The error that `again` returns. It is called with
     /// [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld), [`Busy`](crate::ErrorKind::Busy),
     /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
-    /// or [`Corrupt`](crate::ErrorKind::Corrupt) (also if no `T` can have the value's length).
+    /// [`NoMemory`](crate::ErrorKind::NoMemory), or [`Corrupt`](crate::ErrorKind::Corrupt) (also if
+    /// no `T` can have the value's length).
     // Always inlined: otherwise each get makes a call that returns a guard, 10 ns of a hand-over.
     #[inline(always)]
     pub fn acquire<T: Message + ?Sized>(

@@ -60,7 +60,8 @@ impl Slot<Producer> {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::BadLength`], [`ErrorKind::RoleLost`],
-    /// [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::SequenceExhausted`], [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::Corrupt`].
     #[inline]
     pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         self.check_fork()?;

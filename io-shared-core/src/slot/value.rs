@@ -57,7 +57,7 @@ impl Slot<Consumer> {
             self.check_stale()?;
             self.look(clock::now_coarse())?;
         }
-        let value = if fits_inline::<T>() && self.capacity() == T::SHAPE.size as u64 {
+        let value = if fits_inline::<T>() && self.region.own_size() == T::SHAPE.size as u64 {
             self.read_inline(which)?
         } else {
             self.take_buffer(which)?
@@ -143,9 +143,10 @@ impl Slot<Consumer> {
     #[inline]
     fn message_in<T: Message + ?Sized>(&self, buffer: usize, length: u64) -> Result<*const T> {
         let region = &*self.region;
-        let elements = T::SHAPE.elements_in(length).filter(|&elements| {
+        let own = region.own_length(length);
+        let elements = T::SHAPE.elements_in(own).filter(|&elements| {
             length <= self.capacity()
-                && region.allows::<T>(length)
+                && region.allows::<T>(own)
                 && T::SHAPE
                     .padded_len_of(elements)
                     .is_some_and(|padded| padded as u64 <= region.payload_size())

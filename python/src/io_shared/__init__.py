@@ -29,6 +29,7 @@ from io_shared.errors import (  # noqa: F401
     Invalid,
     Mismatch,
     NoField,
+    NoMemory,
     NoSlot,
     NoSpace,
     NotFound,
@@ -64,7 +65,7 @@ __all__ = [
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",
-    "Invalid", "Mismatch", "NoField", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied",
-    "ReadAccessError", "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout", "TooLarge",
-    "WouldDeadlock", "WriteAccessError", "WrongFields",
+    "Invalid", "Mismatch", "NoField", "NoMemory", "NoSlot", "NoSpace", "NotFound", "OOMError",
+    "OwnerDied", "ReadAccessError", "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout",
+    "TooLarge", "WouldDeadlock", "WriteAccessError", "WrongFields",
 ]

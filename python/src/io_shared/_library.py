@@ -54,6 +54,7 @@ _ERRORS = {
     23: errors.NoSpace,
     24: errors.NoSpace,
     25: errors.Denied,
+    29: errors.NoMemory,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }
@@ -299,7 +300,7 @@ def tag(name, value):
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
             holds=None, permissions=None, open_timeout=None, max_readers=None):
     """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes
-    call ``consumers``."""
+    call a lock's ``handles``."""
     made = Options()
     _options_init(byref(made), ctypes.sizeof(made))
     if isinstance(name, File):
@@ -312,10 +313,8 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
         made.capacity = size(capacity) if capacity is not None else 0
     except errors.Invalid as error:
         raise errors.alone(errors.Invalid("%s: %s" % (native(name), error)))
-    if max_readers is None:
-        made.consumers = _count(name, "consumers", consumers)
-    else:
-        made.consumers = _count(name, "max_readers", max_readers)
+    made.consumers = _count(name, "consumers", consumers)
+    made.handles = _count(name, "max_readers", max_readers)
     made.holds = _count(name, "holds", holds)
     made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:

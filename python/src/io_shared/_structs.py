@@ -19,7 +19,7 @@ class Options(ctypes.Structure):
         ("consumers", c_uint32),
         ("holds", c_uint32),
         ("mode", c_uint32),
-        ("reserved", c_uint32),
+        ("handles", c_uint32),
         ("open_timeout", c_int64),
     ]
 

@@ -91,6 +91,11 @@ class Mismatch(Error):
     """The channel has another type, size or layout."""
 
 
+class NoMemory(Error, MemoryError):
+    """This process has no address space for buffers that consumers added when they joined. Nothing
+    is lost, and the next call tries again."""
+
+
 class NoSlot(Error):
     """Every consumer slot is taken: there are 64, or as many as ``consumers`` of the creator."""
 

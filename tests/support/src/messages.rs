@@ -24,6 +24,15 @@ pub struct Cloud {
     pub points: [Point],
 }
 
+/// A label for each point of a frame.
+#[derive(Debug, PartialEq, Message)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub struct FrameLabels {
+    pub frame: u64,
+    pub labels: [u32],
+}
+
 /// What a segmentator answers: a label for each point.
 #[derive(Debug, Message)]
 #[repr(C)]

@@ -14,6 +14,23 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
     lines
 }
 
+/// Whether a message of type `part` is how a message of type `whole` begins: the same fields at the
+/// same places, with more after them. Messages that end in a slice have their end elsewhere.
+pub(super) fn is_prefix(part: &Type, whole: &Type) -> bool {
+    let (Type::Struct(part), Type::Struct(whole)) = (part, whole) else { return false };
+    let is_sized = part.shape.element.is_none() && whole.shape.element.is_none();
+    // A struct without fields would begin every message.
+    let has_more = !part.fields.is_empty() && part.fields.len() < whole.fields.len();
+    let same_field = |(our, their): (&Field, &Field)| {
+        our.name == their.name && our.offset == their.offset && lines(&our.ty, &their.ty).is_empty()
+    };
+    is_sized
+        && has_more
+        && part.shape.size <= whole.shape.size
+        && part.shape.align <= whole.shape.align
+        && part.fields.iter().zip(&whole.fields).all(same_field)
+}
+
 /// Whether two types are the same except for the structs they end in.
 fn same_head(a: &Type, b: &Type) -> bool {
     match (a, b) {
