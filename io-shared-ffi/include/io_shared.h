@@ -52,6 +52,9 @@
 // The bytes of a consumer's name, with the zero at its end.
 #define IOS_NAME_LENGTH 64
 
+// The time of a put, in place of a stamp.
+#define IOS_NOW UINT64_MAX
+
 // Whether a call succeeded, or why it failed.
 typedef enum {
   // Success.
@@ -115,6 +118,8 @@ typedef enum {
   // This process has no address space for buffers that consumers added when they joined. Nothing
   // is lost, and the next call tries again.
   IOS_NO_MEMORY = 29,
+  // The number is not greater than that of the last value, or greater than 2^52 - 1.
+  IOS_BAD_SEQ = 30,
   // There is no value, or none that was not seen before. It has no text.
   IOS_EMPTY = 100,
   // The producer's buffer is on loan: put or drop that loan first.
@@ -241,6 +246,10 @@ typedef struct {
   uint64_t *seq;
   // The tag of each value, as in `ios_producer_put_tagged`; 0 for none.
   uint64_t tag;
+  // The number of the value, as in `ios_producer_put_numbered`; 0 for the next.
+  uint64_t number;
+  // The stamp of a value that has a number, in nanoseconds, or `IOS_NOW`.
+  uint64_t stamp;
 } ios_puts;
 
 // A live consumer, as it recorded itself.
@@ -384,6 +393,24 @@ ios_status ios_producer_put_tagged(ios_producer *producer,
                                    uint64_t tag,
                                    uint64_t *seq);
 
+// As `ios_producer_put_tagged`, under the number `number` in place of the next one. Numbers only
+// go up: consumers count those that were left out as missed, and a number that is not greater than
+// the last is `IOS_BAD_SEQ`. It is for programs that pass on, or replay, what was numbered
+// elsewhere.
+//
+// `stamp` is when the value was put at first, in nanoseconds of CLOCK_MONOTONIC on this machine,
+// or `IOS_NOW`. A time of another clock has to be converted first; 0 stands for no stamp, and the
+// value has no age then.
+//
+// # Safety
+// As for `ios_producer_put`.
+ios_status ios_producer_put_numbered(ios_producer *producer,
+                                     const void *data,
+                                     size_t length,
+                                     uint64_t number,
+                                     uint64_t stamp,
+                                     uint64_t tag);
+
 // As `ios_producer_put`. The message is the header of `puts`, followed by its `length` bytes at
 // `data`.
 //
@@ -504,6 +531,13 @@ void ios_window_drop(ios_window *window);
 // `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other
 // thread uses it.
 ios_status ios_loan_tag(ios_loan *loan, uint64_t tag);
+
+// Gives the loan's value a number and a stamp, as in `ios_producer_put_numbered`. `IOS_BAD_SEQ`:
+// the number is not greater than the last; the loan is as it was.
+//
+// # Safety
+// As for `ios_loan_tag`.
+ios_status ios_loan_number(ios_loan *loan, uint64_t number, uint64_t stamp);
 
 // Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
 // that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,

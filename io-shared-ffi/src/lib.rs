@@ -35,6 +35,7 @@ mod options;
 
 mod producer;
 
+mod label;
 mod loan;
 
 mod consumer;
@@ -57,6 +58,7 @@ pub use array::*;
 pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;
+pub use label::IOS_NOW;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};
 pub use mmap::*;

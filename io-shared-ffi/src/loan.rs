@@ -9,6 +9,7 @@ use io_shared_channel::binding::Window;
 use io_shared_core::{Error, ErrorKind};
 
 use crate::call::call;
+use crate::label::{IOS_NOW, Label};
 use crate::memory::{drop_from_c, into_c};
 use crate::pointer::{In, OptionalOut, Out, Taken};
 use crate::producer::{Producer, ios_producer};
@@ -23,8 +24,8 @@ pub struct ios_loan {
     producer: Arc<Producer>,
     data: *mut u8,
     length: usize,
-    /// The tag that it is put with.
-    tag: Cell<u64>,
+    /// The tag, number and stamp that it is put with.
+    label: Cell<Label>,
 }
 
 /// The bytes of a loan, at an address that stays mapped until the window is dropped, whatever
@@ -47,7 +48,8 @@ impl ios_loan {
     fn of(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
         producer.lend()?;
         let (producer, data) = (Arc::clone(producer), std::ptr::null_mut());
-        Ok(Self { producer, data, length, tag: Cell::new(0) })
+        let label = Cell::new(Label { tag: 0, number: None, stamp: IOS_NOW });
+        Ok(Self { producer, data, length, label })
     }
 }
 
@@ -158,7 +160,27 @@ pub unsafe extern "C" fn ios_loan_tag(loan: *mut ios_loan, tag: u64) -> ios_stat
     call(|arguments| {
         // SAFETY: a loan that was neither put nor dropped is live, and this thread alone uses it.
         let loan = unsafe { arguments.read(In(loan, "loan")) }?;
-        loan.tag.set(tag);
+        loan.label.set(Label { tag, ..loan.label.get() });
+        Ok(())
+    })
+}
+
+/// Gives the loan's value a number and a stamp, as in `ios_producer_put_numbered`. `IOS_BAD_SEQ`:
+/// the number is not greater than the last; the loan is as it was.
+///
+/// # Safety
+/// As for `ios_loan_tag`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_loan_number(
+    loan: *mut ios_loan,
+    number: u64,
+    stamp: u64,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: a loan that was neither put nor dropped is live, and this thread alone uses it.
+        let loan = unsafe { arguments.read(In(loan, "loan")) }?;
+        loan.producer.check_number(number, loan.length)?;
+        loan.label.set(Label { number: Some(number), stamp, ..loan.label.get() });
         Ok(())
     })
 }
@@ -186,7 +208,7 @@ pub unsafe extern "C" fn ios_loan_put(
             let kind = ErrorKind::OutOfBounds { at: 0, length, size };
             return Err(Error::new(loan.producer.name(), kind).into());
         }
-        seq.set(loan.producer.put(loan.data, length, loan.tag.get())?);
+        seq.set(loan.producer.put(loan.data, length, loan.label.get())?);
         Ok(())
     })
 }

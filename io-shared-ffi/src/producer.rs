@@ -15,6 +15,7 @@ use io_shared_core::{Error, ErrorKind, Holder};
 
 use crate::call::call;
 use crate::handle::Handle;
+use crate::label::Label;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, IOS_REOPEN, ios_options, timeout};
 use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice};
@@ -81,44 +82,37 @@ impl Producer {
         Ok((loan.as_mut_ptr(), window))
     }
 
-    /// Publishes the first `length` bytes of the buffer at `data`, with a tag.
-    pub(crate) fn put(&self, data: *mut u8, length: usize, tag: u64) -> Outcome<u64> {
+    /// Refuses a number that the next value, of `length` bytes, cannot have.
+    pub(crate) fn check_number(&self, number: u64, length: usize) -> Outcome {
+        let mut producer = self.inner.enter()?;
+        Ok(producer.loan_len(length)?.numbered(number, None)?)
+    }
+
+    /// Publishes the first `length` bytes of the buffer at `data`, under this label.
+    pub(crate) fn put(&self, data: *mut u8, length: usize, label: Label) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
         let mut loan = producer.loan_len(length)?;
         // It is the same buffer, unless a new channel was opened in place of the one it is in.
         if loan.as_mut_ptr() != data {
             return Err(Error::new(self.name(), ErrorKind::Replaced).into());
         }
-        loan.tag(tag);
+        label.apply(&mut loan)?;
         Ok(loan.put()?)
     }
 
-    fn put_parts(&self, header: &[u8], data: &[u8], tag: u64) -> Outcome<u64> {
+    fn put_parts(&self, header: &[u8], data: &[u8], label: Label) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
         if self.lent.load(Acquire) {
             return Err(self.already_loaned());
         }
         let mut again = if self.reopens { REOPENED } else { 0 };
         loop {
-            match put_parts(&mut producer, header, data, tag) {
+            match label.put_parts(&mut producer, header, data) {
                 Err(error) if again > 0 && *error.kind() == ErrorKind::Replaced => again -= 1,
                 put => return Ok(put?),
             }
         }
     }
-}
-
-#[inline]
-fn put_parts(
-    producer: &mut channel::Producer<[u8]>,
-    header: &[u8],
-    data: &[u8],
-    tag: u64,
-) -> Result<u64, Error> {
-    // The sum does not overflow: neither is longer than isize::MAX.
-    let mut loan = producer.loan_len(header.len() + data.len())?;
-    loan.tag(tag);
-    binding::put_parts(loan, &[header, data])
 }
 
 // The thread that puts a loan need not be the one that took it: the buffer is the loan's alone.
@@ -215,6 +209,37 @@ pub unsafe extern "C" fn ios_producer_put_tagged(
     })
 }
 
+/// As `ios_producer_put_tagged`, under the number `number` in place of the next one. Numbers only
+/// go up: consumers count those that were left out as missed, and a number that is not greater than
+/// the last is `IOS_BAD_SEQ`. It is for programs that pass on, or replay, what was numbered
+/// elsewhere.
+///
+/// `stamp` is when the value was put at first, in nanoseconds of CLOCK_MONOTONIC on this machine,
+/// or `IOS_NOW`. A time of another clock has to be converted first; 0 stands for no stamp, and the
+/// value has no age then.
+///
+/// # Safety
+/// As for `ios_producer_put`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_producer_put_numbered(
+    producer: *mut ios_producer,
+    data: *const c_void,
+    length: usize,
+    number: u64,
+    stamp: u64,
+    tag: u64,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open producer is a live handle, which is used through `&` alone; nobody
+        // changes the `length` bytes during the call.
+        let (handle, message) = unsafe {
+            arguments.read((In(producer, "producer"), Slice(data.cast::<u8>(), length, "data")))
+        }?;
+        handle.0.put_parts(&[], message, Label { tag, number: Some(number), stamp })?;
+        Ok(())
+    })
+}
+
 /// The arguments that puts have in common when their messages differ only in the data. It is for
 /// callers that pay for each argument of a call, such as Python.
 #[derive(Debug, Clone, Copy)]
@@ -232,6 +257,10 @@ pub struct ios_puts {
     pub seq: *mut u64,
     /// The tag of each value, as in `ios_producer_put_tagged`; 0 for none.
     pub tag: u64,
+    /// The number of the value, as in `ios_producer_put_numbered`; 0 for the next.
+    pub number: u64,
+    /// The stamp of a value that has a number, in nanoseconds, or `IOS_NOW`.
+    pub stamp: u64,
 }
 
 /// As `ios_producer_put`. The message is the header of `puts`, followed by its `length` bytes at
@@ -257,7 +286,9 @@ pub unsafe extern "C" fn ios_producer_put_like(
             let seq = OptionalOut(puts.seq, "seq");
             arguments.read((In(puts.producer, "producer"), header, data, seq))
         }?;
-        seq.set(handle.0.put_parts(header, data, puts.tag)?);
+        let ios_puts { tag, stamp, .. } = *puts;
+        let number = (puts.number != 0).then_some(puts.number);
+        seq.set(handle.0.put_parts(header, data, Label { tag, number, stamp })?);
         Ok(())
     })
 }

@@ -73,6 +73,8 @@ pub enum ios_status {
     /// This process has no address space for buffers that consumers added when they joined. Nothing
     /// is lost, and the next call tries again.
     IOS_NO_MEMORY = 29,
+    /// The number is not greater than that of the last value, or greater than 2^52 - 1.
+    IOS_BAD_SEQ = 30,
 
     /// There is no value, or none that was not seen before. It has no text.
     IOS_EMPTY = 100,
@@ -193,6 +195,7 @@ fn status_of(kind: &ErrorKind) -> ios_status {
         ErrorKind::System { .. } => IOS_SYSTEM,
         ErrorKind::BadLength { .. } => IOS_BAD_LENGTH,
         ErrorKind::NoMemory { .. } => IOS_NO_MEMORY,
+        ErrorKind::BadSeq { .. } => IOS_BAD_SEQ,
         _ => IOS_OTHER,
     }
 }
@@ -235,7 +238,7 @@ pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     found.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-const NAMES: [(ios_status, &CStr); 37] = [
+const NAMES: [(ios_status, &CStr); 38] = [
     (IOS_OK, c"IOS_OK"),
     (IOS_BAD_NAME, c"IOS_BAD_NAME"),
     (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
@@ -266,6 +269,7 @@ const NAMES: [(ios_status, &CStr); 37] = [
     (IOS_SYSTEM, c"IOS_SYSTEM"),
     (IOS_BAD_LENGTH, c"IOS_BAD_LENGTH"),
     (IOS_NO_MEMORY, c"IOS_NO_MEMORY"),
+    (IOS_BAD_SEQ, c"IOS_BAD_SEQ"),
     (IOS_EMPTY, c"IOS_EMPTY"),
     (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),
     (IOS_IN_USE, c"IOS_IN_USE"),

@@ -21,7 +21,7 @@ use test_support::TestName;
 /// Puts of messages that are `header` and `length` bytes after it.
 fn puts(producer: *mut ios_producer, header: &[u8], length: usize, seq: &mut u64) -> ios_puts {
     let (header, header_length) = (header.as_ptr().cast(), header.len());
-    ios_puts { producer, header, header_length, length, seq, tag: 0 }
+    ios_puts { producer, header, header_length, length, seq, tag: 0, number: 0, stamp: 0 }
 }
 
 /// Gets of such messages into `data`.

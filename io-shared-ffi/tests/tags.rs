@@ -1,9 +1,10 @@
-//! Tags: a number that a value is put with, and that is found with it.
+//! Tags and numbers that a value is put with, and that are found with it.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with pointers of this test")]
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "the same")]
 
+use std::ffi::CStr;
 use std::ptr::{null, null_mut};
 
 use io_shared::Channel;
@@ -93,13 +94,77 @@ fn puts_and_gets_of_a_header_and_data_have_tags_too() {
     let gets =
         ios_gets { consumer, timeout_ns: 0, header, header_length, data, length, value: into };
     for tag in [0, 3, u64::MAX] {
-        let puts = ios_puts { producer, header, header_length, length, seq: null_mut(), tag };
+        let puts = ios_puts {
+            producer,
+            header,
+            header_length,
+            length,
+            seq: null_mut(),
+            tag,
+            number: 0,
+            stamp: 0,
+        };
         let put = unsafe { ios_producer_put_like(&raw const puts, b"data".as_ptr().cast()) };
         assert_eq!(put, IOS_OK);
         assert_eq!(unsafe { ios_consumer_get_like(&raw const gets) }, IOS_OK);
         assert_eq!(unsafe { (*into).tag }, tag);
         assert!(unsafe { (*into).guard }.is_null(), "it was copied");
     }
+    unsafe { ios_consumer_close(consumer) };
+    unsafe { ios_producer_close(producer) };
+}
+
+/// The number, what was missed, tag, stamp and bytes of the next value.
+fn received(consumer: *mut ios_consumer) -> (u64, u64, u64, u64, Vec<u8>) {
+    let value = get(consumer, 0).unwrap();
+    let bytes = bytes_of(&value).to_vec();
+    unsafe { ios_guard_drop(value.guard) };
+    (value.seq, value.missed, value.tag, value.stamp, bytes)
+}
+
+#[test]
+fn a_value_has_the_number_and_stamp_that_it_was_put_with() {
+    let name = TestName::new("numbers");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let consumer = options(&name, None).consumer();
+    let data = b"data".as_ptr();
+    let put_as = |number, stamp| unsafe {
+        ios_producer_put_numbered(producer, data.cast(), 4, number, stamp, 5)
+    };
+    assert_eq!(put_as(40, IOS_NOW), IOS_OK);
+    let (seq, missed, tag, now, _) = received(consumer);
+    assert_eq!((seq, missed, tag), (40, 39, 5));
+    assert!(now > 0);
+    let stamp = now - 1;
+    for (number, given, stamp) in [(50, stamp, stamp), (1 << 40, 0, 0)] {
+        assert_eq!(put_as(number, given), IOS_OK);
+        let (seq, _, _, found, bytes) = received(consumer);
+        assert_eq!((seq, found, &*bytes), (number, stamp, &b"data"[..]));
+    }
+    for wrong in [0, 50, 1 << 40, 1 << 52, u64::MAX] {
+        assert_eq!(put_as(wrong, IOS_NOW), IOS_BAD_SEQ, "{wrong}");
+        let text = unsafe { CStr::from_ptr(ios_last_error()) }.to_str().unwrap();
+        assert!(text.contains(&*name) && text.contains(&wrong.to_string()), "{text}");
+    }
+    let (mut loan, mut data, mut seq) = (null_mut(), null_mut(), 0);
+    let lent = unsafe { ios_producer_loan(producer, 2, &raw mut loan, &raw mut data) };
+    assert_eq!(lent, IOS_OK);
+    unsafe { data.cast::<[u8; 2]>().write([1, 2]) };
+    assert_eq!(unsafe { ios_loan_number(loan, 3, 0) }, IOS_BAD_SEQ);
+    assert_eq!(unsafe { ios_loan_number(loan, 1 << 41, 0) }, IOS_OK);
+    assert_eq!(unsafe { ios_loan_tag(loan, 8) }, IOS_OK);
+    assert_eq!(unsafe { ios_loan_put(loan, 2, &raw mut seq) }, IOS_OK);
+    assert_eq!(seq, 1 << 41);
+    assert_eq!(received(consumer), (1 << 41, (1 << 40) - 1, 8, 0, vec![1, 2]));
+    assert_eq!(unsafe { ios_loan_number(null_mut(), 1, 0) }, IOS_NULL);
+    let (header, header_length) = (b"he".as_ptr().cast(), 2);
+    let (length, seq, tag, number, stamp) = (4, &raw mut seq, 0, 1 << 42, IOS_NOW);
+    let puts = ios_puts { producer, header, header_length, length, seq, tag, number, stamp };
+    let data = b"data".as_ptr().cast();
+    assert_eq!(unsafe { ios_producer_put_like(&raw const puts, data) }, IOS_OK);
+    assert_eq!(unsafe { ios_producer_put_like(&raw const puts, data) }, IOS_BAD_SEQ);
+    let (seq, .., bytes) = received(consumer);
+    assert_eq!((seq, &*bytes), (1 << 42, &b"hedata"[..]));
     unsafe { ios_consumer_close(consumer) };
     unsafe { ios_producer_close(producer) };
 }

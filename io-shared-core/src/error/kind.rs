@@ -134,6 +134,16 @@ pub enum ErrorKind {
     },
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
+    /// A value was to be put under a number that is not greater than that of the last value, or
+    /// greater than any number can be.
+    BadSeq {
+        /// The number.
+        found: u64,
+        /// The number of the last value.
+        last: u64,
+        /// The largest number that there is.
+        largest: u64,
+    },
     /// The region contains something that no conforming program writes.
     Corrupt {
         /// What it is.

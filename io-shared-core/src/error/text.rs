@@ -76,6 +76,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::WouldDeadlock => write!(f, "{name}: {WOULD_DEADLOCK}"),
             ErrorKind::OwnerDied => write!(f, "{name}: {OWNER_DIED}"),
             ErrorKind::SequenceExhausted => write!(f, "{name}: {SEQUENCE_EXHAUSTED}"),
+            ErrorKind::BadSeq { found, last, largest } => bad_seq(f, name, *found, *last, *largest),
             ErrorKind::OutOfBounds { at, length, size } => {
                 out_of_bounds(f, name, *at, *length, *size)
             }
@@ -265,6 +266,19 @@ fn bad_length(f: &mut Formatter<'_>, name: &str, found: u64, expected: &Shape) -
         write!(f, " and a whole number of elements of {}", Bytes(element as u64))?;
     }
     write!(f, ", found {found}")
+}
+
+fn bad_seq(f: &mut Formatter<'_>, name: &str, found: u64, last: u64, largest: u64) -> fmt::Result {
+    write!(f, "{name}: no value can have the number {found}: ")?;
+    if found > largest {
+        return write!(f, "the largest is {largest}: put it under a lower number");
+    }
+    write!(
+        f,
+        "the last value had {last}, and numbers only go up: put it under {} or more, or remove the \
+         channel and create it again to begin anew",
+        last + 1
+    )
 }
 
 fn list(f: &mut Formatter<'_>, holders: &[Holder]) -> fmt::Result {

@@ -65,6 +65,7 @@ scenarios! {
     a_buffer_is_announced_during_puts: 3, scenarios::announced_buffer;
     what_is_read_ahead_is_the_values_or_thrown_away: 4, ahead::read_ahead;
     a_copy_that_is_not_published_is_not_taken_for_one_that_is: 1, ahead::abandoned_copy;
+    a_jump_in_the_numbers_is_counted_as_missed: 3, scenarios::jump;
     a_producer_in_step_makes_nobody_miss_a_value: 5, scenarios::in_step;
     a_producer_that_lost_its_role_is_told_and_undoes_nothing: 5, scenarios::stale_producer;
     a_consumer_that_lost_its_slot_is_told_and_stores_nothing: 1, scenarios::stale_consumer;
@@ -86,6 +87,8 @@ scenarios! {
     half_a_copy_is_not_taken_for_a_successors: 2, deaths::copying_producer, PutFilling..=PutFilling;
     a_producer_killed_as_it_stores_inline_leaves_the_value_before: 3,
         deaths::inline_producer, PutSealed..=PutPublished;
+    a_killed_producers_jump_is_whole_or_not_at_all: 2,
+        deaths::jumping_producer, LoanChecked..=PutPublished;
     a_new_producer_wakes_for_a_dead_ones_value: 2, deaths::unwoken, ProducerClaimed..=PutWoken;
     a_slice_ends_the_wait_on_a_dead_producer: 5, deaths::no_successor, ProducerClaimed..=PutWoken;
     a_burial_robs_no_new_owner: 3, deaths::burial, BuryWon..=BuryCleared;

@@ -15,6 +15,11 @@ pub(crate) enum Fault {
     /// `latest` moved at every try.
     Busy,
     SequenceExhausted,
+    /// A value was to be put under a number that is not greater than the last, or too large.
+    BadNumber {
+        number: u64,
+        last: u64,
+    },
     /// There is no address space for a buffer that was added.
     NoMemory,
     Corrupt(&'static str),

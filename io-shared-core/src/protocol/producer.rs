@@ -195,13 +195,24 @@ impl Producer {
         words.filled().store(Filled { number, pieces: 0 }.pack(), Relaxed);
     }
 
-    /// Publishes `buffer`, which [`loan`](Self::loan) opened last. Nobody is woken yet:
+    /// Refuses a number that is not greater than the last, or that is none.
+    pub(crate) fn check_number(&self, number: u64) -> Result<(), Fault> {
+        let last = self.sequence();
+        match last < number && number <= Latest::LAST_SEQUENCE {
+            true => Ok(()),
+            false => Err(Fault::BadNumber { number, last }),
+        }
+    }
+
+    /// Publishes `buffer`, which [`loan`](Self::loan) opened last, under this number: the next, or
+    /// one that [`check_number`](Self::check_number) has found good. Nobody is woken yet:
     /// [`wake`](Self::wake) comes next.
     #[inline]
     pub(crate) fn publish<W: Words>(
         &mut self,
         words: &W,
         buffer: usize,
+        sequence: u64,
         length: u64,
         stamp: u64,
         tag: u64,
@@ -209,7 +220,8 @@ impl Producer {
         debug_assert_eq!(self.finds.last().copied().map(usize::from), Some(buffer), "on loan");
         self.check(words)?;
         let last = Latest::unpack(self.word);
-        let next = Latest { index: buffer, sequence: last.sequence + 1, ..last };
+        debug_assert!(self.check_number(sequence).is_ok(), "a number only grows");
+        let next = Latest { index: buffer, sequence, ..last };
         // Relaxed: consumers and observers read these after they have acquired `latest`.
         let header = words.header(buffer);
         header.length.store(length, Relaxed);

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::{clock, nap};
-use crate::protocol::{self, Fault, MOST_HOLDS, OWN_BUFFERS, Words};
+use crate::protocol::{self, Fault, Latest, MOST_HOLDS, OWN_BUFFERS, Words};
 
 /// A region, and the protocol state of the role that was claimed in it.
 pub(crate) struct Attached {
@@ -282,6 +282,9 @@ impl Region {
             Fault::NoMemory => return self.no_memory(),
             Fault::Busy => ErrorKind::Busy { doing: "reading the latest value" },
             Fault::SequenceExhausted => ErrorKind::SequenceExhausted,
+            Fault::BadNumber { number, last } => {
+                ErrorKind::BadSeq { found: number, last, largest: Latest::LAST_SEQUENCE }
+            }
             Fault::Corrupt(what) => ErrorKind::Corrupt { what: what.to_owned() },
         })
     }

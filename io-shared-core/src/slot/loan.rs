@@ -45,6 +45,10 @@ pub struct Loan<'a, T: Message + ?Sized> {
     slot: &'a mut Slot<Producer>,
     buffer: usize,
     message: *mut T,
+    /// The number that it is put under.
+    seq: u64,
+    /// `None`: the time of the put.
+    stamp: Option<u64>,
     tag: u64,
     message_type: PhantomData<&'a mut T>,
 }
@@ -72,7 +76,16 @@ impl Slot<Producer> {
         let region = &*self.region;
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
-        Ok(Loan { slot: self, buffer, message, tag: 0, message_type: PhantomData })
+        let seq = self.side.protocol.sequence() + 1;
+        Ok(Loan {
+            slot: self,
+            buffer,
+            message,
+            seq,
+            stamp: None,
+            tag: 0,
+            message_type: PhantomData,
+        })
     }
 
     /// Puts a copy of `value`. During the copy of a large one, consumers may
@@ -186,6 +199,46 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     #[inline]
     pub fn tag(&mut self, tag: u64) {
         self.tag = tag;
+    }
+
+    /// Gives the value the number `seq` in place of the next one. Numbers only go up: consumers
+    /// count those that were left out as [missed](crate::slot::Guard::missed). It is for programs
+    /// that pass on, or replay, what was numbered elsewhere, so that numbers and the tags that name
+    /// them stay the same. To go back to a lower number, remove the channel and create it again.
+    ///
+    /// `stamp` is when the value was put at first, in nanoseconds of CLOCK_MONOTONIC on this
+    /// machine, from which consumers compute its age. `None`: the time of this put. A time of
+    /// another clock has to be converted first; if that cannot be done, pass 0: then the value has
+    /// no stamp and no age. A stamp in the future has no age either.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadSeq`]: the number is not greater than the last one, or is greater than 2^52
+    /// - 1. The loan is as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-loan-numbered-{}", std::process::id());
+    /// # let mut copies = io_shared::producer::<f64>(name)?;
+    /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+    /// let mut loan = copies.loan()?;
+    /// *loan = 20.5;
+    /// loan.numbered(41, None)?; // the number that it had elsewhere
+    /// assert_eq!(loan.put()?, 41);
+    /// assert!(copies.loan()?.numbered(41, None).is_err()); // numbers only go up
+    ///
+    /// let value = consumer.get()?;
+    /// assert_eq!((value.seq(), value.missed()), (41, 40));
+    /// # drop(value);
+    /// # io_shared::Channel::remove(name)
+    /// # }
+    /// ```
+    pub fn numbered(&mut self, seq: u64, stamp: impl Into<Option<u64>>) -> Result<()> {
+        let Slot { side, region, .. } = &*self.slot;
+        side.protocol.check_number(seq).map_err(|fault| region.fault(fault))?;
+        (self.seq, self.stamp) = (seq, stamp.into());
+        Ok(())
     }
 
     /// The message, and the name of its channel.
@@ -337,18 +390,22 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// Publishes the message, of which the caller has checked that it has this length in bytes.
     #[inline]
     fn publish(self, length: usize) -> Result<u64> {
-        let Self { slot, buffer, tag, .. } = self;
+        let Self { slot, buffer, seq, stamp: given, tag, .. } = self;
         slot.check_stale()?;
-        let stamp = slot.side.stamps.as_mut().map_or(0, StampClock::now);
-        if stamp != 0 {
-            slot.look(stamp)?;
+        let now = match given {
+            None => slot.side.stamps.as_mut().map_or(0, StampClock::now),
+            Some(_) => 0,
+        };
+        if now != 0 {
+            slot.look(now)?;
         }
+        let stamp = given.unwrap_or(now);
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
-        let published = producer.publish(region, buffer, length as u64, stamp, tag);
+        let published = producer.publish(region, buffer, seq, length as u64, stamp, tag);
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
-        if stamp == 0 {
+        if now == 0 {
             // Only the look needs the clock here, so it comes after the wake, when no consumer
             // waits for it.
             slot.look(clock::now_coarse())?;

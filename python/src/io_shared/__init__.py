@@ -20,6 +20,7 @@ from io_shared._consumer import Consumer, consumer, open
 from io_shared.errors import (  # noqa: F401
     AlreadyHeld,
     AlreadyLoaned,
+    BadSeq,
     Busy,
     Closed,
     Corrupt,
@@ -64,8 +65,8 @@ __all__ = [
     "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
-    "Error", "AlreadyHeld", "AlreadyLoaned", "Busy", "Closed", "Corrupt", "Denied", "ForkedHandle",
-    "Invalid", "Mismatch", "NoField", "NoMemory", "NoSlot", "NoSpace", "NotFound", "OOMError",
-    "OwnerDied", "ReadAccessError", "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout",
-    "TooLarge", "WouldDeadlock", "WriteAccessError", "WrongFields",
+    "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "Busy", "Closed", "Corrupt", "Denied",
+    "ForkedHandle", "Invalid", "Mismatch", "NoField", "NoMemory", "NoSlot", "NoSpace", "NotFound",
+    "OOMError", "OwnerDied", "ReadAccessError", "Replaced", "RoleLost", "RoleTaken",
+    "SystemFailure", "Timeout", "TooLarge", "WouldDeadlock", "WriteAccessError", "WrongFields",
 ]

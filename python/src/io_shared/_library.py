@@ -55,6 +55,7 @@ _ERRORS = {
     24: errors.NoSpace,
     25: errors.Denied,
     29: errors.NoMemory,
+    30: errors.BadSeq,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }
@@ -113,9 +114,6 @@ _array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, returns=None)
-producer_put_tagged = _declare(
-    "producer_put_tagged", c_void_p, c_void_p, c_size_t, c_uint64, c_void_p
-)
 put_like = _bare(_dll, "producer_put_like")
 put_short = _bare(_held, "producer_put_like")
 producer_loan_window = _declare(
@@ -128,6 +126,7 @@ producer_seq = _declare("producer_seq", c_void_p, c_void_p)
 producer_capacity = _declare("producer_capacity", c_void_p, c_void_p)
 producer_schema = _declare("producer_schema", c_void_p, _POINTER)
 loan_tag = _declare("loan_tag", c_void_p, c_uint64)
+loan_number = _declare("loan_number", c_void_p, c_uint64, c_uint64)
 loan_put = _declare("loan_put", c_void_p, c_size_t, c_void_p)
 loan_drop = _declare("loan_drop", c_void_p, returns=None)
 window_sever = _declare("window_sever", c_void_p)
@@ -286,15 +285,36 @@ def _count(name, argument, value):
 
 def tag(name, value):
     """``value`` as the tag of a value in the channel ``name``."""
+    return _whole(name, "tag", value, 0, _MOST, "2**64 - 1")
+
+
+def _whole(name, argument, value, least, most, most_is):
     try:
         number = operator.index(value)
     except TypeError:
         number = -1
-    if not 0 <= number <= _MOST:
+    if not least <= number <= most:
         raise errors.alone(errors.Invalid(
-            "%s: tag=%r is not valid: it must be a whole number from 0 to 2**64 - 1" % (name, value)
+            "%s: %s=%r is not valid: it must be a whole number from %d to %s"
+            % (name, argument, value, least, most_is)
         ))
     return number
+
+
+#: What a value is put with: a tag, a number (0: the next) and a stamp (that of the put).
+NO_LABEL = 0, 0, _MOST
+
+
+def label(name, given, seq, stamp):
+    """What a value is put with, from the arguments of ``put`` and ``loan``."""
+    given = tag(name, given)
+    if seq is not None:
+        seq = _whole(name, "seq", seq, 1, 2 ** 52 - 1, "2**52 - 1")
+        stamp = _MOST if stamp is None else _whole(name, "stamp", stamp, 0, 2 ** 63, "2**63")
+        return given, seq, stamp
+    if stamp is not None:
+        raise errors.Invalid("%s: stamp= is for values with a seq=" % name)
+    return given, 0, _MOST
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,

@@ -18,10 +18,10 @@ class Loan(object):
     ...     loan.tag = lidar.frame
     """
 
-    def __init__(self, producer, header, length, view, in_place, tag):
+    def __init__(self, producer, header, length, view, in_place, label):
         """A loan of ``length`` bytes after ``header``. The block fills ``view(bytes)``."""
         self._name, self._view, self._is_over = producer.name, view, False
-        self.tag = tag
+        self._tag, self._number, self._stamp = label
         # Without reference counts it is not known whether an array is still alive.
         kind = _InPlace if in_place and _library.COUNTS else _Own
         self._filling = kind(producer, header, length)
@@ -44,7 +44,7 @@ class Loan(object):
             self.cancel()
         if not self._is_over:
             self._is_over = True
-            self._filling.put(self._tag)
+            self._filling.put((self._tag, self._number, self._stamp))
 
     @property
     def tag(self):
@@ -80,9 +80,9 @@ class _Own(object):
         self._arrays = _messages.parts(out)
         return out
 
-    def put(self, tag):
+    def put(self, label):
         try:
-            self._producer._put_data(self._header, address(self._buffer.bytes), self._length, tag)
+            self._producer._put_data(self._header, address(self._buffer.bytes), self._length, label)
         finally:
             self._buffer.set_writeable(False)
             for array in self._arrays:
@@ -114,7 +114,7 @@ class _InPlace(object):
         self._counts = _counts(self._arrays)
         return self._out
 
-    def put(self, tag):
+    def put(self, label):
         # Every array made from these has one of them as its base, usually the first. One reference
         # to another of them may be the caller's: in a loan without fields, that array is `out`.
         alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
@@ -128,7 +128,7 @@ class _InPlace(object):
         for array in self._arrays:
             array.flags.writeable = False
         self._out, self._arrays = None, []
-        self._producer._put_lent(self._lent, self._length, tag)
+        self._producer._put_lent(self._lent, self._length, label)
 
     def cancel(self):
         self._out, self._arrays = None, []

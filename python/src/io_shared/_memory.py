@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from io_shared import _library
+from io_shared import _library, errors
 
 ALIGNMENT = 64
 
@@ -117,12 +117,19 @@ class Lent(object):
         #: Stays mapped while any array made of it is alive, whatever happens to the channel.
         self.memory = Memory(data.value, length, False, self._window)
 
-    def put(self, length, tag):
-        """Publishes it with a tag, and returns its sequence number."""
+    def put(self, length, label):
+        """Publishes it with a label, and returns its sequence number."""
         loan, self._loan = self._loan, None
         seq = ctypes.c_uint64()
-        if tag:
-            _library.check(_library.loan_tag(loan, tag), self._words)
+        tag, number, stamp = label
+        try:
+            if tag:
+                _library.check(_library.loan_tag(loan, tag), self._words)
+            if number:
+                _library.check(_library.loan_number(loan, number, stamp), self._words)
+        except errors.Error:
+            self._loan = loan
+            raise
         _library.check(_library.loan_put(loan, length, ctypes.byref(seq)), self._words)
         return seq.value
 

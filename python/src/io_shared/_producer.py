@@ -11,6 +11,8 @@ from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
 
 _ndarray = np.ndarray
+#: What ``put`` takes besides the fields of a message.
+_LABELS = frozenset(("tag", "seq", "stamp"))
 
 
 class _Producer(_library.Closing):
@@ -98,35 +100,32 @@ class _Producer(_library.Closing):
         # Again: a put of another thread may have stored the handle meanwhile.
         self._like_last = _Like()
 
-    def _put_bytes(self, message, tag=0):
-        length, seq = len(message), self._seq_out
-        _library.check(
-            _library.producer_put_tagged(self._open(), message, length, tag, seq), self._words
-        )
+    def _put_bytes(self, message, label=_library.NO_LABEL):
+        self._put_data(message, None, 0, label)
 
     def _lend(self, length):
         return Lent(self._open(), length, self._words)
 
-    def _put_data(self, header, data, length, tag):
+    def _put_data(self, header, data, length, label):
         """Puts the message of ``header``, followed by the ``length`` bytes at the address
         ``data``."""
         handle, seq = self._open(), ctypes.addressof(self._seq)
-        puts = _library.Puts(handle.value, header, len(header), length, seq, tag)
+        puts = _library.Puts(handle.value, header, len(header), length, seq, *label)
         put = put_short if length <= _messages.SHORT else put_like
         status = put(byref(puts), c_void_p(data))
         if status != _library.OK:
             del handle  # as in put
             raise _library.failure(status, self._words)
 
-    def _put_lent(self, lent, length, tag):
+    def _put_lent(self, lent, length, label):
         """Puts a buffer that was filled in shared memory. If another channel was opened in place of
         the one that lent it, puts a copy there."""
         try:
-            self._seq.value = lent.put(length, tag)
+            self._seq.value = lent.put(length, label)
         except errors.Replaced:
             if not self._reopens:
                 raise
-            self._put_data(b"", lent.memory.__array_interface__["data"][0], length, tag)
+            self._put_data(b"", lent.memory.__array_interface__["data"][0], length, label)
 
 
 class ArrayProducer(_Producer):
@@ -137,7 +136,7 @@ class ArrayProducer(_Producer):
     >>> clouds.put(np.zeros((120000, 4), np.float32))
     """
 
-    def put(self, array, tag=0):
+    def put(self, array, tag=0, seq=None, stamp=None):
         """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes), which becomes the
         newest value. Never waits for anybody.
 
@@ -146,9 +145,17 @@ class ArrayProducer(_Producer):
         two can be paired.
 
         >>> labels.put(network(clouds.get()), tag=clouds.seq)
+
+        ``seq``: puts the value under this number in place of the next one, for programs that pass
+        on or replay what was numbered elsewhere. Numbers only go up, else :class:`BadSeq`;
+        consumers count those that were left out as missed. ``stamp`` is then when the value was put
+        at first, in nanoseconds of ``time.monotonic_ns()`` on this machine; without it, it is the
+        time of this put. Pass 0 if that time is not known: then the value has no age.
+
+        >>> copies.put(array, seq=original.seq, stamp=0)
         """
-        if tag:
-            return self._put_tagged(array, _library.tag(self.name, tag))
+        if tag or seq is not None or stamp is not None:
+            return self._put_labelled(array, _library.label(self.name, tag, seq, stamp))
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
         like = self._like_last
@@ -165,14 +172,14 @@ class ArrayProducer(_Producer):
         else:
             header = like.header
             del like  # as below
-            return self._put_scattered(array, header, 0)
+            return self._put_scattered(array, header, _library.NO_LABEL)
         status = put(like.puts_in, data)
         if status != _library.OK:
             # A traceback keeps this frame, but no handle: close() still ends the role.
             del like
             raise _library.failure(status, self._words)
 
-    def _put_tagged(self, array, tag):
+    def _put_labelled(self, array, label):
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
         like = self._like_last
@@ -181,9 +188,9 @@ class ArrayProducer(_Producer):
         header, is_contiguous = like.header, like.is_contiguous
         del like  # as in put
         if is_contiguous:
-            self._put_data(header, _messages.address(array), array.nbytes, tag)
+            self._put_data(header, _messages.address(array), array.nbytes, label)
         else:
-            self._put_scattered(array, header, tag)
+            self._put_scattered(array, header, label)
 
     def _like(self, array):
         """What arrays of the same dtype and layout as ``array`` have in common."""
@@ -195,7 +202,8 @@ class ArrayProducer(_Producer):
         like.is_short = length <= _messages.SHORT
         like.handle, start = self._open(), len(like.header)
         like.puts_in = byref(_library.Puts(
-            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq), 0
+            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq),
+            *_library.NO_LABEL
         ))
         # Names of fields may be changed in place, which leaves the dtype the same object.
         if array.dtype.names is None:
@@ -205,7 +213,7 @@ class ArrayProducer(_Producer):
                 self._like_last = _Like()
         return like
 
-    def _put_scattered(self, array, header, tag):
+    def _put_scattered(self, array, header, label):
         length = len(header) + array.nbytes
         lent = self._lend(length)
         try:
@@ -213,11 +221,12 @@ class ArrayProducer(_Producer):
             _loan.fill(root, header)
             # An array of a subclass could run code of its own that keeps the buffer.
             np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), np.asarray(array))
-            self._put_lent(lent, length, tag)
+            self._put_lent(lent, length, label)
         finally:
             lent.cancel(False)
 
-    def loan(self, shape, dtype=np.float64, order="C", in_place=False, tag=0):
+    def loan(self, shape, dtype=np.float64, order="C", in_place=False, tag=0, seq=None,
+             stamp=None):
         """Lends an array to fill in a ``with`` block. It is put at the end of the block, and
         becomes read-only. After an exception, or ``cancel()`` of the loan, nothing is put. Its
         content is undefined at first.
@@ -236,8 +245,9 @@ class ArrayProducer(_Producer):
         can change what others read. While the block runs, this producer can put nothing else. PyPy,
         which counts no references, ignores ``in_place``.
 
-        ``tag``: as in :meth:`put`. The loan has it as ``tag``, which may be set until the block
-        ends."""
+        ``tag``, ``seq``, ``stamp``: as in :meth:`put`. The loan has the tag as ``tag``, which may
+        be set until the block ends."""
+        label = _library.label(self.name, tag, seq, stamp)
         shape = _kinds.axes(shape)
         dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
@@ -246,7 +256,7 @@ class ArrayProducer(_Producer):
         def view(data):
             return np.ndarray(shape, dtype, data, order=order)
 
-        return _loan.Loan(self, header, length - len(header), view, in_place, tag)
+        return _loan.Loan(self, header, length - len(header), view, in_place, label)
 
 
 class _Like(object):
@@ -276,20 +286,24 @@ class TypedProducer(_Producer):
         has them (a mapping, a structured value, a message, a tuple). For a message without field
         names, put its value. Never waits for anybody.
 
-        ``tag=`` gives the value a tag, as in :meth:`ArrayProducer.put`. If the message has a field
-        of that name, it is the field; then a loan can have the value's tag.
+        ``tag=``, ``seq=`` and ``stamp=`` are as in :meth:`ArrayProducer.put`. If the message has a
+        field of that name, it is the field; then a loan can have the value's.
 
         >>> clouds.put(frame=1, stamp_ns=0, points=points)
         """
         self, value = value[0], value[1:]  # a field may be called self or value
-        layout, tag = self._messages.layout, 0
-        if "tag" in fields and "tag" not in layout.fields:
-            tag = _library.tag(self.name, fields.pop("tag"))
+        layout, label = self._messages.layout, _library.NO_LABEL
+        if not _LABELS.isdisjoint(fields):
+            given = [
+                fields.pop(name, none) if name not in layout.fields else none
+                for name, none in (("tag", 0), ("seq", None), ("stamp", None))
+            ]
+            label = _library.label(self.name, *given)
         if not layout.fields:
-            return self._put_value(layout, value, fields, tag)
-        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name), tag)
+            return self._put_value(layout, value, fields, label)
+        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name), label)
 
-    def _put_fields(self, layout, fields, tag):
+    def _put_fields(self, layout, fields, label):
         """Puts the message with these fields. A tail of the right dtype is copied only once."""
         tail = fields[layout.tail_name] if layout.tail is not None else ()
         lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
@@ -301,11 +315,11 @@ class TypedProducer(_Producer):
             if not lies or name != layout.tail_name:
                 out[name] = fields[name]
         if lies:
-            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes, tag)
+            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes, label)
         else:
-            self._put_data(b"", _messages.address(own), len(own), tag)
+            self._put_data(b"", _messages.address(own), len(own), label)
 
-    def _put_value(self, layout, value, fields, tag):
+    def _put_value(self, layout, value, fields, label):
         dtype = layout.header if layout.tail is None else layout.tail
         if fields or len(value) != 1:
             raise errors.WrongFields(
@@ -324,9 +338,9 @@ class TypedProducer(_Producer):
                 )
         own = np.zeros(shape, dtype.base)
         _fields.assign(own, value, self.name)
-        self._put_bytes(own.tobytes(), tag)
+        self._put_bytes(own.tobytes(), label)
 
-    def loan(self, elements=0, in_place=False, tag=0):
+    def loan(self, elements=0, in_place=False, tag=0, seq=None, stamp=None):
         """Lends a message with ``elements`` elements in its tail, as :meth:`ArrayProducer.loan`
         lends arrays.
 
@@ -339,7 +353,8 @@ class TypedProducer(_Producer):
                 "%s: a loan takes a number of elements, not %r" % (self.name, elements)
             )
         length = self._messages.length(*axes)
-        return _loan.Loan(self, b"", length, self._messages.view, in_place, tag)
+        label = _library.label(self.name, tag, seq, stamp)
+        return _loan.Loan(self, b"", length, self._messages.view, in_place, label)
 
 
 def open_end(open_, close, name, holds, stated, open_timeout, words):

@@ -61,13 +61,13 @@ class NumpyShare(_library.Closing):
         more = {k: v for k, v in self.__dict__.items() if k not in own and not k.startswith(_OWN)}
         return kind, arguments, more
 
-    def put(self, array, tag=0):
+    def put(self, array, tag=0, seq=None, stamp=None):
         """Puts a copy of ``array``: see :meth:`ArrayProducer.put`."""
-        return self.__put(array, tag)
+        return self.__put(array, tag, seq, stamp)
 
-    def loan(self, shape, dtype=float, order="C", in_place=False, tag=0):
+    def loan(self, shape, dtype=float, order="C", in_place=False, tag=0, seq=None, stamp=None):
         """Lends an array to fill, and puts it: see :meth:`ArrayProducer.loan`."""
-        return self.__loan(shape, dtype, order, in_place, tag)
+        return self.__loan(shape, dtype, order, in_place, tag, seq, stamp)
 
     def wait_taken(self, timeout=None):
         """Waits until every consumer has seen the last value: see

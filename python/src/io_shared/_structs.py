@@ -48,6 +48,8 @@ class Puts(ctypes.Structure):
         ("length", c_size_t),
         ("seq", c_void_p),
         ("tag", c_uint64),
+        ("number", c_uint64),
+        ("stamp", c_uint64),
     ]
 
 

@@ -71,6 +71,10 @@ class AlreadyLoaned(Error):
     """A buffer of this producer is on loan, or an array made from it is still alive."""
 
 
+class BadSeq(Error, ValueError):
+    """A value was to be put under a number that is not greater than the last."""
+
+
 class Busy(Error):
     """Another process kept changing what was being read, or held a lock for too long."""
 

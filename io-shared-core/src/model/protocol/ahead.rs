@@ -19,7 +19,7 @@ pub(super) fn copy_in(me: &Process, producer: &mut Producer, sender: u64) -> Res
     producer.fill(me, 1);
     Producer::rouse(me);
     words[1].store(second, Relaxed);
-    producer.publish(me, buffer, 16 + sequence, 100 + sequence, me.tag(sequence))?;
+    producer.publish(me, buffer, sequence, 16 + sequence, 100 + sequence, me.tag(sequence))?;
     producer.wake(me);
     Ok(sequence)
 }
@@ -113,7 +113,7 @@ pub(super) fn abandoned_copy(_: Fate) {
     producer.fill(&peer, 1);
     assert!(copying.read_ahead());
     region.buffers[buffer].payload.words()[1].store(second, Relaxed);
-    producer.publish(&peer, buffer, 20, 104, 0).unwrap();
+    producer.publish(&peer, buffer, 4, 20, 104, 0).unwrap();
     assert_eq!(copying.get(), Some((4, true)));
     assert_eq!(copying.get(), None);
     assert!(!copying.read_ahead(), "it is published");

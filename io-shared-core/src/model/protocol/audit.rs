@@ -23,10 +23,21 @@ pub(super) fn publish<M: Messages>(
     producer: &mut Producer,
     sender: u64,
 ) -> Result<u64, Fault> {
+    publish_numbered(me, producer, sender, producer.sequence() + 1)
+}
+
+/// The same under a given number.
+pub(super) fn publish_numbered<M: Messages>(
+    me: &M,
+    producer: &mut Producer,
+    sender: u64,
+    sequence: u64,
+) -> Result<u64, Fault> {
     let buffer = producer.loan(me)?;
-    let sequence = producer.sequence() + 1;
+    producer.check_number(sequence)?;
     me.write(buffer, message(sequence, sender));
-    let put = producer.publish(me, buffer, 16 + sequence, 100 + sequence, me.tag(sequence))?;
+    let put =
+        producer.publish(me, buffer, sequence, 16 + sequence, 100 + sequence, me.tag(sequence))?;
     assert_eq!(put, sequence);
     Ok(put)
 }

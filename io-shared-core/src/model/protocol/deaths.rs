@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::ahead::{Copying, copy_in, expecting};
-use super::audit::{Audit, consume, produce, put, read};
+use super::audit::{Audit, consume, produce, publish_numbered, put, put_in_a_thread, read};
 use super::process::Process;
 use super::words::{Region, Shape};
 use crate::crash_point::CrashPoint;
@@ -201,6 +201,29 @@ pub(super) fn producer(fate: Fate) {
     let last = put(&me, &mut producer, LAST).unwrap();
     let (seen, mut consumer) = getting.end().unwrap();
     Audit::new(&me, &mut consumer, seen).end(last);
+}
+
+/// A producer is killed as it puts under a number far ahead; another goes on from the last that was
+/// published.
+pub(super) fn jumping_producer(fate: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (peer, mut consumer) = consume_a_first_value(&region);
+    let victim = Process::new(&region, 3).run_victim(fate, move |me| {
+        me.claim_producer();
+        let mut producer = Producer::take_over(me).unwrap();
+        publish_numbered(me, &mut producer, 1, 9).unwrap();
+    });
+    victim.end();
+    let me = Process::new(&region, 4);
+    me.claim_producer();
+    let producer = Producer::take_over(&me).unwrap();
+    let next = producer.sequence() + 1;
+    assert!(next == 2 || next == 10, "the jump was published, or was not made: {next}");
+    let putting = put_in_a_thread(me, producer, 1);
+    let mut audit = Audit::new(&peer, &mut consumer, 0);
+    audit.get();
+    putting.end();
+    audit.end(next);
 }
 
 /// A consumer has announced the buffer of a value whose producer is killed; another takes the role

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::audit::{Audit, consume, message, produce, put, put_in_a_thread, read};
+use super::audit::{
+    Audit, consume, message, produce, publish_numbered, put, put_in_a_thread, read,
+};
 use super::process::Process;
 use super::words::{Region, Shape};
 use crate::model::victim::{Fate, Killable};
@@ -229,6 +231,27 @@ pub(super) fn observer(_: Fate) {
     putting.end();
 }
 
+/// Values under numbers far apart; a consumer gets, and sleeps for the last.
+pub(super) fn jump(_: Fate) {
+    let region = Region::new(Shape::of(1, 1));
+    let (peer, mut producer) = produce(&region);
+    let (me, mut consumer) = consume(&region, 0);
+    put(&peer, &mut producer, 0).unwrap();
+    for number in [0, 1, 1 << 52, u64::MAX] {
+        let refused = Err(Fault::BadNumber { number, last: 1 });
+        assert_eq!(publish_numbered(&peer, &mut producer, 0, number), refused);
+    }
+    let putting = peer.run(move |me| {
+        publish_numbered(me, &mut producer, 0, 5).unwrap();
+        producer.wake(me);
+        put(me, &mut producer, 0).unwrap()
+    });
+    let mut audit = Audit::new(&me, &mut consumer, 0);
+    audit.get_until(|sequence, _| sequence == 6);
+    assert_eq!(putting.end(), Some(6), "it goes on from there");
+    audit.end(6);
+}
+
 /// The producer puts the second value only when it sees that the first was received.
 pub(super) fn in_step(_: Fate) {
     let region = Region::new(Shape::of(1, 1));
@@ -267,7 +290,7 @@ pub(super) fn stale_producer(_: Fate) {
         let mut producer = Producer::take_over(me).unwrap();
         put(me, &mut producer, 2).unwrap()
     });
-    let published = producer.publish(&stale, buffer, 17, 101, 201);
+    let published = producer.publish(&stale, buffer, 1, 17, 101, 201);
     let last = successor.end().unwrap();
     match published {
         Ok(sequence) => assert_eq!((sequence, last), (1, 2)),
