@@ -146,7 +146,7 @@ fn bad_names_sizes_and_options_are_typed_errors() {
     let name = TestName::new("bad");
     let open = || Channel::<[u8]>::named(&*name).capacity(8);
     assert!(matches!(
-        Channel::<u64>::named("a/b").producer().unwrap_err().kind(),
+        Channel::<u64>::named("a//b").producer().unwrap_err().kind(),
         ErrorKind::BadName { .. }
     ));
     assert!(matches!(

@@ -30,12 +30,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// ```
 /// use io_shared_core::{ErrorKind, Name};
 ///
-/// let error = Name::new("a/b").unwrap_err();
+/// let error = Name::new("a%b").unwrap_err();
 /// assert!(matches!(error.kind(), ErrorKind::BadName { .. }));
 /// assert_eq!(
 ///     error.to_string(),
-///     "`a/b` cannot be a name: it has a `/` after the first character; use letters, digits, `-`, \
-///      `_` and `.`"
+///     "`a%b` cannot be a name: it has a `%`, which stands for a `/` on disk"
 /// );
 /// ```
 #[derive(Clone)]

@@ -16,6 +16,7 @@ mod guard;
 mod handle;
 mod lock_error;
 mod locked;
+mod object;
 mod options;
 mod state;
 mod unguarded;

@@ -15,6 +15,7 @@
 
 mod buffers;
 mod cause;
+mod domain;
 mod layout;
 pub(crate) mod link_protocol;
 mod name;

@@ -144,6 +144,10 @@ typedef enum {
   IOS_MMAP_LOCKED = 1,
   // A lock for one writer, or for several readers together.
   IOS_MMAP_RW = 2,
+  // Nothing here, as with `IOS_MMAP_UNSAFE`: the lock, if there is one, lies in a region of its
+  // own. The name is taken as a channel's is (with slashes, and in the domain of the process),
+  // and not as that of any POSIX object.
+  IOS_MMAP_LOCKED_ELSEWHERE = 3,
 } ios_mmap_kind;
 
 // The language whose words a text uses.

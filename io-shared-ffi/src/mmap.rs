@@ -32,6 +32,10 @@ pub enum ios_mmap_kind {
     IOS_MMAP_LOCKED = 1,
     /// A lock for one writer, or for several readers together.
     IOS_MMAP_RW = 2,
+    /// Nothing here, as with `IOS_MMAP_UNSAFE`: the lock, if there is one, lies in a region of its
+    /// own. The name is taken as a channel's is (with slashes, and in the domain of the process),
+    /// and not as that of any POSIX object.
+    IOS_MMAP_LOCKED_ELSEWHERE = 3,
 }
 
 /// Shared bytes.
@@ -146,11 +150,9 @@ pub unsafe extern "C" fn ios_mmap_open(
         // call.
         let (out, options) = unsafe { arguments.read((Out(mmap, "mmap"), Given(options))) }?;
         let shared = match kind_of(kind)? {
-            ios_mmap_kind::IOS_MMAP_UNSAFE => {
-                let mmap = UnsafeSharedMmap::at(options)?;
-                let (name, size) = (mmap.name().to_owned(), mmap.len());
-                let fd = Some(mmap.as_fd().as_raw_fd());
-                Shared::new(Mapped::Unsafe(mmap), name, size, fd)
+            ios_mmap_kind::IOS_MMAP_UNSAFE => bare(UnsafeSharedMmap::at(options)?),
+            ios_mmap_kind::IOS_MMAP_LOCKED_ELSEWHERE => {
+                bare(UnsafeSharedMmap::at_name(options, UnsafeSharedMmap::locked_elsewhere)?)
             }
             ios_mmap_kind::IOS_MMAP_LOCKED => {
                 let mmap = SharedMmap::at(options)?;
@@ -170,6 +172,12 @@ pub unsafe extern "C" fn ios_mmap_open(
     })
 }
 
+fn bare(mmap: UnsafeSharedMmap) -> Shared {
+    let (name, size) = (mmap.name().to_owned(), mmap.len());
+    let fd = Some(mmap.as_fd().as_raw_fd());
+    Shared::new(Mapped::Unsafe(mmap), name, size, fd)
+}
+
 impl Shared {
     fn new(bytes: Mapped, name: String, size: usize, fd: Option<i32>) -> Self {
         let (bytes, used) = (UnsafeCell::new(bytes), AtomicU8::new(FREE));
@@ -178,8 +186,8 @@ impl Shared {
 }
 
 fn kind_of(kind: u32) -> Outcome<ios_mmap_kind> {
-    use ios_mmap_kind::{IOS_MMAP_LOCKED, IOS_MMAP_RW, IOS_MMAP_UNSAFE};
-    let known = [IOS_MMAP_UNSAFE, IOS_MMAP_LOCKED, IOS_MMAP_RW];
+    use ios_mmap_kind::{IOS_MMAP_LOCKED, IOS_MMAP_LOCKED_ELSEWHERE, IOS_MMAP_RW, IOS_MMAP_UNSAFE};
+    let known = [IOS_MMAP_UNSAFE, IOS_MMAP_LOCKED, IOS_MMAP_RW, IOS_MMAP_LOCKED_ELSEWHERE];
     let found = known.into_iter().find(|known| *known as u32 == kind);
     found.ok_or_else(|| bad(format!("{kind} is not an ios_mmap_kind")))
 }
@@ -192,6 +200,10 @@ trait At: Mmap {
     fn anonymous() -> MmapOptions<Self>;
 
     fn at(options: Options) -> Outcome<Self> {
+        Self::at_name(options, Self::named)
+    }
+
+    fn at_name(options: Options, named: fn(&str) -> MmapOptions<Self>) -> Outcome<Self> {
         let channels = [
             (options.schema.is_some(), "options.schema"),
             (options.consumer_name.is_some(), "options.consumer_name"),
@@ -204,7 +216,7 @@ trait At: Mmap {
         let (prefault, ephemeral) = (options.has(IOS_PREFAULT), options.has(IOS_EPHEMERAL));
         let (replace, extend) = (options.has(IOS_REPLACE), options.has(IOS_EXTEND));
         let mut mmap = match options.location {
-            Location::Name(name) => Self::named(&name),
+            Location::Name(name) => named(&name),
             Location::File(path) => Self::file(path),
             Location::Descriptor(descriptor) => Self::from_fd(descriptor),
             Location::Anonymous => Self::anonymous(),
@@ -343,6 +355,9 @@ pub unsafe extern "C" fn ios_mmap_remove(name: *const c_char, kind: u32) -> ios_
             ios_mmap_kind::IOS_MMAP_UNSAFE => UnsafeSharedMmap::remove(name),
             ios_mmap_kind::IOS_MMAP_LOCKED => SharedMmap::remove(name),
             ios_mmap_kind::IOS_MMAP_RW => RwSharedMmap::remove(name),
+            ios_mmap_kind::IOS_MMAP_LOCKED_ELSEWHERE => {
+                UnsafeSharedMmap::remove_locked_elsewhere(name)
+            }
         }?)
     })
 }

@@ -248,8 +248,33 @@ fn nonsense_is_refused() {
         assert_eq!(ios_mmap_open(null(), 0, &raw mut mmap), IOS_NULL);
         assert_eq!(ios_mmap_lock(null_mut(), 0, &raw mut guard, &raw mut data), IOS_NULL);
         assert_eq!(ios_mmap_mark_consistent(null_mut()), IOS_NULL);
-        assert_eq!(ios_mmap_remove(c"/x".as_ptr(), 3), IOS_BAD_OPTION);
+        assert_eq!(ios_mmap_remove(c"/x".as_ptr(), 4), IOS_BAD_OPTION);
         ios_mmap_close(null_mut());
         ios_mmap_guard_drop(null_mut());
     }
+}
+
+#[test]
+fn bytes_that_are_locked_elsewhere_have_a_regions_name() {
+    let name = format!("/test/ffi/elsewhere-{}", std::process::id());
+    let path = format!("/dev/shm/test%ffi%elsewhere-{}", std::process::id());
+    assert_eq!(try_open(&name, IOS_MMAP_UNSAFE, 8, 0).unwrap_err(), IOS_BAD_NAME);
+    let mmap = open(&name, IOS_MMAP_LOCKED_ELSEWHERE, 8);
+    assert_eq!(std::fs::read(&path).unwrap(), [0; 8], "no header");
+    let mut data = null_mut();
+    assert_eq!(unsafe { ios_mmap_data(mmap, &raw mut data) }, IOS_OK);
+    assert!(!data.is_null());
+    unsafe { ios_mmap_close(mmap) };
+    let stored = CString::new(path.rsplit('/').next().unwrap()).unwrap();
+    let text = CString::new(&*name).unwrap();
+    let remove = |name: &CStr, kind| unsafe { ios_mmap_remove(name.as_ptr(), kind as u32) };
+    assert_eq!(remove(&stored, IOS_MMAP_LOCKED_ELSEWHERE), IOS_BAD_NAME);
+    assert_eq!(remove(&text, IOS_MMAP_LOCKED_ELSEWHERE), IOS_OK);
+    assert_eq!(remove(&text, IOS_MMAP_LOCKED_ELSEWHERE), IOS_NOT_FOUND);
+    let error = last_error();
+    assert!(error.starts_with(&format!("{name} does not exist")), "{error}");
+    // Locked bytes are regions, whose names have parts as well.
+    unsafe { ios_mmap_close(open(&name, IOS_MMAP_RW, 8)) };
+    assert!(std::path::Path::new(&path).exists());
+    assert_eq!(remove(&text, IOS_MMAP_RW), IOS_OK);
 }

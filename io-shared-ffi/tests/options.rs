@@ -66,7 +66,7 @@ fn options_of_older_and_newer_programs_are_understood_and_nonsense_is_refused() 
     assert_eq!(bad(&|o| o.flags = IOS_EXTEND).0, IOS_BAD_OPTION, "for mmaps");
     assert_eq!(bad(&|o| o.consumer_name = c"x".as_ptr()).0, IOS_BAD_OPTION, "of a producer");
     assert_eq!(bad(&|o| o.name = c"\xff".as_ptr()).0, IOS_BAD_OPTION, "not UTF-8");
-    assert_eq!(bad(&|o| o.name = c"a/b".as_ptr()).0, IOS_BAD_NAME);
+    assert_eq!(bad(&|o| o.name = c"a//b".as_ptr()).0, IOS_BAD_NAME);
     assert_eq!(bad(&|o| o.mode = 0o1777).0, IOS_BAD_OPTION);
     let (status, text) = bad(&|o| (o.name, o.fd) = (null(), 1_000_000));
     assert_eq!(status, IOS_BAD_OPTION);

@@ -458,4 +458,4 @@ def test_a_size_is_a_number_or_a_text(new_name):
         with pytest.raises(ValueError):
             NumpyShare(new_name(), wrong, "put")
     with pytest.raises(ValueError):
-        NumpyShare("a/b", "1M", "put")
+        NumpyShare("a//b", "1M", "put")

@@ -104,7 +104,7 @@ def test_errors_are_what_python_calls_them(name):
         again = pickle.loads(pickle.dumps(error, 2))
         assert (type(again), str(again), again.errno) == (type(error), str(error), error.errno)
     for wrong in (
-        lambda: NumpyShare("a/b", "1M", "put"),
+        lambda: NumpyShare("a//b", "1M", "put"),
         lambda: NumpyShare(name, "1M", "both"),
         lambda: io_shared.producer(name, "O"),
         lambda: get.get(timeout=-1),

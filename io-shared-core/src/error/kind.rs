@@ -23,7 +23,7 @@ use crate::message::array::NpyError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The name cannot name a region.
+    /// The name cannot name a region, or `IO_SHARED_DOMAIN` is set to what cannot be a domain.
     BadName {
         /// What is wrong with it, and what would be right.
         reason: &'static str,

@@ -14,6 +14,12 @@ use crate::region::{Kind, Location, Name, Size, Spec};
 pub trait Mmap: Sized {
     #[doc(hidden)]
     fn open(options: &MmapOptions<Self>) -> Result<Self>;
+
+    /// What `name` names.
+    #[doc(hidden)]
+    fn name(name: &str) -> Result<Name> {
+        Name::new(name)
+    }
 }
 
 /// Shared bytes that are not opened yet: where they are, and how to create them.
@@ -328,7 +334,7 @@ impl<M> fmt::Debug for MmapOptions<M> {
 }
 
 pub(super) fn named<M: Mmap>(name: &str) -> MmapOptions<M> {
-    MmapOptions::new(Name::new(name).map(Location::from))
+    MmapOptions::new(M::name(name).map(Location::from))
 }
 
 pub(super) fn descriptor<M: Mmap>(descriptor: OwnedFd) -> MmapOptions<M> {

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use memchr::memmem;
@@ -18,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
-use crate::region::{self, HiddenFile, Location};
+use crate::region::{self, HiddenFile, Location, Name};
 
 /// The bytes of a shared-memory object, file or descriptor, with no lock and no header: the same
 /// bytes that C and Python programs map.
@@ -26,6 +25,8 @@ use crate::region::{self, HiddenFile, Location};
 /// Others may write at any time, so there are no references to the bytes, only copies by relaxed
 /// atomic accesses. A copy of a value that is just being written may be partly old and partly new.
 /// Where that matters, use [`SharedMmap`](super::SharedMmap) or [`Shared`](super::Shared).
+///
+/// A name is that of any object, and taken as it is ([`Name::posix`]).
 ///
 /// # Examples
 /// ```
@@ -53,6 +54,10 @@ pub struct UnsafeSharedMmap {
 locations!(UnsafeSharedMmap);
 
 impl Mmap for UnsafeSharedMmap {
+    fn name(name: &str) -> Result<Name> {
+        Name::posix(name)
+    }
+
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
         let why = "bytes without a header keep no account of their users";
         options.refuse(&["handles", "ephemeral", "replace"], why)?;
@@ -120,40 +125,6 @@ impl UnsafeSharedMmap {
             crate::os::file::leave_out_of_dumps(map, 0);
         }
         Ok(Self { name: location.to_string(), file, map, position: 0 })
-    }
-
-    /// Removes the object of this name from shared memory. Programs that have it mapped keep it.
-    /// Refuses a region of io-shared, whose users must be told: use the `remove` of its own type.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`], the error of [`open`](MmapOptions::open) for a region of io-shared,
-    /// [`ErrorKind::NotOwner`], [`ErrorKind::BadName`], [`ErrorKind::System`].
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_core as io_shared;
-    /// use io_shared::{ErrorKind, UnsafeSharedMmap};
-    /// let error = UnsafeSharedMmap::remove("/doc-not-there").unwrap_err();
-    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
-    /// ```
-    #[doc(alias = "shm_unlink")]
-    pub fn remove(name: impl AsRef<str>) -> Result<()> {
-        use nix::errno::Errno;
-        let location = Location::from(crate::region::Name::new(name.as_ref())?);
-        if let Ok(Some(file)) = location.open(OFlag::O_RDONLY) {
-            region::refuse_region(&location, &file)?;
-        }
-        match nix::unistd::unlink(location.path().unwrap_or(Path::new(""))) {
-            Ok(()) => Ok(()),
-            Err(Errno::ENOENT) => {
-                Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"))
-            }
-            Err(Errno::EPERM | Errno::EACCES) => {
-                let advice = region::of_refused_removal(location.path());
-                Err(location.error(ErrorKind::NotOwner).advise(advice))
-            }
-            Err(errno) => Err(Error::system(location, "unlink", errno)),
-        }
     }
 
     /// The number of bytes. [`MmapOptions::size`] has an example.

@@ -34,19 +34,19 @@ use crate::os::file::{FIRST_KEPT, SHM_DIRECTORY, above_streams, identity_at, ope
 /// assert_eq!(Location::file("/var/lib/robot/state").to_string(), "file /var/lib/robot/state");
 /// # Ok(()) }
 /// ```
-/// A location that a user gives as text, where a path has more than one `/`:
+/// A location that a user gives as text, where a path follows `file:`:
 /// ```
 /// use io_shared_core::{Location, Name, Result};
 ///
 /// fn parse(text: &str) -> Result<Location> {
-///     match text.trim_start_matches('/').contains('/') {
-///         true => Ok(Location::file(text)),
-///         false => Ok(Location::from(Name::new(text)?)),
+///     match text.strip_prefix("file:") {
+///         Some(path) => Ok(Location::file(path)),
+///         None => Ok(Location::from(Name::new(text)?)),
 ///     }
 /// }
 /// # fn main() -> Result<()> {
-/// assert!(matches!(parse("/cloud_share")?, Location::Shm(_)));
-/// assert!(matches!(parse("/var/lib/robot/state")?, Location::File(_)));
+/// assert!(matches!(parse("/camera/rgb")?, Location::Shm(_)));
+/// assert!(matches!(parse("file:/var/lib/robot/state")?, Location::File(_)));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]

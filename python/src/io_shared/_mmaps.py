@@ -17,7 +17,7 @@ from io_shared._removal import lock_name
 from io_shared._zip import Ending
 from io_shared.errors import OOMError, ReadAccessError
 
-_BYTES = 0
+_BYTES, _LOCKED_ELSEWHERE = 0, 3
 _MADV_DONTDUMP = 16
 
 
@@ -56,9 +56,14 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
         ``size``: bytes, or digits and one of K, M, G. A smaller object grows; a larger one keeps
         its size, and its first ``size`` bytes are used. Others may write at any time.
 
+    The name is taken as it is, as that of any POSIX object: it has no slash after the first
+    character, and lies in no domain.
+
     >>> shm = UnsafeSharedMMap("/state", 8)
     >>> shm[:5] = b"hello"
     """
+
+    _kind = _BYTES
 
     def __new__(cls, name, size, *args, **kwargs):
         size = _library.size(size)
@@ -68,7 +73,7 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
                 % (_library.native(name), size)
             )
         made = _library.options(name, flags=_library.EXTEND, capacity=size)
-        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, _BYTES,
+        handle = _library.open_handle(_library.mmap_open, _library.mmap_close, made, cls._kind,
                                       words=_library.BYTES)
         try:
             file = _library.number(_library.mmap_fd, handle, ctypes.c_int32)
@@ -191,6 +196,8 @@ class UnsafeSharedMMap(_library.Closing, Ending, mmap.mmap):
 
 class _Locked(Locking, UnsafeSharedMMap):
     """Bytes with a lock in a region of its own."""
+
+    _kind = _LOCKED_ELSEWHERE
 
     def _open_lock(self, handles):
         self._lock = Lock(lock_name(self.name), handles)

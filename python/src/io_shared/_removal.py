@@ -2,7 +2,7 @@
 
 from io_shared import _library, errors
 
-_BYTES, _ONE, _RW = 0, 1, 2
+_BYTES, _ONE, _RW, _LOCKED_ELSEWHERE = 0, 1, 2, 3
 
 
 def lock_name(name):
@@ -17,14 +17,19 @@ def remove(name):
     file.
 
     Programs that use the channel get :class:`Replaced`, or continue in a new channel if they were
-    opened with ``reopen=True``.
+    opened with ``reopen=True``. In a domain (``IO_SHARED_DOMAIN``) nothing outside is removed: the
+    bytes of an ``UnsafeSharedMMap`` are in no domain, and are removed by
+    ``os.remove("/dev/shm/NAME")``.
 
     >>> io_shared.remove("/cloud_share")
     """
     if isinstance(name, _library.File):
         raise errors.Invalid("%s: use os.remove for a file" % name)
     _library.native(name)  # a text, or refused
-    status = _library.mmap_remove(_library.encoded(name), _BYTES)
+    if b"%" in _library.encoded(name):
+        # Only the name of another program's object has a percent sign.
+        return _library.check(_library.mmap_remove(_library.encoded(name), _BYTES))
+    status = _library.mmap_remove(_library.encoded(name), _LOCKED_ELSEWHERE)
     if status == _library.NOT_FOUND:
         raise _library.failure(status)
     if status != _library.OK:
