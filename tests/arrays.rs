@@ -206,7 +206,7 @@ fn the_capacity_counts_the_header_as_a_file_does() {
 #[test]
 fn put_array_goes_to_what_has_taken_the_place() {
     let name = TestName::new("arrays-reopen");
-    let channel = Channel::<Array>::named(&*name).capacity("4K").reopen(true);
+    let channel = Channel::<Array>::named(&*name).capacity("4K");
     let mut producer = channel.clone().producer().unwrap();
     Channel::remove(&name).unwrap();
     producer.put_array(&array![1u8]).unwrap();

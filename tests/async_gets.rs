@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use io_shared::{AsyncConsumer, Channel, ErrorKind, Producer};
+use io_shared::{AsyncConsumer, Channel, ErrorKind, Message, Producer};
 use test_support::{TestName, eventually};
 
 const LONG: Duration = Duration::from_secs(5);
@@ -23,6 +23,11 @@ fn channel(what: &str) -> (TestName, Producer<u64>, AsyncConsumer<u64>) {
     let producer = io_shared::producer(&name).unwrap();
     let consumer = io_shared::consumer(&name).unwrap().into_async();
     (name, producer, consumer)
+}
+
+/// A consumer that is told when its channel is removed or replaced.
+fn faithful<T: Message>(name: &TestName) -> AsyncConsumer<T> {
+    Channel::<T>::named(&**name).reopen(false).consumer().unwrap().into_async()
 }
 
 /// Puts `value` from another thread, once a sleeper's bit says that somebody waits.
@@ -46,7 +51,8 @@ fn is_awaited(path: &std::path::Path) -> bool {
 
 #[test]
 fn an_awaited_get_is_told_of_a_deleted_name() {
-    let (name, _producer, mut consumer) = channel("deleted");
+    let (name, _producer, _) = channel("deleted");
+    let mut consumer = faithful::<u64>(&name);
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || tell.send(pollster::block_on(consumer.get()).map(drop)));
     eventually("it waits", || is_awaited(&name.path()));
@@ -210,22 +216,44 @@ fn a_waker_that_panics_ends_nobody_elses_wait() {
 
 #[test]
 fn of_a_channel_that_another_has_taken_the_name_of_an_awaited_get_gives_nothing() {
-    let (name, mut old, _consumer) = channel("left-behind");
-    let (other, mut new, _) = channel("successor");
-    drop(_consumer);
-    let consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
-    let mut consumer = consumer.into_async();
+    check(|value| value);
+    check(|value| [value; 100]);
+    fn check<T: Message + PartialEq + std::fmt::Debug>(value: impl Fn(u64) -> T) {
+        let (name, other) = (TestName::new("left-behind"), TestName::new("successor"));
+        let mut old = io_shared::producer(&name).unwrap();
+        let mut consumer = io_shared::consumer::<T>(&name).unwrap().into_async();
+        let mut faithful = faithful::<T>(&name);
+        old.put(&value(1)).unwrap();
+        io_shared::producer(&other).unwrap().put(&value(2)).unwrap();
+        std::fs::rename(other.path(), name.path()).unwrap();
+        // Longer than a consumer goes without checking where its name leads.
+        thread::sleep(Duration::from_millis(120));
+        assert_eq!(*pollster::block_on(consumer.get()).unwrap(), value(2));
+        let told = pollster::block_on(faithful.get()).unwrap_err();
+        assert_eq!(*told.kind(), ErrorKind::Replaced);
+    }
+}
+
+#[test]
+fn the_last_value_of_a_channel_that_is_gone_is_awaited_once_and_then_a_new_channel() {
+    let (name, mut old, mut consumer) = channel("gone");
+    let mut faithful = faithful::<u64>(&name);
     old.put(&1).unwrap();
-    new.put(&2).unwrap();
-    std::fs::rename(other.path(), name.path()).unwrap();
-    // Longer than a consumer goes without checking where its name leads.
-    thread::sleep(Duration::from_millis(120));
+    std::fs::remove_file(name.path()).unwrap();
+    thread::sleep(Duration::from_millis(120)); // as above
+    assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 1);
+    assert_eq!(*pollster::block_on(faithful.get()).unwrap(), 1);
+    let told = pollster::block_on(faithful.get()).unwrap_err();
+    assert_eq!(*told.kind(), ErrorKind::Replaced);
+    assert!(pollster::block_on(within_soon(consumer.get())).is_none());
+    io_shared::producer::<u64>(&name).unwrap().put(&2).unwrap();
     assert_eq!(*pollster::block_on(consumer.get()).unwrap(), 2);
 }
 
 #[test]
-fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
-    let (name, producer, mut consumer) = channel("removed");
+fn a_removed_channel_ends_the_get_unless_it_goes_on_in_a_new_one() {
+    let (name, producer, _) = channel("removed");
+    let mut consumer = faithful::<u64>(&name);
     let remover = thread::spawn({
         let (name, path) = (name.to_string(), name.path());
         move || {
@@ -239,8 +267,7 @@ fn a_removed_channel_ends_the_get_and_one_that_reopens_goes_on() {
     drop((producer, consumer));
 
     let first = io_shared::producer::<u64>(&name).unwrap();
-    let consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
-    let mut consumer = consumer.into_async();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap().into_async();
     let putter = thread::spawn({
         let (name, path) = (name.to_string(), name.path());
         move || {

@@ -110,12 +110,14 @@ fn a_file_keeps_the_last_value_over_restarts() {
     assert_eq!(std::fs::metadata(&*path).unwrap().permissions().mode() & 0o777, 0o600);
     drop(value);
     // It is removed like any other file, and its users notice.
+    let mut faithful = Channel::<u64>::file(&*path).reopen(false).consumer().unwrap();
     std::fs::remove_file(&*path).unwrap();
     let mut producer = Channel::<u64>::file(&*path).producer().unwrap();
-    eventually("it is noticed", || {
-        consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
-    });
     producer.put(&7).unwrap();
+    eventually("it is noticed", || {
+        faithful.latest().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), 7);
 }
 
 #[test]

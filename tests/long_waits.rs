@@ -161,7 +161,7 @@ fn a_consumer_that_waits_for_another_shape_says_so() {
 fn a_wait_for_a_channel_to_be_made_again_says_so() {
     listen();
     let name = TestName::new("again");
-    let mut consumer = Channel::<u64>::named(&*name).reopen(true).consumer().unwrap();
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
     Channel::remove(&name).unwrap();
     assert!(consumer.get_timeout(LONG).is_err());
     assert_told(&name, &["producer=false", "was removed"]);

@@ -246,7 +246,8 @@ fn a_region_aligned_beyond_this_machines_pages_is_refused() {
 #[test]
 fn a_name_reads_the_same_in_every_error() {
     let name = TestName::new("spelling");
-    let mut consumer = io_shared::consumer::<u64>(name.trim_start_matches('/')).unwrap();
+    let channel = Channel::<u64>::named(name.trim_start_matches('/'));
+    let mut consumer = channel.reopen(false).consumer().unwrap();
     let timeout = consumer.get_timeout(Duration::ZERO).unwrap_err();
     Channel::remove(&name).unwrap();
     let replaced = consumer.try_get().unwrap_err();

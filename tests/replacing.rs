@@ -225,7 +225,7 @@ fn opening_and_removing_at_once_ends_in_no_other_error_than_not_found() {
 fn a_process_that_keeps_the_regions_own_lock_delays_openings_and_removals_and_no_more() {
     let name = TestName::new("lock");
     let mut producer = Channel::<u64>::named(&*name).consumers(2).producer().unwrap();
-    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let mut consumer = Channel::<u64>::named(&*name).reopen(false).consumer().unwrap();
     let _kept = claim(&name, 0, 1);
     let started = Instant::now();
     for error in

@@ -261,11 +261,14 @@ impl<T: Message + ?Sized> Channel<T> {
 }
 
 impl Channel<()> {
-    /// Removes the channel with this name, as one removes a file. Handles that are open report
-    /// [`ErrorKind::Replaced`](crate::ErrorKind::Replaced).
+    /// Removes the channel with this name, as one removes a file.
     ///
-    /// An open handle looks for its channel's name every 90 ms. Until then a put may still
-    /// succeed, and a get may still return a value that was put earlier.
+    /// Open handles follow the name to a new channel ([`reopen`](Self::reopen)). The next put of a
+    /// producer creates it, so drop the producer first if the channel is to stay away, for example
+    /// at the end of a test. Consumers create nothing: they wait for a producer.
+    ///
+    /// A consumer that has not seen the last value of the removed channel still gets it, unless
+    /// there is a new channel.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), [`NotOwner`](crate::ErrorKind::NotOwner),

@@ -63,7 +63,9 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # Errors
     /// - [`ErrorKind::AlreadyHeld`]: this consumer holds as many values as it may (never for small
     ///   values, see [`Guard`]).
-    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, without `.reopen(true)`.
+    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, with
+    ///   [`.reopen(false)`](crate::Channel::reopen). Without it, the errors of
+    ///   [`Channel::consumer`](crate::Channel::consumer), for the channel that has the name now.
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another consumer
     ///   has taken the slot.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
@@ -140,14 +142,18 @@ impl<T: Message + ?Sized> Consumer<T> {
         mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> Result<Guard<'_, T>> {
         let Self { slot, options, patience, .. } = self;
+        let mut is_gone = false;
         patience.start();
         let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
             Ok(()) => Ok(patience.wait(slot, deadline, &mut meanwhile)),
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Busy { .. }) {
                     std::thread::yield_now();
-                } else if !reopen_or::<T>(slot, options, error, deadline)? {
-                    patience.gone(slot);
+                } else {
+                    is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
+                    if is_gone {
+                        patience.gone(slot);
+                    }
                 }
                 Ok(clock::now() < deadline)
             }
@@ -157,7 +163,7 @@ impl<T: Message + ?Sized> Consumer<T> {
                 patience.got(size_of_val(&*guard));
                 Ok(guard)
             }
-            None => Err(timed_out(&self.options, timeout)),
+            None => Err(timed_out(&self.options, timeout, is_gone)),
         }
     }
 
@@ -188,8 +194,9 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.try_which(Which::Unseen)
     }
 
-    /// The newest value, whether or not this consumer has seen it; `None` if nothing was ever put.
-    /// It counts as seen afterwards. Never waits.
+    /// The newest value, whether or not this consumer has seen it; `None` if nothing was ever put,
+    /// or if the channel was removed and there is no new one yet. It counts as seen afterwards.
+    /// Never waits.
     ///
     /// # Errors
     /// The errors of [`try_get`](Self::try_get).
@@ -241,7 +248,8 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.slot.last_seen()
     }
 
-    /// Whether the channel has a living producer.
+    /// Whether the channel has a living producer. A channel that was removed or replaced has none,
+    /// until this consumer's next get opens the new one.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`]; [`ErrorKind::RoleLost`] if other code closed this handle's
@@ -261,7 +269,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// # }
     /// ```
     pub fn has_producer(&self) -> Result<bool> {
-        self.slot.has_producer()
+        Ok(self.slot.has_producer()? && !self.slot.is_stale())
     }
 
     #[cfg(feature = "async")]
@@ -346,7 +354,7 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
     }
 }
 
-/// Opens the channel that has replaced this one, if `error` says so and the user asked for it, and
+/// Opens the channel that has replaced this one, if `error` says so and the user did not refuse, and
 /// returns whether it is there by now. Any other `error` is returned as it is.
 #[cold]
 fn reopen_or<T: Message + ?Sized>(
@@ -355,9 +363,10 @@ fn reopen_or<T: Message + ?Sized>(
     error: Error,
     deadline: u64,
 ) -> Result<bool> {
-    if !options.reopen || *error.kind() != ErrorKind::Replaced {
+    if !options.reopens_after(&error) {
         return Err(error);
     }
+    let options = &options.reopening(slot.schema());
     // One slice at a time, so that the caller's deadline holds.
     let left = Duration::from_nanos(deadline.saturating_sub(clock::now())).min(SLICE);
     let spec = Spec {
@@ -382,11 +391,13 @@ fn reopen_or<T: Message + ?Sized>(
 }
 
 #[cold]
-fn timed_out(options: &Options, after: Duration) -> Error {
+fn timed_out(options: &Options, after: Duration, is_gone: bool) -> Error {
     let name = options
         .location()
         .map_or_else(|error| error.name().to_owned(), |location| location.to_string());
-    Error::new(name, ErrorKind::Timeout { after, waiting_for: "a new value".into() })
+    let removed = "a new value; the channel was removed, and no producer has created it again";
+    let waiting_for = if is_gone { removed } else { "a new value" }.to_owned();
+    Error::new(name, ErrorKind::Timeout { after, waiting_for })
 }
 
 fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Consumer>> {

@@ -43,13 +43,14 @@ impl<T: Message + ?Sized> Observer<T> {
         Ok(Self { slot, options, message: PhantomData })
     }
 
-    /// A copy of the newest value, checked to be whole. `None` if nothing was ever put, or, with
-    /// `.reopen(true)`, if the channel was removed and there is no new one yet.
+    /// A copy of the newest value, checked to be whole. `None` if nothing was ever put, or if the
+    /// channel was removed and there is no new one yet.
     ///
     /// # Errors
     /// - [`Busy`](crate::ErrorKind::Busy): the producer kept refilling the buffer during the copy.
-    /// - [`Replaced`](crate::ErrorKind::Replaced): the channel was removed or replaced, without
-    ///   `.reopen(true)`.
+    /// - [`Replaced`](crate::ErrorKind::Replaced): the channel was removed or replaced, with
+    ///   [`.reopen(false)`](crate::Channel::reopen). Without it, the errors of
+    ///   [`Channel::observer`](crate::Channel::observer), for the channel that has the name now.
     /// - [`Unsupported`](crate::ErrorKind::Unsupported): `T` is aligned to more than 64 bytes.
     /// - [`NoMemory`](crate::ErrorKind::NoMemory): this process has no address space for the buffer
     ///   that the value lies in. The next copy tries again.
@@ -70,16 +71,25 @@ impl<T: Message + ?Sized> Observer<T> {
     /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
         match self.slot.copy() {
-            Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
-                match open::<T>(&self.options, Some(Duration::ZERO)) {
-                    Ok(slot) => self.slot = slot,
-                    Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(error),
-                }
-                self.slot.copy()
-            }
+            Err(error) if self.options.reopens_after(&error) => match self.reopen()? {
+                true => self.slot.copy(),
+                false => Ok(None),
+            },
             copied => copied,
         }
+    }
+
+    /// Opens the channel that has the name now. Returns whether there is one.
+    #[cold]
+    fn reopen(&mut self) -> Result<bool> {
+        let options = self.options.reopening(self.slot.schema());
+        match open::<T>(&options, Some(Duration::ZERO)) {
+            Ok(slot) => self.slot = slot,
+            // An observer cannot tell whether anybody is using a channel of another shape.
+            Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// The channel's name; for a channel in a file, its path.

@@ -58,7 +58,7 @@ impl Options {
             consumer_name: None,
             stamps: true,
             prefault: false,
-            reopen: false,
+            reopen: true,
             open_timeout: None,
             ephemeral: false,
             replace: false,
@@ -143,6 +143,21 @@ impl Options {
                 Ok(Some(if sized { fixed } else { bytes }))
             }
         }
+    }
+
+    /// Whether a handle opens its channel anew after `error`.
+    pub(crate) fn reopens_after(&self, error: &Error) -> bool {
+        self.reopen && *error.kind() == ErrorKind::Replaced
+    }
+
+    /// The options by which a handle opens its channel anew. Whatever type it accepted at first, its
+    /// user may have asked for that by now: messages of another type would be misread.
+    pub(crate) fn reopening(&self, schema: &Schema) -> Self {
+        let described = match &self.described {
+            Described::ByChannel => Described::As(schema.clone()),
+            described => described.clone(),
+        };
+        Self { described, ..self.clone() }
     }
 
     /// Refuses a producer that does not say what its messages are.

@@ -54,8 +54,9 @@ impl<T: Message + ?Sized> Producer<T> {
     /// - [`ErrorKind::TooLarge`]: the value does not fit the channel's capacity.
     /// - [`ErrorKind::BadLength`]: the channel's [schema](crate::Channel::schema) does not allow
     ///   this number of bytes.
-    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, without `.reopen(true)`.
-    ///   With it, the errors of [`Channel::producer`](crate::Channel::producer).
+    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, with
+    ///   [`.reopen(false)`](crate::Channel::reopen). Without it, the errors of
+    ///   [`Channel::producer`](crate::Channel::producer), for the channel that has the name now.
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another producer
     ///   has taken the role.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
@@ -125,8 +126,8 @@ impl<T: Message + ?Sized> Producer<T> {
         }
     }
 
-    /// Puts into the channel that has replaced this one, if `error` says so and the user asked for
-    /// it. Any other `error` is returned as it is.
+    /// Puts into the channel that has replaced this one, if `error` says so and the user did not
+    /// refuse. Any other `error` is returned as it is.
     #[cold]
     fn put_again(
         &mut self,
@@ -137,7 +138,7 @@ impl<T: Message + ?Sized> Producer<T> {
         // The new channel may be removed again before the put; a few attempts are enough.
         for _ in 0..8 {
             match done {
-                Err(error) if self.options.reopen && *error.kind() == ErrorKind::Replaced => {
+                Err(error) if self.options.reopens_after(&error) => {
                     self.reopen()?;
                     done = put(&mut self.slot);
                 }
@@ -180,7 +181,11 @@ impl<T: Message + ?Sized> Producer<T> {
 
     #[inline]
     fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
-        if self.options.reopen && self.slot.is_stale() {
+        // A loan that is filled in vain would be an error.
+        if self.options.reopen
+            && let Err(error) = self.slot.check()
+            && self.options.reopens_after(&error)
+        {
             self.reopen()?;
         }
         self.slot.loan(elements)

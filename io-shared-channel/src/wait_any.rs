@@ -105,9 +105,10 @@ impl<'a> IntoIterator for &'a Ready {
 /// of 0 tries once; [`Duration::MAX`] waits without a limit.
 ///
 /// This takes no value: call [`try_get`](crate::Consumer::try_get) on each consumer that is ready.
-/// A consumer whose channel was removed or replaced, or whose slot was lost, is ready too: its get
-/// reports that, or reopens the channel. (A consumer that reopens is ready every 100 ms until the
-/// new channel exists.)
+/// A consumer whose channel was replaced, or whose slot was lost, is ready too: its get opens the
+/// new channel, which may be empty, or reports what happened. So is one with
+/// [`.reopen(false)`](crate::Channel::reopen) whose channel was removed. Others go on waiting until
+/// there is a new channel.
 ///
 /// The consumers may have different types, and there may be any number of them. For each 127 beyond
 /// the first 127, the process keeps one thread that waits for them. Where no thread can be started,
@@ -194,12 +195,16 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
 
 /// Which consumers have something to get.
 ///
-/// A consumer that reopens and whose channel was removed counts only at the end of a slice
-/// (`late`): its get may find no new channel yet, and its user must not call it over and over.
+/// A consumer that reopens and whose channel was removed or replaced counts only at the end of a
+/// slice (`late`), and once something has the name: its get may not be able to open that yet, and
+/// its user must not call it over and over.
 fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
-    let ready = |part: &Parts<'_>| match part.reopens && !late {
-        true => part.slot.has_unseen() || part.slot.is_lost(),
-        false => part.slot.is_ready(),
+    let ready = |Parts { slot, reopens, .. }: &Parts<'_>| {
+        let may_reopen = || late && slot.is_stale() && !slot.is_gone();
+        match reopens {
+            true => slot.has_unseen() || slot.is_lost() || may_reopen(),
+            false => slot.is_ready(),
+        }
     };
     let indices = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(index, _)| index);
     let indices: Vec<usize> = indices.collect();

@@ -164,6 +164,11 @@ impl<S> Slot<S> {
         self.watch.is_stale(&self.region)
     }
 
+    /// Whether the region's name leads to nothing now. Asks the file system.
+    pub fn is_gone(&self) -> bool {
+        self.region.is_gone()
+    }
+
     /// Looks whether the name still leads to this region, unless it did so within the last 90 ms.
     ///
     /// # Errors

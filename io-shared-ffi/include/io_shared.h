@@ -36,8 +36,9 @@
 // consumers add are mapped when the handle next looks at its name, every 90 ms at most.
 #define IOS_PREFAULT 4
 
-// A handle whose channel is removed or replaced opens the new one by itself (channels).
-#define IOS_REOPEN 8
+// A handle whose channel is removed or replaced says `IOS_REPLACED` from then on, instead of
+// opening the channel that has the name next (channels).
+#define IOS_NO_REOPEN 8
 
 // What this handle creates is removed with its last user (not for `IOS_MMAP_UNSAFE`).
 #define IOS_EPHEMERAL 16
@@ -77,7 +78,7 @@ typedef enum {
   IOS_NO_SLOT = 8,
   // Another producer took over.
   IOS_ROLE_LOST = 9,
-  // The channel was removed or replaced: open it again.
+  // The channel was removed or replaced (`IOS_NO_REOPEN`), or a loan is of a channel that was.
   IOS_REPLACED = 10,
   // The timeout passed.
   IOS_TIMEOUT = 11,
@@ -637,8 +638,7 @@ ios_status ios_consumer_capacity(const ios_consumer *consumer, uint64_t *capacit
 // `consumer` is NULL or open; `name` is NULL or may be written to.
 ios_status ios_consumer_name(const ios_consumer *consumer, char **name);
 
-// The type of the messages, as JSON. It may change when the consumer opens a new channel
-// (`IOS_REOPEN` without a schema). The caller frees the text with `ios_text_free`.
+// The type of the messages, as JSON. The caller frees the text with `ios_text_free`.
 //
 // # Safety
 // `consumer` is NULL or open; `schema` is NULL or may be written to.
@@ -653,7 +653,8 @@ ios_status ios_consumer_fd(const ios_consumer *consumer, int32_t *fd);
 
 // Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
 // (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
-// value. A consumer whose channel was removed is ready too: its get reports that.
+// value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
+// reports that (`IOS_NO_REOPEN`).
 //
 // # Safety
 // `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
@@ -663,8 +664,8 @@ ios_status ios_wait_any(const ios_consumer *const *consumers,
                         int64_t timeout_ns,
                         bool *ready);
 
-// Removes the channel of that name, as one removes a file. Programs that use it get
-// `IOS_REPLACED`.
+// Removes the channel of that name, as one removes a file. Open handles follow the name to a new
+// channel, which the next put of a producer creates, or say `IOS_REPLACED` (`IOS_NO_REOPEN`).
 //
 // # Safety
 // `name` is NULL or a text.

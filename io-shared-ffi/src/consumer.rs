@@ -235,8 +235,7 @@ pub unsafe extern "C" fn ios_consumer_name(
     unsafe { ask(consumer, Out(name, "name"), |consumer| Ok(text_into_c(consumer.name()))) }
 }
 
-/// The type of the messages, as JSON. It may change when the consumer opens a new channel
-/// (`IOS_REOPEN` without a schema). The caller frees the text with `ios_text_free`.
+/// The type of the messages, as JSON. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
 /// `consumer` is NULL or open; `schema` is NULL or may be written to.
@@ -268,7 +267,8 @@ pub unsafe extern "C" fn ios_consumer_fd(
 
 /// Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
 /// (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
-/// value. A consumer whose channel was removed is ready too: its get reports that.
+/// value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
+/// reports that (`IOS_NO_REOPEN`).
 ///
 /// # Safety
 /// `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
@@ -302,8 +302,8 @@ pub unsafe extern "C" fn ios_wait_any(
     })
 }
 
-/// Removes the channel of that name, as one removes a file. Programs that use it get
-/// `IOS_REPLACED`.
+/// Removes the channel of that name, as one removes a file. Open handles follow the name to a new
+/// channel, which the next put of a producer creates, or say `IOS_REPLACED` (`IOS_NO_REOPEN`).
 ///
 /// # Safety
 /// `name` is NULL or a text.

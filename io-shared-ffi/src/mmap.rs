@@ -16,7 +16,7 @@ use crate::call::call;
 use crate::handle::in_use;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{
-    Given, IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REOPEN, IOS_REPLACE,
+    Given, IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_REOPEN, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REPLACE,
     Location, Options, bad, ios_options,
 };
 use crate::pointer::{CText, In, Out};
@@ -210,7 +210,7 @@ trait At: Mmap {
             (options.consumers.is_some(), "options.consumers"),
             (options.holds.is_some(), "options.holds"),
             (options.has(IOS_NO_STAMPS), "IOS_NO_STAMPS"),
-            (options.has(IOS_REOPEN), "IOS_REOPEN"),
+            (options.has(IOS_NO_REOPEN), "IOS_NO_REOPEN"),
         ];
         options.refuse(&channels, "it is for channels only")?;
         let (prefault, ephemeral) = (options.has(IOS_PREFAULT), options.has(IOS_EPHEMERAL));

@@ -19,8 +19,9 @@ pub const IOS_NO_STAMPS: u32 = 2;
 /// Opening maps all pages, so that the first messages cause no page faults. Buffers that joining
 /// consumers add are mapped when the handle next looks at its name, every 90 ms at most.
 pub const IOS_PREFAULT: u32 = 4;
-/// A handle whose channel is removed or replaced opens the new one by itself (channels).
-pub const IOS_REOPEN: u32 = 8;
+/// A handle whose channel is removed or replaced says `IOS_REPLACED` from then on, instead of
+/// opening the channel that has the name next (channels).
+pub const IOS_NO_REOPEN: u32 = 8;
 /// What this handle creates is removed with its last user (not for `IOS_MMAP_UNSAFE`).
 pub const IOS_EPHEMERAL: u32 = 16;
 /// Something of another shape that nobody is using is replaced, even if that loses its content: in
@@ -237,7 +238,7 @@ impl Options {
         self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for IOS_MMAP_UNSAFE only")?;
         self.refuse(&[(self.handles.is_some(), "options.handles")], "it is for locks only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
-        let (reopen, ephemeral) = (self.has(IOS_REOPEN), self.has(IOS_EPHEMERAL));
+        let (reopen, ephemeral) = (!self.has(IOS_NO_REOPEN), self.has(IOS_EPHEMERAL));
         let replace = self.has(IOS_REPLACE);
         let mut channel = match self.location {
             Location::Name(name) => Channel::named(name),

@@ -17,7 +17,7 @@ use crate::call::call;
 use crate::handle::Handle;
 use crate::label::Label;
 use crate::memory::{drop_from_c, into_c, text_into_c};
-use crate::options::{Given, IOS_REOPEN, ios_options, timeout};
+use crate::options::{Given, IOS_NO_REOPEN, ios_options, timeout};
 use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice};
 use crate::status::{Failure, Outcome, ios_status};
 
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn ios_producer_open(
             unsafe { arguments.read((Out(producer, "producer"), Given(options))) }?;
         let consumers = [(options.consumer_name.is_some(), "options.consumer_name")];
         options.refuse(&consumers, "it is for consumers only")?;
-        let reopens = options.has(IOS_REOPEN);
+        let reopens = !options.has(IOS_NO_REOPEN);
         let producer = options.channel(false)?.producer()?;
         let name = producer.name().to_owned();
         let inner = Handle::new(producer, &name);

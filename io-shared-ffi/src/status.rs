@@ -32,7 +32,7 @@ pub enum ios_status {
     IOS_NO_SLOT = 8,
     /// Another producer took over.
     IOS_ROLE_LOST = 9,
-    /// The channel was removed or replaced: open it again.
+    /// The channel was removed or replaced (`IOS_NO_REOPEN`), or a loan is of a channel that was.
     IOS_REPLACED = 10,
     /// The timeout passed.
     IOS_TIMEOUT = 11,

@@ -1,7 +1,7 @@
 //! The text of an error in the words of its caller's language.
 //!
 //! The library's texts name options as Rust does: `.capacity(640)`. C has fields and flags instead,
-//! `options.capacity = 640` and `IOS_REOPEN`, and Python has arguments, `size=640`. Every text is
+//! `options.capacity = 640` and `IOS_NO_REOPEN`, and Python has arguments, `size=640`. Every text is
 //! translated by one table, which says what each option is called, so later errors are translated
 //! too. Options that a caller does not have are left out, or have a sentence of their own in
 //! [`adapted`].
@@ -53,7 +53,7 @@ const OPTIONS: [Named; 16] = [
     Named("consumer_name", Some(C::Field("consumer_name")), ["consumer_name"; 3]),
     Named("schema", Some(C::Field("schema")), ["dtype"; 3]),
     Named("any_schema", Some(C::Field("schema")), ["dtype"; 3]),
-    Named("reopen", Some(C::Flag("IOS_REOPEN")), ["reopen"; 3]),
+    Named("reopen", Some(C::Flag("IOS_NO_REOPEN")), ["reopen"; 3]),
     Named("replace", Some(C::Flag("IOS_REPLACE")), [""; 3]),
     Named("extend", Some(C::Flag("IOS_EXTEND")), [""; 3]),
     Named("ephemeral", Some(C::Flag("IOS_EPHEMERAL")), [""; 3]),
@@ -336,7 +336,7 @@ mod tests {
             .collect();
         let share = share.join("\n");
         assert!(share.contains("as in size=\"5M\"; or wait, with open_timeout="), "{share}");
-        assert!(share.contains("reopen=True"), "{share}");
+        assert!(share.contains("reopen=False"), "{share}");
         assert!(share.contains("size=: channel has 16"), "{share}");
         assert!(share.contains("(size=) to create it"), "{share}");
         let fewer = ", keep fewer values at once (.holds()), or create it with .consumers(65)";

@@ -120,8 +120,7 @@ fn a_loan_is_filled_in_place_and_there_is_one_at_a_time() {
 #[test]
 fn a_loan_of_a_channel_that_was_replaced_is_told_so_and_the_next_goes_to_the_new_one() {
     let name = TestName::new("loan-replaced");
-    let reopening =
-        options(&name, None).with(|o| (o.capacity, o.flags) = (100, IOS_REOPEN)).producer();
+    let reopening = options(&name, None).with(|o| o.capacity = 100).producer();
     let (mut loan, mut data): (*mut ios_loan, *mut c_void) = (null_mut(), null_mut());
     let status = unsafe { ios_producer_loan(reopening, 8, &raw mut loan, &raw mut data) };
     assert_eq!(status, IOS_OK);
@@ -151,7 +150,7 @@ fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
             }
         },
     ];
-    for flags in [0, IOS_REOPEN] {
+    for flags in [0, IOS_NO_REOPEN] {
         for get in gets {
             let name = TestName::new("left-behind");
             let open = || options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags));
@@ -164,15 +163,40 @@ fn of_a_channel_that_another_has_taken_the_name_of_no_value_is_given() {
             std::thread::sleep(Duration::from_millis(120));
             match unsafe { get(consumer) } {
                 Ok(value) => {
-                    assert_eq!((bytes_of(&value), flags), (&b"new"[..], IOS_REOPEN));
+                    assert_eq!((bytes_of(&value), flags), (&b"new"[..], 0));
                     unsafe { ios_guard_drop(value.guard) };
                 }
-                Err(status) => assert_eq!((status, flags), (IOS_REPLACED, 0)),
+                Err(status) => assert_eq!((status, flags), (IOS_REPLACED, IOS_NO_REOPEN)),
             }
             unsafe { ios_producer_close(old) };
             unsafe { ios_producer_close(new) };
             unsafe { ios_consumer_close(consumer) };
         }
+    }
+}
+
+#[test]
+fn the_last_value_of_a_channel_that_is_gone_is_given_once_and_the_wait_goes_on() {
+    for flags in [0, IOS_NO_REOPEN] {
+        let name = TestName::new("gone");
+        let named = CString::new(&*name).unwrap();
+        let open = || options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags));
+        let (old, consumer) = (open().producer(), open().consumer());
+        assert_eq!(put(old, b"last"), IOS_OK);
+        assert_eq!(unsafe { ios_channel_remove(named.as_ptr()) }, IOS_OK);
+        let value = get(consumer, 0).unwrap();
+        assert_eq!(bytes_of(&value), b"last");
+        unsafe { ios_guard_drop(value.guard) };
+        let gone = if flags == 0 { (IOS_TIMEOUT, IOS_OK) } else { (IOS_REPLACED, IOS_REPLACED) };
+        assert_eq!(get(consumer, 20_000_000).unwrap_err(), gone.0);
+        assert_eq!(put(old, b"new"), gone.1);
+        if flags == 0 {
+            let value = get(consumer, 5_000_000_000).unwrap();
+            assert_eq!((bytes_of(&value), value.seq), (&b"new"[..], 1));
+            unsafe { ios_guard_drop(value.guard) };
+        }
+        unsafe { ios_producer_close(old) };
+        unsafe { ios_consumer_close(consumer) };
     }
 }
 

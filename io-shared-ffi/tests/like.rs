@@ -147,9 +147,9 @@ fn what_is_missing_or_longer_than_memory_is_refused() {
 }
 
 #[test]
-fn a_put_of_a_header_and_data_goes_on_in_a_new_channel_where_that_was_asked_for() {
+fn a_put_of_a_header_and_data_goes_on_in_a_new_channel_unless_it_was_asked_not_to() {
     let name = TestName::new("like-reopen");
-    for (flags, status) in [(0, IOS_REPLACED), (IOS_REOPEN, IOS_OK)] {
+    for (flags, status) in [(IOS_NO_REOPEN, IOS_REPLACED), (0, IOS_OK)] {
         let producer =
             options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags)).producer();
         let mut seq = 0;

@@ -239,7 +239,7 @@ fn a_lock_that_another_thread_waits_for_is_in_use_and_one_that_was_removed_says_
 #[test]
 fn nonsense_is_refused() {
     let name = TestName::new("mmap-nonsense");
-    assert_eq!(try_open(&name, IOS_MMAP_RW, 8, IOS_REOPEN).unwrap_err(), IOS_BAD_OPTION);
+    assert_eq!(try_open(&name, IOS_MMAP_RW, 8, IOS_NO_REOPEN).unwrap_err(), IOS_BAD_OPTION);
     assert_eq!(try_open(&name, IOS_MMAP_RW, 8, IOS_EXTEND).unwrap_err(), IOS_BAD_OPTION);
     assert_eq!(try_open(&name, IOS_MMAP_UNSAFE, 8, IOS_EPHEMERAL).unwrap_err(), IOS_BAD_OPTION);
     assert_eq!(try_open(&name, IOS_MMAP_RW, 0, 0).unwrap_err(), IOS_NOT_FOUND);

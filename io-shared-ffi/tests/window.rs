@@ -74,11 +74,7 @@ fn what_is_written_to_a_window_is_put_until_the_window_is_severed() {
 #[test]
 fn a_window_is_mapped_after_its_producer_opened_another_channel_and_was_closed() {
     let name = TestName::new("window-kept");
-    let opened = options(&name, None).with(|o| {
-        o.capacity = 1 << 20;
-        o.flags |= IOS_REOPEN;
-    });
-    let producer = opened.producer();
+    let producer = options(&name, None).with(|o| o.capacity = 1 << 20).producer();
     let lent = lend(producer, 1 << 20);
     unsafe { lent.data.cast::<u8>().write_bytes(7, 1 << 20) };
     assert_eq!(unsafe { ios_loan_put(lent.loan, 1 << 20, null_mut()) }, IOS_OK);

@@ -199,12 +199,17 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
-    /// Whether a handle opens the new channel by itself when its own was removed or replaced,
-    /// instead of failing with [`ErrorKind::Replaced`](crate::ErrorKind::Replaced). Default off. A
-    /// loan of the old channel fails in any case.
+    /// Whether a handle follows its channel's name when the channel was removed or replaced.
+    /// Default on. When off, the handle says [`ErrorKind::Replaced`](crate::ErrorKind::Replaced)
+    /// from then on.
     ///
-    /// A consumer that has not checked its channel's name for 90 ms checks it before it returns a
-    /// value. Once another channel has the name, it returns nothing of the old one.
+    /// A producer's next put or loan opens the channel that has the name now, or creates it; only a
+    /// loan of the old channel fails. A consumer waits for a producer to create the new channel,
+    /// and takes a slot there. Until then `try_get` and an observer's `copy` return `None`.
+    ///
+    /// Each handle checks the name every 90 ms. A consumer that is due checks it before it returns
+    /// a value. If another channel has the name, it returns nothing of the old one. If nothing has
+    /// it, it still returns the last value of the old channel, unless it has seen that value.
     ///
     /// # Examples
     /// ```
@@ -213,12 +218,14 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # let name = &format!("/doc-channel-reopen-{}", std::process::id());
     /// use io_shared::Channel;
     /// # let speed = Channel::<f64>::named(name).producer()?;
-    /// let mut display = Channel::<f64>::named(name).reopen(true).consumer()?;
+    /// let mut display = Channel::<f64>::named(name).consumer()?;
+    /// let mut faithful = Channel::<f64>::named(name).reopen(false).consumer()?;
     /// io_shared::remove(name)?;
     /// # drop(speed);
     /// let mut speed = Channel::<f64>::named(name).producer()?; // a new channel
     /// speed.put(&13.9)?;
     /// assert_eq!(*display.get()?, 13.9);
+    /// assert_eq!(*faithful.get().unwrap_err().kind(), io_shared::ErrorKind::Replaced);
     /// # io_shared::remove(name)
     /// # }
     /// ```

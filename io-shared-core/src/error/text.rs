@@ -21,8 +21,8 @@ pub(crate) const OWNER_DIED: &str = "a writer died while writing, so the content
 
 const NOT_A_REGION: &str = "not an io-shared region, and was not touched: use another name, or \
                             delete it if nobody needs it";
-const REPLACED: &str = "was removed or replaced: open it again (with .reopen(true), a channel's \
-                        handle does so by itself)";
+const REPLACED: &str = "was removed or replaced: open it again (a channel's handle does so by \
+                        itself at its next put, loan or get, unless it has .reopen(false))";
 const BUSY: &str = "because other processes kept it busy: try again";
 const WOULD_BLOCK: &str = "another handle has the lock: try again, or use a call that waits";
 const SEQUENCE_EXHAUSTED: &str =

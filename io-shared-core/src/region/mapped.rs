@@ -162,6 +162,11 @@ impl Region {
         self.location.identity().is_some_and(|identity| identity != self.identity)
     }
 
+    /// Whether the name leads to nothing now.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.location.is_absent()
+    }
+
     /// Whether the file was copied up, in an overlay, since an observer mapped it. That mapping
     /// does not show what others write from then on, but a read of the file does.
     pub(crate) fn is_copied_up(&self) -> bool {

@@ -249,7 +249,7 @@ def _has(status):
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=False, consumer_name=None,
+             holds=None, permissions=None, reopen=True, consumer_name=None,
              open_timeout=OPEN_TIMEOUT):
     """A consumer of typed messages. The arguments are those of ``producer`` and of ``open``.
 
@@ -263,12 +263,12 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
         messages = _messages.Arrays()
     else:
         messages = _messages.Typed(_schema.schema(dtype, tail, message))
-    flags = _library.REOPEN if reopen else 0
+    flags = 0 if reopen else _library.NO_REOPEN
     return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,
                     open_timeout)
 
 
-def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT):
+def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True):
     """A consumer of the existing channel ``name``, whatever its messages are.
 
     Arrays arrive as arrays. A typed message has an attribute for each of its fields: numbers are
@@ -276,9 +276,12 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT):
 
     ``consumer_name``: the name under which it resumes after a restart. ``open_timeout``: how many
     seconds to wait for the channel to exist (5), then :class:`NotFound`; None waits for ever.
+    ``reopen``: as for ``NumpyShare``; a new channel with other messages is a :class:`Mismatch`.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()
     >>> cloud.frame, cloud.points["x"].mean()
     """
-    return Consumer(None, name, consumer_name=consumer_name, open_timeout=open_timeout)
+    flags = 0 if reopen else _library.NO_REOPEN
+    return Consumer(None, name, flags=flags, consumer_name=consumer_name,
+                    open_timeout=open_timeout)

@@ -13,12 +13,13 @@ class Observer(_library.Closing):
     There may be any number of them.
     """
 
-    def __init__(self, name, open_timeout=OPEN_TIMEOUT):
+    def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True):
         self.name = _library.native(name)
-        self._opened = Observer, (name, open_timeout)
+        self._opened = Observer, (name, open_timeout, reopen)
+        flags = 0 if reopen else _library.NO_REOPEN
 
         def open_within(seconds):
-            made = _library.options(name, open_timeout=seconds)
+            made = _library.options(name, flags=flags, open_timeout=seconds)
             return _library.open_handle(_library.observer_open, _library.observer_close, made)
 
         self._handle = opened(open_within, open_timeout, self.name)
@@ -27,8 +28,9 @@ class Observer(_library.Closing):
         self._last = _library.Value()
 
     def copy(self):
-        """A writable copy of the latest value; None if nothing was ever put. It returns the same
-        value until a newer one is put: compare ``seq``.
+        """A writable copy of the latest value; None if nothing was ever put, or if the channel was
+        removed and there is no new one. It returns the same value until a newer one is put: compare
+        ``seq``.
 
         :class:`Busy`: the producer kept changing the value during the copy; try again.
 
@@ -72,14 +74,15 @@ class Observer(_library.Closing):
         _library.close(self)
 
 
-def observe(name, open_timeout=OPEN_TIMEOUT):
+def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True):
     """An observer of the existing channel ``name``, whatever its messages are.
 
     ``open_timeout``: how many seconds to wait for the channel to exist (5), then :class:`NotFound`;
-    None waits for ever. After the channel is removed, copying raises :class:`Replaced`: observe it
-    again.
+    None waits for ever. ``reopen``: when the channel is removed or replaced, continue in the one
+    that has its name next (the default); one with other messages is a :class:`Mismatch`. With False
+    copying raises :class:`Replaced`.
 
     >>> clouds = observe("/cloud_share")
     >>> cloud = clouds.copy()
     """
-    return Observer(name, open_timeout)
+    return Observer(name, open_timeout, reopen)

@@ -25,7 +25,7 @@ class _Producer(_library.Closing):
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
-        self._reopens = bool(flags & _library.REOPEN)
+        self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
                                     open_timeout, words)
         stated = dict(
@@ -369,7 +369,7 @@ def open_end(open_, close, name, holds, stated, open_timeout, words):
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=False, open_timeout=OPEN_TIMEOUT):
+             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
     ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
@@ -387,7 +387,7 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     >>> clouds = producer("/cloud_share", header, tail=("points", point), capacity="5M")
     >>> clouds.put(frame=1, stamp_ns=0, points=np.zeros(120000, point))
     """
-    flags = _library.REOPEN if reopen else 0
+    flags = 0 if reopen else _library.NO_REOPEN
     if dtype is None and tail is None:
         kind, messages = ArrayProducer, _messages.Arrays()
     else:

@@ -16,10 +16,12 @@ def remove(name):
     """Removes the channel ``name``, or the shared bytes ``name`` with their lock, as one removes a
     file.
 
-    Programs that use the channel get :class:`Replaced`, or continue in a new channel if they were
-    opened with ``reopen=True``. In a domain (``IO_SHARED_DOMAIN``) nothing outside is removed: the
-    bytes of an ``UnsafeSharedMMap`` are in no domain, and are removed by
-    ``os.remove("/dev/shm/NAME")``.
+    Programs that use the channel continue in a new one. The next put creates it, so close the
+    producer first if the channel is to stay away, for example at the end of a test. Ends that were
+    opened with ``reopen=False`` raise :class:`Replaced`.
+
+    In a domain (``IO_SHARED_DOMAIN``) nothing outside is removed: the bytes of an
+    ``UnsafeSharedMMap`` are in no domain, and are removed by ``os.remove("/dev/shm/NAME")``.
 
     >>> io_shared.remove("/cloud_share")
     """

@@ -19,8 +19,9 @@ class NumpyShare(_library.Closing):
     many consumers if they are more than 64, at most 253.
     ``permissions``: of the shared memory, if the share creates the channel (default 0o600).
 
-    ``reopen``: continue in a new channel when this one is removed. ``consumer_name``: the name
-    under which a consumer resumes after a restart. Without a ``size`` (None), the share waits for
+    ``reopen``: when the channel is removed or replaced, continue in the one that has its name next
+    (the default). A put creates it; a get waits for it. With False both raise :class:`Replaced`.
+    ``consumer_name``: the name under which a consumer resumes after a restart. Without a ``size`` (None), the share waits for
     another program to create the channel: ``open_timeout`` seconds (5), then :class:`NotFound`;
     None waits for ever.
 
@@ -32,8 +33,8 @@ class NumpyShare(_library.Closing):
     __end = None
 
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
-                 reopen=False, consumer_name=None, open_timeout=OPEN_TIMEOUT):
-        flags = _library.REOPEN if reopen else 0
+                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT):
+        flags = 0 if reopen else _library.NO_REOPEN
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
                                     consumer_name, open_timeout)
