@@ -201,7 +201,8 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], which names the consumers that have not taken the value;
-    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::Replaced`] (the channel was removed or replaced, and the last value with it),
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
@@ -281,8 +282,8 @@ impl<T: Message + ?Sized> Producer<T> {
     /// disk. Otherwise the channel is as if nothing was ever put.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`],
-    /// [`ErrorKind::System`].
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the channel was removed or replaced, and
+    /// the last value with it), [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```

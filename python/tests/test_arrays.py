@@ -384,14 +384,17 @@ def test_several_consumers_and_names(name):
 @pytest.mark.parametrize("get", ["get", "try_get", "latest", "borrow"])
 def test_of_a_channel_that_another_has_taken_the_name_of_no_value_is_given(name, get):
     old = NumpyShare(name, "1M", "put")
-    reopening = NumpyShare(name, "1M", "get", reopen=True)
+    reopening = NumpyShare(name, "1M", "get")
+    faithful = NumpyShare(name, "1M", "get", reopen=False)
     old.put([1])
     os.unlink("/dev/shm" + name)
     new = NumpyShare(name, "1M", "put")
     new.put([2])
     time.sleep(0.12)  # longer than a consumer goes without looking where its name leads
     assert getattr(reopening, get)()[0] == 2
-    for share in old, new, reopening:
+    with pytest.raises(io_shared.Replaced):
+        getattr(faithful, get)()
+    for share in old, new, reopening, faithful:
         share.close()
 
 
@@ -432,22 +435,53 @@ def test_a_consumer_whose_slot_is_anothers_is_told(name):
     put.close(), new.close()
 
 
-def test_a_removed_channel_says_so_or_goes_on(name):
-    put, get = ends(name)
-    reopening = None
+def test_a_removed_channel_says_so_where_it_is_not_to_be_reopened(name):
+    put = NumpyShare(name, "1M", "put", reopen=False)
+    get = NumpyShare(name, "1M", "get", reopen=False)
     io_shared.remove(name)
-    with pytest.raises(io_shared.Replaced):
+    with pytest.raises(io_shared.Replaced) as error:
         get.get(timeout=5)
+    assert "reopen=False" in str(error.value)
     with pytest.raises(io_shared.Replaced):
         put.put([1])
     put.close(), get.close()
-    put = NumpyShare(name, "1M", "put")
-    reopening = NumpyShare(name, "1M", "get", reopen=True)
-    io_shared.remove(name)
-    put.close()
-    put = NumpyShare(name, "1M", "put")
-    put.put([5])
-    assert reopening.get(timeout=10)[0] == 5
+
+
+@pytest.mark.parametrize("get", ["get", "borrow"])
+@pytest.mark.parametrize("length", [1, 100000])
+def test_both_ends_of_a_removed_channel_go_on_in_a_new_one(name, get, length):
+    put, end = NumpyShare(name, "1M", "put"), NumpyShare(name, "1M", "get")
+    for value in (1, 2):
+        put.put(np.full(length, value))
+        io_shared.remove(name)
+        # Nothing has the name, so the value is given once, and then the wait goes on.
+        assert getattr(end, get)(timeout=5)[-1] == value
+        assert end.try_get() is None and not end.has_producer
+        with pytest.raises(io_shared.Timeout):
+            getattr(end, get)(timeout=0.02)
+        assert not os.path.exists("/dev/shm" + name)  # a get creates nothing
+    put.put(np.full(length, 3))
+    assert getattr(end, get)(timeout=5)[-1] == 3 and end.seq == 1
+    put.close(), end.close()
+
+
+@pytest.mark.parametrize("opened", ["open", "observe"])
+def test_a_new_channel_of_another_type_is_not_read_as_the_old(name, opened):
+    put = io_shared.producer(name, "f8")
+    end = getattr(io_shared, opened)(name)
+    get = end.try_get if opened == "open" else end.copy
+    put.put(1.5)
+    assert get() == 1.5
+    put.close(), io_shared.remove(name)
+    put = io_shared.producer(name, "i8")
+    put.put(7)
+    with pytest.raises(io_shared.Mismatch):
+        get()
+    put.close(), io_shared.remove(name)
+    put = io_shared.producer(name, "f8")
+    put.put(2.5)
+    assert get() == 2.5
+    put.close(), end.close()
 
 
 def test_a_size_is_a_number_or_a_text(new_name):

@@ -180,7 +180,7 @@ def test_a_file_is_removed_like_any_and_nothing_else_is(tmp_path, file, monkeypa
     with pytest.raises(ValueError) as error:
         io_shared.remove(file)
     assert "os.remove" in str(error.value)
-    get = io_shared.open(file)
+    get = io_shared.open(file, reopen=False)
     os.remove(file)
     with pytest.raises(io_shared.Replaced):
         get.get(timeout=20)

@@ -338,7 +338,7 @@ def test_an_array_of_a_loan_stays_mapped_and_keeps_no_role(name, in_place):
 
 @in_place_or_not
 def test_an_array_of_a_loan_can_be_read_after_the_share_was_reopened(name, in_place):
-    put = NumpyShare(name, "20M", "put", reopen=True)
+    put = NumpyShare(name, "20M", "put")
     with put.loan(1000000, in_place=in_place) as out:
         out[...] = 3
     kept = []
@@ -355,7 +355,7 @@ def test_an_array_of_a_loan_can_be_read_after_the_share_was_reopened(name, in_pl
 
 @in_place_or_not
 def test_a_loan_over_a_removal_is_put_into_the_channel_that_is_opened_anew(name, in_place):
-    put = NumpyShare(name, "1M", "put", reopen=True)
+    put = NumpyShare(name, "1M", "put")
     put.put([1])
     io_shared.remove(name)
     end, kept = time.time() + 20, []

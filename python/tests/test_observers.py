@@ -62,13 +62,17 @@ def test_an_observer_waits_for_the_channel_and_ends_with_it(name):
         put = NumpyShare(name, "1M", "put")
         assert early.communicate()[0].strip() == b"None"
         observer = io_shared.observe(name)
+        faithful = io_shared.observe(name, reopen=False)
         put.put([1])
-        assert observer.copy().tolist() == [1]
+        assert observer.copy().tolist() == faithful.copy().tolist() == [1]
         io_shared.remove(name)
-        deadline = time.time() + 20
+        assert observer.copy() is None
         with pytest.raises(io_shared.Replaced):
-            while time.time() < deadline:
-                observer.copy()
+            faithful.copy()
+        put.put([2])  # in a new channel
+        assert observer.copy().tolist() == [2]
+        with pytest.raises(io_shared.Replaced):
+            faithful.copy()
     finally:
         if early.poll() is None:
             early.kill()

@@ -150,10 +150,14 @@ pub fn main(arguments: &[String]) -> ExitCode {
         return ExitCode::from(2);
     };
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    // Nothing is reopened: an actor whose channel is gone is to say so.
     match size {
-        Size::Inline => act_on(name, consumers, size, Channel::<Card>::named(name)),
+        Size::Inline => {
+            let channel = Channel::<Card>::named(name).reopen(false);
+            act_on(name, consumers, size, channel);
+        }
         _ => {
-            let channel = Channel::<Parcel>::named(name).elements(size.most_words());
+            let channel = Channel::<Parcel>::named(name).elements(size.most_words()).reopen(false);
             act_on(name, consumers, size, channel);
         }
     }

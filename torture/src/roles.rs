@@ -136,9 +136,11 @@ impl Duty {
         self.sizes.get(channel).copied().unwrap_or(Size::Large)
     }
 
-    /// A channel with the options that every side uses, so that any may start first.
+    /// A channel with the options that every side uses, so that any may start first. No handle
+    /// follows the name to another channel: one that lost its own must say so.
     fn channel<T: Load + ?Sized>(&self, channel: usize) -> Channel<T> {
-        let options = Channel::named(self.names.of(channel)).open_timeout(Duration::from_secs(2));
+        let options = Channel::named(self.names.of(channel)).reopen(false);
+        let options = options.open_timeout(Duration::from_secs(2));
         match self.size(channel) {
             Size::Inline => options,
             size => options.elements(size.most_words()),

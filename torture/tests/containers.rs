@@ -175,12 +175,14 @@ fn an_observer_that_may_not_write_is_told_that_a_file_on_an_overlay_was_copied_u
         let observing = in_child(|| {
             become_user(NOBODY);
             let mut observer = open("all").observer().unwrap();
-            assert_eq!(observer.copy().unwrap().as_deref(), Some(&5));
+            let mut faithful = open("all").reopen(false).observer().unwrap();
+            for observer in [&mut observer, &mut faithful] {
+                assert_eq!(observer.copy().unwrap().as_deref(), Some(&5));
+            }
             there.write_all(b"o").unwrap();
             there.read_exact(&mut [0]).unwrap();
-            let error = observer.copy().unwrap_err();
+            let error = faithful.copy().unwrap_err();
             assert_eq!(*error.kind(), ErrorKind::Replaced);
-            let mut observer = open("all").observer().unwrap();
             assert_eq!(observer.copy().unwrap().as_deref(), Some(&6));
         });
         here.read_exact(&mut [0]).unwrap();
@@ -274,7 +276,7 @@ fn a_file_on_a_tmpfs_is_one_channel_by_both_paths_of_a_bind_mount() {
         mount(Some("tmpfs"), here, Some("tmpfs"), nothing, none).unwrap();
         mount(Some(here), there, none, MsFlags::MS_BIND, none).unwrap();
         let (here, there) = (format!("{here}/channel"), format!("{there}/channel"));
-        let mut producer = Channel::<u64>::file(&here).producer().unwrap();
+        let mut producer = Channel::<u64>::file(&here).reopen(false).producer().unwrap();
         let mut consumer = Channel::<u64>::file(&there).consumer().unwrap();
         producer.put(&1).unwrap();
         assert_eq!(*consumer.get().unwrap(), 1);
@@ -291,11 +293,11 @@ fn a_file_on_a_tmpfs_is_one_channel_by_both_paths_of_a_bind_mount() {
 #[test]
 fn a_cleaner_that_deletes_the_names_of_living_channels_costs_one_reopening() {
     let name = TestName::new("cleaner");
-    let open = || Channel::<u64>::named(&*name).reopen(true);
+    let open = || Channel::<u64>::named(&*name);
     let mut producer = open().producer().unwrap();
     let mut consumer = open().consumer().unwrap();
     let mut observer = open().observer().unwrap();
-    let mut plain = Channel::<u64>::named(&*name).observer().unwrap();
+    let mut plain = open().reopen(false).observer().unwrap();
     let mut value = 0;
     for _ in 0..5 {
         std::fs::remove_file(name.path()).unwrap();
@@ -314,7 +316,7 @@ fn a_cleaner_that_deletes_the_names_of_living_channels_costs_one_reopening() {
         });
         let told = plain.copy().map(drop);
         assert_eq!(*told.unwrap_err().kind(), ErrorKind::Replaced, "who does not reopen is told");
-        plain = Channel::<u64>::named(&*name).observer().unwrap();
+        plain = open().reopen(false).observer().unwrap();
     }
 }
 
@@ -327,9 +329,10 @@ fn a_process_that_changes_its_root_keeps_its_channels() {
     let name = TestName::new("chroot");
     let (mut here, there) = UnixStream::pair().unwrap();
     let jailed = in_child(|| {
-        let mut producer = io_shared::producer::<u64>(&name).unwrap();
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
-        let mut observer = Channel::<u64>::named(&*name).observer().unwrap();
+        let open = || Channel::<u64>::named(&*name).reopen(false);
+        let mut producer = open().producer().unwrap();
+        let mut consumer = open().consumer().unwrap();
+        let mut observer = open().observer().unwrap();
         producer.put(&1).unwrap();
         std::os::unix::fs::chroot("/etc").unwrap();
         // Longer than a handle goes without checking its name.
@@ -376,7 +379,7 @@ fn a_process_whose_new_root_resembles_the_old_one_keeps_its_channels_in_files() 
         assert_eq!(*observer.copy().unwrap().unwrap(), 2);
     }));
     // In the old directory, a name that leads nowhere is gone.
-    let mut producer = Channel::<u64>::file(&path).producer().unwrap();
+    let mut producer = Channel::<u64>::file(&path).reopen(false).producer().unwrap();
     std::fs::rename(&path, directory.join("moved")).unwrap();
     eventually("that its name was moved is noticed", || {
         producer.put(&3).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
@@ -433,7 +436,7 @@ fn without_proc_channels_come_from_hidden_names_and_stale_ones_are_swept() {
         umount2("/proc", MntFlags::MNT_DETACH).unwrap();
         assert!(!std::path::Path::new("/proc/self").exists());
         let mut producer = io_shared::producer::<u64>(&name).unwrap();
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        let mut consumer = Channel::<u64>::named(&*name).reopen(false).consumer().unwrap();
         producer.put(&5).unwrap();
         assert_eq!(*consumer.get().unwrap(), 5);
         let taken = io_shared::producer::<u64>(&name).unwrap_err();

@@ -129,7 +129,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
     succeeds(in_child(|| {
         let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
         setrlimit(Resource::RLIMIT_FSIZE, 0, hard).unwrap();
-        let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+        let mut consumer = Channel::<u64>::named(&*name).reopen(false).consumer().unwrap();
         let mut producer = io_shared::producer::<u64>(&name).unwrap();
         producer.put(&1).unwrap();
         assert_eq!(*consumer.get().unwrap(), 1);

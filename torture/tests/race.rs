@@ -151,7 +151,7 @@ fn races(delete: impl Fn(&TestName) + Sync) -> Vec<Duration> {
     while met < 10 || told.len() < 10 {
         let name = TestName::new("deleted");
         drop(io_shared::producer::<u64>(&name).unwrap());
-        let open = || io_shared::consumer::<u64>(&name).unwrap();
+        let open = || Channel::<u64>::named(&*name).reopen(false).consumer().unwrap();
         match told_after(open_beside(|| delete(&name), open), &name) {
             Some(took) => told.push(took),
             None => met += 1,
@@ -218,7 +218,8 @@ fn an_opener_of_an_ephemeral_channel_is_never_left_without_a_name_as_its_last_us
     let mut created = 0;
     for _ in 0..1000 {
         let name = TestName::new("last");
-        let open = || Channel::<u64>::named(&*name).consumers(2).ephemeral(true);
+        let channel = || Channel::<u64>::named(&*name).reopen(false);
+        let open = || channel().consumers(2).ephemeral(true);
         let last = open().producer().unwrap();
         let before = inode_of(&name);
         let consumer = open_beside(|| drop(last), || open().consumer().unwrap());

@@ -39,7 +39,8 @@ impl Channels {
     }
 
     fn consumers(&self) -> Vec<Consumer<u64>> {
-        self.0.iter().map(|name| io_shared::consumer(name).unwrap()).collect()
+        let open = |name: &TestName| Channel::named(&**name).reopen(false).consumer();
+        self.0.iter().map(|name| open(name).unwrap()).collect()
     }
 }
 

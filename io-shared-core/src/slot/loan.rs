@@ -346,7 +346,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// Publishes the message, wakes sleeping consumers, and returns the value's number.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (no consumer will see the value),
+    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the channel was removed or replaced after
+    /// the loan, so no consumer will see the value: the next loan is of the new channel),
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes
     /// that were shortened to a length that the channel's type cannot have.
     ///

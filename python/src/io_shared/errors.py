@@ -122,7 +122,8 @@ class OwnerDied(Error):
 
 
 class Replaced(Error):
-    """The channel was removed or replaced."""
+    """The channel was removed or replaced, and this end was opened with ``reopen=False``; or the
+    shared bytes were removed."""
 
 
 class RoleLost(Error):

@@ -32,8 +32,9 @@ fn with<const N: usize>(act: &str) -> String {
 /// More than there are buffers.
 const PUTS: u64 = 8;
 
+/// A channel that is not followed to another: whoever loses it is to say so.
 fn channel<const N: usize>(stage: &Stage) -> Channel<Value<N>> {
-    Channel::named(&stage.name)
+    Channel::named(&stage.name).reopen(false)
 }
 
 fn whole<const N: usize>(value: &Value<N>, sequence: u64) -> Result<(), String> {
