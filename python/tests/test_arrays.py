@@ -451,7 +451,7 @@ def test_a_removed_channel_says_so_where_it_is_not_to_be_reopened(name):
 @pytest.mark.parametrize("length", [1, 100000])
 def test_both_ends_of_a_removed_channel_go_on_in_a_new_one(name, get, length):
     put, end = NumpyShare(name, "1M", "put"), NumpyShare(name, "1M", "get")
-    for value in (1, 2):
+    for value in (1, 3):
         put.put(np.full(length, value))
         io_shared.remove(name)
         # Nothing has the name, so the value is given once, and then the wait goes on.
@@ -460,8 +460,8 @@ def test_both_ends_of_a_removed_channel_go_on_in_a_new_one(name, get, length):
         with pytest.raises(io_shared.Timeout):
             getattr(end, get)(timeout=0.02)
         assert not os.path.exists("/dev/shm" + name)  # a get creates nothing
-    put.put(np.full(length, 3))
-    assert getattr(end, get)(timeout=5)[-1] == 3 and end.seq == 1
+        put.put(np.full(length, value + 1))
+        assert getattr(end, get)(timeout=5)[-1] == value + 1 and end.seq == 1
     put.close(), end.close()
 
 
