@@ -354,8 +354,8 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
     }
 }
 
-/// Opens the channel that has replaced this one, if `error` says so and the user did not refuse, and
-/// returns whether it is there by now. Any other `error` is returned as it is.
+/// Opens the channel that has replaced this one, if `error` says so and the user did not refuse,
+/// and returns whether it is there by now. Any other `error` is returned as it is.
 #[cold]
 fn reopen_or<T: Message + ?Sized>(
     slot: &mut Slot<slot::Consumer>,

@@ -150,8 +150,8 @@ impl Options {
         self.reopen && *error.kind() == ErrorKind::Replaced
     }
 
-    /// The options by which a handle opens its channel anew. Whatever type it accepted at first, its
-    /// user may have asked for that by now: messages of another type would be misread.
+    /// The options by which a handle opens its channel anew. Whatever type it accepted at first,
+    /// its user may have asked for that by now: messages of another type would be misread.
     pub(crate) fn reopening(&self, schema: &Schema) -> Self {
         let described = match &self.described {
             Described::ByChannel => Described::As(schema.clone()),

@@ -181,7 +181,7 @@ impl<T: Message + ?Sized> Producer<T> {
 
     #[inline]
     fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
-        // A loan that is filled in vain would be an error.
+        // A loan of the old channel would be filled, and then be an error.
         if self.options.reopen
             && let Err(error) = self.slot.check()
             && self.options.reopens_after(&error)

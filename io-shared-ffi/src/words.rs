@@ -1,7 +1,7 @@
 //! The text of an error in the words of its caller's language.
 //!
 //! The library's texts name options as Rust does: `.capacity(640)`. C has fields and flags instead,
-//! `options.capacity = 640` and `IOS_NO_REOPEN`, and Python has arguments, `size=640`. Every text is
+//! `options.capacity = 640` and `IOS_PREFAULT`, and Python has arguments, `size=640`. Every text is
 //! translated by one table, which says what each option is called, so later errors are translated
 //! too. Options that a caller does not have are left out, or have a sentence of their own in
 //! [`adapted`].
