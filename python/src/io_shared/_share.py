@@ -22,9 +22,9 @@ class NumpyShare(_library.Closing):
     ``reopen``: when the channel is removed or replaced, continue in the one that has its name
     next (the default). A put creates it; a get waits for it. With False both raise
     :class:`Replaced`.
-    ``consumer_name``: the name under which a consumer resumes after a restart. Without a ``size`` (None), the share waits for
-    another program to create the channel: ``open_timeout`` seconds (5), then :class:`NotFound`;
-    None waits for ever.
+    ``consumer_name``: the name under which a consumer resumes after a restart. Without a ``size``
+    (None), the share waits for another program to create the channel: ``open_timeout`` seconds (5),
+    then :class:`NotFound`; None waits for ever.
 
     >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
     ...     clouds.put(array)
