@@ -21,6 +21,9 @@ pub(crate) use text::OWNER_DIED;
 
 pub(crate) use crate::message::shape::Bytes;
 
+use crate::message::Invalid;
+use crate::message::schema::{Type, described};
+
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -98,6 +101,12 @@ impl Error {
     #[cold]
     pub(crate) fn corrupt(name: impl fmt::Display, what: impl Into<String>) -> Self {
         Self::new(name, ErrorKind::Corrupt { what: what.into() })
+    }
+
+    #[cold]
+    pub(crate) fn bad_value(name: impl fmt::Display, ty: &Type, invalid: Invalid) -> Self {
+        let (field, expected) = described(ty, invalid);
+        Self::new(name, ErrorKind::BadValue { field, found: invalid.found, expected })
     }
 
     /// What went wrong.

@@ -5,12 +5,15 @@
 //! the trait, and slots and channels rely on it: these promises make it sound to hand out a `&T` to
 //! memory that another program has written.
 //!
-//! The other files build on each other from the bottom up: `shape`, `schema` (the description of a
-//! type), this trait, `text` and `array` (two messages of our own), `shown` (any message in
-//! `Debug`), `value` (any message decoded by its schema), `private` (what the derive's output
-//! needs).
+//! The other files build on each other from the bottom up: `shape` and `invalid`, `schema` (the
+//! description of a type), this trait, `checked` (messages of which not every bit pattern is
+//! valid), `text` and `array` (two messages of our own), `shown` (any message in `Debug`), `value`
+//! (any message decoded by its schema), `private` (what the derive's output needs).
 
 pub mod array;
+mod bytes_error;
+mod checked;
+pub(crate) mod invalid;
 #[doc(hidden)]
 pub mod private;
 pub mod schema;
@@ -19,20 +22,24 @@ pub(crate) mod shown;
 pub mod text;
 pub mod value;
 
-use std::fmt;
-
+pub use bytes_error::BytesError;
+pub use invalid::Invalid;
 pub use shape::Shape;
 
 use crate::message::schema::{Scalar, Schema, Type};
-use crate::message::shape::Bytes;
 
 /// A type that can be read by another process as it lies in memory: its layout is fixed, it has no
-/// padding and no pointers, and every bit pattern is valid.
+/// padding and no pointers, and whether bytes are one of its values can be checked.
 ///
-/// It is implemented for `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, [`Text<N>`](crate::Text),
-/// [`Array`](crate::Array), and arrays and slices of messages. `#[derive(Message)]` implements it
-/// for `#[repr(C)]` structs of messages, which may end in a slice. For each field that cannot cross
-/// a process boundary, the derive says what to use instead.
+/// It is implemented for `bool`, `u8` to `u64`, `i8` to `i64`, `f32`, `f64`,
+/// [`Text<N>`](crate::Text), [`Array`](crate::Array), and arrays and slices of messages.
+/// `#[derive(Message)]` implements it for `#[repr(C)]` structs of messages, which may end in a
+/// slice, and for enums without fields that have a `#[repr(u8)]` (or `u16`, `u32`, `i8`, `i16`,
+/// `i32`). For each field that cannot cross a process boundary, the derive says what to use
+/// instead.
+///
+/// Most types are valid whatever their bytes are. A `bool` and an enum are not, nor is what
+/// contains them: such a type is [checked](Self::CHECKED) each time its bytes are read.
 ///
 /// ```
 /// use io_shared_core::Message;
@@ -60,14 +67,17 @@ use crate::message::shape::Bytes;
 /// 2. **No padding.** Every byte of a sized type belongs to a primitive. In a type that ends in a
 ///    slice, so does every byte of the fixed part and of each element. After the last element of a
 ///    slice there may be padding.
-/// 3. **Every bit pattern is valid**, and there are no pointers, no references and no handles
-///    whose meaning is confined to one process.
+/// 3. **Every bit pattern is valid, or is refused**: if [`CHECKED`](Self::CHECKED) is `false`,
+///    every bit pattern is valid; otherwise those for which [`check`](Self::check) returns `Ok`,
+///    and all zeros. If [`CHECKED_TAIL`](Self::CHECKED_TAIL) is `false`, every bit pattern of the
+///    tail is valid. There are no pointers, no references and no handles whose meaning is confined
+///    to one process.
 /// 4. **No interior mutability**: nothing in the value changes through `&Self`.
 /// 5. **No drop glue**: the value's bytes may be copied, overwritten and forgotten.
 /// 6. [`from_raw_parts`](Self::from_raw_parts) and [`from_raw_parts_mut`](Self::from_raw_parts_mut)
 ///    return `start` itself, its address and provenance, with `elements` as the length of the tail
 ///    and nothing else; [`elements`](Self::elements) is the length of the tail.
-/// 7. The provided methods are not overridden.
+/// 7. The provided methods are not overridden, except [`check`](Self::check).
 ///
 /// The proof of 1 and 2 may be an assertion that runs when `SHAPE` is evaluated, as it is for
 /// generic types. Code that relies on the promise must therefore use `Self::SHAPE` before it
@@ -75,12 +85,11 @@ use crate::message::shape::Bytes;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot cross a process boundary",
     label = "is not a `Message`",
-    note = "a message is a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), `Text<N>`, an \
-        array of messages, or a `#[repr(C)]` struct with `#[derive(Message)]`; a slice of messages \
-        may come last",
-    note = "for an enum, store the number (`u8`), and convert it back with a `match`; for a type \
-        of another crate, store the numbers it consists of; for a `Duration` or a `SystemTime`, \
-        store the nanoseconds (`u64`)",
+    note = "a message is a `bool`, a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), \
+        `Text<N>`, an array of messages, or a `#[repr(C)]` struct or `#[repr(u8)]` enum with \
+        `#[derive(Message)]`; a slice of messages may come last",
+    note = "for a type of another crate, store the numbers it consists of; for a `Duration` or a \
+        `SystemTime`, store the nanoseconds (`u64`)",
     note = "collections, pointers, atomics and cells are meaningful in one process only: store the \
         values themselves"
 )]
@@ -94,6 +103,52 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// assert_eq!((<[f32]>::SHAPE.size, <[f32]>::SHAPE.element), (0, Some(4)));
     /// ```
     const SHAPE: Shape;
+
+    /// Whether bytes must be checked before they are read as this type, because some are no value
+    /// of it: it is a `bool` or an enum, or contains one.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert!(<[bool; 3]>::CHECKED && !<[u8; 3]>::CHECKED);
+    /// ```
+    const CHECKED: bool = false;
+
+    /// Whether the elements of the tail must be checked; `false` for a sized message.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert!(<[bool]>::CHECKED_TAIL && !<[bool; 3]>::CHECKED_TAIL);
+    /// ```
+    const CHECKED_TAIL: bool = false;
+
+    /// Whether the `length` bytes at `start`, a wire length of this type, are a value of it.
+    ///
+    /// This looks at single bytes, and makes no reference to a value that may be invalid. A type
+    /// that is not [`CHECKED`](Self::CHECKED) is not looked at.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// let flags = [1, 0, 2_u8];
+    /// // SAFETY: these are 3 bytes, the length of three bools.
+    /// let invalid = unsafe { <[bool; 3]>::check(flags.as_ptr(), 3) }.unwrap_err();
+    /// assert_eq!((invalid.at, invalid.found), (2, 2));
+    /// ```
+    ///
+    /// # Safety
+    /// `length` bytes at `start` can be read, and it is a wire length of this type. No alignment is
+    /// needed.
+    ///
+    /// # Errors
+    /// [`Invalid`]: where the first part lies that is no value of its type, and the number found
+    /// there.
+    #[inline]
+    unsafe fn check(start: *const u8, length: usize) -> Result<(), Invalid> {
+        let _ = (start, length);
+        Ok(())
+    }
 
     /// The description of the type's layout: names, types, offsets, units, docs.
     ///
@@ -221,6 +276,7 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// - [`BytesError::Length`]: no message of this type has `wire_len` bytes.
     /// - [`BytesError::TooShort`]: `bytes` is shorter than `wire_len` rounded up to the alignment.
     /// - [`BytesError::Misaligned`]: `bytes` does not start at a multiple of the alignment.
+    /// - [`BytesError::BadValue`]: a `bool` is neither 0 nor 1, or an enum has no such variant.
     fn from_prefix(bytes: &[u8], wire_len: usize) -> Result<&Self, BytesError> {
         let shape = Self::SHAPE;
         let Some(elements) = shape.elements_in(wire_len as u64) else {
@@ -235,92 +291,20 @@ pub unsafe trait Message: Send + Sync + 'static {
         if past != 0 {
             return Err(BytesError::Misaligned { expected: shape.align, found: past });
         }
+        if Self::CHECKED {
+            // SAFETY: the wire length of `elements` is at most `padded`, which lies within `bytes`.
+            let checked = unsafe { Self::check(bytes.as_ptr(), wire_len) };
+            checked.map_err(|invalid| BytesError::bad_value(&Self::layout(), invalid))?;
+        }
         let message = Self::from_raw_parts(bytes.as_ptr(), elements);
         // SAFETY: the pointer is that of `bytes` with `elements` as its length (6), so it is not
         // null, aligned (just checked), and `size_of_val` of the message is `padded` (1), which
-        // lies within `bytes` (just checked); the bytes are initialised and valid as this type
-        // whatever they are (3); they are borrowed shared for as long as the result is, and the
-        // type has no interior mutability (4).
+        // lies within `bytes` (just checked); the bytes are initialised, and valid as this type
+        // whatever they are, or checked (3); they are borrowed shared for as long as the result is,
+        // and the type has no interior mutability (4).
         Ok(unsafe { &*message })
     }
 }
-
-/// Why bytes are not a message of the type asked for.
-///
-/// ```
-/// use io_shared_core::Message;
-/// use io_shared_core::message::BytesError;
-///
-/// let error = u32::from_bytes(&[0; 3]).unwrap_err();
-/// assert_eq!(error.to_string(), "the message has 4 bytes, found 3");
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BytesError {
-    /// No message of this type has this length: it is not the size of a sized message, or it is
-    /// less than the fixed part, or the rest is not a whole number of elements.
-    Length {
-        /// The shape of the type asked for.
-        expected: Shape,
-        /// The wire length given, in bytes.
-        found: usize,
-    },
-    /// There are fewer bytes than the message has, including the padding at its end.
-    TooShort {
-        /// The bytes that the message needs.
-        expected: usize,
-        /// The bytes that there are.
-        found: usize,
-    },
-    /// The bytes do not start at a multiple of the alignment.
-    Misaligned {
-        /// The alignment in bytes.
-        expected: usize,
-        /// By how many bytes the start exceeds a multiple of it.
-        found: usize,
-    },
-}
-
-impl fmt::Display for BytesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            BytesError::Length { expected: Shape { size, element: None, .. }, found } => {
-                write!(f, "the message has {}, found {found}", Bytes(size as u64))
-            }
-            BytesError::Length { expected: Shape { size, element: Some(element), .. }, found } => {
-                write!(
-                    f,
-                    "the message has {} and a whole number of elements of {}, found {found}",
-                    Bytes(size as u64),
-                    Bytes(element as u64)
-                )
-            }
-            BytesError::TooShort { expected, found } => {
-                write!(
-                    f,
-                    "the message needs {}, including the padding at its end, found {found}",
-                    Bytes(expected as u64)
-                )
-            }
-            BytesError::Misaligned { expected, found } => {
-                write!(
-                    f,
-                    "the message must start at a multiple of {expected} bytes, found a start \
-                     {found} past one"
-                )
-            }
-        }
-    }
-}
-
-/// The same text as `Display`, for `unwrap()` and for a `main` that returns the error.
-impl fmt::Debug for BytesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for BytesError {}
 
 macro_rules! numbers {
     ($($number:ident => $scalar:ident),* $(,)?) => {$(
@@ -363,10 +347,17 @@ numbers! {
 }
 
 // SAFETY: an array is its elements one after the other, without anything between or after them, so
-// all promises of `T` hold for it (1 to 5), and `T`'s proof runs in SHAPE; the pointers are casts
-// (6); no provided method is overridden (7).
+// all promises of `T` hold for it (1 to 5), with each element checked, and `T`'s proof runs in
+// SHAPE; the pointers are casts (6); no other provided method is overridden (7).
 unsafe impl<T: Message, const N: usize> Message for [T; N] {
     const SHAPE: Shape = Shape { size: T::SHAPE.size * N, align: T::SHAPE.align, element: None };
+    const CHECKED: bool = T::CHECKED && N > 0;
+
+    #[inline]
+    unsafe fn check(start: *const u8, _length: usize) -> Result<(), Invalid> {
+        // SAFETY: the bytes at `start` are N elements.
+        unsafe { checked::check_each::<T>(start, N) }
+    }
 
     fn layout() -> Type {
         Type::Array { count: N, element: Box::new(T::layout()) }
@@ -390,13 +381,22 @@ unsafe impl<T: Message, const N: usize> Message for [T; N] {
 
 // SAFETY: a slice is its elements one after the other, so all promises of `T` hold for it (1 to 5):
 // its tail starts at 0, its alignment is that of `T`, an element is `size_of::<T>()` bytes, which
-// is asserted not to be 0, and `T`'s proof runs in SHAPE; the pointers keep address and provenance
-// and get `elements` as their length (6); no provided method is overridden (7).
+// is asserted not to be 0, and `T`'s proof runs in SHAPE; each element is checked; the pointers
+// keep address and provenance and get `elements` as their length (6); no other provided method is
+// overridden (7).
 unsafe impl<T: Message> Message for [T] {
     const SHAPE: Shape = {
         assert!(T::SHAPE.size > 0, "the elements of a slice must have at least one byte");
         Shape { size: 0, align: T::SHAPE.align, element: Some(T::SHAPE.size) }
     };
+    const CHECKED: bool = T::CHECKED;
+    const CHECKED_TAIL: bool = T::CHECKED;
+
+    #[inline]
+    unsafe fn check(start: *const u8, length: usize) -> Result<(), Invalid> {
+        // SAFETY: `length` bytes are this many elements.
+        unsafe { checked::check_each::<T>(start, length / T::SHAPE.size) }
+    }
 
     fn layout() -> Type {
         Type::Slice { element: Box::new(T::layout()) }

@@ -18,6 +18,7 @@ mod lock_error;
 mod locked;
 mod object;
 mod options;
+mod racing_copy;
 mod state;
 mod unguarded;
 

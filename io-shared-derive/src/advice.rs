@@ -76,7 +76,7 @@ fn reason(ty: &Type) -> Option<&'static str> {
                 "String" | "str" | "Vec" => "cannot cross a process boundary",
                 "Box" if is_list(ty) => "cannot cross a process boundary",
                 "Box" => "points into one process",
-                "Option" | "Result" | "bool" => "is not valid for every byte",
+                "Option" | "Result" => "is not valid for every byte",
                 "char" => "is not valid for every number",
                 "usize" | "isize" => "differs between programs",
                 "u128" | "i128" => "differs in alignment between programs",
@@ -114,13 +114,13 @@ fn instead(ty: &Type, position: Position) -> String {
                 ("Box", Some(Type::Slice(slice))) => list(&slice.elem, position),
                 ("Box", _) => format!("store the value itself, `{new}`"),
                 ("Option", _) => format!(
-                    "use `{new}` for the value, and a `u8` before or after it that says whether \
+                    "use `{new}` for the value, and a `bool` before or after it that says whether \
                      there is one"
                 ),
                 ("Result", _) => format!(
-                    "use `{new}` for the value, and a `u8` before or after it that says which it is"
+                    "use `{new}` for the value, and a `bool` before or after it that says which it \
+                     is"
                 ),
-                ("bool", _) => "use `u8`, 0 or 1".to_owned(),
                 _ => format!("use `{new}`"),
             },
             None => format!("use `{new}`"),
@@ -167,7 +167,6 @@ fn replaced(ty: &Type) -> String {
                 ("String" | "str", _) => format!("Text<{LENGTH}>"),
                 ("Vec", Some(element)) => format!("[{element}; {LENGTH}]"),
                 ("Box" | "Option" | "Result", Some(value)) => value,
-                ("bool", _) => "u8".to_owned(),
                 ("char", _) => "u32".to_owned(),
                 ("usize", _) => "u64".to_owned(),
                 ("isize", _) => "i64".to_owned(),
@@ -195,7 +194,8 @@ fn replaced(ty: &Type) -> String {
 fn number_in(name: &str) -> Option<&'static str> {
     let inner = name.strip_prefix("NonZero").or_else(|| name.strip_prefix("Atomic"))?;
     Some(match inner {
-        "U8" | "Bool" => "u8",
+        "Bool" => "bool",
+        "U8" => "u8",
         "U16" => "u16",
         "U32" => "u32",
         "U64" | "Usize" => "u64",

@@ -1,10 +1,11 @@
 //! What the derive writes: the implementation, and the proofs that its promises hold.
 //!
-//! [`message`] reads the struct. If it has errors, the output is the errors and a stand-in that
-//! lets the rest of the program compile ([`other_errors`](Output::other_errors)). Otherwise the
-//! output is the implementation ([`implementation`](Output::implementation)). Its parts are, in
-//! this order: the twin of a struct that ends in a slice, the assertions that fields are messages,
-//! the checks, `SHAPE`, `layout`, the access methods, and `Pod`.
+//! [`message`] reads the type; `enums` writes the output for an enum. If it has errors, the output
+//! is the errors and a stand-in that lets the rest of the program compile
+//! ([`other_errors`](Output::other_errors)). Otherwise the output is the implementation
+//! ([`implementation`](Output::implementation)). Its parts are, in this order: the twin of a struct
+//! that ends in a slice, the assertions that fields are messages, the checks, `SHAPE`, `checked`,
+//! `layout`, the access methods, and `Pod`.
 //!
 //! The proofs are constants that the compiler evaluates. For a struct without parameters, each
 //! proof is an item of its own, so that one build reports all that fail. For a struct with
@@ -19,10 +20,13 @@
 //! `repr` and fields, with a tail `[T; 0]`. It has the same offsets and alignment, and the proofs
 //! are about it.
 
+mod checks;
+mod enums;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Ident, parse_quote};
+use syn::{Data, DeriveInput, Ident, parse_quote};
 
 use crate::advice::hint;
 use crate::errors::Errors;
@@ -48,7 +52,10 @@ pub(crate) fn message(source: &DeriveInput) -> TokenStream {
             let rest = output.other_errors();
             quote!(#errors #rest)
         }
-        None => output.implementation(),
+        None => match &source.data {
+            Data::Enum(data) => enums::message(source, data, &output.input, &output.private),
+            _ => output.implementation(),
+        },
     }
 }
 
@@ -171,6 +178,7 @@ impl Output<'_> {
             false => (quote!(#(const _: () = #checks;)*), TokenStream::new()),
         };
         let shape = self.shape(&laid_out);
+        let checked = self.checked(&laid_out);
         let layout = self.layout(&laid_out);
         let access = self.access();
         let mut generics = self.source.generics.clone();
@@ -205,6 +213,8 @@ impl Output<'_> {
                         #in_shape
                         #shape
                     };
+
+                    #checked
 
                     fn layout() -> #private::Type {
                         #layout
@@ -459,27 +469,6 @@ impl Output<'_> {
                     self.#member.len()
                 }
             },
-        }
-    }
-
-    /// `Pod`, if the struct is `Copy`. Not for structs with parameters, because nothing in bytemuck
-    /// would evaluate their proofs.
-    fn pod(&self) -> TokenStream {
-        if !self.input.pod || self.is_generic() || self.tail().is_some() {
-            return TokenStream::new();
-        }
-        let name = &self.source.ident;
-        let bytemuck = {
-            let private = &self.private;
-            quote!(#private::bytemuck)
-        };
-        // `for<'a>` keeps the compiler from refusing the bound where it does not hold.
-        let copy = quote!(for<'a> #name: ::core::marker::Copy);
-        quote! {
-            #[automatically_derived]
-            unsafe impl #bytemuck::Zeroable for #name where #copy {}
-            #[automatically_derived]
-            unsafe impl #bytemuck::Pod for #name where #copy {}
         }
     }
 }

@@ -11,6 +11,7 @@ use syn::{Attribute, Data, DeriveInput, LitBool, Path};
 use crate::advice::Position;
 use crate::errors::Errors;
 use crate::field::Field;
+use crate::stored;
 use crate::syntax::doc;
 
 pub(crate) struct Input {
@@ -21,6 +22,7 @@ pub(crate) struct Input {
     pub(crate) ordered: bool,
     pub(crate) transparent: bool,
     pub(crate) pod: bool,
+    pub(crate) try_from: bool,
     pub(crate) krate: Option<Path>,
 }
 
@@ -33,24 +35,25 @@ impl Input {
             ordered: false,
             transparent: false,
             pod: true,
+            try_from: true,
             krate: None,
             name,
         };
         each_key(&input.attrs, errors, |meta| read.read_key(meta));
-        let Data::Struct(data) = &input.data else {
-            let advice = match &input.data {
-                Data::Enum(_) => {
-                    "an enum cannot be a message, because not every number is one of its \
-                     variants: remove this derive, store the number in a field of type `u8` \
-                     (`state as u8`), and convert it back with a `match`"
-                }
-                _ => {
+        let data = match &input.data {
+            Data::Struct(data) => data,
+            Data::Enum(data) => {
+                stored::read(input, data, errors);
+                return read;
+            }
+            Data::Union(_) => {
+                errors.at(
+                    &input.ident,
                     "a union cannot be a message, because nothing says which of its fields is \
-                     valid: use a struct"
-                }
-            };
-            errors.at(&input.ident, advice);
-            return read;
+                     valid: use a struct",
+                );
+                return read;
+            }
         };
         for lifetime in input.generics.lifetimes() {
             errors
@@ -86,12 +89,15 @@ impl Input {
     fn read_key(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
         if meta.path.is_ident("pod") {
             self.pod = meta.value()?.parse::<LitBool>()?.value;
+        } else if meta.path.is_ident("try_from") {
+            self.try_from = meta.value()?.parse::<LitBool>()?.value;
         } else if meta.path.is_ident("crate") {
             self.krate = Some(meta.value()?.call(Path::parse_mod_style)?);
         } else {
             let unknown = meta.path.to_token_stream();
             return Err(meta.error(format!(
-                "unknown key `{unknown}`: a struct takes `pod = false` and `crate = path`"
+                "unknown key `{unknown}`: a type takes `pod = false` and `crate = path`, and \
+                 an enum `try_from = false`"
             )));
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Users get it from the `io-shared` crate together with the trait. The macro works in three steps:
 //!
-//! 1. It reads the struct's definition (`input`, `field`).
+//! 1. It reads the struct's definition (`input`, `field`, `stored`).
 //! 2. It refuses what cannot cross a process boundary, and says what to use instead (`advice`).
 //! 3. It writes the implementation (`expand`), with the proofs that need the compiler's knowledge
 //!    of sizes.
@@ -14,12 +14,13 @@ mod expand;
 mod field;
 mod input;
 mod krate;
+mod stored;
 mod syntax;
 mod written;
 
 use proc_macro::TokenStream;
 
-/// Implements `Message` for a struct whose bytes mean the same in every process.
+/// Implements `Message` for a struct or an enum whose bytes mean the same in every process.
 ///
 /// ```
 /// # use io_shared_core as io_shared;
@@ -59,10 +60,41 @@ use proc_macro::TokenStream;
 /// # What it accepts
 ///
 /// Structs with named or numbered fields, with `#[repr(C)]` (also `align(N)`) or
-/// `#[repr(transparent)]`. Their fields must be messages: `u8` to `u64`, `i8` to `i64`, `f32`,
-/// `f64`, `Text<N>`, arrays of messages, and other structs with this derive. The last field may be
-/// a slice `[T]` of messages. Type and const parameters are allowed; lifetimes, enums, unions and
+/// `#[repr(transparent)]`. Their fields must be messages: `bool`, `u8` to `u64`, `i8` to `i64`,
+/// `f32`, `f64`, `Text<N>`, arrays of messages, and other types with this derive. The last field
+/// may be a slice `[T]` of messages. Type and const parameters are allowed; lifetimes, unions and
 /// `repr(packed)` are not.
+///
+/// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`. Fresh memory is
+/// all zeros, so one of the variants must have the number 0. The derive also implements `TryFrom`
+/// the number:
+///
+/// ```
+/// # use io_shared_core as io_shared;
+/// use io_shared::Message as _;
+/// use io_shared_derive::Message;
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, Message)]
+/// #[repr(u8)]
+/// enum Gear {
+///     Neutral, // 0
+///     Forward,
+///     Reverse = 7,
+/// }
+///
+/// #[derive(Debug, Message)]
+/// #[repr(C)]
+/// struct Drive {
+///     speed: f32,
+///     gear: Gear,
+///     brakes: [bool; 3],
+/// }
+///
+/// assert_eq!(Gear::try_from(7), Ok(Gear::Reverse));
+/// let words = [0_u32, 0x0100_0102]; // speed; gear and brakes
+/// let error = Drive::from_bytes(words.as_bytes()).unwrap_err().to_string();
+/// assert_eq!(error, "field `gear` is 2, expected 0 (Neutral), 1 (Forward) or 7 (Reverse)");
+/// ```
 ///
 /// There must be no padding, except after the last element of a slice. Padding is a compile error,
 /// which says where it is and how much, and shows the struct with the padding named. For a struct
@@ -72,7 +104,9 @@ use proc_macro::TokenStream;
 /// One build reports all types that cannot cross a process boundary, each once and with what to use
 /// instead. Padding is reported once the types are right.
 ///
-/// A sized struct that is `Copy` is also `bytemuck::Pod` and `Zeroable`, unless it has parameters.
+/// A sized struct that is `Copy` is also `bytemuck::Zeroable`, and `Pod` if its fields are, unless
+/// it has parameters. An enum is `Zeroable`. (A `bool` and an enum are not `Pod`, because not every
+/// bit pattern is one of their values.)
 ///
 /// A `repr(transparent)` struct has the schema of its field. Every other struct has a schema of its
 /// own, with its name, field names, types, offsets, and the doc comments.
@@ -80,7 +114,8 @@ use proc_macro::TokenStream;
 /// # Attributes
 ///
 /// - On a field: `#[message(unit = "m")]` adds a unit to the schema.
-/// - On the struct: `#[message(pod = false)]` leaves `Pod` and `Zeroable` to you.
+/// - On the struct or enum: `#[message(pod = false)]` leaves `Pod` and `Zeroable` to you.
+/// - On the enum: `#[message(try_from = false)]` leaves `TryFrom` to you.
 /// - On the struct: `#[message(crate = path)]` names the crate that `Message` comes from, for
 ///   crates that re-export it. Without it, the derive looks in `Cargo.toml` for `io-shared`, under
 ///   whatever name it has there, then for `io-shared-channel`, then for `io-shared-core`.

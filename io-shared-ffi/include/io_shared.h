@@ -121,6 +121,9 @@ typedef enum {
   IOS_NO_MEMORY = 29,
   // The number is not greater than that of the last value, or greater than 2^52 - 1.
   IOS_BAD_SEQ = 30,
+  // A bool or an enum of a message has a number that its type does not have. A get that finds
+  // such a value has received it; a put puts nothing.
+  IOS_BAD_VALUE = 31,
   // There is no value, or none that was not seen before. It has no text.
   IOS_EMPTY = 100,
   // The producer's buffer is on loan: put or drop that loan first.

@@ -9,7 +9,7 @@ use std::ffi::c_char;
 use std::fmt::Write;
 
 use io_shared_core::Schema;
-use io_shared_core::schema::{Field, Scalar, Struct, Type};
+use io_shared_core::schema::{Enum, Field, Scalar, Struct, Type};
 
 use crate::call::call;
 use crate::memory::text_into_c;
@@ -29,10 +29,11 @@ use crate::status::{Failure, ios_status};
 /// # Ok::<(), io_shared_core::schema::SchemaError>(())
 /// ```
 pub fn c_struct(schema: &Schema) -> String {
-    let mut declarations = Declarations { text: String::new(), structs: Vec::new() };
+    let mut declarations = Declarations::default();
     let (ty, declarator) = declarations.declare(schema.root(), "message");
     let mut text = String::from(
-        "#include <assert.h>\n#include <stdalign.h>\n#include <stddef.h>\n#include <stdint.h>\n",
+        "#include <assert.h>\n#include <stdalign.h>\n#include <stdbool.h>\n#include <stddef.h>\n\
+         #include <stdint.h>\n",
     );
     text.push_str(&declarations.text);
     // Writing to a String never fails.
@@ -67,8 +68,13 @@ pub unsafe extern "C" fn ios_schema_to_c(
     })
 }
 
+#[derive(Default)]
 struct Declarations<'a> {
     text: String,
+    /// The enums declared in `text`, and their names there.
+    enums: Vec<(&'a Enum, String)>,
+    /// The names of their constants.
+    constants: Vec<String>,
     /// The structs declared in `text`, and their names there.
     structs: Vec<(&'a Struct, String)>,
 }
@@ -79,12 +85,47 @@ impl<'a> Declarations<'a> {
         match ty {
             Type::Scalar(scalar) => (number(*scalar).to_owned(), name.to_owned()),
             Type::Text(bytes) => ("char".to_owned(), format!("{name}[{bytes}]")),
+            Type::Enum(of) => (self.declare_enum(of), name.to_owned()),
             Type::Array { count, element } => self.declare(element, &format!("{name}[{count}]")),
             Type::Slice { element } => self.declare(element, &format!("{name}[]")),
             Type::Struct(layout) => (self.declare_struct(layout), name.to_owned()),
             // For types that do not exist yet: as many bytes.
             _ => ("uint8_t".to_owned(), format!("{name}[{}]", ty.shape().size)),
         }
+    }
+
+    /// Whether a declaration has this name.
+    fn is_taken(&self, name: &str) -> bool {
+        let mut structs = self.structs.iter().map(|(_, name)| name);
+        let mut enums = self.enums.iter().map(|(_, name)| name);
+        structs.any(|other| other == name)
+            || enums.any(|other| other == name)
+            || self.constants.iter().any(|other| other == name)
+    }
+
+    /// Declares an enum, unless it is declared already, and returns its name. C's own enums have
+    /// the size of an int, so it is a number and a constant for each variant.
+    fn declare_enum(&mut self, of: &'a Enum) -> String {
+        if let Some((_, name)) = self.enums.iter().find(|(known, _)| *known == of) {
+            return name.clone();
+        }
+        let name = unused(identifier(&of.name), |name| self.is_taken(name));
+        self.text.push('\n');
+        remark(&mut self.text, "", &of.doc);
+        let _ = writeln!(self.text, "typedef {} {name};", number(of.scalar));
+        self.enums.push((of, name.clone()));
+        for variant in &of.variants {
+            let constant = identifier(&format!("{}_{}", of.name, variant.name));
+            let constant = unused(constant, |name| self.is_taken(name));
+            let number = variant.number;
+            let _ = match i32::try_from(number) {
+                Ok(number) => writeln!(self.text, "enum {{ {constant} = {number} }};"),
+                // More than an int, which is the type of C's constants.
+                Err(_) => writeln!(self.text, "#define {constant} {number}u"),
+            };
+            self.constants.push(constant);
+        }
+        name
     }
 
     /// Declares a struct, unless it is declared already, and returns its name.
@@ -94,8 +135,7 @@ impl<'a> Declarations<'a> {
         }
         let members = self.members(layout);
         // A struct of another module may have the same name.
-        let taken = |name: &str| self.structs.iter().any(|(_, other)| other == name);
-        let name = unused(identifier(&layout.name), taken);
+        let name = unused(identifier(&layout.name), |name| self.is_taken(name));
         write_struct(&mut self.text, layout, &name, &members);
         self.structs.push((layout, name.clone()));
         name
@@ -192,6 +232,7 @@ fn number(scalar: Scalar) -> &'static str {
         Scalar::I64 => "int64_t",
         Scalar::F32 => "float",
         Scalar::F64 => "double",
+        Scalar::Bool => "bool",
         // For types that do not exist yet: as many bytes.
         other => match other.size() {
             1 => "uint8_t",

@@ -75,6 +75,9 @@ pub enum ios_status {
     IOS_NO_MEMORY = 29,
     /// The number is not greater than that of the last value, or greater than 2^52 - 1.
     IOS_BAD_SEQ = 30,
+    /// A bool or an enum of a message has a number that its type does not have. A get that finds
+    /// such a value has received it; a put puts nothing.
+    IOS_BAD_VALUE = 31,
 
     /// There is no value, or none that was not seen before. It has no text.
     IOS_EMPTY = 100,
@@ -196,6 +199,7 @@ fn status_of(kind: &ErrorKind) -> ios_status {
         ErrorKind::BadLength { .. } => IOS_BAD_LENGTH,
         ErrorKind::NoMemory { .. } => IOS_NO_MEMORY,
         ErrorKind::BadSeq { .. } => IOS_BAD_SEQ,
+        ErrorKind::BadValue { .. } => IOS_BAD_VALUE,
         _ => IOS_OTHER,
     }
 }
@@ -238,7 +242,7 @@ pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     found.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-const NAMES: [(ios_status, &CStr); 38] = [
+const NAMES: [(ios_status, &CStr); 39] = [
     (IOS_OK, c"IOS_OK"),
     (IOS_BAD_NAME, c"IOS_BAD_NAME"),
     (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
@@ -270,6 +274,7 @@ const NAMES: [(ios_status, &CStr); 38] = [
     (IOS_BAD_LENGTH, c"IOS_BAD_LENGTH"),
     (IOS_NO_MEMORY, c"IOS_NO_MEMORY"),
     (IOS_BAD_SEQ, c"IOS_BAD_SEQ"),
+    (IOS_BAD_VALUE, c"IOS_BAD_VALUE"),
     (IOS_EMPTY, c"IOS_EMPTY"),
     (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),
     (IOS_IN_USE, c"IOS_IN_USE"),

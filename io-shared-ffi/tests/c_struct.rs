@@ -44,6 +44,32 @@ struct Everything {
     corners: [Corner],
 }
 
+/// What the robot does.
+#[derive(Clone, Copy, Message)]
+#[repr(u32)]
+enum Mode {
+    Idle,
+    Driving = 7,
+    Never = u32::MAX,
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(i8)]
+enum Side {
+    Left = -1,
+    Middle,
+    Right,
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Robot {
+    mode: Mode,
+    modes: [Mode; 2],
+    sides: [Side; 2],
+    brakes: [bool; 2],
+}
+
 #[derive(Message)]
 #[repr(C, align(64))]
 struct Line {
@@ -108,6 +134,27 @@ static_assert(offsetof(Everything, corners[1].field1) == {}, \"\");
         assert!(declared.ends_with(&format!("\n// A message is: {message}\n")), "{declared}");
         folder.compiles(&declared, Language::C11);
     }
+}
+
+#[test]
+fn enums_are_numbers_with_constants_and_bools_are_bools() {
+    let folder = Folder::new();
+    let declared = c_struct(&Robot::schema());
+    assert!(declared.contains("// What the robot does.\ntypedef uint32_t Mode;\n"), "{declared}");
+    assert_eq!(declared.matches("typedef uint32_t Mode;").count(), 1, "{declared}");
+    let uses = "
+static const Robot robot = { Mode_Driving, { Mode_Never, Mode_Idle },
+                             { Side_Left, Side_Right }, { true, false } };
+static_assert(Mode_Driving == 7 && Mode_Never == 4294967295u && Side_Left == -1, \"\");
+static_assert(sizeof(robot.sides) == 2 && sizeof(robot.brakes) == 2, \"\");
+int main(void) { return (int)robot.mode; }
+";
+    for language in [Language::C11, Language::Cpp17] {
+        folder.compiles(&format!("{declared}{uses}"), language);
+    }
+    let alone = c_struct(&Side::schema());
+    assert!(alone.ends_with("\n// A message is: Side message\n"), "{alone}");
+    folder.compiles(&alone, Language::C11);
 }
 
 #[test]

@@ -144,7 +144,6 @@ def test_open_takes_arrays_too(name):
 @pytest.mark.parametrize(
     "dtype, says",
     [
-        ("?", "u1"),
         ("O", "another process"),
         ("U4", "S64"),
         (">f4", "<f4"),

@@ -109,11 +109,12 @@ pub fn read_ahead(slot: &mut Slot<Consumer>, target: &mut CopyTarget<'_>) -> boo
 /// Copies the message, without the bytes that the target skips and those that were
 /// [read ahead](read_ahead), to the target.
 ///
-/// Returns `false` if the message has another length than the target expects. The target's bytes
-/// are worthless then.
+/// Returns `false` if the message has another length than the target expects, or must be
+/// [checked](Message::CHECKED), which the copy in the target would not be. The target's bytes are
+/// worthless then.
 pub fn copy_out<T: Message + ?Sized>(guard: &Guard<'_, T>, mut target: CopyTarget<'_>) -> bool {
     let bytes = guard.as_bytes();
-    if bytes.len() != target.length() {
+    if bytes.len() != target.length() || guard.has_checks() {
         return false;
     }
     let done = guard.pieces_ahead(|region| target.is_of(region).then_some(target.ahead));

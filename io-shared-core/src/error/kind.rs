@@ -132,6 +132,17 @@ pub enum ErrorKind {
         /// The shape of the channel's messages.
         expected: Shape,
     },
+    /// Bytes have a number that their type does not have: a `bool` that is neither 0 nor 1, or an
+    /// enum without that variant. A get that finds such a value has received it; a put puts
+    /// nothing.
+    BadValue {
+        /// The field, as in `boxes[3].valid`; empty for the whole message.
+        field: String,
+        /// The number found.
+        found: i64,
+        /// What would be right.
+        expected: String,
+    },
     /// The channel has used up its sequence numbers.
     SequenceExhausted,
     /// A value was to be put under a number that is not greater than that of the last value, or

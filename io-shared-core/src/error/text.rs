@@ -11,6 +11,7 @@ use super::holder::Holder;
 use super::kind::ErrorKind;
 use super::units;
 use crate::message::Shape;
+use crate::message::schema::write_bad_value;
 use crate::message::shape::Bytes;
 use crate::os::file::SHM_DIRECTORY;
 
@@ -80,16 +81,13 @@ impl fmt::Display for Text<'_> {
             ErrorKind::OutOfBounds { at, length, size } => {
                 out_of_bounds(f, name, *at, *length, *size)
             }
-            ErrorKind::TooShort { needed, found } => write!(
-                f,
-                "{name} has {} and {needed} {} needed: write them first, or extend it with \
-                 .size({needed}).extend(true)",
-                Bytes(*found),
-                are(*needed)
-            ),
+            ErrorKind::TooShort { needed, found } => too_short(f, name, *needed, *found),
             ErrorKind::TooLarge { needed, capacity } => too_large(f, name, *needed, *capacity),
             ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::BadLength { found, expected } => bad_length(f, name, *found, expected),
+            ErrorKind::BadValue { field, found, expected } => {
+                self.bad_value(f, field, *found, expected)
+            }
             ErrorKind::Corrupt { what } => write!(f, "{name} is damaged: {what}: {CORRUPT}"),
             ErrorKind::NoSpace { needed, directory } => self.no_space(f, *needed, directory),
             ErrorKind::NoMemory { needed } => self.no_memory(f, *needed),
@@ -117,6 +115,18 @@ impl fmt::Display for Text<'_> {
 }
 
 impl Text<'_> {
+    fn bad_value(
+        &self,
+        f: &mut Formatter<'_>,
+        field: &str,
+        found: i64,
+        expected: &str,
+    ) -> fmt::Result {
+        write!(f, "{}: ", self.name)?;
+        write_bad_value(f, field, found, expected)?;
+        write!(f, "{}", Then(": ", self.advice))
+    }
+
     fn not_found(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let advice = match self.advice {
             "" => {
@@ -248,6 +258,16 @@ fn out_of_bounds(
         are(length),
         Bytes(size),
         size.saturating_sub(at)
+    )
+}
+
+fn too_short(f: &mut Formatter<'_>, name: &str, needed: u64, found: u64) -> fmt::Result {
+    write!(
+        f,
+        "{name} has {} and {needed} {} needed: write them first, or extend it with \
+         .size({needed}).extend(true)",
+        Bytes(found),
+        are(needed)
     )
 }
 

@@ -16,8 +16,8 @@ pub use bytemuck;
 
 pub use self::padding::{Member, Source, no_padding};
 use self::writer::Writer;
-pub use crate::message::schema::{Field, Struct, Type};
-pub use crate::message::{Message, Shape};
+pub use crate::message::schema::{Enum, Field, Scalar, Struct, Type};
+pub use crate::message::{BytesError, Invalid, Message, Shape};
 
 /// A field's type, as the derive's output sees it. For a message these are the message's own facts.
 /// For any other type, [`Otherwise`] provides substitutes that keep the rest of the output valid.
@@ -32,9 +32,53 @@ impl<T: Message + ?Sized> Of<T> {
     /// The message's shape.
     pub const SHAPE: Shape = T::SHAPE;
 
+    /// Whether the message must be checked.
+    pub const CHECKED: bool = T::CHECKED;
+
     /// The message's schema.
     pub fn layout() -> Type {
         T::layout()
+    }
+
+    /// Checks the message at an offset of what starts at `start`.
+    ///
+    /// # Safety
+    /// Its bytes can be read.
+    ///
+    /// # Errors
+    /// [`Invalid`], counted from `start`.
+    #[inline(always)]
+    pub unsafe fn check_at(start: *const u8, offset: usize) -> Result<(), Invalid> {
+        if !T::CHECKED {
+            return Ok(());
+        }
+        // SAFETY: as the caller says.
+        let checked = unsafe { T::check(start.wrapping_add(offset), T::SHAPE.size) };
+        checked.map_err(|invalid| invalid.after(offset))
+    }
+}
+
+impl<T: Message> Of<T> {
+    /// Checks the messages from an offset of what starts at `start` to its end.
+    ///
+    /// # Safety
+    /// `length` bytes can be read at `start`, and from `offset` on they are a whole number of
+    /// elements.
+    ///
+    /// # Errors
+    /// [`Invalid`], counted from `start`.
+    #[inline(always)]
+    pub unsafe fn check_tail(
+        start: *const u8,
+        offset: usize,
+        length: usize,
+    ) -> Result<(), Invalid> {
+        if !T::CHECKED {
+            return Ok(());
+        }
+        // SAFETY: as the caller says.
+        let checked = unsafe { <[T]>::check(start.wrapping_add(offset), length - offset) };
+        checked.map_err(|invalid| invalid.after(offset))
     }
 }
 
@@ -44,6 +88,30 @@ pub trait Otherwise {
     const IS_MESSAGE: bool = false;
     /// The type's shape in this program.
     const SHAPE: Shape;
+    /// Nothing is checked.
+    const CHECKED: bool = false;
+
+    /// Checks nothing.
+    ///
+    /// # Safety
+    /// It is safe.
+    ///
+    /// # Errors
+    /// None.
+    unsafe fn check_at(_: *const u8, _: usize) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// Checks nothing.
+    ///
+    /// # Safety
+    /// It is safe.
+    ///
+    /// # Errors
+    /// None.
+    unsafe fn check_tail(_: *const u8, _: usize, _: usize) -> Result<(), Invalid> {
+        Ok(())
+    }
 
     /// Any schema.
     fn layout() -> Type {
@@ -146,6 +214,30 @@ pub const fn no_drop(name: &str, dropped: bool, fields_dropped: bool) {
         text.text("move the `Drop` to another type");
         text.fail()
     }
+}
+
+/// Refuses an enum without a variant of the number 0.
+#[track_caller]
+pub const fn has_zero(name: &str, numbers: &[i64]) {
+    let mut i = 0;
+    while i < numbers.len() {
+        if numbers[i] == 0 {
+            return;
+        }
+        i += 1;
+    }
+    let mut text = Writer::new();
+    text.text("no variant of `");
+    text.text(name);
+    text.text("` has the number 0, but fresh memory is all zeros: give one variant that number, ");
+    text.text("as in `Unknown = 0`");
+    text.fail()
+}
+
+/// The error for a number that is no variant of an enum.
+#[cold]
+pub fn no_variant<T: Message>(number: i64) -> BytesError {
+    BytesError::bad_value(&T::layout(), Invalid { at: 0, found: number })
 }
 
 /// The schema type of a tail with these elements.

@@ -8,14 +8,16 @@
 //! What must stay true: a schema that [`Schema::from_json`] returns has passed every check listed
 //! there, so code that walks it indexes no further than [`Type::shape`] says.
 
+mod checks;
 mod diff;
 mod error;
 mod hash;
 pub mod json;
 mod types;
 
+pub(crate) use checks::{Checks, described, write_bad_value};
 pub use error::SchemaError;
-pub use types::{Field, Scalar, Struct, Type};
+pub use types::{Enum, Field, Scalar, Struct, Type, Variant};
 
 /// The layout of a message: what its bytes mean, by name, type and offset.
 ///
@@ -66,7 +68,7 @@ impl Schema {
         &self.root
     }
 
-    /// The struct's name. For a message that is not a struct, its kind: the code of a number, or
+    /// The name of the struct or enum. For any other message, its kind: the code of a number, or
     /// `text`, `array`, `slice`.
     ///
     /// ```
@@ -81,17 +83,19 @@ impl Schema {
             Type::Text(_) => "text",
             Type::Array { .. } => "array",
             Type::Slice { .. } => "slice",
+            Type::Enum(of) => &of.name,
             Type::Struct(layout) => &layout.name,
         }
     }
 
     /// A number that is equal for two schemas if their messages have the same field names, types
-    /// and offsets. Struct names, docs and units do not count.
+    /// and offsets. Names of structs and enums, variants, docs and units do not count.
     ///
     /// It is the 64-bit FNV-1a hash of this shape text, computed without allocating:
     ///
     /// ```text
     /// shape  = code                                            a number or text: <f4, |u1, |S64
+    ///        | "enum" code                                     an enum
     ///        | "[" count "]" shape                             an array
     ///        | "[]" shape                                      a slice
     ///        | "{" fields "}" size "%" align                   a struct
@@ -146,8 +150,9 @@ impl Schema {
     }
 
     /// One line for each field in which the messages of this program differ from those of
-    /// `channel`, for the error at opening. Empty exactly if the schemas agree, which is if
-    /// [`hash`](Self::hash) agrees.
+    /// `channel`, for the error at opening. Empty exactly if the schemas agree: their
+    /// [`hash`](Self::hash) is equal, and no number of an enum has another name in each. (A variant
+    /// that only one of them has is no difference.)
     ///
     /// Fields are matched by name. Offsets in a nested struct count from its start. The elements of
     /// arrays and slices are written `points[]`.

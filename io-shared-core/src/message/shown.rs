@@ -52,6 +52,16 @@ impl fmt::Debug for Part<'_> {
                 self.left.set(self.left.get().saturating_sub(1));
                 text(self.bytes, f)
             }
+            Type::Enum(of) => {
+                self.left.set(self.left.get().saturating_sub(1));
+                match of.scalar.whole(self.bytes) {
+                    Some(number) => match of.name_of(number) {
+                        Some(name) => f.write_str(name),
+                        None => write!(f, "{number}"),
+                    },
+                    None => f.write_str("?"),
+                }
+            }
             Type::Array { count, element } => self.list(element, *count, f),
             Type::Slice { element } => {
                 let count = self.bytes.len().checked_div(element.shape().size);
@@ -121,6 +131,11 @@ fn number(scalar: Scalar, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Resu
                     Some(bytes) => fmt::Debug::fmt(&<$ty>::from_le_bytes(*bytes), f),
                     None => f.write_str("?"),
                 },)*
+                Scalar::Bool => match bytes.first() {
+                    Some(byte @ 0..=1) => fmt::Debug::fmt(&(*byte == 1), f),
+                    Some(byte) => fmt::Debug::fmt(byte, f),
+                    None => f.write_str("?"),
+                },
             }
         };
     }

@@ -94,6 +94,13 @@ pub enum Value<'a> {
     F64(f64),
     /// A text. U+FFFD stands for bytes that are not UTF-8.
     Text(Cow<'a, str>),
+    /// A variant of an enum. A number that is that of no variant is an `Int`.
+    Variant {
+        /// The number that stands for it.
+        number: i64,
+        /// The name.
+        name: &'a str,
+    },
     /// Elements: an array, a slice, or a part of one.
     List(List<'a>),
     /// Named fields.
@@ -150,7 +157,7 @@ impl<'a> Value<'a> {
         select::follow(self, path)
     }
 
-    /// The number, if it is one: a boolean is 0 or 1.
+    /// The number, if it is one: a boolean is 0 or 1, and a variant has its number.
     ///
     /// # Examples
     /// ```
@@ -161,7 +168,7 @@ impl<'a> Value<'a> {
     pub fn as_f64(&self) -> Option<f64> {
         match self {
             Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
-            Value::Int(number) => Some(*number as f64),
+            Value::Int(number) | Value::Variant { number, .. } => Some(*number as f64),
             Value::UInt(number) => Some(*number as f64),
             Value::F32(number) => Some((*number).into()),
             Value::F64(number) => Some(*number),
@@ -180,7 +187,7 @@ impl<'a> Value<'a> {
     pub fn as_integer(&self) -> Option<i128> {
         match self {
             Value::Bool(truth) => Some((*truth).into()),
-            Value::Int(number) => Some((*number).into()),
+            Value::Int(number) | Value::Variant { number, .. } => Some((*number).into()),
             Value::UInt(number) => Some((*number).into()),
             _ => None,
         }

@@ -13,7 +13,11 @@ use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
 use crate::message::shown::Shown;
+use crate::os::copy;
 use crate::region::{Kind, Name, Region};
+
+/// What to do about a value that is none of its type.
+const SET_IT: &str = "write a whole value with Shared::set";
 
 /// A value of type `T` that unrelated programs read and write. Opening it checks the type field by
 /// field. The value is all zeros at first.
@@ -110,7 +114,9 @@ impl<T: Message> Shared<T> {
     /// Waits for the lock to read.
     ///
     /// # Errors
-    /// The errors of [`SharedMmap::lock`](super::SharedMmap::lock).
+    /// The errors of [`SharedMmap::lock`](super::SharedMmap::lock), and
+    /// [`BadValue`](crate::ErrorKind::BadValue) if a `bool` or an enum in the value has no such
+    /// value, which [`set`](Self::set) mends.
     ///
     /// # Examples
     /// ```
@@ -162,7 +168,7 @@ impl<T: Message> Shared<T> {
 
     #[inline]
     fn take_read(&mut self, wait: Wait) -> LockResult<StateReadGuard<'_, T>> {
-        match LockHold::take(&mut self.handle, Access::Read, wait) {
+        match self.take(Access::Read, wait) {
             Ok((held, dirty)) => {
                 clean_or_dirty(StateReadGuard { lock: held, value: PhantomData }, dirty)
             }
@@ -170,10 +176,58 @@ impl<T: Message> Shared<T> {
         }
     }
 
+    /// Takes the lock, and checks the value; returns whether the content is dirty.
+    #[inline(always)]
+    fn take(&mut self, access: Access, wait: Wait) -> Result<(LockHold<'_>, bool)> {
+        let (held, dirty) = LockHold::take(&mut self.handle, access, wait)?;
+        if T::CHECKED {
+            let region = &held.handle.region;
+            // SAFETY: the region's one buffer spans a T, and the lock keeps writers away.
+            let checked = unsafe { T::check(held.handle.start(), T::SHAPE.size) };
+            checked.map_err(|invalid| region.bad_value::<T>(invalid, SET_IT))?;
+        }
+        Ok((held, dirty))
+    }
+
+    /// Writes `value` without looking at what there is, and says that the content is whole: it
+    /// mends what a writer left half-written, and a value that is none of `T` ([`BadValue`]).
+    ///
+    /// [`BadValue`]: crate::ErrorKind::BadValue
+    ///
+    /// # Errors
+    /// The errors of [`write`](Self::write), without `OwnerDied` and `BadValue`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_core as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-state-set-{}", std::process::id());
+    /// use io_shared::Shared;
+    /// let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// # let mut dying = Shared::<[i32; 2]>::open(name)?;
+    /// # std::mem::forget(dying.write()?);
+    /// # drop(dying);
+    /// // A program was killed between its two writes.
+    /// assert!(pair.get().is_err());
+    /// pair.set(&[0, 0])?;
+    /// assert_eq!(pair.get()?, [0, 0]);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
+    /// ```
+    pub fn set(&mut self, value: &T) -> Result<()> {
+        let (held, _) = LockHold::take(&mut self.handle, Access::Write, Wait::Ever)?;
+        let bytes = value.as_bytes();
+        // SAFETY: the region's one buffer spans a T, and the lock keeps everybody else away; the
+        // bytes are the caller's and lie elsewhere.
+        unsafe { copy::bytes(bytes.as_ptr(), held.handle.start(), bytes.len()) };
+        held.handle.mark_consistent();
+        Ok(())
+    }
+
     /// Waits for the lock to write.
     ///
     /// # Errors
-    /// The errors of [`SharedMmap::lock`](super::SharedMmap::lock).
+    /// The errors of [`read`](Self::read).
     ///
     /// # Examples
     /// ```
@@ -234,7 +288,7 @@ impl<T: Message> Shared<T> {
 
     #[inline]
     fn take_write(&mut self, wait: Wait) -> LockResult<StateGuard<'_, T>> {
-        match LockHold::take(&mut self.handle, Access::Write, wait) {
+        match self.take(Access::Write, wait) {
             Ok((held, dirty)) => {
                 clean_or_dirty(StateGuard { lock: held, value: PhantomData }, dirty)
             }
@@ -412,8 +466,9 @@ macro_rules! guard {
             fn deref(&self) -> &T {
                 const { assert!(T::SHAPE.element.is_none(), "typed state has a fixed size") };
                 // SAFETY: the region's one buffer spans a T (its capacity and alignment were
-                // checked against T's schema at opening), every bit pattern is a T, and the lock,
-                // held while this guard lives, keeps every other writer away.
+                // checked against T's schema at opening), every bit pattern is a T, or the bytes
+                // were checked when the lock was taken, and the lock, held while this guard lives,
+                // keeps every other writer away.
                 unsafe { &*T::from_raw_parts(self.lock.handle.start(), 0) }
             }
         }

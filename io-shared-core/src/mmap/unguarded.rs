@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::RangeBounds;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use memchr::memmem;
 use memmap2::{MmapOptions as Map, MmapRaw};
@@ -13,6 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::bytes;
 use super::options::{Mmap, MmapOptions, locations};
+use super::racing_copy::{copy_in, copy_out};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::os::clock;
@@ -152,7 +152,8 @@ impl UnsafeSharedMmap {
     /// Returns a copy of the value at the start.
     ///
     /// # Errors
-    /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has.
+    /// [`ErrorKind::TooShort`] if there are fewer bytes than a `T` has, [`ErrorKind::BadValue`] if
+    /// a `bool` or an enum in them has no such value.
     ///
     /// # Examples
     /// ```
@@ -173,7 +174,10 @@ impl UnsafeSharedMmap {
         // by nothing else.
         let to = unsafe { std::slice::from_raw_parts_mut(to, size_of::<T>()) };
         copy_out(start.cast(), to);
-        // SAFETY: zeroed and then overwritten: every bit pattern is a T.
+        // SAFETY: it was just borrowed as this many bytes.
+        let checked = unsafe { T::check(to.as_ptr(), to.len()) };
+        checked.map_err(|invalid| Error::bad_value(&self.name, &T::layout(), invalid))?;
+        // SAFETY: zeroed and then overwritten: every bit pattern is a T, or it was checked.
         Ok(unsafe { value.assume_init() })
     }
 
@@ -411,61 +415,4 @@ impl fmt::Debug for UnsafeSharedMmap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnsafeSharedMmap").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// How `length` bytes at `at` are accessed: the number of single bytes up to a multiple of 8, and
-/// the number of words after them. The rest are single bytes.
-fn parts(at: *const u8, length: usize) -> (usize, usize) {
-    let head = (at.addr().next_multiple_of(8) - at.addr()).min(length);
-    (head, (length - head) / 8)
-}
-
-/// Copies from shared memory that others may write meanwhile. The bytes at `from` lie within a
-/// mapping.
-fn copy_out(from: *mut u8, to: &mut [u8]) {
-    let (head, words) = parts(from, to.len());
-    let (first, rest) = to.split_at_mut(head);
-    let (middle, last) = rest.split_at_mut(words * 8);
-    for (i, byte) in first.iter_mut().enumerate() {
-        *byte = shared_byte(from.wrapping_add(i)).load(Relaxed);
-    }
-    for (i, word) in middle.chunks_exact_mut(8).enumerate() {
-        let at = from.wrapping_add(head + i * 8);
-        word.copy_from_slice(&shared_word(at).load(Relaxed).to_ne_bytes());
-    }
-    for (i, byte) in last.iter_mut().enumerate() {
-        *byte = shared_byte(from.wrapping_add(head + words * 8 + i)).load(Relaxed);
-    }
-}
-
-/// Copies into shared memory that others may read or write meanwhile. The bytes at `to` lie within
-/// a mapping.
-fn copy_in(to: *mut u8, from: &[u8]) {
-    let (head, words) = parts(to, from.len());
-    let (first, rest) = from.split_at(head);
-    let (middle, last) = rest.split_at(words * 8);
-    for (i, byte) in first.iter().enumerate() {
-        shared_byte(to.wrapping_add(i)).store(*byte, Relaxed);
-    }
-    for (i, word) in middle.chunks_exact(8).enumerate() {
-        let word = word.try_into().map_or(0, u64::from_ne_bytes);
-        shared_word(to.wrapping_add(head + i * 8)).store(word, Relaxed);
-    }
-    for (i, byte) in last.iter().enumerate() {
-        shared_byte(to.wrapping_add(head + words * 8 + i)).store(*byte, Relaxed);
-    }
-}
-
-/// The byte at `at`, which lies in a mapping.
-fn shared_byte<'a>(at: *mut u8) -> &'a AtomicU8 {
-    // SAFETY: the callers above stay within ranges that were checked against the mapping, and use
-    // the reference at once. Other programs may access the byte by any means: that is outside
-    // Rust's model, and the reason for relaxed atomics.
-    unsafe { AtomicU8::from_ptr(at) }
-}
-
-/// The word at `at`, which lies in a mapping and is aligned to 8.
-fn shared_word<'a>(at: *mut u8) -> &'a AtomicU64 {
-    // SAFETY: as in `shared_byte`; `parts` has aligned it.
-    unsafe { AtomicU64::from_ptr(at.cast()) }
 }

@@ -13,6 +13,7 @@ use super::mapped::Region;
 use super::spec::{Role, Spec};
 use super::validate::Fitting;
 use crate::error::{ErrorKind, Result};
+use crate::message::schema::Checks;
 use crate::os::clock_id::Clock;
 use crate::os::file::{leave_out_of_dumps, page_size};
 use crate::os::fork;
@@ -71,6 +72,7 @@ impl Candidate {
             stores_inline: layout.is_small()
                 && shape.element.is_none()
                 && shape.size as u64 == layout.capacity,
+            checks: Checks::of(part.as_ref().unwrap_or(&schema).root()),
             schema: part.unwrap_or(schema),
             sleepers: Mutex::new(0),
         })

@@ -20,7 +20,8 @@ use super::buffers::Buffers;
 use super::layout::{self, Layout, Prelude};
 use super::location::Location;
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::schema::Schema;
+use crate::message::invalid::Invalid;
+use crate::message::schema::{Checks, Schema};
 use crate::message::{Message, Shape};
 use crate::os::claim::{Claims, Part};
 use crate::os::clock_id::Clock;
@@ -66,9 +67,14 @@ pub(crate) struct Region {
     pub(super) own_size: u64,
     /// Bytes of the fields after those that this handle knows, which each message ends in.
     pub(super) unknown: u64,
+    /// What must be checked in messages of this schema.
+    pub(super) checks: Checks,
     /// Threads of this process that sleep for this handle's consumer.
     pub(super) sleepers: Mutex<usize>,
 }
+
+/// The shape of plain bytes, which may be a message of any type.
+const BYTES: Shape = <[u8]>::SHAPE;
 
 impl Region {
     pub(crate) fn name(&self) -> &str {
@@ -137,8 +143,60 @@ impl Region {
     /// was checked before.
     #[inline]
     pub(crate) fn allows<T: Message + ?Sized>(&self, length: u64) -> bool {
-        const BYTES: Shape = <[u8]>::SHAPE;
         T::SHAPE != BYTES || self.schema.root().shape().elements_in(length).is_some()
+    }
+
+    /// Whether a message of the region's type may have bytes that are no value of it.
+    #[inline]
+    pub(crate) fn has_checks(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
+    /// Whether the `length` bytes at `start` are a `T`; for plain bytes, whether they are a message
+    /// of the region's type.
+    ///
+    /// # Safety
+    /// `length` bytes at `start` can be read, nobody writes them during the call, and a `T` may
+    /// have that length.
+    #[inline]
+    pub(crate) unsafe fn check_message<T: Message + ?Sized>(
+        &self,
+        start: *const u8,
+        length: usize,
+    ) -> std::result::Result<(), Invalid> {
+        if T::CHECKED {
+            // SAFETY: as the caller says.
+            return unsafe { T::check(start, length) };
+        }
+        // SAFETY: as the caller says.
+        unsafe { self.check_bytes::<T>(start, length) }
+    }
+
+    /// If `T` is plain bytes, whether they are a message of the region's type.
+    ///
+    /// # Safety
+    /// As for [`check_message`](Self::check_message).
+    #[inline]
+    pub(crate) unsafe fn check_bytes<T: Message + ?Sized>(
+        &self,
+        start: *const u8,
+        length: usize,
+    ) -> std::result::Result<(), Invalid> {
+        if T::CHECKED || T::SHAPE != BYTES || self.checks.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: as the caller says.
+        self.checks.check(unsafe { std::slice::from_raw_parts(start, length) })
+    }
+
+    /// The error for bytes that are no `T`, or no message of the region's type.
+    #[cold]
+    pub(crate) fn bad_value<T: Message + ?Sized>(&self, invalid: Invalid, advice: &str) -> Error {
+        let error = match T::CHECKED {
+            true => Error::bad_value(&self.name, &T::layout(), invalid),
+            false => Error::bad_value(&self.name, self.schema.root(), invalid),
+        };
+        error.advise(advice)
     }
 }
 

@@ -61,9 +61,10 @@ impl Candidate {
             return Err(corrupt(format!("it has {} instead of {expected}", Bytes(self.size))));
         }
         let schema = self.read_schema(&layout)?;
-        let own = spec.schema.as_ref().filter(|own| own.hash() != schema.hash());
+        let own = spec.schema.as_ref();
         let reads = matches!(role, Role::Consumer { .. } | Role::Observer);
-        let part = own.filter(|own| reads && own.is_prefix_of(&schema));
+        let part = own.filter(|own| own.hash() != schema.hash());
+        let part = part.filter(|own| reads && own.is_prefix_of(&schema));
         let mut differences = match own {
             Some(own) if part.is_none() => own.differences(&schema),
             _ => Vec::new(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::value::Value;
+use super::value::{LEFT_OUT, Value};
 use super::{Observer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
@@ -139,8 +139,8 @@ impl<T: Message + ?Sized> Deref for Copied<T> {
 
     fn deref(&self) -> &T {
         let start = self.blocks.as_ptr().cast();
-        // SAFETY: whoever made the copy has checked that the blocks span the message and are
-        // aligned for it; every bit pattern is a T, and the blocks are borrowed for as long as the
+        // SAFETY: whoever made the copy has checked that the blocks span the message, are aligned
+        // for it and are a T; and the blocks are borrowed for as long as the
         // message.
         unsafe { &*T::from_raw_parts(start, self.elements) }
     }
@@ -174,7 +174,8 @@ impl Slot<Observer> {
     /// # Errors
     /// [`ErrorKind::Busy`] if the producer kept refilling the buffer during the copy,
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`] (also if no `T`
-    /// can have the value's length), [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
+    /// can have the value's length), [`ErrorKind::BadValue`] if a `bool` or an enum in it has no
+    /// such value, [`ErrorKind::Unsupported`] if `T` is aligned to more than 64,
     /// [`ErrorKind::NoMemory`] if there is no address space for the value's buffer,
     /// [`ErrorKind::System`] if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
@@ -212,6 +213,7 @@ impl Slot<Observer> {
         if !is_judged && region::sum([seq, tag], length, words()) != sealed {
             return Ok(None);
         }
+        check_copy::<T>(region, &blocks, region.own_length(length) as usize)?;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
         Ok(Some(Copied { seq, stamp, tag, clock, blocks, elements, message: PhantomData }))
     }
@@ -233,6 +235,7 @@ impl<T: Message + ?Sized> Copied<T> {
         };
         let blocks = copy_payload(region, buffer, length as u64, padded);
         let blocks = blocks.map_err(|_| no_memory(region))?;
+        check_copy::<T>(region, &blocks, length)?;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
         Ok(Self { seq, stamp, tag, clock, blocks, elements, message: PhantomData })
     }
@@ -248,6 +251,7 @@ impl<T: Message + ?Sized> Copied<T> {
         blocks.try_reserve_exact(1).map_err(|_| no_memory(region))?;
         let [a, b, c, d] = *words;
         blocks.push(Block([a, b, c, d, 0, 0, 0, 0]));
+        check_copy::<T>(region, &blocks, T::SHAPE.size)?;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
         Ok(Self { seq, stamp, tag, clock, blocks, elements: 0, message: PhantomData })
     }
@@ -266,6 +270,13 @@ fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
     }
     let what = "a copy of a message that is aligned to more than 64".to_owned();
     Err(region.error(ErrorKind::Unsupported { what }))
+}
+
+/// Whether the first `length` bytes of a copy, which nobody else can change, are a `T`.
+fn check_copy<T: Message + ?Sized>(region: &Region, blocks: &[Block], length: usize) -> Result<()> {
+    // SAFETY: the blocks span the message, and are borrowed.
+    let checked = unsafe { region.check_message::<T>(blocks.as_ptr().cast(), length) };
+    checked.map_err(|invalid| region.bad_value::<T>(invalid, LEFT_OUT))
 }
 
 /// Copies `length` bytes of a payload that its producer may be writing. Callers use the copy only

@@ -87,8 +87,8 @@ impl Slot<Consumer> {
     /// The error that `again` returns. It is called with
     /// [`AlreadyHeld`](crate::ErrorKind::AlreadyHeld), [`Busy`](crate::ErrorKind::Busy),
     /// [`Replaced`](crate::ErrorKind::Replaced), [`ForkedHandle`](crate::ErrorKind::ForkedHandle),
-    /// [`NoMemory`](crate::ErrorKind::NoMemory), or [`Corrupt`](crate::ErrorKind::Corrupt) (also if
-    /// no `T` can have the value's length).
+    /// [`NoMemory`](crate::ErrorKind::NoMemory), [`Corrupt`](crate::ErrorKind::Corrupt) (also if no
+    /// `T` can have the value's length), or [`BadValue`](crate::ErrorKind::BadValue).
     // Always inlined: otherwise each get makes a call that returns a guard, 10 ns of a hand-over.
     #[inline(always)]
     pub fn acquire<T: Message + ?Sized>(
@@ -145,7 +145,9 @@ impl<T: Message + ?Sized> Guard<'_, T> {
     ///
     /// # Errors
     /// [`Unsupported`](crate::ErrorKind::Unsupported) if `T` is aligned to more than 64,
-    /// [`System`](crate::ErrorKind::System) if there is no memory for a copy.
+    /// [`BadValue`](crate::ErrorKind::BadValue) if a writer that breaks the protocol has made the
+    /// bytes invalid since the get, [`System`](crate::ErrorKind::System) if there is no memory for
+    /// a copy.
     ///
     /// # Examples
     /// ```
@@ -170,6 +172,11 @@ impl<T: Message + ?Sized> Guard<'_, T> {
         }
     }
 
+    /// Whether the message may have bytes that are no value of its type.
+    pub(crate) fn has_checks(&self) -> bool {
+        T::CHECKED || self.guarded.region.has_checks()
+    }
+
     /// How many pieces of this value are among those that were read ahead in its region.
     pub(crate) fn pieces_ahead(&self, ahead: impl FnOnce(&Arc<Region>) -> Option<Ahead>) -> u64 {
         let Guarded { region, value } = &self.guarded;
@@ -190,11 +197,11 @@ impl<T: Message + ?Sized> Guard<'_, T> {
 
     #[inline]
     fn get(&self) -> &T {
-        // SAFETY: every bit pattern is a T. In a buffer, `message_in` has checked alignment and
-        // length against the layout, which the mapping covers, and until the entry is released the
-        // protocol keeps the producer from writing there. The slot's copy has room for a T that
-        // `fits_inline`, and nobody writes there while the slot is borrowed, which it is while this
-        // guard lives.
+        // SAFETY: every bit pattern is a T, or the bytes were checked when the value was taken. In
+        // a buffer, `message_in` has checked alignment and length against the layout, which the
+        // mapping covers, and until the entry is released the protocol keeps the producer from
+        // writing there. The slot's copy has room for a T that `fits_inline`, and nobody writes
+        // there while the slot is borrowed, which it is while this guard lives.
         unsafe { &*self.guarded.value.message }
     }
 

@@ -21,10 +21,15 @@ pub(crate) const LEAST_AHEAD: usize = 2 * PIECE;
 /// For copies at least this large, sleepers are woken early, so that the wake-up overlaps the copy.
 const LEAST_ROUSED: usize = 8 * PIECE;
 
+/// What became of bytes that are no message.
+const NOT_PUT: &str = "nothing was put";
+
 /// A buffer lent to the producer: a message in shared memory that nobody else sees before it is
 /// [put](Loan::put). Dropping a loan publishes nothing.
 ///
-/// At first it has the buffer's old content: an older message, or zeros.
+/// At first it has the buffer's old content: an older message, or zeros. What must be
+/// [checked](Message::CHECKED), the fields of a struct with a `bool` or an enum for example, is
+/// always zeros.
 ///
 /// # Examples
 /// ```
@@ -68,6 +73,17 @@ impl Slot<Producer> {
     /// [`ErrorKind::Corrupt`].
     #[inline]
     pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+        let mut loan = self.lend::<T>(elements)?;
+        if T::CHECKED {
+            loan.clear(elements);
+        }
+        Ok(loan)
+    }
+
+    /// As [`loan`](Self::loan). If `T` is checked, the bytes may be none of its values, so that no
+    /// reference to them may be made.
+    #[inline]
+    fn lend<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         self.check_fork()?;
         if !self.fits::<T>(elements) {
             return Err(self.too_large::<T>(elements));
@@ -118,7 +134,7 @@ impl Slot<Producer> {
     /// The errors of [`put`](Self::put).
     #[inline]
     pub fn put_tagged<T: Message + ?Sized>(&mut self, value: &T, tag: u64) -> Result<u64> {
-        let mut loan = self.loan::<T>(value.elements())?;
+        let mut loan = self.lend::<T>(value.elements())?;
         loan.tag = tag;
         let bytes = value.as_bytes();
         if bytes.len() < LEAST_AHEAD {
@@ -253,11 +269,19 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         (&self.slot.region, &mut self.slot.side)
     }
 
+    /// Sets the part of the message that must be checked to 0, which every type has as a value. It
+    /// has the bytes of an older message, which another program may have written.
+    fn clear(&mut self, elements: usize) {
+        let element = if T::CHECKED_TAIL { T::SHAPE.element } else { None };
+        let bytes = T::SHAPE.size + element.unwrap_or(0) * elements;
+        // SAFETY: `message` is this loan's alone and spans its fixed part and its elements.
+        unsafe { self.message.cast::<u8>().write_bytes(0, bytes) };
+    }
+
     /// Sets every byte of the message to 0. [`Loan`] has an example.
     pub fn zero(&mut self) {
         let bytes = size_of_val(&**self);
-        // SAFETY: `message` is this loan's alone and spans `bytes`; all zeros are a valid T, as
-        // every bit pattern is.
+        // SAFETY: `message` is this loan's alone and spans `bytes`; all zeros are a valid T (3).
         unsafe { self.message.cast::<u8>().write_bytes(0, bytes) };
     }
 
@@ -348,8 +372,9 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// # Errors
     /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the channel was removed or replaced after
     /// the loan, so no consumer will see the value: the next loan is of the new channel),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`], and [`ErrorKind::BadLength`] for bytes
-    /// that were shortened to a length that the channel's type cannot have.
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; for bytes [`ErrorKind::BadLength`] if
+    /// they were shortened to a length that the channel's type cannot have, and
+    /// [`ErrorKind::BadValue`] if a `bool` or an enum in them has no such value.
     ///
     /// # Examples
     /// ```
@@ -385,14 +410,24 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let expected = T::SHAPE.wire_len_of(self.elements());
         assert!(length.is_some() && length == expected, "the buffer was opened for these parts");
         self.copy_in(parts);
+        if T::CHECKED {
+            // SAFETY: the parts fill the message, which is this loan's alone.
+            let checked = unsafe { T::check(self.message.cast(), length.unwrap_or(0)) };
+            checked.map_err(|invalid| self.slot.region.bad_value::<T>(invalid, NOT_PUT))?;
+        }
         self.put()
     }
 
     /// Publishes the message, of which the caller has checked that it has this length in bytes.
     #[inline]
     fn publish(self, length: usize) -> Result<u64> {
-        let Self { slot, buffer, seq, stamp: given, tag, .. } = self;
+        let Self { slot, buffer, message, seq, stamp: given, tag, .. } = self;
         slot.check_stale()?;
+        // A message that was written as a `T` is valid; bytes may be anything.
+        // SAFETY: the message is this loan's alone and has this length, which `lend` or `put` have
+        // compared with the region's type.
+        let checked = unsafe { slot.region.check_bytes::<T>(message.cast(), length) };
+        checked.map_err(|invalid| slot.region.bad_value::<T>(invalid, NOT_PUT))?;
         let now = match given {
             None => slot.side.stamps.as_mut().map_or(0, StampClock::now),
             Some(_) => 0,
@@ -430,9 +465,10 @@ impl<T: Message + ?Sized> Deref for Loan<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: the pointer is aligned and spans mapped memory (`loan` has checked both against
-        // the layout), every bit pattern is a T, and until it is published the protocol lends the
-        // buffer to this loan alone, which is borrowed here.
+        // SAFETY: the pointer is aligned and spans mapped memory (`lend` has checked both against
+        // the layout); every bit pattern is a T, or `loan` has set to 0 what must be checked; and
+        // until it is published the protocol lends the buffer to this loan alone, which is borrowed
+        // here.
         unsafe { &*self.message }
     }
 }

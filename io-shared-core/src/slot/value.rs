@@ -34,6 +34,10 @@ pub(super) struct Hazard {
 /// The words that the line of `latest` has for an inline value.
 pub(super) type InlineWords = [u64; MAX_INLINE_WORDS];
 
+/// What becomes of a value that is no `T`.
+pub(super) const LEFT_OUT: &str = "this value was left out: build both programs with the same \
+                                   variants, or mend the one that puts it";
+
 /// Whether a `T` can be stored inline: it is sized, and no larger and no more aligned than
 /// [`InlineWords`].
 const fn fits_inline<T: Message + ?Sized>() -> bool {
@@ -94,6 +98,8 @@ impl Slot<Consumer> {
         let words = &mut inline[..T::SHAPE.size.div_ceil(8)];
         match consumer.read_inline(&*self.region, which, words) {
             Ok(InlineRead::Value { sequence, missed, stamp, tag }) => {
+                self.check_inline::<T>()?;
+                let inline = &mut self.side.inline;
                 let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
                 Ok(Some(Value { sequence, missed, stamp, tag, hazard: None, message }))
             }
@@ -101,6 +107,16 @@ impl Slot<Consumer> {
             Ok(InlineRead::NotInline) => self.copy_buffer(which),
             Err(fault) => Err(self.region.fault(fault)),
         }
+    }
+
+    /// Whether the slot's copy of an inline value, which nobody else can change, is a `T`.
+    #[inline]
+    fn check_inline<T: Message + ?Sized>(&self) -> Result<()> {
+        // SAFETY: a type that `fits_inline` is no larger than the slot's copy, which is borrowed.
+        let checked = unsafe {
+            self.region.check_message::<T>(self.side.inline.as_ptr().cast(), T::SHAPE.size)
+        };
+        checked.map_err(|invalid| self.region.bad_value::<T>(invalid, LEFT_OUT))
     }
 
     /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. The
@@ -116,7 +132,8 @@ impl Slot<Consumer> {
         // SAFETY: `message` is of that size and lies in a buffer, which is still protected.
         unsafe { copy::shared(value.message.cast_mut().cast(), bytes) };
         consumer.leave(&**region);
-        let message = T::from_raw_parts(inline.as_mut_ptr().cast(), 0);
+        self.check_inline::<T>()?;
+        let message = T::from_raw_parts(self.side.inline.as_mut_ptr().cast(), 0);
         Ok(Some(Value { hazard: None, message, ..value }))
     }
 
@@ -139,7 +156,7 @@ impl Slot<Consumer> {
     }
 
     /// The message in a protected buffer, if its length, which is read once, is one that a `T` can
-    /// have.
+    /// have, and its bytes are a `T`.
     #[inline]
     fn message_in<T: Message + ?Sized>(&self, buffer: usize, length: u64) -> Result<*const T> {
         let region = &*self.region;
@@ -154,6 +171,10 @@ impl Slot<Consumer> {
         let start = region.payload(buffer);
         match elements {
             Some(elements) if start.addr().is_multiple_of(T::SHAPE.align) => {
+                // SAFETY: the payload spans this length, which a `T` may have, and the protocol
+                // keeps the producer from the buffer.
+                let checked = unsafe { region.check_message::<T>(start, own as usize) };
+                checked.map_err(|invalid| region.bad_value::<T>(invalid, LEFT_OUT))?;
                 Ok(T::from_raw_parts(start, elements))
             }
             Some(_) => {

@@ -201,6 +201,8 @@ def _numbers(dtype, value, where):
         raise errors.Invalid(
             "%s: %s would lose its unit in %s: use .astype('i8')" % (where, array.dtype, dtype)
         )
+    if dtype.kind == "b" and kind != "b" and not np.isin(array, (0, 1)).all():
+        raise errors.Invalid("%s: a bool is True or False, not %.60r" % (where, value))
     if dtype.kind in "iu" and kind == "O":
         wholes = [_whole(item) for item in array.ravel().tolist()]
         array = np.array(wholes, object).reshape(array.shape)

@@ -56,6 +56,7 @@ _ERRORS = {
     25: errors.Denied,
     29: errors.NoMemory,
     30: errors.BadSeq,
+    31: errors.BadValue,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }

@@ -17,7 +17,7 @@ ARRAY = (
     '"fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}'
 )
 
-_NUMBERS = frozenset("|u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
+_NUMBERS = frozenset("|b1 |u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
 
 
 class Layout(object):
@@ -50,7 +50,7 @@ def is_array(text):
 def layout(text):
     """The :class:`Layout` of the messages that the schema ``text`` describes."""
     root = json.loads(text)
-    if not isinstance(root, dict) or "array" in root:
+    if not isinstance(root, dict) or "array" in root or "enum" in root:
         return Layout(np.dtype(_dtype(root)))
     if "slice" in root:
         return Layout(None, np.dtype(_dtype(root["slice"])))
@@ -71,6 +71,8 @@ def _dtype(type_):
     """The argument for ``numpy.dtype`` that makes the type."""
     if not isinstance(type_, dict):
         return str(type_)
+    if "enum" in type_:
+        return str(type_["of"])
     if "array" in type_:
         inner = np.dtype(_dtype(type_["of"]))
         return (inner.base, (type_["array"],) + inner.shape)
@@ -151,13 +153,11 @@ def _describe(dtype, where, name):
 def _advice(dtype):
     if dtype.hasobject:
         return "a Python object means nothing in another process"
-    if dtype.kind == "b":
-        return "not every byte is a valid bool; use u1"
     if dtype.kind == "U":
         return "use S64, in UTF-8"
     if dtype.byteorder == ">":
         return "use %s" % dtype.newbyteorder("<").str
-    return "use integers of 1 to 8 bytes, f4, f8, S64, or arrays and structs of these"
+    return "use bool, integers of 1 to 8 bytes, f4, f8, S64, or arrays and structs of these"
 
 
 def _fields(dtype):

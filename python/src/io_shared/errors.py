@@ -42,6 +42,11 @@ class Invalid(Error, ValueError):
     """The name, size, option, dtype or array is not valid."""
 
 
+class BadValue(Error, ValueError):
+    """A bool or an enum of a message has a number that its type does not have. A put puts nothing;
+    a value that a get refuses for that counts as received."""
+
+
 class WrongFields(Error, TypeError):
     """The values do not match the fields of the message."""
 

@@ -1,13 +1,6 @@
-//! Enums, unions and structs with lifetimes are refused.
+//! Unions and structs with lifetimes are refused.
 
 use io_shared::Message;
-
-#[derive(Message)]
-#[repr(u8)]
-enum State {
-    Idle,
-    Busy,
-}
 
 #[derive(Message)]
 #[repr(C)]

@@ -1,7 +1,7 @@
 //! The differences between two schemas in words, for the error at opening.
 
 use super::error::At;
-use super::types::{Field, Struct, Type};
+use super::types::{Enum, Field, Struct, Type};
 use crate::message::shape::Bytes;
 
 /// One line for each field that differs. Empty exactly if the shape texts are equal.
@@ -11,6 +11,7 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
         lines.push(format!("{}: channel has {channel}, this program {program}", At("")));
     }
     compare_structs(&mut lines, String::new(), program, channel);
+    compare_enums(&mut lines, "", program, channel);
     lines
 }
 
@@ -31,6 +32,34 @@ pub(super) fn is_prefix(part: &Type, whole: &Type) -> bool {
         && part.fields.iter().zip(&whole.fields).all(same_field)
 }
 
+/// The enum inside a type's arrays and slices, and the path to it.
+fn innermost_enum(ty: &Type, mut path: String) -> Option<(&Enum, String)> {
+    match ty {
+        Type::Array { element, .. } | Type::Slice { element } => {
+            path.push_str("[]");
+            innermost_enum(element, path)
+        }
+        Type::Enum(of) => Some((of, path)),
+        _ => None,
+    }
+}
+
+/// One line for each number that has another name in the channel.
+fn compare_enums(lines: &mut Vec<String>, path: &str, program: &Type, channel: &Type) {
+    let (ours, theirs) =
+        (innermost_enum(program, path.to_owned()), innermost_enum(channel, String::new()));
+    let Some(((ours, path), (theirs, _))) = ours.zip(theirs) else { return };
+    for variant in &theirs.variants {
+        if let Some(our) = ours.name_of(variant.number).filter(|our| *our != variant.name) {
+            let (number, their) = (variant.number, &variant.name);
+            lines.push(format!(
+                "{}: {number} is {their} in the channel, {our} in this program",
+                At(&path)
+            ));
+        }
+    }
+}
+
 /// Whether two types are the same except for the structs they end in.
 fn same_head(a: &Type, b: &Type) -> bool {
     match (a, b) {
@@ -39,6 +68,7 @@ fn same_head(a: &Type, b: &Type) -> bool {
         }
         (Type::Slice { element: a }, Type::Slice { element: b }) => same_head(a, b),
         (Type::Struct(_), Type::Struct(_)) => true,
+        (Type::Enum(a), Type::Enum(b)) => a.scalar == b.scalar,
         _ => a == b,
     }
 }
@@ -51,7 +81,7 @@ fn innermost(ty: &Type, mut path: String) -> Option<(&Struct, String)> {
             innermost(element, path)
         }
         Type::Struct(layout) => Some((layout, path)),
-        Type::Scalar(_) | Type::Text(_) => None,
+        Type::Scalar(_) | Type::Text(_) | Type::Enum(_) => None,
     }
 }
 
@@ -75,6 +105,7 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
             ));
         }
         if let Some(their) = their {
+            compare_enums(lines, &at, &our.ty, &their.ty);
             compare_structs(lines, at, &our.ty, &their.ty);
         }
     }

@@ -43,7 +43,8 @@ pub enum SchemaError {
         /// What its value must be.
         expected: &'static str,
     },
-    /// A type is neither a code nor an object with one of the keys `struct`, `array`, `slice`.
+    /// A type is neither a code nor an object with one of the keys `struct`, `enum`, `array`,
+    /// `slice`.
     Kind {
         /// Where.
         at: String,
@@ -64,6 +65,19 @@ pub enum SchemaError {
     },
     /// Two fields of one struct have the same name.
     DuplicateName {
+        /// Where.
+        at: String,
+    },
+    /// The number of a variant is not greater than the one before, or does not fit; or another
+    /// variant of the enum has the same name.
+    Variant {
+        /// Where.
+        at: String,
+        /// The variant's name.
+        found: String,
+    },
+    /// No variant of an enum has the number 0, which fresh memory contains.
+    NoZero {
         /// Where.
         at: String,
     },
@@ -122,13 +136,7 @@ impl fmt::Display for SchemaError {
             SchemaError::Key { at, key, expected } => {
                 write!(f, "{}: key `{key}` must be there and be {expected}", At(at))
             }
-            SchemaError::Kind { at } => {
-                write!(
-                    f,
-                    "{}: a type is a code or has one of the keys `struct`, `array`, `slice`",
-                    At(at)
-                )
-            }
+            SchemaError::Kind { at } => write!(f, "{}: {KINDS}", At(at)),
             SchemaError::Code { at, found } => {
                 write!(f, "{}: `{}` is not the code of a type", At(at), found.escape_debug())
             }
@@ -136,6 +144,8 @@ impl fmt::Display for SchemaError {
                 write!(f, "{}: `{}` is not a name", At(at), found.escape_debug())
             }
             SchemaError::DuplicateName { at } => write!(f, "{}: two fields have this name", At(at)),
+            SchemaError::Variant { at, found } => write!(f, "{}: {}", At(at), BadVariant(found)),
+            SchemaError::NoZero { at } => write!(f, "{}: {NO_ZERO}", At(at)),
             SchemaError::Offset { at, expected, found } => {
                 write!(
                     f,
@@ -191,6 +201,21 @@ impl fmt::Debug for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
+const KINDS: &str = "a type is a code or has one of the keys `struct`, `enum`, `array`, `slice`";
+
+const NO_ZERO: &str =
+    "no variant has the number 0, which fresh memory contains: give one of them 0";
+
+/// What is wrong with the variant of this name.
+struct BadVariant<'a>(&'a str);
+
+impl fmt::Display for BadVariant<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.escape_debug();
+        write!(f, "variant `{name}`: numbers ascend and fit the enum's code, and names differ")
+    }
+}
+
 /// A field that replaces padding, as a schema writes it.
 struct Padding {
     at: usize,
@@ -210,7 +235,7 @@ impl fmt::Display for Padding {
 }
 
 /// A path as errors and differences write it.
-pub(super) struct At<'a>(pub(super) &'a str);
+pub(crate) struct At<'a>(pub(crate) &'a str);
 
 impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

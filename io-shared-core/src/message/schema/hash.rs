@@ -29,6 +29,7 @@ pub(super) fn write_shape(out: &mut impl Write, ty: &Type) -> fmt::Result {
     match ty {
         Type::Scalar(scalar) => out.write_str(scalar.code()),
         Type::Text(bytes) => write!(out, "|S{bytes}"),
+        Type::Enum(of) => write!(out, "enum{}", of.scalar.code()),
         Type::Array { count, element } => {
             write!(out, "[{count}]")?;
             write_shape(out, element)

@@ -7,11 +7,13 @@
 //!
 //! ```text
 //! schema = type
-//! type   = '"' code '"'                                  "<f4", "|u1", "|S64": NumPy's codes
+//! type   = '"' code '"'                                  "<f4", "|b1", "|S64": NumPy's codes
+//!        | {"enum": name, "doc": text, "of": code, "variants": [variant, ...]}
 //!        | {"array": count, "of": type}
 //!        | {"slice": type}
 //!        | {"struct": name, "doc": text, "size": bytes, "align": bytes, "fields": [field, ...]}
 //! field  = {"name": name, "offset": bytes, "type": type, "unit": text, "doc": text}
+//! variant = {"name": name, "number": number}
 //! ```
 //!
 //! A text that would be longer than [`MAX_TEXT`] is written without `doc` and `unit`.
@@ -27,6 +29,8 @@
 //! - `align` is a power of two, at most 2^29, and at least that of every field.
 //! - `size` is where the last field ends, and a multiple of `align`. In a struct that ends in a
 //!   slice it is the offset of the slice.
+//! - An enum is stored as a whole number of 1, 2 or 4 bytes. The numbers of its variants ascend and
+//!   fit, and one of them is 0. Each name is unique in its enum.
 //! - A slice is the whole message or its last field, and its elements have at least one byte.
 //! - Nothing is larger than `isize::MAX` bytes.
 
@@ -36,7 +40,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::error::SchemaError;
-use super::types::{Field, MAX_ALIGN, Scalar, Struct, Type};
+use super::types::{Enum, Field, MAX_ALIGN, Scalar, Struct, Type, Variant};
 use crate::message::shape::Shape;
 
 /// The longest schema text that is read, in bytes.
@@ -60,6 +64,7 @@ pub(super) fn write(ty: &Type) -> String {
 fn without_docs(ty: &Type) -> Type {
     match ty {
         Type::Scalar(_) | Type::Text(_) => ty.clone(),
+        Type::Enum(of) => Type::Enum(of.clone().doc("")),
         Type::Array { count, element } => {
             Type::Array { count: *count, element: Box::new(without_docs(element)) }
         }
@@ -77,6 +82,7 @@ fn write_type(out: &mut String, ty: &Type) {
     match ty {
         Type::Scalar(scalar) => write_text(out, scalar.code()),
         Type::Text(bytes) => write_text(out, &format!("|S{bytes}")),
+        Type::Enum(of) => write_enum(out, of),
         Type::Array { count, element } => {
             write_number(out, "{\"array\":", *count);
             out.push_str(",\"of\":");
@@ -90,6 +96,22 @@ fn write_type(out: &mut String, ty: &Type) {
         }
         Type::Struct(layout) => write_struct(out, layout),
     }
+}
+
+fn write_enum(out: &mut String, of: &Enum) {
+    out.push_str("{\"enum\":");
+    write_text(out, &of.name);
+    write_remark(out, ",\"doc\":", &of.doc);
+    out.push_str(",\"of\":");
+    write_text(out, of.scalar.code());
+    out.push_str(",\"variants\":[");
+    for (i, variant) in of.variants.iter().enumerate() {
+        out.push_str(if i == 0 { "{\"name\":" } else { ",{\"name\":" });
+        write_text(out, &variant.name);
+        // Writing to a String never fails.
+        let _ = write!(out, ",\"number\":{}}}", variant.number);
+    }
+    out.push_str("]}");
 }
 
 fn write_struct(out: &mut String, layout: &Struct) {
@@ -203,6 +225,7 @@ fn read_type(value: &Value, position: Position<'_>) -> Result<Type, SchemaError>
         Value::Object(keys) if keys.contains_key("struct") => {
             Type::Struct(read_struct(keys, position)?)
         }
+        Value::Object(keys) if keys.contains_key("enum") => Type::Enum(read_enum(keys, position)?),
         Value::Object(keys) if keys.contains_key("array") => {
             let count = number(keys, "array", position)?;
             let element = read_type(key(keys, "of", position)?, position.element())?;
@@ -238,6 +261,38 @@ fn read_code(code: &str, position: Position<'_>) -> Result<Type, SchemaError> {
         return Err(SchemaError::TooLarge { at: position.at() });
     }
     Ok(Type::Text(bytes))
+}
+
+fn read_enum(keys: &Map<String, Value>, position: Position<'_>) -> Result<Enum, SchemaError> {
+    let name = name(keys, "enum", position)?;
+    let code = keys.get("of").and_then(Value::as_str);
+    let code = code.ok_or_else(|| wrong(position, "of", "the code of a whole number"))?;
+    let stored = Scalar::from_code(code).and_then(|scalar| Some((scalar, scalar.enum_range()?)));
+    let Some((scalar, range)) = stored else {
+        return Err(SchemaError::Code { at: position.at(), found: code.to_owned() });
+    };
+    let values = keys.get("variants").and_then(Value::as_array);
+    let values = values.ok_or_else(|| wrong(position, "variants", "a list of objects"))?;
+
+    let mut of = Enum::new(name, scalar).doc(remark(keys, "doc"));
+    let mut names = BTreeSet::new();
+    for value in values {
+        let keys = value.as_object();
+        let keys = keys.ok_or_else(|| wrong(position, "variants", "a list of objects"))?;
+        let name = self::name(keys, "name", position)?;
+        let number = keys.get("number").and_then(Value::as_i64);
+        let number = number.ok_or_else(|| wrong(position, "number", "a whole number"))?;
+        let ascends = of.variants.last().is_none_or(|last| last.number < number);
+        if !ascends || !range.contains(&number) || !names.insert(name) {
+            return Err(SchemaError::Variant { at: position.at(), found: name.to_owned() });
+        }
+        // At the end: Enum::variant would look for the place.
+        of.variants.push(Variant { number, name: name.to_owned() });
+    }
+    match of.name_of(0) {
+        Some(_) => Ok(of),
+        None => Err(SchemaError::NoZero { at: position.at() }),
+    }
 }
 
 fn read_struct(keys: &Map<String, Value>, position: Position<'_>) -> Result<Struct, SchemaError> {

@@ -1,6 +1,7 @@
-//! The types that a schema is a tree of: numbers, texts, arrays, slices and structs.
+//! The types that a schema is a tree of: numbers, texts, enums, arrays, slices and structs.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::message::shape::{Bytes, Shape};
 
@@ -26,6 +27,8 @@ pub enum Type {
     Scalar(Scalar),
     /// UTF-8 text in this many bytes, padded with zeros: [`Text<N>`](crate::Text), NumPy's `|S64`.
     Text(usize),
+    /// A number with a name for each of its values.
+    Enum(Enum),
     /// A fixed number of elements.
     Array {
         /// How many elements.
@@ -58,6 +61,7 @@ impl Type {
         match self {
             Type::Scalar(scalar) => sized(scalar.size(), scalar.size()),
             Type::Text(bytes) => sized(*bytes, 1),
+            Type::Enum(of) => sized(of.scalar.size(), of.scalar.size()),
             Type::Array { count, element } => {
                 let element = element.shape();
                 sized(element.size.saturating_mul(*count), element.align)
@@ -76,6 +80,7 @@ impl fmt::Display for Type {
         match self {
             Type::Scalar(scalar) => f.write_str(scalar.code()),
             Type::Text(bytes) => write!(f, "|S{bytes}"),
+            Type::Enum(of) => write!(f, "enum {} as {}", of.name, of.scalar.code()),
             Type::Array { count, element } => write!(f, "[{element}; {count}]"),
             Type::Slice { element } => write!(f, "[{element}]"),
             Type::Struct(layout) => {
@@ -87,7 +92,7 @@ impl fmt::Display for Type {
 
 macro_rules! scalars {
     ($($name:ident $code:literal $size:literal $what:literal;)*) => {
-        /// A number, by its NumPy code.
+        /// A number or a bool, by its NumPy code.
         ///
         /// ```
         /// use io_shared_core::schema::Scalar;
@@ -162,6 +167,125 @@ scalars! {
     I64 "<i8" 8 "`i64`";
     F32 "<f4" 4 "`f32`";
     F64 "<f8" 8 "`f64`";
+    Bool "|b1" 1 "`bool`: 0 or 1";
+}
+
+impl Scalar {
+    /// The whole number in these bytes; `None` if they are too few, or this is no whole number.
+    pub(crate) fn whole(self, bytes: &[u8]) -> Option<i64> {
+        Some(match self {
+            Scalar::Bool | Scalar::U8 => i64::from(*bytes.first()?),
+            Scalar::I8 => i64::from(i8::from_le_bytes(*bytes.first_chunk()?)),
+            Scalar::U16 => i64::from(u16::from_le_bytes(*bytes.first_chunk()?)),
+            Scalar::I16 => i64::from(i16::from_le_bytes(*bytes.first_chunk()?)),
+            Scalar::U32 => i64::from(u32::from_le_bytes(*bytes.first_chunk()?)),
+            Scalar::I32 => i64::from(i32::from_le_bytes(*bytes.first_chunk()?)),
+            Scalar::I64 => i64::from_le_bytes(*bytes.first_chunk()?),
+            Scalar::U64 | Scalar::F32 | Scalar::F64 => return None,
+        })
+    }
+
+    /// The numbers that an enum stored as this scalar may have; `None` if it stores no enum.
+    pub(super) fn enum_range(self) -> Option<RangeInclusive<i64>> {
+        Some(match self {
+            Scalar::U8 => 0..=u8::MAX.into(),
+            Scalar::U16 => 0..=u16::MAX.into(),
+            Scalar::U32 => 0..=u32::MAX.into(),
+            Scalar::I8 => i8::MIN.into()..=i8::MAX.into(),
+            Scalar::I16 => i16::MIN.into()..=i16::MAX.into(),
+            Scalar::I32 => i32::MIN.into()..=i32::MAX.into(),
+            _ => return None,
+        })
+    }
+}
+
+/// A number with a name for each of its values: an enum without fields.
+///
+/// ```
+/// use io_shared_core::schema::{Enum, Scalar, Type};
+///
+/// let mode = Enum::new("Mode", Scalar::U8).variant(0, "Idle").variant(2, "Driving");
+/// assert_eq!(mode.name_of(2), Some("Driving"));
+/// assert_eq!(Type::from(mode).to_string(), "enum Mode as |u1");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enum {
+    /// The name, which is shown and never compared.
+    pub name: String,
+    /// The documentation, which is shown and never compared; empty if there is none.
+    pub doc: String,
+    /// The number that a value is stored as: `U8`, `U16`, `U32`, `I8`, `I16` or `I32`.
+    pub scalar: Scalar,
+    /// The variants in the order of their numbers.
+    pub variants: Vec<Variant>,
+}
+
+/// A variant of an [`Enum`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// The number that stands for it.
+    pub number: i64,
+    /// The name.
+    pub name: String,
+}
+
+impl Enum {
+    /// An enum that has no variants yet. [`Enum`] has an example.
+    pub fn new(name: &str, scalar: Scalar) -> Enum {
+        Enum { name: name.to_owned(), doc: String::new(), scalar, variants: Vec::new() }
+    }
+
+    /// Sets the documentation.
+    ///
+    /// ```
+    /// use io_shared_core::schema::{Enum, Scalar};
+    ///
+    /// assert_eq!(Enum::new("Mode", Scalar::U8).doc("What it does.").doc, "What it does.");
+    /// ```
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Enum {
+        doc.clone_into(&mut self.doc);
+        self
+    }
+
+    /// Adds a variant. [`Enum`] has an example.
+    #[must_use]
+    pub fn variant(mut self, number: i64, name: &str) -> Enum {
+        let at = self.variants.partition_point(|other| other.number < number);
+        self.variants.insert(at, Variant { number, name: name.to_owned() });
+        self
+    }
+
+    /// The name of the variant with this number. [`Enum`] has an example.
+    pub fn name_of(&self, number: i64) -> Option<&str> {
+        let at = self.variants.binary_search_by_key(&number, |variant| variant.number).ok()?;
+        Some(&self.variants[at].name)
+    }
+
+    /// The numbers and names of the first few variants, for an error.
+    pub(crate) fn numbers_in_words(&self) -> String {
+        const FEW: usize = 8;
+        let mut words = String::new();
+        for (i, variant) in self.variants.iter().take(FEW).enumerate() {
+            let is_last = i + 1 == self.variants.len();
+            words.push_str(match i {
+                0 => "",
+                _ if is_last => " or ",
+                _ => ", ",
+            });
+            words.push_str(&format!("{} ({})", variant.number, variant.name));
+        }
+        match self.variants.len().saturating_sub(FEW) {
+            0 => words,
+            more => format!("{words}, or one of {more} more"),
+        }
+    }
+}
+
+impl From<Enum> for Type {
+    fn from(of: Enum) -> Type {
+        Type::Enum(of)
+    }
 }
 
 /// The layout of a struct.

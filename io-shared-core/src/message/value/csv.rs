@@ -43,6 +43,7 @@ fn cells(out: &mut Output<'_, '_>, value: &Value<'_>, first: &mut bool) -> fmt::
         Value::F32(number) => cell(out, &format!("{number:?}"), first),
         Value::F64(number) => cell(out, &format!("{number:?}"), first),
         Value::Text(text) => cell(out, text, first),
+        Value::Variant { name, .. } => cell(out, name, first),
     }
 }
 

@@ -15,6 +15,7 @@ pub(super) fn write(out: &mut Output<'_, '_>, value: &Value<'_>) -> fmt::Result 
         Value::F64(number) if number.is_finite() => out.put_args(format_args!("{number:?}")),
         Value::F32(_) | Value::F64(_) => out.put("null"),
         Value::Text(text) => out.quote(text),
+        Value::Variant { name, .. } => out.quote(name),
         Value::List(list) if !out.lists => out.quote(&in_place_of(list.len())),
         Value::List(list) => {
             out.put("[")?;

@@ -11,7 +11,7 @@ use super::Value;
 use super::dtype::{self, Dtype, DtypeField};
 use crate::message::Message;
 use crate::message::array::{self, Array, NpyError};
-use crate::message::schema::{Scalar, Schema, Struct, Type};
+use crate::message::schema::{Enum, Scalar, Schema, Struct, Type};
 
 /// A part of a message: where it lies, and what it is.
 #[derive(Clone)]
@@ -117,6 +117,7 @@ impl<'a> Place<'a> {
         match ty {
             Type::Scalar(scalar) => Head::Leaf(self.number(*scalar)),
             Type::Text(size) => Head::Leaf(self.text(*size)),
+            Type::Enum(of) => Head::Leaf(self.variant(of)),
             Type::Array { count, element } => Head::List(Elements {
                 len: *count,
                 stride: element.shape().size,
@@ -141,11 +142,24 @@ impl<'a> Place<'a> {
         self.bytes.get(self.at..self.at.checked_add(size)?)
     }
 
+    /// The variant of an enum; the number, if it is that of none.
+    fn variant(&self, of: &'a Enum) -> Value<'a> {
+        let bytes = self.bytes.get(self.at..).unwrap_or_default();
+        match of.scalar.whole(bytes) {
+            Some(number) => match of.name_of(number) {
+                Some(name) => Value::Variant { number, name },
+                None => Value::Int(number),
+            },
+            None => Value::Missing,
+        }
+    }
+
     fn number(&self, scalar: Scalar) -> Value<'a> {
         let (kind, size) = match scalar {
             Scalar::U8 | Scalar::U16 | Scalar::U32 | Scalar::U64 => ('u', scalar.size()),
             Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 => ('i', scalar.size()),
             Scalar::F32 | Scalar::F64 => ('f', scalar.size()),
+            Scalar::Bool => ('b', 1),
         };
         self.numpy(kind, false, size)
     }

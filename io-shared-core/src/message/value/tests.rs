@@ -253,3 +253,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn bools_and_variants_are_shown_by_name_and_a_bad_number_as_it_is() {
+    let mode = r#"{"enum":"Mode","of":"<i2","variants":[
+        {"name":"Fault","number":-1},{"name":"Idle","number":0}]}"#;
+    let fields = format!(
+        r#"[{{"name":"modes","offset":0,"type":{{"array":3,"of":{mode}}}}},
+            {{"name":"on","offset":6,"type":"|b1"}},{{"name":"off","offset":7,"type":"|b1"}}]"#
+    );
+    let text = format!(r#"{{"struct":"R","size":8,"align":2,"fields":{fields}}}"#);
+    let schema = Schema::from_json(&text).unwrap();
+    let value = Value::decode(&schema, &[0xff, 0xff, 0, 0, 7, 0, 1, 0]).unwrap();
+    assert_eq!(value.json().to_string(), r#"{"modes":["Fault","Idle",7],"on":true,"off":false}"#);
+    assert_eq!(
+        value.yaml().to_string(),
+        "modes: [\"Fault\", \"Idle\", 7]\n\"on\": true\n\"off\": false"
+    );
+    assert_eq!(value.csv().to_string(), "Fault,Idle,7,true,false");
+    let first = value.at(&"modes[0]".parse().unwrap()).unwrap();
+    assert_eq!((first.as_f64(), first.as_integer()), (Some(-1.0), Some(-1)));
+}

@@ -130,6 +130,7 @@ fn leaf(out: &mut Output<'_, '_>, value: &Value<'_>) -> fmt::Result {
         Value::F32(number) => float(out, number.is_finite(), &format!("{number:?}")),
         Value::F64(number) => float(out, number.is_finite(), &format!("{number:?}")),
         Value::Text(text) => out.quote(text),
+        Value::Variant { name, .. } => out.quote(name),
         Value::List(list) => out.quote(&in_place_of(list.len())),
         Value::Record(_) => out.put("{}"),
     }
