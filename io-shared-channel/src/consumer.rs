@@ -374,6 +374,7 @@ fn reopen_or<T: Message + ?Sized>(
         capacity: None,
         open_timeout: Some(left),
         patience: Some(left),
+        comes_from: Some(slot.place()),
         ..options.spec::<T>()?
     };
     match open(options, &spec) {

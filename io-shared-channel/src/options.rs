@@ -19,6 +19,7 @@ pub(crate) struct Options {
     pub(crate) open_timeout: Option<Duration>,
     pub(crate) ephemeral: bool,
     pub(crate) replace: bool,
+    pub(crate) growing: bool,
     pub(crate) described: Described,
 }
 
@@ -46,6 +47,9 @@ pub(crate) enum Capacity {
     Elements(usize),
 }
 
+/// The capacity of a growing channel that nobody gave one, in bytes.
+const FIRST_CAPACITY: u64 = 4096;
+
 impl Options {
     /// Every option at its default.
     pub(crate) fn new(location: Wanted) -> Self {
@@ -62,6 +66,7 @@ impl Options {
             open_timeout: None,
             ephemeral: false,
             replace: false,
+            growing: false,
             described: Described::ByType,
         }
     }
@@ -103,6 +108,7 @@ impl Options {
             open_timeout: self.open_timeout,
             ephemeral: self.ephemeral,
             replace: self.replace,
+            growing: self.growing,
             ..Spec::default()
         })
     }
@@ -115,7 +121,8 @@ impl Options {
         let fixed = shape.size as u64;
         let sized = shape.element.is_none();
         match &self.capacity {
-            None => Ok(sized.then_some(fixed)),
+            None if sized => Ok(Some(fixed)),
+            None => Ok(self.growing.then_some(fixed.max(FIRST_CAPACITY))),
             Some(Capacity::Elements(elements)) => match shape.wire_len_of(*elements) {
                 Some(bytes) => Ok(Some(bytes as u64)),
                 None => Err(self.refused(

@@ -51,7 +51,9 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # Errors
     /// After an error, the previous value stays the newest.
     ///
-    /// - [`ErrorKind::TooLarge`]: the value does not fit the channel's capacity.
+    /// - [`ErrorKind::TooLarge`]: the value does not fit the channel's capacity, and the channel
+    ///   does not [grow](crate::Channel::growing). [`ErrorKind::NoSpace`]: there is no room for it
+    ///   to grow.
     /// - [`ErrorKind::BadLength`]: the channel's [schema](crate::Channel::schema) does not allow
     ///   this number of bytes.
     /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, with
@@ -127,7 +129,7 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     /// Puts into the channel that has replaced this one, if `error` says so and the user did not
-    /// refuse. Any other `error` is returned as it is.
+    /// refuse, or into this one after it has grown. Any other `error` is returned as it is.
     #[cold]
     fn put_again(
         &mut self,
@@ -137,15 +139,23 @@ impl<T: Message + ?Sized> Producer<T> {
         let mut done = Err(error);
         // The new channel may be removed again before the put; a few attempts are enough.
         for _ in 0..8 {
-            match done {
-                Err(error) if self.options.reopens_after(&error) => {
-                    self.reopen()?;
-                    done = put(&mut self.slot);
-                }
-                done => return done,
-            }
+            let Err(error) = done else { return done };
+            self.make_ready(error)?;
+            done = put(&mut self.slot);
         }
         done
+    }
+
+    /// Does what a put needs that has failed with `error`; or returns that.
+    fn make_ready(&mut self, error: Error) -> Result<()> {
+        let grown = match error.kind() {
+            ErrorKind::TooLarge { .. } => make_room(&mut self.slot, &self.options, error),
+            _ => Err(error),
+        };
+        match grown {
+            Err(error) if self.options.reopens_after(&error) => self.reopen(),
+            grown => grown,
+        }
     }
 
     /// Lends a buffer for a message with `elements` elements in its tail, to be filled in place.
@@ -155,7 +165,8 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
-    /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
+    /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; where the channel
+    /// [grows](crate::Channel::growing), [`ErrorKind::NoSpace`] and [`ErrorKind::Replaced`].
     ///
     /// # Examples
     /// ```
@@ -188,14 +199,16 @@ impl<T: Message + ?Sized> Producer<T> {
         {
             self.reopen()?;
         }
-        self.slot.loan(elements)
+        let options = &self.options;
+        self.slot.loan_or(elements, |slot, error| make_room(slot, options, error))
     }
 
     /// Waits until every consumer that is connected now has taken the last value, and returns how
     /// many have. For programs that run in lock step; a put itself never waits.
     ///
-    /// A consumer that ends during the wait is no longer waited for. Without consumers this returns
-    /// 0 at once. It spins briefly, then sleeps between looks, for 50 us at first and 1 ms at most.
+    /// A consumer that ends during the wait is no longer waited for. One that has not followed the
+    /// channel since it [grew](crate::Channel::growing) is waited for until it has, and has taken
+    /// the value, or has ended. Without consumers this returns 0 at once. It spins briefly, then sleeps between looks, for 50 us at first and 1 ms at most.
     /// A wait that exceeds a second writes one `tracing` warning, which names the consumers it
     /// waits for.
     ///
@@ -474,6 +487,15 @@ impl<T: Message> Producer<T> {
         let mut loan = self.loan_any(0)?;
         loan.zero();
         Ok(loan)
+    }
+}
+
+/// Grows the channel for the message that did not fit, if the user asked for it.
+#[cold]
+fn make_room(slot: &mut Slot<slot::Producer>, options: &Options, error: Error) -> Result<()> {
+    match error.kind() {
+        ErrorKind::TooLarge { needed, .. } if options.growing => slot.grow(*needed),
+        _ => Err(error),
     }
 }
 

@@ -167,6 +167,19 @@ crash_points! {
         /// The retired flag is set; nobody is woken.
         RemoveRetired,
     }
+    /// Those of a producer that gives its channel's name to a larger region.
+    EXCHANGES: {
+        /// The larger region has a hidden name; the name leads to the old one.
+        ExchangeLinked,
+        /// The producer has the old region's lock; nothing is handed over.
+        ExchangeLocked,
+        /// The larger region has what each consumer has received; the name leads to the old one.
+        ExchangeHandedOver,
+        /// The name leads to the larger region; the old one's retired flag is not set.
+        ExchangeRenamed,
+        /// The retired flag is set; nobody is woken.
+        ExchangeRetired,
+    }
 }
 
 /// Marks that the running process has reached `point`.

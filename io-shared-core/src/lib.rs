@@ -78,5 +78,5 @@ pub use os::long_wait::LongWait;
 pub use os::nap::nap;
 pub use os::per_process::PerProcess;
 pub use os::{clock, copy};
-pub use region::{Kind, Location, Name, Role, Size, Spec};
+pub use region::{Kind, Location, Name, Place, Role, Size, Spec};
 pub use slot::{Slot, Which, remove};

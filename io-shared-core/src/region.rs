@@ -3,8 +3,9 @@
 //! A region lies at a [`Location`]. `attach.rs` opens it: it looks for a `candidate.rs`, has it
 //! compared with what the program wants (`validate.rs`), maps it (`map.rs`) and claims a role in it
 //! (`role.rs`); or it makes a new one by a plan (`plan.rs`, `create.rs`) in a file that appears
-//! whole or not at all (`hidden_file.rs`, `space.rs`). `remove.rs` takes the name away. The order
-//! of steps in joining and removing is `link_protocol.rs`, which the model checker runs.
+//! whole or not at all (`hidden_file.rs`, `space.rs`). `remove.rs` takes the name away, and
+//! `exchange.rs` gives it to a larger region. The order of steps in joining, removing and
+//! exchanging is `link_protocol.rs`, which the model checker runs.
 //!
 //! A mapped region (`mapped.rs`) has its numbers from `layout.rs`. `words.rs` gives the protocol
 //! and the lock their words in it, `blocks.rs` reads and writes who has a role, `reboot.rs` judges
@@ -46,6 +47,7 @@ mod create;
 mod remove;
 
 mod attach;
+mod exchange;
 
 pub(crate) use attach::{attach, warn_of_missing};
 pub(crate) use cause::of_refused_removal;
@@ -60,5 +62,5 @@ pub(crate) use remove::remove;
 pub(crate) use role::Side;
 pub use size::Size;
 pub(crate) use space::{allocate, check_file_size_limit};
-pub use spec::{Role, Spec};
+pub use spec::{Place, Role, Spec};
 pub(crate) use watch::Watch;

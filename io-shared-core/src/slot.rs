@@ -12,6 +12,7 @@
 
 mod array;
 mod copied;
+mod growth;
 mod guard;
 mod loan;
 mod sleeper;
@@ -50,14 +51,23 @@ pub struct Producer {
     stamps: Option<StampClock>,
     /// The second mappings of buffers, by the address of their payload in the first mapping.
     windows: Vec<(usize, Arc<Window>)>,
+    /// The regions that this channel had before it grew, while consumers are in them.
+    left: Vec<Arc<Region>>,
+    prefault: bool,
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
         // The protocol of an inherited slot is the parent's.
-        if self.region.survives_reboot() && !self.region.is_forked() {
+        if self.region.is_forked() {
+            return;
+        }
+        if self.region.survives_reboot() {
             // A producer that has lost its role must not seal anything.
             let _ = self.seal();
+        }
+        if self.region.is_ephemeral() && self.is_awaited() {
+            self.region.leave_name();
         }
     }
 }
@@ -80,6 +90,9 @@ pub struct Consumer {
     /// The copy of the last inline value.
     inline: InlineWords,
     sleepers: Sleepers,
+    /// The sequence of a value that was taken, and then not returned because the name leads
+    /// elsewhere; and what had been received before.
+    refused: Option<(u64, u64)>,
 }
 
 impl Drop for Consumer {
@@ -208,8 +221,14 @@ impl Slot<Producer> {
             Side::Producer(protocol) => {
                 let region = Arc::new(attached.region);
                 let stamps = Some(StampClock::new());
-                let side =
-                    Producer { region: Arc::clone(&region), protocol, stamps, windows: Vec::new() };
+                let side = Producer {
+                    region: Arc::clone(&region),
+                    protocol,
+                    stamps,
+                    windows: Vec::new(),
+                    left: Vec::new(),
+                    prefault: spec.prefault,
+                };
                 Ok(Self::new(region, side))
             }
             _ => Err(location.error(ErrorKind::NotFound)),
@@ -240,7 +259,8 @@ impl Slot<Producer> {
         self.side.stamps = stamps.then(StampClock::new);
     }
 
-    /// The consumer slots that are claimed now.
+    /// The consumer slots that are claimed now. A consumer that has not followed the channel to its
+    /// larger region yet counts: it takes the same slot there if it can.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
@@ -248,9 +268,13 @@ impl Slot<Producer> {
     pub fn claimed(&self) -> Result<Vec<usize>> {
         self.check_fork()?;
         let mut slots = Vec::new();
+        let regions = || std::iter::once(&self.region).chain(&self.side.left);
         for slot in 0..self.region.consumer_slots() {
-            if self.region.is_taken(Part::Consumer(slot))? {
-                slots.push(slot);
+            for region in regions() {
+                if region.is_taken(Part::Consumer(slot))? {
+                    slots.push(slot);
+                    break;
+                }
             }
         }
         Ok(slots)
@@ -284,7 +308,13 @@ impl Slot<Consumer> {
             Side::Consumer(protocol) => {
                 let region = Arc::new(attached.region);
                 let (inline, sleepers) = (InlineWords::default(), Sleepers::default());
-                let side = Consumer { region: Arc::clone(&region), protocol, inline, sleepers };
+                let side = Consumer {
+                    region: Arc::clone(&region),
+                    protocol,
+                    inline,
+                    sleepers,
+                    refused: None,
+                };
                 Ok(Self::new(region, side))
             }
             _ => Err(location.error(ErrorKind::NotFound)),

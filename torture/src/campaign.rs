@@ -118,6 +118,7 @@ struct Sweeper(String);
 impl Drop for Sweeper {
     fn drop(&mut self) {
         machine::sweep(&self.0);
+        machine::sweep_hidden();
     }
 }
 

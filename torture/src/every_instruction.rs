@@ -12,6 +12,7 @@
 //! The victim is `torture-victim`, a release build of the library as users have it. x86-64 only.
 
 mod channels;
+mod growing;
 mod locks;
 mod pass;
 mod scene;
@@ -30,6 +31,7 @@ use nix::unistd::Pid;
 use self::channels::{
     AHEAD, Creation, DyingConsumer, DyingJoiner, DyingObserver, DyingProducer, Removal, SMALL,
 };
+use self::growing::DyingGrower;
 use self::locks::{DyingLocker, LockCreation};
 use self::pass::{Pass, Stop};
 use self::scene::{Scene, Stage};
@@ -98,6 +100,7 @@ const ACTS: &[Act] = &[
     act("take-over-wakes", "produce", <DyingProducer>::after_another_asleep),
     act("take-slot", "consume", <DyingConsumer>::after_another),
     act("join", "join", DyingJoiner::scene),
+    act("grow", "grow", DyingGrower::scene),
     act("take-lock-slot", "open", DyingLocker::after_a_dead_writer),
 ];
 

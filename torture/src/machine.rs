@@ -30,6 +30,17 @@ pub fn sweep(prefix: &str) {
     }
 }
 
+/// Removes the larger regions under hidden names whose producers were killed before the rename.
+pub fn sweep_hidden() {
+    for name in objects(".io-shared.") {
+        let path = path_of(&name);
+        let opened = std::fs::File::options().read(true).write(true).open(&path);
+        if opened.is_ok_and(|file| crate::region_file::is_unused(&file).unwrap_or(false)) {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
 /// Removes what dead harnesses have left: objects named `{family}{pid}-...`.
 pub fn sweep_dead(family: &str) {
     for name in objects(family) {

@@ -21,6 +21,8 @@ const CONSUMERS_OFFSET: usize = 84;
 const ENTRIES: usize = 8;
 /// Where the claims of consumers' slots begin.
 const CLAIMS: i64 = (1 << 62) + 0x100;
+/// Where the claims of all roles begin, and how many bytes they are.
+const ROLES: (i64, i64) = ((1 << 62) + 1, (1 << 16) - 1);
 /// Offsets in the producer's block.
 const DIRTY: u64 = 40;
 const FILLED: u64 = 64;
@@ -151,11 +153,20 @@ impl RegionFile {
 
 /// Whether a living handle has the claim of a consumer's slot.
 fn is_claimed(file: &File, slot: usize) -> io::Result<bool> {
+    is_locked(file, CLAIMS + slot as i64, 1)
+}
+
+/// Whether no living handle has a role in it.
+pub(crate) fn is_unused(file: &File) -> io::Result<bool> {
+    Ok(!is_locked(file, ROLES.0, ROLES.1)?)
+}
+
+fn is_locked(file: &File, start: i64, length: i64) -> io::Result<bool> {
     let mut lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: CLAIMS + slot as i64,
-        l_len: 1,
+        l_start: start,
+        l_len: length,
         l_pid: 0,
     };
     fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;

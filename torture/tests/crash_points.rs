@@ -32,12 +32,12 @@ fn kept(size: Size) -> usize {
 
 #[test]
 fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
-    // One of the tests below goes through each list, and fails if the victim survives; the one for
-    // consumers that join is in joins.rs.
+    // One of the tests below goes through each list, and fails if the victim survives; those for
+    // consumers that join and for producers that grow are in joins.rs and growth.rs.
     type Of = CrashPoint;
     let here = [Of::PRODUCER_STARTS, Of::PUTS, Of::FILLS, Of::BURIES, Of::JOINS];
     let others = [Of::CONSUMER_STARTS, Of::GETS, Of::SLEEPS, Of::CREATES, Of::REMOVES];
-    let here = [here.concat(), others.concat()].concat();
+    let here = [here.concat(), others.concat(), Of::EXCHANGES.to_vec()].concat();
     let locks = [Of::LOCKER_STARTS, Of::LOCKS, Of::LOCK_BURIES].concat();
     let others = CrashPoint::ALL.iter().filter(|point| !locks.contains(point));
     assert_eq!(here, others.copied().collect::<Vec<_>>());

@@ -32,6 +32,42 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// Whether the producer gives the channel a larger capacity when a message does not fit, instead
+    /// of failing with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge). Default off. Without
+    /// [`capacity`](Self::capacity) the channel starts small.
+    ///
+    /// The put or loan that does not fit first makes a larger channel next to the old one, with the
+    /// next power of two as its capacity, and gives it the name. The latest value, sequence numbers
+    /// and `missed` carry over. Consumers and observers with [`reopen`](Self::reopen) follow; values
+    /// that they hold stay as they are. The old memory is freed when the last of them has followed.
+    /// Until then there has to be room for both, or the put fails with
+    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
+    ///
+    /// Every program uses the capacity that it finds: with this option, a channel with less than
+    /// this program asks for is no [`Mismatch`](crate::ErrorKind::Mismatch). A channel without a
+    /// name cannot grow, nor can one whose file this process may not replace.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-growing-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut clouds = Channel::<[f32]>::named(name).elements(1000).growing(true).producer()?;
+    /// let mut viewer = Channel::<[f32]>::named(name).reopen(true).consumer()?;
+    /// clouds.put(&[0.5; 1000])?;
+    /// clouds.put(&[0.5; 3000])?; // three times as large
+    /// assert_eq!(viewer.get()?.len(), 3000);
+    /// assert_eq!(clouds.capacity(), 16384); // bytes
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "resize")]
+    pub fn growing(mut self, growing: bool) -> Self {
+        self.options.growing = growing;
+        self
+    }
+
     /// Like [`capacity`](Self::capacity), but in elements of the message's tail.
     ///
     /// # Examples

@@ -82,7 +82,7 @@ impl fmt::Display for Text<'_> {
                 out_of_bounds(f, name, *at, *length, *size)
             }
             ErrorKind::TooShort { needed, found } => too_short(f, name, *needed, *found),
-            ErrorKind::TooLarge { needed, capacity } => too_large(f, name, *needed, *capacity),
+            ErrorKind::TooLarge { needed, capacity } => self.too_large(f, *needed, *capacity),
             ErrorKind::Npy(error) => write!(f, "{name}: {error}"),
             ErrorKind::BadLength { found, expected } => bad_length(f, name, *found, expected),
             ErrorKind::BadValue { field, found, expected } => {
@@ -173,6 +173,19 @@ impl Text<'_> {
             self.name,
             Bytes(needed)
         )
+    }
+
+    fn too_large(&self, f: &mut Formatter<'_>, needed: u64, capacity: u64) -> fmt::Result {
+        let (name, message) = (self.name, Bytes(needed));
+        write!(
+            f,
+            "{name}: a message of {message} does not fit, because the channel's capacity is \
+             {capacity}"
+        )?;
+        if !self.advice.is_empty() {
+            write!(f, " and it cannot grow ({})", self.advice)?;
+        }
+        write!(f, ": create it with .capacity({needed}) or more")
     }
 
     fn no_space(&self, f: &mut Formatter<'_>, needed: u64, directory: &str) -> fmt::Result {
@@ -268,15 +281,6 @@ fn too_short(f: &mut Formatter<'_>, name: &str, needed: u64, found: u64) -> fmt:
          .size({needed}).extend(true)",
         Bytes(found),
         are(needed)
-    )
-}
-
-fn too_large(f: &mut Formatter<'_>, name: &str, needed: u64, capacity: u64) -> fmt::Result {
-    write!(
-        f,
-        "{name}: a message of {} does not fit, because the channel's capacity is {capacity}: \
-         create it with .capacity({needed}) or more",
-        Bytes(needed)
     )
 }
 

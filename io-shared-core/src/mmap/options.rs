@@ -294,6 +294,8 @@ impl<M: Mmap> MmapOptions<M> {
             ephemeral: self.ephemeral,
             replace: self.replace,
             patience: None,
+            growing: false,
+            comes_from: None,
         })
     }
 

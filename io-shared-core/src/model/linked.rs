@@ -1,11 +1,14 @@
-//! The model: the shipped steps of removing and entering, run by loom, with deaths at each.
+//! The model: the shipped steps of removing, exchanging and entering, run by loom, with deaths at
+//! each.
 //!
-//! `world` is the platform, with a directory of one name, `scenarios` what is tried; the rest is
+//! `world` is the platform, with a directory of one name, `scenarios` what is tried, and `exchange`
+//! both for regions that take another's name; the rest is
 //! `crate::model`, and the slot inside a region is that of `crate::model::protocol`. What the model
 //! covers, and what it cannot, is in `docs/PROOF.md`.
 //!
 //! To add a scenario, write a function and a line in [`SCENARIOS`].
 
+mod exchange;
 mod gate;
 mod scenarios;
 mod world;
@@ -23,6 +26,12 @@ pub(crate) static MODEL: Model = Model {
         "region.mark(",
         "region.wake(",
         ".is_replaced(",
+        "old.lock(",
+        "exchange.has_role(",
+        "exchange.hand_over(",
+        "exchange.rename(",
+        "old.mark(",
+        "old.wake(",
     ],
     scenarios: SCENARIOS,
     orderings: "Removing and replacing: orderings",
@@ -46,4 +55,16 @@ scenarios! {
     two_replacers_leave_one_region: 5, scenarios::replacers, RegionClaimed..=RemoveRetired;
     of_two_that_leave_at_once_the_last_removes: 30, scenarios::leavers;
     a_last_user_that_leaves_robs_no_opener: 5, scenarios::leaver, RemoveLocked..=RemoveRetired;
+    an_exchange_by_a_lost_producer_or_of_a_lost_name_is_none: 1, exchange::one_after_another;
+    a_sleeper_is_woken_by_an_exchange: 30, exchange::woken;
+    a_consumer_follows_an_exchange_and_misses_nothing: 3,
+        exchange::followed, ExchangeLinked..=ExchangeRetired;
+    a_consumer_that_comes_back_during_an_exchange_has_nothing_twice: 3,
+        exchange::come_back, ExchangeLinked..=ExchangeRetired;
+    a_joiner_during_an_exchange_has_its_buffer_in_the_region_it_follows_to: 3,
+        exchange::joined, ExchangeLinked..=ExchangeRetired;
+    a_removal_during_an_exchange_removes_the_channel: 5,
+        exchange::removed, ExchangeLinked..=ExchangeRetired;
+    a_replacer_during_an_exchange_robs_no_producer: 5,
+        exchange::replaced, ExchangeLinked..=ExchangeRetired;
 }

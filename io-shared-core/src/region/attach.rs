@@ -113,7 +113,11 @@ impl<'a> Opening<'a> {
         let Some(mut found) = Candidate::open(self.location, access)? else {
             return self.create();
         };
-        if found.is_ephemeral() && *self.role != Role::Observer && found.retire_left_over()? {
+        // Whoever comes from the region before it is a user already.
+        let is_followed =
+            self.spec.comes_from.is_some_and(|from| from.leads_to(found.prelude.line));
+        let is_left = found.is_ephemeral() && *self.role != Role::Observer && !is_followed;
+        if is_left && found.retire_left_over()? {
             return Ok(Step::Retry);
         }
         match found.validate(self.role, self.spec)? {

@@ -234,6 +234,43 @@ impl Region {
     }
 }
 
+/// What a larger region of the same channel starts with.
+impl Region {
+    /// Writes down the clock, and where its values start, as this region has them.
+    pub(super) fn copy_clock(&self, to: &Region) {
+        for offset in [BOOT_ID, BOOT_ID + 8, TIME_NAMESPACE, FIRST_SEQUENCE, LOST] {
+            // Relaxed: nobody else sees the larger region yet.
+            let word = self.producer_word(offset).load(Ordering::Relaxed);
+            to.producer_word(offset).store(word, Ordering::Relaxed);
+        }
+    }
+
+    /// Copies the blocks of the consumers: their grants, who they are, and what they have received.
+    /// Nothing is held in the larger region, and nobody has taken over a slot there.
+    pub(super) fn copy_consumers(&self, to: &Region) {
+        // Relaxed, as everything below: nobody else sees the larger region yet.
+        let used = self.used().load(Ordering::Relaxed);
+        to.used().store(used, Ordering::Relaxed);
+        let slots = self.consumer_slots().min(to.consumer_slots());
+        for slot in 0..slots.min(used as usize) {
+            let command = CONSUMER_WHO.command..CONSUMER_WHO.command + COMMAND as u64;
+            let name = NAME..NAME + LONGEST_NAME as u64;
+            for offset in (GRANT..=CLAIMED).chain(command).chain(name) {
+                let byte = self.consumer_byte(slot, offset).load(Ordering::Relaxed);
+                to.consumer_byte(slot, offset).store(byte, Ordering::Relaxed);
+            }
+            let pid = self.consumer_pid(slot);
+            to.word32(to.in_consumer(slot, CONSUMER_PID)).store(pid, Ordering::Relaxed);
+            for offset in [LAST_SEEN, CONSUMER_WHO.claimed_at, CONSUMER_WHO.namespace] {
+                let word = |region: &Region| region.in_consumer(slot, offset);
+                // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+                let (from, to) = unsafe { (word64(self, word(self)), word64(to, word(to))) };
+                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 /// The slots of a lock.
 impl Region {
     /// How many slots of a lock can have an owner: all up to the highest that was ever claimed.

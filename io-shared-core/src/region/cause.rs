@@ -65,6 +65,17 @@ pub(crate) fn of_refused_removal(path: Option<&Path>) -> String {
     }
 }
 
+/// Why this user may not give the name at `path` to a larger region.
+#[cold]
+pub(crate) fn of_refused_growth(path: Option<&Path>) -> String {
+    match path.map(std::fs::symlink_metadata) {
+        Some(Ok(found)) => {
+            format!("{}, and only {} may replace it", owned(&found), owner(&found))
+        }
+        _ => "this process may not replace it".to_owned(),
+    }
+}
+
 /// Why a new file may not be linked to its name.
 #[cold]
 pub(crate) fn of_refused_link(errno: Errno) -> String {

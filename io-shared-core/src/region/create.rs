@@ -18,13 +18,17 @@ use super::validate::Fitting;
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, Result};
 use crate::os::claim::Claims;
+use crate::protocol::Latest;
 
 /// A new region with its creator in it, which nobody else sees yet.
 pub(super) struct NewRegion {
-    hidden: HiddenFile,
-    attached: Attached,
+    pub(super) hidden: HiddenFile,
+    pub(super) attached: Attached,
     size: u64,
 }
+
+/// The region that a new one is to take the place of, and its latest value.
+pub(super) type Predecessor<'a> = (&'a Region, Latest);
 
 impl NewRegion {
     /// Creates the region without its name, and claims `role` in it.
@@ -34,10 +38,25 @@ impl NewRegion {
         spec: &Spec,
         plan: &Plan,
     ) -> Result<Self> {
+        Self::make(location, role, spec, plan, None)
+    }
+
+    /// The same; where it is to take the place of another region, it starts with what that has.
+    pub(super) fn make(
+        location: &Location,
+        role: &Role,
+        spec: &Spec,
+        plan: &Plan,
+        old: Option<Predecessor<'_>>,
+    ) -> Result<Self> {
         let size = plan.layout.size(plan.buffers);
-        let hidden = HiddenFile::new(location, size, spec.mode)
-            .map_err(|error| error.ask_less(smaller(spec)))?;
-        let prelude = write(location, spec, plan, hidden.file())?;
+        let hidden = HiddenFile::new(location, size, spec.mode).map_err(|error| match old {
+            // It asks for as much as a message needs.
+            Some(_) => error,
+            None => error.ask_less(smaller(spec)),
+        })?;
+        let line = old.map(|(old, _)| old.line);
+        let prelude = write(location, spec, plan, hidden.file(), line)?;
         let claims = Claims::open(
             |access| hidden.reopen(access).map(|file| Some(file.into())),
             |errno| Error::system(location, "pthread_atfork", errno),
@@ -59,6 +78,9 @@ impl NewRegion {
         let region = candidate.map(role, spec, fitting, read_only.as_ref())?;
         // It is of this boot, so there is nothing to judge.
         region.store_boot();
+        if let Some((old, latest)) = old {
+            old.start_larger(&region, latest)?;
+        }
         let side = region.claim_role(role, spec)?;
         reached(CrashPoint::RegionClaimed);
         Ok(Self { hidden, attached: Attached { region, side }, size })
@@ -77,12 +99,18 @@ impl NewRegion {
 }
 
 /// Writes the description and the header; the magic comes last.
-fn write(location: &Location, spec: &Spec, plan: &Plan, file: &File) -> Result<Prelude> {
+fn write(
+    location: &Location,
+    spec: &Spec,
+    plan: &Plan,
+    file: &File,
+    line: Option<u64>,
+) -> Result<Prelude> {
     let write = |bytes: &[u8], offset: u64| {
         file.write_all_at(bytes, offset).map_err(|error| location.io_error("pwrite", &error))
     };
     let flags = if spec.ephemeral { EPHEMERAL } else { 0 };
-    let (instance, line) = (random(file), random(file));
+    let (instance, line) = (random(file), line.unwrap_or_else(|| random(file)));
     let prelude = plan.layout.prelude(instance, line, plan.schema.hash(), flags);
     let after_magic = prelude.as_bytes().get(MAGIC.len()..).unwrap_or_default();
     write(plan.schema_text.as_bytes(), plan.layout.schema_offset.into())?;

@@ -8,6 +8,7 @@
 
 use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -42,6 +43,8 @@ enum Hiding {
     Nameless,
     /// Under a hidden name, which is removed when the file is dropped.
     Hidden(PathBuf, #[allow(dead_code, reason = "held so that sweepers see a user")] Claims),
+    /// As `Hidden`; sweepers see a user by the role that its creator has in it.
+    Linked(PathBuf),
     /// It never gets a name.
     Memfd,
 }
@@ -119,11 +122,9 @@ impl HiddenFile {
 
     /// A file under a hidden name that begins with `own`, as far as there is room.
     fn named(directory: &Path, own: &str) -> std::result::Result<(File, Hiding), Errno> {
-        let own = own.get(..own.floor_char_boundary(LONGEST_OWN)).unwrap_or_default();
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
         loop {
-            let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
-            let path = directory.join(format!("{own}{UNFINISHED}{random:016x}"));
+            let path = hidden_path(directory, own);
             match create_path(&path, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(file) => {
                     // The claim shows sweepers that the file is in use.
@@ -162,7 +163,7 @@ impl HiddenFile {
     pub(crate) fn reopen(&self, access: OFlag) -> Result<File> {
         let opened = match &self.hiding {
             Hiding::Nameless | Hiding::Memfd => reopen(&self.file, access),
-            Hiding::Hidden(path, _) => open_path(path, access),
+            Hiding::Hidden(path, _) | Hiding::Linked(path) => open_path(path, access),
         };
         opened.map_err(|errno| Error::system(&self.location, "open", errno))
     }
@@ -181,7 +182,9 @@ impl HiddenFile {
                 let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
                 linkat(AT_FDCWD, from.as_str(), AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
             }
-            Hiding::Hidden(from, _) => linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty()),
+            Hiding::Hidden(from, _) | Hiding::Linked(from) => {
+                linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty())
+            }
             Hiding::Memfd => {
                 // Nobody that receives it can truncate it under the other users.
                 let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
@@ -217,6 +220,79 @@ impl HiddenFile {
     }
 }
 
+/// A larger region that waits under a hidden name for the name of another.
+impl HiddenFile {
+    /// Gives the file the owner and the group of the file that it takes the place of. `false`: this
+    /// process may not.
+    pub(super) fn belong_to(&self, owner: u32, group: u32) -> Result<bool> {
+        let own = self.file.metadata().map_err(|error| self.location.io_error("fstat", &error))?;
+        if (own.uid(), own.gid()) == (owner, group) {
+            return Ok(true);
+        }
+        match std::os::unix::fs::fchown(&self.file, Some(owner), Some(group)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => Ok(false),
+            Err(error) => Err(self.location.io_error("fchown", &error)),
+        }
+    }
+
+    /// Gives the file a hidden name, whose user sweepers see by a role that the caller has in it.
+    /// In a file, its content is on disk first. Sweeps what killed ones have left. `false`: a file
+    /// that is hidden in another way must be made.
+    pub(super) fn link_hidden(&mut self) -> Result<bool> {
+        let directory = self.location.directory();
+        sweep(&directory);
+        if matches!(self.location, Location::File(_)) {
+            sync(&self.location, &self.file)?;
+        }
+        if !matches!(self.hiding, Hiding::Nameless) {
+            return Ok(true);
+        }
+        let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        loop {
+            let path = hidden_path(&directory, "");
+            let flags = AtFlags::AT_SYMLINK_FOLLOW;
+            match linkat(AT_FDCWD, from.as_str(), AT_FDCWD, &path, flags) {
+                Ok(()) => {
+                    self.hiding = Hiding::Linked(path);
+                    return Ok(true);
+                }
+                Err(Errno::EEXIST) => {}
+                Err(Errno::EACCES | Errno::EPERM) => {
+                    CONFINED.store(true, Ordering::Relaxed);
+                    return Ok(false);
+                }
+                Err(errno) => {
+                    let advice = cause::of_refused_link(errno);
+                    return Err(Error::system(&self.location, "linkat", errno).advise(advice));
+                }
+            }
+        }
+    }
+
+    /// Makes the location's name lead here, in one step, and no longer to what it led to.
+    pub(super) fn rename(&self) -> std::result::Result<(), Errno> {
+        let (Hiding::Hidden(from, _) | Hiding::Linked(from)) = &self.hiding else {
+            return Err(Errno::ENOENT);
+        };
+        nix::fcntl::renameat(AT_FDCWD, from, AT_FDCWD, self.location.path().ok_or(Errno::ENOENT)?)
+    }
+
+    /// Syncs the directory of a file that was renamed.
+    pub(super) fn sync_name(&self) {
+        if matches!(self.location, Location::File(_)) {
+            sync_directory(&self.location);
+        }
+    }
+}
+
+/// A hidden name that begins with `own`, as far as there is room, and is nobody else's.
+fn hidden_path(directory: &Path, own: &str) -> PathBuf {
+    let own = own.get(..own.floor_char_boundary(LONGEST_OWN)).unwrap_or_default();
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0u8);
+    directory.join(format!("{own}{UNFINISHED}{random:016x}"))
+}
+
 fn refused_creation(location: &Location, errno: Errno) -> Error {
     let error = Error::system(location, "create", errno);
     let is_shm = matches!(location, Location::Shm(_));
@@ -248,7 +324,7 @@ fn sync_directory(location: &Location) {
 
 impl Drop for HiddenFile {
     fn drop(&mut self) {
-        if let Hiding::Hidden(path, _) = &self.hiding {
+        if let Hiding::Hidden(path, _) | Hiding::Linked(path) = &self.hiding {
             let _ = std::fs::remove_file(path);
         }
     }

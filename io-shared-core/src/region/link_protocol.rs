@@ -1,11 +1,14 @@
-//! The link protocol: the steps that take a region's name away, and those that join the region.
+//! The link protocol: the steps that take a region's name away, those that give it to a larger
+//! region, and those that join the region.
 //!
-//! Like `protocol`, it is generic over its platform ([`Linked`], [`Joinable`]), and the model
-//! checker runs it as it is. `removal.rs` and `attach.rs` call it in shipped code and are its
-//! platform there.
+//! Like `protocol`, it is generic over its platform ([`Linked`], [`Exchange`], [`Joinable`]), and
+//! the model checker runs it as it is. `removal.rs`, `exchange.rs` and `attach.rs` call it in
+//! shipped code and are its platform there.
 //!
 //! What must stay true:
 //! - One remover takes a name away, and only while it leads to that remover's region.
+//! - In an exchange the name leads to the old region or to the new one, and never nowhere. Whoever
+//!   opens the new one finds there what each consumer has received.
 //! - Nobody who is told that a region is open is still using it when it is removed as unused.
 //! - Whoever is in a removed region finds out, wherever the remover was killed: by the flag, or
 //!   because the name leads elsewhere.
@@ -87,6 +90,68 @@ fn remove_locked<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Erro
     region.reached(CrashPoint::RemoveRetired);
     region.wake();
     Ok(Removed::Done)
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exchanged {
+    Done,
+    /// The name leads elsewhere by now.
+    NameMoved,
+    /// Another handle has taken over the producer's role.
+    RoleLost,
+}
+
+/// A channel's region, and a larger one that takes its name. The new one is whole, has the old
+/// one's latest value, and its producer's claim is this handle's, as the old one's is. It lies
+/// under a hidden name.
+pub(crate) trait Exchange {
+    type Old: Linked;
+
+    fn old(&self) -> &Self::Old;
+    /// Whether this handle is still the old region's producer.
+    fn has_role(&self) -> bool;
+    /// Writes to the new region what each consumer has received in the old one.
+    fn hand_over(&self) -> Result<(), ErrorOf<Self>>;
+    /// Makes the name lead to the new region, in one step.
+    fn rename(&self) -> Result<(), ErrorOf<Self>>;
+}
+
+/// Why an exchange failed.
+pub(crate) type ErrorOf<X> = <<X as Exchange>::Old as Linked>::Error;
+
+/// Gives the old region's name to the new one, so that everyone in the old one notices. A producer
+/// that is killed before the rename leaves the old region and a hidden file; one that is killed
+/// after it leaves the new region.
+pub(crate) fn exchange<X: Exchange>(exchange: &X) -> Result<Exchanged, ErrorOf<X>> {
+    let old = exchange.old();
+    let lock = old.lock()?;
+    old.reached(CrashPoint::ExchangeLocked);
+    let exchanged = exchange_locked(exchange, old);
+    drop(lock);
+    exchanged
+}
+
+fn exchange_locked<X: Exchange>(exchange: &X, old: &X::Old) -> Result<Exchanged, ErrorOf<X>> {
+    // A remover may have been faster, and the name may lead to the region after this one.
+    if !old.is_named() {
+        return Ok(Exchanged::NameMoved);
+    }
+    // If other code has closed this handle's descriptor, another producer may put by now.
+    if !exchange.has_role() {
+        return Ok(Exchanged::RoleLost);
+    }
+    // Before the rename, and under the lock: nobody joins the old region meanwhile, and nobody is
+    // in the new one.
+    exchange.hand_over()?;
+    old.reached(CrashPoint::ExchangeHandedOver);
+    exchange.rename()?;
+    old.reached(CrashPoint::ExchangeRenamed);
+    // Only now: a producer that cannot take the name must leave the region as it is.
+    old.mark();
+    old.reached(CrashPoint::ExchangeRetired);
+    old.wake();
+    Ok(Exchanged::Done)
 }
 
 /// A region that may be removed before this handle has joined it.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -50,6 +51,7 @@ impl Candidate {
         Ok(Region {
             name: location.to_string(),
             identity: self.identity,
+            line: self.prelude.line,
             directory: match location {
                 Location::File(_) => location.directory_identity(),
                 _ => None,
@@ -61,6 +63,7 @@ impl Candidate {
             buffers: Buffers::new(start, separate, &layout, self.pool as usize),
             writes_buffers: matches!(role, Role::Producer | Role::Locker),
             prefaults: spec.prefault && layout.kind == Kind::Channel,
+            left_to_others: AtomicBool::new(false),
             ephemeral: self.prelude.flags & EPHEMERAL != 0,
             overlaid: is_observer && location.is_overlay(&self.file),
             survives_reboot: location.survives_reboot(&self.file),

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
@@ -35,6 +35,8 @@ pub(crate) struct Region {
     pub(super) location: Location,
     /// Device and inode.
     pub(super) identity: (u64, u64),
+    /// The number that all regions share that follow each other under one name as a channel grows.
+    pub(super) line: u64,
     /// For a file, the device and inode of its directory when this handle was opened. Shared memory
     /// is a file system by itself.
     pub(super) directory: Option<(u64, u64)>,
@@ -54,6 +56,8 @@ pub(crate) struct Region {
     /// whether a name is left.
     pub(super) file: Option<File>,
     pub(super) ephemeral: bool,
+    /// Whether this handle leaves an ephemeral region to others, although nobody is in it yet.
+    pub(super) left_to_others: AtomicBool,
     /// Whether this is an observer of a file that may lie in the lower layer of an overlay.
     pub(super) overlaid: bool,
     /// Whether the region lies in a file, and so survives a reboot of the machine.
@@ -98,6 +102,16 @@ impl Region {
     /// Whether the region lies in a file, and so survives a reboot of the machine.
     pub(crate) fn survives_reboot(&self) -> bool {
         self.survives_reboot
+    }
+
+    /// Whether the region is removed with its last user.
+    pub(crate) fn is_ephemeral(&self) -> bool {
+        self.ephemeral
+    }
+
+    /// Leaves the region's name as it is when this handle goes: consumers are on their way here.
+    pub(crate) fn leave_name(&self) {
+        self.left_to_others.store(true, Ordering::Relaxed);
     }
 
     /// A descriptor to pass on, if the region has no name to open.

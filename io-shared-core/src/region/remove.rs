@@ -1,5 +1,7 @@
 //! Removing a region: on request, and when the last user of an ephemeral one leaves.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use nix::fcntl::OFlag;
 
 use super::candidate::Candidate;
@@ -36,6 +38,12 @@ pub(crate) fn remove(location: &Location, kind: Kind) -> Result<()> {
 }
 
 impl Region {
+    /// The words that a remover writes to.
+    pub(super) fn words(&self) -> RemoverWords<'_> {
+        let latest = self.in_header(layout::LATEST).cast_const().cast();
+        RemoverWords { retired: self.retired(), latest }
+    }
+
     /// Removes an ephemeral region if this handle is its last user. In any case ends this handle's
     /// claims, so that if two leave at once, the second is the last.
     fn retire_if_last(&self) {
@@ -44,9 +52,7 @@ impl Region {
         else {
             return;
         };
-        let latest = self.in_header(layout::LATEST).cast_const().cast();
-        let words = RemoverWords { retired: self.retired(), latest };
-        let removal = Removal::of(&self.location, self.identity, claims, Some(words));
+        let removal = Removal::of(&self.location, self.identity, claims, Some(self.words()));
         // If it fails, whoever opens the region next removes it.
         let _ = removal.and_then(|removal| removal.remove(Users::NoneAtOnce));
     }
@@ -54,7 +60,8 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        if self.ephemeral && self.location.path().is_some() {
+        let left_to_others = self.left_to_others.load(Relaxed);
+        if self.ephemeral && self.location.path().is_some() && !left_to_others {
             self.retire_if_last();
         }
     }

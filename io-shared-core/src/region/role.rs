@@ -8,7 +8,7 @@ use super::layout::{self, Kind};
 use super::location::Location;
 use super::mapped::Region;
 use super::region_lock::RegionLock;
-use super::spec::{Role, Spec};
+use super::spec::{Place, Role, Spec};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
@@ -55,7 +55,8 @@ impl Region {
             Role::Consumer { name } => {
                 let holds = spec.holds.unwrap_or(1).min(MOST_HOLDS) as usize;
                 let name = name.as_deref().unwrap_or("");
-                self.claim_consumer(name, holds, patience).map(Side::Consumer)
+                let from = spec.comes_from.filter(|from| from.leads_to(self.line));
+                self.claim_consumer(name, holds, patience, from).map(Side::Consumer)
             }
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
@@ -104,13 +105,15 @@ impl Region {
         }
     }
 
-    /// Claims a consumer's slot: the one of its name; else one that no named consumer has left;
-    /// else the first free one. `name` is empty for none.
+    /// Claims a consumer's slot: the one of its name; else the one that it had before the channel
+    /// grew; else one that no named consumer has left; else the first free one. `name` is empty for
+    /// none.
     fn claim_consumer(
         &self,
         name: &str,
         holds: usize,
         patience: Duration,
+        from: Option<Place>,
     ) -> Result<protocol::Consumer> {
         self.await_judgement(self.claims()?)?;
         let deadline = clock::deadline(PATIENCE);
@@ -122,10 +125,13 @@ impl Region {
             let slot = match own {
                 Some(slot) if self.try_part(Part::Consumer(slot), None)? => Some(slot),
                 Some(_) => None,
-                None => self.free_slot(holds, at_last)?,
+                None => match from.map(|from| from.slot) {
+                    Some(slot) if self.is_free(slot)? => Some(slot),
+                    _ => self.free_slot(holds, at_last)?,
+                },
             };
             if let Some(slot) = slot {
-                return self.take_over_slot(slot, name, holds, own == Some(slot));
+                return self.take_over_slot(slot, name, holds, own == Some(slot), from);
             }
             drop(lock);
             if at_last {
@@ -139,15 +145,23 @@ impl Region {
         }
     }
 
+    /// Whether there is such a slot, no name has it, and its claim was won.
+    fn is_free(&self, slot: usize) -> Result<bool> {
+        let is_unnamed = slot < self.consumer_slots() && self.consumer_name(slot).is_empty();
+        Ok(is_unnamed && self.try_part(Part::Consumer(slot), None)?)
+    }
+
     /// Takes over a slot whose claim was won. Without a name, a consumer resumes only where there
     /// never was another, and no buffers were reserved for others. (Then there is a slot without a
-    /// name, and one that a name has left goes to nobody else.)
+    /// name, and one that a name has left goes to nobody else.) One that comes `from` a smaller
+    /// region of this channel goes on where it was.
     fn take_over_slot(
         &self,
         slot: usize,
         name: &str,
         holds: usize,
         is_own: bool,
+        from: Option<Place>,
     ) -> Result<protocol::Consumer> {
         let is_only = slot == 0 && self.used().load(Relaxed) <= 1 && !self.expects_others();
         let resumes = is_own || (is_only && name.is_empty() && self.was_claimed(slot));
@@ -158,6 +172,12 @@ impl Region {
             self.forget_consumer(slot);
         }
         self.note_consumer(slot);
+        if let Some(from) = from {
+            // Relaxed: this handle has the slot's claim.
+            let there = if is_own { self.last_seen(slot).load(Relaxed) } else { 0 };
+            self.last_seen(slot).store(from.last_seen.max(there), Relaxed);
+        }
+        let resumes = resumes || from.is_some();
         let consumer = protocol::Consumer::take_over(self, slot, holds, resumes)
             .map_err(|fault| self.fault(fault))?;
         self.enter_consumer(slot, name);

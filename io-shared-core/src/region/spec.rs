@@ -1,6 +1,7 @@
 //! What a program wants of a region: its role and its options.
 
 use super::layout::Kind;
+use super::mapped::Region;
 use crate::message::schema::Schema;
 
 /// How a handle takes part in a channel.
@@ -25,6 +26,30 @@ pub enum Role {
     Observer,
     /// Locks to read or to write, in a slot of its own.
     Locker,
+}
+
+/// Where a consumer was that opens its channel anew, because the name leads elsewhere. If that is
+/// the same channel, which has grown, the consumer goes on where it stopped, in the same slot if
+/// that is free. In any other channel it starts anew.
+///
+/// # Examples
+/// [`Slot::place`](crate::Slot::place) has one.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    line: u64,
+    pub(super) slot: usize,
+    pub(super) last_seen: u64,
+}
+
+impl Place {
+    pub(crate) fn new(region: &Region, slot: usize, last_seen: u64) -> Self {
+        Self { line: region.line, slot, last_seen }
+    }
+
+    /// Whether a region of this line is one of the same channel.
+    pub(super) fn leads_to(&self, line: u64) -> bool {
+        self.line == line
+    }
 }
 
 /// What a program wants of a region: the type, and the builder's options.
@@ -65,6 +90,11 @@ pub struct Spec {
     pub open_timeout: Option<std::time::Duration>,
     /// How long to wait for the region's own lock while another handle has it. Default 1 s.
     pub patience: Option<std::time::Duration>,
+    /// Whether the channel's producer gives it a larger capacity when a message does not fit. A
+    /// channel that has less capacity than is asked for is then taken as it is.
+    pub growing: bool,
+    /// Where a consumer was that follows its channel's name.
+    pub comes_from: Option<Place>,
     /// Whether a region that is created here is removed with its last user.
     pub ephemeral: bool,
     /// Whether to replace an unused region of another shape even where that may lose what it keeps.

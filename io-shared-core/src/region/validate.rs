@@ -114,7 +114,7 @@ impl Candidate {
         };
         let noun = self.noun();
         let options = [
-            (size, layout.capacity, spec.capacity),
+            (size, layout.capacity, spec.capacity.filter(|_| !spec.growing)),
             (slots, layout.consumers.into(), spec.consumers.map(u64::from)),
         ];
         options.into_iter().filter_map(move |(option, found, wanted)| {

@@ -35,6 +35,12 @@ impl Watch {
         Self { looked: AtomicU64::new(clock::now_coarse()), stale: AtomicBool::new(false) }
     }
 
+    /// Whether the last look was more than 90 ms before `now`.
+    #[inline]
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        !is_shortly_after(self.looked.load(Relaxed), now)
+    }
+
     /// Looks, unless the last look was at most 90 ms before `now` (nanoseconds of either monotonic
     /// clock).
     #[inline]

@@ -73,11 +73,7 @@ impl Slot<Producer> {
     /// [`ErrorKind::Corrupt`].
     #[inline]
     pub fn loan<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
-        let mut loan = self.lend::<T>(elements)?;
-        if T::CHECKED {
-            loan.clear(elements);
-        }
-        Ok(loan)
+        self.loan_or(elements, |_, too_large| Err(too_large))
     }
 
     /// As [`loan`](Self::loan). If `T` is checked, the bytes may be none of its values, so that no
@@ -88,6 +84,15 @@ impl Slot<Producer> {
         if !self.fits::<T>(elements) {
             return Err(self.too_large::<T>(elements));
         }
+        self.lend_fitting(elements)
+    }
+
+    /// As [`lend`](Self::lend), for a message that fits.
+    #[inline]
+    pub(super) fn lend_fitting<T: Message + ?Sized>(
+        &mut self,
+        elements: usize,
+    ) -> Result<Loan<'_, T>> {
         self.check_length::<T>(elements)?;
         let region = &*self.region;
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
@@ -149,7 +154,7 @@ impl Slot<Producer> {
 
     /// Whether a `T` with this many elements has room in a buffer.
     #[inline]
-    fn fits<T: Message + ?Sized>(&self, elements: usize) -> bool {
+    pub(super) fn fits<T: Message + ?Sized>(&self, elements: usize) -> bool {
         let shape = T::SHAPE;
         let Some((length, padded)) = shape.wire_len_of(elements).zip(shape.padded_len_of(elements))
         else {
@@ -183,7 +188,7 @@ impl Slot<Producer> {
     /// The error for a message that does not fit. A type of a fixed size allows no other length, so
     /// there more capacity would not help.
     #[cold]
-    fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
+    pub(super) fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
         let expected = self.region.schema().root().shape();
         if let (None, Err(error)) = (expected.element, self.check_length::<T>(elements)) {
             return error;
@@ -433,7 +438,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             Some(_) => 0,
         };
         if now != 0 {
-            slot.look(now)?;
+            slot.look_around(now)?;
         }
         let stamp = given.unwrap_or(now);
         let region = &*slot.region;
@@ -444,7 +449,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         if now == 0 {
             // Only the look needs the clock here, so it comes after the wake, when no consumer
             // waits for it.
-            slot.look(clock::now_coarse())?;
+            slot.look_around(clock::now_coarse())?;
         }
         Ok(sequence)
     }

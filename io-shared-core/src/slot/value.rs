@@ -82,7 +82,13 @@ impl Slot<Consumer> {
                 (false, _) => Some(clock::now_coarse()),
             };
             if let Some(now) = now {
-                self.watch.look_with_value(&self.region, now)?;
+                let looked = self.watch.look_with_value(&self.region, now);
+                if looked.is_err() {
+                    // In the region that has the name now, it is new.
+                    let before = value.sequence.saturating_sub(value.missed + 1);
+                    self.side.refused = Some((value.sequence, before));
+                }
+                looked?;
             }
         }
         Ok(Some(value))

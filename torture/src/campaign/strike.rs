@@ -77,7 +77,9 @@ impl Campaign {
             self.aim_at_one_of(&joiners, target, AIMING)
         } else {
             debug_assert!(
-                CrashPoint::CREATES.contains(&point) || CrashPoint::REMOVES.contains(&point)
+                [CrashPoint::CREATES, CrashPoint::REMOVES, CrashPoint::EXCHANGES]
+                    .iter()
+                    .any(|points| points.contains(&point))
             );
             self.aim_at(Role::Churner as usize, target, AIMING)
         }
@@ -284,13 +286,13 @@ impl Campaign {
         }
     }
 
-    /// Checks that a creator or remover that died leaves all or nothing.
+    /// Checks that a creator, a remover or a producer that grows leaves all or nothing.
     fn check_churned(&mut self, point: Option<CrashPoint>) {
         let path = machine::path_of(&self.quarters.names.of(2));
         let expected = match point {
-            Some(CrashPoint::RegionSized | CrashPoint::RegionWritten) => Some(false),
             Some(CrashPoint::RemoveUnlinked | CrashPoint::RemoveRetired) => Some(false),
             Some(CrashPoint::RegionLinked) => Some(true),
+            Some(point) if CrashPoint::EXCHANGES.contains(&point) => Some(true),
             _ => None, // it cannot be told whether before or after the instant
         };
         if expected.is_some_and(|expected| expected != path.exists()) {

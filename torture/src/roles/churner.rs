@@ -1,14 +1,17 @@
-//! The churner: it creates, uses and removes its own channel, again and again.
+//! The churner: it creates its own channel, uses it, lets it grow, and removes it, again and again.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
-use io_shared::{Channel, ErrorKind};
+use io_shared::{Channel, Consumer, ErrorKind, Producer};
 
 use super::{Duty, failed};
 use crate::machine;
 use crate::parcel::Parcel;
 
 const CHANNEL: usize = 2;
+/// The words of a value that fits at first, and of one that does not.
+const WORDS: [usize; 2] = [10, 5_000];
 
 pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
     let name = duty.names.of(CHANNEL);
@@ -19,17 +22,19 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             duty.rest();
         }
         duty.round();
-        let mut producer =
-            duty.channel::<Parcel>(CHANNEL).producer().map_err(failed("creating"))?;
-        let joining = duty.channel::<Parcel>(CHANNEL).holds(duty.holds(1));
+        let channel =
+            || Channel::<Parcel>::named(&*name).open_timeout(Duration::from_secs(2)).reopen(false);
+        let creating = channel().elements(WORDS[0]).growing(true);
+        let mut producer = creating.producer().map_err(failed("creating"))?;
+        let following = channel().reopen(true).holds(duty.holds(1));
+        let mut follower = following.consumer().map_err(failed("opening"))?;
+        for words in WORDS {
+            hand_over(&mut producer, &mut follower, words)?;
+        }
+        drop(follower);
+        let joining = channel().holds(duty.holds(1));
         let mut consumer = joining.consumer().map_err(failed("opening"))?;
-        let number = producer.seq() + 1;
-        let mut loan = producer.loan_len(10).map_err(failed("loan"))?;
-        Parcel::fill(&mut loan, number, 0, || ());
-        loan.put().map_err(failed("put"))?;
-        let guard = consumer.get().map_err(failed("get"))?;
-        guard.verify(number)?;
-        drop(guard);
+        hand_over(&mut producer, &mut consumer, WORDS[0])?;
         Channel::remove(&name).map_err(failed("remove"))?;
         if path.exists() {
             return Err("the name is still there after its removal".into());
@@ -46,5 +51,24 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
         }
         duty.lane.values.fetch_add(1, Relaxed);
         duty.sleep_us(200..3_000);
+    }
+}
+
+/// Puts a value of this many words, and gets it.
+fn hand_over(
+    producer: &mut Producer<Parcel>,
+    consumer: &mut Consumer<Parcel>,
+    words: usize,
+) -> Result<(), String> {
+    let number = producer.seq() + 1;
+    let mut loan = producer.loan_len(words).map_err(failed("loan"))?;
+    Parcel::fill(&mut loan, number, 0, || ());
+    loan.put().map_err(failed("put"))?;
+    loop {
+        let value = consumer.get().map_err(failed("get"))?;
+        value.verify(value.seq())?;
+        if value.seq() == number {
+            return Ok(());
+        }
     }
 }

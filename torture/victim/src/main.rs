@@ -156,6 +156,7 @@ fn open_or_end<const N: usize>(act: &str, name: &str, mark: &Mark) -> Result<Str
         }
         "consume" => keep("open".into(), mark.around(|| channel().consumer())?),
         "join" => keep("open".into(), mark.around(|| channel().holds(3).consumer())?),
+        "grow" => grow(name, mark)?,
         "leave" => {
             let mut producer = channel().ephemeral(true).producer()?;
             put(&mut producer)?;
@@ -187,6 +188,16 @@ fn read_ahead<const N: usize>(consumer: Consumer<Value<N>>, mark: &Mark) -> Resu
     let is_whole = copy.iter().all(|word| *word == sequence);
     let had = if is_whole { format!("{sequence} {missed}") } else { "torn".into() };
     Ok(keep(had, consumer))
+}
+
+/// A put that does not fit in the channel as it is.
+fn grow(name: &str, mark: &Mark) -> Result<String> {
+    let channel = Channel::<[u64]>::named(name).elements(8).growing(true);
+    let mut producer = channel.producer()?;
+    let first = producer.seq() + 1;
+    producer.put(&[first; 8])?;
+    let larger = [first + 1; 9];
+    Ok(keep(mark.around(|| producer.put(&larger))?.to_string(), producer))
 }
 
 /// The acts on locks.

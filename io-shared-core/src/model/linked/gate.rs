@@ -9,8 +9,11 @@ gate_tests!();
 
 pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
     match (site.operation, line.text) {
-        (Operation::Store, text) if text.contains("unlink") => {
+        (Operation::Store, text) if text.contains("unlink") || text.contains("rename") => {
             vec![("after the mark", Mutant::Late(site.place))]
+        }
+        (Operation::Store, text) if text.contains("hand_over") => {
+            vec![("after the rename", Mutant::Late(site.place))]
         }
         (Operation::Store, _) => vec![("after the wake-up", Mutant::Late(site.place))],
         _ => Vec::new(),

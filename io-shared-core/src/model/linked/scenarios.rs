@@ -10,11 +10,11 @@ use crate::model::victim::{Fate, Killable};
 use crate::protocol::{Consumer, Producer, entries, is_asleep};
 use crate::region::link_protocol::{Joinable, Removed, Users};
 
-const KEPT: Made = Made { shape: 1, ephemeral: false, grows: false };
-const OTHER: Made = Made { shape: 2, ephemeral: false, grows: false };
+pub(super) const KEPT: Made = Made { shape: 1, ephemeral: false, grows: false };
+pub(super) const OTHER: Made = Made { shape: 2, ephemeral: false, grows: false };
 const THIRD: Made = Made { shape: 3, ephemeral: false, grows: false };
 const EPHEMERAL: Made = Made { shape: 1, ephemeral: true, grows: false };
-const GROWING: Made = Made { grows: true, ..KEPT };
+pub(super) const GROWING: Made = Made { grows: true, ..KEPT };
 
 /// A world with one region, which nobody uses.
 fn left_by_its_creator(made: Made) -> Rc<World> {
@@ -24,13 +24,13 @@ fn left_by_its_creator(made: Made) -> Rc<World> {
     world
 }
 
-fn consumer(world: &Rc<World>, slot: usize) -> Process {
+pub(super) fn consumer(world: &Rc<World>, slot: usize) -> Process {
     Process::new(world, 1 + slot as u32, Role::Consumer(slot))
 }
 
 /// When everything is over: a newcomer gets in, and a region that was said to be open is, or its
 /// users see that it is not.
-fn audit(world: &Rc<World>, made: Made, users: &[&Handle<'_>]) {
+pub(super) fn audit(world: &Rc<World>, made: Made, users: &[&Handle<'_>]) {
     for user in users {
         let named = world.named().is_some_and(|named| Rc::ptr_eq(&named, &user.region));
         assert_eq!(user.is_replaced(), !named, "a user knows whether the name leads there");
@@ -136,7 +136,7 @@ pub(super) fn removal(fate: Fate) {
 }
 
 /// Whether the victim is killed there.
-fn died_at(fate: Fate, point: CrashPoint) -> bool {
+pub(super) fn died_at(fate: Fate, point: CrashPoint) -> bool {
     fate.is_some_and(|(at, _)| at == point)
 }
 

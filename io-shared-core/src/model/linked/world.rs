@@ -28,7 +28,7 @@ pub(super) struct World {
     /// modelled as a relaxed load: it may be as old as memory may be.
     name: AtomicU64,
     looks: Loads,
-    regions: RefCell<Vec<Rc<Region>>>,
+    pub(super) regions: RefCell<Vec<Rc<Region>>>,
     /// Whether the directory is sticky, and the name another user's.
     pub(super) sticky: Cell<bool>,
 }
@@ -43,8 +43,8 @@ pub(super) struct Made {
 }
 
 pub(super) struct Region {
-    number: u64,
-    made: Made,
+    pub(super) number: u64,
+    pub(super) made: Made,
     pub(super) slot: Rc<slot::Region>,
     /// The living processes that were told that it is open. No thread learns anything by this.
     users: RefCell<Vec<u32>>,
@@ -62,6 +62,27 @@ impl World {
         })
     }
 
+    /// A new region that nobody sees, with this slot.
+    pub(super) fn add(&self, made: Made, slot: Rc<slot::Region>) -> Rc<Region> {
+        let number = self.regions.borrow().len() as u64;
+        let region = Rc::new(Region {
+            number,
+            made,
+            slot,
+            users: RefCell::default(),
+            removed_as_unused: Cell::new(false),
+        });
+        self.regions.borrow_mut().push(Rc::clone(&region));
+        region
+    }
+
+    /// rename(2): the name leads to another region, in one step. It led to `old`.
+    pub(super) fn rename(&self, old: &Region, new: u64) {
+        self.looks.store();
+        let replaced = self.name.swap(new + 1, AcqRel);
+        assert_eq!(replaced, old.number + 1, "the name is taken from another region, or was gone");
+    }
+
     fn look(&self) -> u64 {
         self.looks.load(|| self.name.load(Relaxed))
     }
@@ -73,9 +94,19 @@ impl World {
     }
 }
 
+impl Made {
+    /// The slot of a region that is made so.
+    pub(super) fn slot(self) -> slot::Shape {
+        match self.grows {
+            true => slot::Shape::of(2, 1).to_join(0),
+            false => slot::Shape::of(2, 1),
+        }
+    }
+}
+
 impl Region {
     /// What the kernel does when a process is gone, or when its descriptors are closed for it.
-    fn free(&self, process: u32) {
+    pub(super) fn free(&self, process: u32) {
         self.users.borrow_mut().retain(|&user| user != process);
         self.slot.lock.free(process);
         self.free_roles(process);
@@ -109,18 +140,20 @@ pub(super) enum Role {
 
 /// One process.
 pub(super) struct Process {
-    world: Rc<World>,
-    number: u32,
+    pub(super) world: Rc<World>,
+    pub(super) number: u32,
     role: Role,
-    mortal: Mortal,
+    pub(super) mortal: Mortal,
 }
 
 /// A region as one process that has it open sees it.
 pub(super) struct Handle<'a> {
-    me: &'a Process,
+    pub(super) me: &'a Process,
     pub(super) region: Rc<Region>,
     /// Whether this process, as a remover, says that nobody else uses it.
     unused: Cell<bool>,
+    /// The region that takes the name of this one, if there is one.
+    pub(super) larger: Cell<Option<u64>>,
 }
 
 impl Process {
@@ -138,24 +171,15 @@ impl Process {
 
     /// A region that it has open.
     pub(super) fn handle(&self, region: &Rc<Region>) -> Handle<'_> {
-        Handle { me: self, region: Rc::clone(region), unused: Cell::new(false) }
+        let (unused, larger) = (Cell::new(false), Cell::new(None));
+        Handle { me: self, region: Rc::clone(region), unused, larger }
     }
 
     /// As `New::make`: a region that nobody else sees, entered. Then as `New::link`; `None`:
     /// another was faster.
     pub(super) fn create<'a>(&'a self, made: Made) -> impl FnOnce() -> Option<Handle<'a>> {
-        let number = self.world.regions.borrow().len() as u64;
-        let region = Rc::new(Region {
-            number,
-            made,
-            slot: slot::Region::new(match made.grows {
-                true => slot::Shape::of(2, 1).to_join(0),
-                false => slot::Shape::of(2, 1),
-            }),
-            users: RefCell::default(),
-            removed_as_unused: Cell::new(false),
-        });
-        self.world.regions.borrow_mut().push(Rc::clone(&region));
+        let region = self.world.add(made, slot::Region::new(made.slot()));
+        let number = region.number;
         let handle = self.handle(&region);
         let links_first = mutant::is(Mutant::LinkFirst);
         if !links_first {
@@ -245,7 +269,7 @@ impl Handle<'_> {
         Ok(entered)
     }
 
-    fn claim(&self) -> Result<(), Refusal> {
+    pub(super) fn claim(&self) -> Result<(), Refusal> {
         match self.me.role {
             Role::Producer if self.region.slot.producer.try_take(self.me.number) => Ok(()),
             Role::Producer => Err(Refusal::RoleTaken),
@@ -266,7 +290,7 @@ impl Handle<'_> {
     }
 
     /// The process is told that the region is open.
-    fn is_told(&self) {
+    pub(super) fn is_told(&self) {
         assert!(
             !self.region.removed_as_unused.get(),
             "a region that was removed as unused is open"
@@ -373,8 +397,16 @@ impl Linked for Handle<'_> {
         }
         if owed {
             // A death between the two, as it would be then.
-            self.me.mortal.reached(CrashPoint::RemoveUnlinked);
-            self.take_name();
+            match self.larger.get() {
+                Some(larger) => {
+                    self.me.mortal.reached(CrashPoint::ExchangeRenamed);
+                    self.me.world.rename(&self.region, larger);
+                }
+                None => {
+                    self.me.mortal.reached(CrashPoint::RemoveUnlinked);
+                    self.take_name();
+                }
+            }
         }
     }
 

@@ -42,7 +42,7 @@ pub(super) fn publish_numbered<M: Messages>(
     Ok(put)
 }
 
-pub(super) fn message(sequence: u64, sender: u64) -> [u64; 2] {
+pub(crate) fn message(sequence: u64, sender: u64) -> [u64; 2] {
     let first = sequence << 8 | sender;
     [first, !first]
 }

@@ -1,0 +1,153 @@
+//! Growth: a producer gives its channel a larger capacity, and consumers follow it there.
+//!
+//! The producer keeps the regions that it has left for as long as consumers are in them, because
+//! only there it can see whether they live: they are connected, and have not had a value that was
+//! put since.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Consumer, Producer, Slot};
+use crate::error::{ErrorKind, Result};
+use crate::os::claim::Part;
+use crate::protocol::Words;
+use crate::region::{Place, Region, Side, Watch};
+
+impl Slot<Producer> {
+    /// Gives the channel to a larger region, in which messages of `needed` bytes fit: its capacity
+    /// becomes the next power of two. The latest value stays the latest, sequence numbers continue,
+    /// and so do consumers that follow the name ([`Spec::comes_from`](crate::Spec::comes_from)).
+    ///
+    /// # Errors
+    /// After an error the channel is as it was.
+    ///
+    /// - [`ErrorKind::TooLarge`]: the channel cannot grow. It has no name, or the file belongs to
+    ///   somebody else, and this process may not replace it.
+    /// - [`ErrorKind::NoSpace`], [`ErrorKind::FileSizeLimit`]: there is no room for both regions.
+    /// - [`ErrorKind::Replaced`], [`ErrorKind::RoleLost`], [`ErrorKind::ForkedHandle`],
+    ///   [`ErrorKind::Busy`], [`ErrorKind::Corrupt`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Message, Slot, Spec, Which};
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// # let name = io_shared_core::Name::new(&format!("/doc-slot-grow-{}", std::process::id()))?;
+    /// # let location = io_shared_core::Location::from(name);
+    /// let spec = Spec { schema: Some(<[u8]>::schema()), capacity: Some(4), ..Spec::default() };
+    /// let mut producer = Slot::producing(&location, &spec)?;
+    /// producer.put(&b"tiny"[..])?;
+    /// assert!(producer.put(&b"larger"[..]).is_err());
+    /// producer.grow(6)?;
+    /// assert_eq!(producer.capacity(), 8);
+    /// assert_eq!(producer.put(&b"larger"[..])?, 2);
+    /// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
+    /// # }
+    /// ```
+    #[cold]
+    pub fn grow(&mut self, needed: u64) -> Result<()> {
+        self.check_fork()?;
+        self.check_stale()?;
+        let side = &mut self.side;
+        let new = self.region.grow(&side.protocol, needed, side.prefault)?;
+        let Side::Producer(protocol) = new.side else {
+            return Err(self.region.error(ErrorKind::NotFound)); // not reached
+        };
+        let region = Arc::new(new.region);
+        side.protocol = protocol;
+        // Their buffers are the old region's.
+        side.windows.clear();
+        side.region = Arc::clone(&region);
+        side.left.push(std::mem::replace(&mut self.region, region));
+        self.watch = Watch::new();
+        self.forget_left();
+        Ok(())
+    }
+
+    /// As [`loan`](Self::loan); where the message does not fit, `make_room` may [grow](Self::grow)
+    /// the channel, or return the error that it is called with.
+    ///
+    /// # Errors
+    /// The errors of [`loan`](Self::loan) and of `make_room`.
+    #[inline]
+    pub fn loan_or<T: crate::Message + ?Sized>(
+        &mut self,
+        elements: usize,
+        make_room: impl FnOnce(&mut Self, crate::Error) -> Result<()>,
+    ) -> Result<super::Loan<'_, T>> {
+        self.check_fork()?;
+        if !self.fits::<T>(elements) {
+            make_room(self, self.too_large::<T>(elements))?;
+            if !self.fits::<T>(elements) {
+                return Err(self.too_large::<T>(elements));
+            }
+        }
+        let mut loan = self.lend_fitting::<T>(elements)?;
+        if T::CHECKED {
+            loan.clear(elements);
+        }
+        Ok(loan)
+    }
+
+    /// Looks whether the name still leads here, and whether consumers are left in earlier regions,
+    /// unless it did so within the last 90 ms.
+    #[inline]
+    pub(super) fn look_around(&mut self, now: u64) -> Result<()> {
+        if self.watch.is_due(now) { self.look_around_now(now) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn look_around_now(&mut self, now: u64) -> Result<()> {
+        self.forget_left();
+        self.look(now)
+    }
+
+    /// Forgets the regions that it has left and that nobody is in any more.
+    fn forget_left(&mut self) {
+        self.side.left.retain(|region| is_used(region));
+    }
+}
+
+fn is_used(left: &Arc<Region>) -> bool {
+    left.is_taken(Part::Roles).unwrap_or(false)
+}
+
+impl Producer {
+    /// Whether consumers are still in a region that this producer has left.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.left.iter().any(is_used)
+    }
+}
+
+impl Slot<Consumer> {
+    /// Where this consumer is, for its next opening by name.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{Message, Slot, Spec, Which};
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// # let name = io_shared_core::Name::new(&format!("/doc-slot-place-{}", std::process::id()))?;
+    /// # let location = io_shared_core::Location::from(name);
+    /// let spec = Spec { schema: Some(<[u8]>::schema()), capacity: Some(4), ..Spec::default() };
+    /// let mut producer = Slot::producing(&location, &spec)?;
+    /// let mut consumer = Slot::consuming(&location, None, &spec)?;
+    /// producer.put(&b"tiny"[..])?;
+    /// drop(consumer.acquire::<[u8]>(Which::Unseen, |_, nothing| nothing.map(|()| false))?);
+    /// producer.grow(8)?;
+    ///
+    /// let spec = Spec { comes_from: Some(consumer.place()), ..spec };
+    /// let follower = Slot::consuming(&location, None, &spec)?;
+    /// consumer.replace_by(follower);
+    /// assert_eq!((consumer.capacity(), consumer.last_seen()), (8, 1));
+    /// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
+    /// # }
+    /// ```
+    pub fn place(&self) -> Place {
+        let slot = self.side.protocol.consumer();
+        let stored = self.region.last_seen(slot).load(Relaxed);
+        let last_seen = match self.side.refused {
+            Some((sequence, before)) if sequence == stored => before,
+            _ => stored,
+        };
+        Place::new(&self.region, slot, last_seen)
+    }
+}
