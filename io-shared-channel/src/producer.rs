@@ -1,15 +1,16 @@
 //! The producer: the handle of a channel that puts values.
 //!
 //! A put fills a buffer that no consumer can see and publishes it; core's slot does both. This file
-//! adds types, the reopening of channels that were replaced, and the wait for consumers.
+//! adds types, growth, and the reopening of channels that were replaced. The wait for consumers is
+//! `producer/taken.rs`.
+
+mod taken;
 
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
 
-use crossbeam_utils::Backoff;
 use io_shared_core::slot::{self, Loan, Slot};
-use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock};
+use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec};
 
 use crate::options::Options;
 
@@ -165,8 +166,9 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
-    /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; where the channel
-    /// [grows](crate::Channel::growing), [`ErrorKind::NoSpace`] and [`ErrorKind::Replaced`].
+    /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; if the
+    /// channel [grows](crate::Channel::growing), [`ErrorKind::NoSpace`] and
+    /// [`ErrorKind::Replaced`].
     ///
     /// # Examples
     /// ```
@@ -201,89 +203,6 @@ impl<T: Message + ?Sized> Producer<T> {
         }
         let options = &self.options;
         self.slot.loan_or(elements, |slot, error| make_room(slot, options, error))
-    }
-
-    /// Waits until every consumer that is connected now has taken the last value, and returns how
-    /// many have. For programs that run in lock step; a put itself never waits.
-    ///
-    /// A consumer that ends during the wait is no longer waited for. One that has not followed the
-    /// channel since it [grew](crate::Channel::growing) is waited for until it has, and has taken
-    /// the value, or has ended. Without consumers this returns 0 at once. It spins briefly, then sleeps between looks, for 50 us at first and 1 ms at most.
-    /// A wait that exceeds a second writes one `tracing` warning, which names the consumers it
-    /// waits for.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Timeout`], which names the consumers that have not taken the value;
-    /// [`ErrorKind::Replaced`] (the channel was removed or replaced, and the last value with it),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # use std::time::Duration;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-wait-taken-{}", std::process::id());
-    /// let mut step = io_shared::producer::<u64>(name)?;
-    /// step.put(&1)?;
-    /// assert_eq!(step.wait_taken(Duration::from_secs(1))?, 0); // no consumer is connected
-    ///
-    /// let mut consumer = io_shared::consumer::<u64>(name)?;
-    /// assert!(step.wait_taken(Duration::ZERO).is_err());
-    /// assert_eq!(*consumer.get()?, 1);
-    /// assert_eq!(step.wait_taken(Duration::ZERO)?, 1);
-    /// # io_shared::remove(name)
-    /// # }
-    /// ```
-    pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
-        let deadline = clock::deadline(timeout);
-        let slots = self.slot.claimed()?;
-        let mut missing = slots.clone();
-        let mut taken = 0;
-        let backoff = Backoff::new();
-        let mut pause = Duration::from_micros(50);
-        let long = LongWait::default();
-        loop {
-            let before = missing.len();
-            missing.retain(|&slot| !self.slot.has_had_last(slot));
-            taken += before - missing.len();
-            if missing.is_empty() {
-                return Ok(taken);
-            }
-            if !backoff.is_completed() {
-                backoff.snooze();
-                continue;
-            }
-            self.slot.check()?;
-            let living = self.slot.claimed()?;
-            missing.retain(|slot| living.contains(slot));
-            let left = deadline.saturating_sub(clock::now());
-            if left == 0 && !missing.is_empty() {
-                return Err(self.not_taken(timeout, &missing));
-            }
-            if long.is_due(clock::now()) && !missing.is_empty() {
-                let (name, awaited) = (self.name(), self.awaited(&missing));
-                tracing::warn!(region = name, "{name}: has waited for over a second for {awaited}");
-            }
-            io_shared_core::nap(pause.min(Duration::from_nanos(left)));
-            pause = (pause * 2).min(Duration::from_millis(1));
-        }
-    }
-
-    #[cold]
-    fn not_taken(&self, after: Duration, missing: &[usize]) -> Error {
-        let waiting_for = self.awaited(missing);
-        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
-    }
-
-    /// What is waited for, in words.
-    fn awaited(&self, missing: &[usize]) -> String {
-        let names: Vec<_> = missing
-            .iter()
-            .filter_map(|slot| self.slot.consumer(*slot))
-            .map(|consumer| consumer.to_string())
-            .collect();
-        let last = self.slot.sequence();
-        format!("value {last} to be taken by: {}", names.join(", "))
     }
 
     /// Writes the last value and its checksum to the channel's file, and returns when the disk has

@@ -32,15 +32,15 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
-    /// Whether the producer gives the channel a larger capacity when a message does not fit, instead
-    /// of failing with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge). Default off. Without
-    /// [`capacity`](Self::capacity) the channel starts small.
+    /// Whether the producer gives the channel a larger capacity when a message does not fit,
+    /// instead of failing with [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge). Default off.
+    /// Without [`capacity`](Self::capacity) the channel starts small.
     ///
     /// The put or loan that does not fit first makes a larger channel next to the old one, with the
     /// next power of two as its capacity, and gives it the name. The latest value, sequence numbers
-    /// and `missed` carry over. Consumers and observers with [`reopen`](Self::reopen) follow; values
-    /// that they hold stay as they are. The old memory is freed when the last of them has followed.
-    /// Until then there has to be room for both, or the put fails with
+    /// and `missed` carry over. Consumers and observers with [`reopen`](Self::reopen) follow;
+    /// values that they hold stay as they are. The old memory is freed when the last of them has
+    /// followed. Until then there has to be room for both, or the put fails with
     /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
     ///
     /// Every program uses the capacity that it finds: with this option, a channel with less than
