@@ -189,6 +189,11 @@ impl Region {
         unsafe { word8(self, self.in_consumer(slot, offset)) }
     }
 
+    fn consumer_word(&self, slot: usize, offset: u64) -> &AtomicU64 {
+        // SAFETY: the block is aligned to 128, and callers pass the offset of a 64-bit field.
+        unsafe { word64(self, self.in_consumer(slot, offset)) }
+    }
+
     /// The name in a consumer's block; empty if there is none, or if the bytes are not a name.
     pub(super) fn consumer_name(&self, slot: usize) -> String {
         let length = usize::from(self.consumer_byte(slot, NAME_LENGTH).load(Ordering::Relaxed));
@@ -262,10 +267,8 @@ impl Region {
             let pid = self.consumer_pid(slot);
             to.word32(to.in_consumer(slot, CONSUMER_PID)).store(pid, Ordering::Relaxed);
             for offset in [LAST_SEEN, CONSUMER_WHO.claimed_at, CONSUMER_WHO.namespace] {
-                let word = |region: &Region| region.in_consumer(slot, offset);
-                // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
-                let (from, to) = unsafe { (word64(self, word(self)), word64(to, word(to))) };
-                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+                let word = self.consumer_word(slot, offset).load(Ordering::Relaxed);
+                to.consumer_word(slot, offset).store(word, Ordering::Relaxed);
             }
         }
     }

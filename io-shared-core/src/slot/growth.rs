@@ -103,7 +103,7 @@ impl Slot<Producer> {
 
     /// Forgets the regions that it has left and that nobody is in any more.
     fn forget_left(&mut self) {
-        self.side.left.retain(|region| is_used(region));
+        self.side.left.retain(is_used);
     }
 }
 
