@@ -43,6 +43,9 @@ impl<T: Message + ?Sized> Channel<T> {
     /// followed. Until then there has to be room for both, or the put fails with
     /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
     ///
+    /// For up to 90 ms, a consumer that has not received the last value of the old channel may still
+    /// get that first, and then the newest.
+    ///
     /// Every program uses the capacity that it finds: with this option, a channel with less than
     /// this program asks for is no [`Mismatch`](crate::ErrorKind::Mismatch). A channel without a
     /// name cannot grow, nor can one whose file this process may not replace.
@@ -56,6 +59,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// let mut clouds = Channel::<[f32]>::named(name).elements(1000).growing(true).producer()?;
     /// let mut viewer = Channel::<[f32]>::named(name).reopen(true).consumer()?;
     /// clouds.put(&[0.5; 1000])?;
+    /// assert_eq!(viewer.get()?.len(), 1000);
     /// clouds.put(&[0.5; 3000])?; // three times as large
     /// assert_eq!(viewer.get()?.len(), 3000);
     /// assert_eq!(clouds.capacity(), 16384); // bytes
