@@ -43,8 +43,8 @@ impl<T: Message + ?Sized> Channel<T> {
     /// followed. Until then there has to be room for both, or the put fails with
     /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
     ///
-    /// For up to 90 ms, a consumer that has not received the last value of the old channel may still
-    /// get that first, and then the newest.
+    /// For up to 90 ms, a consumer that has not received the last value of the old channel may
+    /// still get that first, and then the newest.
     ///
     /// Every program uses the capacity that it finds: with this option, a channel with less than
     /// this program asks for is no [`Mismatch`](crate::ErrorKind::Mismatch). A channel without a
