@@ -94,7 +94,7 @@ fn a_capacity_that_doubles_ten_times_costs_three_consumers_and_an_observer_nothi
                 put(&mut producer, words);
             }
             put(&mut producer, words + 1);
-            assert_eq!(producer.capacity(), 16 * 16 << doubling, "in bytes");
+            assert_eq!(producer.capacity(), (16 * 16) << doubling, "in bytes");
             assert_eq!(producer.wait_taken(SECONDS).unwrap(), 3, "each has had it, or a later one");
         }
         producer.put(&[0]).unwrap();

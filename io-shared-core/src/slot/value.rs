@@ -83,12 +83,7 @@ impl Slot<Consumer> {
             };
             if let Some(now) = now {
                 let looked = self.watch.look_with_value(&self.region, now);
-                if looked.is_err() {
-                    // In the region that has the name now, it is new.
-                    let before = value.sequence.saturating_sub(value.missed + 1);
-                    self.side.refused = Some((value.sequence, before));
-                }
-                looked?;
+                looked.map_err(|error| self.side.refuse(value.sequence, value.missed, error))?;
             }
         }
         Ok(Some(value))
