@@ -196,7 +196,7 @@ impl<T: Message + ?Sized> Producer<T> {
     fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         // A loan of the old channel would be filled, and then be an error.
         if self.options.reopen
-            && let Err(error) = self.slot.check()
+            && let Err(error) = self.slot.check_around()
             && self.options.reopens_after(&error)
         {
             self.reopen()?;

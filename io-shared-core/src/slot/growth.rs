@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Consumer, Producer, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::Part;
+use crate::os::clock;
 use crate::protocol::Words;
 use crate::region::{Place, Region, Side, Watch};
 
@@ -86,6 +87,17 @@ impl Slot<Producer> {
             loan.clear(elements);
         }
         Ok(loan)
+    }
+
+    /// As [`check`](Self::check); it also forgets the regions that this channel had before it grew,
+    /// once no consumer is in them any more. Puts do so, too.
+    ///
+    /// # Errors
+    /// The errors of [`check`](Self::check).
+    pub fn check_around(&mut self) -> Result<()> {
+        self.check_fork()?;
+        self.check_stale()?;
+        self.look_around(clock::now_coarse())
     }
 
     /// Looks whether the name still leads here, and whether consumers are left in earlier regions,
