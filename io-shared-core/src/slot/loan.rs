@@ -276,7 +276,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
 
     /// Sets the part of the message that must be checked to 0, which every type has as a value. It
     /// has the bytes of an older message, which another program may have written.
-    fn clear(&mut self, elements: usize) {
+    pub(super) fn clear(&mut self, elements: usize) {
         let element = if T::CHECKED_TAIL { T::SHAPE.element } else { None };
         let bytes = T::SHAPE.size + element.unwrap_or(0) * elements;
         // SAFETY: `message` is this loan's alone and spans its fixed part and its elements.
