@@ -168,6 +168,27 @@ fn a_wait_for_a_channel_to_be_made_again_says_so() {
 }
 
 #[test]
+fn a_wait_for_a_role_says_who_has_it() {
+    listen();
+    let name = TestName::new("role");
+    let channel = || Channel::<u64>::named(&*name);
+    let _producer = channel().producer().unwrap();
+    let _viewer = channel().consumer_name("viewer").consumer().unwrap();
+    let _others: Vec<_> = (0..63).map(|_| channel().consumer().unwrap()).collect();
+    assert!(channel().wait_for_role(SHORT).producer().is_err());
+    assert!(told_of(&name).is_empty());
+    let pid = format!("held by this process, {}", std::process::id());
+    assert!(channel().wait_for_role(LONG).producer().is_err());
+    assert_told(&name, &["the producer's role", "(`wait_for_role` bounds this wait)", &pid]);
+    TOLD.lock().unwrap().retain(|told| !told.contains(&*name));
+    assert!(channel().wait_for_role(LONG).consumer_name("viewer").consumer().is_err());
+    assert_told(&name, &["the slot of its name", "slot 0 (viewer)"]);
+    TOLD.lock().unwrap().retain(|told| !told.contains(&*name));
+    assert!(channel().wait_for_role(LONG).consumer().is_err());
+    assert_told(&name, &["a free slot", "64 consumers"]);
+}
+
+#[test]
 fn a_wait_for_many_names_the_first_few_and_counts_the_producers() {
     listen();
     let names: Vec<_> = (0..5).map(|i| TestName::new(&format!("many-{i}"))).collect();

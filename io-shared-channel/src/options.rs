@@ -17,6 +17,7 @@ pub(crate) struct Options {
     pub(crate) prefault: bool,
     pub(crate) reopen: bool,
     pub(crate) open_timeout: Option<Duration>,
+    pub(crate) wait_for_role: Option<Duration>,
     pub(crate) ephemeral: bool,
     pub(crate) replace: bool,
     pub(crate) growing: bool,
@@ -64,6 +65,7 @@ impl Options {
             prefault: false,
             reopen: true,
             open_timeout: None,
+            wait_for_role: None,
             ephemeral: false,
             replace: false,
             growing: false,
@@ -106,6 +108,7 @@ impl Options {
             mode: self.mode,
             prefault: self.prefault,
             open_timeout: self.open_timeout,
+            wait_for_role: self.wait_for_role,
             ephemeral: self.ephemeral,
             replace: self.replace,
             growing: self.growing,
@@ -157,14 +160,15 @@ impl Options {
         self.reopen && *error.kind() == ErrorKind::Replaced
     }
 
-    /// The options by which a handle opens its channel anew. Whatever type it accepted at first,
-    /// its user may have asked for that by now: messages of another type would be misread.
+    /// The options by which a handle opens its channel anew. It waits for no role, since a put
+    /// never waits. Whatever type it accepted at first, its user may have asked for that by now:
+    /// messages of another type would be misread.
     pub(crate) fn reopening(&self, schema: &Schema) -> Self {
         let described = match &self.described {
             Described::ByChannel => Described::As(schema.clone()),
             described => described.clone(),
         };
-        Self { described, ..self.clone() }
+        Self { described, wait_for_role: None, ..self.clone() }
     }
 
     /// Refuses a producer that does not say what its messages are.

@@ -351,8 +351,9 @@ impl<T: Message + ?Sized> Producer<T> {
     /// slots that this one had.
     #[cold]
     fn reopen(&mut self) -> Result<()> {
-        let spec = Spec { capacity: Some(self.slot.capacity()), ..self.options.spec::<T>()? };
-        self.slot = open(&self.options, &spec)?;
+        let options = self.options.reopening(self.slot.schema());
+        let spec = Spec { capacity: Some(self.slot.capacity()), ..options.spec::<T>()? };
+        self.slot = open(&options, &spec)?;
         Ok(())
     }
 }

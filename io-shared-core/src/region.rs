@@ -2,10 +2,10 @@
 //!
 //! A region lies at a [`Location`]. `attach.rs` opens it: it looks for a `candidate.rs`, has it
 //! compared with what the program wants (`validate.rs`), maps it (`map.rs`) and claims a role in it
-//! (`role.rs`); or it makes a new one by a plan (`plan.rs`, `create.rs`) in a file that appears
-//! whole or not at all (`hidden_file.rs`, `space.rs`). `remove.rs` takes the name away, and
-//! `exchange.rs` gives it to a larger region. The order of steps in joining, removing and
-//! exchanging is `link_protocol.rs`, which the model checker runs.
+//! (`role.rs`), or waits for it (`role_wait.rs`); or it makes a new one by a plan (`plan.rs`,
+//! `create.rs`) in a file that appears whole or not at all (`hidden_file.rs`, `space.rs`).
+//! `remove.rs` takes the name away, and `exchange.rs` gives it to a larger region. The order of
+//! steps in joining, removing and exchanging is `link_protocol.rs`, which the model checker runs.
 //!
 //! A mapped region (`mapped.rs`) has its numbers from `layout.rs`. `words.rs` gives the protocol
 //! and the lock their words in it, `blocks.rs` reads and writes who has a role, `reboot.rs` judges
@@ -45,6 +45,7 @@ mod validate;
 
 mod create;
 mod remove;
+mod role_wait;
 
 mod attach;
 mod exchange;

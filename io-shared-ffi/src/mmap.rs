@@ -209,6 +209,7 @@ trait At: Mmap {
             (options.consumer_name.is_some(), "options.consumer_name"),
             (options.consumers.is_some(), "options.consumers"),
             (options.holds.is_some(), "options.holds"),
+            (options.wait_for_role.is_some(), "options.wait_for_role"),
             (options.has(IOS_NO_STAMPS), "IOS_NO_STAMPS"),
             (options.has(IOS_NO_REOPEN), "IOS_NO_REOPEN"),
         ];

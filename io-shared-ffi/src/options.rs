@@ -75,6 +75,11 @@ pub struct ios_options {
     /// How long opening waits for the other side, if this one cannot create it: nanoseconds; 0 does
     /// not wait. Negative, the default, waits for ever (channels) or not at all (mmaps).
     pub open_timeout: i64,
+    /// How long opening waits for whoever has the role to leave, in nanoseconds (channels): the
+    /// producer before this one, the consumer of the same name, or any consumer if all slots are
+    /// taken. 0, the default, does not wait: that is `IOS_ROLE_TAKEN` or `IOS_NO_SLOT`. Negative
+    /// waits for ever.
+    pub wait_for_role: i64,
 }
 
 const DEFAULT: ios_options = ios_options {
@@ -91,6 +96,7 @@ const DEFAULT: ios_options = ios_options {
     mode: 0,
     handles: 0,
     open_timeout: -1,
+    wait_for_role: 0,
 };
 
 // The size of the first version of the struct; every later one is at least as large.
@@ -146,6 +152,7 @@ pub(crate) struct Options {
     pub(crate) holds: Option<usize>,
     pub(crate) mode: Option<u32>,
     pub(crate) open_timeout: Option<Duration>,
+    pub(crate) wait_for_role: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -217,7 +224,11 @@ impl Options {
             handles: (options.handles != 0).then_some(options.handles as usize),
             holds: (options.holds != 0).then_some(options.holds as usize),
             mode: (options.mode != 0).then_some(options.mode),
-            open_timeout: u64::try_from(options.open_timeout).ok().map(Duration::from_nanos),
+            open_timeout: timeout(options.open_timeout),
+            wait_for_role: match options.wait_for_role {
+                0 => None,
+                nanos => Some(timeout(nanos).unwrap_or(Duration::MAX)),
+            },
         })
     }
 
@@ -267,6 +278,9 @@ impl Options {
         }
         if let Some(timeout) = self.open_timeout {
             channel = channel.open_timeout(timeout);
+        }
+        if let Some(timeout) = self.wait_for_role {
+            channel = channel.wait_for_role(timeout);
         }
         if let Some(name) = self.consumer_name {
             channel = channel.consumer_name(name);

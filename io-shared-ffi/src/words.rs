@@ -41,7 +41,7 @@ enum C {
 /// Python's channels, shares and bytes, empty if they do not have it.
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
-const OPTIONS: [Named; 16] = [
+const OPTIONS: [Named; 17] = [
     Named("capacity", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("elements", None, [""; 3]),
@@ -50,6 +50,7 @@ const OPTIONS: [Named; 16] = [
     Named("holds", Some(C::Field("holds")), ["holds"; 3]),
     Named("mode", Some(C::Field("mode")), ["permissions"; 3]),
     Named("open_timeout", Some(C::Field("open_timeout")), ["open_timeout"; 3]),
+    Named("wait_for_role", Some(C::Field("wait_for_role")), ["wait_for_role"; 3]),
     Named("consumer_name", Some(C::Field("consumer_name")), ["consumer_name"; 3]),
     Named("schema", Some(C::Field("schema")), ["dtype"; 3]),
     Named("any_schema", Some(C::Field("schema")), ["dtype"; 3]),

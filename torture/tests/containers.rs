@@ -99,6 +99,7 @@ fn two_containers_over_one_shared_memory_take_turns_though_both_are_process_1() 
     second.tell("produce");
     let refused = second.hear();
     assert!(refused.starts_with("RoleTaken") && refused.contains("pid: Some(1)"), "{refused}");
+    assert!(refused.contains("is_here: false"), "{refused}");
     let here = io_shared::producer::<u64>(&name).unwrap_err();
     assert!(matches!(here.kind(), ErrorKind::RoleTaken { .. }), "{here}");
     // The other sleeps for a value that comes from outside its namespaces.

@@ -301,6 +301,48 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// How long opening waits for a predecessor to leave: for a producer, the producer before it; for
+    /// a named consumer, the one with its name; for any other, a free slot. By default opening fails
+    /// at once with [`ErrorKind::RoleTaken`](crate::ErrorKind::RoleTaken) or
+    /// [`ErrorKind::NoSlot`](crate::ErrorKind::NoSlot), as it does after this time.
+    /// [`Duration::MAX`] waits without a limit, as a standby does.
+    ///
+    /// For restarts without a gap: the new program starts while the old one still works, and takes
+    /// over within a few milliseconds after the old one has dropped its handle or was killed. A wait
+    /// that exceeds a second writes one `tracing` warning, which says who has the role. An observer
+    /// has no role to wait for.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name: &str = format!("/doc-channel-wait-for-role-{}", std::process::id()).leak();
+    /// use io_shared::Channel;
+    /// use std::time::Duration;
+    /// let mut old = Channel::<u64>::named(name).producer()?;
+    /// # let mut viewer = io_shared::consumer::<u64>(name)?;
+    /// // The new program starts while the old one works (here as a thread), and waits for its role.
+    /// let new = std::thread::spawn(move || -> io_shared::Result<u64> {
+    ///     let channel = Channel::<u64>::named(name).wait_for_role(Duration::from_secs(10));
+    ///     let mut new = channel.producer()?;
+    ///     new.put(&14)
+    /// });
+    /// // The old one is told to end.
+    /// old.put(&13)?;
+    /// # assert_eq!(*viewer.get()?, 13);
+    /// old.wait_taken(Duration::from_secs(1))?; // so that no consumer misses its last value
+    /// drop(old);
+    /// assert_eq!(new.join().unwrap()?, 2); // the sequence numbers go on
+    /// # assert_eq!(viewer.get()?.missed(), 0);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "standby")]
+    pub fn wait_for_role(mut self, timeout: Duration) -> Self {
+        self.options.wait_for_role = Some(timeout);
+        self
+    }
+
     /// Whether a channel created here is removed together with its last user. Default off: like a
     /// file, a channel lives until it is removed.
     ///

@@ -234,7 +234,10 @@ fn mismatch(
 }
 
 fn role_taken(f: &mut Formatter<'_>, name: &str, holder: &Holder) -> fmt::Result {
-    let stop = if holder.is_here { "drop that handle" } else { "stop that program" };
+    let stop = match holder.is_here {
+        true => "drop that handle",
+        false => "stop that program, wait until it ends (.wait_for_role())",
+    };
     write!(
         f,
         "{name}: the role is taken ({holder}): a channel has one producer, and one consumer of \

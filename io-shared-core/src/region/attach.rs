@@ -16,6 +16,7 @@ use super::location::Location;
 use super::mapped::Region;
 use super::plan::{self, Plan};
 use super::role::{Attached, check_consumer_name};
+use super::role_wait::RoleWait;
 use super::spec::{Role, Spec};
 use super::validate::{Fitting, Verdict};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +44,9 @@ pub(crate) fn attach(location: &Location, role: &Role, spec: &Spec) -> Result<At
             Step::Ready(attached) => return Ok(*attached),
             Step::Retry => start_overs += 1,
             Step::Wait(Awaited::Creation) => opening.await_creation()?,
+            Step::Wait(Awaited::Role(refusal)) => {
+                opening.role_wait.wait(location, role, &refusal)?;
+            }
             Step::Wait(Awaited::Replacement(found, differences)) => {
                 opening.await_replacement(&found, differences)?;
             }
@@ -65,6 +69,8 @@ enum Step {
 enum Awaited {
     /// Another program has to create the region.
     Creation,
+    /// Whoever has the role has to leave. This is the error otherwise.
+    Role(Error),
     /// A producer has to replace the region, which differs like this.
     Replacement(Box<Candidate>, Vec<String>),
 }
@@ -87,6 +93,7 @@ struct Opening<'a> {
     /// When the region was first seen to differ.
     differs_since: Option<u64>,
     long: LongWait,
+    role_wait: RoleWait,
     /// The next pause, which doubles each time.
     pause: Duration,
 }
@@ -103,12 +110,23 @@ impl<'a> Opening<'a> {
             started,
             differs_since: None,
             long: LongWait::since(started),
+            role_wait: RoleWait::new(spec),
             pause: Duration::from_millis(1),
         })
     }
 
-    /// Looks at the location once.
+    /// Looks at the location once, and waits for the role if that is what failed.
     fn step(&self) -> Result<Step> {
+        match self.look() {
+            Err(refusal) if self.role_wait.outlasts(self.role, &refusal) => {
+                Ok(Step::Wait(Awaited::Role(refusal)))
+            }
+            step => step,
+        }
+    }
+
+    /// Looks at the location once.
+    fn look(&self) -> Result<Step> {
         let access = if *self.role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
         let Some(mut found) = Candidate::open(self.location, access)? else {
             return self.create();

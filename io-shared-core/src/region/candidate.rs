@@ -236,7 +236,7 @@ impl Candidate {
 /// Who uses it.
 impl Candidate {
     /// Whether somebody has `part`. An observer cannot ask, and is told that nobody has.
-    fn is_taken(&self, part: Part) -> Result<bool> {
+    pub(super) fn is_taken(&self, part: Part) -> Result<bool> {
         match &self.claims {
             Some(claims) => claims
                 .is_taken(part)
@@ -274,7 +274,7 @@ impl Candidate {
                     Some(layout) => {
                         blocks::read_holder(&self.file, layout, part, self.claims.as_ref())
                     }
-                    None => blocks::holder_of(part, 0, "", None),
+                    None => blocks::holder_of(part, 0, 0, "", None),
                 });
             }
         }

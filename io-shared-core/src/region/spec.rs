@@ -88,6 +88,8 @@ pub struct Spec {
     pub prefault: bool,
     /// How long to wait for a region, or for one of the right shape.
     pub open_timeout: Option<std::time::Duration>,
+    /// How long to wait for whoever has the role to leave. By default, that is an error.
+    pub wait_for_role: Option<std::time::Duration>,
     /// How long to wait for the region's own lock while another handle has it. Default 1 s.
     pub patience: Option<std::time::Duration>,
     /// Whether the channel's producer gives it a larger capacity when a message does not fit. A

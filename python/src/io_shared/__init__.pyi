@@ -95,6 +95,7 @@ class NumpyShare(_Closing):
         reopen: bool = ...,
         consumer_name: Optional[str] = ...,
         open_timeout: Optional[float] = ...,
+        wait_for_role: Optional[float] = ...,
     ) -> None: ...
     def put(
         self,
@@ -234,6 +235,7 @@ def producer(
     permissions: Optional[int] = ...,
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> ArrayProducer: ...
 @overload
 def producer(
@@ -248,6 +250,7 @@ def producer(
     permissions: Optional[int] = ...,
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> TypedProducer: ...
 @overload
 def producer(
@@ -261,6 +264,7 @@ def producer(
     permissions: Optional[int] = ...,
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> TypedProducer: ...
 @overload
 def consumer(
@@ -275,6 +279,7 @@ def consumer(
     reopen: bool = ...,
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> Consumer[_Array]: ...
 @overload
 def consumer(
@@ -290,6 +295,7 @@ def consumer(
     reopen: bool = ...,
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> Consumer[_Typed]: ...
 @overload
 def consumer(
@@ -304,12 +310,14 @@ def consumer(
     reopen: bool = ...,
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> Consumer[_Typed]: ...
 def open(
     name: str,
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     reopen: bool = ...,
+    wait_for_role: Optional[float] = ...,
 ) -> Consumer[_Typed]: ...
 def observe(
     name: str, open_timeout: Optional[float] = ..., reopen: bool = ...

@@ -23,16 +23,17 @@ class Consumer(_library.Closing):
     """
 
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
-                 flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED):
+                 flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED,
+                 wait_for_role=0):
         self.name, self._words = _library.native(name), words
         self._opened = Consumer, (messages, name, capacity, consumers, holds, permissions, flags,
-                                  consumer_name, open_timeout, words)
+                                  consumer_name, open_timeout, words, wait_for_role)
         stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions)
         if messages is not None:
             stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)
         self._handle = open_end(
             _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout,
-            words
+            words, wait_for_role
         )
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
@@ -250,7 +251,7 @@ def _has(status):
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
              holds=None, permissions=None, reopen=True, consumer_name=None,
-             open_timeout=OPEN_TIMEOUT):
+             open_timeout=OPEN_TIMEOUT, wait_for_role=0):
     """A consumer of typed messages. The arguments are those of ``producer`` and of ``open``.
 
     If messages need a ``capacity`` and none is given, it waits for another program to create the
@@ -265,10 +266,10 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
         messages = _messages.Typed(_schema.schema(dtype, tail, message))
     flags = 0 if reopen else _library.NO_REOPEN
     return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,
-                    open_timeout)
+                    open_timeout, wait_for_role=wait_for_role)
 
 
-def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True):
+def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_for_role=0):
     """A consumer of the existing channel ``name``, whatever its messages are.
 
     Arrays arrive as arrays. A typed message has an attribute for each of its fields: numbers are
@@ -276,7 +277,8 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True):
 
     ``consumer_name``: the name under which it resumes after a restart. ``open_timeout``: how many
     seconds to wait for the channel to exist (5), then :class:`NotFound`; None waits for ever.
-    ``reopen``: as for ``NumpyShare``; a new channel with other messages is a :class:`Mismatch`.
+    ``reopen`` and ``wait_for_role``: as for ``NumpyShare``; a new channel with other messages is a
+    :class:`Mismatch`.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()
@@ -284,4 +286,4 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True):
     """
     flags = 0 if reopen else _library.NO_REOPEN
     return Consumer(None, name, flags=flags, consumer_name=consumer_name,
-                    open_timeout=open_timeout)
+                    open_timeout=open_timeout, wait_for_role=wait_for_role)

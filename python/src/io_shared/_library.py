@@ -319,7 +319,7 @@ def label(name, given, seq, stamp):
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
-            holds=None, permissions=None, open_timeout=None, max_readers=None):
+            holds=None, permissions=None, open_timeout=None, wait_for_role=None, max_readers=None):
     """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes
     call a lock's ``handles``."""
     made = Options()
@@ -340,6 +340,8 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:
         made.open_timeout = nanoseconds(open_timeout)
+    if wait_for_role is not None:
+        made.wait_for_role = nanoseconds(wait_for_role)
     return made
 
 

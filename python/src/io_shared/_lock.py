@@ -17,7 +17,7 @@ class Lock(object):
     open at once."""
 
     def __init__(self, name, handles, size=1, kind=RW, permissions=None, open_timeout=0):
-        def open_within(seconds):
+        def open_within(seconds, _):
             made = _library.options(name, capacity=size, max_readers=handles,
                                     permissions=permissions, open_timeout=seconds)
             return _library.open_handle(

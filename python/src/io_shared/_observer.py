@@ -18,7 +18,7 @@ class Observer(_library.Closing):
         self._opened = Observer, (name, open_timeout, reopen)
         flags = 0 if reopen else _library.NO_REOPEN
 
-        def open_within(seconds):
+        def open_within(seconds, _):
             made = _library.options(name, flags=flags, open_timeout=seconds)
             return _library.open_handle(_library.observer_open, _library.observer_close, made)
 

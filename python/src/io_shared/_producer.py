@@ -22,12 +22,12 @@ class _Producer(_library.Closing):
     _buffers = None
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
-                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED):
+                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
-                                    open_timeout, words)
+                                    open_timeout, words, wait_for_role)
         stated = dict(
             flags=flags,
             schema=messages.schema,
@@ -37,7 +37,7 @@ class _Producer(_library.Closing):
         )
         self._handle = open_end(
             _library.producer_open, _library.producer_close, name, holds, stated, open_timeout,
-            words
+            words, wait_for_role
         )
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
         self._seq_out = ctypes.byref(self._seq)
@@ -357,19 +357,21 @@ class TypedProducer(_Producer):
         return _loan.Loan(self, b"", length, self._messages.view, in_place, label)
 
 
-def open_end(open_, close, name, holds, stated, open_timeout, words):
+def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_role):
     """Opens a channel. A consumer holds two values at once, or ``holds``."""
     holds = 2 if holds is None else holds
 
-    def open_within(seconds):
-        made = _library.options(name, holds=holds, open_timeout=seconds, **stated)
+    def open_within(seconds, role):
+        made = _library.options(
+            name, holds=holds, open_timeout=seconds, wait_for_role=role, **stated
+        )
         return _library.open_handle(open_, close, made, words=words)
 
-    return opened(open_within, open_timeout, _library.native(name))
+    return opened(open_within, open_timeout, _library.native(name), wait_for_role)
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT):
+             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
     ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
@@ -392,4 +394,5 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
         kind, messages = ArrayProducer, _messages.Arrays()
     else:
         kind, messages = TypedProducer, _messages.Typed(_schema.schema(dtype, tail, message))
-    return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout)
+    return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
+                wait_for_role=wait_for_role)

@@ -26,6 +26,10 @@ class NumpyShare(_library.Closing):
     (None), the share waits for another program to create the channel: ``open_timeout`` seconds (5),
     then :class:`NotFound`; None waits for ever.
 
+    ``wait_for_role``: how many seconds to wait for a predecessor to leave (0), for restarts without
+    a gap: the producer before this one, the consumer of the same name, or any consumer if all slots
+    are taken. Then :class:`RoleTaken` or :class:`NoSlot`; None waits for ever.
+
     >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
     ...     clouds.put(array)
     """
@@ -34,19 +38,20 @@ class NumpyShare(_library.Closing):
     __end = None
 
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
-                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT):
+                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
         flags = 0 if reopen else _library.NO_REOPEN
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
-                                    consumer_name, open_timeout)
+                                    consumer_name, open_timeout, wait_for_role)
         if mode == "put":
             if consumer_name is not None:
                 raise errors.Invalid("consumer_name is for mode 'get'")
             self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds,
-                                       permissions, flags, open_timeout, _library.SHARE)
+                                       permissions, flags, open_timeout, _library.SHARE,
+                                       wait_for_role)
         elif mode == "get":
             self.__end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                 flags, consumer_name, open_timeout, _library.SHARE)
+                                 flags, consumer_name, open_timeout, _library.SHARE, wait_for_role)
         else:
             raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
         # Bound here, so that a get or put costs only one more call; under names that a subclass

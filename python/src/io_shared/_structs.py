@@ -21,6 +21,7 @@ class Options(ctypes.Structure):
         ("mode", c_uint32),
         ("handles", c_uint32),
         ("open_timeout", c_int64),
+        ("wait_for_role", c_int64),
     ]
 
 

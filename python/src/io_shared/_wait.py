@@ -46,16 +46,25 @@ def age(stamp):
     return max(seconds, 0.0) if seconds > -4e-6 else None
 
 
-def opened(open_, timeout, name):
-    """Calls ``open_(seconds)`` in slices until it finds what another program creates."""
-    deadline = Deadline(timeout)
+def opened(open_, timeout, name, wait_for_role=0):
+    """Calls ``open_(seconds, seconds)`` in slices until it finds what another program creates, and
+    the role in it is free."""
+    there, free = Deadline(timeout), Deadline(wait_for_role)
     while True:
+        began, role = _seconds(), free.slice() * 1e-9
         try:
-            return open_(deadline.slice() * 1e-9)
+            return open_(there.slice() * 1e-9, role)
         except errors.NotFound:
-            if deadline.is_over():
+            if there.is_over():
                 raise
-        deadline.tell(name, lambda: "a program to create it")
+            there.tell(name, lambda: "a program to create it")
+        except (errors.RoleTaken, errors.NoSlot, errors.Mismatch) as error:
+            # A mismatch was waited for only if its producer is the predecessor.
+            waited = not isinstance(error, errors.Mismatch) or _seconds() - began >= role
+            if free.is_over() or not waited:
+                raise
+            text = str(error)
+            free.tell(name, lambda: "others to leave: %s" % text)
 
 
 class Deadline(object):
