@@ -291,6 +291,7 @@ impl<M: Mmap> MmapOptions<M> {
             mode: self.mode,
             prefault: self.prefault,
             open_timeout: Some(self.patience()),
+            wait_for_role: None,
             ephemeral: self.ephemeral,
             replace: self.replace,
             patience: None,

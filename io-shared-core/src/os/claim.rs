@@ -115,11 +115,16 @@ impl Claims {
         fork::is_over(self.generation)
     }
 
-    /// Whether this process has another open file description for claims of the same file.
-    pub(crate) fn has_another_here(&self) -> bool {
-        let is_same = |other: RawFd| identity_of(other).ok() == self.file;
-        self.file.is_some()
-            && fork::entered().any(|other| other != self.descriptor && is_same(other))
+    /// Whether another handle of this process has `part`: it is taken, but not as seen through that
+    /// handle's own descriptor. The handle may be another copy's of this library, as in a program in
+    /// which Rust and Python use it.
+    pub(crate) fn is_held_here(&self, part: Part) -> bool {
+        let holds = |other: RawFd| {
+            let is_same = other != self.descriptor && identity_of(other).ok() == self.file;
+            is_same && matches!(is_taken_for(other, part), Ok(false))
+        };
+        let is_taken = self.file.is_some() && self.is_taken(part).unwrap_or(false);
+        is_taken && (fork::entered().any(holds) || descriptors().into_iter().any(holds))
     }
 
     /// Takes `part` if nobody has it. Returns whether it did.
@@ -156,9 +161,7 @@ impl Claims {
     /// Whether another handle has `part`. Says nothing about this handle's own claims, which the
     /// kernel reports as free.
     pub(crate) fn is_taken(&self, part: Part) -> Result<bool, Errno> {
-        let mut lock = flock(libc::F_WRLCK, part);
-        self.fcntl(FcntlArg::F_OFD_GETLK(&mut lock))?;
-        Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+        is_taken_for(self.descriptor, part)
     }
 
     fn set(&self, kind: libc::c_int, part: Part) -> Result<(), Errno> {
@@ -171,6 +174,21 @@ impl Claims {
         let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) };
         fcntl(descriptor, argument).map(drop)
     }
+}
+
+/// Whether an open file description other than this descriptor's has `part`.
+fn is_taken_for(descriptor: RawFd, part: Part) -> Result<bool, Errno> {
+    let mut lock = flock(libc::F_WRLCK, part);
+    // SAFETY: F_OFD_GETLK takes any number, and changes nothing but `lock`.
+    let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+    fcntl(descriptor, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
+}
+
+/// The descriptors of this process; none where /proc is not mounted.
+fn descriptors() -> Vec<RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Device and inode of the file that a number leads to now.
@@ -240,6 +258,20 @@ mod tests {
         assert!(!a.is_taken(Part::Producer).unwrap(), "one's own claim does not count");
         drop(a);
         assert!(b.claim(Part::Producer, PATIENCE).unwrap());
+    }
+
+    #[test]
+    fn a_part_is_held_here_if_another_descriptor_of_this_process_has_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (a, b, _c) = (open(&file), open(&file), open(&file));
+        assert!(!b.is_held_here(Part::Producer), "nobody has it");
+        assert!(a.try_claim(Part::Producer).unwrap());
+        assert!(b.is_held_here(Part::Producer) && !b.is_held_here(Part::Consumer(0)));
+        assert!(!a.is_held_here(Part::Producer), "that is itself");
+        // As by another copy of this library, whose descriptors are not in this one's table.
+        let other = std::fs::File::options().read(true).write(true).open(file.path()).unwrap();
+        fcntl(&other, FcntlArg::F_OFD_SETLK(&flock(libc::F_WRLCK, Part::Consumer(1)))).unwrap();
+        assert!(b.is_held_here(Part::Consumer(1)));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Region {
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos() as u64);
-        let namespace = pid_namespace();
+        let namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino());
         for (offset, word) in [(who.claimed_at, now), (who.namespace, namespace)] {
             // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
             unsafe { word64(self, at(offset)) }.store(word, Ordering::Relaxed);
@@ -178,21 +178,10 @@ impl Region {
         match part {
             Part::Consumer(slot) => {
                 let (pid, name) = (self.consumer_pid(slot), self.consumer_name(slot));
-                let at = self.in_consumer(slot, CONSUMER_WHO.namespace);
-                holder_of(part, pid, self.namespace_at(at), &name, self.claims.as_ref())
+                holder_of(part, pid, &name, self.claims.as_ref())
             }
-            _ => {
-                let at = self.in_producer(PRODUCER_WHO.namespace);
-                let (pid, namespace) = (self.producer_pid(), self.namespace_at(at));
-                holder_of(part, pid, namespace, "", self.claims.as_ref())
-            }
+            _ => holder_of(part, self.producer_pid(), "", self.claims.as_ref()),
         }
-    }
-
-    /// The PID namespace that a block says.
-    fn namespace_at(&self, at: *mut u8) -> u64 {
-        // SAFETY: callers pass the address of the word in a block, which is aligned to 8.
-        unsafe { word64(self, at) }.load(Ordering::Relaxed)
     }
 
     fn consumer_byte(&self, slot: usize, offset: u64) -> &std::sync::atomic::AtomicU8 {
@@ -323,31 +312,16 @@ fn current_cpu() -> u32 {
     u32::try_from(unsafe { libc::sched_getcpu() } + 1).unwrap_or(0)
 }
 
-/// The inode of this process's PID namespace; 0: unknown.
-fn pid_namespace() -> u64 {
-    std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
-}
-
-/// A holder as errors describe it; a `pid` of 0 and an empty name mean none. A process of the same
-/// number in another PID namespace is not this one. If the block has no namespace, the process is
-/// this one if it has another handle than the one that asks with its `claims`.
-pub(super) fn holder_of(
-    part: Part,
-    pid: u32,
-    namespace: u64,
-    name: &str,
-    claims: Option<&Claims>,
-) -> Holder {
+/// A holder as errors describe it; a `pid` of 0 and an empty name mean none. `claims` are those of
+/// the handle that asks: a process of the same number may be another one, in another PID namespace
+/// or from before.
+pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims>) -> Holder {
     let slot = match part {
         Part::Consumer(slot) => Some(slot),
         _ => None,
     };
     let name = (!name.is_empty()).then(|| name.to_owned());
-    let is_here = pid == std::process::id()
-        && match namespace {
-            0 => claims.is_some_and(Claims::has_another_here),
-            there => there == pid_namespace(),
-        };
+    let is_here = pid == std::process::id() && claims.is_some_and(|own| own.is_held_here(part));
     Holder { slot, name, pid: (pid != 0).then_some(pid), is_here }
 }
 
@@ -359,15 +333,14 @@ pub(super) fn read_holder(
     claims: Option<&Claims>,
 ) -> Holder {
     use std::os::unix::fs::FileExt;
-    let (start, pid_at, who) = match part {
+    let (start, pid_at) = match part {
         Part::Consumer(slot) => (
             u64::from(layout.consumers_offset) + slot as u64 * layout::BLOCK,
             CONSUMER_PID as usize,
-            CONSUMER_WHO,
         ),
-        _ => (u64::from(layout.producer_offset), PRODUCER_PID as usize, PRODUCER_WHO),
+        _ => (u64::from(layout.producer_offset), PRODUCER_PID as usize),
     };
-    let mut block = [0; 2 * layout::BLOCK as usize]; // a producer's block is twice as long
+    let mut block = [0; layout::BLOCK as usize];
     // What cannot be read stays unknown: it only goes into an error's text.
     let _ = file.read_exact_at(&mut block, start);
     let pid = block.get(pid_at..pid_at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -377,8 +350,5 @@ pub(super) fn read_holder(
         _ => &[],
     };
     let pid = pid.map_or(0, u32::from_le_bytes);
-    let at = who.namespace as usize;
-    let namespace = block.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-    let namespace = namespace.map_or(0, u64::from_le_bytes);
-    holder_of(part, pid, namespace, std::str::from_utf8(name).unwrap_or(""), claims)
+    holder_of(part, pid, std::str::from_utf8(name).unwrap_or(""), claims)
 }

@@ -274,7 +274,7 @@ impl Candidate {
                     Some(layout) => {
                         blocks::read_holder(&self.file, layout, part, self.claims.as_ref())
                     }
-                    None => blocks::holder_of(part, 0, 0, "", None),
+                    None => blocks::holder_of(part, 0, "", None),
                 });
             }
         }
