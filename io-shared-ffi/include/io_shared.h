@@ -237,6 +237,11 @@ typedef struct {
   // How long opening waits for the other side, if this one cannot create it: nanoseconds; 0 does
   // not wait. Negative, the default, waits for ever (channels) or not at all (mmaps).
   int64_t open_timeout;
+  // How long opening waits for whoever has the role to leave, in nanoseconds (channels): the
+  // producer before this one, the consumer of the same name, or any consumer if all slots are
+  // taken. 0, the default, does not wait: that is `IOS_ROLE_TAKEN` or `IOS_NO_SLOT`. Negative
+  // waits for ever.
+  int64_t wait_for_role;
 } ios_options;
 
 // The arguments that puts have in common when their messages differ only in the data. It is for

@@ -301,15 +301,14 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
-    /// How long opening waits for a predecessor to leave: for a producer, the producer before it; for
-    /// a named consumer, the one with its name; for any other, a free slot. By default opening fails
-    /// at once with [`ErrorKind::RoleTaken`](crate::ErrorKind::RoleTaken) or
-    /// [`ErrorKind::NoSlot`](crate::ErrorKind::NoSlot), as it does after this time.
-    /// [`Duration::MAX`] waits without a limit, as a standby does.
+    /// How long opening waits for a predecessor to leave: a producer for the one before it, a named
+    /// consumer for the one of its name, any other for a free slot. By default opening fails at
+    /// once with [`RoleTaken`](crate::ErrorKind::RoleTaken) or
+    /// [`NoSlot`](crate::ErrorKind::NoSlot), as it does after this time. [`Duration::MAX`] waits without a limit, as a standby does.
     ///
     /// For restarts without a gap: the new program starts while the old one still works, and takes
-    /// over within a few milliseconds after the old one has dropped its handle or was killed. A wait
-    /// that exceeds a second writes one `tracing` warning, which says who has the role. An observer
+    /// over within a few milliseconds after the old one has dropped its handle or was killed. A
+    /// wait that exceeds a second writes one `tracing` warning, which says who has the role. An observer
     /// has no role to wait for.
     ///
     /// # Examples
@@ -321,7 +320,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// use std::time::Duration;
     /// let mut old = Channel::<u64>::named(name).producer()?;
     /// # let mut viewer = io_shared::consumer::<u64>(name)?;
-    /// // The new program starts while the old one works (here as a thread), and waits for its role.
+    /// // The new program starts while the old one works, and waits for its role. (Here: a thread.)
     /// let new = std::thread::spawn(move || -> io_shared::Result<u64> {
     ///     let channel = Channel::<u64>::named(name).wait_for_role(Duration::from_secs(10));
     ///     let mut new = channel.producer()?;

@@ -116,8 +116,8 @@ impl Claims {
     }
 
     /// Whether another handle of this process has `part`: it is taken, but not as seen through that
-    /// handle's own descriptor. The handle may be another copy's of this library, as in a program in
-    /// which Rust and Python use it.
+    /// handle's own descriptor. The handle may be one of another copy of this library, as where
+    /// Rust and Python use it in one program.
     pub(crate) fn is_held_here(&self, part: Part) -> bool {
         let holds = |other: RawFd| {
             let is_same = other != self.descriptor && identity_of(other).ok() == self.file;
