@@ -4,8 +4,6 @@
 //! compared with what the program wants (`validate.rs`), maps it (`map.rs`) and claims a role in it
 //! (`role.rs`), or waits for it (`role_wait.rs`); or it makes a new one by a plan (`plan.rs`,
 //! `create.rs`) in a file that appears whole or not at all (`hidden_file.rs`, `space.rs`).
-//! (`role.rs`), or waits for it (`role_wait.rs`); or it makes a new one by a plan (`plan.rs`,
-//! `create.rs`) in a file that appears whole or not at all (`hidden_file.rs`, `space.rs`).
 //! `remove.rs` takes the name away, and `exchange.rs` gives it to a larger region. The order of
 //! steps in joining, removing and exchanging is `link_protocol.rs`, which the model checker runs.
 //!

@@ -304,12 +304,13 @@ impl<T: Message + ?Sized> Channel<T> {
     /// How long opening waits for a predecessor to leave: a producer for the one before it, a named
     /// consumer for the one of its name, any other for a free slot. By default opening fails at
     /// once with [`RoleTaken`](crate::ErrorKind::RoleTaken) or
-    /// [`NoSlot`](crate::ErrorKind::NoSlot), as it does after this time. [`Duration::MAX`] waits without a limit, as a standby does.
+    /// [`NoSlot`](crate::ErrorKind::NoSlot), as it does after this time. [`Duration::MAX`] waits
+    /// without a limit, as a standby does.
     ///
     /// For restarts without a gap: the new program starts while the old one still works, and takes
     /// over within a few milliseconds after the old one has dropped its handle or was killed. A
-    /// wait that exceeds a second writes one `tracing` warning, which says who has the role. An observer
-    /// has no role to wait for.
+    /// wait that exceeds a second writes one `tracing` warning, which says who has the role. An
+    /// observer has no role to wait for.
     ///
     /// # Examples
     /// ```
