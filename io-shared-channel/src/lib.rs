@@ -23,6 +23,7 @@ mod named;
 mod observer;
 mod options;
 mod producer;
+mod since;
 mod wait_any;
 mod waiter;
 mod waiting;
@@ -42,4 +43,5 @@ pub use io_shared_core::{
 pub use named::AsName;
 pub use observer::Observer;
 pub use producer::Producer;
+pub use since::Since;
 pub use wait_any::{Ready, wait_any};

@@ -96,6 +96,7 @@ class NumpyShare(_Closing):
         consumer_name: Optional[str] = ...,
         open_timeout: Optional[float] = ...,
         wait_for_role: Optional[float] = ...,
+        history: Optional[int] = ...,
     ) -> None: ...
     def put(
         self,
@@ -120,6 +121,8 @@ class NumpyShare(_Closing):
     def try_get(self) -> Optional[_Array]: ...
     def latest(self) -> Optional[_Array]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Array: ...
+    def since(self, seq: int) -> Iterator[_Array]: ...
+    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Array]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -195,6 +198,8 @@ class Consumer(_Closing, Generic[_Value]):
     def try_get(self) -> Optional[_Value]: ...
     def latest(self) -> Optional[_Value]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Value: ...
+    def since(self, seq: int) -> Iterator[_Value]: ...
+    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Value]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -213,9 +218,17 @@ class Consumer(_Closing, Generic[_Value]):
 class Observer(_Closing):
     name: str
     def __init__(
-        self, name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
+        self,
+        name: str,
+        open_timeout: Optional[float] = ...,
+        reopen: bool = ...,
+        history: Optional[int] = ...,
     ) -> None: ...
     def copy(self) -> Optional[_Typed]: ...
+    def since(self, seq: int) -> Iterator[_Typed]: ...
+    def tagged(self, tag: int) -> Optional[_Typed]: ...
+    @property
+    def missed(self) -> int: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -236,6 +249,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> ArrayProducer: ...
 @overload
 def producer(
@@ -251,6 +265,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def producer(
@@ -265,6 +280,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def consumer(
@@ -280,6 +296,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Array]: ...
 @overload
 def consumer(
@@ -296,6 +313,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 @overload
 def consumer(
@@ -311,6 +329,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def open(
     name: str,
@@ -318,9 +337,13 @@ def open(
     open_timeout: Optional[float] = ...,
     reopen: bool = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def observe(
-    name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
+    name: str,
+    open_timeout: Optional[float] = ...,
+    reopen: bool = ...,
+    history: Optional[int] = ...,
 ) -> Observer: ...
 def remove(name: str) -> None: ...
 
