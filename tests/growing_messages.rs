@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use io_shared::message::Shape;
 use io_shared::schema::{Field, Scalar, Struct, Type};
-use io_shared::{Channel, ErrorKind, Message, Schema};
+use io_shared::{Channel, Consumer, ErrorKind, Message, Observer, Schema};
 use proptest::prelude::*;
 use test_support::{TestFile, TestName};
 
@@ -340,13 +340,153 @@ proptest! {
         let mut producer = open(&whole).capacity(size).producer().unwrap();
         let mut consumer = open(&part).consumer().unwrap();
         let mut observer = open(&part).observer().unwrap();
+        // Bytes that are a bool, if there is one.
+        let bits = if fields.iter().any(|(scalar, _)| *scalar == Scalar::Bool) { 1 } else { 255 };
         for n in 1..4_u64 {
-            let message: Vec<u8> =
-                (1..=size as u64).map(|i| (seed.wrapping_mul(i * n + 1) >> 32) as u8).collect();
+            let byte = |i: u64| (seed.wrapping_mul(i * n + 1) >> 32) as u8 & bits;
+            let message: Vec<u8> = (1..=size as u64).map(byte).collect();
             producer.put(&message[..]).unwrap();
             prop_assert_eq!(&*consumer.get().unwrap(), &message[..own]);
             prop_assert_eq!(&*consumer.latest().unwrap().unwrap(), &message[..own]);
             prop_assert_eq!(&*observer.copy().unwrap().unwrap(), &message[..own]);
         }
     }
+}
+
+/// How long the other side may take to notice.
+const SECONDS: Duration = Duration::from_secs(5);
+
+/// A consumer and an observer that were built before, and go on through replacements.
+fn readers(name: &TestName) -> (Consumer<small::Before>, Observer<small::Before>) {
+    let open = || Channel::<small::Before>::named(&**name).reopen(true);
+    (open().consumer_name("viewer").consumer().unwrap(), open().observer().unwrap())
+}
+
+#[test]
+fn a_consumer_goes_on_with_a_producer_built_after_it_that_starts_first() {
+    let name = TestName::new("first");
+    let mut producer = io_shared::producer::<small::Now>(&name).unwrap();
+    let (mut consumer, mut observer) = readers(&name);
+    producer.put(&small::now(1)).unwrap();
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(1));
+    assert_eq!(*observer.copy().unwrap().unwrap(), small::before(1));
+}
+
+#[test]
+fn a_running_consumer_goes_on_when_a_producer_built_after_it_starts() {
+    let name = TestName::new("second");
+    // It creates the channel, whose messages have the fields that it knows.
+    let (mut consumer, mut observer) = readers(&name);
+    let mut producer = io_shared::producer::<small::Before>(&name).unwrap();
+    for n in 1..=3 {
+        producer.put(&small::before(n)).unwrap();
+        assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(n));
+    }
+    producer.put(&small::before(4)).unwrap(); // what nobody gets any more
+    drop(producer);
+    let mut producer = io_shared::producer::<small::Now>(&name).unwrap();
+    assert_eq!((producer.seq(), producer.connected().unwrap().len()), (4, 1));
+    // It may have looked at the name so recently that it gets the value from before first.
+    if let Ok(value) = consumer.get_timeout(Duration::from_millis(150)) {
+        assert_eq!((*value, value.seq()), (small::before(4), 4));
+    }
+    assert!(consumer.get_timeout(Duration::from_millis(150)).is_err(), "there is nothing yet");
+    assert!(consumer.latest().unwrap().is_none() && observer.copy().unwrap().is_none());
+    for n in 5..=7 {
+        assert_eq!(producer.put(&small::now(n)).unwrap(), u64::from(n));
+        let value = consumer.get_timeout(SECONDS).unwrap();
+        assert_eq!((*value, value.seq(), value.missed()), (small::before(n), u64::from(n), 0));
+        assert!(value.age().is_some());
+        assert_eq!(*observer.copy().unwrap().unwrap(), small::before(n));
+    }
+    assert_eq!(producer.wait_taken(SECONDS).unwrap(), 1);
+    // Whoever knows all fields opens it by now, and so does the next producer.
+    assert_eq!(io_shared::consumer::<small::Now>(&name).unwrap().latest().unwrap().unwrap().y, 0.5);
+    drop(producer);
+    let mut producer = io_shared::producer::<small::Now>(&name).unwrap();
+    assert_eq!(producer.put(&small::now(8)).unwrap(), 8);
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(8));
+}
+
+#[test]
+fn a_consumer_that_sleeps_wakes_up_for_the_first_value_of_a_producer_with_more_fields() {
+    let name = TestName::new("sleeper");
+    let (mut consumer, _) = readers(&name);
+    std::thread::scope(|scope| {
+        let got = scope.spawn(move || *consumer.get_timeout(SECONDS).unwrap());
+        std::thread::sleep(Duration::from_millis(30)); // by now it sleeps, or will; both must do
+        let mut producer = io_shared::producer::<small::Now>(&name).unwrap();
+        producer.put(&small::now(1)).unwrap();
+        assert_eq!(got.join().unwrap(), small::before(1));
+    });
+}
+
+#[test]
+fn a_value_that_is_held_stays_as_it_is_when_the_messages_get_more_fields() {
+    let name = TestName::new("held");
+    let mut producer = io_shared::producer::<large::Before>(&name).unwrap();
+    let channel = Channel::<large::Before>::named(&*name).reopen(true);
+    let mut consumer = channel.consumer().unwrap();
+    producer.put(&*Box::new(large::before(1))).unwrap();
+    let held = consumer.get().unwrap().into_owned();
+    drop(producer);
+    let mut producer = io_shared::producer::<large::Now>(&name).unwrap();
+    for n in 2..=9 {
+        producer.put(&*Box::new(large::now(n))).unwrap();
+        let value = consumer.get_timeout(SECONDS).unwrap();
+        assert!(*value == *Box::new(large::before(n)));
+    }
+    assert!(*held == *Box::new(large::before(1)));
+}
+
+#[test]
+fn a_living_producer_of_fewer_fields_is_not_replaced() {
+    let name = TestName::new("living");
+    let mut old = io_shared::producer::<small::Before>(&name).unwrap();
+    let (mut consumer, _) = readers(&name);
+    let error = io_shared::producer::<small::Now>(&name).unwrap_err();
+    let ErrorKind::Mismatch { holders, .. } = error.kind() else { panic!("{error}") };
+    assert_eq!(holders.len(), 2, "{error}");
+    assert!(error.to_string().contains("field `y`: channel has none"), "{error}");
+    old.put(&small::before(1)).unwrap();
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(1));
+}
+
+#[test]
+fn of_producers_with_more_fields_that_start_at_once_one_has_the_role() {
+    for _ in 0..20 {
+        let name = TestName::new("race");
+        let (mut consumer, _) = readers(&name);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || io_shared::producer::<small::Now>(&name);
+            let opening: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            opening.into_iter().map(|opening| opening.join().unwrap()).collect()
+        });
+        let (mut producers, errors): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+        assert_eq!(producers.len(), 1);
+        for error in errors {
+            let error = error.unwrap_err();
+            let is_right =
+                matches!(error.kind(), ErrorKind::RoleTaken { .. } | ErrorKind::Mismatch { .. });
+            assert!(is_right, "{error}");
+        }
+        let producer = producers[0].as_mut().unwrap();
+        producer.put(&small::now(1)).unwrap();
+        assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(1));
+    }
+}
+
+#[test]
+fn in_a_file_the_messages_get_more_fields_where_the_producer_asks_for_it() {
+    let path = TestFile::new("asked");
+    let open = || Channel::<small::Before>::file(&*path).reopen(true);
+    let mut consumer = open().consumer().unwrap();
+    open().producer().unwrap().put(&small::before(1)).unwrap();
+    let now = || Channel::<small::Now>::file(&*path);
+    let error = now().producer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(1));
+    let mut producer = now().replace(true).producer().unwrap();
+    assert_eq!(producer.put(&small::now(2)).unwrap(), 2);
+    assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), small::before(2));
 }

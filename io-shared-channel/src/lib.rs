@@ -23,7 +23,6 @@ mod named;
 mod observer;
 mod options;
 mod producer;
-mod since;
 mod wait_any;
 mod waiter;
 mod waiting;
@@ -43,5 +42,4 @@ pub use io_shared_core::{
 pub use named::AsName;
 pub use observer::Observer;
 pub use producer::Producer;
-pub use since::Since;
 pub use wait_any::{Ready, wait_any};

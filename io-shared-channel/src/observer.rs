@@ -10,7 +10,6 @@ use io_shared_core::slot::{self, Copied, Slot};
 use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
 
 use crate::options::Options;
-use crate::since::Since;
 
 /// Reads a channel without taking part in it: it takes no slot, wakes nobody, and copies every
 /// value.
@@ -71,17 +70,9 @@ impl<T: Message + ?Sized> Observer<T> {
     /// # }
     /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
-        self.copy_by(Slot::copy)
-    }
-
-    /// Copies by `copy`, which is called again if the channel has to be reopened.
-    fn copy_by(
-        &mut self,
-        mut copy: impl FnMut(&mut Slot<slot::Observer>) -> Result<Option<Copied<T>>>,
-    ) -> Result<Option<Copied<T>>> {
-        match copy(&mut self.slot) {
+        match self.slot.copy() {
             Err(error) if self.options.reopens_after(&error) => match self.reopen()? {
-                true => copy(&mut self.slot),
+                true => self.slot.copy(),
                 false => Ok(None),
             },
             copied => copied,
@@ -99,64 +90,6 @@ impl<T: Message + ?Sized> Observer<T> {
             Err(error) => return Err(error),
         }
         Ok(true)
-    }
-
-    /// Copies of the values after number `seq` that still lie whole, oldest first. Values that do
-    /// not are counted by [`missed`](Copied::missed). Without a
-    /// [`history`](crate::Channel::history) there are few but the newest.
-    ///
-    /// A number that the channel has not reached is one of another channel, which this one has
-    /// replaced: then every value counts.
-    ///
-    /// # Errors
-    /// Each item has the errors of [`copy`](Self::copy).
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-observer-since-{}", std::process::id());
-    /// # let mut speed = io_shared::producer::<f64>(name)?;
-    /// use io_shared::Channel;
-    /// let mut recorder = Channel::<f64>::named(name).history(14).observer()?;
-    /// speed.put(&13.9)?;
-    /// speed.put(&14.0)?;
-    /// let mut last = 0;
-    /// for copy in recorder.since(last) {
-    ///     let copy = copy?;
-    ///     println!("{}: {}, after {} that are missing", copy.seq(), *copy, copy.missed());
-    ///     last = copy.seq();
-    /// }
-    /// assert_eq!(last, 2);
-    /// # io_shared::remove(name)
-    /// # }
-    /// ```
-    pub fn since(&mut self, seq: u64) -> Since<'_, T> {
-        Since::new(seq, |seq| self.copy_by(|slot| slot.copy_after(seq)))
-    }
-
-    /// A copy of the newest value with this [tag](Copied::tag) that still lies whole; `None` if
-    /// there is none.
-    ///
-    /// # Errors
-    /// The errors of [`copy`](Self::copy).
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-observer-tagged-{}", std::process::id());
-    /// # let mut labels = io_shared::producer::<u8>(name)?;
-    /// use io_shared::Channel;
-    /// let mut viewer = Channel::<u8>::named(name).history(4).observer()?;
-    /// labels.put_tagged(&7, 41)?; // of cloud 41
-    /// labels.put_tagged(&8, 42)?;
-    /// assert_eq!(viewer.tagged(41)?.as_deref(), Some(&7));
-    /// # io_shared::remove(name)
-    /// # }
-    /// ```
-    pub fn tagged(&mut self, tag: u64) -> Result<Option<Copied<T>>> {
-        self.copy_by(|slot| slot.copy_tagged(tag))
     }
 
     /// The channel's name; for a channel in a file, its path.

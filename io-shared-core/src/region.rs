@@ -32,7 +32,6 @@ mod spec;
 
 mod blocks;
 mod hidden_file;
-mod history;
 mod plan;
 mod pool;
 mod reboot;

@@ -226,7 +226,7 @@ impl Slot<Producer> {
                     protocol,
                     stamps,
                     windows: Vec::new(),
-                    left: Vec::new(),
+                    left: attached.left.into_iter().map(Arc::new).collect(),
                     prefault: spec.prefault,
                 };
                 Ok(Self::new(region, side))

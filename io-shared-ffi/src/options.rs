@@ -25,7 +25,7 @@ pub const IOS_NO_REOPEN: u32 = 8;
 /// What this handle creates is removed with its last user (not for `IOS_MMAP_UNSAFE`).
 pub const IOS_EPHEMERAL: u32 = 16;
 /// Something of another shape that nobody is using is replaced, even if that loses its content: in
-/// a file, or if it is of another kind.
+/// a file, or if it is of another kind. A channel in a file is given new fields while it is used.
 pub const IOS_REPLACE: u32 = 32;
 /// An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 pub const IOS_EXTEND: u32 = 64;
@@ -80,12 +80,6 @@ pub struct ios_options {
     /// taken. 0, the default, does not wait: that is `IOS_ROLE_TAKEN` or `IOS_NO_SLOT`. Negative
     /// waits for ever.
     pub wait_for_role: i64,
-    /// Channels: how many values before the newest are kept for as long as this handle lives, for
-    /// `ios_observer_since`, `ios_consumer_since` and the calls that find a tag. As many buffers
-    /// are reserved, which stay. An observer needs permission to write for it. 0: not set (none).
-    pub history: u32,
-    /// 0.
-    pub reserved: u32,
 }
 
 const DEFAULT: ios_options = ios_options {
@@ -103,8 +97,6 @@ const DEFAULT: ios_options = ios_options {
     handles: 0,
     open_timeout: -1,
     wait_for_role: 0,
-    history: 0,
-    reserved: 0,
 };
 
 // The size of the first version of the struct; every later one is at least as large.
@@ -158,7 +150,6 @@ pub(crate) struct Options {
     pub(crate) consumers: Option<usize>,
     pub(crate) handles: Option<usize>,
     pub(crate) holds: Option<usize>,
-    pub(crate) history: Option<usize>,
     pub(crate) mode: Option<u32>,
     pub(crate) open_timeout: Option<Duration>,
     pub(crate) wait_for_role: Option<Duration>,
@@ -232,7 +223,6 @@ impl Options {
             consumers: (options.consumers != 0).then_some(options.consumers as usize),
             handles: (options.handles != 0).then_some(options.handles as usize),
             holds: (options.holds != 0).then_some(options.holds as usize),
-            history: (options.history != 0).then_some(options.history as usize),
             mode: (options.mode != 0).then_some(options.mode),
             open_timeout: timeout(options.open_timeout),
             wait_for_role: match options.wait_for_role {
@@ -282,9 +272,6 @@ impl Options {
         }
         if let Some(holds) = self.holds {
             channel = channel.holds(holds);
-        }
-        if let Some(history) = self.history {
-            channel = channel.history(history);
         }
         if let Some(mode) = self.mode {
             channel = channel.mode(mode);

@@ -195,3 +195,29 @@ fn a_consumer_and_an_observer_of_the_first_fields_get_these_alone() {
     unsafe { ios_guard_drop(value.guard) };
     unsafe { ios_observer_close(observer) };
 }
+
+#[test]
+fn a_running_consumer_goes_on_when_a_producer_with_more_fields_starts() {
+    let name = TestName::new("grows");
+    let schema = Pose::schema().to_json();
+    let consumer = options(&name, Some(&schema)).consumer();
+    let expected = |x: f64, frame: u64| [x.to_le_bytes(), frame.to_le_bytes()].concat();
+    let mut old = io_shared::producer::<Pose>(&name).unwrap();
+    old.put(&Pose { x: 0.5, frame: 1 }).unwrap();
+    let value = get(consumer, 5_000_000_000).unwrap();
+    assert_eq!((bytes_of(&value), value.seq), (&expected(0.5, 1)[..], 1));
+    unsafe { ios_guard_drop(value.guard) };
+    drop(old);
+    // A producer in C of the new type.
+    let schema = later::Pose::schema().to_json();
+    let producer = options(&name, Some(&schema)).producer();
+    let message = [&expected(2.5, 2)[..], &[1; 72]].concat();
+    assert_eq!(put(producer, &message), IOS_OK);
+    let value = get(consumer, 5_000_000_000).unwrap();
+    assert_eq!((bytes_of(&value), value.seq, value.missed), (&expected(2.5, 2)[..], 2, 0));
+    unsafe {
+        ios_guard_drop(value.guard);
+        ios_consumer_close(consumer);
+        ios_producer_close(producer);
+    }
+}

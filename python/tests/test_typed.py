@@ -193,3 +193,18 @@ def test_a_consumer_that_knows_the_first_fields_gets_these(name):
     with pytest.raises(io_shared.Mismatch) as error:
         io_shared.consumer(name, [("x", "f8"), ("number", "u8")], open_timeout=0)
     assert "field `number`" in str(error.value)
+
+
+def test_a_running_consumer_goes_on_when_a_producer_with_more_fields_starts(name):
+    pose = [("x", "f8"), ("frame", "u8")]
+    get = io_shared.consumer(name, pose, reopen=True)
+    put = io_shared.producer(name, pose)
+    put.put(x=0.5, frame=1)
+    assert get.get(timeout=5).frame == 1
+    put.close()
+    put = io_shared.producer(name, pose + [("covariance", "f8", (3, 3))])
+    for frame in (2, 3):
+        put.put(x=2.5, frame=frame, covariance=np.eye(3))
+        found = get.get(timeout=5)
+        assert (found.x, found.frame, get.seq, get.missed) == (2.5, frame, frame, 0)
+    assert io_shared.open(name).get(timeout=5).covariance[1, 1] == 1

@@ -283,7 +283,6 @@ impl<M: Mmap> MmapOptions<M> {
             }
         };
         Ok(Spec {
-            history: None,
             kind,
             schema: Some(schema),
             capacity: size,

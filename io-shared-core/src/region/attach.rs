@@ -15,7 +15,7 @@ use super::link_protocol::{self, Joinable};
 use super::location::Location;
 use super::mapped::Region;
 use super::plan::{self, Plan};
-use super::role::{Attached, check_consumer_name};
+use super::role::{Attached, Side, check_consumer_name};
 use super::role_wait::RoleWait;
 use super::spec::{Role, Spec};
 use super::validate::{Fitting, Verdict};
@@ -127,10 +127,8 @@ impl<'a> Opening<'a> {
 
     /// Looks at the location once.
     fn look(&self) -> Result<Step> {
-        let only_reads = *self.role == Role::Observer && !self.spec.asks_for_history();
-        let access = if only_reads { OFlag::O_RDONLY } else { OFlag::O_RDWR };
-        let found = Candidate::open(self.location, access).map_err(|error| self.explain(error))?;
-        let Some(mut found) = found else {
+        let access = if *self.role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        let Some(mut found) = Candidate::open(self.location, access)? else {
             return self.create();
         };
         // Whoever comes from the region before it is a user already.
@@ -142,21 +140,9 @@ impl<'a> Opening<'a> {
         }
         match found.validate(self.role, self.spec)? {
             Verdict::Fits(fitting) => found.join(self.role, self.spec, *fitting).map(Step::from),
+            Verdict::Grows(fitting, differences) => self.add_fields(found, *fitting, differences),
             Verdict::Differs(differences) => self.replace(found, differences),
         }
-    }
-
-    /// Says of an observer that may not write what it would write.
-    fn explain(&self, error: Error) -> Error {
-        let denied = ErrorKind::System { call: "open", errno: libc::EACCES };
-        let asks = *self.role == Role::Observer && self.spec.asks_for_history();
-        if asks && *error.kind() == denied {
-            return error.advise(
-                "to ask for a history (.history()) an observer reserves buffers, and needs \
-                 permission to write: leave that out, or have its owner permit it",
-            );
-        }
-        error
     }
 
     /// Creates the region that is missing, if this handle can.
@@ -176,12 +162,7 @@ impl<'a> Opening<'a> {
     /// Replaces a region of another shape, if this handle may.
     fn replace(&self, found: Candidate, differences: Vec<String>) -> Result<Step> {
         let Self { location, role, spec, plan, .. } = self;
-        let may_replace = match (location, role) {
-            (Location::Descriptor(_), _) => false,
-            (_, Role::Producer) => self.is_transient(&found) || spec.replace,
-            (_, Role::Locker) => spec.replace,
-            _ => false,
-        };
+        let may_replace = self.may_replace(&found);
         let Some(plan) = plan.as_ref().filter(|_| may_replace) else {
             return Ok(Step::Wait(Awaited::Replacement(Box::new(found), differences)));
         };
@@ -195,6 +176,55 @@ impl<'a> Opening<'a> {
         }
         tracing::info!(region = %location, ?differences, "replaced a region of another shape");
         Ok(new.link()?.into())
+    }
+
+    /// Gives the name to a channel whose messages have more fields. The users of this one go on in
+    /// that one.
+    fn add_fields(
+        &self,
+        found: Candidate,
+        fitting: Fitting,
+        differences: Vec<String>,
+    ) -> Result<Step> {
+        let Self { location, role, spec, plan, .. } = self;
+        let may_replace = self.may_replace(&found);
+        let Some(plan) = plan.as_ref().filter(|_| may_replace) else {
+            return self.replace(found, differences);
+        };
+        let holders = found.holders()?;
+        if found.is_taken_for_long(Part::Producer)? {
+            // Perhaps another producer of these messages was faster.
+            return match location.identity() == Some(found.identity) {
+                true => Err(self.mismatch(&found, differences)),
+                false => Ok(Step::Retry),
+            };
+        }
+        let Some(old) = found.join(role, &Spec { consumers: None, ..(*spec).clone() }, fitting)?
+        else {
+            return Ok(Step::Retry);
+        };
+        let Side::Producer(producer) = &old.side else { return Ok(Step::Retry) };
+        let new = match old.region.add_fields(producer, plan, spec.prefault) {
+            Err(error) if *error.kind() == ErrorKind::Replaced => return Ok(Step::Retry),
+            // This process may not replace the file.
+            Err(error) if matches!(error.kind(), ErrorKind::TooLarge { .. }) => {
+                let advice = "ask its owner to remove it";
+                return Err(location.error(ErrorKind::Mismatch { differences, holders, advice }));
+            }
+            new => new?,
+        };
+        tracing::info!(region = %location, ?differences, "gave the messages more fields");
+        Ok(Step::Ready(Box::new(Attached { left: Some(old.region), ..new })))
+    }
+
+    /// Whether this handle may replace what differs.
+    fn may_replace(&self, found: &Candidate) -> bool {
+        match (self.location, self.role) {
+            (Location::Descriptor(_), _) => false,
+            (_, Role::Producer) => self.is_transient(found) || self.spec.replace,
+            (_, Role::Locker) => self.spec.replace,
+            _ => false,
+        }
     }
 
     /// Whether it is a channel in shared memory, which keeps nothing that a producer may not
@@ -333,7 +363,7 @@ impl Candidate {
             return Ok(None);
         };
         tracing::debug!(region = region.name(), ?role, "opened");
-        Ok(Some(Attached { region, side }))
+        Ok(Some(Attached { region, side, left: None }))
     }
 }
 

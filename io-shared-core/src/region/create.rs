@@ -83,7 +83,7 @@ impl NewRegion {
         }
         let side = region.claim_role(role, spec)?;
         reached(CrashPoint::RegionClaimed);
-        Ok(Self { hidden, attached: Attached { region, side }, size })
+        Ok(Self { hidden, attached: Attached { region, side, left: None }, size })
     }
 
     /// Makes it visible. `None`: another creator was faster.

@@ -42,23 +42,54 @@ impl Region {
         if !self.has_claims() {
             return Err(self.claims_lost());
         }
-        let latest = producer.latest(self).map_err(|fault| self.fault(fault))?;
         let plan = self.larger(needed)?;
+        let new = self.give_name_to(&plan, producer, needed, prefault)?;
+        tracing::info!(
+            region = self.name(),
+            from = self.layout.capacity,
+            to = plan.layout.capacity,
+            "gave the channel a larger capacity"
+        );
+        Ok(new)
+    }
+
+    /// Gives this region's name to one whose messages begin as these do and have more fields, and
+    /// returns that with its producer, as [`grow`](Self::grow) does. `plan` is what that would be
+    /// if this were not there. The latest value has no such fields: it stays behind.
+    pub(super) fn add_fields(
+        &self,
+        producer: &protocol::Producer,
+        plan: &Plan,
+        prefault: bool,
+    ) -> Result<Attached> {
+        let Layout { consumers, capacity, align, schema_length, page_size, .. } = plan.layout;
+        let consumers = consumers.max(self.layout.consumers);
+        let layout =
+            Layout::plan(Kind::Channel, consumers, capacity, align, schema_length, page_size)
+                .map_err(|_| self.does_not_grow(capacity, "it would be too large".into()))?;
+        let buffers = plan.buffers.max(self.buffers_there());
+        let (schema, schema_text) = (plan.schema.clone(), plan.schema_text.clone());
+        let plan = Plan { layout, buffers, schema, schema_text };
+        self.give_name_to(&plan, producer, capacity, prefault)
+    }
+
+    fn give_name_to(
+        &self,
+        plan: &Plan,
+        producer: &protocol::Producer,
+        needed: u64,
+        prefault: bool,
+    ) -> Result<Attached> {
+        let latest = producer.latest(self).map_err(|fault| self.fault(fault))?;
         // Twice, if this process may give no hidden name to a file that had none.
         for _ in 0..2 {
-            let mut new = NewRegion::succeed(self, needed, &plan, latest, prefault)?;
+            let mut new = NewRegion::succeed(self, needed, plan, latest, prefault)?;
             if !new.hidden.link_hidden()? {
                 continue;
             }
             reached(CrashPoint::ExchangeLinked);
             self.exchange(&new, producer, needed)?;
             new.hidden.sync_name();
-            tracing::info!(
-                region = self.name(),
-                from = self.layout.capacity,
-                to = plan.layout.capacity,
-                "gave the channel a larger capacity"
-            );
             return Ok(new.attached);
         }
         Err(self.does_not_grow(needed, "its directory takes no other names".into()))
@@ -105,10 +136,13 @@ impl Region {
     /// and the clock of its stamp. The caller is this region's producer.
     pub(super) fn start_larger(&self, to: &Region, latest: Latest) -> Result<()> {
         self.copy_clock(to);
-        // Relaxed: nobody else sees it yet. Whoever asks for a history follows, and asks there too,
-        // before this producer has looked there whether anybody does.
-        to.history().store(self.history().load(Relaxed), Relaxed);
         if latest.sequence == 0 {
+            return Ok(());
+        }
+        if to.schema.hash() != self.schema.hash() {
+            // It lacks fields, so it is no message of the new region. Sequence numbers go on.
+            to.lose_value(latest.sequence);
+            to.latest().store(Latest { index: 0, ..latest }.pack(), Relaxed);
             return Ok(());
         }
         let (from, copied) = (self.header(latest.index), to.header(0));

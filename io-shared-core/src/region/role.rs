@@ -19,6 +19,8 @@ use crate::protocol::{self, Fault, Latest, MOST_HOLDS, OWN_BUFFERS, Words};
 pub(crate) struct Attached {
     pub(crate) region: Region,
     pub(crate) side: Side,
+    /// The region that a producer has left for this one.
+    pub(crate) left: Option<Region>,
 }
 
 /// The protocol state of a role.
@@ -50,7 +52,7 @@ impl Region {
         if let (Kind::Channel, Some(consumers)) = (self.layout.kind, spec.consumers) {
             self.reserve(consumers, patience)?;
         }
-        let side = match role {
+        match role {
             Role::Producer => self.claim_producer().map(Side::Producer),
             Role::Consumer { name } => {
                 let holds = spec.holds.unwrap_or(1).min(MOST_HOLDS) as usize;
@@ -60,16 +62,12 @@ impl Region {
             }
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
-        }?;
-        if self.layout.kind == Kind::Channel {
-            self.ask_for_history(spec.history.unwrap_or(0), patience)?;
         }
-        Ok(side)
     }
 
     /// Extends the pool ahead of time, for this many consumers.
     fn reserve(&self, consumers: u32, patience: Duration) -> Result<()> {
-        let buffers = OWN_BUFFERS + u64::from(consumers) + protocol::history(self).added;
+        let buffers = OWN_BUFFERS + u64::from(consumers);
         if self.claims.is_none() || self.pool().load(Relaxed) >= buffers {
             return Ok(()); // an observer reserves nothing
         }
@@ -212,8 +210,7 @@ impl Region {
 
     /// Whether there are buffers for more consumers than the first, as `.consumers(n)` reserves.
     fn expects_others(&self) -> bool {
-        let unexpected = OWN_BUFFERS + protocol::history(self).added;
-        self.pool().load(Relaxed) > unexpected + protocol::entries(self, 0) as u64
+        self.pool().load(Relaxed) > OWN_BUFFERS + protocol::entries(self, 0) as u64
     }
 
     /// The consumers that have a slot now.
@@ -266,13 +263,13 @@ impl Region {
         won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
     }
 
-    pub(super) fn claims(&self) -> Result<&Claims> {
+    fn claims(&self) -> Result<&Claims> {
         let what = "an observer claims nothing";
         self.claims.as_ref().ok_or_else(|| self.error(ErrorKind::Unsupported { what: what.into() }))
     }
 
     /// The region's own lock, until the guard drops.
-    pub(super) fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
+    fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
         RegionLock::take(&self.name, self.claims()?, patience)
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Fitting {
 /// A whole region, compared with what a program wants.
 pub(super) enum Verdict {
     Fits(Box<Fitting>),
+    /// Its messages are how this producer's begin; how they differ.
+    Grows(Box<Fitting>, Vec<String>),
     Differs(Vec<String>),
 }
 
@@ -70,11 +72,13 @@ impl Candidate {
             _ => Vec::new(),
         };
         differences.extend(self.too_few(&layout, spec));
-        if differences.is_empty() {
-            Ok(Verdict::Fits(Box::new(Fitting { layout, part: part.cloned(), schema })))
-        } else {
-            Ok(Verdict::Differs(differences))
-        }
+        let grows = *role == Role::Producer && own.is_some_and(|own| schema.is_prefix_of(own));
+        let fitting = Box::new(Fitting { layout, part: part.cloned(), schema });
+        Ok(match differences.is_empty() {
+            true => Verdict::Fits(fitting),
+            false if grows => Verdict::Grows(fitting, differences),
+            false => Verdict::Differs(differences),
+        })
     }
 
     /// Reads how many buffers a channel has, and how long its file is: as long as they need at

@@ -70,7 +70,6 @@ impl Watch {
             0
         } else {
             region.prefault_added();
-            region.look_at_history();
             clock::now_coarse()
         };
         self.looked.store(looked, Relaxed);

@@ -96,7 +96,6 @@ class NumpyShare(_Closing):
         consumer_name: Optional[str] = ...,
         open_timeout: Optional[float] = ...,
         wait_for_role: Optional[float] = ...,
-        history: Optional[int] = ...,
     ) -> None: ...
     def put(
         self,
@@ -121,8 +120,6 @@ class NumpyShare(_Closing):
     def try_get(self) -> Optional[_Array]: ...
     def latest(self) -> Optional[_Array]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Array: ...
-    def since(self, seq: int) -> Iterator[_Array]: ...
-    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Array]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -198,8 +195,6 @@ class Consumer(_Closing, Generic[_Value]):
     def try_get(self) -> Optional[_Value]: ...
     def latest(self) -> Optional[_Value]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Value: ...
-    def since(self, seq: int) -> Iterator[_Value]: ...
-    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Value]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -218,17 +213,9 @@ class Consumer(_Closing, Generic[_Value]):
 class Observer(_Closing):
     name: str
     def __init__(
-        self,
-        name: str,
-        open_timeout: Optional[float] = ...,
-        reopen: bool = ...,
-        history: Optional[int] = ...,
+        self, name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
     ) -> None: ...
     def copy(self) -> Optional[_Typed]: ...
-    def since(self, seq: int) -> Iterator[_Typed]: ...
-    def tagged(self, tag: int) -> Optional[_Typed]: ...
-    @property
-    def missed(self) -> int: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -249,7 +236,6 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> ArrayProducer: ...
 @overload
 def producer(
@@ -265,7 +251,6 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def producer(
@@ -280,7 +265,6 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def consumer(
@@ -296,7 +280,6 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> Consumer[_Array]: ...
 @overload
 def consumer(
@@ -313,7 +296,6 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 @overload
 def consumer(
@@ -329,7 +311,6 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def open(
     name: str,
@@ -337,13 +318,9 @@ def open(
     open_timeout: Optional[float] = ...,
     reopen: bool = ...,
     wait_for_role: Optional[float] = ...,
-    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def observe(
-    name: str,
-    open_timeout: Optional[float] = ...,
-    reopen: bool = ...,
-    history: Optional[int] = ...,
+    name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
 ) -> Observer: ...
 def remove(name: str) -> None: ...
 

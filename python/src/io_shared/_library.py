@@ -138,8 +138,6 @@ consumer_close = _declare("consumer_close", c_void_p, returns=None)
 consumer_get = _declare("consumer_get", c_void_p, c_int64, c_void_p)
 get_like = _bare(_dll, "consumer_get_like")
 consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
-consumer_since = _declare("consumer_since", c_void_p, c_uint64, c_void_p)
-consumer_tagged = _declare("consumer_tagged", c_void_p, c_uint64, c_int64, c_void_p)
 consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
@@ -147,8 +145,6 @@ consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
 observer_open = _declare("observer_open", c_void_p, _POINTER)
 observer_close = _declare("observer_close", c_void_p, returns=None)
 observer_copy = _declare("observer_copy", c_void_p, c_void_p)
-observer_since = _declare("observer_since", c_void_p, c_uint64, c_void_p)
-observer_tagged = _declare("observer_tagged", c_void_p, c_uint64, c_void_p)
 observer_schema = _declare("observer_schema", c_void_p, _POINTER)
 guard_age = _declare("guard_age", c_void_p, c_void_p)
 guard_drop = _declare("guard_drop", c_void_p, returns=None)
@@ -306,11 +302,6 @@ def _whole(name, argument, value, least, most, most_is):
     return number
 
 
-def number_of(seq):
-    """``seq`` as the number of a value; 0 for none."""
-    return _whole("since", "seq", seq, 0, _MOST, "2**64 - 1")
-
-
 #: What a value is put with: a tag, a number (0: the next) and a stamp (that of the put).
 NO_LABEL = 0, 0, _MOST
 
@@ -328,8 +319,7 @@ def label(name, given, seq, stamp):
 
 
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
-            holds=None, permissions=None, open_timeout=None, wait_for_role=None, max_readers=None,
-            history=None):
+            holds=None, permissions=None, open_timeout=None, wait_for_role=None, max_readers=None):
     """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes
     call a lock's ``handles``."""
     made = Options()
@@ -347,7 +337,6 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     made.consumers = _count(name, "consumers", consumers)
     made.handles = _count(name, "max_readers", max_readers)
     made.holds = _count(name, "holds", holds)
-    made.history = _whole(name, "history", history or 0, 0, 2 ** 32 - 1, "253")
     made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:
         made.open_timeout = nanoseconds(open_timeout)

@@ -13,13 +13,13 @@ class Observer(_library.Closing):
     There may be any number of them.
     """
 
-    def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True, history=None):
+    def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True):
         self.name = _library.native(name)
-        self._opened = Observer, (name, open_timeout, reopen, history)
+        self._opened = Observer, (name, open_timeout, reopen)
         flags = 0 if reopen else _library.NO_REOPEN
 
         def open_within(seconds, _):
-            made = _library.options(name, flags=flags, open_timeout=seconds, history=history)
+            made = _library.options(name, flags=flags, open_timeout=seconds)
             return _library.open_handle(_library.observer_open, _library.observer_close, made)
 
         self._handle = opened(open_within, open_timeout, self.name)
@@ -36,35 +36,10 @@ class Observer(_library.Closing):
 
         >>> cloud = eyes.copy()
         """
-        return self._copied(_library.observer_copy)
-
-    def since(self, seq):
-        """Copies of the values after number ``seq`` that still lie whole, oldest first. ``seq``,
-        ``tag``, ``age`` and ``missed`` are those of the last one. Without a ``history`` there are
-        few but the newest.
-
-        >>> eyes = io_shared.observe("/cloud_share", history=14)
-        >>> last = 0
-        >>> for cloud in eyes.since(last):
-        ...     last = eyes.seq
-        """
-        while True:
-            copy = self._copied(_library.observer_since, _library.number_of(seq))
-            if copy is None:
-                return
-            seq = self.seq
-            yield copy
-
-    def tagged(self, tag):
-        """A copy of the newest value with this ``tag`` that still lies whole; None if there is
-        none."""
-        return self._copied(_library.observer_tagged, _library.tag(self.name, tag))
-
-    def _copied(self, copy, *which):
         handle, value = self._handle, _library.Value()
         if handle is None:
             raise errors.Closed("%s: it was closed" % self.name)
-        status = copy(handle, *(which + (byref(value),)))
+        status = _library.observer_copy(handle, byref(value))
         if status == _library.EMPTY:
             return None
         _library.check(status)
@@ -89,12 +64,6 @@ class Observer(_library.Closing):
         return int(self._last.tag)
 
     @property
-    def missed(self):
-        """How many values there were between the last two of ``since``, and do not lie whole any
-        more; 0 after ``copy``."""
-        return int(self._last.missed)
-
-    @property
     def age(self):
         """Seconds since the put of the value copied last. None before the first, and if another
         clock stamped the value: before this boot, in another time namespace, or later than now."""
@@ -105,7 +74,7 @@ class Observer(_library.Closing):
         _library.close(self)
 
 
-def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True, history=None):
+def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True):
     """An observer of the existing channel ``name``, whatever its messages are.
 
     ``open_timeout``: how many seconds to wait for the channel to exist (5), then :class:`NotFound`;
@@ -113,10 +82,7 @@ def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True, history=None):
     that has its name next (the default); one with other messages is a :class:`Mismatch`. With False
     copying raises :class:`Replaced`.
 
-    ``history``: how many values before the newest are kept for ``since`` and ``tagged``, for as
-    long as this observer lives; it then needs permission to write.
-
     >>> clouds = observe("/cloud_share")
     >>> cloud = clouds.copy()
     """
-    return Observer(name, open_timeout, reopen, history)
+    return Observer(name, open_timeout, reopen)

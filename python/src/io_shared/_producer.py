@@ -22,19 +22,18 @@ class _Producer(_library.Closing):
     _buffers = None
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
-                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0, history=None):
+                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
-                                    open_timeout, words, wait_for_role, history)
+                                    open_timeout, words, wait_for_role)
         stated = dict(
             flags=flags,
             schema=messages.schema,
             capacity=capacity,
             consumers=consumers,
             permissions=permissions,
-            history=history,
         )
         self._handle = open_end(
             _library.producer_open, _library.producer_close, name, holds, stated, open_timeout,
@@ -372,8 +371,7 @@ def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_ro
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
-             history=None):
+             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
     ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
@@ -397,4 +395,4 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     else:
         kind, messages = TypedProducer, _messages.Typed(_schema.schema(dtype, tail, message))
     return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
-                wait_for_role=wait_for_role, history=history)
+                wait_for_role=wait_for_role)

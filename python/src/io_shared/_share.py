@@ -30,9 +30,6 @@ class NumpyShare(_library.Closing):
     a gap: the producer before this one, the consumer of the same name, or any consumer if all slots
     are taken. Then :class:`RoleTaken` or :class:`NoSlot`; None waits for ever.
 
-    ``history``: how many values before the newest are kept for ``since`` and ``tagged``, for as
-    long as this share lives. As many buffers are reserved, and stay.
-
     >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
     ...     clouds.put(array)
     """
@@ -41,22 +38,20 @@ class NumpyShare(_library.Closing):
     __end = None
 
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
-                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
-                 history=None):
+                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
         flags = 0 if reopen else _library.NO_REOPEN
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
-                                    consumer_name, open_timeout, wait_for_role, history)
+                                    consumer_name, open_timeout, wait_for_role)
         if mode == "put":
             if consumer_name is not None:
                 raise errors.Invalid("consumer_name is for mode 'get'")
             self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds,
                                        permissions, flags, open_timeout, _library.SHARE,
-                                       wait_for_role, history)
+                                       wait_for_role)
         elif mode == "get":
             self.__end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                 flags, consumer_name, open_timeout, _library.SHARE, wait_for_role,
-                                 history)
+                                 flags, consumer_name, open_timeout, _library.SHARE, wait_for_role)
         else:
             raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
         # Bound here, so that a get or put costs only one more call; under names that a subclass
@@ -105,14 +100,6 @@ class NumpyShare(_library.Closing):
     def borrow(self, timeout=None):
         """A value in place, without a copy: see :meth:`Consumer.borrow`."""
         return self.__borrow(timeout)
-
-    def since(self, seq):
-        """Copies of the values after number ``seq``: see :meth:`Consumer.since`."""
-        return self.__side("get").since(seq)
-
-    def tagged(self, tag, timeout=0):
-        """The value with this ``tag``: see :meth:`Consumer.tagged`."""
-        return self.__side("get").tagged(tag, timeout)
 
     @property
     def seq(self):
