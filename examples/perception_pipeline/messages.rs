@@ -34,14 +34,12 @@ pub(crate) struct Cloud {
     pub(crate) points: [Point],
 }
 
-/// One label for every point of one cloud.
+/// One label for every point of one cloud. Their tag is the sequence number of that cloud.
 #[derive(Debug, Message)]
 #[repr(C)]
 pub(crate) struct Labels {
     /// The frame of the cloud that was labelled.
     pub(crate) frame: u64,
-    /// The sequence under which that cloud was published.
-    pub(crate) cloud_seq: u64,
     /// 0 unlabelled, 1 ground, 2 and up the clusters.
     pub(crate) labels: [u32],
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
         Some(predecessors) => *predecessors,
         None => Ledger::starting_after(clouds.last_seen()),
     };
-    let labelled = last_word(channels.labels())?.map_or(0, |labels| labels.cloud_seq);
+    let labelled = last_word(channels.labels())?.map_or(0, |labels| labels.tag());
     ledger.recover(clouds.last_seen(), labelled);
     entries.put(&ledger)?;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options, stop: &Stop) -> Result<(), Box<dyn Error>> 
 
         let mut loan = labels.loan_len(cloud.points.len())?;
         loan.frame = cloud.frame;
-        loan.cloud_seq = cloud.seq();
+        loan.tag(cloud.seq());
         segmentation::segment(&cloud.points, options.seed, &mut loan.labels);
         loan.put()?;
 

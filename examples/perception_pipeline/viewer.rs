@@ -1,8 +1,8 @@
 //! The role `viewer`: consumer of clouds and of labels.
 //!
 //! Labels come later than their cloud, and by then newer clouds have come. So one thread keeps
-//! copies of the last few clouds, and the other pairs each label with its cloud by the sequence in
-//! the label. It prints a line for each, labels every tenth frame a second time to check the result
+//! copies of the last few clouds, and the other pairs labels with their cloud: their tag is its
+//! sequence number. It prints a line for each, labels every tenth frame a second time to check the result
 //! (another segmentator's result may differ), and draws the picture at the end. Any program may put
 //! the clouds and labels, such as the scripts of `examples/python`.
 
@@ -155,7 +155,7 @@ impl<'a> Screen<'a> {
             let Some((labels, handover)) = waits::next(labels)? else {
                 continue;
             };
-            let cloud = recent.find(labels.cloud_seq);
+            let cloud = recent.find(labels.tag());
             self.account(&labels, handover);
             match &cloud {
                 Some(cloud) => self.pair(cloud, &labels, handover),
@@ -174,14 +174,14 @@ impl<'a> Screen<'a> {
         shown.points += labels.labels.len() as u64;
         shown.label_latencies.record(handover);
         // The first label may belong to a cloud from before this viewer's time.
-        if labels.cloud_seq <= self.last_cloud && shown.got > 1 {
+        if labels.tag() <= self.last_cloud && shown.got > 1 {
             shown.wrong += 1;
             return;
         }
         // The clouds between two labels have labels that came and went unseen.
-        let between = labels.cloud_seq.saturating_sub(self.last_cloud + 1);
+        let between = labels.tag().saturating_sub(self.last_cloud + 1);
         self.missed += between.saturating_sub(labels.missed());
-        self.last_cloud = labels.cloud_seq;
+        self.last_cloud = labels.tag();
     }
 
     fn pair(&mut self, cloud: &Arc<PendingCloud>, labels: &Guard<'_, Labels>, handover: Handover) {

@@ -17,9 +17,9 @@ MAX_POINTS = 1 << 18
 POINT = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
 #: The fields before the points: the number of the turn, and nanoseconds since 1970.
 CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
-#: The fields before the labels: the frame and the sequence number of the labelled cloud. A label is
-#: 0 for nothing, 1 for the ground, and 2 and up for the things on it.
-LABELS = np.dtype([("frame", "u8"), ("cloud_seq", "u8")])
+#: The field before the labels: the frame of the labelled cloud, whose sequence number is their tag.
+#: A label is 0 for nothing, 1 for the ground, and 2 and up for the things on it.
+LABELS = np.dtype([("frame", "u8")])
 
 
 def clouds(end, prefix, **options):

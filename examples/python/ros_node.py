@@ -60,7 +60,7 @@ def answer(back, cloud_seq, timeout):
     end = time.time() + timeout
     while True:
         labels = back.get(timeout=max(0, end - time.time()))
-        if labels.cloud_seq == cloud_seq:
+        if back.tag == cloud_seq:
             return labels.labels
 
 

@@ -81,8 +81,8 @@ def connected(cells):
 def answer(get, put):
     """Labels one cloud."""
     cloud = get.borrow()
-    with put.loan(len(cloud.points)) as labels:
-        labels.frame, labels.cloud_seq = cloud.frame, get.seq
+    with put.loan(len(cloud.points), tag=get.seq) as labels:
+        labels.frame = cloud.frame
         segment(cloud.points, labels.labels)
 
 

@@ -23,6 +23,7 @@ pub trait AnyConsumer: sealed::Sealed {}
 pub(crate) mod sealed {
     use io_shared_core::slot::{self, Slot};
 
+    use crate::required_producer::RequiredProducer;
     use crate::waiting::Patience;
 
     /// What a wait needs of a consumer.
@@ -32,6 +33,7 @@ pub(crate) mod sealed {
         pub(crate) patience: &'a Patience,
         /// Whether the consumer reopens a channel that was replaced.
         pub(crate) reopens: bool,
+        pub(crate) required: Option<&'a RequiredProducer>,
     }
 
     pub trait Sealed {

@@ -125,7 +125,8 @@ impl<T: Message + ?Sized> AsyncConsumer<T> {
             Awaited::of_slot(slot).report();
         }
         // If a value was put since the try above, the thread finds it.
-        *registration = Registration::new(slot.sleeper(), context.waker(), Some(long));
+        let required = self.0.required();
+        *registration = Registration::new(slot.sleeper(), context.waker(), Some(long), required);
         if registration.is_none() {
             // No thread waits for this task, so it looks again, without keeping a core busy.
             nap(Duration::from_nanos(LOOK_AGAIN));

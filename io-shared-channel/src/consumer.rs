@@ -5,15 +5,17 @@
 
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use io_shared_core::binding::{CopyTarget, read_ahead};
 use io_shared_core::slot::{self, Guard, Slot, Which};
-use io_shared_core::{Error, ErrorKind, Message, Result, Schema, Spec, clock};
+use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec, clock};
 
 use crate::any_consumer::AnyConsumer;
 use crate::any_consumer::sealed::{Parts, Sealed};
 use crate::options::Options;
+use crate::required_producer::RequiredProducer;
 use crate::waiting::Patience;
 
 /// The longest that one attempt to reopen waits.
@@ -45,13 +47,17 @@ pub struct Consumer<T: Message + ?Sized> {
     slot: Slot<slot::Consumer>,
     options: Options,
     patience: Patience,
+    /// Shared with the waiting threads.
+    required: Option<Arc<RequiredProducer>>,
     message: PhantomData<fn() -> Box<T>>,
 }
 
 impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open(&options, &options.spec::<T>()?)?;
-        Ok(Self { slot, options, patience: Patience::default(), message: PhantomData })
+        let required = options.requires_producer.then(|| Arc::new(RequiredProducer::of(&slot)));
+        let patience = Patience::default();
+        Ok(Self { slot, options, patience, required, message: PhantomData })
     }
 
     /// Waits for a value this consumer has not seen yet, and borrows it where it lies.
@@ -66,6 +72,8 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, with
     ///   [`.reopen(false)`](crate::Channel::reopen). Without it, the errors of
     ///   [`Channel::consumer`](crate::Channel::consumer), for the channel that has the name now.
+    /// - [`ErrorKind::NoProducer`]: the channel has lost its producer, with
+    ///   [`.requires_producer(true)`](crate::Channel::requires_producer).
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another consumer
     ///   has taken the slot.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
@@ -141,17 +149,24 @@ impl<T: Message + ?Sized> Consumer<T> {
         timeout: Duration,
         mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> Result<Guard<'_, T>> {
-        let Self { slot, options, patience, .. } = self;
+        let Self { slot, options, patience, required, .. } = self;
         let mut is_gone = false;
         patience.start();
         let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
-            Ok(()) => Ok(patience.wait(slot, deadline, &mut meanwhile)),
+            Ok(()) => {
+                check(required, slot)?;
+                Ok(patience.wait(slot, deadline, &mut meanwhile))
+            }
             Err(error) => {
                 if matches!(error.kind(), ErrorKind::Busy { .. }) {
                     std::thread::yield_now();
                 } else {
+                    // Before the look at the name: a producer that goes on in a new channel leaves
+                    // this one only when the new one has the name.
+                    let checked = check(required, slot);
                     is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
                     if is_gone {
+                        checked?;
                         patience.gone(slot);
                     }
                 }
@@ -221,10 +236,17 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     #[inline]
     fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
-        let Self { slot, options, .. } = self;
+        let Self { slot, options, required, .. } = self;
+        let required = if which == Which::Unseen { required } else { &None };
         slot.acquire::<T>(which, |slot, nothing| match nothing {
-            Ok(()) => Ok(false),
-            Err(error) => reopen_or::<T>(slot, options, error, 0),
+            Ok(()) => check(required, slot).map(|()| false),
+            Err(error) => {
+                let checked = check(required, slot);
+                match reopen_or::<T>(slot, options, error, 0)? {
+                    true => Ok(true),
+                    false => checked.map(|()| false),
+                }
+            }
         })
     }
 
@@ -270,6 +292,37 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// ```
     pub fn has_producer(&self) -> Result<bool> {
         Ok(self.slot.has_producer()? && !self.slot.is_stale())
+    }
+
+    /// Who the channel's living producer is; `None` if it has none. The kernel proves that it is
+    /// alive. Who it is, it wrote down itself when it took the role.
+    ///
+    /// # Errors
+    /// The errors of [`has_producer`](Self::has_producer).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-consumer-producer-{}", std::process::id());
+    /// # let producer = io_shared::producer::<f64>(name)?;
+    /// let speed = io_shared::consumer::<f64>(name)?;
+    /// let who = speed.producer()?.expect("it has one");
+    /// println!("{:?} ({:?}) since {:?}", who.command, who.pid, who.since);
+    /// # assert_eq!(who.pid, Some(std::process::id()));
+    /// drop(producer); // or killed
+    /// assert!(speed.producer()?.is_none());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "publisher")]
+    pub fn producer(&self) -> Result<Option<Holder>> {
+        Ok(self.slot.producer()?.filter(|_| !self.slot.is_stale()))
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn required(&self) -> Option<&Arc<RequiredProducer>> {
+        self.required.as_ref()
     }
 
     #[cfg(feature = "async")]
@@ -350,8 +403,19 @@ impl<T: Message + ?Sized> AnyConsumer for Consumer<T> {}
 
 impl<T: Message + ?Sized> Sealed for Consumer<T> {
     fn parts(&self) -> Parts<'_> {
-        Parts { slot: &self.slot, patience: &self.patience, reopens: self.options.reopen }
+        Parts {
+            slot: &self.slot,
+            patience: &self.patience,
+            reopens: self.options.reopen,
+            required: self.required.as_deref(),
+        }
     }
+}
+
+/// Ends a get that found nothing, if the channel has lost the producer that its user requires.
+#[inline]
+fn check(required: &Option<Arc<RequiredProducer>>, slot: &Slot<slot::Consumer>) -> Result<()> {
+    required.as_ref().map_or(Ok(()), |required| required.check(slot))
 }
 
 /// Opens the channel that has replaced this one, if `error` says so and the user did not refuse,

@@ -28,6 +28,14 @@ impl Awaited {
         }
     }
 
+    pub(crate) fn of_observer(slot: &Slot<slot::Observer>) -> Self {
+        Self {
+            name: slot.name().to_owned(),
+            producer: slot.producer().is_ok_and(|producer| producer.is_some()),
+            gone: slot.is_stale(),
+        }
+    }
+
     /// Writes the warning. The caller holds nothing of a consumer, since the program's `tracing`
     /// subscriber may do anything.
     #[cold]

@@ -7,9 +7,14 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use io_shared_core::slot::{self, Copied, Slot};
-use io_shared_core::{ErrorKind, Message, Result, Schema, Spec};
+use io_shared_core::{
+    Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock, nap,
+};
 
+use crate::long_wait::Awaited;
 use crate::options::Options;
+use crate::pace::Pace;
+use crate::waiting::SLICE;
 
 /// Reads a channel without taking part in it: it takes no slot, wakes nobody, and copies every
 /// value.
@@ -34,13 +39,14 @@ use crate::options::Options;
 pub struct Observer<T: Message + ?Sized> {
     slot: Slot<slot::Observer>,
     options: Options,
+    pace: Pace,
     message: PhantomData<fn() -> Box<T>>,
 }
 
 impl<T: Message + ?Sized> Observer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open::<T>(&options, options.open_timeout)?;
-        Ok(Self { slot, options, message: PhantomData })
+        Ok(Self { slot, options, pace: Pace::default(), message: PhantomData })
     }
 
     /// A copy of the newest value, checked to be whole. `None` if nothing was ever put, or if the
@@ -70,12 +76,120 @@ impl<T: Message + ?Sized> Observer<T> {
     /// # }
     /// ```
     pub fn copy(&mut self) -> Result<Option<Copied<T>>> {
-        match self.slot.copy() {
+        let copied = self.ask(|slot| slot.copy::<T>())?.flatten();
+        if let Some(copied) = &copied {
+            self.pace.note(copied.seq(), copied.stamp());
+        }
+        Ok(copied)
+    }
+
+    /// Waits for a value that this observer has not copied yet, for at most `timeout`, and copies
+    /// it. A timeout of 0 looks once; [`Duration::MAX`] waits without a limit.
+    ///
+    /// It takes no slot, and nobody wakes it: it looks for a new value, at most a quarter of the
+    /// producer's period apart, but every 10 ms at least and every 50 us at most. So it sees each
+    /// value of a producer with a steady period of 200 us or more, and the latest ones of a faster
+    /// one. While the producer's period is not known, and without a producer, it looks every 10 ms.
+    ///
+    /// A wait that exceeds a second writes one `tracing` warning, which names the channel and says
+    /// whether it has a producer.
+    ///
+    /// # Errors
+    /// [`Timeout`](ErrorKind::Timeout), and the errors of [`copy`](Self::copy) except
+    /// [`Busy`](ErrorKind::Busy).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-wait-{}", std::process::id());
+    /// use std::time::Duration;
+    /// let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// speed.put(&13.9)?;
+    /// let copy = observer.wait(Duration::from_secs(1))?;
+    /// assert_eq!((*copy, copy.seq()), (13.9, 1));
+    /// assert!(observer.wait(Duration::ZERO).is_err()); // nothing new since
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn wait(&mut self, timeout: Duration) -> Result<Copied<T>> {
+        let started = clock::now();
+        let deadline = clock::deadline(timeout);
+        let long = LongWait::since(started);
+        let (mut look_for_producer, mut has_producer) = (started.saturating_add(SLICE), true);
+        loop {
+            if let Some(copied) = self.unseen()? {
+                return Ok(copied);
+            }
+            let now = clock::now();
+            if now >= deadline {
+                let waiting_for = "a new value".into();
+                return Err(Error::new(
+                    self.name(),
+                    ErrorKind::Timeout { after: timeout, waiting_for },
+                ));
+            }
+            if now >= look_for_producer {
+                look_for_producer = now.saturating_add(SLICE);
+                has_producer = self.producer()?.is_some();
+            }
+            if long.is_due(now) {
+                Awaited::of_observer(&self.slot).report();
+            }
+            let waited = if has_producer { now - started } else { u64::MAX };
+            nap(self.pace.nap(waited).min(Duration::from_nanos(deadline - now)));
+        }
+    }
+
+    /// A copy of the newest value, if this observer has not copied it yet.
+    fn unseen(&mut self) -> Result<Option<Copied<T>>> {
+        let seq = self.seq()?;
+        if seq == 0 || seq == self.pace.seen() {
+            return Ok(None);
+        }
+        match self.copy() {
+            // The next look finds a newer value.
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => Ok(None),
+            copied => copied,
+        }
+    }
+
+    /// The number of the newest value, without a copy; 0 if nothing was ever put, or if the channel
+    /// was removed and there is no new one yet.
+    ///
+    /// # Errors
+    /// The errors of [`copy`](Self::copy) except [`Busy`](ErrorKind::Busy).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-seq-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// assert_eq!(observer.seq()?, 0);
+    /// speed.put(&13.9)?;
+    /// assert_eq!(observer.seq()?, 1);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn seq(&mut self) -> Result<u64> {
+        Ok(self.ask(|slot| slot.newest())?.unwrap_or(0))
+    }
+
+    /// What `ask` finds in the channel, or in the one that has replaced it. `None`: it was removed,
+    /// and there is no new one yet.
+    fn ask<A>(
+        &mut self,
+        mut ask: impl FnMut(&mut Slot<slot::Observer>) -> Result<A>,
+    ) -> Result<Option<A>> {
+        match ask(&mut self.slot) {
             Err(error) if self.options.reopens_after(&error) => match self.reopen()? {
-                true => self.slot.copy(),
+                true => ask(&mut self.slot).map(Some),
                 false => Ok(None),
             },
-            copied => copied,
+            answer => answer.map(Some),
         }
     }
 
@@ -84,12 +198,35 @@ impl<T: Message + ?Sized> Observer<T> {
     fn reopen(&mut self) -> Result<bool> {
         let options = self.options.reopening(self.slot.schema());
         match open::<T>(&options, Some(Duration::ZERO)) {
-            Ok(slot) => self.slot = slot,
+            Ok(slot) => (self.slot, self.pace) = (slot, Pace::default()),
             // An observer cannot tell whether anybody is using a channel of another shape.
             Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Who the channel's living producer is, as [`Consumer::producer`](crate::Consumer::producer)
+    /// says it; `None` if it has none. Read permission suffices for that.
+    ///
+    /// # Errors
+    /// [`ForkedHandle`](crate::ErrorKind::ForkedHandle), [`System`](crate::ErrorKind::System).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-producer-{}", std::process::id());
+    /// let speed = io_shared::producer::<f64>(name)?;
+    /// let observer = io_shared::Channel::<f64>::named(name).observer()?;
+    /// assert_eq!(observer.producer()?.and_then(|who| who.pid), Some(std::process::id()));
+    /// drop(speed);
+    /// assert!(observer.producer()?.is_none());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn producer(&self) -> Result<Option<Holder>> {
+        Ok(self.slot.producer()?.filter(|_| !self.slot.is_stale()))
     }
 
     /// The channel's name; for a channel in a file, its path.

@@ -21,6 +21,7 @@ pub(crate) struct Options {
     pub(crate) ephemeral: bool,
     pub(crate) replace: bool,
     pub(crate) growing: bool,
+    pub(crate) requires_producer: bool,
     pub(crate) described: Described,
 }
 
@@ -69,6 +70,7 @@ impl Options {
             ephemeral: false,
             replace: false,
             growing: false,
+            requires_producer: false,
             described: Described::ByType,
         }
     }

@@ -108,7 +108,8 @@ impl<'a> IntoIterator for &'a Ready {
 /// A consumer whose channel was replaced, or whose slot was lost, is ready too: its get opens the
 /// new channel, which may be empty, or reports what happened. So is one with
 /// [`.reopen(false)`](crate::Channel::reopen) whose channel was removed. Others go on waiting until
-/// there is a new channel.
+/// there is a new channel. Ready is, too, a consumer that
+/// [requires a producer](crate::Channel::requires_producer) and has lost it: its get says so.
 ///
 /// The consumers may have different types, and there may be any number of them. For each 127 beyond
 /// the first 127, the process keeps one thread that waits for them. Where no thread can be started,
@@ -159,7 +160,9 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
             return Err(error);
         }
     }
-    if let Some(ready) = look(&parts, false).or_else(|| spin(&parts)) {
+    if let Some(ready) =
+        look(&parts, false).or_else(|| spin(&parts)).or_else(|| without_producer(&parts))
+    {
         return Ok(ready);
     }
     let deadline = clock::deadline(timeout);
@@ -180,7 +183,8 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
                 let _ = part.slot.check();
             }
         }
-        if let Some(ready) = look(&parts, slice_over) {
+        let missing = || without_producer(&parts).filter(|_| slice_over);
+        if let Some(ready) = look(&parts, slice_over).or_else(missing) {
             for index in &ready {
                 parts[index].patience.slept(parts[index].slot, woken - now);
             }
@@ -208,6 +212,14 @@ fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
     };
     let indices = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(index, _)| index);
     let indices: Vec<usize> = indices.collect();
+    (!indices.is_empty()).then_some(Ready(indices))
+}
+
+/// Which consumers have lost the producer that they require.
+fn without_producer(parts: &[Parts<'_>]) -> Option<Ready> {
+    let is_missing = |part: &Parts<'_>| part.required.is_some_and(|r| r.check(part.slot).is_err());
+    let indices = parts.iter().enumerate().filter(|(_, part)| is_missing(part));
+    let indices: Vec<usize> = indices.map(|(index, _)| index).collect();
     (!indices.is_empty()).then_some(Ready(indices))
 }
 
@@ -264,7 +276,7 @@ impl<'a> Sleep<'a> {
         for (sleeper, registration) in &mut self.others {
             // A registration whose waker was woken is used up.
             if !registration.as_ref().is_some_and(Registration::is_pending) {
-                *registration = Registration::new(sleeper.clone(), &self.waker, None);
+                *registration = Registration::new(sleeper.clone(), &self.waker, None, None);
                 is_helped &= registration.is_some();
             }
         }

@@ -27,6 +27,7 @@ use io_shared_core::{LongWait, PerProcess, clock};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use crate::long_wait::Awaited;
+use crate::required_producer::RequiredProducer;
 use crate::waiting::SLICE;
 
 static WAITERS: PerProcess<Mutex<Vec<Arc<Waiter>>>> = PerProcess::new();
@@ -53,6 +54,15 @@ struct Entry {
     gone: bool,
     /// Reports the wait once it lasts long; `None` if the owner reports it.
     long: Option<Arc<LongWait>>,
+    /// What the consumer knows of the producer that it requires; `None` if it requires none.
+    required: Option<Arc<RequiredProducer>>,
+}
+
+impl Entry {
+    /// Whether the wait ends because the consumer has lost the producer that it requires.
+    fn is_missing(&self) -> bool {
+        self.required.as_ref().is_some_and(|required| required.ends_wait_of(&self.sleeper))
+    }
 }
 
 /// An entry in a waiting thread's list. Dropping it takes the entry out.
@@ -69,6 +79,7 @@ impl Registration {
         sleeper: Sleeper,
         waker: &Waker,
         long: Option<&Arc<LongWait>>,
+        required: Option<&Arc<RequiredProducer>>,
     ) -> Option<Self> {
         let number = ENTRIES.fetch_add(1, Relaxed);
         let entry = Entry {
@@ -77,6 +88,7 @@ impl Registration {
             sleeper: sleeper.clone(),
             waker: waker.clone(),
             long: long.cloned(),
+            required: required.cloned(),
         };
         let waiter = enter(entry)?;
         waiter.bell.ring();
@@ -225,7 +237,7 @@ impl Waiter {
         let mut entries = lock(&self.entries);
         let due = |entry: &mut Entry| {
             !entry.gone && entry.sleeper.is_ready()
-                || slice_over && (entry.gone || entry.sleeper.is_replaced())
+                || slice_over && (entry.gone || entry.sleeper.is_replaced() || entry.is_missing())
         };
         entries.extract_if(.., due).collect()
     }

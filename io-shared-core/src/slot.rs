@@ -331,6 +331,26 @@ impl Slot<Consumer> {
         self.region.is_taken(Part::Producer)
     }
 
+    /// Who has the producer's role now, as its block says; `None` if nobody has.
+    ///
+    /// # Errors
+    /// The errors of [`has_producer`](Self::has_producer).
+    pub fn producer(&self) -> Result<Option<Holder>> {
+        self.check_fork()?;
+        self.region.producer()
+    }
+
+    /// Who had the producer's role last, as its block says.
+    pub fn last_producer(&self) -> Holder {
+        self.region.holder(Part::Producer)
+    }
+
+    /// The number of the newest value, whether this consumer has seen it or not; 0 for none.
+    pub fn newest(&self) -> u64 {
+        // Relaxed: only the number itself is used.
+        protocol::Latest::unpack(self.region.latest().load(Relaxed)).sequence
+    }
+
     /// The number of the last value that this consumer has seen, also before it was killed and came
     /// back; 0 for none.
     pub fn last_seen(&self) -> u64 {

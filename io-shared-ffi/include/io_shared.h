@@ -50,6 +50,10 @@
 // An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 #define IOS_EXTEND 64
 
+// A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
+// channel has had one.
+#define IOS_REQUIRES_PRODUCER 256
+
 // The bytes of a consumer's name, with the zero at its end.
 #define IOS_NAME_LENGTH 64
 
@@ -124,6 +128,8 @@ typedef enum {
   // A bool or an enum of a message has a number that its type does not have. A get that finds
   // such a value has received it; a put puts nothing.
   IOS_BAD_VALUE = 31,
+  // The channel has lost its producer, and the consumer was opened with `IOS_REQUIRES_PRODUCER`.
+  IOS_NO_PRODUCER = 33,
   // There is no value, or none that was not seen before. It has no text.
   IOS_EMPTY = 100,
   // The producer's buffer is on loan: put or drop that loan first.
@@ -313,6 +319,16 @@ typedef struct {
   // Where a get writes the value and its numbers.
   ios_value *value;
 } ios_gets;
+
+// The process that has a role of a channel, as it described itself when it took the role.
+typedef struct {
+  // The process id, in its own PID namespace; 0 if unknown.
+  uint32_t pid;
+  // The start of its program's name, at most 15 bytes and a zero; empty if unknown.
+  char command[16];
+  // When it took the role, in nanoseconds since 1970; 0 if unknown.
+  uint64_t since;
+} ios_process;
 
 // A function that is called with the text of a warning, which is valid until it returns, and with
 // the `context` of `ios_on_warning`. Any thread of the process may call it.
@@ -634,6 +650,12 @@ ios_status ios_consumer_last_seen(const ios_consumer *consumer, uint64_t *seq);
 // `consumer` is NULL or open; `has` is NULL or may be written to.
 ios_status ios_consumer_has_producer(const ios_consumer *consumer, bool *has);
 
+// Who the living producer is; `IOS_EMPTY` if there is none.
+//
+// # Safety
+// `consumer` is NULL or open; `producer` is NULL or may be written to.
+ios_status ios_consumer_producer(const ios_consumer *consumer, ios_process *producer);
+
 // The most bytes that one message may have.
 //
 // # Safety
@@ -662,7 +684,7 @@ ios_status ios_consumer_fd(const ios_consumer *consumer, int32_t *fd);
 // Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
 // (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 // value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
-// reports that (`IOS_NO_REOPEN`).
+// reports that (`IOS_NO_REOPEN`). So is one that has lost the producer that it requires.
 //
 // # Safety
 // `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
@@ -714,6 +736,28 @@ void ios_observer_close(ios_observer *observer);
 // # Safety
 // `observer` is NULL or open; `value` is NULL or may be written to.
 ios_status ios_observer_copy(ios_observer *observer, ios_value *value);
+
+// Waits for a value that this observer has not copied yet, for at most `timeout_ns` (negative: for
+// ever), and copies it. With a timeout of 0 it only looks: `IOS_EMPTY` if there is none.
+//
+// It looks again and again, at most a quarter of the producer's period apart (50 us at least, 10 ms
+// at most). Values that come in shorter intervals may be missed.
+//
+// # Safety
+// `observer` is NULL or open; `value` is NULL or may be written to.
+ios_status ios_observer_wait(ios_observer *observer, int64_t timeout_ns, ios_value *value);
+
+// The sequence number of the newest value, without a copy of it; 0 if nothing was ever put.
+//
+// # Safety
+// `observer` is NULL or open; `seq` is NULL or may be written to.
+ios_status ios_observer_seq(ios_observer *observer, uint64_t *seq);
+
+// Who the living producer is; `IOS_EMPTY` if there is none.
+//
+// # Safety
+// `observer` is NULL or open; `producer` is NULL or may be written to.
+ios_status ios_observer_producer(const ios_observer *observer, ios_process *producer);
 
 // The channel's name or location. The caller frees the text with `ios_text_free`.
 //

@@ -14,6 +14,7 @@ use crate::handle::Handle;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{CText, In, Out, OutSlice, Slice};
+use crate::process::ios_process;
 use crate::status::{Failure, Outcome, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
@@ -209,6 +210,22 @@ pub unsafe extern "C" fn ios_consumer_has_producer(
     unsafe { ask(consumer, Out(has, "has"), |consumer| Ok(consumer.has_producer()?)) }
 }
 
+/// Who the living producer is; `IOS_EMPTY` if there is none.
+///
+/// # Safety
+/// `consumer` is NULL or open; `producer` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_consumer_producer(
+    consumer: *const ios_consumer,
+    producer: *mut ios_process,
+) -> ios_status {
+    let who = |consumer: &Consumer<[u8]>| {
+        consumer.producer()?.map(ios_process::from).ok_or(Failure::Empty)
+    };
+    // SAFETY: it is what `ask` asks for, of a handle and a struct.
+    unsafe { ask(consumer, Out(producer, "producer"), who) }
+}
+
 /// The most bytes that one message may have.
 ///
 /// # Safety
@@ -268,7 +285,7 @@ pub unsafe extern "C" fn ios_consumer_fd(
 /// Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
 /// (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 /// value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
-/// reports that (`IOS_NO_REOPEN`).
+/// reports that (`IOS_NO_REOPEN`). So is one that has lost the producer that it requires.
 ///
 /// # Safety
 /// `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may

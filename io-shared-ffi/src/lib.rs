@@ -38,6 +38,8 @@ mod producer;
 mod label;
 mod loan;
 
+mod process;
+
 mod consumer;
 
 mod guard;
@@ -65,6 +67,7 @@ pub use mmap::*;
 pub use mmap_guard::*;
 pub use observer::*;
 pub use options::*;
+pub use process::*;
 pub use producer::*;
 pub use status::*;
 pub use warnings::*;

@@ -1,15 +1,17 @@
 //! Observers, which read a channel without taking part in it.
 
 use std::ffi::c_char;
+use std::time::Duration;
 
-use io_shared_channel::Observer;
+use io_shared_channel::{ErrorKind, Observer};
 
 use crate::call::call;
 use crate::guard::{copied, ios_value};
 use crate::handle::Handle;
 use crate::memory::{drop_from_c, into_c, text_into_c};
-use crate::options::{Given, ios_options};
+use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{In, Out};
+use crate::process::ios_process;
 use crate::status::{Failure, Outcome, ios_status};
 
 /// Reads a channel without taking part in it.
@@ -69,6 +71,68 @@ pub unsafe extern "C" fn ios_observer_copy(
     })
 }
 
+/// Waits for a value that this observer has not copied yet, for at most `timeout_ns` (negative: for
+/// ever), and copies it. With a timeout of 0 it only looks: `IOS_EMPTY` if there is none.
+///
+/// It looks again and again, at most a quarter of the producer's period apart (50 us at least, 10 ms
+/// at most). Values that come in shorter intervals may be missed.
+///
+/// # Safety
+/// `observer` is NULL or open; `value` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_observer_wait(
+    observer: *mut ios_observer,
+    timeout_ns: i64,
+    value: *mut ios_value,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open observer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
+        let timeout = timeout(timeout_ns);
+        value.set(copied(match handle.0.enter()?.wait(timeout.unwrap_or(Duration::MAX)) {
+            Err(error)
+                if timeout == Some(Duration::ZERO)
+                    && matches!(error.kind(), ErrorKind::Timeout { .. }) =>
+            {
+                return Err(Failure::Empty);
+            }
+            waited => waited?,
+        }));
+        Ok(())
+    })
+}
+
+/// The sequence number of the newest value, without a copy of it; 0 if nothing was ever put.
+///
+/// # Safety
+/// `observer` is NULL or open; `seq` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_observer_seq(
+    observer: *mut ios_observer,
+    seq: *mut u64,
+) -> ios_status {
+    // SAFETY: it is what `ask` asks for, of a handle and a number.
+    unsafe { ask(observer, Out(seq, "seq"), |observer| Ok(observer.seq()?)) }
+}
+
+/// Who the living producer is; `IOS_EMPTY` if there is none.
+///
+/// # Safety
+/// `observer` is NULL or open; `producer` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_observer_producer(
+    observer: *const ios_observer,
+    producer: *mut ios_process,
+) -> ios_status {
+    let who = |observer: &mut Observer<[u8]>| {
+        observer.producer()?.map(ios_process::from).ok_or(Failure::Empty)
+    };
+    // SAFETY: it is what `ask` asks for, of a handle and a struct.
+    unsafe { ask(observer, Out(producer, "producer"), who) }
+}
+
 /// The channel's name or location. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety
@@ -91,7 +155,7 @@ pub unsafe extern "C" fn ios_observer_schema(
     observer: *const ios_observer,
     schema: *mut *mut c_char,
 ) -> ios_status {
-    let schema_of = |observer: &Observer<[u8]>| Ok(text_into_c(observer.schema().to_json()));
+    let schema_of = |observer: &mut Observer<[u8]>| Ok(text_into_c(observer.schema().to_json()));
     // SAFETY: it is what `ask` asks for, of a handle and a pointer.
     unsafe { ask(observer, Out(schema, "schema"), schema_of) }
 }
@@ -103,13 +167,13 @@ pub unsafe extern "C" fn ios_observer_schema(
 unsafe fn ask<A>(
     observer: *const ios_observer,
     out: Out<A>,
-    answer: impl FnOnce(&Observer<[u8]>) -> Outcome<A>,
+    answer: impl FnOnce(&mut Observer<[u8]>) -> Outcome<A>,
 ) -> ios_status {
     call(|arguments| {
         // SAFETY: an open observer is a live handle, which is used through `&` alone; an answer may
         // be written to `out`.
         let (handle, out) = unsafe { arguments.read((In(observer, "observer"), out)) }?;
-        out.set(answer(&*handle.0.enter()?)?);
+        out.set(answer(&mut *handle.0.enter()?)?);
         Ok(())
     })
 }

@@ -30,7 +30,11 @@ pub const IOS_REPLACE: u32 = 32;
 /// An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 pub const IOS_EXTEND: u32 = 64;
 
-const FLAGS: u32 = 127;
+/// A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
+/// channel has had one.
+pub const IOS_REQUIRES_PRODUCER: u32 = 256;
+
+const FLAGS: u32 = 127 | IOS_REQUIRES_PRODUCER;
 
 /// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
 /// first; then set the location (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and any other
@@ -251,6 +255,7 @@ impl Options {
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (!self.has(IOS_NO_REOPEN), self.has(IOS_EPHEMERAL));
         let replace = self.has(IOS_REPLACE);
+        let requires_producer = self.has(IOS_REQUIRES_PRODUCER);
         let mut channel = match self.location {
             Location::Name(name) => Channel::named(name),
             Location::File(path) => Channel::file(path),
@@ -259,6 +264,7 @@ impl Options {
         };
         channel = channel.stamps(stamps).prefault(prefault).reopen(reopen);
         channel = channel.ephemeral(ephemeral).replace(replace);
+        channel = channel.requires_producer(requires_producer);
         channel = match self.schema {
             Some(schema) => channel.schema(schema),
             None if any => channel.any_schema(),

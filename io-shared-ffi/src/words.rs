@@ -41,7 +41,7 @@ enum C {
 /// Python's channels, shares and bytes, empty if they do not have it.
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
-const OPTIONS: [Named; 17] = [
+const OPTIONS: [Named; 18] = [
     Named("capacity", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("elements", None, [""; 3]),
@@ -54,6 +54,7 @@ const OPTIONS: [Named; 17] = [
     Named("consumer_name", Some(C::Field("consumer_name")), ["consumer_name"; 3]),
     Named("schema", Some(C::Field("schema")), ["dtype"; 3]),
     Named("any_schema", Some(C::Field("schema")), ["dtype"; 3]),
+    Named("requires_producer", Some(C::Flag("IOS_REQUIRES_PRODUCER")), ["requires_producer"; 3]),
     Named("reopen", Some(C::Flag("IOS_NO_REOPEN")), ["reopen"; 3]),
     Named("replace", Some(C::Flag("IOS_REPLACE")), [""; 3]),
     Named("extend", Some(C::Flag("IOS_EXTEND")), [""; 3]),
@@ -238,7 +239,8 @@ mod tests {
     use super::*;
 
     fn holder(is_here: bool) -> Holder {
-        Holder { slot: Some(0), name: None, pid: Some(7), is_here }
+        let (slot, name, command, since) = (Some(0), None, None, None);
+        Holder { slot, name, pid: Some(7), command, since, is_here }
     }
 
     fn option(option: &'static str, found: &str, expected: &str) -> ErrorKind {
@@ -268,6 +270,7 @@ mod tests {
             ErrorKind::NoSlot { holders: vec![holder(false)] },
             ErrorKind::NoSlot { holders: vec![holder(true)] },
             ErrorKind::RoleLost,
+            ErrorKind::NoProducer { last: holder(false) },
             ErrorKind::Replaced,
             ErrorKind::Timeout { after: Duration::from_secs(1), waiting_for: "a value".into() },
             ErrorKind::AlreadyHeld { holds: 1 },

@@ -54,11 +54,14 @@ fn programs_of_glibc_and_of_musl_put_get_wake_and_bury_each_other() {
         assert_eq!(producer.ask("produce"), "ok 0");
         assert_eq!(consumer.ask("consume viewer"), "ok");
         let mut second = stage.actor_of(other);
-        assert!(second.ask("produce").starts_with(&format!(
-            "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}), \
-             is_here: false }} }}",
-            producer.pid()
-        )));
+        let refused = second.ask("produce");
+        assert!(
+            refused.starts_with(&format!(
+                "RoleTaken {{ holder: Holder {{ slot: None, name: None, pid: Some({}), command: ",
+                producer.pid()
+            )) && refused.contains(", is_here: false } }"),
+            "{refused}"
+        );
         // The consumer is awake, and then asleep.
         assert_eq!(producer.ask("put 10"), "10");
         assert_eq!(consumer.ask("get"), "10 9");

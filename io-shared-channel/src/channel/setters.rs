@@ -365,6 +365,35 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// Whether a consumer's get ends with [`ErrorKind::NoProducer`](crate::ErrorKind::NoProducer)
+    /// once the channel has lost its producer. Default off: a get waits for the next producer.
+    ///
+    /// A wait ends within 200 ms of the producer's end, however it came about. A value that this
+    /// consumer has not seen is returned first. Until a first producer was seen, a get waits for
+    /// one; when there is a producer again, gets wait for its values.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-requires-producer-{}", std::process::id());
+    /// use io_shared::{Channel, ErrorKind};
+    /// let mut speed = Channel::<f64>::named(name).producer()?;
+    /// let mut display = Channel::<f64>::named(name).requires_producer(true).consumer()?;
+    /// speed.put(&13.9)?;
+    /// drop(speed); // or its process was killed
+    /// assert_eq!(*display.get()?, 13.9);
+    /// let error = display.get().unwrap_err();
+    /// assert!(matches!(error.kind(), ErrorKind::NoProducer { .. }));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    #[doc(alias = "liveliness")]
+    pub fn requires_producer(mut self, requires: bool) -> Self {
+        self.options.requires_producer = requires;
+        self
+    }
+
     /// Whether a producer replaces a channel in a file that has another shape and that nobody is
     /// using, or gives it new fields while others use it. Default off. In shared memory a producer
     /// always does.

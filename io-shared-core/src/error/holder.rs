@@ -1,6 +1,7 @@
 //! Who has a role of a channel, as errors tell it.
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// A living process that has a role of a channel, as it described itself in the region.
 ///
@@ -11,7 +12,8 @@ use std::fmt;
 /// use io_shared_core::Holder;
 ///
 /// let name = Some("viewer".to_owned());
-/// let holder = Holder { slot: Some(0), name, pid: Some(4711), is_here: false };
+/// let (command, since) = (Some("viewer.py".to_owned()), None);
+/// let holder = Holder { slot: Some(0), name, pid: Some(4711), command, since, is_here: false };
 /// assert_eq!(holder.to_string(), "slot 0 (viewer), process 4711");
 /// ```
 /// Whether this program itself has the role that it asks for again:
@@ -36,6 +38,10 @@ pub struct Holder {
     pub name: Option<String>,
     /// The process id, in the holder's own PID namespace; `None` if unknown.
     pub pid: Option<u32>,
+    /// The start of its program's name, at most 15 bytes, as in /proc/PID/comm; `None` if unknown.
+    pub command: Option<String>,
+    /// When it took the role, by the wall clock; `None` if unknown.
+    pub since: Option<SystemTime>,
     /// Whether it is this process, which has another handle of that channel.
     pub is_here: bool,
 }

@@ -75,6 +75,11 @@ pub enum ErrorKind {
     RoleLost,
     /// Another handle removed or replaced the region.
     Replaced,
+    /// The channel had a producer and has none now, and the consumer was opened to be told of that.
+    NoProducer {
+        /// The last producer.
+        last: Holder,
+    },
     /// The time ran out.
     Timeout {
         /// The time that was allowed.

@@ -67,6 +67,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
             ErrorKind::RoleLost => self.role_lost(f),
             ErrorKind::Replaced => write!(f, "{name} {REPLACED}"),
+            ErrorKind::NoProducer { last } => no_producer(f, name, last),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
             }
@@ -277,6 +278,19 @@ fn out_of_bounds(
     )
 }
 
+fn no_producer(f: &mut Formatter<'_>, name: &str, last: &Holder) -> fmt::Result {
+    write!(f, "{name}: its producer has ended")?;
+    match (last.pid, &last.command) {
+        (Some(pid), Some(command)) => write!(f, " (process {pid}, {})", command.escape_debug())?,
+        (Some(pid), None) => write!(f, " (process {pid})")?,
+        _ => {}
+    }
+    write!(
+        f,
+        ", and there is no other: start it again, or wait for one (.requires_producer(false))"
+    )
+}
+
 fn too_short(f: &mut Formatter<'_>, name: &str, needed: u64, found: u64) -> fmt::Result {
     write!(
         f,
@@ -364,6 +378,11 @@ impl fmt::Display for Cut<'_> {
 mod tests {
     use super::*;
 
+    fn producer() -> Holder {
+        let (slot, name, command, since) = (None, None, None, None);
+        Holder { slot, name, pid: Some(7), command, since, is_here: false }
+    }
+
     fn text(kind: &ErrorKind) -> String {
         Text { name: "/x", kind, advice: "" }.to_string()
     }
@@ -372,7 +391,7 @@ mod tests {
     fn a_mismatch_names_every_difference_and_every_holder() {
         let text = text(&ErrorKind::Mismatch {
             differences: vec!["capacity: channel has 16, this program wants 32".into()],
-            holders: vec![Holder { slot: None, name: None, pid: Some(7), is_here: false }],
+            holders: vec![producer()],
             advice: "",
         });
         assert!(text.contains("channel has 16, this program wants 32"), "{text}");

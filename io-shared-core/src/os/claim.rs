@@ -201,10 +201,10 @@ fn identity_of(descriptor: RawFd) -> Result<(u64, u64), Errno> {
 
 /// Whether any handle has `part`. Asks through a descriptor that has no claims and may be
 /// read-only.
-pub(crate) fn is_claimed(file: &std::fs::File, part: Part) -> bool {
+pub(crate) fn is_claimed(file: &std::fs::File, part: Part) -> Result<bool, Errno> {
     let mut lock = flock(libc::F_RDLCK, part);
-    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)).is_ok()
-        && lock.l_type != libc::F_UNLCK as libc::c_short
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
 fn flock(kind: libc::c_int, part: Part) -> libc::flock {

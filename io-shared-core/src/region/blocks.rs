@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::layout::{self, Layout};
 use super::mapped::{Region, word8, word64};
@@ -109,7 +110,7 @@ impl Region {
             // SAFETY: the block has 15 bytes for this there, which are only accessed as atomics.
             unsafe { word8(self, at(who.command + i as u64)) }.store(byte, Ordering::Relaxed);
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos() as u64);
         let namespace = std::fs::metadata("/proc/self/ns/pid").map_or(0, |ns| ns.ino());
         for (offset, word) in [(who.claimed_at, now), (who.namespace, namespace)] {
@@ -175,12 +176,40 @@ impl Region {
 
     /// Who has `part`, as its block says.
     pub(crate) fn holder(&self, part: Part) -> Holder {
+        let claims = self.claims.as_ref();
         match part {
             Part::Consumer(slot) => {
                 let (pid, name) = (self.consumer_pid(slot), self.consumer_name(slot));
-                holder_of(part, pid, &name, self.claims.as_ref())
+                let holder = holder_of(part, pid, &name, claims);
+                // The handles of a lock write down their pid alone.
+                match self.layout.kind {
+                    layout::Kind::Channel => {
+                        self.add_who(holder, &CONSUMER_WHO, |offset| self.in_consumer(slot, offset))
+                    }
+                    _ => holder,
+                }
             }
-            _ => holder_of(part, self.producer_pid(), "", self.claims.as_ref()),
+            _ => {
+                let holder = holder_of(part, self.producer_pid(), "", claims);
+                self.add_who(holder, &PRODUCER_WHO, |offset| self.in_producer(offset))
+            }
+        }
+    }
+
+    /// Adds what the role's block, to which `at` leads, says of its owner's program.
+    fn add_who(&self, holder: Holder, who: &Who, at: impl Fn(u64) -> *mut u8) -> Holder {
+        let command = (0..COMMAND as u64).map(|i| {
+            // SAFETY: the block has 15 bytes for this there, which are only accessed as atomics.
+            unsafe { word8(self, at(who.command + i)) }.load(Ordering::Relaxed)
+        });
+        let command: Vec<u8> = command.take_while(|byte| *byte != 0).collect();
+        // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
+        let since = unsafe { word64(self, at(who.claimed_at)) }.load(Ordering::Relaxed);
+        let command = String::from_utf8_lossy(&command).into_owned();
+        Holder {
+            command: (!command.is_empty()).then_some(command),
+            since: (since != 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_nanos(since)),
+            ..holder
         }
     }
 
@@ -328,7 +357,8 @@ pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims
     };
     let name = (!name.is_empty()).then(|| name.to_owned());
     let is_here = pid == std::process::id() && claims.is_some_and(|own| own.is_held_here(part));
-    Holder { slot, name, pid: (pid != 0).then_some(pid), is_here }
+    let pid = (pid != 0).then_some(pid);
+    Holder { slot, name, pid, command: None, since: None, is_here }
 }
 
 /// The pid and name in `part`'s block, read from the file of a region that is not mapped.

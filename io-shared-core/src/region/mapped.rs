@@ -15,15 +15,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
+use nix::errno::Errno;
 
 use super::buffers::Buffers;
 use super::layout::{self, Layout, Prelude};
 use super::location::Location;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::message::invalid::Invalid;
 use crate::message::schema::{Checks, Schema};
 use crate::message::{Message, Shape};
-use crate::os::claim::{Claims, Part};
+use crate::os::claim::{self, Claims, Part};
 use crate::os::clock_id::Clock;
 use crate::os::fork;
 use crate::protocol::Words;
@@ -53,7 +54,7 @@ pub(crate) struct Region {
     /// Whether the pages of added buffers are to be there before they are used.
     pub(super) prefaults: bool,
     /// The file to pass on if there is no name to open; an observer, which has no claims, asks it
-    /// whether a name is left.
+    /// whether a name is left, and who has which role.
     pub(super) file: Option<File>,
     pub(super) ephemeral: bool,
     /// Whether this handle leaves an ephemeral region to others, although nobody is in it yet.
@@ -287,14 +288,17 @@ impl Region {
         if !self.has_claims() {
             return Err(self.claims_lost());
         }
-        match &self.claims {
-            Some(claims) => claims
-                .is_taken(part)
-                .map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_GETLK)", errno)),
-            None => Err(self.error(ErrorKind::Unsupported {
-                what: "an observer has no claim to ask through".into(),
-            })),
-        }
+        let taken = match (&self.claims, &self.file) {
+            (Some(claims), _) => claims.is_taken(part),
+            (None, Some(file)) => claim::is_claimed(file, part),
+            (None, None) => Err(Errno::EBADF), // an observer keeps its file
+        };
+        taken.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_GETLK)", errno))
+    }
+
+    /// Who has the producer's role now.
+    pub(crate) fn producer(&self) -> Result<Option<Holder>> {
+        Ok(self.is_taken(Part::Producer)?.then(|| self.holder(Part::Producer)))
     }
 }
 

@@ -15,7 +15,7 @@ use super::mapped::{Region, word64};
 use super::region_lock::RegionLock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockWords;
-use crate::os::claim::{Claims, PATIENCE, Part};
+use crate::os::claim::{self, Claims, PATIENCE, Part};
 use crate::os::{clock, nap};
 use crate::protocol::{Latest, Words};
 
@@ -102,7 +102,7 @@ impl Region {
         let has_producer = || {
             self.file
                 .as_ref()
-                .is_some_and(|file| crate::os::claim::is_claimed(file, Part::Producer))
+                .is_some_and(|file| claim::is_claimed(file, Part::Producer).unwrap_or(false))
         };
         self.is_judged() || (is_unknown() && has_producer())
     }

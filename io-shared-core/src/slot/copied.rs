@@ -6,19 +6,20 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::slice;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::value::{LEFT_OUT, Value};
 use super::{Observer, Slot};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::message::Message;
 use crate::message::shown::Shown;
 use crate::os::clock;
 use crate::os::clock_id::Clock;
 use crate::os::copy;
-use crate::protocol::{self, MAX_INLINE_WORDS, Watched};
+use crate::protocol::{self, MAX_INLINE_WORDS, Watched, Words};
 use crate::region::{self, Location, Region, Role, Side, Spec};
 
 /// A checked copy of a value: whole when it was made, and unchanged since.
@@ -167,6 +168,30 @@ impl Slot<Observer> {
             Side::Observer => Ok(Self::new(attached.region, Observer(()))),
             _ => Err(location.error(ErrorKind::NotFound)),
         }
+    }
+
+    /// The number of the newest value, without a copy of it; 0 if there is none yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
+    pub fn newest(&self) -> Result<u64> {
+        self.check()?;
+        let region = &*self.region;
+        if region.is_copied_up() {
+            return Err(region.error(ErrorKind::Replaced));
+        }
+        // Relaxed: only the number itself is used.
+        let sequence = protocol::Latest::unpack(region.latest().load(Relaxed)).sequence;
+        Ok(if sequence <= region.lost() { 0 } else { sequence })
+    }
+
+    /// Who has the producer's role now, as its block says; `None` if nobody has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    pub fn producer(&self) -> Result<Option<Holder>> {
+        self.check_fork()?;
+        self.region.producer()
     }
 
     /// Copies the latest value; `None` if there is none yet.

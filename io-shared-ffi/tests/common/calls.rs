@@ -58,6 +58,15 @@ impl Options {
         consumer
     }
 
+    #[allow(dead_code, reason = "not every test observes")]
+    #[track_caller]
+    pub(crate) fn observer(&self) -> *mut ios_observer {
+        let mut observer = null_mut();
+        let status = unsafe { ios_observer_open(&raw const self.raw, &raw mut observer) };
+        assert_eq!(status, IOS_OK, "{}", last_error());
+        observer
+    }
+
     pub(crate) fn refused(&self) -> ios_status {
         let mut producer = null_mut();
         let status = unsafe { ios_producer_open(&raw const self.raw, &raw mut producer) };

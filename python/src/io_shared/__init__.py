@@ -32,6 +32,7 @@ from io_shared.errors import (  # noqa: F401
     Mismatch,
     NoField,
     NoMemory,
+    NoProducer,
     NoSlot,
     NoSpace,
     NotFound,
@@ -48,7 +49,7 @@ from io_shared.errors import (  # noqa: F401
     WriteAccessError,
     WrongFields,
 )
-from io_shared._library import File
+from io_shared._library import File, Process
 from io_shared._loan import Loan
 from io_shared._locked import LockedBytes
 from io_shared._message import Message
@@ -63,11 +64,12 @@ __version__ = "0.1.0"
 # The classes first. `open` is not listed: it would hide Python's own.
 __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
-    "File",
+    "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
     "producer", "consumer", "observe", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
-    "Denied", "ForkedHandle", "Invalid", "Mismatch", "NoField", "NoMemory", "NoSlot", "NoSpace",
-    "NotFound", "OOMError", "OwnerDied", "ReadAccessError", "Replaced", "RoleLost", "RoleTaken",
+    "Denied", "ForkedHandle", "Invalid", "Mismatch", "NoField", "NoMemory", "NoProducer", "NoSlot",
+    "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError", "Replaced", "RoleLost",
+    "RoleTaken",
     "SystemFailure", "Timeout", "TooLarge", "WouldDeadlock", "WriteAccessError", "WrongFields",
 ]

@@ -4,7 +4,8 @@ import mmap
 import os
 from types import TracebackType
 from typing import (
-    Any, ContextManager, Generic, Iterator, List, Optional, Tuple, Type, TypeVar, Union, overload,
+    Any, ContextManager, Generic, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union,
+    overload,
 )
 
 import numpy as np
@@ -39,6 +40,7 @@ class ForkedHandle(Error): ...
 class Mismatch(Error): ...
 class NoMemory(Error, MemoryError): ...
 class NoSlot(Error): ...
+class NoProducer(Error): ...
 class NoSpace(Error, OSError): ...
 class NotFound(Error, FileNotFoundError): ...
 class OwnerDied(Error): ...
@@ -81,6 +83,11 @@ class Loan(ContextManager[_T]):
 class File(str):
     def __new__(cls, path: Union[str, bytes, "os.PathLike[str]"]) -> "File": ...
 
+class Process(NamedTuple):
+    pid: Optional[int]
+    command: Optional[str]
+    since: Optional[float]
+
 class NumpyShare(_Closing):
     name: str
     mode: str
@@ -96,6 +103,7 @@ class NumpyShare(_Closing):
         consumer_name: Optional[str] = ...,
         open_timeout: Optional[float] = ...,
         wait_for_role: Optional[float] = ...,
+        requires_producer: bool = ...,
     ) -> None: ...
     def put(
         self,
@@ -134,6 +142,8 @@ class NumpyShare(_Closing):
     def connected(self) -> int: ...
     @property
     def has_producer(self) -> bool: ...
+    @property
+    def producer(self) -> Optional[Process]: ...
 
 class Message:
     def get(self, name: str, default: Any = ...) -> Any: ...
@@ -208,6 +218,8 @@ class Consumer(_Closing, Generic[_Value]):
     @property
     def has_producer(self) -> bool: ...
     @property
+    def producer(self) -> Optional[Process]: ...
+    @property
     def capacity(self) -> int: ...
 
 class Observer(_Closing):
@@ -216,6 +228,11 @@ class Observer(_Closing):
         self, name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
     ) -> None: ...
     def copy(self) -> Optional[_Typed]: ...
+    def wait(self, timeout: Optional[float] = ...) -> _Typed: ...
+    @property
+    def newest_seq(self) -> int: ...
+    @property
+    def producer(self) -> Optional[Process]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -280,6 +297,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    requires_producer: bool = ...,
 ) -> Consumer[_Array]: ...
 @overload
 def consumer(
@@ -296,6 +314,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    requires_producer: bool = ...,
 ) -> Consumer[_Typed]: ...
 @overload
 def consumer(
@@ -311,6 +330,7 @@ def consumer(
     consumer_name: Optional[str] = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    requires_producer: bool = ...,
 ) -> Consumer[_Typed]: ...
 def open(
     name: str,
@@ -318,6 +338,7 @@ def open(
     open_timeout: Optional[float] = ...,
     reopen: bool = ...,
     wait_for_role: Optional[float] = ...,
+    requires_producer: bool = ...,
 ) -> Consumer[_Typed]: ...
 def observe(
     name: str, open_timeout: Optional[float] = ..., reopen: bool = ...

@@ -135,6 +135,16 @@ class Consumer(_library.Closing):
         return bool(_library.number(_library.consumer_has_producer, self._open(), ctypes.c_bool))
 
     @property
+    def producer(self):
+        """The living producer, ``(pid, command, since)``: its process, the start of its program's
+        name, and since when it has the role, in seconds since 1970. None if there is none.
+
+        >>> clouds.producer
+        Process(pid=4711, command='lidar', since=1790000000.25)
+        """
+        return _library.process(_library.consumer_producer, self._open())
+
+    @property
     def capacity(self):
         """The most bytes that one message may have, header included."""
         return int(_library.number(_library.consumer_capacity, self._open()))
@@ -251,7 +261,7 @@ def _has(status):
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
              holds=None, permissions=None, reopen=True, consumer_name=None,
-             open_timeout=OPEN_TIMEOUT, wait_for_role=0):
+             open_timeout=OPEN_TIMEOUT, wait_for_role=0, requires_producer=False):
     """A consumer of typed messages. The arguments are those of ``producer`` and of ``open``.
 
     If messages need a ``capacity`` and none is given, it waits for another program to create the
@@ -265,11 +275,13 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     else:
         messages = _messages.Typed(_schema.schema(dtype, tail, message))
     flags = 0 if reopen else _library.NO_REOPEN
+    flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
     return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,
                     open_timeout, wait_for_role=wait_for_role)
 
 
-def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_for_role=0):
+def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_for_role=0,
+         requires_producer=False):
     """A consumer of the existing channel ``name``, whatever its messages are.
 
     Arrays arrive as arrays. A typed message has an attribute for each of its fields: numbers are
@@ -277,13 +289,14 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_
 
     ``consumer_name``: the name under which it resumes after a restart. ``open_timeout``: how many
     seconds to wait for the channel to exist (5), then :class:`NotFound`; None waits for ever.
-    ``reopen`` and ``wait_for_role``: as for ``NumpyShare``; a new channel with other messages is a
-    :class:`Mismatch`.
+    ``reopen``, ``wait_for_role`` and ``requires_producer``: as for ``NumpyShare``; a new channel
+    with other messages is a :class:`Mismatch`.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()
     >>> cloud.frame, cloud.points["x"].mean()
     """
     flags = 0 if reopen else _library.NO_REOPEN
+    flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
     return Consumer(None, name, flags=flags, consumer_name=consumer_name,
                     open_timeout=open_timeout, wait_for_role=wait_for_role)

@@ -4,6 +4,7 @@ Calls let other threads run (``CDLL`` releases the interpreter's lock), except t
 No call waits longer than a slice, so that Ctrl-C works.
 """
 
+import collections
 import ctypes
 import errno
 import gc
@@ -16,8 +17,13 @@ import weakref
 from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
 from ctypes import c_void_p
 
-from io_shared import errors
+from io_shared import _structs, errors
 from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
+
+#: Who has a role of a channel, as it described itself when it took the role: its process id (in its
+#: own PID namespace), the start of its program's name, and since when, in seconds since 1970. What
+#: is not known is None.
+Process = collections.namedtuple("Process", "pid command since")
 
 #: The longest wait in one call, in nanoseconds.
 SLICE = 100 * 1000 * 1000
@@ -29,7 +35,7 @@ _ABI = 2
 COUNTS = hasattr(sys, "getrefcount")
 
 PREFAULT, NO_REOPEN, EPHEMERAL, REPLACE, EXTEND = 4, 8, 16, 32, 64
-_NO_STAMPS = 2
+_NO_STAMPS, REQUIRES_PRODUCER = 2, 256
 
 ROLE_TAKEN, NO_SLOT = 7, 8
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
@@ -57,6 +63,7 @@ _ERRORS = {
     29: errors.NoMemory,
     30: errors.BadSeq,
     31: errors.BadValue,
+    33: errors.NoProducer,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }
@@ -140,11 +147,15 @@ get_like = _bare(_dll, "consumer_get_like")
 consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
 consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
+consumer_producer = _declare("consumer_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
 consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
 observer_open = _declare("observer_open", c_void_p, _POINTER)
 observer_close = _declare("observer_close", c_void_p, returns=None)
 observer_copy = _declare("observer_copy", c_void_p, c_void_p)
+observer_wait = _declare("observer_wait", c_void_p, c_int64, c_void_p)
+observer_seq = _declare("observer_seq", c_void_p, c_void_p)
+observer_producer = _declare("observer_producer", c_void_p, c_void_p)
 observer_schema = _declare("observer_schema", c_void_p, _POINTER)
 guard_age = _declare("guard_age", c_void_p, c_void_p)
 guard_drop = _declare("guard_drop", c_void_p, returns=None)
@@ -360,6 +371,17 @@ def number(function, handle, type_=c_uint64):
     out = type_()
     check(function(handle, byref(out)))
     return out.value
+
+
+def process(function, handle):
+    """The :class:`Process` that ``function`` returns about ``handle``; None if there is none."""
+    out = _structs.Process()
+    status = function(handle, byref(out))
+    if status == EMPTY:
+        return None
+    check(status)
+    command = native(bytes(out.command)) if out.command else None
+    return Process(int(out.pid) or None, command, out.since * 1e-9 if out.since else None)
 
 
 def text(function, handle):

@@ -3,14 +3,14 @@
 from ctypes import byref
 
 from io_shared import _library, _messages, errors
-from io_shared._wait import OPEN_TIMEOUT, age, opened
+from io_shared._wait import OPEN_TIMEOUT, Deadline, age, opened
 
 
 class Observer(_library.Closing):
     """Copies a channel's latest value without taking part. Made by ``observe``.
 
-    An observer takes no consumer slot, wakes nobody, never waits, and needs read permission only.
-    There may be any number of them.
+    An observer takes no consumer slot, wakes nobody, and needs read permission only. There may be
+    any number of them.
     """
 
     def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True):
@@ -36,13 +36,43 @@ class Observer(_library.Closing):
 
         >>> cloud = eyes.copy()
         """
-        handle, value = self._handle, _library.Value()
-        if handle is None:
-            raise errors.Closed("%s: it was closed" % self.name)
-        status = _library.observer_copy(handle, byref(value))
+        value = _library.Value()
+        status = _library.observer_copy(self._open(), byref(value))
         if status == _library.EMPTY:
             return None
         _library.check(status)
+        return self._copied(value)
+
+    def wait(self, timeout=None):
+        """Waits for a value that this observer has not copied yet, and returns a writable copy.
+
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Nobody wakes an observer:
+        it looks again and again, at most a quarter of the producer's period apart, and every 10 ms
+        at least.
+
+        >>> cloud = eyes.wait(timeout=0.5)
+        """
+        deadline = Deadline(timeout)
+        while True:
+            value = _library.Value()
+            status = _library.observer_wait(self._open(), deadline.slice(), byref(value))
+            if status not in (_library.EMPTY, _library.TIMEOUT):
+                _library.check(status)
+                return self._copied(value)
+            deadline.tell(self.name, self._awaited)
+            if deadline.is_over():
+                raise errors.Timeout("%s: no new value came within %s s" % (self.name, timeout))
+
+    def _awaited(self):
+        has = "a producer is alive" if self.producer else "there is no producer"
+        return "a new value (%s)" % has
+
+    def _open(self):
+        if self._handle is None:
+            raise errors.Closed("%s: it was closed" % self.name)
+        return self._handle
+
+    def _copied(self, value):
         self._last = value
         try:
             copy, _ = self._messages.copy(value.data, value.length)
@@ -52,6 +82,17 @@ class Observer(_library.Closing):
             raise errors.alone(errors.Corrupt(text))
         finally:
             _library.guard_drop(value.guard)
+
+    @property
+    def newest_seq(self):
+        """The sequence number of the newest value, without a copy of it; 0 if nothing was ever
+        put."""
+        return int(_library.number(_library.observer_seq, self._open()))
+
+    @property
+    def producer(self):
+        """Who the living producer is: see :attr:`Consumer.producer`."""
+        return _library.process(_library.observer_producer, self._open())
 
     @property
     def seq(self):

@@ -30,6 +30,9 @@ class NumpyShare(_library.Closing):
     a gap: the producer before this one, the consumer of the same name, or any consumer if all slots
     are taken. Then :class:`RoleTaken` or :class:`NoSlot`; None waits for ever.
 
+    ``requires_producer``: get raises :class:`NoProducer` within 0.2 seconds of the producer's end,
+    once there was one. Otherwise it waits for the next producer.
+
     >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
     ...     clouds.put(array)
     """
@@ -38,14 +41,17 @@ class NumpyShare(_library.Closing):
     __end = None
 
     def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
-                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
+                 reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
+                 requires_producer=False):
         flags = 0 if reopen else _library.NO_REOPEN
+        flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
-                                    consumer_name, open_timeout, wait_for_role)
+                                    consumer_name, open_timeout, wait_for_role, requires_producer)
         if mode == "put":
-            if consumer_name is not None:
-                raise errors.Invalid("consumer_name is for mode 'get'")
+            if consumer_name is not None or requires_producer:
+                option = "requires_producer" if requires_producer else "consumer_name"
+                raise errors.Invalid("%s is for mode 'get'" % option)
             self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds,
                                        permissions, flags, open_timeout, _library.SHARE,
                                        wait_for_role)
@@ -135,6 +141,11 @@ class NumpyShare(_library.Closing):
     def has_producer(self):
         """Whether a producer is alive."""
         return not self.closed if self.mode == "put" else self.__end.has_producer
+
+    @property
+    def producer(self):
+        """Who the living producer is: see :attr:`Consumer.producer`."""
+        return self.__side("get").producer
 
     @property
     def closed(self):

@@ -1,7 +1,7 @@
 """The structs of ``io_shared.h``, for ctypes."""
 
 import ctypes
-from ctypes import c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 
 class Options(ctypes.Structure):
@@ -37,6 +37,12 @@ class Value(ctypes.Structure):
         ("stamp", c_uint64),
         ("tag", c_uint64),
     ]
+
+
+class Process(ctypes.Structure):
+    """``ios_process``: who has a role."""
+
+    _fields_ = [("pid", c_uint32), ("command", c_char * 16), ("since", c_uint64)]
 
 
 class Puts(ctypes.Structure):

@@ -105,6 +105,10 @@ class NoMemory(Error, MemoryError):
     is lost, and the next call tries again."""
 
 
+class NoProducer(Error):
+    """The channel has lost its producer (``requires_producer=True``)."""
+
+
 class NoSlot(Error):
     """Every consumer slot is taken: there are 64, or as many as ``consumers`` of the creator."""
 

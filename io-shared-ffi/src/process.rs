@@ -1,0 +1,34 @@
+//! The process that has a role of a channel.
+
+use std::ffi::c_char;
+use std::time::SystemTime;
+
+use io_shared_core::Holder;
+
+/// The process that has a role of a channel, as it described itself when it took the role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct ios_process {
+    /// The process id, in its own PID namespace; 0 if unknown.
+    pub pid: u32,
+    /// The start of its program's name, at most 15 bytes and a zero; empty if unknown.
+    pub command: [c_char; 16],
+    /// When it took the role, in nanoseconds since 1970; 0 if unknown.
+    pub since: u64,
+}
+
+impl From<Holder> for ios_process {
+    fn from(holder: Holder) -> Self {
+        let mut command = [0; 16];
+        let name = holder.command.unwrap_or_default();
+        for (to, byte) in command.iter_mut().take(15).zip(name.bytes()) {
+            *to = byte as c_char;
+        }
+        let since = holder.since.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        Self {
+            pid: holder.pid.unwrap_or(0),
+            command,
+            since: since.map_or(0, |since| since.as_nanos() as u64),
+        }
+    }
+}
