@@ -317,13 +317,18 @@ fn layout(fields: &[(Scalar, usize)]) -> Struct {
     layout
 }
 
+/// The scalars that any bytes are a value of.
+fn any_bytes() -> impl Strategy<Value = Scalar> {
+    let scalars: Vec<Scalar> = Scalar::ALL.iter().copied().filter(|s| *s != Scalar::Bool).collect();
+    proptest::sample::select(scalars)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn whatever_the_first_fields_are_their_bytes_are_what_is_read(
-        fields in proptest::collection::vec(
-            (proptest::sample::select(Scalar::ALL), 1..20_usize), 2..6),
+        fields in proptest::collection::vec((any_bytes(), 1..20_usize), 2..6),
         known in any::<proptest::sample::Index>(),
         seed in any::<u64>(),
     ) {
