@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Consumer, Producer, Slot};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::protocol::Words;
@@ -127,17 +127,6 @@ impl Producer {
     /// Whether consumers are still in a region that this producer has left.
     pub(super) fn is_awaited(&self) -> bool {
         self.left.iter().any(is_used)
-    }
-}
-
-impl Consumer {
-    /// Notes that a value was taken that is not returned, because the name leads elsewhere: in the
-    /// region that has the name now, it is new.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn refuse(&mut self, sequence: u64, missed: u64, error: Error) -> Error {
-        self.refused = Some((sequence, sequence.saturating_sub(missed + 1)));
-        error
     }
 }
 

@@ -81,12 +81,24 @@ impl Slot<Consumer> {
                 (true, stamp) => Some(stamp),
                 (false, _) => Some(clock::now_coarse()),
             };
-            if let Some(now) = now {
-                let looked = self.watch.look_with_value(&self.region, now);
-                looked.map_err(|error| self.side.refuse(value.sequence, value.missed, error))?;
+            if let Some(now) = now
+                && self.watch.is_due(now)
+            {
+                self.look_with_value(value.sequence, value.missed, now)?;
             }
         }
         Ok(Some(value))
+    }
+
+    /// Looks whether the name leads elsewhere, before a value is returned. If so, the value is
+    /// refused: in the region that has the name now, it is new.
+    #[cold]
+    fn look_with_value(&mut self, sequence: u64, missed: u64, now: u64) -> Result<()> {
+        let looked = self.watch.look_with_value(&self.region, now);
+        if looked.is_err() {
+            self.side.refused = Some((sequence, sequence.saturating_sub(missed + 1)));
+        }
+        looked
     }
 
     /// The inline value, or else a copy of the one in its buffer.
