@@ -50,6 +50,10 @@
 // An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 #define IOS_EXTEND 64
 
+// A put or loan that does not fit gives the channel a larger capacity first, the next power of
+// two, instead of failing with `IOS_TOO_LARGE` (channels). `capacity` is not needed then.
+#define IOS_GROWING 128
+
 // A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
 // channel has had one.
 #define IOS_REQUIRES_PRODUCER 256
@@ -227,7 +231,7 @@ typedef struct {
   // A name under which this consumer resumes after a restart, or NULL.
   const char *consumer_name;
   // The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
-  // Not needed if the schema has a fixed size.
+  // Not needed if the schema has a fixed size, or with `IOS_GROWING`.
   uint64_t capacity;
   // Channels: for how many consumers buffers are reserved ahead of time, so that they find them
   // when they join (default 1). Up to 64 consumers may join, or as many as the channel's

@@ -16,8 +16,8 @@ use crate::call::call;
 use crate::handle::in_use;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{
-    Given, IOS_EPHEMERAL, IOS_EXTEND, IOS_NO_REOPEN, IOS_NO_STAMPS, IOS_PREFAULT, IOS_REPLACE,
-    IOS_REQUIRES_PRODUCER, Location, Options, bad, ios_options,
+    Given, IOS_EPHEMERAL, IOS_EXTEND, IOS_GROWING, IOS_NO_REOPEN, IOS_NO_STAMPS, IOS_PREFAULT,
+    IOS_REPLACE, IOS_REQUIRES_PRODUCER, Location, Options, bad, ios_options,
 };
 use crate::pointer::{CText, In, Out};
 use crate::status::{Failure, Outcome, ios_status};
@@ -213,6 +213,7 @@ trait At: Mmap {
             (options.has(IOS_NO_STAMPS), "IOS_NO_STAMPS"),
             (options.has(IOS_NO_REOPEN), "IOS_NO_REOPEN"),
             (options.has(IOS_REQUIRES_PRODUCER), "IOS_REQUIRES_PRODUCER"),
+            (options.has(IOS_GROWING), "IOS_GROWING"),
         ];
         options.refuse(&channels, "it is for channels only")?;
         let (prefault, ephemeral) = (options.has(IOS_PREFAULT), options.has(IOS_EPHEMERAL));

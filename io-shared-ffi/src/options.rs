@@ -29,12 +29,14 @@ pub const IOS_EPHEMERAL: u32 = 16;
 pub const IOS_REPLACE: u32 = 32;
 /// An object that is shorter than `capacity` is extended (`IOS_MMAP_UNSAFE`).
 pub const IOS_EXTEND: u32 = 64;
-
+/// A put or loan that does not fit gives the channel a larger capacity first, the next power of
+/// two, instead of failing with `IOS_TOO_LARGE` (channels). `capacity` is not needed then.
+pub const IOS_GROWING: u32 = 128;
 /// A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
 /// channel has had one.
 pub const IOS_REQUIRES_PRODUCER: u32 = 256;
 
-const FLAGS: u32 = 127 | IOS_REQUIRES_PRODUCER;
+const FLAGS: u32 = 255 | IOS_REQUIRES_PRODUCER;
 
 /// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
 /// first; then set the location (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and any other
@@ -63,7 +65,7 @@ pub struct ios_options {
     /// A name under which this consumer resumes after a restart, or NULL.
     pub consumer_name: *const c_char,
     /// The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
-    /// Not needed if the schema has a fixed size.
+    /// Not needed if the schema has a fixed size, or with `IOS_GROWING`.
     pub capacity: u64,
     /// Channels: for how many consumers buffers are reserved ahead of time, so that they find them
     /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's
@@ -254,7 +256,7 @@ impl Options {
         self.refuse(&[(self.handles.is_some(), "options.handles")], "it is for locks only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (!self.has(IOS_NO_REOPEN), self.has(IOS_EPHEMERAL));
-        let replace = self.has(IOS_REPLACE);
+        let (replace, growing) = (self.has(IOS_REPLACE), self.has(IOS_GROWING));
         let requires_producer = self.has(IOS_REQUIRES_PRODUCER);
         let mut channel = match self.location {
             Location::Name(name) => Channel::named(name),
@@ -263,7 +265,7 @@ impl Options {
             Location::Anonymous => Channel::anonymous(),
         };
         channel = channel.stamps(stamps).prefault(prefault).reopen(reopen);
-        channel = channel.ephemeral(ephemeral).replace(replace);
+        channel = channel.ephemeral(ephemeral).replace(replace).growing(growing);
         channel = channel.requires_producer(requires_producer);
         channel = match self.schema {
             Some(schema) => channel.schema(schema),

@@ -38,9 +38,9 @@ impl<T: Message + ?Sized> Channel<T> {
     ///
     /// The put or loan that does not fit first makes a larger channel next to the old one, with the
     /// next power of two as its capacity, and gives it the name. The latest value, sequence numbers
-    /// and `missed` carry over. Consumers and observers with [`reopen`](Self::reopen) follow;
-    /// values that they hold stay as they are. The old memory is freed when the last of them has
-    /// followed. Until then there has to be room for both, or the put fails with
+    /// and `missed` carry over. Consumers and observers follow, unless they have
+    /// [`.reopen(false)`](Self::reopen); values that they hold stay as they are. The old memory is
+    /// freed when the last of them has followed. Until then there has to be room for both, or the put fails with
     /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
     ///
     /// For up to 90 ms, a consumer that has not received the last value of the old channel may
@@ -57,7 +57,7 @@ impl<T: Message + ?Sized> Channel<T> {
     /// # let name = &format!("/doc-channel-growing-{}", std::process::id());
     /// use io_shared::Channel;
     /// let mut clouds = Channel::<[f32]>::named(name).elements(1000).growing(true).producer()?;
-    /// let mut viewer = Channel::<[f32]>::named(name).reopen(true).consumer()?;
+    /// let mut viewer = io_shared::consumer::<[f32]>(name)?;
     /// clouds.put(&[0.5; 1000])?;
     /// assert_eq!(viewer.get()?.len(), 1000);
     /// clouds.put(&[0.5; 3000])?; // three times as large

@@ -94,8 +94,8 @@ class NumpyShare(_Closing):
     def __init__(
         self,
         name: str,
-        size: Optional[_Size],
-        mode: str,
+        size: Optional[_Size] = ...,
+        mode: str = ...,
         consumers: Optional[int] = ...,
         holds: Optional[int] = ...,
         permissions: Optional[int] = ...,

@@ -20,11 +20,15 @@ class _Producer(_library.Closing):
 
     #: None until it is opened.
     _buffers = None
+    #: Whether the channel grows with its messages where nobody gave a capacity.
+    GROWS = False
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
+        if capacity is None and self.GROWS:
+            flags |= _library.GROWING
         self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
                                     open_timeout, words, wait_for_role)
@@ -59,7 +63,7 @@ class _Producer(_library.Closing):
 
     @property
     def capacity(self):
-        """The most bytes that one message may have, header included."""
+        """The most bytes that one message may have now, header included."""
         return int(_library.number(_library.producer_capacity, self._open()))
 
     @property
@@ -132,9 +136,11 @@ class ArrayProducer(_Producer):
     """Puts arrays of any dtype and shape. Made by ``producer`` without a dtype, and by
     ``NumpyShare``.
 
-    >>> clouds = io_shared.producer("/cloud_share", capacity="5M")
+    >>> clouds = io_shared.producer("/cloud_share")
     >>> clouds.put(np.zeros((120000, 4), np.float32))
     """
+
+    GROWS = True
 
     def put(self, array, tag=0, seq=None, stamp=None):
         """Puts a copy of ``array`` (anything that ``numpy.asanyarray`` takes), which becomes the
@@ -378,9 +384,10 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     end; each message may have another number of them. Without either, messages are arrays of any
     dtype and shape.
 
-    ``capacity``: the most bytes of one message (a number, or ``"5M"``). It is needed for arrays and
-    for messages with a tail. A producer without it waits for a consumer that has it:
-    ``open_timeout`` seconds (5), then :class:`NotFound`; None waits for ever.
+    ``capacity``: the most bytes of one message (a number, or ``"5M"``). Without it, a channel of
+    arrays grows with them, to the next power of two. Messages with a tail need it: a producer of
+    these without it waits for a consumer that has it, ``open_timeout`` seconds (5), then
+    :class:`NotFound`; None waits for ever.
 
     ``message``: the struct's name, for display. The other options are those of ``NumpyShare``.
 

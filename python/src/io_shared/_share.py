@@ -11,7 +11,8 @@ class NumpyShare(_library.Closing):
     """One end of a channel of arrays: ``mode`` is ``"put"`` or ``"get"``.
 
     ``size``: the most bytes of one array with its header (usually 128 bytes): a number, or digits
-    and one of K, M, G. Either end may start first, and come back after a crash.
+    and one of K, M, G. A share that puts needs none: the channel then grows with its arrays, to
+    the next power of two. Either end may start first, and come back after a crash.
 
     Up to 64 consumers join and leave at any time. ``holds``: how many borrowed values this share
     may keep at once, 1 to 8 (default 2; for mode ``"get"``). ``consumers``: reserves buffers for
@@ -22,8 +23,8 @@ class NumpyShare(_library.Closing):
     ``reopen``: when the channel is removed or replaced, continue in the one that has its name
     next (the default). A put creates it; a get waits for it. With False both raise
     :class:`Replaced`.
-    ``consumer_name``: the name under which a consumer resumes after a restart. Without a ``size``
-    (None), the share waits for another program to create the channel: ``open_timeout`` seconds (5),
+    ``consumer_name``: the name under which a consumer resumes after a restart. Without a ``size``,
+    a share that gets waits for another program to create the channel: ``open_timeout`` seconds (5),
     then :class:`NotFound`; None waits for ever.
 
     ``wait_for_role``: how many seconds to wait for a predecessor to leave (0), for restarts without
@@ -33,14 +34,14 @@ class NumpyShare(_library.Closing):
     ``requires_producer``: get raises :class:`NoProducer` within 0.2 seconds of the producer's end,
     once there was one. Otherwise it waits for the next producer.
 
-    >>> with NumpyShare("/cloud_share", "5M", "put") as clouds:
+    >>> with NumpyShare("/cloud_share", mode="put") as clouds:
     ...     clouds.put(array)
     """
 
     #: None until it is opened.
     __end = None
 
-    def __init__(self, name, size, mode, consumers=None, holds=None, permissions=None,
+    def __init__(self, name, size=None, mode=None, consumers=None, holds=None, permissions=None,
                  reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
                  requires_producer=False):
         flags = 0 if reopen else _library.NO_REOPEN
