@@ -3,6 +3,8 @@
 //! A get asks core's slot for a value and decides what to do while there is none: spin or sleep
 //! (`waiting.rs`), give up at the deadline, or open the channel that has replaced this one.
 
+mod history;
+
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;

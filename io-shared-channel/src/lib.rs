@@ -25,6 +25,7 @@ mod options;
 mod pace;
 mod producer;
 mod required_producer;
+mod since;
 mod wait_any;
 mod waiter;
 mod waiting;
@@ -44,4 +45,5 @@ pub use io_shared_core::{
 pub use named::AsName;
 pub use observer::Observer;
 pub use producer::Producer;
+pub use since::Since;
 pub use wait_any::{Ready, wait_any};

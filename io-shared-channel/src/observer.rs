@@ -14,6 +14,7 @@ use io_shared_core::{
 use crate::long_wait::Awaited;
 use crate::options::Options;
 use crate::pace::Pace;
+use crate::since::Since;
 use crate::waiting::SLICE;
 
 /// Reads a channel without taking part in it: it takes no slot, wakes nobody, and copies every
@@ -227,6 +228,64 @@ impl<T: Message + ?Sized> Observer<T> {
     /// ```
     pub fn producer(&self) -> Result<Option<Holder>> {
         Ok(self.slot.producer()?.filter(|_| !self.slot.is_stale()))
+    }
+
+    /// Copies of the values after number `seq` that still lie whole, oldest first. Values that do
+    /// not are counted by [`missed`](Copied::missed). Without a
+    /// [`history`](crate::Channel::history) there are few but the newest.
+    ///
+    /// A number that the channel has not reached is one of another channel, which this one has
+    /// replaced: then every value counts.
+    ///
+    /// # Errors
+    /// Each item has the errors of [`copy`](Self::copy).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-since-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// use io_shared::Channel;
+    /// let mut recorder = Channel::<f64>::named(name).history(14).observer()?;
+    /// speed.put(&13.9)?;
+    /// speed.put(&14.0)?;
+    /// let mut last = 0;
+    /// for copy in recorder.since(last) {
+    ///     let copy = copy?;
+    ///     println!("{}: {}, after {} that are missing", copy.seq(), *copy, copy.missed());
+    ///     last = copy.seq();
+    /// }
+    /// assert_eq!(last, 2);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn since(&mut self, seq: u64) -> Since<'_, T> {
+        Since::new(seq, |seq| Ok(self.ask(|slot| slot.copy_after(seq))?.flatten()))
+    }
+
+    /// A copy of the newest value with this [tag](Copied::tag) that still lies whole; `None` if
+    /// there is none.
+    ///
+    /// # Errors
+    /// The errors of [`copy`](Self::copy).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-observer-tagged-{}", std::process::id());
+    /// # let mut labels = io_shared::producer::<u8>(name)?;
+    /// use io_shared::Channel;
+    /// let mut viewer = Channel::<u8>::named(name).history(4).observer()?;
+    /// labels.put_tagged(&7, 41)?; // of cloud 41
+    /// labels.put_tagged(&8, 42)?;
+    /// assert_eq!(viewer.tagged(41)?.as_deref(), Some(&7));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn tagged(&mut self, tag: u64) -> Result<Option<Copied<T>>> {
+        Ok(self.ask(|slot| slot.copy_tagged(tag))?.flatten())
     }
 
     /// The channel's name; for a channel in a file, its path.

@@ -69,6 +69,16 @@ crash_points! {
         /// The dead consumer's bit is cleared; its claim is still won.
         BuryCleared,
     }
+    /// Those of a producer that finds that nobody asks for a history any more.
+    ENDS_HISTORY: {
+        /// The word of the history is taken down, unless somebody has asked meanwhile.
+        HistoryEnded,
+    }
+    /// Those of a process that asks for a history.
+    ASKS: {
+        /// The word of the history is raised; its claim is there.
+        HistoryRaised,
+    }
     /// Those of a consumer that joins with more values to hold than its slot has entries.
     JOINS: {
         /// The memory of more buffers is reserved; they are not in the pool.

@@ -11,6 +11,8 @@
 //!   `latest`, under a sequence lock ([`Consumer::read_inline`]).
 //! - **Observe.** An observer stores nothing. It copies, and checks afterwards that the buffer's
 //!   sequence has not changed ([`watch`]).
+//! - **History.** Whoever asks for the values before the newest has buffers added for them, and the
+//!   producer then takes the one that it used longest ago (`history`).
 //! - **Join.** A consumer brings a buffer for each value that it may hold: it has the pool extended
 //!   before it takes a slot (`pool`).
 //! - **Death.** Whoever takes a role or a consumer's slot over first counts itself there, so that a
@@ -29,12 +31,13 @@
 //!   won its claim. The words of the pool are written under the region's lock.
 //! - Every index read from shared memory is checked against the pool before it is used.
 //!
-//! The files: `words` (the platform), `latest`, `inline`, `ahead`, `pool` and `asleep` are data;
-//! `producer`, `consumer` and `observer` act on them.
+//! The files: `words` (the platform), `latest`, `inline`, `ahead`, `pool`, `history` and `asleep`
+//! are data; `producer`, `consumer` and `observer` act on them.
 
 mod ahead;
 mod asleep;
 mod consumer;
+mod history;
 mod inline;
 mod latest;
 mod observer;
@@ -47,10 +50,11 @@ pub(crate) use ahead::Ahead;
 pub(crate) use asleep::is_asleep;
 pub use consumer::Which;
 pub(crate) use consumer::{Consumer, Protected, Seat, sleep_any};
+pub(crate) use history::{end_history, keep_history, oldest_after, tagged};
 pub(crate) use inline::InlineRead;
 pub(crate) use latest::{Fault, Latest};
 pub(crate) use observer::{Watched, watch};
-pub(crate) use pool::{entries, extend, join, needed};
+pub(crate) use pool::{entries, extend, history, join, needed};
 pub(crate) use producer::Producer;
 pub(crate) use words::{
     Bits, Exchange, Header, Inline, MAX_INLINE_WORDS, MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word,

@@ -32,6 +32,7 @@ mod spec;
 
 mod blocks;
 mod hidden_file;
+mod history;
 mod plan;
 mod pool;
 mod reboot;

@@ -252,6 +252,12 @@ typedef struct {
   // taken. 0, the default, does not wait: that is `IOS_ROLE_TAKEN` or `IOS_NO_SLOT`. Negative
   // waits for ever.
   int64_t wait_for_role;
+  // Channels: how many values before the newest are kept for as long as this handle lives, for
+  // `ios_observer_since`, `ios_consumer_since` and the calls that find a tag. As many buffers
+  // are reserved, which stay. An observer needs permission to write for it. 0: not set (none).
+  uint32_t history;
+  // 0.
+  uint32_t reserved;
 } ios_options;
 
 // The arguments that puts have in common when their messages differ only in the data. It is for
@@ -296,7 +302,8 @@ typedef struct {
   // Its sequence number: 1 for the channel's first value. No number is used twice.
   uint64_t seq;
   // How many values were put between this one and the one that this consumer got before, and
-  // were never seen by it. 0 for a copy.
+  // were never seen by it. For a copy of `ios_observer_since` or `ios_consumer_since`, between
+  // the number given there and this value. 0 for any other copy.
   uint64_t missed;
   // CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds. 0 if the value was not
   // stamped, or was stamped by the clock of another boot or time namespace.
@@ -641,6 +648,24 @@ ios_status ios_consumer_get_like(const ios_gets *gets);
 // `consumer` is NULL or open; `value` is NULL or may be written to.
 ios_status ios_consumer_latest(ios_consumer *consumer, ios_value *value);
 
+// As `ios_observer_since`, for a consumer, whether or not it has seen the value. The copy does not
+// count as seen.
+//
+// # Safety
+// As for `ios_consumer_latest`.
+ios_status ios_consumer_since(ios_consumer *consumer, uint64_t seq, ios_value *value);
+
+// A copy of the value with this tag: the newest that still lies whole, or one that comes within
+// `timeout_ns`. 0 does not wait, and returns `IOS_EMPTY` if there is none; negative waits for
+// ever. Values that come meanwhile count as seen.
+//
+// # Safety
+// As for `ios_consumer_latest`.
+ios_status ios_consumer_tagged(ios_consumer *consumer,
+                               uint64_t tag,
+                               int64_t timeout_ns,
+                               ios_value *value);
+
 // The sequence number of the last value that this consumer has seen; 0 if there is none. A
 // consumer with a name remembers it across restarts.
 //
@@ -762,6 +787,22 @@ ios_status ios_observer_seq(ios_observer *observer, uint64_t *seq);
 // # Safety
 // `observer` is NULL or open; `producer` is NULL or may be written to.
 ios_status ios_observer_producer(const ios_observer *observer, ios_process *producer);
+
+// A copy of the oldest value after number `seq` that still lies whole; `IOS_EMPTY` if there is
+// none. Called with the `seq` of the value before, it goes through them all, oldest first;
+// `missed` counts those that do not lie whole any more. Set `options.history` to have more kept
+// than the newest. A number that the channel has not reached is one of another channel, which this
+// one has replaced: then every value counts.
+//
+// # Safety
+// As for `ios_observer_copy`.
+ios_status ios_observer_since(ios_observer *observer, uint64_t seq, ios_value *value);
+
+// A copy of the newest value with this tag that still lies whole; `IOS_EMPTY` if there is none.
+//
+// # Safety
+// As for `ios_observer_copy`.
+ios_status ios_observer_tagged(ios_observer *observer, uint64_t tag, ios_value *value);
 
 // The channel's name or location. The caller frees the text with `ios_text_free`.
 //

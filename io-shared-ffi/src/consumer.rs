@@ -9,7 +9,7 @@ use io_shared_channel::binding::{self, CopyTarget};
 use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
 
 use crate::call::call;
-use crate::guard::{in_place, ios_value};
+use crate::guard::{copied, in_place, ios_value};
 use crate::handle::Handle;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
@@ -179,6 +179,55 @@ pub unsafe extern "C" fn ios_consumer_latest(
         let mut consumer = handle.0.enter()?;
         let guard = consumer.latest()?.ok_or(Failure::Empty)?;
         value.set(in_place(guard.into_owned()));
+        Ok(())
+    })
+}
+
+/// As `ios_observer_since`, for a consumer, whether or not it has seen the value. The copy does not
+/// count as seen.
+///
+/// # Safety
+/// As for `ios_consumer_latest`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_consumer_since(
+    consumer: *mut ios_consumer,
+    seq: u64,
+    value: *mut ios_value,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
+        let copy = handle.0.enter()?.since(seq).next().ok_or(Failure::Empty)?;
+        value.set(copied(copy?));
+        Ok(())
+    })
+}
+
+/// A copy of the value with this tag: the newest that still lies whole, or one that comes within
+/// `timeout_ns`. 0 does not wait, and returns `IOS_EMPTY` if there is none; negative waits for
+/// ever. Values that come meanwhile count as seen.
+///
+/// # Safety
+/// As for `ios_consumer_latest`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_consumer_tagged(
+    consumer: *mut ios_consumer,
+    tag: u64,
+    timeout_ns: i64,
+    value: *mut ios_value,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: as in `ios_consumer_since`.
+        let (handle, value) =
+            unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
+        let mut consumer = handle.0.enter()?;
+        let copy = match timeout(timeout_ns) {
+            Some(Duration::ZERO) => consumer.tagged(tag)?.ok_or(Failure::Empty)?,
+            timeout => consumer.tagged_timeout(tag, timeout.unwrap_or(Duration::MAX))?,
+        };
+        value.set(copied(copy));
         Ok(())
     })
 }

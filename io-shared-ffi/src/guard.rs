@@ -34,7 +34,8 @@ pub struct ios_value {
     /// Its sequence number: 1 for the channel's first value. No number is used twice.
     pub seq: u64,
     /// How many values were put between this one and the one that this consumer got before, and
-    /// were never seen by it. 0 for a copy.
+    /// were never seen by it. For a copy of `ios_observer_since` or `ios_consumer_since`, between
+    /// the number given there and this value. 0 for any other copy.
     pub missed: u64,
     /// CLOCK_MONOTONIC at the put in nanoseconds, to two microseconds. 0 if the value was not
     /// stamped, or was stamped by the clock of another boot or time namespace.
@@ -62,7 +63,7 @@ pub(crate) fn in_place(guard: OwnedGuard<[u8]>) -> ios_value {
 pub(crate) fn copied(copy: Copied<[u8]>) -> ios_value {
     // The copy is on the heap, and does not move when its owner does.
     let (data, length) = (copy.as_ptr().cast(), copy.len());
-    let (seq, missed, stamp) = (copy.seq(), 0, copy.stamp());
+    let (seq, missed, stamp) = (copy.seq(), copy.missed(), copy.stamp());
     let tag = copy.tag();
     let guard = into_c(ios_guard(Got::Copied(copy)));
     ios_value { guard, data, length, seq, missed, stamp, tag }

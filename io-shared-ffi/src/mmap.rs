@@ -210,6 +210,7 @@ trait At: Mmap {
             (options.consumers.is_some(), "options.consumers"),
             (options.holds.is_some(), "options.holds"),
             (options.wait_for_role.is_some(), "options.wait_for_role"),
+            (options.history.is_some(), "options.history"),
             (options.has(IOS_NO_STAMPS), "IOS_NO_STAMPS"),
             (options.has(IOS_NO_REOPEN), "IOS_NO_REOPEN"),
             (options.has(IOS_REQUIRES_PRODUCER), "IOS_REQUIRES_PRODUCER"),

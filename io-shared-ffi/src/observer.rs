@@ -133,6 +133,50 @@ pub unsafe extern "C" fn ios_observer_producer(
     unsafe { ask(observer, Out(producer, "producer"), who) }
 }
 
+/// A copy of the oldest value after number `seq` that still lies whole; `IOS_EMPTY` if there is
+/// none. Called with the `seq` of the value before, it goes through them all, oldest first;
+/// `missed` counts those that do not lie whole any more. Set `options.history` to have more kept
+/// than the newest. A number that the channel has not reached is one of another channel, which this
+/// one has replaced: then every value counts.
+///
+/// # Safety
+/// As for `ios_observer_copy`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_observer_since(
+    observer: *mut ios_observer,
+    seq: u64,
+    value: *mut ios_value,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open observer is a live handle, which is used through `&` alone; a struct may
+        // be written to `value`.
+        let (handle, value) =
+            unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
+        let copy = handle.0.enter()?.since(seq).next().ok_or(Failure::Empty)?;
+        value.set(copied(copy?));
+        Ok(())
+    })
+}
+
+/// A copy of the newest value with this tag that still lies whole; `IOS_EMPTY` if there is none.
+///
+/// # Safety
+/// As for `ios_observer_copy`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_observer_tagged(
+    observer: *mut ios_observer,
+    tag: u64,
+    value: *mut ios_value,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: as in `ios_observer_since`.
+        let (handle, value) =
+            unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
+        value.set(copied(handle.0.enter()?.tagged(tag)?.ok_or(Failure::Empty)?));
+        Ok(())
+    })
+}
+
 /// The channel's name or location. The caller frees the text with `ios_text_free`.
 ///
 /// # Safety

@@ -86,6 +86,12 @@ pub struct ios_options {
     /// taken. 0, the default, does not wait: that is `IOS_ROLE_TAKEN` or `IOS_NO_SLOT`. Negative
     /// waits for ever.
     pub wait_for_role: i64,
+    /// Channels: how many values before the newest are kept for as long as this handle lives, for
+    /// `ios_observer_since`, `ios_consumer_since` and the calls that find a tag. As many buffers
+    /// are reserved, which stay. An observer needs permission to write for it. 0: not set (none).
+    pub history: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 const DEFAULT: ios_options = ios_options {
@@ -103,6 +109,8 @@ const DEFAULT: ios_options = ios_options {
     handles: 0,
     open_timeout: -1,
     wait_for_role: 0,
+    history: 0,
+    reserved: 0,
 };
 
 // The size of the first version of the struct; every later one is at least as large.
@@ -156,6 +164,7 @@ pub(crate) struct Options {
     pub(crate) consumers: Option<usize>,
     pub(crate) handles: Option<usize>,
     pub(crate) holds: Option<usize>,
+    pub(crate) history: Option<usize>,
     pub(crate) mode: Option<u32>,
     pub(crate) open_timeout: Option<Duration>,
     pub(crate) wait_for_role: Option<Duration>,
@@ -229,6 +238,7 @@ impl Options {
             consumers: (options.consumers != 0).then_some(options.consumers as usize),
             handles: (options.handles != 0).then_some(options.handles as usize),
             holds: (options.holds != 0).then_some(options.holds as usize),
+            history: (options.history != 0).then_some(options.history as usize),
             mode: (options.mode != 0).then_some(options.mode),
             open_timeout: timeout(options.open_timeout),
             wait_for_role: match options.wait_for_role {
@@ -280,6 +290,9 @@ impl Options {
         }
         if let Some(holds) = self.holds {
             channel = channel.holds(holds);
+        }
+        if let Some(history) = self.history {
+            channel = channel.history(history);
         }
         if let Some(mode) = self.mode {
             channel = channel.mode(mode);

@@ -41,13 +41,14 @@ enum C {
 /// Python's channels, shares and bytes, empty if they do not have it.
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
-const OPTIONS: [Named; 18] = [
+const OPTIONS: [Named; 19] = [
     Named("capacity", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("elements", None, [""; 3]),
     Named("consumers", Some(C::Field("consumers")), ["consumers", "consumers", "max_readers"]),
     Named("handles", Some(C::Field("handles")), ["max_readers"; 3]),
     Named("holds", Some(C::Field("holds")), ["holds"; 3]),
+    Named("history", Some(C::Field("history")), ["history"; 3]),
     Named("mode", Some(C::Field("mode")), ["permissions"; 3]),
     Named("open_timeout", Some(C::Field("open_timeout")), ["open_timeout"; 3]),
     Named("wait_for_role", Some(C::Field("wait_for_role")), ["wait_for_role"; 3]),

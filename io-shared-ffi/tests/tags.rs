@@ -168,3 +168,54 @@ fn a_value_has_the_number_and_stamp_that_it_was_put_with() {
     unsafe { ios_consumer_close(consumer) };
     unsafe { ios_producer_close(producer) };
 }
+
+#[test]
+fn the_values_before_the_newest_are_copied_oldest_first_and_found_by_their_tags() {
+    let name = TestName::new("history");
+    let producer = options(&name, None).with(|o| o.capacity = 100).producer();
+    let consumer = options(&name, None).with(|o| o.history = 5).consumer();
+    let (looking, mut observer) = (options(&name, None).with(|o| o.history = 3), null_mut());
+    assert_eq!(unsafe { ios_observer_open(&raw const looking.raw, &raw mut observer) }, IOS_OK);
+    for number in 1..=20_u8 {
+        let (data, tag) = ([number; 4], 100 + u64::from(number));
+        let put =
+            unsafe { ios_producer_put_tagged(producer, data.as_ptr().cast(), 4, tag, null_mut()) };
+        assert_eq!(put, IOS_OK);
+    }
+    let mut value = nothing();
+    for by_consumer in [true, false] {
+        let next = |seq, value: *mut ios_value| match by_consumer {
+            true => unsafe { ios_consumer_since(consumer, seq, value) },
+            false => unsafe { ios_observer_since(observer, seq, value) },
+        };
+        let mut seq = 10;
+        while next(seq, &raw mut value) == IOS_OK {
+            assert_eq!(value.missed, value.seq - seq - 1);
+            assert_eq!((value.tag, bytes_of(&value)), (100 + value.seq, &[value.seq as u8; 4][..]));
+            assert!(value.seq > 12, "there are eight buffers");
+            seq = value.seq;
+            unsafe { ios_guard_drop(value.guard) };
+        }
+        assert_eq!((seq, next(seq, &raw mut value)), (20, IOS_EMPTY));
+    }
+    assert_eq!(unsafe { ios_observer_tagged(observer, 116, &raw mut value) }, IOS_OK);
+    assert_eq!(value.seq, 16);
+    unsafe { ios_guard_drop(value.guard) };
+    let tagged = |tag, timeout, value: *mut ios_value| unsafe {
+        ios_consumer_tagged(consumer, tag, timeout, value)
+    };
+    for timeout in [0, 1_000_000, -1] {
+        assert_eq!(tagged(117, timeout, &raw mut value), IOS_OK);
+        assert_eq!((value.seq, value.tag), (17, 117));
+        unsafe { ios_guard_drop(value.guard) };
+    }
+    assert_eq!(tagged(7, 0, &raw mut value), IOS_EMPTY);
+    assert_eq!(unsafe { ios_observer_tagged(observer, 7, &raw mut value) }, IOS_EMPTY);
+    assert_eq!(tagged(7, 1_000_000, &raw mut value), IOS_TIMEOUT);
+    assert_eq!(tagged(7, 0, null_mut()), IOS_NULL);
+    unsafe {
+        ios_observer_close(observer);
+        ios_consumer_close(consumer);
+        ios_producer_close(producer);
+    }
+}

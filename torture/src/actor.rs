@@ -255,7 +255,7 @@ impl<T: Act + ?Sized> Part<T> {
                 std::panic::set_hook(Box::new(|_| std::process::abort()));
                 ok()
             }
-            "produce" | "consume" | "observe" => {
+            "produce" | "consume" | "observe" | "record" => {
                 let holds = words.next().and_then(|word| word.parse().ok());
                 self.open(verb, argument, holds.unwrap_or(1))
             }
@@ -278,6 +278,18 @@ impl<T: Act + ?Sized> Part<T> {
                 Some(observer) => Ok(observer.copy()?.map_or("nothing".into(), |copy| {
                     copy.verify(copy.seq()).err().unwrap_or_else(|| copy.seq().to_string())
                 })),
+                None => Ok("no observer".into()),
+            },
+            "since" => match &mut self.observer {
+                Some(observer) => {
+                    let mut found = Vec::new();
+                    for copy in observer.since(number.unwrap_or(0)) {
+                        let copy = copy?;
+                        let seq = copy.seq();
+                        found.push(copy.verify(seq).err().unwrap_or_else(|| seq.to_string()));
+                    }
+                    Ok(found.join(" "))
+                }
                 None => Ok("no observer".into()),
             },
             "get-copy" => self.get_copy(),
@@ -306,6 +318,11 @@ impl<T: Act + ?Sized> Part<T> {
                     None => channel,
                 };
                 self.consumer = Some(channel.holds(holds).consumer()?);
+            }
+            // How many values before the newest are kept.
+            "record" => {
+                let kept = name.and_then(|kept| kept.parse().ok()).unwrap_or(1);
+                self.observer = Some(channel.history(kept).observer()?);
             }
             _ => self.observer = Some(channel.observer()?),
         }

@@ -33,11 +33,13 @@ fn kept(size: Size) -> usize {
 #[test]
 fn every_crash_point_but_those_of_locks_has_a_scenario_here() {
     // One of the tests below goes through each list, and fails if the victim survives; those for
-    // consumers that join and for producers that grow are in joins.rs and growth.rs.
+    // consumers that join, for producers that grow and for histories are in joins.rs, growth.rs
+    // and history.rs.
     type Of = CrashPoint;
-    let here = [Of::PRODUCER_STARTS, Of::PUTS, Of::FILLS, Of::BURIES, Of::JOINS];
+    let puts = [Of::PRODUCER_STARTS, Of::PUTS, Of::FILLS, Of::BURIES];
+    let joins = [Of::ENDS_HISTORY, Of::ASKS, Of::JOINS];
     let others = [Of::CONSUMER_STARTS, Of::GETS, Of::SLEEPS, Of::CREATES, Of::REMOVES];
-    let here = [here.concat(), others.concat(), Of::EXCHANGES.to_vec()].concat();
+    let here = [puts.concat(), joins.concat(), others.concat(), Of::EXCHANGES.to_vec()].concat();
     let locks = [Of::LOCKER_STARTS, Of::LOCKS, Of::LOCK_BURIES].concat();
     let others = CrashPoint::ALL.iter().filter(|point| !locks.contains(point));
     assert_eq!(here, others.copied().collect::<Vec<_>>());

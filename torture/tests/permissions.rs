@@ -73,6 +73,9 @@ fn the_mode_decides_what_other_users_may_do() {
         }
         let mut observer = Channel::<u64>::named(&*public).observer().unwrap();
         assert_eq!(*observer.copy().unwrap().unwrap(), 1);
+        let error = Channel::<u64>::named(&*public).history(3).observer().unwrap_err();
+        let said = error.to_string();
+        assert!(is_refused(&error) && said.contains("(.history()) an observer reserves"), "{said}");
         let error = Channel::<u64>::named("/test-mode").mode(0o444).producer().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BadOption { option: "mode", .. }), "{error}");
     }));

@@ -147,6 +147,41 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// Has the last `history` values before the newest kept, so that
+    /// [`Observer::since`](crate::Observer::since), [`Consumer::since`](crate::Consumer::since) and
+    /// [`tagged`](crate::Consumer::tagged) find them. Default 0. The newest still wins in a get.
+    ///
+    /// It may be given on any side, and holds for the channel for as long as this handle lives. It
+    /// reserves as many buffers, which stay; a lack of room for them is
+    /// [`NoSpace`](crate::ErrorKind::NoSpace) here alone. An observer that asks for it needs
+    /// permission to write. Together with what consumers may hold, there are at most 253.
+    ///
+    /// Meanwhile the producer fills the buffer that it used longest ago, and large values are no
+    /// longer in the processor's caches. Within 200 ms after the last handle that asked is gone,
+    /// also by a kill, puts are as they were. A producer that is killed in the middle of a put
+    /// costs the history one value, until all buffers have had their turn.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-channel-history-{}", std::process::id());
+    /// use io_shared::Channel;
+    /// let mut speed = Channel::<f64>::named(name).producer()?;
+    /// let mut recorder = Channel::<f64>::named(name).history(14).observer()?;
+    /// for value in [13.7, 13.8, 13.9] {
+    ///     speed.put(&value)?;
+    /// }
+    /// let values: io_shared::Result<Vec<_>> = recorder.since(0).map(|copy| Ok(*copy?)).collect();
+    /// assert_eq!(values?, [13.7, 13.8, 13.9]);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn history(mut self, history: usize) -> Self {
+        self.options.history = Some(history);
+        self
+    }
+
     /// Names this consumer. A named consumer that is killed and restarts continues where it
     /// stopped. While it lives, no other consumer can have its name. 1 to 63 bytes.
     ///

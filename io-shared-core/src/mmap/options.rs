@@ -283,6 +283,7 @@ impl<M: Mmap> MmapOptions<M> {
             }
         };
         Ok(Spec {
+            history: None,
             kind,
             schema: Some(schema),
             capacity: size,

@@ -12,6 +12,7 @@ mod ahead;
 pub(crate) mod audit;
 mod deaths;
 mod gate;
+mod history;
 mod joins;
 pub(crate) mod process;
 mod scenarios;
@@ -27,6 +28,7 @@ pub(crate) static MODEL: Model = Model {
         ("inline.rs", include_str!("../protocol/inline.rs")),
         ("observer.rs", include_str!("../protocol/observer.rs")),
         ("pool.rs", include_str!("../protocol/pool.rs")),
+        ("history.rs", include_str!("../protocol/history.rs")),
         ("asleep.rs", include_str!("../protocol/asleep.rs")),
     ],
     touches: &[
@@ -75,6 +77,15 @@ scenarios! {
     a_slot_keeps_its_entries_for_its_next_owner: 3, joins::during_take_over;
     a_joiner_sleeps_and_is_woken: 2, joins::sleeper;
     a_killed_joiner_harms_nobody: 2, joins::killed, PoolReserved..=ConsumerReady;
+    values_before_the_newest_are_copied_whole_and_in_order: 2, history::copied_during_puts;
+    as_many_values_before_the_newest_lie_whole_as_are_kept: 1, history::kept;
+    a_value_is_found_by_its_tag_and_one_of_two_is_not: 1, history::found;
+    a_history_that_is_asked_for_during_a_look_is_kept: 3, history::asked_during_a_look;
+    a_producer_killed_as_it_ends_a_history_leaves_it_to_the_next: 2,
+        history::asked_during_a_look, HistoryEnded..=HistoryEnded;
+    a_killed_askers_history_ends: 2, history::killed_asker, HistoryRaised..=PoolGrown;
+    a_value_that_was_never_published_is_in_no_history: 2,
+        history::killed_producer, ProducerClaimed..=PutPublished;
     a_killed_consumers_slot_goes_to_a_new_one: 2, deaths::consumer, ConsumerClaimed..=SleepCleared;
     a_killed_consumer_comes_back: 2, deaths::resuming_consumer, ConsumerClaimed..=SleepCleared;
     a_killed_waiter_on_two_leaves_both_slots_to_others: 2,

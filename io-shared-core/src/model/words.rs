@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU64};
 
 use super::kernel::{Conflict, Loads};
 use super::mutant::{self, Mutant, Operation};
-use crate::protocol::{Bits, Word};
+use crate::protocol::{Bits, Exchange, Word};
 
 /// A loom atomic that knows the line that calls it.
 pub(crate) struct Shared<A> {
@@ -124,6 +124,30 @@ impl Bits for Shared<AtomicU64> {
 word!(AtomicU64, u64);
 word!(AtomicU8, u8);
 
+impl Exchange<u64> for Shared<AtomicU64> {
+    #[track_caller]
+    fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        assert!(self.fixed.is_none(), "nobody changes it in this scenario");
+        let place = Location::caller();
+        let success = mutant::order(place, Operation::Exchange, success);
+        let failure = mutant::order(place, Operation::Failure, failure);
+        if mutant::is(Mutant::Dropped(place)) {
+            return Ok(current);
+        }
+        if mutant::is(Mutant::Plain(place)) {
+            self.atom.store(new, success);
+            return Ok(current);
+        }
+        self.atom.compare_exchange(current, new, success, failure)
+    }
+}
+
 /// The word that a protocol never stores plainly: `latest`, or the lock word.
 pub(crate) struct Exchanged {
     atom: AtomicU64,
@@ -213,6 +237,10 @@ macro_rules! slot_accessors {
 
         fn filled(&self) -> &Self::Count {
             &self.region.filled
+        }
+
+        fn history(&self) -> &Self::History {
+            &self.region.history
         }
 
         fn retired(&self) -> &Self::Flag {

@@ -28,6 +28,9 @@ pub(crate) enum Part {
     Consumer(usize),
     /// All roles at once, but not the region's own byte.
     Roles,
+    /// What those share that ask for a history. It is no role: they keep nobody from removing the
+    /// region.
+    History,
 }
 
 const BASE: i64 = 1 << 62;
@@ -41,6 +44,7 @@ impl Part {
             Part::Creator => (BASE + 2, 1),
             Part::Consumer(slot) => (BASE + 0x100 + slot as i64, 1),
             Part::Roles => (BASE + 1, ROLES - 1),
+            Part::History => (BASE + ROLES, 1),
         }
     }
 }
@@ -152,6 +156,15 @@ impl Claims {
         }
     }
 
+    /// Takes `part` together with whoever else shares it. Returns whether nobody has it alone.
+    pub(crate) fn try_share(&self, part: Part) -> Result<bool, Errno> {
+        match self.set(libc::F_RDLCK, part) {
+            Ok(()) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
     pub(crate) fn release(&self, part: Part) {
         // Unlocking can only fail with ENOLCK, when it splits a range, and these ranges are never
         // split. The close frees the lock in any case.
@@ -231,6 +244,7 @@ impl Drop for Claims {
         // description without locks, and never closes a number that belongs to another file by now.
         self.release(Part::Region);
         self.release(Part::Roles);
+        self.release(Part::History);
         self.entry.leave();
         // SAFETY: this value owns the descriptor and is gone after this.
         unsafe { libc::close(self.descriptor) };

@@ -1,4 +1,4 @@
-//! The observer's half: copy the latest value without taking part.
+//! The observer's half: copy a value without taking part.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -29,25 +29,37 @@ pub(crate) fn watch<W: Words, C>(
         if latest.sequence <= words.lost() {
             return Ok(None);
         }
-        let buffer = latest.index;
-        // Relaxed: ordered by the acquired `latest`. Another sequence means that the buffer is
-        // being filled again.
-        if words.header(buffer).sequence.load(Relaxed) != latest.sequence {
-            continue;
-        }
-        let length = words.header(buffer).length.load(Relaxed);
-        let stamp = words.header(buffer).stamp.load(Relaxed);
-        let tag = words.header(buffer).tag.load(Relaxed);
-        let copied = copy(buffer, length);
-        // Acquire, with the Release fence in `loan`: if any word of the copy was written by a later
-        // loan, the second look sees that loan's 0, or what came after it.
-        words.fence(Acquire);
-        if words.header(buffer).sequence.load(Relaxed) == latest.sequence {
-            return match copied {
-                Some(copied) => Ok(Some(Watched { sequence: latest.sequence, stamp, tag, copied })),
-                None => Err(Fault::Corrupt("a message is longer than the capacity")),
-            };
+        if let Some(watched) = copy_checked(words, latest.index, latest.sequence, &mut copy)? {
+            return Ok(Some(watched));
         }
     }
     Err(Fault::Busy)
+}
+
+/// Copies value `sequence`, which was published in `buffer` before a `latest` that the caller has
+/// acquired. `None`: the buffer is being filled again.
+pub(super) fn copy_checked<W: Words, C>(
+    words: &W,
+    buffer: usize,
+    sequence: u64,
+    copy: &mut impl FnMut(usize, u64) -> Option<C>,
+) -> Result<Option<Watched<C>>, Fault> {
+    // Relaxed: ordered by the acquired `latest`. Another sequence means that the buffer is being
+    // filled again.
+    if words.header(buffer).sequence.load(Relaxed) != sequence {
+        return Ok(None);
+    }
+    let length = words.header(buffer).length.load(Relaxed);
+    let stamp = words.header(buffer).stamp.load(Relaxed);
+    let tag = words.header(buffer).tag.load(Relaxed);
+    let copied = copy(buffer, length);
+    // Acquire, with the Release fence in `loan`: if any word of the copy was written by a later
+    // loan, the second look sees that loan's 0, or what came after it.
+    words.fence(Acquire);
+    let is_whole = words.header(buffer).sequence.load(Relaxed) == sequence;
+    match copied {
+        _ if !is_whole => Ok(None),
+        Some(copied) => Ok(Some(Watched { sequence, stamp, tag, copied })),
+        None => Err(Fault::Corrupt("a message is longer than the capacity")),
+    }
 }

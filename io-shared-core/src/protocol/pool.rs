@@ -14,13 +14,17 @@
 //! joiner's look at `latest` comes after the fence of its announcement, and so it finds what was
 //! published before the scan.
 //!
-//! What must stay true: all grants together and two are never more than the pool.
+//! What must stay true: all grants together, the values of a [history](super::history) and two are
+//! never more than the pool.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::latest::{Fault, Latest};
 use super::words::{MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
+
+const KEPT_BITS: u32 = 8;
+const ADDED_BITS: u32 = 8;
 
 /// Grants a slot `holds` entries, and adds a buffer for each that it did not have. `false`: there
 /// can be no more buffers. The caller has the region's lock and the slot's claim. `reserve`
@@ -51,7 +55,53 @@ pub(crate) fn join<W: Words, E>(
 /// be.
 pub(crate) fn needed<W: Words>(words: &W, slot: usize, holds: usize) -> Option<u64> {
     let granted: usize = (0..words.consumer_slots()).map(|slot| entries(words, slot)).sum();
-    let buffers = OWN_BUFFERS + (granted + holds.saturating_sub(entries(words, slot))) as u64;
+    enough(granted + holds.saturating_sub(entries(words, slot)), history(words).kept)
+}
+
+/// The word `history`, unpacked. Its layout is at [`Words::history`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct History {
+    /// How many values before the newest are kept; 0: none, nobody asks for them.
+    pub(crate) kept: u64,
+    /// How many buffers were ever added for it.
+    pub(crate) added: u64,
+    /// How often it was asked for.
+    pub(super) raised: u64,
+}
+
+impl History {
+    pub(super) fn unpack(word: u64) -> Self {
+        Self {
+            kept: (word & 0xff).min(MOST_BUFFERS - OWN_BUFFERS),
+            added: (word >> KEPT_BITS & 0xff).min(MOST_BUFFERS - OWN_BUFFERS),
+            raised: word >> (KEPT_BITS + ADDED_BITS),
+        }
+    }
+
+    pub(super) fn pack(self) -> u64 {
+        self.raised << (KEPT_BITS + ADDED_BITS) | self.added << KEPT_BITS | self.kept
+    }
+}
+
+/// What the word says.
+#[inline]
+pub(crate) fn history<W: Words>(words: &W) -> History {
+    // Relaxed: the producer chooses by it among free buffers, and the region's lock orders those
+    // that add buffers.
+    History::unpack(words.history().load(Relaxed))
+}
+
+/// Whether values before the newest are kept.
+#[inline]
+pub(super) fn keeps_history<W: Words>(words: &W) -> bool {
+    // Relaxed: as in `history`. Each scan asks this, so it looks at the low byte alone.
+    words.history().load(Relaxed) as u8 != 0
+}
+
+/// How many buffers there must be for these grants and a history of `kept` values; `None`: more
+/// than there can be.
+pub(super) fn enough(granted: usize, kept: u64) -> Option<u64> {
+    let buffers = OWN_BUFFERS + granted as u64 + kept;
     (buffers <= MOST_BUFFERS).then_some(buffers)
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use super::ahead::{Filled, MOST_PIECES};
 use super::asleep;
 use super::latest::{Fault, Latest};
-use super::pool::{checked, entries, pool, reach, used};
+use super::pool::{checked, entries, keeps_history, pool, reach, used};
 use super::words::{Exchange, MOST_BUFFERS, Word, Words};
 use crate::crash_point::CrashPoint;
 
@@ -25,14 +25,19 @@ pub(crate) struct Producer {
     word: u64,
     incarnation: u64,
     /// Buffers found free and not published since; the last one is used next. Of large buffers that
-    /// is the most recently used, which the caches may still have. Of others it is the longest
-    /// unused, which leaves observers the most time, and all are used before the next scan.
+    /// is the most recently used, which the caches may still have, unless a history is kept. Of
+    /// others it is the longest unused, which leaves observers the most time, and all are used
+    /// before the next scan.
     finds: Vec<u8>,
     /// Buffers other than the latest that the last scan found named by an entry, whether they are
     /// held or were only announced.
     held: Bits,
     /// The sequence of the last value in each buffer.
     used: Vec<u64>,
+    /// Whether values before the newest are kept, as of the last scan.
+    keeps: bool,
+    /// How many buffers there were at the take-over, and the last sequence then.
+    inherited: (usize, u64),
     /// The number of the last filling.
     fillings: u64,
     /// Whether the buffer that is lent is being filled under that number.
@@ -76,9 +81,22 @@ impl Producer {
     fn new<W: Words>(words: &W, word: u64, incarnation: u64) -> Self {
         // Relaxed: they only choose among free buffers. One that was being filled (0) is chosen
         // last: a predecessor that lost its claim without knowing it may still be filling it.
-        let used = (0..pool(words))
+        let last = Latest::unpack(word).sequence;
+        let last_use = |buffer| {
+            let sequence = words.header(buffer).sequence;
+            let mut found = sequence.load(Relaxed);
+            if found > last {
+                // The predecessor was killed before it published this value, and nobody may take it
+                // for the next one of its number. Relaxed: whoever acquires a later word of
+                // `latest` finds it.
+                sequence.store(0, Relaxed);
+                found = 0;
+            }
+            found.wrapping_sub(1)
+        };
+        let used: Vec<u64> = (0..pool(words))
             .take_while(|&buffer| words.is_mapped(buffer) || reach(words, buffer).is_ok())
-            .map(|buffer| words.header(buffer).sequence.load(Relaxed).wrapping_sub(1))
+            .map(last_use)
             .collect();
         let finds = Vec::with_capacity(MOST_BUFFERS as usize);
         // Relaxed: the claim orders its owners.
@@ -89,7 +107,9 @@ impl Producer {
             incarnation,
             finds,
             held: Bits::default(),
+            inherited: (used.len(), last),
             used,
+            keeps: false,
             fillings,
             fills: false,
             needless: 0,
@@ -162,13 +182,24 @@ impl Producer {
         }
         let buffers = 0..pool as u8;
         self.finds.extend(buffers.filter(|&buffer| buffer != latest && !taken.has(buffer)));
+        self.keeps = keeps_history(words);
         let last_use = |&b: &u8| self.used[usize::from(b)];
-        if words.is_large() {
+        if self.keeps {
+            self.put_the_longest_unused_last();
+        } else if words.is_large() {
             // Here, too, a buffer that is being filled or was never used comes last.
             self.finds.sort_unstable_by_key(|b| last_use(b).wrapping_add(1));
         } else {
             self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(last_use(b)));
         }
+    }
+
+    /// Orders what was found for a history.
+    #[cold]
+    fn put_the_longest_unused_last(&mut self) {
+        let (used, inherited) = (&self.used, self.inherited);
+        let age = |&b: &u8| age(used, inherited, usize::from(b));
+        self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(age(b)));
     }
 
     /// Says that the first `pieces` of the buffer on loan are filled. They stay as they are for as
@@ -267,7 +298,7 @@ impl Producer {
     /// The buffer that will be used after `buffer`, if no consumer happens to hold it.
     #[inline]
     fn likely_next<W: Words>(&self, words: &W, buffer: usize) -> usize {
-        if words.is_large() {
+        if words.is_large() && !self.keeps {
             return Latest::unpack(self.word).index;
         }
         match self.finds.len().checked_sub(2).and_then(|next| self.finds.get(next)) {
@@ -350,6 +381,18 @@ impl Producer {
             }
             _ => Fault::RoleLost,
         }
+    }
+}
+
+/// When a buffer was used last, for the order in which the values of a history are given up. One
+/// that was added has no value to lose. One that was found empty at the take-over may still be
+/// filled by a predecessor that lost its claim without knowing it, and gets its turn as if it had
+/// been used then. `inherited` is how many there were, and the last sequence.
+fn age(used: &[u64], inherited: (usize, u64), buffer: usize) -> u64 {
+    match used[buffer] {
+        NEVER_USED if buffer < inherited.0 => inherited.1,
+        NEVER_USED => 0,
+        sequence => sequence,
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) trait Words {
     type Count: Word<u64>;
     type Flag: Word<u8>;
     type Set: Bits;
+    type History: Exchange<u64>;
 
     fn consumer_slots(&self) -> usize;
     /// One more than the highest slot that ever had an owner. It is stored under the region's lock,
@@ -117,6 +118,14 @@ pub(crate) trait Words {
     /// | 24..64 | number | of the filling: a copy into a buffer, which others may read ahead |
     /// | 0..24 | pieces | how many are filled; 0: none, or its value is published or given up |
     fn filled(&self) -> &Self::Count;
+    /// | bits | field | |
+    /// |---|---|---|
+    /// | 16..64 | raised | how often it was asked for |
+    /// | 8..16 | added | how many buffers were ever added for it |
+    /// | 0..8 | kept | how many values before the newest are kept; 0: nobody asks for any |
+    ///
+    /// Whoever asks raises it under the region's lock; the producer takes it down.
+    fn history(&self) -> &Self::History;
     /// 0: in use; 1: the region was removed or replaced.
     fn retired(&self) -> &Self::Flag;
     /// A bit for each of 64 consumers: whether it is asleep, or about to look once more before it

@@ -127,8 +127,10 @@ impl<'a> Opening<'a> {
 
     /// Looks at the location once.
     fn look(&self) -> Result<Step> {
-        let access = if *self.role == Role::Observer { OFlag::O_RDONLY } else { OFlag::O_RDWR };
-        let Some(mut found) = Candidate::open(self.location, access)? else {
+        let only_reads = *self.role == Role::Observer && !self.spec.asks_for_history();
+        let access = if only_reads { OFlag::O_RDONLY } else { OFlag::O_RDWR };
+        let found = Candidate::open(self.location, access).map_err(|error| self.explain(error))?;
+        let Some(mut found) = found else {
             return self.create();
         };
         // Whoever comes from the region before it is a user already.
@@ -143,6 +145,19 @@ impl<'a> Opening<'a> {
             Verdict::Grows(fitting, differences) => self.add_fields(found, *fitting, differences),
             Verdict::Differs(differences) => self.replace(found, differences),
         }
+    }
+
+    /// Says of an observer that may not write what it would write.
+    fn explain(&self, error: Error) -> Error {
+        let denied = ErrorKind::System { call: "open", errno: libc::EACCES };
+        let asks = *self.role == Role::Observer && self.spec.asks_for_history();
+        if asks && *error.kind() == denied {
+            return error.advise(
+                "to ask for a history (.history()) an observer reserves buffers, and needs \
+                 permission to write: leave that out, or have its owner permit it",
+            );
+        }
+        error
     }
 
     /// Creates the region that is missing, if this handle can.

@@ -38,7 +38,7 @@ const PRODUCER_PID: u64 = 0;
 /// Which clock the producer stamps by: the boot, and the time namespace.
 const BOOT_ID: u64 = 8;
 const TIME_NAMESPACE: u64 = 56;
-const FIRST_SEQUENCE: u64 = 24;
+pub(super) const FIRST_SEQUENCE: u64 = 24;
 /// The core from which the producer last woke somebody, plus one.
 const PRODUCER_CPU: u64 = 32;
 /// How often the role was taken over.
@@ -57,6 +57,8 @@ pub(super) const CONTENT_SUM: u64 = 72;
 pub(super) const POOL: u64 = 128;
 /// One more than the highest slot that ever had an owner, of a channel or of a lock.
 pub(super) const USED: u64 = 136;
+/// Whether values before the newest of a channel are kept.
+pub(super) const HISTORY: u64 = 144;
 const PRODUCER_WHO: Who = Who { command: 160, claimed_at: 176, namespace: 184 };
 
 /// Where a role's block says who has the role, for people.

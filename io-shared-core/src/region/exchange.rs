@@ -136,6 +136,9 @@ impl Region {
     /// and the clock of its stamp. The caller is this region's producer.
     pub(super) fn start_larger(&self, to: &Region, latest: Latest) -> Result<()> {
         self.copy_clock(to);
+        // Relaxed: nobody else sees it yet. Whoever asks for a history follows, and asks there too,
+        // before this producer has looked there whether anybody does.
+        to.history().store(self.history().load(Relaxed), Relaxed);
         if latest.sequence == 0 {
             return Ok(());
         }

@@ -21,7 +21,8 @@ use crate::os::fork;
 
 impl Candidate {
     /// Maps the region: a consumer's buffers read-only, from the file `read_only` if there is one;
-    /// all of it read-only for an observer; all of it to write for the others.
+    /// all of it read-only for an observer, unless it asks for a history, which the header says;
+    /// all of it to write for the others.
     pub(super) fn map(
         self,
         role: &Role,
@@ -77,6 +78,7 @@ impl Candidate {
                 && shape.size as u64 == layout.capacity,
             checks: Checks::of(part.as_ref().unwrap_or(&schema).root()),
             schema: part.unwrap_or(schema),
+            asks_for_history: AtomicBool::new(false),
             sleepers: Mutex::new(0),
         })
     }
@@ -118,13 +120,13 @@ impl Candidate {
         let (whole, head) = (layout.size(self.pool), layout.buffers_offset);
         Ok(match role {
             Role::Producer | Role::Locker => (write(whole)?, None),
-            Role::Consumer { .. } if whole > head => {
+            Role::Observer if !spec.asks_for_history() => (read(&self.file, 0, whole)?, None),
+            Role::Consumer { .. } | Role::Observer if whole > head => {
                 let header = write(head)?;
                 let buffers = read(read_only.unwrap_or(&self.file), head, whole - head)?;
                 (header, Some(buffers))
             }
-            Role::Consumer { .. } => (write(head)?, None),
-            Role::Observer => (read(&self.file, 0, whole)?, None),
+            Role::Consumer { .. } | Role::Observer => (write(head)?, None),
         })
     }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Region {
     pub(super) unknown: u64,
     /// What must be checked in messages of this schema.
     pub(super) checks: Checks,
+    /// Whether this handle asks for a history.
+    pub(super) asks_for_history: AtomicBool,
     /// Threads of this process that sleep for this handle's consumer.
     pub(super) sleepers: Mutex<usize>,
 }

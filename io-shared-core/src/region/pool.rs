@@ -25,6 +25,8 @@ impl Region {
     /// Grants a slot that this handle has claimed `holds` entries. `false`: there can be no more
     /// buffers. The caller has the region's lock.
     pub(super) fn join(&self, slot: usize, holds: usize) -> Result<bool> {
+        // What a history was given that nobody asks for any more is there for this one.
+        self.end_unasked_history();
         if self.survives_reboot
             && let Some(buffers) = protocol::needed(self, slot, holds)
             && buffers > self.pool().load(Relaxed)
@@ -43,7 +45,7 @@ impl Region {
     }
 
     /// Reserves the memory of the buffers that follow the first `from`, up to `to` of them.
-    fn reserve_buffers(&self, from: u64, to: u64) -> Result<()> {
+    pub(super) fn reserve_buffers(&self, from: u64, to: u64) -> Result<()> {
         let Some(file) = self.reopened(OFlag::O_RDWR) else {
             return Err(self.claims_lost());
         };

@@ -52,7 +52,7 @@ impl Region {
         if let (Kind::Channel, Some(consumers)) = (self.layout.kind, spec.consumers) {
             self.reserve(consumers, patience)?;
         }
-        match role {
+        let side = match role {
             Role::Producer => self.claim_producer().map(Side::Producer),
             Role::Consumer { name } => {
                 let holds = spec.holds.unwrap_or(1).min(MOST_HOLDS) as usize;
@@ -62,12 +62,16 @@ impl Region {
             }
             Role::Observer => Ok(Side::Observer),
             Role::Locker => self.claim_locker(),
+        }?;
+        if self.layout.kind == Kind::Channel {
+            self.ask_for_history(spec.history.unwrap_or(0), patience)?;
         }
+        Ok(side)
     }
 
     /// Extends the pool ahead of time, for this many consumers.
     fn reserve(&self, consumers: u32, patience: Duration) -> Result<()> {
-        let buffers = OWN_BUFFERS + u64::from(consumers);
+        let buffers = OWN_BUFFERS + u64::from(consumers) + protocol::history(self).added;
         if self.claims.is_none() || self.pool().load(Relaxed) >= buffers {
             return Ok(()); // an observer reserves nothing
         }
@@ -210,7 +214,8 @@ impl Region {
 
     /// Whether there are buffers for more consumers than the first, as `.consumers(n)` reserves.
     fn expects_others(&self) -> bool {
-        self.pool().load(Relaxed) > OWN_BUFFERS + protocol::entries(self, 0) as u64
+        let unexpected = OWN_BUFFERS + protocol::history(self).added;
+        self.pool().load(Relaxed) > unexpected + protocol::entries(self, 0) as u64
     }
 
     /// The consumers that have a slot now.
@@ -263,13 +268,13 @@ impl Region {
         won.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))
     }
 
-    fn claims(&self) -> Result<&Claims> {
+    pub(super) fn claims(&self) -> Result<&Claims> {
         let what = "an observer claims nothing";
         self.claims.as_ref().ok_or_else(|| self.error(ErrorKind::Unsupported { what: what.into() }))
     }
 
     /// The region's own lock, until the guard drops.
-    fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
+    pub(super) fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
         RegionLock::take(&self.name, self.claims()?, patience)
     }
 

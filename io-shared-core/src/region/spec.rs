@@ -82,6 +82,8 @@ pub struct Spec {
     pub consumers: Option<u32>,
     /// Values that each consumer may hold at once: at least this many. Default 1, at most 4.
     pub holds: Option<u32>,
+    /// Values before the newest that are kept for as long as this handle lives. Default none.
+    pub history: Option<u32>,
     /// Permission bits of a new region, exactly. Default 0600.
     pub mode: Option<u32>,
     /// Whether to fault in all pages when the region is mapped.
@@ -101,4 +103,11 @@ pub struct Spec {
     pub ephemeral: bool,
     /// Whether to replace an unused region of another shape even where that may lose what it keeps.
     pub replace: bool,
+}
+
+impl Spec {
+    /// Whether values before the newest are to be kept.
+    pub(super) fn asks_for_history(&self) -> bool {
+        self.history.is_some_and(|kept| kept > 0)
+    }
 }

@@ -70,6 +70,7 @@ impl Watch {
             0
         } else {
             region.prefault_added();
+            region.look_at_history();
             clock::now_coarse()
         };
         self.looked.store(looked, Relaxed);

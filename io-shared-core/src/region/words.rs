@@ -73,6 +73,7 @@ impl Words for Region {
     type Count = AtomicU64;
     type Flag = AtomicU8;
     type Set = AtomicU64;
+    type History = AtomicU64;
 
     #[inline]
     fn consumer_slots(&self) -> usize {
@@ -123,6 +124,11 @@ impl Words for Region {
     #[inline]
     fn filled(&self) -> &AtomicU64 {
         self.producer_word(blocks::PRODUCER_FILLED)
+    }
+
+    #[inline]
+    fn history(&self) -> &AtomicU64 {
+        self.producer_word(blocks::HISTORY)
     }
 
     #[inline]

@@ -12,14 +12,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::value::{LEFT_OUT, Value};
-use super::{Observer, Slot};
+use super::{Consumer, Observer, Slot};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::message::Message;
 use crate::message::shown::Shown;
 use crate::os::clock;
 use crate::os::clock_id::Clock;
 use crate::os::copy;
-use crate::protocol::{self, MAX_INLINE_WORDS, Watched, Words};
+use crate::protocol::{self, Fault, MAX_INLINE_WORDS, Watched, Words};
 use crate::region::{self, Location, Region, Role, Side, Spec};
 
 /// A checked copy of a value: whole when it was made, and unchanged since.
@@ -43,6 +43,7 @@ pub struct Copied<T: Message + ?Sized> {
     seq: u64,
     stamp: u64,
     tag: u64,
+    missed: u64,
     /// The clock that the stamp was read from.
     clock: Clock,
     /// The message as it lies in memory, padded with zeros.
@@ -62,11 +63,13 @@ pub(super) struct Known {
     seq: u64,
     stamp: u64,
     tag: u64,
+    missed: u64,
 }
 
 impl Known {
     pub(super) fn of<T: Message + ?Sized>(value: &Value<T>) -> Self {
-        Self { seq: value.sequence, stamp: value.stamp, tag: value.tag }
+        let Value { sequence: seq, stamp, tag, missed, .. } = *value;
+        Self { seq, stamp, tag, missed }
     }
 }
 
@@ -80,6 +83,27 @@ impl<T: Message + ?Sized> Copied<T> {
     /// The number that its producer gave it; 0 if it gave none. [`Copied`] has an example.
     pub fn tag(&self) -> u64 {
         self.tag
+    }
+
+    /// How many values were put between the one before it and this one, and are not there. Before
+    /// it in `since` of an observer or a consumer, or received before it by the consumer whose
+    /// guard was copied. 0 for any other copy.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-copied-missed-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// # let mut consumer = io_shared::consumer::<f64>(name)?;
+    /// speed.put(&13.9)?;
+    /// speed.put(&14.0)?; // the newest wins
+    /// assert_eq!(consumer.get()?.to_copy()?.missed(), 1);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// The time since the put. `None` if the value has no stamp, or one of another clock: from
@@ -130,8 +154,8 @@ impl<T: Message + ?Sized> Copied<T> {
 // Not derived: that would require T: Clone, and only bytes are cloned.
 impl<T: Message + ?Sized> Clone for Copied<T> {
     fn clone(&self) -> Self {
-        let Self { seq, stamp, tag, clock, elements, message, .. } = *self;
-        Self { seq, stamp, tag, clock, blocks: self.blocks.clone(), elements, message }
+        let Self { seq, stamp, tag, missed, clock, elements, message, .. } = *self;
+        Self { seq, stamp, tag, missed, clock, blocks: self.blocks.clone(), elements, message }
     }
 }
 
@@ -204,43 +228,156 @@ impl Slot<Observer> {
     /// [`ErrorKind::NoMemory`] if there is no address space for the value's buffer,
     /// [`ErrorKind::System`] if there is no memory for a copy.
     pub fn copy<T: Message + ?Sized>(&mut self) -> Result<Option<Copied<T>>> {
+        self.check_copying::<T>()?;
+        // Before the value is read: whoever judges a value does so before it sets this flag.
+        match self.region.may_be_observed() {
+            true => self.copy_watched(|region, copy| protocol::watch(region, copy)),
+            false => self.copy_sealed(),
+        }
+    }
+
+    /// Copies the latest value, of which nobody has said since a reboot whether it is whole.
+    fn copy_sealed<T: Message + ?Sized>(&self) -> Result<Option<Copied<T>>> {
+        let region = &*self.region;
+        let mut sealed = 0;
+        let found = protocol::watch(region, |buffer, length| {
+            let (elements, padded) = shape_of::<T>(region, length)?;
+            sealed = region.sum_in(buffer);
+            // The checksum is the whole message's.
+            let blocks = copy_payload(region, buffer, length, padded.max(length as usize));
+            Some((blocks, elements, length))
+        });
+        // After a fault: nobody is refilling it, so a reboot tore it.
+        let Ok(Some(Watched { sequence: seq, stamp, tag, copied })) = found else {
+            return Ok(None);
+        };
+        let (blocks, elements, length) = copied;
+        let blocks = blocks.map_err(|_| no_memory(region))?;
+        let words = || blocks.iter().flat_map(|block| block.0).take(length.div_ceil(8) as usize);
+        if region::sum([seq, tag], length, words()) != sealed {
+            return Ok(None);
+        }
+        check_copy::<T>(region, &blocks, region.own_length(length) as usize)?;
+        Ok(Some(Copied::new(region, Known { seq, stamp, tag, missed: 0 }, blocks, elements)))
+    }
+
+    /// Copies the oldest value after number `seq` that lies whole: see
+    /// [`Slot<Consumer>::copy_after`].
+    ///
+    /// # Errors
+    /// The errors of [`copy`](Self::copy).
+    pub fn copy_after<T: Message + ?Sized>(&mut self, seq: u64) -> Result<Option<Copied<T>>> {
+        self.check_copying::<T>()?;
+        match self.region.may_be_observed() {
+            true => self.copy_oldest(seq),
+            false => Ok(self.copy_sealed()?.filter(|copy| copy.seq > seq)),
+        }
+    }
+
+    /// Copies the newest value with this tag that lies whole.
+    ///
+    /// # Errors
+    /// The errors of [`copy`](Self::copy).
+    pub fn copy_tagged<T: Message + ?Sized>(&mut self, tag: u64) -> Result<Option<Copied<T>>> {
+        self.check_copying::<T>()?;
+        match self.region.may_be_observed() {
+            true => self.copy_newest_tagged(tag),
+            false => Ok(self.copy_sealed()?.filter(|copy| copy.tag == tag)),
+        }
+    }
+}
+
+impl Slot<Consumer> {
+    /// Copies the oldest value after number `seq` that lies whole, whether or not this consumer has
+    /// received it; it does not count as received. `None`: there is none. A number that the channel
+    /// has not reached is one of another channel, which this one has replaced: then every value
+    /// counts.
+    ///
+    /// # Errors
+    /// The errors of [`Slot<Observer>::copy`].
+    pub fn copy_after<T: Message + ?Sized>(&mut self, seq: u64) -> Result<Option<Copied<T>>> {
+        self.check_copying::<T>()?;
+        self.copy_oldest(seq)
+    }
+
+    /// Copies the newest value with this tag that lies whole, as [`copy_after`](Self::copy_after)
+    /// does.
+    ///
+    /// # Errors
+    /// The errors of [`Slot<Observer>::copy`].
+    pub fn copy_tagged<T: Message + ?Sized>(&mut self, tag: u64) -> Result<Option<Copied<T>>> {
+        self.check_copying::<T>()?;
+        self.copy_newest_tagged(tag)
+    }
+}
+
+/// A copy of a message: its blocks, how many elements it has, and its length in bytes.
+type Copy = (std::result::Result<Vec<Block>, TryReserveError>, usize, usize);
+
+impl<S> Slot<S> {
+    /// Looks whether a `T` can be copied from here now.
+    fn check_copying<T: Message + ?Sized>(&self) -> Result<()> {
         self.check_fork()?;
         self.check_stale()?;
         self.look(clock::now_coarse())?;
         if self.region.is_copied_up() {
             return Err(self.region.error(ErrorKind::Replaced));
         }
+        check_alignment::<T>(&self.region)
+    }
+
+    fn copy_oldest<T: Message + ?Sized>(&self, seq: u64) -> Result<Option<Copied<T>>> {
+        let first = self.region.first_of_history();
+        let copy = self
+            .copy_watched::<T>(|region, copy| protocol::oldest_after(region, seq, first, copy))?;
+        Ok(copy.map(|copy| {
+            let before = if copy.seq > seq { seq } else { 0 };
+            Copied { missed: copy.seq - before - 1, ..copy }
+        }))
+    }
+
+    fn copy_newest_tagged<T: Message + ?Sized>(&self, tag: u64) -> Result<Option<Copied<T>>> {
+        let first = self.region.first_of_history();
+        self.copy_watched(|region, copy| protocol::tagged(region, tag, first, copy))
+    }
+
+    /// Copies the value that `find` chooses.
+    fn copy_watched<T: Message + ?Sized>(
+        &self,
+        find: impl FnOnce(
+            &Region,
+            &mut dyn FnMut(usize, u64) -> Option<Copy>,
+        ) -> std::result::Result<Option<Watched<Copy>>, Fault>,
+    ) -> Result<Option<Copied<T>>> {
         let region = &*self.region;
-        check_alignment::<T>(region)?;
-        // Before the value is read: whoever judges a value does so before it sets this flag.
-        let is_judged = region.may_be_observed();
-        let mut sealed = 0;
-        let copied = protocol::watch(region, |buffer, length| {
+        let mut copy = |buffer, length| {
+            let (elements, padded) = shape_of::<T>(region, length)?;
             let own = region.own_length(length);
-            let elements = T::SHAPE
-                .elements_in(own)
-                .filter(|_| length <= self.capacity() && region.allows::<T>(own))?;
-            let padded = T::SHAPE.padded_len_of(elements)?;
-            sealed = if is_judged { 0 } else { region.sum_in(buffer) };
-            // The checksum is the whole message's.
-            let (length, padded) =
-                if is_judged { (own, padded) } else { (length, padded.max(length as usize)) };
-            Some((copy_payload(region, buffer, length, padded), (elements, length)))
-        });
-        let copied = match copied {
-            Err(_) if !is_judged => None, // nobody is refilling it: a reboot tore it
-            copied => copied.map_err(|fault| region.fault(fault))?,
+            Some((copy_payload(region, buffer, own, padded), elements, own as usize))
         };
-        let Some(Watched { sequence: seq, stamp, tag, copied }) = copied else { return Ok(None) };
-        let (blocks, (elements, length)) = copied;
+        let found = find(region, &mut copy).map_err(|fault| region.fault(fault))?;
+        let Some(Watched { sequence: seq, stamp, tag, copied }) = found else { return Ok(None) };
+        let (blocks, elements, length) = copied;
         let blocks = blocks.map_err(|_| no_memory(region))?;
-        let words = || blocks.iter().flat_map(|block| block.0).take(length.div_ceil(8) as usize);
-        if !is_judged && region::sum([seq, tag], length, words()) != sealed {
-            return Ok(None);
-        }
-        check_copy::<T>(region, &blocks, region.own_length(length) as usize)?;
+        check_copy::<T>(region, &blocks, length)?;
+        Ok(Some(Copied::new(region, Known { seq, stamp, tag, missed: 0 }, blocks, elements)))
+    }
+}
+
+/// How many elements a `T` of this length in bytes has in the channel, and the bytes that it takes
+/// in memory; `None`: no `T` has that length.
+fn shape_of<T: Message + ?Sized>(region: &Region, length: u64) -> Option<(usize, usize)> {
+    let own = region.own_length(length);
+    let fits = length <= region.layout().capacity && region.allows::<T>(own);
+    let elements = T::SHAPE.elements_in(own).filter(|_| fits)?;
+    Some((elements, T::SHAPE.padded_len_of(elements)?))
+}
+
+impl<T: Message + ?Sized> Copied<T> {
+    fn new(region: &Region, known: Known, blocks: Vec<Block>, elements: usize) -> Self {
+        let Known { seq, stamp, tag, missed } = known;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Some(Copied { seq, stamp, tag, clock, blocks, elements, message: PhantomData }))
+        Self { seq, stamp, tag, missed, clock, blocks, elements, message: PhantomData }
     }
 }
 
@@ -249,7 +386,7 @@ impl<T: Message + ?Sized> Copied<T> {
     pub(super) fn of_buffer(
         region: &Region,
         buffer: usize,
-        Known { seq, stamp, tag }: Known,
+        known: Known,
         elements: usize,
     ) -> Result<Self> {
         check_alignment::<T>(region)?;
@@ -261,15 +398,14 @@ impl<T: Message + ?Sized> Copied<T> {
         let blocks = copy_payload(region, buffer, length as u64, padded);
         let blocks = blocks.map_err(|_| no_memory(region))?;
         check_copy::<T>(region, &blocks, length)?;
-        let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, tag, clock, blocks, elements, message: PhantomData })
+        Ok(Self::new(region, known, blocks, elements))
     }
 
     /// Copies an inline value, which is sized and no larger than these words.
     pub(super) fn of_inline(
         region: &Region,
         words: &[u64; MAX_INLINE_WORDS],
-        Known { seq, stamp, tag }: Known,
+        known: Known,
     ) -> Result<Self> {
         check_alignment::<T>(region)?;
         let mut blocks = Vec::new();
@@ -277,8 +413,7 @@ impl<T: Message + ?Sized> Copied<T> {
         let [a, b, c, d] = *words;
         blocks.push(Block([a, b, c, d, 0, 0, 0, 0]));
         check_copy::<T>(region, &blocks, T::SHAPE.size)?;
-        let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Ok(Self { seq, stamp, tag, clock, blocks, elements: 0, message: PhantomData })
+        Ok(Self::new(region, known, blocks, 0))
     }
 }
 

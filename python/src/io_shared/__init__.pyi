@@ -104,6 +104,7 @@ class NumpyShare(_Closing):
         open_timeout: Optional[float] = ...,
         wait_for_role: Optional[float] = ...,
         requires_producer: bool = ...,
+        history: Optional[int] = ...,
     ) -> None: ...
     def put(
         self,
@@ -128,6 +129,8 @@ class NumpyShare(_Closing):
     def try_get(self) -> Optional[_Array]: ...
     def latest(self) -> Optional[_Array]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Array: ...
+    def since(self, seq: int) -> Iterator[_Array]: ...
+    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Array]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -205,6 +208,8 @@ class Consumer(_Closing, Generic[_Value]):
     def try_get(self) -> Optional[_Value]: ...
     def latest(self) -> Optional[_Value]: ...
     def borrow(self, timeout: Optional[float] = ...) -> _Value: ...
+    def since(self, seq: int) -> Iterator[_Value]: ...
+    def tagged(self, tag: int, timeout: Optional[float] = ...) -> Optional[_Value]: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -225,7 +230,11 @@ class Consumer(_Closing, Generic[_Value]):
 class Observer(_Closing):
     name: str
     def __init__(
-        self, name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
+        self,
+        name: str,
+        open_timeout: Optional[float] = ...,
+        reopen: bool = ...,
+        history: Optional[int] = ...,
     ) -> None: ...
     def copy(self) -> Optional[_Typed]: ...
     def wait(self, timeout: Optional[float] = ...) -> _Typed: ...
@@ -233,6 +242,10 @@ class Observer(_Closing):
     def newest_seq(self) -> int: ...
     @property
     def producer(self) -> Optional[Process]: ...
+    def since(self, seq: int) -> Iterator[_Typed]: ...
+    def tagged(self, tag: int) -> Optional[_Typed]: ...
+    @property
+    def missed(self) -> int: ...
     @property
     def seq(self) -> int: ...
     @property
@@ -253,6 +266,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> ArrayProducer: ...
 @overload
 def producer(
@@ -268,6 +282,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def producer(
@@ -282,6 +297,7 @@ def producer(
     reopen: bool = ...,
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
+    history: Optional[int] = ...,
 ) -> TypedProducer: ...
 @overload
 def consumer(
@@ -298,6 +314,7 @@ def consumer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     requires_producer: bool = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Array]: ...
 @overload
 def consumer(
@@ -315,6 +332,7 @@ def consumer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     requires_producer: bool = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 @overload
 def consumer(
@@ -331,6 +349,7 @@ def consumer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     requires_producer: bool = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def open(
     name: str,
@@ -339,9 +358,13 @@ def open(
     reopen: bool = ...,
     wait_for_role: Optional[float] = ...,
     requires_producer: bool = ...,
+    history: Optional[int] = ...,
 ) -> Consumer[_Typed]: ...
 def observe(
-    name: str, open_timeout: Optional[float] = ..., reopen: bool = ...
+    name: str,
+    open_timeout: Optional[float] = ...,
+    reopen: bool = ...,
+    history: Optional[int] = ...,
 ) -> Observer: ...
 def remove(name: str) -> None: ...
 

@@ -24,11 +24,12 @@ class Consumer(_library.Closing):
 
     def __init__(self, messages, name, capacity=None, consumers=None, holds=None, permissions=None,
                  flags=0, consumer_name=None, open_timeout=None, words=_library.TYPED,
-                 wait_for_role=0):
+                 wait_for_role=0, history=None):
         self.name, self._words = _library.native(name), words
         self._opened = Consumer, (messages, name, capacity, consumers, holds, permissions, flags,
-                                  consumer_name, open_timeout, words, wait_for_role)
-        stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions)
+                                  consumer_name, open_timeout, words, wait_for_role, history)
+        stated = dict(flags=flags, consumer_name=consumer_name, permissions=permissions,
+                      history=history)
         if messages is not None:
             stated.update(schema=messages.schema, capacity=capacity, consumers=consumers)
         self._handle = open_end(
@@ -101,6 +102,36 @@ class Consumer(_library.Closing):
             root.flags.writeable = root.base.flags.writeable = False
             keeps.close()
         return self._messages.view(root, read)
+
+    def since(self, seq):
+        """Copies of the values after number ``seq`` that still lie whole, oldest first, whether or
+        not this consumer has seen them: see :meth:`Observer.since`. They do not count as seen."""
+        while True:
+            value = _library.Value()
+            status = _library.consumer_since(self._open(), _library.number_of(seq), byref(value))
+            if status == _library.EMPTY:
+                return
+            _library.check(status)
+            seq = value.seq
+            yield self._copied(value)
+
+    def tagged(self, tag, timeout=0):
+        """A copy of the value with this ``tag``: the newest that still lies whole, or one that
+        comes within ``timeout`` seconds, then :class:`Timeout`; None waits for ever. With 0 it does
+        not wait, and returns None if there is none. Values that come meanwhile count as seen.
+
+        >>> cloud = clouds.tagged(labels.tag, timeout=0.1)
+        """
+        tag = _library.tag(self.name, tag)
+
+        def attempt(wait):
+            value = _library.Value()
+            found = _has(_library.consumer_tagged(self._open(), tag, wait, byref(value)))
+            return self._copied(value) if found else None
+
+        if timeout is not None and timeout <= 0:
+            return attempt(0)
+        return self._wait(attempt, timeout)
 
     @property
     def seq(self):
@@ -261,7 +292,7 @@ def _has(status):
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
              holds=None, permissions=None, reopen=True, consumer_name=None,
-             open_timeout=OPEN_TIMEOUT, wait_for_role=0, requires_producer=False):
+             open_timeout=OPEN_TIMEOUT, wait_for_role=0, requires_producer=False, history=None):
     """A consumer of typed messages. The arguments are those of ``producer`` and of ``open``.
 
     If messages need a ``capacity`` and none is given, it waits for another program to create the
@@ -277,11 +308,11 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     flags = 0 if reopen else _library.NO_REOPEN
     flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
     return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,
-                    open_timeout, wait_for_role=wait_for_role)
+                    open_timeout, wait_for_role=wait_for_role, history=history)
 
 
 def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_for_role=0,
-         requires_producer=False):
+         requires_producer=False, history=None):
     """A consumer of the existing channel ``name``, whatever its messages are.
 
     Arrays arrive as arrays. A typed message has an attribute for each of its fields: numbers are
@@ -289,8 +320,8 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_
 
     ``consumer_name``: the name under which it resumes after a restart. ``open_timeout``: how many
     seconds to wait for the channel to exist (5), then :class:`NotFound`; None waits for ever.
-    ``reopen``, ``wait_for_role`` and ``requires_producer``: as for ``NumpyShare``; a new channel
-    with other messages is a :class:`Mismatch`.
+    ``reopen``, ``wait_for_role``, ``requires_producer`` and ``history``: as for ``NumpyShare``; a
+    new channel with other messages is a :class:`Mismatch`.
 
     >>> clouds = open("/cloud_share")
     >>> cloud = clouds.get()
@@ -299,4 +330,5 @@ def open(name, consumer_name=None, open_timeout=OPEN_TIMEOUT, reopen=True, wait_
     flags = 0 if reopen else _library.NO_REOPEN
     flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
     return Consumer(None, name, flags=flags, consumer_name=consumer_name,
-                    open_timeout=open_timeout, wait_for_role=wait_for_role)
+                    open_timeout=open_timeout, wait_for_role=wait_for_role,
+                    history=history)

@@ -18,6 +18,7 @@ from ctypes import byref, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32,
 from ctypes import c_void_p
 
 from io_shared import _structs, errors
+from io_shared._labels import NO_LABEL, label, number_of, tag, whole  # noqa: F401
 from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
 
 #: Who has a role of a channel, as it described itself when it took the role: its process id (in its
@@ -145,6 +146,8 @@ consumer_close = _declare("consumer_close", c_void_p, returns=None)
 consumer_get = _declare("consumer_get", c_void_p, c_int64, c_void_p)
 get_like = _bare(_dll, "consumer_get_like")
 consumer_latest = _declare("consumer_latest", c_void_p, c_void_p)
+consumer_since = _declare("consumer_since", c_void_p, c_uint64, c_void_p)
+consumer_tagged = _declare("consumer_tagged", c_void_p, c_uint64, c_int64, c_void_p)
 consumer_last_seen = _declare("consumer_last_seen", c_void_p, c_void_p)
 consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_producer = _declare("consumer_producer", c_void_p, c_void_p)
@@ -156,6 +159,8 @@ observer_copy = _declare("observer_copy", c_void_p, c_void_p)
 observer_wait = _declare("observer_wait", c_void_p, c_int64, c_void_p)
 observer_seq = _declare("observer_seq", c_void_p, c_void_p)
 observer_producer = _declare("observer_producer", c_void_p, c_void_p)
+observer_since = _declare("observer_since", c_void_p, c_uint64, c_void_p)
+observer_tagged = _declare("observer_tagged", c_void_p, c_uint64, c_void_p)
 observer_schema = _declare("observer_schema", c_void_p, _POINTER)
 guard_age = _declare("guard_age", c_void_p, c_void_p)
 guard_drop = _declare("guard_drop", c_void_p, returns=None)
@@ -295,42 +300,9 @@ def _count(name, argument, value):
     return min(number, 2 ** 32 - 1)
 
 
-def tag(name, value):
-    """``value`` as the tag of a value in the channel ``name``."""
-    return _whole(name, "tag", value, 0, _MOST, "2**64 - 1")
-
-
-def _whole(name, argument, value, least, most, most_is):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = -1
-    if not least <= number <= most:
-        raise errors.alone(errors.Invalid(
-            "%s: %s=%r is not valid: it must be a whole number from %d to %s"
-            % (name, argument, value, least, most_is)
-        ))
-    return number
-
-
-#: What a value is put with: a tag, a number (0: the next) and a stamp (that of the put).
-NO_LABEL = 0, 0, _MOST
-
-
-def label(name, given, seq, stamp):
-    """What a value is put with, from the arguments of ``put`` and ``loan``."""
-    given = tag(name, given)
-    if seq is not None:
-        seq = _whole(name, "seq", seq, 1, 2 ** 52 - 1, "2**52 - 1")
-        stamp = _MOST if stamp is None else _whole(name, "stamp", stamp, 0, 2 ** 63, "2**63")
-        return given, seq, stamp
-    if stamp is not None:
-        raise errors.Invalid("%s: stamp= is for values with a seq=" % name)
-    return given, 0, _MOST
-
-
 def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consumers=None,
-            holds=None, permissions=None, open_timeout=None, wait_for_role=None, max_readers=None):
+            holds=None, permissions=None, open_timeout=None, wait_for_role=None, max_readers=None,
+            history=None):
     """``ios_options`` with the arguments that are not None. ``max_readers`` is what shared bytes
     call a lock's ``handles``."""
     made = Options()
@@ -348,6 +320,7 @@ def options(name, flags=0, schema=None, consumer_name=None, capacity=None, consu
     made.consumers = _count(name, "consumers", consumers)
     made.handles = _count(name, "max_readers", max_readers)
     made.holds = _count(name, "holds", holds)
+    made.history = whole(name, "history", history or 0, 0, 2 ** 32 - 1, "253")
     made.mode = _count(name, "permissions", permissions)
     if open_timeout is not None:
         made.open_timeout = nanoseconds(open_timeout)

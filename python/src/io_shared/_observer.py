@@ -13,13 +13,13 @@ class Observer(_library.Closing):
     any number of them.
     """
 
-    def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True):
+    def __init__(self, name, open_timeout=OPEN_TIMEOUT, reopen=True, history=None):
         self.name = _library.native(name)
-        self._opened = Observer, (name, open_timeout, reopen)
+        self._opened = Observer, (name, open_timeout, reopen, history)
         flags = 0 if reopen else _library.NO_REOPEN
 
         def open_within(seconds, _):
-            made = _library.options(name, flags=flags, open_timeout=seconds)
+            made = _library.options(name, flags=flags, open_timeout=seconds, history=history)
             return _library.open_handle(_library.observer_open, _library.observer_close, made)
 
         self._handle = opened(open_within, open_timeout, self.name)
@@ -36,8 +36,33 @@ class Observer(_library.Closing):
 
         >>> cloud = eyes.copy()
         """
+        return self._copy_by(_library.observer_copy)
+
+    def since(self, seq):
+        """Copies of the values after number ``seq`` that still lie whole, oldest first. ``seq``,
+        ``tag``, ``age`` and ``missed`` are those of the last one. Without a ``history`` there are
+        few but the newest.
+
+        >>> eyes = io_shared.observe("/cloud_share", history=14)
+        >>> last = 0
+        >>> for cloud in eyes.since(last):
+        ...     last = eyes.seq
+        """
+        while True:
+            copy = self._copy_by(_library.observer_since, _library.number_of(seq))
+            if copy is None:
+                return
+            seq = self.seq
+            yield copy
+
+    def tagged(self, tag):
+        """A copy of the newest value with this ``tag`` that still lies whole; None if there is
+        none."""
+        return self._copy_by(_library.observer_tagged, _library.tag(self.name, tag))
+
+    def _copy_by(self, copy, *which):
         value = _library.Value()
-        status = _library.observer_copy(self._open(), byref(value))
+        status = copy(self._open(), *(which + (byref(value),)))
         if status == _library.EMPTY:
             return None
         _library.check(status)
@@ -105,6 +130,12 @@ class Observer(_library.Closing):
         return int(self._last.tag)
 
     @property
+    def missed(self):
+        """How many values there were between the last two of ``since``, and do not lie whole any
+        more; 0 after ``copy``."""
+        return int(self._last.missed)
+
+    @property
     def age(self):
         """Seconds since the put of the value copied last. None before the first, and if another
         clock stamped the value: before this boot, in another time namespace, or later than now."""
@@ -115,7 +146,7 @@ class Observer(_library.Closing):
         _library.close(self)
 
 
-def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True):
+def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True, history=None):
     """An observer of the existing channel ``name``, whatever its messages are.
 
     ``open_timeout``: how many seconds to wait for the channel to exist (5), then :class:`NotFound`;
@@ -123,7 +154,10 @@ def observe(name, open_timeout=OPEN_TIMEOUT, reopen=True):
     that has its name next (the default); one with other messages is a :class:`Mismatch`. With False
     copying raises :class:`Replaced`.
 
+    ``history``: how many values before the newest are kept for ``since`` and ``tagged``, for as
+    long as this observer lives; it then needs permission to write.
+
     >>> clouds = observe("/cloud_share")
     >>> cloud = clouds.copy()
     """
-    return Observer(name, open_timeout, reopen)
+    return Observer(name, open_timeout, reopen, history)

@@ -24,20 +24,21 @@ class _Producer(_library.Closing):
     GROWS = False
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
-                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0):
+                 open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0, history=None):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
         if capacity is None and self.GROWS:
             flags |= _library.GROWING
         self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
-                                    open_timeout, words, wait_for_role)
+                                    open_timeout, words, wait_for_role, history)
         stated = dict(
             flags=flags,
             schema=messages.schema,
             capacity=capacity,
             consumers=consumers,
             permissions=permissions,
+            history=history,
         )
         self._handle = open_end(
             _library.producer_open, _library.producer_close, name, holds, stated, open_timeout,
@@ -377,7 +378,8 @@ def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_ro
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
-             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0):
+             holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
+             history=None):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
     ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
@@ -402,4 +404,4 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     else:
         kind, messages = TypedProducer, _messages.Typed(_schema.schema(dtype, tail, message))
     return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
-                wait_for_role=wait_for_role)
+                wait_for_role=wait_for_role, history=history)

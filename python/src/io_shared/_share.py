@@ -34,6 +34,9 @@ class NumpyShare(_library.Closing):
     ``requires_producer``: get raises :class:`NoProducer` within 0.2 seconds of the producer's end,
     once there was one. Otherwise it waits for the next producer.
 
+    ``history``: how many values before the newest are kept for ``since`` and ``tagged``, for as
+    long as this share lives. As many buffers are reserved, and stay.
+
     >>> with NumpyShare("/cloud_share", mode="put") as clouds:
     ...     clouds.put(array)
     """
@@ -43,22 +46,24 @@ class NumpyShare(_library.Closing):
 
     def __init__(self, name, size=None, mode=None, consumers=None, holds=None, permissions=None,
                  reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
-                 requires_producer=False):
+                 requires_producer=False, history=None):
         flags = 0 if reopen else _library.NO_REOPEN
         flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
-                                    consumer_name, open_timeout, wait_for_role, requires_producer)
+                                    consumer_name, open_timeout, wait_for_role, requires_producer,
+                                    history)
         if mode == "put":
             if consumer_name is not None or requires_producer:
                 option = "requires_producer" if requires_producer else "consumer_name"
                 raise errors.Invalid("%s is for mode 'get'" % option)
             self.__end = ArrayProducer(_messages.Arrays(), name, size, consumers, holds,
                                        permissions, flags, open_timeout, _library.SHARE,
-                                       wait_for_role)
+                                       wait_for_role, history)
         elif mode == "get":
             self.__end = Consumer(_messages.Arrays(), name, size, consumers, holds, permissions,
-                                 flags, consumer_name, open_timeout, _library.SHARE, wait_for_role)
+                                 flags, consumer_name, open_timeout, _library.SHARE, wait_for_role,
+                                 history)
         else:
             raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
         # Bound here, so that a get or put costs only one more call; under names that a subclass
@@ -107,6 +112,14 @@ class NumpyShare(_library.Closing):
     def borrow(self, timeout=None):
         """A value in place, without a copy: see :meth:`Consumer.borrow`."""
         return self.__borrow(timeout)
+
+    def since(self, seq):
+        """Copies of the values after number ``seq``: see :meth:`Consumer.since`."""
+        return self.__side("get").since(seq)
+
+    def tagged(self, tag, timeout=0):
+        """The value with this ``tag``: see :meth:`Consumer.tagged`."""
+        return self.__side("get").tagged(tag, timeout)
 
     @property
     def seq(self):

@@ -22,6 +22,8 @@ class Options(ctypes.Structure):
         ("handles", c_uint32),
         ("open_timeout", c_int64),
         ("wait_for_role", c_int64),
+        ("history", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

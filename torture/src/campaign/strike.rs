@@ -58,6 +58,10 @@ impl Campaign {
             self.aim_at_start(member, target)
         } else if CrashPoint::BURIES.contains(&point) {
             self.aim_at_burial(target)
+        } else if CrashPoint::ENDS_HISTORY.contains(&point) {
+            self.aim_at_the_end_of_a_history(target)
+        } else if CrashPoint::ASKS.contains(&point) {
+            self.aim_at_start(Role::Observer as usize, target)
         } else if CrashPoint::LOCKER_STARTS.contains(&point) {
             let member = self.some_locker();
             self.aim_at_start(member, target)
@@ -161,6 +165,15 @@ impl Campaign {
         self.aim_at(sleeper, asleep, Duration::from_millis(10))?;
         self.crew[sleeper].restart_at = clock::now() + 70_000_000;
         self.aim_at(producer, target, Duration::from_millis(60))
+    }
+
+    /// Leaves a history that nobody asks for any more to the producer, and kills the producer when
+    /// it has noticed.
+    fn aim_at_the_end_of_a_history(&mut self, target: Spot) -> Result<(), String> {
+        let recorder = Role::Observer as usize;
+        self.kill(recorder)?;
+        self.crew[recorder].restart_at = clock::now() + 250_000_000;
+        self.aim_at(Role::Producer as usize, target, Duration::from_millis(200))
     }
 
     /// Leaves a locker that died with a lock to the others, and kills one of them while it clears

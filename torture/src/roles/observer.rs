@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use io_shared::ErrorKind;
+use io_shared::{ErrorKind, Observer};
 
 use super::{Duty, Role, failed};
 use crate::parcel::Load;
 
 pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
-    let mut observer = duty.channel::<T>(0).observer().map_err(failed("opening"))?;
+    let channel = duty.channel::<T>(0).history(3);
+    let mut observer = channel.observer().map_err(failed("opening"))?;
     duty.opened();
     loop {
         if duty.must_rest() {
@@ -34,10 +35,32 @@ pub(super) fn run<T: Load + ?Sized>(duty: &mut Duty) -> Result<(), String> {
             }
             Err(error) => return Err(format!("copy: {error}")),
         }
+        if duty.random.u8(0..4) == 0 {
+            since(&mut observer, duty.lane.had[0].load(Relaxed).saturating_sub(5))?;
+        }
         match duty.random.u8(0..10) {
             0 => duty.sleep_us(500..5_000),
             1..=3 => duty.sleep_us(50..300),
             _ => duty.spin(100),
         }
     }
+}
+
+/// Copies what lies whole after a number: each value is whole, and newer than the one before.
+fn since<T: Load + ?Sized>(observer: &mut Observer<T>, seq: u64) -> Result<(), String> {
+    let mut last = seq;
+    for copy in observer.since(seq).take(8) {
+        match copy {
+            Ok(copy) => {
+                copy.verify(copy.seq())?;
+                if copy.seq() != last + copy.missed() + 1 {
+                    return Err(format!("{} after {last}, {} missed", copy.seq(), copy.missed()));
+                }
+                last = copy.seq();
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => break,
+            Err(error) => return Err(format!("since: {error}")),
+        }
+    }
+    Ok(())
 }

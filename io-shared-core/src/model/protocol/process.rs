@@ -27,6 +27,8 @@ pub(crate) struct Process {
     early_pool: Shared<AtomicU64>,
     /// What a mutant joiner has still to store in `used`.
     late_used: Cell<Option<u64>>,
+    /// Whether it claims a history.
+    asks: Cell<bool>,
     /// The same process in other regions: it dies in all.
     also: RefCell<Vec<Rc<Region>>>,
 }
@@ -54,6 +56,7 @@ impl Process {
             mapped: Cell::new(region.mapped_at_first),
             early_pool: Shared::new(AtomicU64::new(region.mapped_at_first as u64)),
             late_used: Cell::new(None),
+            asks: Cell::new(false),
             also: RefCell::default(),
         }
     }
@@ -94,18 +97,35 @@ impl Process {
         if mutant::is(Mutant::GrantShrinks) {
             self.grant(slot).store(holds.min(protocol::entries(self, slot)) as u8, Relaxed);
         }
-        let reserve = |from: u64, to: u64| {
-            for buffer in &self.region.buffers[from as usize..to as usize] {
-                // SAFETY: loom hands out the pointer for this closure alone, and ends the run if
-                // any other access is not ordered with it.
-                buffer.reserved.with_mut(|reserved| unsafe { *reserved = true });
-            }
-            Ok::<(), ()>(())
-        };
+        let reserve = |from, to| self.reserve(from, to);
         assert_eq!(protocol::join(self, slot, holds, reserve), Ok(true));
         if mutant::take_owed() {
             self.late_used.set(Some(slot as u64 + 1));
         }
+    }
+
+    fn reserve(&self, from: u64, to: u64) -> Result<(), ()> {
+        for buffer in &self.region.buffers[from as usize..to as usize] {
+            // SAFETY: loom hands out the pointer for this closure alone, and ends the run if any
+            // other access is not ordered with it.
+            buffer.reserved.with_mut(|reserved| unsafe { *reserved = true });
+        }
+        Ok(())
+    }
+
+    /// Asks for a history, and says so before.
+    pub(super) fn ask_for_history(&self, kept: u64) {
+        self.asks.set(true);
+        self.region.asking.fetch_add(1, Relaxed);
+        self.region.lock.take(self.number);
+        let reserve = |from, to| self.reserve(from, to);
+        assert_eq!(protocol::keep_history(self, kept, reserve), Ok(true));
+        self.region.lock.free(self.number);
+    }
+
+    /// The producer's look whether anybody asks for one.
+    pub(super) fn look_at_history(&self) {
+        protocol::end_history(self, || self.region.asking.load(Relaxed) != 0);
     }
 
     /// When nothing goes on any more: there are buffers for all entries.
@@ -113,7 +133,8 @@ impl Process {
         let slots = 0..self.consumer_slots();
         let granted: usize = slots.map(|slot| protocol::entries(self, slot)).sum();
         let pool = self.pool().load(Relaxed);
-        assert!(granted as u64 + 2 <= pool, "{granted} entries and {pool} buffers");
+        let kept = protocol::history(self).kept;
+        assert!(granted as u64 + kept + 2 <= pool, "{granted} entries and {pool} buffers");
     }
 
     pub(super) fn claim_producer(&self) {
@@ -126,6 +147,9 @@ impl Process {
             region.producer.free(self.number);
             region.lock.free(self.number);
             region.consumers.iter().for_each(|consumer| consumer.claim.free(self.number));
+            if self.asks.take() {
+                region.asking.fetch_sub(1, Relaxed);
+            }
         }
     }
 }
@@ -149,6 +173,7 @@ impl Words for Process {
     type Count = Shared<AtomicU64>;
     type Flag = Shared<AtomicU8>;
     type Set = Shared<AtomicU64>;
+    type History = Shared<AtomicU64>;
 
     slot_accessors!();
 

@@ -65,6 +65,10 @@ pub(crate) struct Shape {
     pub(crate) holds: usize,
     /// How many there are at first.
     pub(crate) buffers: usize,
+    /// How many values before the newest somebody had kept who is gone.
+    pub(crate) kept: u64,
+    /// Whether somebody asks for such values, or nobody does any more.
+    pub(crate) asked: bool,
     /// How many more joiners may add.
     pub(crate) more: usize,
     /// Slots that have their entries at first; the others get them as they are joined.
@@ -93,6 +97,8 @@ impl Shape {
             consumers,
             holds,
             buffers,
+            kept: 0,
+            asked: false,
             more: 0,
             used: consumers,
             copied: false,
@@ -109,6 +115,16 @@ impl Shape {
     pub(crate) fn to_join(self, used: usize) -> Self {
         let buffers = used * self.holds + 2;
         Self { used, buffers, more: self.buffers - buffers, ..self }
+    }
+
+    /// One with buffers for a history, which was asked for. The word stays as it is.
+    pub(crate) fn keeping(self, kept: u64) -> Self {
+        Self { kept, buffers: self.buffers + kept as usize, ..self }
+    }
+
+    /// One in which somebody may ask for a history, with memory for this many buffers more.
+    pub(crate) fn to_be_asked(self, kept: usize) -> Self {
+        Self { asked: true, more: kept, ..self }
     }
 
     /// A word of the pool, which changes only where somebody joins.
@@ -160,6 +176,9 @@ pub(crate) struct Region {
     pub(crate) following: Shared<AtomicU64>,
     pub(crate) used: Shared<AtomicU64>,
     pub(crate) pool: Shared<AtomicU64>,
+    pub(crate) history: Shared<AtomicU64>,
+    /// How many claim the history. The kernel orders no more than this does.
+    pub(super) asking: AtomicU64,
     /// What whoever opened it before anybody joined has mapped.
     pub(super) mapped_at_first: usize,
     /// The mark, the stamp, the tag and the message next to `latest`.
@@ -225,6 +244,11 @@ impl Region {
             following: if shape.ahead { word().read_by_its_writer() } else { word().fixed(0) },
             used: shape.changing(word_of(shape.used), shape.used),
             pool: shape.changing(word_of(shape.buffers), shape.buffers),
+            history: match shape.asked {
+                true => Shared::new(AtomicU64::new(shape.kept)),
+                false => word_of(0).fixed(shape.kept),
+            },
+            asking: AtomicU64::new(0),
             mapped_at_first: shape.buffers,
             inline: [word(), word(), tag()]
                 .into_iter()

@@ -50,6 +50,7 @@ struct Region {
     following: AtomicU64,
     used: AtomicU64,
     pool: AtomicU64,
+    history: AtomicU64,
     inline: [AtomicU64; 5],
     stores_inline: bool,
     is_large: bool,
@@ -95,6 +96,7 @@ impl Words for Process {
     type Count = AtomicU64;
     type Flag = AtomicU8;
     type Set = AtomicU64;
+    type History = AtomicU64;
 
     slot_accessors!();
 
