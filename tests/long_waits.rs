@@ -154,7 +154,8 @@ fn a_consumer_that_waits_for_another_shape_says_so() {
     drop(io_shared::producer::<u32>(&name).unwrap());
     let error = Channel::<u64>::named(&*name).open_timeout(LONG).consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }));
-    assert_told(&name, &["producer=false", "another shape", "u4"]);
+    let differs = "the message: channel has <u4, this program <u8";
+    assert_told(&name, &["producer=false", "another shape", differs]);
 }
 
 #[test]

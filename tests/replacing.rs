@@ -36,6 +36,37 @@ fn a_consumer_of_another_type_waits_for_the_replacement_but_not_for_ever() {
 }
 
 #[test]
+fn a_consumer_of_a_new_type_waits_for_its_producer_as_for_a_channel_that_is_not_there() {
+    let name = TestName::new("patient");
+    drop(io_shared::producer::<Pose>(&name).unwrap());
+    std::thread::scope(|scope| {
+        let consumer = scope.spawn(|| io_shared::consumer::<later::Pose>(&name).map(drop));
+        let open = || Channel::<later::Pose>::named(&*name).observer().map(drop);
+        let observer = scope.spawn(open);
+        std::thread::sleep(Duration::from_millis(1200)); // longer than any default of a second
+        assert!(!consumer.is_finished() && !observer.is_finished());
+        let _producer = io_shared::producer::<later::Pose>(&name).unwrap();
+        consumer.join().unwrap().unwrap();
+        observer.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn what_no_producer_replaces_is_not_waited_for() {
+    let name = TestName::new("impatient");
+    let lock = io_shared::SharedMmap::named(&*name).size(8).open().unwrap();
+    let number = Channel::<u32>::anonymous().consumer().unwrap();
+    let descriptor = number.as_fd().unwrap().try_clone_to_owned().unwrap();
+    let started = Instant::now();
+    let error = io_shared::consumer::<u64>(&name).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
+    let error = Channel::<u64>::from_fd(descriptor).consumer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    drop(lock);
+}
+
+#[test]
 fn another_layout_version_is_a_mismatch_that_a_producer_replaces() {
     let name = TestName::new("version");
     let user = io_shared::consumer::<u64>(&name).unwrap();

@@ -315,9 +315,13 @@ impl<T: Message + ?Sized> Channel<T> {
     /// [`BadOption`](crate::ErrorKind::BadOption).
     ///
     /// By default the others wait without a limit, and one `tracing` warning is written after a
-    /// second. 0 fails with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) at once. The
-    /// timeout also limits how long opening waits for a producer to replace a channel with another
-    /// shape (default 1 s).
+    /// second. 0 fails with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) at once.
+    ///
+    /// A consumer or an observer waits in the same way where there is a channel of another shape
+    /// that has no producer: the program that puts the new type may start later, and replaces it.
+    /// The warning then says which fields differ, and the error is
+    /// [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch). If the channel has a producer, that is
+    /// the error at once.
     ///
     /// # Examples
     /// ```

@@ -27,8 +27,6 @@ use crate::os::nap::nap;
 
 /// The longest pause between two looks for a missing or unsuitable region.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How long a consumer waits for a producer to replace a region of another shape.
-const REPLACEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often opening starts over because the name was replaced meanwhile.
 const START_OVERS: usize = 1000;
 
@@ -90,8 +88,6 @@ struct Opening<'a> {
     /// The region to create, if this handle may create one.
     plan: Option<Plan>,
     started: u64,
-    /// When the region was first seen to differ.
-    differs_since: Option<u64>,
     long: LongWait,
     role_wait: RoleWait,
     /// The next pause, which doubles each time.
@@ -108,7 +104,6 @@ impl<'a> Opening<'a> {
             spec,
             plan,
             started,
-            differs_since: None,
             long: LongWait::since(started),
             role_wait: RoleWait::new(spec),
             pause: Duration::from_millis(1),
@@ -254,7 +249,7 @@ impl<'a> Opening<'a> {
     fn await_creation(&mut self) -> Result<()> {
         // At least one pause: a file of zeros may be there, which is as good as nothing.
         loop {
-            if !self.pause_until(self.deadline(self.started, None)) {
+            if !self.pause_until(self.deadline()) {
                 let advice = absent(self.role, self.spec);
                 return Err(self.location.error(ErrorKind::NotFound).advise(advice));
             }
@@ -267,13 +262,15 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// Pauses before the next look at a region of another shape. It is an error if this handle does
-    /// not wait for a replacement, has waited long enough, or the region has a producer.
+    /// Pauses before the next look at a region of another shape. A producer may replace it: one of
+    /// the new type that starts after its consumer. It is an error if that cannot be, if this
+    /// handle has waited long enough, or if the region has a producer.
     fn await_replacement(&mut self, found: &Candidate, differences: Vec<String>) -> Result<()> {
         let location = self.location;
-        let since = *self.differs_since.get_or_insert_with(clock::now);
-        let waits = matches!(self.role, Role::Consumer { .. } | Role::Observer);
-        if !waits || !self.pause_until(self.deadline(since, Some(REPLACEMENT_TIMEOUT))) {
+        let waits = matches!(self.role, Role::Consumer { .. } | Role::Observer)
+            && !matches!(location, Location::Descriptor(_))
+            && found.is_of_kind(self.spec.kind);
+        if !waits || !self.pause_until(self.deadline()) {
             return Err(self.mismatch(found, differences));
         }
         if found.is_taken_for_long(Part::Producer)? && location.identity() == Some(found.identity) {
@@ -284,17 +281,20 @@ impl<'a> Opening<'a> {
                 region = %location,
                 producer = false,
                 ?differences,
-                "has waited for over a second for {location} to be replaced, which has another \
-                 shape and no producer",
+                "has waited for over a second for a producer that replaces {location}, which has \
+                 another shape and no producer: {}",
+                differences.join("; "),
             );
         }
         Ok(())
     }
 
-    /// When a wait that began at `since` ends.
-    fn deadline(&self, since: u64, default: Option<Duration>) -> u64 {
-        match self.spec.open_timeout.or(default) {
-            Some(timeout) => since.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64),
+    /// When the waits of this opening end.
+    fn deadline(&self) -> u64 {
+        match self.spec.open_timeout {
+            Some(timeout) => {
+                self.started.saturating_add(timeout.as_nanos().min(u64::MAX.into()) as u64)
+            }
             None => u64::MAX,
         }
     }
