@@ -268,7 +268,8 @@ impl Slot<Producer> {
     pub fn claimed(&self) -> Result<Vec<usize>> {
         self.check_fork()?;
         let mut slots = Vec::new();
-        let regions = || std::iter::once(&self.region).chain(&self.side.left);
+        // A consumer that follows takes its new slot before it leaves the old one.
+        let regions = || self.side.left.iter().chain([&self.region]);
         for slot in 0..self.region.consumer_slots() {
             for region in regions() {
                 if region.is_taken(Part::Consumer(slot))? {
