@@ -185,13 +185,18 @@ impl<T: Message + ?Sized> Observer<T> {
         &mut self,
         mut ask: impl FnMut(&mut Slot<slot::Observer>) -> Result<A>,
     ) -> Result<Option<A>> {
-        match ask(&mut self.slot) {
-            Err(error) if self.options.reopens_after(&error) => match self.reopen()? {
-                true => ask(&mut self.slot).map(Some),
-                false => Ok(None),
-            },
-            answer => answer.map(Some),
+        // The new channel may be replaced again before the answer; a few attempts are enough.
+        for _ in 0..8 {
+            match ask(&mut self.slot) {
+                Err(error) if self.options.reopens_after(&error) => {
+                    if !self.reopen()? {
+                        return Ok(None);
+                    }
+                }
+                answer => return answer.map(Some),
+            }
         }
+        ask(&mut self.slot).map(Some)
     }
 
     /// Opens the channel that has the name now. Returns whether there is one.
