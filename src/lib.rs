@@ -44,6 +44,10 @@
 //!   [`BytesMut`]). [`LockError`] tells that the last holder of a lock was killed.
 //! - [`UnsafeSharedMmap`] is the bytes of any shared memory object, without a lock.
 //!
+//! # What is there
+//!
+//! - [`inspect`] lists the regions in shared memory: what they are, and who uses them.
+//!
 //! # Errors and names
 //!
 //! - [`Error`] names the channel, what happened, and what to do next. Match on its [`ErrorKind`];
@@ -69,6 +73,7 @@
 #[doc(hidden)]
 pub use io_shared_channel::private;
 pub use io_shared_channel::*;
+pub use io_shared_core::inspect;
 pub use io_shared_core::mmap::{self, Bytes, BytesMut, LockError};
 pub use io_shared_core::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 pub use io_shared_derive::Message;

@@ -36,7 +36,7 @@
 //! - `protocol` puts to a slot and gets from it; `lock` lets in one writer or many readers. Both
 //!   are generic over their platform, and the model checker runs them as they are (`model`).
 //! - `region` is the shared memory at a [`Location`]: it is created whole, validated when it is
-//!   opened, and removed so that everyone notices.
+//!   opened, and removed so that everyone notices. [`inspect`] lists what is there.
 //! - [`Slot`] is a slot opened in one role, and the only place where shared memory becomes
 //!   references. [`binding`] is what bindings for other languages need of it.
 //! - [`mmap`] has bytes and typed state under a lock ([`SharedMmap`], [`RwSharedMmap`],
@@ -78,5 +78,6 @@ pub use os::long_wait::LongWait;
 pub use os::nap::nap;
 pub use os::per_process::PerProcess;
 pub use os::{clock, copy};
+pub use region::inspect;
 pub use region::{Kind, Location, Name, Place, Role, Size, Spec};
 pub use slot::{Slot, Which, remove};

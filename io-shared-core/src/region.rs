@@ -10,7 +10,7 @@
 //! A mapped region (`mapped.rs`) has its numbers from `layout.rs`. `words.rs` gives the protocol
 //! and the lock their words in it, `blocks.rs` reads and writes who has a role, `reboot.rs` judges
 //! what a reboot left of a file, and `watch.rs` notices that the name leads elsewhere. The slots
-//! and the locked mmaps are the callers.
+//! and the locked mmaps are the callers. `inspect.rs` looks at regions without opening them.
 //!
 //! A file imports only files that stand above it in the list below.
 
@@ -50,6 +50,7 @@ mod role_wait;
 
 mod attach;
 mod exchange;
+pub mod inspect;
 
 pub(crate) use attach::{attach, warn_of_missing};
 pub(crate) use cause::of_refused_removal;

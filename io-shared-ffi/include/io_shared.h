@@ -962,6 +962,26 @@ ios_status ios_array_describe(const void *data, size_t length, char **json);
 // waits.
 ios_status ios_on_warning(ios_warned warned, void *context);
 
+// The regions in shared memory as a JSON array, in the order of their names. The caller frees the
+// text with `ios_text_free`. Each element is what `ios_info` returns of it. A look takes no slot
+// and wakes nobody. Without permission to read an object, `"state"` says so.
+//
+// # Safety
+// `json` is NULL or may be written to.
+ios_status ios_list(char **json);
+
+// What is known of the region of that name, as a JSON object: `name`, `state` (`region`, or what
+// else it is), `kind`, `type`, sizes in bytes, `mode`, `uid`, `version` of the layout, `seq`,
+// `stamp`, `tag`, `age` and `rate` of the newest value, `producer` and `consumers` (`connected`,
+// `name`, `command`, `pid`, `since`). What is not known is null. The caller frees the text with
+// `ios_text_free`.
+//
+// `IOS_NOT_FOUND`: there is nothing of that name.
+//
+// # Safety
+// `name` is NULL or a text; `json` is NULL or may be written to.
+ios_status ios_info(const char *name, char **json);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

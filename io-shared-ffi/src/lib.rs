@@ -56,10 +56,13 @@ mod array;
 
 mod warnings;
 
+mod inspect;
+
 pub use array::*;
 pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;
+pub use inspect::*;
 pub use label::IOS_NOW;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};

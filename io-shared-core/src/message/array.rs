@@ -140,6 +140,22 @@ impl Array {
         Ok(data)
     }
 
+    /// The message with these elements, in the order of C.
+    pub(crate) fn to_bytes(
+        dtype: &str,
+        shape: &[usize],
+        elements: &[u8],
+    ) -> Result<Vec<u8>, NpyError> {
+        let (header, data) = header::lengths(dtype, false, shape)?;
+        if elements.len() != data {
+            return Err(NpyError::TooShort { expected: data, found: elements.len() });
+        }
+        let mut bytes = vec![0; header];
+        header::write(&mut bytes, dtype, false, shape);
+        bytes.extend(elements);
+        Ok(bytes)
+    }
+
     /// The array's dtype, order and shape, and its elements as bytes where they lie.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 //!
 //! The files: `path` (the text of a path), `layout` (where the parts lie), `dtype` (NumPy's types),
 //! `parts` (lists and records), `select` (following a path), `shown` (the styles `yaml`, `json` and
-//! `csv`, which write to an `output`).
+//! `csv`, which write to an `output`). `encode` goes the other way.
 //!
 //! What must stay true: nothing here panics, whatever schema and bytes are. What a message does not
 //! have is [`Value::Missing`]. Showing a value takes time in proportion to its bytes: parts without
@@ -15,6 +15,7 @@
 
 mod csv;
 mod dtype;
+mod encode;
 mod json;
 mod layout;
 mod output;
@@ -29,6 +30,7 @@ mod yaml;
 use std::borrow::Cow;
 use std::fmt;
 
+pub use encode::{EncodeError, encode};
 pub use parts::{List, Record};
 pub use path::{Path, PathError};
 pub use shown::Formatted;

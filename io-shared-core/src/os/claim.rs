@@ -220,6 +220,35 @@ pub(crate) fn is_claimed(file: &std::fs::File, part: Part) -> Result<bool, Errno
     Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
+/// The roles that handles have, asked through a descriptor that has no claims and may be read-only.
+/// [`Part::Roles`] is among them if somebody has several at once, as whoever removes or replaces
+/// the region does for a moment.
+pub(crate) fn claimed(file: &std::fs::File) -> Result<Vec<Part>, Errno> {
+    // As many as a region can have, and some: bytes that nobody uses cost no more.
+    const MOST: usize = 2048;
+    let (start, length) = Part::Roles.range();
+    // The kernel reports any lock in a range, not the first: the parts on both sides of it are
+    // asked for next.
+    let (mut found, mut ranges) = (Vec::new(), vec![(start, start + length)]);
+    while let Some((from, to)) = ranges.pop().filter(|_| found.len() < MOST) {
+        let mut lock =
+            libc::flock { l_start: from, l_len: to - from, ..flock(libc::F_RDLCK, Part::Roles) };
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+        if lock.l_type == libc::F_UNLCK as libc::c_short {
+            continue;
+        }
+        let end = if lock.l_len == 0 { to } else { lock.l_start.saturating_add(lock.l_len) };
+        found.push(match (lock.l_start - BASE, lock.l_len) {
+            (1, 1) => Part::Producer,
+            (2, 1) => Part::Creator,
+            (slot @ 0x100.., 1) => Part::Consumer(slot as usize - 0x100),
+            _ => Part::Roles,
+        });
+        ranges.extend([(from, lock.l_start), (end, to)].into_iter().filter(|(from, to)| from < to));
+    }
+    Ok(found)
+}
+
 fn flock(kind: libc::c_int, part: Part) -> libc::flock {
     let (l_start, l_len) = part.range();
     libc::flock {
@@ -286,6 +315,28 @@ mod tests {
         let other = std::fs::File::options().read(true).write(true).open(file.path()).unwrap();
         fcntl(&other, FcntlArg::F_OFD_SETLK(&flock(libc::F_WRLCK, Part::Consumer(1)))).unwrap();
         assert!(b.is_held_here(Part::Consumer(1)));
+    }
+
+    #[test]
+    fn a_look_through_a_descriptor_that_may_only_read_finds_every_claim() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let looker = std::fs::File::open(file.path()).unwrap();
+        assert_eq!(claimed(&looker), Ok(vec![]));
+        let handles: Vec<Claims> = (0..40).map(|_| open(&file)).collect();
+        // In an order that is not that of the bytes, by which the kernel does not sort either.
+        for (i, handle) in handles.iter().enumerate() {
+            let part = if i == 20 { Part::Producer } else { Part::Consumer((i * 17) % 40) };
+            assert!(handle.try_claim(part).unwrap());
+        }
+        let found = claimed(&looker).unwrap();
+        assert_eq!(found.len(), 40);
+        assert!(found.contains(&Part::Producer) && !found.contains(&Part::Roles));
+        assert!((0..40).filter(|i| *i != 20).all(|i| found.contains(&Part::Consumer(i * 17 % 40))));
+        drop(handles);
+        let remover = open(&file);
+        assert!(remover.try_claim(Part::Roles).unwrap());
+        assert_eq!(claimed(&looker), Ok(vec![Part::Roles]));
+        assert!(remover.try_claim(Part::Region).unwrap(), "the look has no claim itself");
     }
 
     #[test]

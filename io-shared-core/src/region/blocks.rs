@@ -363,6 +363,78 @@ pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims
     Holder { slot, name, pid, command: None, since: None, is_here }
 }
 
+/// What a role's block says, as it was read from the file.
+pub(super) struct Noted {
+    /// 0: nobody ever had it.
+    pub(super) pid: u32,
+    pub(super) command: String,
+    pub(super) name: String,
+    /// In nanoseconds of the wall clock; 0: unknown.
+    pub(super) claimed_at: u64,
+    /// The inode of the pid's namespace; 0: unknown.
+    pub(super) namespace: u64,
+    pub(super) grant: u8,
+    pub(super) last_seen: u64,
+}
+
+/// What `part`'s block says, by the start of the region in `head`.
+pub(super) fn noted(head: &[u8], layout: &Layout, part: Part) -> Noted {
+    let (start, pid, who) = match part {
+        Part::Consumer(slot) => {
+            let start = layout.consumers_offset as usize + slot * layout::BLOCK as usize;
+            (start, CONSUMER_PID, &CONSUMER_WHO)
+        }
+        _ => (layout.producer_offset as usize, PRODUCER_PID, &PRODUCER_WHO),
+    };
+    let block = head.get(start..).unwrap_or_default();
+    let is_consumer = matches!(part, Part::Consumer(_)) && layout.kind == layout::Kind::Channel;
+    let byte = |at: u64| block.get(at as usize).copied().unwrap_or(0);
+    let text = |at: u64, length: usize| {
+        let bytes = block.get(at as usize..at as usize + length).unwrap_or_default();
+        let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    let name = usize::from(byte(NAME_LENGTH)).min(LONGEST_NAME);
+    // The handles of a lock write down their pid alone.
+    let is_told = is_consumer || part == Part::Producer;
+    Noted {
+        pid: word_in(block, pid) as u32,
+        command: if is_told { text(who.command, COMMAND) } else { String::new() },
+        name: if is_consumer { text(NAME, name) } else { String::new() },
+        claimed_at: if is_told { word_in(block, who.claimed_at) } else { 0 },
+        namespace: if is_told { word_in(block, who.namespace) } else { 0 },
+        grant: if is_consumer { byte(GRANT) } else { 0 },
+        last_seen: if is_consumer { word_in(block, LAST_SEEN) } else { 0 },
+    }
+}
+
+/// Which clock the producer stamps by, and from which value on.
+pub(super) struct NotedClock {
+    pub(super) boot: [u64; 2],
+    pub(super) namespace: u64,
+    pub(super) first_sequence: u64,
+    pub(super) lost: u64,
+    /// How many buffers there are.
+    pub(super) pool: u64,
+}
+
+/// What the producer's block says of its clock.
+pub(super) fn noted_clock(block: &[u8]) -> NotedClock {
+    NotedClock {
+        boot: [0, 8].map(|half| word_in(block, BOOT_ID + half)),
+        namespace: word_in(block, TIME_NAMESPACE),
+        first_sequence: word_in(block, FIRST_SEQUENCE),
+        lost: word_in(block, LOST),
+        pool: word_in(block, POOL),
+    }
+}
+
+/// Eight bytes of a block as a number; 0 if it is shorter.
+fn word_in(block: &[u8], at: u64) -> u64 {
+    let bytes = block.get(at as usize..).and_then(|bytes| bytes.first_chunk());
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
 /// The pid and name in `part`'s block, read from the file of a region that is not mapped.
 pub(super) fn read_holder(
     file: &std::fs::File,

@@ -58,6 +58,17 @@ impl Kind {
     }
 }
 
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Kind::Channel => "channel",
+            Kind::Mmap => "locked mmap",
+            Kind::RwMmap => "reader-writer mmap",
+            Kind::State => "typed state",
+        })
+    }
+}
+
 /// The flag of a region that is removed with its last user.
 pub(crate) const EPHEMERAL: u32 = 1;
 

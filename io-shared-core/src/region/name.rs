@@ -110,6 +110,21 @@ impl Name {
         Self::stored(name, bare, bare.to_owned())
     }
 
+    /// The name whose region is the file `file` of the directory, in this process's domain.
+    pub(super) fn of_file(file: &str) -> Option<Self> {
+        Self::of_file_within(domain::own().ok()?, file)
+    }
+
+    fn of_file_within(domain: Option<&str>, file: &str) -> Option<Self> {
+        let stored = match domain {
+            Some(_) => file.strip_prefix(&domain::stored(domain, String::new()))?,
+            None => file,
+        };
+        // Two in a row: a name of another domain.
+        let name = Self::within(domain, &stored.replace(SLASH, "/")).ok()?;
+        (name.path().file_name()? == file).then_some(name)
+    }
+
     /// `name` in `domain`.
     fn within(domain: Option<&str>, name: &str) -> Result<Self> {
         let bare = name.strip_prefix('/').unwrap_or(name);
@@ -208,6 +223,22 @@ mod tests {
         assert!(!others.contains(&name.path));
         assert!(Name::within(Some("test7"), &"x".repeat(250)).is_err(), "together too long");
         assert!(Name::within(Some("test7"), &"x".repeat(243)).is_ok());
+    }
+
+    #[test]
+    fn a_file_has_the_name_that_leads_to_it_in_this_domain_alone() {
+        for (domain, file, name) in [
+            (None, "camera%rgb", Some("/camera/rgb")),
+            (None, "test7%%camera%rgb", None),
+            (None, "sem.lock", Some("/sem.lock")),
+            (None, "a%", None),
+            (Some("test7"), "test7%%camera%rgb", Some("/camera/rgb")),
+            (Some("test7"), "camera%rgb", None),
+            (Some("test7"), "test%%camera", None),
+        ] {
+            let found = Name::of_file_within(domain, file).map(|name| name.to_string());
+            assert_eq!(found.as_deref(), name, "{domain:?} {file}");
+        }
     }
 
     #[test]

@@ -16,6 +16,15 @@ use crate::protocol::Words;
 /// Removes the region at `location`, in use or not, if it is of that kind. One of another kind may
 /// hold the only copy of its content.
 pub(crate) fn remove(location: &Location, kind: Kind) -> Result<()> {
+    remove_if(location, |found| found.check_kind(kind))
+}
+
+/// Removes the region at `location`, in use or not, whatever its kind is.
+pub(super) fn remove_any(location: &Location) -> Result<()> {
+    remove_if(location, |_| Ok(()))
+}
+
+fn remove_if(location: &Location, check: impl Fn(&Candidate) -> Result<()>) -> Result<()> {
     let was_there = location.identity().is_some();
     loop {
         let found =
@@ -30,9 +39,28 @@ pub(crate) fn remove(location: &Location, kind: Kind) -> Result<()> {
             }
             return Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"));
         };
-        found.check_kind(kind)?;
+        check(&found)?;
         if found.retire(Users::Any)? != Removed::NameMoved {
             return Ok(());
+        }
+    }
+}
+
+/// Removes the region at `location` if nobody uses it, whatever its kind is. `false`: it is used.
+pub(super) fn remove_unused(location: &Location) -> Result<bool> {
+    loop {
+        let found =
+            Candidate::open(location, OFlag::O_RDWR).map_err(|error| match error.kind() {
+                ErrorKind::System { errno: libc::EACCES, .. } => not_owner(location),
+                _ => error,
+            })?;
+        let Some(found) = found else {
+            return Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"));
+        };
+        match found.retire(Users::None)? {
+            Removed::Done => return Ok(true),
+            Removed::InUse => return Ok(false),
+            Removed::NameMoved => {} // another one has the name by now
         }
     }
 }

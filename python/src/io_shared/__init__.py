@@ -10,10 +10,10 @@ Python 2.7 and 3, Rust and C use the same channels.
 >>> cloud = clouds.get()
 
 For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer`` and
-``io_shared.open``. To observe without taking part: ``observe``. To remove a channel: ``remove``. To
-keep a channel in a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``,
-``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an ``Error``; its kinds are in
-``io_shared.errors``.
+``io_shared.open``. To observe without taking part: ``observe``. To see what is there: ``channels``
+and ``info``. To remove a channel: ``remove``. To keep a channel in a file: ``File``. For shared
+bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an
+``Error``; its kinds are in ``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -49,6 +49,7 @@ from io_shared.errors import (  # noqa: F401
     WriteAccessError,
     WrongFields,
 )
+from io_shared._inspect import channels, info
 from io_shared._library import File, Process
 from io_shared._loan import Loan
 from io_shared._locked import LockedBytes
@@ -66,7 +67,7 @@ __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
-    "producer", "consumer", "observe", "remove",
+    "producer", "consumer", "observe", "channels", "info", "remove",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
     "Denied", "ForkedHandle", "Invalid", "Mismatch", "NoField", "NoMemory", "NoProducer", "NoSlot",
     "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError", "Replaced", "RoleLost",

@@ -4,7 +4,8 @@ import mmap
 import os
 from types import TracebackType
 from typing import (
-    Any, ContextManager, Generic, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union,
+    Any, ContextManager, Dict, Generic, Iterator, List, NamedTuple, Optional, Tuple, Type, TypeVar,
+    Union,
     overload,
 )
 
@@ -366,6 +367,8 @@ def observe(
     reopen: bool = ...,
     history: Optional[int] = ...,
 ) -> Observer: ...
+def channels() -> List[Dict[str, Any]]: ...
+def info(name: str) -> Dict[str, Any]: ...
 def remove(name: str) -> None: ...
 
 class UnsafeSharedMMap(mmap.mmap):

@@ -117,9 +117,11 @@ last_errno = _declare("last_errno", returns=c_int32)
 _abi_version = _declare("abi_version", returns=c_uint32)
 _options_init = _declare("options_init", c_void_p, c_size_t, returns=None)
 _size = _declare("size", c_char_p, c_void_p)
-_text_free = _declare("text_free", c_void_p, returns=None)
+text_free = _declare("text_free", c_void_p, returns=None)
 copy = _declare("copy", c_void_p, c_void_p, c_size_t)
 _array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
+list_regions = _declare("list", _POINTER)
+region_info = _declare("info", c_char_p, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)
 producer_close = _declare("producer_close", c_void_p, returns=None)
@@ -364,7 +366,7 @@ def text(function, handle):
     try:
         return native(ctypes.string_at(out.value))
     finally:
-        _text_free(out)
+        text_free(out)
 
 
 def described(data, length):
@@ -375,7 +377,7 @@ def described(data, length):
     try:
         return ctypes.string_at(out.value).decode("utf-8")
     finally:
-        _text_free(out)
+        text_free(out)
 
 
 class Handle(c_void_p):

@@ -51,10 +51,21 @@ fn cell(out: &mut Output<'_, '_>, text: &str, first: &mut bool) -> fmt::Result {
     if !std::mem::take(first) {
         out.put(",")?;
     }
-    // A row stays one line, so a line break inside a text is shown as its escape.
-    let text = text.replace('\n', "\\n").replace('\r', "\\r");
+    // A row stays one line, so control characters inside a text are shown as escapes.
+    let escaped;
+    let text = match text.contains(char::is_control) {
+        true => {
+            let escape = |c: char| match c.is_control() {
+                true => c.escape_default().to_string(),
+                false => c.to_string(),
+            };
+            escaped = text.chars().map(escape).collect::<String>();
+            &escaped
+        }
+        false => text,
+    };
     match text.contains([',', '"']) {
         true => out.put_args(format_args!("\"{}\"", text.replace('"', "\"\""))),
-        false => out.put(&text),
+        false => out.put(text),
     }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::Message;
 use crate::message::array::Array;
+use crate::message::schema::{Enum, Scalar};
 
 /// A cloud: fields, a text, a nested struct and a tail of points.
 const CLOUD: &str = r#"{"struct":"Cloud","size":40,"align":8,"fields":[
@@ -191,7 +192,7 @@ fn yaml_has_the_numbers_that_other_readers_take_for_numbers() {
     let texts = Schema::from_json(r#"{"array":2,"of":"|S4"}"#).unwrap();
     let value = Value::decode(&texts, b"\x1b[2Ja\nb\xff").unwrap();
     assert_eq!(value.yaml().to_string(), "[\"\\u001b[2J\", \"a\\nb\u{fffd}\"]");
-    assert_eq!(value.csv().to_string(), "\u{1b}[2J,a\\nb\u{fffd}");
+    assert_eq!(value.csv().to_string(), "\\u{1b}[2J,a\\nb\u{fffd}");
 }
 
 #[test]
@@ -225,6 +226,76 @@ fn parts_without_bytes_are_cut_however_many_a_schema_has() {
         assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
     }
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+#[test]
+fn what_is_encoded_decodes_to_the_same_json() {
+    let (schema, bytes) = cloud();
+    let json = Value::decode(&schema, &bytes).unwrap().json().to_string();
+    assert_eq!(encode(&schema, &json).map(|made| made == bytes), Ok(false), "the text had slack");
+    let made = encode(&schema, &json).unwrap();
+    assert_eq!(Value::decode(&schema, &made).unwrap().json().to_string(), json);
+    let schema = Array::schema();
+    for json in [
+        r#"{"dtype":"<f4","shape":[2,3],"data":[[1.0,2.0,3.0],[4.0,null,6.5]]}"#,
+        r#"{"dtype":"|b1","shape":[2],"data":[true,false]}"#,
+        r#"{"dtype":"<i8","shape":[],"data":-7}"#,
+        r#"{"dtype":"<i8","shape":[0],"data":[]}"#,
+    ] {
+        let made = encode(&schema, json).unwrap();
+        assert_eq!(Value::decode(&schema, &made).unwrap().json().to_string(), json);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_place() {
+    let (cloud, _) = cloud();
+    let point = r#"{"struct":"P","size":8,"align":4,"fields":[{"name":"x","offset":0,"type":"|u1"},
+        {"name":"_pad","offset":1,"type":{"array":3,"of":"|u1"}},
+        {"name":"t","offset":4,"type":"|S4"}]}"#;
+    let point = Schema::from_json(point).unwrap();
+    let mode =
+        Schema::new(Enum::new("Mode", Scalar::I16).variant(-1, "Off").variant(2, "On").into());
+    let flags = Schema::from_json(r#"{"array":2,"of":"|b1"}"#).unwrap();
+    assert_eq!(encode(&mode, "\"Off\"").unwrap(), [255, 255]);
+    assert_eq!(encode(&mode, "2").unwrap(), [2, 0]);
+    assert_eq!(encode(&flags, "[true, false]").unwrap(), [1, 0]);
+    assert_eq!(encode(&point, r#"{"x":1,"t":"ab"}"#).unwrap(), [1, 0, 0, 0, 97, 98, 0, 0]);
+    for (schema, json, error) in [
+        (&point, "{", "the text is not JSON: EOF while parsing an object at line 1 column 1"),
+        (&mode, "1", "1 is not one of Off, On"),
+        (&mode, "\"on\"", "\"on\" is not one of Off, On"),
+        (&flags, "[true, 1]", "`[1]`: expected true or false, found a number"),
+        (&point, "[1]", "expected an object with fields, found a list"),
+        (&point, r#"{"x":1}"#, "`t`: the field is missing"),
+        (&point, r#"{"x":1,"t":"a","z":1}"#, "there is no field `z`: it has x, _pad, t"),
+        (&point, r#"{"x":256,"t":"a"}"#, "`x`: 256 does not fit |u1"),
+        (&point, r#"{"x":-1,"t":"a"}"#, "`x`: -1 does not fit |u1"),
+        (&point, r#"{"x":1.5,"t":"a"}"#, "`x`: 1.5 does not fit |u1"),
+        (&point, r#"{"x":"1","t":"a"}"#, "`x`: expected a number, found a text"),
+        (&point, r#"{"x":1,"t":"größe"}"#, "`t`: a text of 7 bytes does not fit |S4"),
+        (&point, r#"{"x":1,"t":"a","_pad":[1]}"#, "`_pad`: it has 3 elements, not 1"),
+        (
+            &cloud,
+            r#"{"stamp_ns":1,"frame":"","pose":3}"#,
+            "`pose`: expected an object with fields, \
+          found a number",
+        ),
+        (
+            &Array::schema(),
+            r#"{"dtype":"<f4","data":[[1],[1,2]]}"#,
+            "`data[1]`: it has 2 elements, \
+          others have 1",
+        ),
+        (
+            &Array::schema(),
+            r#"{"dtype":"O","data":1}"#,
+            "`dtype`: `O` is not the dtype of a number, \
+          such as <f4",
+        ),
+    ] {
+        assert_eq!(encode(schema, json).unwrap_err().to_string(), error, "{json}");
+    }
 }
 
 proptest! {

@@ -1,0 +1,313 @@
+//! Reading a channel's newest value again and again, without taking part and without a mapping.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+
+use super::super::layout::{Kind, VERSION};
+use super::super::location::Location;
+use super::head::{Head, Unreadable};
+use super::newest::{Fault, Newest, Values};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::schema::Schema;
+use crate::os::nap::nap;
+use crate::os::{clock, file::identity_at};
+
+/// The shortest pause between two looks for a value.
+const SHORTEST: Duration = Duration::from_micros(50);
+/// The longest, also while nothing is known of the channel's period.
+const LONGEST: Duration = Duration::from_millis(10);
+/// How long to go on without a look whether the name still leads here.
+const LOOK_EVERY: u64 = 90_000_000;
+
+/// Reads a channel for a tool: any channel, whatever its type, and however it is cut or written
+/// over meanwhile.
+///
+/// Unlike an [`Observer`](https://docs.rs/io-shared/latest/io_shared/struct.Observer.html) it maps
+/// nothing, so nothing that happens to the file can end the process.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # use io_shared_core::{Location, Name, inspect};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("/doc-reader-{}", std::process::id());
+/// # io_shared::producer::<[u16; 2]>(name)?.put(&[3, 4])?;
+/// use io_shared_core::Value;
+///
+/// let mut reader = inspect::Reader::open(&Location::from(Name::new(name)?))?;
+/// let mut bytes = Vec::new();
+/// if let Some(newest) = reader.copy(&mut bytes)? {
+///     println!("{}: {}", newest.seq, Value::decode(reader.schema(), &bytes)?.json());
+/// #   assert_eq!(Value::decode(reader.schema(), &bytes)?.json().to_string(), "[3,4]");
+/// }
+/// # io_shared::remove(name)?;
+/// # Ok(()) }
+/// ```
+pub struct Reader {
+    location: Location,
+    identity: (u64, u64),
+    file: File,
+    head: Head,
+    /// How long it took from one value to the next, in nanoseconds; 0: not known.
+    period: u64,
+    last: Option<Newest>,
+}
+
+impl Reader {
+    /// Opens the channel at `location` to read.
+    ///
+    /// # Errors
+    /// - [`NotFound`](ErrorKind::NotFound): there is none.
+    /// - [`NotARegion`](ErrorKind::NotARegion), [`Corrupt`](ErrorKind::Corrupt): what is there.
+    /// - [`Mismatch`](ErrorKind::Mismatch): it is of another layout version, or no channel.
+    /// - [`System`](ErrorKind::System): it may not be opened.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::{ErrorKind, Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared_core::Result<()> {
+    /// let error = Reader::open(&Location::from(Name::new("/nobody-made-this")?)).unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::NotFound);
+    /// # Ok(()) }
+    /// ```
+    pub fn open(location: &Location) -> Result<Self> {
+        let Some(file) = location.open(OFlag::O_RDONLY)? else {
+            return Err(location.error(ErrorKind::NotFound));
+        };
+        let metadata = file.metadata().map_err(|error| location.io_error("fstat", &error))?;
+        let differs = |difference: String| {
+            location.error(ErrorKind::Mismatch {
+                differences: vec![difference],
+                holders: Vec::new(),
+                advice: "it was not touched",
+            })
+        };
+        let head = Head::read(&file).map_err(|unreadable| match unreadable {
+            Unreadable::Foreign(what) => location.foreign(what),
+            Unreadable::Damaged(what) => Error::corrupt(location, what),
+            Unreadable::OtherVersion(found) => {
+                differs(format!("layout version: it has {found}, this program {VERSION}"))
+            }
+        })?;
+        if head.layout.kind != Kind::Channel {
+            return Err(differs(format!("kind: it is a {}, not a channel", head.layout.kind)));
+        }
+        Ok(Self {
+            location: location.clone(),
+            identity: (metadata.dev(), metadata.ino()),
+            file,
+            head,
+            period: 0,
+            last: None,
+        })
+    }
+
+    /// The channel's name; for a channel in a file, its path.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-name-{}", std::process::id());
+    /// # let speed = io_shared::producer::<f64>(name)?;
+    /// let reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// assert_eq!(&reader.name(), name);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn name(&self) -> String {
+        self.location.to_string()
+    }
+
+    /// The description of the channel's messages. [`Reader`] has an example.
+    pub fn schema(&self) -> &Schema {
+        &self.head.schema
+    }
+
+    /// The number of the newest value; 0 if nothing was ever put. This is the cheapest look.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt): the file was cut short.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-seq-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// assert_eq!(reader.seq()?, 0);
+    /// speed.put(&13.9)?;
+    /// assert_eq!(reader.seq()?, 1);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn seq(&self) -> Result<u64> {
+        self.values().seq().map_err(|fault| self.error(fault))
+    }
+
+    /// What is known of the newest value, without its content. `None` if nothing was ever put.
+    ///
+    /// # Errors
+    /// - [`Busy`](ErrorKind::Busy): it was put anew at every try.
+    /// - [`Corrupt`](ErrorKind::Corrupt): the file was cut short or written over.
+    ///
+    /// # Examples
+    /// [`Newest`] has one.
+    pub fn newest(&self) -> Result<Option<Newest>> {
+        self.values().newest().map_err(|fault| self.error(fault))
+    }
+
+    /// Copies the newest value into `bytes`, which then are exactly the message. `None` if nothing
+    /// was ever put.
+    ///
+    /// # Errors
+    /// - [`Busy`](ErrorKind::Busy): it was put anew at every try.
+    /// - [`Corrupt`](ErrorKind::Corrupt): the file was cut short or written over.
+    ///
+    /// # Examples
+    /// [`Reader`] has one.
+    pub fn copy(&mut self, bytes: &mut Vec<u8>) -> Result<Option<Newest>> {
+        let copy = |at, length| {
+            // Not as long as a hostile capacity may be: as long as the file reaches.
+            let there = self.file.metadata().ok()?.len();
+            (at + length as u64 <= there).then_some(())?;
+            bytes.resize(length, 0);
+            self.file.read_exact_at(bytes, at).ok()
+        };
+        let read = self.values().read(copy).map_err(|fault| self.error(fault))?;
+        Ok(read.map(|(newest, ())| self.note(newest)))
+    }
+
+    /// What is known of the value with this number, if it still lies whole in a buffer.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt): the file was cut short.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-find-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// speed.put(&13.9)?;
+    /// speed.put(&14.1)?;
+    /// let reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// assert_eq!(reader.find(1)?.map(|value| value.seq), Some(1));
+    /// assert_eq!(reader.find(3)?, None);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn find(&self, seq: u64) -> Result<Option<Newest>> {
+        self.values().find(seq).map_err(|fault| self.error(fault))
+    }
+
+    /// Whether its name still leads to this channel.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-current-{}", std::process::id());
+    /// # let speed = io_shared::producer::<f64>(name)?;
+    /// let reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// assert!(reader.is_current());
+    /// io_shared::remove(name)?;
+    /// assert!(!reader.is_current());
+    /// # Ok(()) }
+    /// ```
+    pub fn is_current(&self) -> bool {
+        self.location.path().is_none_or(|path| identity_at(path) == Some(self.identity))
+    }
+
+    /// Waits for a value that neither this call nor [`copy`](Self::copy) has returned before, for
+    /// at most `timeout`. The first call returns the newest value at once, if there is one. `None`:
+    /// the time is over.
+    ///
+    /// It wakes nobody and is not woken: it looks again after a quarter of the channel's period, at
+    /// least every 10 ms.
+    ///
+    /// # Errors
+    /// - [`Replaced`](ErrorKind::Replaced): the channel was removed or replaced.
+    /// - [`Busy`](ErrorKind::Busy), [`Corrupt`](ErrorKind::Corrupt): as for
+    ///   [`newest`](Self::newest).
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-next-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// speed.put(&13.9)?;
+    /// let timeout = Duration::from_millis(10);
+    /// assert_eq!(reader.next(timeout)?.map(|newest| newest.seq), Some(1));
+    /// assert_eq!(reader.next(timeout)?, None); // the same value again does not count
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Newest>> {
+        let deadline = clock::deadline(timeout);
+        let mut looked = clock::now_coarse();
+        loop {
+            let last = self.last.map_or(0, |last| last.seq);
+            if self.seq()? != last
+                && let Some(newest) = self.newest()?
+            {
+                return Ok(Some(self.note(newest)));
+            }
+            let now = clock::now();
+            if now.saturating_sub(looked) > LOOK_EVERY {
+                looked = now;
+                if !self.is_current() {
+                    return Err(self.location.error(ErrorKind::Replaced));
+                }
+            }
+            let Some(left) = deadline.checked_sub(now).filter(|left| *left > 0) else {
+                return Ok(None);
+            };
+            let pause = match self.period {
+                0 => LONGEST,
+                period => Duration::from_nanos(period / 4).clamp(SHORTEST, LONGEST),
+            };
+            nap(pause.min(Duration::from_nanos(left)));
+        }
+    }
+
+    /// Notes that `newest` was returned.
+    fn note(&mut self, newest: Newest) -> Newest {
+        if let Some(rate) = self.last.and_then(|last| last.rate_to(&newest)) {
+            self.period = (1e9 / rate) as u64;
+        }
+        self.last = Some(newest);
+        newest
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values { file: &self.file, layout: &self.head.layout }
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Busy => {
+                self.location.error(ErrorKind::Busy { doing: "reading its newest value" })
+            }
+            Fault::Corrupt(what) => Error::corrupt(&self.location, what),
+        }
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

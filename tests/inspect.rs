@@ -1,0 +1,347 @@
+//! Looking at regions: what is listed, that a look changes nothing, and that nothing that lies
+//! there stops it.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
+
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use io_shared::inspect::{self, Content, Entry, Kind, Reader, Region};
+use io_shared::{Channel, ErrorKind, Location, Name, Shared, SharedMmap, Value};
+use test_support::peer::{self, Peer};
+use test_support::{TestFile, TestName, eventually};
+
+fn location(name: &str) -> Location {
+    Location::from(Name::new(name).unwrap())
+}
+
+fn look(name: &str) -> Entry {
+    inspect::entry(&location(name)).unwrap()
+}
+
+fn region(name: &str) -> Region {
+    match look(name).content {
+        Content::Region(region) => *region,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_channel_is_listed_with_its_type_its_newest_value_and_its_users() {
+    let name = TestName::new("listed");
+    let mut producer = Channel::<[u16]>::named(&*name).capacity(100).producer().unwrap();
+    let mut viewer = Channel::<[u16]>::named(&*name).consumer_name("viewer").consumer().unwrap();
+    let nameless = Channel::<[u16]>::named(&*name).holds(3).consumer().unwrap();
+    producer.put_tagged(&[1, 2, 3], 7).unwrap();
+    drop(viewer.get().unwrap());
+    let listed = inspect::channels().unwrap();
+    let entry = listed.iter().find(|entry| *entry.name == *name).unwrap();
+    assert_eq!((entry.mode, entry.uid), (0o600, nix::unistd::getuid().as_raw()));
+    assert!(entry.bytes >= entry.allocated && entry.allocated > 0);
+    let region = region(&name);
+    assert_eq!((region.kind, region.capacity, region.slots), (Kind::Channel, 100, 64));
+    assert_eq!(region.schema.root().to_string(), "[<u2]");
+    let newest = region.newest.as_ref().unwrap();
+    assert_eq!((newest.seq, newest.tag, newest.bytes), (1, 7, 6));
+    assert!(newest.age().unwrap() < Duration::from_secs(60));
+    let command = std::fs::read_to_string("/proc/self/comm").unwrap().trim().to_owned();
+    let pid = Some(std::process::id());
+    let put_by = region.producer.as_ref().unwrap();
+    assert!(put_by.is_connected && put_by.pid == pid && put_by.slot.is_none());
+    assert_eq!(put_by.command.as_ref(), Some(&command));
+    assert!(put_by.since.unwrap().elapsed().unwrap() < Duration::from_secs(60));
+    let [first, second] = &region.consumers[..] else { panic!("two consumers") };
+    assert_eq!((first.name.as_deref(), first.last_seen, first.holds), (Some("viewer"), 1, 1));
+    assert_eq!((second.name.as_deref(), second.last_seen, second.holds), (None, 0, 3));
+    assert!(first.is_connected && second.is_connected && region.is_used());
+    drop((producer, nameless));
+    let region = self::region(&name);
+    assert!(!region.producer.as_ref().unwrap().is_connected, "a claim proves life, not a pid");
+    let connected = region.consumers.iter().filter(|consumer| consumer.is_connected);
+    assert_eq!(connected.map(|consumer| consumer.slot).collect::<Vec<_>>(), [Some(0)]);
+}
+
+#[test]
+fn a_rate_comes_from_the_newest_two_values_or_from_a_second_look() {
+    let name = TestName::new("rate");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    assert_eq!(region(&name).rate, None);
+    std::thread::sleep(Duration::from_millis(20));
+    producer.put(&2).unwrap();
+    let rate = region(&name).rate.unwrap();
+    assert!(rate > 1.0 && rate <= 50.0, "{rate}");
+    // Two values of long ago say nothing about now.
+    let mut loan = producer.loan().unwrap();
+    *loan = 3;
+    let mut entries = [look(&name)];
+    loan.put().unwrap();
+    if let Content::Region(region) = &mut entries[0].content {
+        region.rate = None;
+    }
+    let started = Instant::now();
+    inspect::measure_rates(&mut entries);
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    let Content::Region(region) = &entries[0].content else { panic!("a region") };
+    assert_eq!(region.rate, None, "nothing was put between the looks");
+    drop(producer);
+    let started = Instant::now();
+    inspect::measure_rates(&mut [look(&name)]);
+    assert!(started.elapsed() < Duration::from_millis(300), "no producer, so no second look");
+}
+
+#[test]
+fn locked_bytes_and_typed_state_are_listed_as_what_they_are() {
+    let (state, mmap) = (TestName::new("state"), TestName::new("mmap"));
+    let _state = Shared::<[f32; 2]>::open(&*state).unwrap();
+    let _mmap = SharedMmap::named(&*mmap).size(100).open().unwrap();
+    let found = region(&state);
+    assert_eq!((found.kind, found.schema.root().to_string()), (Kind::State, "[<f4; 2]".to_owned()));
+    assert!(found.producer.is_none() && found.newest.is_none() && found.is_used());
+    assert_eq!(found.consumers[0].pid, Some(std::process::id()));
+    assert_eq!((region(&mmap).kind, region(&mmap).capacity), (Kind::Mmap, 100));
+    SharedMmap::remove(&*mmap).unwrap();
+    Shared::<[f32; 2]>::remove(&*state).unwrap();
+}
+
+#[test]
+fn a_channel_in_a_file_is_seen_where_it_is_named() {
+    let file = TestFile::new("inspected");
+    let mut producer = Channel::<u32>::file(&*file).producer().unwrap();
+    producer.put(&5).unwrap();
+    let entry = inspect::entry(&Location::file(&*file)).unwrap();
+    assert_eq!(entry.name, file.display().to_string());
+    let mut reader = Reader::open(&Location::file(&*file)).unwrap();
+    let mut bytes = Vec::new();
+    assert_eq!(reader.copy(&mut bytes).unwrap().unwrap().seq, 1);
+    assert_eq!(bytes, 5_u32.to_le_bytes());
+}
+
+#[test]
+fn what_is_no_region_is_told_and_neither_followed_nor_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("text"), "hello").unwrap();
+    std::fs::write(path("long"), vec![7; 10_000]).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    std::os::unix::fs::symlink(path("text"), path("link")).unwrap();
+    nix::unistd::mkfifo(&path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let _socket = UnixListener::bind(path("socket")).unwrap();
+    for (name, what) in [
+        ("text", "an object that does not start with `ioshared`"),
+        ("long", "an object that does not start with `ioshared`"),
+        ("folder", "a directory"),
+        ("link", "a symbolic link"),
+        ("fifo", "a FIFO"),
+        ("socket", "a socket"),
+    ] {
+        match inspect::entry(&Location::file(path(name))).unwrap().content {
+            Content::Foreign { what: found } => assert_eq!(found, what, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+        assert!(Reader::open(&Location::file(path(name))).is_err());
+    }
+    let error = inspect::entry(&Location::file(path("nothing"))).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound);
+    let foreign = TestName::new("foreign");
+    std::fs::write(foreign.path(), "hello").unwrap();
+    let has = |entries: Vec<Entry>| entries.iter().any(|entry| *entry.name == *foreign);
+    assert!(has(inspect::objects().unwrap()) && !has(inspect::channels().unwrap()));
+}
+
+#[test]
+fn a_damaged_cut_or_older_region_is_told_with_whether_somebody_uses_it() {
+    let write = |name: &TestName, bytes: &[u8], at| {
+        let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+        file.write_all_at(bytes, at).unwrap();
+    };
+    let name = TestName::new("old");
+    let producer = io_shared::producer::<u64>(&name).unwrap();
+    write(&name, &2_u32.to_le_bytes(), 8);
+    match look(&name).content {
+        Content::OtherVersion { version: 2, is_used: true } => {}
+        other => panic!("{other:?}"),
+    }
+    drop(producer);
+    match look(&name).content {
+        Content::OtherVersion { version: 2, is_used: false } => {}
+        other => panic!("{other:?}"),
+    }
+    let cut = TestName::new("cut");
+    io_shared::producer::<u64>(&cut).unwrap().put(&1).unwrap();
+    let mut reader = Reader::open(&location(&cut)).unwrap();
+    for (length, what) in
+        [(9_300, None), (1_000, Some("it was cut")), (100, Some("it was cut")), (0, None)]
+    {
+        let file = std::fs::File::options().write(true).open(cut.path()).unwrap();
+        file.set_len(length).unwrap();
+        match (look(&cut).content, what) {
+            (Content::Damaged { what: found, is_used: false }, Some(what)) => {
+                assert!(found.starts_with(what), "{found}");
+            }
+            (Content::Region(region), None) => assert!(region.newest.is_none()),
+            (Content::Foreign { .. }, None) if length == 0 => {}
+            (other, _) => panic!("{length}: {other:?}"),
+        }
+        // A reader that has it open says so too, and is not killed.
+        assert!(reader.copy(&mut Vec::new()).is_err());
+    }
+    let zeros = TestName::new("zeros");
+    let _producer = io_shared::producer::<u64>(&zeros).unwrap();
+    write(&zeros, &[0; 4096], 0);
+    match look(&zeros).content {
+        Content::Damaged { is_used: true, .. } => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A peer that looks at a name as a user who may not read it.
+#[test]
+fn stranger() {
+    let Some(arguments) = peer::arguments() else { return };
+    if nix::unistd::getuid().is_root() {
+        nix::unistd::setuid(nix::unistd::Uid::from_raw(65_534)).unwrap();
+    }
+    let entries = inspect::channels().unwrap();
+    let entry = entries.iter().find(|entry| entry.name == arguments[0]).unwrap();
+    assert!(matches!(entry.content, Content::Refused), "{entry:?}");
+    assert!(entry.bytes > 0);
+    let error = Reader::open(&location(&arguments[0])).unwrap_err();
+    peer::tell(&format!("{:04o} {} {error}", entry.mode, entry.uid));
+    peer::hear();
+}
+
+#[test]
+fn what_may_not_be_read_is_listed_with_its_owner_and_mode() {
+    let name = TestName::new("refused");
+    let _producer = io_shared::producer::<u64>(&name).unwrap();
+    let is_root = nix::unistd::getuid().is_root();
+    let mode = if is_root { 0o600 } else { 0o200 };
+    std::fs::set_permissions(name.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    let mut peer = Peer::start("stranger", &[&name]);
+    let told = peer.hear();
+    assert!(told.starts_with(&format!("{mode:04o} {}", nix::unistd::getuid())), "{told}");
+    assert!(told.contains(&*name), "{told}");
+    peer.tell("end");
+}
+
+#[test]
+fn a_look_changes_nothing_in_the_region_and_takes_no_slot() {
+    let name = TestName::new("unchanged");
+    let mut producer = Channel::<[u64]>::named(&*name).capacity(4096).producer().unwrap();
+    producer.put(&[5; 500]).unwrap();
+    let before = std::fs::read(name.path()).unwrap();
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    for _ in 0..3 {
+        look(&name);
+        inspect::channels().unwrap();
+        reader.newest().unwrap();
+        reader.copy(&mut Vec::new()).unwrap();
+        reader.next(Duration::from_millis(5)).unwrap();
+    }
+    assert!(std::fs::read(name.path()).unwrap() == before);
+    assert!(producer.connected().unwrap().is_empty());
+}
+
+#[test]
+fn a_reader_gets_whole_values_however_fast_they_are_put() {
+    let name = TestName::new("whole");
+    let mut producer = Channel::<[u64]>::named(&*name).capacity(64 << 10).producer().unwrap();
+    producer.put(&[0; 8192]).unwrap();
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                number += 1;
+                producer.put(&vec![number; 1 + (number % 8192) as usize]).unwrap();
+            }
+        });
+        let (mut bytes, mut last, mut read) = (Vec::new(), 0, 0);
+        let started = Instant::now();
+        while read < 300 && started.elapsed() < Duration::from_secs(60) {
+            match reader.copy(&mut bytes) {
+                Ok(Some(newest)) => {
+                    assert!(newest.seq >= last, "{} after {last}", newest.seq);
+                    assert_eq!(newest.bytes, bytes.len() as u64);
+                    let number = newest.seq - 1;
+                    let words = bytes.chunks_exact(8);
+                    assert!(words.into_iter().all(|word| word == number.to_le_bytes()));
+                    (last, read) = (newest.seq, read + 1);
+                }
+                Err(error) => assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}"),
+                Ok(None) => panic!("there is a value"),
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(read > 0, "not one whole value in a minute");
+    });
+}
+
+#[test]
+fn a_reader_waits_for_the_next_value_and_says_when_the_channel_was_replaced() {
+    let name = TestName::new("next");
+    let mut producer = io_shared::producer::<[u8; 2]>(&name).unwrap();
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    assert_eq!(reader.next(Duration::ZERO).unwrap(), None, "nothing was ever put");
+    producer.put(&[1, 2]).unwrap();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let first = reader.next(Duration::from_secs(60)).unwrap().unwrap().seq;
+            (first, reader.next(Duration::from_secs(60)).unwrap().unwrap().seq)
+        });
+        eventually("the first value was seen", || !waiter.is_finished());
+        std::thread::sleep(Duration::from_millis(30));
+        producer.put(&[3, 4]).unwrap();
+        assert_eq!(waiter.join().unwrap(), (1, 2));
+    });
+    assert_eq!(reader.find(1).unwrap().unwrap().seq, 1);
+    assert!(reader.is_current());
+    io_shared::remove(&name).unwrap();
+    let error = reader.next(Duration::from_secs(60)).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Replaced);
+    let error = Reader::open(&location(&name)).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_reader_decodes_what_it_has_no_type_for() {
+    let name = TestName::new("decoded");
+    let mut producer = io_shared::producer::<test_support::pose::Pose>(&name).unwrap();
+    let pose = test_support::pose::Pose { x: 1.5, intensity: -2.0 };
+    producer.put(&pose).unwrap();
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    let mut bytes = Vec::new();
+    reader.copy(&mut bytes).unwrap();
+    let value = Value::decode(reader.schema(), &bytes).unwrap();
+    assert_eq!(value.at(&"x".parse().unwrap()).unwrap().as_f64(), Some(1.5));
+}
+
+#[test]
+fn a_hostile_header_is_no_region_or_damaged_and_costs_little() {
+    let name = TestName::new("hostile");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    producer.put(&1).unwrap();
+    let sound = std::fs::read(name.path()).unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    let file = std::fs::File::options().write(true).open(name.path()).unwrap();
+    for _ in 0..3_000 {
+        let mut bytes = sound.clone();
+        for _ in 0..random.usize(1..20) {
+            let at = match random.bool() {
+                true => random.usize(0..0x400),
+                false => random.usize(0..bytes.len()),
+            };
+            bytes[at] = random.u8(..);
+        }
+        file.write_all_at(&bytes, 0).unwrap();
+        let started = Instant::now();
+        look(&name);
+        let _ = (reader.newest(), reader.copy(&mut Vec::new()), reader.find(1));
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+    file.write_all_at(&sound, 0).unwrap();
+}
