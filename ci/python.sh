@@ -71,7 +71,8 @@ for python in "${pythons[@]}"; do
 done
 
 # The programs at the other end.
-cargo build --release --locked --quiet --package python-peer --package io-shared-ffi
+cargo build --release --locked --quiet --package python-peer --package io-shared-ffi \
+    --package io-shared-cli
 cargo build --release --locked --quiet --example perception_pipeline
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
 ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
@@ -79,6 +80,7 @@ ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
     io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
     -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
 export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/python/c-peer
+export IO_SHARED_COMMAND=$target/release/io-shared
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py

@@ -1,0 +1,174 @@
+//! `io-shared delay`: how long from one channel to another, or from a stamp in a message to now.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+use io_shared::inspect::Newest;
+use io_shared::value::Path;
+use io_shared::{ErrorKind, Value};
+
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::named;
+use crate::out::Out;
+use crate::stats::Window;
+use crate::units;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Two channels: how long after the value of the first that its tag names each value of the
+    /// second was put. Or one channel, with --field.
+    #[arg(value_name = "NAME", num_args = 1..=2, required = true,
+          add = ArgValueCandidates::new(named::channels))]
+    names: Vec<String>,
+    /// The field with a time in nanoseconds: the delay is from then to now.
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    field: Option<Path>,
+    /// The clock of that time.
+    #[arg(long, requires = "field", default_value = "realtime")]
+    clock: Clock,
+    /// Judge by this many values.
+    #[arg(long, short, value_name = "COUNT", default_value_t = 10_000)]
+    window: usize,
+    /// Print this many reports, and end. There is one each second.
+    #[arg(short, value_name = "COUNT")]
+    n: Option<u64>,
+    /// Give up after this long without a value.
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    /// Nanoseconds since 1970.
+    Realtime,
+    /// CLOCK_MONOTONIC, as stamps of channels are.
+    Monotonic,
+}
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Where a delay ends, and where it starts.
+enum Between {
+    /// The put of the value in this channel that a tag names.
+    Channels(Box<Follow>),
+    /// A time in the message.
+    Field(Path, Clock),
+}
+
+pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    let (mut between, measured) = match (&options.names[..], &options.field) {
+        ([from, to], None) => (Between::Channels(Box::new(Follow::new(from)?)), to),
+        ([name], Some(field)) => (Between::Field(field.clone(), options.clock), name),
+        ([name], None) => {
+            return Err(Failure::Usage(format!(
+                "from where? Name the channel that it is computed from (io-shared delay OTHER \
+                 {name}), or the field with a time (io-shared delay {name} --field stamp_ns)"
+            )));
+        }
+        _ => {
+            let text = "--field is about one channel; without it there are two";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+    };
+    let mut follow = Follow::new(measured)?;
+    let (mut delays, mut gone) = (Window::new(options.window), 0);
+    let mut left = options.n.unwrap_or(u64::MAX);
+    let mut quiet_since = Instant::now();
+    while left > 0 {
+        let report_at = Instant::now() + EVERY;
+        let mut is_new = false;
+        while let Some(newest) = follow.next(Some(report_at))? {
+            quiet_since = Instant::now();
+            match between.delay(&mut follow, newest)? {
+                Some(delay) => delays.add(delay),
+                None => gone += 1,
+            }
+            is_new = true;
+        }
+        if is_new {
+            left -= u64::from(report(&delays, &mut gone, out)?);
+        } else if options.timeout.is_some_and(|timeout| quiet_since.elapsed() >= timeout) {
+            return Err(Failure::Timeout(follow.waiting_for()));
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+impl Between {
+    /// The delay of a value in seconds. `None`: its other end is not known.
+    fn delay(&mut self, follow: &mut Follow, newest: Newest) -> Result<Option<f64>, Failure> {
+        match self {
+            Between::Channels(from) => {
+                if newest.tag == 0 || newest.stamp == 0 || !from.is_there()? {
+                    return Ok(None);
+                }
+                let partner = from.reader()?.find(newest.tag)?;
+                let start = partner.map(|partner| partner.stamp).filter(|stamp| *stamp > 0);
+                Ok(start.map(|start| (newest.stamp as f64 - start as f64) / 1e9))
+            }
+            Between::Field(path, clock) => {
+                let mut bytes = Vec::new();
+                let reader = follow.reader()?;
+                match reader.copy(&mut bytes) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(None),
+                    Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {
+                        return Ok(None);
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+                let value = Value::decode(reader.schema(), &bytes)
+                    .map_err(|error| Failure::Failed(error.to_string()))?;
+                let time = value.at(path).map_err(|error| Failure::Usage(error.to_string()))?;
+                let Some(time) = time.as_integer() else {
+                    let text = format!("`{path}` is no whole number, so no time in nanoseconds");
+                    return Err(Failure::Usage(text));
+                };
+                Ok(Some((clock.now() - time) as f64 / 1e9))
+            }
+        }
+    }
+}
+
+impl Clock {
+    fn now(self) -> i128 {
+        match self {
+            Clock::Realtime => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                now.map_or(0, |now| now.as_nanos() as i128)
+            }
+            Clock::Monotonic => {
+                let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+                now.map_or(0, |now| std::time::Duration::from(now).as_nanos() as i128)
+            }
+        }
+    }
+}
+
+/// Prints what is known; `false` if nothing is.
+fn report(delays: &Window, gone: &mut u64, out: &mut Out) -> Result<bool, Failure> {
+    let without = std::mem::take(gone);
+    let summary = delays.summary();
+    if out.json {
+        let mut object = summary.map_or_else(|| serde_json::json!({}), |delays| delays.json());
+        if let Some(object) = object.as_object_mut() {
+            object.insert("without_partner".to_owned(), without.into());
+        }
+        out.object(&object)?;
+        return Ok(true);
+    }
+    if let Some(delays) = summary {
+        out.line(format_args!("average delay: {:.6}", delays.mean))?;
+        out.line(delays.line())?;
+    }
+    if without > 0 {
+        let s = if without == 1 { "" } else { "s" };
+        out.line(format_args!(
+            "\t{without} value{s} without a partner: no tag, or the value that it names is gone"
+        ))?;
+    }
+    Ok(summary.is_some() || without > 0)
+}

@@ -1,0 +1,109 @@
+//! `io-shared echo`: what is in a channel.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use io_shared::inspect::Newest;
+use io_shared::value::Path;
+use io_shared::{ErrorKind, Value};
+
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::named;
+use crate::out::Out;
+use crate::units;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The channel. One that is not there is waited for.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(named::channels))]
+    name: String,
+    /// Print only this part, such as `points.0:5.x`, which is the same as `points[0:5].x`.
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    field: Option<Path>,
+    /// Print one value, and end.
+    #[arg(long)]
+    once: bool,
+    /// Print this many values, and end.
+    #[arg(short, value_name = "COUNT", conflicts_with = "once")]
+    n: Option<u64>,
+    /// Print each value as a row of CSV.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print of arrays and lists only how long they are.
+    #[arg(long)]
+    no_arr: bool,
+    /// Print at most this many elements of each list; 0 prints all. Without it, YAML has 128, and
+    /// CSV and JSON have all.
+    #[arg(long, value_name = "COUNT")]
+    truncate: Option<usize>,
+    /// Give up after this long without a value.
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// The elements of a list that YAML shows, as in `ros2 topic echo`.
+const SHOWN: usize = 128;
+
+pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    let mut follow = Follow::new(&options.name)?;
+    let mut bytes = Vec::new();
+    let mut left = if options.once { 1 } else { options.n.unwrap_or(u64::MAX) };
+    while left > 0 {
+        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+        if follow.next(deadline)?.is_none() {
+            return Err(Failure::Timeout(follow.waiting_for()));
+        }
+        let reader = follow.reader()?;
+        let newest = match reader.copy(&mut bytes) {
+            Ok(Some(newest)) => newest,
+            Ok(None) => continue,
+            // The producer was faster; the next value comes.
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let value = Value::decode(reader.schema(), &bytes);
+        let value = value.map_err(|error| {
+            Failure::Failed(format!("{}: value {}: {error}", options.name, newest.seq))
+        })?;
+        let path = options.field.clone().unwrap_or_default();
+        let part = value.at(&path).map_err(|error| Failure::Usage(error.to_string()))?;
+        show(options, &newest, &part, out)?;
+        out.flush()?;
+        left -= 1;
+    }
+    Ok(())
+}
+
+fn show(
+    options: &Options,
+    newest: &Newest,
+    value: &Value<'_>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let is_yaml = !out.json && !options.csv;
+    let most = match options.truncate {
+        None if is_yaml => SHOWN,
+        None | Some(0) => usize::MAX,
+        Some(most) => most,
+    };
+    let shown = match (out.json, options.csv) {
+        (true, _) => value.json(),
+        (_, true) => value.csv(),
+        _ => value.yaml(),
+    };
+    let shown = if options.no_arr { shown.without_lists() } else { shown.most(most) };
+    let Newest { seq, stamp, tag, .. } = newest;
+    if out.json {
+        out.line(format_args!(
+            "{{\"seq\":{seq},\"stamp\":{stamp},\"tag\":{tag},\"value\":{shown}}}"
+        ))?;
+    } else if options.csv {
+        out.line(shown)?;
+    } else {
+        let tag = if *tag == 0 { String::new() } else { format!(", tag {tag}") };
+        out.line(format_args!("# value {seq}{tag}\n{shown}\n---"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `io-shared hz`: how fast values come.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use io_shared::inspect::Newest;
+
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::named;
+use crate::out::Out;
+use crate::stats::Window;
+use crate::units;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The channel. One that is not there is waited for.
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(named::channels))]
+    name: String,
+    /// Judge by this many values.
+    #[arg(long, short, value_name = "COUNT", default_value_t = 10_000)]
+    window: usize,
+    /// Print this many reports, and end. There is one each second.
+    #[arg(short, value_name = "COUNT")]
+    n: Option<u64>,
+    /// Give up after this long without a value.
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// How often there is a report.
+const EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    let mut follow = Follow::new(&options.name)?;
+    let mut rate = Rate::new(options.window);
+    let mut left = options.n.unwrap_or(u64::MAX);
+    let mut quiet_since = Instant::now();
+    while left > 0 {
+        let report_at = Instant::now() + EVERY;
+        let before = rate.seen;
+        while let Some(newest) = follow.next(Some(report_at))? {
+            rate.add(&newest);
+            quiet_since = Instant::now();
+        }
+        if rate.seen > before {
+            left -= u64::from(rate.report(out)?);
+        } else if options.timeout.is_some_and(|timeout| quiet_since.elapsed() >= timeout) {
+            return Err(Failure::Timeout(follow.waiting_for()));
+        } else if before > 0 && !out.json {
+            out.line("no new values")?;
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// The rate of a channel, by the numbers and stamps of its values.
+struct Rate {
+    periods: Window,
+    last: Option<Newest>,
+    seen: u64,
+    /// Values that were put between two that were seen, since the last report.
+    missed: Vec<(u64, u64)>,
+}
+
+impl Rate {
+    fn new(window: usize) -> Self {
+        let periods = Window::new(window);
+        Self { periods, last: None, seen: 0, missed: Vec::new() }
+    }
+
+    fn add(&mut self, newest: &Newest) {
+        self.seen += 1;
+        if let Some(last) = &self.last {
+            if let Some(rate) = last.rate_to(newest) {
+                self.periods.add(1.0 / rate);
+            }
+            if newest.seq > last.seq + 1 {
+                self.missed.push((last.seq + 1, newest.seq - 1));
+            }
+        }
+        self.last = Some(*newest);
+    }
+
+    /// Prints what is known; `false` if nothing is, after a single value.
+    fn report(&mut self, out: &mut Out) -> Result<bool, Failure> {
+        let missed = std::mem::take(&mut self.missed);
+        let count: u64 = missed.iter().map(|(from, to)| to - from + 1).sum();
+        let Some(periods) = self.periods.summary() else { return Ok(false) };
+        if out.json {
+            let mut object = periods.json();
+            if let Some(object) = object.as_object_mut() {
+                object.insert("rate".to_owned(), (1.0 / periods.mean).into());
+                object.insert("missed".to_owned(), count.into());
+            }
+            out.object(&object)?;
+            return Ok(true);
+        }
+        out.line(format_args!("average rate: {:.3}", 1.0 / periods.mean))?;
+        out.line(periods.line())?;
+        if count > 0 {
+            let places: Vec<String> = missed.iter().take(5).map(place).collect();
+            let more = if missed.len() > 5 { ", .." } else { "" };
+            let s = if count == 1 { "" } else { "s" };
+            out.line(format_args!("\tmissed {count} value{s}: {}{more}", places.join(", ")))?;
+        }
+        Ok(true)
+    }
+}
+
+fn place(&(from, to): &(u64, u64)) -> String {
+    if from == to { from.to_string() } else { format!("{from} to {to}") }
+}

@@ -1,0 +1,107 @@
+//! The output: tables for people, fields for programs, JSON where it is asked for.
+
+use std::fmt;
+use std::io::{self, IsTerminal, StdoutLock, Write};
+
+use serde_json::Value as Json;
+
+/// The standard output.
+pub(crate) struct Out {
+    to: io::BufWriter<StdoutLock<'static>>,
+    /// Whether a person reads it.
+    pub(crate) is_terminal: bool,
+    has_color: bool,
+    pub(crate) json: bool,
+}
+
+impl Out {
+    pub(crate) fn new(json: bool) -> Self {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        let has_color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+        Self { to: io::BufWriter::new(stdout.lock()), is_terminal, has_color, json }
+    }
+
+    pub(crate) fn line(&mut self, line: impl fmt::Display) -> io::Result<()> {
+        writeln!(self.to, "{line}")
+    }
+
+    /// One object on one line.
+    pub(crate) fn object(&mut self, object: &Json) -> io::Result<()> {
+        writeln!(self.to, "{object}")
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    /// A text in bold, where a person reads it.
+    pub(crate) fn bold(&self, text: &str) -> String {
+        match self.has_color {
+            true => format!("\x1b[1m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    /// A table: aligned under its header for a person; for a program the rows alone, with a tab
+    /// between the cells.
+    pub(crate) fn table(&mut self, header: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+        if !self.is_terminal {
+            return rows.iter().try_for_each(|row| writeln!(self.to, "{}", row.join("\t")));
+        }
+        let widths = widths(header, rows);
+        let header: Vec<String> = header.iter().map(|&cell| cell.to_owned()).collect();
+        let line = aligned(&header, &widths);
+        let line = self.bold(&line);
+        writeln!(self.to, "{line}")?;
+        rows.iter().try_for_each(|row| writeln!(self.to, "{}", aligned(row, &widths)))
+    }
+}
+
+/// How wide each column is.
+pub(crate) fn widths(header: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
+    let width = |text: &str| text.chars().count();
+    let column = |number: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(number)).map(|cell| width(cell));
+        cells.chain(header.get(number).map(|cell| width(cell))).max().unwrap_or(0)
+    };
+    (0..header.len()).map(column).collect()
+}
+
+/// A row with its columns aligned, without spaces at its end.
+pub(crate) fn aligned(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+/// A text of another program, without characters that move a terminal's cursor or end a cell.
+pub(crate) fn plain(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}') {
+            true => shown.extend(c.escape_debug()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows =
+            [vec!["/größe".to_owned(), "1".to_owned()], vec!["/b".to_owned(), String::new()]];
+        let widths = widths(&["NAME", "SEQ"], &rows);
+        assert_eq!(widths, [6, 3]);
+        assert_eq!(aligned(&rows[0], &widths), "/größe  1");
+        assert_eq!(aligned(&rows[1], &widths), "/b");
+    }
+
+    #[test]
+    fn texts_of_other_programs_move_no_cursor() {
+        assert_eq!(plain("a\x1b[2J\n\t\u{202e}ü"), "a\\u{1b}[2J\\n\\t\\u{202e}ü");
+    }
+}

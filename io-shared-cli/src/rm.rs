@@ -1,0 +1,62 @@
+//! `io-shared rm`: remove channels and locked bytes by their names.
+
+use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
+use io_shared::inspect::{self, Content};
+
+use crate::failure::Failure;
+use crate::list;
+use crate::named;
+use crate::out::{Out, plain};
+use crate::people;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What to remove.
+    #[arg(value_name = "NAME", required = true, add = ArgValueCandidates::new(named::all))]
+    names: Vec<String>,
+    /// Remove it even if somebody uses it. Programs that use it go on in a new channel, or say that
+    /// it was replaced.
+    #[arg(long, short)]
+    force: bool,
+}
+
+pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    for name in &options.names {
+        let entry = list::entry(name)?;
+        match &entry.content {
+            Content::Foreign { what } => {
+                let what = plain(what);
+                return Err(Failure::Failed(format!("{name}: it is not a region: {what}")));
+            }
+            _ if options.force => inspect::remove(&entry.location)?,
+            content => {
+                if !inspect::remove_unused(&entry.location)? {
+                    let text = format!(
+                        "{name} is in use by {}: stop that first, or remove it all the same with \
+                         --force",
+                        users(content)
+                    );
+                    return Err(Failure::Failed(text));
+                }
+            }
+        }
+        if out.json {
+            out.object(&serde_json::json!({"removed": name}))?;
+        } else if out.is_terminal {
+            out.line(format_args!("removed {}", plain(name)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Who uses it, for people.
+fn users(content: &Content) -> String {
+    let Content::Region(region) = content else { return "somebody".to_owned() };
+    let there = region.producer.iter().chain(&region.consumers);
+    let there = there.filter(|participant| participant.is_connected).map(people::who);
+    match &there.collect::<Vec<_>>()[..] {
+        [] => "somebody".to_owned(),
+        there => there.join(", "),
+    }
+}

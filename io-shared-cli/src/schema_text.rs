@@ -1,0 +1,393 @@
+//! A schema as code to paste: for Rust, C, C++, NumPy, ROS 2, or as JSON.
+//!
+//! Structs come before those that contain them. Two structs of one name that differ get different
+//! names.
+
+use std::fmt::Write as _;
+
+use io_shared::Schema;
+use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
+
+use crate::cli::SchemaForm;
+use crate::out::plain;
+use crate::ros2_text;
+
+/// The schema in that form, or why it has none.
+pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String> {
+    if form == SchemaForm::Json {
+        return Ok(schema.to_json());
+    }
+    let (mut structs, mut enums) = (Vec::new(), Vec::new());
+    collect(schema.root(), &mut structs, &mut enums);
+    let mut text = String::new();
+    match form {
+        SchemaForm::Numpy => return Ok(numpy(schema.root())),
+        SchemaForm::Ros2msg => ros2_text::write(schema.root(), &structs, &mut text),
+        SchemaForm::Rust => {
+            enums.iter().for_each(|of| rust_enum(of, &mut text));
+            structs.iter().for_each(|layout| rust(layout, &structs, &mut text));
+        }
+        _ => {
+            let is_c = form == SchemaForm::C;
+            let headers = "#include <stdbool.h>\n#include <stdint.h>\n";
+            text.push_str(if is_c { headers } else { "#include <cstdint>\n" });
+            enums.iter().for_each(|of| c_enum(of, is_c, &mut text));
+            structs.iter().for_each(|layout| c(layout, &structs, is_c, &mut text));
+        }
+    }
+    if structs.is_empty() && form != SchemaForm::Ros2msg {
+        let ty = match form {
+            SchemaForm::Rust => rust_type(schema.root(), &structs),
+            _ => c_type(schema.root(), &structs, form == SchemaForm::C).join(" "),
+        };
+        return Ok(format!("{ty}\n"));
+    }
+    Ok(text)
+}
+
+/// All structs and enums, the innermost first, each once.
+fn collect<'t>(ty: &'t Type, structs: &mut Vec<&'t Struct>, enums: &mut Vec<&'t Enum>) {
+    match ty {
+        Type::Array { element, .. } | Type::Slice { element } => collect(element, structs, enums),
+        Type::Enum(of) if !enums.contains(&of) => enums.push(of),
+        Type::Struct(layout) => {
+            layout.fields.iter().for_each(|field| collect(&field.ty, structs, enums));
+            if !structs.contains(&layout) {
+                structs.push(layout);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The struct's name, with a number if an earlier one has the same.
+pub(crate) fn name_of(layout: &Struct, structs: &[&Struct]) -> String {
+    let before = structs.iter().take_while(|other| **other != layout);
+    match before.filter(|other| other.name == layout.name).count() {
+        0 => layout.name.clone(),
+        others => format!("{}{}", layout.name, others + 1),
+    }
+}
+
+/// Each line of a comment, after `sign`.
+pub(crate) fn comment(text: &mut String, indent: &str, sign: &str, comment: &str) {
+    for line in comment.lines() {
+        let _ = writeln!(text, "{}", format!("{indent}{sign} {}", plain(line)).trim_end());
+    }
+}
+
+fn rust_enum(of: &Enum, text: &mut String) {
+    text.push_str(if text.is_empty() { "" } else { "\n" });
+    comment(text, "", "///", &of.doc);
+    let number = scalar_word(of.scalar, ["u", "i", "f"], "");
+    let _ = writeln!(text, "#[derive(Clone, Copy, Message)]\n#[repr({number})]");
+    let _ = writeln!(text, "enum {} {{", of.name);
+    for variant in &of.variants {
+        let _ = writeln!(text, "    {} = {},", variant.name, variant.number);
+    }
+    text.push_str("}\n");
+}
+
+fn c_enum(of: &Enum, is_c: bool, text: &mut String) {
+    text.push('\n');
+    comment(text, "", "///", &of.doc);
+    let [number, _] = c_type(&Type::Scalar(of.scalar), &[], is_c);
+    // In C the size of an enum is the compiler's choice, so a field is the number.
+    let _ = match is_c {
+        true => writeln!(text, "typedef {number} {};\nenum {{", of.name),
+        false => writeln!(text, "enum class {} : {number} {{", of.name),
+    };
+    for variant in &of.variants {
+        let prefix = if is_c { format!("{}_", of.name) } else { String::new() };
+        let _ = writeln!(text, "    {prefix}{} = {},", variant.name, variant.number);
+    }
+    text.push_str("};\n");
+}
+
+fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
+    let separator = if text.is_empty() { "" } else { "\n" };
+    text.push_str(separator);
+    comment(text, "", "///", &layout.doc);
+    let natural = layout.fields.iter().map(|field| field.ty.shape().align).max().unwrap_or(1);
+    let align = match layout.shape.align {
+        align if align == natural => String::new(),
+        align => format!(", align({align})"),
+    };
+    let _ = writeln!(text, "#[derive(Message)]\n#[repr(C{align})]");
+    let is_tuple = layout.fields.first().is_some_and(|field| field.name == "0");
+    let name = name_of(layout, structs);
+    if is_tuple {
+        let types = layout.fields.iter().map(|field| rust_type(&field.ty, structs));
+        let _ = writeln!(text, "struct {name}({});", types.collect::<Vec<_>>().join(", "));
+        return;
+    }
+    let _ = writeln!(text, "struct {name} {{");
+    for field in &layout.fields {
+        comment(text, "    ", "///", &field.doc);
+        if !field.unit.is_empty() {
+            let _ = writeln!(text, "    #[message(unit = {:?})]", plain(&field.unit));
+        }
+        let _ = writeln!(text, "    {}: {},", field.name, rust_type(&field.ty, structs));
+    }
+    text.push_str("}\n");
+}
+
+fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
+    match ty {
+        Type::Scalar(scalar) => scalar_word(*scalar, ["u", "i", "f"], ""),
+        Type::Text(bytes) => format!("Text<{bytes}>"),
+        Type::Array { count, element } => format!("[{}; {count}]", rust_type(element, structs)),
+        Type::Slice { element } => format!("[{}]", rust_type(element, structs)),
+        Type::Struct(layout) => name_of(layout, structs),
+        Type::Enum(of) => of.name.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// `u32`, or the same in another language's words.
+pub(crate) fn scalar_word(scalar: Scalar, words: [&str; 3], end: &str) -> String {
+    if scalar == Scalar::Bool {
+        return "bool".to_owned();
+    }
+    let kind = match scalar.code().chars().nth(1) {
+        Some('i') => words[1],
+        Some('f') => words[2],
+        _ => words[0],
+    };
+    format!("{kind}{}{end}", 8 * scalar.size())
+}
+
+fn c(layout: &Struct, structs: &[&Struct], is_c: bool, text: &mut String) {
+    text.push('\n');
+    comment(text, "", "///", &layout.doc);
+    let name = name_of(layout, structs);
+    text.push_str(if is_c { "typedef struct " } else { "struct " });
+    let _ = writeln!(text, "{}{{", if is_c { String::new() } else { format!("{name} ") });
+    for field in &layout.fields {
+        comment(text, "    ", "///", &field.doc);
+        let is_tail = matches!(field.ty, Type::Slice { .. });
+        let [ty, name, bounds] = declared(field, structs, is_c);
+        let unit = match (&*field.unit, is_tail) {
+            ("", false) => String::new(),
+            (unit, false) => format!(" // {}", plain(unit)),
+            ("", true) => " // to the message's end".to_owned(),
+            (unit, true) => format!(" // to the message's end, {}", plain(unit)),
+        };
+        let sign = if is_tail && !is_c { "// " } else { "" };
+        let _ = writeln!(text, "    {sign}{ty} {name}{bounds};{unit}");
+    }
+    let _ = writeln!(text, "}}{};", if is_c { format!(" {name}") } else { String::new() });
+}
+
+/// A field's type, its name, and the bounds after it.
+fn declared(field: &Field, structs: &[&Struct], is_c: bool) -> [String; 3] {
+    let name = match field.name.starts_with(|c: char| c.is_ascii_digit()) {
+        true => format!("f{}", field.name),
+        false => field.name.clone(),
+    };
+    let [ty, bounds] = c_type(&field.ty, structs, is_c);
+    [ty, name, bounds]
+}
+
+/// A type, and its bounds.
+fn c_type(ty: &Type, structs: &[&Struct], is_c: bool) -> [String; 2] {
+    match ty {
+        Type::Scalar(Scalar::F32) => ["float".to_owned(), String::new()],
+        Type::Scalar(Scalar::F64) => ["double".to_owned(), String::new()],
+        Type::Scalar(scalar) => {
+            let words = if is_c { ["uint", "int", ""] } else { ["std::uint", "std::int", ""] };
+            [scalar_word(*scalar, words, "_t"), String::new()]
+        }
+        Type::Text(bytes) => ["char".to_owned(), format!("[{bytes}]")],
+        Type::Array { count, element } => {
+            let [ty, bounds] = c_type(element, structs, is_c);
+            [ty, format!("[{count}]{bounds}")]
+        }
+        Type::Slice { element } => {
+            let [ty, bounds] = c_type(element, structs, is_c);
+            [ty, format!("[]{bounds}")]
+        }
+        Type::Struct(layout) => [name_of(layout, structs), String::new()],
+        Type::Enum(of) => [of.name.clone(), String::new()],
+        other => [other.to_string(), String::new()],
+    }
+}
+
+/// A dtype. A tail becomes a dtype of its own, because a dtype has a fixed size.
+fn numpy(root: &Type) -> String {
+    match root {
+        Type::Slice { element } => format!("np.dtype({})  # of an element\n", dtype(element)),
+        Type::Struct(layout) => {
+            let mut text = format!("np.dtype({})\n", dtype(root));
+            if let Some(Field { name, ty: Type::Slice { element }, offset, .. }) =
+                layout.fields.last()
+            {
+                let _ = writeln!(
+                    text,
+                    "np.dtype({})  # of an element of {name}, which start at {offset}",
+                    dtype(element)
+                );
+            }
+            text
+        }
+        other => format!("np.dtype({})\n", dtype(other)),
+    }
+}
+
+fn dtype(ty: &Type) -> String {
+    match ty {
+        Type::Array { .. } => {
+            let (element, shape) = shape(ty);
+            format!("({}, {shape})", dtype(element))
+        }
+        Type::Slice { element } => dtype(element),
+        Type::Struct(layout) => {
+            let sized = layout.fields.iter().filter(|f| !matches!(f.ty, Type::Slice { .. }));
+            let fields = sized.map(|field| {
+                let (element, shape) = shape(&field.ty);
+                match &*shape {
+                    "" => format!("('{}', {})", field.name, dtype(element)),
+                    shape => format!("('{}', {}, {shape})", field.name, dtype(element)),
+                }
+            });
+            format!("[{}]", fields.collect::<Vec<_>>().join(", "))
+        }
+        Type::Enum(of) => format!("'{}'", of.scalar.code()),
+        other => format!("'{other}'"),
+    }
+}
+
+/// What is inside nested arrays, and their counts as a tuple; an empty text for no array.
+pub(crate) fn shape(ty: &Type) -> (&Type, String) {
+    let (mut inner, mut counts) = (ty, Vec::new());
+    while let Type::Array { count, element } = inner {
+        counts.push(count.to_string());
+        inner = element;
+    }
+    match &counts[..] {
+        [] => (inner, String::new()),
+        [one] => (inner, format!("({one},)")),
+        counts => (inner, format!("({})", counts.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::from_json(
+            r#"{"struct":"Cloud","doc":"A scan.","size":64,"align":8,"fields":[
+            {"name":"stampNs","offset":0,"type":"<u8","unit":"ns","doc":"When."},
+            {"name":"frame","offset":8,"type":"|S16"},
+            {"name":"pose","offset":24,"type":{"array":2,"of":{"array":2,"of":"<f8"}}},
+            {"name":"_pad","offset":56,"type":{"array":8,"of":"|u1"}},
+            {"name":"points","offset":64,"type":{"slice":{"struct":"Point","size":8,"align":4,
+            "fields":[{"name":"x","offset":0,"type":"<f4","unit":"m"},
+            {"name":"2d","offset":4,"type":"<i4"}]}}}]}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_schema_is_a_struct_in_every_language() {
+        let form = |form| write(&schema(), form).unwrap();
+        assert_eq!(
+            form(SchemaForm::Rust),
+            r#"#[derive(Message)]
+#[repr(C)]
+struct Point {
+    #[message(unit = "m")]
+    x: f32,
+    2d: i32,
+}
+
+/// A scan.
+#[derive(Message)]
+#[repr(C)]
+struct Cloud {
+    /// When.
+    #[message(unit = "ns")]
+    stampNs: u64,
+    frame: Text<16>,
+    pose: [[f64; 2]; 2],
+    _pad: [u8; 8],
+    points: [Point],
+}
+"#
+        );
+        assert_eq!(
+            form(SchemaForm::C),
+            r"#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    float x; // m
+    int32_t f2d;
+} Point;
+
+/// A scan.
+typedef struct {
+    /// When.
+    uint64_t stampNs; // ns
+    char frame[16];
+    double pose[2][2];
+    uint8_t _pad[8];
+    Point points[]; // to the message's end
+} Cloud;
+"
+        );
+        assert_eq!(
+            form(SchemaForm::Numpy),
+            "np.dtype([('stampNs', '<u8'), ('frame', '|S16'), ('pose', '<f8', (2, 2)), \
+             ('_pad', '|u1', (8,))])\n\
+             np.dtype([('x', '<f4'), ('2d', '<i4')])  # of an element of points, which start at \
+             64\n"
+        );
+        assert_eq!(
+            form(SchemaForm::Ros2msg),
+            format!(
+                "# A scan.\nuint64 stamp_ns  # ns\nstring frame\nfloat64[4] pose\nuint8[8] pad1\n\
+                 io_shared_msgs/Point[] points\n{}\nMSG: io_shared_msgs/Point\nfloat32 x  # m\n\
+                 int32 f2d\n",
+                "=".repeat(80)
+            )
+        );
+        assert!(form(SchemaForm::Cpp).contains("    // Point points[]; // to the message's end\n"));
+        assert_eq!(Schema::from_json(&form(SchemaForm::Json)), Ok(schema()));
+    }
+
+    #[test]
+    fn enums_and_truth_values_are_what_each_language_has_for_them() {
+        let mode = Enum::new("Mode", Scalar::U8).variant(0, "Idle").variant(2, "DriveOn");
+        let json = format!(
+            r#"{{"struct":"S","size":2,"align":1,"fields":[
+                {{"name":"mode","offset":0,"type":{}}},{{"name":"ok","offset":1,"type":"|b1"}}]}}"#,
+            Schema::new(Type::from(mode)).to_json()
+        );
+        let schema = Schema::from_json(&json).unwrap();
+        let form = |form| write(&schema, form).unwrap();
+        let rust = "#[derive(Clone, Copy, Message)]\n#[repr(u8)]\nenum Mode {\n    Idle = 0,\n    \
+                    DriveOn = 2,\n}\n\n#[derive(Message)]\n#[repr(C)]\nstruct S {\n    mode: \
+                    Mode,\n    ok: bool,\n}\n";
+        assert_eq!(form(SchemaForm::Rust), rust);
+        let c = form(SchemaForm::C);
+        let names =
+            "typedef uint8_t Mode;\nenum {\n    Mode_Idle = 0,\n    Mode_DriveOn = 2,\n};\n";
+        assert!(c.contains(names) && c.contains("    Mode mode;\n    bool ok;\n"), "{c}");
+        let cpp = form(SchemaForm::Cpp);
+        assert!(cpp.contains("enum class Mode : std::uint8_t {\n    Idle = 0,\n"), "{cpp}");
+        assert_eq!(form(SchemaForm::Numpy), "np.dtype([('mode', '|u1'), ('ok', '|b1')])\n");
+        let ros = "uint8 MODE_IDLE=0\nuint8 MODE_DRIVE_ON=2\nuint8 mode\nbool ok\n";
+        assert_eq!(form(SchemaForm::Ros2msg), ros);
+    }
+
+    #[test]
+    fn a_message_that_is_no_struct_is_a_type() {
+        let matrix = Schema::from_json(r#"{"array":3,"of":"<f4"}"#).unwrap();
+        assert_eq!(write(&matrix, SchemaForm::Rust).unwrap(), "[f32; 3]\n");
+        assert_eq!(write(&matrix, SchemaForm::C).unwrap(), "float [3]\n");
+        assert_eq!(write(&matrix, SchemaForm::Numpy).unwrap(), "np.dtype(('<f4', (3,)))\n");
+        assert_eq!(write(&matrix, SchemaForm::Ros2msg).unwrap(), "float32[3] value\n");
+    }
+}

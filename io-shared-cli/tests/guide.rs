@@ -1,0 +1,88 @@
+//! The commands of docs/guide/seeing.md, run as they stand next to living programs.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use io_shared::{Channel, Message};
+use test_support::TestName;
+
+#[derive(Message)]
+#[repr(C)]
+struct Point {
+    x: f32,
+    y: f32,
+    z: f32,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Cloud {
+    stamp_ns: u64,
+    points: [Point],
+}
+
+/// The commands of the page, without their prompts.
+fn commands() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/seeing.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let commands = page.lines().filter_map(|line| line.strip_prefix("$ io-shared "));
+    commands.map(str::to_owned).collect()
+}
+
+/// Puts clouds and labels until `done`.
+fn pipeline(clouds: &str, labels: &str, done: &AtomicBool) {
+    let mut lidar = Channel::<Cloud>::named(clouds).elements(100).producer().unwrap();
+    let mut labeller = Channel::<[u32]>::named(labels).elements(100).producer().unwrap();
+    while !done.load(Ordering::Relaxed) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let mut loan = lidar.loan_len(10).unwrap();
+        loan.stamp_ns = now.as_nanos() as u64;
+        for (number, point) in loan.points.iter_mut().enumerate() {
+            *point = Point { x: number as f32, y: 1.0, z: 0.5 };
+        }
+        let seq = loan.put().unwrap();
+        labeller.put_tagged(&[1; 10], seq).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn every_command_of_the_page_does_what_it_says() {
+    let (clouds, settings) = (TestName::new("guide"), TestName::new("guide-settings"));
+    let labels = TestName::new("guide-labels");
+    let folder = tempfile::tempdir().unwrap();
+    drop(io_shared::producer::<[f64; 2]>(&settings).unwrap());
+    let commands = commands();
+    assert!(commands.len() >= 15, "{commands:?}");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| pipeline(&clouds, &labels, &done));
+        assert_eq!(common::run(&["wait", &labels, "--timeout", "60s"]).code, 0);
+        let failed: Vec<String> = commands
+            .iter()
+            .filter_map(|line| {
+                let line = line
+                    .replace("/clouds.labels", &labels)
+                    .replace("/clouds", &clouds)
+                    .replace("/settings", &settings);
+                let script = format!("\"$0\" {line}");
+                let mut shell = std::process::Command::new("bash");
+                shell.args(["-c", &script, env!("CARGO_BIN_EXE_io-shared")]);
+                let output = shell.current_dir(folder.path()).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let is_silent = line.starts_with("wait") || line.starts_with("put");
+                let is_silent = is_silent || line.starts_with("rm");
+                let is_good = output.status.success() && output.stdout.is_empty() == is_silent;
+                (!is_good).then(|| format!("{line}: {said}"))
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    });
+    assert!(folder.path().join("cloud.png").exists() && !settings.path().exists());
+}
