@@ -44,8 +44,8 @@ fn consumers_and_observers_know_who_the_living_producer_is() {
     assert_eq!((consumer.producer().unwrap(), observer.producer().unwrap()), (None, None));
     let peer = producing(&name);
     let own = std::fs::read_to_string("/proc/self/comm").unwrap();
-    for who in [consumer.producer().unwrap(), observer.producer().unwrap()] {
-        let who = who.expect("it is alive");
+    for found in [consumer.producer().unwrap(), observer.producer().unwrap()] {
+        let who = found.expect("it is alive");
         assert_eq!((who.pid, who.slot, who.is_here), (Some(peer.id()), None, false));
         let command = who.command.expect("it has one");
         assert!(!command.is_empty() && command.len() <= 15, "{command}");

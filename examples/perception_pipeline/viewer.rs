@@ -2,9 +2,9 @@
 //!
 //! Labels come later than their cloud, and by then newer clouds have come. So one thread keeps
 //! copies of the last few clouds, and the other pairs labels with their cloud: their tag is its
-//! sequence number. It prints a line for each, labels every tenth frame a second time to check the result
-//! (another segmentator's result may differ), and draws the picture at the end. Any program may put
-//! the clouds and labels, such as the scripts of `examples/python`.
+//! sequence number. It prints a line for each, labels every tenth frame a second time to check the
+//! result (another segmentator's result may differ), and draws the picture at the end. Any program
+//! may put the clouds and labels, such as the scripts of `examples/python`.
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -5,6 +5,7 @@
 //! in `options.rs`.
 
 mod setters;
+mod untyped;
 
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;

@@ -11,7 +11,7 @@ use io_shared_core::clock;
 /// The shortest and the longest nap, in nanoseconds.
 const SHORTEST: u64 = 50_000;
 const LONGEST: u64 = 10_000_000;
-/// From so many nanoseconds without a value on, the naps are the longest.
+/// After this many nanoseconds without a value, the naps are the longest.
 const SILENCE: u64 = 1_000_000_000;
 
 /// What an observer knows of the values that it has copied.
@@ -62,7 +62,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// After values with these numbers, stamped so many milliseconds apart.
+    /// After values with these numbers, each stamped some milliseconds after the one before.
     fn after(values: &[(u64, u64)]) -> Pace {
         let mut pace = Pace::default();
         let mut stamp = 1000 * MS;

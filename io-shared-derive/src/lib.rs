@@ -54,9 +54,9 @@ use proc_macro::TokenStream;
 ///
 /// A struct of a fixed size may get new fields after its last one. A consumer or an observer that
 /// was built before opens a channel of the new struct and gets the fields that it knows, and a
-/// producer of the new struct gives them to a channel of the old one under its consumers. The fields
-/// before must keep their names, types and offsets. A consumer that expects a field which the
-/// channel does not have is refused by name.
+/// producer of the new struct gives them to a channel of the old one under its consumers. The
+/// fields before must keep their names, types and offsets. A consumer that expects a field which
+/// the channel does not have is refused by name.
 ///
 /// # What it accepts
 ///

@@ -19,10 +19,10 @@ def test_consumers_and_observers_know_who_the_producer_is(name, script):
     began = time.time()
     victim = script(sys.executable, "echo.py", "copying_in", name, name, 0)
     get.get(timeout=60)
-    for who in (get.producer, eyes.producer):
-        assert who.pid == victim.pid
-        assert who.command.startswith("py")
-        assert began - 1 < who.since < time.time() + 1
+    for found in (get.producer, eyes.producer):
+        assert found.pid == victim.pid
+        assert found.command.startswith("py")
+        assert began - 1 < found.since < time.time() + 1
     victim.kill()
     victim.wait()
     assert get.producer is None and eyes.producer is None

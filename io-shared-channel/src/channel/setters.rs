@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use io_shared_core::{Message, Schema, Size};
+use io_shared_core::{Message, Size};
 
 use super::Channel;
-use crate::options::{Capacity, Described};
+use crate::options::Capacity;
 
 impl<T: Message + ?Sized> Channel<T> {
     /// How large one message may be, header fields included: bytes, or a text such as `"5M"`
@@ -40,8 +40,9 @@ impl<T: Message + ?Sized> Channel<T> {
     /// next power of two as its capacity, and gives it the name. The latest value, sequence numbers
     /// and `missed` carry over. Consumers and observers follow, unless they have
     /// [`.reopen(false)`](Self::reopen); values that they hold stay as they are. The old memory is
-    /// freed when the last of them has followed. Until then there has to be room for both, or the put fails with
-    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it was.
+    /// freed when the last of them has followed. Until then there has to be room for both, or the
+    /// put fails with [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) and the channel stays as it
+    /// was.
     ///
     /// For up to 90 ms, a consumer that has not received the last value of the old channel may
     /// still get that first, and then the newest.
@@ -452,61 +453,6 @@ impl<T: Message + ?Sized> Channel<T> {
     /// ```
     pub fn replace(mut self, replace: bool) -> Self {
         self.options.replace = replace;
-        self
-    }
-}
-
-/// Messages of a type that this program does not have: it puts and gets their bytes.
-impl Channel<[u8]> {
-    /// Says what type the bytes have. Programs that have the type open the channel with it.
-    ///
-    /// The bytes are aligned as the type asks. A put of a length that the type does not allow fails
-    /// with [`ErrorKind::BadLength`](crate::ErrorKind::BadLength).
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let name = &format!("/doc-channel-schema-{}", std::process::id());
-    /// use io_shared::{Channel, ErrorKind, Schema};
-    /// let pair = Schema::from_json(r#"{"array":2,"of":"<f4"}"#)?;
-    /// let mut bytes = Channel::<[u8]>::named(name).schema(pair).producer()?;
-    /// bytes.put(&[0, 0, 128, 63, 0, 0, 0, 64])?;
-    /// assert_eq!(*io_shared::consumer::<[f32; 2]>(name)?.get()?, [1.0, 2.0]);
-    ///
-    /// let error = bytes.put(&[0; 7]).unwrap_err();
-    /// assert!(matches!(error.kind(), ErrorKind::BadLength { .. }));
-    /// # io_shared::remove(name)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn schema(mut self, schema: Schema) -> Self {
-        self.options.described = Described::As(schema);
-        self
-    }
-
-    /// Accepts whatever type the channel's messages have;
-    /// [`Consumer::schema`](crate::Consumer::schema) and
-    /// [`Observer::schema`](crate::Observer::schema) say which. For consumers and observers, which
-    /// then wait for the channel to exist.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-channel-any-schema-{}", std::process::id());
-    /// use io_shared::Channel;
-    /// # io_shared::producer::<[u16; 2]>(name)?.put(&[1, 2])?;
-    /// let mut bytes = Channel::<[u8]>::named(name).any_schema().consumer()?;
-    /// assert_eq!(bytes.schema().to_json(), r#"{"array":2,"of":"<u2"}"#);
-    /// assert_eq!(*bytes.get()?, [1, 0, 2, 0]);
-    ///
-    /// // A producer has to know what it puts.
-    /// assert!(Channel::<[u8]>::named(name).any_schema().producer().is_err());
-    /// # io_shared::remove(name)
-    /// # }
-    /// ```
-    pub fn any_schema(mut self) -> Self {
-        self.options.described = Described::ByChannel;
         self
     }
 }
