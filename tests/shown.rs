@@ -26,7 +26,7 @@ struct Pair(u32, u32);
 
 #[test]
 fn debug_of_an_error_is_its_text_so_unwrap_and_main_show_it() {
-    let error = io_shared::producer::<u8>("no%name").unwrap_err();
+    let error = io_shared::producer::<u8>("no\nname").unwrap_err();
     assert_eq!(format!("{error:?}"), error.to_string());
     assert_eq!(format!("{error:#?}"), error.to_string());
     let boxed: Box<dyn std::error::Error> = error.into();
