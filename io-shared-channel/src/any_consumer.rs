@@ -23,6 +23,7 @@ pub trait AnyConsumer: sealed::Sealed {}
 pub(crate) mod sealed {
     use io_shared_core::slot::{self, Slot};
 
+    use crate::interrupter::Interrupts;
     use crate::required_producer::RequiredProducer;
     use crate::waiting::Patience;
 
@@ -31,6 +32,7 @@ pub(crate) mod sealed {
     pub struct Parts<'a> {
         pub(crate) slot: &'a Slot<slot::Consumer>,
         pub(crate) patience: &'a Patience,
+        pub(crate) interrupts: &'a Interrupts,
         /// Whether the consumer reopens a channel that was replaced.
         pub(crate) reopens: bool,
         pub(crate) required: Option<&'a RequiredProducer>,

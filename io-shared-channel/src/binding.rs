@@ -6,6 +6,8 @@
 //! [`copy_out`]), a put of several slices ([`put_parts`]), and loans at an address that outlives
 //! them ([`window()`]).
 //!
+//! [`end_waits_at_signals`] is for languages that run their signal handlers only between calls.
+//!
 //! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
 //! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as
 //! anybody may use that address. [`io_shared_core::binding`] says more.
@@ -49,4 +51,23 @@ pub fn get_into<'c, T: Message + ?Sized>(
     timeout: Option<Duration>,
 ) -> Result<Guard<'c, T>> {
     consumer.get_into(target, timeout)
+}
+
+/// From now on a wait of this consumer also ends with
+/// [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) when a signal handler without
+/// `SA_RESTART` has run in the thread that sleeps. A handler that ran before the thread fell asleep
+/// is not noticed: wait in slices.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-end-at-signals-{}", std::process::id());
+/// let speed = io_shared::consumer::<f64>(name)?;
+/// io_shared::binding::end_waits_at_signals(&speed);
+/// # io_shared::remove(name)
+/// # }
+/// ```
+pub fn end_waits_at_signals<T: Message + ?Sized>(consumer: &Consumer<T>) {
+    consumer.end_waits_at_signals();
 }

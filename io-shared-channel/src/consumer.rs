@@ -3,10 +3,10 @@
 //! A get asks core's slot for a value and decides what to do while there is none: spin or sleep
 //! (`waiting.rs`), give up at the deadline, or open the channel that has replaced this one.
 
+mod handed_out;
 mod history;
 
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,9 @@ use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec, cl
 
 use crate::any_consumer::AnyConsumer;
 use crate::any_consumer::sealed::{Parts, Sealed};
+use crate::interrupter::Interrupts;
 use crate::options::Options;
+use crate::ready_fd::ReadyFd;
 use crate::required_producer::RequiredProducer;
 use crate::waiting::Patience;
 
@@ -46,11 +48,14 @@ const SLICE: Duration = Duration::from_millis(100);
 #[doc(alias = "subscriber")]
 #[doc(alias = "reader")]
 pub struct Consumer<T: Message + ?Sized> {
+    /// Dropped before the slot, which waits for its sleepers.
+    ready: Option<Box<ReadyFd>>,
     slot: Slot<slot::Consumer>,
     options: Options,
     patience: Patience,
     /// Shared with the waiting threads.
     required: Option<Arc<RequiredProducer>>,
+    interrupts: Interrupts,
     message: PhantomData<fn() -> Box<T>>,
 }
 
@@ -58,8 +63,9 @@ impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open(&options, &options.spec::<T>()?)?;
         let required = options.requires_producer.then(|| Arc::new(RequiredProducer::of(&slot)));
-        let patience = Patience::default();
-        Ok(Self { slot, options, patience, required, message: PhantomData })
+        let (patience, interrupts) = (Patience::default(), Interrupts::default());
+        let ready = None;
+        Ok(Self { ready, slot, options, patience, required, interrupts, message: PhantomData })
     }
 
     /// Waits for a value this consumer has not seen yet, and borrows it where it lies.
@@ -76,6 +82,8 @@ impl<T: Message + ?Sized> Consumer<T> {
     ///   [`Channel::consumer`](crate::Channel::consumer), for the channel that has the name now.
     /// - [`ErrorKind::NoProducer`]: the channel has lost its producer, with
     ///   [`.requires_producer(true)`](crate::Channel::requires_producer).
+    /// - [`ErrorKind::Interrupted`]: an [`interrupter`](Self::interrupter) ended the wait. A value
+    ///   that is there is returned first.
     /// - [`ErrorKind::RoleLost`]: other code closed this handle's descriptor, and another consumer
     ///   has taken the slot.
     /// - [`ErrorKind::ForkedHandle`]: the handle was inherited by fork; open a new one.
@@ -149,39 +157,30 @@ impl<T: Message + ?Sized> Consumer<T> {
         &mut self,
         deadline: u64,
         timeout: Duration,
-        mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+        meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> Result<Guard<'_, T>> {
-        let Self { slot, options, patience, required, .. } = self;
-        let mut is_gone = false;
-        patience.start();
-        let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
-            Ok(()) => {
-                check(required, slot)?;
-                Ok(patience.wait(slot, deadline, &mut meanwhile))
-            }
-            Err(error) => {
-                if matches!(error.kind(), ErrorKind::Busy { .. }) {
-                    std::thread::yield_now();
-                } else {
-                    // Before the look at the name: a producer that goes on in a new channel leaves
-                    // this one only when the new one has the name.
-                    let checked = check(required, slot);
-                    is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
-                    if is_gone {
-                        checked?;
-                        patience.gone(slot);
-                    }
-                }
-                Ok(clock::now() < deadline)
-            }
-        })?;
-        match held {
-            Some(guard) => {
-                patience.got(size_of_val(&*guard));
-                Ok(guard)
-            }
-            None => Err(timed_out(&self.options, timeout, is_gone)),
+        let wait = Wait { deadline, timeout };
+        if self.ready.is_some() {
+            return self.get_watched(wait, meanwhile);
         }
+        let Self { slot, options, patience, required, interrupts, .. } = self;
+        let ends = Ends { required, interrupts };
+        get_from(slot, options, patience, ends, wait, meanwhile, |_| {})
+    }
+
+    /// As [`get_while`](Self::get_while), where an event loop watches the consumer.
+    #[cold]
+    fn get_watched(
+        &mut self,
+        wait: Wait,
+        meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+    ) -> Result<Guard<'_, T>> {
+        let Self { ready, slot, options, patience, required, interrupts, .. } = self;
+        let mut reopened = |slot: &Slot<_>| ReadyFd::follow(ready, slot);
+        let ends = Ends { required, interrupts };
+        let got = get_from(slot, options, patience, ends, wait, meanwhile, &mut reopened);
+        ReadyFd::rearm(ready);
+        got
     }
 
     /// The newest value, if this consumer has not seen it yet. Never waits.
@@ -238,18 +237,19 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     #[inline]
     fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
-        let Self { slot, options, required, .. } = self;
-        let required = if which == Which::Unseen { required } else { &None };
-        slot.acquire::<T>(which, |slot, nothing| match nothing {
-            Ok(()) => check(required, slot).map(|()| false),
-            Err(error) => {
-                let checked = check(required, slot);
-                match reopen_or::<T>(slot, options, error, 0)? {
-                    true => Ok(true),
-                    false => checked.map(|()| false),
-                }
-            }
-        })
+        if self.ready.is_some() {
+            return self.try_watched(which);
+        }
+        try_from(&mut self.slot, &self.options, &self.required, which, |_| {})
+    }
+
+    /// As [`try_which`](Self::try_which), where an event loop watches the consumer.
+    #[cold]
+    fn try_watched(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
+        let Self { ready, slot, options, required, .. } = self;
+        let got = try_from(slot, options, required, which, |slot| ReadyFd::follow(ready, slot));
+        ReadyFd::rearm(ready);
+        got
     }
 
     /// The sequence number of the last value this consumer has seen; 0 if it has seen none. A named
@@ -332,25 +332,6 @@ impl<T: Message + ?Sized> Consumer<T> {
         &self.slot
     }
 
-    /// The descriptor of a channel without a name (made by `anonymous`, or opened by `from_fd`), to
-    /// pass to another process. `None` for other channels.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_channel as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// use io_shared::Channel;
-    /// let consumer = Channel::<f64>::anonymous().consumer()?;
-    /// let descriptor = consumer.as_fd().expect("it has no name").try_clone_to_owned().unwrap();
-    /// // In another process that received the descriptor:
-    /// let producer = Channel::<f64>::from_fd(descriptor).producer()?;
-    /// assert!(consumer.has_producer()?);
-    /// # Ok(()) }
-    /// ```
-    pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.slot.as_fd()
-    }
-
     /// The channel's name; for a channel in a file, its path.
     ///
     /// # Examples
@@ -408,10 +389,100 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
         Parts {
             slot: &self.slot,
             patience: &self.patience,
+            interrupts: &self.interrupts,
             reopens: self.options.reopen,
             required: self.required.as_deref(),
         }
     }
+}
+
+/// How long a get waits: until `deadline`, which is `timeout` after its call.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    deadline: u64,
+    timeout: Duration,
+}
+
+/// What ends a wait besides a value and its deadline.
+#[derive(Clone, Copy)]
+struct Ends<'a> {
+    required: &'a Option<Arc<RequiredProducer>>,
+    interrupts: &'a Interrupts,
+}
+
+/// A get. Calls `meanwhile` while it waits, and `reopened` once it has opened another channel.
+// Always inlined, as is `acquire`: a call would return seven words.
+#[inline(always)]
+fn get_from<'s, T: Message + ?Sized>(
+    slot: &'s mut Slot<slot::Consumer>,
+    options: &Options,
+    patience: &mut Patience,
+    ends: Ends<'_>,
+    wait: Wait,
+    mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+    mut reopened: impl FnMut(&Slot<slot::Consumer>),
+) -> Result<Guard<'s, T>> {
+    let Wait { deadline, timeout } = wait;
+    let Ends { required, interrupts } = ends;
+    let mut is_gone = false;
+    patience.start();
+    let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
+        Ok(()) => {
+            check(required, slot)?;
+            interrupts.check(slot.name())?;
+            Ok(patience.wait(slot, deadline, interrupts.get(), &mut meanwhile))
+        }
+        Err(error) => {
+            if matches!(error.kind(), ErrorKind::Busy { .. }) {
+                std::thread::yield_now();
+            } else {
+                // Before the look at the name: a producer that goes on in a new channel leaves
+                // this one only when the new one has the name.
+                let checked = check(required, slot);
+                is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
+                if is_gone {
+                    checked?;
+                    interrupts.check(slot.name())?;
+                    patience.gone(slot);
+                } else {
+                    reopened(slot);
+                }
+            }
+            Ok(clock::now() < deadline)
+        }
+    })?;
+    match held {
+        Some(guard) => {
+            patience.got(size_of_val(&*guard));
+            Ok(guard)
+        }
+        None => Err(timed_out(options, timeout, is_gone)),
+    }
+}
+
+/// A get that does not wait. Calls `reopened` once it has opened another channel.
+#[inline(always)]
+fn try_from<'s, T: Message + ?Sized>(
+    slot: &'s mut Slot<slot::Consumer>,
+    options: &Options,
+    required: &Option<Arc<RequiredProducer>>,
+    which: Which,
+    mut reopened: impl FnMut(&Slot<slot::Consumer>),
+) -> Result<Option<Guard<'s, T>>> {
+    let required = if which == Which::Unseen { required } else { &None };
+    slot.acquire::<T>(which, |slot, nothing| match nothing {
+        Ok(()) => check(required, slot).map(|()| false),
+        Err(error) => {
+            let checked = check(required, slot);
+            match reopen_or::<T>(slot, options, error, 0)? {
+                true => {
+                    reopened(slot);
+                    Ok(true)
+                }
+                false => checked.map(|()| false),
+            }
+        }
+    })
 }
 
 /// Ends a get that found nothing, if the channel has lost the producer that its user requires.

@@ -12,6 +12,7 @@ use std::os::fd::BorrowedFd;
 use io_shared_core::slot::{self, Loan, Slot};
 use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec};
 
+use crate::interrupter::Interrupts;
 use crate::options::Options;
 
 /// The one producer of a channel. Dropping it leaves the channel and its last value in place. In a
@@ -36,6 +37,7 @@ use crate::options::Options;
 pub struct Producer<T: Message + ?Sized> {
     slot: Slot<slot::Producer>,
     options: Options,
+    interrupts: Interrupts,
     message: PhantomData<fn() -> Box<T>>,
 }
 
@@ -43,7 +45,7 @@ impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         options.check_described()?;
         let slot = open(&options, &options.spec::<T>()?)?;
-        Ok(Self { slot, options, message: PhantomData })
+        Ok(Self { slot, options, interrupts: Interrupts::default(), message: PhantomData })
     }
 
     /// Puts a copy of `value`, which is the channel's newest value from then on. Never waits for

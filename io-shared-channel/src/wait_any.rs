@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use io_shared_core::slot::{Bell, BorrowedSleeper, Sleeper, sleep_any};
+use io_shared_core::slot::{Bell, BorrowedSleeper, Interrupt, Sleeper, sleep_any};
 use io_shared_core::{Error, ErrorKind, LongWait, Result, clock};
 
 use crate::any_consumer::AnyConsumer;
@@ -18,6 +18,9 @@ use crate::any_consumer::sealed::Parts;
 use crate::long_wait::{Awaited, report_all};
 use crate::waiter::{LOOK_AGAIN, Registration};
 use crate::waiting::SLICE;
+
+/// How many interrupts end the sleep of one wait; others are found when a slice ends.
+const MOST_INTERRUPTS: usize = 63;
 
 /// Which consumers of a [`wait_any`] have something to get, by their indices in its list. There is
 /// always at least one.
@@ -119,8 +122,9 @@ impl<'a> IntoIterator for &'a Ready {
 /// many of the channels have a producer.
 ///
 /// # Errors
-/// [`ErrorKind::Timeout`]; [`ErrorKind::BadOption`] if the list is empty;
-/// [`ErrorKind::ForkedHandle`].
+/// [`ErrorKind::Timeout`]; [`ErrorKind::Interrupted`] if an
+/// [`interrupter`](crate::Consumer::interrupter) of one of them ended the wait, which then names
+/// that one; [`ErrorKind::BadOption`] if the list is empty; [`ErrorKind::ForkedHandle`].
 ///
 /// # Examples
 /// ```
@@ -169,6 +173,9 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
     let mut sleep: Option<Sleep<'_>> = None;
     let long = LongWait::since(clock::now());
     loop {
+        for part in &parts {
+            part.interrupts.check(part.slot.name())?;
+        }
         let now = clock::now();
         if now >= deadline {
             return look(&parts, true).ok_or_else(|| timed_out(&parts, timeout));
@@ -243,6 +250,8 @@ struct Sleep<'a> {
     own: Vec<BorrowedSleeper<'a>>,
     /// The consumers that waiting threads sleep for.
     others: Vec<(Sleeper, Option<Registration>)>,
+    /// No other thread sleeps on these.
+    interrupts: Vec<&'a Interrupt>,
     bell: Arc<Ringer>,
     waker: Waker,
 }
@@ -259,11 +268,13 @@ impl Wake for Ringer {
 
 impl<'a> Sleep<'a> {
     fn new(parts: &[Parts<'a>]) -> Self {
-        let (own, others) = parts.split_at(parts.len().min(Sleeper::MOST));
+        let interrupts = parts.iter().filter_map(|part| part.interrupts.get());
+        let interrupts: Vec<_> = interrupts.take(MOST_INTERRUPTS).collect();
+        let (own, others) = parts.split_at(parts.len().min(Sleeper::MOST - interrupts.len()));
         let own = own.iter().map(|part| part.slot.as_sleeper()).collect();
         let others = others.iter().map(|part| (part.slot.sleeper(), None)).collect();
         let bell = Arc::new(Ringer::default());
-        Self { own, others, waker: Waker::from(Arc::clone(&bell)), bell }
+        Self { own, others, interrupts, waker: Waker::from(Arc::clone(&bell)), bell }
     }
 
     fn sleep(&mut self, until: u64) {
@@ -283,7 +294,7 @@ impl<'a> Sleep<'a> {
         let alone = self.own.is_empty() || !self.others.is_empty();
         let bell = alone.then_some((&self.bell.0, rung));
         if is_helped {
-            sleep_any(&self.own, bell, until);
+            sleep_any(&self.own, &self.interrupts, bell, until);
             return;
         }
         loop {
@@ -291,7 +302,8 @@ impl<'a> Sleep<'a> {
             if now >= until || self.is_any_ready() {
                 return;
             }
-            sleep_any(&self.own, bell, until.min(now.saturating_add(LOOK_AGAIN)));
+            let look = until.min(now.saturating_add(LOOK_AGAIN));
+            sleep_any(&self.own, &self.interrupts, bell, look);
         }
     }
 

@@ -213,7 +213,7 @@ impl Waiter {
             };
             sleepers.truncate(Sleeper::MOST);
             let borrowed: Vec<_> = sleepers.iter().map(Sleeper::as_sleeper).collect();
-            sleep_any(&borrowed, Some((&self.bell, rung)), until);
+            sleep_any(&borrowed, &[], Some((&self.bell, rung)), until);
             if idle {
                 slice_ends = clock::now() + SLICE;
             }

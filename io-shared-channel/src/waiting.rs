@@ -18,7 +18,7 @@ use std::hint;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use io_shared_core::slot::{self, Slot};
+use io_shared_core::slot::{self, Interrupt, Slot};
 use io_shared_core::{LongWait, clock};
 
 use crate::long_wait::Awaited;
@@ -100,7 +100,8 @@ impl Patience {
         self.most = MOST + more as u32;
     }
 
-    /// Waits for something to get, and returns `false` if the deadline passes first.
+    /// Waits for something to get or for the interrupt, and returns `false` if the deadline passes
+    /// first.
     ///
     /// `meanwhile` does any work that can be done before the value is complete, and returns whether
     /// it did some: then the rest of the value may come soon.
@@ -109,6 +110,7 @@ impl Patience {
         &mut self,
         slot: &mut Slot<slot::Consumer>,
         deadline: u64,
+        interrupt: Option<&Interrupt>,
         mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
     ) -> bool {
         let first = !self.spun;
@@ -147,17 +149,26 @@ impl Patience {
                 return true;
             }
         }
-        self.sleep(slot, deadline)
+        self.sleep(slot, deadline, interrupt)
     }
 
     #[cold]
-    fn sleep(&mut self, slot: &mut Slot<slot::Consumer>, deadline: u64) -> bool {
+    fn sleep(
+        &mut self,
+        slot: &mut Slot<slot::Consumer>,
+        deadline: u64,
+        interrupt: Option<&Interrupt>,
+    ) -> bool {
         let now = clock::now();
         if now >= deadline {
             return false;
         }
         self.report_if_long(slot, now);
-        slot.sleep(deadline.min(now.saturating_add(SLICE)));
+        let until = deadline.min(now.saturating_add(SLICE));
+        match interrupt {
+            Some(interrupt) => slot.sleep_or(until, interrupt),
+            None => slot.sleep(until),
+        }
         self.slept(slot, clock::now() - now);
         let left = self.sleeps_to_yield.unwrap_or(0).saturating_sub(1);
         self.sleeps_to_yield = slot.shares_cpu().then_some(left);
@@ -258,9 +269,9 @@ mod tests {
         let mut patience = Patience::default();
         patience.start();
         let before = clock::now();
-        assert!(patience.wait(&mut slot, u64::MAX, |_| true), "to check the name");
+        assert!(patience.wait(&mut slot, u64::MAX, None, |_| true), "to check the name");
         let until = clock::now() + 20_000_000;
-        assert!(!patience.wait(&mut slot, until, |_| true));
+        assert!(!patience.wait(&mut slot, until, None, |_| true));
         assert!((SLICE..SLICE * 20).contains(&(clock::now() - before)));
         io_shared_core::remove(&location, Kind::Channel).unwrap();
     }

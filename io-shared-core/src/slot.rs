@@ -12,8 +12,10 @@
 
 mod array;
 mod copied;
+mod event;
 mod growth;
 mod guard;
+mod interrupt;
 mod loan;
 mod sleeper;
 mod value;
@@ -25,7 +27,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 pub use crate::protocol::Which;
 pub use copied::Copied;
+pub use event::Event;
 pub use guard::{Guard, OwnedGuard};
+pub use interrupt::Interrupt;
 pub use loan::Loan;
 pub(crate) use loan::{LEAST_AHEAD, PIECE};
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
@@ -369,6 +373,13 @@ impl Slot<Consumer> {
         let _ = self.look(clock::now_coarse());
         #[cfg(feature = "crash-points")]
         sleeper::count_late_find(&self.region, &self.side.protocol, until);
+    }
+
+    /// As [`sleep`](Self::sleep), and until `interrupt` is raised. If the kernel has no
+    /// futex_waitv, an interrupt does not end the sleep.
+    pub fn sleep_or(&mut self, until: u64, interrupt: &Interrupt) {
+        sleep_any(&[self.as_sleeper()], &[interrupt], None, until);
+        let _ = self.look(clock::now_coarse());
     }
 
     /// Replaces a slot whose region was removed or replaced by `new`. Does not wait for its

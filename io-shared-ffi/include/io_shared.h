@@ -132,6 +132,8 @@ typedef enum {
   // A bool or an enum of a message has a number that its type does not have. A get that finds
   // such a value has received it; a put puts nothing.
   IOS_BAD_VALUE = 31,
+  // `ios_interrupt` ended the wait. Nothing was taken: call again to go on waiting.
+  IOS_INTERRUPTED = 32,
   // The channel has lost its producer, and the consumer was opened with `IOS_REQUIRES_PRODUCER`.
   IOS_NO_PRODUCER = 33,
   // There is no value, or none that was not seen before. It has no text.
@@ -710,6 +712,18 @@ ios_status ios_consumer_schema(const ios_consumer *consumer, char **schema);
 // `consumer` is NULL or open; `fd` is NULL or may be written to.
 ios_status ios_consumer_fd(const ios_consumer *consumer, int32_t *fd);
 
+// A descriptor that is readable while the consumer has something to get, for event loops: `poll`,
+// epoll, Qt, libuv. It is level-triggered. Each call sets `fd` to the same one; the first call
+// makes it. When it is readable, call `ios_consumer_get` with a timeout of 0, and never read from
+// it. Each get, also one that returns `IOS_EMPTY`, makes it unreadable if nothing is left. It may
+// be readable once too often for each value. It is also readable when a get would fail.
+//
+// It is closed with the consumer, and on exec. In a forked child it does nothing.
+//
+// # Safety
+// `consumer` is NULL or open; `fd` is NULL or may be written to.
+ios_status ios_consumer_ready_fd(ios_consumer *consumer, int32_t *fd);
+
 // Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`
 // (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 // value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
@@ -729,6 +743,34 @@ ios_status ios_wait_any(const ios_consumer *const *consumers,
 // # Safety
 // `name` is NULL or a text.
 ios_status ios_channel_remove(const char *name);
+
+// Ends the consumer's current wait with `IOS_INTERRUPTED`, or else its next one: an
+// `ios_consumer_get` or `ios_wait_any`. It counts until one wait has ended by it, and several
+// calls before that count once. No value is lost: the next get returns it.
+//
+// Any thread may call it, also while another waits, and so may a signal handler. A wait that
+// sleeps ends at once; within 100 ms if Linux is older than 5.16. NULL is left alone.
+//
+// # Safety
+// `consumer` is NULL or open, and is not closed during the call.
+void ios_interrupt(const ios_consumer *consumer);
+
+// From now on a wait of this consumer also ends with `IOS_INTERRUPTED` when a signal handler that
+// was installed without `SA_RESTART` has run in the thread that sleeps. It is for languages that
+// run their handlers only after the call. A handler that runs just before the thread falls asleep
+// is not noticed: wait in slices.
+//
+// # Safety
+// `consumer` is NULL or open.
+ios_status ios_consumer_end_waits_at_signals(const ios_consumer *consumer);
+
+// Ends the producer's current `ios_producer_wait_taken` with `IOS_INTERRUPTED`, or else its next
+// one, within 2 ms. Any thread may call it, also while another waits, and so may a signal handler.
+// NULL is left alone.
+//
+// # Safety
+// `producer` is NULL or open, and is not closed during the call.
+void ios_producer_interrupt(const ios_producer *producer);
 
 // Lets go of a value, from any thread. The producer may then use its buffer again. NULL is left
 // alone.

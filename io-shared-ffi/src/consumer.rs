@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use std::time::Duration;
 
 use io_shared_channel::binding::{self, CopyTarget};
-use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, wait_any};
+use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, Interrupter, wait_any};
 
 use crate::call::call;
 use crate::guard::{copied, in_place, ios_value};
@@ -19,7 +19,7 @@ use crate::status::{Failure, Outcome, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
 #[derive(Debug)]
-pub struct ios_consumer(Handle<Consumer<[u8]>>);
+pub struct ios_consumer(pub(crate) Handle<Consumer<[u8]>>, pub(crate) Interrupter);
 
 /// Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 /// otherwise it waits for a producer to create it.
@@ -44,8 +44,8 @@ pub unsafe extern "C" fn ios_consumer_open(
         let (out, options) =
             unsafe { arguments.read((Out(consumer, "consumer"), Given(options))) }?;
         let consumer = options.channel(true)?.consumer()?;
-        let name = consumer.name().to_owned();
-        out.set(into_c(ios_consumer(Handle::new(consumer, &name))));
+        let (name, interrupter) = (consumer.name().to_owned(), consumer.interrupter());
+        out.set(into_c(ios_consumer(Handle::new(consumer, &name), interrupter)));
         Ok(())
     })
 }
@@ -329,6 +329,30 @@ pub unsafe extern "C" fn ios_consumer_fd(
         |consumer: &Consumer<[u8]>| Ok(consumer.as_fd().map_or(-1, |fd| fd.as_raw_fd()));
     // SAFETY: it is what `ask` asks for, of a handle and a number.
     unsafe { ask(consumer, Out(fd, "fd"), descriptor) }
+}
+
+/// A descriptor that is readable while the consumer has something to get, for event loops: `poll`,
+/// epoll, Qt, libuv. It is level-triggered. Each call sets `fd` to the same one; the first call
+/// makes it. When it is readable, call `ios_consumer_get` with a timeout of 0, and never read from
+/// it. Each get, also one that returns `IOS_EMPTY`, makes it unreadable if nothing is left. It may
+/// be readable once too often for each value. It is also readable when a get would fail.
+///
+/// It is closed with the consumer, and on exec. In a forked child it does nothing.
+///
+/// # Safety
+/// `consumer` is NULL or open; `fd` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ios_consumer_ready_fd(
+    consumer: *mut ios_consumer,
+    fd: *mut i32,
+) -> ios_status {
+    call(|arguments| {
+        // SAFETY: an open consumer is a live handle, which is used through `&` alone; a number may
+        // be written to `fd`.
+        let (handle, fd) = unsafe { arguments.read((In(consumer, "consumer"), Out(fd, "fd"))) }?;
+        fd.set(handle.0.enter()?.ready_fd()?.as_raw_fd());
+        Ok(())
+    })
 }
 
 /// Waits until at least one of `count` consumers has something to get, for at most `timeout_ns`

@@ -42,6 +42,8 @@ mod process;
 
 mod consumer;
 
+mod interrupt;
+
 mod guard;
 
 mod observer;
@@ -63,6 +65,7 @@ pub use c_struct::*;
 pub use consumer::*;
 pub use guard::*;
 pub use inspect::*;
+pub use interrupt::*;
 pub use label::IOS_NOW;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};

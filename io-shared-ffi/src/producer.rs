@@ -23,7 +23,7 @@ use crate::status::{Failure, Outcome, ios_status};
 
 /// The one producer of a channel.
 #[derive(Debug)]
-pub struct ios_producer(pub(crate) Arc<Producer>);
+pub struct ios_producer(pub(crate) Arc<Producer>, pub(crate) channel::Interrupter);
 
 /// A producer, which its handle and its loans own together.
 #[derive(Debug)]
@@ -141,10 +141,11 @@ pub unsafe extern "C" fn ios_producer_open(
         options.refuse(&consumers, "it is for consumers only")?;
         let reopens = !options.has(IOS_NO_REOPEN);
         let producer = options.channel(false)?.producer()?;
-        let name = producer.name().to_owned();
+        let (name, interrupter) = (producer.name().to_owned(), producer.interrupter());
         let inner = Handle::new(producer, &name);
         let lent = AtomicBool::new(false);
-        out.set(into_c(ios_producer(Arc::new(Producer { inner, lent, reopens }))));
+        let producer = Arc::new(Producer { inner, lent, reopens });
+        out.set(into_c(ios_producer(producer, interrupter)));
         Ok(())
     })
 }

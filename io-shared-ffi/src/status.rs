@@ -78,6 +78,8 @@ pub enum ios_status {
     /// A bool or an enum of a message has a number that its type does not have. A get that finds
     /// such a value has received it; a put puts nothing.
     IOS_BAD_VALUE = 31,
+    /// `ios_interrupt` ended the wait. Nothing was taken: call again to go on waiting.
+    IOS_INTERRUPTED = 32,
     /// The channel has lost its producer, and the consumer was opened with `IOS_REQUIRES_PRODUCER`.
     IOS_NO_PRODUCER = 33,
 
@@ -202,6 +204,7 @@ fn status_of(kind: &ErrorKind) -> ios_status {
         ErrorKind::NoMemory { .. } => IOS_NO_MEMORY,
         ErrorKind::BadSeq { .. } => IOS_BAD_SEQ,
         ErrorKind::BadValue { .. } => IOS_BAD_VALUE,
+        ErrorKind::Interrupted => IOS_INTERRUPTED,
         ErrorKind::NoProducer { .. } => IOS_NO_PRODUCER,
         _ => IOS_OTHER,
     }
@@ -245,7 +248,7 @@ pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     found.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-const NAMES: [(ios_status, &CStr); 40] = [
+const NAMES: [(ios_status, &CStr); 41] = [
     (IOS_OK, c"IOS_OK"),
     (IOS_BAD_NAME, c"IOS_BAD_NAME"),
     (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
@@ -278,6 +281,7 @@ const NAMES: [(ios_status, &CStr); 40] = [
     (IOS_NO_MEMORY, c"IOS_NO_MEMORY"),
     (IOS_BAD_SEQ, c"IOS_BAD_SEQ"),
     (IOS_BAD_VALUE, c"IOS_BAD_VALUE"),
+    (IOS_INTERRUPTED, c"IOS_INTERRUPTED"),
     (IOS_NO_PRODUCER, c"IOS_NO_PRODUCER"),
     (IOS_EMPTY, c"IOS_EMPTY"),
     (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 use std::fmt::Write;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -180,4 +180,33 @@ fn a_c_program_is_told_which_field_differs() {
         said.contains("field `stamp_ns`: channel has <f8 at 8, this program <u8 at 8"),
         "{said}"
     );
+}
+
+#[test]
+fn a_c_program_watches_many_channels_in_one_epoll_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<_> = (0..3).map(|i| TestName::new(&format!("c-watch-{i}"))).collect();
+    let watch = compile_program(
+        Language::Gnu11,
+        &examples().join("watch_clouds.c"),
+        folder.path(),
+        Linked::Shared,
+    );
+    let mut producers: Vec<_> = names
+        .iter()
+        .map(|name| Channel::<Cloud>::named(&**name).elements(1000).producer().unwrap())
+        .collect();
+    let mut watching = run(&watch, &["30", &names[0], &names[1], &names[2]]);
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    for frame in 0..10 {
+        for (name, producer) in names.iter().zip(&mut producers) {
+            let mut cloud = producer.loan_len(100 + frame as usize).unwrap();
+            cloud.frame = frame;
+            cloud.put().unwrap();
+            // One at a time, so that none is missed.
+            let expected = format!("{}: cloud {frame}, {} points, missed 0", &**name, 100 + frame);
+            assert_eq!(lines.next().unwrap().unwrap(), expected);
+        }
+    }
+    assert!(watching.wait().unwrap().success());
 }

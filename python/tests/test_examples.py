@@ -170,3 +170,52 @@ def test_a_value_that_will_not_do_is_refused_at_the_start_with_the_name_of_its_o
     said = refused.communicate()[1]
     assert refused.returncode == 2
     assert "argument %s: " % option in said and value in said
+
+
+@pytest.fixture
+def cameras(start):
+    """Starts the four cameras of the example, at 50 Hz."""
+    prefix = "/test-cameras-%d" % os.getpid()
+    python = newest(pythons())
+    running = [
+        start(python, example("four_cameras.py"), "--prefix", prefix, "camera", number)
+        for number in range(4)
+    ]
+    yield prefix
+    for number in range(4):
+        running[number].kill()
+        running[number].wait()
+        try:
+            io_shared.remove("%s_%d" % (prefix, number))
+        except io_shared.NotFound:
+            pass
+
+
+def newest(interpreters):
+    """One of Python 3."""
+    check = "import sys; sys.exit(sys.version_info < (3, 7))"
+    return next(it for it in interpreters if subprocess.call([it, "-c", check]) == 0)
+
+
+def test_four_cameras_are_awaited_together(start, cameras):
+    viewer = start(
+        newest(pythons()), example("four_cameras.py"), "--prefix", cameras, "viewer",
+        "--sets", 150, stdout=subprocess.PIPE, universal_newlines=True,
+    )
+    said = viewer.communicate()[0]
+    rates = [float(rate) for rate in re.findall(r"([\d.]+) sets/s", said)]
+    assert viewer.returncode == 0 and len(rates) >= 3, said
+    assert 40 < sorted(rates)[len(rates) // 2] < 52, said
+
+
+def test_an_event_loop_paints_in_time_while_images_come(start, cameras):
+    window = start(
+        sys.executable, example("event_loop.py"), "--prefix", cameras, "--seconds", 3,
+        stdout=subprocess.PIPE, universal_newlines=True,
+    )
+    said = window.communicate()[0]
+    numbers = r"images (\d+) (\d+) (\d+) (\d+), painted (\d+) times, at most (\d+) ms"
+    found = re.match(numbers, said)
+    numbers = [int(number) for number in found.groups()]
+    assert window.returncode == 0 and all(number > 75 for number in numbers[:4]), said
+    assert 60 < numbers[4] <= 76 and numbers[5] < 500, said

@@ -37,6 +37,18 @@ def typed() -> None:
     print(found.shape)
 
 
+async def many() -> npt.NDArray[Any]:
+    shares = [io_shared.NumpyShare(name, "5M", "get") for name in ("/left", "/right")]
+    for share in io_shared.wait_any(shares, timeout=1):
+        found: Optional[npt.NDArray[Any]] = share.try_get()
+        print(found, share.fileno())
+    try:
+        return await shares[0].get_async()
+    except io_shared.Interrupted:
+        shares[0].interrupt()
+        return shares[1].get()
+
+
 def looking_on() -> Optional[float]:
     with io_shared.observe(io_shared.File("map.io"), open_timeout=1) as observer:
         print(observer.copy(), observer.seq, observer.tag)

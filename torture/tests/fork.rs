@@ -5,6 +5,7 @@
 mod child;
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use io_shared::{Channel, ErrorKind, Message, Producer, RwSharedMmap, SharedMmap}
 use io_shared_core::binding::{put_parts, read_ahead};
 use io_shared_core::slot::{Consumer, sleep_any};
 use io_shared_core::{Location, Name, Slot, Spec, Which, clock};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -99,7 +101,7 @@ fn an_inherited_slot_neither_reads_ahead_nor_sleeps() {
         let until = clock::now() + 500_000_000;
         let read = read_ahead(&mut consumer, &mut copy.target());
         consumer.sleep(until);
-        sleep_any(&[consumer.as_sleeper()], None, until);
+        sleep_any(&[consumer.as_sleeper()], &[], None, until);
         assert!(!read && clock::now() < until);
     });
     succeeds(child);
@@ -318,4 +320,37 @@ fn a_child_forked_while_other_threads_open_and_lock_opens_and_locks_itself() {
         let failed = |status: &&WaitStatus| !matches!(status, WaitStatus::Exited(_, 0));
         assert_eq!(ended.iter().find(failed), None);
     });
+}
+
+/// Fault 58.
+#[test]
+fn a_child_does_not_clear_its_parents_descriptor_for_event_loops() {
+    let name = TestName::new("ready-fd");
+    let mut producer = io_shared::producer::<Large>(&name).unwrap();
+    let mut consumer = io_shared::consumer::<Large>(&name).unwrap();
+    let fd = consumer.ready_fd().unwrap().try_clone_to_owned().unwrap();
+    let is_readable = || {
+        let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut polled, PollTimeout::from(2000_u16)).unwrap() == 1
+    };
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    let mut inherited = Some(&mut consumer);
+    let child = in_child(|| {
+        there.read_exact(&mut [0]).unwrap();
+        let consumer = inherited.take().unwrap();
+        let forked = |error: io_shared::Error| *error.kind() == ErrorKind::ForkedHandle;
+        assert!(consumer.try_get().is_err_and(forked));
+        assert!(consumer.get().is_err_and(forked));
+        assert!(consumer.ready_fd().is_err_and(forked));
+        // SAFETY: the child alone drops its copy, and ends by _exit.
+        drop(unsafe { std::ptr::read(consumer) });
+    });
+    producer.put(&[7; 6]).unwrap();
+    assert!(is_readable());
+    here.write_all(&[1]).unwrap();
+    succeeds(child);
+    assert!(is_readable(), "the child has not cleared it");
+    assert_eq!(*consumer.try_get().unwrap().unwrap(), [7; 6]);
+    producer.put(&[8; 6]).unwrap();
+    assert!(is_readable(), "the thread still waits");
 }

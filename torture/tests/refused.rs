@@ -122,6 +122,25 @@ fn whatever_a_filter_answers_to_futex_waitv_a_wait_for_many_sleeps_and_values_co
 }
 
 #[test]
+fn where_no_thread_or_eventfd_can_be_had_a_descriptor_for_event_loops_is_refused() {
+    let name = TestName::new("ready-fd");
+    let eventfd = [Call(libc::SYS_eventfd2, None)];
+    for (calls, errno) in [(&THREADS[..], libc::EAGAIN), (&eventfd[..], libc::EMFILE)] {
+        succeeds(in_child(|| {
+            let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+            refuse(calls, errno);
+            let error = consumer.ready_fd().unwrap_err();
+            match error.kind() {
+                ErrorKind::Unsupported { what } => assert!(what.contains("thread"), "{error}"),
+                ErrorKind::System { call: "eventfd", .. } => assert_eq!(errno, libc::EMFILE),
+                _ => panic!("{error}"),
+            }
+            assert!(consumer.try_get().unwrap().is_none(), "it works without");
+        }));
+    }
+}
+
+#[test]
 fn where_no_word_can_be_slept_for_every_wait_naps() {
     for errno in ANSWERS {
         let names = names("futex", 3);

@@ -7,15 +7,17 @@ mod child;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds, used};
-use io_shared::{Channel, ErrorKind, SharedMmap};
+use io_shared::{Channel, ErrorKind, Interrupter, SharedMmap};
 use memmap2::MmapOptions;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use test_support::TestName;
+use nix::unistd::Pid;
+use test_support::{TestName, eventually};
 
 // 56. On some kernels a signal does not end fallocate; there this shows little.
 #[test]
@@ -225,4 +227,47 @@ fn nothing_is_written_by_the_threads_of_a_killed_producer_once_its_role_is_had()
         waitpid(victim, None).unwrap();
     }
     assert!(written > 10, "the threads were writing in {written} of 20 rounds");
+}
+
+static HANDLED: AtomicBool = AtomicBool::new(false);
+static HANDLERS: OnceLock<Interrupter> = OnceLock::new();
+
+/// Ctrl-C sends SIGINT to the process, and the kernel chooses the thread.
+#[test]
+fn a_handler_that_sets_a_flag_and_interrupts_ends_a_blocked_get_within_10_ms() {
+    extern "C" fn interrupt(_: libc::c_int) {
+        HANDLED.store(true, Ordering::SeqCst);
+        if let Some(stop) = HANDLERS.get() {
+            stop.interrupt();
+        }
+    }
+    let name = TestName::new("handler");
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    HANDLERS.set(consumer.interrupter()).unwrap();
+    // Handlers with SA_RESTART are the hard case: the kernel goes on with the sleep.
+    let action =
+        SigAction::new(SigHandler::Handler(interrupt), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler stores a flag and interrupts.
+    unsafe { sigaction(Signal::SIGINT, &action) }.unwrap();
+    let is_awaited = || std::fs::read(name.path()).unwrap()[0x108] != 0;
+    let mut ends: Vec<Duration> = (0..21)
+        .map(|_| {
+            HANDLED.store(false, Ordering::SeqCst);
+            std::thread::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let error = consumer.get().map(drop).unwrap_err();
+                    assert_eq!(*error.kind(), ErrorKind::Interrupted);
+                    assert!(HANDLED.load(Ordering::SeqCst), "the handler has run");
+                    Instant::now()
+                });
+                eventually("it sleeps", is_awaited);
+                let sent = Instant::now();
+                kill(Pid::this(), Signal::SIGINT).unwrap();
+                waiter.join().unwrap() - sent
+            })
+        })
+        .collect();
+    ends.sort_unstable();
+    println!("ended after {:?}, at most {:?}", ends[10], ends[20]);
+    assert!(ends[10] < Duration::from_millis(10), "{ends:?}");
 }

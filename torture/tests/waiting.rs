@@ -119,6 +119,61 @@ fn without_futex_waitv_the_results_are_the_same() {
     });
 }
 
+/// How often this thread has slept.
+fn sleeps() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD).unwrap().voluntary_context_switches()
+}
+
+// 66
+#[test]
+fn without_futex_waitv_an_interrupt_ends_a_wait_within_a_slice_and_a_value_at_once() {
+    let channels = Channels::new("interrupts", 2);
+    however_refused(|refusal| {
+        let mut producers = channels.producers();
+        let mut consumers = channels.consumers();
+        let stop = consumers[0].interrupter();
+        let interrupted = |consumers: &mut [Consumer<u64>], any: bool| {
+            let (error, took) = thread::scope(|scope| {
+                let waiter = scope.spawn(|| {
+                    let error = match any {
+                        true => wait_any(&list(consumers), LONG).unwrap_err(),
+                        false => consumers[0].get_timeout(LONG).map(drop).unwrap_err(),
+                    };
+                    (error, Instant::now())
+                });
+                thread::sleep(Duration::from_millis(7)); // mostly it sleeps by then
+                let started = Instant::now();
+                stop.interrupt();
+                let (error, ended) = waiter.join().unwrap();
+                (error, ended - started)
+            });
+            assert_eq!(*error.kind(), ErrorKind::Interrupted, "{refusal:?}: {error}");
+            assert!(took < SLICE + MARGIN, "{refusal:?}: {took:?}");
+        };
+        interrupted(&mut consumers, false);
+        interrupted(&mut consumers, true);
+        let mut ages: Vec<Duration> = (0..21)
+            .map(|value| {
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        thread::sleep(Duration::from_millis(7));
+                        producers[0].put(&value).unwrap();
+                    });
+                    consumers[0].get_timeout(LONG).unwrap().age().unwrap()
+                })
+            })
+            .collect();
+        ages.sort_unstable();
+        println!("{refusal:?}: woken after {:?}, at most {:?}", ages[10], ages[20]);
+        assert!(ages[10] < Duration::from_millis(20), "{refusal:?}: {ages:?}");
+        // It sleeps on, rather than look every millisecond.
+        let before = sleeps();
+        assert!(consumers[0].get_timeout(Duration::from_millis(500)).is_err());
+        let slept = sleeps() - before;
+        assert!(slept < 50, "{refusal:?}: slept {slept} times in 500 ms");
+    });
+}
+
 /// The last value of a channel under load.
 const LAST: u64 = u64::MAX;
 

@@ -6,6 +6,7 @@ use crossbeam_utils::Backoff;
 use io_shared_core::{Error, ErrorKind, LongWait, Message, Result, clock};
 
 use super::Producer;
+use crate::interrupter::Interrupter;
 
 impl<T: Message + ?Sized> Producer<T> {
     /// Waits until every consumer that is connected now has taken the last value, and returns how
@@ -20,8 +21,9 @@ impl<T: Message + ?Sized> Producer<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Timeout`], which names the consumers that have not taken the value;
-    /// [`ErrorKind::Replaced`] (the channel was removed or replaced, and the last value with it),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::System`].
+    /// [`ErrorKind::Interrupted`], within 2 ms of the interrupt; [`ErrorKind::Replaced`] (the
+    /// channel was removed or replaced, and the last value with it), [`ErrorKind::ForkedHandle`],
+    /// [`ErrorKind::System`].
     ///
     /// # Examples
     /// ```
@@ -59,6 +61,7 @@ impl<T: Message + ?Sized> Producer<T> {
                 backoff.snooze();
                 continue;
             }
+            self.interrupts.check(self.name())?;
             self.slot.check()?;
             let living = self.slot.claimed()?;
             missing.retain(|slot| living.contains(slot));
@@ -73,6 +76,29 @@ impl<T: Message + ?Sized> Producer<T> {
             io_shared_core::nap(pause.min(Duration::from_nanos(left)));
             pause = (pause * 2).min(Duration::from_millis(1));
         }
+    }
+
+    /// A handle that ends a [`wait_taken`](Self::wait_taken) of this producer from another thread
+    /// or from a signal handler.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-producer-interrupter-{}", std::process::id());
+    /// use io_shared::ErrorKind;
+    /// let mut step = io_shared::producer::<u64>(name)?;
+    /// # let consumer = io_shared::consumer::<u64>(name)?;
+    /// step.put(&1)?;
+    /// step.interrupter().interrupt();
+    /// let error = step.wait_taken(Duration::MAX).unwrap_err(); // its consumer has not taken it
+    /// assert_eq!(*error.kind(), ErrorKind::Interrupted);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupts.interrupter()
     }
 
     #[cold]

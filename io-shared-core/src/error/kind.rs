@@ -87,6 +87,8 @@ pub enum ErrorKind {
         /// Whom or what the wait was for.
         waiting_for: String,
     },
+    /// Another thread or a signal handler of this process ended the wait, by an interrupter.
+    Interrupted,
     /// Another process kept changing what was being read, or held a lock for too long.
     Busy {
         /// What was being done.

@@ -24,6 +24,8 @@ const NOT_A_REGION: &str = "not an io-shared region, and was not touched: use an
                             delete it if nobody needs it";
 const REPLACED: &str = "was removed or replaced: open it again (a channel's handle does so by \
                         itself at its next put, loan or get, unless it has .reopen(false))";
+const INTERRUPTED: &str =
+    "this program interrupted the wait, and nothing was taken: call again to go on waiting";
 const BUSY: &str = "because other processes kept it busy: try again";
 const WOULD_BLOCK: &str = "another handle has the lock: try again, or use a call that waits";
 const SEQUENCE_EXHAUSTED: &str =
@@ -71,6 +73,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
             }
+            ErrorKind::Interrupted => write!(f, "{name}: {INTERRUPTED}"),
             ErrorKind::Busy { doing } => write!(f, "{name}: gave up {doing}, {BUSY}"),
             ErrorKind::AlreadyHeld { holds } => already_held(f, name, *holds),
             ErrorKind::ForkedHandle => write!(f, "{name}: {FORKED_HANDLE}"),

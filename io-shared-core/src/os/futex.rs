@@ -39,13 +39,33 @@ pub(crate) fn wait(word: Awaited<'_>, until: u64) {
 }
 
 /// Waits as [`wait`] does for at most [`MOST`] words: sleeps while each has the expected value.
-/// Returns at once if there are none.
-pub(crate) fn wait_any(words: &[Awaited<'_>], until: u64) {
-    match words {
-        [] => {}
-        [one] => wait(*one, until),
-        _ => sleep_by(words, until, || waitv(words, until)),
+/// Returns at once if there are none. Returns whether a signal handler ended the sleep.
+///
+/// The first `interrupts` of the words are interrupts. If the kernel has no call for several words,
+/// and only one is not an interrupt, that one wakes as ever, and the interrupts wait for `until`.
+pub(crate) fn wait_any(words: &[Awaited<'_>], interrupts: usize, until: u64) -> bool {
+    let mut signalled = false;
+    let sleep = || {
+        let slept = match words {
+            [one] => wait_for_one(*one, until),
+            _ => waitv(words, until),
+        };
+        let slept = match (slept, words.get(interrupts..)) {
+            (Err(error), Some([one])) if is_refusal(error) => wait_for_one(*one, until),
+            (slept, _) => slept,
+        };
+        signalled = slept == Err(Errno::EINTR);
+        slept
+    };
+    if !words.is_empty() {
+        sleep_by(words, until, sleep);
     }
+    signalled
+}
+
+/// Whether a sleep failed for another reason than that it is time to look again.
+fn is_refusal(error: Errno) -> bool {
+    !matches!(error, Errno::EAGAIN | Errno::EINTR | Errno::ETIMEDOUT)
 }
 
 /// Sleeps by `sleep`. If that does not sleep, dozes between looks, so that no wait spins.
@@ -61,7 +81,8 @@ fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<()
     static NONE: AtomicU32 = AtomicU32::new(0);
     let began = clock::now();
     match sleep() {
-        Ok(()) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ETIMEDOUT) => {
+        Err(error) if is_refusal(error) => look_and_doze(words, until, FIRST_DOZE),
+        Ok(()) | Err(_) => {
             let now = clock::now();
             let slept = now >= began.saturating_add(NO_SLEEP) || now >= until;
             if slept || !words.iter().all(Awaited::is_unmoved) {
@@ -72,7 +93,6 @@ fn sleep_by(words: &[Awaited<'_>], until: u64, sleep: impl FnOnce() -> Result<()
             NONE.store(none + 1, Relaxed);
             look_and_doze(words, until.min(now.saturating_add(LONGEST_DOZE)), FIRST_DOZE << none);
         }
-        Err(_) => look_and_doze(words, until, FIRST_DOZE),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use super::interrupt::Interrupt;
 use super::{Consumer, Slot};
 use crate::error::Result;
 use crate::os::claim::Part;
@@ -75,7 +76,7 @@ impl Slot<Consumer> {
     /// assert!(!sleeper.is_ready());
     /// producer.loan::<u32>(0)?.put()?;
     /// let a_second = clock::now() + 1_000_000_000;
-    /// sleep_any(&[sleeper.as_sleeper()], None, a_second); // there is something: returns
+    /// sleep_any(&[sleeper.as_sleeper()], &[], None, a_second); // there is something: returns
     /// assert!(sleeper.is_ready());
     /// # io_shared_core::remove(&location, io_shared_core::Kind::Channel)
     /// # }
@@ -90,7 +91,7 @@ impl Slot<Consumer> {
 }
 
 impl Sleeper {
-    /// The most sleepers that one [`sleep_any`] takes, in addition to a bell.
+    /// The most sleepers and interrupts that one [`sleep_any`] takes, in addition to a bell.
     pub const MOST: usize = futex::MOST - 1;
 
     /// The same, borrowed.
@@ -156,33 +157,45 @@ impl BorrowedSleeper<'_> {
     }
 }
 
-/// Sleeps until one of `sleepers` may have something new, the bell is rung after its count was the
-/// one given, or `until` (CLOCK_MONOTONIC in nanoseconds) has come. May return early for no reason.
-/// Returns at once if nothing could ever wake it: with neither sleepers nor a bell, or in a forked
+/// Sleeps until one of `sleepers` may have something new, one of `interrupts` is raised, the bell
+/// is rung after its count was the one given, or `until` (CLOCK_MONOTONIC in nanoseconds) has come.
+/// May return early for no reason. Returns at once if nothing could ever wake it, and in a forked
 /// child.
 ///
+/// If the kernel has no futex_waitv, the interrupts of a single sleeper do not end the sleep.
+///
 /// # Panics
-/// With more than [`Sleeper::MOST`] sleepers.
-pub fn sleep_any(sleepers: &[BorrowedSleeper<'_>], bell: Option<(&Bell, u64)>, until: u64) {
-    assert!(sleepers.len() <= Sleeper::MOST, "more than one wait takes");
+/// With more than [`Sleeper::MOST`] sleepers and interrupts.
+pub fn sleep_any(
+    sleepers: &[BorrowedSleeper<'_>],
+    interrupts: &[&Interrupt],
+    bell: Option<(&Bell, u64)>,
+    until: u64,
+) {
+    assert!(sleepers.len() + interrupts.len() <= Sleeper::MOST, "more than one wait takes");
     if sleepers.iter().any(|sleeper| sleeper.region.is_forked()) {
         return;
     }
     let each = sleepers.iter().map(|sleeper| (sleeper.region, sleeper.consumer));
     protocol::sleep_any(each, |unmoved| {
-        let mut words: Vec<Awaited<'_>> = unmoved
-            .into_iter()
-            .map(|(region, low)| Awaited { word: region.latest(), low })
-            .collect();
-        match bell {
+        let mut words: Vec<Awaited<'_>> =
+            interrupts.iter().map(|interrupt| interrupt.awaited()).collect();
+        words.extend(
+            unmoved.into_iter().map(|(region, low)| Awaited { word: region.latest(), low }),
+        );
+        let signalled = match bell {
             // Last: without futex_waitv, this is the word whose wake-up comes at once.
             Some((bell, rung)) => {
                 words.push(Awaited { word: &bell.rung, low: rung as u32 });
                 bell.heard.store(true, SeqCst);
-                futex::wait_any(&words, until);
+                let signalled = futex::wait_any(&words, interrupts.len(), until);
                 bell.heard.store(false, SeqCst);
+                signalled
             }
-            None => futex::wait_any(&words, until),
+            None => futex::wait_any(&words, interrupts.len(), until),
+        };
+        if signalled {
+            interrupts.iter().for_each(|interrupt| interrupt.signalled());
         }
     });
     #[cfg(feature = "crash-points")]
@@ -215,7 +228,7 @@ impl Bell {
     /// let count = bell.count();
     /// std::thread::scope(|scope| {
     ///     scope.spawn(|| bell.ring());
-    ///     sleep_any(&[], Some((&bell, count)), u64::MAX);
+    ///     sleep_any(&[], &[], Some((&bell, count)), u64::MAX);
     /// });
     /// ```
     pub fn ring(&self) {

@@ -10,10 +10,10 @@ Python 2.7 and 3, Rust and C use the same channels.
 >>> cloud = clouds.get()
 
 For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer`` and
-``io_shared.open``. To observe without taking part: ``observe``. To see what is there: ``channels``
-and ``info``. To remove a channel: ``remove``. To keep a channel in a file: ``File``. For shared
-bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an
-``Error``; its kinds are in ``io_shared.errors``.
+``io_shared.open``. For many at once: ``wait_any``. To observe without taking part: ``observe``. To
+see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To keep a channel in
+a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and
+``LockedBytes``. Every error is an ``Error``; its kinds are in ``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -28,6 +28,7 @@ from io_shared.errors import (  # noqa: F401
     Denied,
     Error,
     ForkedHandle,
+    Interrupted,
     Invalid,
     Mismatch,
     NoField,
@@ -59,6 +60,7 @@ from io_shared._observer import Observer, observe
 from io_shared._share import NumpyShare
 from io_shared._producer import ArrayProducer, TypedProducer, producer
 from io_shared._removal import remove
+from io_shared._wait_any import wait_any
 
 __version__ = "0.1.0"
 
@@ -67,10 +69,10 @@ __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
-    "producer", "consumer", "observe", "channels", "info", "remove",
+    "producer", "consumer", "observe", "channels", "info", "remove", "wait_any",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
-    "Denied", "ForkedHandle", "Invalid", "Mismatch", "NoField", "NoMemory", "NoProducer", "NoSlot",
-    "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError", "Replaced", "RoleLost",
-    "RoleTaken",
-    "SystemFailure", "Timeout", "TooLarge", "WouldDeadlock", "WriteAccessError", "WrongFields",
+    "Denied", "ForkedHandle", "Interrupted", "Invalid", "Mismatch", "NoField", "NoMemory",
+    "NoProducer", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError",
+    "Replaced", "RoleLost", "RoleTaken", "SystemFailure", "Timeout", "TooLarge", "WouldDeadlock",
+    "WriteAccessError", "WrongFields",
 ]

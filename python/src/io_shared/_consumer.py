@@ -1,6 +1,7 @@
 """Consumers: the side that gets."""
 
 import ctypes
+import sys
 from ctypes import byref
 
 import numpy as np
@@ -36,6 +37,7 @@ class Consumer(_library.Closing):
             _library.consumer_open, _library.consumer_close, name, holds, stated, open_timeout,
             words, wait_for_role
         )
+        _library.consumer_end_waits_at_signals(self._handle)
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
         self._messages = messages
@@ -44,6 +46,11 @@ class Consumer(_library.Closing):
         self._header = None
         #: Copies a value that has the same header as the last one; empty while a call uses it.
         self._like_last = []
+
+    #: Whether ``interrupt`` was called, and no wait has ended by it yet.
+    _interrupted = False
+    #: What an awaited get waits by.
+    _watch = None
 
     def _open(self):
         handle = self._handle
@@ -133,6 +140,49 @@ class Consumer(_library.Closing):
             return attempt(0)
         return self._wait(attempt, timeout)
 
+    def interrupt(self):
+        """Ends the current wait of this consumer with :class:`Interrupted`, or else its next one.
+
+        It may be called by a signal handler or by another thread, and counts until one wait has
+        ended by it. No value is lost: one that is there is returned first. Awaited gets go on:
+        cancel them instead.
+
+        >>> signal.signal(signal.SIGTERM, lambda *_: clouds.interrupt())
+        """
+        self._interrupted = True
+        handle = self._handle
+        if handle is not None:
+            _library.consumer_interrupt(handle)
+
+    def get_async(self):
+        """Awaits a value that this consumer has not seen yet, in an asyncio loop; returns a copy.
+        For Python 3.7 and later.
+
+        One task at a time may wait for a consumer. A get that is cancelled has taken no value, and
+        leaves nothing behind. For a timeout: ``asyncio.wait_for(clouds.get_async(), 0.5)``.
+
+        >>> cloud = asyncio.run(clouds.get_async())  # in a coroutine: await clouds.get_async()
+        """
+        if sys.version_info < (3, 7):
+            raise errors.Invalid(
+                "%s: awaited gets need Python 3.7 or later: use get, or a loop that watches "
+                "fileno()" % self.name
+            )
+        from io_shared import _async
+        return _async.get(self)
+
+    def fileno(self):
+        """A descriptor that is readable while there is something to get, for event loops:
+        ``select``, ``poll``, ``QSocketNotifier``, ``loop.add_reader``.
+
+        When it is readable, call ``try_get``, and never read from it. It may be readable once too
+        often for each value, so None is no error. It stays the same until the consumer is closed,
+        and is closed with it: have the loop forget it before. A forked child opens a new handle.
+
+        >>> loop.add_reader(clouds.fileno(), lambda: show(clouds.try_get()))
+        """
+        return int(_library.number(_library.consumer_ready_fd, self._open(), ctypes.c_int))
+
     @property
     def seq(self):
         """The sequence number of the value got last; 0 before the first."""
@@ -183,6 +233,8 @@ class Consumer(_library.Closing):
     def close(self):
         """Gives the slot back, once no borrowed array is alive. The channel and its value stay."""
         self._like_last = []
+        if self._watch is not None:
+            self._watch.end()
         _library.close(self)
         # Again: a get of another thread may have stored the handle meanwhile.
         self._like_last = []
@@ -191,14 +243,23 @@ class Consumer(_library.Closing):
         """Calls ``attempt`` in slices until it returns a value."""
         deadline = Deadline(timeout)
         while True:
-            value = attempt(deadline.slice())
+            value = attempt(0 if self._interrupted else deadline.slice())
             if value is not None:
                 return value
+            self._end_if_interrupted()
             deadline.tell(self.name, self._awaited)
             if deadline.is_over():
                 raise errors.Timeout(
                     "%s: no new value came within %s s" % (self.name, timeout)
                 )
+
+    def _end_if_interrupted(self):
+        if self._interrupted:
+            self._interrupted = False
+            raise errors.Interrupted(
+                "%s: this program interrupted the wait, and nothing was taken: call again to go on "
+                "waiting" % self.name
+            )
 
     def _awaited(self):
         has = "a producer is alive" if self.has_producer else "there is no producer"
@@ -284,7 +345,7 @@ class _Like(object):
 
 def _has(status):
     """Whether there is a value; raises if ``status`` is a failure."""
-    if status in (_library.TIMEOUT, _library.EMPTY, _library.BUSY):
+    if status in (_library.TIMEOUT, _library.EMPTY, _library.BUSY, _library.INTERRUPTED):
         return False
     _library.check(status)
     return True

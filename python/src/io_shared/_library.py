@@ -41,7 +41,7 @@ _NO_STAMPS, REQUIRES_PRODUCER = 2, 256
 ROLE_TAKEN, NO_SLOT = 7, 8
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
 MISMATCH = 6
-BUSY, ALREADY_HELD = 12, 13
+BUSY, ALREADY_HELD, INTERRUPTED = 12, 13, 32
 
 _ERRORS = {
     4: errors.NotFound,
@@ -64,6 +64,7 @@ _ERRORS = {
     29: errors.NoMemory,
     30: errors.BadSeq,
     31: errors.BadValue,
+    32: errors.Interrupted,
     33: errors.NoProducer,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
@@ -131,6 +132,7 @@ producer_loan_window = _declare(
     "producer_loan_window", c_void_p, c_size_t, _POINTER, _POINTER, _POINTER
 )
 producer_wait_taken = _declare("producer_wait_taken", c_void_p, c_int64, c_void_p)
+producer_interrupt = _declare("producer_interrupt", c_void_p, returns=None)
 producer_sync = _declare("producer_sync", c_void_p)
 producer_connected = _declare("producer_connected", c_void_p, c_void_p)
 producer_seq = _declare("producer_seq", c_void_p, c_void_p)
@@ -155,6 +157,10 @@ consumer_has_producer = _declare("consumer_has_producer", c_void_p, c_void_p)
 consumer_producer = _declare("consumer_producer", c_void_p, c_void_p)
 consumer_capacity = _declare("consumer_capacity", c_void_p, c_void_p)
 consumer_schema = _declare("consumer_schema", c_void_p, _POINTER)
+consumer_end_waits_at_signals = _declare("consumer_end_waits_at_signals", c_void_p)
+consumer_ready_fd = _declare("consumer_ready_fd", c_void_p, c_void_p)
+wait_any = _declare("wait_any", c_void_p, c_size_t, c_int64, c_void_p)
+consumer_interrupt = _declare("interrupt", c_void_p, returns=None)
 observer_open = _declare("observer_open", c_void_p, _POINTER)
 observer_close = _declare("observer_close", c_void_p, returns=None)
 observer_copy = _declare("observer_copy", c_void_p, c_void_p)

@@ -89,6 +89,15 @@ class _Producer(_library.Closing):
                 return int(seen.value)
             deadline.tell(self.name, lambda: "consumers to see value %d" % self.seq)
 
+    def interrupt(self):
+        """Ends the current :meth:`wait_taken` with :class:`Interrupted`, or else the next one.
+
+        It may be called by another thread, or by a signal handler, which Python runs within 100 ms
+        of the signal."""
+        handle = self._handle
+        if handle is not None:
+            _library.producer_interrupt(handle)
+
     def sync(self):
         """Writes the last value put to the channel's file, and returns when it is stored. It then
         survives a reboot and a power cut. Does nothing for a channel in memory. A value that is put

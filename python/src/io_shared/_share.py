@@ -121,6 +121,20 @@ class NumpyShare(_library.Closing):
         """The value with this ``tag``: see :meth:`Consumer.tagged`."""
         return self.__side("get").tagged(tag, timeout)
 
+    def get_async(self):
+        """Awaits a value: see :meth:`Consumer.get_async`."""
+        return self.__side("get").get_async()
+
+    def fileno(self):
+        """A descriptor that is readable while there is something to get: see
+        :meth:`Consumer.fileno`."""
+        return self.__side("get").fileno()
+
+    def interrupt(self):
+        """Ends a wait of this share: see :meth:`Consumer.interrupt` and
+        :meth:`ArrayProducer.interrupt`."""
+        self.__end.interrupt()
+
     @property
     def seq(self):
         """The sequence number of the value put or got last; 0 if there is none."""

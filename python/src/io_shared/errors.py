@@ -96,6 +96,10 @@ class ForkedHandle(Error):
     """The handle was opened before a fork, and this is the child: open a new handle here."""
 
 
+class Interrupted(Error):
+    """``interrupt()`` ended the wait. Nothing was taken: call again to go on waiting."""
+
+
 class Mismatch(Error):
     """The channel has another type, size or layout."""
 

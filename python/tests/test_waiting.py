@@ -1,0 +1,117 @@
+"""Waiting for many consumers at once, and the descriptor for event loops."""
+
+import os
+import select
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import io_shared
+from io_shared import NumpyShare
+from conftest import ends
+
+
+@pytest.fixture
+def shares(new_name):
+    """Three channels: their ends that put, and those that get."""
+    both = [ends(new_name(), "4K") for _ in range(3)]
+    yield [put for put, _ in both], [get for _, get in both]
+    for put, get in both:
+        put.close()
+        get.close()
+
+
+def later(seconds, act, *arguments):
+    timer = threading.Timer(seconds, act, arguments)
+    timer.start()
+    return timer
+
+
+def is_readable(share, seconds=0):
+    return select.select([share], [], [], seconds)[0] == [share]
+
+
+def test_a_wait_for_many_returns_those_that_have_something_in_order(shares):
+    puts, gets = shares
+    puts[2].put(np.arange(2))
+    assert io_shared.wait_any(gets) == [gets[2]]
+    assert io_shared.wait_any(iter(gets), timeout=0) == [gets[2]], "nothing was taken"
+    puts[0].put(np.arange(3))
+    assert io_shared.wait_any(gets, timeout=1) == [gets[0], gets[2]]
+    assert [share.get().size for share in (gets[0], gets[2])] == [3, 2]
+    timer = later(0.15, puts[1].put, np.arange(4))
+    assert io_shared.wait_any(gets, timeout=5) == [gets[1]]
+    timer.join()
+    with io_shared.consumer(puts[1].name) as typed:
+        assert io_shared.wait_any([gets[0], typed]) == [typed]
+
+
+def test_a_wait_for_many_ends_at_its_timeout_at_a_removal_and_at_an_interrupt(shares):
+    puts, gets = shares
+    before = time.time()
+    with pytest.raises(io_shared.Timeout) as caught:
+        io_shared.wait_any(gets, timeout=0.15)
+    assert 0.14 < time.time() - before < 1 and gets[0].name in str(caught.value)
+    with pytest.raises(io_shared.Timeout):
+        io_shared.wait_any(gets, timeout=0)
+    timer = later(0.05, gets[1].interrupt)
+    with pytest.raises(io_shared.Interrupted) as caught:
+        io_shared.wait_any(gets, timeout=5)
+    assert gets[1].name in str(caught.value)
+    timer.join()
+    with NumpyShare(gets[1].name, None, "get", reopen=False) as stays:
+        io_shared.remove(stays.name)
+        assert io_shared.wait_any([gets[0], stays], timeout=5) == [stays]
+
+
+def test_what_cannot_be_waited_for_is_refused(shares):
+    puts, gets = shares
+    with pytest.raises(io_shared.Invalid):
+        io_shared.wait_any([])
+    for wrong in (puts[0], None, "/cloud_share"):
+        with pytest.raises(io_shared.WrongFields):
+            io_shared.wait_any([gets[0], wrong])
+    gets[0].close()
+    with pytest.raises(io_shared.Closed):
+        io_shared.wait_any(gets)
+
+
+def test_a_share_is_readable_from_a_put_until_its_value_is_got(shares):
+    puts, gets = shares
+    number = gets[0].fileno()
+    for count in range(20):
+        assert not is_readable(gets[0])
+        puts[0].put(np.arange(count))
+        assert is_readable(gets[0], 5) and is_readable(gets[0])
+        assert getattr(gets[0], ("get", "try_get", "latest", "borrow")[count % 4])().size == count
+        assert gets[0].try_get() is None  # it may be readable once too often
+    assert gets[0].fileno() == number
+    with pytest.raises(io_shared.WriteAccessError):
+        puts[0].fileno()
+    gets[0].close()
+    with pytest.raises(io_shared.Closed):
+        gets[0].fileno()
+    with pytest.raises(OSError):
+        os.fstat(number)
+
+
+def test_a_forked_child_does_not_clear_its_parents_descriptor(shares):
+    puts, gets = shares
+    gets[0].fileno()
+    puts[0].put(np.arange(3))
+    assert is_readable(gets[0], 5)
+    child = os.fork()
+    if child == 0:
+        told = 1
+        try:
+            gets[0].try_get()
+        except io_shared.ForkedHandle:
+            try:
+                gets[0].fileno()
+            except io_shared.ForkedHandle:
+                told = 0
+        os._exit(told)
+    assert os.waitpid(child, 0)[1] == 0
+    assert is_readable(gets[0]) and gets[0].try_get().size == 3
