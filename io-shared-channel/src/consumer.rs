@@ -3,6 +3,7 @@
 //! A get asks core's slot for a value and decides what to do while there is none: spin or sleep
 //! (`waiting.rs`), give up at the deadline, or open the channel that has replaced this one.
 
+mod gets;
 mod handed_out;
 mod history;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use io_shared_core::binding::{CopyTarget, read_ahead};
 use io_shared_core::slot::{self, Guard, Slot, Which};
-use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec, clock};
+use io_shared_core::{Holder, Message, Result, Schema, clock};
 
 use crate::any_consumer::AnyConsumer;
 use crate::any_consumer::sealed::{Parts, Sealed};
@@ -21,9 +22,7 @@ use crate::options::Options;
 use crate::ready_fd::ReadyFd;
 use crate::required_producer::RequiredProducer;
 use crate::waiting::Patience;
-
-/// The longest that one attempt to reopen waits.
-const SLICE: Duration = Duration::from_millis(100);
+use gets::{Ends, Wait, get_from, open, try_from};
 
 /// A consumer of a channel, in a slot of its own. Dropping it frees the slot. It may join at any
 /// time, whatever the others do.
@@ -394,152 +393,6 @@ impl<T: Message + ?Sized> Sealed for Consumer<T> {
             required: self.required.as_deref(),
         }
     }
-}
-
-/// How long a get waits: until `deadline`, which is `timeout` after its call.
-#[derive(Debug, Clone, Copy)]
-struct Wait {
-    deadline: u64,
-    timeout: Duration,
-}
-
-/// What ends a wait besides a value and its deadline.
-#[derive(Clone, Copy)]
-struct Ends<'a> {
-    required: &'a Option<Arc<RequiredProducer>>,
-    interrupts: &'a Interrupts,
-}
-
-/// A get. Calls `meanwhile` while it waits, and `reopened` once it has opened another channel.
-// Always inlined, as is `acquire`: a call would return seven words.
-#[inline(always)]
-fn get_from<'s, T: Message + ?Sized>(
-    slot: &'s mut Slot<slot::Consumer>,
-    options: &Options,
-    patience: &mut Patience,
-    ends: Ends<'_>,
-    wait: Wait,
-    mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
-    mut reopened: impl FnMut(&Slot<slot::Consumer>),
-) -> Result<Guard<'s, T>> {
-    let Wait { deadline, timeout } = wait;
-    let Ends { required, interrupts } = ends;
-    let mut is_gone = false;
-    patience.start();
-    let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
-        Ok(()) => {
-            check(required, slot)?;
-            interrupts.check(slot.name())?;
-            Ok(patience.wait(slot, deadline, interrupts.get(), &mut meanwhile))
-        }
-        Err(error) => {
-            if matches!(error.kind(), ErrorKind::Busy { .. }) {
-                std::thread::yield_now();
-            } else {
-                // Before the look at the name: a producer that goes on in a new channel leaves
-                // this one only when the new one has the name.
-                let checked = check(required, slot);
-                is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
-                if is_gone {
-                    checked?;
-                    interrupts.check(slot.name())?;
-                    patience.gone(slot);
-                } else {
-                    reopened(slot);
-                }
-            }
-            Ok(clock::now() < deadline)
-        }
-    })?;
-    match held {
-        Some(guard) => {
-            patience.got(size_of_val(&*guard));
-            Ok(guard)
-        }
-        None => Err(timed_out(options, timeout, is_gone)),
-    }
-}
-
-/// A get that does not wait. Calls `reopened` once it has opened another channel.
-#[inline(always)]
-fn try_from<'s, T: Message + ?Sized>(
-    slot: &'s mut Slot<slot::Consumer>,
-    options: &Options,
-    required: &Option<Arc<RequiredProducer>>,
-    which: Which,
-    mut reopened: impl FnMut(&Slot<slot::Consumer>),
-) -> Result<Option<Guard<'s, T>>> {
-    let required = if which == Which::Unseen { required } else { &None };
-    slot.acquire::<T>(which, |slot, nothing| match nothing {
-        Ok(()) => check(required, slot).map(|()| false),
-        Err(error) => {
-            let checked = check(required, slot);
-            match reopen_or::<T>(slot, options, error, 0)? {
-                true => {
-                    reopened(slot);
-                    Ok(true)
-                }
-                false => checked.map(|()| false),
-            }
-        }
-    })
-}
-
-/// Ends a get that found nothing, if the channel has lost the producer that its user requires.
-#[inline]
-fn check(required: &Option<Arc<RequiredProducer>>, slot: &Slot<slot::Consumer>) -> Result<()> {
-    required.as_ref().map_or(Ok(()), |required| required.check(slot))
-}
-
-/// Opens the channel that has replaced this one, if `error` says so and the user did not refuse,
-/// and returns whether it is there by now. Any other `error` is returned as it is.
-#[cold]
-fn reopen_or<T: Message + ?Sized>(
-    slot: &mut Slot<slot::Consumer>,
-    options: &Options,
-    error: Error,
-    deadline: u64,
-) -> Result<bool> {
-    if !options.reopens_after(&error) {
-        return Err(error);
-    }
-    let options = &options.reopening(slot.schema());
-    // One slice at a time, so that the caller's deadline holds.
-    let left = Duration::from_nanos(deadline.saturating_sub(clock::now())).min(SLICE);
-    let spec = Spec {
-        // Without a capacity it never creates the channel: others may know more of its options.
-        capacity: None,
-        open_timeout: Some(left),
-        patience: Some(left),
-        comes_from: Some(slot.place()),
-        ..options.spec::<T>()?
-    };
-    match open(options, &spec) {
-        Ok(new) => {
-            slot.replace_by(new);
-            Ok(true)
-        }
-        Err(error) => match error.kind() {
-            // The new channel is not there yet, or is just being created.
-            ErrorKind::NotFound | ErrorKind::Busy { .. } => Ok(false),
-            ErrorKind::Mismatch { holders, .. } if holders.is_empty() => Ok(false),
-            _ => Err(error),
-        },
-    }
-}
-
-#[cold]
-fn timed_out(options: &Options, after: Duration, is_gone: bool) -> Error {
-    let name = options
-        .location()
-        .map_or_else(|error| error.name().to_owned(), |location| location.to_string());
-    let removed = "a new value; the channel was removed, and no producer has created it again";
-    let waiting_for = if is_gone { removed } else { "a new value" }.to_owned();
-    Error::new(name, ErrorKind::Timeout { after, waiting_for })
-}
-
-fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Consumer>> {
-    Slot::consuming(&options.location()?, options.consumer_name.as_deref(), spec)
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Consumer<T> {
