@@ -112,7 +112,7 @@ fn check(required: &Option<Arc<RequiredProducer>>, slot: &Slot<slot::Consumer>) 
 /// Opens the channel that has replaced this one, if `error` says so and the user did not refuse,
 /// and returns whether it is there by now. Any other `error` is returned as it is.
 #[cold]
-fn reopen_or<T: Message + ?Sized>(
+pub(super) fn reopen_or<T: Message + ?Sized>(
     slot: &mut Slot<slot::Consumer>,
     options: &Options,
     error: Error,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use io_shared_core::slot::{self, Copied, Slot};
 use io_shared_core::{Error, ErrorKind, Message, Result, clock};
 
-use super::{Consumer, reopen_or};
+use super::Consumer;
+use super::gets::reopen_or;
+use crate::ready_fd::ReadyFd;
 use crate::since::Since;
 
 impl<T: Message + ?Sized> Consumer<T> {
@@ -107,10 +109,13 @@ impl<T: Message + ?Sized> Consumer<T> {
         &mut self,
         mut copy: impl FnMut(&mut Slot<slot::Consumer>) -> Result<Option<Copied<T>>>,
     ) -> Result<Option<Copied<T>>> {
-        let Self { slot, options, .. } = self;
+        let Self { ready, slot, options, .. } = self;
         match copy(slot) {
             Err(error) => match reopen_or::<T>(slot, options, error, 0)? {
-                true => copy(slot),
+                true => {
+                    ReadyFd::follow(ready, slot);
+                    copy(slot)
+                }
                 false => Ok(None),
             },
             copied => copied,
