@@ -176,3 +176,35 @@ fn with_prefault_added_buffers_are_mapped_and_there_though_nothing_has_used_them
     assert!(after.0 >= before.0 + (4 << 20), "{after:?} after {before:?}");
     assert_eq!(after.0, after.1, "all of it is there");
 }
+
+#[test]
+fn added_buffers_of_small_values_lie_in_pages_that_are_mapped_already() {
+    let name = TestName::new("small");
+    let channel = || Channel::<[u8]>::named(&*name).elements(64);
+    let mut producer = channel().producer().unwrap();
+    let mut first = channel().consumer().unwrap();
+    let inode = std::fs::metadata(name.path()).unwrap().ino().to_string();
+    let mappings = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.lines().filter(|line| line.split_whitespace().nth(4) == Some(&inode)).count()
+    };
+    let mut keeper = channel().holds(8).consumer().unwrap();
+    let before = mappings();
+    let mut kept = Vec::new();
+    for value in 1..=8 {
+        producer.put(&[value; 64]).unwrap();
+        kept.push(keeper.try_get().unwrap().unwrap().into_owned());
+        assert_eq!(*first.try_get().unwrap().unwrap(), [value; 64]);
+    }
+    assert!(kept.iter().zip(1..).all(|(guard, value)| **guard == [value; 64]));
+    assert_eq!(mappings(), before);
+    // And what follows them lies in pages of its own.
+    let mut more: Vec<_> = (0..7).map(|_| channel().holds(8).consumer().unwrap()).collect();
+    for (value, keeper) in (9..=64).zip((0..7).flat_map(|i| [i; 8])) {
+        producer.put(&[value; 64]).unwrap();
+        kept.push(more[keeper].try_get().unwrap().unwrap().into_owned());
+        assert_eq!(*first.try_get().unwrap().unwrap(), [value; 64]);
+    }
+    assert!(kept.iter().zip(1..).all(|(guard, value)| **guard == [value; 64]));
+    assert!(mappings() > before);
+}

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use io_shared::{Channel, Consumer, Error, ErrorKind, OwnedGuard};
+use test_support::claims::claim;
 use test_support::peer::{Peer, arguments, hear, tell};
 use test_support::{TestFile, TestName};
 
@@ -398,4 +399,28 @@ fn in_pieces_on_a_full_file_system(at: &str) {
     let error = channel().consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::NoSpace { .. }), "{error}");
     assert_eq!(free(), left, "it gives back the first piece");
+}
+
+#[test]
+fn a_joiner_waits_for_as_long_as_those_before_it_get_on() {
+    let name = TestName::new("queue");
+    let _producer = open(&name).producer().unwrap();
+    let file = File::options().read(true).write(true).open(name.path()).unwrap();
+    // The region's own lock: others have it in turn, for longer than one joiner's patience.
+    let lock = claim(&name, 0, 1);
+    std::thread::scope(|scope| {
+        let joiner = scope.spawn(|| open(&name).holds(2).consumer().map(drop));
+        for pool in 4..=6_u64 {
+            std::thread::sleep(Duration::from_millis(600));
+            let size = file.metadata().unwrap().len();
+            file.set_len(size + STRIDE).unwrap();
+            file.write_all_at(&pool.to_le_bytes(), POOL).unwrap();
+        }
+        drop(lock);
+        joiner.join().unwrap().unwrap();
+    });
+    // Nobody gets on: a stopped process may hold it.
+    let _lock = claim(&name, 0, 1);
+    let error = open(&name).consumer().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Busy { .. }), "{error}");
 }

@@ -15,6 +15,8 @@ use io_shared_core::binding::{CopyTarget, read_ahead};
 use io_shared_core::slot::{self, Guard, Slot, Which};
 use io_shared_core::{Holder, Message, Result, Schema, clock};
 
+#[cfg(doc)]
+use crate::ErrorKind;
 use crate::any_consumer::AnyConsumer;
 use crate::any_consumer::sealed::{Parts, Sealed};
 use crate::interrupter::Interrupts;

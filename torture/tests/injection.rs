@@ -196,7 +196,8 @@ const BACKINGS: &[Act] = &[
             // With a call that the library does not use and that is not watched.
             let received = producer.as_fd().unwrap();
             let received = nix::unistd::dup(received).unwrap();
-            Channel::<u64>::from_fd(received).consumer().map(drop)
+            // It adds buffers. There is no name that leads to the file.
+            Channel::<u64>::from_fd(received).holds(4).consumer().map(drop)
         },
         kept: nothing_is_left,
     },

@@ -66,7 +66,7 @@ fn what_does_not_fit_is_an_error_that_leaves_nothing_and_what_fits_can_be_touche
 #[test]
 fn whoever_runs_out_of_descriptors_keeps_none_and_destroys_nothing() {
     type Step = fn(&str) -> Result<()>;
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 7] = [
         ("produce", |name| io_shared::producer::<u64>(name).map(drop)),
         ("consume", |name| io_shared::consumer::<u64>(name).map(drop)),
         ("produce another type", |name| io_shared::producer::<i32>(name).map(drop)),
@@ -75,6 +75,10 @@ fn whoever_runs_out_of_descriptors_keeps_none_and_destroys_nothing() {
         }),
         ("look", |name| {
             Channel::<i32>::named(name).open_timeout(Duration::ZERO).consumer().map(drop)
+        }),
+        ("join with buffers to add", |name| {
+            let channel = Channel::<u64>::named(name).open_timeout(Duration::ZERO);
+            channel.holds(8).consumer().map(drop)
         }),
         ("remove", |name| Channel::remove(name)),
     ];
@@ -306,6 +310,28 @@ fn a_limit_on_locked_memory_is_told_as_that() {
         let error = Channel::<[u8]>::named(&*name).capacity("16M").producer().unwrap_err();
         let errno = libc::EAGAIN;
         assert_eq!(*error.kind(), ErrorKind::System { call: "mmap", errno }, "{error}");
+        assert!(error.to_string().contains("may lock no more than 8388608 bytes"), "{error}");
+    }));
+    // The same for buffers that a consumer adds.
+    succeeds(in_child(|| {
+        let limit = 8 << 20;
+        setrlimit(Resource::RLIMIT_MEMLOCK, limit, limit).unwrap();
+        child::become_user(child::NOBODY);
+        // SAFETY: it has no preconditions.
+        assert_eq!(unsafe { libc::mlockall(libc::MCL_FUTURE) }, 0);
+        let name = TestName::new("mlocked-added");
+        let open = || Channel::<[u8]>::named(&*name).capacity("512K");
+        let mut producer = open().producer().unwrap();
+        let mut keeper = open().holds(8).consumer().unwrap();
+        let mut kept = Vec::new();
+        let error = loop {
+            // Whichever of them is the first to map what was added.
+            match producer.put(&[7; 1000]).and_then(|_| keeper.try_get()) {
+                Ok(value) => kept.push(value.unwrap().into_owned()),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error.kind(), ErrorKind::NoMemory { .. }), "{error}");
         assert!(error.to_string().contains("may lock no more than 8388608 bytes"), "{error}");
     }));
 }

@@ -35,6 +35,8 @@ struct Added {
     /// The last page that is mapped, and its offset in the file.
     last_page: (*mut u8, u64),
     maps: Vec<Pages>,
+    /// Why the last mapping failed, if one did.
+    refused: Errno,
     /// How many of the mappings have their pages in the page table for sure.
     populated: usize,
 }
@@ -67,14 +69,24 @@ impl Buffers {
         let page = u64::from(layout.page_size);
         let last = (layout.size(buffers as u64) - page).max(layout.buffers_offset);
         let at = start.wrapping_add((last - layout.buffers_offset) as usize);
-        let added =
-            Added { mapped: buffers, last_page: (at, last), maps: Vec::new(), populated: 0 };
+        let added = Added {
+            mapped: buffers,
+            last_page: (at, last),
+            maps: Vec::new(),
+            refused: Errno::ENOMEM,
+            populated: 0,
+        };
         Self { table, _apart: apart, added: Mutex::new(added) }
     }
 
     /// How many buffers have an address.
     pub(super) fn mapped(&self) -> u64 {
         self.added.lock().unwrap_or_else(PoisonError::into_inner).mapped as u64
+    }
+
+    /// Why the last mapping failed.
+    pub(super) fn refused(&self) -> Errno {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner).refused
     }
 
     /// Brings the pages of what was added into this process's page table, once.
@@ -111,7 +123,7 @@ impl Buffers {
         layout: &Layout,
         buffers: usize,
         length_of_file: impl FnOnce() -> Option<u64>,
-        file: impl FnOnce() -> Option<(File, bool)>,
+        file: impl FnOnce() -> Result<(File, bool), Errno>,
     ) -> Result<(), Unmapped> {
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         let buffers = buffers.min(MOST);
@@ -124,24 +136,34 @@ impl Buffers {
             return Err(Unmapped::Short);
         }
         let (from, offset) = added.last_page;
+        let page = u64::from(layout.page_size);
         let length = (end - offset) as usize;
-        let start = match Pages::continuing(from, length) {
-            Err(Errno::ENOMEM) => Err(Unmapped::NoMemory),
-            Err(_) => file()
-                .ok_or(Unmapped::NoMemory)
-                .and_then(|file| Pages::of(&file, offset, length).map_err(|_| Unmapped::NoMemory)),
-            Ok(pages) => Ok(pages),
-        }?;
+        // Small buffers share pages: where no page was added, the mapping that there is has them.
+        let start = if length as u64 == page {
+            from
+        } else {
+            let pages = match Pages::continuing(from, length) {
+                Err(errno) if errno != Errno::ENOMEM => {
+                    file().and_then(|file| Pages::of(&file, offset, length))
+                }
+                pages => pages,
+            };
+            let pages = pages.map_err(|errno| {
+                added.refused = errno;
+                Unmapped::NoMemory
+            })?;
+            let start = pages.start;
+            added.last_page = (start.wrapping_add(length - page as usize), end - page);
+            added.maps.push(pages);
+            start
+        };
         let first = layout.buffers_offset + added.mapped as u64 * layout.stride;
         for (i, at) in self.table.iter().take(buffers).skip(added.mapped).enumerate() {
             let address =
-                start.start.wrapping_add((first - offset) as usize + i * layout.stride as usize);
+                start.wrapping_add((first - offset) as usize + i * layout.stride as usize);
             at.store(address, Ordering::Release);
         }
-        let page = u64::from(layout.page_size);
-        added.last_page = (start.start.wrapping_add(length - page as usize), end - page);
         added.mapped = buffers;
-        added.maps.push(start);
         Ok(())
     }
 }
@@ -168,13 +190,15 @@ impl Pages {
         }
     }
 
-    fn of((file, writable): &(File, bool), offset: u64, length: usize) -> std::io::Result<Self> {
+    fn of((file, writable): &(File, bool), offset: u64, length: usize) -> Result<Self, Errno> {
         let mut options = memmap2::MmapOptions::new();
         options.offset(offset).len(length);
         let map = match writable {
-            true => options.map_raw(file)?,
-            false => options.map_raw_read_only(file)?,
+            true => options.map_raw(file),
+            false => options.map_raw_read_only(file),
         };
+        let map =
+            map.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
         // `continuing` takes this over from the mapping that it continues.
         leave_out_of_dumps(&map, 0);
         let start = map.as_mut_ptr();

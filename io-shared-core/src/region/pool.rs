@@ -6,7 +6,6 @@
 //! pool only once its memory is reserved, so its use never fails for lack of room.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use nix::errno::Errno;
@@ -46,9 +45,10 @@ impl Region {
 
     /// Reserves the memory of the buffers that follow the first `from`, up to `to` of them.
     pub(super) fn reserve_buffers(&self, from: u64, to: u64) -> Result<()> {
-        let Some(file) = self.reopened(OFlag::O_RDWR) else {
-            return Err(self.claims_lost());
-        };
+        let file = self.reopened(OFlag::O_RDWR).map_err(|errno| match errno {
+            Errno::EBADF => self.claims_lost(),
+            errno => Error::system(&self.name, "open", errno),
+        })?;
         let end = self.layout.buffers_offset + from * self.layout.stride;
         let size = self.layout.size(to);
         check_file_size_limit(&self.location, size)?;
@@ -65,17 +65,25 @@ impl Region {
         Ok(())
     }
 
-    /// The region's file, opened anew: for writing it does not append.
-    pub(super) fn reopened(&self, access: OFlag) -> Option<File> {
-        let is_it =
-            |file: &File| file.metadata().is_ok_and(|m| (m.dev(), m.ino()) == self.identity);
+    /// The region's file, opened anew: for writing it does not append. EBADF: other code has closed
+    /// the descriptor of this handle, and no name leads to the file.
+    fn reopened(&self, access: OFlag) -> std::result::Result<File, Errno> {
+        let checked = |file: File| {
+            let status = nix::sys::stat::fstat(&file)?;
+            let is_it = (status.st_dev, status.st_ino) == self.identity;
+            if is_it { Ok(file) } else { Err(Errno::EBADF) }
+        };
         let known = match (&self.claims, &self.file) {
-            (Some(claims), _) => claims.as_fd().and_then(|fd| reopen(&fd, access).ok()),
-            (None, Some(file)) => reopen(file, access).ok(),
+            (Some(claims), _) => claims.as_fd().map(|fd| reopen(&fd, access)),
+            (None, Some(file)) => Some(reopen(file, access)),
             (None, None) => None,
         };
-        let named = || self.location.path().and_then(|path| open_path(path, access).ok());
-        known.filter(is_it).or_else(|| named().filter(is_it))
+        let known = known.unwrap_or(Err(Errno::EBADF)).and_then(checked);
+        // Without /proc there is only the name. What fails for lack of descriptors fails there too.
+        known.or_else(|errno| match self.location.path().map(|path| open_path(path, access)) {
+            Some(Ok(file)) => checked(file),
+            _ => Err(errno),
+        })
     }
 
     /// Bytes of the region's file.
@@ -99,7 +107,7 @@ impl Region {
             return Err(Fault::Corrupt("a buffer is named that is outside the pool"));
         }
         let access = if self.writes_buffers { OFlag::O_RDWR } else { OFlag::O_RDONLY };
-        let reopened = || Some((self.reopened(access)?, self.writes_buffers));
+        let reopened = || Ok((self.reopened(access)?, self.writes_buffers));
         match self.buffers.map(&self.layout, pool, || self.length_of_file(), reopened) {
             Ok(()) => Ok(()),
             Err(Unmapped::NoMemory) => Err(Fault::NoMemory),
@@ -113,7 +121,7 @@ impl Region {
         let added =
             self.pool().load(Relaxed).min(MOST_BUFFERS).saturating_sub(self.buffers.mapped());
         self.error(ErrorKind::NoMemory { needed: added * self.layout.stride })
-            .advise(cause::of("mremap", Errno::ENOMEM))
+            .advise(cause::of("mremap", self.buffers.refused()))
     }
 
     /// With `.prefault(true)`, maps and populates what was added to the pool since the last look,

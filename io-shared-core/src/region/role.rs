@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::lock::Locker;
 use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::{clock, nap};
-use crate::protocol::{self, Fault, Latest, MOST_HOLDS, OWN_BUFFERS, Words};
+use crate::protocol::{self, Fault, Latest, MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Words};
 
 /// A region, and the protocol state of the role that was claimed in it.
 pub(crate) struct Attached {
@@ -125,7 +125,7 @@ impl Region {
         let deadline = clock::deadline(PATIENCE);
         loop {
             let at_last = clock::now() >= deadline;
-            let lock = self.lock(patience)?;
+            let lock = self.lock_to_join(patience)?;
             let own = (0..self.consumer_slots())
                 .find(|slot| !name.is_empty() && self.consumer_name(*slot) == name);
             let slot = match own {
@@ -276,6 +276,21 @@ impl Region {
     /// The region's own lock, until the guard drops.
     pub(super) fn lock(&self, patience: Duration) -> Result<RegionLock<'_>> {
         RegionLock::take(&self.name, self.claims()?, patience)
+    }
+
+    /// The region's own lock. Joiners that reserve large buffers hold it for long, and there may be
+    /// many before this one: patience begins anew with each that has got on.
+    fn lock_to_join(&self, patience: Duration) -> Result<RegionLock<'_>> {
+        let pool = || self.pool().load(Relaxed).min(MOST_BUFFERS);
+        let mut seen = pool();
+        loop {
+            match self.lock(patience) {
+                Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) && pool() > seen => {
+                    seen = pool().max(seen + 1); // it ends whatever is written there
+                }
+                locked => return locked,
+            }
+        }
     }
 
     /// The error that another handle has taken over `slot`, which this handle had.
