@@ -1,7 +1,7 @@
 //! Bytes that are no value of their type: a `bool` of 2, a number that no variant of an enum has.
 
-/// Where bytes are no value of their type. [`Message::check`](super::Message::check) returns it, and
-/// has an example.
+/// Where bytes are no value of their type. [`Message::check`](super::Message::check) returns it,
+/// and has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid {
     /// The offset of the part that is invalid, in bytes from the start of the message.
