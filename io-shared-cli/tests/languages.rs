@@ -10,12 +10,22 @@ use std::process::Command;
 use common::printed;
 use io_shared::Channel;
 use serde_json::Value as Json;
-use test_support::{TestName, programs};
+use test_support::TestName;
 
-/// The C example that puts clouds, linked with the C library of this profile.
+/// The C library. It is built into a folder of its own: next to the tests it would take the place
+/// of the one that its own documentation tests are compiled against.
+fn c_library() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--locked", "--package", "io-shared-ffi", "--target-dir"]);
+    cargo.arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    assert!(cargo.status().unwrap().success(), "{cargo:?}");
+    target.join("debug")
+}
+
+/// The C example that puts clouds, linked with the C library.
 fn put_clouds(folder: &Path) -> PathBuf {
-    let library = programs::build("io-shared-ffi");
-    let library = library.parent().unwrap();
+    let library = c_library();
     let ffi = Path::new(env!("CARGO_MANIFEST_DIR")).join("../io-shared-ffi");
     // The name by which the program looks for it, as in an installation.
     let header = std::fs::read_to_string(ffi.join("include/io_shared.h")).unwrap();
