@@ -471,12 +471,13 @@ def _collections():
 
 
 def open_handle(open_, close, made, *arguments, **told):
-    """A :class:`Handle` that ``open_`` opens with the options ``made``. ``words``: of its
-    errors."""
+    """A :class:`Handle` that ``open_`` opens with the options ``made``. ``words``: of its errors.
+    ``collects``: whether garbage may have the role, as it may at the first attempt of a wait."""
     out = c_void_p()
     arguments = (byref(made),) + arguments + (byref(out),)
     status = open_(*arguments)
-    if status in (ROLE_TAKEN, NO_SLOT):
+    if status in (ROLE_TAKEN, NO_SLOT) and told.get("collects", True):
+        made.wait_for_role = 0
         for _ in _collections():
             status = open_(*arguments)
             if status == OK:

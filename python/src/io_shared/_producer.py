@@ -1,6 +1,7 @@
 """Producers: the side that puts."""
 
 import ctypes
+import itertools
 from ctypes import byref, c_void_p
 
 import numpy as np
@@ -376,12 +377,14 @@ class TypedProducer(_Producer):
 def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_role):
     """Opens a channel. A consumer holds two values at once, or ``holds``."""
     holds = 2 if holds is None else holds
+    attempts = itertools.count()
 
     def open_within(seconds, role):
         made = _library.options(
             name, holds=holds, open_timeout=seconds, wait_for_role=role, **stated
         )
-        return _library.open_handle(open_, close, made, words=words)
+        collects = next(attempts) == 0
+        return _library.open_handle(open_, close, made, words=words, collects=collects)
 
     return opened(open_within, open_timeout, _library.native(name), wait_for_role)
 
