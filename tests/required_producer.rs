@@ -195,3 +195,49 @@ fn a_producer_that_goes_on_in_a_new_channel_is_not_taken_for_dead() {
     io_shared::remove(&name).unwrap();
     assert_no_producer(&consumer.get().unwrap_err());
 }
+
+/// With `rm`, which sets no flag. The consumer looks at the name every 90 ms, and learns of the
+/// claim sooner.
+#[test]
+fn a_producer_that_goes_on_after_its_file_was_deleted_is_not_taken_for_dead() {
+    let name = TestName::new("deleted");
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    let mut consumer = requiring(&name);
+    for round in 1..=10 {
+        producer.put(&round).unwrap();
+        // Both looks are due. The consumer's comes before the file is deleted.
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(*consumer.get_timeout(LONG).unwrap(), round);
+        std::fs::remove_file(name.path()).unwrap();
+        producer.put(&(100 * round)).unwrap();
+        assert!(name.path().exists(), "the producer has created the channel again");
+        let tried = match round % 3 {
+            0 => consumer.try_get().unwrap().map(|value| *value),
+            1 => io_shared::wait_any(&[&consumer], LONG).map(|_| None).unwrap(),
+            _ => None,
+        };
+        let got = tried.unwrap_or_else(|| *consumer.get_timeout(LONG).unwrap());
+        assert_eq!(got, 100 * round);
+    }
+    drop(producer);
+    assert_no_producer(&consumer.get().unwrap_err());
+}
+
+#[test]
+fn another_channel_that_never_had_a_producer_is_waited_in() {
+    let name = TestName::new("another");
+    io_shared::producer::<u64>(&name).unwrap().put(&1).unwrap();
+    let mut consumer = requiring(&name);
+    assert_eq!(*consumer.get().unwrap(), 1);
+    io_shared::remove(&name).unwrap();
+    // A consumer creates it.
+    let _other = io_shared::consumer::<u64>(&name).unwrap();
+    for _ in 0..2 {
+        let error = consumer.get_timeout(Duration::from_millis(120)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    }
+    // One value, as in the channel before.
+    io_shared::producer::<u64>(&name).unwrap().put(&2).unwrap();
+    assert_eq!(*consumer.get().unwrap(), 2);
+    assert_no_producer(&consumer.get().unwrap_err());
+}

@@ -15,22 +15,37 @@ pub(crate) struct RequiredProducer {
     /// Whether there was one. Until then a get waits for the first. Relaxed: it says nothing of
     /// anything else.
     was_seen: AtomicBool,
-    /// The number of the newest value when the consumer was opened. If there is another one, there
-    /// was a producer.
-    opened_at: u64,
+    /// The channel that the consumer was opened in, and the number of its newest value then. If
+    /// there is another value, there was a producer; so there was if another channel has any.
+    opened_at: (u64, u64),
 }
 
 impl RequiredProducer {
     pub(crate) fn of(slot: &Slot<slot::Consumer>) -> Self {
         let was_seen = AtomicBool::new(slot.has_producer().unwrap_or(false));
-        Self { was_seen, opened_at: slot.newest() }
+        Self { was_seen, opened_at: (slot.line(), slot.newest()) }
+    }
+
+    /// Ends a get that found nothing, if this channel has lost its producer, and no other channel
+    /// has its name.
+    ///
+    /// # Errors
+    /// As [`check_this`](Self::check_this).
+    pub(crate) fn check(&self, slot: &Slot<slot::Consumer>) -> Result<()> {
+        match self.check_this(slot) {
+            // After the claim: a producer that goes on in a new channel leaves this one only when
+            // the new one has the name. The consumer's next look leads it there.
+            Err(_) if slot.is_succeeded() => Ok(()),
+            checked => checked,
+        }
     }
 
     /// # Errors
     /// [`ErrorKind::NoProducer`] if there was a producer and is none now, and no value is left that
     /// this consumer has not seen; the errors of [`Slot::has_producer`].
-    pub(crate) fn check(&self, slot: &Slot<slot::Consumer>) -> Result<()> {
-        if slot.newest() != self.opened_at {
+    pub(crate) fn check_this(&self, slot: &Slot<slot::Consumer>) -> Result<()> {
+        let (line, newest) = self.opened_at;
+        if slot.newest() != if slot.line() == line { newest } else { 0 } {
             self.was_seen.store(true, Relaxed);
         }
         // The claim before the value: what its producer put last is there when the claim is gone.

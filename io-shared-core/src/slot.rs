@@ -181,6 +181,17 @@ impl<S> Slot<S> {
         self.watch.is_stale(&self.region)
     }
 
+    /// The number that a channel keeps when it grows into a larger region. Another channel of the
+    /// same name has another one.
+    pub fn line(&self) -> u64 {
+        self.region.line()
+    }
+
+    /// Whether the region's name leads to another region now. Asks the file system.
+    pub fn is_succeeded(&self) -> bool {
+        self.region.is_succeeded()
+    }
+
     /// Whether the region's name leads to nothing now. Asks the file system.
     pub fn is_gone(&self) -> bool {
         self.region.is_gone()

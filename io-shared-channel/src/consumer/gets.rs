@@ -56,7 +56,7 @@ pub(super) fn get_from<'s, T: Message + ?Sized>(
             } else {
                 // Before the look at the name: a producer that goes on in a new channel leaves
                 // this one only when the new one has the name.
-                let checked = check(required, slot);
+                let checked = check_this(required, slot);
                 is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
                 if is_gone {
                     checked?;
@@ -91,7 +91,7 @@ pub(super) fn try_from<'s, T: Message + ?Sized>(
     slot.acquire::<T>(which, |slot, nothing| match nothing {
         Ok(()) => check(required, slot).map(|()| false),
         Err(error) => {
-            let checked = check(required, slot);
+            let checked = check_this(required, slot);
             match reopen_or::<T>(slot, options, error, 0)? {
                 true => {
                     reopened(slot);
@@ -107,6 +107,11 @@ pub(super) fn try_from<'s, T: Message + ?Sized>(
 #[inline]
 fn check(required: &Option<Arc<RequiredProducer>>, slot: &Slot<slot::Consumer>) -> Result<()> {
     required.as_ref().map_or(Ok(()), |required| required.check(slot))
+}
+
+/// The same, if the channel was removed or replaced and the consumer cannot follow.
+fn check_this(required: &Option<Arc<RequiredProducer>>, slot: &Slot<slot::Consumer>) -> Result<()> {
+    required.as_ref().map_or(Ok(()), |required| required.check_this(slot))
 }
 
 /// Opens the channel that has replaced this one, if `error` says so and the user did not refuse,

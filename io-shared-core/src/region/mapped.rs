@@ -237,6 +237,11 @@ impl Region {
         self.location.identity().is_some_and(|identity| identity != self.identity)
     }
 
+    /// The number that all regions of one growing channel share.
+    pub(crate) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Whether the name leads to nothing now.
     pub(crate) fn is_gone(&self) -> bool {
         self.location.is_absent()
