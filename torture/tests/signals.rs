@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{in_child, succeeds, used};
-use io_shared::{Channel, ErrorKind, Interrupter, SharedMmap};
+use io_shared::{AnyConsumer, Channel, ErrorKind, Interrupter, SharedMmap, wait_any};
 use memmap2::MmapOptions;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -227,6 +227,37 @@ fn nothing_is_written_by_the_threads_of_a_killed_producer_once_its_role_is_had()
         waitpid(victim, None).unwrap();
     }
     assert!(written > 10, "the threads were writing in {written} of 20 rounds");
+}
+
+/// As C and Python wait, whose signal handlers run once the wait has returned.
+#[test]
+fn one_signal_ends_one_wait_for_many_consumers_and_no_later_wait_of_any() {
+    extern "C" fn ignore(_: libc::c_int) {}
+    let names = [(); 3].map(|()| TestName::new("one-signal"));
+    let (mut here, there) = UnixStream::pair().unwrap();
+    let waiter = in_child(|| {
+        let action = SigAction::new(SigHandler::Handler(ignore), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler does nothing.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+        let mut consumers =
+            [0, 1, 2].map(|place: usize| io_shared::consumer::<u64>(&names[place]).unwrap());
+        // Not of the first: its waits end by no signal.
+        consumers[1..].iter().for_each(io_shared::binding::end_waits_at_signals);
+        let list = [0, 1, 2].map(|place: usize| &consumers[place] as &dyn AnyConsumer);
+        (&there).write_all(&[1]).unwrap();
+        let error = wait_any(&list, Duration::from_secs(5)).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Interrupted);
+        for consumer in &mut consumers {
+            let error = consumer.get_timeout(Duration::from_millis(1)).map(drop).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+        }
+    });
+    drop(there); // so that its end is noticed
+    here.read_exact(&mut [0]).unwrap();
+    eventually("it sleeps", || std::fs::read(names[2].path()).unwrap()[0x108] != 0);
+    std::thread::sleep(Duration::from_millis(20)); // in the kernel
+    kill(waiter, Signal::SIGUSR1).unwrap();
+    succeeds(waiter);
 }
 
 static HANDLED: AtomicBool = AtomicBool::new(false);

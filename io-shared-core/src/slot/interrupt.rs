@@ -54,12 +54,14 @@ impl Interrupt {
         self.by_signals.store(true, Relaxed);
     }
 
-    /// A signal handler has run in the thread that slept.
-    pub(super) fn signalled(&self) {
-        if self.by_signals.load(Relaxed) {
+    /// A signal handler has run in the thread that slept. Returns whether that raises this one.
+    pub(super) fn signalled(&self) -> bool {
+        let by_signals = self.by_signals.load(Relaxed);
+        if by_signals {
             // SeqCst, as in `raise`. Nobody has to be woken: the thread is awake.
             self.raised.store(1, SeqCst);
         }
+        by_signals
     }
 
     /// The word, to sleep while it is not raised.

@@ -195,7 +195,8 @@ pub fn sleep_any(
             None => futex::wait_any(&words, interrupts.len(), until),
         };
         if signalled {
-            interrupts.iter().for_each(|interrupt| interrupt.signalled());
+            // Of one only: it ends this wait, and the others would end later ones.
+            interrupts.iter().any(|interrupt| interrupt.signalled());
         }
     });
     #[cfg(feature = "crash-points")]
