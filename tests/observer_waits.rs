@@ -109,3 +109,24 @@ fn a_wait_goes_on_in_a_new_channel_or_says_that_the_old_one_is_gone() {
         assert_eq!(*follower.wait(LONG).unwrap(), 2);
     });
 }
+
+#[test]
+fn a_wait_returns_no_value_twice_across_a_growth() {
+    let name = TestName::new("observes-growth");
+    let channel = Channel::<[u8]>::named(&*name);
+    let mut producer = channel.clone().growing(true).capacity(100).producer().unwrap();
+    let mut observer = channel.observer().unwrap();
+    let mut length = 100;
+    for seq in 1..=8 {
+        producer.put(&vec![seq as u8; length]).unwrap();
+        let copy = observer.wait(LONG).unwrap();
+        assert_eq!((copy.seq(), copy.len()), (seq, length));
+        // The region of the value that was just copied is replaced, and the value goes along.
+        length *= 3;
+        let loan = producer.loan_len(length).unwrap();
+        let error = observer.wait(Duration::from_millis(150)).map(|copy| copy.seq()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{seq}: {error}");
+        assert_eq!(observer.seq().unwrap(), seq, "it is there");
+        drop(loan);
+    }
+}

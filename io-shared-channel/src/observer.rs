@@ -204,7 +204,13 @@ impl<T: Message + ?Sized> Observer<T> {
     fn reopen(&mut self) -> Result<bool> {
         let options = self.options.reopening(self.slot.schema());
         match open::<T>(&options, Some(Duration::ZERO)) {
-            Ok(slot) => (self.slot, self.pace) = (slot, Pace::default()),
+            Ok(slot) => {
+                // A channel that has grown goes on with its numbers, and its newest value is there.
+                if slot.line() != self.slot.line() {
+                    self.pace = Pace::default();
+                }
+                self.slot = slot;
+            }
             // An observer cannot tell whether anybody is using a channel of another shape.
             Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),

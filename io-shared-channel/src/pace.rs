@@ -19,8 +19,9 @@ const SILENCE: u64 = 1_000_000_000;
 pub(crate) struct Pace {
     /// The number of the last one; 0 for none.
     seen: u64,
-    /// When it was put or, without a stamp, found.
-    at: u64,
+    /// When it was put, by its stamp, and when it was found.
+    put: u64,
+    found: u64,
     /// The last two intervals between puts, in nanoseconds; 0: not known.
     intervals: [u64; 2],
 }
@@ -35,12 +36,21 @@ impl Pace {
         if seq == self.seen {
             return;
         }
-        let at = if stamp == 0 { clock::now() } else { stamp };
+        self.note_at(seq, stamp, clock::now());
+    }
+
+    fn note_at(&mut self, seq: u64, put: u64, found: u64) {
         if self.seen != 0 && seq > self.seen {
-            let interval = at.saturating_sub(self.at) / (seq - self.seen);
+            // Stamps that do not rise tell nothing: whoever puts values under its own stamps may
+            // give all of them the same.
+            let time = match self.put {
+                before if before != 0 && put > before => put - before,
+                _ => found.saturating_sub(self.found),
+            };
+            let interval = (time / (seq - self.seen)).max(1);
             self.intervals = [self.intervals[1], interval];
         }
-        (self.seen, self.at) = (seq, at);
+        (self.seen, self.put, self.found) = (seq, put, found);
     }
 
     /// How long to nap before the next look, `waited` nanoseconds after the wait began.
@@ -68,7 +78,7 @@ mod tests {
         let mut stamp = 1000 * MS;
         for (seq, milliseconds) in values {
             stamp += milliseconds * MS;
-            pace.note(*seq, stamp);
+            pace.note_at(*seq, stamp, stamp + MS);
         }
         pace
     }
@@ -82,6 +92,20 @@ mod tests {
         assert_eq!(after(&[(1, 0), (2, 1000)]).nap(0), Duration::from_millis(10));
         assert_eq!(after(&[(1, 0), (1001, 10)]).nap(0), Duration::from_micros(50));
         assert_eq!(after(&[(1, 0), (2, 10)]).nap(SILENCE), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn values_whose_stamps_do_not_rise_are_paced_by_when_they_are_found() {
+        for stamps in [[0; 3], [7; 3], [9, 8, 7], [7, 0, 7]] {
+            let mut pace = Pace::default();
+            for (seq, put) in (1..).zip(stamps) {
+                pace.note_at(seq, put, 1000 * MS + seq * 4 * MS);
+            }
+            assert_eq!(pace.nap(0), Duration::from_millis(1), "{stamps:?}");
+        }
+        let mut at_once = after(&[(1, 0), (2, 10)]);
+        at_once.note_at(3, 0, at_once.found);
+        assert_eq!(at_once.nap(0), Duration::from_micros(50), "a period is known");
     }
 
     #[test]
