@@ -1,6 +1,7 @@
 """Gets that are awaited in an asyncio loop. Python 3.7 and later."""
 
 import asyncio
+import os
 import threading
 import time
 
@@ -49,11 +50,12 @@ def test_a_get_that_is_cancelled_takes_nothing_and_leaves_nothing(name):
     put, get = ends(name, "4K")
 
     async def main():
-        loop = asyncio.get_running_loop()
+        get.fileno()  # makes it
+        before = os.listdir("/proc/self/fd")
         for count in range(1, 51):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(get.get_async(), 0.002)
-            assert loop.remove_reader(get.fileno()) is False, "the loop has forgotten it"
+            assert os.listdir("/proc/self/fd") == before, "the loop has forgotten it"
             waiting = asyncio.ensure_future(get.get_async())
             await asyncio.sleep(0)
             put.put(np.arange(count))
@@ -62,6 +64,29 @@ def test_a_get_that_is_cancelled_takes_nothing_and_leaves_nothing(name):
                 await waiting
             value = await asyncio.wait_for(get.get_async(), 5)
             assert (value.size, get.missed) == (count, 0)
+
+    asyncio.run(main())
+    put.close()
+    get.close()
+
+
+def test_an_awaited_get_leaves_the_users_own_reader_in_place(name):
+    put, get = ends(name, "4K")
+
+    async def main():
+        loop, called = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(get.fileno(), called.set)
+        for count in range(1, 4):
+            timer = puts_later(put, 0.02, np.arange(count))
+            assert (await asyncio.wait_for(get.get_async(), 5)).size == count
+            timer.join()
+            called.clear()
+            put.put(np.arange(9))
+            await asyncio.wait_for(called.wait(), 5)
+            assert get.try_get().size == 9
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(get.get_async(), 0.01)
+        assert loop.remove_reader(get.fileno()), "it is still there"
 
     asyncio.run(main())
     put.close()

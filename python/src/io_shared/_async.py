@@ -1,6 +1,7 @@
 """Gets that are awaited in an asyncio loop. For Python 3; nothing else imports this file."""
 
 import asyncio
+import os
 
 from io_shared import errors
 
@@ -28,8 +29,9 @@ class _Watch(object):
 
     def __init__(self, descriptor):
         loop = asyncio.get_running_loop()
-        self._loop, self._descriptor, self.future = loop, descriptor, loop.create_future()
-        loop.add_reader(descriptor, self._wake)
+        # A copy: a loop has one reader for each descriptor, and ``fileno()`` is for the user's.
+        self._loop, self._descriptor, self.future = loop, os.dup(descriptor), loop.create_future()
+        loop.add_reader(self._descriptor, self._wake)
 
     def _wake(self):
         if not self.future.done():
@@ -39,5 +41,6 @@ class _Watch(object):
         """Ends the wait, before the descriptor is closed at the latest."""
         if self._descriptor is not None:
             self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
             self._descriptor = None
         self._wake()
