@@ -3,8 +3,8 @@
 //!
 //! `io-shared-ffi` uses it, for callers that copy every message to memory of their own language. It
 //! offers a get that copies out while the producer is still copying in ([`get_into`], then
-//! [`copy_out`]), a put of several slices ([`put_parts`]), and loans at an address that outlives
-//! them ([`window()`]).
+//! [`copy_out`]), a put of several slices ([`put_parts`]), loans that no borrow keeps
+//! ([`lend_again`]), and loans at an address that outlives them ([`window()`]).
 //!
 //! [`end_waits_at_signals`] is for languages that run their signal handlers only between calls.
 //!
@@ -15,10 +15,10 @@
 use std::time::Duration;
 
 pub use io_shared_core::binding::{CopyTarget, Window, copy_out, put_parts, window};
-use io_shared_core::slot::Guard;
+use io_shared_core::slot::{Guard, Loan};
 use io_shared_core::{Message, Result};
 
-use crate::Consumer;
+use crate::{Consumer, Producer};
 
 /// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while
 /// its producer is still writing them. [`copy_out`] copies the rest. Without a `timeout` it waits
@@ -51,6 +51,31 @@ pub fn get_into<'c, T: Message + ?Sized>(
     timeout: Option<Duration>,
 ) -> Result<Guard<'c, T>> {
     consumer.get_into(target, timeout)
+}
+
+/// Lends the buffer of the last loan again, which was dropped and not put: at the same address, and
+/// with what was written there, also if the channel was replaced meanwhile. If the producer has put
+/// something else since, it is another buffer.
+///
+/// # Errors
+/// The errors of [`Producer::loan_len`]; here, the channel never grows.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-lend-again-{}", std::process::id());
+/// use io_shared::{Channel, binding};
+/// let mut producer = Channel::<[u8]>::named(name).elements(4).producer()?;
+/// producer.loan_len(4)?.copy_from_slice(b"head"); // dropped, as where C fills a loan
+/// Channel::remove(name)?;
+/// assert_eq!(binding::lend_again(&mut producer, 4)?.put()?, 1);
+/// assert_eq!(*io_shared::Channel::<[u8]>::named(name).consumer()?.get()?, *b"head");
+/// # Channel::remove(name)
+/// # }
+/// ```
+pub fn lend_again(producer: &mut Producer<[u8]>, length: usize) -> Result<Loan<'_, [u8]>> {
+    producer.lend_again(length)
 }
 
 /// From now on a wait of this consumer also ends with

@@ -117,6 +117,7 @@ impl Options {
             ephemeral: self.ephemeral,
             replace: self.replace,
             growing: self.growing,
+            reopen: self.reopen,
             ..Spec::default()
         })
     }

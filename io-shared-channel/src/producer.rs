@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 
 use io_shared_core::slot::{self, Loan, Slot};
-use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema, Spec};
+use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema};
 
 use crate::interrupter::Interrupts;
 use crate::options::Options;
@@ -44,7 +44,8 @@ pub struct Producer<T: Message + ?Sized> {
 impl<T: Message + ?Sized> Producer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         options.check_described()?;
-        let slot = open(&options, &options.spec::<T>()?)?;
+        let mut slot = Slot::producing(&options.location()?, &options.spec::<T>()?)?;
+        slot.set_stamps(options.stamps);
         Ok(Self { slot, options, interrupts: Interrupts::default(), message: PhantomData })
     }
 
@@ -119,7 +120,7 @@ impl<T: Message + ?Sized> Producer<T> {
         self.put_by(|slot| slot.put_tagged(value, tag))
     }
 
-    /// Puts a value by `put`, which is called again if the channel has to be reopened.
+    /// Puts a value by `put`, which is called again if the channel has to grow for it.
     #[inline]
     pub(crate) fn put_by(
         &mut self,
@@ -131,34 +132,16 @@ impl<T: Message + ?Sized> Producer<T> {
         }
     }
 
-    /// Puts into the channel that has replaced this one, if `error` says so and the user did not
-    /// refuse, or into this one after it has grown. Any other `error` is returned as it is.
+    /// Puts once the channel has grown, if `error` says that it must. Any other `error` is returned
+    /// as it is.
     #[cold]
     fn put_again(
         &mut self,
         put: impl Fn(&mut Slot<slot::Producer>) -> Result<u64>,
         error: Error,
     ) -> Result<u64> {
-        let mut done = Err(error);
-        // The new channel may be removed again before the put; a few attempts are enough.
-        for _ in 0..8 {
-            let Err(error) = done else { return done };
-            self.make_ready(error)?;
-            done = put(&mut self.slot);
-        }
-        done
-    }
-
-    /// Does what a put needs that has failed with `error`; or returns that.
-    fn make_ready(&mut self, error: Error) -> Result<()> {
-        let grown = match error.kind() {
-            ErrorKind::TooLarge { .. } => make_room(&mut self.slot, &self.options, error),
-            _ => Err(error),
-        };
-        match grown {
-            Err(error) if self.options.reopens_after(&error) => self.reopen(),
-            grown => grown,
-        }
+        make_room(&mut self.slot, &self.options, error)?;
+        put(&mut self.slot)
     }
 
     /// Lends a buffer for a message with `elements` elements in its tail, to be filled in place.
@@ -169,8 +152,10 @@ impl<T: Message + ?Sized> Producer<T> {
     /// # Errors
     /// [`ErrorKind::TooLarge`], [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`],
     /// [`ErrorKind::NoMemory`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; if the
-    /// channel [grows](crate::Channel::growing), [`ErrorKind::NoSpace`] and
-    /// [`ErrorKind::Replaced`].
+    /// channel [grows](crate::Channel::growing), [`ErrorKind::NoSpace`], and
+    /// [`ErrorKind::Replaced`] with [`.reopen(false)`](crate::Channel::reopen). If the channel was
+    /// removed or replaced, the errors of [`Channel::producer`](crate::Channel::producer), for the
+    /// channel that has the name now.
     ///
     /// # Examples
     /// ```
@@ -196,15 +181,16 @@ impl<T: Message + ?Sized> Producer<T> {
 
     #[inline]
     fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
-        // A loan of the old channel would be filled, and then be an error.
-        if self.options.reopen
-            && let Err(error) = self.slot.check_around()
-            && self.options.reopens_after(&error)
-        {
-            self.reopen()?;
+        if self.slot.is_stale() {
+            self.follow()?;
         }
         let options = &self.options;
         self.slot.loan_or(elements, |slot, error| make_room(slot, options, error))
+    }
+
+    /// What [`binding::lend_again`](crate::binding::lend_again) does.
+    pub(crate) fn lend_again(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+        self.slot.loan(elements)
     }
 
     /// Writes the last value and its checksum to the channel's file, and returns when the disk has
@@ -349,14 +335,14 @@ impl<T: Message + ?Sized> Producer<T> {
         self.slot.schema()
     }
 
-    /// Opens the channel that has replaced this one, or creates it, with at least the capacity and
-    /// slots that this one had.
+    /// Goes on in the channel that has replaced this one, so that what is lent is filled where it
+    /// will lie. A loan of this one would be copied when it is put.
     #[cold]
-    fn reopen(&mut self) -> Result<()> {
-        let options = self.options.reopening(self.slot.schema());
-        let spec = Spec { capacity: Some(self.slot.capacity()), ..options.spec::<T>()? };
-        self.slot = open(&options, &spec)?;
-        Ok(())
+    fn follow(&mut self) -> Result<()> {
+        match self.slot.check() {
+            Err(error) if self.options.reopens_after(&error) => self.slot.reopen(),
+            _ => Ok(()), // the loan says what else there is
+        }
     }
 }
 
@@ -366,8 +352,7 @@ impl<T: Message> Producer<T> {
     /// For messages that end in a slice there is [`loan_len`](Self::loan_len) instead.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::SequenceExhausted`], [`ErrorKind::ForkedHandle`],
-    /// [`ErrorKind::Corrupt`].
+    /// The errors of [`loan_len`](Self::loan_len), except [`ErrorKind::TooLarge`].
     ///
     /// # Examples
     /// ```
@@ -412,19 +397,24 @@ impl<T: Message> Producer<T> {
     }
 }
 
-/// Grows the channel for the message that did not fit, if the user asked for it.
+/// Grows the channel for the message that did not fit, if the user asked for it. A channel that was
+/// replaced is opened anew first.
 #[cold]
 fn make_room(slot: &mut Slot<slot::Producer>, options: &Options, error: Error) -> Result<()> {
-    match error.kind() {
-        ErrorKind::TooLarge { needed, .. } if options.growing => slot.grow(*needed),
-        _ => Err(error),
+    let needed = match error.kind() {
+        ErrorKind::TooLarge { needed, .. } if options.growing => *needed,
+        _ => return Err(error),
+    };
+    let mut grown = slot.grow(needed);
+    // The new channel may be removed again before it grows; a few attempts are enough.
+    for _ in 0..8 {
+        match grown {
+            Err(error) if options.reopens_after(&error) => slot.reopen()?,
+            grown => return grown,
+        }
+        grown = if slot.capacity() < needed { slot.grow(needed) } else { Ok(()) };
     }
-}
-
-fn open(options: &Options, spec: &Spec) -> Result<Slot<slot::Producer>> {
-    let mut slot = Slot::producing(&options.location()?, spec)?;
-    slot.set_stamps(options.stamps);
-    Ok(slot)
+    grown
 }
 
 impl<T: Message + ?Sized> std::fmt::Debug for Producer<T> {

@@ -13,10 +13,12 @@
 mod array;
 mod copied;
 mod event;
+mod filling;
 mod growth;
 mod guard;
 mod interrupt;
 mod loan;
+mod reopening;
 mod sleeper;
 mod value;
 pub(crate) mod window;
@@ -28,12 +30,13 @@ use std::sync::atomic::Ordering::Relaxed;
 pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use event::Event;
+pub(crate) use filling::{LEAST_AHEAD, PIECE};
 pub use guard::{Guard, OwnedGuard};
 pub use interrupt::Interrupt;
 pub use loan::Loan;
-pub(crate) use loan::{LEAST_AHEAD, PIECE};
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
+use reopening::Reopening;
 use sleeper::Sleepers;
 use value::InlineWords;
 use window::Window;
@@ -58,6 +61,8 @@ pub struct Producer {
     /// The regions that this channel had before it grew, while consumers are in them.
     left: Vec<Arc<Region>>,
     prefault: bool,
+    /// How the channel is opened anew once it was replaced. `None`: it is not.
+    reopening: Option<Box<Reopening>>,
 }
 
 impl Drop for Producer {
@@ -243,6 +248,7 @@ impl Slot<Producer> {
                     windows: Vec::new(),
                     left: attached.left.into_iter().map(Arc::new).collect(),
                     prefault: spec.prefault,
+                    reopening: spec.reopen.then(|| Box::new(Reopening::new(location, spec))),
                 };
                 Ok(Self::new(region, side))
             }

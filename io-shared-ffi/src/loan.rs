@@ -187,7 +187,8 @@ pub unsafe extern "C" fn ios_loan_number(
 
 /// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
 /// that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
-/// whatever the status is.
+/// whatever the status is. If the channel was removed or replaced meanwhile, the value is put into
+/// the one that has the name now (`IOS_REPLACED` with `IOS_NO_REOPEN`).
 ///
 /// # Safety
 /// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use io_shared_channel as channel;
 use io_shared_channel::binding::{self, Window};
-use io_shared_core::{Error, ErrorKind, Holder};
+use io_shared_core::Holder;
 
 use crate::call::call;
 use crate::handle::Handle;
 use crate::label::Label;
 use crate::memory::{drop_from_c, into_c, text_into_c};
-use crate::options::{Given, IOS_NO_REOPEN, ios_options, timeout};
+use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice};
 use crate::status::{Failure, Outcome, ios_status};
 
@@ -31,13 +31,7 @@ pub(crate) struct Producer {
     inner: Handle<channel::Producer<[u8]>>,
     /// Whether its buffer is on loan.
     lent: AtomicBool,
-    /// Whether it opens a new channel when its own is removed.
-    reopens: bool,
 }
-
-/// How often a put is tried again after the producer opened a new channel in place of a removed
-/// one: the new one may be removed too.
-const REOPENED: u32 = 8;
 
 impl Producer {
     /// The channel's name, as errors show it.
@@ -85,17 +79,15 @@ impl Producer {
     /// Refuses a number that the next value, of `length` bytes, cannot have.
     pub(crate) fn check_number(&self, number: u64, length: usize) -> Outcome {
         let mut producer = self.inner.enter()?;
-        Ok(producer.loan_len(length)?.numbered(number, None)?)
+        Ok(binding::lend_again(&mut producer, length)?.numbered(number, None)?)
     }
 
     /// Publishes the first `length` bytes of the buffer at `data`, under this label.
     pub(crate) fn put(&self, data: *mut u8, length: usize, label: Label) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
-        let mut loan = producer.loan_len(length)?;
-        // It is the same buffer, unless a new channel was opened in place of the one it is in.
-        if loan.as_mut_ptr() != data {
-            return Err(Error::new(self.name(), ErrorKind::Replaced).into());
-        }
+        let mut loan = binding::lend_again(&mut producer, length)?;
+        // While it is on loan, nothing else is put or lent.
+        assert_eq!(loan.as_mut_ptr(), data, "it is the same buffer");
         label.apply(&mut loan)?;
         Ok(loan.put()?)
     }
@@ -105,13 +97,7 @@ impl Producer {
         if self.lent.load(Acquire) {
             return Err(self.already_loaned());
         }
-        let mut again = if self.reopens { REOPENED } else { 0 };
-        loop {
-            match label.put_parts(&mut producer, header, data) {
-                Err(error) if again > 0 && *error.kind() == ErrorKind::Replaced => again -= 1,
-                put => return Ok(put?),
-            }
-        }
+        Ok(label.put_parts(&mut producer, header, data)?)
     }
 }
 
@@ -139,12 +125,11 @@ pub unsafe extern "C" fn ios_producer_open(
             unsafe { arguments.read((Out(producer, "producer"), Given(options))) }?;
         let consumers = [(options.consumer_name.is_some(), "options.consumer_name")];
         options.refuse(&consumers, "it is for consumers only")?;
-        let reopens = !options.has(IOS_NO_REOPEN);
         let producer = options.channel(false)?.producer()?;
         let (name, interrupter) = (producer.name().to_owned(), producer.interrupter());
         let inner = Handle::new(producer, &name);
         let lent = AtomicBool::new(false);
-        let producer = Arc::new(Producer { inner, lent, reopens });
+        let producer = Arc::new(Producer { inner, lent });
         out.set(into_c(ios_producer(producer, interrupter)));
         Ok(())
     })

@@ -118,19 +118,31 @@ fn a_loan_is_filled_in_place_and_there_is_one_at_a_time() {
 }
 
 #[test]
-fn a_loan_of_a_channel_that_was_replaced_is_told_so_and_the_next_goes_to_the_new_one() {
-    let name = TestName::new("loan-replaced");
-    let reopening = options(&name, None).with(|o| o.capacity = 100).producer();
-    let (mut loan, mut data): (*mut ios_loan, *mut c_void) = (null_mut(), null_mut());
-    let status = unsafe { ios_producer_loan(reopening, 8, &raw mut loan, &raw mut data) };
-    assert_eq!(status, IOS_OK);
-    Channel::remove(&name).unwrap();
-    unsafe { data.cast::<[u8; 8]>().write(*b"too late") };
-    assert_eq!(unsafe { ios_loan_put(loan, 8, null_mut()) }, IOS_REPLACED);
-    assert_eq!(put(reopening, b"new"), IOS_OK);
-    let mut consumer = Channel::<[u8]>::named(&*name).consumer().unwrap();
-    assert_eq!(*consumer.get().unwrap(), *b"new");
-    unsafe { ios_producer_close(reopening) };
+fn a_loan_of_a_channel_that_was_replaced_is_put_into_the_new_one_unless_it_was_asked_not_to() {
+    for (flags, expected) in [(0, IOS_OK), (IOS_NO_REOPEN, IOS_REPLACED)] {
+        let name = TestName::new("loan-replaced");
+        let producer =
+            options(&name, None).with(|o| (o.capacity, o.flags) = (100, flags)).producer();
+        let (mut loan, mut data): (*mut ios_loan, *mut c_void) = (null_mut(), null_mut());
+        let status = unsafe { ios_producer_loan(producer, 9, &raw mut loan, &raw mut data) };
+        assert_eq!(status, IOS_OK);
+        Channel::remove(&name).unwrap();
+        // The bytes stay where they are until the put.
+        assert_eq!(unsafe { ios_loan_tag(loan, 42) }, IOS_OK);
+        assert_eq!(unsafe { ios_loan_number(loan, 7, 77) }, IOS_OK);
+        unsafe { data.cast::<[u8; 8]>().write(*b"in time.") };
+        let mut seq = 0;
+        assert_eq!(unsafe { ios_loan_put(loan, 7, &raw mut seq) }, expected);
+        assert_eq!(Path::new(&format!("/dev/shm{}", &*name)).exists(), expected == IOS_OK);
+        if expected == IOS_OK {
+            let mut consumer = Channel::<[u8]>::named(&*name).consumer().unwrap();
+            let value = consumer.get().unwrap();
+            assert_eq!((&*value, value.seq(), seq), (&b"in time"[..], 7, 7));
+            assert_eq!((value.tag(), value.stamp()), (42, 77));
+        }
+        assert_eq!(put(producer, b"new"), expected, "the loan is over whatever the status is");
+        unsafe { ios_producer_close(producer) };
+    }
 }
 
 #[test]

@@ -295,6 +295,7 @@ impl<M: Mmap> MmapOptions<M> {
             wait_for_role: None,
             ephemeral: self.ephemeral,
             replace: self.replace,
+            reopen: false,
             patience: None,
             growing: false,
             comes_from: None,

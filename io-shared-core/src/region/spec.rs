@@ -103,6 +103,9 @@ pub struct Spec {
     pub ephemeral: bool,
     /// Whether to replace an unused region of another shape even where that may lose what it keeps.
     pub replace: bool,
+    /// Whether a producer whose channel was removed or replaced goes on in the channel that has the
+    /// name then. Otherwise each put is an error from then on.
+    pub reopen: bool,
 }
 
 impl Spec {

@@ -5,24 +5,13 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::{Producer, Slot};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
+use crate::message::invalid::Invalid;
 use crate::message::shown::Shown;
 use crate::os::clock::{self, StampClock};
 use crate::os::copy;
-use crate::protocol;
 use crate::region::Region;
-
-/// Bytes of a piece of a message that is read ahead.
-pub(crate) const PIECE: usize = 64 << 10;
-/// Messages of at least this length may be read ahead: the copies of smaller ones finish before
-/// that pays off.
-pub(crate) const LEAST_AHEAD: usize = 2 * PIECE;
-/// For copies at least this large, sleepers are woken early, so that the wake-up overlaps the copy.
-const LEAST_ROUSED: usize = 8 * PIECE;
-
-/// What became of bytes that are no message.
-const NOT_PUT: &str = "nothing was put";
 
 /// A buffer lent to the producer: a message in shared memory that nobody else sees before it is
 /// [put](Loan::put). Dropping a loan publishes nothing.
@@ -47,11 +36,11 @@ const NOT_PUT: &str = "nothing was put";
 /// ```
 #[must_use = "a loan that is not put is seen by nobody"]
 pub struct Loan<'a, T: Message + ?Sized> {
-    slot: &'a mut Slot<Producer>,
+    pub(super) slot: &'a mut Slot<Producer>,
     buffer: usize,
-    message: *mut T,
-    /// The number that it is put under.
-    seq: u64,
+    pub(super) message: *mut T,
+    /// The number that it is put under. `None`: the next.
+    seq: Option<u64>,
     /// `None`: the time of the put.
     stamp: Option<u64>,
     tag: u64,
@@ -79,7 +68,7 @@ impl Slot<Producer> {
     /// As [`loan`](Self::loan). If `T` is checked, the bytes may be none of its values, so that no
     /// reference to them may be made.
     #[inline]
-    fn lend<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+    pub(super) fn lend<T: Message + ?Sized>(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         self.check_fork()?;
         if !self.fits::<T>(elements) {
             return Err(self.too_large::<T>(elements));
@@ -97,12 +86,11 @@ impl Slot<Producer> {
         let region = &*self.region;
         let buffer = self.side.protocol.loan(region).map_err(|fault| region.fault(fault))?;
         let message = T::from_raw_parts_mut(region.payload(buffer), elements);
-        let seq = self.side.protocol.sequence() + 1;
         Ok(Loan {
             slot: self,
             buffer,
             message,
-            seq,
+            seq: None,
             stamp: None,
             tag: 0,
             message_type: PhantomData,
@@ -142,11 +130,7 @@ impl Slot<Producer> {
         let mut loan = self.lend::<T>(value.elements())?;
         loan.tag = tag;
         let bytes = value.as_bytes();
-        if bytes.len() < LEAST_AHEAD {
-            loan.copy_bytes(bytes);
-        } else {
-            loan.copy_in(&[bytes]);
-        }
+        loan.fill_with(bytes);
         // No code of the user's has run since the loan, so the process has not forked in this
         // thread, and the loan still has its length.
         loan.publish(bytes.len())
@@ -165,6 +149,12 @@ impl Slot<Producer> {
         length as u64 <= self.capacity()
             && (padded == length || padded as u64 <= self.region.payload_size())
             && (shape.align <= 8 || shape.align as u64 <= self.alignment())
+    }
+
+    /// The error for bytes that are no message.
+    #[cold]
+    pub(super) fn bad_value<T: Message + ?Sized>(&self, invalid: Invalid) -> Error {
+        self.region.bad_value::<T>(invalid, "nothing was put")
     }
 
     /// The alignment of every payload.
@@ -188,7 +178,7 @@ impl Slot<Producer> {
     /// The error for a message that does not fit. A type of a fixed size allows no other length, so
     /// there more capacity would not help.
     #[cold]
-    pub(super) fn too_large<T: Message + ?Sized>(&self, elements: usize) -> crate::error::Error {
+    pub(super) fn too_large<T: Message + ?Sized>(&self, elements: usize) -> Error {
         let expected = self.region.schema().root().shape();
         if let (None, Err(error)) = (expected.element, self.check_length::<T>(elements)) {
             return error;
@@ -258,7 +248,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     pub fn numbered(&mut self, seq: u64, stamp: impl Into<Option<u64>>) -> Result<()> {
         let Slot { side, region, .. } = &*self.slot;
         side.protocol.check_number(seq).map_err(|fault| region.fault(fault))?;
-        (self.seq, self.stamp) = (seq, stamp.into());
+        (self.seq, self.stamp) = (Some(seq), stamp.into());
         Ok(())
     }
 
@@ -316,7 +306,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
 
     /// Copies the bytes of a value with the same number of elements into the loan.
     #[inline]
-    fn copy_bytes(&mut self, bytes: &[u8]) {
+    pub(super) fn copy_bytes(&mut self, bytes: &[u8]) {
         // SAFETY: `message` is this loan's alone and spans at least the wire length of as many
         // elements; the bytes are borrowed and so lie elsewhere.
         unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
@@ -344,42 +334,17 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         }
     }
 
-    /// Fills the whole message with `parts`, one after the other. Callers have checked that
-    /// together they are as long as the message.
-    fn copy_in(&mut self, parts: &[&[u8]]) {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let Producer { protocol: producer, .. } = &mut self.slot.side;
-        let (region, start) = (&*self.slot.region, self.message.cast::<u8>());
-        let mut at = 0;
-        for part in parts {
-            let mut from = *part;
-            while !from.is_empty() {
-                let piece = PIECE - at % PIECE;
-                let (copied, rest) = from.split_at(piece.min(from.len()));
-                let to = start.wrapping_add(at);
-                // SAFETY: the message is this loan's alone and spans all parts; each part is
-                // borrowed, and so lies elsewhere.
-                unsafe { copy::bytes(copied.as_ptr(), to, copied.len()) };
-                at += copied.len();
-                from = rest;
-                if at % PIECE == 0 && at < length && length >= LEAST_AHEAD {
-                    producer.fill(region, (at / PIECE) as u64);
-                    if at == PIECE && length >= LEAST_ROUSED {
-                        protocol::Producer::rouse(region);
-                    }
-                }
-            }
-        }
-    }
-
     /// Publishes the message, wakes sleeping consumers, and returns the value's number.
     ///
     /// # Errors
-    /// [`ErrorKind::RoleLost`], [`ErrorKind::Replaced`] (the channel was removed or replaced after
-    /// the loan, so no consumer will see the value: the next loan is of the new channel),
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`]; for bytes [`ErrorKind::BadLength`] if
-    /// they were shortened to a length that the channel's type cannot have, and
-    /// [`ErrorKind::BadValue`] if a `bool` or an enum in them has no such value.
+    /// - [`ErrorKind::Replaced`]: the channel was removed or replaced, with `.reopen(false)`.
+    ///   Without it, the value is put into the channel that has the name now. The errors are then
+    ///   those of opening that channel and of a loan of it, and [`ErrorKind::BadSeq`] if it has
+    ///   reached the number of a [numbered](Self::numbered) loan.
+    /// - For bytes [`ErrorKind::BadLength`] if they were shortened to a length that the channel's
+    ///   type cannot have, and [`ErrorKind::BadValue`] if a `bool` or an enum in them has no such
+    ///   value.
+    /// - [`ErrorKind::RoleLost`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples
     /// ```
@@ -407,32 +372,29 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         self.publish(length)
     }
 
-    /// What [`binding::put_parts`](crate::binding::put_parts) does.
-    #[inline]
-    pub(crate) fn put_parts(mut self, parts: &[&[u8]]) -> Result<u64> {
-        self.slot.check_fork()?;
-        let length = parts.iter().try_fold(0_usize, |sum, part| sum.checked_add(part.len()));
-        let expected = T::SHAPE.wire_len_of(self.elements());
-        assert!(length.is_some() && length == expected, "the buffer was opened for these parts");
-        self.copy_in(parts);
-        if T::CHECKED {
-            // SAFETY: the parts fill the message, which is this loan's alone.
-            let checked = unsafe { T::check(self.message.cast(), length.unwrap_or(0)) };
-            checked.map_err(|invalid| self.slot.region.bad_value::<T>(invalid, NOT_PUT))?;
-        }
-        self.put()
-    }
-
     /// Publishes the message, of which the caller has checked that it has this length in bytes.
     #[inline]
-    fn publish(self, length: usize) -> Result<u64> {
-        let Self { slot, buffer, message, seq, stamp: given, tag, .. } = self;
+    fn publish(mut self, length: usize) -> Result<u64> {
+        match self.publish_here(length) {
+            Err(error) => {
+                let Self { slot, message, seq, stamp, tag, .. } = self;
+                // SAFETY: the message is this loan's alone, and the region of `slot` has it.
+                unsafe { slot.publish_anew(message, (seq, stamp, tag), error) }
+            }
+            published => published,
+        }
+    }
+
+    /// Publishes the message in the channel that it was lent by.
+    #[inline]
+    pub(super) fn publish_here(&mut self, length: usize) -> Result<u64> {
+        let Self { ref mut slot, buffer, message, seq, stamp: given, tag, .. } = *self;
         slot.check_stale()?;
         // A message that was written as a `T` is valid; bytes may be anything.
         // SAFETY: the message is this loan's alone and has this length, which `lend` or `put` have
         // compared with the region's type.
         let checked = unsafe { slot.region.check_bytes::<T>(message.cast(), length) };
-        checked.map_err(|invalid| slot.region.bad_value::<T>(invalid, NOT_PUT))?;
+        checked.map_err(|invalid| slot.bad_value::<T>(invalid))?;
         let now = match given {
             None => slot.side.stamps.as_mut().map_or(0, StampClock::now),
             Some(_) => 0,
@@ -443,6 +405,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let stamp = given.unwrap_or(now);
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
+        let seq = seq.unwrap_or(producer.sequence() + 1);
         let published = producer.publish(region, buffer, seq, length as u64, stamp, tag);
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
@@ -452,16 +415,6 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             slot.look_around(clock::now_coarse())?;
         }
         Ok(sequence)
-    }
-}
-
-impl Loan<'_, [u8]> {
-    /// Acts as if this many pieces had just been copied in.
-    #[cfg(test)]
-    pub(crate) fn say_filled(&mut self, pieces: u64) {
-        let (producer, region) = (&mut self.slot.side.protocol, &*self.slot.region);
-        producer.fill(region, pieces);
-        protocol::Producer::rouse(region);
     }
 }
 

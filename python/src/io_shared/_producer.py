@@ -30,7 +30,6 @@ class _Producer(_library.Closing):
         self._messages, self._words = messages, words
         if capacity is None and self.GROWS:
             flags |= _library.GROWING
-        self._reopens = not flags & _library.NO_REOPEN
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
                                     open_timeout, words, wait_for_role, history)
         stated = dict(
@@ -133,14 +132,8 @@ class _Producer(_library.Closing):
             raise _library.failure(status, self._words)
 
     def _put_lent(self, lent, length, label):
-        """Puts a buffer that was filled in shared memory. If another channel was opened in place of
-        the one that lent it, puts a copy there."""
-        try:
-            self._seq.value = lent.put(length, label)
-        except errors.Replaced:
-            if not self._reopens:
-                raise
-            self._put_data(b"", lent.memory.__array_interface__["data"][0], length, label)
+        """Puts a buffer that was filled in shared memory."""
+        self._seq.value = lent.put(length, label)
 
 
 class ArrayProducer(_Producer):
