@@ -28,8 +28,14 @@ use modules::Crate;
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 /// The folders of the crates that are shipped.
-const SHIPPED: &[&str] =
-    &["io-shared-core", "io-shared-channel", "io-shared-derive", "io-shared-ffi", "."];
+const SHIPPED: &[&str] = &[
+    "io-shared-core",
+    "io-shared-channel",
+    "io-shared-derive",
+    "io-shared-ffi",
+    "io-shared-cli",
+    ".",
+];
 
 /// A circle in the graph: its nodes in order, the first one again at the end.
 fn circle(graph: &Graph) -> Option<Vec<String>> {

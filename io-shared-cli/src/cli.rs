@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::failure::Failure;
@@ -74,23 +74,6 @@ pub(crate) enum Command {
         /// Where to.
         directory: PathBuf,
     },
-}
-
-/// A name with which `--schema` asks for a form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SchemaForm {
-    /// A struct with `#[derive(Message)]`.
-    Rust,
-    /// A struct for C.
-    C,
-    /// A struct for C++.
-    Cpp,
-    /// A dtype for NumPy.
-    Numpy,
-    /// A message definition for ROS 2.
-    Ros2msg,
-    /// The schema as the channel has it.
-    Json,
 }
 
 pub(crate) fn completions(shell: Shell, out: &mut Out) -> Result<(), Failure> {

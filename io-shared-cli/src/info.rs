@@ -6,13 +6,12 @@ use io_shared::inspect::{Content, Entry, Kind, Participant, Region};
 use io_shared::schema::{Struct, Type};
 use serde_json::Value as Json;
 
-use crate::cli::SchemaForm;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
 use crate::out::{Out, plain};
 use crate::people;
-use crate::schema_text;
+use crate::schema_text::{self, SchemaForm};
 use crate::units;
 
 #[derive(Debug, Args)]

@@ -25,6 +25,7 @@ mod put;
 mod rm;
 mod ros2_text;
 mod schema_text;
+mod schema_words;
 mod snapshot;
 mod stats;
 mod top;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use io_shared::schema::{Struct, Type};
 
 use crate::out::plain;
-use crate::schema_text::{comment, name_of, scalar_word, shape};
+use crate::schema_words::{comment, name_of, scalar_word, shape};
 
 /// A message definition, with the messages that it contains after it.
 pub(crate) fn write(root: &Type, structs: &[&Struct], text: &mut String) {

@@ -5,12 +5,30 @@
 
 use std::fmt::Write as _;
 
+use clap::ValueEnum;
 use io_shared::Schema;
 use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
 
-use crate::cli::SchemaForm;
 use crate::out::plain;
 use crate::ros2_text;
+use crate::schema_words::{comment, name_of, scalar_word, shape};
+
+/// A name with which `--schema` asks for a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaForm {
+    /// A struct with `#[derive(Message)]`.
+    Rust,
+    /// A struct for C.
+    C,
+    /// A struct for C++.
+    Cpp,
+    /// A dtype for NumPy.
+    Numpy,
+    /// A message definition for ROS 2.
+    Ros2msg,
+    /// The schema as the channel has it.
+    Json,
+}
 
 /// The schema in that form, or why it has none.
 pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String> {
@@ -57,22 +75,6 @@ fn collect<'t>(ty: &'t Type, structs: &mut Vec<&'t Struct>, enums: &mut Vec<&'t 
             }
         }
         _ => {}
-    }
-}
-
-/// The struct's name, with a number if an earlier one has the same.
-pub(crate) fn name_of(layout: &Struct, structs: &[&Struct]) -> String {
-    let before = structs.iter().take_while(|other| **other != layout);
-    match before.filter(|other| other.name == layout.name).count() {
-        0 => layout.name.clone(),
-        others => format!("{}{}", layout.name, others + 1),
-    }
-}
-
-/// Each line of a comment, after `sign`.
-pub(crate) fn comment(text: &mut String, indent: &str, sign: &str, comment: &str) {
-    for line in comment.lines() {
-        let _ = writeln!(text, "{}", format!("{indent}{sign} {}", plain(line)).trim_end());
     }
 }
 
@@ -142,19 +144,6 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
         Type::Enum(of) => of.name.clone(),
         other => other.to_string(),
     }
-}
-
-/// `u32`, or the same in another language's words.
-pub(crate) fn scalar_word(scalar: Scalar, words: [&str; 3], end: &str) -> String {
-    if scalar == Scalar::Bool {
-        return "bool".to_owned();
-    }
-    let kind = match scalar.code().chars().nth(1) {
-        Some('i') => words[1],
-        Some('f') => words[2],
-        _ => words[0],
-    };
-    format!("{kind}{}{end}", 8 * scalar.size())
 }
 
 fn c(layout: &Struct, structs: &[&Struct], is_c: bool, text: &mut String) {
@@ -254,20 +243,6 @@ fn dtype(ty: &Type) -> String {
         }
         Type::Enum(of) => format!("'{}'", of.scalar.code()),
         other => format!("'{other}'"),
-    }
-}
-
-/// What is inside nested arrays, and their counts as a tuple; an empty text for no array.
-pub(crate) fn shape(ty: &Type) -> (&Type, String) {
-    let (mut inner, mut counts) = (ty, Vec::new());
-    while let Type::Array { count, element } = inner {
-        counts.push(count.to_string());
-        inner = element;
-    }
-    match &counts[..] {
-        [] => (inner, String::new()),
-        [one] => (inner, format!("({one},)")),
-        counts => (inner, format!("({})", counts.join(", "))),
     }
 }
 

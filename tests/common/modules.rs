@@ -29,10 +29,12 @@ pub(crate) struct Crate {
 }
 
 impl Crate {
-    /// Reads the crate whose `lib.rs` is in a folder.
+    /// Reads the crate whose `lib.rs`, or else `main.rs`, is in a folder.
     pub(crate) fn read(folder: &Path) -> Self {
         let mut found = Self::default();
-        found.add_file(&folder.join("lib.rs"), folder, Vec::new());
+        let library = folder.join("lib.rs");
+        let root = if library.exists() { library } else { folder.join("main.rs") };
+        found.add_file(&root, folder, Vec::new());
         found
     }
 
