@@ -225,6 +225,30 @@ fn a_value_with_a_tag_is_the_newest_an_older_one_or_one_that_comes() {
 }
 
 #[test]
+fn at_full_speed_without_a_history_there_is_always_a_newest_value() {
+    let name = TestName::new("history-full-speed");
+    let mut put = io_shared::producer::<u64>(&*name).unwrap();
+    let mut look = Channel::<u64>::named(&*name).observer().unwrap();
+    put.put_tagged(&1, 7).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                put.put_tagged(&1, 7).unwrap();
+            }
+        });
+        let _ends = Ends(&over);
+        let (mut last, end) = (1, Instant::now() + Duration::from_millis(500));
+        while Instant::now() < end {
+            let oldest = look.since(last - 1).next().expect("a newest value").unwrap().seq();
+            assert!(oldest >= last, "{oldest} after {last}");
+            last = look.tagged(7).unwrap().expect("a value with this tag").seq().max(oldest);
+        }
+        assert!(last > 1000, "{last} puts");
+    });
+}
+
+#[test]
 fn the_only_consumer_goes_on_where_it_stopped_although_there_are_buffers_of_a_history() {
     let name = TestName::new("history-resumes");
     let mut put = io_shared::producer::<u64>(&*name).unwrap();

@@ -87,8 +87,11 @@ impl<T: Message + ?Sized> Consumer<T> {
     pub fn tagged_timeout(&mut self, tag: u64, timeout: Duration) -> Result<Copied<T>> {
         let deadline = clock::deadline(timeout);
         loop {
-            if let Some(copy) = self.tagged(tag)? {
-                return Ok(copy);
+            match self.tagged(tag) {
+                Ok(Some(copy)) => return Ok(copy),
+                // Values came so fast that none of them could be looked at: the next one is.
+                Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {}
+                none => drop(none?),
             }
             let guard = match self.get_until(deadline, timeout) {
                 Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {

@@ -78,6 +78,8 @@ scenarios! {
     a_joiner_sleeps_and_is_woken: 2, joins::sleeper;
     a_killed_joiner_harms_nobody: 2, joins::killed, PoolReserved..=ConsumerReady;
     values_before_the_newest_are_copied_whole_and_in_order: 2, history::copied_during_puts;
+    a_newest_value_that_is_overwritten_is_looked_for_again: 2, history::overtaken;
+    a_tag_whose_value_is_overwritten_is_looked_for_again: 2, history::overtaken_with_one_tag;
     as_many_values_before_the_newest_lie_whole_as_are_kept: 1, history::kept;
     a_value_is_found_by_its_tag_and_one_of_two_is_not: 1, history::found;
     a_history_that_is_asked_for_during_a_look_is_kept: 3, history::asked_during_a_look;

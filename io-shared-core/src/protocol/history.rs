@@ -78,15 +78,22 @@ pub(crate) fn oldest_after<W: Words, C>(
     first: u64,
     mut copy: impl FnMut(usize, u64) -> Option<C>,
 ) -> Result<Option<Watched<C>>, Fault> {
-    for failed in 0..W::TRIES {
-        let mut found = whole(words, sequence, first)?;
-        found.sort_unstable();
-        // A copy that takes longer than a put would fail for ever with the oldest, which is filled
-        // next: each time it leaves out one more.
-        let next = found.get(failed.min(found.len().saturating_sub(1)));
-        let Some(&(value, buffer)) = next else { return Ok(None) };
-        if let Some(watched) = copy_checked(words, buffer, value, &mut copy)? {
-            return Ok(Some(watched));
+    let mut failed: usize = 0;
+    for _ in 0..W::TRIES {
+        let found = whole(words, sequence, first)?;
+        // A value whose copy failed is overwritten, and no longer found. A copy that takes longer
+        // than a put would go on to fail with the oldest, which is filled next: from the second
+        // failure on it leaves out one more each time.
+        let left_out = failed.saturating_sub(1).min(found.values.len().saturating_sub(1));
+        match found.values.get(left_out) {
+            Some(&(value, buffer)) => {
+                if let Some(watched) = copy_checked(words, buffer, value, &mut copy)? {
+                    return Ok(Some(watched));
+                }
+                failed += 1;
+            }
+            None if found.is_overtaken => {}
+            None => return Ok(None),
         }
     }
     Err(Fault::Busy)
@@ -99,28 +106,55 @@ pub(crate) fn tagged<W: Words, C>(
     first: u64,
     mut copy: impl FnMut(usize, u64) -> Option<C>,
 ) -> Result<Option<Watched<C>>, Fault> {
-    let mut found = whole(words, 0, first)?;
-    found.sort_unstable();
-    while let Some((value, buffer)) = found.pop() {
-        // Relaxed: ordered by the acquired `latest`; the copy is checked.
-        if words.header(buffer).tag.load(Relaxed) == tag
-            && let Some(watched) = copy_checked(words, buffer, value, &mut copy)?
-            && watched.tag == tag
-        {
-            return Ok(Some(watched));
+    for _ in 0..W::TRIES {
+        let Found { mut values, mut is_overtaken } = whole(words, 0, first)?;
+        while let Some((value, buffer)) = values.pop() {
+            // Relaxed: ordered by the acquired `latest`; the copy is checked.
+            let has_tag = words.header(buffer).tag.load(Relaxed) == tag;
+            let mut copy_tagged = |buffer, length| match has_tag {
+                true => copy(buffer, length).map(Some),
+                false => Some(None),
+            };
+            // Also of another tag: it may be that of a value that is being put there.
+            match copy_checked(words, buffer, value, &mut copy_tagged)? {
+                Some(Watched { sequence, stamp, tag: found, copied: Some(copied) })
+                    if found == tag =>
+                {
+                    return Ok(Some(Watched { sequence, stamp, tag, copied }));
+                }
+                Some(_) => {}
+                // What overwrote it may have the tag, too.
+                None => is_overtaken = true,
+            }
+        }
+        if !is_overtaken {
+            return Ok(None);
         }
     }
-    Ok(None)
+    Err(Fault::Busy)
 }
 
-/// The values after `sequence` that lie in buffers, with their buffers.
-fn whole<W: Words>(words: &W, sequence: u64, first: u64) -> Result<Vec<(u64, usize)>, Fault> {
+/// What a scan of the buffers has found.
+struct Found {
+    /// The values that counted, oldest first, with their buffers.
+    values: Vec<(u64, usize)>,
+    /// Whether the newest value was overwritten during the scan. So there is a newer one.
+    is_overtaken: bool,
+}
+
+/// Finds the values after `sequence` that lie in buffers.
+fn whole<W: Words>(words: &W, sequence: u64, first: u64) -> Result<Found, Fault> {
+    // Acquire: if an earlier scan or copy found a value overwritten, `latest` is now at least as
+    // new as what the producer had published when it began to overwrite it.
+    words.fence(Acquire);
     // Acquire: every value up to this one was published before, and its buffer is at least as new.
     let latest = checked(words, words.latest().load(Acquire))?;
     let after = match sequence > latest.sequence {
         true => 0, // a number of another channel, which this one has replaced
         false => sequence,
     };
+    let after = after.max(words.lost());
+    let mut is_overtaken = latest.sequence > after;
     let mut found = Vec::new();
     for buffer in 0..pool(words) {
         if !words.is_mapped(buffer) {
@@ -129,14 +163,15 @@ fn whole<W: Words>(words: &W, sequence: u64, first: u64) -> Result<Vec<(u64, usi
         // Relaxed: ordered by the acquired `latest`; the copy is checked.
         let value = words.header(buffer).sequence.load(Relaxed);
         let is_latest = value == latest.sequence && buffer == latest.index;
-        if value > after.max(words.lost()) && value < latest.sequence && value >= first
-            || is_latest && value > after.max(words.lost())
-        {
+        let is_before = value < latest.sequence && value >= first;
+        if value > after && (is_latest || is_before) {
+            is_overtaken &= !is_latest;
             found.push((value, buffer));
         }
     }
     // Of two with one number, one was never published: its producer lost its role in the middle.
     let twice = |value| found.iter().filter(|(other, _)| *other == value).count() > 1;
-    let single = found.iter().copied().filter(|&(value, _)| !twice(value));
-    Ok(single.collect())
+    let mut values: Vec<_> = found.iter().copied().filter(|&(value, _)| !twice(value)).collect();
+    values.sort_unstable();
+    Ok(Found { values, is_overtaken })
 }

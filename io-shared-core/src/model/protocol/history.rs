@@ -40,19 +40,47 @@ pub(super) fn copied_during_puts(_: Fate) {
     put(&peer, &mut producer, 0).unwrap();
     let putting = put_in_a_thread(peer, producer, 2);
     let me = Process::new(&region, 1);
-    let mut last = 0;
-    for _ in 0..2 {
-        match copy_oldest(&me, last) {
-            Ok(Some(sequence)) => {
-                assert!(sequence > last, "oldest first");
-                last = sequence;
-            }
-            Ok(None) => assert!(last >= 2, "the newest is always there"),
-            Err(fault) => assert_eq!(fault, Fault::Busy),
-        }
-    }
+    // The second value is not overwritten. So it is copied, if the first is overwritten meanwhile.
+    let first = copy_oldest(&me, 0).unwrap().expect("the newest is always there");
+    assert!(first <= 2, "{first} was copied, and not 2, which lies whole");
+    assert_eq!(copy_oldest(&me, first).unwrap(), Some(first + 1), "oldest first");
     putting.end();
     assert!(numbers(&me).ends_with(&[3, 4]));
+}
+
+/// Without a history, two puts overwrite the value that was the newest before them, and what was
+/// found then with it. There is a newer one.
+pub(super) fn overtaken(_: Fate) {
+    let region = Region::new(Shape { copied: true, ..Shape::of(0, 0).keeping(0) });
+    let (peer, mut producer) = produce(&region);
+    put(&peer, &mut producer, 0).unwrap();
+    let putting = put_in_a_thread(peer, producer, 2);
+    let me = Process::new(&region, 1);
+    assert!(copy_oldest(&me, 0).unwrap().is_some(), "there is a newest value all the time");
+    putting.end();
+}
+
+/// The same with values that all have one tag.
+pub(super) fn overtaken_with_one_tag(_: Fate) {
+    let region = Region::new(Shape { copied: true, ..Shape::of(0, 0).keeping(0) });
+    let (peer, mut producer) = produce(&region);
+    let put_tagged = |me: &Process, producer: &mut Producer| {
+        let buffer = producer.loan(me).unwrap();
+        let sequence = producer.sequence() + 1;
+        me.write(buffer, message(sequence, 0));
+        producer.publish(me, buffer, sequence, 16, 100, 7).unwrap();
+        producer.wake(me);
+    };
+    put_tagged(&peer, &mut producer);
+    let putting = peer.run(move |me| {
+        put_tagged(me, &mut producer);
+        put_tagged(me, &mut producer);
+    });
+    let me = Process::new(&region, 1);
+    let found = tagged(&me, 7, 0, |buffer, _| Some(me.read(buffer))).unwrap();
+    let found = found.expect("there is a value with this tag all the time");
+    assert_eq!(found.copied, message(found.sequence, 0), "a copy is whole");
+    putting.end();
 }
 
 /// One process by itself: whenever a buffer is opened, the values before the newest lie whole, as
