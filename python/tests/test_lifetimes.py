@@ -209,9 +209,11 @@ def test_nothing_leaks_over_openings_and_removals(name):
             io_shared.remove(name + "m")
             io_shared.remove(name)
 
+    # On PyPy each close collects all garbage, which takes a hundred times as long as the rest.
+    some = 200 if io_shared._library.COUNTS else 40
     play(20)
     resident, descriptors, _ = _used()
-    play(2000 if SLOW else 200)
+    play(2000 if SLOW else some)
     after = _used()
     assert after[1] <= descriptors
     assert after[0] - resident < (2 if io_shared._library.COUNTS else 30) << 20
