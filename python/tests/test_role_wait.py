@@ -13,6 +13,10 @@ import io_shared
 from io_shared import NumpyShare
 
 
+#: Seconds that a refused opening may take: PyPy collects all garbage first, ten times.
+AT_ONCE = 1 if io_shared._library.COUNTS else 20
+
+
 def later(seconds, act):
     """Calls ``act`` from another thread."""
     timer = threading.Timer(seconds, act)
@@ -66,7 +70,7 @@ def test_the_wait_ends_with_the_holder_named(name, wait):
     started = time.time()
     with pytest.raises(io_shared.RoleTaken) as error:
         producer(name, wait_for_role=wait)
-    assert wait <= time.time() - started < wait + 1
+    assert wait <= time.time() - started < wait + AT_ONCE
     assert "held by this process, %d" % os.getpid() in str(error.value)
     old.close()
 
@@ -118,11 +122,11 @@ def test_a_long_wait_for_a_role_is_logged_once_and_ends_at_a_signal(name, caplog
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with caplog.at_level(logging.WARNING, "io_shared"):
-            signal.setitimer(signal.ITIMER_REAL, 1.5)
+            signal.setitimer(signal.ITIMER_REAL, AT_ONCE + 0.5)
             started = time.time()
             with pytest.raises(KeyboardInterrupt):
                 producer(name, wait_for_role=None)
-            assert time.time() - started < 5
+            assert time.time() - started < AT_ONCE + 5
     finally:
         signal.signal(signal.SIGALRM, before)
     logged = [record.getMessage() for record in caplog.records if name in record.getMessage()]
