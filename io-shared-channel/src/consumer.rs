@@ -238,13 +238,15 @@ impl<T: Message + ?Sized> Consumer<T> {
 
     #[inline]
     fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
-        if self.ready.is_some() {
+        // One test for both, which few consumers have.
+        if self.ready.is_some() | self.required.is_some() {
             return self.try_watched(which);
         }
-        try_from(&mut self.slot, &self.options, &self.required, which, |_| {})
+        try_from(&mut self.slot, &self.options, &None, which, |_| {})
     }
 
-    /// As [`try_which`](Self::try_which), where an event loop watches the consumer.
+    /// As [`try_which`](Self::try_which), where an event loop watches the consumer or it requires a
+    /// producer.
     #[cold]
     fn try_watched(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
         let Self { ready, slot, options, required, .. } = self;

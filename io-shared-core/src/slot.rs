@@ -208,8 +208,12 @@ impl<S> Slot<S> {
     /// [`ErrorKind::Replaced`], [`ErrorKind::ForkedHandle`].
     pub fn check(&self) -> Result<()> {
         self.check_fork()?;
-        self.check_stale()?;
-        self.look(clock::now_coarse())
+        self.check_or_look()
+    }
+
+    #[inline]
+    fn check_or_look(&self) -> Result<()> {
+        self.watch.check_or_look(&self.region)
     }
 
     #[inline]

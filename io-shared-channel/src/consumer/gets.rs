@@ -90,17 +90,27 @@ pub(super) fn try_from<'s, T: Message + ?Sized>(
     let required = if which == Which::Unseen { required } else { &None };
     slot.acquire::<T>(which, |slot, nothing| match nothing {
         Ok(()) => check(required, slot).map(|()| false),
-        Err(error) => {
-            let checked = check_this(required, slot);
-            match reopen_or::<T>(slot, options, error, 0)? {
-                true => {
-                    reopened(slot);
-                    Ok(true)
-                }
-                false => checked.map(|()| false),
-            }
-        }
+        Err(error) => follow::<T>(slot, options, required, error, &mut reopened),
     })
+}
+
+/// Whether a get that does not wait is to try again after `error`, in another channel.
+#[cold]
+fn follow<T: Message + ?Sized>(
+    slot: &mut Slot<slot::Consumer>,
+    options: &Options,
+    required: &Option<Arc<RequiredProducer>>,
+    error: Error,
+    reopened: &mut impl FnMut(&Slot<slot::Consumer>),
+) -> Result<bool> {
+    let checked = check_this(required, slot);
+    match reopen_or::<T>(slot, options, error, 0)? {
+        true => {
+            reopened(slot);
+            Ok(true)
+        }
+        false => checked.map(|()| false),
+    }
 }
 
 /// Ends a get that found nothing, if the channel has lost the producer that its user requires.

@@ -3,8 +3,8 @@
 //! Looking up a name is a system call, so a handle does it every 90 ms at most: gets ask a
 //! [`Watch`] each time, and it looks only when a look is due.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::mapped::Region;
 use crate::error::Result;
@@ -19,20 +19,18 @@ const LOOK_EVERY: u64 = 90_000_000;
 /// the stamp of a value that was put shortly before it.
 const EARLIER: u64 = 10_000_000;
 
-/// What a handle knows about where its name leads. The fields are atomic because threads that wait
-/// for a handle together share them, and relaxed because neither says anything about the other.
+/// What a handle knows about where its name leads.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// When the handle last looked, on either monotonic clock. 0 once the name led elsewhere: from
-    /// then on each get looks.
+    /// When the handle last looked, on either monotonic clock. 0 once the name led elsewhere, or
+    /// nowhere: it never leads back, and this never changes again. Atomic because threads that wait
+    /// for a handle together share it, and relaxed because it says nothing about anything else.
     looked: AtomicU64,
-    /// Whether the name led elsewhere, or nowhere. It never leads back.
-    stale: AtomicBool,
 }
 
 impl Watch {
     pub(crate) fn new() -> Self {
-        Self { looked: AtomicU64::new(clock::now_coarse()), stale: AtomicBool::new(false) }
+        Self { looked: AtomicU64::new(clock::now_coarse()) }
     }
 
     /// Whether the last look was more than 90 ms before `now`.
@@ -51,6 +49,16 @@ impl Watch {
         self.look_now(region)
     }
 
+    /// [Checks](Self::check), and looks if that is due now.
+    #[inline]
+    pub(crate) fn check_or_look(&self, region: &Region) -> Result<()> {
+        if region.is_retired() {
+            return Err(region.replaced());
+        }
+        // If the name is known to lead elsewhere, a look is due at any time.
+        self.look(region, clock::now_coarse())
+    }
+
     /// Like [`look`](Self::look), for a get that has found an unseen value. It refuses the value if
     /// the name leads to another region, which has newer ones. If the name leads nowhere, this
     /// value is the newest that there is.
@@ -64,16 +72,18 @@ impl Watch {
 
     #[cold]
     fn look_now(&self, region: &Region) -> Result<()> {
-        // Not `now` of the caller, which may be a stamp, and so any number at all.
-        let looked = if region.is_replaced() {
-            self.stale.store(true, Relaxed);
-            0
-        } else {
-            region.prefault_added();
-            region.look_at_history();
-            clock::now_coarse()
-        };
-        self.looked.store(looked, Relaxed);
+        let before = self.looked.load(Relaxed);
+        if before != 0 {
+            if region.is_replaced() {
+                self.looked.store(0, Relaxed);
+            } else {
+                region.prefault_added();
+                region.look_at_history();
+                // Not `now` of the caller, which may be a stamp, and so any number at all. If this
+                // fails, another thread has looked since, and may have found 0.
+                let _ = self.looked.compare_exchange(before, clock::now_coarse(), Relaxed, Relaxed);
+            }
+        }
         self.check(region)
     }
 
@@ -88,7 +98,7 @@ impl Watch {
     /// Whether the region is known to be removed or replaced, by its mark or by an earlier look.
     #[inline]
     pub(crate) fn is_stale(&self, region: &Region) -> bool {
-        self.stale.load(Relaxed) || region.is_retired()
+        self.looked.load(Relaxed) == 0 || region.is_retired()
     }
 
     #[inline]

@@ -318,8 +318,7 @@ impl<S> Slot<S> {
     /// Looks whether a `T` can be copied from here now.
     fn check_copying<T: Message + ?Sized>(&self) -> Result<()> {
         self.check_fork()?;
-        self.check_stale()?;
-        self.look(clock::now_coarse())?;
+        self.check_or_look()?;
         if self.region.is_copied_up() {
             return Err(self.region.error(ErrorKind::Replaced));
         }

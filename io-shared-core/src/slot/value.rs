@@ -58,8 +58,7 @@ impl Slot<Consumer> {
         self.check_fork()?;
         if which == Which::Current {
             // There is always something to take, so this is the only look.
-            self.check_stale()?;
-            self.look(clock::now_coarse())?;
+            self.check_or_look()?;
         }
         let value = if fits_inline::<T>() && self.region.own_size() == T::SHAPE.size as u64 {
             self.read_inline(which)?
@@ -67,8 +66,7 @@ impl Slot<Consumer> {
             self.take_buffer(which)?
         };
         let Some(value) = value else {
-            self.check_stale()?;
-            self.look(clock::now_coarse())?;
+            self.check_or_look()?;
             return Ok(None);
         };
         if which == Which::Unseen {
