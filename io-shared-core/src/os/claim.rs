@@ -18,7 +18,8 @@ use crate::os::fork;
 /// A part of a region that can be claimed. The offset of its byte is fixed for all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Creation, removal, replacement and named claims: held for microseconds.
+    /// Creation, removal, exchange, joining, histories. Held for microseconds, or for as long as
+    /// the kernel takes to reserve a joiner's buffers.
     Region,
     /// The producer's role.
     Producer,
@@ -53,7 +54,8 @@ impl Part {
 /// its repair, and a process between fork and exec for about as long.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(20);
 
-/// How long to wait for the region's own lock. Its holders make a few system calls under it.
+/// How long to wait for the region's own lock. Its holders make a few system calls under it; a
+/// joiner waits longer, for joiners before it.
 pub(crate) const REGION_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One open file description with the claims of one handle.

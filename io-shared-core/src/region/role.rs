@@ -112,8 +112,8 @@ impl Region {
     }
 
     /// Claims a consumer's slot: the one of its name; else the one that it had before the channel
-    /// grew; else one that no named consumer has left; else the first free one. `name` is empty for
-    /// none.
+    /// grew; else the free one whose grant fits best; else one that a named consumer has left.
+    /// `name` is empty for none.
     fn claim_consumer(
         &self,
         name: &str,

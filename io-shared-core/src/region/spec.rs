@@ -77,10 +77,10 @@ pub struct Spec {
     pub schema: Option<Schema>,
     /// Bytes of one message with its header fields: at least this many.
     pub capacity: Option<u64>,
-    /// Consumer slots, or slots of a lock: at least this many. Default 1 for a channel, 64 for a
-    /// lock.
+    /// Consumer slots, or slots of a lock: at least this many. Default 64; a channel reserves
+    /// buffers for one consumer then.
     pub consumers: Option<u32>,
-    /// Values that each consumer may hold at once: at least this many. Default 1, at most 4.
+    /// Values that this consumer may hold at once: at least this many. Default 1, at most 8.
     pub holds: Option<u32>,
     /// Values before the newest that are kept for as long as this handle lives. Default none.
     pub history: Option<u32>,

@@ -222,9 +222,9 @@ impl Words for Region {
         futex::wait(Awaited { word: self.latest(), low }, until);
     }
 
-    // One mutex for both, so that one thread does not lower a byte that another has just found
+    // One mutex for both, so that one thread does not lower a bit that another has just found
     // raised. A thread that finds it raised knows so through the mutex, and its fence comes after
-    // that: for the producer's fence, it is as if the thread had raised the byte itself.
+    // that: for the producer's fence, it is as if the thread had raised the bit itself.
     fn first_asleep(&self, raise: impl FnOnce()) {
         let mut sleepers = self.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
         if *sleepers == 0 {

@@ -1,8 +1,8 @@
 //! Growth: a producer gives its channel a larger capacity, and consumers follow it there.
 //!
 //! The producer keeps the regions that it has left for as long as consumers are in them, because
-//! only there it can see whether they live: they are connected, and have not had a value that was
-//! put since.
+//! only there it sees whether they live. Until they follow, they count as connected, and as not
+//! having received what was put since.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -159,7 +159,7 @@ impl Slot<Producer> {
 
     /// The alignment of every payload.
     fn alignment(&self) -> u64 {
-        // A payload that shares the header's line starts at 24, and is aligned to 8.
+        // A payload that shares the header's line starts at 32, and is aligned to 8.
         let offset = u64::from(self.region.layout().payload_offset);
         1 << offset.trailing_zeros()
     }
