@@ -197,6 +197,55 @@ fn a_channel_without_a_name_has_a_history_too() {
     assert_eq!(*get.since(15).next().unwrap().unwrap(), 16);
 }
 
+/// Puts for long enough that the producer looks whether anybody asks for a history.
+fn put_for_300_ms(producer: &mut Producer<[u64]>, elements: usize) {
+    for _ in 0..60 {
+        put_large(producer, elements);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_a_producer_asks_for_is_kept_after_its_channel_has_grown() {
+    let name = TestName::new("history-own-growth");
+    let channel = Channel::<[u64]>::named(&*name).growing(true).elements(2).history(3);
+    let mut put = channel.clone().producer().unwrap();
+    let mut look = Channel::<[u64]>::named(&*name).observer().unwrap();
+    for elements in [2, 10, 100] {
+        put_for_300_ms(&mut put, elements);
+        assert_eq!((kept(&name.path()), word(&name.path(), POOL)), (3, 6), "{elements}");
+        let last = look.copy().unwrap().unwrap().seq();
+        assert!(numbers(look.since(0)).ends_with(&(last - 3..=last).collect::<Vec<_>>()));
+    }
+    drop(put);
+    let mut put = Channel::<[u64]>::named(&*name).growing(true).elements(2).producer().unwrap();
+    put_for_300_ms(&mut put, 2);
+    assert_eq!(kept(&name.path()), 0, "a producer that does not ask");
+}
+
+#[test]
+fn what_others_ask_for_is_kept_after_a_growth_until_they_are_gone() {
+    let name = TestName::new("history-others-growth");
+    let channel = Channel::<[u64]>::named(&*name).elements(2);
+    let mut put = channel.clone().growing(true).producer().unwrap();
+    let mut look = channel.clone().history(4).observer().unwrap();
+    for elements in [2, 10, 100] {
+        put_large(&mut put, elements);
+    }
+    // One that joins takes what a history was given that nobody asks for any more.
+    let _get = Channel::<[u64]>::named(&*name).consumer().unwrap();
+    assert_eq!(kept(&name.path()), 4, "one that has not followed yet");
+    put_for_300_ms(&mut put, 100);
+    assert_eq!(kept(&name.path()), 4, "one that has not followed yet");
+    assert_eq!(numbers(look.since(59)), [60, 61, 62, 63]);
+    put_for_300_ms(&mut put, 100);
+    assert_eq!(kept(&name.path()), 4, "one that has followed");
+    put_large(&mut put, 1000);
+    drop(look);
+    put_for_300_ms(&mut put, 1000);
+    assert_eq!(kept(&name.path()), 0, "nobody asks");
+}
+
 #[test]
 fn a_value_with_a_tag_is_the_newest_an_older_one_or_one_that_comes() {
     let name = TestName::new("history-tagged");

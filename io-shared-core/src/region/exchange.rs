@@ -136,9 +136,6 @@ impl Region {
     /// and the clock of its stamp. The caller is this region's producer.
     pub(super) fn start_larger(&self, to: &Region, latest: Latest) -> Result<()> {
         self.copy_clock(to);
-        // Relaxed: nobody else sees it yet. Whoever asks for a history follows, and asks there too,
-        // before this producer has looked there whether anybody does.
-        to.history().store(self.history().load(Relaxed), Relaxed);
         if latest.sequence == 0 {
             return Ok(());
         }
@@ -202,6 +199,7 @@ impl NewRegion {
             mode: Some(status.st_mode & 0o777),
             ephemeral: old.ephemeral,
             prefault,
+            history: Some(old.own_history()),
             ..Spec::default()
         };
         let new = Self::make(&old.location, &Role::Producer, &spec, plan, Some((old, latest)))?;
@@ -244,6 +242,7 @@ impl<'a> link_protocol::Exchange for Exchange<'a> {
                 new.flush()?;
             }
         }
+        old.hand_over_history(new)?;
         old.copy_consumers(new);
         Ok(())
     }

@@ -21,7 +21,7 @@ impl Region {
         // First of all: the producer looks at the claim after it has found the word raised.
         let shared = claims.try_share(Part::History);
         match shared.map_err(|errno| Error::system(&self.name, "fcntl(F_OFD_SETLK)", errno))? {
-            true => self.asks_for_history.store(true, Relaxed),
+            true => self.own_history.store(kept, Relaxed),
             false => return Err(self.error(ErrorKind::Busy { doing: "asking for a history" })),
         }
         let _lock = self.lock(patience)?;
@@ -56,8 +56,45 @@ impl Region {
     pub(super) fn end_unasked_history(&self) {
         if self.layout.kind == Kind::Channel && self.claims.is_some() {
             protocol::end_history(self, || {
-                self.asks_for_history.load(Relaxed) || self.is_taken(Part::History).unwrap_or(true)
+                self.asks_for_history() || self.is_taken(Part::History).unwrap_or(true)
             });
+        }
+    }
+
+    /// How many values before the newest this handle itself asks for.
+    pub(super) fn own_history(&self) -> u32 {
+        self.own_history.load(Relaxed)
+    }
+
+    /// Whether this handle asks, for itself or for others. The kernel does not tell it so.
+    fn asks_for_history(&self) -> bool {
+        self.own_history() != 0 || self.asks_for_others.load(Relaxed)
+    }
+
+    /// Has `to`, which nobody else sees yet, keep what this region does, for as long as somebody
+    /// asks for it here. The caller is the producer of both, and has this region's lock.
+    pub(super) fn hand_over_history(&self, to: &Self) -> Result<()> {
+        // Relaxed: nobody else sees it yet.
+        to.history().store(self.history().load(Relaxed), Relaxed);
+        // Whoever asks here claims first, and looks whether the name still leads here afterwards.
+        if self.asks_for_history() || self.is_taken(Part::History)? {
+            let shared = to.claims()?.try_share(Part::History);
+            shared.map_err(|errno| Error::system(&to.name, "fcntl(F_OFD_SETLK)", errno))?;
+            to.asks_for_others.store(true, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// As a producer, no longer asks for those that asked in the regions that it has `left`, once
+    /// they have followed or are gone.
+    pub(crate) fn look_at_askers<'a>(&self, mut left: impl Iterator<Item = &'a Self>) {
+        if self.asks_for_others.load(Relaxed)
+            && !left.any(|left| left.is_taken(Part::History).unwrap_or(false))
+        {
+            self.asks_for_others.store(false, Relaxed);
+            if let (0, Some(claims)) = (self.own_history(), &self.claims) {
+                claims.release(Part::History);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -78,7 +78,8 @@ impl Candidate {
                 && shape.size as u64 == layout.capacity,
             checks: Checks::of(part.as_ref().unwrap_or(&schema).root()),
             schema: part.unwrap_or(schema),
-            asks_for_history: AtomicBool::new(false),
+            own_history: AtomicU32::new(0),
+            asks_for_others: AtomicBool::new(false),
             sleepers: Mutex::new(0),
         })
     }

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 use nix::errno::Errno;
@@ -74,8 +74,11 @@ pub(crate) struct Region {
     pub(super) unknown: u64,
     /// What must be checked in messages of this schema.
     pub(super) checks: Checks,
-    /// Whether this handle asks for a history.
-    pub(super) asks_for_history: AtomicBool,
+    /// How many values before the newest this handle asks for.
+    pub(super) own_history: AtomicU32,
+    /// Whether this producer asks for a history because consumers or observers of a region that it
+    /// has left do, which have yet to follow.
+    pub(super) asks_for_others: AtomicBool,
     /// Threads of this process that sleep for this handle's consumer.
     pub(super) sleepers: Mutex<usize>,
 }

@@ -116,17 +116,22 @@ impl Slot<Producer> {
     /// Forgets the regions that it has left and that nobody is in any more.
     fn forget_left(&mut self) {
         self.side.left.retain(is_used);
+        self.region.look_at_askers(self.side.left.iter().map(AsRef::as_ref));
     }
 }
 
 fn is_used(left: &Arc<Region>) -> bool {
+    has_consumers(left) || left.is_taken(Part::History).unwrap_or(false)
+}
+
+fn has_consumers(left: &Arc<Region>) -> bool {
     left.is_taken(Part::Roles).unwrap_or(false)
 }
 
 impl Producer {
     /// Whether consumers are still in a region that this producer has left.
     pub(super) fn is_awaited(&self) -> bool {
-        self.left.iter().any(is_used)
+        self.left.iter().any(has_consumers)
     }
 }
 
