@@ -37,13 +37,15 @@ pip() {
         { grep -v DEPRECATION || true; }
 }
 is_ready() {
-    "$venvs/$1/bin/python" -c 'import numpy, pytest' 2> /dev/null
+    "$venvs/$1/bin/python" -c "import numpy, pytest${2:-}" 2> /dev/null
 }
 pythons=(3)
-if ! is_ready 3; then
+# With the readers of recordings, which tests in Rust run too.
+if ! is_ready 3 ', mcap_ros2, rosbags'; then
     say "installing packages for $python3 into $venvs/3"
     "$python3" -m venv --clear "$venvs/3"
-    pip 3 install numpy pytest hatchling mypy 'virtualenv<20.22'
+    pip 3 install numpy pytest hatchling mypy 'virtualenv<20.22' \
+        'mcap==1.6.0' 'mcap-ros2-support==0.6.0' 'rosbags==0.11.9'
 fi
 if [ -n "$python2" ]; then
     pythons+=(2)

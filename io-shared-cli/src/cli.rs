@@ -7,7 +7,8 @@ use clap_complete::Shell;
 
 use crate::failure::Failure;
 use crate::out::Out;
-use crate::{bw, clean, delay, doctor, echo, hz, info, list, put, rm, snapshot, top, wait};
+use crate::wait;
+use crate::{bw, clean, delay, doctor, echo, hz, info, list, play, put, record, rm, snapshot, top};
 
 /// See what flows through shared memory: which channels there are, who uses them, how fast values
 /// come, and what is in them.
@@ -53,6 +54,11 @@ pub(crate) enum Command {
     /// Write the newest value as a picture: a cloud from above, or an image.
     #[command(visible_alias = "picture")]
     Snapshot(snapshot::Options),
+    /// Write channels to an MCAP file, which Foxglove, rosbags and `play` read.
+    Record(record::Options),
+    /// Put what was recorded into channels.
+    #[command(visible_alias = "replay")]
+    Play(play::Options),
     /// Put one value, given as JSON, into a channel that has no producer.
     #[command(visible_alias = "pub")]
     Put(put::Options),

@@ -21,7 +21,9 @@ mod named;
 mod out;
 mod people;
 mod picture;
+mod play;
 mod put;
+mod record;
 mod rm;
 mod ros2_text;
 mod schema_text;
@@ -68,6 +70,8 @@ fn run(command: Command, out: &mut Out) -> Result<(), Failure> {
         Command::Wait(options) => wait::run(&options, out),
         Command::Top(options) => top::run(&options),
         Command::Snapshot(options) => snapshot::run(&options, out),
+        Command::Record(options) => record::run(&options, out),
+        Command::Play(options) => play::run(&options, out),
         Command::Put(options) => put::run(&options, out),
         Command::Rm(options) => rm::run(&options, out),
         Command::Clean(options) => clean::run(&options, out),

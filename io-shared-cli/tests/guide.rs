@@ -1,4 +1,4 @@
-//! The commands of docs/guide/seeing.md, run as they stand next to living programs.
+//! The commands of docs/guide/seeing.md and recording.md, run as they stand.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -26,9 +26,9 @@ struct Cloud {
     points: [Point],
 }
 
-/// The commands of the page, without their prompts.
-fn commands() -> Vec<String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/seeing.md");
+/// The commands of a page, without their prompts.
+fn commands(page: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(page);
     let page = std::fs::read_to_string(page).unwrap();
     let commands = page.lines().filter_map(|line| line.strip_prefix("$ io-shared "));
     commands.map(str::to_owned).collect()
@@ -57,7 +57,7 @@ fn every_command_of_the_page_does_what_it_says() {
     let labels = TestName::new("guide-labels");
     let folder = tempfile::tempdir().unwrap();
     drop(io_shared::producer::<[f64; 2]>(&settings).unwrap());
-    let commands = commands();
+    let commands = commands("seeing.md");
     assert!(commands.len() >= 15, "{commands:?}");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -85,4 +85,46 @@ fn every_command_of_the_page_does_what_it_says() {
         assert!(failed.is_empty(), "{}", failed.join("\n"));
     });
     assert!(folder.path().join("cloud.png").exists() && !settings.path().exists());
+}
+
+#[test]
+fn every_command_of_the_page_on_recording_does_what_it_says() {
+    let (clouds, labels) = (TestName::new("guide"), TestName::new("guide-labels"));
+    let replayed = TestName::new("guide-replayed");
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| {
+        let line = line
+            .replace("/clouds.labels", &labels)
+            .replace("/clouds", &clouds)
+            .replace("/replayed", &replayed);
+        let mut shell = std::process::Command::new("bash");
+        let script = format!("\"$0\" {line}");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_io-shared")]).current_dir(folder.path());
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{line}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let commands = commands("recording.md");
+    let (records, plays): (Vec<_>, Vec<_>) =
+        commands.iter().partition(|line| line.contains(" -o "));
+    assert!(records.len() == 3 && plays.len() == 3, "{commands:?}");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| pipeline(&clouds, &labels, &done));
+        assert_eq!(common::run(&["wait", &labels, "--timeout", "60s"]).code, 0);
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for line in records {
+                let said = run(line);
+                let rows = said.lines().filter(|row| row.split('\t').nth(2) == Some("0")).count();
+                assert!(rows > 0 || !line.contains("--every"), "{line}: {said}");
+            }
+        }));
+        done.store(true, Ordering::Relaxed);
+        ran.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    for line in plays {
+        run(line);
+    }
+    assert!(replayed.path().exists() && folder.path().join("flight_0.mcap").exists());
 }

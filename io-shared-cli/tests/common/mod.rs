@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it")]
 
+pub(crate) mod recording;
+
 use std::fs::File;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};

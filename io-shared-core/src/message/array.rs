@@ -140,12 +140,22 @@ impl Array {
         Ok(data)
     }
 
-    /// The message with these elements, in the order of C.
-    pub(crate) fn to_bytes(
-        dtype: &str,
-        shape: &[usize],
-        elements: &[u8],
-    ) -> Result<Vec<u8>, NpyError> {
+    /// The message with these elements, whose last index varies fastest.
+    ///
+    /// # Errors
+    /// The errors of [`len_of`](Self::len_of), and [`NpyError::TooShort`] if there are more or
+    /// fewer bytes than the shape has.
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::Array;
+    ///
+    /// let message = Array::to_bytes("<u2", &[2], &[1, 0, 2, 0])?;
+    /// assert_eq!(message.len(), Array::len_of("<u2", false, &[2])?);
+    /// assert!(message.ends_with(&[1, 0, 2, 0]));
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
+    pub fn to_bytes(dtype: &str, shape: &[usize], elements: &[u8]) -> Result<Vec<u8>, NpyError> {
         let (header, data) = header::lengths(dtype, false, shape)?;
         if elements.len() != data {
             return Err(NpyError::TooShort { expected: data, found: elements.len() });

@@ -14,6 +14,7 @@ pub mod messages;
 pub mod peer;
 pub mod pose;
 pub mod programs;
+pub mod readers;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

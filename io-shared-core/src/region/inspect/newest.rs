@@ -167,15 +167,32 @@ impl Values<'_> {
 
     /// What is known of the value with this number. `None`: it lies in no buffer.
     pub(super) fn find(&self, seq: u64) -> Result<Option<Newest>, Fault> {
+        Ok(self.find_and(seq, |_, _| Some(()))?.map(|(newest, ())| newest))
+    }
+
+    /// The value with this number, and what `copy` made of it, as [`read`](Self::read) does.
+    pub(super) fn find_and<C>(
+        &self,
+        seq: u64,
+        mut copy: impl FnMut(u64, usize) -> Option<C>,
+    ) -> Result<Option<(Newest, C)>, Fault> {
         let clock = self.clock()?;
         let buffers = clock.buffers.min(MOST_BUFFERS);
         for buffer in (0..buffers).filter_map(|number| self.buffer(number)) {
             let words = self.words(buffer)?;
             let [found, bytes, stamp, tag] = words;
+            if found != seq || seq <= clock.lost || bytes > self.layout.capacity {
+                continue;
+            }
+            let length = usize::try_from(bytes).unwrap_or(0);
+            let copied = copy(buffer + u64::from(self.layout.payload_offset), length);
+            // Acquire: a look that finds the same words comes after all that was read before.
             fence(Acquire);
-            if seq > clock.lost && found == seq && self.words(buffer)? == words {
+            if self.words(buffer)? == words
+                && let Some(copied) = copied
+            {
                 let stamp = if clock.is_of(seq) { stamp } else { 0 };
-                return Ok(Some(Newest { seq, stamp, tag, bytes }));
+                return Ok(Some((Newest { seq, stamp, tag, bytes }, copied)));
             }
         }
         Ok(None)

@@ -173,15 +173,47 @@ impl Reader {
     /// # Examples
     /// [`Reader`] has one.
     pub fn copy(&mut self, bytes: &mut Vec<u8>) -> Result<Option<Newest>> {
-        let copy = |at, length| {
+        let read = self.values().read(self.copying(bytes)).map_err(|fault| self.error(fault))?;
+        Ok(read.map(|(newest, ())| self.note(newest)))
+    }
+
+    /// Copies the value with this number into `bytes`, if it still lies whole in a buffer. It need
+    /// not be the newest, and the channel may have been removed or replaced meanwhile.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt): the file was cut short.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-copy-of-{}", std::process::id());
+    /// # let mut speed = io_shared::producer::<f64>(name)?;
+    /// let mut bytes = Vec::new();
+    /// speed.put(&13.9)?;
+    /// speed.put(&14.1)?;
+    /// let reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// let first = reader.copy_of(1, &mut bytes)?;
+    /// assert_eq!(first.map(|value| value.seq), Some(1));
+    /// assert_eq!(bytes, 13.9_f64.to_le_bytes());
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn copy_of(&self, seq: u64, bytes: &mut Vec<u8>) -> Result<Option<Newest>> {
+        let found = self.values().find_and(seq, self.copying(bytes));
+        Ok(found.map_err(|fault| self.error(fault))?.map(|(value, ())| value))
+    }
+
+    /// What copies bytes of the file.
+    fn copying(&self, bytes: &mut Vec<u8>) -> impl FnMut(u64, usize) -> Option<()> {
+        |at, length| {
             // Not as long as a hostile capacity may be: as long as the file reaches.
             let there = self.file.metadata().ok()?.len();
             (at + length as u64 <= there).then_some(())?;
             bytes.resize(length, 0);
             self.file.read_exact_at(bytes, at).ok()
-        };
-        let read = self.values().read(copy).map_err(|fault| self.error(fault))?;
-        Ok(read.map(|(newest, ())| self.note(newest)))
+        }
     }
 
     /// What is known of the value with this number, if it still lies whole in a buffer.

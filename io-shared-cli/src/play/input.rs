@@ -1,0 +1,124 @@
+//! The messages of an MCAP file, from its start to its end or to where it was cut off.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use mcap::records::{self, Record};
+use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
+
+use crate::failure::Failure;
+
+/// A definition of messages.
+#[derive(Debug, Clone)]
+pub(super) struct Schema {
+    pub(super) id: u16,
+    pub(super) name: String,
+    pub(super) encoding: String,
+    pub(super) text: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) channel: u16,
+    pub(super) sequence: u32,
+    pub(super) log_time: u64,
+    pub(super) data: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) enum Next {
+    Schema(Schema),
+    Channel(records::Channel),
+    Message(Message),
+    End,
+    /// The file ends too early, or is damaged: why.
+    Cut(String),
+}
+
+pub(super) struct Input {
+    file: BufReader<File>,
+    reader: LinearReader,
+    shown: String,
+    has_begun: bool,
+    is_over: bool,
+}
+
+impl Input {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display().to_string();
+        let file = File::open(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::NotFound(format!("there is no file {shown}")),
+            _ => Failure::Failed(format!("cannot read {shown}: {error}")),
+        })?;
+        let length = file.metadata().map_or(0, |metadata| metadata.len());
+        // No record is longer than the file, whatever it says.
+        let options = LinearReaderOptions::default()
+            .with_validate_chunk_crcs(true)
+            .with_record_length_limit(usize::try_from(length).unwrap_or(usize::MAX));
+        let reader = LinearReader::new_with_options(options);
+        let file = BufReader::new(file);
+        Ok(Self { file, reader, shown, has_begun: false, is_over: false })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Next, Failure> {
+        while !self.is_over {
+            let Some(event) = self.reader.next_event() else { break };
+            match event {
+                Ok(LinearReadEvent::ReadRequest(need)) => {
+                    let read = self.file.read(self.reader.insert(need)).map_err(|error| {
+                        Failure::Failed(format!("cannot read {}: {error}", self.shown))
+                    })?;
+                    self.reader.notify_read(read);
+                }
+                Ok(LinearReadEvent::Record { opcode, data }) => {
+                    self.has_begun = true;
+                    if opcode == records::op::DATA_END {
+                        // What follows repeats what was there.
+                        self.is_over = true;
+                        break;
+                    }
+                    match parse(opcode, data) {
+                        Ok(Some(next)) => return Ok(next),
+                        Ok(None) => {}
+                        Err(error) => return Ok(self.cut(error)),
+                    }
+                }
+                Err(_) if !self.has_begun => {
+                    let text = format!("{} is no MCAP file, or has nothing in it", self.shown);
+                    return Err(Failure::Failed(text));
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    return Ok(self.cut(error));
+                }
+            }
+        }
+        Ok(Next::End)
+    }
+
+    fn cut(&mut self, why: String) -> Next {
+        self.is_over = true;
+        Next::Cut(why)
+    }
+}
+
+fn parse(opcode: u8, data: &[u8]) -> Result<Option<Next>, String> {
+    let record = mcap::parse_record(opcode, data).map_err(|error| error.to_string())?;
+    Ok(match record {
+        Record::Schema { header, data } => Some(Next::Schema(Schema {
+            id: header.id,
+            name: header.name,
+            encoding: header.encoding,
+            text: String::from_utf8_lossy(&data).into_owned(),
+        })),
+        Record::Channel(channel) => Some(Next::Channel(channel)),
+        Record::Message { header, data } => Some(Next::Message(Message {
+            channel: header.channel_id,
+            sequence: header.sequence,
+            log_time: header.log_time,
+            data: data.into_owned(),
+        })),
+        _ => None,
+    })
+}

@@ -1,0 +1,107 @@
+//! The channels that values are put into.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use io_shared::{Channel, ErrorKind, Producer, Schema};
+use serde_json::json;
+
+use super::tracks::Value;
+use crate::failure::Failure;
+use crate::named;
+use crate::out::Out;
+
+#[derive(Debug)]
+struct Target {
+    producer: Producer<[u8]>,
+    schema: Arc<Schema>,
+    values: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    targets: BTreeMap<Arc<str>, Target>,
+}
+
+impl Output {
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// How many values were put.
+    pub(super) fn values(&self) -> u64 {
+        self.targets.values().map(|target| target.values).sum()
+    }
+
+    pub(super) fn put(&mut self, value: Value) -> Result<(), Failure> {
+        let name = value.name.clone();
+        let (mut target, is_new) = match self.targets.remove(&name) {
+            Some(target) if *target.schema == *value.schema => (target, false),
+            Some(Target { values, .. }) => (anew(&value, values)?, true),
+            None => (open(&value, 0)?, false),
+        };
+        if !put(&mut target.producer, &value)? {
+            // Its number goes back, as at the start of a loop.
+            let values = target.values;
+            drop(target);
+            target = anew(&value, values)?;
+            if is_new || !put(&mut target.producer, &value)? {
+                let text = format!("{name}: value {} cannot have its number", value.marks.seq);
+                return Err(Failure::Failed(text));
+            }
+        }
+        target.values += 1;
+        self.targets.insert(name, target);
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, out: &mut Out) -> Result<(), Failure> {
+        if out.json {
+            for (name, target) in &self.targets {
+                out.object(&json!({"name": &**name, "values": target.values}))?;
+            }
+            return Ok(());
+        }
+        let rows = self
+            .targets
+            .iter()
+            .map(|(name, target)| vec![name.to_string(), target.values.to_string()]);
+        Ok(out.table(&["NAME", "VALUES"], &rows.collect::<Vec<_>>())?)
+    }
+}
+
+/// A new channel of the name, in place of the one that there is.
+fn anew(value: &Value, values: u64) -> Result<Target, Failure> {
+    match io_shared::inspect::remove(&named::location(&value.name)?) {
+        Err(error) if *error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    open(value, values)
+}
+
+fn open(value: &Value, values: u64) -> Result<Target, Failure> {
+    let schema = value.schema.clone();
+    let channel = Channel::<[u8]>::at(named::location(&value.name)?).schema((*schema).clone());
+    let channel = match schema.root().shape().element {
+        Some(_) => channel.capacity(value.bytes.len().max(64)).growing(true),
+        None => channel,
+    };
+    Ok(Target { producer: channel.producer()?, schema, values })
+}
+
+/// Puts a value. `false`: its number is not greater than the last one.
+fn put(producer: &mut Producer<[u8]>, value: &Value) -> Result<bool, Failure> {
+    let mut loan = producer.loan_len(value.bytes.len())?;
+    loan.copy_from_slice(&value.bytes);
+    loan.tag(value.marks.tag);
+    if value.marks.seq > 0
+        && let Err(error) = loan.numbered(value.marks.seq, None)
+    {
+        return match error.kind() {
+            ErrorKind::BadSeq { .. } => Ok(false),
+            _ => Err(error.into()),
+        };
+    }
+    loan.put()?;
+    Ok(true)
+}

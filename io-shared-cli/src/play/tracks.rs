@@ -1,0 +1,188 @@
+//! What each MCAP channel of a file is: a channel that was recorded, or what another program wrote.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use io_shared::Schema;
+use io_shared_formats::{Foreign, Marks, Recorded, TEXT_BYTES};
+use mcap::records;
+
+use super::input::{self, Message};
+use crate::failure::Failure;
+use crate::out::plain;
+use crate::record::stored;
+
+/// A value that is to be put.
+#[derive(Debug)]
+pub(super) struct Value {
+    /// The channel.
+    pub(super) name: Arc<str>,
+    pub(super) schema: Arc<Schema>,
+    pub(super) bytes: Vec<u8>,
+    /// Number and tag; a number of 0 is the next one.
+    pub(super) marks: Marks,
+}
+
+#[derive(Debug)]
+enum Track {
+    /// Values as they were.
+    Whole(Arc<str>, Arc<Schema>, Recorded),
+    /// What comes before points or pixels.
+    Head(Arc<str>, Arc<Schema>, Recorded),
+    /// Points or pixels, of the channel with this name.
+    Data(Arc<str>, Foreign),
+    Foreign(Arc<str>, Arc<Schema>, Foreign),
+    /// What cannot be played.
+    None,
+}
+
+/// What came before points or pixels that did not come yet.
+#[derive(Debug)]
+struct Pending {
+    sequence: u32,
+    marks: Marks,
+    bytes: Vec<u8>,
+    schema: Arc<Schema>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tracks {
+    remap: HashMap<String, String>,
+    schemas: HashMap<u16, input::Schema>,
+    tracks: HashMap<u16, Track>,
+    pending: HashMap<Arc<str>, Pending>,
+    /// What was said already.
+    told: Vec<String>,
+}
+
+impl Tracks {
+    pub(super) fn new(remap: Vec<(String, String)>) -> Self {
+        Self { remap: remap.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Forgets what was read: the file is read anew.
+    pub(super) fn restart(&mut self) {
+        self.schemas.clear();
+        self.tracks.clear();
+        self.pending.clear();
+    }
+
+    /// Says something once.
+    fn tell(&mut self, what: String) {
+        if !self.told.contains(&what) {
+            // An error here says nothing about the values.
+            let _ = writeln!(std::io::stderr(), "{}", plain(&what));
+            self.told.push(what);
+        }
+    }
+
+    pub(super) fn add_schema(&mut self, schema: input::Schema) {
+        self.schemas.insert(schema.id, schema);
+    }
+
+    pub(super) fn add_channel(&mut self, channel: records::Channel) -> Result<(), Failure> {
+        let id = channel.id;
+        if self.tracks.contains_key(&id) {
+            return Ok(());
+        }
+        let track = match channel.metadata.get(stored::NAME) {
+            Some(name) => self.own(name, &channel)?,
+            None => self.foreign(&channel),
+        };
+        self.tracks.insert(id, track);
+        Ok(())
+    }
+
+    /// The channel that values of `name` are put into.
+    fn target(&self, name: &str) -> Arc<str> {
+        self.remap.get(name).map_or(name, |to| to).into()
+    }
+
+    fn own(&mut self, name: &str, channel: &records::Channel) -> Result<Track, Failure> {
+        let target = self.target(name);
+        let part = channel.metadata.get(stored::PART).map(String::as_str);
+        if part == Some(stored::DATA) {
+            return Ok(match self.definition(channel) {
+                Ok(foreign) => Track::Data(target, foreign),
+                Err(why) => self.skip(channel, &why),
+            });
+        }
+        let text = channel.metadata.get(stored::SCHEMA).map_or("", String::as_str);
+        let schema = match Schema::from_json(text) {
+            Ok(schema) => Arc::new(schema),
+            Err(error) => return Ok(self.skip(channel, &format!("its schema is damaged: {error}"))),
+        };
+        Ok(match part {
+            Some(stored::WHOLE) => Track::Whole(target, schema.clone(), Recorded::whole(&schema)),
+            Some(stored::HEAD) => Track::Head(target, schema.clone(), Recorded::head(&schema)),
+            _ => self.skip(channel, "a newer version has recorded it"),
+        })
+    }
+
+    fn foreign(&mut self, channel: &records::Channel) -> Track {
+        let foreign = match self.definition(channel) {
+            Ok(foreign) => foreign,
+            Err(why) => return self.skip(channel, &why),
+        };
+        let name = self.target(&channel.topic);
+        if foreign.is_cdr() {
+            let what = "a channel cannot have its type, so it is put as CDR";
+            self.tell(format!("{}: {what}", channel.topic));
+        } else if foreign.cuts_texts() {
+            let what = format!("texts are cut to {TEXT_BYTES} bytes");
+            self.tell(format!("{}: {what}", channel.topic));
+        }
+        Track::Foreign(name, Arc::new(foreign.schema().clone()), foreign)
+    }
+
+    fn definition(&self, channel: &records::Channel) -> Result<Foreign, String> {
+        let Some(schema) = self.schemas.get(&channel.schema_id) else {
+            return Err("it has no schema".to_owned());
+        };
+        if channel.message_encoding != "cdr" || schema.encoding != "ros2msg" {
+            let (message, schema) = (&channel.message_encoding, &schema.encoding);
+            return Err(format!("it has {message} messages described by {schema}, not ROS 2's"));
+        }
+        Foreign::parse(&schema.name, &schema.text).map_err(|error| error.to_string())
+    }
+
+    fn skip(&mut self, channel: &records::Channel, why: &str) -> Track {
+        self.tell(format!("{}: not played: {why}", channel.topic));
+        Track::None
+    }
+
+    /// The value that a message is, or that it completes.
+    pub(super) fn value(&mut self, message: &Message) -> Option<Value> {
+        let Message { channel, sequence, data, .. } = message;
+        let found = match self.tracks.get(channel)? {
+            Track::None => return None,
+            Track::Whole(name, schema, recorded) => recorded.decode(data).map(|(marks, bytes)| {
+                Some(Value { name: name.clone(), schema: schema.clone(), bytes, marks })
+            }),
+            Track::Foreign(name, schema, foreign) => foreign.decode(data).map(|bytes| {
+                let (name, schema, marks) = (name.clone(), schema.clone(), Marks::default());
+                Some(Value { name, schema, bytes, marks })
+            }),
+            Track::Head(name, schema, recorded) => recorded.decode(data).map(|(marks, bytes)| {
+                let pending = Pending { sequence: *sequence, marks, bytes, schema: schema.clone() };
+                self.pending.insert(name.clone(), pending);
+                None
+            }),
+            Track::Data(name, foreign) => foreign.payload(data).map(|points| {
+                let head = self.pending.remove(name)?;
+                let Pending { marks, mut bytes, schema, .. } =
+                    Some(head).filter(|head| head.sequence == *sequence)?;
+                bytes.extend_from_slice(points);
+                Some(Value { name: name.clone(), schema, bytes, marks })
+            }),
+        };
+        match found {
+            Ok(value) => value,
+            Err(error) => {
+                self.tell(format!("value {sequence} is damaged: {error}"));
+                None
+            }
+        }
+    }
+}

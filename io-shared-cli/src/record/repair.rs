@@ -1,0 +1,321 @@
+//! The end of an MCAP file that was cut off.
+//!
+//! Readers find what is in a file by its end: the schemas and channels, how many messages there
+//! are, and where the chunks lie. A recorder that is killed never writes it. Here the file is read
+//! from its start, cut behind its last whole chunk, and given the end that it would have had.
+//! Nothing that is whole is moved or copied, so that it also works where the disk is full.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use mcap::records::{ChunkHeader, Record, op};
+use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
+
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::units;
+
+/// What was found and done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Repaired {
+    /// Whether the end was there already.
+    pub(super) was_whole: bool,
+    pub(super) messages: u64,
+    /// The bytes after the last whole chunk, which are gone.
+    pub(super) cut: u64,
+}
+
+pub(super) fn run(path: &Path, out: &mut Out) -> Result<(), Failure> {
+    let shown = path.display();
+    let repaired = finish(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::NotFound(format!("there is no file {shown}")),
+        _ => Failure::Failed(format!("cannot repair {shown}: {error}")),
+    })?;
+    let Repaired { was_whole, messages, cut } = repaired;
+    if out.json {
+        let object = serde_json::json!({"whole": was_whole, "messages": messages, "cut": cut});
+        return Ok(out.object(&object)?);
+    }
+    match was_whole {
+        true => out.line(format_args!("{shown} is whole"))?,
+        false => {
+            let cut = units::bytes(cut);
+            out.line(format_args!(
+                "{shown} has {messages} messages; {cut} at its end were cut off"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the end that is missing.
+pub(super) fn finish(path: &Path) -> io::Result<Repaired> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let length = file.metadata()?.len();
+    let mut found = Found::default();
+    let is_whole = found.scan(&mut file, length)?;
+    let messages = found.counts.values().sum();
+    if is_whole {
+        return Ok(Repaired { was_whole: true, messages, cut: 0 });
+    }
+    file.set_len(found.end)?;
+    file.seek(SeekFrom::Start(found.end))?;
+    let mut to = BufWriter::new(&file);
+    found.write_end(&mut to)?;
+    to.flush()?;
+    Ok(Repaired { was_whole: false, messages, cut: length - found.end })
+}
+
+/// Where the messages of an MCAP channel lie in a chunk: their times and offsets.
+type Index = BTreeMap<u16, Vec<(u64, u64)>>;
+
+struct Chunk {
+    at: u64,
+    length: u64,
+    header: ChunkHeader,
+    /// Where the index of each MCAP channel lies, and how many bytes all indexes have.
+    indexes: BTreeMap<u16, u64>,
+    index_length: u64,
+}
+
+/// What is whole in a file.
+#[derive(Default)]
+struct Found {
+    /// The bytes of each schema's and each channel's record.
+    schemas: BTreeMap<u16, Vec<u8>>,
+    channels: BTreeMap<u16, Vec<u8>>,
+    counts: BTreeMap<u16, u64>,
+    times: Option<(u64, u64)>,
+    chunks: Vec<Chunk>,
+    /// The index of the last chunk, if nothing but indexes came after it.
+    last: Option<Index>,
+    metadata: Vec<(u64, u64, String)>,
+    attachments: u32,
+    /// Where the last whole record ends.
+    end: u64,
+}
+
+fn damaged(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}
+
+/// The head of a record: its kind and the length of what follows.
+const HEAD: u64 = 9;
+
+impl Found {
+    /// Reads the whole records. Returns whether the file has its end.
+    fn scan(&mut self, file: &mut File, length: u64) -> io::Result<bool> {
+        let mut from = BufReader::new(file);
+        let mut magic = [0; 8];
+        if from.read_exact(&mut magic).is_err() || magic != *mcap::MAGIC {
+            return Err(damaged("it is no MCAP file"));
+        }
+        self.end = magic.len() as u64;
+        loop {
+            let mut head = [0; HEAD as usize];
+            if from.read_exact(&mut head).is_err() {
+                return Ok(false);
+            }
+            let (kind, size) =
+                (head[0], u64::from_le_bytes(head[1..].try_into().unwrap_or([0; 8])));
+            let end = self.end.saturating_add(HEAD).saturating_add(size);
+            if kind == 0 || end > length {
+                return Ok(false);
+            }
+            if kind == op::DATA_END {
+                // What follows is written anew, unless it is all there.
+                let mut rest = Vec::new();
+                from.read_to_end(&mut rest)?;
+                return Ok(rest.ends_with(mcap::MAGIC) && rest.len() as u64 > size + 8);
+            }
+            let mut body = vec![0; size as usize];
+            from.read_exact(&mut body)?;
+            if !self.record(kind, &head, body) {
+                return Ok(false);
+            }
+            self.end = end;
+        }
+    }
+
+    /// Notes a record. `false`: it is damaged.
+    fn record(&mut self, kind: u8, head: &[u8], body: Vec<u8>) -> bool {
+        let Ok(record) = mcap::parse_record(kind, &body) else { return false };
+        if !matches!(record, Record::MessageIndex(_)) {
+            self.last = None;
+        }
+        match record {
+            Record::Chunk { header, .. } => {
+                let mut index = Index::new();
+                if !self.chunk(head, &body, &mut index) {
+                    return false;
+                }
+                self.chunks.push(Chunk {
+                    at: self.end,
+                    length: HEAD + body.len() as u64,
+                    header,
+                    indexes: BTreeMap::new(),
+                    index_length: 0,
+                });
+                self.last = Some(index);
+            }
+            Record::MessageIndex(index) => {
+                if let Some(chunk) = self.chunks.last_mut() {
+                    chunk.indexes.insert(index.channel_id, self.end);
+                    chunk.index_length += HEAD + body.len() as u64;
+                }
+            }
+            Record::Attachment { .. } => self.attachments += 1,
+            Record::Metadata(metadata) => {
+                self.metadata.push((self.end, HEAD + body.len() as u64, metadata.name));
+            }
+            _ => self.note(kind, &body).map_or((), |_| ()),
+        }
+        true
+    }
+
+    /// Notes a schema, a channel or a message. Returns the channel and the time of a message.
+    fn note(&mut self, kind: u8, body: &[u8]) -> Option<(u16, u64)> {
+        match mcap::parse_record(kind, body).ok()? {
+            Record::Schema { header, .. } => {
+                self.schemas.entry(header.id).or_insert_with(|| body.to_vec());
+            }
+            Record::Channel(channel) => {
+                self.channels.entry(channel.id).or_insert_with(|| body.to_vec());
+            }
+            Record::Message { header, .. } => {
+                *self.counts.entry(header.channel_id).or_default() += 1;
+                let time = header.log_time;
+                self.times = Some(match self.times {
+                    None => (time, time),
+                    Some((first, last)) => (first.min(time), last.max(time)),
+                });
+                return Some((header.channel_id, time));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Reads a chunk. `false`: it is damaged.
+    fn chunk(&mut self, head: &[u8], body: &[u8], index: &mut Index) -> bool {
+        let options = LinearReaderOptions::default()
+            .with_skip_start_magic(true)
+            .with_skip_end_magic(true)
+            .with_prevalidate_chunk_crcs(true);
+        let mut reader = LinearReader::new_with_options(options);
+        let mut from = head.chain(body);
+        let mut offset = 0;
+        while let Some(event) = reader.next_event() {
+            match event {
+                Ok(LinearReadEvent::ReadRequest(need)) => {
+                    let Ok(read) = from.read(reader.insert(need)) else { return false };
+                    reader.notify_read(read);
+                }
+                Ok(LinearReadEvent::Record { opcode, data }) => {
+                    if let Some((channel, time)) = self.note(opcode, data) {
+                        index.entry(channel).or_default().push((time, offset));
+                    }
+                    offset += HEAD + data.len() as u64;
+                }
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Writes what comes after the chunks, at the end of the last whole record.
+    fn write_end(&mut self, to: &mut impl Write) -> io::Result<()> {
+        let mut at = self.end;
+        if let (Some(index), Some(chunk)) = (self.last.take(), self.chunks.last_mut()) {
+            // The last chunk's indexes may be there in part.
+            for (channel, places) in &index {
+                if chunk.indexes.contains_key(channel) {
+                    continue;
+                }
+                chunk.indexes.insert(*channel, at);
+                let places = places.iter().flat_map(|(time, offset)| [*time, *offset]);
+                let places: Vec<u8> = places.flat_map(u64::to_le_bytes).collect();
+                let body = [&channel.to_le_bytes()[..], &sized(&places)].concat();
+                let length = record(to, op::MESSAGE_INDEX, &body)?;
+                chunk.index_length += length;
+                at += length;
+            }
+        }
+        // Without a checksum, which a zero says.
+        at += record(to, op::DATA_END, &[0; 4])?;
+        for (kind, records) in [(op::SCHEMA, &self.schemas), (op::CHANNEL, &self.channels)] {
+            for body in records.values() {
+                record(to, kind, body)?;
+            }
+        }
+        record(to, op::STATISTICS, &self.statistics())?;
+        for chunk in &self.chunks {
+            record(to, op::CHUNK_INDEX, &chunk.index())?;
+        }
+        for (offset, length, name) in &self.metadata {
+            let numbers = [offset.to_le_bytes(), length.to_le_bytes()].concat();
+            record(to, op::METADATA_INDEX, &[numbers, sized(name.as_bytes())].concat())?;
+        }
+        // Where the summary starts, no offsets, no checksum.
+        let footer = [&at.to_le_bytes()[..], &[0; 12]].concat();
+        record(to, op::FOOTER, &footer)?;
+        to.write_all(mcap::MAGIC)
+    }
+
+    fn statistics(&self) -> Vec<u8> {
+        let (first, last) = self.times.unwrap_or_default();
+        let counts = self.counts.iter().flat_map(|(channel, count)| {
+            [&channel.to_le_bytes()[..], &count.to_le_bytes()].concat()
+        });
+        [
+            &self.counts.values().sum::<u64>().to_le_bytes()[..],
+            &(self.schemas.len() as u16).to_le_bytes(),
+            &(self.channels.len() as u32).to_le_bytes(),
+            &self.attachments.to_le_bytes(),
+            &(self.metadata.len() as u32).to_le_bytes(),
+            &(self.chunks.len() as u32).to_le_bytes(),
+            &first.to_le_bytes(),
+            &last.to_le_bytes(),
+            &sized(&counts.collect::<Vec<u8>>()),
+        ]
+        .concat()
+    }
+}
+
+impl Chunk {
+    /// The chunk's index record.
+    fn index(&self) -> Vec<u8> {
+        let ChunkHeader { message_start_time, message_end_time, .. } = &self.header;
+        let places = self
+            .indexes
+            .iter()
+            .flat_map(|(channel, at)| [&channel.to_le_bytes()[..], &at.to_le_bytes()].concat());
+        [
+            &message_start_time.to_le_bytes()[..],
+            &message_end_time.to_le_bytes(),
+            &self.at.to_le_bytes(),
+            &self.length.to_le_bytes(),
+            &sized(&places.collect::<Vec<u8>>()),
+            &self.index_length.to_le_bytes(),
+            &sized(self.header.compression.as_bytes()),
+            &self.header.compressed_size.to_le_bytes(),
+            &self.header.uncompressed_size.to_le_bytes(),
+        ]
+        .concat()
+    }
+}
+
+/// Bytes after how many there are.
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat()
+}
+
+/// Writes a record, and returns its length.
+fn record(to: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<u64> {
+    to.write_all(&[kind])?;
+    to.write_all(&(body.len() as u64).to_le_bytes())?;
+    to.write_all(body)?;
+    Ok(HEAD + body.len() as u64)
+}

@@ -1,0 +1,240 @@
+//! One channel that is observed: until it comes, over its successors, and when it has gone.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use io_shared::inspect::{Newest, Reader};
+use io_shared::{Channel, Error, ErrorKind, Location, Observer, Schema};
+use io_shared_formats::Marks;
+
+use super::count::Count;
+use super::queue::{Bytes, Queue, Taken};
+use super::writer;
+use crate::failure::Failure;
+use crate::named;
+
+/// How many values before the newest `--every` has kept.
+const HISTORY: usize = 14;
+/// How often to look for a channel that is not there.
+const ABSENT: Duration = Duration::from_millis(50);
+/// The shortest and the longest time between two looks.
+const LOOKS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(10)];
+/// When to say that a channel is waited for.
+const SILENT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    name: Arc<str>,
+    location: Location,
+    number: usize,
+    every: bool,
+    open: Option<Open>,
+    /// The number of the last value that was copied or counted.
+    last: u64,
+    /// Whether a channel was ever there.
+    was_there: bool,
+    started: Instant,
+    has_told: bool,
+    /// The values that were not there any more when they were looked for.
+    pub(super) missed: u64,
+    /// When to look again.
+    pub(super) look_at: Instant,
+    newest: Option<(u64, u64)>,
+    period: Duration,
+}
+
+/// A channel that is there.
+#[derive(Debug)]
+struct Open {
+    observer: Observer<[u8]>,
+    /// What still reads a channel that was removed.
+    reader: Reader,
+    schema: Arc<Schema>,
+}
+
+impl Watch {
+    pub(super) fn new(name: &str, number: usize, every: bool) -> Result<Self, Failure> {
+        Ok(Self {
+            name: name.into(),
+            location: named::location(name)?,
+            number,
+            every,
+            open: None,
+            last: 0,
+            was_there: false,
+            started: Instant::now(),
+            has_told: false,
+            missed: 0,
+            look_at: Instant::now(),
+            newest: None,
+            period: Duration::ZERO,
+        })
+    }
+
+    /// Copies what came since the last look.
+    pub(super) fn look(&mut self, queue: &Queue) -> Result<(), Failure> {
+        if self.open.is_none() && !self.find()? {
+            self.look_at = Instant::now() + ABSENT;
+            return Ok(());
+        }
+        if let Err(error) = self.copy_new(queue) {
+            match error.kind() {
+                ErrorKind::Busy { .. } => {}
+                ErrorKind::Replaced => {
+                    self.copy_rest(queue);
+                    self.open = None;
+                    // Its successor is there already, if it has one.
+                    self.look_at = Instant::now();
+                    return Ok(());
+                }
+                _ => self.lose(&error),
+            }
+        }
+        let part = if self.every { self.period * 3 } else { self.period / 4 };
+        let pause = match self.period {
+            Duration::ZERO => LOOKS[1],
+            _ => part.clamp(LOOKS[0], LOOKS[1]),
+        };
+        self.look_at = Instant::now() + pause;
+        Ok(())
+    }
+
+    /// Opens the channel. `false`: it is not there.
+    fn find(&mut self) -> Result<bool, Failure> {
+        let channel = Channel::<[u8]>::at(self.location.clone()).any_schema().reopen(false);
+        let channel = channel.open_timeout(Duration::ZERO);
+        let channel = if self.every { channel.history(HISTORY) } else { channel };
+        let opened = channel.observer().and_then(|mut observer| {
+            let reader = Reader::open(&self.location)?;
+            Ok((observer.seq()?, observer, reader))
+        });
+        let (newest, observer, reader) = match opened {
+            Ok(opened) => opened,
+            Err(error) if is_absent(&error) => {
+                self.wait_for(&error);
+                return Ok(false);
+            }
+            // Later it is a successor that cannot be read: the others go on.
+            Err(error) if self.was_there => {
+                self.lose(&error);
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !self.was_there {
+            // The newest value is the first one that is recorded.
+            self.last = newest.saturating_sub(1);
+        } else if self.last > newest {
+            self.last = 0;
+        }
+        self.was_there = true;
+        self.has_told = false;
+        let schema = Arc::new(observer.schema().clone());
+        self.open = Some(Open { observer, reader, schema });
+        Ok(true)
+    }
+
+    fn copy_new(&mut self, queue: &Queue) -> Result<(), Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let newest = open.observer.seq()?;
+        if newest == self.last || newest == 0 {
+            return Ok(());
+        }
+        for copied in open.observer.since(self.last) {
+            let copied = copied?;
+            let (seq, stamp) = (copied.seq(), copied.stamp());
+            self.missed += copied.missed();
+            if let Some((before, then)) = self.newest
+                && let Some(values) = seq.checked_sub(before).filter(|values| *values > 0)
+                && let Some(nanos) = stamp.checked_sub(then)
+            {
+                self.period = Duration::from_nanos(nanos / values);
+            }
+            (self.last, self.newest) = (seq, Some((seq, stamp)));
+            queue.push(Taken {
+                channel: self.number,
+                name: self.name.clone(),
+                schema: open.schema.clone(),
+                marks: Marks { seq, stamp, tag: copied.tag() },
+                received: writer::now(),
+                bytes: Bytes::Copied(copied),
+            });
+        }
+        Ok(())
+    }
+
+    /// Copies what still lies in a channel that was removed or replaced.
+    fn copy_rest(&mut self, queue: &Queue) {
+        /// More buffers than a channel has.
+        const MOST: u64 = 255;
+        let Some(open) = &mut self.open else { return };
+        let Ok(newest) = open.reader.seq() else { return };
+        let before = self.last;
+        for seq in newest.saturating_sub(MOST).max(before) + 1..=newest {
+            let mut bytes = Vec::new();
+            let Ok(Some(value)) = open.reader.copy_of(seq, &mut bytes) else { continue };
+            let Newest { stamp, tag, .. } = value;
+            self.missed += seq - self.last - 1;
+            self.last = seq;
+            queue.push(Taken {
+                channel: self.number,
+                name: self.name.clone(),
+                schema: open.schema.clone(),
+                marks: Marks { seq, stamp, tag },
+                received: writer::now(),
+                bytes: Bytes::Read(bytes),
+            });
+        }
+        if newest > self.last {
+            self.missed += newest - self.last;
+            self.last = newest;
+        }
+    }
+
+    /// Says once that the channel is not there.
+    fn wait_for(&mut self, error: &Error) {
+        if self.started.elapsed() < SILENT || self.has_told {
+            return;
+        }
+        self.has_told = true;
+        let what = match error.kind() {
+            ErrorKind::NotFound if self.was_there => "the channel has gone".to_owned(),
+            ErrorKind::NotFound => "there is no channel yet".to_owned(),
+            _ => error.to_string(),
+        };
+        let _ = writeln!(std::io::stderr(), "waiting for {}: {what}", self.name);
+    }
+
+    /// Goes on without the channel until it can be opened again.
+    fn lose(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            let _ = writeln!(std::io::stderr(), "{}: not recorded: {error}", self.name);
+        }
+        self.open = None;
+    }
+
+    /// What is said of the channel at the end.
+    pub(super) fn count(&self, done: &writer::Done, lost: &HashMap<usize, u64>) -> Count {
+        let written = done.channels.get(&self.number).copied().unwrap_or_default();
+        let lost = lost.get(&self.number).copied().unwrap_or(0);
+        Count {
+            name: self.name.to_string(),
+            values: written.values,
+            missed: self.missed + lost + written.refused,
+            bytes: written.bytes,
+            was_there: self.was_there,
+        }
+    }
+}
+
+fn is_absent(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::Timeout { .. }
+            | ErrorKind::Replaced
+            | ErrorKind::Busy { .. }
+    )
+}

@@ -1,0 +1,247 @@
+//! The thread that writes: to one file, to one after the other, or to a ring in memory.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use io_shared_formats::As;
+use mcap::McapError;
+use nix::sys::statvfs::statvfs;
+
+use super::file::{File, Format};
+use super::queue::{Next, Queue, Taken};
+use super::repair;
+use super::ring::Ring;
+use super::{Options, Split};
+use crate::failure::Failure;
+
+/// How often what was written becomes part of the file, whatever happens to the recorder.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// CLOCK_MONOTONIC in nanoseconds.
+pub(super) fn now() -> u64 {
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+    // It exists on every Linux.
+    let now = clock.now().map(Duration::from).unwrap_or_default();
+    now.as_nanos() as u64
+}
+
+/// What a channel has in the files.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Channel {
+    pub(super) values: u64,
+    pub(super) bytes: u64,
+    /// The values that could not be converted.
+    pub(super) refused: u64,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) channels: HashMap<usize, Channel>,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) failed: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Arc<Queue>,
+    path: PathBuf,
+    format: Format,
+    split: Option<Split>,
+    ring: Option<Ring>,
+    file: Option<File>,
+    began: Instant,
+    flushed: Instant,
+    done: Done,
+    values: u64,
+    bytes: u64,
+}
+
+impl Writer {
+    pub(super) fn new(options: &Options, queue: Arc<Queue>) -> Result<Self, Failure> {
+        let path = options.output.clone().unwrap_or_default();
+        // How far the wall clock is ahead, once for all.
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let said: HashMap<String, As> = options.said.iter().cloned().collect();
+        let format = Format {
+            offset: (wall.as_nanos() as u64).wrapping_sub(now()),
+            compress: options.compress,
+            said,
+            is_raw: options.raw,
+            frame: options.frame.clone(),
+        };
+        let ring = options.last.map(|last| Ring::new(last, options.memory));
+        let mut writer = Self {
+            queue,
+            path,
+            format,
+            split: options.split,
+            ring,
+            file: None,
+            began: Instant::now(),
+            flushed: Instant::now(),
+            done: Done::default(),
+            values: 0,
+            bytes: 0,
+        };
+        match &writer.ring {
+            // A place that cannot be written is said now, and not after the drive.
+            Some(_) => check_folder(&writer.path)?,
+            None => writer.open(writer.split.map(|_| 0)).map_err(Failure::Failed)?,
+        }
+        Ok(writer)
+    }
+
+    /// Begins a new file, with a number if there are several.
+    fn open(&mut self, number: Option<usize>) -> Result<(), String> {
+        let path = match number {
+            Some(number) => numbered(&self.path, number),
+            None => self.path.clone(),
+        };
+        let file = File::create(&path, &self.format).map_err(|error| {
+            let what = match error.kind() {
+                std::io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+                _ => error.to_string(),
+            };
+            format!("cannot write {}: {what}", path.display())
+        })?;
+        self.done.files.push(path);
+        self.file = Some(file);
+        self.began = Instant::now();
+        Ok(())
+    }
+
+    pub(super) fn run(mut self) -> Done {
+        loop {
+            let done = match self.queue.next(FLUSH / 4) {
+                Next::Value(value) => match &mut self.ring {
+                    Some(ring) => {
+                        ring.push(value);
+                        Ok(())
+                    }
+                    None => self.write(&value),
+                },
+                Next::Write => self.write_now(),
+                Next::Idle => Ok(()),
+                Next::End => break,
+            };
+            let done = done.and_then(|()| match self.flushed.elapsed() >= FLUSH {
+                true => self.flush(),
+                false => Ok(()),
+            });
+            if let Err(what) = done {
+                return self.fail(what);
+            }
+        }
+        let ended = match self.ring {
+            Some(_) => self.write_now(),
+            None => self.finish(),
+        };
+        match ended {
+            Ok(()) => self.done,
+            Err(what) => self.fail(what),
+        }
+    }
+
+    fn write(&mut self, value: &Taken) -> Result<(), String> {
+        let is_full = match (self.split, &self.file) {
+            (Some(Split::Bytes(most)), Some(file)) => file.bytes() >= most,
+            (Some(Split::Time(time)), Some(_)) => self.began.elapsed() >= time,
+            _ => false,
+        };
+        if is_full {
+            self.finish()?;
+            self.open(Some(self.done.files.len()))?;
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let channel = self.done.channels.entry(value.channel).or_default();
+        match file.write(value, &self.format).map_err(said)? {
+            Ok(()) => {
+                channel.values += 1;
+                channel.bytes += value.bytes.len() as u64;
+                self.values += 1;
+                self.bytes += value.bytes.len() as u64;
+            }
+            Err(_) => channel.refused += 1,
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.flushed = Instant::now();
+        if let Some(file) = &mut self.file {
+            file.flush().map_err(said)?;
+        }
+        self.queue.note(self.values, self.bytes, room(&self.path));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        match &mut self.file {
+            Some(file) => file.finish().map_err(said),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the ring to a new file; without one, what is in memory to the file.
+    fn write_now(&mut self) -> Result<(), String> {
+        let Some(ring) = self.ring.take() else { return self.flush() };
+        let next = (0..).find(|number| !numbered(&self.path, *number).exists());
+        let written = self.open(next).and_then(|()| {
+            ring.values().try_for_each(|value| self.write(value))?;
+            self.finish()
+        });
+        self.ring = Some(ring);
+        self.file = None;
+        self.queue.note(self.values, self.bytes, room(&self.path));
+        written
+    }
+
+    /// Ends the file after an error, so that it can be read.
+    fn fail(mut self, what: String) -> Done {
+        self.queue.fail();
+        let path = self.done.files.last().cloned().unwrap_or_default();
+        self.file = None;
+        let state = match repair::finish(&path) {
+            Ok(_) => "what came before is in the file, which is whole".to_owned(),
+            Err(error) => {
+                format!("its end is missing ({error}): io-shared record --repair writes it")
+            }
+        };
+        let shown = path.display();
+        self.done.failed = Some(format!("{shown}: recording ended: {what}; {state}"));
+        self.done
+    }
+}
+
+/// What went wrong, in the words of the system if it is the system's.
+fn said(error: McapError) -> String {
+    match error {
+        McapError::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// `drive.mcap` as `drive_1.mcap`.
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map_or(String::new(), |e| format!(".{}", e.to_string_lossy()));
+    path.with_file_name(format!("{stem}_{number}{extension}"))
+}
+
+fn check_folder(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).map_err(|error| {
+        Failure::Failed(format!("cannot write files to {}: {}", folder.display(), error.desc()))
+    })
+}
+
+/// The bytes that are free where a file lies.
+fn room(path: &Path) -> Option<u64> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let stat = statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    stat.blocks_available().checked_mul(stat.fragment_size())
+}

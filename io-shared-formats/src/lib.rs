@@ -1,0 +1,60 @@
+//! What io-shared messages are in the formats of robots. Bytes in, bytes out.
+//!
+//! - A [`Definition`] is a schema as a ROS 2 message definition, with names that its strictest
+//!   reader takes.
+//! - [`to_cdr`] and [`from_cdr`] turn a message into CDR and back. Both go by the order of the
+//!   fields, so names that had to change matter to nobody.
+//! - [`recognize`] says which messages are clouds of points or pictures, and [`PointCloud2`] and
+//!   [`Image`] are those as ROS 2 has them.
+//! - A [`Recorded`] is how a recording stores a channel's values: with their numbers, stamps and
+//!   tags.
+//! - A [`Foreign`] is the type of a message that another program has defined, read from its
+//!   definition.
+//!
+//! ```
+//! use io_shared::Message;
+//! use io_shared_formats::{Definition, from_cdr, to_cdr};
+//!
+//! #[derive(Message)]
+//! #[repr(C)]
+//! struct Speed {
+//!     #[message(unit = "m/s")]
+//!     driveForward: f32,
+//!     _pad: [u8; 4],
+//! }
+//!
+//! let (schema, speed) = (Speed::schema(), Speed { driveForward: 2.0, _pad: [0; 4] });
+//! let definition = Definition::of(&schema);
+//! assert!(definition.name.starts_with("io_shared_msgs/msg/Speed"));
+//! assert_eq!(definition.text, "float32 drive_forward  # m/s\nuint8[4] pad1\n");
+//!
+//! let cdr = to_cdr(&schema, speed.as_bytes())?;
+//! assert_eq!(cdr, [0, 1, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0]);
+//! assert_eq!(from_cdr(&schema, &cdr)?, speed.as_bytes());
+//! # Ok::<(), io_shared_formats::CdrError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod cdr;
+mod definition;
+mod error;
+mod foreign;
+mod image;
+mod names;
+mod npy;
+mod point_cloud;
+mod recognized;
+mod recorded;
+mod ros_text;
+mod value;
+
+pub use definition::Definition;
+pub use error::{CdrError, DefinitionError};
+pub use foreign::{Foreign, TEXT_BYTES};
+pub use image::{IMAGE, Image};
+pub use names::topic;
+pub use point_cloud::{POINT_CLOUD2, PointCloud2, PointField};
+pub use recognized::{As, Recognized, recognize};
+pub use recorded::{Marks, Recorded};
+pub use value::{from_cdr, to_cdr};

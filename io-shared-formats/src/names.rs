@@ -1,0 +1,106 @@
+//! Names as ROS has them: types in `CamelCase`, fields in `snake_case`, topics of few characters.
+
+use std::collections::HashSet;
+
+/// A type's name: `CamelCase` of ASCII letters and digits.
+pub(crate) fn camel(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let upper = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        first.to_ascii_uppercase() + rest
+    };
+    match words.map(upper).collect::<String>() {
+        name if name.starts_with(|c: char| c.is_ascii_uppercase()) => name,
+        name => format!("M{name}"),
+    }
+}
+
+/// A field's name: `snake_case` of ASCII letters and digits, without `__` and without `_` at its
+/// end.
+pub(crate) fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before = '_';
+    for c in name.chars() {
+        let c = if c.is_ascii_alphanumeric() { c } else { '_' };
+        if c.is_ascii_uppercase() && before != '_' && !before.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        if !(c == '_' && before == '_') {
+            snake.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    let snake = snake.trim_end_matches('_');
+    match snake.chars().next() {
+        Some(c) if c.is_ascii_lowercase() => snake.to_owned(),
+        _ => format!("f{snake}"),
+    }
+}
+
+/// `name`, or `name_2`, `name_3` .. if it is taken. It is taken then.
+pub(crate) fn unique(taken: &mut HashSet<String>, name: String) -> String {
+    let mut tried = name.clone();
+    let mut number = 2;
+    while !taken.insert(tried.clone()) {
+        tried = format!("{name}_{number}");
+        number += 1;
+    }
+    tried
+}
+
+/// The topic of a channel: its name with `_` for every character that a topic may not have.
+///
+/// Two names may become the same topic, which is for the caller to find out.
+///
+/// ```
+/// use io_shared_formats::topic;
+///
+/// assert_eq!(topic("/camera/rgb"), "/camera/rgb");
+/// assert_eq!(topic("/clouds.labels"), "/clouds_labels");
+/// assert_eq!(topic("/3d/größe"), "/_3d/gr__e");
+/// ```
+pub fn topic(name: &str) -> String {
+    let mut topic = String::from("/");
+    for part in name.split('/').filter(|part| !part.is_empty()) {
+        if topic.len() > 1 {
+            topic.push('/');
+        }
+        if part.starts_with(|c: char| c.is_ascii_digit()) {
+            topic.push('_');
+        }
+        topic.extend(part.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }));
+    }
+    topic
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_such_as_ros_takes() {
+        for (name, shown) in [
+            ("frameId", "frame_id"),
+            ("a__b", "a_b"),
+            ("größe", "gr_e"),
+            ("0", "f0"),
+            ("_", "f"),
+            ("XYZ", "xyz"),
+            ("end_", "end"),
+        ] {
+            assert_eq!(snake(name), shown);
+        }
+        for (name, shown) in
+            [("point_2", "Point2"), ("point", "Point"), ("2d", "M2d"), ("ö", "M"), ("A_b", "AB")]
+        {
+            assert_eq!(camel(name), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let mut taken = HashSet::new();
+        let mut next = || unique(&mut taken, "a".into());
+        assert_eq!([next(), next(), next()], ["a", "a_2", "a_3"]);
+    }
+}

@@ -1,0 +1,212 @@
+//! ROS 2 message definitions: the text of `.msg` files, with the types in it after lines of `=`.
+
+use std::collections::HashMap;
+
+use io_shared_core::schema::Scalar;
+
+use crate::error::DefinitionError;
+
+/// A field of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RosField {
+    pub(crate) name: String,
+    pub(crate) base: Base,
+    pub(crate) repeats: Repeats,
+}
+
+/// What a field, or an element of it, is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Base {
+    Number(Scalar),
+    /// A text, with a bound if it has one.
+    Text(Option<usize>),
+    /// A text of characters of 32 bits.
+    WideText,
+    /// Another message, by `package/Name`.
+    Message(String),
+}
+
+/// How many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    One,
+    Array(usize),
+    Sequence,
+}
+
+/// The messages of a text, by `package/Name`.
+pub(crate) type Messages = HashMap<String, Vec<RosField>>;
+
+/// What messages in recordings often use without bringing it along.
+const COMMON: &str = "\
+MSG: std_msgs/Header
+builtin_interfaces/Time stamp
+string frame_id
+===
+MSG: builtin_interfaces/Time
+int32 sec
+uint32 nanosec
+===
+MSG: builtin_interfaces/Duration
+int32 sec
+uint32 nanosec
+";
+
+/// `package/Name` of `package/msg/Name`, or of `Name` in this package.
+pub(crate) fn full_name(name: &str, package: &str) -> String {
+    match name.split_once('/') {
+        None => format!("{package}/{name}"),
+        Some((package, rest)) => {
+            format!("{package}/{}", rest.rsplit('/').next().unwrap_or(rest))
+        }
+    }
+}
+
+/// Reads a definition: its own fields, and those of the messages in it.
+pub(crate) fn parse(name: &str, text: &str) -> Result<(Vec<RosField>, Messages), DefinitionError> {
+    let mut messages = Messages::new();
+    let mut own = Vec::new();
+    for (number, section) in sections(text).into_iter().enumerate() {
+        let name = section.name.clone().unwrap_or_else(|| name.to_owned());
+        let package = name.split('/').next().unwrap_or_default().to_owned();
+        let lines = section.lines.iter();
+        let fields = lines.filter_map(|line| field(line, &package).transpose());
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        match number {
+            0 => own = fields,
+            _ => {
+                messages.entry(full_name(&name, &package)).or_insert(fields);
+            }
+        }
+    }
+    for section in sections(COMMON) {
+        let name = section.name.unwrap_or_default();
+        let fields = section.lines.iter().filter_map(|line| field(line, "").transpose());
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        messages.entry(name).or_insert(fields);
+    }
+    Ok((own, messages))
+}
+
+#[derive(Default)]
+struct Section<'t> {
+    name: Option<String>,
+    lines: Vec<&'t str>,
+}
+
+fn sections(text: &str) -> Vec<Section<'_>> {
+    let mut sections = vec![Section::default()];
+    for line in text.lines() {
+        let line = line.trim();
+        let is_separator = line.len() >= 3 && line.bytes().all(|byte| byte == b'=');
+        if is_separator {
+            sections.push(Section::default());
+        } else if let Some(section) = sections.last_mut() {
+            match line.strip_prefix("MSG:") {
+                Some(name) if section.lines.is_empty() => {
+                    section.name = Some(name.trim().to_owned());
+                }
+                _ => section.lines.push(line),
+            }
+        }
+    }
+    sections
+}
+
+/// The field of a line. `None`: it has none, but a constant or a comment.
+fn field(line: &str, package: &str) -> Result<Option<RosField>, DefinitionError> {
+    let wrong = |what: &str| DefinitionError { at: line.to_owned(), what: what.to_owned() };
+    let line_without = line.split('#').next().unwrap_or_default().trim();
+    if line_without.is_empty() {
+        return Ok(None);
+    }
+    let expected = || wrong("expected a type and a name");
+    let (ty, rest) = line_without.split_once(char::is_whitespace).ok_or_else(expected)?;
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    if after.trim_start().starts_with('=') {
+        return Ok(None);
+    }
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    // What follows a name is its default.
+    if !is_name || !(after.is_empty() || after.starts_with(char::is_whitespace)) {
+        return Err(expected());
+    }
+    let (base, repeats) = match ty.strip_suffix(']').and_then(|ty| ty.rsplit_once('[')) {
+        None => (ty, Repeats::One),
+        Some((base, "")) => (base, Repeats::Sequence),
+        Some((base, count)) => match count.strip_prefix("<=") {
+            Some(_) => (base, Repeats::Sequence),
+            None => {
+                let count = count.parse().map_err(|_| wrong("its array has no number"))?;
+                (base, Repeats::Array(count))
+            }
+        },
+    };
+    let (base, bound) = match base.split_once("<=") {
+        Some((base, bound)) => {
+            let bound = bound.parse().map_err(|_| wrong("its bound is no number"))?;
+            (base, Some(bound))
+        }
+        None => (base, None),
+    };
+    let base = match (base, number(base)) {
+        (_, Some(scalar)) => Base::Number(scalar),
+        ("string", _) => Base::Text(bound),
+        ("wstring", _) => Base::WideText,
+        (base, _) => Base::Message(full_name(base, package)),
+    };
+    Ok(Some(RosField { name: name.to_owned(), base, repeats }))
+}
+
+fn number(word: &str) -> Option<Scalar> {
+    Some(match word {
+        "bool" => Scalar::Bool,
+        "uint8" | "byte" | "char" => Scalar::U8,
+        "int8" => Scalar::I8,
+        "uint16" => Scalar::U16,
+        "int16" => Scalar::I16,
+        "uint32" => Scalar::U32,
+        "int32" => Scalar::I32,
+        "uint64" => Scalar::U64,
+        "int64" => Scalar::I64,
+        "float32" => Scalar::F32,
+        "float64" => Scalar::F64,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_have_fields_constants_defaults_and_other_messages() {
+        let text = "# a comment\nuint8 A=1\nuint8 B = 2\nstring<=10 name \"x # y\"\n\
+                    float64[9] covariance\nOther[] others\nint32[<=3] few 5\nwstring w\n\
+                    ===\nMSG: pkg/msg/Other\nbool b # why\n";
+        let (own, messages) = parse("pkg/msg/A", text).unwrap();
+        let shown: Vec<_> = own.iter().map(|f| (&*f.name, f.base.clone(), f.repeats)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("name", Base::Text(Some(10)), Repeats::One),
+                ("covariance", Base::Number(Scalar::F64), Repeats::Array(9)),
+                ("others", Base::Message("pkg/Other".into()), Repeats::Sequence),
+                ("few", Base::Number(Scalar::I32), Repeats::Sequence),
+                ("w", Base::WideText, Repeats::One),
+            ]
+        );
+        assert_eq!(messages["pkg/Other"][0].name, "b");
+        assert!(messages.contains_key("std_msgs/Header"));
+    }
+
+    #[test]
+    fn what_is_no_definition_is_an_error_with_its_line() {
+        for bad in ["uint8", "uint8 _x", "uint8[x] a", "string<=y a", "uint8 a-b"] {
+            let error = parse("p/msg/A", &format!("bool ok\n{bad}\n")).unwrap_err();
+            assert_eq!(error.at, bad);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+"""Reads an MCAP file with the readers that others wrote, and prints what each message has.
+
+A line for each message of each reader: {"reader", "topic", "type", "seq", "time", "value"}. A value
+is an object whose keys are in the order of the fields. Of bytes it prints how many there are, the
+first and last, and their sum.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy
+from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
+from rosbags.highlevel import AnyReader
+
+
+def plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, numpy.ndarray):
+        value = value.tolist() if value.dtype != numpy.uint8 else value.tobytes()
+    if isinstance(value, (bytes, bytearray, memoryview)) or (
+        isinstance(value, list) and len(value) > 64 and all(isinstance(v, int) for v in value)
+    ):
+        value = list(bytes(value))
+        return {"bytes": len(value), "ends": value[:1] + value[-1:], "sum": sum(value)} \
+            if len(value) > 64 else value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, numpy.generic):
+        return value.item()
+    names = getattr(value, "__slots__", None)
+    if hasattr(value, "__dataclass_fields__"):
+        names = [name for name in value.__dataclass_fields__ if name != "__msgtype__"]
+        names = [name for name in names if name == name.lower()]
+    if names is None:
+        return value
+    return {name.rstrip("_"): plain(getattr(value, name)) for name in names}
+
+
+def line(reader, topic, kind, seq, time, value):
+    print(json.dumps({
+        "reader": reader, "topic": topic, "type": kind, "seq": seq, "time": time,
+        "value": plain(value),
+    }))
+
+
+def main(path):
+    with open(path, "rb") as file:
+        reader = make_reader(file, decoder_factories=[DecoderFactory()])
+        for schema, channel, message, decoded in reader.iter_decoded_messages(
+            log_time_order=False
+        ):
+            line("mcap", channel.topic, schema.name, message.sequence, message.log_time, decoded)
+    with AnyReader([Path(path)]) as reader:
+        for connection, time, data in reader.messages():
+            decoded = reader.deserialize(data, connection.msgtype)
+            line("rosbags", connection.topic, connection.msgtype, None, time, decoded)
+
+
+main(sys.argv[1])
