@@ -51,6 +51,16 @@ fn in_step_every_frame_is_labelled_and_nothing_is_missed() {
 }
 
 #[test]
+fn a_prefix_may_have_parts_as_the_names_on_a_robot_do() {
+    let pipeline = Pipeline::new("robot1/front");
+    let run = pipeline.start(&["--frames", "10", "--rate", "0", "--json"]);
+    wait_until("it has channels", || (!pipeline.remains().is_empty()).then_some(()));
+    let summary = run.success();
+    assert_eq!(counts(&summary, ["sent", "labelled", "got", "missed"]), [10, 10, 10, 0]);
+    pipeline.assert_nothing_remains();
+}
+
+#[test]
 fn with_its_segmentator_killed_again_and_again_every_frame_is_accounted_for() {
     let pipeline = Pipeline::new("chaos");
     let run = pipeline.start(&["--frames", "300", "--rate", "40", "--chaos", "--json"]);
@@ -253,7 +263,9 @@ fn a_value_that_will_not_do_is_refused_with_the_name_of_its_option() {
         ["--rate", "fast"],
         ["--rate", "inf"],
         ["--seed", "0x1"],
-        ["--prefix", "a/b"],
+        ["--prefix", "a//b"],
+        ["--prefix", "a%b"],
+        ["--prefix", "/"],
         ["--prefix", ""],
     ] {
         let error = Options::parse([option, value].map(OsString::from)).unwrap_err().to_string();
@@ -388,7 +400,7 @@ impl Pipeline {
         fs::read_dir("/dev/shm")
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
-            .filter(|name| name.to_string_lossy().contains(&self.prefix))
+            .filter(|name| name.to_string_lossy().contains(&self.prefix.replace('/', "%")))
             .collect()
     }
 

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use io_shared::Name;
 use lexopt::prelude::*;
 
 pub(crate) const HELP: &str = "\
@@ -37,8 +38,8 @@ Options:
   --png FILE      write a bird's-eye picture of the last labelled frame
   --chaos         kill the segmentator at random moments and start it again
   --seed N        seed of the street, the segmentation and the chaos [default: 1]
-  --prefix NAME   the start of the channels' names, to keep two runs apart
-                  [default: perception_pipeline]
+  --prefix NAME   the start of the channels' names, to keep two runs apart; it may have parts, as
+                  in /robot1/front [default: perception_pipeline]
   --json          print the summary as one JSON object on the last line
   -h, --help      print this
 
@@ -189,11 +190,11 @@ fn parse_whole(text: &str) -> Result<u64, String> {
 
 /// What channels' names may begin with.
 fn parse_prefix(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix('/').unwrap_or(text);
-    if name.is_empty() || name.contains(['/', '\0']) || name.len() > 200 {
-        return Err("give 1 to 200 bytes without a slash".to_owned());
+    let is_start = !matches!(text, "" | "/") && Name::new(&format!("{text}_clouds")).is_ok();
+    match is_start {
+        true => Ok(text.to_owned()),
+        false => Err("give the start of a name, such as robot1 or /robot1/front".to_owned()),
     }
-    Ok(text.to_owned())
 }
 
 /// A number of frames a second, with a period between a nanosecond and a day.
