@@ -46,7 +46,7 @@ pub use io_shared_core::{
     array, message, schema, value,
 };
 pub use named::AsName;
-pub use observer::Observer;
+pub use observer::{Observer, Part};
 pub use producer::Producer;
 pub use since::Since;
 pub use wait_any::{Ready, wait_any};

@@ -3,6 +3,8 @@
 //! An observer takes no slot and holds nothing. It copies the newest value and checks afterwards
 //! that the producer did not refill the buffer during the copy.
 
+mod part;
+
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::options::Options;
 use crate::pace::Pace;
 use crate::since::Since;
 use crate::waiting::SLICE;
+pub use part::Part;
 
 /// Reads a channel without taking part in it: it takes no slot, wakes nobody, and copies every
 /// value.
@@ -93,7 +96,8 @@ impl<T: Message + ?Sized> Observer<T> {
     /// one. While the producer's period is not known, and without a producer, it looks every 10 ms.
     ///
     /// A wait that exceeds a second writes one `tracing` warning, which names the channel and says
-    /// whether it has a producer.
+    /// whether it has a producer. No interrupter ends it: wait for a while at a time where that is
+    /// needed.
     ///
     /// # Errors
     /// [`Timeout`](ErrorKind::Timeout), and the errors of [`copy`](Self::copy) except

@@ -18,6 +18,7 @@ mod growth;
 mod guard;
 mod interrupt;
 mod loan;
+mod part;
 mod reopening;
 mod sleeper;
 mod value;

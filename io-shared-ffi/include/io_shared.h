@@ -343,6 +343,22 @@ typedef struct {
   uint64_t since;
 } ios_process;
 
+// A part of a value.
+typedef struct {
+  // The part as JSON: `1.5`, `"front"`, `[1,2]`. A number that JSON does not have (NaN, an
+  // infinity) is `null`. Free it with `ios_text_free`.
+  char *json;
+  // The part as a number. Of a truth value it is 0 or 1, of an enum the variant's number, and
+  // NaN of what is no number.
+  double number;
+  // The sequence number of the value.
+  uint64_t seq;
+  // CLOCK_MONOTONIC at the put, as in `ios_value`.
+  uint64_t stamp;
+  // The tag that its producer put it with; 0 if it has none.
+  uint64_t tag;
+} ios_field;
+
 // A function that is called with the text of a warning, which is valid until it returns, and with
 // the `context` of `ios_on_warning`. Any thread of the process may call it.
 typedef void (*ios_warned)(const char *text, void *context);
@@ -813,7 +829,7 @@ ios_status ios_observer_copy(ios_observer *observer, ios_value *value);
 // ever), and copies it. With a timeout of 0 it only looks: `IOS_EMPTY` if there is none.
 //
 // It looks again and again, at most a quarter of the producer's period apart (50 us at least,
-// 10 ms at most). Values that come in shorter intervals may be missed.
+// 10 ms at most). Values that come in shorter intervals may be missed. A signal does not end it.
 //
 // # Safety
 // `observer` is NULL or open; `value` is NULL or may be written to.
@@ -858,6 +874,16 @@ ios_status ios_observer_name(const ios_observer *observer, char **name);
 // # Safety
 // `observer` is NULL or open; `schema` is NULL or may be written to.
 ios_status ios_observer_schema(const ios_observer *observer, char **schema);
+
+// A part of the newest value by its path, such as `frame`, `points[3].x` or `points[0:5]`;
+// `IOS_EMPTY` if nothing was ever put. No more than the bytes of the part are copied. The empty
+// path is the whole value.
+//
+// `IOS_BAD_OPTION`: it is no path, or leads nowhere in the newest value.
+//
+// # Safety
+// `observer` is NULL or open; `path` is NULL or a text; `field` is NULL or may be written to.
+ios_status ios_observer_field(ios_observer *observer, const char *path, ios_field *field);
 
 // Opens shared bytes of that kind (an `ios_mmap_kind`). With a `capacity` it creates them if they
 // do not exist.

@@ -48,6 +48,8 @@ mod guard;
 
 mod observer;
 
+mod field;
+
 mod mmap;
 
 mod mmap_guard;
@@ -63,6 +65,7 @@ mod inspect;
 pub use array::*;
 pub use c_struct::*;
 pub use consumer::*;
+pub use field::*;
 pub use guard::*;
 pub use inspect::*;
 pub use interrupt::*;

@@ -16,7 +16,7 @@ use crate::status::{Failure, Outcome, ios_status};
 
 /// Reads a channel without taking part in it.
 #[derive(Debug)]
-pub struct ios_observer(Handle<Observer<[u8]>>);
+pub struct ios_observer(pub(crate) Handle<Observer<[u8]>>);
 
 /// Opens a channel to observe. An observer takes no slot, wakes nobody, and needs read permission
 /// only. Waits until the channel exists.
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn ios_observer_copy(
 /// ever), and copies it. With a timeout of 0 it only looks: `IOS_EMPTY` if there is none.
 ///
 /// It looks again and again, at most a quarter of the producer's period apart (50 us at least,
-/// 10 ms at most). Values that come in shorter intervals may be missed.
+/// 10 ms at most). Values that come in shorter intervals may be missed. A signal does not end it.
 ///
 /// # Safety
 /// `observer` is NULL or open; `value` is NULL or may be written to.

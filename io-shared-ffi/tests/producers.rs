@@ -65,3 +65,44 @@ fn consumers_and_observers_know_the_producer_and_a_get_says_when_it_has_gone() {
         ios_observer_close(observer);
     }
 }
+
+#[test]
+fn an_observer_reads_a_part_of_a_value_by_its_path() {
+    let name = TestName::new("ffi-field");
+    let three = || options(&name, Some(r#"{"array":3,"of":"<f8"}"#));
+    let (producer, observer) = (three().producer(), options(&name, None).observer());
+    let mut found = unsafe { std::mem::zeroed::<ios_field>() };
+    let mut field = |path: &CStr| unsafe {
+        let status = ios_observer_field(observer, path.as_ptr(), &raw mut found);
+        let json = match status {
+            IOS_OK => CStr::from_ptr(found.json).to_str().unwrap().to_owned(),
+            _ => CStr::from_ptr(ios_last_error()).to_str().unwrap().to_owned(),
+        };
+        if status == IOS_OK {
+            ios_text_free(found.json);
+        }
+        (status, json, found.number, found.seq)
+    };
+    assert_eq!(field(c"[0]").0, IOS_EMPTY);
+    let value = [1.5, f64::NAN, f64::INFINITY];
+    let put =
+        unsafe { ios_producer_put(producer, value.as_ptr().cast(), 24, std::ptr::null_mut()) };
+    assert_eq!(put, IOS_OK);
+    assert_eq!(field(c"[0]"), (IOS_OK, "1.5".into(), 1.5, 1));
+    assert_eq!(field(c"[2]"), (IOS_OK, "null".into(), f64::INFINITY, 1));
+    let (status, json, number, _) = field(c"[0:2]");
+    assert!(number.is_nan());
+    assert_eq!((status, json.as_str()), (IOS_OK, "[1.5,null]"));
+    let (status, said, ..) = field(c"[3]");
+    assert_eq!(status, IOS_BAD_OPTION);
+    assert!(said.contains("the message has 3 elements, so there is no [3]"), "{said}");
+    assert_eq!(field(c"[").0, IOS_BAD_OPTION);
+    unsafe {
+        let path = c"".as_ptr();
+        assert_eq!(ios_observer_field(std::ptr::null_mut(), path, &raw mut found), IOS_NULL);
+        assert_eq!(ios_observer_field(observer, std::ptr::null(), &raw mut found), IOS_NULL);
+        assert_eq!(ios_observer_field(observer, path, std::ptr::null_mut()), IOS_NULL);
+        ios_producer_close(producer);
+        ios_observer_close(observer);
+    }
+}

@@ -128,3 +128,33 @@ def test_an_observer_from_before_a_fork_says_so(name):
                 os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert observer.copy().tolist() == [1]
+
+
+def test_an_observer_reads_a_part_of_a_value_by_its_path(name):
+    put = clouds(name)
+    with io_shared.observe(name) as observer:
+        assert observer.field("frame") is None
+        cloud = points(5)
+        cloud["x"][1] = np.nan
+        put.put(frame=2 ** 60 + 1, stamp_ns=8, points=cloud, tag=9)
+        assert observer.field("frame") == 2 ** 60 + 1
+        assert (observer.seq, observer.tag) == (1, 9) and 0 <= observer.age < 60
+        assert observer.field("points[3].x") == cloud["x"][3]
+        assert np.isnan(observer.field("points[1].x"))
+        assert observer.field("points[0:3].x") == [cloud["x"][0], None, cloud["x"][2]]
+        assert observer.field(u"points[-1]")["z"] == cloud["z"][4]
+        with pytest.raises(io_shared.Invalid) as caught:
+            observer.field("points[5].x")
+        assert "`points` has 5 elements, so there is no [5]" in str(caught.value)
+        with pytest.raises(io_shared.Invalid):
+            observer.field("points[")
+    with pytest.raises(io_shared.Closed):
+        observer.field("frame")
+
+
+def test_an_observer_reads_a_part_of_an_array(name):
+    with NumpyShare(name, "1M", "put") as put, io_shared.observe(name) as observer:
+        put.put(np.arange(12, dtype="u2").reshape(3, 4))
+        assert observer.field("[2][3]") == 11
+        assert observer.field("shape") == [3, 4]
+        assert observer.field("[0:2, 1]") == [1, 5]

@@ -51,7 +51,7 @@ async def many() -> npt.NDArray[Any]:
 
 def looking_on() -> Optional[float]:
     with io_shared.observe(io_shared.File("map.io"), open_timeout=1) as observer:
-        print(observer.copy(), observer.seq, observer.tag)
+        print(observer.copy(), observer.seq, observer.tag, observer.field("points[3].x"))
         return observer.age
 
 

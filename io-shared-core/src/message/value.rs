@@ -7,7 +7,8 @@
 //!
 //! The files: `path` (the text of a path), `layout` (where the parts lie), `dtype` (NumPy's types),
 //! `parts` (lists and records), `select` (following a path), `shown` (the styles `yaml`, `json` and
-//! `csv`, which write to an `output`). `encode` goes the other way.
+//! `csv`, which write to an `output`), `extent` (which bytes a part needs). `encode` goes the other
+//! way.
 //!
 //! What must stay true: nothing here panics, whatever schema and bytes are. What a message does not
 //! have is [`Value::Missing`]. Showing a value takes time in proportion to its bytes: parts without
@@ -16,6 +17,7 @@
 mod csv;
 mod dtype;
 mod encode;
+mod extent;
 mod json;
 mod layout;
 mod output;
@@ -31,6 +33,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use encode::{EncodeError, encode};
+pub(crate) use extent::{extent, head};
 pub use parts::{List, Record};
 pub use path::{Path, PathError};
 pub use shown::Formatted;

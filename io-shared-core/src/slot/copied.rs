@@ -55,15 +55,15 @@ pub struct Copied<T: Message + ?Sized> {
 /// 64 bytes of a copy, aligned as any message that can be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
-struct Block([u64; 8]);
+pub(super) struct Block([u64; 8]);
 
 /// What is known of a value besides its message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    seq: u64,
-    stamp: u64,
-    tag: u64,
-    missed: u64,
+    pub(super) seq: u64,
+    pub(super) stamp: u64,
+    pub(super) tag: u64,
+    pub(super) missed: u64,
 }
 
 impl Known {
@@ -237,7 +237,7 @@ impl Slot<Observer> {
     }
 
     /// Copies the latest value, of which nobody has said since a reboot whether it is whole.
-    fn copy_sealed<T: Message + ?Sized>(&self) -> Result<Option<Copied<T>>> {
+    pub(super) fn copy_sealed<T: Message + ?Sized>(&self) -> Result<Option<Copied<T>>> {
         let region = &*self.region;
         let mut sealed = 0;
         let found = protocol::watch(region, |buffer, length| {
@@ -316,7 +316,7 @@ type Copy = (std::result::Result<Vec<Block>, TryReserveError>, usize, usize);
 
 impl<S> Slot<S> {
     /// Looks whether a `T` can be copied from here now.
-    fn check_copying<T: Message + ?Sized>(&self) -> Result<()> {
+    pub(super) fn check_copying<T: Message + ?Sized>(&self) -> Result<()> {
         self.check_fork()?;
         self.check_or_look()?;
         if self.region.is_copied_up() {
@@ -373,7 +373,7 @@ fn shape_of<T: Message + ?Sized>(region: &Region, length: u64) -> Option<(usize,
 }
 
 impl<T: Message + ?Sized> Copied<T> {
-    fn new(region: &Region, known: Known, blocks: Vec<Block>, elements: usize) -> Self {
+    pub(super) fn new(region: &Region, known: Known, blocks: Vec<Block>, elements: usize) -> Self {
         let Known { seq, stamp, tag, missed } = known;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
         Self { seq, stamp, tag, missed, clock, blocks, elements, message: PhantomData }
@@ -417,7 +417,7 @@ impl<T: Message + ?Sized> Copied<T> {
 }
 
 #[cold]
-fn no_memory(region: &Region) -> Error {
+pub(super) fn no_memory(region: &Region) -> Error {
     Error::system(region.name(), "malloc", Errno::ENOMEM)
 }
 

@@ -1,8 +1,10 @@
 """Observers, which read a channel without taking part in it."""
 
-from ctypes import byref
+import ctypes
+import json
+from ctypes import byref, c_void_p
 
-from io_shared import _library, _messages, errors
+from io_shared import _library, _messages, _structs, errors
 from io_shared._wait import OPEN_TIMEOUT, Deadline, age, opened
 
 
@@ -37,6 +39,33 @@ class Observer(_library.Closing):
         >>> cloud = eyes.copy()
         """
         return self._copy_by(_library.observer_copy)
+
+    def field(self, path):
+        """A part of the newest value, by its path; None if nothing was ever put. No more than the
+        bytes of the part are copied, so this is quick also for large values.
+
+        A number is an int or a float, a text a str, an enum its variant's name, a struct a dict,
+        and an array or a range of elements a list, in which None stands for NaN and infinities. The
+        empty path is the whole value. ``seq``, ``tag`` and ``age`` are those of the value.
+
+        :class:`Invalid`: it is no path, or it leads nowhere in the newest value.
+
+        >>> x = eyes.field("points[3].x")
+        >>> first = eyes.field("points[0:5].x")
+        """
+        found = _structs.Field()
+        text = path if isinstance(path, bytes) else path.encode("utf-8")
+        status = _library.observer_field(self._open(), text, byref(found))
+        if status == _library.EMPTY:
+            return None
+        _library.check(status)
+        try:
+            part = json.loads(ctypes.string_at(found.json).decode("utf-8"))
+        finally:
+            _library.text_free(c_void_p(found.json))
+        self._last = _library.Value(seq=found.seq, stamp=found.stamp, tag=found.tag)
+        # JSON has no NaN and no infinities.
+        return found.number if part is None else part
 
     def since(self, seq):
         """Copies of the values after number ``seq`` that still lie whole, oldest first. ``seq``,

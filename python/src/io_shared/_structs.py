@@ -1,7 +1,8 @@
 """The structs of ``io_shared.h``, for ctypes."""
 
 import ctypes
-from ctypes import c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64
+from ctypes import c_void_p
 
 
 class Options(ctypes.Structure):
@@ -36,6 +37,18 @@ class Value(ctypes.Structure):
         ("length", c_size_t),
         ("seq", c_uint64),
         ("missed", c_uint64),
+        ("stamp", c_uint64),
+        ("tag", c_uint64),
+    ]
+
+
+class Field(ctypes.Structure):
+    """``ios_field``: a part of a value."""
+
+    _fields_ = [
+        ("json", c_void_p),
+        ("number", c_double),
+        ("seq", c_uint64),
         ("stamp", c_uint64),
         ("tag", c_uint64),
     ]

@@ -28,7 +28,11 @@ pub(super) fn follow<'a>(value: &Value<'a>, path: &Path) -> Result<Value<'a>, Pa
 }
 
 /// The part of `place` that the steps from number `done` on lead to.
-fn select<'a>(place: Place<'a>, steps: &[Step], done: usize) -> Result<Place<'a>, PathError> {
+pub(super) fn select<'a>(
+    place: Place<'a>,
+    steps: &[Step],
+    done: usize,
+) -> Result<Place<'a>, PathError> {
     let Some(step) = steps.get(done) else { return Ok(place) };
     let at = || Steps(steps.get(..done).unwrap_or_default()).to_string();
     match (place.head(), step) {
@@ -97,7 +101,7 @@ fn range<'a>(
     Ok(Place { layout: Layout::Elements(Arc::new(elements)), ..place.clone() })
 }
 
-fn element<'a>(place: &Place<'a>, elements: &Elements<'a>, number: usize) -> Place<'a> {
+pub(super) fn element<'a>(place: &Place<'a>, elements: &Elements<'a>, number: usize) -> Place<'a> {
     let at = place.at.saturating_add(elements.start);
     let at = at.saturating_add(elements.stride.saturating_mul(number));
     Place { bytes: place.bytes, at, layout: elements.element.clone() }
