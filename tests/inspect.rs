@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use io_shared::inspect::{self, Content, Entry, Kind, Reader, Region};
 use io_shared::{Channel, ErrorKind, Location, Name, Shared, SharedMmap, Value};
+use test_support::hostile::Hostile;
 use test_support::peer::{self, Peer};
 use test_support::{TestFile, TestName, eventually};
 
@@ -171,17 +172,22 @@ fn a_damaged_cut_or_older_region_is_told_with_whether_somebody_uses_it() {
     let cut = TestName::new("cut");
     io_shared::producer::<u64>(&cut).unwrap().put(&1).unwrap();
     let mut reader = Reader::open(&location(&cut)).unwrap();
-    for (length, what) in
-        [(9_300, None), (1_000, Some("it was cut")), (100, Some("it was cut")), (0, None)]
-    {
+    for (length, what) in [
+        (9_300, Some("it has 9300 bytes instead of 16384")),
+        (1_000, Some("it was cut")),
+        (128, Some("it was cut")),
+        // As for those that open it: not ours, and never removed.
+        (127, None),
+        (8, None),
+        (0, None),
+    ] {
         let file = std::fs::File::options().write(true).open(cut.path()).unwrap();
         file.set_len(length).unwrap();
         match (look(&cut).content, what) {
             (Content::Damaged { what: found, is_used: false }, Some(what)) => {
                 assert!(found.starts_with(what), "{found}");
             }
-            (Content::Region(region), None) => assert!(region.newest.is_none()),
-            (Content::Foreign { .. }, None) if length == 0 => {}
+            (Content::Foreign { .. }, None) => {}
             (other, _) => panic!("{length}: {other:?}"),
         }
         // A reader that has it open says so too, and is not killed.
@@ -324,24 +330,107 @@ fn a_hostile_header_is_no_region_or_damaged_and_costs_little() {
     let name = TestName::new("hostile");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();
     producer.put(&1).unwrap();
+    drop(producer);
     let sound = std::fs::read(name.path()).unwrap();
     let mut random = fastrand::Rng::with_seed(7);
     let mut reader = Reader::open(&location(&name)).unwrap();
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
-    for _ in 0..3_000 {
+    let (mut regions, mut damaged, mut read) = (0, 0, 0);
+    for round in 0..3_000 {
         let mut bytes = sound.clone();
-        for _ in 0..random.usize(1..20) {
+        let from = if round % 4 == 0 { 8 } else { 128 };
+        for _ in 0..random.usize(1..6) {
+            // Words, since a program writes words: what is small, what is too large, what is next.
+            let word = *random.choice(&[0, 1, 3, 255, 256, 1 << 40, 1 << 56, u64::MAX]).unwrap();
+            let word = if random.bool() { word } else { random.u64(..) };
+            // `latest`, the number of buffers, and the first buffer's sequence and length.
             let at = match random.bool() {
-                true => random.usize(0..0x400),
-                false => random.usize(0..bytes.len()),
+                true => *random.choice(&[0x80, 0x200, 0x3000, 0x3008]).unwrap(),
+                false => random.usize(from / 8..bytes.len() / 8) * 8,
             };
-            bytes[at] = random.u8(..);
+            bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
+        // Else nothing but the checksum would be looked at.
+        let sum = test_support::hostile::checksum(&bytes);
+        bytes[120..128].copy_from_slice(&sum.to_le_bytes());
         file.write_all_at(&bytes, 0).unwrap();
         let started = Instant::now();
-        look(&name);
-        let _ = (reader.newest(), reader.copy(&mut Vec::new()), reader.find(1));
+        match look(&name).content {
+            Content::Region(_) => regions += 1,
+            Content::Damaged { .. } | Content::OtherVersion { .. } => damaged += 1,
+            other => panic!("{other:?}"),
+        }
+        read += usize::from(reader.copy(&mut Vec::new()).is_ok());
+        let _ = (reader.newest(), reader.find(1));
         assert!(started.elapsed() < Duration::from_secs(5));
     }
+    assert!(regions > 300 && damaged > 300 && read > 300, "{regions} {damaged} {read}");
     file.write_all_at(&sound, 0).unwrap();
+}
+
+#[test]
+fn a_value_that_is_not_in_its_buffer_or_larger_than_memory_is_an_error_and_not_a_wait() {
+    let name = TestName::new("torn");
+    let region = Hostile::new(r#"{"slice":"|u1"}"#, 1 << 47);
+    let file = region.write(&name.path());
+    region.put(&file, 1, 2, 3, b"abc");
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    let error = reader.next(Duration::from_secs(60)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{error}");
+    let Content::Damaged { is_used: false, .. } = look(&name).content else { panic!("damaged") };
+    region.put(&file, 3, 3, 1 << 47, b"abc");
+    let error = reader.copy(&mut Vec::new()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::System { call: "malloc", .. }), "{error}");
+    region.put(&file, 4, 4, 3, b"abc");
+    let mut bytes = vec![9; 100];
+    assert_eq!(reader.copy(&mut bytes).unwrap().unwrap().seq, 4);
+    assert_eq!(bytes, b"abc");
+}
+
+#[test]
+fn what_somebody_uses_or_has_just_used_is_not_idle_and_stays() {
+    let name = TestName::new("idle");
+    let hour = Duration::from_secs(3600);
+    let mut producer = io_shared::producer::<u64>(&name).unwrap();
+    assert_eq!(look(&name).idle(), None);
+    assert!(!inspect::remove_idle(&location(&name), Duration::ZERO).unwrap(), "it is used");
+    producer.put(&1).unwrap();
+    drop(producer);
+    assert!(look(&name).idle().unwrap() < hour);
+    // Looked at under the claims, where only the last put, claim and change count.
+    assert!(!inspect::remove_idle(&location(&name), hour).unwrap() && name.path().exists());
+    let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
+    assert_eq!(*consumer.get().unwrap(), 1, "the claims are free again");
+    drop(consumer);
+    assert!(inspect::remove_idle(&location(&name), Duration::ZERO).unwrap());
+    assert!(!name.path().exists());
+    let error = inspect::remove_idle(&location(&name), hour).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn claims_prove_which_process_has_a_role_also_in_files_and_in_memory_without_a_name() {
+    let (name, file) = (TestName::new("claims"), TestFile::new("claims"));
+    let producer = io_shared::producer::<u64>(&name).unwrap();
+    let _consumer = io_shared::consumer::<u64>(&name).unwrap();
+    let _in_file = Channel::<u64>::file(&*file).producer().unwrap();
+    let nameless = Channel::<u64>::anonymous().producer().unwrap();
+    let pid = std::process::id();
+    let roles = |region: &str| -> Vec<(Option<usize>, bool)> {
+        let found = inspect::claimants().into_iter();
+        let of_it = found.filter(|found| found.name.starts_with(region) && found.pid == pid);
+        of_it.map(|found| (found.slot, found.is_removed)).collect()
+    };
+    assert_eq!(roles(&name), [(None, false), (Some(0), false)]);
+    assert_eq!(roles(&file.display().to_string()), [(None, false)]);
+    assert!(!roles("memfd:").is_empty());
+    let found = inspect::claimants();
+    let found = found.iter().find(|found| *found.name == *name).unwrap();
+    assert_eq!(found.identity, look(&name).identity);
+    let command = std::fs::read_to_string("/proc/self/comm").unwrap();
+    assert_eq!(found.command.as_deref(), Some(command.trim_end()));
+    io_shared::remove(&name).unwrap();
+    assert_eq!(roles(&name), [(None, true), (Some(0), true)], "its name is taken away");
+    drop((producer, nameless));
+    assert_eq!(roles(&name), [(Some(0), true)]);
 }

@@ -1,7 +1,6 @@
 //! `io-shared bw`: how many bytes per second are put.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -12,6 +11,7 @@ use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
 use crate::out::Out;
+use crate::reports::{self, Measure};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -22,65 +22,54 @@ pub(crate) struct Options {
     /// Judge by this many values.
     #[arg(long, short, value_name = "COUNT", default_value_t = 100)]
     window: usize,
-    /// Print this many reports, and end. There is one each second.
-    #[arg(short, value_name = "COUNT")]
-    n: Option<u64>,
-    /// Give up after this long without a value.
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    reports: reports::Reports,
 }
-
-const EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
-    let mut values: VecDeque<Newest> = VecDeque::new();
-    let mut left = options.n.unwrap_or(u64::MAX);
-    let mut quiet_since = Instant::now();
-    while left > 0 {
-        let report_at = Instant::now() + EVERY;
-        let mut is_new = false;
-        while let Some(newest) = follow.next(Some(report_at))? {
-            if values.len() > options.window.max(1) {
-                values.pop_front();
-            }
-            values.push_back(newest);
-            is_new = true;
-            quiet_since = Instant::now();
-        }
-        if is_new {
-            left -= u64::from(report(&values, out)?);
-        } else if options.timeout.is_some_and(|timeout| quiet_since.elapsed() >= timeout) {
-            return Err(Failure::Timeout(follow.waiting_for()));
-        } else if !values.is_empty() && !out.json {
-            out.line("no new values")?;
-        }
-        out.flush()?;
-    }
-    Ok(())
+    let mut sizes = Sizes { values: VecDeque::new(), window: options.window.max(1) };
+    reports::run(&mut follow, &options.reports, &mut sizes, out)
 }
 
-/// Prints what the values say; `false` if there are too few.
-fn report(values: &VecDeque<Newest>, out: &mut Out) -> Result<bool, Failure> {
-    let (Some(first), Some(last)) = (values.front(), values.back()) else { return Ok(false) };
-    let Some(rate) = first.rate_to(last) else { return Ok(false) };
-    let sizes = || values.iter().map(|value| value.bytes);
-    let mean = sizes().sum::<u64>() / values.len() as u64;
-    let (min, max) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
-    let per_second = rate * mean as f64;
-    if out.json {
-        out.object(&json!({
-            "bytes_per_second": per_second,
-            "mean": mean,
-            "min": min,
-            "max": max,
-            "window": values.len(),
-        }))?;
-        return Ok(true);
+/// The newest values, and one more: the rate is from the first to the last.
+struct Sizes {
+    values: VecDeque<Newest>,
+    window: usize,
+}
+
+impl Measure for Sizes {
+    fn add(&mut self, _: &mut Follow, newest: Newest) -> Result<(), Failure> {
+        if self.values.len() > self.window {
+            self.values.pop_front();
+        }
+        self.values.push_back(newest);
+        Ok(())
     }
-    let [mean, min, max] = [mean, min, max].map(units::bytes);
-    let per_second = units::bytes(per_second as u64);
-    out.line(format_args!("{per_second}/s from {} values", values.len()))?;
-    out.line(format_args!("\tMessage size mean: {mean} min: {min} max: {max}"))?;
-    Ok(true)
+
+    fn report(&mut self, out: &mut Out) -> Result<bool, Failure> {
+        let values = &self.values;
+        let (Some(first), Some(last)) = (values.front(), values.back()) else { return Ok(false) };
+        let Some(rate) = first.rate_to(last) else { return Ok(false) };
+        let sizes = || values.iter().map(|value| value.bytes);
+        // Of a hostile region the sum may have more than 64 bits.
+        let mean = sizes().map(|bytes| bytes as f64).sum::<f64>() / values.len() as f64;
+        let (min, max) = (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0));
+        let per_second = rate * mean;
+        if out.json {
+            out.object(&json!({
+                "bytes_per_second": per_second,
+                "mean": mean as u64,
+                "min": min,
+                "max": max,
+                "window": values.len(),
+            }))?;
+            return Ok(true);
+        }
+        let [mean, min, max] = [mean as u64, min, max].map(units::bytes);
+        let per_second = units::bytes(per_second as u64);
+        out.line(format_args!("{per_second}/s from {} values", values.len()))?;
+        out.line(format_args!("\tMessage size mean: {mean} min: {min} max: {max}"))?;
+        Ok(true)
+    }
 }

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 use io_shared::ErrorKind;
-use io_shared::inspect::{self, Content, Entry};
+use io_shared::inspect::{self, Entry};
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::list;
-use crate::out::Out;
-use crate::people;
+use crate::out::{Out, plain};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -25,49 +24,29 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let found = inspect::channels()?;
-    let idle = found.iter().filter_map(|entry| Some((entry, idle_for(entry)?)));
-    let idle: Vec<(&Entry, Duration)> = idle.filter(|(_, idle)| *idle >= options.older).collect();
+    let idle = found.iter().filter_map(|entry| Some((entry, entry.idle()?)));
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
-    for (entry, idle) in idle {
-        if options.yes && !remove(entry, &mut kept)? {
+    for (entry, idle) in idle.filter(|(_, idle)| *idle >= options.older) {
+        if !options.yes {
+            gone.push((entry, idle));
             continue;
         }
-        gone.push((entry, idle));
+        match inspect::remove_idle(&entry.location, options.older) {
+            Ok(true) => gone.push((entry, idle)),
+            // Somebody uses it by now, has used it, or has removed it.
+            Ok(false) => {}
+            Err(error) if *error.kind() == ErrorKind::NotFound => {}
+            // One that cannot be removed keeps none of the others.
+            Err(error) => kept.push(plain(&error.to_string())),
+        }
     }
     tell(options, &gone, out)?;
     match &kept[..] {
         [] => Ok(()),
-        kept => Err(Failure::Failed(kept.join("\n"))),
-    }
-}
-
-/// Removes it, unless somebody uses it by now. What cannot be removed is noted in `kept`.
-fn remove(entry: &Entry, kept: &mut Vec<String>) -> Result<bool, Failure> {
-    match inspect::remove_unused(&entry.location) {
-        Ok(done) => Ok(done),
-        Err(error) if *error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) if matches!(error.kind(), ErrorKind::NotOwner) => {
-            kept.push(error.to_string());
-            Ok(false)
+        kept => {
+            out.flush()?;
+            Err(Failure::Failed(kept.join("\n")))
         }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// How long nobody has used it; `None` if somebody does, or if that cannot be known.
-fn idle_for(entry: &Entry) -> Option<Duration> {
-    let changed = people::ago(entry.changed)?;
-    match &entry.content {
-        Content::Region(region) if !region.is_used() => {
-            let participants = region.producer.iter().chain(&region.consumers);
-            let claims = participants.filter_map(|participant| people::ago(participant.since?));
-            let put = region.newest.as_ref().and_then(|newest| newest.age());
-            claims.chain(put).chain([changed]).min()
-        }
-        Content::OtherVersion { is_used: false, .. } | Content::Damaged { is_used: false, .. } => {
-            Some(changed)
-        }
-        _ => None,
     }
 }
 

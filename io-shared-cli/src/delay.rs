@@ -1,6 +1,6 @@
 //! `io-shared delay`: how long from one channel to another, or from a stamp in a message to now.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
 use crate::out::Out;
+use crate::reports::{self, Measure};
 use crate::stats::Window;
-use crate::units;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -31,12 +31,8 @@ pub(crate) struct Options {
     /// Judge by this many values.
     #[arg(long, short, value_name = "COUNT", default_value_t = 10_000)]
     window: usize,
-    /// Print this many reports, and end. There is one each second.
-    #[arg(short, value_name = "COUNT")]
-    n: Option<u64>,
-    /// Give up after this long without a value.
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    reports: reports::Reports,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,8 +43,6 @@ enum Clock {
     Monotonic,
 }
 
-const EVERY: Duration = Duration::from_secs(1);
-
 /// Where a delay ends, and where it starts.
 enum Between {
     /// The put of the value in this channel that a tag names.
@@ -58,7 +52,7 @@ enum Between {
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
-    let (mut between, measured) = match (&options.names[..], &options.field) {
+    let (between, measured) = match (&options.names[..], &options.field) {
         ([from, to], None) => (Between::Channels(Box::new(Follow::new(from)?)), to),
         ([name], Some(field)) => (Between::Field(field.clone(), options.clock), name),
         ([name], None) => {
@@ -73,28 +67,16 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         }
     };
     let mut follow = Follow::new(measured)?;
-    let (mut delays, mut gone) = (Window::new(options.window), 0);
-    let mut left = options.n.unwrap_or(u64::MAX);
-    let mut quiet_since = Instant::now();
-    while left > 0 {
-        let report_at = Instant::now() + EVERY;
-        let mut is_new = false;
-        while let Some(newest) = follow.next(Some(report_at))? {
-            quiet_since = Instant::now();
-            match between.delay(&mut follow, newest)? {
-                Some(delay) => delays.add(delay),
-                None => gone += 1,
-            }
-            is_new = true;
-        }
-        if is_new {
-            left -= u64::from(report(&delays, &mut gone, out)?);
-        } else if options.timeout.is_some_and(|timeout| quiet_since.elapsed() >= timeout) {
-            return Err(Failure::Timeout(follow.waiting_for()));
-        }
-        out.flush()?;
-    }
-    Ok(())
+    let mut delays = Delays { between, delays: Window::new(options.window), without: 0 };
+    reports::run(&mut follow, &options.reports, &mut delays, out)
+}
+
+/// The delays of the newest values.
+struct Delays {
+    between: Between,
+    delays: Window,
+    /// Values since the last report whose other end is not known.
+    without: u64,
 }
 
 impl Between {
@@ -148,27 +130,36 @@ impl Clock {
     }
 }
 
-/// Prints what is known; `false` if nothing is.
-fn report(delays: &Window, gone: &mut u64, out: &mut Out) -> Result<bool, Failure> {
-    let without = std::mem::take(gone);
-    let summary = delays.summary();
-    if out.json {
-        let mut object = summary.map_or_else(|| serde_json::json!({}), |delays| delays.json());
-        if let Some(object) = object.as_object_mut() {
-            object.insert("without_partner".to_owned(), without.into());
+impl Measure for Delays {
+    fn add(&mut self, follow: &mut Follow, newest: Newest) -> Result<(), Failure> {
+        match self.between.delay(follow, newest)? {
+            Some(delay) => self.delays.add(delay),
+            None => self.without += 1,
         }
-        out.object(&object)?;
-        return Ok(true);
+        Ok(())
     }
-    if let Some(delays) = summary {
-        out.line(format_args!("average delay: {:.6}", delays.mean))?;
-        out.line(delays.line())?;
+
+    fn report(&mut self, out: &mut Out) -> Result<bool, Failure> {
+        let without = std::mem::take(&mut self.without);
+        let summary = self.delays.summary();
+        if out.json {
+            let mut object = summary.map_or_else(|| serde_json::json!({}), |delays| delays.json());
+            if let Some(object) = object.as_object_mut() {
+                object.insert("without_partner".to_owned(), without.into());
+            }
+            out.object(&object)?;
+            return Ok(true);
+        }
+        if let Some(delays) = summary {
+            out.line(format_args!("average delay: {:.6}", delays.mean))?;
+            out.line(delays.line())?;
+        }
+        if without > 0 {
+            let s = if without == 1 { "" } else { "s" };
+            out.line(format_args!(
+                "\t{without} value{s} without a partner: no tag, or the value that it names is gone"
+            ))?;
+        }
+        Ok(summary.is_some() || without > 0)
     }
-    if without > 0 {
-        let s = if without == 1 { "" } else { "s" };
-        out.line(format_args!(
-            "\t{without} value{s} without a partner: no tag, or the value that it names is gone"
-        ))?;
-    }
-    Ok(summary.is_some() || without > 0)
 }

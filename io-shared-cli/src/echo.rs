@@ -1,6 +1,6 @@
 //! `io-shared echo`: what is in a channel.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -51,8 +51,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let mut left = if options.once { 1 } else { options.n.unwrap_or(u64::MAX) };
     while left > 0 {
-        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
-        if follow.next(deadline)?.is_none() {
+        if follow.next(units::deadline(options.timeout))?.is_none() {
             return Err(Failure::Timeout(follow.waiting_for()));
         }
         let reader = follow.reader()?;

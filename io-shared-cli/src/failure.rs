@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use io_shared::ErrorKind;
 
+use crate::out::plain;
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -36,7 +38,8 @@ impl Failure {
             false => "error:",
         };
         // Where the error cannot be written, the code still tells it.
-        let _ = writeln!(stderr, "{word} {text}");
+        let lines: Vec<String> = text.lines().map(plain).collect();
+        let _ = writeln!(stderr, "{word} {}", lines.join("\n"));
         ExitCode::from(code)
     }
 }

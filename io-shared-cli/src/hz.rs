@@ -1,7 +1,5 @@
 //! `io-shared hz`: how fast values come.
 
-use std::time::{Duration, Instant};
-
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::Newest;
@@ -10,8 +8,8 @@ use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
 use crate::out::Out;
+use crate::reports::{self, Measure};
 use crate::stats::Window;
-use crate::units;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -21,46 +19,19 @@ pub(crate) struct Options {
     /// Judge by this many values.
     #[arg(long, short, value_name = "COUNT", default_value_t = 10_000)]
     window: usize,
-    /// Print this many reports, and end. There is one each second.
-    #[arg(short, value_name = "COUNT")]
-    n: Option<u64>,
-    /// Give up after this long without a value.
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    reports: reports::Reports,
 }
-
-/// How often there is a report.
-const EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
-    let mut rate = Rate::new(options.window);
-    let mut left = options.n.unwrap_or(u64::MAX);
-    let mut quiet_since = Instant::now();
-    while left > 0 {
-        let report_at = Instant::now() + EVERY;
-        let before = rate.seen;
-        while let Some(newest) = follow.next(Some(report_at))? {
-            rate.add(&newest);
-            quiet_since = Instant::now();
-        }
-        if rate.seen > before {
-            left -= u64::from(rate.report(out)?);
-        } else if options.timeout.is_some_and(|timeout| quiet_since.elapsed() >= timeout) {
-            return Err(Failure::Timeout(follow.waiting_for()));
-        } else if before > 0 && !out.json {
-            out.line("no new values")?;
-        }
-        out.flush()?;
-    }
-    Ok(())
+    reports::run(&mut follow, &options.reports, &mut Rate::new(options.window), out)
 }
 
 /// The rate of a channel, by the numbers and stamps of its values.
 struct Rate {
     periods: Window,
     last: Option<Newest>,
-    seen: u64,
     /// Values that were put between two that were seen, since the last report.
     missed: Vec<(u64, u64)>,
 }
@@ -68,26 +39,27 @@ struct Rate {
 impl Rate {
     fn new(window: usize) -> Self {
         let periods = Window::new(window);
-        Self { periods, last: None, seen: 0, missed: Vec::new() }
+        Self { periods, last: None, missed: Vec::new() }
     }
+}
 
-    fn add(&mut self, newest: &Newest) {
-        self.seen += 1;
+impl Measure for Rate {
+    fn add(&mut self, _: &mut Follow, newest: Newest) -> Result<(), Failure> {
         if let Some(last) = &self.last {
-            if let Some(rate) = last.rate_to(newest) {
+            if let Some(rate) = last.rate_to(&newest) {
                 self.periods.add(1.0 / rate);
             }
             if newest.seq > last.seq + 1 {
                 self.missed.push((last.seq + 1, newest.seq - 1));
             }
         }
-        self.last = Some(*newest);
+        self.last = Some(newest);
+        Ok(())
     }
 
-    /// Prints what is known; `false` if nothing is, after a single value.
     fn report(&mut self, out: &mut Out) -> Result<bool, Failure> {
         let missed = std::mem::take(&mut self.missed);
-        let count: u64 = missed.iter().map(|(from, to)| to - from + 1).sum();
+        let count: u64 = missed.iter().fold(0, |sum, (from, to)| sum.saturating_add(to - from + 1));
         let Some(periods) = self.periods.summary() else { return Ok(false) };
         if out.json {
             let mut object = periods.json();

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
-use crate::out::{Out, plain};
+use crate::out::{Out, cut, plain};
 use crate::people;
 use crate::schema_text::{self, SchemaForm};
 use crate::units;
@@ -167,6 +167,9 @@ fn fields(region: &Region, out: &mut Out) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The most characters of a path to a field.
+const LONGEST_PATH: usize = 500;
+
 /// Adds a row for each field of `ty`, which lies at `offset` under the name `path`.
 fn add_rows(rows: &mut Vec<Vec<String>>, path: &str, offset: usize, ty: &Type) {
     let Some((layout, path)) = innermost(ty, path) else {
@@ -180,6 +183,8 @@ fn add_rows(rows: &mut Vec<Vec<String>>, path: &str, offset: usize, ty: &Type) {
             "" => plain(&field.name),
             path => format!("{path}.{}", plain(&field.name)),
         };
+        // Names in names of a hostile schema would fill the memory.
+        let name = cut(&name, LONGEST_PATH);
         let at = offset.saturating_add(field.offset);
         rows.push(vec![
             at.to_string(),

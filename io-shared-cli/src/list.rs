@@ -6,6 +6,7 @@ use io_shared::inspect::{self, Content, Entry, Kind, Participant, Region};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
+use crate::holders;
 use crate::named;
 use crate::out::{Out, plain};
 use crate::people;
@@ -19,11 +20,23 @@ pub(crate) struct Options {
     /// List also what other programs have in shared memory, and the regions of other domains.
     #[arg(long)]
     all: bool,
+    /// List the processes that have a role, proven by the kernel: also in files, and in memory
+    /// without a name. Of other users' processes only root learns it.
+    #[arg(long, conflicts_with = "all")]
+    holders: bool,
 }
 
 const HEADER: [&str; 7] = ["NAME", "TYPE", "SIZE", "RATE", "AGE", "PRODUCER", "CONSUMERS"];
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    let regions = || options.names.iter().map(|name| Ok(entry(name)?.identity));
+    match (options.holders, options.names.is_empty()) {
+        (false, _) => {}
+        (true, true) => return holders::run(None, out),
+        (true, false) => {
+            return holders::run(Some(&regions().collect::<Result<Vec<_>, Failure>>()?), out);
+        }
+    }
     let mut entries = match (&options.names[..], options.all) {
         ([], true) => inspect::objects()?,
         ([], false) => inspect::channels()?,

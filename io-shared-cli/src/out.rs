@@ -49,12 +49,25 @@ impl Out {
         if !self.is_terminal {
             return rows.iter().try_for_each(|row| writeln!(self.to, "{}", row.join("\t")));
         }
-        let widths = widths(header, rows);
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| cut(cell, WIDEST)).collect()).collect();
+        let widths = widths(header, &rows);
         let header: Vec<String> = header.iter().map(|&cell| cell.to_owned()).collect();
         let line = aligned(&header, &widths);
         let line = self.bold(&line);
         writeln!(self.to, "{line}")?;
         rows.iter().try_for_each(|row| writeln!(self.to, "{}", aligned(row, &widths)))
+    }
+}
+
+/// The most characters of a cell on a terminal.
+pub(crate) const WIDEST: usize = 80;
+
+/// A text of at most `most` characters, where `..` stands for the rest.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(2)).chain("..".chars()).collect(),
     }
 }
 
@@ -70,20 +83,29 @@ pub(crate) fn widths(header: &[&str], rows: &[Vec<String>]) -> Vec<usize> {
 
 /// A row with its columns aligned, without spaces at its end.
 pub(crate) fn aligned(row: &[String], widths: &[usize]) -> String {
-    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    // Not by `{cell:width$}`, which panics where a width has more than 16 bits.
+    let padded = |(cell, width): (&String, &usize)| {
+        cell.clone() + &" ".repeat(width.saturating_sub(cell.chars().count()))
+    };
+    row.iter().zip(widths).map(padded).collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }
 
 /// A text of another program, without characters that move a terminal's cursor or end a cell.
 pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}') {
-            true => shown.extend(c.escape_debug()),
+        match c.is_control() || turns_text(c) {
+            true => shown.extend(c.escape_unicode()),
             false => shown.push(c),
         }
     }
     shown
+}
+
+/// Whether a character ends a line, or changes the direction of the text around it.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -101,7 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_that_no_terminal_shows_is_cut() {
+        let long = "ü".repeat(100_000);
+        assert_eq!(cut(&long, 5), "üüü..");
+        assert_eq!((cut("12345", 5), cut("", 0)), ("12345".to_owned(), String::new()));
+        // A width that `format!` takes for none.
+        let row = [long, "end".to_owned()];
+        assert!(aligned(&row, &widths(&["A", "B"], &[row.to_vec()])).ends_with("ü  end"));
+    }
+
+    #[test]
     fn texts_of_other_programs_move_no_cursor() {
-        assert_eq!(plain("a\x1b[2J\n\t\u{202e}ü"), "a\\u{1b}[2J\\n\\t\\u{202e}ü");
+        let text = "a\x1b[2J\n\u{202e}\u{2067}ü";
+        assert_eq!(plain(text), r"a\u{1b}[2J\u{a}\u{202e}\u{2067}ü");
     }
 }

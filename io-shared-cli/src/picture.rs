@@ -78,7 +78,9 @@ fn points(value: &Value<'_>) -> Option<Vec<[f64; 3]>> {
     let point = |point: Value<'_>| {
         Some([part(&point, "x", 0)?, part(&point, "y", 1)?, part(&point, "z", 2)?])
     };
-    is_cloud.then(|| list.iter().filter_map(point).collect())
+    // The first that is none ends it: of elements without bytes there may be any number.
+    let points = || list.iter().map_while(point).collect();
+    is_cloud.then(points).filter(|points: &Vec<_>| !points.is_empty())
 }
 
 fn cloud(points: &[[f64; 3]], labels: Option<&[i128]>, size: u32) -> Picture {

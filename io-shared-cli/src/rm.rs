@@ -25,10 +25,6 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     for name in &options.names {
         let entry = list::entry(name)?;
         match &entry.content {
-            Content::Foreign { what } => {
-                let what = plain(what);
-                return Err(Failure::Failed(format!("{name}: it is not a region: {what}")));
-            }
             _ if options.force => inspect::remove(&entry.location)?,
             content => {
                 if !inspect::remove_unused(&entry.location)? {

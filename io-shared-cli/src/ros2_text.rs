@@ -2,6 +2,7 @@
 //!
 //! Names are turned into those that ROS takes: types in `CamelCase`, fields in `snake_case`.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use io_shared::schema::{Struct, Type};
@@ -27,21 +28,19 @@ fn ros2_part(layout: &Struct, structs: &[&Struct], text: &mut String) {
 
 fn ros2_fields(layout: &Struct, structs: &[&Struct], text: &mut String) {
     comment(text, "", "#", &layout.doc);
-    let (mut taken, mut paddings) = (Vec::<String>::new(), 0);
+    let (mut taken, mut paddings) = (HashMap::<String, usize>::new(), 0);
     for field in &layout.fields {
         if matches!(shape(&field.ty), (_, ref counts) if counts.contains("(0,")) {
             continue; // ROS has no arrays without elements
         }
-        let mut name = match field.name.starts_with('_') {
+        let name = match field.name.starts_with('_') {
             true => {
                 paddings += 1;
                 format!("pad{paddings}")
             }
             false => snake(&field.name),
         };
-        while taken.contains(&name) {
-            name.push_str("_2");
-        }
+        let name = distinct(name, &mut taken);
         let unit = if field.unit.is_empty() {
             String::new()
         } else {
@@ -55,10 +54,25 @@ fn ros2_fields(layout: &Struct, structs: &[&Struct], text: &mut String) {
             }
         }
         let _ = writeln!(text, "{} {name}{unit}", ros2_type(&field.ty, structs));
-        taken.push(name);
     }
     if layout.fields.is_empty() {
         text.push_str("uint8 structure_needs_at_least_one_member\n");
+    }
+}
+
+/// The name, with a number if an earlier field has the same. `taken` counts those of each name.
+fn distinct(name: String, taken: &mut HashMap<String, usize>) -> String {
+    let mut distinct = name.clone();
+    loop {
+        let count = taken.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            distinct = format!("{name}_{count}");
+        }
+        if distinct == name || !taken.contains_key(&distinct) {
+            taken.entry(distinct.clone()).or_insert(1);
+            return distinct;
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::Newest;
-use io_shared::{Schema, Value};
+use io_shared::{ErrorKind, Schema, Value};
 
 use crate::failure::Failure;
 use crate::follow::Follow;
@@ -45,7 +45,7 @@ struct Copied {
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
-    let deadline = Instant::now() + options.timeout;
+    let deadline = units::deadline(Some(options.timeout));
     let (cloud, labels) = match &options.labels {
         None => (copy(&options.name, deadline)?, None),
         Some(labels) => pair(&options.name, labels, deadline)?,
@@ -78,22 +78,32 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
 }
 
 /// The newest value of a channel, which is waited for.
-fn copy(name: &str, deadline: Instant) -> Result<Copied, Failure> {
+fn copy(name: &str, deadline: Option<Instant>) -> Result<Copied, Failure> {
     let mut follow = Follow::new(name)?;
     loop {
-        if follow.next(Some(deadline))?.is_none() {
+        if follow.next(deadline)?.is_none() {
             return Err(Failure::Timeout(follow.waiting_for()));
         }
         let reader = follow.reader()?;
         let mut bytes = Vec::new();
-        if let Ok(Some(newest)) = reader.copy(&mut bytes) {
-            return Ok(Copied { schema: reader.schema().clone(), bytes, newest });
+        match reader.copy(&mut bytes) {
+            Ok(Some(newest)) => {
+                return Ok(Copied { schema: reader.schema().clone(), bytes, newest });
+            }
+            // The producer was faster; the next value comes.
+            Ok(None) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
 /// A cloud and the labels that were made of it.
-fn pair(cloud: &str, labels: &str, deadline: Instant) -> Result<(Copied, Option<Copied>), Failure> {
+fn pair(
+    cloud: &str,
+    labels: &str,
+    deadline: Option<Instant>,
+) -> Result<(Copied, Option<Copied>), Failure> {
     // Clouds come first, so they are kept until their labels are there.
     let mut clouds = vec![copy(cloud, deadline)?];
     loop {
@@ -101,7 +111,7 @@ fn pair(cloud: &str, labels: &str, deadline: Instant) -> Result<(Copied, Option<
         if let Some(at) = clouds.iter().position(|cloud| cloud.newest.seq == labels.newest.tag) {
             return Ok((clouds.swap_remove(at), Some(labels)));
         }
-        if Instant::now() >= deadline {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let text = format!("no labels name a value of {cloud} by their tag");
             return Err(Failure::Timeout(text));
         }

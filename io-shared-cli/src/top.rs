@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -17,7 +17,7 @@ use ratatui::widgets::{Cell, Row, Table};
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
-use crate::out::widths;
+use crate::out::{WIDEST, cut, widths};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -62,9 +62,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 /// Waits until it is time for the next look; whether the user wants to leave.
 fn is_over(every: Duration) -> std::io::Result<bool> {
-    let until = std::time::Instant::now() + every.max(Duration::from_millis(50));
+    let until = units::deadline(Some(every.max(Duration::from_millis(50))));
     loop {
-        let left = until.saturating_duration_since(std::time::Instant::now());
+        let left =
+            until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
+        // One look is not longer than a poll can wait.
+        let left = left.min(Duration::from_secs(3600));
         if left.is_zero() || !event::poll(left)? {
             return Ok(false);
         }
@@ -97,7 +100,7 @@ impl Board {
                 let per_second = self.measure(&mut entry, &mut seen);
                 let mut row = list::row(&entry);
                 row.insert(4, per_second.unwrap_or_else(|| "-".to_owned()));
-                row
+                row.iter().map(|cell| cut(cell, WIDEST)).collect()
             })
             .collect();
         self.before = seen;
@@ -124,7 +127,7 @@ impl Board {
         let bold = if has_color { Modifier::BOLD } else { Modifier::empty() };
         let style = Style::new().add_modifier(bold);
         let widths = widths(&HEADER, &self.rows);
-        let widths = widths.into_iter().map(|width| Constraint::Length(width as u16));
+        let widths = widths.into_iter().map(|width| Constraint::Length(width.min(WIDEST) as u16));
         let rows = self.rows.iter().map(|row| Row::new(row.iter().map(|c| Cell::new(c.as_str()))));
         let header = Row::new(HEADER).style(style);
         frame.render_widget(Table::new(rows, widths).header(header).column_spacing(2), table);

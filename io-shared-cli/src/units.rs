@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A number of bytes in powers of 1000: `1.9 MB`.
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -45,6 +45,11 @@ pub(crate) fn duration(duration: Duration) -> String {
         7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     }
+}
+
+/// The instant after that time; `None`, which is never, if there is no time or it is too long.
+pub(crate) fn deadline(after: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(after?)
 }
 
 /// Reads a duration: `500ms`, `1s`, `2min`, `1h`, or seconds such as `0.5`.
@@ -111,6 +116,9 @@ mod tests {
         ] {
             assert_eq!(duration(parse_duration(text).unwrap()), shown);
         }
+        // A time that no clock reaches is one that never comes.
+        assert_eq!(deadline(Some(parse_duration("15000000000000000000").unwrap())), None);
+        assert!(deadline(Some(Duration::ZERO)).is_some_and(|at| at <= Instant::now()));
         for bad in ["", "s", "1w", "-1s", "1.2.3", "1e400s", "99999999999999999999s"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }

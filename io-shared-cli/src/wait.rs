@@ -1,6 +1,6 @@
 //! `io-shared wait`: until a channel has a value, for scripts and supervisors.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
-    let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+    let deadline = units::deadline(options.timeout);
     while let Some(newest) = follow.next(deadline)? {
         let is_young = options.max_age.is_none_or(|max| newest.age().is_some_and(|age| age <= max));
         if !is_young {

@@ -77,7 +77,7 @@ fn rm_removes_what_nobody_uses_and_the_rest_only_by_force() {
     assert!(producer.put(&1).is_err(), "the producer is told");
     std::fs::write(name.path(), "hello").unwrap();
     let done = run(&["rm", "--force", &name]);
-    assert!(done.code == 1 && done.err.contains("not a region"), "{}", done.err);
+    assert!(done.code == 1 && done.err.contains("not an io-shared region"), "{}", done.err);
     assert!(name.path().exists());
 }
 

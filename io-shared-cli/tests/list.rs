@@ -209,6 +209,26 @@ fn a_channel_in_a_file_is_named_by_its_path() {
 }
 
 #[test]
+fn holders_are_the_processes_whose_claims_the_kernel_knows() {
+    let (name, file) = (TestName::new("holders"), test_support::TestFile::new("holders"));
+    let _producer = io_shared::producer::<Pose>(&name).unwrap();
+    let _viewer = Channel::<Pose>::named(&*name).consumer_name("viewer").consumer().unwrap();
+    let _in_file = Channel::<Pose>::file(&*file).producer().unwrap();
+    let (pid, command) = (std::process::id(), own_command());
+    let rows = printed(&["list", "--holders", &name]);
+    let row = |role: &str| format!("{}\t{role}\t{pid}\t{command}\n", &*name);
+    assert_eq!(rows, row("producer") + &row("slot 0"));
+    let all = printed(&["list", "--holders"]);
+    let row = format!("{}\tproducer\t{pid}\t{command}\n", file.display());
+    assert!(all.contains(&row) && all.contains(&rows), "{all}");
+    let first = printed(&["list", "--holders", "--json", &name]);
+    let object: Json = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["command", "name", "pid", "removed", "role", "slot"]);
+    assert_eq!(run(&["list", "--holders", "/nobody-made-this"]).code, 3);
+}
+
+#[test]
 fn completion_offers_the_living_names_and_man_pages_are_written() {
     let name = TestName::new("completed");
     let _producer = io_shared::producer::<Pose>(&name).unwrap();

@@ -240,15 +240,21 @@ pub(crate) fn claimed(file: &std::fs::File) -> Result<Vec<Part>, Errno> {
             continue;
         }
         let end = if lock.l_len == 0 { to } else { lock.l_start.saturating_add(lock.l_len) };
-        found.push(match (lock.l_start - BASE, lock.l_len) {
-            (1, 1) => Part::Producer,
-            (2, 1) => Part::Creator,
-            (slot @ 0x100.., 1) => Part::Consumer(slot as usize - 0x100),
-            _ => Part::Roles,
-        });
+        found.push(part_of_lock(lock.l_start, lock.l_len));
         ranges.extend([(from, lock.l_start), (end, to)].into_iter().filter(|(from, to)| from < to));
     }
     Ok(found)
+}
+
+/// The part that a lock is of. One that is longer than a byte, or lies elsewhere, counts as
+/// [`Part::Roles`].
+pub(crate) fn part_of_lock(start: i64, length: i64) -> Part {
+    match (start.saturating_sub(BASE), length) {
+        (1, 1) => Part::Producer,
+        (2, 1) => Part::Creator,
+        (slot @ 0x100..ROLES, 1) => Part::Consumer(slot as usize - 0x100),
+        _ => Part::Roles,
+    }
 }
 
 fn flock(kind: libc::c_int, part: Part) -> libc::flock {

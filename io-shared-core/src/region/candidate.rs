@@ -298,6 +298,11 @@ impl Candidate {
     }
 
     pub(super) fn retire(&self, users: Users) -> Result<Removed> {
+        self.retire_if(users, &|| true)
+    }
+
+    /// Removes the region if `may_go` says so, which is asked when the roles are won.
+    pub(super) fn retire_if(&self, users: Users, may_go: &dyn Fn() -> bool) -> Result<Removed> {
         let Some(claims) = &self.claims else {
             return Err(self.location.error(ErrorKind::NotOwner)); // an observer's; not reached
         };
@@ -310,6 +315,7 @@ impl Candidate {
             retired: unsafe { AtomicU8::from_ptr(head.wrapping_add(layout::RETIRED as usize)) },
             latest: head.wrapping_add(layout::LATEST as usize).cast(),
         });
-        Removal::of(&self.location, self.identity, claims, words)?.remove(users)
+        let removal = Removal::of(&self.location, self.identity, claims, words)?;
+        removal.only_if(may_go).remove(users)
     }
 }

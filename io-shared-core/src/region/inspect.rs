@@ -34,7 +34,10 @@
 //! # }
 //! ```
 
+mod claimants;
 mod head;
+
+mod idle;
 mod json;
 mod newest;
 mod reader;
@@ -50,6 +53,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 pub use super::layout::Kind;
+pub use claimants::{Claimant, claimants};
+pub use idle::remove_idle;
 pub use newest::Newest;
 pub use reader::Reader;
 pub use roles::Participant;
@@ -57,7 +62,7 @@ pub use roles::Participant;
 use super::domain;
 use super::location::Location;
 use super::name::{Name, is_unfinished};
-use super::remove::{remove_any, remove_unused as remove_if_unused};
+use super::remove::{remove_any, remove_unused_if};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::file::{SHM_DIRECTORY, open_path, reopen};
@@ -81,6 +86,8 @@ pub struct Entry {
     pub mode: u32,
     /// The owner's user id.
     pub uid: u32,
+    /// Device and inode, which tell it from any other of its name.
+    pub identity: (u64, u64),
     /// When its inode changed last: its creation, or a change of its size or permissions.
     pub changed: SystemTime,
     /// What is in it.
@@ -311,7 +318,7 @@ pub fn entry(location: &Location) -> Result<Entry> {
 /// # Ok(()) }
 /// ```
 pub fn remove_unused(location: &Location) -> Result<bool> {
-    remove_if_unused(location)
+    remove_unused_if(location, &|_| true)
 }
 
 /// Removes the region at `location`, in use or not, of whatever kind and version it is. Programs
@@ -387,18 +394,24 @@ fn look_at(name: String, location: Location, path: &Path) -> Result<Entry> {
             Err(errno) => return Err(failed(errno)),
         },
     };
-    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
-    let changed = Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanos);
     Ok(Entry {
         name,
         bytes: metadata.len(),
         allocated: metadata.blocks().saturating_mul(512),
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
-        changed: SystemTime::UNIX_EPOCH + changed,
+        identity: (metadata.dev(), metadata.ino()),
+        changed: changed(&metadata),
         content,
         location,
     })
+}
+
+/// When an inode changed last.
+fn changed(metadata: &std::fs::Metadata) -> SystemTime {
+    let nanos = u32::try_from(metadata.ctime_nsec()).unwrap_or(0);
+    let changed = Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), nanos);
+    SystemTime::UNIX_EPOCH.checked_add(changed).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// What an object is, other than a regular file.

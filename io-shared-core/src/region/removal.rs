@@ -24,6 +24,8 @@ pub(super) struct Removal<'a> {
     /// `None` if they could not be mapped. That is no failure: the name is gone, and everyone looks
     /// for that in the end.
     words: Option<RemoverWords<'a>>,
+    /// Whether it may go, asked when the roles are won.
+    may_go: &'a dyn Fn() -> bool,
 }
 
 /// The words that a remover writes to. They lie at the same offsets in every layout version.
@@ -45,7 +47,12 @@ impl<'a> Removal<'a> {
                 what: "it has no name that could be removed".into(),
             }));
         };
-        Ok(Self { location, path, identity, claims, words })
+        Ok(Self { location, path, identity, claims, words, may_go: &|| true })
+    }
+
+    /// The same removal; a region of which `may_go` says `false` counts as used.
+    pub(super) fn only_if(self, may_go: &'a dyn Fn() -> bool) -> Self {
+        Self { may_go, ..self }
     }
 
     pub(super) fn remove(&self, users: Users) -> Result<Removed> {
@@ -77,7 +84,8 @@ impl Linked for Removal<'_> {
             Users::NoneAtOnce => self.claims.try_claim(Part::Roles),
             _ => self.claims.claim(Part::Roles, PATIENCE),
         };
-        won.map_err(|errno| Error::system(self.location, "fcntl(F_OFD_SETLK)", errno))
+        let won = won.map_err(|errno| Error::system(self.location, "fcntl(F_OFD_SETLK)", errno))?;
+        Ok(won && (self.may_go)())
     }
 
     fn free_roles(&self) {

@@ -1,5 +1,6 @@
 //! Removing a region: on request, and when the last user of an ephemeral one leaves.
 
+use std::fs::File;
 use std::sync::atomic::Ordering::Relaxed;
 
 use nix::fcntl::OFlag;
@@ -46,8 +47,12 @@ fn remove_if(location: &Location, check: impl Fn(&Candidate) -> Result<()>) -> R
     }
 }
 
-/// Removes the region at `location` if nobody uses it, whatever its kind is. `false`: it is used.
-pub(super) fn remove_unused(location: &Location) -> Result<bool> {
+/// Removes the region at `location` if nobody uses it, whatever its kind is, and if `may_go` says
+/// so, which is asked of its file while nobody else can have a role. `false`: it stays.
+pub(super) fn remove_unused_if(
+    location: &Location,
+    may_go: &dyn Fn(&File) -> bool,
+) -> Result<bool> {
     loop {
         let found =
             Candidate::open(location, OFlag::O_RDWR).map_err(|error| match error.kind() {
@@ -57,7 +62,7 @@ pub(super) fn remove_unused(location: &Location) -> Result<bool> {
         let Some(found) = found else {
             return Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"));
         };
-        match found.retire(Users::None)? {
+        match found.retire_if(Users::None, &|| may_go(&found.file))? {
             Removed::Done => return Ok(true),
             Removed::InUse => return Ok(false),
             Removed::NameMoved => {} // another one has the name by now

@@ -9,6 +9,7 @@
 )]
 
 pub mod claims;
+pub mod hostile;
 pub mod locks;
 pub mod messages;
 pub mod peer;

@@ -55,7 +55,7 @@ type Result<T> = std::result::Result<T, EncodeError>;
 ///
 /// # Errors
 /// [`EncodeError`]: the text is not JSON; a field is missing or not known; a value is of another
-/// kind or does not fit; there are too many elements or too few.
+/// kind or does not fit; there are too many elements or too few; there is no memory for it.
 ///
 /// # Examples
 /// ```
@@ -135,7 +135,7 @@ fn fields(bytes: &mut Vec<u8>, layout: &Struct, json: &Json, at: &str) -> Result
         let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         match object.get(name) {
             Some(json) => write(bytes, ty, json, &at)?,
-            None if name.starts_with('_') => bytes.resize(bytes.len() + ty.shape().size, 0),
+            None if name.starts_with('_') => zeros(bytes, ty.shape().size, &at)?,
             None => return Err(wrong(&at, "the field is missing")),
         }
     }
@@ -151,7 +151,14 @@ fn text(bytes: &mut Vec<u8>, size: usize, json: &Json, at: &str) -> Result<()> {
         return Err(wrong(at, what));
     }
     bytes.extend(text.as_bytes());
-    bytes.resize(bytes.len() + size - text.len(), 0);
+    zeros(bytes, size - text.len(), at)
+}
+
+/// Appends zeros. A hostile schema may ask for more than there is memory.
+fn zeros(bytes: &mut Vec<u8>, count: usize, at: &str) -> Result<()> {
+    let reserved = bytes.try_reserve(count);
+    reserved.map_err(|_| wrong(at, format!("there is no memory for its {count} bytes")))?;
+    bytes.resize(bytes.len() + count, 0);
     Ok(())
 }
 

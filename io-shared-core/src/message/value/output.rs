@@ -41,8 +41,12 @@ impl Output<'_, '_> {
                 '\n' => self.put("\\n")?,
                 '\r' => self.put("\\r")?,
                 '\t' => self.put("\\t")?,
-                // Control characters, and what a terminal or YAML takes for a line's end.
-                c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                // Control characters, what a terminal or YAML takes for a line's end, and what
+                // changes the direction of the text around it.
+                c if c.is_control()
+                    || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+                        | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
+                {
                     self.put_args(format_args!("\\u{:04x}", u32::from(c)))?;
                 }
                 c => self.out.write_char(c)?,

@@ -7,9 +7,10 @@ use zerocopy::FromBytes;
 
 use super::super::blocks;
 use super::super::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
-use super::newest::Values;
+use super::newest::{Fault, Values};
 use super::roles::Roles;
 use super::{Content, Region};
+use crate::error::Bytes;
 use crate::message::schema::Schema;
 use crate::protocol::{MOST_BUFFERS, OWN_BUFFERS};
 
@@ -42,7 +43,8 @@ impl Head {
             return Err(Unreadable::Foreign(what.to_owned()));
         }
         if there < bytes.len() {
-            return Err(Unreadable::Damaged("it was cut to less than its header".to_owned()));
+            // As whoever opens it sees it: only a claim tells that it was more.
+            return Err(Unreadable::Foreign("an object that is shorter than a header".to_owned()));
         }
         if prelude.version != layout::VERSION {
             return Err(Unreadable::OtherVersion(prelude.version));
@@ -83,7 +85,7 @@ pub(super) fn read(file: &File) -> Content {
         Err(Unreadable::Foreign(what)) if !roles.is_any() => return Content::Foreign { what },
         Err(Unreadable::Foreign(_)) => {
             // Only users of a region have claims.
-            let what = "its header was overwritten".to_owned();
+            let what = "its header was cut or overwritten".to_owned();
             return Content::Damaged { what, is_used: true };
         }
         Err(Unreadable::OtherVersion(version)) => {
@@ -98,9 +100,21 @@ pub(super) fn read(file: &File) -> Content {
         let what = format!("it says that it has {buffers} buffers");
         return Content::Damaged { what, is_used: roles.is_any() };
     }
+    // After the number of buffers: whoever adds some has extended the file first.
+    let (there, expected) =
+        (file.metadata().map_or(0, |found| found.len()), head.layout.size(buffers));
+    if there < expected {
+        let what = format!("it has {} instead of {expected}", Bytes(there));
+        return Content::Damaged { what, is_used: roles.is_any() };
+    }
     let values = Values { file, layout: &head.layout };
     let (newest, rate) = match head.layout.kind {
-        Kind::Channel => (values.newest().ok().flatten(), values.rate()),
+        Kind::Channel => match values.newest() {
+            Err(Fault::Corrupt(what)) => {
+                return Content::Damaged { what: what.to_owned(), is_used: roles.is_any() };
+            }
+            newest => (newest.ok().flatten(), values.rate()),
+        },
         _ => (None, None),
     };
     Content::Region(Box::new(Region {

@@ -107,7 +107,12 @@ pub(super) enum Fault {
     Busy,
     /// It is not in the file, or longer than it may be.
     Corrupt(&'static str),
+    /// There is no memory for a copy of it.
+    NoMemory,
 }
+
+/// The file ends before what was to be read.
+pub(super) const CUT: Fault = Fault::Corrupt("it was cut to less than its values");
 
 /// The values of a channel.
 #[derive(Clone, Copy)]
@@ -122,17 +127,25 @@ impl Values<'_> {
         Ok(self.latest()?.sequence)
     }
 
+    /// Whether the file is as long as its buffers need.
+    pub(super) fn check_length(&self) -> Result<(), Fault> {
+        let expected = self.layout.size(self.clock()?.buffers);
+        let there = self.file.metadata().map_err(|_| CUT)?.len();
+        if there < expected { Err(CUT) } else { Ok(()) }
+    }
+
     /// What is known of the newest value. `None`: there is none.
     pub(super) fn newest(&self) -> Result<Option<Newest>, Fault> {
-        Ok(self.read(|_, _| Some(()))?.map(|(newest, ())| newest))
+        Ok(self.read(|_, _| Ok(()))?.map(|(newest, ())| newest))
     }
 
     /// The newest value, and what `copy` made of it (offset in the file, length in bytes). The
     /// bytes that it reads may be torn: it is called again then.
     pub(super) fn read<C>(
         &self,
-        mut copy: impl FnMut(u64, usize) -> Option<C>,
+        mut copy: impl FnMut(u64, usize) -> Result<C, Fault>,
     ) -> Result<Option<(Newest, C)>, Fault> {
+        let mut misses = 0;
         for _ in 0..TRIES {
             let latest = self.latest()?;
             let clock = self.clock()?;
@@ -144,6 +157,9 @@ impl Values<'_> {
             };
             let [sequence, length, stamp, tag] = self.words(buffer)?;
             if sequence != latest.sequence {
+                // While `latest` names a value, nobody writes to its buffer.
+                fence(Acquire);
+                misses += usize::from(self.latest()? == latest);
                 continue;
             }
             let length_there = usize::try_from(length.min(self.layout.capacity)).unwrap_or(0);
@@ -156,25 +172,26 @@ impl Values<'_> {
             if length > self.layout.capacity {
                 return Err(Fault::Corrupt("a message is longer than the capacity"));
             }
-            let Some(copied) = copied else {
-                return Err(Fault::Corrupt("it was cut to less than its values"));
-            };
+            let copied = copied?;
             let stamp = if clock.is_of(sequence) { stamp } else { 0 };
             return Ok(Some((Newest { seq: sequence, stamp, tag, bytes: length }, copied)));
         }
-        Err(Fault::Busy)
+        Err(match misses {
+            TRIES => Fault::Corrupt("`latest` names a value that is not in its buffer"),
+            _ => Fault::Busy,
+        })
     }
 
     /// What is known of the value with this number. `None`: it lies in no buffer.
     pub(super) fn find(&self, seq: u64) -> Result<Option<Newest>, Fault> {
-        Ok(self.find_and(seq, |_, _| Some(()))?.map(|(newest, ())| newest))
+        Ok(self.find_and(seq, |_, _| Ok(()))?.map(|(newest, ())| newest))
     }
 
     /// The value with this number, and what `copy` made of it, as [`read`](Self::read) does.
     pub(super) fn find_and<C>(
         &self,
         seq: u64,
-        mut copy: impl FnMut(u64, usize) -> Option<C>,
+        mut copy: impl FnMut(u64, usize) -> Result<C, Fault>,
     ) -> Result<Option<(Newest, C)>, Fault> {
         let clock = self.clock()?;
         let buffers = clock.buffers.min(MOST_BUFFERS);
@@ -188,11 +205,9 @@ impl Values<'_> {
             let copied = copy(buffer + u64::from(self.layout.payload_offset), length);
             // Acquire: a look that finds the same words comes after all that was read before.
             fence(Acquire);
-            if self.words(buffer)? == words
-                && let Some(copied) = copied
-            {
+            if self.words(buffer)? == words {
                 let stamp = if clock.is_of(seq) { stamp } else { 0 };
-                return Ok(Some((Newest { seq, stamp, tag, bytes }, copied)));
+                return Ok(Some((Newest { seq, stamp, tag, bytes }, copied?)));
             }
         }
         Ok(None)
@@ -236,7 +251,7 @@ impl Values<'_> {
         let mut bytes = [[0; 8]; N];
         match self.file.read_exact_at(bytes.as_flattened_mut(), at) {
             Ok(()) => Ok(bytes.map(u64::from_le_bytes)),
-            Err(_) => Err(Fault::Corrupt("it was cut to less than its values")),
+            Err(_) => Err(CUT),
         }
     }
 

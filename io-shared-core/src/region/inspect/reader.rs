@@ -4,12 +4,13 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 use super::super::layout::{Kind, VERSION};
 use super::super::location::Location;
 use super::head::{Head, Unreadable};
-use super::newest::{Fault, Newest, Values};
+use super::newest::{CUT, Fault, Newest, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::nap::nap;
@@ -169,6 +170,7 @@ impl Reader {
     /// # Errors
     /// - [`Busy`](ErrorKind::Busy): it was put anew at every try.
     /// - [`Corrupt`](ErrorKind::Corrupt): the file was cut short or written over.
+    /// - [`System`](ErrorKind::System): there is no memory for a copy.
     ///
     /// # Examples
     /// [`Reader`] has one.
@@ -181,7 +183,8 @@ impl Reader {
     /// not be the newest, and the channel may have been removed or replaced meanwhile.
     ///
     /// # Errors
-    /// [`Corrupt`](ErrorKind::Corrupt): the file was cut short.
+    /// - [`Corrupt`](ErrorKind::Corrupt): the file was cut short.
+    /// - [`System`](ErrorKind::System): there is no memory for a copy.
     ///
     /// # Examples
     /// ```
@@ -206,13 +209,21 @@ impl Reader {
     }
 
     /// What copies bytes of the file.
-    fn copying(&self, bytes: &mut Vec<u8>) -> impl FnMut(u64, usize) -> Option<()> {
+    fn copying(
+        &self,
+        bytes: &mut Vec<u8>,
+    ) -> impl FnMut(u64, usize) -> std::result::Result<(), Fault> {
         |at, length| {
-            // Not as long as a hostile capacity may be: as long as the file reaches.
-            let there = self.file.metadata().ok()?.len();
-            (at + length as u64 <= there).then_some(())?;
+            // Not as long as a hostile capacity may be: as long as the file reaches. Also that may
+            // be more than there is memory.
+            let there = self.file.metadata().map_err(|_| CUT)?.len();
+            if at + length as u64 > there {
+                return Err(CUT);
+            }
+            bytes.clear();
+            bytes.try_reserve_exact(length).map_err(|_| Fault::NoMemory)?;
             bytes.resize(length, 0);
-            self.file.read_exact_at(bytes, at).ok()
+            self.file.read_exact_at(bytes, at).map_err(|_| CUT)
         }
     }
 
@@ -303,6 +314,8 @@ impl Reader {
                 if !self.is_current() {
                     return Err(self.location.error(ErrorKind::Replaced));
                 }
+                // Nothing new comes into a file that was cut, though its start may be there.
+                self.values().check_length().map_err(|fault| self.error(fault))?;
             }
             let Some(left) = deadline.checked_sub(now).filter(|left| *left > 0) else {
                 return Ok(None);
@@ -334,6 +347,7 @@ impl Reader {
                 self.location.error(ErrorKind::Busy { doing: "reading its newest value" })
             }
             Fault::Corrupt(what) => Error::corrupt(&self.location, what),
+            Fault::NoMemory => Error::system(&self.location, "malloc", Errno::ENOMEM),
         }
     }
 }
