@@ -63,6 +63,7 @@ if [ "${CI:-}" = true ] && [ ${#missing[@]} != 0 ]; then
 fi
 musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/null || true)
 [ -d "$musl" ] || lacks "musl: rustup target add x86_64-unknown-linux-musl"
+command -v npm > /dev/null || lacks "npm's readers of recordings: apt-get install nodejs npm"
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
@@ -99,6 +100,9 @@ run 30m cargo run --release --locked --package io-shared-bench --no-default-feat
 run 90m cargo test --release --locked --package torture -- --nocapture
 
 run 60m ci/python.sh
+
+# A recording of the pipeline is the same to pip's, rosbags' and npm's readers.
+if command -v npm > /dev/null; then run 15m ci/readers.sh; fi
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
 run 3h torture/mutants --rows

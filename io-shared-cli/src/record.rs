@@ -2,16 +2,19 @@
 //!
 //! One thread observes: it copies each new value and takes part in no channel. Another one converts
 //! and writes. Between them lies a [`queue`] of at most 256 MB, whose oldest values go first when
-//! the disk is too slow, and are counted. The files: `watch` (one channel that is observed),
-//! `queue`, `writer` (the thread that writes), `file` (one MCAP file), `ring` (what `--last`
-//! keeps), `repair` (the end of a file that was cut off), `count` (what is said of each channel),
-//! `stored` (what `play` knows a recording by).
+//! the disk is too slow, and are counted.
+//!
+//! The files: `watch` (one channel that is observed), `queue`, `writer` (the thread that writes),
+//! `file` (one MCAP file), `rosbag2` (a folder of them), `ring` (what `--last` keeps), `repair` (the
+//! end of a file that was cut off), `count` (what is said of each channel), `stored` (what `play`
+//! knows a recording by).
 
 mod count;
 mod file;
 mod queue;
 mod repair;
 mod ring;
+mod rosbag2;
 pub(crate) mod stored;
 mod watch;
 mod writer;
@@ -58,6 +61,9 @@ pub(crate) struct Options {
     /// Begin a new file after this many bytes, or after this long: `1G`, `60s`.
     #[arg(long, value_name = "SIZE|TIME", value_parser = parse_split, conflicts_with = "last")]
     split: Option<Split>,
+    /// Make a folder of this name, as `ros2 bag` does, with the files and `metadata.yaml` in it.
+    #[arg(long, conflicts_with = "last")]
+    rosbag2: bool,
     /// Keep only the values of this last time, in memory. SIGUSR1 writes them to a new file, and so
     /// does the end.
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]

@@ -211,7 +211,7 @@ fn a_recording_is_read_by_others_with_the_points_that_were_put() {
                 .collect();
             let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
             let ends = json!([bytes[0], bytes[bytes.len() - 1]]);
-            let data = json!({"bytes": bytes.len(), "ends": ends, "sum": sum});
+            let data = json!({"count": bytes.len(), "ends": ends, "sum": sum});
             assert_eq!((&cloud["data"], &cloud["width"]), (&data, &json!(points)), "{reader}");
             assert_eq!(cloud["header"]["frame_id"], "lidar");
             let names: Vec<_> = cloud["fields"]

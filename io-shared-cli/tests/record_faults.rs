@@ -160,6 +160,25 @@ fn a_recording_is_split_by_size() {
 }
 
 #[test]
+fn a_folder_as_ros2_bag_makes_it_is_read_by_rosbags() {
+    let (name, folder) = (TestName::new("bag"), Folder::new());
+    let bag = folder.file("drive");
+    while_putting(&name, Duration::from_millis(2), || {
+        let options = ["-o", &bag, "--rosbag2", "--split", "1M"];
+        let child = start_recording(&options, &[&name]);
+        wait_until(|| length(&format!("{bag}/drive_1.mcap")) > 0);
+        stop(child);
+    });
+    let lines = readers::read(Path::new(&bag));
+    let numbers: Vec<u64> =
+        lines.iter().map(|line| line["value"]["io_seq"].as_u64().unwrap()).collect();
+    assert!(numbers.len() >= 16 && lines.iter().all(|line| line["reader"] == "rosbags"));
+    assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
+    let done = run(&["record", "-o", &bag, "--rosbag2", &name]);
+    assert!(done.code == 1 && done.err.contains("it exists already"), "{}", done.err);
+}
+
+#[test]
 fn a_full_disk_ends_the_recording_in_words_and_leaves_a_file_that_is_whole() {
     let unshare = ["unshare", "--user", "--map-root-user", "--mount"];
     let allowed = std::process::Command::new(unshare[0]).args(&unshare[1..]).arg("true").status();

@@ -1,8 +1,10 @@
-"""Reads an MCAP file with the readers that others wrote, and prints what each message has.
+"""Reads an MCAP file, or a folder of ROS 2, with the readers that others wrote.
+
+It prints what each message has.
 
 A line for each message of each reader: {"reader", "topic", "type", "seq", "time", "value"}. A value
-is an object whose keys are in the order of the fields. Of bytes it prints how many there are, the
-first and last, and their sum.
+is an object whose keys are in the order of the fields. Of many whole
+numbers it prints how many there are, the first and last, and their sum.
 """
 
 import json
@@ -18,13 +20,11 @@ from rosbags.highlevel import AnyReader
 def plain(value):
     """A value as JSON has it."""
     if isinstance(value, numpy.ndarray):
-        value = value.tolist() if value.dtype != numpy.uint8 else value.tobytes()
-    if isinstance(value, (bytes, bytearray, memoryview)) or (
-        isinstance(value, list) and len(value) > 64 and all(isinstance(v, int) for v in value)
-    ):
+        value = value.tolist()
+    if isinstance(value, (bytes, bytearray, memoryview)):
         value = list(bytes(value))
-        return {"bytes": len(value), "ends": value[:1] + value[-1:], "sum": sum(value)} \
-            if len(value) > 64 else value
+    if isinstance(value, list) and len(value) > 64 and all(type(v) is int for v in value):
+        return {"count": len(value), "ends": [value[0], value[-1]], "sum": sum(value)}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, numpy.generic):
@@ -46,12 +46,21 @@ def line(reader, topic, kind, seq, time, value):
 
 
 def main(path):
+    if not Path(path).is_dir():
+        by_pip(path)
+    by_rosbags(path)
+
+
+def by_pip(path):
     with open(path, "rb") as file:
         reader = make_reader(file, decoder_factories=[DecoderFactory()])
         for schema, channel, message, decoded in reader.iter_decoded_messages(
             log_time_order=False
         ):
             line("mcap", channel.topic, schema.name, message.sequence, message.log_time, decoded)
+
+
+def by_rosbags(path):
     with AnyReader([Path(path)]) as reader:
         for connection, time, data in reader.messages():
             decoded = reader.deserialize(data, connection.msgtype)

@@ -202,7 +202,7 @@ fn clouds_and_pictures_are_read_as_what_they_are() {
     let pixels: Vec<u8> = (0..120).collect();
     add("/rgb", &Array::schema(), &Array::to_bytes("|u1", &[5, 8, 3], &pixels).unwrap());
     let sum: u64 = floats.iter().map(|byte| u64::from(*byte)).sum();
-    let data = json!({"bytes": 1200, "ends": [0, 67], "sum": sum});
+    let data = json!({"count": 1200, "ends": [0, 67], "sum": sum});
     let read = mcap.read();
     assert_eq!(read.len(), 6);
     for (reader, topic, value) in read {
@@ -232,7 +232,7 @@ fn clouds_and_pictures_are_read_as_what_they_are() {
             _ => {
                 assert_eq!((size, &value["encoding"]), ((5, 8), &json!("rgb8")), "{reader}");
                 assert_eq!(value["step"], 24, "{reader}");
-                let data = json!({"bytes": 120, "ends": [0, 119], "sum": 119 * 60});
+                let data = json!({"count": 120, "ends": [0, 119], "sum": 119 * 60});
                 assert_eq!(value["data"], data, "{reader}");
             }
         }

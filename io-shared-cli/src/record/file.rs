@@ -159,9 +159,9 @@ impl File {
         self.writer.flush()
     }
 
-    /// Writes the end.
-    pub(super) fn finish(&mut self) -> McapResult<()> {
-        self.writer.finish().map(|_| ())
+    /// Writes the end, and returns what is in the file.
+    pub(super) fn finish(&mut self) -> McapResult<mcap::Summary> {
+        self.writer.finish()
     }
 }
 

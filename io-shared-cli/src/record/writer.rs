@@ -1,6 +1,7 @@
 //! The thread that writes: to one file, to one after the other, or to a ring in memory.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +14,7 @@ use super::file::{File, Format};
 use super::queue::{Next, Queue, Taken};
 use super::repair;
 use super::ring::Ring;
+use super::rosbag2::Bag;
 use super::{Options, Split};
 use crate::failure::Failure;
 
@@ -51,6 +53,7 @@ pub(super) struct Writer {
     format: Format,
     split: Option<Split>,
     ring: Option<Ring>,
+    bag: Option<Bag>,
     file: Option<File>,
     began: Instant,
     flushed: Instant,
@@ -61,7 +64,16 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(options: &Options, queue: Arc<Queue>) -> Result<Self, Failure> {
-        let path = options.output.clone().unwrap_or_default();
+        let mut path = options.output.clone().unwrap_or_default();
+        let bag = match options.rosbag2 {
+            true => Some(Bag::create(&path).map_err(|error| unwritable(&path, &error))?),
+            false => None,
+        };
+        if bag.is_some() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            path.push(format!("{name}.mcap"));
+        }
+        let is_numbered = bag.is_some() || options.split.is_some();
         // How far the wall clock is ahead, once for all.
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let said: HashMap<String, As> = options.said.iter().cloned().collect();
@@ -79,6 +91,7 @@ impl Writer {
             format,
             split: options.split,
             ring,
+            bag,
             file: None,
             began: Instant::now(),
             flushed: Instant::now(),
@@ -89,7 +102,7 @@ impl Writer {
         match &writer.ring {
             // A place that cannot be written is said now, and not after the drive.
             Some(_) => check_folder(&writer.path)?,
-            None => writer.open(writer.split.map(|_| 0)).map_err(Failure::Failed)?,
+            None => writer.open(is_numbered.then_some(0)).map_err(Failure::Failed)?,
         }
         Ok(writer)
     }
@@ -100,13 +113,7 @@ impl Writer {
             Some(number) => numbered(&self.path, number),
             None => self.path.clone(),
         };
-        let file = File::create(&path, &self.format).map_err(|error| {
-            let what = match error.kind() {
-                std::io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
-                _ => error.to_string(),
-            };
-            format!("cannot write {}: {what}", path.display())
-        })?;
+        let file = File::create(&path, &self.format).map_err(|error| refusal(&path, &error))?;
         self.done.files.push(path);
         self.file = Some(file);
         self.began = Instant::now();
@@ -137,7 +144,10 @@ impl Writer {
         }
         let ended = match self.ring {
             Some(_) => self.write_now(),
-            None => self.finish(),
+            None => self.finish().and_then(|()| match &self.bag {
+                Some(bag) => bag.write().map_err(|error| error.to_string()),
+                None => Ok(()),
+            }),
         };
         match ended {
             Ok(()) => self.done,
@@ -164,7 +174,13 @@ impl Writer {
                 self.values += 1;
                 self.bytes += value.bytes.len() as u64;
             }
-            Err(_) => channel.refused += 1,
+            Err(error) => {
+                channel.refused += 1;
+                if channel.refused == 1 {
+                    // An error here says nothing about the recording.
+                    let _ = writeln!(std::io::stderr(), "{}: not recorded: {error}", value.name);
+                }
+            }
         }
         Ok(())
     }
@@ -179,10 +195,12 @@ impl Writer {
     }
 
     fn finish(&mut self) -> Result<(), String> {
-        match &mut self.file {
-            Some(file) => file.finish().map_err(said),
-            None => Ok(()),
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let summary = file.finish().map_err(said)?;
+        if let (Some(bag), Some(path)) = (&mut self.bag, self.done.files.last()) {
+            bag.add(path, &summary);
         }
+        Ok(())
     }
 
     /// Writes the ring to a new file; without one, what is in memory to the file.
@@ -214,6 +232,18 @@ impl Writer {
         self.done.failed = Some(format!("{shown}: recording ended: {what}; {state}"));
         self.done
     }
+}
+
+fn refusal(path: &Path, error: &std::io::Error) -> String {
+    let what = match error.kind() {
+        std::io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("cannot write {}: {what}", path.display())
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(refusal(path, error))
 }
 
 /// What went wrong, in the words of the system if it is the system's.

@@ -1,0 +1,43 @@
+// Reads an MCAP file with npm's readers, and prints what readers.py prints of pip's.
+import { readFile } from "node:fs/promises";
+import { McapIndexedReader } from "@mcap/core";
+import { parse } from "@foxglove/rosmsg";
+import { MessageReader } from "@foxglove/rosmsg2-serialization";
+
+const isFloat = (value) => value instanceof Float32Array || value instanceof Float64Array;
+
+const plain = (value) => {
+  const isList = ArrayBuffer.isView(value) || Array.isArray(value);
+  const isWhole = (item) => typeof item === "bigint" || Number.isInteger(item);
+  if (isList && value.length > 64 && !isFloat(value) && value.every(isWhole)) {
+    const sum = value.reduce((sum, item) => sum + BigInt(item), 0n);
+    return { count: value.length, ends: [value[0], value.at(-1)].map(plain), sum: plain(sum) };
+  }
+  // Exact: a number of JavaScript has 53 bits.
+  if (typeof value === "bigint") return `bigint ${value}`;
+  if (isList) return [...value].map(plain);
+  if (value === null || typeof value !== "object") return value;
+  const entries = Object.entries(value).map(([name, part]) => [name, plain(part)]);
+  return Object.fromEntries(entries);
+};
+
+const bytes = await readFile(process.argv[2]);
+const readable = {
+  size: async () => BigInt(bytes.length),
+  read: async (offset, size) => bytes.subarray(Number(offset), Number(offset + size)),
+};
+const reader = await McapIndexedReader.Initialize({ readable });
+const readers = new Map();
+for (const channel of reader.channelsById.values()) {
+  const schema = reader.schemasById.get(channel.schemaId);
+  const text = new TextDecoder().decode(schema.data);
+  readers.set(channel.id, [channel, schema, new MessageReader(parse(text, { ros2: true }))]);
+}
+for await (const message of reader.readMessages()) {
+  const [channel, schema, decoder] = readers.get(message.channelId);
+  const line = {
+    reader: "npm", topic: channel.topic, type: schema.name, seq: message.sequence,
+    time: plain(message.logTime), value: plain(decoder.readMessage(message.data)),
+  };
+  console.log(JSON.stringify(line).replace(/"bigint (-?\d+)"/g, "$1"));
+}
