@@ -8,10 +8,9 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use io_shared::Schema;
 use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
+use io_shared_formats::Definition;
 
 use crate::out::plain;
-use crate::ros2_text;
-use crate::schema_words::{comment, name_of, scalar_word, shape};
 
 /// A name with which `--schema` asks for a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,15 +31,16 @@ pub(crate) enum SchemaForm {
 
 /// The schema in that form, or why it has none.
 pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String> {
-    if form == SchemaForm::Json {
-        return Ok(schema.to_json());
+    match form {
+        SchemaForm::Json => return Ok(schema.to_json()),
+        SchemaForm::Numpy => return Ok(numpy(schema.root())),
+        SchemaForm::Ros2msg => return Ok(Definition::of(schema).text),
+        SchemaForm::Rust | SchemaForm::C | SchemaForm::Cpp => {}
     }
     let (mut structs, mut enums) = (Vec::new(), Vec::new());
     collect(schema.root(), &mut structs, &mut enums);
     let mut text = String::new();
     match form {
-        SchemaForm::Numpy => return Ok(numpy(schema.root())),
-        SchemaForm::Ros2msg => ros2_text::write(schema.root(), &structs, &mut text),
         SchemaForm::Rust => {
             enums.iter().for_each(|of| rust_enum(of, &mut text));
             structs.iter().for_each(|layout| rust(layout, &structs, &mut text));
@@ -53,7 +53,7 @@ pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String>
             structs.iter().for_each(|layout| c(layout, &structs, is_c, &mut text));
         }
     }
-    if structs.is_empty() && form != SchemaForm::Ros2msg {
+    if structs.is_empty() {
         let ty = match form {
             SchemaForm::Rust => rust_type(schema.root(), &structs),
             _ => c_type(schema.root(), &structs, form == SchemaForm::C).join(" "),
@@ -75,6 +75,49 @@ fn collect<'t>(ty: &'t Type, structs: &mut Vec<&'t Struct>, enums: &mut Vec<&'t 
             }
         }
         _ => {}
+    }
+}
+
+/// The struct's name, with a number if an earlier one has the same.
+fn name_of(layout: &Struct, structs: &[&Struct]) -> String {
+    let before = structs.iter().take_while(|other| **other != layout);
+    match before.filter(|other| other.name == layout.name).count() {
+        0 => layout.name.clone(),
+        others => format!("{}{}", layout.name, others + 1),
+    }
+}
+
+/// Each line of a comment, after `sign`.
+fn comment(text: &mut String, indent: &str, sign: &str, comment: &str) {
+    for line in comment.lines() {
+        let _ = writeln!(text, "{}", format!("{indent}{sign} {}", plain(line)).trim_end());
+    }
+}
+
+/// `u32`, or the same in another language's words.
+fn scalar_word(scalar: Scalar, words: [&str; 3], end: &str) -> String {
+    if scalar == Scalar::Bool {
+        return "bool".to_owned();
+    }
+    let kind = match scalar.code().chars().nth(1) {
+        Some('i') => words[1],
+        Some('f') => words[2],
+        _ => words[0],
+    };
+    format!("{kind}{}{end}", 8 * scalar.size())
+}
+
+/// What is inside nested arrays, and their counts as a tuple; an empty text for no array.
+fn shape(ty: &Type) -> (&Type, String) {
+    let (mut inner, mut counts) = (ty, Vec::new());
+    while let Type::Array { count, element } = inner {
+        counts.push(count.to_string());
+        inner = element;
+    }
+    match &counts[..] {
+        [] => (inner, String::new()),
+        [one] => (inner, format!("({one},)")),
+        counts => (inner, format!("({})", counts.join(", "))),
     }
 }
 
@@ -322,9 +365,9 @@ typedef struct {
         assert_eq!(
             form(SchemaForm::Ros2msg),
             format!(
-                "# A scan.\nuint64 stamp_ns  # ns\nstring frame\nfloat64[4] pose\nuint8[8] pad1\n\
-                 io_shared_msgs/Point[] points\n{}\nMSG: io_shared_msgs/Point\nfloat32 x  # m\n\
-                 int32 f2d\n",
+                "# A scan.\n# When.\nuint64 stamp_ns  # ns\nstring frame\nfloat64[4] pose\n\
+                 uint8[8] pad1\nio_shared_msgs/Point56b8790a[] points\n{}\n\
+                 MSG: io_shared_msgs/Point56b8790a\nfloat32 x  # m\nint32 f2d\n",
                 "=".repeat(80)
             )
         );
