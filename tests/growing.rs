@@ -107,8 +107,8 @@ fn a_capacity_that_doubles_ten_times_costs_three_consumers_and_an_observer_nothi
     Channel::remove(&name).unwrap();
 }
 
-#[test]
-fn a_sleeping_consumer_is_woken_and_has_the_larger_value() {
+/// How long a sleeping consumer takes to have a value that its channel grew for.
+fn time_of_a_growth() -> Duration {
     let name = TestName::new("woken");
     let mut producer = growing(&name).elements(1).producer().unwrap();
     let mut consumer = follower(&name).consumer().unwrap();
@@ -123,8 +123,15 @@ fn a_sleeping_consumer_is_woken_and_has_the_larger_value() {
         let started = Instant::now();
         put(&mut producer, 100);
         assert_eq!(getting.join().unwrap(), (100, 2, 0));
-        assert!(started.elapsed() < Duration::from_millis(90), "not by a slice's end");
-    });
+        started.elapsed()
+    })
+}
+
+#[test]
+fn a_sleeping_consumer_is_woken_and_has_the_larger_value() {
+    // Without a wake each would take the 80 ms that are left of its slice.
+    let fastest = (0..8).map(|_| time_of_a_growth()).min().unwrap();
+    assert!(fastest < Duration::from_millis(40), "{fastest:?}: by a slice's end");
 }
 
 #[test]
@@ -205,6 +212,34 @@ fn a_wait_for_takers_counts_consumers_that_have_not_followed_yet() {
 }
 
 #[test]
+fn a_consumer_that_joins_after_a_growth_is_not_taken_for_one_that_has_yet_to_follow() {
+    let name = TestName::new("newcomer");
+    let mut producer = growing(&name).elements(1).producer().unwrap();
+    let mut old = follower(&name).consumer().unwrap();
+    put(&mut producer, 1);
+    drop(old.get().unwrap());
+    drop(producer.loan_len(9).unwrap()); // it grows, and puts nothing
+    let mut new = follower(&name).consumer().unwrap();
+    assert_eq!(new.get_timeout(SECONDS).unwrap().seq(), 1, "a newcomer has received nothing yet");
+    assert_eq!(connected(&producer), [(0, None), (0, None)]);
+    put(&mut producer, 9);
+    assert_eq!(new.get_timeout(SECONDS).unwrap().seq(), 2);
+    let error = producer.wait_taken(Duration::from_millis(10)).unwrap_err();
+    assert!(error.to_string().contains("value 2 to be taken by: slot 0"), "{error}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| producer.wait_taken(SECONDS).unwrap());
+        std::thread::sleep(Duration::from_millis(120));
+        // It has followed, and has not had the value yet.
+        assert!(!waiting.is_finished());
+        let value = old.get_timeout(SECONDS).unwrap();
+        assert_eq!((value.seq(), value.missed()), (2, 0));
+        drop(value);
+        assert_eq!(waiting.join().unwrap(), 2);
+    });
+    assert_eq!(connected(&producer), [(0, None), (1, None)]);
+}
+
+#[test]
 fn a_channel_that_grows_needs_no_capacity_and_takes_what_it_finds() {
     let name = TestName::new("sizeless");
     let mut producer = growing(&name).producer().unwrap();
@@ -260,7 +295,9 @@ fn the_larger_channel_has_the_mode_the_tags_and_the_ages_of_the_old_one() {
     assert_eq!((&*value, value.seq(), value.tag()), (&[1][..], 1, 42));
     assert!(value.age().unwrap() < SECONDS);
     let directory = std::fs::read_dir("/dev/shm").unwrap().flatten();
-    let hidden = directory.filter(|entry| entry.path().ends_with(".io-shared."));
+    let own = name.trim_start_matches('/');
+    let of_this = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().contains(own);
+    let hidden = directory.filter(|entry| of_this(entry) && entry.path() != name.path());
     assert_eq!(hidden.count(), 0);
 }
 

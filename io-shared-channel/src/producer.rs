@@ -244,8 +244,8 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     #[doc(alias = "subscribers")]
     pub fn connected(&self) -> Result<Vec<Holder>> {
-        let slots = self.slot.claimed()?;
-        Ok(slots.into_iter().filter_map(|slot| self.slot.consumer(slot)).collect())
+        let claimed = self.slot.claimed()?;
+        Ok(claimed.into_iter().filter_map(|at| self.slot.consumer(at)).collect())
     }
 
     /// The sequence number of the last value, put by this producer or an earlier one; 0 if nothing

@@ -32,6 +32,7 @@ pub use crate::protocol::Which;
 pub use copied::Copied;
 pub use event::Event;
 pub(crate) use filling::{LEAST_AHEAD, PIECE};
+pub use growth::Connection;
 pub use guard::{Guard, OwnedGuard};
 pub use interrupt::Interrupt;
 pub use loan::Loan;
@@ -283,41 +284,6 @@ impl Slot<Producer> {
     /// Sets whether values get a stamp, from which consumers compute their age. On by default.
     pub fn set_stamps(&mut self, stamps: bool) {
         self.side.stamps = stamps.then(StampClock::new);
-    }
-
-    /// The consumer slots that are claimed now. A consumer that has not followed the channel to its
-    /// larger region yet counts: it takes the same slot there if it can.
-    ///
-    /// # Errors
-    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
-    /// descriptor), [`ErrorKind::System`].
-    pub fn claimed(&self) -> Result<Vec<usize>> {
-        self.check_fork()?;
-        let mut slots = Vec::new();
-        // A consumer that follows takes its new slot before it leaves the old one.
-        let regions = || self.side.left.iter().chain([&self.region]);
-        for slot in 0..self.region.consumer_slots() {
-            for region in regions() {
-                if region.is_taken(Part::Consumer(slot))? {
-                    slots.push(slot);
-                    break;
-                }
-            }
-        }
-        Ok(slots)
-    }
-
-    /// Whether the consumer of `slot` has seen the last value put. `false` if there is no such
-    /// slot.
-    pub fn has_had_last(&self, slot: usize) -> bool {
-        slot < self.region.consumer_slots()
-            // Relaxed: only the number itself is used.
-            && self.region.last_seen(slot).load(Relaxed) >= self.sequence()
-    }
-
-    /// Who has a consumer slot, as its block says.
-    pub fn consumer(&self, slot: usize) -> Option<Holder> {
-        (slot < self.region.consumer_slots()).then(|| self.region.holder(Part::Consumer(slot)))
     }
 }
 

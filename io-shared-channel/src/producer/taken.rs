@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossbeam_utils::Backoff;
+use io_shared_core::slot::Connection;
 use io_shared_core::{Error, ErrorKind, LongWait, Message, Result, clock};
 
 use super::Producer;
@@ -44,15 +45,14 @@ impl<T: Message + ?Sized> Producer<T> {
     /// ```
     pub fn wait_taken(&mut self, timeout: Duration) -> Result<usize> {
         let deadline = clock::deadline(timeout);
-        let slots = self.slot.claimed()?;
-        let mut missing = slots.clone();
+        let mut missing = self.slot.claimed()?;
         let mut taken = 0;
         let backoff = Backoff::new();
         let mut pause = Duration::from_micros(50);
         let long = LongWait::default();
         loop {
             let before = missing.len();
-            missing.retain(|&slot| !self.slot.has_had_last(slot));
+            missing.retain(|&at| !self.slot.has_had_last(at));
             taken += before - missing.len();
             if missing.is_empty() {
                 return Ok(taken);
@@ -62,9 +62,10 @@ impl<T: Message + ?Sized> Producer<T> {
                 continue;
             }
             self.interrupts.check(self.name())?;
-            self.slot.check()?;
-            let living = self.slot.claimed()?;
-            missing.retain(|slot| living.contains(slot));
+            // Those that have not ended, where they are now.
+            let now = missing.iter().map(|&at| self.slot.claimed_since(at));
+            missing = now.filter_map(Result::transpose).collect::<Result<_>>()?;
+            self.slot.check_around()?;
             let left = deadline.saturating_sub(clock::now());
             if left == 0 && !missing.is_empty() {
                 return Err(self.not_taken(timeout, &missing));
@@ -102,16 +103,16 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     #[cold]
-    fn not_taken(&self, after: Duration, missing: &[usize]) -> Error {
+    fn not_taken(&self, after: Duration, missing: &[Connection]) -> Error {
         let waiting_for = self.awaited(missing);
         Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
     }
 
     /// What is waited for, in words.
-    fn awaited(&self, missing: &[usize]) -> String {
+    fn awaited(&self, missing: &[Connection]) -> String {
         let names: Vec<_> = missing
             .iter()
-            .filter_map(|slot| self.slot.consumer(*slot))
+            .filter_map(|at| self.slot.consumer(*at))
             .map(|consumer| consumer.to_string())
             .collect();
         let last = self.slot.sequence();

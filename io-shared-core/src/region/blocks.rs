@@ -17,8 +17,11 @@ pub(super) const HELD: u64 = 0;
 /// How many of the hazard pointers the slot has.
 pub(super) const GRANT: u64 = 8;
 const NAME_LENGTH: u64 = 9;
-/// 0: this slot has never been claimed.
+/// 0: this slot has never been claimed. 1: it has. More: by one that had this slot, plus 2, in a
+/// smaller region of the channel.
 const CLAIMED: u64 = 10;
+const CLAIMED_AFRESH: u8 = 1;
+const CLAIMED_FROM: u8 = 2;
 const CONSUMER_PID: u64 = 28;
 const CONSUMER_WHO: Who = Who { command: 12, claimed_at: 112, namespace: 120 };
 const NAME: u64 = 32;
@@ -94,7 +97,7 @@ impl Region {
         self.word32(self.in_producer(PRODUCER_PID)).load(Ordering::Relaxed)
     }
 
-    pub(super) fn consumer_pid(&self, slot: usize) -> u32 {
+    pub(crate) fn consumer_pid(&self, slot: usize) -> u32 {
         self.word32(self.in_consumer(slot, CONSUMER_PID)).load(Ordering::Relaxed)
     }
 
@@ -260,13 +263,24 @@ impl Region {
     }
 
     /// Writes down the consumer that has just taken over the slot.
-    pub(super) fn enter_consumer(&self, slot: usize, name: &str) {
+    ///
+    /// `from` is the slot that it had in a smaller region of this channel.
+    pub(super) fn enter_consumer(&self, slot: usize, name: &str, from: Option<usize>) {
         for (i, byte) in name.bytes().take(LONGEST_NAME).enumerate() {
             self.consumer_byte(slot, NAME + i as u64).store(byte, Ordering::Relaxed);
         }
         let length = name.len().min(LONGEST_NAME) as u8;
         self.consumer_byte(slot, NAME_LENGTH).store(length, Ordering::Relaxed);
-        self.consumer_byte(slot, CLAIMED).store(1, Ordering::Relaxed);
+        let claimed = from.map_or(CLAIMED_AFRESH, |from| CLAIMED_FROM.saturating_add(from as u8));
+        self.consumer_byte(slot, CLAIMED).store(claimed, Ordering::Relaxed);
+    }
+
+    /// Whether a consumer has taken over the slot, and what slot it had in a smaller region of this
+    /// channel.
+    pub(crate) fn claimed_from(&self, slot: usize) -> (bool, Option<usize>) {
+        // Relaxed: only the number itself is used.
+        let claimed = self.consumer_byte(slot, CLAIMED).load(Ordering::Relaxed);
+        (claimed != 0, claimed.checked_sub(CLAIMED_FROM).map(usize::from))
     }
 }
 
@@ -300,6 +314,11 @@ impl Region {
             for offset in (GRANT..=CLAIMED).chain(command).chain(name) {
                 let byte = self.consumer_byte(slot, offset).load(Ordering::Relaxed);
                 to.consumer_byte(slot, offset).store(byte, Ordering::Relaxed);
+            }
+            // One that is here says itself where it was, if it follows. Another consumer that takes
+            // the slot must not be mistaken for it.
+            if self.is_taken(Part::Consumer(slot)).unwrap_or(true) {
+                to.consumer_byte(slot, CLAIMED).store(0, Ordering::Relaxed);
             }
             let pid = self.consumer_pid(slot);
             to.word32(to.in_consumer(slot, CONSUMER_PID)).store(pid, Ordering::Relaxed);

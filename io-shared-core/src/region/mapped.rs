@@ -120,6 +120,11 @@ impl Region {
         self.left_to_others.store(true, Ordering::Relaxed);
     }
 
+    /// Device and inode of the region.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
     /// A descriptor to pass on, if the region has no name to open.
     pub(crate) fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().filter(|_| self.location.path().is_none()).map(AsFd::as_fd)

@@ -186,7 +186,7 @@ impl Region {
         let resumes = resumes || from.is_some();
         let consumer = protocol::Consumer::take_over(self, slot, holds, resumes)
             .map_err(|fault| self.fault(fault))?;
-        self.enter_consumer(slot, name);
+        self.enter_consumer(slot, name, from.map(|from| from.slot));
         Ok(consumer)
     }
 

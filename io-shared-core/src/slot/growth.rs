@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Consumer, Producer, Slot};
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Holder, Result};
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::protocol::Words;
@@ -118,6 +118,118 @@ impl Slot<Producer> {
         self.side.left.retain(is_used);
         self.region.look_at_askers(self.side.left.iter().map(AsRef::as_ref));
     }
+}
+
+/// A consumer's slot: in the channel as it is, or in a smaller region that it had before it grew
+/// and that this consumer has yet to leave.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// Device and inode of the region.
+    region: (u64, u64),
+    slot: usize,
+    /// What slot it had in a smaller region, if it comes from there.
+    from: Option<usize>,
+    /// Whose it is, as its block said.
+    pid: u32,
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        (self.region, self.slot) == (other.region, other.slot)
+    }
+}
+
+impl Eq for Connection {}
+
+impl Connection {
+    /// Whether this is the consumer that was connected as `left` in a smaller region.
+    fn comes_from(&self, left: &Self) -> bool {
+        self.region != left.region && self.from == Some(left.slot) && self.pid == left.pid
+    }
+}
+
+impl Slot<Producer> {
+    /// The consumers that are connected now, also those that have not followed the channel to its
+    /// larger region yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`] (other code closed this handle's
+    /// descriptor), [`ErrorKind::System`].
+    pub fn claimed(&self) -> Result<Vec<Connection>> {
+        self.check_fork()?;
+        let mut found = Vec::new();
+        // In this order: a consumer that follows takes its new slot before it leaves the old one.
+        for region in self.regions() {
+            found.extend(connections(region)?);
+        }
+        // One that has followed has its old slot, too, for as long as it holds a value of it.
+        let has_followed = |at: usize| {
+            let mut later = found.iter().skip(at + 1);
+            later.any(|later| found.get(at).is_some_and(|at| later.comes_from(at)))
+        };
+        let there = (0..found.len()).filter(|&at| !has_followed(at));
+        Ok(there.filter_map(|at| found.get(at).copied()).collect())
+    }
+
+    /// Where the consumer is that was connected as `before`: there, or where it has followed the
+    /// channel. `None`: it has ended.
+    ///
+    /// # Errors
+    /// The errors of [`claimed`](Self::claimed).
+    pub fn claimed_since(&self, before: Connection) -> Result<Option<Connection>> {
+        self.check_fork()?;
+        // One that follows just now has the new slot before it leaves the old one.
+        let was_claimed = self.is_claimed(before);
+        let at = self.regions().position(|region| region.identity() == before.region);
+        for region in self.regions().skip(at.map_or(0, |at| at + 1)) {
+            let mut there = connections(region)?.into_iter();
+            if let Some(followed) = there.find(|there| there.comes_from(&before)) {
+                return Ok(Some(followed));
+            }
+        }
+        Ok(was_claimed.then_some(before))
+    }
+
+    /// The regions that this channel had before it grew and that somebody is in, and its own.
+    fn regions(&self) -> impl Iterator<Item = &Region> {
+        self.side.left.iter().chain([&self.region]).map(AsRef::as_ref)
+    }
+
+    fn region_of(&self, at: Connection) -> Option<&Region> {
+        self.regions().find(|region| region.identity() == at.region)
+    }
+
+    fn is_claimed(&self, at: Connection) -> bool {
+        let taken = self.region_of(at).map(|region| region.is_taken(Part::Consumer(at.slot)));
+        taken.is_some_and(|taken| taken.unwrap_or(true))
+    }
+
+    /// Whether this consumer has seen the last value put.
+    pub fn has_had_last(&self, at: Connection) -> bool {
+        // Relaxed: only the number itself is used.
+        self.region_of(at)
+            .is_some_and(|region| region.last_seen(at.slot).load(Relaxed) >= self.sequence())
+    }
+
+    /// Who this consumer is, as its block says.
+    pub fn consumer(&self, at: Connection) -> Option<Holder> {
+        self.region_of(at).map(|region| region.holder(Part::Consumer(at.slot)))
+    }
+}
+
+/// The consumers that have a slot of this region.
+fn connections(region: &Region) -> Result<Vec<Connection>> {
+    let mut found = Vec::new();
+    for slot in 0..region.consumer_slots() {
+        if region.is_taken(Part::Consumer(slot))? {
+            let (pid, (is_there, from)) = (region.consumer_pid(slot), region.claimed_from(slot));
+            // Otherwise it is just coming.
+            if is_there {
+                found.push(Connection { region: region.identity(), slot, from, pid });
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn is_used(left: &Arc<Region>) -> bool {
