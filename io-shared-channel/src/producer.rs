@@ -9,6 +9,7 @@ mod taken;
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 
+use io_shared_core::message::ListCapacity;
 use io_shared_core::slot::{self, Loan, Slot};
 use io_shared_core::{Error, ErrorKind, Holder, Message, Result, Schema};
 
@@ -175,8 +176,22 @@ impl<T: Message + ?Sized> Producer<T> {
     pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         const {
             assert!(T::SHAPE.element.is_some(), "this message does not end in a slice: use loan()");
+            assert!(!T::HAS_LISTS, "this message has lists: use loan_lists()");
         }
         self.loan_any(elements)
+    }
+
+    /// Lends a buffer for a message whose lists have these many elements, to be filled in place.
+    /// The fields are zeros at first, and the lists have any elements.
+    /// [`List`](crate::List) has an example.
+    ///
+    /// # Errors
+    /// The errors of [`loan_len`](Self::loan_len).
+    #[inline]
+    pub fn loan_lists(&mut self, sizes: impl ListCapacity<Message = T>) -> Result<Loan<'_, T>> {
+        let mut loan = self.loan_any(sizes.bytes())?;
+        sizes.lay_out(&mut loan);
+        Ok(loan)
     }
 
     #[inline]

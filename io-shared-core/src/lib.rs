@@ -64,13 +64,13 @@ mod region;
 pub mod slot;
 
 pub use error::{Error, ErrorKind, Holder, Result};
-pub use message::Message;
 pub use message::array::{self, Array};
 #[doc(hidden)]
 pub use message::private;
 pub use message::schema::{self, Schema};
 pub use message::text::{self, Text};
 pub use message::value::{self, Value};
+pub use message::{List, ListData, Message, NdList};
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 #[doc(hidden)] // for the channel crate
 pub use os::long_wait::LongWait;

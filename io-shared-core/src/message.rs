@@ -5,15 +5,18 @@
 //! the trait, and slots and channels rely on it: these promises make it sound to hand out a `&T` to
 //! memory that another program has written.
 //!
-//! The other files build on each other from the bottom up: `shape` and `invalid`, `schema` (the
-//! description of a type), this trait, `checked` (messages of which not every bit pattern is
-//! valid), `text` and `array` (two messages of our own), `shown` (any message in `Debug`), `value`
-//! (any message decoded by its schema), `private` (what the derive's output needs).
+//! The other files build on each other from the bottom up: `shape` and `invalid`, `placed` (where
+//! the elements of lists lie), `schema` (the description of a type), this trait, `checked`
+//! (messages of which not every bit pattern is valid), `list` (several tails of one message),
+//! `text` and `array` (two messages of our own), `shown` (any message in `Debug`), `value` (any
+//! message decoded by its schema), `private` (what the derive's output needs).
 
 pub mod array;
 mod bytes_error;
 mod checked;
 pub(crate) mod invalid;
+pub(crate) mod list;
+pub(crate) mod placed;
 #[doc(hidden)]
 pub mod private;
 pub mod schema;
@@ -24,6 +27,7 @@ pub mod value;
 
 pub use bytes_error::BytesError;
 pub use invalid::Invalid;
+pub use list::{List, ListCapacity, ListData, NdList, NdSlice, NdSliceMut};
 pub use shape::Shape;
 
 use crate::message::schema::{Scalar, Schema, Type};
@@ -39,7 +43,8 @@ use crate::message::schema::{Scalar, Schema, Type};
 /// instead.
 ///
 /// Most types are valid whatever their bytes are. A `bool` and an enum are not, nor is what
-/// contains them: such a type is [checked](Self::CHECKED) each time its bytes are read.
+/// contains them, nor a message with [lists](crate::message::List): such a type is
+/// [checked](Self::CHECKED) each time its bytes are read.
 ///
 /// ```
 /// use io_shared_core::Message;
@@ -63,7 +68,8 @@ use crate::message::schema::{Scalar, Schema, Type};
 /// 1. **Layout.** The layout is the same in every program that compiles the same definition
 ///    (`repr(C)`, `repr(transparent)`, primitives). [`SHAPE`](Self::SHAPE) is true: for a sized
 ///    type its size and alignment; for a type that ends in a slice the offset of the slice, the
-///    alignment of the whole, and the size of an element, which is not 0.
+///    alignment of the whole, and the size of an element, which is not 0. A message with lists is
+///    one that ends in a slice of bytes, and its alignment may be a multiple of the type's.
 /// 2. **No padding.** Every byte of a sized type belongs to a primitive. In a type that ends in a
 ///    slice, so does every byte of the fixed part and of each element. After the last element of a
 ///    slice there may be padding.
@@ -105,7 +111,7 @@ pub unsafe trait Message: Send + Sync + 'static {
     const SHAPE: Shape;
 
     /// Whether bytes must be checked before they are read as this type, because some are no value
-    /// of it: it is a `bool` or an enum, or contains one.
+    /// of it: it is a `bool` or an enum, or contains one, or it has lists.
     ///
     /// ```
     /// use io_shared_core::Message;
@@ -122,6 +128,15 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// assert!(<[bool]>::CHECKED_TAIL && !<[bool; 3]>::CHECKED_TAIL);
     /// ```
     const CHECKED_TAIL: bool = false;
+
+    /// Whether the message has [lists](crate::message::List), which it checks as well.
+    ///
+    /// ```
+    /// use io_shared_core::Message;
+    ///
+    /// assert!(!<[u8]>::HAS_LISTS); // it is a slice
+    /// ```
+    const HAS_LISTS: bool = false;
 
     /// Whether the `length` bytes at `start`, a wire length of this type, are a value of it.
     ///
@@ -276,7 +291,8 @@ pub unsafe trait Message: Send + Sync + 'static {
     /// - [`BytesError::Length`]: no message of this type has `wire_len` bytes.
     /// - [`BytesError::TooShort`]: `bytes` is shorter than `wire_len` rounded up to the alignment.
     /// - [`BytesError::Misaligned`]: `bytes` does not start at a multiple of the alignment.
-    /// - [`BytesError::BadValue`]: a `bool` is neither 0 nor 1, or an enum has no such variant.
+    /// - [`BytesError::BadValue`]: a `bool` is neither 0 nor 1, or an enum has no such variant, or
+    ///   the elements of a list are not there.
     fn from_prefix(bytes: &[u8], wire_len: usize) -> Result<&Self, BytesError> {
         let shape = Self::SHAPE;
         let Some(elements) = shape.elements_in(wire_len as u64) else {
@@ -298,8 +314,8 @@ pub unsafe trait Message: Send + Sync + 'static {
         }
         let message = Self::from_raw_parts(bytes.as_ptr(), elements);
         // SAFETY: the pointer is that of `bytes` with `elements` as its length (6), so it is not
-        // null, aligned (just checked), and `size_of_val` of the message is `padded` (1), which
-        // lies within `bytes` (just checked); the bytes are initialised, and valid as this type
+        // null, aligned (just checked), and `size_of_val` of the message is at most `padded` (1),
+        // which lies within `bytes` (just checked); the bytes are initialised, and valid as this type
         // whatever they are, or checked (3); they are borrowed shared for as long as the result is,
         // and the type has no interior mutability (4).
         Ok(unsafe { &*message })

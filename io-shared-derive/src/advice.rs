@@ -247,6 +247,7 @@ pub(crate) fn hint(ty: &Type) -> Option<&'static str> {
         "PhantomData" => "Nothing",
         "Range" | "RangeInclusive" => "Range",
         "Ordering" => "Order",
+        "List" | "NdList" | "ListData" => "List",
         _ => return None,
     })
 }

@@ -22,6 +22,7 @@
 
 mod checks;
 mod enums;
+mod lists;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -138,7 +139,11 @@ impl Output<'_> {
         let private = &self.private;
         let fields = self.input.fields.iter().filter(|field| !field.refused && !field.generic);
         let asked = fields.map(|field| {
-            let ty = field.element.as_ref().unwrap_or(&field.ty);
+            if let Some(asked) = self.assertion_of_list(field) {
+                return asked;
+            }
+            let of_list = field.list.as_ref().map(|list| &list.element);
+            let ty = of_list.or(field.element.as_ref()).unwrap_or(&field.ty);
             let span = ty.span();
             match hint(ty).map(|hint| Ident::new(hint, Span::call_site())) {
                 Some(hint) => quote_spanned! {span=> {
@@ -166,11 +171,13 @@ impl Output<'_> {
         let name = &self.source.ident;
         let (_, ty_generics, _) = self.source.generics.split_for_impl();
         let twin = Ident::new("__IoSharedTwin", Span::call_site());
-        let laid_out = match self.tail() {
-            Some(_) => quote!(#twin #ty_generics),
-            None => quote!(#name #ty_generics),
+        let is_unsized = self.tail().is_some() || self.input.has_lists();
+        let laid_out = match is_unsized {
+            true => quote!(#twin #ty_generics),
+            false => quote!(#name #ty_generics),
         };
-        let twin = self.tail().map(|_| self.twin(&twin));
+        let twin = is_unsized.then(|| self.twin(&twin));
+        let lists = self.lists();
 
         let checks = self.checks(&laid_out);
         let (items, in_shape) = match self.is_generic() {
@@ -224,6 +231,7 @@ impl Output<'_> {
                 }
 
                 #pod
+                #lists
             };
         }
     }
@@ -245,6 +253,7 @@ impl Output<'_> {
         let reprs = self.source.attrs.iter().filter(|attr| attr.path().is_ident("repr"));
         let types = self.input.fields.iter().map(|field| match &field.element {
             Some(element) => quote!([#element; 0]),
+            None if field.is_list_data() => quote!([u8; 0]),
             None => {
                 let ty = &field.ty;
                 quote!(#ty)
@@ -279,8 +288,9 @@ impl Output<'_> {
             checks.push(quote_spanned!(tail.span=> #check(#name, #size)));
         }
         let check = self.check("no_drop", source.span());
-        let parts =
-            self.input.fields.iter().map(|field| field.element.as_ref().unwrap_or(&field.ty));
+        checks.extend(self.checks_of_lists());
+        let parts = self.input.fields.iter().filter(|field| !field.is_list_data());
+        let parts = parts.map(|field| field.element.as_ref().unwrap_or(&field.ty));
         let dropped = quote!(::core::mem::needs_drop::<#source #ty_generics>());
         let parts = quote!(::core::mem::needs_drop::<(#(#parts,)*)>());
         checks.push(quote_spanned!(source.span()=> #check(#name, #dropped, #parts)));
@@ -306,8 +316,12 @@ impl Output<'_> {
         let check = self.check("no_padding", span);
         let fields = input.fields.iter().map(|field| {
             let (name, member, text) = (&field.name, &field.member, &field.text);
-            let is_message = match field.generic {
+            let is_message = match field.generic || field.is_list_data() {
                 true => quote!(true),
+                false if field.list.is_some() => {
+                    let of = self.of(field);
+                    quote!(#of::IS_MESSAGE)
+                }
                 false => {
                     let ty = field.element.as_ref().unwrap_or(&field.ty);
                     quote!(#private::Of::<#ty>::IS_MESSAGE)
@@ -316,6 +330,7 @@ impl Output<'_> {
             let start = quote!(::core::mem::offset_of!(#laid_out, #member));
             let end = match field.element {
                 Some(_) => start.clone(),
+                None if field.is_list_data() => start.clone(),
                 None => self.end(field, laid_out),
             };
             quote! {
@@ -330,6 +345,7 @@ impl Output<'_> {
         });
         let size = match self.tail() {
             Some(_) => quote!(::core::option::Option::None),
+            None if input.has_lists() => quote!(::core::option::Option::None),
             None => quote!(#private::Whole::<#laid_out>::SIZE),
         };
         let (numbered, generic) = (input.is_numbered(), self.is_generic());
@@ -361,6 +377,9 @@ impl Output<'_> {
     /// The value of `SHAPE`.
     fn shape(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
+        if self.input.has_lists() {
+            return self.shape_with_lists(laid_out);
+        }
         let Some((tail, _)) = self.tail() else {
             return quote!(#private::Whole::<#laid_out>::SHAPE);
         };
@@ -414,6 +433,7 @@ impl Output<'_> {
         let (private, of) = (&self.private, self.of(field));
         match &field.element {
             Some(_) => quote!(#private::slice_of(#of::layout())),
+            None if field.is_list_data() => quote!(#private::Type::ListData),
             None => quote!(#of::layout()),
         }
     }
@@ -425,6 +445,7 @@ impl Output<'_> {
         let ty = field.element.as_ref().unwrap_or(&field.ty);
         match field.generic {
             true => quote!(<#ty as #private::Message>),
+            false if field.list.is_some() => quote!(#private::OfList::<#ty>),
             false => quote!(#private::Of::<#ty>),
         }
     }
@@ -432,6 +453,9 @@ impl Output<'_> {
     /// The methods between bytes and elements.
     fn access(&self) -> TokenStream {
         let private = &self.private;
+        if self.input.has_lists() {
+            return self.access_with_lists();
+        }
         match self.tail() {
             None => quote! {
                 #[inline]

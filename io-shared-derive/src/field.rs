@@ -5,10 +5,11 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
-use syn::{DeriveInput, LitStr, Member, Type};
+use syn::{DeriveInput, LitStr, Member, Type, Visibility};
 
 use crate::advice::{Position, is_list, not_last, refusal};
 use crate::errors::Errors;
+use crate::list::{self, List};
 use crate::syntax::{bare, doc};
 use crate::written;
 
@@ -18,8 +19,11 @@ pub(crate) struct Field {
     /// Where errors about its position point: its name, or its type if it has no name.
     pub(crate) span: Span,
     pub(crate) ty: Type,
+    pub(crate) vis: Visibility,
     /// The type of the elements, if the field is a slice.
     pub(crate) element: Option<Type>,
+    /// What the list is like, if the field is one of a message with lists.
+    pub(crate) list: Option<List>,
     pub(crate) unit: Option<LitStr>,
     pub(crate) doc: String,
     /// The field as it was written, on a line of its own.
@@ -44,7 +48,8 @@ impl Field {
         let generic = mentions(ty.to_token_stream(), input);
         let doc = doc(&field.attrs);
         let text = written::field(field);
-        Field { member, name, span, ty, element, unit: None, doc, text, generic, refused: false }
+        let (list, unit, refused, vis) = (None, None, false, field.vis.clone());
+        Field { member, name, span, ty, vis, element, list, unit, doc, text, generic, refused }
     }
 
     pub(crate) fn is_numbered(&self) -> bool {
@@ -70,6 +75,11 @@ impl Field {
         }
         self.unit = Some(meta.value()?.parse()?);
         Ok(())
+    }
+
+    /// Whether the field is the data of lists.
+    pub(crate) fn is_list_data(&self) -> bool {
+        list::is_data(&self.ty)
     }
 
     /// Refuses the field if its type cannot cross a process boundary, or cannot be at this
@@ -98,6 +108,7 @@ impl Field {
     /// Whether the field makes the struct unsized.
     pub(crate) fn is_unsized(&self) -> bool {
         self.element.is_some()
+            || self.is_list_data()
             || matches!(&self.ty, Type::Path(path) if path.path.is_ident("str"))
             || matches!(&self.ty, Type::TraitObject(_))
     }

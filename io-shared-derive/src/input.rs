@@ -11,6 +11,7 @@ use syn::{Attribute, Data, DeriveInput, LitBool, Path};
 use crate::advice::Position;
 use crate::errors::Errors;
 use crate::field::Field;
+use crate::list;
 use crate::stored;
 use crate::syntax::doc;
 
@@ -66,6 +67,8 @@ impl Input {
             let transparent = read.transparent;
             each_key(&source.attrs, errors, |meta| field.read_key(meta, transparent));
         }
+        let has_parameters = !input.generics.params.is_empty();
+        list::read_all(&mut read.fields, has_parameters, errors);
         let last = read.fields.len().saturating_sub(1);
         let ends_in_any_number = read.fields.last().is_some_and(Field::is_of_any_number);
         let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
@@ -139,6 +142,11 @@ impl Input {
                 ),
             );
         }
+    }
+
+    /// Whether it is a message with lists.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.fields.last().is_some_and(Field::is_list_data)
     }
 
     pub(crate) fn is_numbered(&self) -> bool {

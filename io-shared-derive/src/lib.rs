@@ -14,6 +14,7 @@ mod expand;
 mod field;
 mod input;
 mod krate;
+mod list;
 mod stored;
 mod syntax;
 mod written;

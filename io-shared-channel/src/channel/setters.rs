@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use io_shared_core::message::ListCapacity;
 use io_shared_core::{Message, Size};
 
 use super::Channel;
@@ -89,6 +90,13 @@ impl<T: Message + ?Sized> Channel<T> {
     pub fn elements(mut self, elements: usize) -> Self {
         self.options.capacity = Some(Capacity::Elements(elements));
         self
+    }
+
+    /// Like [`capacity`](Self::capacity), but in elements of each list of the message: as many as
+    /// one message may have at most. [`List`](crate::List) has an example.
+    #[must_use]
+    pub fn lists(self, most: impl ListCapacity<Message = T>) -> Self {
+        self.elements(most.bytes())
     }
 
     /// Reserves memory for this many consumers ahead of time, on any side. Consumers join without

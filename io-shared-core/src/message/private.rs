@@ -7,6 +7,7 @@
 //! a message.
 
 pub mod hints;
+mod lists;
 mod padding;
 mod writer;
 
@@ -14,8 +15,13 @@ use std::marker::PhantomData;
 
 pub use bytemuck;
 
+pub use self::lists::{
+    Data, OfList, Stored, StoredOf, Unstored, has_plain_elements, is_list_data, lists_align,
+};
 pub use self::padding::{Member, Source, no_padding};
 use self::writer::Writer;
+pub use crate::message::list::{ListCapacity, ListField, NdSlice, NdSliceMut, access};
+pub use crate::message::placed::{ListAt, check as check_lists};
 pub use crate::message::schema::{Enum, Field, Scalar, Struct, Type};
 pub use crate::message::{BytesError, Invalid, Message, Shape};
 

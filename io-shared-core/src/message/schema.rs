@@ -83,6 +83,8 @@ impl Schema {
             Type::Text(_) => "text",
             Type::Array { .. } => "array",
             Type::Slice { .. } => "slice",
+            Type::List { .. } => "list",
+            Type::ListData => "lists",
             Type::Enum(of) => &of.name,
             Type::Struct(layout) => &layout.name,
         }
@@ -98,6 +100,8 @@ impl Schema {
     ///        | "enum" code                                     an enum
     ///        | "[" count "]" shape                             an array
     ///        | "[]" shape                                      a slice
+    ///        | "list[" axes "]" shape                          a list
+    ///        | "lists"                                         the data of lists
     ///        | "{" fields "}" size "%" align                   a struct
     /// fields = [ name ":" shape "@" offset *( ";" name ":" shape "@" offset ) ]
     /// ```
@@ -178,7 +182,7 @@ impl Schema {
 
     /// Whether a message of this schema is how a message of `longer` begins: both are structs,
     /// `longer` has the same fields at the same places and more after them, and neither ends in a
-    /// slice. A consumer or an observer of such a message opens a channel of `longer` messages, and
+    /// slice. (Messages with lists both end in the lists' data, which comes after all fields.) A consumer or an observer of such a message opens a channel of `longer` messages, and
     /// gets its part of each.
     ///
     /// ```

@@ -11,6 +11,7 @@ use std::fmt;
 
 use crate::message::Message;
 use crate::message::array::Array;
+use crate::message::placed::{Room, WORD, word};
 use crate::message::schema::{Scalar, Struct, Type};
 
 /// Elements shown of each array or slice.
@@ -30,7 +31,7 @@ impl<T: Message + ?Sized> fmt::Debug for Shown<'_, T> {
             return Array::fmt_bytes(bytes, f);
         }
         let left = Cell::new(LEAVES);
-        Part { ty: &T::layout(), bytes, left: &left }.fmt(f)
+        Part { ty: &T::layout(), bytes, message: bytes, left: &left }.fmt(f)
     }
 }
 
@@ -38,6 +39,8 @@ impl<T: Message + ?Sized> fmt::Debug for Shown<'_, T> {
 struct Part<'a> {
     ty: &'a Type,
     bytes: &'a [u8],
+    /// The whole message, in which the elements of lists lie.
+    message: &'a [u8],
     left: &'a Cell<usize>,
 }
 
@@ -67,6 +70,13 @@ impl fmt::Debug for Part<'_> {
                 let count = self.bytes.len().checked_div(element.shape().size);
                 self.list(element, count.unwrap_or(0), f)
             }
+            Type::List { axes, element } => {
+                let axes = (*axes).min(self.bytes.len() / WORD);
+                let shape: Vec<u64> =
+                    (1..=axes).map(|axis| word(self.bytes, WORD * axis)).collect();
+                self.elements_of_list(element, element.shape().size, &shape, f)
+            }
+            Type::ListData => f.write_str(".."),
             Type::Struct(layout) => self.fields(layout, f),
         }
     }
@@ -82,7 +92,7 @@ impl<'a> Part<'a> {
             None => bytes.get(..shape.size).unwrap_or(bytes),
             Some(_) => bytes,
         };
-        Part { ty, bytes, left: self.left }
+        Part { ty, bytes, ..*self }
     }
 
     fn list(&self, element: &'a Type, count: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,8 +109,31 @@ impl<'a> Part<'a> {
         list.finish()
     }
 
+    /// The elements of a list of this shape. Those of several axes are shown one after the other.
+    fn elements_of_list(
+        &self,
+        element: &'a Type,
+        size: usize,
+        shape: &[u64],
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let room = Room { start: 0, end: self.message.len() };
+        let Ok(range) = room.range(word(self.bytes, 0), shape, size, 1) else {
+            return f.write_str("?");
+        };
+        let bytes = self.message.get(range).unwrap_or_default();
+        let count = bytes.len().checked_div(size).unwrap_or(0);
+        Part { bytes, ..*self }.list(element, count, f)?;
+        match shape {
+            [_] => Ok(()),
+            shape => write!(f, " of shape {shape:?}"),
+        }
+    }
+
     fn fields(&self, layout: &'a Struct, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = layout.fields.iter().take_while(|_| self.left.get() > 0);
+        // The data of lists is shown with each list.
+        let fields = layout.fields.iter().filter(|field| field.ty != Type::ListData);
+        let mut shown = fields.take_while(|_| self.left.get() > 0);
         let numbered = layout.fields.first().is_some_and(|field| field.name == "0");
         if numbered {
             let mut tuple = f.debug_tuple(&layout.name);
@@ -186,7 +219,8 @@ mod tests {
             .field(Field::new("x", 0, u16::layout()))
             .field(Field::new("y", 1 << 39, u16::layout()));
         let (ty, left) = (Type::from(layout), Cell::new(LEAVES));
-        let part = Part { ty: &ty, bytes: &[1, 0, 9], left: &left };
+        let bytes = &[1, 0, 9];
+        let part = Part { ty: &ty, bytes, message: bytes, left: &left };
         assert_eq!(format!("{part:?}"), "Liar { x: 1, y: ? }");
     }
 }

@@ -48,7 +48,9 @@ impl Candidate {
         let location = self.location;
         let is_observer = *role == Role::Observer;
         let shape = schema.root().shape();
-        let size_of_part = part.as_ref().map(|part| part.root().shape().size as u64);
+        // A part of a message with lists is as long as all of it: that is where its lists lie.
+        let sized_part = part.as_ref().filter(|_| shape.element.is_none());
+        let size_of_part = sized_part.map(|part| part.root().shape().size as u64);
         Ok(Region {
             name: location.to_string(),
             identity: self.identity,

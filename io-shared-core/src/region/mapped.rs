@@ -197,7 +197,8 @@ impl Region {
         unsafe { self.check_bytes::<T>(start, length) }
     }
 
-    /// If `T` is plain bytes, whether they are a message of the region's type.
+    /// If `T` is plain bytes, whether they are a message of the region's type; if it has lists,
+    /// whether they lie within it.
     ///
     /// # Safety
     /// As for [`check_message`](Self::check_message).
@@ -207,6 +208,10 @@ impl Region {
         start: *const u8,
         length: usize,
     ) -> std::result::Result<(), Invalid> {
+        if T::HAS_LISTS {
+            // SAFETY: as the caller says.
+            return unsafe { T::check(start, length) };
+        }
         if T::CHECKED || T::SHAPE != BYTES || self.checks.is_empty() {
             return Ok(());
         }

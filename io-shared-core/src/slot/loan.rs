@@ -273,7 +273,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         unsafe { self.message.cast::<u8>().write_bytes(0, bytes) };
     }
 
-    /// Sets every byte of the message to 0. [`Loan`] has an example.
+    /// Sets every byte of the message to 0. Lists have no elements then. [`Loan`] has an example.
     pub fn zero(&mut self) {
         let bytes = size_of_val(&**self);
         // SAFETY: `message` is this loan's alone and spans `bytes`; all zeros are a valid T (3).
@@ -312,7 +312,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
     }
 
-    /// Shortens the tail to `elements`. Does nothing if it is shorter already.
+    /// Shortens the tail to `elements`. Does nothing if it is shorter already. This does not compile
+    /// for a message with lists.
     ///
     /// # Examples
     /// ```
@@ -329,6 +330,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     /// # }
     /// ```
     pub fn truncate(&mut self, elements: usize) {
+        const { assert!(!T::HAS_LISTS, "what is last in this message is no list of its own") };
         if T::SHAPE.element.is_some() && elements < self.elements() {
             self.message = T::from_raw_parts_mut(self.message.cast(), elements);
         }
@@ -343,7 +345,7 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     ///   reached the number of a [numbered](Self::numbered) loan.
     /// - For bytes [`ErrorKind::BadLength`] if they were shortened to a length that the channel's
     ///   type cannot have, and [`ErrorKind::BadValue`] if a `bool` or an enum in them has no such
-    ///   value.
+    ///   value. Also `BadValue` if a list of the message is not within it, or overlaps another.
     /// - [`ErrorKind::RoleLost`], [`ErrorKind::ForkedHandle`], [`ErrorKind::Corrupt`].
     ///
     /// # Examples
@@ -390,7 +392,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     pub(super) fn publish_here(&mut self, length: usize) -> Result<u64> {
         let Self { ref mut slot, buffer, message, seq, stamp: given, tag, .. } = *self;
         slot.check_stale()?;
-        // A message that was written as a `T` is valid; bytes may be anything.
+        // A message that was written as a `T` is valid, except that the lists may be those of
+        // another message; bytes may be anything.
         // SAFETY: the message is this loan's alone and has this length, which `lend` or `put` have
         // compared with the region's type.
         let checked = unsafe { slot.region.check_bytes::<T>(message.cast(), length) };

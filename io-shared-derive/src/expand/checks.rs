@@ -10,10 +10,14 @@ impl Output<'_> {
     /// The constants and the method that say which bytes are no value of the struct.
     pub(super) fn checked(&self, laid_out: &TokenStream) -> TokenStream {
         let private = &self.private;
-        let fields = &self.input.fields;
+        // Lists are checked together.
+        let fields = self.input.fields.iter();
+        let fields = || fields.clone().filter(|f| f.list.is_none() && !f.is_list_data());
         let of = |ty: &syn::Type| quote!(#private::Of::<#ty>);
-        let facts = fields.iter().map(|field| of(field.element.as_ref().unwrap_or(&field.ty)));
-        let checks = fields.iter().map(|field| {
+        let facts = fields().map(|field| of(field.element.as_ref().unwrap_or(&field.ty)));
+        let has_lists = self.input.has_lists();
+        let lists = self.check_of_lists(laid_out);
+        let checks = fields().map(|field| {
             let member = &field.member;
             let at = quote!(::core::mem::offset_of!(#laid_out, #member));
             match &field.element {
@@ -35,7 +39,8 @@ impl Output<'_> {
             None => quote!(false),
         };
         quote! {
-            const CHECKED: bool = false #(|| #facts::CHECKED)*;
+            const CHECKED: bool = #has_lists #(|| #facts::CHECKED)*;
+            const HAS_LISTS: bool = #has_lists;
             const CHECKED_TAIL: bool = #tail;
 
             #[inline]
@@ -45,6 +50,7 @@ impl Output<'_> {
             ) -> ::core::result::Result<(), #private::Invalid> {
                 let _ = (start, length);
                 #(unsafe { #checks }?;)*
+                #lists
                 ::core::result::Result::Ok(())
             }
         }
@@ -54,7 +60,7 @@ impl Output<'_> {
     /// not. Not for structs with parameters, because nothing in bytemuck would evaluate their
     /// proofs.
     pub(super) fn pod(&self) -> TokenStream {
-        if !self.input.pod || self.is_generic() || self.tail().is_some() {
+        if !self.input.pod || self.is_generic() || self.tail().is_some() || self.input.has_lists() {
             return TokenStream::new();
         }
         let name = &self.source.ident;

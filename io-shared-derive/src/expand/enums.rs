@@ -51,6 +51,11 @@ pub(super) fn message(
                 #message
             }
 
+            #[automatically_derived]
+            impl #private::Stored for #enum_name {
+                const AS: &'static str = ::core::stringify!(#number);
+            }
+
             #zeroable
             #convert
         };

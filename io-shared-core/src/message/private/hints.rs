@@ -42,6 +42,8 @@ hints! {
         `NonZero::new`";
     Nothing "it has no bytes: remove the field";
     Range "store its start and end as two fields";
+    List "a list is a field of a message that ends in its elements: add `data: \
+        io_shared::ListData` as the last field of the struct";
     Order "not every byte is one of its variants: store the number, `ordering as i8`, and convert \
         it back";
 }

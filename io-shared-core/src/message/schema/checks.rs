@@ -7,8 +7,9 @@
 use std::fmt;
 
 use super::error::At;
-use super::types::{Scalar, Type};
+use super::types::{Field, Scalar, Type};
 use crate::message::invalid::Invalid;
+use crate::message::placed::{self, ListAt};
 
 /// The checks of a message; none if every bit pattern is valid.
 #[derive(Debug, Default)]
@@ -32,6 +33,8 @@ enum What {
     /// A number that must be one of these, which are in ascending order.
     Enum(Scalar, Vec<i64>),
     Struct(Checks),
+    /// The lists of a message whose data starts at `stride`.
+    Lists(Vec<ListAt>),
 }
 
 impl Checks {
@@ -67,11 +70,24 @@ fn collect(checks: &mut Vec<Check>, ty: &Type, at: usize) {
             for field in &layout.fields {
                 collect(checks, &field.ty, at.saturating_add(field.offset));
             }
+            let lists: Vec<ListAt> = layout.fields.iter().filter_map(list_at).collect();
+            if !lists.is_empty() {
+                // Lists are in whole messages only, which start at 0.
+                let stride = layout.shape.size;
+                checks.push(Check { at, count: None, stride, what: What::Lists(lists) });
+            }
         }
         Type::Array { count, element } => repeat(checks, element, at, Some(*count)),
         Type::Slice { element } => repeat(checks, element, at, None),
-        Type::Scalar(_) | Type::Text(_) => {}
+        Type::Scalar(_) | Type::Text(_) | Type::List { .. } | Type::ListData => {}
     }
+}
+
+/// The position of a list, if the field is one.
+fn list_at(field: &Field) -> Option<ListAt> {
+    let Type::List { axes, element } = &field.ty else { return None };
+    let shape = element.shape();
+    Some(ListAt { at: field.offset, axes: *axes, size: shape.size, align: shape.align })
 }
 
 /// Adds the check of `count` elements that lie at this offset.
@@ -100,6 +116,7 @@ impl Check {
         let parts = || bytes.chunks_exact(self.stride.max(1));
         let invalid = |i: usize, found| Invalid { at: self.at + i * self.stride, found };
         match &self.what {
+            What::Lists(lists) => placed::check(bytes, self.stride, lists),
             What::Bool => match bytes.iter().position(|byte| *byte > 1) {
                 Some(i) => Err(invalid(i, bytes[i].into())),
                 None => Ok(()),
@@ -144,10 +161,24 @@ pub(crate) fn described(ty: &Type, invalid: Invalid) -> (String, String) {
             _ => break,
         }
     }
-    let expected = match ty {
-        Type::Enum(of) => of.numbers_in_words(),
-        _ => "0 or 1".to_owned(),
-    };
+    let expected =
+        match ty {
+            Type::Enum(of) => of.numbers_in_words(),
+            Type::List { axes, .. } => {
+                path.push_str(&match at / 8 {
+                    0 => ".offset".to_owned(),
+                    _ if *axes == 1 => ".count".to_owned(),
+                    axis => format!(".shape[{}]", axis - 1),
+                });
+                match at / 8 {
+                0 => "the start of elements that lie within the message's data, apart from those \
+                      of other lists",
+                _ => "a number of elements that has room in the message",
+            }
+            .to_owned()
+            }
+            _ => "0 or 1".to_owned(),
+        };
     (path, expected)
 }
 
@@ -166,7 +197,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::message::schema::{Enum, Field, Struct};
+    use crate::message::schema::{Enum, Struct};
     use crate::message::shape::Shape;
 
     /// What the checks should find, by a walk over the whole type.

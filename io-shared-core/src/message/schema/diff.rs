@@ -19,9 +19,17 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
 /// same places, with more after them. Messages that end in a slice have their end elsewhere.
 pub(super) fn is_prefix(part: &Type, whole: &Type) -> bool {
     let (Type::Struct(part), Type::Struct(whole)) = (part, whole) else { return false };
-    let is_sized = part.shape.element.is_none() && whole.shape.element.is_none();
+    let (part_fields, whole_fields) = match (part.has_lists(), whole.has_lists()) {
+        // The offsets of lists count from the message's start, so what lies between its fields and
+        // its data does not matter to whoever knows only the first fields.
+        (true, true) => (without_data(part), without_data(whole)),
+        (false, false) => (&part.fields[..], &whole.fields[..]),
+        _ => return false,
+    };
+    let is_sized =
+        part.has_lists() || part.shape.element.is_none() && whole.shape.element.is_none();
     // A struct without fields would begin every message.
-    let has_more = !part.fields.is_empty() && part.fields.len() < whole.fields.len();
+    let has_more = !part_fields.is_empty() && part_fields.len() < whole_fields.len();
     let same_field = |(our, their): (&Field, &Field)| {
         our.name == their.name && our.offset == their.offset && lines(&our.ty, &their.ty).is_empty()
     };
@@ -29,13 +37,18 @@ pub(super) fn is_prefix(part: &Type, whole: &Type) -> bool {
         && has_more
         && part.shape.size <= whole.shape.size
         && part.shape.align <= whole.shape.align
-        && part.fields.iter().zip(&whole.fields).all(same_field)
+        && part_fields.iter().zip(whole_fields).all(same_field)
+}
+
+/// The fields before the data of lists.
+fn without_data(layout: &Struct) -> &[Field] {
+    layout.fields.split_last().map_or(&[], |(_, fields)| fields)
 }
 
 /// The enum inside a type's arrays and slices, and the path to it.
 fn innermost_enum(ty: &Type, mut path: String) -> Option<(&Enum, String)> {
     match ty {
-        Type::Array { element, .. } | Type::Slice { element } => {
+        Type::Array { element, .. } | Type::Slice { element } | Type::List { element, .. } => {
             path.push_str("[]");
             innermost_enum(element, path)
         }
@@ -67,6 +80,9 @@ fn same_head(a: &Type, b: &Type) -> bool {
             m == n && same_head(a, b)
         }
         (Type::Slice { element: a }, Type::Slice { element: b }) => same_head(a, b),
+        (Type::List { axes: m, element: a }, Type::List { axes: n, element: b }) => {
+            m == n && same_head(a, b)
+        }
         (Type::Struct(_), Type::Struct(_)) => true,
         (Type::Enum(a), Type::Enum(b)) => a.scalar == b.scalar,
         _ => a == b,
@@ -76,12 +92,12 @@ fn same_head(a: &Type, b: &Type) -> bool {
 /// The struct inside a type's arrays and slices, and the path to it.
 fn innermost(ty: &Type, mut path: String) -> Option<(&Struct, String)> {
     match ty {
-        Type::Array { element, .. } | Type::Slice { element } => {
+        Type::Array { element, .. } | Type::Slice { element } | Type::List { element, .. } => {
             path.push_str("[]");
             innermost(element, path)
         }
         Type::Struct(layout) => Some((layout, path)),
-        Type::Scalar(_) | Type::Text(_) | Type::Enum(_) => None,
+        Type::Scalar(_) | Type::Text(_) | Type::Enum(_) | Type::ListData => None,
     }
 }
 

@@ -44,7 +44,7 @@ pub enum SchemaError {
         expected: &'static str,
     },
     /// A type is neither a code nor an object with one of the keys `struct`, `enum`, `array`,
-    /// `slice`.
+    /// `slice`, `list`.
     Kind {
         /// Where.
         at: String,
@@ -113,6 +113,13 @@ pub enum SchemaError {
     },
     /// A slice is neither the whole message nor its last field, or its elements have no bytes.
     Slice {
+        /// Where.
+        at: String,
+    },
+    /// A list is no field of a message that ends in the data of lists, or its elements have no
+    /// bytes, contain a bool or an enum, or are aligned to more than 64; or the data of lists is
+    /// not the last field of a message.
+    List {
         /// Where.
         at: String,
     },
@@ -187,6 +194,7 @@ impl fmt::Display for SchemaError {
                     At(at)
                 )
             }
+            SchemaError::List { at } => write!(f, "{}: {LIST}", At(at)),
             SchemaError::TooLarge { at } => write!(f, "{}: larger than memory", At(at)),
         }
     }
@@ -201,7 +209,11 @@ impl fmt::Debug for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-const KINDS: &str = "a type is a code or has one of the keys `struct`, `enum`, `array`, `slice`";
+const KINDS: &str =
+    "a type is a code or has one of the keys `struct`, `enum`, `array`, `slice`, `list`";
+
+const LIST: &str = "a list is a field of a message whose last field has the type \"lists\"; it has 1 \
+                    to 32 axes, and elements of at least one byte without |b1 and enums";
 
 const NO_ZERO: &str =
     "no variant has the number 0, which fresh memory contains: give one of them 0";

@@ -38,6 +38,11 @@ pub(super) fn write_shape(out: &mut impl Write, ty: &Type) -> fmt::Result {
             out.write_str("[]")?;
             write_shape(out, element)
         }
+        Type::List { axes, element } => {
+            write!(out, "list[{axes}]")?;
+            write_shape(out, element)
+        }
+        Type::ListData => out.write_str("lists"),
         Type::Struct(layout) => {
             for (i, field) in layout.fields.iter().enumerate() {
                 write!(out, "{}{}:", if i == 0 { '{' } else { ';' }, field.name)?;

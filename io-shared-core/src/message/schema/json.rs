@@ -11,6 +11,8 @@
 //!        | {"enum": name, "doc": text, "of": code, "variants": [variant, ...]}
 //!        | {"array": count, "of": type}
 //!        | {"slice": type}
+//!        | {"list": type, "axes": count}                  a list of `count` axes
+//!        | "lists"                                        the data of lists
 //!        | {"struct": name, "doc": text, "size": bytes, "align": bytes, "fields": [field, ...]}
 //! field  = {"name": name, "offset": bytes, "type": type, "unit": text, "doc": text}
 //! variant = {"name": name, "number": number}
@@ -32,6 +34,9 @@
 //! - An enum is stored as a whole number of 1, 2 or 4 bytes. The numbers of its variants ascend and
 //!   fit, and one of them is 0. Each name is unique in its enum.
 //! - A slice is the whole message or its last field, and its elements have at least one byte.
+//! - `lists` is the last field of the message. A list is a field of such a message, has 1 to
+//!   [`MAX_AXES`] axes, and its elements have at least one byte, contain no `|b1` and no enum, and
+//!   are aligned to at most 64 and the message's `align`.
 //! - Nothing is larger than `isize::MAX` bytes.
 
 use std::collections::BTreeSet;
@@ -41,6 +46,7 @@ use serde_json::{Map, Value};
 
 use super::error::SchemaError;
 use super::types::{Enum, Field, MAX_ALIGN, Scalar, Struct, Type, Variant};
+use crate::message::placed::MAX_LIST_ALIGN;
 use crate::message::shape::Shape;
 
 /// The longest schema text that is read, in bytes.
@@ -48,6 +54,12 @@ pub const MAX_TEXT: usize = 1 << 20;
 
 /// How deep types may be nested: a struct of numbers has 2.
 pub const MAX_DEPTH: usize = 32;
+
+/// How many axes a list may have, as many as an array of NumPy 1.
+pub const MAX_AXES: usize = 32;
+
+/// The data of lists.
+const LIST_DATA: &str = "lists";
 
 pub(super) fn write(ty: &Type) -> String {
     let mut out = String::new();
@@ -63,12 +75,15 @@ pub(super) fn write(ty: &Type) -> String {
 /// The same type without docs and units.
 fn without_docs(ty: &Type) -> Type {
     match ty {
-        Type::Scalar(_) | Type::Text(_) => ty.clone(),
+        Type::Scalar(_) | Type::Text(_) | Type::ListData => ty.clone(),
         Type::Enum(of) => Type::Enum(of.clone().doc("")),
         Type::Array { count, element } => {
             Type::Array { count: *count, element: Box::new(without_docs(element)) }
         }
         Type::Slice { element } => Type::Slice { element: Box::new(without_docs(element)) },
+        Type::List { axes, element } => {
+            Type::List { axes: *axes, element: Box::new(without_docs(element)) }
+        }
         Type::Struct(layout) => {
             let bare = Struct::new(&layout.name, layout.shape);
             let fields = layout.fields.iter();
@@ -94,6 +109,13 @@ fn write_type(out: &mut String, ty: &Type) {
             write_type(out, element);
             out.push('}');
         }
+        Type::List { axes, element } => {
+            out.push_str("{\"list\":");
+            write_type(out, element);
+            write_number(out, ",\"axes\":", *axes);
+            out.push('}');
+        }
+        Type::ListData => write_text(out, LIST_DATA),
         Type::Struct(layout) => write_struct(out, layout),
     }
 }
@@ -221,6 +243,10 @@ fn read_type(value: &Value, position: Position<'_>) -> Result<Type, SchemaError>
         return Err(SchemaError::TooDeep { at: position.at(), limit: MAX_DEPTH });
     }
     let ty = match value {
+        Value::String(code) if code == LIST_DATA => match position.last && position.depth == 2 {
+            true => Type::ListData,
+            false => return Err(SchemaError::List { at: position.at() }),
+        },
         Value::String(code) => read_code(code, position)?,
         Value::Object(keys) if keys.contains_key("struct") => {
             Type::Struct(read_struct(keys, position)?)
@@ -241,9 +267,31 @@ fn read_type(value: &Value, position: Position<'_>) -> Result<Type, SchemaError>
             }
             Type::Slice { element: Box::new(element) }
         }
+        Value::Object(keys) if keys.contains_key("list") => {
+            let axes = number(keys, "axes", position)?;
+            let element = read_type(key(keys, "list", position)?, position.element())?;
+            let shape = element.shape();
+            let is_plain =
+                shape.size > 0 && shape.align <= MAX_LIST_ALIGN && is_unchecked(&element);
+            if position.depth != 2 || !is_plain || !(1..=MAX_AXES).contains(&axes) {
+                return Err(SchemaError::List { at: position.at() });
+            }
+            Type::List { axes, element: Box::new(element) }
+        }
         _ => return Err(SchemaError::Kind { at: position.at() }),
     };
     Ok(ty)
+}
+
+/// Whether every bit pattern is one of the type's values.
+fn is_unchecked(ty: &Type) -> bool {
+    match ty {
+        Type::Scalar(scalar) => *scalar != Scalar::Bool,
+        Type::Text(_) => true,
+        Type::Array { element, .. } => is_unchecked(element),
+        Type::Struct(layout) => layout.fields.iter().all(|field| is_unchecked(&field.ty)),
+        Type::Enum(_) | Type::Slice { .. } | Type::List { .. } | Type::ListData => false,
+    }
 }
 
 fn read_code(code: &str, position: Position<'_>) -> Result<Type, SchemaError> {
@@ -330,10 +378,18 @@ fn read_struct(keys: &Map<String, Value>, position: Position<'_>) -> Result<Stru
         if too_large(end) {
             return Err(SchemaError::TooLarge { at: position.at() });
         }
-        widest = widest.max(shape.align);
+        let of_elements = match &ty {
+            Type::List { element, .. } => element.shape().align,
+            _ => 1,
+        };
+        widest = widest.max(shape.align).max(of_elements);
         layout.shape.element = shape.element;
         let field = Field::new(name, offset, ty);
         layout.fields.push(field.unit(remark(keys, "unit")).doc(remark(keys, "doc")));
+    }
+    let is_list = |field: &Field| matches!(field.ty, Type::List { .. });
+    if let Some(list) = layout.fields.iter().find(|f| is_list(f)).filter(|_| !layout.has_lists()) {
+        return Err(SchemaError::List { at: position.field(&list.name, false).at() });
     }
     if size != end {
         return Err(SchemaError::Size { at: position.at(), expected: end, found: size });

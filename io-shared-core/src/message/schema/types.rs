@@ -1,8 +1,9 @@
-//! The types that a schema is a tree of: numbers, texts, enums, arrays, slices and structs.
+//! The types that a schema is a tree of: numbers, texts, enums, arrays, slices, lists and structs.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use crate::message::placed::WORD;
 use crate::message::shape::{Bytes, Shape};
 
 /// The largest alignment that Rust supports.
@@ -41,6 +42,16 @@ pub enum Type {
         /// The type of each element.
         element: Box<Type>,
     },
+    /// An offset and a number of elements for each axis, as a field of a message that ends in
+    /// [`ListData`](Self::ListData).
+    List {
+        /// How many axes: 1 for [`List<T>`](crate::message::List).
+        axes: usize,
+        /// The type of each element.
+        element: Box<Type>,
+    },
+    /// The bytes in which the elements of lists lie, as the last field of the whole message.
+    ListData,
     /// Named fields.
     Struct(Struct),
 }
@@ -70,6 +81,10 @@ impl Type {
                 let element = element.shape();
                 Shape { size: 0, align: element.align, element: Some(element.size) }
             }
+            Type::List { axes, .. } => {
+                sized(axes.saturating_add(1).saturating_mul(WORD), align_of::<u64>())
+            }
+            Type::ListData => Shape { size: 0, align: 1, element: Some(1) },
             Type::Struct(layout) => layout.shape,
         }
     }
@@ -83,6 +98,9 @@ impl fmt::Display for Type {
             Type::Enum(of) => write!(f, "enum {} as {}", of.name, of.scalar.code()),
             Type::Array { count, element } => write!(f, "[{element}; {count}]"),
             Type::Slice { element } => write!(f, "[{element}]"),
+            Type::List { axes: 1, element } => write!(f, "list of {element}"),
+            Type::List { axes, element } => write!(f, "list of {element} with {axes} axes"),
+            Type::ListData => f.write_str("the data of lists"),
             Type::Struct(layout) => {
                 write!(f, "struct {} of {}", layout.name, Bytes(layout.shape.size as u64))
             }
@@ -331,6 +349,13 @@ impl Struct {
     pub fn field(mut self, field: Field) -> Struct {
         self.fields.push(field);
         self
+    }
+}
+
+impl Struct {
+    /// Whether it is a message with lists.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.fields.last().is_some_and(|last| last.ty == Type::ListData)
     }
 }
 

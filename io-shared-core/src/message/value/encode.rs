@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 
 use crate::message::Message;
 use crate::message::array::Array;
+use crate::message::placed::WORD;
 use crate::message::schema::{Enum, Field, Scalar, Schema, Struct, Type};
+use crate::message::shape::Shape;
 
 /// Why a text is not a message of a schema: what is wrong, and `at` which part (empty for the whole
 /// message).
@@ -76,7 +78,50 @@ pub fn encode(schema: &Schema, json: &str) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     write(&mut bytes, schema.root(), &json, "")?;
+    lists(&mut bytes, schema.root(), &json)?;
     Ok(bytes)
+}
+
+/// Writes the elements of lists after the fields, one list after the other.
+fn lists(bytes: &mut Vec<u8>, root: &Type, json: &Json) -> Result<()> {
+    let Type::Struct(layout) = root else { return Ok(()) };
+    for Field { name, offset, ty, .. } in &layout.fields {
+        let (Type::List { axes, element }, Some(json)) = (ty, json.get(name)) else { continue };
+        let Shape { size, align, .. } = element.shape();
+        bytes.resize(bytes.len().next_multiple_of(align), 0);
+        let (mut shape, mut inner) = (vec![bytes.len()], json);
+        for axis in 0..*axes {
+            if axis > 0 && inner.is_null() {
+                shape.push(0); // the axis before has no elements
+                continue;
+            }
+            let list = list(inner, name)?;
+            shape.push(list.len());
+            inner = list.first().unwrap_or(&Json::Null);
+        }
+        let start = bytes.len();
+        items(bytes, element, json, shape.get(1..).unwrap_or_default(), name)?;
+        debug_assert!((bytes.len() - start).is_multiple_of(size.max(1)));
+        for (word, number) in shape.iter().enumerate() {
+            let at = offset + WORD * word;
+            if let Some(to) = bytes.get_mut(at..at + WORD) {
+                to.copy_from_slice(&(*number as u64).to_le_bytes());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The elements of a list of this shape.
+fn items(bytes: &mut Vec<u8>, ty: &Type, json: &Json, shape: &[usize], at: &str) -> Result<()> {
+    let Some((length, inner)) = shape.split_first() else { return write(bytes, ty, json, at) };
+    let list = list(json, at)?;
+    if list.len() != *length {
+        let what = format!("it has {} elements, others have {length}", list.len());
+        return Err(wrong(at, what));
+    }
+    let mut numbered = list.iter().enumerate();
+    numbered.try_for_each(|(i, json)| items(bytes, ty, json, inner, &format!("{at}[{i}]")))
 }
 
 fn wrong(at: &str, what: impl Into<String>) -> EncodeError {
@@ -109,6 +154,12 @@ fn write(bytes: &mut Vec<u8>, ty: &Type, json: &Json, at: &str) -> Result<()> {
             elements(bytes, element, list, at)
         }
         Type::Slice { element } => elements(bytes, element, list(json, at)?, at),
+        // The words, which `lists` writes once the elements have a place.
+        Type::List { .. } => {
+            bytes.resize(bytes.len() + ty.shape().size, 0);
+            Ok(())
+        }
+        Type::ListData => Ok(()),
         Type::Struct(layout) => fields(bytes, layout, json, at),
     }
 }
@@ -135,6 +186,7 @@ fn fields(bytes: &mut Vec<u8>, layout: &Struct, json: &Json, at: &str) -> Result
         let at = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
         match object.get(name) {
             Some(json) => write(bytes, ty, json, &at)?,
+            None if *ty == Type::ListData => {}
             None if name.starts_with('_') => zeros(bytes, ty.shape().size, &at)?,
             None => return Err(wrong(&at, "the field is missing")),
         }

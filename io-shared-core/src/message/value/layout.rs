@@ -11,6 +11,7 @@ use super::Value;
 use super::dtype::{self, Dtype, DtypeField};
 use crate::message::Message;
 use crate::message::array::{self, Array, NpyError};
+use crate::message::placed;
 use crate::message::schema::{Enum, Scalar, Schema, Struct, Type};
 
 /// A part of a message: where it lies, and what it is.
@@ -130,8 +131,32 @@ impl<'a> Place<'a> {
                 let len = left.checked_div(stride).unwrap_or(0);
                 Head::List(Elements { len, stride, start: 0, element: Layout::Type(element) })
             }
+            Type::List { axes, element } => self.list(*axes, element),
+            Type::ListData => Head::Leaf(Value::Missing),
             Type::Struct(layout) => Head::Record(Fields::Struct(layout)),
         }
+    }
+
+    /// A list, of which the words lie here: lists of lists, one level for each axis.
+    fn list(&self, axes: usize, element: &'a Type) -> Head<'a> {
+        let size = element.shape().size;
+        let Some((start, shape)) = placed::read(self.bytes, self.at, axes, size) else {
+            return Head::Leaf(Value::Missing);
+        };
+        let start = start.checked_sub(self.at);
+        let (mut stride, mut layout) = (size, Layout::Type(element));
+        let mut elements = None;
+        for (axis, len) in shape.iter().enumerate().rev() {
+            let len = *len as usize;
+            // Elements that lie before the list are none that a program has put.
+            let start = if axis == 0 { start.unwrap_or(usize::MAX) } else { 0 };
+            if let Some(inner) = elements.take() {
+                layout = Layout::Elements(Arc::new(inner));
+            }
+            elements = Some(Elements { len, stride, start, element: layout.clone() });
+            stride = stride.saturating_mul(len);
+        }
+        elements.map_or(Head::Leaf(Value::Missing), Head::List)
     }
 
     fn read<const N: usize>(&self) -> Option<[u8; N]> {
@@ -237,7 +262,8 @@ impl Npy<'_> {
 impl<'a> Fields<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
-            Fields::Struct(layout) => layout.fields.len(),
+            // The data of lists is shown with each list.
+            Fields::Struct(layout) => layout.fields.len() - usize::from(layout.has_lists()),
             Fields::Dtype(fields) => fields.len(),
             Fields::Npy(_) => NPY_FIELDS.len(),
         }
