@@ -23,7 +23,11 @@ fn what_the_errors_advise_compiles_when_it_is_followed() {
         cases.pass(followed(case, before, shown));
     }
     for case in ["types", "lists", "once", "all_at_once"] {
-        cases.pass(followed(case, "use io_shared::Text;", with_types_of(&stderr(case))));
+        cases.pass(followed(
+            case,
+            "use io_shared::{List, ListData, Text};",
+            with_types_of(&stderr(case)),
+        ));
     }
 }
 
@@ -37,8 +41,11 @@ fn followed(case: &str, before: &str, structs: Vec<String>) -> String {
     let structs = structs.iter().map(|shown| format!("#[derive(io_shared::Message)]\n{shown}\n"));
     let structs: String = structs.collect();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("followed_{case}.rs"));
-    fs::write(&path, format!("#![allow(dead_code)]\n{before}\n{structs}\nfn main() {{}}\n"))
-        .unwrap();
+    fs::write(
+        &path,
+        format!("#![allow(dead_code, unused_imports)]\n{before}\n{structs}\nfn main() {{}}\n"),
+    )
+    .unwrap();
     path.display().to_string()
 }
 
@@ -54,6 +61,8 @@ fn with_types_of(stderr: &str) -> Vec<String> {
     let refused = stderr.lines().filter_map(|line| line.strip_prefix("error: `"));
     let advised = refused.filter_map(|line| line.split_once(": ")?.1.split_once('`'));
     let types = advised.flat_map(|(_, advice)| advice.split('`').step_by(2));
-    let types = types.filter(|ty| !ty.starts_with('#'));
-    types.enumerate().map(|(i, ty)| format!("#[repr(C)]\nstruct S{i} {{ x: {ty} }}")).collect()
+    let types = types.filter(|ty| !ty.starts_with('#') && *ty != "data: ListData");
+    let data = |ty: &str| if ty.starts_with("List<") { ", data: ListData" } else { "" };
+    let structs = types.enumerate();
+    structs.map(|(i, ty)| format!("#[repr(C)]\nstruct S{i} {{ x: {ty}{} }}", data(ty))).collect()
 }

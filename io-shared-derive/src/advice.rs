@@ -20,8 +20,12 @@ pub(crate) enum Position {
     Last,
     /// Other fields follow.
     Before,
-    /// Other fields follow, and another one is, or wants to be, the slice at the end.
-    BeforeSlice,
+    /// Another field is, or wants to be, of any length, too.
+    Several,
+    /// The struct ends in the data of lists.
+    Lists,
+    /// In an array, a slice or a list, where all have one size.
+    Inside,
 }
 
 /// The length of an advised array or text. The user knows the right one.
@@ -32,8 +36,8 @@ pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> 
     let ty = bare(ty);
     match ty {
         // Inside an array or slice there is no last field.
-        Type::Array(array) => return refusal(&array.elem, Position::BeforeSlice),
-        Type::Slice(slice) => return refusal(&slice.elem, Position::BeforeSlice),
+        Type::Array(array) => return refusal(&array.elem, Position::Inside),
+        Type::Slice(slice) => return refusal(&slice.elem, Position::Inside),
         _ => {}
     }
     let why = reason(ty)?;
@@ -41,16 +45,29 @@ pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> 
     Some((ty, format!("`{shown}` {why}: {}", instead(ty, position))))
 }
 
-/// The error for a slice that is not the last field.
-pub(crate) fn not_last(name: &str, ty: &Type, position: Position) -> String {
-    let array = replaced(ty);
+/// The error for a slice that cannot be at this position.
+pub(crate) fn misplaced(name: &str, element: &Type, position: Position) -> String {
+    let list = list_of(element);
     match position {
-        Position::BeforeSlice => format!(
-            "only the last field may be a slice, and this struct has more than one: make \
-             `{name}` an array, `{array}`, with a `u32` for the number of valid elements, or give \
-             it a channel of its own"
+        Position::Several => format!(
+            "only the last field may be a slice, and this struct has more than one field of any \
+             length: make `{name}` a list, `{list}`, and {AND_DATA}"
+        ),
+        Position::Lists => format!(
+            "only the data of lists has any length in this struct: make `{name}` a list, `{list}`"
         ),
         _ => format!("only the last field may be a slice: move `{name}` there"),
+    }
+}
+
+/// What a struct with lists needs besides.
+const AND_DATA: &str = "end the struct with `data: ListData`";
+
+/// The list of these elements: of a bool or an enum it has the numbers.
+fn list_of(element: &Type) -> String {
+    match replaced(element).as_str() {
+        "bool" => "List<u8>".to_owned(),
+        element => format!("List<{element}>"),
     }
 }
 
@@ -129,8 +146,8 @@ fn instead(ty: &Type, position: Position) -> String {
 }
 
 /// What to do about a list of any length.
-fn list(element: &Type, position: Position) -> String {
-    let element = replaced(element);
+fn list(ty: &Type, position: Position) -> String {
+    let element = replaced(ty);
     match position {
         Position::Last => {
             format!("use `[{element}]`, since it is last, or an array, `[{element}; {LENGTH}]`")
@@ -139,7 +156,9 @@ fn list(element: &Type, position: Position) -> String {
             "use `[{element}]` and move it to the end, or an array, `[{element}; {LENGTH}]`, with \
              a `u32` for the number of valid elements"
         ),
-        Position::BeforeSlice => {
+        Position::Several => format!("use a list, `{}`, and {AND_DATA}", list_of(ty)),
+        Position::Lists => format!("use a list, `{}`", list_of(ty)),
+        Position::Inside => {
             format!(
                 "use an array, `[{element}; {LENGTH}]`, with a `u32` for the number of valid \
                  elements"

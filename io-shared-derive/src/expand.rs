@@ -318,12 +318,9 @@ impl Output<'_> {
             let (name, member, text) = (&field.name, &field.member, &field.text);
             let is_message = match field.generic || field.is_list_data() {
                 true => quote!(true),
-                false if field.list.is_some() => {
-                    let of = self.of(field);
-                    quote!(#of::IS_MESSAGE)
-                }
                 false => {
-                    let ty = field.element.as_ref().unwrap_or(&field.ty);
+                    let of_list = field.list.as_ref().map(|list| &list.element);
+                    let ty = of_list.or(field.element.as_ref()).unwrap_or(&field.ty);
                     quote!(#private::Of::<#ty>::IS_MESSAGE)
                 }
             };
@@ -434,6 +431,10 @@ impl Output<'_> {
         match &field.element {
             Some(_) => quote!(#private::slice_of(#of::layout())),
             None if field.is_list_data() => quote!(#private::Type::ListData),
+            None if let Some(list) = &field.list => {
+                let element = &list.element;
+                quote!(#of::layout(#private::Of::<#element>::layout()))
+            }
             None => quote!(#of::layout()),
         }
     }

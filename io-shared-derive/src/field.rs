@@ -7,7 +7,7 @@ use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{DeriveInput, LitStr, Member, Type, Visibility};
 
-use crate::advice::{Position, is_list, not_last, refusal};
+use crate::advice::{Position, is_list, misplaced, refusal};
 use crate::errors::Errors;
 use crate::list::{self, List};
 use crate::syntax::{bare, doc};
@@ -88,9 +88,14 @@ impl Field {
         if let Some((ty, advice)) = refusal(&self.ty, position) {
             self.refused = true;
             errors.at(ty, advice);
-        } else if self.element.is_some() && position != Position::Last {
+        } else if let Some(element) = self.element.as_ref().filter(|_| position != Position::Last) {
             self.refused = true;
-            errors.at(&self.ty, not_last(&self.name, &self.ty, position));
+            errors.at(&self.ty, misplaced(&self.name, element, position));
+        } else if let Some(List { element, .. }) = &self.list
+            && let Some((ty, advice)) = refusal(element, Position::Inside)
+        {
+            self.refused = true;
+            errors.at(ty, advice);
         }
     }
 

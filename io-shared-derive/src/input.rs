@@ -70,12 +70,13 @@ impl Input {
         let has_parameters = !input.generics.params.is_empty();
         list::read_all(&mut read.fields, has_parameters, errors);
         let last = read.fields.len().saturating_sub(1);
-        let ends_in_any_number = read.fields.last().is_some_and(Field::is_of_any_number);
+        let has_lists = read.has_lists();
         let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
         for (i, field) in read.fields.iter_mut().enumerate() {
             let position = match () {
+                () if has_lists => Position::Lists,
+                () if of_any_number > 1 => Position::Several,
                 () if i == last => Position::Last,
-                () if ends_in_any_number || of_any_number > 1 => Position::BeforeSlice,
                 () => Position::Before,
             };
             field.check(position, errors);

@@ -60,6 +60,16 @@ fn read(ty: &Type) -> Option<List> {
 /// Finds the lists of a message that ends in `ListData`, and refuses what such a message cannot be.
 pub(crate) fn read_all(fields: &mut [Field], has_parameters: bool, errors: &mut Errors) {
     let Some((data, fields)) = fields.split_last_mut() else { return };
+    if fields.iter().any(Field::is_list_data) {
+        // This is said once, and not of each list.
+        fields.iter_mut().filter(|field| is_list(&field.ty)).for_each(|list| list.refused = true);
+    }
+    for early in fields.iter_mut().filter(|field| field.is_list_data()) {
+        early.refused = true;
+        let advice =
+            format!("the data of lists comes after all fields: move `{}` there", early.name);
+        errors.at(&early.ty, advice);
+    }
     if !data.is_list_data() {
         return;
     }

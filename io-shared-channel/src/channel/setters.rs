@@ -94,7 +94,6 @@ impl<T: Message + ?Sized> Channel<T> {
 
     /// Like [`capacity`](Self::capacity), but in elements of each list of the message: as many as
     /// one message may have at most. [`List`](crate::List) has an example.
-    #[must_use]
     pub fn lists(self, most: impl ListCapacity<Message = T>) -> Self {
         self.elements(most.bytes())
     }

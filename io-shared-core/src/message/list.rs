@@ -184,7 +184,7 @@ pub trait ListCapacity {
 #[doc(hidden)]
 pub trait ListField: Sized {
     /// The elements.
-    type Element: Message;
+    type Element;
     /// How many there are: of a list with one axis a number, otherwise one for each axis.
     type Sizes: Copy;
     /// The number of axes.
@@ -204,7 +204,7 @@ pub trait ListField: Sized {
     }
 }
 
-impl<T: Message> ListField for List<T> {
+impl<T> ListField for List<T> {
     type Element = T;
     type Sizes = usize;
     const AXES: usize = 1;
@@ -219,7 +219,7 @@ impl<T: Message> ListField for List<T> {
     }
 }
 
-impl<T: Message, const N: usize> ListField for NdList<T, N> {
+impl<T, const N: usize> ListField for NdList<T, N> {
     type Element = T;
     type Sizes = [usize; N];
     const AXES: usize = N;

@@ -37,7 +37,7 @@ impl Output<'_> {
     /// The proofs that the elements are what lists may have.
     pub(super) fn checks_of_lists(&self) -> impl Iterator<Item = TokenStream> {
         self.lists_of_fields().map(|(field, List { element, .. })| {
-            let (private, ty, name) = (&self.private, &field.ty, &field.name);
+            let (private, name) = (&self.private, &field.name);
             let check = self.check("has_plain_elements", element.span());
             let shown = show(element);
             let convert = match shown.as_str() {
@@ -48,7 +48,8 @@ impl Output<'_> {
                 #[allow(unused_imports)]
                 use #private::Unstored as _;
                 let stored = #private::StoredOf::<#element>::AS;
-                #check::<#ty>(#name, #shown, stored, #convert)
+                let facts = (#private::Of::<#element>::SHAPE, #private::Of::<#element>::CHECKED);
+                #check(facts, #name, #shown, stored, #convert)
             }}
         })
     }
@@ -130,6 +131,8 @@ impl Output<'_> {
         let fields: Vec<_> = self.lists_of_fields().map(|(field, _)| &field.member).collect();
         let types: Vec<_> = self.lists_of_fields().map(|(field, _)| &field.ty).collect();
         let vises: Vec<_> = self.lists_of_fields().map(|(field, _)| self.vis_of(field)).collect();
+        // `for<'a>`: elements that are no messages are reported once, and not here.
+        let elements = self.lists_of_fields().map(|(_, list)| &list.element);
         let data = &data.member;
         let start = quote!(<Self as #private::Message>::SHAPE.size);
         let said =
@@ -145,7 +148,10 @@ impl Output<'_> {
             .collect();
         quote! {
             #[automatically_derived]
-            impl #name {
+            impl #name
+            where
+                #(for<'a> #elements: #private::Message,)*
+            {
                 #(#reads)*
 
                 /// The elements of all lists, to be written. A list that does not fit the message,
@@ -225,6 +231,7 @@ impl Output<'_> {
         let (private, name, vis) = (&self.private, &self.source.ident, &self.source.vis);
         let fields: Vec<_> = self.lists_of_fields().map(|(field, _)| &field.member).collect();
         let lists = self.lists_of_fields().map(|(field, _)| &field.ty);
+        let elements = self.lists_of_fields().map(|(_, list)| &list.element);
         let sizes = |list: &List| match &list.axes {
             None => quote!(usize),
             Some(axes) => quote!([usize; { #axes }]),
@@ -259,7 +266,10 @@ impl Output<'_> {
             }
 
             #[automatically_derived]
-            impl #private::ListCapacity for #capacity {
+            impl #private::ListCapacity for #capacity
+            where
+                #(for<'a> #elements: #private::Message,)*
+            {
                 type Message = #name;
 
                 fn bytes(&self) -> usize {

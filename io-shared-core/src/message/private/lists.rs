@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 
 use super::writer::Writer;
+use crate::message::Shape;
 use crate::message::list::{ListData, ListField};
 use crate::message::placed::MAX_LIST_ALIGN;
 use crate::message::schema::Type;
-use crate::message::{Invalid, Message, Shape};
 
 /// A list as a field: what [`Of`](super::Of) is for a message.
 #[derive(Debug)]
@@ -15,25 +15,12 @@ pub struct OfList<L>(PhantomData<L>);
 impl<L: ListField> OfList<L> {
     /// It may be a field here.
     pub const IS_MESSAGE: bool = true;
-    /// Whether the list contains what must be checked. Its words are checked apart.
-    pub const CHECKED: bool = false;
     /// The shape of its words.
     pub const SHAPE: Shape = Shape { size: size_of::<L>(), align: align_of::<L>(), element: None };
 
-    /// The list's schema.
-    pub fn layout() -> Type {
-        L::layout(L::Element::layout())
-    }
-
-    /// Checks nothing.
-    ///
-    /// # Safety
-    /// It is safe.
-    ///
-    /// # Errors
-    /// None.
-    pub unsafe fn check_at(_: *const u8, _: usize) -> Result<(), Invalid> {
-        Ok(())
+    /// The list's schema, by that of its elements.
+    pub fn layout(element: Type) -> Type {
+        L::layout(element)
     }
 }
 
@@ -93,23 +80,23 @@ pub const fn lists_align(fields: usize, elements: &[usize]) -> usize {
 /// Refuses a list of elements that have no bytes, that must be checked, or are aligned to more than
 /// lists can be.
 #[track_caller]
-pub const fn has_plain_elements<L: ListField>(
+pub const fn has_plain_elements(
+    (Shape { size, align, .. }, checked): (Shape, bool),
     field: &str,
     element: &str,
     stored: &str,
     convert: &str,
 ) {
-    let Shape { size, align, .. } = L::Element::SHAPE;
     let mut text = Writer::new();
     text.text("the elements of the list `");
     text.text(field);
     if size == 0 {
         text.text("` have no bytes: store their number, as a `u64`");
-    } else if L::Element::CHECKED && stored.is_empty() {
+    } else if checked && stored.is_empty() {
         text.text("` contain a `bool` or an enum, which lists cannot check: in `");
         text.text(element);
         text.text("`, store the number that it is stored as (of a `bool`: a `u8`)");
-    } else if L::Element::CHECKED {
+    } else if checked {
         text.text("` must be checked, which lists cannot do: use `List<");
         text.text(stored);
         text.text(">`, and `");
