@@ -427,10 +427,17 @@ fn the_schema_of_lists_is_read_as_it_was_written() {
     let schema = Detections::schema();
     assert_eq!(Schema::from_json(&schema.to_json()), Ok(schema.clone()));
     let json = Wide::schema().to_json();
-    let line = r#"{"struct":"Line","size":64,"align":64,"fields":[{"name":"0","offset":0,"type":{"array":8,"of":"<u8"}}]}"#;
-    let said = format!(
-        r#"{{"struct":"Wide","size":32,"align":64,"fields":[{{"name":"bytes","offset":0,"type":{{"list":"|u1","axes":1}}}},{{"name":"lines","offset":16,"type":{{"list":{line},"axes":1}}}},{{"name":"data","offset":32,"type":"lists"}}]}}"#
-    );
+    let of_line = r#"[{"name":"0","offset":0,"type":{"array":8,"of":"<u8"}}]"#;
+    let line = format!(r#"{{"struct":"Line","size":64,"align":64,"fields":{of_line}}}"#);
+    let field =
+        |name, offset, ty: &str| format!(r#"{{"name":"{name}","offset":{offset},"type":{ty}}}"#);
+    let fields = [
+        field("bytes", 0, r#"{"list":"|u1","axes":1}"#),
+        field("lines", 16, &format!(r#"{{"list":{line},"axes":1}}"#)),
+        field("data", 32, r#""lists""#),
+    ];
+    let head = r#"{"struct":"Wide","size":32,"align":64,"fields":["#;
+    let said = format!("{head}{}]}}", fields.join(","));
     assert_eq!(json, said);
     for (from, to) in [
         (r#""axes":1"#, r#""axes":0"#),

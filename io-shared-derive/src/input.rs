@@ -68,7 +68,7 @@ impl Input {
             each_key(&source.attrs, errors, |meta| field.read_key(meta, transparent));
         }
         let has_parameters = !input.generics.params.is_empty();
-        list::read_all(&mut read.fields, has_parameters, errors);
+        read_lists(&mut read.fields, has_parameters, errors);
         let last = read.fields.len().saturating_sub(1);
         let has_lists = read.has_lists();
         let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
@@ -170,6 +170,53 @@ fn each_key(
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("message")) {
         if let Err(error) = attr.parse_nested_meta(|meta| read(&meta)) {
             errors.add(error);
+        }
+    }
+}
+
+/// Finds the lists of a message that ends in `ListData`, and refuses what such a message cannot be.
+fn read_lists(fields: &mut [Field], has_parameters: bool, errors: &mut Errors) {
+    let Some((data, fields)) = fields.split_last_mut() else { return };
+    if fields.iter().any(Field::is_list_data) {
+        // This is said once, and not of each list.
+        fields
+            .iter_mut()
+            .filter(|field| list::is_list(&field.ty))
+            .for_each(|field| field.refused = true);
+    }
+    for early in fields.iter_mut().filter(|field| field.is_list_data()) {
+        early.refused = true;
+        let advice =
+            format!("the data of lists comes after all fields: move `{}` there", early.name);
+        errors.at(&early.ty, advice);
+    }
+    if !data.is_list_data() {
+        return;
+    }
+    if has_parameters {
+        errors
+            .at(&data.ty, "a message with lists has no parameters: name the types of its elements");
+    }
+    if data.is_numbered() {
+        errors
+            .at(&data.ty, "the accessors of lists have the names of their fields: name the fields");
+    }
+    for field in fields {
+        field.list = list::read(&field.ty);
+        if field.list.as_ref().is_some_and(|list| list::is_list(&list.element)) {
+            field.refused = true;
+            let name = &field.name;
+            let advice = format!(
+                "the elements of a list cannot be lists: make `{name}` one list of all elements, \
+                 and add a `List<u32>` with how many of them belong together"
+            );
+            errors.at(&field.ty, advice);
+        }
+        if field.list.is_some() && list::TAKEN.contains(&field.name.as_str()) {
+            let name = &field.name;
+            let advice =
+                format!("`{name}` is a method of every message with lists: rename the list");
+            errors.add(syn::Error::new(field.span, advice));
         }
     }
 }

@@ -27,10 +27,10 @@ use crate::message::schema::Type;
 /// [`Text<N>`](crate::Text), arrays and structs of these. For an image or any other array with
 /// several axes there is [`NdList`].
 ///
-/// A struct with lists has named fields and no parameters. `#[derive(Message)]` gives it, with the
-/// visibility of the field, a method with the name of each list that returns its elements; and, with
-/// that of the struct, `lists_mut()`, which lends all lists to be written, and `capacity()`, which
-/// says how many elements each has.
+/// A struct with lists has named fields and no parameters. `#[derive(Message)]` adds a method for
+/// each list, with its name and visibility, which returns the elements. With the visibility of the
+/// struct it adds `lists_mut()`, which lends all lists to be written, and `capacity()`, which says
+/// how many elements each has.
 ///
 /// Where a list lies is checked at each get, copy and put: within the message, aligned, and apart
 /// from the other lists. A message where it is not so is [`BadValue`], with the list's name. If the

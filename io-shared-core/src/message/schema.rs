@@ -182,8 +182,9 @@ impl Schema {
 
     /// Whether a message of this schema is how a message of `longer` begins: both are structs,
     /// `longer` has the same fields at the same places and more after them, and neither ends in a
-    /// slice. (Messages with lists both end in the lists' data, which comes after all fields.) A consumer or an observer of such a message opens a channel of `longer` messages, and
-    /// gets its part of each.
+    /// slice. (Messages with lists both end in the lists' data, which comes after all fields.) A
+    /// consumer or an observer of such a message opens a channel of `longer` messages, and gets its
+    /// part of each.
     ///
     /// ```
     /// use io_shared_core::Schema;

@@ -312,8 +312,8 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         unsafe { copy::bytes(bytes.as_ptr(), self.message.cast(), bytes.len()) };
     }
 
-    /// Shortens the tail to `elements`. Does nothing if it is shorter already. This does not compile
-    /// for a message with lists.
+    /// Shortens the tail to `elements`. Does nothing if it is shorter already. This does not
+    /// compile for a message with lists.
     ///
     /// # Examples
     /// ```

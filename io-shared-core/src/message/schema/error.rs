@@ -212,8 +212,8 @@ impl std::error::Error for SchemaError {}
 const KINDS: &str =
     "a type is a code or has one of the keys `struct`, `enum`, `array`, `slice`, `list`";
 
-const LIST: &str = "a list is a field of a message whose last field has the type \"lists\"; it has 1 \
-                    to 32 axes, and elements of at least one byte without |b1 and enums";
+const LIST: &str = "a list is a field of a message whose last field has the type \"lists\"; it has \
+                    1 to 32 axes, and elements of at least one byte without |b1 and enums";
 
 const NO_ZERO: &str =
     "no variant has the number 0, which fresh memory contains: give one of them 0";
