@@ -316,8 +316,8 @@ pub unsafe trait Message: Send + Sync + 'static {
         // SAFETY: the pointer is that of `bytes` with `elements` as its length (6), so it is not
         // null, aligned (just checked), and `size_of_val` of the message is at most `padded` (1),
         // which lies within `bytes` (just checked); the bytes are initialised, and valid as this
-        // type whatever they are, or checked (3); they are borrowed shared for as long as the result is,
-        // and the type has no interior mutability (4).
+        // type whatever they are, or checked (3); they are borrowed shared for as long as the
+        // result is, and the type has no interior mutability (4).
         Ok(unsafe { &*message })
     }
 }
