@@ -150,6 +150,10 @@ fn lists_come_out_as_they_were_put_for_every_reader() {
     assert_eq!(part("image"), "[[[0,1,2],[3,4,5]],[[6,7,8],[9,10,11]]]");
     assert_eq!((part("others[1].class"), part("names")), ("2".into(), r#"["car","tram"]"#.into()));
     assert_eq!(part("image[0:2][1][0]"), "[3,9]");
+    for path in ["others[1].class", "image[0:2][1][0]", "names", "mark"] {
+        let field = observer.field(path);
+        assert_eq!(field.unwrap().unwrap().value().json().to_string(), part(path));
+    }
     let json = value.json().to_string();
     let made = io_shared::value::encode(schema, &json).unwrap();
     assert_eq!(Value::decode(schema, &made).unwrap().json().to_string(), json);

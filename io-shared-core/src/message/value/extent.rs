@@ -66,6 +66,7 @@ fn is_in_place(ty: &Type) -> bool {
         Type::Scalar(_) | Type::Text(_) | Type::Enum(_) => true,
         Type::Array { element, .. } | Type::Slice { element } => is_in_place(element),
         Type::Struct(layout) => layout.fields.iter().all(|field| is_in_place(&field.ty)),
+        Type::List { .. } | Type::ListData => false,
     }
 }
 
