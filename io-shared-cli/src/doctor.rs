@@ -217,6 +217,16 @@ fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<F
             "end one, watch without a slot (an observer), or create it with .consumers(n)",
         ));
     }
+    if in_full && !region.is_used() {
+        let ty = plain(&region.type_name());
+        findings.push(Finding::good(
+            &name,
+            format!(
+                "nobody uses it; it has the type {ty}, and a producer of another type replaces it \
+                 (or remove it: io-shared rm {name})"
+            ),
+        ));
+    }
     if in_full && is_there {
         let producer = region.producer.iter().map(people::who).collect::<String>();
         let ty = plain(&region.type_name());

@@ -55,6 +55,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     out.table(&HEADER, &rows)?;
+    if out.is_terminal {
+        out.line("\nMore about one: io-shared info NAME. What is wrong: io-shared doctor.")?;
+    }
     Ok(())
 }
 

@@ -184,6 +184,9 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
     assert!(done.out.contains("is gone, and viewer ("), "{}", done.out);
     assert!(done.out.contains("start its producer"), "{}", done.out);
     drop(viewer);
+    let told = printed(&["doctor", &name]);
+    assert!(told.contains("nobody uses it; it has the type <u8"), "{told}");
+    assert!(told.contains(&format!("io-shared rm {}", &*name)), "{told}");
     let file = std::fs::File::options().write(true).open(name.path()).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[9], 8).unwrap();
     let done = run(&["doctor", &name, "--json"]);
