@@ -5,9 +5,9 @@
 //! the disk is too slow, and are counted.
 //!
 //! The files: `watch` (one channel that is observed), `queue`, `writer` (the thread that writes),
-//! `file` (one MCAP file), `rosbag2` (a folder of them), `ring` (what `--last` keeps), `repair` (the
-//! end of a file that was cut off), `count` (what is said of each channel), `stored` (what `play`
-//! knows a recording by).
+//! `file` (one MCAP file), `rosbag2` (a folder of them), `ring` (what `--last` keeps), `repair`
+//! (the end of a file that was cut off), `count` (what is said of each channel), `stored` (what
+//! `play` knows a recording by).
 
 mod count;
 mod file;
