@@ -244,3 +244,44 @@ fn completion_offers_the_living_names_and_man_pages_are_written() {
     let page = std::fs::read_to_string(folder.path().join("io-shared-echo.1")).unwrap();
     assert!(page.contains(".TH io-shared-echo 1") && page.contains("points.0:5.x"), "{page}");
 }
+
+/// In a /dev/shm of its own.
+#[test]
+fn among_a_thousand() {
+    if peer::arguments().is_none() {
+        return;
+    }
+    for number in 0..1_000 {
+        io_shared::producer::<u64>(&format!("/camera/{number}")).unwrap().put(&number).unwrap();
+    }
+    let looked = |channels: usize| {
+        let took = |_| {
+            let started = std::time::Instant::now();
+            assert_eq!(printed(&["list"]).lines().count(), channels);
+            started.elapsed()
+        };
+        (0..5).map(took).min().unwrap()
+    };
+    let at_once = looked(1_000);
+    // One with a producer and a single value: its rate needs a second look.
+    let mut producer = io_shared::producer::<u64>("/living").unwrap();
+    producer.put(&1).unwrap();
+    let twice = looked(1_001);
+    peer::tell(&format!("{} {}", at_once.as_millis(), twice.as_millis()));
+    peer::hear();
+}
+
+#[test]
+fn a_thousand_channels_are_listed_at_once_and_300_ms_later_where_a_rate_needs_a_second_look() {
+    let mount = "mount -t tmpfs tmpfs /dev/shm && exec \"$0\" \"$@\"";
+    let prefix = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount];
+    let mut peer = Peer::start_under(&prefix, "among_a_thousand", &["alone"]);
+    let told = peer.hear();
+    println!("milliseconds: {told}");
+    let [at_once, twice]: [u64; 2] =
+        told.split(' ').map(|ms| ms.parse().unwrap()).collect::<Vec<_>>().try_into().unwrap();
+    // The command is not optimised here, and the machine may be busy.
+    let most = if cfg!(debug_assertions) { 1_000 } else { 100 };
+    assert!(at_once < most && twice >= 300 && twice < 300 + most, "{told}");
+    peer.tell("end");
+}
