@@ -189,7 +189,8 @@ fn field(name: &str, offset: usize, ty: &str) -> String {
 const SLICE: &str = "a slice is the whole message or its last field, and its elements have bytes";
 
 fn refused_types() -> Vec<(String, String)> {
-    let kinds = "the message: a type is a code or has one of the keys `struct`, `enum`, `array`, `slice`, `list`";
+    let kinds = "the message: a type is a code or has one of the keys `struct`, `enum`, `array`, \
+                 `slice`, `list`";
     let cases = [
         ("{", "the text is not JSON: EOF while parsing an object at line 1 column 1"),
         ("7", kinds),
