@@ -201,7 +201,7 @@ impl Recorder<'_> {
             let text = format!("{other} and {name} would both be the topic {topic}");
             return Err(Failure::Usage(text));
         }
-        self.watches.push(Watch::new(name, self.watches.len(), self.options.every)?);
+        self.watches.push(Watch::new(name, self.watches.len(), self.options)?);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use io_shared_core::Schema;
 use io_shared_core::schema::{Enum, Field, Scalar, Struct, Type};
 
 use crate::names::{camel, snake, unique};
-use crate::value::{is_empty, is_left_out};
+use crate::value::{flat, is_empty, is_left_out};
 
 /// The package of all types.
 const PACKAGE: &str = "io_shared_msgs";
@@ -193,14 +193,10 @@ fn type_of(ty: &Type, names: &mut Names) -> String {
         Type::Text(_) => "string".to_owned(),
         Type::Struct(layout) => format!("{PACKAGE}/{}", names.of(layout)),
         Type::Array { .. } => {
-            let (mut inner, mut count) = (ty, 1usize);
-            while let Type::Array { count: n, element } = inner {
-                count = count.saturating_mul(*n);
-                inner = element;
-            }
+            let (inner, count) = flat(ty);
             format!("{}[{count}]", type_of(inner, names))
         }
-        Type::Slice { element } => format!("{}[]", type_of(element, names)),
+        Type::Slice { element } => format!("{}[]", type_of(flat(element).0, names)),
         // What `to_cdr` refuses too.
         other => other.to_string(),
     }

@@ -43,6 +43,8 @@ pub enum CdrError {
         /// The bytes of the text.
         found: usize,
     },
+    /// A sequence does not have the elements that its arrays need.
+    List,
     /// The message would be larger than what its CDR can stand for.
     TooLarge {
         /// The bytes of the message.
@@ -83,6 +85,7 @@ impl fmt::Display for CdrError {
             CdrError::Text { room, found } => {
                 write!(f, "a text of {found} bytes does not fit its field of {room}")
             }
+            CdrError::List => f.write_str("a sequence ends in the middle of an array"),
             CdrError::TooLarge { bytes } => {
                 write!(f, "its schema asks for {bytes} bytes, far more than the CDR stands for")
             }

@@ -1,8 +1,9 @@
 //! Messages as CDR, and back, by their schema.
 //!
 //! What a type is in CDR: numbers, bools and enums are numbers; a text is a string, to its first
-//! zero; arrays are their elements, without a count; a slice is a sequence. Structs are their
-//! fields. What has no bytes is left out, but an empty struct has one byte, as in ROS.
+//! zero; arrays are their elements, without a count; a slice is a sequence, which is flat if its
+//! elements are arrays. Structs are their fields. What has no bytes is left out, but an empty
+//! struct has one byte, as in ROS.
 //!
 //! Elements whose CDR is what lies in memory are copied at once: a cloud costs a memcpy.
 
@@ -94,6 +95,7 @@ pub(crate) fn write(
         }
         Type::Array { count, element } => elements(writer, element, *count, message, at)?,
         Type::Slice { element } => {
+            let (element, _) = flat(element);
             let left = message.len().saturating_sub(at);
             let count = left.checked_div(element.shape().size).unwrap_or(0);
             writer.count(count)?;
@@ -137,6 +139,16 @@ pub(crate) fn is_empty(layout: &Struct) -> bool {
 /// Whether a type has no bytes in CDR: ROS has no arrays without elements.
 pub(crate) fn is_left_out(ty: &Type) -> bool {
     matches!(ty, Type::Array { .. }) && ty.shape().size == 0
+}
+
+/// The type that arrays of arrays are of, and how many an outermost element has: ROS has sequences
+/// of numbers, texts and messages only.
+pub(crate) fn flat(element: &Type) -> (&Type, usize) {
+    let (mut inner, mut count) = (element, 1usize);
+    while let Type::Array { count: n, element } = inner {
+        (inner, count) = (element, count.saturating_mul(*n));
+    }
+    (inner, count)
 }
 
 fn elements(
@@ -261,7 +273,11 @@ pub(crate) fn read(
             read_elements(reader, element, *count, message, at, texts)
         }
         Type::Slice { element } => {
+            let (element, each) = flat(element);
             let count = reader.u32()? as usize;
+            if !count.is_multiple_of(each.max(1)) {
+                return Err(CdrError::List);
+            }
             // Every element has at least a byte, so this many there are at most.
             let left = reader.len().saturating_sub(reader.at());
             if count > left {

@@ -65,6 +65,9 @@ fn errors_say_what_is_wrong_with_the_cdr() {
     let mut cdr = to_cdr(&schema, &names()).unwrap();
     cdr.extend([0; 9]);
     assert!(matches!(error(&cdr), CdrError::Long { .. }));
+    // Four numbers are no arrays of three.
+    let odd = [0, 1, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4];
+    assert_eq!(from_cdr(&<[[u8; 3]]>::schema(), &odd).unwrap_err(), CdrError::List);
     // A message of 64 TiB.
     let vast = Schema::from_json(r#"{"array":70368744177664,"of":"|S1"}"#).unwrap();
     let error = from_cdr(&vast, &[0, 1, 0, 0]).unwrap_err();

@@ -170,11 +170,13 @@ fn messages_that_are_no_structs_and_empty_ones_are_read() {
     mcap.add_message("/nothing", &Nothing::schema(), &[]);
     mcap.add_message("/text", &Text::<4>::schema(), b"four");
     mcap.add_message("/flags", &<[bool; 3]>::schema(), &[1, 0, 1]);
+    mcap.add_message("/rows", &<[[u8; 3]]>::schema(), &[1, 2, 3, 4, 5, 6]);
     mcap.add_message("/points", &<[Point]>::schema(), &[0, 0, 128, 63, 0, 0, 0, 64]);
     for (reader, topic, value) in mcap.read() {
         let expected = match topic.trim_end_matches("/recorded") {
             "/number" => json!(0.5),
             "/numbers" => json!([1, 2, 65_535]),
+            "/rows" => json!([1, 2, 3, 4, 5, 6]),
             "/none" => json!([]),
             "/text" => json!("four"),
             "/flags" => json!([true, false, true]),

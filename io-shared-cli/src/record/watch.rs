@@ -9,6 +9,7 @@ use io_shared::inspect::{Newest, Reader};
 use io_shared::{Channel, Error, ErrorKind, Location, Observer, Schema};
 use io_shared_formats::Marks;
 
+use super::Options;
 use super::count::Count;
 use super::queue::{Bytes, Queue, Taken};
 use super::writer;
@@ -30,6 +31,8 @@ pub(super) struct Watch {
     location: Location,
     number: usize,
     every: bool,
+    /// Whether a person named it, and not `--all`.
+    is_named: bool,
     open: Option<Open>,
     /// The number of the last value that was copied or counted.
     last: u64,
@@ -55,12 +58,13 @@ struct Open {
 }
 
 impl Watch {
-    pub(super) fn new(name: &str, number: usize, every: bool) -> Result<Self, Failure> {
+    pub(super) fn new(name: &str, number: usize, options: &Options) -> Result<Self, Failure> {
         Ok(Self {
             name: name.into(),
             location: named::location(name)?,
             number,
-            every,
+            every: options.every,
+            is_named: !options.all,
             open: None,
             last: 0,
             was_there: false,
@@ -116,8 +120,8 @@ impl Watch {
                 self.wait_for(&error);
                 return Ok(false);
             }
-            // Later it is a successor that cannot be read: the others go on.
-            Err(error) if self.was_there => {
+            // A successor that cannot be read, or one of all: the others go on.
+            Err(error) if self.was_there || !self.is_named => {
                 self.lose(&error);
                 return Ok(false);
             }
