@@ -2,7 +2,7 @@
 # Runs the tests of messages, schemas and arrays under Miri, which finds undefined behaviour. It
 # knows no memory that processes share, so it cannot run the other tests.
 #
-# It is run by hand, last with the nightly of 2026-05-19; ci/test.sh does not call it.
+# The workflow runs it on a machine of its own, next to ci/test.sh, which does not call it.
 #
 # It needs a nightly compiler with Miri and the source of the standard library. With CI=true it
 # installs what is missing; elsewhere it prints the command.
