@@ -8,10 +8,11 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::recording::{Folder, signal, start_recording, stop};
+use common::recording::{Folder, signal, start_recording, stop, wait_until_observed};
 use common::{end, printed, run, start};
+use io_shared::message::{List, ListData, NdList};
 use io_shared::schema::Scalar;
-use io_shared::{Array, Channel, Message, Observer, Producer, Schema, Text};
+use io_shared::{Array, Channel, Message, Observer, Producer, Schema, Text, value};
 use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 use test_support::{TestName, readers};
@@ -50,6 +51,16 @@ struct Drive {
     name: Text<12>,
     place: Point,
     ticks: [u16],
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Detections {
+    frame: u64,
+    boxes: List<[u16; 4]>,
+    names: List<Text<6>>,
+    image: NdList<u16, 2>,
+    data: ListData,
 }
 
 /// A producer, whose channel grows if messages have any length.
@@ -101,6 +112,14 @@ fn messages() -> Vec<(Schema, Vec<Vec<u8>>)> {
     let cloud =
         |points: usize| [bytes(8, 3), b"roof\0\0\0\0".to_vec(), bytes(16 * points, 4)].concat();
     all.push((Cloud::schema(), vec![cloud(2), cloud(0), cloud(500)]));
+    let lists = Detections::schema();
+    let json = |count: usize| {
+        let boxes = vec!["[1,2,3,4]"; count].join(",");
+        let names = vec!["\"name\""; count].join(",");
+        format!(r#"{{"frame":7,"boxes":[{boxes}],"names":[{names}],"image":[[1,2,3],[4,5,6]]}}"#)
+    };
+    let list = |count| value::encode(&lists, &json(count)).unwrap();
+    all.push((lists.clone(), vec![list(3), list(0), list(100)]));
     all.push((<[Point]>::schema(), vec![bytes(32, 5), Vec::new()]));
     all.push((<[[u8; 3]; 2]>::schema(), vec![bytes(6, 6)]));
     let array = |dtype: &str, shape: &[usize], size: usize| {
@@ -249,12 +268,13 @@ fn a_channel_that_changes_its_type_vanishes_comes_back_or_grows_goes_on() {
     let put = |schema: &Schema, value: &[u8]| {
         let mut producer = untyped(&name, schema);
         producer.put(value).unwrap();
+        wait_until_observed(&child, &name);
+        // Values are so far apart in the replay too.
         std::thread::sleep(Duration::from_millis(150));
     };
     put(&f64::schema(), &[1; 8]);
     put(&f64::schema(), &[2; 8]);
     io_shared::remove(&name).unwrap();
-    std::thread::sleep(Duration::from_millis(150));
     // Another type, which then outgrows its channel of 4 KiB.
     put(&<[u16]>::schema(), &[3; 10]);
     put(&<[u16]>::schema(), &[4; 20_000]);

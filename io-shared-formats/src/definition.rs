@@ -167,6 +167,12 @@ fn fields<'f>(
                 let _ = writeln!(text, "{} {constant}={}", word(of.scalar), variant.number);
             }
         }
+        if let Type::List { axes, .. } = &field.ty
+            && *axes > 1
+        {
+            let shape = unique(taken, format!("{name}_shape"));
+            let _ = writeln!(text, "uint64[{axes}] {shape}");
+        }
         comment(text, &field.doc);
         let unit = match &*field.unit {
             "" => String::new(),
@@ -196,7 +202,9 @@ fn type_of(ty: &Type, names: &mut Names) -> String {
             let (inner, count) = flat(ty);
             format!("{}[{count}]", type_of(inner, names))
         }
-        Type::Slice { element } => format!("{}[]", type_of(flat(element).0, names)),
+        Type::Slice { element } | Type::List { element, .. } => {
+            format!("{}[]", type_of(flat(element).0, names))
+        }
         // What `to_cdr` refuses too.
         other => other.to_string(),
     }

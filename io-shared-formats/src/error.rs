@@ -43,7 +43,7 @@ pub enum CdrError {
         /// The bytes of the text.
         found: usize,
     },
-    /// A sequence does not have the elements that its arrays need.
+    /// A list or slice does not have the elements that its shape says, or not within its message.
     List,
     /// The message would be larger than what its CDR can stand for.
     TooLarge {
@@ -85,7 +85,7 @@ impl fmt::Display for CdrError {
             CdrError::Text { room, found } => {
                 write!(f, "a text of {found} bytes does not fit its field of {room}")
             }
-            CdrError::List => f.write_str("a sequence ends in the middle of an array"),
+            CdrError::List => f.write_str("a list does not have the elements that its shape says"),
             CdrError::TooLarge { bytes } => {
                 write!(f, "its schema asks for {bytes} bytes, far more than the CDR stands for")
             }

@@ -53,9 +53,10 @@ impl Foreign {
     /// The type with this name and definition, as the `ros2msg` schemas of MCAP have it.
     ///
     /// `sensor_msgs/msg/PointCloud2` and `sensor_msgs/msg/Image` are arrays. Another type is a
-    /// struct of numbers, arrays and texts, of which a text has its bound or [`TEXT_BYTES`]; its
-    /// last field may be a sequence. Everything else is the struct `Cdr`, whose only field is the
-    /// CDR as it came, and whose documentation is the definition. [`Foreign`] has an example.
+    /// struct of numbers, arrays and texts, of which a text has its bound or [`TEXT_BYTES`]. Its
+    /// sequences are lists, or a slice if only the last field is one. Everything else is the struct
+    /// `Cdr`, whose only field is the CDR as it came, and whose documentation is the definition.
+    /// [`Foreign`] has an example.
     ///
     /// # Errors
     /// [`DefinitionError`]: the text is not a definition, or lacks a message that it uses.
@@ -90,7 +91,7 @@ impl Foreign {
     /// ```
     /// use io_shared_formats::Foreign;
     ///
-    /// let foreign = Foreign::parse("pkg/msg/Names", "string[] names\nbool b\n")?;
+    /// let foreign = Foreign::parse("pkg/msg/Names", "wstring name\n")?;
     /// assert!(foreign.is_cdr());
     /// assert_eq!(foreign.decode(b"anything")?, b"anything");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -187,11 +188,19 @@ impl Builder<'_> {
         for (number, field) in fields.iter().enumerate() {
             let is_last = depth == 0 && number + 1 == fields.len();
             match self.ty(field, is_last, depth)? {
-                Some(ty) => placed.push((&field.name, ty)),
+                Some(ty) => placed.push((field.name.as_str(), ty)),
                 None => return Ok(None),
             }
         }
-        let align = placed.iter().map(|(_, ty)| ty.shape().align).max().unwrap_or(1);
+        if placed.iter().any(|(_, ty)| matches!(ty, Type::List { .. })) {
+            for (_, ty) in &mut placed {
+                if let Type::Slice { element } = ty {
+                    *ty = as_list(element);
+                }
+            }
+            placed.push(("_lists", Type::ListData));
+        }
+        let align = placed.iter().map(|(_, ty)| align_of(ty)).max().unwrap_or(1);
         let mut layout = Placed { fields: Vec::new(), end: 0, paddings: 0 };
         let mut element = None;
         for (name, ty) in placed {
@@ -237,8 +246,38 @@ impl Builder<'_> {
             Repeats::One => Some(base),
             Repeats::Array(count) => Some(Type::Array { count, element: Box::new(base) }),
             Repeats::Sequence if is_last => Some(Type::Slice { element: Box::new(base) }),
+            Repeats::Sequence if depth == 0 => Some(as_list(&base)),
             Repeats::Sequence => None,
         })
+    }
+}
+
+/// A list of elements that any bytes can be: a `bool` in them is a number.
+fn as_list(element: &Type) -> Type {
+    Type::List { axes: 1, element: Box::new(unchecked(element)) }
+}
+
+fn unchecked(ty: &Type) -> Type {
+    match ty {
+        Type::Scalar(Scalar::Bool) => Type::Scalar(Scalar::U8),
+        Type::Array { count, element } => {
+            Type::Array { count: *count, element: Box::new(unchecked(element)) }
+        }
+        Type::Struct(layout) => {
+            let bare = Struct::new(&layout.name, layout.shape);
+            let fields = layout.fields.iter();
+            let fields = fields.map(|f| Field::new(&f.name, f.offset, unchecked(&f.ty)));
+            Type::Struct(fields.fold(bare, Struct::field))
+        }
+        other => other.clone(),
+    }
+}
+
+/// The alignment of a field, or of the elements that it leads to.
+fn align_of(ty: &Type) -> usize {
+    match ty {
+        Type::List { element, .. } => ty.shape().align.max(element.shape().align),
+        ty => ty.shape().align,
     }
 }
 

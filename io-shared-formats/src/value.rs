@@ -1,9 +1,9 @@
 //! Messages as CDR, and back, by their schema.
 //!
 //! What a type is in CDR: numbers, bools and enums are numbers; a text is a string, to its first
-//! zero; arrays are their elements, without a count; a slice is a sequence, which is flat if its
-//! elements are arrays. Structs are their fields. What has no bytes is left out, but an empty
-//! struct has one byte, as in ROS.
+//! zero; arrays are their elements, without a count; a slice or a list is a sequence, which is flat
+//! if its elements are arrays. Structs are their fields. What has no bytes is left out, but an
+//! empty struct has one byte, as in ROS.
 //!
 //! Elements whose CDR is what lies in memory are copied at once: a cloud costs a memcpy.
 
@@ -101,6 +101,8 @@ pub(crate) fn write(
             writer.count(count)?;
             elements(writer, element, count, message, at)?;
         }
+        Type::List { axes, element } => list(writer, element, *axes, message, at)?,
+        Type::ListData => {}
         Type::Struct(layout) => fields(writer, layout, message, at)?,
         other => return Err(unsupported(other)),
     }
@@ -136,9 +138,10 @@ pub(crate) fn is_empty(layout: &Struct) -> bool {
     layout.fields.iter().all(|field| is_left_out(&field.ty))
 }
 
-/// Whether a type has no bytes in CDR: ROS has no arrays without elements.
+/// Whether a type has no bytes in CDR: ROS has no arrays without elements, and the elements of
+/// lists are written where the lists are.
 pub(crate) fn is_left_out(ty: &Type) -> bool {
-    matches!(ty, Type::Array { .. }) && ty.shape().size == 0
+    *ty == Type::ListData || matches!(ty, Type::Array { .. }) && ty.shape().size == 0
 }
 
 /// The type that arrays of arrays are of, and how many an outermost element has: ROS has sequences
@@ -149,6 +152,44 @@ pub(crate) fn flat(element: &Type) -> (&Type, usize) {
         (inner, count) = (element, count.saturating_mul(*n));
     }
     (inner, count)
+}
+
+/// A list as the sequence of its elements, after its shape if it has several axes.
+fn list(
+    writer: &mut Writer<'_>,
+    element: &Type,
+    axes: usize,
+    message: &[u8],
+    at: usize,
+) -> Result<(), CdrError> {
+    let word = |number: usize| -> Option<u64> {
+        let word = message.get(at.checked_add(number.checked_mul(8)?)?..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*word))
+    };
+    let found = || {
+        let shape = (1..=axes).map(word).collect::<Option<Vec<u64>>>()?;
+        let count = usize::try_from(elements_in(&shape)?).ok()?;
+        let bytes = count.checked_mul(element.shape().size)?;
+        let start = if count == 0 { 0 } else { usize::try_from(word(0)?).ok()? };
+        let end = start.checked_add(bytes)?;
+        (end <= message.len()).then_some((shape, count, start))
+    };
+    let (shape, count, start) = found().ok_or(CdrError::List)?;
+    if axes > 1 {
+        shape.iter().for_each(|axis| writer.u64(*axis));
+    }
+    let (element, each) = flat(element);
+    let count = count.saturating_mul(each);
+    writer.count(count)?;
+    elements(writer, element, count, message, start)
+}
+
+/// How many elements a list of this shape has. `None`: more than there can be.
+fn elements_in(shape: &[u64]) -> Option<u64> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    shape.iter().try_fold(1_u64, |product, axis| product.checked_mul(*axis))
 }
 
 fn elements(
@@ -274,23 +315,65 @@ pub(crate) fn read(
         }
         Type::Slice { element } => {
             let (element, each) = flat(element);
-            let count = reader.u32()? as usize;
+            let count = read_count(reader)?;
             if !count.is_multiple_of(each.max(1)) {
                 return Err(CdrError::List);
-            }
-            // Every element has at least a byte, so this many there are at most.
-            let left = reader.len().saturating_sub(reader.at());
-            if count > left {
-                let needed = reader.at().saturating_add(count).saturating_add(4);
-                return Err(CdrError::Short { needed, found: reader.len() + 4 });
             }
             let bytes = element.shape().size.saturating_mul(count);
             reserve(message, bytes, reader)?;
             read_elements(reader, element, count, message, at, texts)
         }
+        Type::List { axes, element } => read_list(reader, element, *axes, message, at, texts),
+        Type::ListData => Ok(()),
         Type::Struct(layout) => read_fields(reader, layout, message, at, texts),
         other => Err(unsupported(other)),
     }
+}
+
+/// How many elements a sequence has.
+fn read_count(reader: &mut Reader<'_>) -> Result<usize, CdrError> {
+    let count = reader.u32()? as usize;
+    // Every element has at least a byte, so this many there are at most.
+    let left = reader.len().saturating_sub(reader.at());
+    if count > left {
+        let needed = reader.at().saturating_add(count).saturating_add(4);
+        return Err(CdrError::Short { needed, found: reader.len() + 4 });
+    }
+    Ok(count)
+}
+
+/// Reads a list. Its elements come after what the message has so far.
+fn read_list(
+    reader: &mut Reader<'_>,
+    element: &Type,
+    axes: usize,
+    message: &mut Vec<u8>,
+    at: usize,
+    texts: Texts,
+) -> Result<(), CdrError> {
+    let mut shape = Vec::new();
+    if axes > 1 {
+        for _ in 0..axes {
+            shape.push(reader.u64()?);
+        }
+    }
+    let align = element.shape().align;
+    let (element, each) = flat(element);
+    let count = read_count(reader)?;
+    let listed = (count / each.max(1)) as u64;
+    if axes == 1 {
+        shape.push(listed);
+    }
+    if elements_in(&shape) != Some(listed) || !count.is_multiple_of(each.max(1)) {
+        return Err(CdrError::List);
+    }
+    let start = message.len().next_multiple_of(align.max(1));
+    let bytes = element.shape().size.saturating_mul(count);
+    reserve(message, bytes.saturating_add(start - message.len()), reader)?;
+    for (number, word) in std::iter::once(start as u64).chain(shape).enumerate() {
+        put(message, at.saturating_add(8 * number), &word.to_le_bytes())?;
+    }
+    read_elements(reader, element, count, message, start, texts)
 }
 
 fn read_fields(

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
-use io_shared::{Array, Message, Schema, Text, Value};
+use io_shared::{Array, Message, Schema, Text, Value, value};
 use io_shared_formats::{
     CdrError, Foreign, Image, Marks, PointCloud2, PointField, Recorded, from_cdr, recognize, to_cdr,
 };
@@ -65,9 +65,6 @@ fn errors_say_what_is_wrong_with_the_cdr() {
     let mut cdr = to_cdr(&schema, &names()).unwrap();
     cdr.extend([0; 9]);
     assert!(matches!(error(&cdr), CdrError::Long { .. }));
-    // Four numbers are no arrays of three.
-    let odd = [0, 1, 0, 0, 4, 0, 0, 0, 1, 2, 3, 4];
-    assert_eq!(from_cdr(&<[[u8; 3]]>::schema(), &odd).unwrap_err(), CdrError::List);
     // A message of 64 TiB.
     let vast = Schema::from_json(r#"{"array":70368744177664,"of":"|S1"}"#).unwrap();
     let error = from_cdr(&vast, &[0, 1, 0, 0]).unwrap_err();
@@ -145,7 +142,8 @@ fn clouds_and_images_that_are_damaged_are_errors() {
 
 #[test]
 fn definitions_that_no_struct_can_hold_stay_cdr_and_wrong_ones_are_errors() {
-    for text in ["wstring w", "uint8[] a\nuint8 b", "string[] names\nuint8 b"] {
+    let nested = "p/B[] a\n===\nMSG: p/B\nuint8[] b\n";
+    for text in ["wstring w", nested] {
         assert!(Foreign::parse("p/msg/A", text).unwrap().is_cdr(), "{text}");
     }
     // One that contains itself, and one that would have a million fields.
@@ -171,6 +169,45 @@ fn definitions_that_no_struct_can_hold_stay_cdr_and_wrong_ones_are_errors() {
     let shown = value.json().to_string();
     assert_eq!(shown, format!("{{\"name\":\"{}\",\"numbers\":[7]}}", "ä".repeat(128)));
     damaged(&cdr, |bytes| drop(foreign.decode(bytes)));
+}
+
+#[test]
+fn sequences_of_others_become_lists() {
+    let text = "uint8[] a\np/B[] b\nuint16 c\nfloat64[] d\n===\nMSG: p/B\nbool is_left\nint32 x\n";
+    let foreign = Foreign::parse("p/msg/A", text).unwrap();
+    let cdr = [
+        &b"\0\x01\0\0\x02\0\0\0\x07\x08\0\0\x01\0\0\0\x01\0\0\0\xff\xff\xff\xff"[..],
+        b"\x09\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\xe0\x3f",
+    ]
+    .concat();
+    let message = foreign.decode(&cdr).unwrap();
+    let value = Value::decode(foreign.schema(), &message).unwrap();
+    let shown = value.json().to_string();
+    let b = r#"{"is_left":1,"_pad1":[0,0,0],"x":-1}"#;
+    let expected = format!(r#"{{"a":[7,8],"b":[{b}],"c":9,"_pad1":[0,0,0,0,0,0],"d":[0.5]}}"#);
+    assert_eq!(shown, expected);
+    damaged(&cdr, |bytes| drop(foreign.decode(bytes)));
+}
+
+#[test]
+fn lists_that_are_not_within_their_message_are_errors() {
+    let json = r#"{"struct":"L","size":32,"align":8,"fields":[
+        {"name":"a","offset":0,"type":{"list":{"array":2,"of":"<u2"},"axes":1}},
+        {"name":"b","offset":16,"type":{"list":"|u1","axes":1}},
+        {"name":"data","offset":32,"type":"lists"}]}"#;
+    let schema = Schema::from_json(json).unwrap();
+    let message = value::encode(&schema, r#"{"a":[[1,2],[3,4]],"b":[5]}"#).unwrap();
+    let cdr = to_cdr(&schema, &message).unwrap();
+    assert_eq!(from_cdr(&schema, &cdr).unwrap(), message);
+    damaged(&cdr, |bytes| drop(from_cdr(&schema, bytes)));
+    for (at, word) in [(0, 40_u64), (8, 3), (8, u64::MAX), (0, u64::MAX)] {
+        let mut bad = message.clone();
+        bad[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        assert_eq!(to_cdr(&schema, &bad).unwrap_err(), CdrError::List, "{at} {word}");
+    }
+    // Three numbers are no pairs.
+    let odd = b"\0\x01\0\0\x03\0\0\0\x01\0\x02\0\x03\0\0\0\0\0\0\0";
+    assert_eq!(from_cdr(&schema, odd).unwrap_err(), CdrError::List);
 }
 
 #[test]

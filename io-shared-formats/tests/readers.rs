@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
-use io_shared::{Array, Message, Schema, Text};
+use io_shared::message::{List, ListData, NdList};
+use io_shared::{Array, Message, Schema, Text, value};
 use io_shared_formats::{Definition, Marks, Recorded, recognize, to_cdr};
 use mcap::records::MessageHeader;
 use serde_json::{Value as Json, json};
@@ -161,6 +162,42 @@ fn awkward_names_and_all_kinds_of_fields_are_read_with_the_right_values() {
     }
 }
 
+#[derive(Message)]
+#[repr(C)]
+struct Detections {
+    frame: u64,
+    boxes: List<Pair>,
+    names: List<Text<6>>,
+    rows: List<[u8; 3]>,
+    image: NdList<u16, 2>,
+    none: List<f64>,
+    data: ListData,
+}
+
+#[test]
+fn lists_are_read_as_sequences_after_their_shape() {
+    let schema = Detections::schema();
+    let json = r#"{"frame":7,"boxes":[{"0":1,"1":2},{"0":3,"1":4}],"names":["one","two"],
+        "rows":[[1,2,3],[4,5,6]],"image":[[1,2,3],[4,5,6]],"none":[]}"#;
+    let message = value::encode(&schema, json).unwrap();
+    let mut mcap = Mcap::new();
+    mcap.add_message("/lists", &schema, &message);
+    mcap.add_message("/rows", &<[[u8; 3]]>::schema(), &[1, 2, 3, 4, 5, 6]);
+    for (reader, topic, value) in mcap.read() {
+        if topic.starts_with("/rows") {
+            assert_eq!(value["value"], json!([1, 2, 3, 4, 5, 6]), "{reader}");
+            continue;
+        }
+        let pairs = json!([{"f0": 1, "f1": 2}, {"f0": 3, "f1": 4}]);
+        assert_eq!((&value["frame"], &value["boxes"]), (&json!(7), &pairs), "{reader}");
+        assert_eq!(value["names"], json!(["one", "two"]), "{reader}");
+        assert_eq!(value["rows"], json!([1, 2, 3, 4, 5, 6]), "{reader}");
+        assert_eq!(value["image_shape"], json!([2, 3]), "{reader}");
+        assert_eq!(value["image"], json!([1, 2, 3, 4, 5, 6]), "{reader}");
+        assert_eq!(value["none"], json!([]), "{reader}");
+    }
+}
+
 #[test]
 fn messages_that_are_no_structs_and_empty_ones_are_read() {
     let mut mcap = Mcap::new();
@@ -170,13 +207,11 @@ fn messages_that_are_no_structs_and_empty_ones_are_read() {
     mcap.add_message("/nothing", &Nothing::schema(), &[]);
     mcap.add_message("/text", &Text::<4>::schema(), b"four");
     mcap.add_message("/flags", &<[bool; 3]>::schema(), &[1, 0, 1]);
-    mcap.add_message("/rows", &<[[u8; 3]]>::schema(), &[1, 2, 3, 4, 5, 6]);
     mcap.add_message("/points", &<[Point]>::schema(), &[0, 0, 128, 63, 0, 0, 0, 64]);
     for (reader, topic, value) in mcap.read() {
         let expected = match topic.trim_end_matches("/recorded") {
             "/number" => json!(0.5),
             "/numbers" => json!([1, 2, 65_535]),
-            "/rows" => json!([1, 2, 3, 4, 5, 6]),
             "/none" => json!([]),
             "/text" => json!("four"),
             "/flags" => json!([true, false, true]),

@@ -39,13 +39,19 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
 /// Starts to record, and waits until the channels keep values for the recorder.
 pub(crate) fn start_recording(arguments: &[&str], names: &[&str]) -> Child {
     let child = start(&[&["record", "--every"], arguments, names].concat());
-    for name in names {
-        let path = Path::new("/dev/shm").join(name.trim_start_matches('/').replace('/', "%"));
-        // It maps the channel when it observes it.
-        let maps = format!("/proc/{}/maps", child.id());
-        wait_until(|| std::fs::read_to_string(&maps).unwrap().contains(path.to_str().unwrap()));
-    }
+    names.iter().for_each(|name| wait_until_observed(&child, name));
     child
+}
+
+/// Waits until a recorder observes the channel that has this name now.
+pub(crate) fn wait_until_observed(child: &Child, name: &str) {
+    let path = Path::new("/dev/shm").join(name.trim_start_matches('/').replace('/', "%"));
+    // It maps the channel when it observes it.
+    let maps = format!("/proc/{}/maps", child.id());
+    wait_until(|| {
+        let maps = std::fs::read_to_string(&maps).unwrap();
+        maps.lines().any(|line| line.ends_with(path.to_str().unwrap()))
+    });
 }
 
 /// Ends a recording as Ctrl-C does, and returns what it said: name, values, missed.
