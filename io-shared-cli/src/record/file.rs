@@ -73,6 +73,8 @@ struct Part {
 impl File {
     pub(super) fn create(path: &Path, format: &Format) -> io::Result<Self> {
         let file = fs::OpenOptions::new().write(true).read(true).create_new(true).open(path)?;
+        // So that nobody repairs what is not finished. A file system without locks records too.
+        let _ = file.try_lock();
         let compression = format.compress.map(|compress| match compress {
             Compress::Lz4 => Compression::Lz4,
             Compress::Zstd => Compression::Zstd,

@@ -53,6 +53,9 @@ pub(super) fn run(path: &Path, out: &mut Out) -> Result<(), Failure> {
 /// Writes the end that is missing.
 pub(super) fn finish(path: &Path) -> io::Result<Repaired> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    if file.try_lock().is_err() {
+        return Err(io::Error::other("a recorder is writing it now"));
+    }
     let length = file.metadata()?.len();
     let mut found = Found::default();
     let is_whole = found.scan(&mut file, length)?;
