@@ -5,10 +5,10 @@
 #   ci/test.sh --look   only looks
 #
 # It needs Rust, a C and a C++ compiler, pkg-config, valgrind, git and Python 3.9 or later; without
-# any of these it fails at once. It also tests on Python 2.7, PyPy and npm, for musl, and as root. What
-# it cannot test it says at the start and at the end. With CI=true it installs all that is missing,
-# and fails without Python 2.7 or PyPy; elsewhere it prints the commands to install them. Packages
-# for Python are installed into virtualenvs under target/.
+# any of these it fails at once. It also tests on Python 2.7, PyPy and npm, for musl, and as root.
+# What it cannot test it says at the start and at the end. With CI=true it installs all that is
+# missing, and fails without Python 2.7 or PyPy; elsewhere it prints the commands to install them.
+# Packages for Python are installed into virtualenvs under target/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
