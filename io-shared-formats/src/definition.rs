@@ -5,13 +5,12 @@
 //! paddings are `pad1`, `pad2` .., arrays of arrays are flat, arrays without elements are left out,
 //! enums are numbers with constants, and a message that is no struct has one field, `value`.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use io_shared_core::Schema;
 use io_shared_core::schema::{Enum, Field, Scalar, Struct, Type};
 
-use crate::names::{camel, snake, unique};
+use crate::names::{Taken, camel, snake};
 use crate::value::{flat, is_empty, is_left_out};
 
 /// The package of all types.
@@ -67,11 +66,11 @@ impl Definition {
         kept: impl Fn(&Field) -> bool,
     ) -> Definition {
         let mut names = Names::default();
-        let mut taken = HashSet::new();
+        let mut taken = Taken::default();
         let mut text = String::new();
         for (name, scalar) in before {
             let _ = writeln!(text, "{} {name}", word(*scalar));
-            taken.insert((*name).to_owned());
+            taken.take((*name).to_owned());
         }
         let root = schema.root();
         match root {
@@ -134,7 +133,7 @@ fn type_name(name: &str, ty: &Type, suffix: &str) -> String {
 
 fn inner(text: &mut String, layout: &Struct, names: &mut Names) {
     comment(text, &layout.doc);
-    fields(text, &layout.fields, names, &mut HashSet::new());
+    fields(text, &layout.fields, names, &mut Taken::default());
     if is_empty(layout) {
         text.push_str(EMPTY);
     }
@@ -145,10 +144,10 @@ fn fields<'f>(
     text: &mut String,
     fields: impl IntoIterator<Item = &'f Field>,
     names: &mut Names,
-    taken: &mut HashSet<String>,
+    taken: &mut Taken,
 ) -> usize {
     let (mut paddings, mut count) = (0, 0);
-    let mut constants = HashSet::new();
+    let mut constants = Taken::default();
     for field in fields.into_iter().filter(|field| !is_left_out(&field.ty)) {
         count += 1;
         let name = match field.name.starts_with('_') {
@@ -158,19 +157,19 @@ fn fields<'f>(
             }
             false => snake(&field.name),
         };
-        let name = unique(taken, name);
+        let name = taken.take(name);
         let ty = type_of(&field.ty, names);
         if let Some(of) = enum_in(&field.ty) {
             for variant in &of.variants {
                 let constant = snake(&format!("{name}_{}", variant.name)).to_uppercase();
-                let constant = unique(&mut constants, constant);
+                let constant = constants.take(constant);
                 let _ = writeln!(text, "{} {constant}={}", word(of.scalar), variant.number);
             }
         }
         if let Type::List { axes, .. } = &field.ty
             && *axes > 1
         {
-            let shape = unique(taken, format!("{name}_shape"));
+            let shape = taken.take(format!("{name}_shape"));
             let _ = writeln!(text, "uint64[{axes}] {shape}");
         }
         comment(text, &field.doc);

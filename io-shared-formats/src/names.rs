@@ -1,6 +1,6 @@
 //! Names as ROS has them: types in `CamelCase`, fields in `snake_case`, topics of few characters.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A type's name: `CamelCase` of ASCII letters and digits.
 pub(crate) fn camel(name: &str) -> String {
@@ -37,15 +37,25 @@ pub(crate) fn snake(name: &str) -> String {
     }
 }
 
-/// `name`, or `name_2`, `name_3` .. if it is taken. It is taken then.
-pub(crate) fn unique(taken: &mut HashSet<String>, name: String) -> String {
-    let mut tried = name.clone();
-    let mut number = 2;
-    while !taken.insert(tried.clone()) {
-        tried = format!("{name}_{number}");
-        number += 1;
+/// Names of which each is given once.
+#[derive(Default)]
+pub(crate) struct Taken {
+    names: HashSet<String>,
+    /// The last number that a name was given, since many fields may have the same one in ROS.
+    last: HashMap<String, usize>,
+}
+
+impl Taken {
+    /// `name`, or `name_2`, `name_3` .. if it is taken. It is taken then.
+    pub(crate) fn take(&mut self, name: String) -> String {
+        let mut tried = name.clone();
+        while !self.names.insert(tried.clone()) {
+            let last = self.last.entry(name.clone()).or_insert(1);
+            *last += 1;
+            tried = format!("{name}_{last}");
+        }
+        tried
     }
-    tried
 }
 
 /// The topic of a channel: its name with `_` for every character that a topic may not have.
@@ -99,8 +109,9 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_gets_a_number() {
-        let mut taken = HashSet::new();
-        let mut next = || unique(&mut taken, "a".into());
-        assert_eq!([next(), next(), next()], ["a", "a_2", "a_3"]);
+        let mut taken = Taken::default();
+        assert_eq!(taken.take("a_2".into()), "a_2");
+        let mut next = || taken.take("a".into());
+        assert_eq!([next(), next(), next()], ["a", "a_3", "a_4"]);
     }
 }

@@ -261,3 +261,28 @@ fn a_producer_that_may_not_replace_the_file_is_told_whose_it_is_and_goes_on() {
     assert_eq!((grown.uid(), grown.gid(), grown.mode() & 0o7777), (NOBODY, NOBODY, 0o666));
     eventually("the consumer follows", || consumer.try_get().unwrap().is_some());
 }
+
+// 104
+#[test]
+fn a_producer_that_may_create_nothing_next_to_the_file_is_told_why_and_goes_on() {
+    if !is_root() {
+        return;
+    }
+    let directory = std::env::temp_dir().join(format!("io-shared-growth-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let file = || Channel::<[u64]>::file(directory.join("words")).elements(SMALL).growing(true);
+    let mut consumer = file().mode(0o666).consumer().unwrap();
+    succeeds(in_child(|| {
+        become_user(NOBODY);
+        let mut producer = file().producer().unwrap();
+        let error = producer.put(&[1; LARGE]).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::TooLarge { needed: 800, capacity: 128 });
+        let text = error.to_string();
+        let why = format!("it cannot grow (in {}, which belongs to root", directory.display());
+        assert!(text.contains(&why), "{text}");
+        producer.put(&[1; SMALL]).unwrap();
+        std::mem::forget(producer);
+    }));
+    assert_eq!(get(&mut consumer), (1, SMALL, 0));
+    std::fs::remove_dir_all(&directory).unwrap();
+}

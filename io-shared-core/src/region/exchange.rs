@@ -15,6 +15,7 @@ use super::cause;
 use super::create::NewRegion;
 use super::layout::{Kind, Layout};
 use super::link_protocol::{self, Exchanged};
+use super::location::Location;
 use super::mapped::Region;
 use super::plan::Plan;
 use super::removal::Removal;
@@ -83,7 +84,8 @@ impl Region {
         let latest = producer.latest(self).map_err(|fault| self.fault(fault))?;
         // Twice, if this process may give no hidden name to a file that had none.
         for _ in 0..2 {
-            let mut new = NewRegion::succeed(self, needed, plan, latest, prefault)?;
+            let new = NewRegion::succeed(self, needed, plan, latest, prefault);
+            let mut new = new.map_err(|error| self.unless_refused(error, needed))?;
             if !new.hidden.link_hidden()? {
                 continue;
             }
@@ -169,6 +171,21 @@ impl Region {
             to.seal_value(latest);
         }
         Ok(())
+    }
+
+    /// The same error, unless it says that this process may create nothing in the directory.
+    #[cold]
+    fn unless_refused(&self, error: Error, needed: u64) -> Error {
+        let errno = match error.kind() {
+            ErrorKind::System { call: "create", errno } => Errno::from_raw(*errno),
+            _ => return error,
+        };
+        if !matches!(errno, Errno::EACCES | Errno::EPERM | Errno::EROFS) {
+            return error;
+        }
+        let is_shm = matches!(self.location, Location::Shm(_));
+        let why = cause::of_refused_creation(&self.location.directory(), is_shm, errno);
+        self.does_not_grow(needed, why)
     }
 
     /// The error for a message that does not fit in a channel that cannot grow.
