@@ -35,8 +35,8 @@ pub(super) struct Hazard {
 pub(super) type InlineWords = [u64; MAX_INLINE_WORDS];
 
 /// What becomes of a value that is no `T`.
-pub(super) const LEFT_OUT: &str = "this value was left out: mend the program that puts it, or build \
-                                   both with the same type";
+pub(super) const LEFT_OUT: &str =
+    "this value was left out: mend the program that puts it, or build both with the same type";
 
 /// Whether a `T` can be stored inline: it is sized, and no larger and no more aligned than
 /// [`InlineWords`].
