@@ -4,7 +4,10 @@
 //! see which rows are missing after an edit of a protocol, and what catches each of those changes:
 //! `cargo test -p io-shared-core gate::print -- --ignored --nocapture`.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use super::line::Line;
@@ -88,26 +91,20 @@ impl Model {
     fn check(&self, changes: &[Change], rows: &[Row]) {
         let start = Instant::now();
         let mut wrong = Vec::new();
-        for Change { line, name, mutant } in changes {
-            let Some(row) = rows.iter().find(|row| row.is_of(line, name)) else {
-                wrong.push(format!("no row for {line:?}: {name}"));
+        let (mut caught, mut uncaught) = (Vec::new(), Vec::new());
+        for change in changes {
+            let Some(row) = rows.iter().find(|row| row.is_of(&change.line, &change.name)) else {
+                wrong.push(format!("no row for {:?}: {}", change.line, change.name));
                 continue;
             };
             match self.scenarios.iter().find(|scenario| scenario.name == row.caught_by) {
-                Some(scenario) => {
-                    if scenario.catches(*mutant).is_none() {
-                        wrong.push(format!("{} does not catch {line:?}: {name}", scenario.name));
-                    }
-                }
-                None => {
-                    for scenario in self.scenarios {
-                        if scenario.catches(*mutant).is_some() {
-                            wrong.push(format!("{} catches {line:?}: {name}", scenario.name));
-                        }
-                    }
-                }
+                Some(scenario) => caught.push((change, scenario, true)),
+                None => uncaught.extend(self.scenarios.iter().map(|all| (change, all, false))),
             }
         }
+        // Those that nothing catches take longest: every scenario is played to its end.
+        uncaught.append(&mut caught);
+        wrong.append(&mut try_all(&uncaught));
         for row in rows {
             if !changes.iter().any(|change| row.is_of(&change.line, &change.name)) {
                 wrong.push(format!("a row for nothing: {row:?}"));
@@ -155,6 +152,28 @@ impl Model {
             );
         }
     }
+}
+
+/// Tries each change on a scenario, which must catch it or not, as is said. Returns what is not so.
+fn try_all(tries: &[(&Change, &Scenario, bool)]) -> Vec<String> {
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((change, scenario, is_caught)) = tries.get(next.fetch_add(1, Relaxed)) {
+            let Change { line, name, mutant } = change;
+            if scenario.catches(*mutant).is_some() != *is_caught {
+                let verb = if *is_caught { "does not catch" } else { "catches" };
+                let said = format!("{} {verb} {line:?}: {name}", scenario.name);
+                wrong.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+            }
+        }
+    };
+    // What a model keeps is its thread's.
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+    wrong.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The gate's tests, for a module that has a `MODEL` in scope.
