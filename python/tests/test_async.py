@@ -34,9 +34,9 @@ def test_a_get_is_awaited_while_the_loop_goes_on(name):
         timer = puts_later(put, 0.3, np.arange(3))
         first = await get.get_async()
         ticking.cancel()
+        timer.join()  # its put may still use the handle
         put.put(np.arange(4))
         second = await get.get_async()  # it is there
-        timer.join()
         return first, second, ticks
 
     first, second, ticks = asyncio.run(main())
