@@ -90,10 +90,12 @@ impl<T: Message + ?Sized> Observer<T> {
     /// Waits for a value that this observer has not copied yet, for at most `timeout`, and copies
     /// it. A timeout of 0 looks once; [`Duration::MAX`] waits without a limit.
     ///
-    /// It takes no slot, and nobody wakes it: it looks for a new value, at most a quarter of the
-    /// producer's period apart, but every 10 ms at least and every 50 us at most. So it sees each
-    /// value of a producer with a steady period of 200 us or more, and the latest ones of a faster
-    /// one. While the producer's period is not known, and without a producer, it looks every 10 ms.
+    /// It takes no slot, and nobody wakes it. It looks when three quarters of a steady producer's
+    /// period are over, and when the next value is due; where the last two periods differ by more
+    /// than an eighth, it looks a quarter of the shorter one apart. It looks every 10 ms at least
+    /// and every 50 us at most. So it sees each value of a producer with a steady period of 200 us
+    /// or more, and the latest ones of a faster one. While the producer's period is not known, and
+    /// without a producer, it looks every 10 ms.
     ///
     /// A wait that exceeds a second writes one `tracing` warning, which names the channel and says
     /// whether it has a producer. No interrupter ends it: wait for a while at a time where that is
@@ -143,7 +145,7 @@ impl<T: Message + ?Sized> Observer<T> {
                 Awaited::of_observer(&self.slot).report();
             }
             let waited = if has_producer { now - started } else { u64::MAX };
-            nap(self.pace.nap(waited).min(Duration::from_nanos(deadline - now)));
+            nap(self.pace.nap(waited, now).min(Duration::from_nanos(deadline - now)));
         }
     }
 

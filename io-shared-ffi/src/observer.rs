@@ -74,8 +74,9 @@ pub unsafe extern "C" fn ios_observer_copy(
 /// Waits for a value that this observer has not copied yet, for at most `timeout_ns` (negative: for
 /// ever), and copies it. With a timeout of 0 it only looks: `IOS_EMPTY` if there is none.
 ///
-/// It looks again and again, at most a quarter of the producer's period apart (50 us at least,
-/// 10 ms at most). Values that come in shorter intervals may be missed. A signal does not end it.
+/// It looks when the next value is due, or a quarter of the producer's period apart where that is
+/// not known (50 us at least, 10 ms at most). Values that come in shorter intervals may be missed.
+/// A signal does not end it.
 ///
 /// # Safety
 /// `observer` is NULL or open; `value` is NULL or may be written to.

@@ -101,8 +101,8 @@ class Observer(_library.Closing):
         """Waits for a value that this observer has not copied yet, and returns a writable copy.
 
         ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Nobody wakes an observer:
-        it looks again and again, at most a quarter of the producer's period apart, and every 10 ms
-        at least.
+        it looks when the next value is due, a quarter of the producer's period apart where that is
+        not known, and every 10 ms at least.
 
         >>> cloud = eyes.wait(timeout=0.5)
         """
