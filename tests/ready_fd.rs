@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use io_shared::{Channel, Consumer, ErrorKind, Producer};
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::dup2_raw;
 use test_support::{TestName, eventually};
 
 const LONG: Duration = Duration::from_secs(5);
@@ -285,4 +287,64 @@ fn it_goes_on_with_the_channel_that_is_created_again_without_making_the_loop_spi
         assert!(consumer.try_get().unwrap().is_none());
     }
     assert!(!is_readable(&fd, Duration::from_millis(250)), "it is at rest again");
+}
+
+/// Those who look for a partner of a value do not get. The look may be what opens the new channel.
+#[test]
+fn it_goes_on_after_a_look_at_a_tag_or_at_earlier_values_has_opened_a_new_channel() {
+    for by_tag in [false, true] {
+        let (name, producer, mut consumer) = channel("looks");
+        let fd = watched(&mut consumer);
+        Channel::remove(&name).unwrap();
+        drop(producer);
+        assert!(is_readable(&fd, LONG));
+        assert!(consumer.try_get().unwrap().is_none());
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        match by_tag {
+            true => assert!(consumer.tagged(7).unwrap().is_none()),
+            false => assert!(consumer.since(0).next().is_none()),
+        }
+        producer.put(&7).unwrap();
+        assert!(is_readable(&fd, LONG), "by_tag: {by_tag}");
+        assert_eq!(*consumer.try_get().unwrap().unwrap(), 7);
+    }
+}
+
+#[test]
+fn it_leaves_alone_what_has_its_number_after_other_code_has_closed_it() {
+    for successor in ["a pipe", "an eventfd"] {
+        let (_name, mut producer, mut consumer) = channel("closed");
+        let number = consumer.ready_fd().unwrap().as_raw_fd();
+        // The other end of the pipe, or the eventfd itself.
+        let (source, other) = match successor {
+            "a pipe" => nix::unistd::pipe().unwrap(),
+            _ => {
+                let made = OwnedFd::from(
+                    EventFd::from_value_and_flags(7, EfdFlags::EFD_NONBLOCK).unwrap(),
+                );
+                (made.try_clone().unwrap(), made)
+            }
+        };
+        // SAFETY: the number is the consumer's, which is told that it may be closed.
+        let reused = unsafe { dup2_raw(&source, number) }.unwrap();
+        if successor == "a pipe" {
+            nix::unistd::write(&other, b"precious").unwrap();
+        }
+        for value in 1..=20 {
+            producer.put(&value).unwrap();
+            thread::sleep(Duration::from_millis(1));
+            assert_eq!(consumer.try_get().unwrap().as_deref(), Some(&value));
+        }
+        let again = consumer.ready_fd().unwrap().as_raw_fd();
+        assert_ne!(again, number, "another one");
+        producer.put(&21).unwrap();
+        assert!(is_readable(consumer.ready_fd().unwrap(), LONG));
+        drop(consumer);
+        let mut read = [0; 16];
+        let length = nix::unistd::read(&reused, &mut read).unwrap();
+        match successor {
+            "a pipe" => assert_eq!(&read[..length], b"precious"),
+            _ => assert_eq!(read[..length], 7_u64.to_ne_bytes()),
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, Producer, Ready, wait_any};
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::unistd::{Pid, gettid};
 use test_support::TestName;
 use test_support::messages::FrameLabels;
 
@@ -207,6 +208,110 @@ fn a_wait_for_a_consumer_whose_channel_was_removed_goes_on_until_there_is_a_new_
         });
         assert_eq!(value, 7);
         assert!(got.saturating_duration_since(put) < Duration::from_millis(400));
+    }
+}
+
+/// Waits for `other` and for a consumer that always has something, until `found`, which is called
+/// when `other` is ready, says that it has found what it was to: within `LONG`.
+fn beside_a_fast_channel(other: &mut Consumer<[u8]>, found: impl Fn(&mut Consumer<[u8]>) -> bool) {
+    let (_fast, mut producers, mut fast) = channels(1);
+    let (started, mut in_vain) = (Instant::now(), 0);
+    loop {
+        producers[0].put(&1).unwrap();
+        let ready = wait_any(&[&fast[0], &*other], LONG).unwrap();
+        assert!(ready.contains(0) && fast[0].try_get().unwrap().is_some());
+        if ready.contains(1) && found(other) {
+            break;
+        }
+        in_vain += u32::from(ready.contains(1));
+        assert!(started.elapsed() < LONG, "it is never ready beside the other one");
+        thread::sleep(Duration::from_millis(2));
+    }
+    assert!(in_vain <= 8, "ready {in_vain} times in vain");
+}
+
+#[test]
+fn a_replaced_channel_is_ready_also_where_others_end_each_wait() {
+    for how in ["removed", "deleted", "grown"] {
+        let name = TestName::new(how);
+        let channel = Channel::<[u8]>::named(&*name).growing(true).capacity(100);
+        let mut producer = channel.producer().unwrap();
+        let mut consumer = Channel::<[u8]>::named(&*name).consumer().unwrap();
+        producer.put(&[1]).unwrap();
+        assert_eq!(consumer.get().unwrap().len(), 1);
+        match how {
+            "removed" => Channel::remove(&name).unwrap(),
+            "deleted" => {
+                std::fs::remove_file(name.path()).unwrap();
+                thread::sleep(Duration::from_millis(100)); // the producer's next look is due
+            }
+            _ => {}
+        }
+        producer.put(&[2; 1000][..if how == "grown" { 1000 } else { 2 }]).unwrap();
+        beside_a_fast_channel(&mut consumer, |consumer| {
+            consumer.try_get().unwrap().is_some_and(|got| got[0] == 2)
+        });
+    }
+}
+
+#[test]
+fn a_lost_producer_is_told_also_where_others_end_each_wait() {
+    let name = TestName::new("lost");
+    let mut producer = Channel::<[u8]>::named(&*name).capacity(100).producer().unwrap();
+    let channel = Channel::<[u8]>::named(&*name).requires_producer(true);
+    let mut consumer = channel.consumer().unwrap();
+    producer.put(&[1]).unwrap();
+    assert_eq!(consumer.get().unwrap().len(), 1);
+    drop(producer);
+    beside_a_fast_channel(&mut consumer, |consumer| {
+        let error = consumer.try_get().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::NoProducer { .. }), "{error}");
+        true
+    });
+}
+
+extern "C" fn no_op(_: i32) {}
+
+/// As a profiler's timer does: each ends a sleep before its slice is over.
+#[test]
+fn signals_every_20_ms_hide_neither_a_lost_producer_nor_a_deleted_channel() {
+    let action = SigAction::new(SigHandler::Handler(no_op), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.unwrap();
+    for deleted in [false, true] {
+        let name = TestName::new("signals");
+        let path = name.path();
+        let mut producer = io_shared::producer::<u64>(&name).unwrap();
+        let channel = Channel::<u64>::named(&*name).requires_producer(!deleted).reopen(!deleted);
+        let mut consumer = channel.consumer().unwrap();
+        producer.put(&1).unwrap();
+        assert_eq!(*consumer.get().unwrap(), 1);
+        let waiter = gettid();
+        let (done, over) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while over.recv_timeout(Duration::from_millis(20)).is_err() {
+                    // A thread's number makes it the first to get the process's signal.
+                    kill(waiter, Signal::SIGUSR1).unwrap();
+                }
+            });
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(150)); // the wait's first look is over
+                match deleted {
+                    true => std::fs::remove_file(path).unwrap(),
+                    false => drop(producer),
+                }
+            });
+            let started = Instant::now();
+            let ready = wait_any(&[&consumer], LONG);
+            let waited = started.elapsed();
+            done.send(()).unwrap();
+            assert_eq!(places(&ready.unwrap()), [0], "deleted: {deleted}");
+            assert!(waited < Duration::from_secs(2), "deleted: {deleted}, {waited:?}");
+        });
+        let error = consumer.try_get().unwrap_err();
+        let told = matches!(error.kind(), ErrorKind::NoProducer { .. } | ErrorKind::Replaced);
+        assert!(told, "{error}");
     }
 }
 

@@ -94,8 +94,8 @@ impl<T: Message + ?Sized> Observer<T> {
     /// period are over, and when the next value is due; where the last two periods differ by more
     /// than an eighth, it looks a quarter of the shorter one apart. It looks every 10 ms at least
     /// and every 50 us at most. So it sees each value of a producer with a steady period of 200 us
-    /// or more, and the latest ones of a faster one. While the producer's period is not known, and
-    /// without a producer, it looks every 10 ms.
+    /// or more, and the latest ones of a faster one. While the producer's period is not known,
+    /// without a producer, and after a second without a value, it looks every 10 ms.
     ///
     /// A wait that exceeds a second writes one `tracing` warning, which names the channel and says
     /// whether it has a producer. No interrupter ends it: wait for a while at a time where that is
@@ -144,8 +144,8 @@ impl<T: Message + ?Sized> Observer<T> {
             if long.is_due(now) {
                 Awaited::of_observer(&self.slot).report();
             }
-            let waited = if has_producer { now - started } else { u64::MAX };
-            nap(self.pace.nap(waited, now).min(Duration::from_nanos(deadline - now)));
+            let nap_for = self.pace.nap(has_producer, now);
+            nap(nap_for.min(Duration::from_nanos(deadline - now)));
         }
     }
 

@@ -58,14 +58,14 @@ impl Pace {
         (self.seen, self.put, self.found) = (seq, put, found);
     }
 
-    /// How long to nap before the next look, now that it is `now` (CLOCK_MONOTONIC) and `waited`
-    /// nanoseconds after the wait began.
-    pub(crate) fn nap(&self, waited: u64, now: u64) -> Duration {
+    /// How long to nap before the next look, now that it is `now` (CLOCK_MONOTONIC). The silence
+    /// began when the last value was found, however many waits there have been since.
+    pub(crate) fn nap(&self, has_producer: bool, now: u64) -> Duration {
         let [before, last] = self.intervals;
         let period = if before == 0 { last } else { last.min(before) };
         let nap = match period {
             0 => LONGEST,
-            _ if waited >= SILENCE => LONGEST,
+            _ if !has_producer || now.saturating_sub(self.found) >= SILENCE => LONGEST,
             period => self.before_due(period, now).unwrap_or(period / 4).clamp(SHORTEST, LONGEST),
         };
         Duration::from_nanos(nap)
@@ -91,9 +91,6 @@ mod tests {
     use super::*;
 
     const MS: u64 = 1_000_000;
-    /// When each value of these tests was due long ago.
-    const LATE: u64 = 1_000_000 * MS;
-
     /// After values with these numbers, each stamped some milliseconds after the one before.
     fn after(values: &[(u64, u64)]) -> Pace {
         let mut pace = Pace::default();
@@ -105,19 +102,22 @@ mod tests {
         pace
     }
 
+    /// How long the nap of one whose next value was due long ago is.
+    fn late(pace: &Pace) -> Duration {
+        pace.nap(true, pace.found + SILENCE - MS)
+    }
+
     #[test]
     fn a_nap_is_a_quarter_of_the_period_within_its_limits() {
-        assert_eq!(after(&[]).nap(0, LATE), Duration::from_millis(10), "no period is known");
-        assert_eq!(after(&[(1, 0)]).nap(0, LATE), Duration::from_millis(10));
-        assert_eq!(after(&[(1, 0), (2, 10)]).nap(0, LATE), Duration::from_micros(2500));
-        assert_eq!(
-            after(&[(1, 0), (11, 10)]).nap(0, LATE),
-            Duration::from_micros(250),
-            "ten values"
-        );
-        assert_eq!(after(&[(1, 0), (2, 1000)]).nap(0, LATE), Duration::from_millis(10));
-        assert_eq!(after(&[(1, 0), (1001, 10)]).nap(0, LATE), Duration::from_micros(50));
-        assert_eq!(after(&[(1, 0), (2, 10)]).nap(SILENCE, LATE), Duration::from_millis(10));
+        assert_eq!(late(&after(&[])), Duration::from_millis(10), "no period is known");
+        assert_eq!(late(&after(&[(1, 0)])), Duration::from_millis(10));
+        assert_eq!(late(&after(&[(1, 0), (2, 10)])), Duration::from_micros(2500));
+        assert_eq!(late(&after(&[(1, 0), (11, 10)])), Duration::from_micros(250), "ten values");
+        assert_eq!(late(&after(&[(1, 0), (2, 1000)])), Duration::from_millis(10));
+        assert_eq!(late(&after(&[(1, 0), (1001, 10)])), Duration::from_micros(50));
+        let paced = after(&[(1, 0), (2, 10)]);
+        assert_eq!(paced.nap(false, paced.found), Duration::from_millis(10), "no producer");
+        assert_eq!(paced.nap(true, paced.found + SILENCE), Duration::from_millis(10));
     }
 
     #[test]
@@ -127,23 +127,20 @@ mod tests {
             for (seq, put) in (1..).zip(stamps) {
                 pace.note_at(seq, put, 1000 * MS + seq * 4 * MS);
             }
-            assert_eq!(pace.nap(0, LATE), Duration::from_millis(1), "{stamps:?}");
+            assert_eq!(late(&pace), Duration::from_millis(1), "{stamps:?}");
         }
         let mut at_once = after(&[(1, 0), (2, 10)]);
         at_once.note_at(3, 0, at_once.found);
-        assert_eq!(at_once.nap(0, LATE), Duration::from_micros(50), "a period is known");
+        assert_eq!(late(&at_once), Duration::from_micros(50), "a period is known");
     }
 
     #[test]
     fn one_long_pause_of_a_producer_does_not_slow_the_looks_and_a_new_channel_starts_anew() {
         let paused = after(&[(1, 0), (2, 10), (3, 5000)]);
-        assert_eq!(paused.nap(0, LATE), Duration::from_micros(2500));
-        assert_eq!(
-            after(&[(1, 0), (2, 10), (3, 400), (4, 400)]).nap(0, LATE),
-            Duration::from_millis(10)
-        );
+        assert_eq!(late(&paused), Duration::from_micros(2500));
+        assert_eq!(late(&after(&[(1, 0), (2, 10), (3, 400), (4, 400)])), Duration::from_millis(10));
         let restarted = after(&[(7, 0), (8, 10), (1, 9000)]);
-        assert_eq!((restarted.seen(), restarted.nap(0, LATE)), (1, Duration::from_micros(2500)));
+        assert_eq!((restarted.seen(), late(&restarted)), (1, Duration::from_micros(2500)));
     }
 
     #[test]
@@ -159,17 +156,17 @@ mod tests {
             (due, Duration::from_micros(2500)),
             (due + 20 * MS, Duration::from_micros(2500)),
         ] {
-            assert_eq!(steady.nap(0, now), nap, "{} after the put", now - put);
+            assert_eq!(steady.nap(true, now), nap, "{} after the put", now - put);
         }
         let slow = after(&[(1, 0), (2, 100), (3, 100)]);
-        assert_eq!(slow.nap(0, slow.found), Duration::from_millis(10), "at most the longest");
+        assert_eq!(slow.nap(true, slow.found), Duration::from_millis(10), "at most the longest");
         let irregular = after(&[(1, 0), (2, 10), (3, 12)]);
-        assert_eq!(irregular.nap(0, irregular.found), Duration::from_micros(2500));
+        assert_eq!(irregular.nap(true, irregular.found), Duration::from_micros(2500));
         // A stamp in the future, which its producer made up, does not keep an observer waiting.
         let mut ahead = steady;
         ahead.note_at(4, due + 1000 * MS, due);
         ahead.note_at(5, due + 1010 * MS, due + 10 * MS);
         ahead.note_at(6, due + 1020 * MS, due + 20 * MS);
-        assert_eq!(ahead.nap(0, due + 20 * MS), Duration::from_micros(7500));
+        assert_eq!(ahead.nap(true, due + 20 * MS), Duration::from_micros(7500));
     }
 }

@@ -66,6 +66,11 @@ impl ReadyFd {
         self.readable.0.as_fd()
     }
 
+    /// Whether nobody else has closed the descriptor.
+    pub(crate) fn is_open(&self) -> bool {
+        self.readable.0.is_open()
+    }
+
     /// After a get: clears the descriptor, and arms it again.
     pub(crate) fn rearm(ready: &mut Option<Box<Self>>) {
         let Some(ready) = ready.as_mut().filter(|ready| !ready.sleeper.is_forked()) else { return };
@@ -78,6 +83,8 @@ impl ReadyFd {
         if let Some(ready) = ready {
             ready.registration = None;
             ready.sleeper = slot.sleeper();
+            // Not all that follow are gets, which arm it afterwards.
+            ready.arm();
         }
     }
 

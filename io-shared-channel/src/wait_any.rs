@@ -164,8 +164,9 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
             return Err(error);
         }
     }
-    if let Some(ready) =
-        look(&parts, false).or_else(|| spin(&parts)).or_else(|| without_producer(&parts))
+    if let Some(ready) = look(&parts, Some(clock::now_coarse()))
+        .or_else(|| spin(&parts))
+        .or_else(|| ready_of(&parts, is_without_producer))
     {
         return Ok(ready);
     }
@@ -178,20 +179,13 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
         }
         let now = clock::now();
         if now >= deadline {
-            return look(&parts, true).ok_or_else(|| timed_out(&parts, timeout));
+            let ready = ready_of(&parts, |part| is_ready(part) || is_replaced(part));
+            return ready.ok_or_else(|| timed_out(&parts, timeout));
         }
         let until = deadline.min(now.saturating_add(SLICE));
         sleep.get_or_insert_with(|| Sleep::new(&parts)).sleep(until);
         let woken = clock::now();
-        let slice_over = woken >= until;
-        if slice_over {
-            for part in &parts {
-                // `look` asks for what this finds.
-                let _ = part.slot.check();
-            }
-        }
-        let missing = || without_producer(&parts).filter(|_| slice_over);
-        if let Some(ready) = look(&parts, slice_over).or_else(missing) {
+        if let Some(ready) = look(&parts, Some(woken)) {
             for index in &ready {
                 parts[index].patience.slept(parts[index].slot, woken - now);
             }
@@ -204,37 +198,51 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
     }
 }
 
-/// Which consumers have something to get.
-///
-/// A consumer that reopens and whose channel was removed or replaced counts only at the end of a
-/// slice (`late`), and once something has the name: its get may not be able to open that yet, and
-/// its user must not call it over and over.
-fn look(parts: &[Parts<'_>], late: bool) -> Option<Ready> {
-    let ready = |Parts { slot, reopens, .. }: &Parts<'_>| {
-        let may_reopen = || late && slot.is_stale() && !slot.is_gone();
-        match reopens {
-            true => slot.has_unseen() || slot.is_lost() || may_reopen(),
-            false => slot.is_ready(),
+/// Which consumers are ready. With the time `now`, also those of which a look at the file system or
+/// at a claim tells it. Such a look is due once in a slice for each consumer, also if each wait is
+/// over sooner, because others are ready or signals come.
+fn look(parts: &[Parts<'_>], now: Option<u64>) -> Option<Ready> {
+    ready_of(parts, |part| {
+        let is_due = now.is_some_and(|now| part.patience.is_look_due(now));
+        if is_due {
+            // `is_stale` says what this finds.
+            let _ = part.slot.check();
         }
-    };
-    let indices = parts.iter().enumerate().filter(|(_, part)| ready(part)).map(|(index, _)| index);
-    let indices: Vec<usize> = indices.collect();
+        is_ready(part) || is_due && (is_replaced(part) || is_without_producer(part))
+    })
+}
+
+/// The consumers that `is_ready` says it of; `None` if there are none.
+fn ready_of(parts: &[Parts<'_>], is_ready: impl Fn(&Parts<'_>) -> bool) -> Option<Ready> {
+    let indices = parts.iter().enumerate().filter(|(_, part)| is_ready(part));
+    let indices: Vec<usize> = indices.map(|(index, _)| index).collect();
     (!indices.is_empty()).then_some(Ready(indices))
 }
 
-/// Which consumers have lost the producer that they require.
-fn without_producer(parts: &[Parts<'_>]) -> Option<Ready> {
-    let is_missing = |part: &Parts<'_>| part.required.is_some_and(|r| r.check(part.slot).is_err());
-    let indices = parts.iter().enumerate().filter(|(_, part)| is_missing(part));
-    let indices: Vec<usize> = indices.map(|(index, _)| index).collect();
-    (!indices.is_empty()).then_some(Ready(indices))
+/// Whether a get would return at once, apart from opening another channel.
+fn is_ready(Parts { slot, reopens, .. }: &Parts<'_>) -> bool {
+    match reopens {
+        true => slot.has_unseen() || slot.is_lost(),
+        false => slot.is_ready(),
+    }
+}
+
+/// Whether a get would open the channel that has replaced this one. Something has its name, but the
+/// get may not be able to open that yet, and its user must not call it over and over.
+fn is_replaced(Parts { slot, reopens, .. }: &Parts<'_>) -> bool {
+    *reopens && slot.is_stale() && !slot.is_gone()
+}
+
+/// Whether the consumer has lost the producer that it requires.
+fn is_without_producer(part: &Parts<'_>) -> bool {
+    part.required.is_some_and(|required| required.check(part.slot).is_err())
 }
 
 /// Spins over all consumers, for as long as the one with the largest budget would spin alone.
 fn spin(parts: &[Parts<'_>]) -> Option<Ready> {
     let budget = parts.iter().map(|part| part.patience.budget()).max().unwrap_or(0);
     for _ in 0..budget / parts.len().min(u32::MAX as usize) as u32 {
-        if let Some(ready) = look(parts, false) {
+        if let Some(ready) = look(parts, None) {
             ready.iter().for_each(|index| parts[index].patience.spun(true));
             return Some(ready);
         }

@@ -15,8 +15,8 @@
 //! Sleeps are cut into slices, because a producer may be killed between its publish and its wake.
 
 use std::hint;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use io_shared_core::slot::{self, Interrupt, Slot};
 use io_shared_core::{LongWait, clock};
@@ -62,6 +62,9 @@ pub(crate) struct Patience {
     sleeps_to_yield: Option<u32>,
     /// How many sleeps the last failed yield cost.
     penalty: u32,
+    /// When a wait for many consumers last looked for what only the kernel knows of this one.
+    /// Relaxed, as the budget.
+    looked: AtomicU64,
 }
 
 impl Default for Patience {
@@ -76,6 +79,7 @@ impl Default for Patience {
             long,
             sleeps_to_yield: None,
             penalty: 0,
+            looked: AtomicU64::new(0),
         }
     }
 }
@@ -210,6 +214,15 @@ impl Patience {
             self.sleeps_to_yield = Some(self.penalty);
         }
         ready
+    }
+
+    /// Whether a slice is over since this was last true.
+    pub(crate) fn is_look_due(&self, now: u64) -> bool {
+        let is_due = now.saturating_sub(self.looked.load(Relaxed)) >= SLICE;
+        if is_due {
+            self.looked.store(now, Relaxed);
+        }
+        is_due
     }
 
     /// How many times the next spin looks.

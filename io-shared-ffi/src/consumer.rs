@@ -1,5 +1,7 @@
 //! The side that gets, and waiting for several consumers at once.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
@@ -376,14 +378,17 @@ pub unsafe extern "C" fn ios_wait_any(
         let (consumers, ready) = unsafe {
             arguments.read((Slice(consumers, count, "list"), OutSlice(ready, count, "ready")))
         }?;
-        let mut entered = Vec::with_capacity(consumers.len());
+        // A consumer may be in the list more than once.
+        let mut entered = BTreeMap::new();
         for &consumer in consumers {
             // SAFETY: each open consumer is a live handle, which is used through `&` alone.
             let handle = unsafe { arguments.read(In(consumer, "a consumer of the list")) }?;
-            entered.push(handle.0.enter()?);
+            if let Entry::Vacant(new) = entered.entry(consumer) {
+                new.insert(handle.0.enter()?);
+            }
         }
         let any: Vec<&dyn AnyConsumer> =
-            entered.iter().map(|consumer| &**consumer as &dyn AnyConsumer).collect();
+            consumers.iter().map(|consumer| &*entered[consumer] as &dyn AnyConsumer).collect();
         let found = wait_any(&any, timeout(timeout_ns).unwrap_or(Duration::MAX))?;
         for (i, ready) in ready.iter_mut().enumerate() {
             ready.write(found.contains(i));

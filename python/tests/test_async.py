@@ -1,7 +1,9 @@
 """Gets that are awaited in an asyncio loop. Python 3.7 and later."""
 
 import asyncio
+import gc
 import os
+import sys
 import threading
 import time
 
@@ -108,6 +110,93 @@ def test_one_task_at_a_time_waits_for_a_share_and_closing_it_ends_the_wait(name)
 
     asyncio.run(main())
     put.close()
+
+
+def test_another_thread_may_close_a_share_that_is_awaited(name):
+    put, get = ends(name, "4K")
+
+    async def main():
+        waiting = asyncio.ensure_future(get.get_async())
+        await asyncio.sleep(0.01)
+        closing, started = threading.Timer(0.05, get.close), time.monotonic()
+        closing.start()
+        with pytest.raises(io_shared.Closed):
+            await asyncio.wait_for(waiting, 10)
+        assert time.monotonic() - started < 5
+        closing.join()
+
+    asyncio.run(main())
+    put.close()
+
+
+def test_a_share_can_be_awaited_again_after_its_loop_was_closed(name):
+    put, get = ends(name, "4K")
+    loop = asyncio.new_event_loop()
+    waiting = loop.create_task(get.get_async())
+    loop.run_until_complete(asyncio.sleep(0.01))
+    before = len(os.listdir("/proc/self/fd"))
+    loop.close()
+
+    async def main():
+        timer = puts_later(put, 0.02, np.arange(3))
+        value = await asyncio.wait_for(get.get_async(), 5)
+        timer.join()
+        return value
+
+    failures = []
+    hook, sys.unraisablehook = sys.unraisablehook, failures.append
+    try:
+        assert asyncio.run(main()).size == 3
+        waiting._log_destroy_pending = False
+        del waiting
+        gc.collect()
+        assert asyncio.run(main()).size == 3
+    finally:
+        sys.unraisablehook = hook
+    assert not failures
+    assert len(os.listdir("/proc/self/fd")) < before
+    put.close()
+    get.close()
+
+
+def test_a_loop_that_cannot_watch_descriptors_leaves_none(name):
+    put, get = ends(name, "4K")
+    get.fileno()
+
+    class Loop(asyncio.SelectorEventLoop):
+        def add_reader(self, *_):
+            raise NotImplementedError
+
+    loop = Loop()
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(NotImplementedError):
+        loop.run_until_complete(get.get_async())
+    assert set(os.listdir("/proc/self/fd")) <= before
+    loop.close()
+    put.close()
+    get.close()
+
+
+@pytest.mark.parametrize("act", ["close", "drop"])
+def test_a_forked_child_does_not_end_its_parents_awaited_get(name, act):
+    put, get = ends(name, "4K")
+
+    async def main():
+        waiting = asyncio.ensure_future(get.get_async())
+        await asyncio.sleep(0.01)
+        child = os.fork()
+        if child == 0:
+            get.close()
+            if act == "drop":
+                waiting.get_coro().close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        put.put(np.arange(3))
+        assert (await asyncio.wait_for(waiting, 5)).size == 3
+
+    asyncio.run(main())
+    put.close()
+    get.close()
 
 
 def test_an_awaited_get_goes_on_in_a_new_channel(name):

@@ -1,6 +1,7 @@
 """Observers take no part in a channel."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -150,6 +151,32 @@ def test_an_observer_reads_a_part_of_a_value_by_its_path(name):
             observer.field("points[")
     with pytest.raises(io_shared.Closed):
         observer.field("frame")
+
+
+@pytest.mark.parametrize("wrong", ["frame\0x", "\0", u"\ud800", b"\xff", 3, None])
+def test_what_is_no_path_is_refused(name, wrong):
+    put = clouds(name)
+    put.put(frame=1, stamp_ns=2, points=points(5))
+    with io_shared.observe(name) as observer:
+        with pytest.raises((io_shared.Invalid, io_shared.WrongFields)) as caught:
+            observer.field(wrong)
+        assert "path" in str(caught.value)
+
+
+def test_an_observer_of_a_producer_that_pauses_is_idle(name):
+    put = io_shared.producer(name, "u8")
+    with io_shared.observe(name) as observer:
+        for value in range(20):
+            put.put(value)
+            assert observer.wait(timeout=5) == value
+            time.sleep(0.0005)
+        with pytest.raises(io_shared.Timeout):
+            observer.wait(timeout=1)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        with pytest.raises(io_shared.Timeout):
+            observer.wait(timeout=1)
+        # It looks every 10 ms.
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before < 400
 
 
 def test_an_observer_reads_a_part_of_an_array(name):

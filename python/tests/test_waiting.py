@@ -66,6 +66,31 @@ def test_a_wait_for_many_ends_at_its_timeout_at_a_removal_and_at_an_interrupt(sh
         assert io_shared.wait_any([gets[0], stays], timeout=5) == [stays]
 
 
+def test_a_share_that_is_in_the_list_twice_is_returned_twice(shares):
+    puts, gets = shares
+    puts[1].put(np.arange(3))
+    assert io_shared.wait_any([gets[1], gets[0], gets[1]], timeout=5) == [gets[1], gets[1]]
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), "1", b"1", [1]])
+def test_a_timeout_is_at_least_0_seconds_in_each_wait(shares, wrong):
+    get = shares[1][0]
+    with io_shared.observe(get.name) as eyes:
+        for wait in (get.get, get.borrow, eyes.wait, lambda t: get.tagged(1, t),
+                     lambda t: io_shared.wait_any([get], t), shares[0][0].wait_taken):
+            with pytest.raises((io_shared.Invalid, io_shared.WrongFields)) as caught:
+                wait(wrong)
+            assert "a timeout must be" in str(caught.value)
+
+
+def test_any_longer_timeout_is_a_long_one(shares):
+    puts, gets = shares
+    for timeout in (1e300, float("inf"), 10 ** 400):
+        timer = later(0.02, puts[0].put, np.arange(3))
+        assert gets[0].get(timeout).size == 3
+        timer.join()
+
+
 def test_what_cannot_be_waited_for_is_refused(shares):
     puts, gets = shares
     with pytest.raises(io_shared.Invalid):

@@ -48,8 +48,9 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// get would fail. While the channel is removed it is readable ten times a second, so that a
     /// get looks for the new channel; it then stays the same descriptor.
     ///
-    /// It is closed with the consumer, and on exec. A forked child inherits it, but no handle of
-    /// the child sets or clears it.
+    /// It is closed with the consumer, and on exec. If other code has closed it before, what has
+    /// its number by then is left alone, and the next call makes another one. A forked child
+    /// inherits it, but no handle of the child sets or clears it.
     ///
     /// # Errors
     /// [`ErrorKind::ForkedHandle`]; [`ErrorKind::System`], for example without a free descriptor;
@@ -88,6 +89,7 @@ impl<T: Message + ?Sized> Consumer<T> {
             Err(error) if *error.kind() != ErrorKind::Replaced => return Err(error),
             _ => {}
         }
+        self.ready.take_if(|ready| !ready.is_open());
         let ready = match &mut self.ready {
             Some(ready) => ready,
             none => none.insert(Box::new(ReadyFd::new(&self.slot, self.required.clone())?)),

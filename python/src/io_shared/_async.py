@@ -12,7 +12,7 @@ async def get(consumer):
         value = consumer.try_get()
         if value is not None:
             return value
-        if consumer._watch is not None:
+        if consumer._watch is not None and not consumer._watch.is_over():
             raise errors.Busy(
                 "%s: another task waits for this handle: open one for each task" % consumer.name
             )
@@ -21,26 +21,43 @@ async def get(consumer):
             await watch.future
         finally:
             watch.end()
-            consumer._watch = None
+            if consumer._watch is watch:
+                consumer._watch = None
 
 
 class _Watch(object):
     """Waits in the running loop until a descriptor is readable."""
 
     def __init__(self, descriptor):
-        loop = asyncio.get_running_loop()
+        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
+        self.future = self._loop.create_future()
         # A copy: a loop has one reader for each descriptor, and ``fileno()`` is for the user's.
-        self._loop, self._descriptor, self.future = loop, os.dup(descriptor), loop.create_future()
-        loop.add_reader(self._descriptor, self._wake)
+        self._descriptor = os.dup(descriptor)
+        try:
+            self._loop.add_reader(self._descriptor, self._set)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
 
-    def _wake(self):
+    def _set(self):
         if not self.future.done():
             self.future.set_result(None)
 
+    def is_over(self):
+        """Whether its task can never go on: its loop was closed, or is a parent process's."""
+        return self._loop.is_closed() or self._process != os.getpid()
+
+    def wake(self):
+        """Ends the wait of its task. Any thread may call it."""
+        try:
+            if not self.is_over():
+                self._loop.call_soon_threadsafe(self._set)
+        except RuntimeError:
+            pass  # another thread has closed the loop meanwhile
+
     def end(self):
-        """Ends the wait, before the descriptor is closed at the latest."""
-        if self._descriptor is not None:
+        """Forgets the descriptor, in the thread of its loop."""
+        # A forked child shares what the parent's loop sleeps in, and would take the reader out.
+        if not self.is_over():
             self._loop.remove_reader(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = None
-        self._wake()
+        os.close(self._descriptor)

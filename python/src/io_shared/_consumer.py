@@ -136,7 +136,7 @@ class Consumer(_library.Closing):
             found = _has(_library.consumer_tagged(self._open(), tag, wait, byref(value)))
             return self._copied(value) if found else None
 
-        if timeout is not None and timeout <= 0:
+        if timeout is not None and _library.nanoseconds(timeout) == 0:
             return attempt(0)
         return self._wait(attempt, timeout)
 
@@ -234,7 +234,7 @@ class Consumer(_library.Closing):
         """Gives the slot back, once no borrowed array is alive. The channel and its value stay."""
         self._like_last = []
         if self._watch is not None:
-            self._watch.end()
+            self._watch.wake()
         _library.close(self)
         # Again: a get of another thread may have stored the handle meanwhile.
         self._like_last = []

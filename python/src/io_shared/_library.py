@@ -345,7 +345,7 @@ def nanoseconds(seconds):
         raise errors.WrongFields(text)
     if not seconds >= 0:
         raise errors.Invalid("a timeout must be at least 0 seconds, not %r" % (seconds,))
-    return int(min(float(seconds), 1e9) * 1e9)
+    return int(float(min(seconds, 1e9)) * 1e9)
 
 
 def number(function, handle, type_=c_uint64):

@@ -54,8 +54,7 @@ class Observer(_library.Closing):
         >>> first = eyes.field("points[0:5].x")
         """
         found = _structs.Field()
-        text = path if isinstance(path, bytes) else path.encode("utf-8")
-        status = _library.observer_field(self._open(), text, byref(found))
+        status = _library.observer_field(self._open(), self._path(path), byref(found))
         if status == _library.EMPTY:
             return None
         _library.check(status)
@@ -66,6 +65,18 @@ class Observer(_library.Closing):
         self._last = _library.Value(seq=found.seq, stamp=found.stamp, tag=found.tag)
         # JSON has no NaN and no infinities.
         return found.number if part is None else part
+
+    def _path(self, path):
+        """``path`` as the library takes it."""
+        if not isinstance(path, (bytes, type(u""))):
+            raise errors.WrongFields("%s: a path must be a text, not %r" % (self.name, path))
+        try:
+            text = path if isinstance(path, bytes) else path.encode("utf-8")
+        except UnicodeError as error:
+            raise errors.alone(errors.Invalid("%s: %r is no path: %s" % (self.name, path, error)))
+        if b"\0" in text:  # it would end there in C
+            raise errors.Invalid("%s: %r is no path: it contains a NUL" % (self.name, path))
+        return text
 
     def since(self, seq):
         """Copies of the values after number ``seq`` that still lie whole, oldest first. ``seq``,
