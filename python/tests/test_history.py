@@ -38,8 +38,9 @@ def test_a_value_is_found_by_its_tag(name):
         assert end.tagged(108).tolist() == [8] and (end.seq, end.tag) == (8, 108)
         assert end.tagged(7) is None
     assert get.tagged(109, timeout=1).tolist() == [9]
-    with pytest.raises(io_shared.Timeout):
+    with pytest.raises(io_shared.Timeout) as error:
         get.tagged(7, timeout=0.02)
+    assert "no value with the tag 7 came within 0.02 s" in str(error.value)
     with pytest.raises(io_shared.Invalid) as error:
         get.tagged(-1)
     assert "tag=-1" in str(error.value)

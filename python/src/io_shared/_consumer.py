@@ -138,7 +138,7 @@ class Consumer(_library.Closing):
 
         if timeout is not None and _library.nanoseconds(timeout) == 0:
             return attempt(0)
-        return self._wait(attempt, timeout)
+        return self._wait(attempt, timeout, "value with the tag %d" % tag)
 
     def interrupt(self):
         """Ends the current wait of this consumer with :class:`Interrupted`, or else its next one.
@@ -239,19 +239,17 @@ class Consumer(_library.Closing):
         # Again: a get of another thread may have stored the handle meanwhile.
         self._like_last = []
 
-    def _wait(self, attempt, timeout):
-        """Calls ``attempt`` in slices until it returns a value."""
+    def _wait(self, attempt, timeout, what="new value"):
+        """Calls ``attempt`` in slices until it returns a value, which is ``what`` it waits for."""
         deadline = Deadline(timeout)
         while True:
             value = attempt(0 if self._interrupted else deadline.slice())
             if value is not None:
                 return value
             self._end_if_interrupted()
-            deadline.tell(self.name, self._awaited)
+            deadline.tell(self.name, lambda: self._awaited(what))
             if deadline.is_over():
-                raise errors.Timeout(
-                    "%s: no new value came within %s s" % (self.name, timeout)
-                )
+                raise errors.Timeout("%s: no %s came within %s s" % (self.name, what, timeout))
 
     def _end_if_interrupted(self):
         if self._interrupted:
@@ -261,9 +259,9 @@ class Consumer(_library.Closing):
                 "waiting" % self.name
             )
 
-    def _awaited(self):
+    def _awaited(self, what):
         has = "a producer is alive" if self.has_producer else "there is no producer"
-        return "a new value (%s)" % has
+        return "a %s (%s)" % (what, has)
 
     def _next(self, wait):
         """A copy of a value, after waiting for at most ``wait``; None if there is none."""
