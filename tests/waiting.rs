@@ -213,9 +213,9 @@ fn a_wait_for_a_consumer_whose_channel_was_removed_goes_on_until_there_is_a_new_
 
 /// Waits for `other` and for a consumer that always has something, until `found`, which is called
 /// when `other` is ready, says that it has found what it was to: within `LONG`.
-fn beside_a_fast_channel(other: &mut Consumer<[u8]>, found: impl Fn(&mut Consumer<[u8]>) -> bool) {
+fn with_a_fast_channel(other: &mut Consumer<[u8]>, found: impl Fn(&mut Consumer<[u8]>) -> bool) {
     let (_fast, mut producers, mut fast) = channels(1);
-    let (started, mut in_vain) = (Instant::now(), 0);
+    let (started, mut empty) = (Instant::now(), 0);
     loop {
         producers[0].put(&1).unwrap();
         let ready = wait_any(&[&fast[0], &*other], LONG).unwrap();
@@ -223,11 +223,11 @@ fn beside_a_fast_channel(other: &mut Consumer<[u8]>, found: impl Fn(&mut Consume
         if ready.contains(1) && found(other) {
             break;
         }
-        in_vain += u32::from(ready.contains(1));
-        assert!(started.elapsed() < LONG, "it is never ready beside the other one");
+        empty += u32::from(ready.contains(1));
+        assert!(started.elapsed() < LONG, "it is never ready while the other one is");
         thread::sleep(Duration::from_millis(2));
     }
-    assert!(in_vain <= 8, "ready {in_vain} times in vain");
+    assert!(empty <= 8, "ready {empty} times without anything to get");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_replaced_channel_is_ready_also_where_others_end_each_wait() {
             _ => {}
         }
         producer.put(&[2; 1000][..if how == "grown" { 1000 } else { 2 }]).unwrap();
-        beside_a_fast_channel(&mut consumer, |consumer| {
+        with_a_fast_channel(&mut consumer, |consumer| {
             consumer.try_get().unwrap().is_some_and(|got| got[0] == 2)
         });
     }
@@ -263,7 +263,7 @@ fn a_lost_producer_is_told_also_where_others_end_each_wait() {
     producer.put(&[1]).unwrap();
     assert_eq!(consumer.get().unwrap().len(), 1);
     drop(producer);
-    beside_a_fast_channel(&mut consumer, |consumer| {
+    with_a_fast_channel(&mut consumer, |consumer| {
         let error = consumer.try_get().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::NoProducer { .. }), "{error}");
         true
