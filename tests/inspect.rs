@@ -326,6 +326,32 @@ fn a_reader_decodes_what_it_has_no_type_for() {
 }
 
 #[test]
+fn a_reader_copies_a_part_and_no_more_than_that() {
+    let name = TestName::new("part");
+    let mut producer = Channel::<[u64]>::named(&*name).elements(2000).producer().unwrap();
+    let mut reader = Reader::open(&location(&name)).unwrap();
+    let (path, mut bytes) = ("[7]".parse().unwrap(), Vec::new());
+    assert_eq!(reader.copy_part(&path, &mut bytes).unwrap(), None, "nothing was ever put");
+    for (number, length) in [(1, 1000), (2, 2000), (3, 10), (4, 5)] {
+        producer.put(&vec![number; length]).unwrap();
+        bytes.fill(0);
+        let newest = reader.copy_part(&path, &mut bytes).unwrap().unwrap();
+        assert_eq!(
+            (newest.seq, newest.bytes, bytes.len()),
+            (number, 8 * length as u64, 8 * length)
+        );
+        let value = Value::decode(reader.schema(), &bytes).unwrap();
+        match length {
+            5 => assert!(value.at(&path).is_err(), "there is no such element"),
+            _ => assert_eq!(value.at(&path).unwrap().as_integer(), Some(number.into())),
+        }
+        let others = bytes.chunks_exact(8).enumerate().filter(|(at, _)| *at != 7);
+        assert!(others.into_iter().all(|(_, word)| word == [0; 8]), "only the part is copied");
+    }
+    assert_eq!(reader.next(Duration::ZERO).unwrap(), None, "the last value counts as returned");
+}
+
+#[test]
 fn a_hostile_header_is_no_region_or_damaged_and_costs_little() {
     let name = TestName::new("hostile");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();

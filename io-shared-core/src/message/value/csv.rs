@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Value;
-use super::output::{Output, in_place_of};
+use super::output::{Output, in_place_of, is_hidden};
 
 pub(super) fn write(out: &mut Output<'_, '_>, value: &Value<'_>) -> fmt::Result {
     cells(out, value, &mut true)
@@ -53,9 +53,9 @@ fn cell(out: &mut Output<'_, '_>, text: &str, first: &mut bool) -> fmt::Result {
     }
     // A row stays one line, so control characters inside a text are shown as escapes.
     let escaped;
-    let text = match text.contains(char::is_control) {
+    let text = match text.contains(is_hidden) {
         true => {
-            let escape = |c: char| match c.is_control() {
+            let escape = |c: char| match is_hidden(c) {
                 true => c.escape_default().to_string(),
                 false => c.to_string(),
             };

@@ -41,19 +41,20 @@ impl Output<'_, '_> {
                 '\n' => self.put("\\n")?,
                 '\r' => self.put("\\r")?,
                 '\t' => self.put("\\t")?,
-                // Control characters, what a terminal or YAML takes for a line's end, and what
-                // changes the direction of the text around it.
-                c if c.is_control()
-                    || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                        | '\u{2066}'..='\u{2069}' | '\u{feff}') =>
-                {
-                    self.put_args(format_args!("\\u{:04x}", u32::from(c)))?;
-                }
+                c if is_hidden(c) => self.put_args(format_args!("\\u{:04x}", u32::from(c)))?,
                 c => self.out.write_char(c)?,
             }
         }
         self.out.write_char('"')
     }
+}
+
+/// Whether a character is one for control, is taken for a line's end by a terminal or by YAML, or
+/// changes the direction of the text around it.
+pub(super) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// What is shown in place of a list.

@@ -1,6 +1,7 @@
 //! Reading a channel's newest value again and again, without taking part and without a mapping.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::head::{Head, Unreadable};
 use super::newest::{CUT, Fault, Newest, Values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
+use crate::message::value::{self, Path};
 use crate::os::nap::nap;
 use crate::os::{clock, file::identity_at};
 
@@ -208,23 +210,82 @@ impl Reader {
         Ok(found.map_err(|fault| self.error(fault))?.map(|(value, ())| value))
     }
 
+    /// Copies the part of the newest value that `path` leads to, and no more than it needs. `bytes`
+    /// gets the length of the whole message: what is not needed there may be anything. `None` if
+    /// nothing was ever put.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy). A path that leads nowhere is none: nothing is copied then.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, Value, inspect::Reader};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("/doc-reader-copy-part-{}", std::process::id());
+    /// # let mut speeds = io_shared::producer::<[f64; 1000]>(name)?;
+    /// # speeds.put(&[13.9; 1000])?;
+    /// let mut reader = Reader::open(&Location::from(Name::new(name)?))?;
+    /// let (path, mut bytes) = ("[7]".parse()?, Vec::new());
+    /// if reader.copy_part(&path, &mut bytes)?.is_some() {
+    ///     let value = Value::decode(reader.schema(), &bytes)?;
+    ///     assert_eq!(value.at(&path)?.as_f64(), Some(13.9));
+    /// }
+    /// # io_shared::remove(name)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn copy_part(&mut self, path: &Path, bytes: &mut Vec<u8>) -> Result<Option<Newest>> {
+        let head = value::head(self.schema());
+        let part = |at: u64, length: usize| {
+            self.room(bytes, at, length)?;
+            self.read(bytes, at, 0..head)?;
+            let needed = value::extent(self.schema(), bytes, path);
+            self.read(bytes, at, needed.unwrap_or(head..length))
+        };
+        let read = self.values().read(part).map_err(|fault| self.error(fault))?;
+        Ok(read.map(|(newest, ())| self.note(newest)))
+    }
+
     /// What copies bytes of the file.
     fn copying(
         &self,
         bytes: &mut Vec<u8>,
     ) -> impl FnMut(u64, usize) -> std::result::Result<(), Fault> {
         |at, length| {
-            // Not as long as a hostile capacity may be: as long as the file reaches. Also that may
-            // be more than there is memory.
-            let there = self.file.metadata().map_err(|_| CUT)?.len();
-            if at + length as u64 > there {
-                return Err(CUT);
-            }
-            bytes.clear();
-            bytes.try_reserve_exact(length).map_err(|_| Fault::NoMemory)?;
-            bytes.resize(length, 0);
-            self.file.read_exact_at(bytes, at).map_err(|_| CUT)
+            self.room(bytes, at, length)?;
+            self.read(bytes, at, 0..length)
         }
+    }
+
+    /// Gives `bytes` that length, for what lies at `at` in the file.
+    fn room(&self, bytes: &mut Vec<u8>, at: u64, length: usize) -> std::result::Result<(), Fault> {
+        // Not as long as a hostile capacity may be: as long as the file reaches. Also that may be
+        // more than there is memory.
+        let there = self.file.metadata().map_err(|_| CUT)?.len();
+        if at.checked_add(length as u64).is_none_or(|end| end > there) {
+            return Err(CUT);
+        }
+        bytes.truncate(length);
+        let more = length - bytes.len();
+        if more > 0 && !may_take(more as u64) {
+            return Err(Fault::NoMemory);
+        }
+        bytes.try_reserve_exact(more).map_err(|_| Fault::NoMemory)?;
+        bytes.resize(length, 0);
+        Ok(())
+    }
+
+    /// Reads `range` of what lies at `at` in the file into the same place in `bytes`.
+    fn read(
+        &self,
+        bytes: &mut [u8],
+        at: u64,
+        range: Range<usize>,
+    ) -> std::result::Result<(), Fault> {
+        let range = range.start.min(bytes.len())..range.end.min(bytes.len());
+        let from = at + range.start as u64;
+        let Some(room) = bytes.get_mut(range) else { return Ok(()) };
+        self.file.read_exact_at(room, from).map_err(|_| CUT)
     }
 
     /// What is known of the value with this number, if it still lies whole in a buffer.
@@ -350,6 +411,20 @@ impl Reader {
             Fault::NoMemory => Error::system(&self.location, "malloc", Errno::ENOMEM),
         }
     }
+}
+
+/// Whether this process may take that much more memory. The kernel promises more than there is, and
+/// ends a process that uses it.
+fn may_take(bytes: u64) -> bool {
+    /// Less than this is there wherever anything runs.
+    const LITTLE: u64 = 64 << 20;
+    if bytes < LITTLE {
+        return true;
+    }
+    let Ok(memory) = std::fs::read_to_string("/proc/meminfo") else { return true };
+    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = available.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.is_none_or(|kilobytes: u64| bytes <= kilobytes.saturating_mul(1024) / 8 * 7)
 }
 
 impl std::fmt::Debug for Reader {
