@@ -17,20 +17,22 @@ pub(crate) struct Picture {
 
 /// The most pixels of an image.
 const MOST_PIXELS: usize = 1 << 26;
+/// The most points that are drawn. Of larger clouds it is every second one, or fewer.
+const MOST_POINTS: usize = 1 << 23;
 
 /// The picture of a value, or why it has none.
 pub(crate) fn draw(
     value: &Value<'_>,
-    labels: Option<&[i128]>,
+    labels: Option<&List<'_>>,
     size: u32,
 ) -> Result<Picture, String> {
-    if let Some(points) = points(value) {
-        return Ok(cloud(&points, labels, size));
+    if let Some((points, step)) = points(value) {
+        return Ok(cloud(&points, step, labels, size));
     }
     let Some(list) = elements(value) else {
         return Err("it is neither a cloud nor an image: no list of points or pixels".to_owned());
     };
-    image(&list).ok_or_else(|| {
+    image(&list)?.ok_or_else(|| {
         "it is neither a cloud (points with x, y and z, or an array of (N, 3) floats) nor an image \
          (an array of (H, W) or (H, W, 3))"
             .to_owned()
@@ -38,10 +40,12 @@ pub(crate) fn draw(
 }
 
 /// The labels in a value: its list of whole numbers.
-pub(crate) fn labels(value: &Value<'_>) -> Result<Vec<i128>, String> {
+pub(crate) fn labels<'a>(value: &Value<'a>) -> Result<List<'a>, String> {
     let list = elements(value).ok_or("the labels are not a list of whole numbers")?;
-    let labels: Option<Vec<i128>> = list.iter().map(|label| label.as_integer()).collect();
-    labels.ok_or_else(|| "the labels are not whole numbers".to_owned())
+    match list.get(0).is_none_or(|label| label.as_integer().is_some()) {
+        true => Ok(list),
+        false => Err("the labels are not whole numbers".to_owned()),
+    }
 }
 
 /// The elements of a message: those of a list, of an array, or of a struct's last field.
@@ -59,9 +63,11 @@ fn elements<'a>(value: &Value<'a>) -> Option<List<'a>> {
     }
 }
 
-fn points(value: &Value<'_>) -> Option<Vec<[f64; 3]>> {
+/// The points of a cloud, or of each few one; and of how many one.
+fn points(value: &Value<'_>) -> Option<(Vec<[f64; 3]>, usize)> {
     let list = elements(value)?;
     let first = list.get(0)?;
+    let step = list.len().div_ceil(MOST_POINTS);
     let part = |point: &Value<'_>, name: &str, number: usize| match point {
         Value::Record(record) => record.get(name)?.as_f64(),
         Value::List(list) => list.get(number)?.as_f64(),
@@ -79,11 +85,12 @@ fn points(value: &Value<'_>) -> Option<Vec<[f64; 3]>> {
         Some([part(&point, "x", 0)?, part(&point, "y", 1)?, part(&point, "z", 2)?])
     };
     // The first that is none ends it: of elements without bytes there may be any number.
-    let points = || list.iter().map_while(point).collect();
-    is_cloud.then(points).filter(|points: &Vec<_>| !points.is_empty())
+    let points = || list.iter().step_by(step).map_while(point).collect();
+    let points = is_cloud.then(points).filter(|points: &Vec<_>| !points.is_empty())?;
+    Some((points, step))
 }
 
-fn cloud(points: &[[f64; 3]], labels: Option<&[i128]>, size: u32) -> Picture {
+fn cloud(points: &[[f64; 3]], step: usize, labels: Option<&List<'_>>, size: u32) -> Picture {
     let axis = |axis: usize| {
         let mut all: Vec<f64> = points.iter().map(|point| point[axis]).collect();
         all.retain(|number| number.is_finite());
@@ -105,8 +112,9 @@ fn cloud(points: &[[f64; 3]], labels: Option<&[i128]>, size: u32) -> Picture {
         if !(is_inside && column < f64::from(width) && row < f64::from(height)) {
             continue;
         }
-        let color = match labels.map(|labels| labels.get(number)) {
-            Some(Some(label)) => of_label(*label),
+        let label = |labels: &List<'_>| labels.get(number.saturating_mul(step))?.as_integer();
+        let color = match labels.map(label) {
+            Some(Some(label)) => of_label(label),
             Some(None) => [90; 3],
             None => of_share((z - low) / (high - low).max(1e-9)),
         };
@@ -116,40 +124,50 @@ fn cloud(points: &[[f64; 3]], labels: Option<&[i128]>, size: u32) -> Picture {
         }
     }
     let by = if labels.is_some() { "by label" } else { "by height" };
+    let every = if step > 1 { format!(" (one of {step})") } else { String::new() };
     let what = format!(
-        "{} points from above, {across:.1} x {up:.1}, coloured {by}, {width} x {height} pixels",
+        "{} points{every} from above, {across:.1} x {up:.1}, coloured {by}, {width} x {height} \
+         pixels",
         points.len()
     );
     Picture { width, height, pixels: picture, what }
 }
 
-fn image(rows: &List<'_>) -> Option<Picture> {
-    let Value::List(first) = rows.get(0)? else { return None };
+/// An image, if the rows are one; or why it cannot be drawn.
+fn image(rows: &List<'_>) -> Result<Option<Picture>, String> {
+    let Some(Value::List(first)) = rows.get(0) else { return Ok(None) };
     let (height, width) = (rows.len(), first.len());
-    if width == 0 || height.checked_mul(width)? > MOST_PIXELS {
-        return None;
+    if width == 0 {
+        return Ok(None);
     }
-    let mut pixels = Vec::with_capacity(3 * height * width);
+    if height.checked_mul(width).is_none_or(|pixels| pixels > MOST_PIXELS) {
+        let text = "the image has more pixels than a picture here";
+        return Err(format!("{text}: {width} x {height}, at most {MOST_PIXELS} in all"));
+    }
+    Ok(pixels(rows, &first, width, height))
+}
+
+fn pixels(rows: &List<'_>, first: &List<'_>, width: usize, height: usize) -> Option<Picture> {
+    let mut pixels = Vec::new();
     let what = match first.get(0)? {
         Value::List(channels) if matches!(channels.len(), 3 | 4) => {
             for_each_pixel(rows, |pixel| {
                 let Value::List(channels) = pixel else { return None };
-                let bytes = channels.iter().take(3).map(|c| c.as_integer().map(|c| c as u8));
-                let bytes: Vec<u8> = bytes.collect::<Option<_>>()?;
-                pixels.extend(bytes);
+                let byte = |channel| Some(channels.get(channel)?.as_integer()? as u8);
+                pixels.extend([byte(0)?, byte(1)?, byte(2)?]);
                 Some(())
             })?;
             "an image"
         }
         Value::UInt(_) | Value::Int(_) | Value::F32(_) | Value::F64(_) | Value::Bool(_) => {
-            let mut levels = Vec::with_capacity(height * width);
-            for_each_pixel(rows, |pixel| {
-                levels.push(pixel.as_f64()?);
+            let (near, far) = reach(rows)?;
+            let is_grey = matches!(first.get(0)?, Value::UInt(_)) && far <= 255.0;
+            for_each_pixel(rows, |level| {
+                let level = level.as_f64()?;
+                let shade = if is_grey { level as u8 } else { of_distance(level, near, far) };
+                pixels.extend([shade; 3]);
                 Some(())
             })?;
-            let is_grey = matches!(first.get(0)?, Value::UInt(_))
-                && levels.iter().all(|level| *level <= 255.0);
-            gray(&levels, is_grey, &mut pixels);
             if is_grey { "an image" } else { "a depth image, near is bright" }
         }
         _ => return None,
@@ -172,20 +190,24 @@ fn for_each_pixel(rows: &List<'_>, mut each: impl FnMut(Value<'_>) -> Option<()>
     Some(())
 }
 
-/// Levels as grey: as they are, or, of distances, the near ones bright.
-fn gray(levels: &[f64], as_they_are: bool, pixels: &mut Vec<u8>) {
-    let known = levels.iter().copied().filter(|level| level.is_finite() && *level > 0.0);
-    let (near, far) = known
-        .fold((f64::INFINITY, 0.0_f64), |(near, far), level| (near.min(level), far.max(level)));
-    for level in levels {
-        let shade = match as_they_are {
-            true => *level as u8,
-            false if level.is_finite() && *level > 0.0 => {
-                (255.0 - 215.0 * (level - near) / (far - near).max(1e-9)) as u8
-            }
-            false => 0,
-        };
-        pixels.extend([shade; 3]);
+/// The least and the greatest distance in a depth image, of those that are known.
+fn reach(rows: &List<'_>) -> Option<(f64, f64)> {
+    let (mut near, mut far) = (f64::INFINITY, 0.0_f64);
+    for_each_pixel(rows, |level| {
+        let level = level.as_f64()?;
+        if level.is_finite() && level > 0.0 {
+            (near, far) = (near.min(level), far.max(level));
+        }
+        Some(())
+    })?;
+    Some((near, far))
+}
+
+/// A distance as grey: near is bright, unknown is black.
+fn of_distance(level: f64, near: f64, far: f64) -> u8 {
+    match level.is_finite() && level > 0.0 {
+        true => (255.0 - 215.0 * (level - near) / (far - near).max(1e-9)) as u8,
+        false => 0,
     }
 }
 
@@ -229,7 +251,10 @@ mod tests {
         assert_eq!(pixel(&picture, 0, 100), of_share(0.0));
         assert_eq!(pixel(&picture, 100, 0), of_share(1.0));
         assert_eq!(pixel(&picture, 50, 50), [0; 3]);
-        let labelled = draw(&value, Some(&[1, 1, 2]), 101).unwrap();
+        let schema = Schema::from_json(r#"{"slice":"<u4"}"#).unwrap();
+        let answers = [1_u32, 1, 2].map(u32::to_le_bytes).concat();
+        let answers = labels(&Value::decode(&schema, &answers).unwrap()).unwrap();
+        let labelled = draw(&value, Some(&answers), 101).unwrap();
         assert_eq!(pixel(&labelled, 100, 0), of_label(2));
         assert_eq!(pixel(&labelled, 0, 100), pixel(&labelled, 100, 100));
         assert_ne!(of_label(1), of_label(2));

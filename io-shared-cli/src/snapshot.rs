@@ -13,7 +13,7 @@ use io_shared::{ErrorKind, Schema, Value};
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::picture::{self, Picture};
 use crate::units;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             Some(picture::labels(&value).map_err(Failure::Failed)?)
         }
     };
-    let picture = picture::draw(&value, labels.as_deref(), options.size)
+    let picture = picture::draw(&value, labels.as_ref(), options.size)
         .map_err(|what| Failure::Failed(format!("{}: {what}", options.name)))?;
     write(&picture, &options.output).map_err(|error| {
         Failure::Failed(format!("cannot write {}: {error}", options.output.display()))
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             "seq": cloud.newest.seq, "width": width, "height": height, "what": what,
         }))?;
     } else {
-        let file = options.output.display();
+        let file = plain(&options.output.display().to_string());
         out.line(format_args!("{file}: {what} of value {}", cloud.newest.seq))?;
     }
     Ok(())
