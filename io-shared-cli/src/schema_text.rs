@@ -66,7 +66,9 @@ pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String>
 /// All structs and enums, the innermost first, each once.
 fn collect<'t>(ty: &'t Type, structs: &mut Vec<&'t Struct>, enums: &mut Vec<&'t Enum>) {
     match ty {
-        Type::Array { element, .. } | Type::Slice { element } => collect(element, structs, enums),
+        Type::Array { element, .. } | Type::Slice { element } | Type::List { element, .. } => {
+            collect(element, structs, enums);
+        }
         Type::Enum(of) if !enums.contains(&of) => enums.push(of),
         Type::Struct(layout) => {
             layout.fields.iter().for_each(|field| collect(&field.ty, structs, enums));
@@ -153,7 +155,12 @@ fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
     let separator = if text.is_empty() { "" } else { "\n" };
     text.push_str(separator);
     comment(text, "", "///", &layout.doc);
-    let natural = layout.fields.iter().map(|field| field.ty.shape().align).max().unwrap_or(1);
+    // The derive aligns a message for the elements of its lists.
+    let align_of = |ty: &Type| match ty {
+        Type::List { element, .. } => ty.shape().align.max(element.shape().align),
+        ty => ty.shape().align,
+    };
+    let natural = layout.fields.iter().map(|field| align_of(&field.ty)).max().unwrap_or(1);
     let align = match layout.shape.align {
         align if align == natural => String::new(),
         align => format!(", align({align})"),
@@ -183,6 +190,9 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
         Type::Text(bytes) => format!("Text<{bytes}>"),
         Type::Array { count, element } => format!("[{}; {count}]", rust_type(element, structs)),
         Type::Slice { element } => format!("[{}]", rust_type(element, structs)),
+        Type::List { axes: 1, element } => format!("List<{}>", rust_type(element, structs)),
+        Type::List { axes, element } => format!("NdList<{}, {axes}>", rust_type(element, structs)),
+        Type::ListData => "ListData".to_owned(),
         Type::Struct(layout) => name_of(layout, structs),
         Type::Enum(of) => of.name.clone(),
         other => other.to_string(),
@@ -197,15 +207,22 @@ fn c(layout: &Struct, structs: &[&Struct], is_c: bool, text: &mut String) {
     let _ = writeln!(text, "{}{{", if is_c { String::new() } else { format!("{name} ") });
     for field in &layout.fields {
         comment(text, "    ", "///", &field.doc);
-        let is_tail = matches!(field.ty, Type::Slice { .. });
         let [ty, name, bounds] = declared(field, structs, is_c);
-        let unit = match (&*field.unit, is_tail) {
-            ("", false) => String::new(),
-            (unit, false) => format!(" // {}", plain(unit)),
-            ("", true) => " // to the message's end".to_owned(),
-            (unit, true) => format!(" // to the message's end, {}", plain(unit)),
+        let place = match &field.ty {
+            Type::Slice { .. } => "to the message's end".to_owned(),
+            Type::List { element, .. } => {
+                format!("in the data: {}", c_type(element, structs, is_c).concat())
+            }
+            Type::ListData => "the elements of the lists".to_owned(),
+            _ => String::new(),
         };
-        let sign = if is_tail && !is_c { "// " } else { "" };
+        let unit = match (&*place, &*plain(&field.unit)) {
+            ("", "") => String::new(),
+            (text, "") | ("", text) => format!(" // {text}"),
+            (place, unit) => format!(" // {place}, {unit}"),
+        };
+        let is_code = is_c || !matches!(field.ty, Type::Slice { .. } | Type::ListData);
+        let sign = if is_code { "" } else { "// " };
         let _ = writeln!(text, "    {sign}{ty} {name}{bounds};{unit}");
     }
     let _ = writeln!(text, "}}{};", if is_c { format!(" {name}") } else { String::new() });
@@ -241,6 +258,15 @@ fn c_type(ty: &Type, structs: &[&Struct], is_c: bool) -> [String; 2] {
         }
         Type::Struct(layout) => [name_of(layout, structs), String::new()],
         Type::Enum(of) => [of.name.clone(), String::new()],
+        Type::List { axes, .. } => {
+            let [word, _] = c_type(&Type::Scalar(Scalar::U64), structs, is_c);
+            let sizes = if *axes == 1 { "count".to_owned() } else { format!("shape[{axes}]") };
+            [format!("struct {{ {word} offset, {sizes}; }}"), String::new()]
+        }
+        Type::ListData => {
+            let [byte, _] = c_type(&Type::Scalar(Scalar::U8), structs, is_c);
+            [byte, "[]".to_owned()]
+        }
         other => [other.to_string(), String::new()],
     }
 }
@@ -274,7 +300,8 @@ fn dtype(ty: &Type) -> String {
         }
         Type::Slice { element } => dtype(element),
         Type::Struct(layout) => {
-            let sized = layout.fields.iter().filter(|f| !matches!(f.ty, Type::Slice { .. }));
+            let is_tail = |ty: &Type| matches!(ty, Type::Slice { .. } | Type::ListData);
+            let sized = layout.fields.iter().filter(|field| !is_tail(&field.ty));
             let fields = sized.map(|field| {
                 let (element, shape) = shape(&field.ty);
                 match &*shape {
@@ -285,6 +312,8 @@ fn dtype(ty: &Type) -> String {
             format!("[{}]", fields.collect::<Vec<_>>().join(", "))
         }
         Type::Enum(of) => format!("'{}'", of.scalar.code()),
+        // Where the elements start, and how many there are along each axis.
+        Type::List { axes, .. } => format!("('<u8', ({},))", axes + 1),
         other => format!("'{other}'"),
     }
 }
@@ -398,6 +427,28 @@ typedef struct {
         assert_eq!(form(SchemaForm::Numpy), "np.dtype([('mode', '|u1'), ('ok', '|b1')])\n");
         let ros = "uint8 MODE_IDLE=0\nuint8 MODE_DRIVE_ON=2\nuint8 mode\nbool ok\n";
         assert_eq!(form(SchemaForm::Ros2msg), ros);
+    }
+
+    #[test]
+    fn lists_are_what_each_language_has_for_them() {
+        let schema = Schema::from_json(
+            r#"{"struct":"Found","size":48,"align":16,"fields":[
+            {"name":"boxes","offset":0,"type":{"list":{"struct":"Box","size":16,"align":16,
+            "fields":[{"name":"x","offset":0,"type":{"array":4,"of":"<f4"}}]},"axes":1}},
+            {"name":"image","offset":16,"type":{"list":"|u1","axes":3}},
+            {"name":"data","offset":48,"type":"lists"}]}"#,
+        )
+        .unwrap();
+        let form = |form| write(&schema, form).unwrap();
+        let rust = form(SchemaForm::Rust);
+        let fields = "    boxes: List<Box>,\n    image: NdList<u8, 3>,\n    data: ListData,\n}\n";
+        assert!(rust.contains("#[repr(C)]\nstruct Found {") && rust.ends_with(fields), "{rust}");
+        let c = form(SchemaForm::C);
+        assert!(c.contains("    struct { uint64_t offset, count; } boxes; // in the data: Box\n"));
+        let image = "    struct { uint64_t offset, shape[3]; } image; // in the data: uint8_t\n";
+        assert!(c.contains(image) && c.contains("data[]; // the elements of the lists\n"), "{c}");
+        let numpy = "np.dtype([('boxes', ('<u8', (2,))), ('image', ('<u8', (4,)))])\n";
+        assert_eq!(form(SchemaForm::Numpy), numpy);
     }
 
     #[test]
