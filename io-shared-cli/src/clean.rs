@@ -7,6 +7,7 @@ use io_shared::ErrorKind;
 use io_shared::inspect::{self, Entry};
 use serde_json::json;
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::out::{Out, plain};
@@ -21,6 +22,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = units::parse_duration)]
     older: Duration,
 }
+
+/// How long, unless the user says it.
+const HOUR: Duration = Duration::from_secs(3600);
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let found = inspect::channels()?;
@@ -76,12 +80,21 @@ fn tell(options: &Options, gone: &[(&Entry, Duration)], out: &mut Out) -> Result
         let bytes = units::bytes(gone.iter().map(|(entry, _)| entry.allocated).sum());
         let older = units::duration(options.older);
         out.line(match (gone.len(), options.yes) {
-            (0, _) => format!("Nothing is unused for longer than {older}."),
-            (count, true) => format!("Removed {count}, {bytes}."),
-            (count, false) => {
-                format!("{count}, {bytes}. To remove them: io-shared clean --yes")
+            (0, _) if options.older.is_zero() => "Nothing is unused.".to_owned(),
+            (0, _) => {
+                let all = advice::command("clean --older 0s");
+                format!("Nothing is unused for longer than {older}. All that nobody uses: {all}")
             }
+            (count, true) => format!("Removed {count}, {bytes}."),
+            (count, false) => format!("{count}, {bytes}. To remove them: {}", removal(options)),
         })?;
     }
     Ok(())
+}
+
+/// The command that removes what was listed.
+fn removal(options: &Options) -> String {
+    let older = options.older.as_secs_f64();
+    let older = if options.older == HOUR { String::new() } else { format!(" --older {older}s") };
+    advice::command(&format!("clean{older} --yes"))
 }

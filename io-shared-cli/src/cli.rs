@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::failure::Failure;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::wait;
 use crate::{bw, clean, delay, doctor, echo, hz, info, list, play, put, record, rm, snapshot, top};
 
@@ -92,7 +92,10 @@ pub(crate) fn completions(shell: Shell, out: &mut Out) -> Result<(), Failure> {
         Shell::Zsh => "source <(COMPLETE=zsh io-shared)",
         _ => "source <(COMPLETE=bash io-shared)",
     };
-    Ok(out.line(line)?)
+    match out.json {
+        true => Ok(out.object(&serde_json::json!({"line": line}))?),
+        false => Ok(out.line(line)?),
+    }
 }
 
 pub(crate) fn man(directory: &Path, out: &mut Out) -> Result<(), Failure> {
@@ -101,8 +104,11 @@ pub(crate) fn man(directory: &Path, out: &mut Out) -> Result<(), Failure> {
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(failed)?;
-    out.line(format!("man pages are in {}: read one with man -l", directory.display()))?;
-    Ok(())
+    let directory = plain(&directory.display().to_string());
+    if out.json {
+        return Ok(out.object(&serde_json::json!({"directory": directory}))?);
+    }
+    Ok(out.line(format!("man pages are in {directory}: read one with man -l"))?)
 }
 
 #[cfg(test)]

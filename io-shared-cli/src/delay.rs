@@ -8,6 +8,7 @@ use io_shared::inspect::Newest;
 use io_shared::value::Path;
 use io_shared::{ErrorKind, Value};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
@@ -56,9 +57,12 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         ([from, to], None) => (Between::Channels(Box::new(Follow::new(from)?)), to),
         ([name], Some(field)) => (Between::Field(field.clone(), options.clock), name),
         ([name], None) => {
+            let name = advice::quoted(name);
             return Err(Failure::Usage(format!(
-                "from where? Name the channel that it is computed from (io-shared delay OTHER \
-                 {name}), or the field with a time (io-shared delay {name} --field stamp_ns)"
+                "from where? Name the channel that it is computed from ({}), or the field with a \
+                 time ({})",
+                advice::command(&format!("delay OTHER {name}")),
+                advice::command(&format!("delay {name} --field stamp_ns"))
             )));
         }
         _ => {
@@ -94,7 +98,7 @@ impl Between {
             Between::Field(path, clock) => {
                 let mut bytes = Vec::new();
                 let reader = follow.reader()?;
-                match reader.copy(&mut bytes) {
+                match reader.copy_part(path, &mut bytes) {
                     Ok(Some(_)) => {}
                     Ok(None) => return Ok(None),
                     Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => {

@@ -8,6 +8,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 use serde_json::json;
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
@@ -48,7 +49,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             of_memory(&mut findings);
             of_limits(&mut findings);
             of_kernel(&mut findings);
-            inspect::channels()?.iter().for_each(|entry| of_entry(entry, false, &mut findings));
+            let entries = inspect::channels()?;
+            entries.iter().for_each(|entry| of_entry(entry, false, &mut findings));
+            of_unused(&entries, &mut findings);
         }
     }
     for Finding { about, what, cure } in &findings {
@@ -62,6 +65,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             out.line(format_args!("         {}", plain(cure)))?;
         }
     }
+    let (list, clean) = (advice::command("list"), advice::command("clean"));
+    out.advise(format_args!("\nWhat is there: {list}. What may be deleted: {clean}"))?;
+    out.flush()?;
     let problems = findings.iter().filter(|finding| finding.cure.is_some()).count();
     match problems {
         0 => Ok(()),
@@ -85,8 +91,11 @@ fn of_memory(findings: &mut Vec<Finding>) {
         true => Finding::bad(
             about,
             what,
-            "remove what nobody uses (io-shared clean), or make it larger: mount -o \
-             remount,size=2G /dev/shm, in a container --shm-size=2g",
+            format!(
+                "remove what nobody uses ({}), or make it larger: mount -o remount,size=2G \
+                 /dev/shm, in a container --shm-size=2g",
+                advice::command("clean")
+            ),
         ),
     });
 }
@@ -139,16 +148,29 @@ fn of_kernel(findings: &mut Vec<Finding>) {
     });
 }
 
+/// What nobody uses any more, which is nothing wrong.
+fn of_unused(entries: &[Entry], findings: &mut Vec<Finding>) {
+    let unused: Vec<_> = entries.iter().filter(|entry| entry.idle().is_some()).collect();
+    let bytes = units::bytes(unused.iter().map(|entry| entry.allocated).sum());
+    let clean = advice::command("clean --older 0s");
+    findings.push(Finding::good(
+        "leftovers",
+        match unused.len() {
+            0 => "none: everything is in use".to_owned(),
+            1 => format!("nobody uses {}, {bytes} (see {clean})", plain(&unused[0].name)),
+            many => format!("nobody uses {many} of {}, {bytes} (see {clean})", entries.len()),
+        },
+    ));
+}
+
 /// What is wrong with an object. `in_full`: says also that nothing is.
 fn of_entry(entry: &Entry, in_full: bool, findings: &mut Vec<Finding>) {
     let name = plain(&entry.name);
     let owner = people::user(entry.uid);
     let is_mine = geteuid().is_root() || geteuid().as_raw() == entry.uid;
     let before = findings.len();
-    let remove = match is_mine {
-        true => format!("io-shared rm {name}"),
-        false => format!("{owner} or root can remove it: io-shared rm {name}"),
-    };
+    let rm = advice::command(&format!("rm {}", advice::word(entry)));
+    let remove = if is_mine { rm } else { format!("{owner} or root can remove it: {rm}") };
     match &entry.content {
         Content::Refused => findings.push(Finding::bad(
             &name,
@@ -183,12 +205,15 @@ fn of_entry(entry: &Entry, in_full: bool, findings: &mut Vec<Finding>) {
         _ => {}
     }
     if in_full && findings.len() == before {
-        findings.push(Finding::good(&name, "it can be opened; see `io-shared info`"));
+        let info = advice::command(&format!("info {}", advice::word(entry)));
+        findings.push(Finding::good(&name, format!("it can be opened; see {info}")));
     }
 }
 
 fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<Finding>) {
     let name = plain(&entry.name);
+    let command =
+        |verb: &str, more: &str| advice::command(&format!("{verb} {}{more}", advice::word(entry)));
     let is_there = region.producer.as_ref().is_some_and(|producer| producer.is_connected);
     let consumers = region.consumers.iter().filter(|consumer| consumer.is_connected);
     let waiting: Vec<String> = consumers.map(people::who).collect();
@@ -222,8 +247,10 @@ fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<F
         findings.push(Finding::good(
             &name,
             format!(
-                "nobody uses it; it has the type {ty}, and a producer of another type replaces it \
-                 (or remove it: io-shared rm {name})"
+                "nobody uses it; it has the type {ty} ({}). A producer of another type replaces \
+                 it, and a consumer waits for one of its own type (or remove it: {})",
+                command("info", " --schema rust"),
+                command("rm", "")
             ),
         ));
     }
@@ -234,7 +261,8 @@ fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<F
             &name,
             format!(
                 "it has the producer {producer}, so another producer gets RoleTaken; a consumer \
-                 needs the type {ty} (io-shared info {name} --schema rust)"
+                 needs the type {ty} ({})",
+                command("info", " --schema rust")
             ),
         ));
     }

@@ -8,6 +8,7 @@ use io_shared::inspect::Newest;
 use io_shared::value::Path;
 use io_shared::{ErrorKind, Value};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
@@ -50,12 +51,18 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
     let mut bytes = Vec::new();
     let mut left = if options.once { 1 } else { options.n.unwrap_or(u64::MAX) };
+    let path = options.field.clone().unwrap_or_default();
+    let mut is_first = true;
     while left > 0 {
         if follow.next(units::deadline(options.timeout))?.is_none() {
             return Err(Failure::Timeout(follow.waiting_for()));
         }
         let reader = follow.reader()?;
-        let newest = match reader.copy(&mut bytes) {
+        let copied = match options.field {
+            Some(_) => reader.copy_part(&path, &mut bytes),
+            None => reader.copy(&mut bytes),
+        };
+        let newest = match copied {
             Ok(Some(newest)) => newest,
             Ok(None) => continue,
             // The producer was faster; the next value comes.
@@ -66,9 +73,13 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         let value = value.map_err(|error| {
             Failure::Failed(format!("{}: value {}: {error}", options.name, newest.seq))
         })?;
-        let path = options.field.clone().unwrap_or_default();
         let part = value.at(&path).map_err(|error| Failure::Usage(error.to_string()))?;
         show(options, &newest, &part, out)?;
+        if std::mem::take(&mut is_first) && !options.csv {
+            // A comment, so that it is YAML all the same.
+            let doctor = advice::command(&format!("doctor {}", advice::quoted(&options.name)));
+            out.advise(format_args!("# why mine does not open: {doctor}"))?;
+        }
         out.flush()?;
         left -= 1;
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use io_shared::ErrorKind;
 
-use crate::out::plain;
+use crate::advice;
+use crate::out::{plain, wants_color};
 
 /// A failed command.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl Failure {
             Failure::BrokenPipe => return ExitCode::SUCCESS,
         };
         let mut stderr = std::io::stderr();
-        let word = match stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        let word = match stderr.is_terminal() && wants_color() {
             true => "\x1b[1;31merror:\x1b[0m",
             false => "error:",
         };
@@ -48,9 +49,10 @@ impl From<io_shared::Error> for Failure {
     fn from(error: io_shared::Error) -> Self {
         let text = error.to_string();
         match error.kind() {
-            ErrorKind::NotFound => {
-                Failure::NotFound(format!("{text}; `io-shared list` shows what there is"))
-            }
+            ErrorKind::NotFound => Failure::NotFound(format!(
+                "{text}; `{}` shows what there is",
+                advice::command("list")
+            )),
             ErrorKind::Timeout { .. } => Failure::Timeout(text),
             ErrorKind::BadName { .. } | ErrorKind::BadSize { .. } => Failure::Usage(text),
             _ => Failure::Failed(text),

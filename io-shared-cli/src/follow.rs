@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use io_shared::inspect::{self, Content, Newest, Reader};
 use io_shared::{ErrorKind, Location};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::named;
+use crate::out::plain;
 use crate::people;
 
 /// How long to wait before the command says what it waits for.
@@ -84,7 +86,7 @@ impl Follow {
     fn tell(&self) {
         use std::io::Write as _;
         // An error here says nothing about the values.
-        let _ = writeln!(std::io::stderr(), "waiting: {}", self.waiting_for());
+        let _ = writeln!(std::io::stderr(), "waiting: {}", plain(&self.waiting_for()));
     }
 
     /// What is missing, for people.
@@ -94,7 +96,8 @@ impl Follow {
             return format!("there is no channel {name} yet");
         };
         let Content::Region(region) = entry.content else {
-            return format!("{name} is no channel that can be read; see `io-shared info {name}`");
+            let info = advice::command(&format!("info {}", advice::quoted(name)));
+            return format!("{name} is no channel that can be read; see `{info}`");
         };
         match region.producer.filter(|producer| producer.is_connected) {
             Some(producer) => {

@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::Newest;
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
@@ -25,7 +26,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
-    reports::run(&mut follow, &options.reports, &mut Rate::new(options.window), out)
+    let echo = advice::command(&format!("echo {}", advice::quoted(&options.name)));
+    let mut rate = Rate { advice: Some(echo), ..Rate::new(options.window) };
+    reports::run(&mut follow, &options.reports, &mut rate, out)
 }
 
 /// The rate of a channel, by the numbers and stamps of its values.
@@ -34,12 +37,14 @@ struct Rate {
     last: Option<Newest>,
     /// Values that were put between two that were seen, since the last report.
     missed: Vec<(u64, u64)>,
+    /// The command to run next, until it was told.
+    advice: Option<String>,
 }
 
 impl Rate {
     fn new(window: usize) -> Self {
         let periods = Window::new(window);
-        Self { periods, last: None, missed: Vec::new() }
+        Self { periods, last: None, missed: Vec::new(), advice: None }
     }
 }
 
@@ -77,6 +82,9 @@ impl Measure for Rate {
             let more = if missed.len() > 5 { ", .." } else { "" };
             let s = if count == 1 { "" } else { "s" };
             out.line(format_args!("\tmissed {count} value{s}: {}{more}", places.join(", ")))?;
+        }
+        if let Some(echo) = self.advice.take() {
+            out.advise(format_args!("What is in it: {echo}"))?;
         }
         Ok(true)
     }

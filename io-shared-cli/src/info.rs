@@ -6,6 +6,7 @@ use io_shared::inspect::{Content, Entry, Kind, Participant, Region};
 use io_shared::schema::{Struct, Type};
 use serde_json::Value as Json;
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
@@ -84,9 +85,16 @@ fn of_region(entry: &Entry, region: &Region, out: &mut Out) -> Result<(), Failur
     line(out, "layout", &format!("version {}{ephemeral}", region.version))?;
     out.line("")?;
     fields(region, out)?;
-    if region.kind == Kind::Channel && out.is_terminal {
-        out.line("")?;
-        out.line(format!("See its values: io-shared echo {}", plain(&entry.name)))?;
+    let name = advice::word(entry);
+    let command = |words: &str| advice::command(&format!("{words} {name}"));
+    match region.kind {
+        Kind::Channel => out.advise(format_args!(
+            "\nHow fast: {}\nWhat is in it: {}\nWhy mine does not open: {}",
+            command("hz"),
+            command("echo"),
+            command("doctor")
+        ))?,
+        _ => out.advise(format_args!("\nWhy mine does not open: {}", command("doctor")))?,
     }
     Ok(())
 }
@@ -144,7 +152,8 @@ fn memory(entry: &Entry, out: &mut Out) -> Result<(), Failure> {
 /// What an object is that is no region of this version.
 fn trouble(entry: &Entry) -> String {
     let used = |is_used: bool| if is_used { "in use" } else { "used by nobody" };
-    let doctor = "`io-shared doctor` says what to do";
+    let doctor = advice::command(&format!("doctor {}", advice::word(entry)));
+    let doctor = format!("`{doctor}` says what to do");
     match &entry.content {
         Content::OtherVersion { version, is_used } => format!(
             "it has layout version {version}, which this command cannot read; {}; {doctor}",
@@ -153,8 +162,8 @@ fn trouble(entry: &Entry) -> String {
         Content::Damaged { what, is_used } => {
             format!("it is damaged: {}; {}; {doctor}", plain(what), used(*is_used))
         }
-        Content::Refused => "you may not read it".to_owned(),
-        Content::Foreign { what } => format!("it is not a region: {}", plain(what)),
+        Content::Refused => format!("you may not read it; {doctor}"),
+        Content::Foreign { what } => format!("it is not a region: {}; {doctor}", plain(what)),
         _ => "it is a region".to_owned(),
     }
 }
@@ -200,7 +209,7 @@ fn add_rows(rows: &mut Vec<Vec<String>>, path: &str, offset: usize, ty: &Type) {
 /// The struct inside a type's arrays and slices, and the path to it.
 fn innermost<'t>(ty: &'t Type, path: &str) -> Option<(&'t Struct, String)> {
     match ty {
-        Type::Array { element, .. } | Type::Slice { element } => {
+        Type::Array { element, .. } | Type::Slice { element } | Type::List { element, .. } => {
             innermost(element, &format!("{path}[]"))
         }
         Type::Struct(layout) => Some((layout, path.to_owned())),

@@ -5,6 +5,7 @@ use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::{self, Content, Entry, Kind, Participant, Region};
 use serde_json::Value as Json;
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::holders;
 use crate::named;
@@ -51,14 +52,14 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     }
     if entries.is_empty() && out.is_terminal {
         out.line("No channels: no program on this machine has created one.")?;
-        return Ok(());
+        let doctor = advice::command("doctor");
+        return Ok(out.advise(format_args!("What keeps one from doing so: {doctor}"))?);
     }
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     out.table(&HEADER, &rows)?;
-    if out.is_terminal {
-        out.line("\nMore about one: io-shared info NAME. What is wrong: io-shared doctor.")?;
-    }
-    Ok(())
+    let one = if let [entry] = &entries[..] { advice::word(entry) } else { "NAME".to_owned() };
+    let (info, doctor) = (advice::command(&format!("info {one}")), advice::command("doctor"));
+    Ok(out.advise(format_args!("\nWho uses one, and its type: {info}. What is wrong: {doctor}"))?)
 }
 
 /// The object of that name. Where there is none, the error names those that resemble it.

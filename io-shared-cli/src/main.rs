@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
 mod bw;
 mod clean;
 mod cli;
@@ -46,10 +47,11 @@ fn main() -> ExitCode {
     // Answers a shell that asks for completions, and ends then.
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = Cli::parse();
-    if let Some(domain) = &cli.domain
-        && std::env::var_os(named::DOMAIN).as_deref() != Some(domain.as_ref())
-    {
-        return named::again_in(domain);
+    if let Some(domain) = cli.domain {
+        if std::env::var_os(named::DOMAIN).as_deref() != Some(domain.as_ref()) {
+            return named::again_in(&domain);
+        }
+        advice::note_domain(domain);
     }
     let mut out = Out::new(cli.json);
     let done = run(cli.command, &mut out).and_then(|()| Ok(out.flush()?));
@@ -68,7 +70,7 @@ fn run(command: Command, out: &mut Out) -> Result<(), Failure> {
         Command::Bw(options) => bw::run(&options, out),
         Command::Delay(options) => delay::run(&options, out),
         Command::Wait(options) => wait::run(&options, out),
-        Command::Top(options) => top::run(&options),
+        Command::Top(options) => top::run(&options, out),
         Command::Snapshot(options) => snapshot::run(&options, out),
         Command::Record(options) => record::run(&options, out),
         Command::Play(options) => play::run(&options, out),

@@ -18,7 +18,7 @@ impl Out {
     pub(crate) fn new(json: bool) -> Self {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        let has_color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+        let has_color = is_terminal && wants_color();
         Self { to: io::BufWriter::new(stdout.lock()), is_terminal, has_color, json }
     }
 
@@ -28,11 +28,28 @@ impl Out {
 
     /// One object on one line.
     pub(crate) fn object(&mut self, object: &Json) -> io::Result<()> {
-        writeln!(self.to, "{object}")
+        let mut text = object.to_string();
+        // JSON lets some characters pass that a terminal acts on. They stand in its texts alone.
+        if text.contains(is_hidden) {
+            let escape = |c: char| match is_hidden(c) {
+                true => format!("\\u{:04x}", u32::from(c)),
+                false => c.to_string(),
+            };
+            text = text.chars().map(escape).collect();
+        }
+        writeln!(self.to, "{text}")
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+
+    /// Advice for a person: which command to run next. Programs are told nothing.
+    pub(crate) fn advise(&mut self, advice: impl fmt::Display) -> io::Result<()> {
+        match self.is_terminal && !self.json {
+            true => writeln!(self.to, "{advice}"),
+            false => Ok(()),
+        }
     }
 
     /// A text in bold, where a person reads it.
@@ -58,6 +75,11 @@ impl Out {
         writeln!(self.to, "{line}")?;
         rows.iter().try_for_each(|row| writeln!(self.to, "{}", aligned(row, &widths)))
     }
+}
+
+/// Whether the user has not refused colors (https://no-color.org).
+pub(crate) fn wants_color() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }
 
 /// The most characters of a cell on a terminal.
@@ -94,7 +116,7 @@ pub(crate) fn aligned(row: &[String], widths: &[usize]) -> String {
 pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_control() || turns_text(c) {
+        match is_hidden(c) {
             true => shown.extend(c.escape_unicode()),
             false => shown.push(c),
         }
@@ -102,10 +124,12 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
-/// Whether a character ends a line, or changes the direction of the text around it.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}')
+/// Whether a character is one for control, ends a line, or changes the direction of the text around
+/// it.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::{Content, Kind};
 use io_shared::{Channel, Location, value};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
@@ -32,7 +33,8 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         Content::Region(region) if region.kind == Kind::Channel => region,
         _ => {
             let name = &options.name;
-            let text = format!("{name} is no channel to put into; see `io-shared info {name}`");
+            let info = advice::command(&format!("info {}", advice::quoted(name)));
+            let text = format!("{name} is no channel to put into; see `{info}`");
             return Err(Failure::Failed(text));
         }
     };

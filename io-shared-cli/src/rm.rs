@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::{self, Content};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
@@ -28,9 +29,10 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             _ if options.force => inspect::remove(&entry.location)?,
             content => {
                 if !inspect::remove_unused(&entry.location)? {
+                    let force = advice::command(&format!("rm --force {}", advice::word(&entry)));
                     let text = format!(
                         "{name} is in use by {}: stop that first, or remove it all the same with \
-                         --force",
+                         `{force}`",
                         users(content)
                     );
                     return Err(Failure::Failed(text));

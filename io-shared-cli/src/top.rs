@@ -1,7 +1,6 @@
 //! `io-shared top`: the channels as a live table.
 
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,10 +13,11 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table};
 
+use crate::advice;
 use crate::failure::Failure;
 use crate::list;
 use crate::named;
-use crate::out::{WIDEST, cut, widths};
+use crate::out::{Out, WIDEST, cut, wants_color, widths};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -34,10 +34,10 @@ pub(crate) struct Options {
 const HEADER: [&str; 8] =
     ["NAME", "TYPE", "SIZE", "RATE", "PER SECOND", "AGE", "PRODUCER", "CONSUMERS"];
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    if !std::io::stdout().is_terminal() {
-        let text = "top needs a terminal: use `io-shared list --json` in a program";
-        return Err(Failure::Usage(text.to_owned()));
+pub(crate) fn run(options: &Options, out: &Out) -> Result<(), Failure> {
+    if !out.is_terminal || out.json {
+        let list = advice::command("list --json");
+        return Err(Failure::Usage(format!("top needs a terminal: use `{list}` in a program")));
     }
     let mut board = Board::default();
     board.look(&options.names)?;
@@ -123,15 +123,15 @@ impl Board {
     fn draw(&self, frame: &mut Frame<'_>) {
         let [table, help] =
             Layout::vertical([Constraint::Min(2), Constraint::Length(1)]).areas(frame.area());
-        let has_color = std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-        let bold = if has_color { Modifier::BOLD } else { Modifier::empty() };
+        let bold = if wants_color() { Modifier::BOLD } else { Modifier::empty() };
         let style = Style::new().add_modifier(bold);
         let widths = widths(&HEADER, &self.rows);
         let widths = widths.into_iter().map(|width| Constraint::Length(width.min(WIDEST) as u16));
         let rows = self.rows.iter().map(|row| Row::new(row.iter().map(|c| Cell::new(c.as_str()))));
         let header = Row::new(HEADER).style(style);
         frame.render_widget(Table::new(rows, widths).header(header).column_spacing(2), table);
-        let text = format!("{} regions   q: leave", self.rows.len());
+        let info = advice::command("info NAME");
+        let text = format!("{} regions   q: leave   More about one: {info}", self.rows.len());
         frame.render_widget(Line::from(text), help);
     }
 }

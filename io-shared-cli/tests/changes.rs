@@ -106,7 +106,10 @@ fn alone() {
     used.put(&2).unwrap();
     drop(used);
     let table = on_a_terminal(&["clean", "--older", "0s"], &[("NO_COLOR", "1")], "");
-    assert!(table.contains("UNUSED FOR") && table.contains("io-shared clean --yes"), "{table}");
+    assert!(
+        table.contains("UNUSED FOR") && table.contains("io-shared clean --older 0s --yes"),
+        "{table}"
+    );
     peer::tell("done");
     peer::hear();
 }

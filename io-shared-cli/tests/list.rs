@@ -47,7 +47,8 @@ fn a_terminal_gets_a_table_with_a_header_in_bold_unless_no_color_is_wanted() {
     let _producer = io_shared::producer::<Pose>(&name).unwrap();
     let shown = on_a_terminal(&["list", &name], &[], "");
     let [header, row, "", next] = shown.lines().collect::<Vec<_>>()[..] else { panic!("{shown}") };
-    assert!(next.contains("io-shared info NAME") && next.contains("io-shared doctor"), "{next}");
+    let info = format!("io-shared info {}", &*name);
+    assert!(next.contains(&info) && next.contains("io-shared doctor"), "{next}");
     assert!(header.starts_with("\u{1b}[1mNAME ") && header.ends_with("CONSUMERS\u{1b}[0m"));
     let column = header.replace("\u{1b}[1m", "").find("TYPE").unwrap();
     assert!(row.starts_with(&*name) && row[column..].starts_with("Pose  16 B"), "{shown}");
