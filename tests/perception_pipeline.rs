@@ -333,23 +333,7 @@ fn counts<const N: usize>(summary: &Value, keys: [&str; N]) -> [u64; N] {
 /// The example, built as the README says, once.
 fn example() -> &'static Path {
     static EXAMPLE: OnceLock<PathBuf> = OnceLock::new();
-    EXAMPLE.get_or_init(|| {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        let build = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--example", "perception_pipeline"])
-            .args(["--message-format", "json", "--manifest-path", manifest])
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
-        assert!(build.status.success(), "the example does not build");
-        let executable = String::from_utf8(build.stdout)
-            .unwrap()
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "perception_pipeline")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        executable.expect("cargo names the executable")
-    })
+    EXAMPLE.get_or_init(|| test_support::programs::release_example("perception_pipeline"))
 }
 
 fn signal(pid: u32, signal: &str) {

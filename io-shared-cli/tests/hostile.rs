@@ -3,62 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
+#[path = "common/attempts.rs"]
+mod attempts;
 mod common;
 
 use std::io::{BufRead as _, BufReader};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Done, end, on_a_terminal, run, start};
+use attempts::{COMMANDS, ends};
+use common::{end, on_a_terminal, run, start};
 use io_shared::{Channel, Shared};
 use test_support::TestName;
 use test_support::hostile::Hostile;
-
-/// Every subcommand that looks at a channel, with `NAME` where the channel's name belongs.
-const COMMANDS: &[&str] = &[
-    "list NAME",
-    "list --holders NAME",
-    "info NAME",
-    "info NAME --json",
-    "info NAME --schema rust",
-    "info NAME --schema c",
-    "info NAME --schema cpp",
-    "info NAME --schema numpy",
-    "info NAME --schema ros2msg",
-    "info NAME --schema json",
-    "echo NAME --once --timeout 50ms",
-    "echo NAME --once --timeout 50ms --csv --truncate 3",
-    "echo NAME --once --timeout 50ms --json --no-arr",
-    "echo NAME --once --timeout 50ms --field x",
-    "hz NAME -n 1 --timeout 50ms",
-    "bw NAME -n 1 --timeout 50ms",
-    "delay NAME NAME -n 1 --timeout 50ms",
-    "delay NAME --field x -n 1 --timeout 50ms",
-    "wait NAME --timeout 50ms",
-    "snapshot NAME -o /dev/null --timeout 50ms",
-    "snapshot NAME -o /dev/null --labels NAME --timeout 50ms",
-    "put NAME 1",
-    "put NAME {}",
-    "doctor NAME",
-    "rm NAME",
-    "rm --force NAME",
-];
-
-/// Runs a command that must end in time, with a line that says why where it failed.
-fn ends(command: &str, name: &str) -> Done {
-    let arguments: Vec<&str> =
-        command.split(' ').map(|word| if word == "NAME" { name } else { word }).collect();
-    let started = Instant::now();
-    let done = run(&arguments);
-    let shown = |text: &str| text.chars().take(300).collect::<String>();
-    let (out, err) = (shown(&done.out), shown(&done.err));
-    assert!((0..=4).contains(&done.code), "{command} {name}: {} {out} {err}", done.code);
-    let says = done.out.starts_with("problem") || done.err.starts_with("error: ");
-    assert!(done.code == 0 || says, "{command}: {out} {err}");
-    assert!(!done.err.contains("panicked"), "{command}: {err}");
-    assert!(started.elapsed() < Duration::from_secs(20), "{command}: {:?}", started.elapsed());
-    assert!(done.out.len() < 20 << 20, "{command}: {} bytes", done.out.len());
-    done
-}
 
 /// A struct with a name that no line has room for, in structs whose names make long paths.
 fn endless_names() -> String {

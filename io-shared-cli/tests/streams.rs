@@ -160,6 +160,45 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
+fn a_reader_that_has_left_before_is_no_failure_of_any_command() {
+    let name = TestName::new("closed");
+    let mut producer = clouds(&name);
+    let commands = [
+        "list",
+        "list --json",
+        "list --all",
+        "list --holders",
+        "info NAME",
+        "info NAME --schema c",
+        "echo NAME",
+        "hz NAME",
+        "bw NAME --json",
+        "delay NAME --field stamp_ns",
+        "doctor NAME",
+        "wait NAME --json",
+        "clean",
+        "completions bash",
+        "help",
+        "--version",
+        "echo --help",
+    ];
+    while_putting(
+        Duration::from_millis(5),
+        || put(&mut producer, 2, 100),
+        || {
+            for command in commands {
+                let words =
+                    command.split(' ').map(|word| if word == "NAME" { &*name } else { word });
+                let mut child = start(&words.collect::<Vec<_>>());
+                drop(child.stdout.take());
+                let done = end(child);
+                assert_eq!((done.code, &*done.err), (0, ""), "{command}");
+            }
+        },
+    );
+}
+
+#[test]
 fn hz_says_how_fast_values_come_and_where_it_missed_some() {
     let name = TestName::new("hz");
     let mut producer = clouds(&name);

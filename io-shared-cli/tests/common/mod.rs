@@ -55,14 +55,14 @@ pub(crate) fn end(child: Child) -> Done {
     done(child.wait_with_output().unwrap())
 }
 
-/// Runs the command on a terminal of 100 columns, and returns what stands on it, with the escape
+/// Runs the command on a terminal of 160 columns, and returns what stands on it, with the escape
 /// sequences. `keys` are typed at the start.
 pub(crate) fn on_a_terminal(
     arguments: &[&str],
     environment: &[(&str, &str)],
     keys: &str,
 ) -> String {
-    let size = nix::pty::Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = nix::pty::Winsize { ws_row: 30, ws_col: 160, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = nix::pty::openpty(&size, None).unwrap();
     let (mut master, slave) = (File::from(pty.master), pty.slave);
     let mut command = command(arguments);

@@ -23,6 +23,8 @@ pub struct Hostile {
     head: Vec<u8>,
     /// How many buffers it says that it has.
     pub buffers: u64,
+    /// The text of the schema, which need not be one.
+    pub text: Vec<u8>,
 }
 
 impl Hostile {
@@ -32,7 +34,8 @@ impl Hostile {
         io_shared::producer::<u64>(&name).unwrap().put(&1).unwrap();
         let head = std::fs::read(name.path()).unwrap();
         let schema = Schema::from_json(schema).unwrap();
-        Self { schema, capacity, head, buffers: 3 }
+        let text = schema.to_json().into_bytes();
+        Self { schema, capacity, head, buffers: 3, text }
     }
 
     fn payload_offset(&self) -> u64 {
@@ -48,19 +51,18 @@ impl Hostile {
     }
 
     fn buffers_offset(&self) -> u64 {
-        (SCHEMA as u64 + self.schema.to_json().len() as u64).next_multiple_of(PAGE)
+        (SCHEMA as u64 + self.text.len() as u64).next_multiple_of(PAGE)
     }
 
     /// Writes the file, as long as it has to be, with holes where nothing is written.
     pub fn write(&self, path: &Path) -> File {
-        let text = self.schema.to_json();
         let mut bytes = b"ioshared".to_vec();
         bytes.extend([3u32, 1].map(u32::to_le_bytes).concat());
         let hash = self.schema.hash();
         let wide = [7, 7, self.capacity, self.stride(), self.buffers_offset(), hash];
         bytes.extend(wide.map(u64::to_le_bytes).concat());
         let align = self.schema.root().shape().align as u32;
-        let (payload, length) = (self.payload_offset() as u32, text.len() as u32);
+        let (payload, length) = (self.payload_offset() as u32, self.text.len() as u32);
         let narrow = [PAGE as u32, 1, align, payload, 0x180, 0x380, SCHEMA as u32, length, 0];
         bytes.extend(narrow.map(u32::to_le_bytes).concat());
         bytes.extend([0; 20]);
@@ -69,8 +71,10 @@ impl Hostile {
         bytes.extend(&self.head[PRODUCER..PRODUCER + 128]);
         bytes.extend([self.buffers, 0].map(u64::to_le_bytes).concat());
         bytes.resize(SCHEMA, 0);
-        bytes.extend(text.as_bytes());
-        let file = File::create(path).unwrap();
+        bytes.extend(&self.text);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.open(path).unwrap();
         file.write_all_at(&bytes, 0).unwrap();
         let end = self.buffers_offset() + self.stride() * self.buffers.min(255);
         file.set_len(end.next_multiple_of(PAGE)).unwrap();
@@ -86,6 +90,14 @@ impl Hostile {
         file.write_all_at(content, self.buffers_offset() + self.payload_offset()).unwrap();
         file.write_all_at(&named.to_le_bytes(), LATEST).unwrap();
     }
+}
+
+/// Writes `word` at `at` into the header of the region in `file`, and a checksum that fits.
+pub fn write_word(file: &File, at: u64, word: u64) {
+    file.write_all_at(&word.to_le_bytes(), at).unwrap();
+    let mut header = [0; 120];
+    file.read_exact_at(&mut header, 0).unwrap();
+    file.write_all_at(&checksum(&header).to_le_bytes(), 120).unwrap();
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.

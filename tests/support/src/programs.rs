@@ -1,7 +1,9 @@
 //! Programs of the workspace, built in the running test's profile.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value as Json;
 
 /// Builds a program of the workspace and returns its path.
 pub fn build(package: &str) -> PathBuf {
@@ -11,6 +13,21 @@ pub fn build(package: &str) -> PathBuf {
 /// Builds an example of the facade and returns its path.
 pub fn build_example(example: &str) -> PathBuf {
     cargo_build(&["--package", "io-shared", "--example", example]).join("examples").join(example)
+}
+
+/// Builds an example of the facade as its page says, optimised, and returns its path.
+pub fn release_example(example: &str) -> PathBuf {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--example", example]);
+    cargo.args(["--message-format", "json", "--manifest-path", manifest]).stderr(Stdio::inherit());
+    let build = cargo.output().expect("cargo runs");
+    assert!(build.status.success(), "{example} does not build");
+    let said = String::from_utf8(build.stdout).expect("JSON is text");
+    let messages = said.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    let mut of_it = messages.filter(|message| message["target"]["name"] == example);
+    let executable = of_it.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executable.expect("cargo names the executable")
 }
 
 fn cargo_build(what: &[&str]) -> PathBuf {
