@@ -87,9 +87,11 @@ run 90m cargo test --workspace "${others[@]}" --locked
 optimised=profile.dev.package.io-shared-core.opt-level=2
 run 60m cargo test --package io-shared-core --config "$optimised" --locked
 
-# Users run optimised programs: the hand-over between two of them and the wake-up from a wait for
-# many, with their figures. (The pipeline's tests build the example so themselves.)
+# Users run optimised programs: the hand-over between two of them, the wake-up from a wait for many
+# and the list of 1,000 channels, with their figures. (The pipeline's tests build the example so
+# themselves.)
 run 30m cargo test --release --locked --test handover --test waiting -- --nocapture
+run 30m cargo test --release --locked --package io-shared-cli --test list thousand -- --nocapture
 
 # The instructions of a put and a get do not grow. The benchmarks run too, without their peers; none
 # of their figures counts here.

@@ -264,3 +264,54 @@ fn every_dependency_is_used() {
     }
     assert!(faults.is_empty(), "not used:\n{}", faults.join("\n"));
 }
+
+/// What `cargo add io-shared` pulls in, besides io-shared's own crates.
+const PULLED_IN: &[&str] = &[
+    "bitflags",
+    "bytemuck",
+    "cfg-if",
+    "crossbeam-utils",
+    "equivalent",
+    "hashbrown",
+    "indexmap",
+    "itoa",
+    "libc",
+    "memchr",
+    "memmap2",
+    "nix",
+    "pin-project-lite",
+    "proc-macro-crate",
+    "proc-macro2",
+    "quote",
+    "serde_core",
+    "serde_json",
+    "syn",
+    "toml_datetime",
+    "toml_edit",
+    "toml_parser",
+    "tracing",
+    "tracing-core",
+    "unicode-ident",
+    "winnow",
+    "zerocopy",
+    "zerocopy-derive",
+    "zmij",
+];
+
+#[test]
+fn whoever_adds_the_library_gets_these_crates_and_none_of_the_command() {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--package", "io-shared", "--edges", "normal"]);
+    tree.args(["--prefix", "none", "--format", "{p}"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = tree.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    let found: BTreeSet<&str> = names.filter(|name| !name.starts_with("io-shared")).collect();
+    // It is a change for every user: what comes in is listed here on purpose.
+    assert_eq!(found, BTreeSet::from_iter(PULLED_IN.iter().copied()));
+    let own: BTreeSet<&str> =
+        text.split_whitespace().filter(|w| w.starts_with("io-shared")).collect();
+    let crates = ["io-shared", "io-shared-channel", "io-shared-core", "io-shared-derive"];
+    assert_eq!(own, BTreeSet::from(crates));
+}
