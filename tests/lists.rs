@@ -10,6 +10,7 @@ use io_shared::message::{BytesError, ListCapacity};
 use io_shared::{
     Channel, ErrorKind, List, ListData, Loan, Message, NdList, Producer, Schema, Text, Value,
 };
+use proptest::prelude::*;
 use test_support::TestName;
 
 #[derive(Debug, Clone, Copy, PartialEq, Message)]
@@ -113,6 +114,17 @@ fn assert_bad<T>(result: io_shared::Result<T>, field: &str, found: i64) {
     }
 }
 
+/// A value with a list that is not within it: no put leaves one in a channel.
+#[track_caller]
+fn assert_damaged<T>(result: io_shared::Result<T>, field: &str, found: i64) {
+    let error = result.map(|_| "a value").unwrap_err();
+    let said = format!("field `{field}` is {found}, expected ");
+    match error.kind() {
+        ErrorKind::Corrupt { what } if what.starts_with(&said) => {}
+        _ => panic!("expected `{field}` to be a damaged {found}: {error}"),
+    }
+}
+
 /// Each word that a list may not have, with the field and the number that the error names.
 const BAD: [(usize, u64, &str, i64); 9] = [
     (BOXES, 80, "boxes.offset", 80),                  // among the fields
@@ -197,13 +209,36 @@ fn lists_that_are_not_within_the_message_are_refused_in_every_role_and_count_as_
         let mut bytes = Channel::<[u8]>::named(&*name).any_schema().consumer().unwrap();
         fill(&mut producer).put().unwrap();
         write_after_marks(&name.path(), distance, word);
-        assert_bad(consumer.get(), field, found);
+        assert_damaged(consumer.get(), field, found);
         assert!(consumer.try_get().unwrap().is_none(), "it counts as had");
-        assert_bad(consumer.latest(), field, found);
-        assert_bad(observer.copy(), field, found);
-        assert_bad(bytes.get(), field, found);
+        assert_damaged(consumer.latest(), field, found);
+        assert_damaged(observer.copy(), field, found);
+        assert_damaged(bytes.get(), field, found);
         fill(&mut producer).put().unwrap();
         assert_filled(&consumer.get().unwrap());
+    }
+}
+
+#[test]
+fn what_a_history_keeps_is_checked_in_each_copy() {
+    for (distance, word, field, found) in BAD {
+        let name = TestName::new("bad-history");
+        let most = Detections::capacity().boxes(9).image([9, 9, 3]);
+        let channel = Channel::<Detections>::named(&*name).lists(most).history(3);
+        let mut producer = channel.producer().unwrap();
+        let mut consumer = io_shared::consumer::<Detections>(&*name).unwrap();
+        let mut observer = Channel::<Detections>::named(&*name).observer().unwrap();
+        for tag in 1..=3 {
+            let mut loan = fill(&mut producer);
+            loan.tag(tag);
+            loan.put().unwrap();
+        }
+        assert_filled(&consumer.tagged(2).unwrap().unwrap());
+        write_after_marks(&name.path(), distance, word);
+        assert_damaged(consumer.tagged(2), field, found);
+        assert_damaged(observer.tagged(2), field, found);
+        assert_damaged(consumer.since(1).next().unwrap(), field, found);
+        assert_damaged(observer.since(1).next().unwrap(), field, found);
     }
 }
 
@@ -226,7 +261,7 @@ fn a_list_that_is_changed_after_the_get_has_no_elements() {
             }
         }
         let _ = format!("{guard:?}");
-        assert_bad(guard.to_copy(), field, found);
+        assert_damaged(guard.to_copy(), field, found);
     }
 }
 
@@ -257,6 +292,47 @@ fn lists_of_a_loan_are_apart_whatever_becomes_of_their_places() {
         lists.others.fill(Box3 { centre: [9.0; 3], class: 9 });
         assert_bad(loan.put(), field, found);
         assert!(consumer.try_get().unwrap().is_none(), "nothing was put");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_another_program_makes_of_a_loan_no_byte_of_it_is_lent_twice(
+        words in proptest::array::uniform10(prop_oneof![0..400_u64, any::<u64>()]),
+    ) {
+        let name = TestName::new("any-words");
+        let mut producer = open(&name);
+        let mut loan = fill(&mut producer);
+        for (i, word) in words.into_iter().enumerate().filter(|(_, word)| *word % 4 != 3) {
+            write_after_marks(&name.path(), BOXES + 8 * i, word);
+        }
+        let message = loan.as_bytes().as_ptr_range().cast_bytes();
+        let mut lists = loan.lists_mut();
+        let mut ranges = [
+            lists.boxes.as_ptr_range().cast_bytes(),
+            lists.others.as_ptr_range().cast_bytes(),
+            lists.names.as_ptr_range().cast_bytes(),
+            lists.image.as_mut_slice().as_ptr_range().cast_bytes(),
+        ]
+        .map(|range| if range.is_empty() { 0..0 } else { range });
+        ranges.sort_by_key(|range| range.start);
+        prop_assert!(ranges.is_sorted_by(|one, next| one.end <= next.start), "{ranges:x?}");
+        let used = ranges.iter().filter(|range| !range.is_empty());
+        let mut inside = used.map(|one| message.start + 96 <= one.start && one.end <= message.end);
+        prop_assert!(inside.all(|inside| inside), "{ranges:x?} in {message:x?}");
+        // A put refuses it, or else it is read alike.
+        let was = (loan.boxes().len(), loan.others().len(), loan.image().shape());
+        match loan.put() {
+            Err(error) => prop_assert!(error.to_string().contains("nothing was put"), "{error}"),
+            Ok(_) => {
+                let mut consumer = io_shared::consumer::<Detections>(&*name).unwrap();
+                let found = consumer.get().unwrap();
+                let read = (found.boxes().len(), found.others().len(), found.image().shape());
+                prop_assert_eq!(read, was);
+            }
+        }
     }
 }
 
@@ -375,55 +451,6 @@ fn a_channel_grows_for_longer_lists() {
     let endless = Detections::capacity().image([usize::MAX; 3]);
     let error = producer.loan_lists(endless).unwrap_err();
     assert!(!error.to_string().is_empty());
-}
-
-#[test]
-fn a_message_with_lists_gets_more_lists_under_its_users() {
-    mod later {
-        #[derive(io_shared::Message)]
-        #[repr(C)]
-        pub(super) struct Labels {
-            pub(super) frame: u64,
-            pub(super) labels: io_shared::List<u32>,
-            pub(super) scores: io_shared::List<f64>,
-            pub(super) sure: bool,
-            pub(super) data: io_shared::ListData,
-        }
-    }
-    #[derive(Debug, Message)]
-    #[repr(C)]
-    struct Labels {
-        frame: u64,
-        labels: List<u32>,
-        data: ListData,
-    }
-    let name = TestName::new("more-lists");
-    let most = Labels::capacity().labels(10);
-    let mut old = Channel::<Labels>::named(&*name).lists(most).producer().unwrap();
-    let mut consumer = io_shared::consumer::<Labels>(&*name).unwrap();
-    let mut bytes = Channel::<[u8]>::named(&*name).schema(Labels::schema()).consumer().unwrap();
-    let mut loan = old.loan_lists(Labels::capacity().labels(1)).unwrap();
-    loan.lists_mut().labels[0] = 5;
-    loan.put().unwrap();
-    assert_eq!(consumer.get().unwrap().labels(), [5]);
-    assert!(bytes.get().unwrap().starts_with(&[0; 8]));
-    drop(old);
-    let sizes = later::Labels::capacity().labels(2).scores(1);
-    let mut new = Channel::<later::Labels>::named(&*name).lists(sizes).producer().unwrap();
-    let mut loan = new.loan_lists(sizes).unwrap();
-    (loan.frame, loan.sure) = (7, true);
-    loan.lists_mut().labels.copy_from_slice(&[1, 2]);
-    loan.lists_mut().scores[0] = 0.5;
-    loan.put().unwrap();
-    let found = consumer.get().unwrap();
-    assert_eq!((found.frame, found.labels()), (7, &[1, 2][..]));
-    drop(found);
-    assert!(bytes.get().unwrap().starts_with(&7_u64.to_le_bytes()));
-    let mut now = io_shared::consumer::<later::Labels>(&*name).unwrap();
-    let found = now.get().unwrap();
-    assert_eq!((found.labels(), found.scores(), found.sure), (&[1, 2][..], &[0.5][..], true));
-    let mut late = io_shared::consumer::<Labels>(&*name).unwrap();
-    assert_eq!(late.get().unwrap().labels(), [1, 2]);
 }
 
 #[test]

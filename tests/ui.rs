@@ -22,13 +22,62 @@ fn what_the_errors_advise_compiles_when_it_is_followed() {
         let shown = stderr(case).split("give those bytes names").skip(1).map(shown).collect();
         cases.pass(followed(case, before, shown));
     }
+    let shown = stderr("several_fields").split("this is the struct").skip(1).map(shown).collect();
+    cases.pass(followed("several_fields", USED, shown));
     for case in ["types", "lists", "once", "all_at_once"] {
-        cases.pass(followed(
-            case,
-            "use io_shared::{List, ListData, Text};",
-            with_types_of(&stderr(case)),
-        ));
+        cases.pass(followed(case, USED, with_types_of(&stderr(case))));
     }
+}
+
+/// What the advised types are imported from.
+const USED: &str = "use io_shared::{DurationNs, List, ListData, SystemTimeNs, Text};";
+
+#[test]
+fn definitions_of_ros_become_messages_by_the_edits_that_the_errors_tell_each_told_once() {
+    let (naive, typed) = (case("fail/ros"), case("fail/ros_padding"));
+    let told = stderr("ros");
+    let told: Vec<&str> = told.split("\nerror").collect();
+    let advice_for = |line: &str| {
+        let at = naive.lines().position(|it| it == line).unwrap();
+        let at = format!("tests/ui/fail/ros.rs:{}:", at + 1);
+        let about: Vec<_> = told.iter().filter(|error| error.contains(&at)).collect();
+        assert_eq!(about.len(), 1, "told once: {line}");
+        about[0].lines().next().unwrap().to_owned()
+    };
+    let fields = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("    ") && line.ends_with(','));
+        lines.map(str::to_owned).collect()
+    };
+    let (before, after) = (fields(&naive), fields(&typed));
+    let mut changed = 0;
+    for line in before.iter().filter(|line| !after.contains(line)) {
+        let name = line.split_once(':').unwrap().0;
+        let now = after.iter().find(|it| it.split_once(':').unwrap().0 == name).unwrap();
+        let ty = now.split_once(": ").unwrap().1.trim_end_matches(',');
+        let advice = advice_for(line);
+        assert!(advice.contains(&format!("`{ty}`")), "{now} is not what was told: {advice}");
+        changed += 1;
+    }
+    let structs = naive.matches("\nstruct ").count();
+    let said = told.iter().filter(|error| error.contains("add `#[repr(C)]` above"));
+    assert_eq!((changed, said.count()), (10, structs));
+    // Where the second build shows a struct, that is the struct. Everything else stays.
+    let told = stderr("ros_padding");
+    let shown: Vec<_> = told.split("give those bytes names").skip(1).map(shown).collect();
+    assert!(!shown.is_empty());
+    let done = case("pass/ros");
+    for shown in &shown {
+        let shown = shown.replacen("#[repr(C)]\n", "", 1);
+        let flat = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+        assert!(flat(&done).contains(&flat(&shown)), "this is not in pass/ros.rs: {shown}");
+    }
+    let padding = |line: &&String| !line.contains("_pad");
+    let (after, done) = (fields(&typed), fields(&done));
+    assert_eq!(after, done.iter().filter(padding).cloned().collect::<Vec<_>>());
+}
+
+fn case(path: &str) -> String {
+    fs::read_to_string(format!("tests/ui/{path}.rs")).unwrap()
 }
 
 fn stderr(case: &str) -> String {

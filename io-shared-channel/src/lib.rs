@@ -42,8 +42,8 @@ pub use interrupter::Interrupter;
 pub use io_shared_core::private;
 pub use io_shared_core::slot::{Copied, Guard, Loan, OwnedGuard};
 pub use io_shared_core::{
-    Array, Error, ErrorKind, Holder, List, ListData, Location, Message, Name, NdList, Result,
-    Schema, Size, Text, Value, array, message, schema, value,
+    Array, DurationNs, Error, ErrorKind, Holder, List, ListData, Location, Message, Name, NdList,
+    Result, Schema, Size, SystemTimeNs, Text, Value, array, message, schema, value,
 };
 pub use named::AsName;
 pub use observer::{Observer, Part};

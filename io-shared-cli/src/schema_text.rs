@@ -186,6 +186,7 @@ fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
 
 fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
     match ty {
+        Type::Scalar(Scalar::F16) => "half::f16".to_owned(),
         Type::Scalar(scalar) => scalar_word(*scalar, ["u", "i", "f"], ""),
         Type::Text(bytes) => format!("Text<{bytes}>"),
         Type::Array { count, element } => format!("[{}; {count}]", rust_type(element, structs)),
@@ -241,6 +242,8 @@ fn declared(field: &Field, structs: &[&Struct], is_c: bool) -> [String; 3] {
 /// A type, and its bounds.
 fn c_type(ty: &Type, structs: &[&Struct], is_c: bool) -> [String; 2] {
     match ty {
+        // C has no type for it: its bits.
+        Type::Scalar(Scalar::F16) => c_type(&Type::Scalar(Scalar::U16), structs, is_c),
         Type::Scalar(Scalar::F32) => ["float".to_owned(), String::new()],
         Type::Scalar(Scalar::F64) => ["double".to_owned(), String::new()],
         Type::Scalar(scalar) => {

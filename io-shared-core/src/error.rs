@@ -21,8 +21,8 @@ pub(crate) use text::OWNER_DIED;
 
 pub(crate) use crate::message::shape::Bytes;
 
-use crate::message::Invalid;
-use crate::message::schema::{Type, described};
+use crate::message::schema::{Described, Type, described};
+use crate::message::{BytesError, Invalid};
 
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -105,8 +105,26 @@ impl Error {
 
     #[cold]
     pub(crate) fn bad_value(name: impl fmt::Display, ty: &Type, invalid: Invalid) -> Self {
-        let (field, expected) = described(ty, invalid);
+        let Described { field, expected, .. } = described(ty, invalid);
         Self::new(name, ErrorKind::BadValue { field, found: invalid.found, expected })
+    }
+
+    /// The error for a value that is in the channel although its bytes are none of its type. Each
+    /// put checks where the lists lie, so a list that is not within its message is damage.
+    #[cold]
+    pub(crate) fn bad_value_found(name: impl fmt::Display, ty: &Type, invalid: Invalid) -> Self {
+        let Described { field, expected, is_list } = described(ty, invalid);
+        match is_list {
+            true => {
+                let what = BytesError::BadValue { field, found: invalid.found, expected };
+                Self::corrupt(name, what.to_string())
+            }
+            false => Self::new(name, ErrorKind::BadValue { field, found: invalid.found, expected })
+                .advise(
+                    "this value was left out: mend the program that puts it, or build both \
+                         with the same type",
+                ),
+        }
     }
 
     /// What went wrong.

@@ -70,7 +70,7 @@ pub use message::private;
 pub use message::schema::{self, Schema};
 pub use message::text::{self, Text};
 pub use message::value::{self, Value};
-pub use message::{List, ListData, Message, NdList};
+pub use message::{DurationNs, List, ListData, Message, NdList, SystemTimeNs};
 pub use mmap::{RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap};
 #[doc(hidden)] // for the channel crate
 pub use os::long_wait::LongWait;

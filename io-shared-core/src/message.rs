@@ -23,20 +23,26 @@ pub mod schema;
 pub(crate) mod shape;
 pub(crate) mod shown;
 pub mod text;
+mod time;
 pub mod value;
 
 pub use bytes_error::BytesError;
 pub use invalid::Invalid;
 pub use list::{List, ListCapacity, ListData, NdList, NdSlice, NdSliceMut};
 pub use shape::Shape;
+pub use time::{DurationNs, SystemTimeNs};
+
+#[cfg(feature = "half")]
+use half::f16;
 
 use crate::message::schema::{Scalar, Schema, Type};
 
 /// A type that can be read by another process as it lies in memory: its layout is fixed, it has no
 /// padding and no pointers, and whether bytes are one of its values can be checked.
 ///
-/// It is implemented for `bool`, `u8` to `u64`, `i8` to `i64`, `f32`, `f64`,
-/// [`Text<N>`](crate::Text), [`Array`](crate::Array), and arrays and slices of messages.
+/// It is implemented for `bool`, `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, `half::f16` (feature
+/// `half`), [`Text<N>`](crate::Text), [`DurationNs`], [`SystemTimeNs`], [`Array`](crate::Array),
+/// and arrays and slices of messages.
 /// `#[derive(Message)]` implements it for `#[repr(C)]` structs of messages, which may end in a
 /// slice, and for enums without fields that have a `#[repr(u8)]` (or `u16`, `u32`, `i8`, `i16`,
 /// `i32`). For each field that cannot cross a process boundary, the derive says what to use
@@ -94,8 +100,9 @@ use crate::message::schema::{Scalar, Schema, Type};
     note = "a message is a `bool`, a number (`u8` to `u64`, `i8` to `i64`, `f32`, `f64`), \
         `Text<N>`, an array of messages, or a `#[repr(C)]` struct or `#[repr(u8)]` enum with \
         `#[derive(Message)]`; a slice of messages may come last",
-    note = "for a type of another crate, store the numbers it consists of; for a `Duration` or a \
-        `SystemTime`, store the nanoseconds (`u64`)",
+    note = "for a type of another crate, store the numbers it consists of, or see \
+        `#[message(foreign = ..)]`; for a `Duration` or a `SystemTime`, use `DurationNs` or \
+        `SystemTimeNs`",
     note = "collections, pointers, atomics and cells are meaningful in one process only: store the \
         values themselves"
 )]
@@ -324,7 +331,8 @@ pub unsafe trait Message: Send + Sync + 'static {
 
 macro_rules! numbers {
     ($($number:ident => $scalar:ident),* $(,)?) => {$(
-        // SAFETY: a primitive number of at most 64 bits has one layout on the 64-bit targets this
+        // SAFETY: a primitive number of at most 64 bits, and `half::f16`, which is a
+        // repr(transparent) u16, has one layout on the 64-bit targets this
         // crate compiles for (its alignment is its size) (1), no padding (2), every bit pattern
         // (3), no interior mutability (4) and no drop glue (5); the pointers are casts (6); no
         // provided method is overridden (7).
@@ -361,6 +369,9 @@ numbers! {
     i8 => I8, i16 => I16, i32 => I32, i64 => I64,
     f32 => F32, f64 => F64,
 }
+
+#[cfg(feature = "half")]
+numbers! { f16 => F16 }
 
 // SAFETY: an array is its elements one after the other, without anything between or after them, so
 // all promises of `T` hold for it (1 to 5), with each element checked, and `T`'s proof runs in

@@ -32,26 +32,31 @@ pub(crate) enum Position {
 const LENGTH: usize = 64;
 
 /// The part of a type that cannot cross a process boundary, and what to do.
-pub(crate) fn refusal(ty: &Type, position: Position) -> Option<(&Type, String)> {
+pub(crate) fn refusal<'a>(
+    ty: &'a Type,
+    position: Position,
+    data: &str,
+) -> Option<(&'a Type, String)> {
     let ty = bare(ty);
     match ty {
         // Inside an array or slice there is no last field.
-        Type::Array(array) => return refusal(&array.elem, Position::Inside),
-        Type::Slice(slice) => return refusal(&slice.elem, Position::Inside),
+        Type::Array(array) => return refusal(&array.elem, Position::Inside, data),
+        Type::Slice(slice) => return refusal(&slice.elem, Position::Inside, data),
         _ => {}
     }
     let why = reason(ty)?;
     let shown = show(ty);
-    Some((ty, format!("`{shown}` {why}: {}", instead(ty, position))))
+    Some((ty, format!("`{shown}` {why}: {}", instead(ty, position, data))))
 }
 
 /// The error for a slice that cannot be at this position.
-pub(crate) fn misplaced(name: &str, element: &Type, position: Position) -> String {
+pub(crate) fn misplaced(name: &str, element: &Type, position: Position, data: &str) -> String {
     let list = list_of(element);
     match position {
         Position::Several => format!(
             "only the last field may be a slice, and this struct has more than one field of any \
-             length: make `{name}` a list, `{list}`, and {AND_DATA}"
+             length: make `{name}` a list, `{list}`, and {}",
+            and_data(data)
         ),
         Position::Lists => format!(
             "only the data of lists has any length in this struct: make `{name}` a list, `{list}`"
@@ -61,10 +66,12 @@ pub(crate) fn misplaced(name: &str, element: &Type, position: Position) -> Strin
 }
 
 /// What a struct with lists needs besides.
-const AND_DATA: &str = "end the struct with `data: ListData`";
+fn and_data(data: &str) -> String {
+    format!("end the struct with `{data}: ListData`")
+}
 
 /// The list of these elements: of a bool or an enum it has the numbers.
-fn list_of(element: &Type) -> String {
+pub(crate) fn list_of(element: &Type) -> String {
     match replaced(element).as_str() {
         "bool" => "List<u8>".to_owned(),
         element => format!("List<{element}>"),
@@ -73,11 +80,25 @@ fn list_of(element: &Type) -> String {
 
 /// Whether a type is a list of any length, which would have to be the last field.
 pub(crate) fn is_list(ty: &Type) -> bool {
-    match known(ty) {
-        Some((name, segment)) => {
-            name == "Vec" || name == "Box" && matches!(argument(segment), Some(Type::Slice(_)))
+    element_of(ty).is_some() && known(ty).is_some()
+}
+
+/// The elements of a type that has any number of them.
+pub(crate) fn element_of(ty: &Type) -> Option<&Type> {
+    match bare(ty) {
+        Type::Slice(slice) => Some(&slice.elem),
+        Type::Reference(reference) => match bare(&reference.elem) {
+            Type::Slice(slice) => Some(&slice.elem),
+            _ => None,
+        },
+        ty => {
+            let (name, segment) = known(ty)?;
+            match (name.as_str(), argument(segment)?) {
+                ("Vec", element) => Some(element),
+                ("Box", Type::Slice(slice)) => Some(&slice.elem),
+                _ => None,
+            }
         }
-        None => false,
     }
 }
 
@@ -104,11 +125,11 @@ fn reason(ty: &Type) -> Option<&'static str> {
 }
 
 /// What to do about a type that cannot cross.
-fn instead(ty: &Type, position: Position) -> String {
+fn instead(ty: &Type, position: Position, data: &str) -> String {
     let new = replaced(ty);
     match ty {
         Type::Reference(reference) => match bare(&reference.elem) {
-            Type::Slice(slice) => list(&slice.elem, position),
+            Type::Slice(slice) => list(&slice.elem, position, data),
             Type::Path(path) if path.path.is_ident("str") => format!("use `{new}`"),
             _ => format!("store the value itself, `{new}`"),
         },
@@ -124,11 +145,11 @@ fn instead(ty: &Type, position: Position) -> String {
                 ("str", _) if position == Position::Last => {
                     "use `Text<64>`, or end the struct with `[u8]`".to_owned()
                 }
-                ("Vec", Some(element)) => list(element, position),
+                ("Vec", Some(element)) => list(element, position, data),
                 ("Box", Some(Type::TraitObject(_))) => {
                     "store the numbers that the value consists of".to_owned()
                 }
-                ("Box", Some(Type::Slice(slice))) => list(&slice.elem, position),
+                ("Box", Some(Type::Slice(slice))) => list(&slice.elem, position, data),
                 ("Box", _) => format!("store the value itself, `{new}`"),
                 ("Option", _) => format!(
                     "use `{new}` for the value, and a `bool` before or after it that says whether \
@@ -146,7 +167,7 @@ fn instead(ty: &Type, position: Position) -> String {
 }
 
 /// What to do about a list of any length.
-fn list(ty: &Type, position: Position) -> String {
+fn list(ty: &Type, position: Position, data: &str) -> String {
     let element = replaced(ty);
     match position {
         Position::Last => {
@@ -156,7 +177,7 @@ fn list(ty: &Type, position: Position) -> String {
             "use `[{element}]` and move it to the end, or an array, `[{element}; {LENGTH}]`, with \
              a `u32` for the number of valid elements"
         ),
-        Position::Several => format!("use a list, `{}`, and {AND_DATA}", list_of(ty)),
+        Position::Several => format!("use a list, `{}`, and {}", list_of(ty), and_data(data)),
         Position::Lists => format!("use a list, `{}`", list_of(ty)),
         Position::Inside => {
             format!(
@@ -168,7 +189,7 @@ fn list(ty: &Type, position: Position) -> String {
 }
 
 /// The type to write instead of `ty`: one with a fixed size that can cross, if its parts are known.
-fn replaced(ty: &Type) -> String {
+pub(crate) fn replaced(ty: &Type) -> String {
     let ty = bare(ty);
     match ty {
         Type::Array(array) => {
@@ -190,8 +211,8 @@ fn replaced(ty: &Type) -> String {
                 ("usize", _) => "u64".to_owned(),
                 ("isize", _) => "i64".to_owned(),
                 ("u128" | "i128", _) => "[u64; 2]".to_owned(),
-                // In nanoseconds.
-                ("Duration" | "SystemTime" | "Instant", None) => "u64".to_owned(),
+                ("Duration" | "Instant", None) => "DurationNs".to_owned(),
+                ("SystemTime", None) => "SystemTimeNs".to_owned(),
                 ("PathBuf" | "OsString" | "CString", None) => format!("Text<{LENGTH}>"),
                 ("Ipv4Addr", None) => "[u8; 4]".to_owned(),
                 ("Ipv6Addr" | "IpAddr", None) => "[u8; 16]".to_owned(),
@@ -227,7 +248,7 @@ fn number_in(name: &str) -> Option<&'static str> {
 }
 
 /// The last name of a path into the standard library, as far as the derive can tell from names.
-fn known(ty: &Type) -> Option<(String, &PathSegment)> {
+pub(crate) fn known(ty: &Type) -> Option<(String, &PathSegment)> {
     let Type::Path(TypePath { qself: None, path }) = bare(ty) else { return None };
     let first = path.segments.first()?.ident.unraw().to_string();
     if path.segments.len() > 1 && !matches!(first.as_str(), "std" | "core" | "alloc") {
@@ -246,6 +267,7 @@ pub(crate) fn hint(ty: &Type) -> Option<&'static str> {
     let Type::Path(TypePath { path, .. }) = ty else { return None };
     Some(match path.segments.last()?.ident.unraw().to_string().as_str() {
         "Duration" => "Duration",
+        "f16" => "Half",
         "SystemTime" => "SystemTime",
         "Instant" => "Instant",
         "Vec2" | "Vec3" | "Vec3A" | "Vec4" | "Quat" | "Mat2" | "Mat3" | "Mat3A" | "Mat4"

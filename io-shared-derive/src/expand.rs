@@ -1,11 +1,11 @@
 //! What the derive writes: the implementation, and the proofs that its promises hold.
 //!
-//! [`message`] reads the type; `enums` writes the output for an enum. If it has errors, the output
-//! is the errors and a stand-in that lets the rest of the program compile
-//! ([`other_errors`](Output::other_errors)). Otherwise the output is the implementation
-//! ([`implementation`](Output::implementation)). Its parts are, in this order: the twin of a struct
-//! that ends in a slice, the assertions that fields are messages, the checks, `SHAPE`, `checked`,
-//! `layout`, the access methods, and `Pod`.
+//! [`message`] reads the type; `enums` writes the output for an enum, `foreign` for a type of
+//! another crate. If it has errors, the output is the errors and a stand-in that lets the rest of
+//! the program compile ([`other_errors`](Output::other_errors)). Otherwise the output is the
+//! implementation ([`implementation`](Output::implementation)): the twin of a struct that ends in a
+//! slice, the assertions that fields are messages, the checks, `SHAPE`, `checked`, `layout`, the
+//! access methods, and `Pod`.
 //!
 //! The proofs are constants that the compiler evaluates. For a struct without parameters, each
 //! proof is an item of its own, so that one build reports all that fail. For a struct with
@@ -17,11 +17,11 @@
 //! [`assertions`](Output::assertions); elsewhere substitutes stand for it (`private::Of`).
 //!
 //! A struct that ends in a slice has no `offset_of!` for its tail. So a private twin has the same
-//! `repr` and fields, with a tail `[T; 0]`. It has the same offsets and alignment, and the proofs
-//! are about it.
+//! `repr`, fields and offsets, with a tail `[T; 0]`. The proofs are about it.
 
 mod checks;
 mod enums;
+mod foreign;
 mod lists;
 
 use proc_macro2::{Span, TokenStream};
@@ -55,6 +55,7 @@ pub(crate) fn message(source: &DeriveInput) -> TokenStream {
         }
         None => match &source.data {
             Data::Enum(data) => enums::message(source, data, &output.input, &output.private),
+            _ if let Some(like) = &output.input.foreign => output.foreign(like),
             _ => output.implementation(),
         },
     }

@@ -32,6 +32,8 @@ pub(crate) struct Field {
     pub(crate) generic: bool,
     /// Whether an error about its type was reported already.
     pub(crate) refused: bool,
+    /// Whether that error said which other type to use.
+    pub(crate) is_advised: bool,
 }
 
 impl Field {
@@ -48,8 +50,21 @@ impl Field {
         let generic = mentions(ty.to_token_stream(), input);
         let doc = doc(&field.attrs);
         let text = written::field(field);
-        let (list, unit, refused, vis) = (None, None, false, field.vis.clone());
-        Field { member, name, span, ty, vis, element, list, unit, doc, text, generic, refused }
+        Field {
+            member,
+            name,
+            span,
+            ty,
+            vis: field.vis.clone(),
+            element,
+            list: None,
+            unit: None,
+            doc,
+            text,
+            generic,
+            refused: false,
+            is_advised: false,
+        }
     }
 
     pub(crate) fn is_numbered(&self) -> bool {
@@ -83,16 +98,16 @@ impl Field {
     }
 
     /// Refuses the field if its type cannot cross a process boundary, or cannot be at this
-    /// position.
-    pub(crate) fn check(&mut self, position: Position, errors: &mut Errors) {
-        if let Some((ty, advice)) = refusal(&self.ty, position) {
-            self.refused = true;
+    /// position. `data` is a name for the data of lists that no field has.
+    pub(crate) fn check(&mut self, position: Position, data: &str, errors: &mut Errors) {
+        if let Some((ty, advice)) = refusal(&self.ty, position, data) {
+            (self.refused, self.is_advised) = (true, true);
             errors.at(ty, advice);
         } else if let Some(element) = self.element.as_ref().filter(|_| position != Position::Last) {
-            self.refused = true;
-            errors.at(&self.ty, misplaced(&self.name, element, position));
+            (self.refused, self.is_advised) = (true, true);
+            errors.at(&self.ty, misplaced(&self.name, element, position, data));
         } else if let Some(List { element, .. }) = &self.list
-            && let Some((ty, advice)) = refusal(element, Position::Inside)
+            && let Some((ty, advice)) = refusal(element, Position::Inside, data)
         {
             self.refused = true;
             errors.at(ty, advice);

@@ -6,9 +6,10 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, LitBool, Path};
+use syn::{Attribute, Data, DeriveInput, LitBool, Path, Type};
 
 use crate::advice::Position;
+use crate::corrected::corrected;
 use crate::errors::Errors;
 use crate::field::Field;
 use crate::list;
@@ -24,6 +25,8 @@ pub(crate) struct Input {
     pub(crate) transparent: bool,
     pub(crate) pod: bool,
     pub(crate) try_from: bool,
+    /// The message whose schema a type of another crate has, for a struct around that type.
+    pub(crate) foreign: Option<Type>,
     pub(crate) krate: Option<Path>,
 }
 
@@ -37,6 +40,7 @@ impl Input {
             transparent: false,
             pod: true,
             try_from: true,
+            foreign: None,
             krate: None,
             name,
         };
@@ -44,6 +48,7 @@ impl Input {
         let data = match &input.data {
             Data::Struct(data) => data,
             Data::Enum(data) => {
+                read.check_foreign(input, errors);
                 stored::read(input, data, errors);
                 return read;
             }
@@ -61,6 +66,7 @@ impl Input {
                 .at(lifetime, format!("a message borrows nothing: remove `{}`", lifetime.lifetime));
         }
         read.read_repr(input, errors);
+        read.check_foreign(input, errors);
         let fields = data.fields.members().zip(&data.fields);
         read.fields = fields.map(|(member, field)| Field::read(member, field, input)).collect();
         for (field, source) in read.fields.iter_mut().zip(&data.fields) {
@@ -69,18 +75,12 @@ impl Input {
         }
         let has_parameters = !input.generics.params.is_empty();
         read_lists(&mut read.fields, has_parameters, errors);
-        let last = read.fields.len().saturating_sub(1);
-        let has_lists = read.has_lists();
-        let of_any_number = read.fields.iter().filter(|field| field.is_of_any_number()).count();
-        for (i, field) in read.fields.iter_mut().enumerate() {
-            let position = match () {
-                () if has_lists => Position::Lists,
-                () if of_any_number > 1 => Position::Several,
-                () if i == last => Position::Last,
-                () => Position::Before,
-            };
-            field.check(position, errors);
+        if read.foreign.is_some() {
+            // The type need not be a message.
+            read.fields.iter_mut().for_each(|field| field.refused = true);
+            return read;
         }
+        read.check_fields(input, errors);
         if read.transparent && read.fields.len() != 1 {
             errors.at(
                 &input.ident,
@@ -90,18 +90,41 @@ impl Input {
         read
     }
 
+    /// Refuses the fields that cannot cross a process boundary, or not where they are.
+    fn check_fields(&mut self, input: &DeriveInput, errors: &mut Errors) {
+        let last = self.fields.len().saturating_sub(1);
+        let of_any_number = self.fields.iter().filter(|field| field.is_of_any_number()).count();
+        let several = match () {
+            () if self.has_lists() => Some(Position::Lists),
+            () if of_any_number > 1 => Some(Position::Several),
+            () => None,
+        };
+        let names = self.fields.iter().map(|field| field.name.as_str());
+        let data = list::data_name(names);
+        for (i, field) in self.fields.iter_mut().enumerate() {
+            let alone = if i == last { Position::Last } else { Position::Before };
+            field.check(several.unwrap_or(alone), data, errors);
+        }
+        let position = several.unwrap_or(Position::Last);
+        if let Some(shown) = corrected(input, &self.fields, position, self.ordered) {
+            errors.at(&input.ident, shown);
+        }
+    }
+
     fn read_key(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
         if meta.path.is_ident("pod") {
             self.pod = meta.value()?.parse::<LitBool>()?.value;
         } else if meta.path.is_ident("try_from") {
             self.try_from = meta.value()?.parse::<LitBool>()?.value;
+        } else if meta.path.is_ident("foreign") {
+            self.foreign = Some(meta.value()?.parse()?);
         } else if meta.path.is_ident("crate") {
             self.krate = Some(meta.value()?.call(Path::parse_mod_style)?);
         } else {
             let unknown = meta.path.to_token_stream();
             return Err(meta.error(format!(
-                "unknown key `{unknown}`: a type takes `pod = false` and `crate = path`, and \
-                 an enum `try_from = false`"
+                "unknown key `{unknown}`: a type takes `pod = false` and `crate = path`, an enum \
+                 `try_from = false`, and a struct `foreign = type`"
             )));
         }
         Ok(())
@@ -141,6 +164,23 @@ impl Input {
                      each program: add `#[repr(C)]` above `struct {}`",
                     self.name
                 ),
+            );
+        }
+    }
+
+    /// Refuses `foreign` on anything but a struct around one type.
+    fn check_foreign(&self, input: &DeriveInput, errors: &mut Errors) {
+        let is_around_one = match &input.data {
+            Data::Struct(data) => self.transparent && data.fields.len() == 1,
+            _ => false,
+        };
+        if let Some(foreign) = &self.foreign
+            && !(is_around_one && input.generics.params.is_empty())
+        {
+            errors.at(
+                foreign,
+                "`foreign` is for a struct with `#[repr(transparent)]` around one type of another \
+                 crate, without parameters",
             );
         }
     }

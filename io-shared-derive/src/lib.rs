@@ -3,12 +3,14 @@
 //! Users get it from the `io-shared` crate together with the trait. The macro works in three steps:
 //!
 //! 1. It reads the struct's definition (`input`, `field`, `stored`).
-//! 2. It refuses what cannot cross a process boundary, and says what to use instead (`advice`).
+//! 2. It refuses what cannot cross a process boundary, and says what to use instead (`advice`,
+//!    `corrected`).
 //! 3. It writes the implementation (`expand`), with the proofs that need the compiler's knowledge
 //!    of sizes.
 #![forbid(unsafe_code)]
 
 mod advice;
+mod corrected;
 mod errors;
 mod expand;
 mod field;
@@ -63,11 +65,12 @@ use proc_macro::TokenStream;
 ///
 /// Structs with named or numbered fields, with `#[repr(C)]` (also `align(N)`) or
 /// `#[repr(transparent)]`. Their fields must be messages: `bool`, `u8` to `u64`, `i8` to `i64`,
-/// `f32`, `f64`, `Text<N>`, arrays of messages, and other types with this derive. The last field
-/// may be a slice `[T]` of messages. A struct with several lists has fields `List<T>` and
-/// `NdList<T, N>`, and `ListData` last; their elements are numbers, `Text<N>`, arrays and structs
-/// of these, without a `bool` or an enum. Type and const parameters are allowed, but not in a
-/// struct with lists; lifetimes, unions and `repr(packed)` are not.
+/// `f32`, `f64`, `half::f16` (feature `half`), `Text<N>`, `DurationNs`, `SystemTimeNs`, arrays of
+/// messages, and other types with this derive. The last field may be a slice `[T]` of messages. A
+/// struct with several lists has fields `List<T>` and `NdList<T, N>`, and `ListData` last; their
+/// elements are numbers, `Text<N>`, arrays and structs of these, without a `bool` or an enum. Type
+/// and const parameters are allowed, but not in a struct with lists; lifetimes, unions and
+/// `repr(packed)` are not.
 ///
 /// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`. Fresh memory is
 /// all zeros, so one of the variants must have the number 0. The derive also implements `TryFrom`
@@ -106,7 +109,8 @@ use proc_macro::TokenStream;
 /// there.
 ///
 /// One build reports all types that cannot cross a process boundary, each once and with what to use
-/// instead. Padding is reported once the types are right.
+/// instead. Where three or more fields need work, the corrected struct is shown whole. Padding is
+/// reported once the types are right.
 ///
 /// A sized struct that is `Copy` is also `bytemuck::Zeroable`, and `Pod` if its fields are, unless
 /// it has parameters. An enum is `Zeroable`. (A `bool` and an enum are not `Pod`, because not every
@@ -115,10 +119,44 @@ use proc_macro::TokenStream;
 /// A `repr(transparent)` struct has the schema of its field. Every other struct has a schema of its
 /// own, with its name, field names, types, offsets, and the doc comments.
 ///
+/// # Types of other crates
+///
+/// A type that implements `bytemuck::Pod` becomes a message by a struct around it, which names a
+/// message with the same bytes. That message is its schema. The compiler proves that both have the
+/// same size and alignment.
+///
+/// ```
+/// # use io_shared_core as io_shared;
+/// # mod glam {
+/// #     #[derive(Clone, Copy)]
+/// #     #[repr(C)]
+/// #     pub struct Vec3 { pub x: f32, pub y: f32, pub z: f32 }
+/// #     unsafe impl io_shared_core::private::bytemuck::Zeroable for Vec3 {}
+/// #     unsafe impl io_shared_core::private::bytemuck::Pod for Vec3 {}
+/// # }
+/// use io_shared::Message as _;
+/// use io_shared_derive::Message;
+///
+/// #[derive(Clone, Copy, Message)]
+/// #[repr(transparent)]
+/// #[message(foreign = [f32; 3])] // what its bytes are
+/// struct Position(glam::Vec3);
+///
+/// #[derive(Message)]
+/// #[repr(C)]
+/// struct Track {
+///     positions: [Position],
+/// }
+///
+/// assert_eq!(Position::schema(), <[f32; 3]>::schema());
+/// ```
+///
 /// # Attributes
 ///
 /// - On a field: `#[message(unit = "m")]` adds a unit to the schema.
 /// - On the struct or enum: `#[message(pod = false)]` leaves `Pod` and `Zeroable` to you.
+/// - On a `#[repr(transparent)]` struct: `#[message(foreign = type)]` says that its field is a type
+///   of another crate, with the schema of that message.
 /// - On the enum: `#[message(try_from = false)]` leaves `TryFrom` to you.
 /// - On the struct: `#[message(crate = path)]` names the crate that `Message` comes from, for
 ///   crates that re-export it. Without it, the derive looks in `Cargo.toml` for `io-shared`, under

@@ -17,6 +17,13 @@ pub(crate) struct List {
 /// The names of the methods that a message with lists gets besides one for each list.
 pub(crate) const TAKEN: [&str; 2] = ["capacity", "lists_mut"];
 
+/// A name for the data of lists, given those of the fields.
+pub(crate) fn data_name<'a>(fields: impl Iterator<Item = &'a str> + Clone) -> &'static str {
+    let names = ["data", "lists", "list_data"];
+    let free = names.into_iter().find(|name| fields.clone().all(|field| field != *name));
+    free.unwrap_or("all_lists")
+}
+
 fn last(ty: &Type) -> Option<&PathSegment> {
     let Type::Path(TypePath { qself: None, path }) = bare(ty) else { return None };
     path.segments.last()

@@ -141,7 +141,7 @@ pub enum ErrorKind {
     },
     /// Bytes have a number that their type does not have: a `bool` that is neither 0 nor 1, or an
     /// enum without that variant. A get that finds such a value has received it; a put puts
-    /// nothing.
+    /// nothing. Also a put of a message with a list that is not within it.
     BadValue {
         /// The field, as in `boxes[3].valid`; empty for the whole message.
         field: String,
@@ -162,7 +162,8 @@ pub enum ErrorKind {
         /// The largest number that there is.
         largest: u64,
     },
-    /// The region contains something that no conforming program writes.
+    /// The region contains something that no conforming program writes: also a value with a list
+    /// that is not within it, which a get has then received.
     Corrupt {
         /// What it is.
         what: String,

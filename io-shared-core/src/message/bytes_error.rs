@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::message::invalid::Invalid;
-use crate::message::schema::{Type, described, write_bad_value};
+use crate::message::schema::{Described, Type, described, write_bad_value};
 use crate::message::shape::{Bytes, Shape};
 
 /// Why bytes are not a message of the type asked for.
@@ -43,7 +43,7 @@ pub enum BytesError {
         found: usize,
     },
     /// A field has a number that its type does not have: a `bool` that is neither 0 nor 1, or an
-    /// enum without that variant.
+    /// enum without that variant; or a list is not within the message.
     BadValue {
         /// The field, as in `boxes[3].valid`; empty for the whole message.
         field: String,
@@ -57,7 +57,7 @@ pub enum BytesError {
 impl BytesError {
     #[cold]
     pub(super) fn bad_value(ty: &Type, invalid: Invalid) -> Self {
-        let (field, expected) = described(ty, invalid);
+        let Described { field, expected, .. } = described(ty, invalid);
         BytesError::BadValue { field, found: invalid.found, expected }
     }
 }

@@ -33,10 +33,13 @@ use crate::message::schema::Type;
 /// how many elements each has.
 ///
 /// Where a list lies is checked at each get, copy and put: within the message, aligned, and apart
-/// from the other lists. A message where it is not so is [`BadValue`], with the list's name. If the
-/// place is changed after that, the methods return no elements.
+/// from the other lists. A put of a message where it is not so is [`BadValue`], with the list's
+/// name. No put leaves such a message in a channel, so a get or copy that finds one says
+/// [`Corrupt`] (and has received it). If the place is changed after that, the methods return no
+/// elements.
 ///
 /// [`BadValue`]: crate::ErrorKind::BadValue
+/// [`Corrupt`]: crate::ErrorKind::Corrupt
 ///
 /// # Examples
 /// ```
@@ -122,6 +125,7 @@ impl ListData {
     /// assert_eq!((labels.data.len(), labels.labels()), (8, &[0, 7][..]));
     /// # Ok::<(), io_shared_core::message::BytesError>(())
     /// ```
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -210,10 +214,12 @@ impl<T> ListField for List<T> {
     const AXES: usize = 1;
     const NONE: usize = 0;
 
+    #[inline(always)]
     fn at(offset: u64, elements: usize) -> Self {
         Self { offset, count: elements as u64, elements: PhantomData }
     }
 
+    #[inline(always)]
     fn stored(elements: usize) -> impl AsRef<[u64]> {
         [elements as u64]
     }
@@ -225,10 +231,12 @@ impl<T, const N: usize> ListField for NdList<T, N> {
     const AXES: usize = N;
     const NONE: [usize; N] = [0; N];
 
+    #[inline(always)]
     fn at(offset: u64, shape: [usize; N]) -> Self {
         Self { offset, shape: shape.map(|axis| axis as u64), elements: PhantomData }
     }
 
+    #[inline(always)]
     fn stored(shape: [usize; N]) -> impl AsRef<[u64]> {
         shape.map(|axis| axis as u64)
     }
@@ -236,7 +244,7 @@ impl<T, const N: usize> ListField for NdList<T, N> {
 
 impl<T> List<T> {
     /// The words, each read once: another program may change them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn words(&self) -> (u64, [u64; 1]) {
         (read(&self.offset), [read(&self.count)])
     }
@@ -244,14 +252,14 @@ impl<T> List<T> {
 
 impl<T, const N: usize> NdList<T, N> {
     /// The words, each read once: another program may change them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn words(&self) -> (u64, [u64; N]) {
         (read(&self.offset), std::array::from_fn(|axis| read(&self.shape[axis])))
     }
 }
 
 /// Reads a word that another program may change, once.
-#[inline]
+#[inline(always)]
 fn read(word: &u64) -> u64 {
     // SAFETY: it is a reference to a u64.
     unsafe { ptr::from_ref(word).read_volatile() }

@@ -38,6 +38,7 @@ pub(crate) struct Room {
 impl Room {
     /// The bytes of a list with these words, counted from the message's start; `0..0` if it has no
     /// elements. The offset of an empty list means nothing.
+    #[inline(always)]
     pub(crate) fn range(
         self,
         offset: u64,
@@ -45,26 +46,80 @@ impl Room {
         size: usize,
         align: usize,
     ) -> Result<Range<usize>, Misplaced> {
-        let Some(elements) = elements(shape) else { return Err(Misplaced::Count) };
-        if elements == 0 {
-            return Ok(0..0);
+        self.place(offset, shape, size, align).ok_or_else(|| self.misplaced(shape, size))
+    }
+
+    /// As [`range`](Self::range); `None` for elements that are not there. A get and each access of
+    /// a list ask this. Its branches always go the same way, which costs less than to do without.
+    #[inline(always)]
+    pub(crate) fn place(
+        self,
+        offset: u64,
+        shape: &[u64],
+        size: usize,
+        align: usize,
+    ) -> Option<Range<usize>> {
+        match few_bytes(shape, size) {
+            Some(0) => Some(0..0),
+            Some(bytes) => self.place_of(offset, bytes, align),
+            None => self.place_of_many(offset, shape, size, align),
         }
+    }
+
+    /// The place of this many bytes, which are not 0.
+    #[inline(always)]
+    fn place_of(self, offset: u64, bytes: u64, align: usize) -> Option<Range<usize>> {
+        if offset < self.start as u64 || !offset.is_multiple_of(align as u64) {
+            return None;
+        }
+        match offset.checked_add(bytes) {
+            Some(end) if end <= self.end as u64 => Some(offset as usize..end as usize),
+            _ => None,
+        }
+    }
+
+    /// As [`place`](Self::place), for any numbers.
+    #[cold]
+    fn place_of_many(
+        self,
+        offset: u64,
+        shape: &[u64],
+        size: usize,
+        align: usize,
+    ) -> Option<Range<usize>> {
+        match elements(shape)?.checked_mul(size as u64)? {
+            0 => Some(0..0),
+            bytes => self.place_of(offset, bytes, align),
+        }
+    }
+
+    /// Why elements are not there.
+    #[cold]
+    fn misplaced(self, shape: &[u64], size: usize) -> Misplaced {
         let room = self.end.saturating_sub(self.start) as u64;
-        let Some(bytes) = elements.checked_mul(size as u64).filter(|bytes| *bytes <= room) else {
-            return Err(Misplaced::Count);
-        };
-        let end = offset.checked_add(bytes).filter(|end| *end <= self.end as u64);
-        let is_aligned = offset.is_multiple_of(align as u64);
-        match end {
-            Some(end) if is_aligned && offset >= self.start as u64 => {
-                Ok(offset as usize..end as usize)
-            }
-            _ => Err(Misplaced::Offset),
+        match elements(shape).and_then(|elements| elements.checked_mul(size as u64)) {
+            Some(bytes) if bytes <= room => Misplaced::Offset,
+            _ => Misplaced::Count,
         }
     }
 }
 
+/// The bytes of the elements of a list of this shape, if these are so few that nothing overflows.
+#[inline(always)]
+fn few_bytes(shape: &[u64], size: usize) -> Option<u64> {
+    const FEW: u64 = u32::MAX as u64;
+    let mut bytes = size as u64;
+    for axis in shape {
+        if *axis > FEW || bytes > FEW {
+            return None;
+        }
+        bytes *= axis;
+    }
+    Some(bytes)
+}
+
 /// How many elements a list of this shape has; `None` if that is more than there can be.
+#[inline]
 pub(crate) fn elements(shape: &[u64]) -> Option<u64> {
     if shape.contains(&0) {
         return Some(0);
@@ -92,14 +147,59 @@ pub(crate) enum Misplaced {
     Offset,
 }
 
+/// The lists of a message whose type is known, one after the other: whether each lies within the
+/// message, and after those before it. That is so in messages whose lists nobody has exchanged, and
+/// that are not huge; of any other, [`check_unordered`] says whether something is wrong.
+#[derive(Debug)]
+pub struct InOrder {
+    start: *const u8,
+    /// The offset of the message's end.
+    end: usize,
+    /// The offset of the end of the lists so far.
+    last: usize,
+}
+
+impl InOrder {
+    /// No list yet, of a message of `length` bytes at `start`, whose fields end at `data`.
+    #[inline(always)]
+    pub fn new(start: *const u8, data: usize, length: usize) -> Self {
+        Self { start, end: length, last: data }
+    }
+
+    /// Whether the next list is in the message, after those before it.
+    ///
+    /// # Safety
+    /// The words of the list lie in bytes of the message that can be read.
+    #[inline(always)]
+    pub unsafe fn next<const AXES: usize>(&mut self, list: ListAt) -> bool {
+        let word = |i: usize| {
+            let word = self.start.wrapping_add(list.at + WORD * i).cast::<u64>();
+            // SAFETY: as the caller says; no alignment is needed.
+            unsafe { word.read_unaligned() }
+        };
+        let (offset, shape) = (word(0), std::array::from_fn::<_, AXES, _>(|axis| word(1 + axis)));
+        let rest = Room { start: self.last, end: self.end };
+        match few_bytes(&shape, list.size) {
+            Some(0) => true,
+            Some(bytes) => match rest.place_of(offset, bytes, list.align) {
+                Some(place) => {
+                    self.last = place.end;
+                    true
+                }
+                None => false,
+            },
+            None => false,
+        }
+    }
+}
+
 /// Checks that the elements of each list lie within the message, from `start` on, aligned, and that
 /// no two lists have a byte in common.
 ///
 /// # Errors
 /// [`Invalid`] at the list's first word with the offset, or at its second word with the number
 /// there.
-#[inline]
-pub fn check(bytes: &[u8], start: usize, lists: &[ListAt]) -> Result<(), Invalid> {
+pub(crate) fn check(bytes: &[u8], start: usize, lists: &[ListAt]) -> Result<(), Invalid> {
     let room = Room { start, end: bytes.len() };
     let mut last = start;
     let mut in_order = true;
@@ -111,6 +211,25 @@ pub fn check(bytes: &[u8], start: usize, lists: &[ListAt]) -> Result<(), Invalid
         }
     }
     if in_order { Ok(()) } else { check_overlap(bytes, room, lists) }
+}
+
+/// Checks that the elements of each list lie within the message, and that no two lists have a byte
+/// in common, for lists that are [not in order](InOrder).
+///
+/// # Safety
+/// The bytes of the message can be read.
+///
+/// # Errors
+/// Those of [`check`].
+#[cold]
+pub unsafe fn check_unordered(
+    start: *const u8,
+    length: usize,
+    data: usize,
+    lists: &[ListAt],
+) -> Result<(), Invalid> {
+    // SAFETY: as the caller says.
+    check(unsafe { std::slice::from_raw_parts(start, length) }, data, lists)
 }
 
 /// Checks that no two lists have a byte in common.
@@ -191,6 +310,14 @@ mod tests {
         bytes
     }
 
+    fn is_in_order(bytes: &[u8]) -> bool {
+        let mut lists = InOrder::new(bytes.as_ptr(), START, bytes.len());
+        // SAFETY: the words of the list are at the start of the message.
+        let first = unsafe { lists.next::<1>(LISTS[0]) };
+        // SAFETY: as above.
+        first && unsafe { lists.next::<2>(LISTS[1]) }
+    }
+
     fn found(words: [u64; 5]) -> Result<(), (usize, i64)> {
         check(&message(words), START, &LISTS).map_err(|invalid| (invalid.at, invalid.found))
     }
@@ -209,6 +336,27 @@ mod tests {
         assert_eq!(found([48, 1 << 62, 64, 2, 3]), Err((8, 1 << 62)));
         assert_eq!(found([48, 2, 64, 1 << 32, 1 << 33]), Err((40 - 8, 1 << 33)));
         assert_eq!(found([u64::MAX - 3, 2, 64, 2, 3]), Err((0, -4)));
+    }
+
+    #[test]
+    fn only_lists_that_are_not_one_after_the_other_are_looked_at_twice() {
+        for (words, in_order) in [
+            ([48, 2, 56, 2, 3], true),
+            ([48, 2, 122, 2, 3], true),
+            ([0, 0, 48, 2, 3], true),
+            ([48, 2, u64::MAX, 1 << 31, 0], true),
+            ([48, 2, u64::MAX, 1 << 40, 0], false), // allowed, but no few
+            ([64, 2, 50, 2, 3], false),             // allowed, but in another order
+            ([48, 2, 55, 2, 3], false),
+            ([50, 2, 64, 2, 3], false),
+            ([40, 2, 64, 2, 3], false),
+            ([48, 2, 123, 2, 3], false),
+            ([48, 1 << 62, 64, 2, 3], false),
+            ([48, 2, 64, 1 << 32, 1 << 32], false),
+            ([48, 2, u64::MAX, 2, 3], false),
+        ] {
+            assert_eq!(is_in_order(&message(words)), in_order, "{words:?}");
+        }
     }
 
     #[test]
@@ -232,6 +380,7 @@ mod tests {
             words in proptest::array::uniform5(prop_oneof![0..140_u64, any::<u64>()]),
         ) {
             let bytes = message(words);
+            prop_assert!(!is_in_order(&bytes) || check(&bytes, START, &LISTS).is_ok());
             if check(&bytes, START, &LISTS).is_ok() {
                 let mut used = [false; LENGTH];
                 for list in LISTS {

@@ -6,6 +6,7 @@
 //! advice that a name suggests (`hints`) appears only where the compiler finds that the type is not
 //! a message.
 
+mod foreign;
 pub mod hints;
 mod lists;
 mod padding;
@@ -15,13 +16,14 @@ use std::marker::PhantomData;
 
 pub use bytemuck;
 
+pub use self::foreign::{Foreign, has_shape, is_foreign};
 pub use self::lists::{
     Data, OfList, Stored, StoredOf, Unstored, has_plain_elements, is_list_data, lists_align,
 };
 pub use self::padding::{Member, Source, no_padding};
 use self::writer::Writer;
 pub use crate::message::list::{ListCapacity, ListField, NdSlice, NdSliceMut, access};
-pub use crate::message::placed::{ListAt, check as check_lists};
+pub use crate::message::placed::{InOrder, ListAt, check_unordered};
 pub use crate::message::schema::{Enum, Field, Scalar, Struct, Type};
 pub use crate::message::{BytesError, Invalid, Message, Shape};
 

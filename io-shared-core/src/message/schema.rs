@@ -11,11 +11,12 @@
 mod checks;
 mod diff;
 mod error;
+pub(crate) mod half;
 mod hash;
 pub mod json;
 mod types;
 
-pub(crate) use checks::{Checks, described, write_bad_value};
+pub(crate) use checks::{Checks, Described, described, write_bad_value};
 pub use error::SchemaError;
 pub use types::{Enum, Field, Scalar, Struct, Type, Variant};
 

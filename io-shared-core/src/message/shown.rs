@@ -12,7 +12,7 @@ use std::fmt;
 use crate::message::Message;
 use crate::message::array::Array;
 use crate::message::placed::{Room, WORD, word};
-use crate::message::schema::{Scalar, Struct, Type};
+use crate::message::schema::{Scalar, Struct, Type, half};
 
 /// Elements shown of each array or slice.
 const ELEMENTS: usize = 16;
@@ -164,6 +164,12 @@ fn number(scalar: Scalar, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Resu
                     Some(bytes) => fmt::Debug::fmt(&<$ty>::from_le_bytes(*bytes), f),
                     None => f.write_str("?"),
                 },)*
+                Scalar::F16 => match bytes.first_chunk() {
+                    Some(bytes) => {
+                        fmt::Debug::fmt(&half::from_bits(u16::from_le_bytes(*bytes)), f)
+                    }
+                    None => f.write_str("?"),
+                },
                 Scalar::Bool => match bytes.first() {
                     Some(byte @ 0..=1) => fmt::Debug::fmt(&(*byte == 1), f),
                     Some(byte) => fmt::Debug::fmt(byte, f),

@@ -228,6 +228,15 @@ impl Region {
         };
         error.advise(advice)
     }
+
+    /// As [`bad_value`](Self::bad_value), for a value that was found in the region.
+    #[cold]
+    pub(crate) fn bad_value_found<T: Message + ?Sized>(&self, invalid: Invalid) -> Error {
+        match T::CHECKED {
+            true => Error::bad_value_found(&self.name, &T::layout(), invalid),
+            false => Error::bad_value_found(&self.name, self.schema.root(), invalid),
+        }
+    }
 }
 
 /// Whether the name still leads to this region.

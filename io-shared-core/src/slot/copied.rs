@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::value::{LEFT_OUT, Value};
+use super::value::Value;
 use super::{Consumer, Observer, Slot};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::message::Message;
@@ -435,7 +435,7 @@ fn check_alignment<T: Message + ?Sized>(region: &Region) -> Result<()> {
 fn check_copy<T: Message + ?Sized>(region: &Region, blocks: &[Block], length: usize) -> Result<()> {
     // SAFETY: the blocks span the message, and are borrowed.
     let checked = unsafe { region.check_message::<T>(blocks.as_ptr().cast(), length) };
-    checked.map_err(|invalid| region.bad_value::<T>(invalid, LEFT_OUT))
+    checked.map_err(|invalid| region.bad_value_found::<T>(invalid))
 }
 
 /// Copies `length` bytes of a payload that its producer may be writing. Callers use the copy only

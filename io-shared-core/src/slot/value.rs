@@ -34,10 +34,6 @@ pub(super) struct Hazard {
 /// The words that the line of `latest` has for an inline value.
 pub(super) type InlineWords = [u64; MAX_INLINE_WORDS];
 
-/// What becomes of a value that is no `T`.
-pub(super) const LEFT_OUT: &str =
-    "this value was left out: mend the program that puts it, or build both with the same type";
-
 /// Whether a `T` can be stored inline: it is sized, and no larger and no more aligned than
 /// [`InlineWords`].
 const fn fits_inline<T: Message + ?Sized>() -> bool {
@@ -127,7 +123,7 @@ impl Slot<Consumer> {
         let checked = unsafe {
             self.region.check_message::<T>(self.side.inline.as_ptr().cast(), T::SHAPE.size)
         };
-        checked.map_err(|invalid| self.region.bad_value::<T>(invalid, LEFT_OUT))
+        checked.map_err(|invalid| self.region.bad_value_found::<T>(invalid))
     }
 
     /// The value in its buffer, copied to where [`read_inline`](Self::read_inline) copies it. The
@@ -185,7 +181,7 @@ impl Slot<Consumer> {
                 // SAFETY: the payload spans this length, which a `T` may have, and the protocol
                 // keeps the producer from the buffer.
                 let checked = unsafe { region.check_message::<T>(start, own as usize) };
-                checked.map_err(|invalid| region.bad_value::<T>(invalid, LEFT_OUT))?;
+                checked.map_err(|invalid| region.bad_value_found::<T>(invalid))?;
                 Ok(T::from_raw_parts(start, elements))
             }
             Some(_) => {

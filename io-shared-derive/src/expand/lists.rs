@@ -77,6 +77,12 @@ impl Output<'_> {
             return TokenStream::new();
         }
         let private = &self.private;
+        let axes: Vec<_> = self
+            .lists_of_fields()
+            .map(|(Field { ty, .. }, _)| quote!(<#ty as #private::ListField>::AXES))
+            .collect();
+        let numbers = 0..axes.len();
+        let data = quote!(<Self as #private::Message>::SHAPE.size);
         let lists =
             self.lists_of_fields().map(|(Field { ty, member, .. }, List { element, .. })| {
                 quote! {
@@ -90,8 +96,12 @@ impl Output<'_> {
             });
         quote! {
             const LISTS: &[#private::ListAt] = &[#(#lists),*];
-            let bytes = unsafe { ::core::slice::from_raw_parts(start, length) };
-            #private::check_lists(bytes, <Self as #private::Message>::SHAPE.size, LISTS)?;
+            let mut lists = #private::InOrder::new(start, #data, length);
+            let in_order = true
+                #(&& unsafe { lists.next::<{ #axes }>(const { LISTS[#numbers] }) })*;
+            if !in_order {
+                unsafe { #private::check_unordered(start, length, #data, LISTS) }?;
+            }
         }
     }
 
@@ -143,9 +153,11 @@ impl Output<'_> {
             Some(_) => quote!(read_nd),
         });
         // Names that no field has.
-        let words: Vec<_> = (0..fields.len())
-            .map(|i| Ident::new(&format!("list{i}"), Span::mixed_site()))
-            .collect();
+        let numbered = |name: &str| -> Vec<_> {
+            let name = |i| Ident::new(&format!("{name}{i}"), Span::mixed_site());
+            (0..fields.len()).map(name).collect()
+        };
+        let (words, parts) = (numbered("list"), numbered("part"));
         quote! {
             #[automatically_derived]
             impl #name
@@ -157,18 +169,20 @@ impl Output<'_> {
                 /// The elements of all lists, to be written. A list that does not fit the message,
                 /// or overlaps one before it, has none.
                 #[allow(dead_code)]
+                #[inline]
                 #vis fn lists_mut(&mut self) -> #lists_mut<'_> {
                     #(let #words = #private::access::#read(&self.#fields);)*
                     let ranges = [#(#words.range(&self.#data, #start)),*];
-                    let parts = #private::access::split(&mut self.#data, #start, ranges);
-                    let mut parts = ::core::iter::IntoIterator::into_iter(parts);
+                    let [#(#parts),*] =
+                        #private::access::split(&mut self.#data, #start, ranges);
                     #lists_mut {
-                        #(#fields: #words.lend(parts.next().unwrap_or_default()),)*
+                        #(#fields: #words.lend(#parts),)*
                     }
                 }
 
                 #[doc = #said]
                 #[allow(dead_code)]
+                #[inline]
                 #vis fn capacity() -> #capacity {
                     #capacity { #(#fields: <#types as #private::ListField>::NONE,)* }
                 }
@@ -247,6 +261,7 @@ impl Output<'_> {
                 #[doc = #doc]
                 #[allow(dead_code)]
                 #[must_use]
+                #[inline]
                 #vis fn #member(mut self, #member: #sizes) -> Self {
                     self.#member = #member;
                     self
@@ -272,12 +287,14 @@ impl Output<'_> {
             {
                 type Message = #name;
 
+                #[inline]
                 fn bytes(&self) -> usize {
                     let mut layout = #private::access::Layout::new(#start);
                     #(let _: #lists = layout.next(self.#fields);)*
                     layout.bytes()
                 }
 
+                #[inline]
                 fn lay_out(&self, message: &mut #name) {
                     let mut layout = #private::access::Layout::new(#start);
                     #(message.#fields = layout.next(self.#fields);)*

@@ -12,14 +12,14 @@ use crate::message::placed::{Room, elements};
 use crate::message::shape::Shape;
 
 /// The elements of a list.
-#[inline]
+#[inline(always)]
 pub fn list<'a, T: Message>(data: &'a ListData, start: usize, list: &List<T>) -> &'a [T] {
     let (offset, shape) = list.words();
     of(data, start, offset, &shape).unwrap_or_default()
 }
 
 /// The elements of a list, with its shape.
-#[inline]
+#[inline(always)]
 pub fn nd<'a, T: Message, const N: usize>(
     data: &'a ListData,
     start: usize,
@@ -32,7 +32,7 @@ pub fn nd<'a, T: Message, const N: usize>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn of<'a, T: Message>(
     data: &'a ListData,
     start: usize,
@@ -40,21 +40,23 @@ fn of<'a, T: Message>(
     shape: &[u64],
 ) -> Option<&'a [T]> {
     let Shape { size, align, .. } = T::SHAPE;
-    let range = room(data.len(), start).range(offset, shape, size, align).ok()?;
+    let range = room(data.len(), start).place(offset, shape, size, align)?;
     if range.is_empty() {
         return Some(&[]);
     }
-    cast(data.bytes.get(range.start.checked_sub(start)?..range.end.checked_sub(start)?)?)
+    // SAFETY: a place that is not empty starts at `start` or later, and ends at the data's end at
+    // the latest.
+    cast(unsafe { data.bytes.get_unchecked(range.start - start..range.end - start) })
 }
 
 /// The place of this many bytes of data.
-#[inline]
+#[inline(always)]
 fn room(data: usize, start: usize) -> Room {
     Room { start, end: start.saturating_add(data) }
 }
 
 /// The elements in these bytes; `None` if they are not aligned.
-#[inline]
+#[inline(always)]
 fn cast<T: Message>(bytes: &[u8]) -> Option<&[T]> {
     const { assert!(!T::CHECKED && T::SHAPE.size > 0) };
     if !bytes.as_ptr().addr().is_multiple_of(T::SHAPE.align) {
@@ -68,6 +70,7 @@ fn cast<T: Message>(bytes: &[u8]) -> Option<&[T]> {
 }
 
 /// The elements in these bytes, to be written; none if they are not aligned.
+#[inline(always)]
 fn cast_mut<T: Message>(bytes: &mut [u8]) -> &mut [T] {
     const { assert!(!T::CHECKED && T::SHAPE.size > 0) };
     if !bytes.as_ptr().addr().is_multiple_of(T::SHAPE.align) {
@@ -88,12 +91,14 @@ pub struct Words<L: ListField, const N: usize> {
 }
 
 /// Reads a list.
+#[inline(always)]
 pub fn read<T: Message>(list: &List<T>) -> Words<List<T>, 1> {
     let (offset, shape) = list.words();
     Words { offset, shape, list: PhantomData }
 }
 
 /// Reads a list of several axes.
+#[inline(always)]
 pub fn read_nd<T: Message, const N: usize>(list: &NdList<T, N>) -> Words<NdList<T, N>, N> {
     let (offset, shape) = list.words();
     Words { offset, shape, list: PhantomData }
@@ -101,14 +106,16 @@ pub fn read_nd<T: Message, const N: usize>(list: &NdList<T, N>) -> Words<NdList<
 
 impl<L: ListField<Element: Message>, const N: usize> Words<L, N> {
     /// Where the elements lie, counted from the message's start; `0..0` if that is not in the data.
+    #[inline(always)]
     pub fn range(&self, data: &ListData, start: usize) -> Range<usize> {
         let Shape { size, align, .. } = L::Element::SHAPE;
-        room(data.len(), start).range(self.offset, &self.shape, size, align).unwrap_or(0..0)
+        room(data.len(), start).place(self.offset, &self.shape, size, align).unwrap_or(0..0)
     }
 }
 
 impl<T: Message> Words<List<T>, 1> {
     /// The elements in these bytes.
+    #[inline(always)]
     pub fn lend(self, bytes: &mut [u8]) -> &mut [T] {
         cast_mut(bytes)
     }
@@ -116,6 +123,7 @@ impl<T: Message> Words<List<T>, 1> {
 
 impl<T: Message, const N: usize> Words<NdList<T, N>, N> {
     /// The elements in these bytes, with their shape.
+    #[inline(always)]
     pub fn lend(self, bytes: &mut [u8]) -> NdSliceMut<'_, T, N> {
         let slice = cast_mut(bytes);
         let is_whole = elements(&self.shape) == Some(slice.len() as u64);
@@ -125,7 +133,38 @@ impl<T: Message, const N: usize> Words<NdList<T, N>, N> {
 
 /// The bytes in these ranges, which are counted from the message's start. A range that has bytes in
 /// common with one before it is empty.
+#[inline(always)]
 pub fn split<const N: usize>(
+    data: &mut ListData,
+    start: usize,
+    ranges: [Range<usize>; N],
+) -> [&mut [u8]; N] {
+    let (mut last, mut in_order) = (start, true);
+    for range in &ranges {
+        let is_empty = range.start >= range.end;
+        in_order &= is_empty | (range.start >= last);
+        last = if is_empty { last } else { range.end };
+    }
+    if !in_order || last - start > data.len() {
+        return split_unordered(data, start, ranges);
+    }
+    let bytes = data.bytes.as_mut_ptr();
+    ranges.map(|range| {
+        if range.start >= range.end {
+            return &mut [][..];
+        }
+        let from = bytes.wrapping_add(range.start - start);
+        // SAFETY: each range that is not empty starts where the one before it ends, or later, and
+        // the first one at `start` or later (`in_order`); so they share no byte, and each end is at
+        // most `last`, which is at most the data's length after `start` (just checked). The data is
+        // borrowed mutably for as long as the results.
+        unsafe { std::slice::from_raw_parts_mut(from, range.end - range.start) }
+    })
+}
+
+/// As [`split`], for ranges in any order.
+#[cold]
+fn split_unordered<const N: usize>(
     data: &mut ListData,
     start: usize,
     mut ranges: [Range<usize>; N],
@@ -154,11 +193,13 @@ pub struct Layout {
 
 impl Layout {
     /// No list yet.
+    #[inline(always)]
     pub fn new(start: usize) -> Self {
         Self { start, end: start }
     }
 
     /// The next list. One that no memory could hold ends at the end of all memory.
+    #[inline(always)]
     pub fn next<L: ListField<Element: Message>>(&mut self, sizes: L::Sizes) -> L {
         let Shape { size, align, .. } = L::Element::SHAPE;
         let elements = elements(L::stored(sizes).as_ref());
@@ -173,6 +214,7 @@ impl Layout {
     }
 
     /// The bytes of all lists.
+    #[inline(always)]
     pub fn bytes(&self) -> usize {
         self.end - self.start
     }

@@ -54,8 +54,16 @@ fn number<const N: usize>(at: [usize; N], shape: &[usize; N]) -> Option<usize> {
     })
 }
 
-/// A shape that was checked. Of one without elements, axes that no array could have become 0.
-fn checked<T, const N: usize>(shape: [u64; N]) -> [usize; N] {
+/// The shape of these elements, of which there are as many as it says. Of one without elements,
+/// axes that no array could have become 0.
+#[inline(always)]
+fn checked<T, const N: usize>(elements: &[T], shape: [u64; N]) -> [usize; N] {
+    if elements.is_empty() { of_nothing::<T, N>(shape) } else { shape.map(|axis| axis as usize) }
+}
+
+/// A shape without elements.
+#[inline(never)]
+fn of_nothing<T, const N: usize>(shape: [u64; N]) -> [usize; N] {
     let mut used = shape.iter().filter(|axis| **axis > 0);
     let bytes = used.try_fold(size_of::<T>() as u64, |bytes, axis| bytes.checked_mul(*axis));
     match bytes.is_some_and(|bytes| bytes <= isize::MAX as u64) {
@@ -65,8 +73,9 @@ fn checked<T, const N: usize>(shape: [u64; N]) -> [usize; N] {
 }
 
 impl<'a, T, const N: usize> NdSlice<'a, T, N> {
+    #[inline(always)]
     pub(super) fn new(elements: &'a [T], shape: [u64; N]) -> Self {
-        Self { elements, shape: checked::<T, N>(shape) }
+        Self { elements, shape: checked(elements, shape) }
     }
 
     /// The length of each axis. [`NdSlice`] has an example.
@@ -112,8 +121,10 @@ impl<'a, T, const N: usize> NdSlice<'a, T, N> {
 }
 
 impl<'a, T, const N: usize> NdSliceMut<'a, T, N> {
+    #[inline(always)]
     pub(super) fn new(elements: &'a mut [T], shape: [u64; N]) -> Self {
-        Self { elements, shape: checked::<T, N>(shape) }
+        let shape = checked(elements, shape);
+        Self { elements, shape }
     }
 
     /// The length of each axis.

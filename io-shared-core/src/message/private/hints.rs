@@ -22,15 +22,15 @@ macro_rules! hints {
 }
 
 hints! {
-    Duration "store the nanoseconds as a `u64`: `duration.as_nanos() as u64`, and \
-        `Duration::from_nanos(n)` back";
-    SystemTime "store the nanoseconds since 1970 as a `u64`: \
-        `time.duration_since(UNIX_EPOCH)?.as_nanos() as u64`, and `UNIX_EPOCH + \
-        Duration::from_nanos(n)` back";
+    Duration "use `DurationNs`: `duration.try_into()?`, and `Duration::from(ns)` back";
+    SystemTime "use `SystemTimeNs`: `time.try_into()?`, and `SystemTime::from(ns)` back";
     Instant "an `Instant` is meaningful in one process only: each value already has a time \
         (`Guard::age`, `Guard::stamp`); or store nanoseconds as a `u64`";
     Float "store the numbers themselves, as in `[f32; 3]` for a vector of three `f32`, and convert \
-        at both ends: `v.to_array()` or `v.into()`, and back";
+        at both ends: `v.to_array()` or `v.into()`, and back; or derive `Message` on \
+        `#[message(foreign = [f32; 3])] #[repr(transparent)] struct Position(Vec3);`";
+    Half "with the feature `half` of io-shared, `f16` of the crate half is a message; otherwise \
+        store its bits as a `u16`";
     Bytes "store its bytes, as in `[u8; 16]`, and convert at both ends";
     Path "store it as text, `Text<255>`: `path.to_str()`, and `Path::new(text.as_str()?)` back";
     Map "store the entries as an array or as the last field, `[Entry]`, of a struct `Entry` with \

@@ -9,7 +9,7 @@ use std::fmt;
 use super::error::At;
 use super::types::{Field, Scalar, Type};
 use crate::message::invalid::Invalid;
-use crate::message::placed::{self, ListAt};
+use crate::message::placed::{self, ListAt, WORD};
 
 /// The checks of a message; none if every bit pattern is valid.
 #[derive(Debug, Default)]
@@ -136,9 +136,19 @@ impl Check {
     }
 }
 
-/// The path of what lies at an offset, and which numbers would be right there.
+/// Bytes that are no value of their type, in words.
+pub(crate) struct Described {
+    /// The path of the field.
+    pub(crate) field: String,
+    /// Which numbers would be right.
+    pub(crate) expected: String,
+    /// Whether it is a list that is not within its message.
+    pub(crate) is_list: bool,
+}
+
+/// Says what lies at an offset, and which numbers would be right there.
 #[cold]
-pub(crate) fn described(ty: &Type, invalid: Invalid) -> (String, String) {
+pub(crate) fn described(ty: &Type, invalid: Invalid) -> Described {
     let mut path = String::new();
     let (mut ty, mut at) = (ty, invalid.at);
     loop {
@@ -161,25 +171,22 @@ pub(crate) fn described(ty: &Type, invalid: Invalid) -> (String, String) {
             _ => break,
         }
     }
-    let expected =
-        match ty {
-            Type::Enum(of) => of.numbers_in_words(),
-            Type::List { axes, .. } => {
-                path.push_str(&match at / 8 {
-                    0 => ".offset".to_owned(),
-                    _ if *axes == 1 => ".count".to_owned(),
-                    axis => format!(".shape[{}]", axis - 1),
-                });
-                match at / 8 {
-                0 => "the start of elements that lie within the message's data, apart from those \
-                      of other lists",
-                _ => "a number of elements that has room in the message",
-            }
-            .to_owned()
-            }
-            _ => "0 or 1".to_owned(),
-        };
-    (path, expected)
+    let expected = match ty {
+        Type::Enum(of) => of.numbers_in_words(),
+        Type::List { .. } if at < WORD => "the start of elements that lie within the message's \
+             data, apart from those of other lists"
+            .to_owned(),
+        Type::List { .. } => "a number of elements that has room in the message".to_owned(),
+        _ => "0 or 1".to_owned(),
+    };
+    if let Type::List { axes, .. } = ty {
+        path.push_str(&match at / WORD {
+            0 => ".offset".to_owned(),
+            _ if *axes == 1 => ".count".to_owned(),
+            axis => format!(".shape[{}]", axis - 1),
+        });
+    }
+    Described { field: path, expected, is_list: matches!(ty, Type::List { .. }) }
 }
 
 /// Writes what was found, and what would be right.
@@ -268,7 +275,7 @@ mod tests {
             let found = Checks::of(&ty).check(bytes).err();
             prop_assert_eq!(found, first_invalid(&ty, bytes, 0));
             if let Some(invalid) = found {
-                let (field, _) = described(&ty, invalid);
+                let field = described(&ty, invalid).field;
                 prop_assert!(field.starts_with("f0") || field.starts_with("tail["), "{}", field);
             }
         }

@@ -183,6 +183,7 @@ scalars! {
     I16 "<i2" 2 "`i16`";
     I32 "<i4" 4 "`i32`";
     I64 "<i8" 8 "`i64`";
+    F16 "<f2" 2 "`f16` of the crate half";
     F32 "<f4" 4 "`f32`";
     F64 "<f8" 8 "`f64`";
     Bool "|b1" 1 "`bool`: 0 or 1";
@@ -199,7 +200,7 @@ impl Scalar {
             Scalar::U32 => i64::from(u32::from_le_bytes(*bytes.first_chunk()?)),
             Scalar::I32 => i64::from(i32::from_le_bytes(*bytes.first_chunk()?)),
             Scalar::I64 => i64::from_le_bytes(*bytes.first_chunk()?),
-            Scalar::U64 | Scalar::F32 | Scalar::F64 => return None,
+            Scalar::U64 | Scalar::F16 | Scalar::F32 | Scalar::F64 => return None,
         })
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::message::Message;
 use crate::message::array::Array;
 use crate::message::placed::WORD;
-use crate::message::schema::{Enum, Field, Scalar, Schema, Struct, Type};
+use crate::message::schema::{Enum, Field, Scalar, Schema, Struct, Type, half};
 use crate::message::shape::Shape;
 
 /// Why a text is not a message of a schema: what is wrong, and `at` which part (empty for the whole
@@ -256,6 +256,13 @@ fn number_of(bytes: &mut Vec<u8>, scalar: Scalar, json: &Json, at: &str) -> Resu
         Scalar::I16 => whole!(i16),
         Scalar::I32 => whole!(i32),
         Scalar::I64 => whole!(i64),
+        Scalar::F16 => {
+            let half = half::to_bits(float.ok_or_else(misfit)? as f32);
+            if half::from_bits(half).is_infinite() {
+                return Err(misfit());
+            }
+            bytes.extend(half.to_le_bytes());
+        }
         Scalar::F32 => {
             let float = float.ok_or_else(misfit)?;
             let narrow = float as f32;

@@ -12,7 +12,7 @@ use super::dtype::{self, Dtype, DtypeField};
 use crate::message::Message;
 use crate::message::array::{self, Array, NpyError};
 use crate::message::placed;
-use crate::message::schema::{Enum, Scalar, Schema, Struct, Type};
+use crate::message::schema::{Enum, Scalar, Schema, Struct, Type, half};
 
 /// A part of a message: where it lies, and what it is.
 #[derive(Clone)]
@@ -183,7 +183,7 @@ impl<'a> Place<'a> {
         let (kind, size) = match scalar {
             Scalar::U8 | Scalar::U16 | Scalar::U32 | Scalar::U64 => ('u', scalar.size()),
             Scalar::I8 | Scalar::I16 | Scalar::I32 | Scalar::I64 => ('i', scalar.size()),
-            Scalar::F32 | Scalar::F64 => ('f', scalar.size()),
+            Scalar::F16 | Scalar::F32 | Scalar::F64 => ('f', scalar.size()),
             Scalar::Bool => ('b', 1),
         };
         self.numpy(kind, false, size)
@@ -213,7 +213,7 @@ impl<'a> Place<'a> {
             ('i' | 'm' | 'M', 8) => number!(i64 as Int),
             ('f', 2) => self.read().map(|bytes: [u8; 2]| {
                 let bits = if big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };
-                Value::F32(half(bits))
+                Value::F32(half::from_bits(bits))
             }),
             ('f', 4) => number!(f32 as F32),
             ('f', 8) => number!(f64 as F64),
@@ -305,18 +305,6 @@ impl<'a> Npy<'a> {
         let (shape, len) = (self.shape.clone(), self.shape.len());
         let element = Layout::Shape(shape);
         Layout::Elements(Arc::new(Elements { len, stride: 1, start: 0, element }))
-    }
-}
-
-/// The value of a number of 16 bits (IEEE 754).
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction / 1024.0 * 2.0_f32.powi(-14),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2.0_f32.powi(exponent - 15),
     }
 }
 
