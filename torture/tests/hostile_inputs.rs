@@ -18,7 +18,7 @@ fn the_harness_in_short_finds_nothing() {
     let report = hostile::run(&settings).unwrap();
     println!("{report}");
     assert_eq!(report.findings, Vec::<String>::new());
-    assert_eq!(report.groups.len(), 13);
+    assert_eq!(report.groups.len(), 14);
 }
 
 /// This test tries every n-th flip; `torture hostile` tries all of them.

@@ -78,6 +78,8 @@ pub(super) const LIMITS: [u64; 24] = [
 /// Sizes of files that are not regions.
 const SIZES: [usize; 13] = [0, 1, 7, 8, 127, 128, 129, 256, 4095, 4096, 4097, 65536, 1 << 20];
 const RANDOM_FILLS: u64 = 1000;
+/// How many other kinds and versions there are, before the other shapes.
+const OTHERS: u64 = 11;
 /// What the group of pools writes to, and what it does with the file.
 const POOLS: [&str; 4] = ["pool", "used", "grant", "grants"];
 const FILES: [&str; 3] = ["whole", "short", "long"];
@@ -133,7 +135,7 @@ impl Cases {
             Group::Fills => SIZES.len() as u64 * 2 + RANDOM_FILLS,
             Group::Fields => FIELDS.len() as u64 * LIMITS.len() as u64 * shapes + self.random,
             Group::Pools => 2 * LIMITS.len() as u64 * (POOLS.len() * FILES.len()) as u64,
-            Group::Kinds => shapes * 16,
+            Group::Kinds => shapes * (OTHERS + shapes),
             Group::Schemas => self.texts.len() as u64,
             Group::Inputs => self.random * 2,
         }
@@ -291,9 +293,10 @@ impl Cases {
     }
 
     fn change_kind(&self, case: u64) -> Outcome {
-        let (own, whole) = &self.specimens[(case / 16) as usize];
+        let changes = OTHERS + self.specimens.len() as u64;
+        let (own, whole) = &self.specimens[(case / changes) as usize];
         let mut damaged = whole.clone();
-        let what = match case % 16 {
+        let what = match case % changes {
             number @ 0..6 => {
                 damaged.set_field("kind", number);
                 format!("{own:?}: kind {number}")
@@ -302,13 +305,13 @@ impl Cases {
                 damaged.set_field("kind", u64::MAX);
                 format!("{own:?}: the highest kind")
             }
-            number @ 7..11 => {
+            number @ 7..OTHERS => {
                 let version = [0, 1, 256, u64::MAX][number as usize - 7];
                 damaged.set_field("version", version);
                 format!("{own:?}: version {version}")
             }
             number => {
-                let shape = Shape::ALL[number as usize - 11];
+                let shape = Shape::ALL[(number - OTHERS) as usize];
                 let outcome = self.visit(case, shape, whole);
                 let same = shape == *own;
                 assert!(same || outcome.opened == 0, "{own:?} opened as {shape:?}");
@@ -321,7 +324,7 @@ impl Cases {
             outcome = outcome + self.visit(case, shape, &damaged);
         }
         let unchanged = damaged == *whole;
-        assert!(unchanged || outcome.opened == 0 || case % 16 < 7, "{what}: opened");
+        assert!(unchanged || outcome.opened == 0 || case % changes < 7, "{what}: opened");
         outcome
     }
 

@@ -13,7 +13,7 @@ use io_shared::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::outcome::Outcome;
-use super::specimen::{Pose, Scan, Shape, Specimen};
+use super::specimen::{Detections, Pose, Scan, Shape, Specimen};
 use super::visit::{self, Elements, Lock, Site, told};
 
 /// A very short wait.
@@ -64,7 +64,7 @@ pub fn memory(bytes: &[u8]) -> io::Result<File> {
 /// Opens a file of arbitrary bytes as every kind of region and in every role.
 ///
 /// The first byte says what the rest is: the file itself, or changes to a whole region of one of
-/// the five shapes, which is then sealed or not.
+/// the six shapes, which is then sealed or not.
 ///
 /// # Panics
 /// If the library returns a value outside the region, or there is no memory for the region.
@@ -167,6 +167,7 @@ impl Stage {
         match self.shape {
             Shape::Number => Channels::<u64>::new().run(self, &mut input),
             Shape::Scan => Channels::<Scan>::new().run(self, &mut input),
+            Shape::Lists => Channels::<Detections>::new().run(self, &mut input),
             Shape::Mmap => run_locks::<SharedMmap>(self, &mut input),
             Shape::RwMmap => run_locks::<RwSharedMmap>(self, &mut input),
             Shape::State => run_locks::<Shared<Pose>>(self, &mut input),

@@ -5,7 +5,11 @@ use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
-use io_shared::{Channel, Message, Result, RwSharedMmap, Schema, Shared, SharedMmap};
+use io_shared::message::ListCapacity;
+use io_shared::{
+    Channel, List, ListData, Message, NdList, Result, RwSharedMmap, Schema, Shared, SharedMmap,
+    Text,
+};
 
 /// A message that ends in a slice.
 #[derive(Message, Debug)]
@@ -15,6 +19,64 @@ pub struct Scan {
     pub frame: u64,
     /// What was seen.
     pub points: [u32],
+}
+
+/// Which of two.
+#[derive(Message, Debug, Clone, Copy)]
+#[repr(u8)]
+pub enum Side {
+    /// One.
+    Left,
+    /// The other.
+    Right,
+}
+
+/// A message with lists, an enum and a bool.
+#[derive(Message, Debug)]
+#[repr(C)]
+pub struct Detections {
+    /// Its number.
+    pub frame: u64,
+    /// Where it was seen.
+    pub side: Side,
+    /// Whether it is sure.
+    pub sure: bool,
+    /// Nothing.
+    pub _pad: [u8; 6],
+    /// What was seen.
+    pub boxes: List<[f32; 4]>,
+    /// What else was seen.
+    pub others: List<[f32; 4]>,
+    /// What that is.
+    pub names: List<Text<8>>,
+    /// How it looks.
+    pub image: NdList<u8, 3>,
+    /// Where the lists lie.
+    pub data: ListData,
+}
+
+impl Detections {
+    /// The words of the lists, and the enum and the bool before them: offsets and lengths.
+    const WORDS: [(u64, usize); 12] = [
+        (8, 1),
+        (9, 1),
+        (16, 8),
+        (24, 8),
+        (32, 8),
+        (40, 8),
+        (48, 8),
+        (56, 8),
+        (64, 8),
+        (72, 8),
+        (80, 8),
+        (88, 8),
+    ];
+
+    /// As many elements of each list.
+    pub(super) fn sizes(count: usize) -> impl ListCapacity<Message = Detections> {
+        let sizes = Detections::capacity().boxes(count).others(count / 2).names(count);
+        sizes.image([count, 2, 3])
+    }
 }
 
 /// A value of typed state.
@@ -42,15 +104,18 @@ pub enum Shape {
     RwMmap,
     /// A [`Pose`].
     State,
+    /// A channel of [`Detections`] that has buffers for two consumers.
+    Lists,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Number, Self::Scan, Self::Mmap, Self::RwMmap, Self::State];
+    pub const ALL: [Self; 6] =
+        [Self::Number, Self::Scan, Self::Mmap, Self::RwMmap, Self::State, Self::Lists];
 
     /// Whether it is a channel.
     pub fn is_channel(self) -> bool {
-        matches!(self, Self::Number | Self::Scan)
+        matches!(self, Self::Number | Self::Scan | Self::Lists)
     }
 }
 
@@ -104,6 +169,14 @@ impl Specimen {
                 let mut producer = channel.producer()?;
                 for elements in [16, 3] {
                     producer.loan_len(elements)?.put()?;
+                }
+                contents(producer.as_fd())
+            }
+            Shape::Lists => {
+                let channel = Channel::<Detections>::anonymous().lists(Detections::sizes(16));
+                let mut producer = channel.consumers(2).producer()?;
+                for count in [16, 3] {
+                    producer.loan_lists(Detections::sizes(count))?.put()?;
                 }
                 contents(producer.as_fd())
             }
@@ -272,6 +345,10 @@ impl Specimen {
             for buffer in 0..self.pool() {
                 let start = self.field("buffers_offset") + buffer * self.field("stride");
                 words.extend([0, 8, 16, 24, self.checksum_at()].map(|at| (start + at, 8)));
+                if self.schema() == Detections::schema().to_json().as_bytes() {
+                    let start = start + self.field("payload_offset");
+                    words.extend(Detections::WORDS.map(|(at, width)| (start + at, width)));
+                }
             }
         }
         words

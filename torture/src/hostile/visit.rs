@@ -4,6 +4,7 @@
 //! panics on the last.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use io_shared::{
     Bytes, BytesMut, Channel, LockError, Message, Result, RwSharedMmap, Shared, SharedMmap,
 };
 
-use super::specimen::{Pose, Scan, Shape};
+use super::specimen::{Detections, Pose, Scan, Shape};
 
 /// Where the bytes are.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Shape {
     /// and the consumer visits again at the end.
     pub fn roles(self) -> &'static [Role] {
         match self {
-            Self::Number | Self::Scan => {
+            Self::Number | Self::Scan | Self::Lists => {
                 &[Role::Observer, Role::Consumer, Role::Producer, Role::Consumer]
             }
             _ => &[Role::Locker, Role::Locker],
@@ -105,6 +106,7 @@ pub fn visit(site: &Site, shape: Shape, role: Role) -> Result<()> {
     match shape {
         Shape::Number => visit_channel(&site.channel::<u64>(), role, 0),
         Shape::Scan => visit_channel(&site.channel::<Scan>(), role, 5),
+        Shape::Lists => visit_channel(&site.channel::<Detections>(), role, 5),
         Shape::Mmap => visit_lock(site.mmap()?),
         Shape::RwMmap => visit_lock(site.rw_mmap()?),
         Shape::State => visit_lock(site.state()?),
@@ -164,11 +166,12 @@ pub(super) fn told<T>(result: Result<T>) -> Result<T> {
     result
 }
 
-/// Reads the ends of a value, which must not be longer than the region's capacity.
-pub(super) fn check<T: Message + ?Sized>(value: &T, capacity: u64) {
+/// Reads the ends of a value, which must not be longer than the region's capacity, and its lists.
+pub(super) fn check<T: Elements + ?Sized>(value: &T, capacity: u64) {
     let bytes = value.as_bytes();
     assert!(bytes.len() as u64 <= capacity, "{} bytes of {capacity}", bytes.len());
     touch(bytes);
+    value.look();
 }
 
 pub(super) fn touch(bytes: &[u8]) {
@@ -179,6 +182,9 @@ pub(super) fn touch(bytes: &[u8]) {
 /// A message that is put with `elements` elements.
 pub(super) trait Elements: Message {
     fn put(producer: &mut io_shared::Producer<Self>, elements: usize) -> Result<u64>;
+
+    /// Reads what the message has lists of.
+    fn look(&self) {}
 }
 
 impl Elements for u64 {
@@ -193,6 +199,58 @@ impl Elements for Scan {
         loan.points.fill(7);
         loan.put()
     }
+}
+
+impl Elements for Detections {
+    fn put(producer: &mut io_shared::Producer<Detections>, elements: usize) -> Result<u64> {
+        let mut loan = producer.loan_lists(Detections::sizes(elements))?;
+        if elements % 4 == 3 {
+            let loan = &mut *loan;
+            std::mem::swap(&mut loan.boxes, &mut loan.others);
+        }
+        // Whatever another process makes of the words meanwhile.
+        let mut lists = loan.lists_mut();
+        let mut ranges = [
+            addresses(lists.boxes.as_bytes()),
+            addresses(lists.others.as_bytes()),
+            addresses(lists.names.as_bytes()),
+            addresses(lists.image.as_mut_slice()),
+        ];
+        lists.boxes.fill([0.5; 4]);
+        lists.others.fill([1.5; 4]);
+        lists.names.fill(io_shared::Text::truncated("car"));
+        lists.image.as_mut_slice().fill(7);
+        ranges.sort_by_key(|range| (range.is_empty(), range.start));
+        let used = ranges.iter().filter(|range| !range.is_empty());
+        assert!(used.is_sorted_by(|one, next| one.end <= next.start), "{ranges:x?} overlap");
+        let inside = addresses(loan.as_bytes());
+        let is_inside = |range: &Range<usize>| {
+            range.is_empty() || (inside.start <= range.start && range.end <= inside.end)
+        };
+        assert!(ranges.iter().all(is_inside), "{ranges:x?} in {inside:x?}");
+        loan.put()
+    }
+
+    // Not the bool and the enum, which a writer of the bytes may have changed since the get.
+    fn look(&self) {
+        let inside = addresses(self.as_bytes());
+        let image = self.image();
+        let lists = [self.boxes().as_bytes(), self.others().as_bytes(), self.names().as_bytes()];
+        for list in lists.into_iter().chain([image.as_slice()]) {
+            let at = addresses(list);
+            let is_inside = inside.start <= at.start && at.end <= inside.end;
+            assert!(list.is_empty() || is_inside, "{at:x?} in {inside:x?}");
+            touch(list);
+        }
+        let elements = image.shape().into_iter().try_fold(1_usize, usize::checked_mul);
+        assert!(elements == Some(image.as_slice().len()) || image.shape().contains(&0));
+    }
+}
+
+/// Where bytes lie.
+fn addresses(bytes: &[u8]) -> Range<usize> {
+    let bytes = bytes.as_ptr_range();
+    bytes.start.addr()..bytes.end.addr()
 }
 
 /// What the three kinds of locked regions have in common.
