@@ -65,17 +65,19 @@ if [ -n "$pypy3" ]; then
 fi
 if [ "${1:-}" = --prepare ]; then exit; fi
 
+# The programs at the other end, and the command, which is in the wheel.
+cargo build --release --locked --quiet --package python-peer --package io-shared-ffi \
+    --package io-shared-cli
+cargo build --release --locked --quiet --example perception_pipeline
+
 # One wheel, for all.
 rm -rf "$venvs/wheel"
+export IO_SHARED_WHEEL_COMMAND=$target/release/io-shared
 pip 3 wheel --no-build-isolation --no-deps --wheel-dir "$venvs/wheel" ./python
 for python in "${pythons[@]}"; do
     pip "$python" install --no-deps --force-reinstall "$venvs"/wheel/io_shared-*.whl
 done
 
-# The programs at the other end.
-cargo build --release --locked --quiet --package python-peer --package io-shared-ffi \
-    --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
 ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
 "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \

@@ -1,6 +1,8 @@
 """Builds the library by cargo and puts it into the wheel. Hatchling calls this.
 
 One wheel serves every interpreter, since ctypes loads the library. Its tag names only the platform.
+With ``IO_SHARED_WHEEL_COMMAND=PATH`` the wheel contains that ``io-shared`` command too, which
+``python -m io_shared`` runs.
 """
 
 import json
@@ -25,9 +27,13 @@ class BuildLibrary(BuildHookInterface):
         if version == "editable":
             text = "there is no editable install: after a change, `pip install .` again"
             raise RuntimeError(text)
+        files = {library: "io_shared/" + LIBRARY}
+        command = os.environ.get("IO_SHARED_WHEEL_COMMAND")
+        if command:
+            files[os.path.abspath(command)] = "io_shared/io-shared"
         build_data["pure_python"] = False
-        build_data["tag"] = "py2.py3-none-%s" % platform(library)
-        build_data["force_include"][library] = "io_shared/" + LIBRARY
+        build_data["tag"] = "py2.py3-none-%s" % platform(files)
+        build_data["force_include"].update(files)
 
 
 def build(workspace):
@@ -43,11 +49,13 @@ def build(workspace):
     return os.path.join(target, "wheel", LIBRARY)
 
 
-def platform(library):
-    """The platform of the wheel: the glibc version that the library needs (PEP 600), and plain
-    Linux for a pip that does not know such tags."""
-    with open(library, "rb") as file:
-        minors = re.findall(rb"GLIBC_2\.(\d+)", file.read())
+def platform(files):
+    """The platform of the wheel: the glibc version that its files need (PEP 600), and plain Linux
+    for a pip that does not know such tags."""
+    minors = []
+    for path in files:
+        with open(path, "rb") as file:
+            minors += re.findall(rb"GLIBC_2\.(\d+)", file.read())
     machine = os.uname().machine
     tag = "manylinux_2_%d_%s" % (max(map(int, minors)), machine)
     return os.environ.get("IO_SHARED_WHEEL_PLATFORM") or "%s.linux_%s" % (tag, machine)

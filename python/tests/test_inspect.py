@@ -1,6 +1,7 @@
 """What is there can be listed, without taking part."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -29,9 +30,22 @@ def test_a_channel_is_listed_with_its_newest_value_and_who_uses_it(name):
     assert name in str(caught.value)
 
 
-def test_the_module_runs_the_command_or_says_how_to_get_it(tmpdir):
-    run = [sys.executable, "-m", "io_shared", "list", "--json"]
+def test_the_module_runs_the_command_of_its_wheel(tmpdir):
     environment = dict(os.environ, PATH=str(tmpdir))
+    run = [sys.executable, "-m", "io_shared"]
+    version = subprocess.check_output(run + ["--version"], env=environment)
+    assert version.startswith(b"io-shared ")
+    absent = subprocess.Popen(run + ["info", "/nobody-made-this"], stderr=subprocess.PIPE)
+    _, said = absent.communicate()
+    assert absent.returncode == 3 and b"error: " in said
+
+
+def test_an_installation_without_the_command_runs_that_of_the_path_or_says_how_to_get_it(tmpdir):
+    package = str(tmpdir.join("io_shared"))
+    bare = shutil.ignore_patterns("io-shared")
+    shutil.copytree(os.path.dirname(io_shared.__file__), package, ignore=bare)
+    run = [sys.executable, "-m", "io_shared", "list", "--json"]
+    environment = dict(os.environ, PYTHONPATH=str(tmpdir), PATH=str(tmpdir))
     without = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE)
     _, said = without.communicate()
     assert without.returncode == 1 and b"cargo install io-shared-cli" in said

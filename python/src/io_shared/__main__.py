@@ -6,10 +6,10 @@ import os
 import sys
 
 _HOW = """\
-This installation of io_shared has no io-shared command: a wheel with it contains it.
+This installation of io_shared has no io-shared command, as it was built from source.
 Install it with Cargo (https://rustup.rs), then run this again:
 
-    cargo install io-shared-cli
+    cargo install io-shared-cli             # in a checkout: cargo install --path io-shared-cli
 """
 
 
