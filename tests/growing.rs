@@ -75,6 +75,15 @@ fn look_on(mut observer: Observer<[u64]>, done: &AtomicBool) -> u64 {
     last
 }
 
+/// Ends the looks also when a check fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_capacity_that_doubles_ten_times_costs_three_consumers_and_an_observer_nothing() {
     let name = TestName::new("doubles");
@@ -88,6 +97,8 @@ fn a_capacity_that_doubles_ten_times_costs_three_consumers_and_an_observer_nothi
         let consumers = [follows(false), follows(true), follows(true)];
         let (observer, done) = (follower(&name).observer().unwrap(), &done);
         let looking = scope.spawn(move || look_on(observer, done));
+        // If a check fails, this ends the looks; the gets end by their timeout.
+        let ends = Ends(done);
         for doubling in 0..10 {
             let words = 16 << doubling;
             for _ in 0..500 {
@@ -101,7 +112,7 @@ fn a_capacity_that_doubles_ten_times_costs_three_consumers_and_an_observer_nothi
         for consumer in consumers {
             assert!(consumer.join().unwrap() >= 10);
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ends);
         assert!(looking.join().unwrap() > 0);
     });
     Channel::remove(&name).unwrap();
