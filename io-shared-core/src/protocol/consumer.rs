@@ -68,6 +68,9 @@ pub(crate) struct Consumer {
     /// The entry that this consumer uses again and again, and the buffer it names. A guard of the
     /// value there borrows the consumer, or has [taken the entry along](Self::part_with).
     hazard: Option<HazardPointer>,
+    /// The number of a value that is not there: 0, or that of the newest value which was
+    /// [lost](Words::lost). As long as it is the latest, there is nothing to receive.
+    nothing: u64,
     /// The buffer that the next value is likely to be in.
     next: usize,
     /// Whether it reads ahead in this wait.
@@ -124,12 +127,13 @@ impl Consumer {
         words.reached(CrashPoint::ConsumerCleared);
         // Relaxed: only the sequence is used, and a get acquires.
         let latest = Latest::unpack(words.latest().load(Relaxed));
+        let lost = words.lost().min(latest.sequence);
         let last_seen = if resumes {
+            // What was lost since then counts as missed.
             words.last_seen(consumer).load(Relaxed).min(latest.sequence)
         } else {
-            latest.sequence.max(1) - 1
+            (latest.sequence.max(1) - 1).max(lost)
         };
-        let last_seen = last_seen.max(words.lost().min(latest.sequence));
         words.last_seen(consumer).store(last_seen, Relaxed);
         words.reached(CrashPoint::ConsumerReady);
         Ok(Self {
@@ -137,6 +141,7 @@ impl Consumer {
             incarnation,
             holds: holds.min(entries(words, consumer)),
             hazard: None,
+            nothing: lost,
             next: usize::MAX,
             follows: false,
             followed: 0,
@@ -325,7 +330,7 @@ impl Consumer {
             return Err(Fault::Corrupt("`latest` has gone back to a value that was received"));
         }
         let nothing = match which {
-            Which::Unseen => latest.sequence == 0 || latest.sequence == last_seen,
+            Which::Unseen => latest.sequence == last_seen || latest.sequence == self.nothing,
             Which::Current => latest.sequence <= words.lost(),
         };
         Ok((!nothing).then_some(latest))
@@ -392,7 +397,8 @@ impl Consumer {
     #[inline]
     pub(crate) fn has_unseen<W: Words>(&self, words: &W) -> bool {
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
-        Latest::unpack(words.latest().load(Relaxed)).sequence != last_seen
+        let latest = Latest::unpack(words.latest().load(Relaxed)).sequence;
+        latest != last_seen && latest != self.nothing
     }
 
     /// Sleeps until there is a value that this consumer has not received, the region is retired, or
@@ -421,9 +427,10 @@ impl Consumer {
     fn unmoved<W: Words>(&self, words: &W) -> Option<u32> {
         let word = words.latest().load(Relaxed);
         let last_seen = words.last_seen(self.consumer).load(Relaxed);
-        let nothing =
-            Latest::unpack(word).sequence == last_seen && words.retired().load(Relaxed) == 0;
-        (nothing && self.seat().is_own(words)).then_some(word as u32)
+        let latest = Latest::unpack(word).sequence;
+        let nothing = latest == last_seen || latest == self.nothing;
+        let stays = nothing && words.retired().load(Relaxed) == 0 && self.seat().is_own(words);
+        stays.then_some(word as u32)
     }
 
     fn lower<W: Words>(&self, words: &W) {

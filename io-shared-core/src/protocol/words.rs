@@ -141,8 +141,9 @@ pub(crate) trait Words {
     fn taken(&self, consumer: usize) -> &Self::Count;
     /// The sequence of the last value that this consumer has received.
     fn last_seen(&self, consumer: usize) -> &Self::Count;
-    /// The sequence of the last value that no consumer may receive, because a reboot tore it; 0:
-    /// there is none. It does not change while anybody has a role.
+    /// The sequence of the last value that no consumer may receive, because a reboot tore it or
+    /// because it has fewer fields than the region's messages; 0: there is none. It does not change
+    /// while anybody has a role.
     fn lost(&self) -> u64;
     fn header(&self, buffer: usize) -> Header<'_, Self::Count>;
 

@@ -204,11 +204,12 @@ impl Slot<Producer> {
         taken.is_some_and(|taken| taken.unwrap_or(true))
     }
 
-    /// Whether this consumer has seen the last value put.
+    /// Whether this consumer has seen the last value put, or that value is not there to be seen.
     pub fn has_had_last(&self, at: Connection) -> bool {
         // Relaxed: only the number itself is used.
-        self.region_of(at)
-            .is_some_and(|region| region.last_seen(at.slot).load(Relaxed) >= self.sequence())
+        let seen = |region: &Region| region.last_seen(at.slot).load(Relaxed);
+        let last = self.sequence();
+        self.region_of(at).is_some_and(|region| seen(region) >= last) || last <= self.region.lost()
     }
 
     /// Who this consumer is, as its block says.
