@@ -6,10 +6,13 @@
     reason = "clippy.toml allows it in tests, not in their helpers"
 )]
 
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
-use io_shared::{Channel, ErrorKind, RwSharedMmap, Shared, SharedMmap};
+use io_shared::{Channel, ErrorKind, Message, RwSharedMmap, Shared, SharedMmap};
 use nix::sys::signal::Signal;
 use test_support::peer::{Peer, arguments, hear, tell};
 use test_support::{TestFile, TestName};
@@ -106,4 +109,127 @@ fn a_user_that_leaves_while_it_is_stopped_by_nobody_keeps_the_others_going() {
     peer.tell("end");
     peer.end();
     assert!(!name.path().exists());
+}
+
+/// A channel that grows, and goes with its last user.
+fn growing(name: &TestName) -> Channel<[u64]> {
+    Channel::<[u64]>::named(&**name).elements(1).growing(true).ephemeral(true)
+}
+
+/// The number that all regions of a channel share, as the file at `path` says.
+fn line(path: &Path) -> Option<[u8; 8]> {
+    let mut line = [0; 8];
+    File::open(path).and_then(|file| file.read_exact_at(&mut line, 24)).ok()?;
+    Some(line)
+}
+
+/// How many regions there are of a line, under whatever names.
+fn regions(of: [u8; 8]) -> usize {
+    let entries = std::fs::read_dir("/dev/shm").unwrap().flatten();
+    entries.filter(|entry| line(&entry.path()) == Some(of)).count()
+}
+
+#[test]
+fn a_channel_that_grew_goes_with_its_last_user_whether_or_not_that_has_followed() {
+    for (users, growths) in [(1, 1), (3, 1), (2, 3)] {
+        for producer_leaves_first in [true, false] {
+            let name = TestName::new("ephemeral-grew");
+            let mut producer = growing(&name).producer().unwrap();
+            let of = line(&name.path()).unwrap();
+            let mut idle = Vec::new();
+            for growth in 0..growths {
+                // Some are in each of the regions that the channel has had.
+                idle.extend((0..users).map(|_| growing(&name).consumer().unwrap()));
+                producer.put(&vec![1; 2 << growth]).unwrap();
+            }
+            let mut producer = Some(producer);
+            if producer_leaves_first {
+                producer = None;
+            }
+            while let Some(consumer) = idle.pop() {
+                assert!(name.path().exists(), "somebody uses it");
+                drop(consumer);
+            }
+            assert_eq!(name.path().exists(), !producer_leaves_first);
+            drop(producer);
+            assert!(!name.path().exists(), "{users} in each of {growths}");
+            assert_eq!(regions(of), 0, "{users} in each of {growths}");
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_grew_goes_on_for_a_user_that_has_not_followed_whoever_comes_and_goes() {
+    let name = TestName::new("ephemeral-goes-on");
+    let mut producer = growing(&name).producer().unwrap();
+    let of = line(&name.path()).unwrap();
+    let mut idle = growing(&name).consumer().unwrap();
+    producer.put(&[1]).unwrap();
+    assert_eq!(idle.get_timeout(SECONDS).unwrap().seq(), 1);
+    producer.put(&[2; 2]).unwrap();
+    drop(producer);
+    // Nobody has a role in the larger region now.
+    assert_eq!(growing(&name).consumer().unwrap().get_timeout(SECONDS).unwrap().seq(), 2);
+    let mut producer = growing(&name).producer().unwrap();
+    assert_eq!(producer.put(&[3; 5]).unwrap(), 3, "numbers go on");
+    drop(producer);
+    std::thread::sleep(Duration::from_millis(120));
+    let value = idle.get_timeout(SECONDS).unwrap();
+    assert_eq!((value.seq(), value.len(), value.missed()), (3, 5, 1));
+    drop(value);
+    drop(idle);
+    assert!(!name.path().exists());
+    assert_eq!(regions(of), 0);
+}
+
+#[test]
+fn a_user_that_does_not_follow_keeps_the_channel_for_as_long_as_it_lives() {
+    let name = TestName::new("ephemeral-stays");
+    let mut producer = growing(&name).producer().unwrap();
+    let of = line(&name.path()).unwrap();
+    let mut stays = growing(&name).reopen(false).consumer().unwrap();
+    producer.put(&[1; 2]).unwrap();
+    std::thread::sleep(Duration::from_millis(120));
+    assert_eq!(*stays.try_get().unwrap_err().kind(), ErrorKind::Replaced);
+    drop(producer);
+    assert!(name.path().exists());
+    drop(stays);
+    assert!(!name.path().exists());
+    assert_eq!(regions(of), 0);
+}
+
+/// What a message has at first.
+#[derive(Debug, Clone, Copy, PartialEq, Message)]
+#[repr(C)]
+struct Pose {
+    x: f64,
+}
+
+mod later {
+    use super::Message;
+
+    #[derive(Debug, Clone, Copy, Message)]
+    #[repr(C)]
+    pub(super) struct Pose {
+        pub(super) x: f64,
+        pub(super) y: f64,
+    }
+}
+
+#[test]
+fn a_channel_whose_messages_got_more_fields_goes_with_its_last_user_too() {
+    for follows in [true, false] {
+        let name = TestName::new("ephemeral-fields");
+        let mut consumer = Channel::<Pose>::named(&*name).ephemeral(true).consumer().unwrap();
+        let of = line(&name.path()).unwrap();
+        let mut producer = io_shared::producer::<later::Pose>(&name).unwrap();
+        producer.put(&later::Pose { x: 1.0, y: 2.0 }).unwrap();
+        drop(producer);
+        if follows {
+            assert_eq!(*consumer.get_timeout(SECONDS).unwrap(), Pose { x: 1.0 });
+        }
+        drop(consumer);
+        assert!(!name.path().exists(), "follows: {follows}");
+        assert_eq!(regions(of), 0, "follows: {follows}");
+    }
 }

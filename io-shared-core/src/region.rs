@@ -4,8 +4,9 @@
 //! compared with what the program wants (`validate.rs`), maps it (`map.rs`) and claims a role in it
 //! (`role.rs`), or waits for it (`role_wait.rs`); or it makes a new one by a plan (`plan.rs`,
 //! `create.rs`) in a file that appears whole or not at all (`hidden_file.rs`, `space.rs`).
-//! `remove.rs` takes the name away, and `exchange.rs` gives it to a larger region. The order of
-//! steps in joining, removing and exchanging is `link_protocol.rs`, which the model checker runs.
+//! `remove.rs` takes the name away, and `exchange.rs` gives it to a larger region; `line.rs` finds
+//! those that a channel had before. The order of steps in joining, removing and exchanging is
+//! `link_protocol.rs`, which the model checker runs.
 //!
 //! A mapped region (`mapped.rs`) has its numbers from `layout.rs`. `words.rs` gives the protocol
 //! and the lock their words in it, `blocks.rs` reads and writes who has a role, `reboot.rs` judges
@@ -33,6 +34,7 @@ mod spec;
 mod blocks;
 mod hidden_file;
 mod history;
+mod line;
 mod plan;
 mod pool;
 mod reboot;

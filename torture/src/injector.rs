@@ -153,7 +153,11 @@ fn trace(child: Pid, faults: &[Fault]) -> nix::Result<(Vec<Call>, usize, WaitSta
 pub fn failures(call: &Call) -> Option<(&'static str, &'static [Errno])> {
     use Errno::*;
     let [_, second, third, fourth, fifth, _] = call.arguments;
-    let creates = |flags: u64| flags as i32 & (libc::O_CREAT | libc::O_TMPFILE) != 0;
+    let creates = |flags: u64| {
+        // A part of O_TMPFILE is O_DIRECTORY, by which folders are read.
+        let has = |flag: i32| flags as i32 & flag == flag;
+        has(libc::O_CREAT) || has(libc::O_TMPFILE)
+    };
     Some(match call.number {
         libc::SYS_openat if creates(third) => {
             ("openat (creating)", &[EMFILE, ENFILE, ENOMEM, EACCES, EINTR, ENOSPC, EOPNOTSUPP])

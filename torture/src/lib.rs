@@ -1,8 +1,9 @@
 //! Real processes and SIGKILL: the harnesses that show what io-shared does when programs die.
 //!
-//! Never published. Four harnesses share the pieces here:
+//! Never published. Five harnesses share the pieces here:
 //! - [`campaign`]: a crew of processes under load. Random members are killed and stopped at random
 //!   times, with the checks of FAULTS.md after each kill;
+//! - [`growth`]: a crew around a channel whose capacity grows, killed likewise;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
 //!   the crash point that it names (`tests/crash_points.rs`);
 //! - [`every_instruction`]: one process in single steps, killed wherever that can make a
@@ -17,6 +18,7 @@ pub mod campaign;
 mod checks;
 mod crew;
 pub mod every_instruction;
+pub mod growth;
 mod history;
 pub mod hostile;
 pub mod injector;

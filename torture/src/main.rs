@@ -2,13 +2,15 @@
 //!
 //! - `torture campaign --kills N [--seed S]`: kills processes at random and checks the rest. A
 //!   crash point that was never hit is a failure as well.
+//! - `torture growth --kills N [--seed S]`: the same of a channel whose capacity grows while
+//!   consumers come and go, others ask for a history, and all of them are killed.
 //! - `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
 //!   wherever that can make a difference.
 //! - `torture hostile [--seed S] [--random N]`: opens and uses hostile bytes; anything but a
 //!   refusal or harmless use is a failure.
 //!
-//! The harnesses themselves start `torture role ..`, `torture actor ..` and
-//! `torture hostile-child ..`.
+//! The harnesses themselves start `torture role ..`, `torture growth-role ..`, `torture actor ..`
+//! and `torture hostile-child ..`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -19,9 +21,10 @@ use torture::campaign::{self, INTERRUPTED};
 use torture::every_instruction::{self, Harness, Tally};
 use torture::hostile;
 use torture::report::Report;
-use torture::{actor, roles};
+use torture::{actor, growth, roles};
 
 const USAGE: &str = "usage: torture campaign --kills N [--seed S]
+       torture growth --kills N [--seed S]
        torture every-instruction [--only ACT]
        torture hostile [--seed S] [--random N]";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((word, rest)) if word == "role" => roles::main(rest),
+        Some((word, rest)) if word == "growth-role" => growth::main(rest),
         Some((word, rest)) if word == "actor" => actor::main(rest),
         Some((word, rest)) if word == "hostile-child" => hostile::main(rest),
         _ => match run() {
@@ -80,6 +84,7 @@ fn run() -> Result<bool, String> {
         arguments().map_err(|error| format!("{error}\n{USAGE}"))?;
     match (harness.as_deref(), kills, seed, only, random) {
         (Some("campaign"), Some(kills), seed, None, None) => campaign(kills, seed),
+        (Some("growth"), Some(kills), seed, None, None) => growth(kills, seed),
         (Some("every-instruction"), None, None, only, None) => every_instruction(only.as_deref()),
         (Some("hostile"), None, seed, None, random) => hostile(seed, random),
         _ => Err(USAGE.into()),
@@ -98,6 +103,14 @@ fn campaign(kills: u64, seed: Option<u64>) -> Result<bool, String> {
         campaign::run(&campaign::Settings { program: program()?, kills, seed, progress: tell })?;
     println!("{report}");
     Ok(report.is_clean())
+}
+
+fn growth(kills: u64, seed: Option<u64>) -> Result<bool, String> {
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
+    let report = growth::run(&program()?, kills, seed)?;
+    println!("{report}");
+    Ok(report.failures.is_empty() && report.never_hit().is_empty())
 }
 
 fn tell(report: &Report) {

@@ -11,12 +11,10 @@ use std::os::unix::fs::{FileExt, MetadataExt, chown};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use child::{NOBODY, become_user, in_child, is_root, may_mount, mount_shm, succeeds};
+use child::{NOBODY, become_user, in_child, is_killed, is_root, may_mount, mount_shm, succeeds};
 use io_shared::{Channel, Consumer, ErrorKind, Observer, Producer};
 use io_shared_core::crash_point::{CrashPoint, kill_self_at};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
 use test_support::{TestName, eventually};
 use torture::machine;
 
@@ -33,11 +31,6 @@ fn get(consumer: &mut Consumer<[u64]>) -> (u64, usize, u64) {
     let value = consumer.get_timeout(SECONDS).unwrap();
     assert!(value.iter().all(|word| *word == value.seq()), "value {} is torn", value.seq());
     (value.seq(), value.len(), value.missed())
-}
-
-fn is_killed(child: Pid) {
-    let ended = waitpid(child, None).unwrap();
-    assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{ended:?}");
 }
 
 /// The number that all regions of a channel share, as the file at `path` says.
@@ -89,17 +82,14 @@ fn a_producer_dead_at_any_point_of_a_growth_leaves_the_old_channel_or_the_larger
         let mut successor = channel(&name).producer().unwrap();
         assert_eq!(successor.seq(), 1, "{point:?}");
         assert_eq!(successor.capacity(), if is_larger { 1024 } else { 128 }, "{point:?}");
-        for file in &added {
-            let file = File::options().write(true).open(machine::path_of(file)).unwrap();
-            file.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
-        }
+        assert_eq!(hidden(&name), [""; 0], "{point:?}: the next producer sweeps at once");
         assert_eq!(successor.put(&[2; LARGE]).unwrap(), 2, "{point:?}");
         assert_eq!(get(&mut consumer), (2, LARGE, 0), "{point:?}");
         succeeds(sleeper);
         assert_eq!(observer.copy().unwrap().unwrap().len(), LARGE, "{point:?}");
         successor.put(&[3; 10 * LARGE]).unwrap();
         assert_eq!(get(&mut consumer), (3, 10 * LARGE, 0), "{point:?}");
-        assert_eq!(hidden(&name), [""; 0], "{point:?}: a growth sweeps what dead ones left");
+        assert_eq!(hidden(&name), [""; 0], "{point:?}");
     }
 }
 

@@ -394,7 +394,8 @@ impl<T: Message + ?Sized> Channel<T> {
     /// file, a channel lives until it is removed.
     ///
     /// If the last user is killed, whoever opens the channel next removes it and starts anew.
-    /// Observers do not count as users.
+    /// Observers do not count as users. Consumers do, also while they have yet to follow a channel
+    /// that has [grown](Self::growing).
     ///
     /// # Examples
     /// ```

@@ -158,6 +158,11 @@ impl Claim {
         self.0.lock().unwrap().process == Some(process)
     }
 
+    /// Whether a process other than this one has it.
+    pub(crate) fn is_anothers(&self, process: u32) -> bool {
+        self.0.lock().unwrap().process.is_some_and(|owner| owner != process)
+    }
+
     pub(crate) fn free(&self, process: u32) {
         let mut owner = self.0.lock().unwrap();
         if owner.process == Some(process) {

@@ -1,13 +1,14 @@
 //! The model: the shipped steps of removing, exchanging and entering, run by loom, with deaths at
 //! each.
 //!
-//! `world` is the platform, with a directory of one name, `scenarios` what is tried, and `exchange`
-//! both for regions that take another's name; the rest is
-//! `crate::model`, and the slot inside a region is that of `crate::model::protocol`. What the model
-//! covers, and what it cannot, is in `docs/PROOF.md`.
+//! `world` is the platform, with a directory of one name, `scenarios` what is tried, `exchange`
+//! both for regions that take another's name, and `ephemeral` those that go with their last user.
+//! The rest is `crate::model`, and the slot inside a region is that of `crate::model::protocol`.
+//! What the model covers, and what it cannot, is in `docs/PROOF.md`.
 //!
 //! To add a scenario, write a function and a line in [`SCENARIOS`].
 
+mod ephemeral;
 mod exchange;
 mod gate;
 mod scenarios;
@@ -21,7 +22,9 @@ pub(crate) static MODEL: Model = Model {
         "region.lock(",
         ".is_named(",
         ".win_roles(",
+        ".is_awaited(",
         ".free_roles(",
+        ".remove_successor(",
         ".unlink(",
         "region.mark(",
         "region.wake(",
@@ -67,4 +70,8 @@ scenarios! {
         exchange::removed, ExchangeLinked..=ExchangeRetired;
     a_replacer_during_an_exchange_robs_no_producer: 5,
         exchange::replaced, ExchangeLinked..=ExchangeRetired;
+    an_ephemeral_channel_that_grew_goes_with_its_last_user: 3,
+        ephemeral::left, ExchangeLinked..=ExchangeRetired;
+    a_consumer_that_follows_has_a_role_in_both_regions: 2,
+        ephemeral::in_both, ExchangeLinked..=ExchangeRetired;
 }

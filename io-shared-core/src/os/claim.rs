@@ -30,7 +30,7 @@ pub(crate) enum Part {
     /// All roles at once, but not the region's own byte.
     Roles,
     /// What those share that ask for a history. It is no role: they keep nobody from removing the
-    /// region.
+    /// region's name.
     History,
 }
 
@@ -105,6 +105,11 @@ impl Claims {
     pub(crate) fn as_fd(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         // SAFETY: the descriptor is this value's own, as was just asked.
         self.is_own().then(|| unsafe { std::os::fd::BorrowedFd::borrow_raw(self.descriptor) })
+    }
+
+    /// Whether its file has this device and inode.
+    pub(crate) fn is_of(&self, identity: (u64, u64)) -> bool {
+        self.file == Some(identity)
     }
 
     /// Whether no name leads to the file any more.

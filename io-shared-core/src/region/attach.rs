@@ -378,6 +378,10 @@ impl Candidate {
             return Ok(None);
         };
         tracing::debug!(region = region.name(), ?role, "opened");
+        if *role == Role::Producer && spec.growing {
+            // What a producer before it has left that was killed as it grew the channel takes room.
+            region.look_at_line();
+        }
         Ok(Some(Attached { region, side, left: None }))
     }
 }

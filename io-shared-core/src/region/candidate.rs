@@ -14,6 +14,7 @@ use zerocopy::FromBytes;
 
 use super::blocks;
 use super::layout::{self, EPHEMERAL, Kind, Layout, Prelude};
+use super::line::{Line, Uses};
 use super::link_protocol::{Removed, Users};
 use super::location::Location;
 use super::removal::{Removal, RemoverWords};
@@ -289,12 +290,19 @@ impl Candidate {
         Ok(self.retire(Users::None)? != Removed::InUse)
     }
 
-    /// Removes an ephemeral region whose last user was killed. `false`: it is in use.
+    /// Removes an ephemeral region whose last user was killed. `false`: it is in use. Whoever has
+    /// not followed a channel that has grown uses it, too.
     pub(super) fn retire_left_over(&self) -> Result<bool> {
         if self.location.path().is_none() {
             return Ok(false);
         }
         Ok(self.retire(Users::NoneAtOnce)? != Removed::InUse)
+    }
+
+    /// Who uses the channel's regions under hidden names. Removes those that nobody uses.
+    pub(super) fn look_at_line(&self) -> Uses {
+        let line = Line::of(&self.location, &self.prelude, &self.file);
+        line.map_or_else(Uses::default, |line| line.look())
     }
 
     pub(super) fn retire(&self, users: Users) -> Result<Removed> {
@@ -316,6 +324,7 @@ impl Candidate {
             latest: head.wrapping_add(layout::LATEST as usize).cast(),
         });
         let removal = Removal::of(&self.location, self.identity, claims, words)?;
-        removal.only_if(may_go).remove(users)
+        let is_awaited = || self.look_at_line().has_users;
+        removal.only_if(may_go).unless(&is_awaited).remove(users)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use zerocopy::IntoBytes;
@@ -75,7 +76,8 @@ impl NewRegion {
             _ => None,
         };
         let fitting = Fitting { layout: plan.layout, schema: plan.schema.clone(), part: None };
-        let region = candidate.map(role, spec, fitting, read_only.as_ref())?;
+        let mut region = candidate.map(role, spec, fitting, read_only.as_ref())?;
+        region.hidden = hidden.hidden_path().map(Path::to_owned);
         // It is of this boot, so there is nothing to judge.
         region.store_boot();
         if let Some((old, latest)) = old {

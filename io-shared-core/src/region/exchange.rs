@@ -5,9 +5,15 @@
 //! or was in it before a restart, goes on in the new one where it stopped. The order of the steps
 //! is `link_protocol.rs`, whose platform this is. The name always leads to one of the two regions.
 //!
+//! Whoever has not followed yet is known by a claim in the old region alone. Where others have to
+//! find that claim, the old region takes the hidden name of the new one in exchange (`line.rs`): in
+//! an ephemeral channel, which goes with its last user, and where others than the producer ask for
+//! a history. Its last user, or whoever looks there next, removes it.
+//!
 //! Callers are producers of channels that grow (`slot/growth.rs`).
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::cell::Cell;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use nix::errno::Errno;
 
@@ -68,7 +74,7 @@ impl Region {
         let layout =
             Layout::plan(Kind::Channel, consumers, capacity, align, schema_length, page_size)
                 .map_err(|_| self.does_not_grow(capacity, "it would be too large".into()))?;
-        let buffers = plan.buffers.max(self.buffers_there());
+        let buffers = plan.buffers.max(self.buffers_there()?);
         let (schema, schema_text) = (plan.schema.clone(), plan.schema_text.clone());
         let plan = Plan { layout, buffers, schema, schema_text };
         self.give_name_to(&plan, producer, capacity, prefault)
@@ -82,6 +88,8 @@ impl Region {
         prefault: bool,
     ) -> Result<Attached> {
         let latest = producer.latest(self).map_err(|fault| self.fault(fault))?;
+        // What a producer before has left that was killed as it did this takes room.
+        self.look_at_line();
         // Twice, if this process may give no hidden name to a file that had none.
         for _ in 0..2 {
             let new = NewRegion::succeed(self, needed, plan, latest, prefault);
@@ -111,19 +119,30 @@ impl Region {
         let Some(layout) = layout else {
             return Err(self.does_not_grow(needed, "a region stays below 2^63 bytes".into()));
         };
-        let buffers = self.buffers_there();
+        let buffers = self.buffers_there()?;
         Ok(Plan { layout, buffers, schema: self.schema.clone(), schema_text })
     }
 
-    /// How many buffers there are.
-    fn buffers_there(&self) -> u64 {
-        self.pool().load(Relaxed).clamp(OWN_BUFFERS, MOST_BUFFERS)
+    /// How many buffers there are. A larger region reserves as many, so they must be in the file.
+    fn buffers_there(&self) -> Result<u64> {
+        // Acquire: whoever extended the pool has extended the file first.
+        let pool = self.pool().load(Acquire);
+        let is_whole =
+            || self.length_of_file().is_none_or(|length| length >= self.layout.size(pool));
+        match (OWN_BUFFERS..=MOST_BUFFERS).contains(&pool) && is_whole() {
+            true => Ok(pool),
+            false => {
+                let what = format!("it says that it has {pool} buffers, and has less");
+                Err(Error::corrupt(&self.name, what))
+            }
+        }
     }
 
     fn exchange(&self, new: &NewRegion, producer: &protocol::Producer, needed: u64) -> Result<()> {
         let claims = self.claims.as_ref().ok_or_else(|| self.claims_lost())?;
         let removal = Removal::of(&self.location, self.identity, claims, Some(self.words()))?;
-        let exchange = Exchange { old: self, removal, new, producer, needed };
+        let keeps = Cell::new(self.ephemeral);
+        let exchange = Exchange { old: self, removal, new, producer, needed, keeps };
         match link_protocol::exchange(&exchange)? {
             Exchanged::Done => {}
             Exchanged::NameMoved => return Err(self.replaced()),
@@ -180,12 +199,17 @@ impl Region {
             ErrorKind::System { call: "create", errno } => Errno::from_raw(*errno),
             _ => return error,
         };
-        if !matches!(errno, Errno::EACCES | Errno::EPERM | Errno::EROFS) {
-            return error;
-        }
+        let directory = self.location.directory();
         let is_shm = matches!(self.location, Location::Shm(_));
-        let why = cause::of_refused_creation(&self.location.directory(), is_shm, errno);
-        self.does_not_grow(needed, why)
+        let why = cause::of_refused_creation(&directory, is_shm, errno);
+        match errno {
+            Errno::EACCES | Errno::EPERM | Errno::EROFS => self.does_not_grow(needed, why),
+            Errno::ENOSPC | Errno::EDQUOT => {
+                let directory = directory.display().to_string();
+                self.error(ErrorKind::NoSpace { needed, directory }).advise(why)
+            }
+            _ => error,
+        }
     }
 
     /// The error for a message that does not fit in a channel that cannot grow.
@@ -235,6 +259,8 @@ struct Exchange<'a> {
     new: &'a NewRegion,
     producer: &'a protocol::Producer,
     needed: u64,
+    /// Whether the old region keeps a name.
+    keeps: Cell<bool>,
 }
 
 impl<'a> link_protocol::Exchange for Exchange<'a> {
@@ -251,22 +277,24 @@ impl<'a> link_protocol::Exchange for Exchange<'a> {
     fn hand_over(&self) -> Result<()> {
         let (old, new) = (self.old, &self.new.attached.region);
         // Consumers may have joined since the larger region was made.
-        let buffers = old.buffers_there();
-        if buffers > new.buffers_there() {
+        let buffers = old.buffers_there()?;
+        if buffers > new.buffers_there()? {
             new.extend_pool(buffers)?;
             if old.survives_reboot {
                 // The pool reaches the disk before the grants do.
                 new.flush()?;
             }
         }
-        old.hand_over_history(new)?;
+        if old.hand_over_history(new)? {
+            self.keeps.set(true);
+        }
         old.copy_consumers(new);
         Ok(())
     }
 
     fn rename(&self) -> Result<()> {
         let old = self.old;
-        self.new.hidden.rename().map_err(|errno| match errno {
+        self.new.hidden.rename(self.keeps.get()).map_err(|errno| match errno {
             Errno::EPERM | Errno::EACCES => {
                 let why = cause::of_refused_growth(old.location.path());
                 old.does_not_grow(self.needed, why)

@@ -6,6 +6,7 @@
 //! swept. Where a security profile refuses hidden names, or refuses to link them, the hidden name
 //! begins with the region's own. Callers are the creation of regions and the mmap without a lock.
 
+use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -56,6 +58,8 @@ pub(crate) struct HiddenFile {
     hiding: Hiding,
     /// Whether its hidden name begins with the region's own.
     is_confined: bool,
+    /// Whether its hidden name leads to the file that it has taken the place of.
+    is_exchanged: Cell<bool>,
 }
 
 impl HiddenFile {
@@ -68,7 +72,9 @@ impl HiddenFile {
         space::check_file_size_limit(location, size)?;
         let ((file, hiding), is_confined) =
             Self::make(location).map_err(|errno| refused_creation(location, errno))?;
-        let hidden = Self { location: location.clone(), file, hiding, is_confined };
+        let (location, is_exchanged) = (location.clone(), Cell::new(false));
+        let hidden = Self { location, file, hiding, is_confined, is_exchanged };
+        let location = &hidden.location;
         location.check_file_system(&hidden.file)?;
         // fchmod, because the umask has cut the mode that open was given.
         let mode = Mode::from_bits_truncate(mode.unwrap_or(0o600));
@@ -270,12 +276,30 @@ impl HiddenFile {
         }
     }
 
-    /// Makes the location's name lead here, in one step, and no longer to what it led to.
-    pub(super) fn rename(&self) -> std::result::Result<(), Errno> {
-        let (Hiding::Hidden(from, _) | Hiding::Linked(from)) = &self.hiding else {
-            return Err(Errno::ENOENT);
-        };
-        nix::fcntl::renameat(AT_FDCWD, from, AT_FDCWD, self.location.path().ok_or(Errno::ENOENT)?)
+    /// Makes the location's name lead here, in one step, and no longer to what it led to. With
+    /// `keeps`, that has the hidden name from then on, where the file system can exchange names;
+    /// otherwise it has none.
+    pub(super) fn rename(&self, keeps: bool) -> std::result::Result<(), Errno> {
+        let from = self.hidden_path().ok_or(Errno::ENOENT)?;
+        let to = self.location.path().ok_or(Errno::ENOENT)?;
+        if keeps {
+            match exchange_names(from, to) {
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {}
+                exchanged => {
+                    self.is_exchanged.set(exchanged.is_ok());
+                    return exchanged;
+                }
+            }
+        }
+        nix::fcntl::renameat(AT_FDCWD, from, AT_FDCWD, to)
+    }
+
+    /// Its hidden name, if it has one.
+    pub(super) fn hidden_path(&self) -> Option<&Path> {
+        match &self.hiding {
+            Hiding::Hidden(path, _) | Hiding::Linked(path) => Some(path),
+            Hiding::Nameless | Hiding::Memfd => None,
+        }
     }
 
     /// Syncs the directory of a file that was renamed.
@@ -284,6 +308,28 @@ impl HiddenFile {
             sync_directory(&self.location);
         }
     }
+}
+
+/// Exchanges what two names lead to, in one step: renameat2(2) with RENAME_EXCHANGE.
+fn exchange_names(one: &Path, other: &Path) -> std::result::Result<(), Errno> {
+    let exchanged = one.with_nix_path(|one| {
+        other.with_nix_path(|other| {
+            // SAFETY: both are strings that end in a 0 and live through the call. The system call
+            // itself, because not every C library has the function.
+            let done = unsafe {
+                libc::syscall(
+                    libc::SYS_renameat2,
+                    libc::AT_FDCWD,
+                    one.as_ptr(),
+                    libc::AT_FDCWD,
+                    other.as_ptr(),
+                    libc::RENAME_EXCHANGE,
+                )
+            };
+            Errno::result(done).map(drop)
+        })
+    });
+    exchanged??
 }
 
 /// A hidden name that begins with `own`, as far as there is room, and is nobody else's.
@@ -324,7 +370,7 @@ fn sync_directory(location: &Location) {
 
 impl Drop for HiddenFile {
     fn drop(&mut self) {
-        if let Hiding::Hidden(path, _) | Hiding::Linked(path) = &self.hiding {
+        if let Some(path) = self.hidden_path().filter(|_| !self.is_exchanged.get()) {
             let _ = std::fs::remove_file(path);
         }
     }

@@ -56,7 +56,10 @@ impl Region {
     pub(super) fn end_unasked_history(&self) {
         if self.layout.kind == Kind::Channel && self.claims.is_some() {
             protocol::end_history(self, || {
-                self.asks_for_history() || self.is_taken(Part::History).unwrap_or(true)
+                self.asks_for_history()
+                    || self.is_taken(Part::History).unwrap_or(true)
+                    // In an earlier region of the channel, if they have yet to follow it.
+                    || self.look_at_line().has_askers
             });
         }
     }
@@ -72,17 +75,19 @@ impl Region {
     }
 
     /// Has `to`, which nobody else sees yet, keep what this region does, for as long as somebody
-    /// asks for it here. The caller is the producer of both, and has this region's lock.
-    pub(super) fn hand_over_history(&self, to: &Self) -> Result<()> {
+    /// asks for it here. Returns whether others do. The caller is the producer of both, and has
+    /// this region's lock.
+    pub(super) fn hand_over_history(&self, to: &Self) -> Result<bool> {
         // Relaxed: nobody else sees it yet.
         to.history().store(self.history().load(Relaxed), Relaxed);
         // Whoever asks here claims first, and looks whether the name still leads here afterwards.
-        if self.asks_for_history() || self.is_taken(Part::History)? {
+        let others_ask = self.is_taken(Part::History)?;
+        if self.asks_for_history() || others_ask {
             let shared = to.claims()?.try_share(Part::History);
             shared.map_err(|errno| Error::system(&to.name, "fcntl(F_OFD_SETLK)", errno))?;
             to.asks_for_others.store(true, Relaxed);
         }
-        Ok(())
+        Ok(others_ask)
     }
 
     /// As a producer, no longer asks for those that asked in the regions that it has `left`, once

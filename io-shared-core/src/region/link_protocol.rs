@@ -1,5 +1,5 @@
 //! The link protocol: the steps that take a region's name away, those that give it to a larger
-//! region, and those that join the region.
+//! region, and those that join the region and leave it.
 //!
 //! Like `protocol`, it is generic over its platform ([`Linked`], [`Exchange`], [`Joinable`]), and
 //! the model checker runs it as it is. `removal.rs`, `exchange.rs` and `attach.rs` call it in
@@ -22,7 +22,8 @@ pub(crate) enum Users {
     /// Nobody. The remover does not ask for every role's claim but wins it, so that nobody can join
     /// until it is done.
     None,
-    /// Nobody, as [`None`](Users::None), but the remover does not wait for short-lived claims.
+    /// Nobody, not even in the regions that the channel had before it grew. As for
+    /// [`None`](Users::None), but the remover does not wait for short-lived claims.
     NoneAtOnce,
 }
 
@@ -48,8 +49,13 @@ pub(crate) trait Linked {
     /// Wins the claims of every role; this handle's own claims count as won. `false`: others have
     /// some.
     fn win_roles(&self, users: Users) -> Result<bool, Self::Error>;
+    /// Whether users of the channel have yet to follow it here, from a region that it had before.
+    fn is_awaited(&self) -> bool;
     /// Gives up the claims of every role, including those that this handle had before.
     fn free_roles(&self);
+    /// Removes the region that has the name, if it is one of the same ephemeral channel, and nobody
+    /// uses it or this one.
+    fn remove_successor(&self) -> Result<(), Self::Error>;
     /// Removes whatever the name leads to. `false`: it leads nowhere.
     fn unlink(&self) -> Result<bool, Self::Error>;
     /// Raises the retired flag.
@@ -81,6 +87,10 @@ fn remove_locked<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Erro
     if users != Users::Any && !region.win_roles(users)? {
         return Ok(Removed::InUse);
     }
+    // Those that follow get in when the roles are free again: until then they are found there.
+    if users == Users::NoneAtOnce && region.is_awaited() {
+        return Ok(Removed::InUse);
+    }
     if !region.unlink()? {
         return Ok(Removed::NameMoved);
     }
@@ -90,6 +100,18 @@ fn remove_locked<R: Linked>(region: &R, users: Users) -> Result<Removed, R::Erro
     region.reached(CrashPoint::RemoveRetired);
     region.wake();
     Ok(Removed::Done)
+}
+
+/// Leaves an ephemeral region, and removes it if this was the last user of its channel.
+pub(crate) fn leave<R: Linked>(region: &R) -> Result<Removed, R::Error> {
+    let removed = remove(region, Users::NoneAtOnce)?;
+    if removed == Removed::NameMoved {
+        // The channel may have grown, and nobody have followed it. This handle's claims are given
+        // up by now: if the last users of two of its regions leave at once, the second to look
+        // finds that nobody is left.
+        region.remove_successor()?;
+    }
+    Ok(removed)
 }
 
 /// How an exchange ended.

@@ -71,6 +71,7 @@ impl Candidate {
             overlaid: is_observer && location.is_overlay(&self.file),
             survives_reboot: location.survives_reboot(&self.file),
             file: (location.path().is_none() || is_observer).then_some(self.file),
+            hidden: None,
             location,
             own_size: size_of_part.unwrap_or(layout.capacity),
             unknown: size_of_part.map_or(0, |part| shape.size as u64 - part),

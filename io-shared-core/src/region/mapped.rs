@@ -11,6 +11,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -56,6 +57,9 @@ pub(crate) struct Region {
     /// The file to pass on if there is no name to open; an observer, which has no claims, asks it
     /// whether a name is left, and who has which role.
     pub(super) file: Option<File>,
+    /// The hidden name that its file had when this handle created it, and may still have. Without
+    /// /proc, it is the only one until the file has its own.
+    pub(super) hidden: Option<PathBuf>,
     pub(super) ephemeral: bool,
     /// Whether this handle leaves an ephemeral region to others, although nobody is in it yet.
     pub(super) left_to_others: AtomicBool,

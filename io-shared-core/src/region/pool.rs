@@ -45,10 +45,7 @@ impl Region {
 
     /// Reserves the memory of the buffers that follow the first `from`, up to `to` of them.
     pub(super) fn reserve_buffers(&self, from: u64, to: u64) -> Result<()> {
-        let file = self.reopened(OFlag::O_RDWR).map_err(|errno| match errno {
-            Errno::EBADF => self.claims_lost(),
-            errno => Error::system(&self.name, "open", errno),
-        })?;
+        let file = self.reopened(OFlag::O_RDWR).map_err(|errno| self.not_reopened(errno))?;
         let end = self.layout.buffers_offset + from * self.layout.stride;
         let size = self.layout.size(to);
         check_file_size_limit(&self.location, size)?;
@@ -66,7 +63,8 @@ impl Region {
     }
 
     /// The region's file, opened anew: for writing it does not append. EBADF: other code has closed
-    /// the descriptor of this handle, and no name leads to the file.
+    /// the descriptor of this handle, and no name leads to the file. ENOENT: /proc is not mounted,
+    /// and no name leads there.
     fn reopened(&self, access: OFlag) -> std::result::Result<File, Errno> {
         let checked = |file: File| {
             let status = nix::sys::stat::fstat(&file)?;
@@ -79,11 +77,24 @@ impl Region {
             (None, None) => None,
         };
         let known = known.unwrap_or(Err(Errno::EBADF)).and_then(checked);
-        // Without /proc there is only the name. What fails for lack of descriptors fails there too.
-        known.or_else(|errno| match self.location.path().map(|path| open_path(path, access)) {
-            Some(Ok(file)) => checked(file),
-            _ => Err(errno),
-        })
+        // Without /proc there are only names. What fails for lack of descriptors fails there too.
+        let names = [self.hidden.as_deref(), self.location.path()].into_iter().flatten();
+        let by_name = |path| open_path(path, access).and_then(checked).ok();
+        known.or_else(|errno| names.filter_map(by_name).next().ok_or(errno))
+    }
+
+    /// The error for a file that cannot be opened anew.
+    #[cold]
+    fn not_reopened(&self, errno: Errno) -> Error {
+        match errno {
+            Errno::EBADF => self.claims_lost(),
+            Errno::ENOENT => {
+                let what = "to add buffers its file is opened anew, through /proc or by its name, \
+                            and neither leads there: mount /proc, or open this handle again";
+                self.error(ErrorKind::Unsupported { what: what.into() })
+            }
+            errno => Error::system(&self.name, "open", errno),
+        }
     }
 
     /// Bytes of the region's file.

@@ -26,6 +26,10 @@ pub(super) struct Removal<'a> {
     words: Option<RemoverWords<'a>>,
     /// Whether it may go, asked when the roles are won.
     may_go: &'a dyn Fn() -> bool,
+    /// Whether users of the channel have yet to follow it to this region.
+    is_awaited: &'a dyn Fn() -> bool,
+    /// Removes the region that has the name, if the channel has grown and nobody uses that one.
+    remove_successor: &'a dyn Fn() -> Result<()>,
 }
 
 /// The words that a remover writes to. They lie at the same offsets in every layout version.
@@ -47,7 +51,8 @@ impl<'a> Removal<'a> {
                 what: "it has no name that could be removed".into(),
             }));
         };
-        Ok(Self { location, path, identity, claims, words, may_go: &|| true })
+        let (may_go, is_awaited, remove_successor) = (&|| true, &|| false, &|| Ok(()));
+        Ok(Self { location, path, identity, claims, words, may_go, is_awaited, remove_successor })
     }
 
     /// The same removal; a region of which `may_go` says `false` counts as used.
@@ -55,12 +60,31 @@ impl<'a> Removal<'a> {
         Self { may_go, ..self }
     }
 
+    /// The same removal; a region that `is_awaited` says so of counts as used by the channel's
+    /// users in other regions.
+    pub(super) fn unless(self, is_awaited: &'a dyn Fn() -> bool) -> Self {
+        Self { is_awaited, ..self }
+    }
+
+    /// The same removal, of a region that may have grown: `remove` removes the one that has the
+    /// name now, unless it is used.
+    pub(super) fn followed_by(self, remove: &'a dyn Fn() -> Result<()>) -> Self {
+        Self { remove_successor: remove, ..self }
+    }
+
     pub(super) fn remove(&self, users: Users) -> Result<Removed> {
-        let removed = link_protocol::remove(self, users)?;
+        link_protocol::remove(self, users).inspect(|removed| self.tell(*removed))
+    }
+
+    /// Leaves an ephemeral region, whose claims this handle gives up.
+    pub(super) fn leave(&self) -> Result<Removed> {
+        link_protocol::leave(self).inspect(|removed| self.tell(*removed))
+    }
+
+    fn tell(&self, removed: Removed) {
         if removed == Removed::Done {
             tracing::info!(region = %self.location, "removed");
         }
-        Ok(removed)
     }
 }
 
@@ -88,8 +112,20 @@ impl Linked for Removal<'_> {
         Ok(won && (self.may_go)())
     }
 
+    fn is_awaited(&self) -> bool {
+        (self.is_awaited)()
+    }
+
     fn free_roles(&self) {
         self.claims.release(Part::Roles);
+    }
+
+    fn remove_successor(&self) -> Result<()> {
+        let taken = self.claims.is_taken(Part::Roles);
+        match taken.map_err(|errno| Error::system(self.location, "fcntl(F_OFD_GETLK)", errno))? {
+            true => Ok(()), // others are here, and may follow
+            false => (self.remove_successor)(),
+        }
     }
 
     fn unlink(&self) -> Result<bool> {

@@ -12,6 +12,7 @@ use super::location::Location;
 use super::mapped::Region;
 use super::removal::{Removal, RemoverWords, not_owner};
 use crate::error::{ErrorKind, Result};
+use crate::os::claim::{Claims, Part};
 use crate::protocol::Words;
 
 /// Removes the region at `location`, in use or not, if it is of that kind. One of another kind may
@@ -42,6 +43,8 @@ fn remove_if(location: &Location, check: impl Fn(&Candidate) -> Result<()>) -> R
         };
         check(&found)?;
         if found.retire(Users::Any)? != Removed::NameMoved {
+            // What a producer that was killed as it gave the channel a larger region has left.
+            found.look_at_line();
             return Ok(());
         }
     }
@@ -62,7 +65,8 @@ pub(super) fn remove_unused_if(
         let Some(found) = found else {
             return Err(location.error(ErrorKind::NotFound).advise("there is nothing to remove"));
         };
-        match found.retire_if(Users::None, &|| may_go(&found.file))? {
+        let is_unused = || may_go(&found.file) && !found.look_at_line().has_users;
+        match found.retire_if(Users::None, &is_unused)? {
             Removed::Done => return Ok(true),
             Removed::InUse => return Ok(false),
             Removed::NameMoved => {} // another one has the name by now
@@ -77,25 +81,43 @@ impl Region {
         RemoverWords { retired: self.retired(), latest }
     }
 
-    /// Removes an ephemeral region if this handle is its last user. In any case ends this handle's
-    /// claims, so that if two leave at once, the second is the last.
-    fn retire_if_last(&self) {
-        let Some(claims) =
-            self.claims.as_ref().filter(|claims| !claims.is_forked() && claims.is_own())
-        else {
-            return;
-        };
-        let removal = Removal::of(&self.location, self.identity, claims, Some(self.words()));
-        // If it fails, whoever opens the region next removes it.
-        let _ = removal.and_then(|removal| removal.remove(Users::NoneAtOnce));
+    /// Leaves a region that goes with its last user, or that has lost its name. This handle's
+    /// claims are given up then.
+    fn leave(&self) {
+        let own = |claims: &&Claims| !claims.is_forked() && claims.is_own();
+        let Some(claims) = self.claims.as_ref().filter(own) else { return };
+        if self.ephemeral && !self.left_to_others.load(Relaxed) {
+            let removal = Removal::of(&self.location, self.identity, claims, Some(self.words()));
+            let is_awaited = || self.look_at_line().has_users;
+            let successor = || self.remove_successor();
+            // If it fails, whoever opens the region next removes it.
+            let _ = removal.and_then(|it| it.unless(&is_awaited).followed_by(&successor).leave());
+        }
+        // As a channel grew, this may have been given a hidden name.
+        if self.location.identity() != Some(self.identity) && !claims.is_unlinked() {
+            claims.release(Part::Roles);
+            claims.release(Part::History);
+            self.look_at_line();
+        }
+    }
+
+    /// Removes the region that has the name, if it is one of the same ephemeral channel and nobody
+    /// uses that.
+    fn remove_successor(&self) -> Result<()> {
+        match Candidate::open(&self.location, OFlag::O_RDWR)? {
+            Some(named) if named.is_ephemeral() && named.prelude.line == self.line => {
+                named.retire_left_over().map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
-        let left_to_others = self.left_to_others.load(Relaxed);
-        if self.ephemeral && self.location.path().is_some() && !left_to_others {
-            self.retire_if_last();
+        let may_have_grown = self.layout.kind == Kind::Channel;
+        if self.location.path().is_some() && (self.ephemeral || may_have_grown) {
+            self.leave();
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeValLike;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setgid, setgroups, setuid};
@@ -33,6 +34,13 @@ pub(crate) fn in_child(child: impl FnOnce()) -> Pid {
 #[track_caller]
 pub(crate) fn succeeds(child: Pid) {
     assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+}
+
+/// Waits for `child`, which must have been killed.
+#[track_caller]
+pub(crate) fn is_killed(child: Pid) {
+    let ended = waitpid(child, None).unwrap();
+    assert!(matches!(ended, WaitStatus::Signaled(_, Signal::SIGKILL, _)), "{ended:?}");
 }
 
 /// Descriptors and shared mappings of this process.

@@ -85,7 +85,7 @@ impl<'a> link_protocol::Exchange for Exchange<'a> {
 
 impl Process {
     /// As `Region::grow`: the larger region, and its producer.
-    fn grow(
+    pub(super) fn grow(
         &self,
         old: &Rc<Region>,
         producer: &Producer,
@@ -125,7 +125,7 @@ impl Process {
 }
 
 /// A producer of a region with one value.
-fn with_a_value(world: &Rc<World>, made: Made) -> (Process, Rc<Region>, Producer) {
+pub(super) fn with_a_value(world: &Rc<World>, made: Made) -> (Process, Rc<Region>, Producer) {
     let process = Process::new(world, 3, Role::Producer);
     let region = Rc::clone(&process.attach(made, false).unwrap().region);
     let me = Peer::new(&region.slot, 3);

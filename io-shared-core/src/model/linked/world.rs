@@ -14,7 +14,7 @@ use crate::model::protocol::process::Process as Peer;
 use crate::model::protocol::words as slot;
 use crate::model::victim::{Killable, Mortal};
 use crate::protocol::Word;
-use crate::region::link_protocol::{Joinable, Linked, Removed, Users, join, remove};
+use crate::region::link_protocol::{Joinable, Linked, Removed, Users, join, leave, remove};
 
 /// How many times an opening starts over: more often than others make progress in any scenario.
 const START_OVERS: usize = 8;
@@ -50,6 +50,8 @@ pub(super) struct Region {
     users: RefCell<Vec<u32>>,
     /// Whether it was removed because nobody used it.
     removed_as_unused: Cell<bool>,
+    /// The larger region that has taken its name.
+    pub(super) successor: Cell<Option<u64>>,
 }
 
 impl World {
@@ -71,6 +73,7 @@ impl World {
             slot,
             users: RefCell::default(),
             removed_as_unused: Cell::new(false),
+            successor: Cell::new(None),
         });
         self.regions.borrow_mut().push(Rc::clone(&region));
         region
@@ -81,6 +84,8 @@ impl World {
         self.looks.store();
         let replaced = self.name.swap(new + 1, AcqRel);
         assert_eq!(replaced, old.number + 1, "the name is taken from another region, or was gone");
+        // In an ephemeral channel the old region has a hidden name from now on.
+        old.successor.set(Some(new));
     }
 
     fn look(&self) -> u64 {
@@ -114,6 +119,11 @@ impl Region {
 
     fn free_roles(&self, process: u32) {
         self.roles().for_each(|role| role.free(process));
+    }
+
+    /// Whether another process has a role in it.
+    fn is_taken(&self, process: u32) -> bool {
+        self.roles().any(|role| role.is_anothers(process))
     }
 
     fn roles(&self) -> impl Iterator<Item = &Claim> {
@@ -307,9 +317,16 @@ impl Handle<'_> {
     pub(super) fn leave(self) {
         self.region.users.borrow_mut().retain(|&user| user != self.me.number);
         if self.region.made.ephemeral {
-            let _ = self.remove(Users::NoneAtOnce);
+            self.unused.set(true);
+            let _ = leave(&self);
         }
         self.region.free(self.me.number);
+    }
+
+    /// The region that this one has taken the name of, as its hidden name leads to it.
+    fn predecessor(&self) -> Option<Rc<Region>> {
+        let regions = self.me.world.regions.borrow();
+        regions.iter().find(|it| it.successor.get() == Some(self.region.number)).cloned()
     }
 
     fn take_name(&self) -> bool {
@@ -322,6 +339,10 @@ impl Handle<'_> {
         if self.unused.get() {
             let users = self.region.users.borrow();
             assert!(users.is_empty(), "a region is removed under its user");
+            if let Some(before) = self.predecessor().filter(|it| it.made.ephemeral) {
+                let users = before.users.borrow();
+                assert!(users.is_empty(), "a channel is removed under a user in a region before");
+            }
             self.region.removed_as_unused.set(true);
         }
         true
@@ -368,6 +389,28 @@ impl Linked for Handle<'_> {
         // does not matter how long it is tried: a failing try is the same as a later one.
         let won = mutant::is_at(Location::caller(), Operation::Win, Mutant::Won);
         Ok(self.region.roles().all(|role| role.try_take(self.me.number)) || won)
+    }
+
+    #[track_caller]
+    fn is_awaited(&self) -> bool {
+        let blind = mutant::is_at(Location::caller(), Operation::Look, Mutant::Blind);
+        let before = self.predecessor().filter(|before| before.made.ephemeral);
+        !blind && before.is_some_and(|before| before.is_taken(self.me.number))
+    }
+
+    #[track_caller]
+    fn remove_successor(&self) -> Result<(), Refusal> {
+        let skips = mutant::is_at(Location::caller(), Operation::Unwin, Mutant::NotFreed);
+        if skips || self.region.is_taken(self.me.number) {
+            return Ok(());
+        }
+        let named = self.me.open().filter(|named| named.region.made.ephemeral);
+        match named {
+            Some(named) if self.region.successor.get() == Some(named.region.number) => {
+                named.remove(Users::NoneAtOnce).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     #[track_caller]
