@@ -68,7 +68,7 @@ if [ "${1:-}" = --prepare ]; then exit; fi
 # The programs at the other end, and the command, which is in the wheel.
 cargo build --release --locked --quiet --package python-peer --package io-shared-ffi \
     --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline
+cargo build --release --locked --quiet --example perception_pipeline --example relay
 
 # One wheel, for all.
 rm -rf "$venvs/wheel"
@@ -80,11 +80,14 @@ done
 
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
 ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
-"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
-    io-shared-ffi/tests/peer.c -o "$target/python/c-peer" \
-    -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
+for program in tests/peer.c:c-peer examples/relay.c:c-relay; do
+    "${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -I io-shared-ffi/include \
+        "io-shared-ffi/${program%:*}" -o "$target/python/${program#*:}" \
+        -L "$target/release" -lio_shared_ffi -Wl,-rpath,"$target/release"
+done
 export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/python/c-peer
 export IO_SHARED_COMMAND=$target/release/io-shared
+export IO_SHARED_RELAY=$target/release/examples/relay IO_SHARED_C_RELAY=$target/python/c-relay
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py

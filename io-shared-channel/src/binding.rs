@@ -14,7 +14,9 @@
 
 use std::time::Duration;
 
-pub use io_shared_core::binding::{CopyTarget, Window, copy_out, put_parts, window};
+pub use io_shared_core::binding::{
+    CopyTarget, ListAt, Lists, Placed, Window, copy_out, put_parts, window,
+};
 use io_shared_core::slot::{Guard, Loan};
 use io_shared_core::{Message, Result};
 

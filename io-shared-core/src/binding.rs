@@ -14,6 +14,7 @@
 //! | [`copy_out`] | copies the rest of the value to the [`CopyTarget`] |
 //! | [`put_parts`] | fills a loan with several slices, one after the other, and publishes it |
 //! | [`window`] | maps a loan's bytes a second time, at an address that outlives the loan |
+//! | [`Lists`] | finds and lays out the lists of a message by its schema |
 //!
 //! What callers must keep:
 //!
@@ -24,11 +25,14 @@
 //!   somebody may still write to it.
 
 mod copy_target;
+mod lists;
 
 use std::sync::Arc;
 
+pub use crate::message::placed::ListAt;
 pub use crate::slot::window::Window;
 pub use copy_target::{CopyTarget, copy_out, read_ahead};
+pub use lists::{Lists, Placed};
 
 use crate::error::Result;
 use crate::message::Message;

@@ -21,6 +21,126 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+// A schema of a C struct, without offsets by hand (C99 and later, C++11 and later):
+//
+//   typedef struct { float x, y; } Point;
+//   typedef struct {
+//     uint64_t frame;
+//     ios_list points;
+//     ios_list names;
+//     IOS_ND_LIST_OF(3) image;
+//     double pose[3][4];
+//     uint8_t mode;
+//     bool valid;
+//     char camera[14];
+//   } Seen;
+//   IOS_TEXT(Name, 32);
+//   IOS_ENUM(Mode, u8, IOS_VARIANT(Idle, 0), IOS_VARIANT(Driving, 3));
+//   IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_FIELD(Point, f32, y));
+//   IOS_MESSAGE(Seen, IOS_FIELD(Seen, u64, frame), IOS_LIST(Seen, Point, points),
+//               IOS_LIST(Seen, Name, names), IOS_ND_LIST(Seen, u8, image),
+//               IOS_ARRAY2(Seen, f64, pose), IOS_FIELD(Seen, Mode, mode),
+//               IOS_FIELD(Seen, bool, valid), IOS_TEXT_FIELD(Seen, camera),
+//               IOS_DATA(data));
+//
+//   char *schema;
+//   ios_schema_of(&ios_type_Seen, &schema);
+//
+// The kinds are u8 to u64, i8 to i64, f32, f64, bool, and the names of types that such a macro has
+// declared before. The compiler complains about a kind that is not that of the member. Programs in
+// Rust have the same fields in a struct with #[derive(Message)]:
+//
+//   IOS_FIELD       u64, bool, a struct, an enum      IOS_TEXT_FIELD   Text<14> (char [14])
+//   IOS_ARRAY       [f64; 3]                          IOS_LIST         List<Point> (ios_list)
+//   IOS_ARRAY2, 3   [[f64; 4]; 3]                     IOS_ND_LIST      NdList<u8, 3>
+//   IOS_TAIL        [Point] (a flexible array)        IOS_DATA         ListData (no member)
+
+// A message: its type, and its members in their order.
+#define IOS_MESSAGE(T, ...)                                                                     \
+  typedef T ios_c_##T;                                                                          \
+  static const ios_member ios_members_##T[] = {__VA_ARGS__};                                    \
+  static const ios_type ios_type_##T = {                                                        \
+    NULL, #T, sizeof(T), IOS_ALIGNOF(T), ios_members_##T, NULL, NULL, IOS_COUNT(ios_members_##T)}
+
+// An enum: its name, the number that its members are (a uint8_t, say), and its variants.
+#define IOS_ENUM(T, K, ...)                                                                     \
+  typedef ios_c_##K ios_c_##T;                                                                  \
+  static const ios_variant ios_variants_##T[] = {__VA_ARGS__};                                  \
+  static const ios_type ios_type_##T = {                                                        \
+    NULL, #T, sizeof(ios_c_##T), IOS_ALIGNOF(ios_c_##T), NULL, ios_variants_##T, &ios_type_##K, \
+    IOS_COUNT(ios_variants_##T)}
+#define IOS_VARIANT(name, number) {#name, number}
+
+// A name for texts of that many bytes, for lists and arrays of them.
+#define IOS_TEXT(T, bytes)                                                                      \
+  typedef char ios_c_##T[bytes];                                                                \
+  static const ios_type ios_type_##T = {"|S", NULL, bytes, 1, NULL, NULL, NULL, bytes}
+
+// A name for arrays of that many elements, for lists of them.
+#define IOS_ARRAY_TYPE(T, K, count)                                                             \
+  typedef ios_c_##K ios_c_##T[count];                                                           \
+  static const ios_type ios_type_##T = {                                                        \
+    NULL, NULL, sizeof(ios_c_##T), IOS_ALIGNOF(ios_c_##K), NULL, NULL, &ios_type_##K, count}
+
+// The members: the struct, the kind of the member or of its elements, the member.
+#define IOS_FIELD(T, K, m)                                                                      \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m), {0, 0, 0},      \
+   IOS_MEMBER_FIELD}
+#define IOS_TEXT_FIELD(T, m)                                                                    \
+  {#m, &ios_type_text, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(char, T, m[0]), {0, 0, 0},       \
+   IOS_MEMBER_FIELD}
+#define IOS_ARRAY(T, K, m)                                                                      \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0]),              \
+   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), 0, 0}, IOS_MEMBER_FIELD}
+#define IOS_ARRAY2(T, K, m)                                                                     \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0]),           \
+   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]), 0},           \
+   IOS_MEMBER_FIELD}
+#define IOS_ARRAY3(T, K, m)                                                                     \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0][0]),        \
+   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]),               \
+    IOS_SIZE(T, m[0][0]) / IOS_SIZE(T, m[0][0][0])}, IOS_MEMBER_FIELD}
+#define IOS_TAIL(T, K, m)                                                                       \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_IS(ios_c_##K, T, m[0]), {0, 0, 0}, IOS_MEMBER_TAIL}
+#define IOS_LIST(T, K, m)                                                                       \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_list, T, m), {1, 0, 0},       \
+   IOS_MEMBER_LIST}
+#define IOS_ND_LIST(T, K, m)                                                                    \
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(uint64_t, T, m.shape[0]),         \
+   {IOS_SIZE(T, m.shape) / IOS_SIZE(T, m.shape[0]), 0, 0}, IOS_MEMBER_LIST}
+#define IOS_DATA(name) {#name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}
+
+// The member of a list of several axes: IOS_ND_LIST_OF(3) image;
+#define IOS_ND_LIST_OF(axes)                                                                    \
+  struct {                                                                                      \
+    uint64_t offset;                                                                            \
+    uint64_t shape[axes];                                                                       \
+  }
+
+// All that was lent, in place of a length for ios_loan_put.
+#define IOS_WHOLE SIZE_MAX
+
+#define IOS_COUNT(array) (sizeof(array) / sizeof *(array))
+#define IOS_SIZE(T, m) sizeof(((T *)0)->m)
+// 0, if the member has that type; otherwise the compiler complains.
+#define IOS_IS(C, T, m) (0 * sizeof(1 ? &((T *)0)->m : (C *)0))
+#if defined(__cplusplus)
+#define IOS_ALIGNOF(T) alignof(T)
+#else
+#define IOS_ALIGNOF(T) __alignof__(T)
+#endif
+typedef uint8_t ios_c_u8;
+typedef uint16_t ios_c_u16;
+typedef uint32_t ios_c_u32;
+typedef uint64_t ios_c_u64;
+typedef int8_t ios_c_i8;
+typedef int16_t ios_c_i16;
+typedef int32_t ios_c_i32;
+typedef int64_t ios_c_i64;
+typedef float ios_c_f32;
+typedef double ios_c_f64;
+typedef bool ios_c_bool;
+
 
 // The version of this ABI. It changes when programs that were built against an older header can no
 // longer use the library.
@@ -63,6 +183,20 @@
 
 // The time of a put, in place of a stamp.
 #define IOS_NOW UINT64_MAX
+
+
+
+// A member of one value, or an array of a fixed length.
+#define IOS_MEMBER_FIELD 0
+
+// Any number of elements at the end of the message.
+#define IOS_MEMBER_TAIL 1
+
+// An `ios_list`, or a list of several axes.
+#define IOS_MEMBER_LIST 2
+
+// The data of lists, at the end of the message.
+#define IOS_MEMBER_DATA 3
 
 // Whether a call succeeded, or why it failed.
 typedef enum {
@@ -129,8 +263,9 @@ typedef enum {
   IOS_NO_MEMORY = 29,
   // The number is not greater than that of the last value, or greater than 2^52 - 1.
   IOS_BAD_SEQ = 30,
-  // A bool or an enum of a message has a number that its type does not have. A get that finds
-  // such a value has received it; a put puts nothing.
+  // A bool or an enum of a message has a number that its type does not have: a get that finds
+  // such a value has received it. Or a put, which puts nothing, finds a list that does not lie
+  // within its message. (To a get, that is `IOS_CORRUPT`.)
   IOS_BAD_VALUE = 31,
   // `ios_interrupt` ended the wait. Nothing was taken: call again to go on waiting.
   IOS_INTERRUPTED = 32,
@@ -359,13 +494,104 @@ typedef struct {
   uint64_t tag;
 } ios_field;
 
+// A member of a struct.
+typedef struct {
+  // Its name.
+  const char *name;
+  // Its `ios_type`, or that of its elements.
+  const void *of;
+  // Where it lies in the struct.
+  size_t offset;
+  // `sizeof` of the member; 0 for a tail, and for the data of lists.
+  size_t size;
+  // The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
+  size_t counts[3];
+  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST` and `IOS_MEMBER_DATA`.
+  uint32_t role;
+} ios_member;
+
+// A variant of an enum.
+typedef struct {
+  // Its name.
+  const char *name;
+  // The number that stands for it.
+  int64_t number;
+} ios_variant;
+
+// A type of C, for `ios_schema_of`. The macros `IOS_MESSAGE`, `IOS_ENUM`, `IOS_TEXT` and
+// `IOS_ARRAY_TYPE` make such tables; the numbers are part of the library.
+typedef struct {
+  // The code of a number (`<f4`) or of a text (`|S`); otherwise NULL.
+  const char *code;
+  // The name of a struct or an enum; otherwise NULL.
+  const char *name;
+  // `sizeof` of the type.
+  size_t size;
+  // `alignof` of the type.
+  size_t align;
+  // The members of a struct; otherwise NULL.
+  const ios_member *members;
+  // The variants of an enum; otherwise NULL.
+  const ios_variant *variants;
+  // The `ios_type` of an array's elements, or of the number that an enum is stored as; otherwise
+  // NULL.
+  const void *element;
+  // How many members, variants or elements there are.
+  size_t count;
+} ios_type;
+
 // A function that is called with the text of a warning, which is valid until it returns, and with
 // the `context` of `ios_on_warning`. Any thread of the process may call it.
 typedef void (*ios_warned)(const char *text, void *context);
 
+// A list of a message, as a member of a C struct. `ios_guard_list` returns its elements, and
+// `ios_producer_loan_lists` sets it. For a list of several axes there is `IOS_ND_LIST_OF`.
+typedef struct {
+  // Where the elements lie, in bytes from the message's start.
+  uint64_t offset;
+  // How many elements there are.
+  uint64_t count;
+} ios_list;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// `uint8_t`.
+extern const ios_type ios_type_u8;
+
+// `uint16_t`.
+extern const ios_type ios_type_u16;
+
+// `uint32_t`.
+extern const ios_type ios_type_u32;
+
+// `uint64_t`.
+extern const ios_type ios_type_u64;
+
+// `int8_t`.
+extern const ios_type ios_type_i8;
+
+// `int16_t`.
+extern const ios_type ios_type_i16;
+
+// `int32_t`.
+extern const ios_type ios_type_i32;
+
+// `int64_t`.
+extern const ios_type ios_type_i64;
+
+// `float`.
+extern const ios_type ios_type_f32;
+
+// `double`.
+extern const ios_type ios_type_f64;
+
+// `bool`.
+extern const ios_type ios_type_bool;
+
+// A `char` array that is a text, as long as the member.
+extern const ios_type ios_type_text;
 
 // The library's `IOS_ABI_VERSION`, to compare with the header's.
 uint32_t ios_abi_version(void);
@@ -597,10 +823,11 @@ ios_status ios_loan_tag(ios_loan *loan, uint64_t tag);
 // As for `ios_loan_tag`.
 ios_status ios_loan_number(ios_loan *loan, uint64_t number, uint64_t stamp);
 
-// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
-// that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
-// whatever the status is. If the channel was removed or replaced meanwhile, the value is put into
-// the one that has the name now (`IOS_REPLACED` with `IOS_NO_REOPEN`).
+// Publishes the first `length` bytes of a loan, at most as many as were lent (all of them with
+// `IOS_WHOLE`), and wakes consumers that wait. Writes the value's sequence number to `seq`, unless
+// that is NULL. The loan is over, whatever the status is. If the channel was removed or replaced
+// meanwhile, the value is put into the one that has the name now (`IOS_REPLACED` with
+// `IOS_NO_REOPEN`).
 //
 // # Safety
 // `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
@@ -886,6 +1113,75 @@ ios_status ios_observer_schema(const ios_observer *observer, char **schema);
 // `observer` is NULL or open; `path` is NULL or a text; `field` is NULL or may be written to.
 ios_status ios_observer_field(ios_observer *observer, const char *path, ios_field *field);
 
+// The elements of a list of a value: `elements` points to the first (NULL if there are none), and
+// `shape` is set to how many there are along each of `axes` axes, which is 1 for an `ios_list`.
+// `member` is the offset of the list in its struct, and `element_size` the size of an element. The
+// elements are valid until the guard is dropped.
+//
+// ```c
+// const void *boxes;
+// size_t count;
+// ios_guard_list(value.guard, offsetof(Detections, boxes), sizeof(Box), &boxes, &count, 1);
+// ```
+//
+// `IOS_CORRUPT`: the list lies outside of the message, over another list, or is not aligned; get
+// refuses such a value, so a program has changed it since. `IOS_BAD_OPTION`: there is no such
+// list; the text names those that there are.
+//
+// # Safety
+// `guard` is NULL or was not dropped; `elements` is NULL or may be written to; `shape` has space
+// for `axes` numbers.
+ios_status ios_guard_list(const ios_guard *guard,
+                          size_t member,
+                          size_t element_size,
+                          const void **elements,
+                          size_t *shape,
+                          size_t axes);
+
+// The elements of a list of a loan, to be filled: as `ios_guard_list`. Whoever changes the words
+// of a list after that gets `IOS_BAD_VALUE` at the next access, or at the put, unless they are
+// those of a list that lies elsewhere within the loan.
+//
+// # Safety
+// `loan` is NULL, or came from `ios_producer_loan_lists` or `ios_producer_loan` and was neither
+// put nor dropped; no other thread uses it; `elements` is NULL or may be written to; `shape` has
+// space for `axes` numbers.
+ios_status ios_loan_list(ios_loan *loan,
+                         size_t member,
+                         size_t element_size,
+                         void **elements,
+                         size_t *shape,
+                         size_t axes);
+
+// Lends a message whose lists have these many elements, at `*data`, in shared memory: as
+// `ios_producer_loan`. `sizes` has one number for each list, in the order of the struct, and one
+// for each axis of a list of several. The fields are zeros, and the lists are set; their elements
+// are any bytes. `ios_loan_list` returns each. Put it with the length `IOS_WHOLE`.
+//
+// The data of the lists begins after the padding that a C struct of the fields may have at its
+// end, so assigning the whole struct overwrites no element. It does overwrite the lists: fill the
+// members one by one, or keep those.
+//
+// # Safety
+// `producer` is NULL or open; `sizes` points to `count` numbers; `loan` and `data` are NULL or may
+// be written to.
+ios_status ios_producer_loan_lists(ios_producer *producer,
+                                   const size_t *sizes,
+                                   size_t count,
+                                   ios_loan **loan,
+                                   void **data);
+
+// How many bytes a message with lists of these sizes has in a loan: for `options.capacity`. The
+// schema is JSON, and `sizes` is as in `ios_producer_loan_lists`.
+//
+// # Safety
+// `schema` is NULL or a text; `sizes` points to `count` numbers; `length` is NULL or may be
+// written to.
+ios_status ios_lists_length(const char *schema,
+                            const size_t *sizes,
+                            size_t count,
+                            uint64_t *length);
+
 // Opens shared bytes of that kind (an `ios_mmap_kind`). With a `capacity` it creates them if they
 // do not exist.
 //
@@ -999,6 +1295,28 @@ ios_status ios_mmap_mark_dirty(ios_mmap_guard *guard);
 // `guard` is NULL or was not dropped, and no other thread is using it.
 ios_status ios_mmap_guard_flush(ios_mmap_guard *guard);
 
+// The schema of a C struct, as JSON: for `options.schema`. `type` is the table that a macro made:
+//
+// ```c
+// typedef struct {
+//   uint64_t frame;
+//   bool valid;
+//   uint8_t pad[7];
+// } Pose;
+// IOS_MESSAGE(Pose, IOS_FIELD(Pose, u64, frame), IOS_FIELD(Pose, bool, valid),
+//             IOS_ARRAY(Pose, u8, pad));
+//
+// char *schema;
+// ios_schema_of(&ios_type_Pose, &schema);
+// ```
+//
+// `IOS_BAD_SCHEMA`: the struct cannot be a message, because of padding for example. The text says
+// which member to add. The caller frees the schema with `ios_text_free`.
+//
+// # Safety
+// `type` is NULL or a table that the header's macros made; `schema` is NULL or may be written to.
+ios_status ios_schema_of(const ios_type *type, char **schema);
+
 // The C declaration of the struct that a schema describes, and of the structs in it, with offsets
 // asserted, and units and docs as comments. The schema is JSON, as `ios_consumer_schema` returns
 // it. The caller frees the text with `ios_text_free`.
@@ -1038,7 +1356,7 @@ ios_status ios_on_warning(ios_warned warned, void *context);
 //
 // # Safety
 // `json` is NULL or may be written to.
-ios_status ios_list(char **json);
+ios_status ios_regions(char **json);
 
 // What is known of the region of that name, as a JSON object: `name`, `state` (`region`, or what
 // else it is), `kind`, `type`, sizes in bytes, `mode`, `uid`, `version` of the layout, `seq`,

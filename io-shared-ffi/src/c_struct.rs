@@ -13,8 +13,9 @@ use io_shared_core::schema::{Enum, Field, Scalar, Struct, Type};
 
 use crate::call::call;
 use crate::memory::text_into_c;
+use crate::options::schema as schema_of_text;
 use crate::pointer::{CText, Out};
-use crate::status::{Failure, ios_status};
+use crate::status::ios_status;
 
 /// The C declaration of the struct that a message is, and of the structs in it.
 ///
@@ -35,6 +36,9 @@ pub fn c_struct(schema: &Schema) -> String {
         "#include <assert.h>\n#include <stdalign.h>\n#include <stdbool.h>\n#include <stddef.h>\n\
          #include <stdint.h>\n",
     );
+    if matches!(schema.root(), Type::Struct(root) if has_lists(root)) {
+        text.push_str("\n#include \"io_shared.h\"\n");
+    }
     text.push_str(&declarations.text);
     // Writing to a String never fails.
     let _ = match schema.root() {
@@ -60,12 +64,13 @@ pub unsafe extern "C" fn ios_schema_to_c(
         // be written to `text`.
         let (schema, text) =
             unsafe { arguments.read((CText(schema, "schema"), Out(text, "text"))) }?;
-        let schema = Schema::from_json(schema).map_err(|error| {
-            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema is not valid: {error}"))
-        })?;
-        text.set(text_into_c(c_struct(&schema)));
+        text.set(text_into_c(c_struct(&schema_of_text(schema)?)));
         Ok(())
     })
+}
+
+fn has_lists(layout: &Struct) -> bool {
+    layout.fields.iter().any(|field| matches!(field.ty, Type::List { .. }))
 }
 
 #[derive(Default)]
@@ -89,6 +94,8 @@ impl<'a> Declarations<'a> {
             Type::Array { count, element } => self.declare(element, &format!("{name}[{count}]")),
             Type::Slice { element } => self.declare(element, &format!("{name}[]")),
             Type::Struct(layout) => (self.declare_struct(layout), name.to_owned()),
+            Type::List { axes: 1, .. } => ("ios_list".to_owned(), name.to_owned()),
+            Type::List { axes, .. } => (format!("IOS_ND_LIST_OF({axes})"), name.to_owned()),
             // For types that do not exist yet: as many bytes.
             _ => ("uint8_t".to_owned(), format!("{name}[{}]", ty.shape().size)),
         }
@@ -134,11 +141,30 @@ impl<'a> Declarations<'a> {
             return name.clone();
         }
         let members = self.members(layout);
+        let lists = self.lists(layout);
         // A struct of another module may have the same name.
         let name = unused(identifier(&layout.name), |name| self.is_taken(name));
         write_struct(&mut self.text, layout, &name, &members);
+        write_lists(&mut self.text, &name, &members, &lists);
         self.structs.push((layout, name.clone()));
         name
+    }
+
+    /// The type of the elements of each list. The structs among them are declared first.
+    fn lists(&mut self, layout: &'a Struct) -> Vec<(&'a str, usize, String)> {
+        let mut lists = Vec::new();
+        for field in &layout.fields {
+            if let Type::List { axes, element } = &field.ty {
+                lists.push((&*field.name, *axes, self.element(element)));
+            }
+        }
+        lists
+    }
+
+    /// The name of a type.
+    fn element(&mut self, ty: &'a Type) -> String {
+        let (ty, bounds) = self.declare(ty, "");
+        ty + &bounds
     }
 
     /// The fields of a struct as C declares them. The structs among them are declared first.
@@ -161,6 +187,26 @@ struct Member<'a> {
     declaration: String,
 }
 
+/// Writes how the elements of the lists are found.
+fn write_lists(
+    text: &mut String,
+    name: &str,
+    members: &[Member<'_>],
+    lists: &[(&str, usize, String)],
+) {
+    for (list, axes, element) in lists {
+        let Some(member) = members.iter().find(|member| member.field.name == *list) else {
+            continue;
+        };
+        let member = &member.name;
+        let _ = writeln!(
+            text,
+            "// {name}.{member} has elements {element}: ios_guard_list(value.guard, \
+             offsetof({name}, {member}), sizeof({element}), &elements, shape, {axes})"
+        );
+    }
+}
+
 /// Writes a struct, and the assertions of its layout.
 fn write_struct(text: &mut String, layout: &Struct, name: &str, members: &[Member<'_>]) {
     text.push('\n');
@@ -176,6 +222,10 @@ fn write_struct(text: &mut String, layout: &Struct, name: &str, members: &[Membe
     let mut declared = 0;
     for Member { field, name: member, declaration } in members {
         let shape = field.ty.shape();
+        if field.ty == Type::ListData {
+            remark(text, "  ", &format!("{member}: the elements of the lists follow"));
+            continue;
+        }
         // C has no members without bytes, and no flexible array alone.
         if shape.size == 0 && shape.element.is_none() {
             remark(text, "  ", &format!("{member} has no bytes"));

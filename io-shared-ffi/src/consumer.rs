@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::ffi::{c_char, c_void};
 use std::os::fd::AsRawFd;
 use std::ptr::null_mut;
+use std::sync::Arc;
 use std::time::Duration;
 
 use io_shared_channel::binding::{self, CopyTarget};
@@ -13,6 +14,7 @@ use io_shared_channel::{AnyConsumer, Channel, Consumer, Guard, Interrupter, wait
 use crate::call::call;
 use crate::guard::{copied, in_place, ios_value};
 use crate::handle::Handle;
+use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{CText, In, Out, OutSlice, Slice};
@@ -21,7 +23,12 @@ use crate::status::{Failure, Outcome, ios_status};
 
 /// A consumer of a channel, in a slot of its own.
 #[derive(Debug)]
-pub struct ios_consumer(pub(crate) Handle<Consumer<[u8]>>, pub(crate) Interrupter);
+pub struct ios_consumer(
+    pub(crate) Handle<Consumer<[u8]>>,
+    pub(crate) Interrupter,
+    /// The lists of its messages. A channel that takes the name has the same type.
+    Option<Arc<Lists>>,
+);
 
 /// Opens a channel to get. With a schema and a size it creates the channel if it does not exist;
 /// otherwise it waits for a producer to create it.
@@ -47,7 +54,8 @@ pub unsafe extern "C" fn ios_consumer_open(
             unsafe { arguments.read((Out(consumer, "consumer"), Given(options))) }?;
         let consumer = options.channel(true)?.consumer()?;
         let (name, interrupter) = (consumer.name().to_owned(), consumer.interrupter());
-        out.set(into_c(ios_consumer(Handle::new(consumer, &name), interrupter)));
+        let lists = Lists::of(&name, consumer.schema());
+        out.set(into_c(ios_consumer(Handle::new(consumer, &name), interrupter, lists)));
         Ok(())
     })
 }
@@ -84,7 +92,7 @@ pub unsafe extern "C" fn ios_consumer_get(
         let (handle, value) =
             unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
         let mut consumer = handle.0.enter()?;
-        value.set(in_place(get(&mut consumer, timeout_ns)?.into_owned()));
+        value.set(in_place(get(&mut consumer, timeout_ns)?.into_owned(), &handle.2));
         Ok(())
     })
 }
@@ -148,7 +156,7 @@ pub unsafe extern "C" fn ios_consumer_get_like(gets: *const ios_gets) -> ios_sta
             let (guard, tag) = (null_mut(), guard.tag());
             value.set(ios_value { guard, data, length, seq, missed, stamp, tag });
         } else {
-            value.set(in_place(guard.into_owned()));
+            value.set(in_place(guard.into_owned(), &handle.2));
         }
         Ok(())
     })
@@ -180,7 +188,7 @@ pub unsafe extern "C" fn ios_consumer_latest(
             unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
         let mut consumer = handle.0.enter()?;
         let guard = consumer.latest()?.ok_or(Failure::Empty)?;
-        value.set(in_place(guard.into_owned()));
+        value.set(in_place(guard.into_owned(), &handle.2));
         Ok(())
     })
 }
@@ -202,7 +210,7 @@ pub unsafe extern "C" fn ios_consumer_since(
         let (handle, value) =
             unsafe { arguments.read((In(consumer, "consumer"), Out(value, "value"))) }?;
         let copy = handle.0.enter()?.since(seq).next().ok_or(Failure::Empty)?;
-        value.set(copied(copy?));
+        value.set(copied(copy?, &handle.2));
         Ok(())
     })
 }
@@ -229,7 +237,7 @@ pub unsafe extern "C" fn ios_consumer_tagged(
             Some(Duration::ZERO) => consumer.tagged(tag)?.ok_or(Failure::Empty)?,
             timeout => consumer.tagged_timeout(tag, timeout.unwrap_or(Duration::MAX))?,
         };
-        value.set(copied(copy));
+        value.set(copied(copy, &handle.2));
         Ok(())
     })
 }

@@ -1,11 +1,13 @@
 //! Values that a consumer or an observer got: held in place, or copied.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::time::Duration;
 
 use io_shared_channel::{Copied, OwnedGuard};
 
 use crate::call::call;
+use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c};
 use crate::pointer::{In, Out};
 use crate::status::ios_status;
@@ -13,7 +15,7 @@ use crate::status::ios_status;
 /// A value that is held in place, or a copy of one. It keeps the value's bytes alive and, if it
 /// holds the value in place, the consumer's role too.
 #[derive(Debug)]
-pub struct ios_guard(Got);
+pub struct ios_guard(Got, Option<Arc<Lists>>);
 
 #[derive(Debug)]
 enum Got {
@@ -50,22 +52,33 @@ const _: () = {
     is_send_and_sync::<Got>();
 };
 
-/// A value that stays in the channel's buffer.
-pub(crate) fn in_place(guard: OwnedGuard<[u8]>) -> ios_value {
+impl ios_guard {
+    /// The message's bytes, with its lists; `None` if it has none.
+    pub(crate) fn lists(&self) -> Option<(&Lists, &[u8])> {
+        let bytes: &[u8] = match &self.0 {
+            Got::InPlace(guard) => guard,
+            Got::Copied(copy) => copy,
+        };
+        Some((self.1.as_deref()?, bytes))
+    }
+}
+
+/// A value that stays in the channel's buffer, and the lists of its type.
+pub(crate) fn in_place(guard: OwnedGuard<[u8]>, lists: &Option<Arc<Lists>>) -> ios_value {
     let (data, length) = (guard.as_ptr().cast(), guard.len());
     let (seq, missed, stamp) = (guard.seq(), guard.missed(), guard.stamp());
     let tag = guard.tag();
-    let guard = into_c(ios_guard(Got::InPlace(guard)));
+    let guard = into_c(ios_guard(Got::InPlace(guard), lists.clone()));
     ios_value { guard, data, length, seq, missed, stamp, tag }
 }
 
-/// A copy of a value.
-pub(crate) fn copied(copy: Copied<[u8]>) -> ios_value {
+/// A copy of a value, and the lists of its type.
+pub(crate) fn copied(copy: Copied<[u8]>, lists: &Option<Arc<Lists>>) -> ios_value {
     // The copy is on the heap, and does not move when its owner does.
     let (data, length) = (copy.as_ptr().cast(), copy.len());
     let (seq, missed, stamp) = (copy.seq(), copy.missed(), copy.stamp());
     let tag = copy.tag();
-    let guard = into_c(ios_guard(Got::Copied(copy)));
+    let guard = into_c(ios_guard(Got::Copied(copy), lists.clone()));
     ios_value { guard, data, length, seq, missed, stamp, tag }
 }
 

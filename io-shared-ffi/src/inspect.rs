@@ -17,7 +17,7 @@ use crate::status::ios_status;
 /// # Safety
 /// `json` is NULL or may be written to.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ios_list(json: *mut *mut c_char) -> ios_status {
+pub unsafe extern "C" fn ios_regions(json: *mut *mut c_char) -> ios_status {
     call(|arguments| {
         // SAFETY: a pointer may be written to `json`.
         let json = unsafe { arguments.read(Out(json, "json")) }?;

@@ -18,10 +18,15 @@
 //! What must stay true: a pointer from C becomes a reference in `pointer.rs` alone, and nothing
 //! that owns a loan or a guard lets go of the memory under it.
 
-#![allow(non_camel_case_types, reason = "these are C's names, as they stand in the header")]
+#![allow(
+    non_camel_case_types,
+    non_upper_case_globals,
+    reason = "these are C's names, as they stand in the header"
+)]
 
 mod call;
 mod handle;
+mod lists;
 mod pointer;
 
 // In the order of the header.
@@ -50,9 +55,13 @@ mod observer;
 
 mod field;
 
+mod list;
+
 mod mmap;
 
 mod mmap_guard;
+
+mod c_type;
 
 mod c_struct;
 
@@ -64,12 +73,14 @@ mod inspect;
 
 pub use array::*;
 pub use c_struct::*;
+pub use c_type::*;
 pub use consumer::*;
 pub use field::*;
 pub use guard::*;
 pub use inspect::*;
 pub use interrupt::*;
 pub use label::IOS_NOW;
+pub use list::*;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};
 pub use mmap::*;

@@ -10,6 +10,7 @@ use io_shared_core::{Error, ErrorKind};
 
 use crate::call::call;
 use crate::label::{IOS_NOW, Label};
+use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c};
 use crate::pointer::{In, OptionalOut, Out, Taken};
 use crate::producer::{Producer, ios_producer};
@@ -51,6 +52,18 @@ impl ios_loan {
         let label = Cell::new(Label { tag: 0, number: None, stamp: IOS_NOW });
         Ok(Self { producer, data, length, label })
     }
+
+    /// A loan of `length` bytes.
+    pub(crate) fn new(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
+        let mut loan = Self::of(producer, length)?;
+        loan.data = producer.loan(length)?;
+        Ok(loan)
+    }
+
+    /// The bytes, with the lists of the message; `None` if it has none.
+    pub(crate) fn lists(&self) -> Option<(&Lists, *mut u8, usize)> {
+        Some((self.producer.lists()?, self.data, self.length))
+    }
 }
 
 impl Drop for ios_loan {
@@ -58,6 +71,9 @@ impl Drop for ios_loan {
         self.producer.give_back();
     }
 }
+
+/// All that was lent, in place of a length for `ios_loan_put`. The header has it as a macro.
+pub const IOS_WHOLE: usize = usize::MAX;
 
 /// Lends a buffer of `length` bytes at `*data`, in shared memory. Nobody sees it until it is put.
 /// It is aligned for the channel's type, and contains an older message or zeros. A producer lends
@@ -78,8 +94,7 @@ pub unsafe extern "C" fn ios_producer_loan(
         let (handle, out_loan, out_data) = unsafe {
             arguments.read((In(producer, "producer"), Out(loan, "loan"), Out(data, "data")))
         }?;
-        let mut loan = ios_loan::of(&handle.0, length)?;
-        loan.data = handle.0.loan(length)?;
+        let loan = ios_loan::new(&handle.0, length)?;
         out_data.set(loan.data.cast());
         out_loan.set(into_c(loan));
         Ok(())
@@ -185,10 +200,11 @@ pub unsafe extern "C" fn ios_loan_number(
     })
 }
 
-/// Publishes the first `length` bytes of a loan, at most as many as were lent, and wakes consumers
-/// that wait. Writes the value's sequence number to `seq`, unless that is NULL. The loan is over,
-/// whatever the status is. If the channel was removed or replaced meanwhile, the value is put into
-/// the one that has the name now (`IOS_REPLACED` with `IOS_NO_REOPEN`).
+/// Publishes the first `length` bytes of a loan, at most as many as were lent (all of them with
+/// `IOS_WHOLE`), and wakes consumers that wait. Writes the value's sequence number to `seq`, unless
+/// that is NULL. The loan is over, whatever the status is. If the channel was removed or replaced
+/// meanwhile, the value is put into the one that has the name now (`IOS_REPLACED` with
+/// `IOS_NO_REOPEN`).
 ///
 /// # Safety
 /// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
@@ -204,6 +220,7 @@ pub unsafe extern "C" fn ios_loan_put(
         // may be written to `seq`.
         let (loan, seq) =
             unsafe { arguments.read((Taken(loan, "loan"), OptionalOut(seq, "seq"))) }?;
+        let length = if length == IOS_WHOLE { loan.length } else { length };
         if length > loan.length {
             let (length, size) = (length as u64, loan.length as u64);
             let kind = ErrorKind::OutOfBounds { at: 0, length, size };

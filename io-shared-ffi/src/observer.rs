@@ -1,6 +1,7 @@
 //! Observers, which read a channel without taking part in it.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 use std::time::Duration;
 
 use io_shared_channel::{ErrorKind, Observer};
@@ -8,6 +9,7 @@ use io_shared_channel::{ErrorKind, Observer};
 use crate::call::call;
 use crate::guard::{copied, ios_value};
 use crate::handle::Handle;
+use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{In, Out};
@@ -16,7 +18,7 @@ use crate::status::{Failure, Outcome, ios_status};
 
 /// Reads a channel without taking part in it.
 #[derive(Debug)]
-pub struct ios_observer(pub(crate) Handle<Observer<[u8]>>);
+pub struct ios_observer(pub(crate) Handle<Observer<[u8]>>, Option<Arc<Lists>>);
 
 /// Opens a channel to observe. An observer takes no slot, wakes nobody, and needs read permission
 /// only. Waits until the channel exists.
@@ -36,7 +38,8 @@ pub unsafe extern "C" fn ios_observer_open(
             unsafe { arguments.read((Out(observer, "observer"), Given(options))) }?;
         let observer = options.channel(true)?.observer()?;
         let name = observer.name().to_owned();
-        out.set(into_c(ios_observer(Handle::new(observer, &name))));
+        let lists = Lists::of(&name, observer.schema());
+        out.set(into_c(ios_observer(Handle::new(observer, &name), lists)));
         Ok(())
     })
 }
@@ -66,7 +69,8 @@ pub unsafe extern "C" fn ios_observer_copy(
         // be written to `value`.
         let (handle, value) =
             unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
-        value.set(copied(handle.0.enter()?.copy()?.ok_or(Failure::Empty)?));
+        let copy = handle.0.enter()?.copy()?.ok_or(Failure::Empty)?;
+        value.set(copied(copy, &handle.1));
         Ok(())
     })
 }
@@ -92,7 +96,7 @@ pub unsafe extern "C" fn ios_observer_wait(
         let (handle, value) =
             unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
         let timeout = timeout(timeout_ns);
-        value.set(copied(match handle.0.enter()?.wait(timeout.unwrap_or(Duration::MAX)) {
+        let copy = match handle.0.enter()?.wait(timeout.unwrap_or(Duration::MAX)) {
             Err(error)
                 if timeout == Some(Duration::ZERO)
                     && matches!(error.kind(), ErrorKind::Timeout { .. }) =>
@@ -100,7 +104,8 @@ pub unsafe extern "C" fn ios_observer_wait(
                 return Err(Failure::Empty);
             }
             waited => waited?,
-        }));
+        };
+        value.set(copied(copy, &handle.1));
         Ok(())
     })
 }
@@ -154,7 +159,7 @@ pub unsafe extern "C" fn ios_observer_since(
         let (handle, value) =
             unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
         let copy = handle.0.enter()?.since(seq).next().ok_or(Failure::Empty)?;
-        value.set(copied(copy?));
+        value.set(copied(copy?, &handle.1));
         Ok(())
     })
 }
@@ -173,7 +178,8 @@ pub unsafe extern "C" fn ios_observer_tagged(
         // SAFETY: as in `ios_observer_since`.
         let (handle, value) =
             unsafe { arguments.read((In(observer, "observer"), Out(value, "value"))) }?;
-        value.set(copied(handle.0.enter()?.tagged(tag)?.ok_or(Failure::Empty)?));
+        let copy = handle.0.enter()?.tagged(tag)?.ok_or(Failure::Empty)?;
+        value.set(copied(copy, &handle.1));
         Ok(())
     })
 }

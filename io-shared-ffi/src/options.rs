@@ -36,6 +36,13 @@ pub const IOS_GROWING: u32 = 128;
 /// channel has had one.
 pub const IOS_REQUIRES_PRODUCER: u32 = 256;
 
+/// The schema that a text from C is.
+pub(crate) fn schema(text: &str) -> Outcome<Schema> {
+    Schema::from_json(text).map_err(|error| {
+        Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema is not valid: {error}"))
+    })
+}
+
 const FLAGS: u32 = 255 | IOS_REQUIRES_PRODUCER;
 
 /// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
@@ -226,9 +233,7 @@ impl Options {
         if flags & !FLAGS != 0 {
             return Err(bad(format!("this library does not know the flags {:#x}", flags & !FLAGS)));
         }
-        let schema = schema.map(Schema::from_json).transpose().map_err(|error| {
-            Failure::Said(ios_status::IOS_BAD_SCHEMA, format!("the schema is not valid: {error}"))
-        })?;
+        let schema = schema.map(self::schema).transpose()?;
         Ok(Self {
             location: location(name, file, options.fd, flags & IOS_ANONYMOUS != 0)?,
             flags,

@@ -16,6 +16,7 @@ use io_shared_core::Holder;
 use crate::call::call;
 use crate::handle::Handle;
 use crate::label::Label;
+use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
 use crate::pointer::{In, OptionalOut, Out, OutSlice, Slice};
@@ -31,12 +32,19 @@ pub(crate) struct Producer {
     inner: Handle<channel::Producer<[u8]>>,
     /// Whether its buffer is on loan.
     lent: AtomicBool,
+    /// The lists of its messages. A channel that takes the name has the same type.
+    lists: Option<Arc<Lists>>,
 }
 
 impl Producer {
     /// The channel's name, as errors show it.
     pub(crate) fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    /// The lists of its messages, if they have any.
+    pub(crate) fn lists(&self) -> Option<&Lists> {
+        self.lists.as_deref()
     }
 
     /// Marks the buffer as lent, to one loan.
@@ -127,9 +135,10 @@ pub unsafe extern "C" fn ios_producer_open(
         options.refuse(&consumers, "it is for consumers only")?;
         let producer = options.channel(false)?.producer()?;
         let (name, interrupter) = (producer.name().to_owned(), producer.interrupter());
+        let lists = Lists::of(&name, producer.schema());
         let inner = Handle::new(producer, &name);
         let lent = AtomicBool::new(false);
-        let producer = Arc::new(Producer { inner, lent });
+        let producer = Arc::new(Producer { inner, lent, lists });
         out.set(into_c(ios_producer(producer, interrupter)));
         Ok(())
     })

@@ -75,8 +75,9 @@ pub enum ios_status {
     IOS_NO_MEMORY = 29,
     /// The number is not greater than that of the last value, or greater than 2^52 - 1.
     IOS_BAD_SEQ = 30,
-    /// A bool or an enum of a message has a number that its type does not have. A get that finds
-    /// such a value has received it; a put puts nothing.
+    /// A bool or an enum of a message has a number that its type does not have: a get that finds
+    /// such a value has received it. Or a put, which puts nothing, finds a list that does not lie
+    /// within its message. (To a get, that is `IOS_CORRUPT`.)
     IOS_BAD_VALUE = 31,
     /// `ios_interrupt` ended the wait. Nothing was taken: call again to go on waiting.
     IOS_INTERRUPTED = 32,

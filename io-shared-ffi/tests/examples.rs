@@ -142,6 +142,19 @@ fn a_c_program_gets_what_a_rust_program_puts() {
 }
 
 #[test]
+fn a_message_with_lists_goes_around_two_c_programs_and_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, third] = [1, 2, 3].map(|i| TestName::new(&format!("c-relay-{i}")));
+    let relay = program(folder.path(), "relay", Linked::Shared);
+    let mut starts = Command::new(test_support::programs::build_example("relay"));
+    let starts = starts.args([&*first, &*third, "40"]).stdout(Stdio::piped()).spawn().unwrap();
+    let relays = [run(&relay, &[&first, &second, "40"]), run(&relay, &[&second, &third, "40"])];
+    let said = "40 messages came back by 2 others, with every value in its place\n";
+    assert_eq!(output(starts), said);
+    relays.into_iter().for_each(|relay| drop(output(relay)));
+}
+
+#[test]
 fn what_is_no_number_is_refused_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let [get, put] =

@@ -11,13 +11,13 @@ mod common;
 use common::{Language, Linked, compile_program};
 
 #[test]
-fn the_golden_array_and_the_golden_cloud_are_read_by_a_c_program() {
+fn the_golden_regions_are_read_by_a_c_program() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
     let program =
         compile_program(Language::C11, &root.join("tests/golden.c"), folder.path(), Linked::Shared);
     // Copies, since a consumer records what it has seen.
-    let copies = ["array.region", "cloud.region"].map(|file| {
+    let copies = ["array.region", "cloud.region", "detections.region"].map(|file| {
         let copy = folder.path().join(file);
         std::fs::copy(root.join("../tests/golden").join(file), &copy).unwrap();
         copy

@@ -2,7 +2,8 @@
 
 IO_SHARED_PYTHONS: other interpreters that have io_shared, separated by colons. IO_SHARED_PEER and
 IO_SHARED_C_PEER: the Rust and the C program. IO_SHARED_PIPELINE: the Rust example
-perception_pipeline. ci/python.sh sets them all; without them, the tests that need them fail.
+perception_pipeline. IO_SHARED_RELAY and IO_SHARED_C_RELAY: the examples relay in Rust and in C.
+ci/python.sh sets them all; without them, the tests that need them fail.
 """
 
 import itertools
@@ -126,6 +127,8 @@ PROGRAMS = {
     "rust": "IO_SHARED_PEER",
     "c": "IO_SHARED_C_PEER",
     "pipeline": "IO_SHARED_PIPELINE",
+    "relay": "IO_SHARED_RELAY",
+    "c_relay": "IO_SHARED_C_RELAY",
 }
 
 

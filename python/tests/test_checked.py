@@ -49,7 +49,7 @@ def test_bools_and_enums_come_out_as_they_were_put(name):
     put(puts, 200, True)
     robot = gets.get()
     assert (robot.mode, robot.valid, robot.brakes.tolist()) == (200, True, [False, True])
-    assert robot.mode.dtype == np.uint8 and robot.valid.dtype == np.bool_
+    assert robot.mode.name == "Fault" and robot.valid.dtype == np.bool_
     put(puts, 1, 0)
     robot = gets.borrow()
     assert (robot.mode, robot.valid) == (1, False)

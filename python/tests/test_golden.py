@@ -35,3 +35,18 @@ def test_the_golden_cloud_is_read(region):
     assert (cloud.frame, cloud.stamp_ns) == (7, 1 << 40)
     assert np.array_equal(cloud.points, points())
     assert cloud.points.dtype.names == ("x", "y", "z", "intensity")
+
+
+def test_the_golden_detections_are_read(region):
+    name = region("detections.region")
+    for take in (lambda: io_shared.observe(name, open_timeout=0).copy(),
+                 lambda: io_shared.open(name, open_timeout=0).borrow(timeout=5)):
+        found = take()
+        assert (found.frame, found.stamp_ns, found.source.name) == (7, 1 << 40, "Rear")
+        assert (found.source, found.valid) == (7, True)
+        assert found.boxes.tolist() == [[0.5, 1.5, 2.5, 3.5], [-10, -9, -8, -7]]
+        assert found.names.tolist() == [b"car", b"tram"]
+        assert found.image.tolist() == np.arange(18).reshape(2, 3, 3).tolist()
+        assert list(found) == [
+            "frame", "stamp_ns", "source", "valid", "boxes", "names", "image"
+        ]

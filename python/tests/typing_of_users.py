@@ -31,6 +31,12 @@ def typed() -> None:
     print(cloud.points, cloud["points"], cloud.keys(), clouds.has_producer, clouds.closed)
     arrays: io_shared.ArrayProducer = io_shared.producer("/arrays", capacity="5M")
     arrays.put(np.zeros(3))
+    camera = io_shared.enum("Camera", "u1", Front=0, Rear=1)
+    fields = {"camera": camera, "rgb": ("u1", (None, None, 3)), "names": ["S32"]}
+    frames = io_shared.producer("/frames", fields)
+    frames.put(camera="Rear", rgb=np.zeros((2, 2, 3), np.uint8), names=["car"])
+    with frames.loan(rgb=(480, 640, 3), names=2) as lent:
+        lent.camera = 1
     poses: io_shared.TypedProducer = io_shared.producer("/poses", np.dtype("f8"))
     poses.put(2.5, tag=clouds.tag)
     found: npt.NDArray[Any] = io_shared.consumer("/arrays", capacity="5M").get()

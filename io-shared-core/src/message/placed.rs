@@ -147,6 +147,22 @@ pub(crate) enum Misplaced {
     Offset,
 }
 
+impl Misplaced {
+    /// The word of the list that is to blame: the offset, or its greatest axis.
+    #[cold]
+    pub(crate) fn in_list(self, list: &ListAt, offset: u64, shape: &[u64]) -> Invalid {
+        match self {
+            Misplaced::Offset => Invalid { at: list.at, found: offset as i64 },
+            Misplaced::Count => {
+                let found = shape.iter().copied().max().unwrap_or(0);
+                let axis = shape.iter().position(|axis| *axis == found).unwrap_or(0);
+                let at = list.at.saturating_add(WORD * (1 + axis));
+                Invalid { at, found: i64::try_from(found).unwrap_or(i64::MAX) }
+            }
+        }
+    }
+}
+
 /// The lists of a message whose type is known, one after the other: whether each lies within the
 /// message, and after those before it. That is so in messages whose lists nobody has exchanged, and
 /// that are not huge; of any other, [`check_unordered`] says whether something is wrong.
@@ -268,15 +284,8 @@ impl ListAt {
                 &many
             }
         };
-        room.range(offset, shape, self.size, self.align).map_err(|misplaced| match misplaced {
-            Misplaced::Offset => Invalid { at: self.at, found: offset as i64 },
-            Misplaced::Count => {
-                let found = shape.iter().copied().max().unwrap_or(0);
-                let axis = shape.iter().position(|axis| *axis == found).unwrap_or(0);
-                let at = self.at.saturating_add(WORD * (1 + axis));
-                Invalid { at, found: i64::try_from(found).unwrap_or(i64::MAX) }
-            }
-        })
+        let range = room.range(offset, shape, self.size, self.align);
+        range.map_err(|misplaced| misplaced.in_list(self, offset, shape))
     }
 
     fn axis(&self, bytes: &[u8], axis: usize) -> u64 {

@@ -9,11 +9,12 @@ Python 2.7 and 3, Rust and C use the same channels.
 >>> clouds = NumpyShare("/cloud_share", "5M", "get")    # another
 >>> cloud = clouds.get()
 
-For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer`` and
-``io_shared.open``. For many at once: ``wait_any``. To observe without taking part: ``observe``. To
-see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To keep a channel in
-a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and
-``LockedBytes``. Every error is an ``Error``; its kinds are in ``io_shared.errors``.
+For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer``,
+``io_shared.open`` and ``enum``. For many at once: ``wait_any``. To observe without taking part:
+``observe``. To see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To
+keep a channel in a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``,
+``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an ``Error``; its kinds are in
+``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -50,6 +51,7 @@ from io_shared.errors import (  # noqa: F401
     WriteAccessError,
     WrongFields,
 )
+from io_shared._enums import enum
 from io_shared._inspect import channels, info
 from io_shared._library import File, Process
 from io_shared._loan import Loan
@@ -69,7 +71,7 @@ __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
-    "producer", "consumer", "observe", "channels", "info", "remove", "wait_any",
+    "producer", "consumer", "enum", "observe", "channels", "info", "remove", "wait_any",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
     "Denied", "ForkedHandle", "Interrupted", "Invalid", "Mismatch", "NoField", "NoMemory",
     "NoProducer", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError",

@@ -4,8 +4,8 @@ import mmap
 import os
 from types import TracebackType
 from typing import (
-    Any, Awaitable, ContextManager, Dict, Generic, Iterable, Iterator, List, NamedTuple, Optional,
-    Tuple, Type, TypeVar, Union, overload,
+    Any, Awaitable, ContextManager, Dict, Generic, Iterable, Iterator, List, Mapping, NamedTuple,
+    Optional, Sequence, Tuple, Type, TypeVar, Union, overload,
 )
 
 import numpy as np
@@ -19,6 +19,8 @@ _Array = npt.NDArray[Any]
 #: A whole message: fields, or one number, text or array.
 _Typed = Union["Message", _Array, "np.generic", str, bytes]
 _Value = TypeVar("_Value")
+#: Fields as a dict or as pairs, with lists: `["S32"]`, `("u1", (None, None, 3))`.
+_Fields = Union[npt.DTypeLike, Mapping[str, Any], Sequence[Tuple[Any, ...]]]
 _Tail = Union[npt.DTypeLike, Tuple[str, npt.DTypeLike]]
 
 __version__: str
@@ -200,11 +202,12 @@ class TypedProducer(_Producer):
     def put(self, *value: Any, **fields: Any) -> None: ...
     def loan(
         self,
-        elements: int = ...,
+        elements: Union[int, Mapping[str, _Shape]] = ...,
         in_place: bool = ...,
         tag: int = ...,
         seq: Optional[int] = ...,
         stamp: Optional[int] = ...,
+        **shapes: _Shape,
     ) -> Loan[Any]: ...
 
 class Consumer(_Closing, Generic[_Value]):
@@ -262,6 +265,7 @@ class Observer(_Closing):
     @property
     def age(self) -> Optional[float]: ...
 
+def enum(name: str, number: npt.DTypeLike, /, **variants: int) -> np.dtype[Any]: ...
 @overload
 def producer(
     name: str,
@@ -296,7 +300,7 @@ def producer(
 @overload
 def producer(
     name: str,
-    dtype: npt.DTypeLike,
+    dtype: _Fields,
     tail: Optional[_Tail] = ...,
     capacity: Optional[_Size] = ...,
     message: str = ...,
@@ -346,7 +350,7 @@ def consumer(
 @overload
 def consumer(
     name: str,
-    dtype: npt.DTypeLike,
+    dtype: _Fields,
     tail: Optional[_Tail] = ...,
     capacity: Optional[_Size] = ...,
     message: str = ...,

@@ -6,7 +6,7 @@ from ctypes import byref
 
 import numpy as np
 
-from io_shared import _forks, _library, _messages, _schema, errors
+from io_shared import _forks, _library, _messages, errors
 from io_shared._library import consumer_get, get_like, guard_drop
 from io_shared._memory import Memory
 from io_shared._wait import OPEN_TIMEOUT, Deadline, age
@@ -97,7 +97,7 @@ class Consumer(_library.Closing):
         value = self._last = self._wait(self._hold, timeout)
         try:
             read = self._messages.read(value.data, value.length)
-        except ValueError as error:
+        except (ValueError, errors.Corrupt) as error:
             guard_drop(value.guard)  # an error that is kept holds no value
             raise errors.alone(self._corrupt(error))
         keeps = _library.Handle(value.guard, guard_drop)
@@ -299,7 +299,7 @@ class Consumer(_library.Closing):
         self._last = value
         try:
             copy, header = self._messages.copy(value.data, value.length)
-        except ValueError as error:
+        except (ValueError, errors.Corrupt) as error:
             raise errors.alone(self._corrupt(error))
         finally:
             guard_drop(value.guard)
@@ -309,6 +309,8 @@ class Consumer(_library.Closing):
         return copy
 
     def _corrupt(self, error):
+        if isinstance(error, errors.Error):
+            return type(error)("%s: value %d: %s" % (self.name, self.seq, error))
         return errors.Corrupt("%s: value %d is not an array: %s" % (self.name, self.seq, error))
 
 
@@ -363,7 +365,7 @@ def consumer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     if dtype is None and tail is None:
         messages = _messages.Arrays()
     else:
-        messages = _messages.Typed(_schema.schema(dtype, tail, message))
+        messages = _messages.declared(dtype, tail, message)
     flags = 0 if reopen else _library.NO_REOPEN
     flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
     return Consumer(messages, name, capacity, consumers, holds, permissions, flags, consumer_name,

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from io_shared import _kinds, _library, errors
+from io_shared import _enums, _kinds, _library, errors
 
 _unicode = type(u"")
 #: Bytes that are not UTF-8 are kept as they are in Python 3's texts.
@@ -14,6 +14,11 @@ _STRICT = "strict" if str is bytes else "surrogateescape"
 def text(value):
     """The bytes of a text field as a ``str``."""
     return bytes(value) if str is bytes else bytes(value).decode("utf-8", _STRICT)
+
+
+def is_padding(name):
+    """Whether a field is padding, which is 0 and which nobody needs to give."""
+    return name.startswith("_pad")
 
 
 def given(names, values, fields, where):
@@ -68,7 +73,7 @@ def _of(value, names, where):
 
 def _check_names(has, names, where):
     missing = ["`%s`" % name for name in names if name not in has]
-    unknown = ["`%s`" % name for name in has if name not in names]
+    unknown = ["`%s`" % name for name in has if name not in names and not is_padding(name)]
     if missing or unknown:
         told = ["missing: " + ", ".join(missing)] if missing else []
         told += ["unknown: " + ", ".join(unknown)] if unknown else []
@@ -85,6 +90,8 @@ def assign(target, value, where):
         elif target.dtype.kind == "S":
             target[...] = _texts(target.dtype, value, where)
         else:
+            if _enums.of(target.dtype) is not None:
+                value = _enums.numbers(target.dtype, value, where)
             target[...] = _numbers(target.dtype, value, where)
     except errors.Error:
         raise

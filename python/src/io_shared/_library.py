@@ -121,7 +121,7 @@ _size = _declare("size", c_char_p, c_void_p)
 text_free = _declare("text_free", c_void_p, returns=None)
 copy = _declare("copy", c_void_p, c_void_p, c_size_t)
 _array_describe = _declare("array_describe", c_void_p, c_size_t, _POINTER)
-list_regions = _declare("list", _POINTER)
+list_regions = _declare("regions", _POINTER)
 region_info = _declare("info", c_char_p, _POINTER)
 
 producer_open = _declare("producer_open", c_void_p, _POINTER)

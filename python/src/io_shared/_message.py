@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from io_shared import _fields, errors
+from io_shared import _enums, _fields, errors
 
 try:
     from collections.abc import Mapping as _Mapping
@@ -17,10 +17,10 @@ class Message(object):
     """A message with an attribute, and an item, for each of its fields: ``m.frame``,
     ``m["frame"]``.
 
-        Numbers are NumPy scalars, texts are ``str``, arrays and the tail are NumPy arrays. Fields
-        of a message on loan, and of a copy, can be assigned. A message is a mapping too
-        (``dict(m)``, ``put(**m)``), and can be compared, copied (``copy.copy`` makes a writable
-        copy) and pickled.
+        Numbers are NumPy scalars, texts are ``str``; arrays, lists and the tail are NumPy arrays.
+        An enum is a number with a ``name``. Fields of a message on loan, and of a copy, can be
+        assigned. A message is a mapping too (``dict(m)``, ``put(**m)``), and can be compared,
+        copied (``copy.copy`` makes a writable copy) and pickled.
 
     If a field has the name of a method, the attribute is the field. ``m["keys"]`` is always the
     field.
@@ -32,8 +32,9 @@ class Message(object):
     # Only one slot, since a field may have any name.
     __slots__ = ("_io_shared",)
 
-    def __init__(self, layout, header, tail):
-        _slot.__set__(self, (layout, header, tail))
+    def __init__(self, layout, header, arrays):
+        #: `arrays`: the tail, or the lists, by their names.
+        _slot.__set__(self, (layout, header, arrays))
 
     def __getattribute__(self, name):
         if name[:2] != "__" and name in _slot.__get__(self)[0].fields:
@@ -44,10 +45,10 @@ class Message(object):
         return _read(self, name)
 
     def __setattr__(self, name, value):
-        layout, header, tail = _slot.__get__(self)
-        if name == layout.tail_name:
-            target = tail
-        elif name in layout.fields:
+        layout, header, arrays = _slot.__get__(self)
+        if name in arrays:
+            target = arrays[name]
+        elif name in layout.header_names:
             target = header[name]
         else:
             raise _no_field(layout, name)
@@ -104,13 +105,14 @@ class Message(object):
         return list(self)
 
     def __array__(self, dtype=None, copy=None):
-        """The fields before the tail, as a structured array of one element."""
-        _, header, tail = _slot.__get__(self)
-        return np.array(tail if header is None else header, dtype)
+        """The fields before the tail or the lists, as a structured array of one element."""
+        _, header, arrays = _slot.__get__(self)
+        return np.array(next(iter(arrays.values())) if header is None else header, dtype)
 
     def __copy__(self):
-        layout, header, tail = _slot.__get__(self)
-        return Message(layout, *[None if part is None else part.copy() for part in (header, tail)])
+        layout, header, arrays = _slot.__get__(self)
+        arrays = {name: array.copy() for name, array in arrays.items()}
+        return Message(layout, None if header is None else header.copy(), arrays)
 
     def __deepcopy__(self, memo):
         return Message.__copy__(self)
@@ -138,16 +140,19 @@ def _native(name):
 def parts(value):
     """The arrays that a view of a message consists of."""
     if isinstance(value, Message):
-        return [part for part in _slot.__get__(value)[1:] if part is not None]
+        _, header, arrays = _slot.__get__(value)
+        return ([] if header is None else [header]) + list(arrays.values())
     return [value]
 
 
 def _read(message, name):
-    layout, header, tail = _slot.__get__(message)
-    if name == layout.tail_name:
-        return tail
-    if name in layout.fields:
+    layout, header, arrays = _slot.__get__(message)
+    if name in arrays:
+        return arrays[name]
+    if name in layout.header_names:
         value = header[name][()]
+        if name in layout.enums:
+            return _enums.value(value, layout.header.fields[name][0])
         return _fields.text(value) if isinstance(value, bytes) else value
     raise _no_field(layout, name)
 

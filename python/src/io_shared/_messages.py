@@ -9,7 +9,7 @@ from ctypes import string_at
 
 import numpy as np
 
-from io_shared import _fields, _library, _npy, _schema, errors
+from io_shared import _enums, _fields, _library, _lists, _npy, _schema, errors
 from io_shared._memory import address, aligned_bytes
 from io_shared._message import Message, parts  # noqa: F401
 
@@ -19,13 +19,29 @@ SHORT = 16 << 10
 
 def of(schema):
     """The kind of messages that ``schema`` describes."""
-    return Arrays() if _schema.is_array(schema) else Typed(schema)
+    if _schema.is_array(schema):
+        return Arrays()
+    return typed(schema, _schema.layout(schema))
+
+
+def declared(dtype, tail, name):
+    """The kind of messages that the arguments of ``producer`` declare."""
+    if tail is None and _lists.is_fields(dtype):
+        return typed(*_schema.of_fields(dtype, name))
+    schema = _schema.schema(dtype, tail, name)
+    return typed(schema, _schema.layout(schema))
+
+
+def typed(schema, layout):
+    """The kind of messages of a schema that has this layout."""
+    return (Typed if layout.lists is None else Lists)(schema, layout)
 
 
 class Arrays(object):
     """``.npy`` messages: arrays of any dtype and shape."""
 
     schema = _schema.ARRAY
+    has_lists = False
 
     def read(self, data, length):
         """Parses the message of ``length`` bytes at the address ``data``, for ``view``. ValueError
@@ -76,9 +92,12 @@ def aligned(data, length):
 class Typed(object):
     """Messages of the fields that a schema describes."""
 
-    def __init__(self, schema):
-        self.schema = schema
-        self.layout = _schema.layout(schema)
+    has_lists = False
+
+    def __init__(self, schema, layout):
+        self.schema, self.layout = schema, layout
+        parts = [part for part in (layout.header, layout.tail) if part is not None]
+        self._has_checks = any(_enums.has_checks(part) for part in parts)
 
     def length(self, elements=0):
         """The length of a message with that many elements in its tail."""
@@ -99,14 +118,48 @@ class Typed(object):
             tail = np.ndarray((count,), layout.tail, root, layout.offset)
         if not layout.fields:
             return header if tail is None else tail
-        return Message(layout, header, tail)
+        return Message(layout, header, {} if tail is None else {layout.tail_name: tail})
 
     def copy(self, data, length):
         """A copy of the message of ``length`` bytes at the address ``data``."""
         # No array is ever made of that address: a traceback could keep it for longer than it is
         # mapped.
-        own = self.view(aligned(data, length))
+        bytes_ = aligned(data, length)
+        own = self.view(bytes_, self.read(address(bytes_), length))
+        if self._has_checks:
+            # It was checked where it lies, and may have been changed before it was copied.
+            for part in parts(own):
+                _enums.check(part)
         # A message that is one number is returned as a number.
         is_number = not isinstance(own, Message) and not own.ndim
         value = own[()] if is_number else own
         return (_fields.text(value) if isinstance(value, bytes) else value), None
+
+
+class Lists(Typed):
+    """Messages with lists."""
+
+    has_lists = True
+
+    def read(self, data, length):
+        """The places of the lists, read once from the message of ``length`` bytes at the address
+        ``data``, for ``view``. :class:`Corrupt` if they are not within it."""
+        return _lists.places(self.layout, string_at(data, self.layout.offset), length)
+
+    def view(self, root, read=None):
+        layout = self.layout
+        if read is None:
+            read = self.read(address(root), len(root))
+        header = None if layout.header is None else np.ndarray((), layout.header, root)
+        return Message(layout, header, _lists.arrays(layout, read, root))
+
+    def lay_out(self, shapes):
+        """The length of a message whose lists have these shapes, and what fills its header and
+        shows it, as ``view`` does."""
+        places, length = _lists.lay_out(self.layout, shapes)
+
+        def begin(root):
+            _lists.write(self.layout, places, root)
+            return self.view(root, places)
+
+        return length, begin

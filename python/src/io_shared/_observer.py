@@ -142,6 +142,9 @@ class Observer(_library.Closing):
         try:
             copy, _ = self._messages.copy(value.data, value.length)
             return copy
+        except (errors.BadValue, errors.Corrupt) as error:
+            text = "%s: value %d: %s" % (self.name, value.seq, error)
+            raise errors.alone(type(error)(text))
         except ValueError as error:
             text = "%s: value %d is not an array: %s" % (self.name, value.seq, error)
             raise errors.alone(errors.Corrupt(text))

@@ -6,7 +6,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _fields, _kinds, _library, _loan, _messages, _schema, errors
+from io_shared import _fields, _kinds, _library, _lists, _loan, _messages, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
@@ -21,14 +21,15 @@ class _Producer(_library.Closing):
 
     #: None until it is opened.
     _buffers = None
-    #: Whether the channel grows with its messages where nobody gave a capacity.
+    #: Whether the channel grows with its messages where nobody gave a capacity. One of messages
+    #: with lists does, too.
     GROWS = False
 
     def __init__(self, messages, name, capacity, consumers, holds, permissions, flags,
                  open_timeout=OPEN_TIMEOUT, words=_library.TYPED, wait_for_role=0, history=None):
         self.name = _library.native(name)
         self._messages, self._words = messages, words
-        if capacity is None and self.GROWS:
+        if capacity is None and (self.GROWS or messages.has_lists):
             flags |= _library.GROWING
         self._opened = _Producer, (messages, name, capacity, consumers, holds, permissions, flags,
                                     open_timeout, words, wait_for_role, history)
@@ -311,7 +312,8 @@ class TypedProducer(_Producer):
             label = _library.label(self.name, *given)
         if not layout.fields:
             return self._put_value(layout, value, fields, label)
-        self._put_fields(layout, _fields.given(layout.fields, value, fields, self.name), label)
+        fields = _fields.given(layout.fields, value, fields, self.name)
+        (self._put_fields if layout.lists is None else self._put_lists)(layout, fields, label)
 
     def _put_fields(self, layout, fields, label):
         """Puts the message with these fields. A tail of the right dtype is copied only once."""
@@ -321,13 +323,39 @@ class TypedProducer(_Producer):
         count = 0 if lies else _fields.count(tail, "field `%s`" % layout.tail_name)
         own = np.zeros(self._messages.length(count), np.uint8)
         out = self._messages.view(own)
-        for name in layout.fields:
-            if not lies or name != layout.tail_name:
+        for name in layout.header_names + ((layout.tail_name,) if layout.tail is not None else ()):
+            if name in fields and (not lies or name != layout.tail_name):
                 out[name] = fields[name]
         if lies:
             self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes, label)
         else:
             self._put_data(b"", _messages.address(own), len(own), label)
+
+    def _put_lists(self, layout, fields, label):
+        """Puts the message with these fields. Arrays of the right dtype are copied only once."""
+        arrays = [_lists.given(each, fields[each.name]) for each in layout.lists]
+        shapes = [
+            array.shape[: len(each.axes)] for each, array in zip(layout.lists, arrays)
+        ]
+        length, begin = self._messages.lay_out(shapes)
+        is_short = length <= _messages.SHORT
+        lent = None if is_short else self._lend(length)
+        try:
+            root = np.zeros(length, np.uint8) if is_short else np.asarray(lent.memory)
+            out = begin(root)
+            for name in layout.header_names:
+                if name in fields:
+                    out[name] = fields[name]
+            for each, array in zip(layout.lists, arrays):
+                np.copyto(out[each.name], array)
+            del out
+            if is_short:
+                self._put_data(b"", _messages.address(root), length, label)
+            else:
+                self._put_lent(lent, length, label)
+        finally:
+            if lent is not None:
+                lent.cancel(False)
 
     def _put_value(self, layout, value, fields, label):
         dtype = layout.header if layout.tail is None else layout.tail
@@ -350,13 +378,29 @@ class TypedProducer(_Producer):
         _fields.assign(own, value, self.name)
         self._put_bytes(own.tobytes(), label)
 
-    def loan(self, elements=0, in_place=False, tag=0, seq=None, stamp=None):
+    def loan(self, elements=0, in_place=False, tag=0, seq=None, stamp=None, **shapes):
         """Lends a message with ``elements`` elements in its tail, as :meth:`ArrayProducer.loan`
         lends arrays.
 
         >>> with clouds.loan(len(x)) as out:
         ...     out.frame, out.points["x"] = 1, x
+
+        Of a message with lists, it takes the shape of each by name (or all as one mapping); those
+        that are not named are empty. The other fields are 0 at first.
+
+        >>> with frames.loan(rgb=(480, 640, 3), names=2) as out:
+        ...     out.stamp, out.names = 1, ["car", "person"]
+        ...     camera.read_into(out.rgb)
         """
+        if self._messages.has_lists:
+            shapes = _lists.sizes(self._messages.layout, elements, shapes, self.name)
+            length, begin = self._messages.lay_out(shapes)
+            label = _library.label(self.name, tag, seq, stamp)
+            return _loan.Loan(self, b"", length, begin, in_place, label)
+        if shapes:
+            raise errors.WrongFields(
+                "%s: its messages have no lists %s" % (self.name, ", ".join(sorted(shapes)))
+            )
         axes = _kinds.axes(elements)
         if len(axes) != 1:
             raise errors.WrongFields(
@@ -387,14 +431,22 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
              history=None):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
-    ``dtype``: the fields, or one number. ``tail``: ``(field name, dtype)`` of the elements at the
-    end; each message may have another number of them. Without either, messages are arrays of any
-    dtype and shape.
+    ``dtype``: the fields, or one number. A field of any length is a list: ``["S32"]``, or
+    ``("u1", (None, None, 3))`` for an array of three axes of which the last has the length 3.
+    ``tail``: ``(field name, dtype)`` of the elements at the end; each message may have another
+    number of them. Without either, messages are arrays of any dtype and shape.
+
+    >>> frames = producer("/frames", {"stamp": "u8", "rgb": ("u1", (None, None, 3)),
+    ...                               "depth": ("f4", (None, None)), "names": ["S32"]})
+    >>> frames.put(stamp=1, rgb=image, depth=depth, names=["car", "person"])
+
+    The fields of a dict lie in an order of their own, so that there is no padding. To name them in
+    the order of a struct in Rust or C, give a list of pairs: ``[("stamp", "u8"), ..]``.
 
     ``capacity``: the most bytes of one message (a number, or ``"5M"``). Without it, a channel of
-    arrays grows with them, to the next power of two. Messages with a tail need it: a producer of
-    these without it waits for a consumer that has it, ``open_timeout`` seconds (5), then
-    :class:`NotFound`; None waits for ever.
+    arrays, or of messages with lists, grows with them, to the next power of two. Messages with a
+    tail need it: a producer of these without it waits for a consumer that has it, ``open_timeout``
+    seconds (5), then :class:`NotFound`; None waits for ever.
 
     ``message``: the struct's name, for display. The other options are those of ``NumpyShare``.
 
@@ -407,6 +459,6 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     if dtype is None and tail is None:
         kind, messages = ArrayProducer, _messages.Arrays()
     else:
-        kind, messages = TypedProducer, _messages.Typed(_schema.schema(dtype, tail, message))
+        kind, messages = TypedProducer, _messages.declared(dtype, tail, message)
     return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
                 wait_for_role=wait_for_role, history=history)

@@ -8,7 +8,8 @@ import json
 
 import numpy as np
 
-from io_shared import _kinds, errors
+from io_shared import _enums, _kinds, _lists, errors
+from io_shared._fields import is_padding
 from io_shared._library import in_bytes
 
 #: The schema of messages that are ``.npy`` files: arrays of any dtype and shape.
@@ -23,19 +24,26 @@ _NUMBERS = frozenset("|b1 |u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
 class Layout(object):
     """The parts of a message.
 
-        ``header``: the dtype of the fields before the tail, or None. ``tail``: the dtype of one
-        element, or None. ``tail_name``: the name of its field; None if the tail is the whole
-        message. ``offset``: the byte at which the tail starts.
+        ``header``: the dtype of the fields before the tail or the lists' data, or None. ``tail``:
+        the dtype of one element, or None. ``tail_name``: the name of its field; None if the tail is
+        the whole message. ``lists``: the :class:`_lists.List` of each list; None if the message
+        has no data for lists. ``offset``: the byte at which the tail or that data starts.
+        ``fields``: the names of all fields but padding, in order.
     """
 
-    def __init__(self, header, tail=None, tail_name=None, offset=0):
+    def __init__(self, header, tail=None, tail_name=None, offset=0, lists=None, align=1,
+                 names=None):
         self.header, self.tail, self.tail_name, self.offset = header, tail, tail_name, offset
-
-    @property
-    def fields(self):
-        """The names of all fields, in order."""
-        names = self.header.names if self.header is not None and self.header.names else ()
-        return tuple(names) + ((self.tail_name,) if self.tail_name is not None else ())
+        self.lists, self.align = lists, align
+        #: The names of the fields in ``header``, and of those that are enums.
+        self.header_names = header.names if header is not None and header.names else ()
+        self.enums = frozenset(
+            name for name in self.header_names
+            if header.fields[name][0].subdtype is None and _enums.of(header.fields[name][0])
+        )
+        if names is None:
+            names = self.header_names + ((tail_name,) if tail_name is not None else ())
+        self.fields = tuple(name for name in names if not is_padding(name))
 
 
 def is_array(text):
@@ -55,12 +63,73 @@ def layout(text):
     if "slice" in root:
         return Layout(None, np.dtype(_dtype(root["slice"])))
     fields = root["fields"]
+    if fields and fields[-1]["type"] == "lists":
+        return _with_lists(root)
     if not fields or not _is_slice(fields[-1]["type"]):
         return Layout(_struct(root))
     last = fields[-1]
     header = _struct(dict(root, fields=fields[:-1])) if len(fields) > 1 else None
     tail = np.dtype(_dtype(last["type"]["slice"]))
     return Layout(header, tail, str(_name(last["name"])), last["offset"])
+
+
+def _with_lists(root):
+    """The layout of a struct that ends in the data of lists."""
+    lists, others, names = [], [], []
+    for field in root["fields"][:-1]:
+        names.append(_name(field["name"]))
+        type_ = field["type"]
+        if isinstance(type_, dict) and "list" in type_:
+            dtype, axes = np.dtype(_dtype(type_["list"])), (None,) * type_["axes"]
+            lists.append(_lists.List(names[-1], field["offset"], dtype, _align(dtype), axes))
+        else:
+            others.append(field)
+    header = _struct(dict(root, fields=others)) if others else None
+    return Layout(header, offset=root["size"], lists=lists, align=root["align"], names=names)
+
+
+def of_fields(fields, name="Message"):
+    """The schema and the layout of a message of ``fields``: a dict or pairs, in which a list is
+    ``[dtype]`` or ``(dtype, (None, None, 3))``.
+
+    A dict has no order that all programs agree on. Its fields lie by their alignment, the greatest
+    first, so that there is no padding, and then by name."""
+    pairs = [(_name(key), what) for key, what in _lists.pairs(fields)]
+    if isinstance(fields, dict):
+        pairs.sort(key=lambda pair: (-_field_align(*pair), pair[0]))
+    described, end, align, limits = [], 0, 1, {}
+    for key, what in pairs:
+        if isinstance(what, _lists.List):
+            element, inner = _describe(what.dtype, "field `%s`" % key, str(key).capitalize())
+            if _enums.has_checks(what.dtype):
+                raise errors.Invalid(
+                    "field `%s`: a list cannot have bools or enums, which would have to be checked "
+                    "at each access: use the number, u1 for a bool" % key
+                )
+            type_, size, own = [("list", element), ("axes", len(what.axes))], 0, 8
+            size, limits[key] = 8 * (1 + len(what.axes)), what.axes
+        else:
+            type_, own = _describe(what, "field `%s`" % key, str(key).capitalize())
+            size, inner = what.itemsize, own
+        _check_place(key, end, end, own)
+        described.append(_field(key, end, type_))
+        end, align = end + size, max(align, own, inner)
+    if limits:
+        data = "data" if "data" not in dict(pairs) else "lists"
+        described.append(_field(data, end, "lists"))
+    elif end % align:
+        pad = align - end % align
+        described.append(_field("_pad", end, [("array", pad), ("of", "|u1")]))
+        end += pad
+    text = _dump(_record(name, end, align, described))
+    made = layout(text)
+    if made.lists is not None:
+        made.lists = [each._replace(axes=limits[each.name]) for each in made.lists]
+    return text, made
+
+
+def _field_align(name, what):
+    return 8 if isinstance(what, _lists.List) else _describe(what, "field `%s`" % name, "It")[1]
 
 
 def _is_slice(type_):
@@ -72,7 +141,8 @@ def _dtype(type_):
     if not isinstance(type_, dict):
         return str(type_)
     if "enum" in type_:
-        return str(type_["of"])
+        variants = [(_name(each["name"]), each["number"]) for each in type_["variants"]]
+        return _enums.dtype(_name(type_["enum"]), str(type_["of"]), variants)
     if "array" in type_:
         inner = np.dtype(_dtype(type_["of"]))
         return (inner.base, (type_["array"],) + inner.shape)
@@ -143,6 +213,10 @@ def _describe(dtype, where, name):
                 % (where, in_bytes(end), align, missing)
             )
         return _record(name, end, align, fields), align
+    enum = _enums.of(dtype)
+    if enum is not None:
+        variants = [[("name", variant), ("number", number)] for number, variant in enum[1]]
+        return [("enum", enum[0]), ("of", dtype.str), ("variants", variants)], dtype.itemsize
     if dtype.str in _NUMBERS:
         return dtype.str, dtype.itemsize
     if dtype.kind == "S" and dtype.itemsize:

@@ -43,8 +43,9 @@ class Invalid(Error, ValueError):
 
 
 class BadValue(Error, ValueError):
-    """A bool or an enum of a message has a number that its type does not have. A put puts nothing;
-    a value that a get refuses for that counts as received."""
+    """A bool or an enum of a message has a number that its type does not have, or an array another
+    shape than this program declared. A put puts nothing, also if a list does not lie within its
+    message; a value that a get refuses for that counts as received."""
 
 
 class WrongFields(Error, TypeError):

@@ -1,0 +1,351 @@
+"""Messages with lists: arrays of any shape in one message, declared by a dict or by pairs."""
+
+import copy
+import mmap
+import pickle
+
+import numpy as np
+import pytest
+
+import io_shared
+from io_shared._memory import address
+from io_shared._message import parts
+from conftest import points, POINT, references_are_counted
+
+FIELDS = {
+    "stamp": "u8",
+    "rgb": ("u1", (None, None, 3)),
+    "depth": ("f4", (None, None)),
+    "names": ["S32"],
+    "cloud": [POINT],
+    "valid": "?",
+}
+MARK = 0x1122334455667711
+
+
+def frame(**changed):
+    fields = dict(
+        stamp=MARK, rgb=np.arange(24, dtype="u1").reshape(4, 2, 3), depth=np.eye(3, 5, dtype="f4"),
+        names=[u"car", u"bicycle", u"p\xe9destrian"], cloud=points(3), valid=True,
+    )
+    fields.update(changed)
+    return fields
+
+
+def assert_is(message, **changed):
+    fields = frame(**changed)
+    for name in ("rgb", "depth", "cloud"):
+        assert np.array_equal(message[name], fields[name]), name
+        assert message[name].dtype == fields[name].dtype and message[name].flags.aligned
+    assert [name.decode("utf-8") for name in message.names.tolist()] == fields["names"]
+    assert (message.stamp, message.valid) == (fields["stamp"], fields["valid"])
+
+
+@pytest.fixture
+def ends(name):
+    return io_shared.producer(name, FIELDS), io_shared.open(name)
+
+
+def test_arrays_of_any_shape_come_out_as_they_were_put(ends):
+    put, get = ends
+    put.put(**frame())
+    for message in (get.get(timeout=20), get.latest(), io_shared.observe(get.name).copy()):
+        assert_is(message)
+        assert message.rgb.flags.writeable and message.rgb.shape == (4, 2, 3)
+        assert sorted(message) == sorted(FIELDS) and "rgb=" in repr(message)
+    put.put(frame(rgb=np.zeros((0, 7, 3), "u1"), names=[], depth=[[1, 2]], cloud=[(1, 2, 3, 4)]))
+    message = get.borrow(timeout=20)
+    assert message.rgb.shape == (0, 7, 3) and len(message.names) == 0
+    assert message.depth.tolist() == [[1, 2]] and message.cloud["intensity"].tolist() == [4]
+    put.put(message)
+    assert get.get(timeout=20) == message
+    put.put(**message)
+    assert dict(get.get(timeout=20))["stamp"] == MARK
+
+
+def test_a_message_is_read_where_it_lies_and_copied_from_there(ends):
+    put, get = ends
+    put.put(**frame())
+    message = get.borrow(timeout=20)
+    with pytest.raises(ValueError):
+        message.rgb[0] = 1
+    rgb = message.rgb[1:]
+    own = [copy.copy(message), copy.deepcopy(message)]
+    own += [pickle.loads(pickle.dumps(message, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)]
+    del message
+    for i in range(8):
+        put.put(**frame(rgb=np.zeros((4, 2, 3), "u1")))
+        get.get(timeout=20)
+    assert np.array_equal(rgb, frame()["rgb"][1:]), "it lies there as long as a slice lives"
+    for message in own:
+        assert_is(message)
+        message.rgb[0], message.stamp = 0, 1
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_message_is_filled_in_a_loan(ends, in_place):
+    put, get = ends
+    for rows in (4, 400):
+        rgb = np.resize(frame()["rgb"], (rows, 200, 3))
+        loan = put.loan(
+            rgb=rgb.shape, depth=(3, 5), names=3, cloud=3, in_place=in_place, tag=rows
+        )
+        with loan as out:
+            assert (out.stamp, out.valid) == (0, False), "the fields are zeros"
+            out.stamp, out.valid, out.depth = MARK, True, frame()["depth"]
+            out.names, out.cloud = frame()["names"], points(3)
+            out.rgb[...] = rgb
+        assert_is(get.borrow(timeout=20), rgb=rgb)
+        assert get.tag == rows
+        with pytest.raises(ValueError):
+            out.rgb[0] = 0
+    with put.loan({"names": 1}) as out:
+        out.names = ["bus"]
+    message = get.get(timeout=20)
+    assert message.names.tolist() == [b"bus"] and message.rgb.shape == (0, 0, 3)
+
+
+@references_are_counted
+def test_an_array_that_is_kept_from_a_loan_in_place_puts_nothing(ends):
+    put, get = ends
+    with pytest.raises(io_shared.AlreadyLoaned):
+        with put.loan(rgb=(4, 2, 3), in_place=True) as out:
+            kept = out.rgb[1:]
+    assert get.try_get() is None
+    kept[...] = 1
+    put.put(**frame())
+    assert_is(get.get(timeout=20))
+
+
+def test_a_channel_grows_unless_it_was_given_a_capacity(new_name):
+    name = new_name()
+    put, get = io_shared.producer(name, FIELDS), io_shared.open(name)
+    before = put.capacity
+    big = np.resize(frame()["rgb"], (1000, 1000, 3))
+    put.put(**frame(rgb=big))
+    assert_is(get.get(timeout=20), rgb=big)
+    assert put.capacity > before
+    with put.loan(rgb=(2000, 1000, 3), in_place=True) as out:
+        out.stamp = 5
+    assert get.borrow(timeout=20).rgb.shape == (2000, 1000, 3)
+    fixed = io_shared.producer(new_name(), FIELDS, capacity="1K")
+    for too_much in (lambda: fixed.put(**frame(rgb=big)), lambda: fixed.loan(names=99).__enter__()):
+        with pytest.raises(io_shared.TooLarge):
+            too_much()
+    fixed.put(**frame())
+
+
+@pytest.mark.parametrize("changed, kind, said", [
+    (dict(rgb=np.zeros((4, 2, 4), "u1")), ValueError, "`rgb` has the shape (None, None, 3)"),
+    (dict(rgb=np.zeros(3, "u1")), ValueError, "not (3,)"),
+    (dict(rgb=[[[300, 0, 0]]]), ValueError, "field `rgb`: 300 does not fit into uint8"),
+    (dict(depth=np.zeros((2, 2), complex)), ValueError, "field `depth`: a complex number"),
+    (dict(depth=[[1, 2], [3]]), ValueError, "field `depth`"),
+    (dict(names=["x" * 33]), ValueError, "field `names`: a text of 33 bytes"),
+    (dict(names="car"), (ValueError, TypeError), "names"),
+    (dict(names=[1]), TypeError, "field `names`"),
+    (dict(cloud=np.zeros((2, 4))), ValueError, "field `cloud`"),
+    (dict(cloud=np.zeros(2)), TypeError, "field `cloud`"),
+    (dict(cloud=5), TypeError, "field `cloud`"),
+    (dict(colour=1), TypeError, "unknown: `colour`"),
+    (dict(valid=2), ValueError, "field `valid`: a bool is True or False"),
+])
+def test_what_is_no_value_of_its_field_is_not_put(ends, changed, kind, said):
+    put, get = ends
+    with pytest.raises(kind) as error:
+        put.put(**frame(**changed))
+    assert isinstance(error.value, io_shared.Error) and said in str(error.value), error.value
+    fields = frame()
+    del fields["depth"]
+    with pytest.raises(TypeError) as error:
+        put.put(**fields)
+    assert "missing: `depth`" in str(error.value)
+    for wrong in (dict(rgb=(4, 2, 4)), dict(rgb=5), dict(depth=(-1, 2)), dict(size=3)):
+        with pytest.raises((ValueError, TypeError)):
+            put.loan(**wrong)
+    with pytest.raises(TypeError):
+        put.loan(3)
+    assert get.try_get() is None and put.seq == 0
+
+
+@pytest.mark.parametrize("fields, said", [
+    ({"flags": ["?"]}, "field `flags`: a list cannot have bools or enums"),
+    ({"a": [np.dtype("O")]}, "field `a` is object"),
+    ({"a": ["S0"]}, "no bytes"),
+    ({"a": ("u1", (None, -3))}, "negative"),
+    ([("a", "u1"), ("b", ["f4"])], "('_pad', 'u1', 7)"),
+    ({"a": ("nothing", (None,))}, "is not a dtype"),
+])
+def test_fields_that_cannot_be_are_refused_by_name(name, fields, said):
+    with pytest.raises((ValueError, TypeError)) as error:
+        io_shared.producer(name, fields)
+    assert isinstance(error.value, io_shared.Error) and said in str(error.value), error.value
+
+
+def test_a_dict_without_lists_is_a_message_of_a_fixed_size(name):
+    put = io_shared.producer(name, {"valid": "?", "x": "f8", "id": "u2", "at": POINT})
+    put.put(valid=True, x=0.5, id=7, at=points(1)[0])
+    got = io_shared.open(name).get()
+    assert (got.valid, got.x, got.id, got.at["z"]) == (True, 0.5, 7, 2)
+    assert sorted(got) == ["at", "id", "valid", "x"]
+
+
+def test_the_order_of_a_dict_does_not_count(new_name):
+    name = new_name()
+    put = io_shared.producer(name, FIELDS)
+    again = io_shared.consumer(name, dict(sorted(FIELDS.items(), reverse=True)))
+    put.put(**frame())
+    assert_is(again.get(timeout=20))
+    with pytest.raises(io_shared.Mismatch) as error:
+        io_shared.consumer(name, dict(FIELDS, depth=("f8", (None, None))))
+    assert "depth" in str(error.value)
+
+
+def test_a_length_that_a_consumer_declares_is_checked(name):
+    put = io_shared.producer(name, {"rgb": ("u1", (None, None, None))})
+    get = io_shared.consumer(name, {"rgb": ("u1", (None, None, 3))})
+    put.put(rgb=np.zeros((2, 2, 4), "u1"))
+    for take in (get.latest, get.latest):
+        with pytest.raises(io_shared.BadValue) as error:
+            take()
+        assert "field `rgb` has the shape (None, None, 3), not (2, 2, 4)" in str(error.value)
+    put.put(rgb=np.zeros((2, 2, 3), "u1"))
+    assert get.borrow(timeout=20).rgb.shape == (2, 2, 3)
+
+
+def test_elements_may_be_arrays(name):
+    box = np.dtype(("f4", 4))
+    put = io_shared.producer(name, [("boxes", [box]), ("grid", (box, (None, 2)))])
+    get = io_shared.open(name)
+    put.put(boxes=np.ones((3, 4), "f4"), grid=[[[1, 2, 3, 4], [5, 6, 7, 8]]])
+    got = get.get(timeout=20)
+    assert got.boxes.shape == (3, 4) and got.grid.shape == (1, 2, 4)
+    with pytest.raises(ValueError) as error:
+        put.put(boxes=np.ones((3, 5), "f4"), grid=[])
+    assert "field `boxes` has elements of shape (4,)" in str(error.value)
+
+
+def test_an_enum_is_a_number_with_a_name(name):
+    camera = io_shared.enum("Camera", "u1", Front=0, Rear=1, Left=4)
+    put = io_shared.producer(name, {"camera": camera, "all": (camera, 2), "ids": ["u2"]})
+    get = io_shared.open(name)
+    for given, number, called in [("Rear", 1, "Rear"), (4, 4, "Left"), (u"Front", 0, "Front")]:
+        put.put(camera=given, all=["Left", 0], ids=[1])
+        for got in (get.get(timeout=20), get.latest()):
+            assert (got.camera, got.camera.name, got.camera.enum) == (number, called, "Camera")
+            assert repr(got.camera) == "<Camera.%s: %d>" % (called, number)
+            assert isinstance(got.camera, int) and got.all.tolist() == [4, 0]
+            assert np.array([got.camera]).dtype.kind == "i"
+            again = pickle.loads(pickle.dumps(got))
+            assert again == got and again.camera.name == called
+            assert pickle.loads(pickle.dumps(got.camera)).name == called
+    put.put(got)
+    assert get.get(timeout=20).camera.name == "Front"
+    with pytest.raises(ValueError) as error:
+        put.put(camera="Top", all=[0, 0], ids=[])
+    assert "Camera has no variant 'Top': it has Front, Rear, Left" in str(error.value)
+    with pytest.raises(io_shared.BadValue):
+        put.put(camera=3, all=[0, 0], ids=[])
+    for wrong in (lambda: io_shared.enum("E", "f4", A=0), lambda: io_shared.enum("E", A=0)):
+        with pytest.raises((ValueError, TypeError)):
+            wrong()
+
+
+#: What a stranger writes at a distance from the mark, and what is said of it.
+HOSTILE = [
+    ("names", 0, 1 << 40, "names"),
+    ("names", 0, 2, "names"),
+    ("names", 8, 1 << 60, "names"),
+    ("depth", 0, 131, "depth"),
+    ("rgb", 16, 1 << 63, "rgb"),
+]
+
+
+def write_after_marks(name, distance, word):
+    """Changes a word of each value that lies there."""
+    with open("/dev/shm" + name, "r+b") as file:
+        memory = mmap.mmap(file.fileno(), 0)
+        mark, at = np.uint64(MARK).tobytes(), -1
+        while True:
+            at = memory.find(mark, at + 1)
+            if at < 0:
+                break
+            memory[at + distance : at + distance + 8] = np.uint64(word).tobytes()
+        memory.close()
+
+
+def distance(put, field):
+    """Where the words of a list lie, from the stamp on."""
+    layout = put._messages.layout
+    at = {each.name: each.at for each in layout.lists}[field]
+    return at - layout.header.fields["stamp"][1]
+
+
+@pytest.mark.parametrize("field, word, number, said", HOSTILE)
+def test_lists_that_lie_elsewhere_are_refused_in_every_role(ends, field, word, number, said):
+    put, get = ends
+    look = io_shared.observe(get.name)
+    at = distance(put, field) + word
+    for take in (get.get, get.borrow, get.latest):
+        put.put(**frame())
+        write_after_marks(get.name, at, number)
+        for each in (take, look.copy):
+            with pytest.raises(io_shared.Corrupt) as error:
+                each()
+            assert "field `%s" % said in str(error.value), error.value
+        assert get.try_get() is None, "it counts as had"
+    put.put(**frame())
+    assert_is(get.get(timeout=20))
+
+
+@pytest.mark.parametrize("field, word, number, said", HOSTILE)
+def test_lists_that_are_moved_after_the_library_looked_are_refused_too(
+        ends, monkeypatch, field, word, number, said):
+    put, get = ends
+    at = distance(put, field) + word
+    hold = type(get)._hold
+
+    def hold_and_change(self, wait):
+        value = hold(self, wait)
+        write_after_marks(get.name, at, number)
+        return value
+
+    monkeypatch.setattr(type(get), "_hold", hold_and_change)
+    for take in (get.get, get.borrow):
+        put.put(**frame())
+        with pytest.raises(io_shared.Corrupt) as error:
+            take(timeout=20)
+        assert "field `%s`" % said in str(error.value), error.value
+
+
+def test_a_bool_that_is_changed_after_the_library_looked_is_refused(ends, monkeypatch):
+    put, get = ends
+    layout = put._messages.layout
+    fields = layout.header.fields
+    at = fields["valid"][1] - fields["stamp"][1]
+    hold = type(get)._hold
+
+    def hold_and_change(self, wait):
+        value = hold(self, wait)
+        write_after_marks(get.name, at, 2)
+        return value
+
+    monkeypatch.setattr(type(get), "_hold", hold_and_change)
+    put.put(**frame())
+    with pytest.raises(io_shared.BadValue) as error:
+        get.get(timeout=20)
+    assert "field `valid` is 2, expected 0 or 1" in str(error.value)
+
+
+def test_lists_that_a_loan_moves_are_not_put(ends):
+    put, get = ends
+    for in_place in (False, True):
+        with pytest.raises(io_shared.BadValue):
+            with put.loan(names=2, in_place=in_place) as out:
+                layout = put._messages.layout
+                at = {each.name: each.at for each in layout.lists}["names"]
+                header = parts(out)[0]
+                start = address(header) - address(header.base)
+                np.ndarray((1,), "<u8", header.base, start + at)[0] = 3
+                del header
+    assert get.try_get() is None
