@@ -100,7 +100,7 @@ for i in "${!files[@]}"; do
     if [ $((i % 2)) = 0 ]; then even+=("${files[i]}"); else odd+=("${files[i]}"); fi
 done
 declare -A running
-# Starts an interpreter on some files; the second argument names its log.
+# Starts an interpreter on tests; the second argument names its log.
 start_tests() {
     "$venvs/$1/bin/python" -m pytest -q -rs -p no:cacheprovider "${@:3}" > "$venvs/$2.log" 2>&1 &
     running[$2]=$!
@@ -116,7 +116,7 @@ for python in "${pythons[@]}"; do
         start_tests pypy pypy-even "${even[@]}"
         start_tests pypy pypy-odd "${odd[@]}"
     else
-        start_tests "$python" "$python" "${files[@]}"
+        start_tests "$python" "$python" tests
     fi
 done
 failed=0
