@@ -29,7 +29,7 @@ fn c_lists_what_is_there_and_asks_for_one_of_it() {
     let producer = options(&name, None).with(|o| o.capacity = 100).producer();
     assert_eq!(put(producer, b"abc"), IOS_OK);
     let mut json = null_mut();
-    assert_eq!(unsafe { ios_list(&raw mut json) }, IOS_OK);
+    assert_eq!(unsafe { ios_regions(&raw mut json) }, IOS_OK);
     let listed: Vec<Json> = serde_json::from_str(&taken(json)).unwrap();
     let found = listed.iter().find(|found| found["name"] == *name).unwrap();
     let asked = info(&name).unwrap();
@@ -52,6 +52,6 @@ fn what_is_not_there_or_no_name_or_null_is_a_status() {
     let mut json = null_mut();
     assert_eq!(unsafe { ios_info(null(), &raw mut json) }, IOS_NULL);
     assert_eq!(unsafe { ios_info(c"/a".as_ptr(), null_mut()) }, IOS_NULL);
-    assert_eq!(unsafe { ios_list(null_mut()) }, IOS_NULL);
+    assert_eq!(unsafe { ios_regions(null_mut()) }, IOS_NULL);
     assert!(json.is_null());
 }
