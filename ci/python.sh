@@ -40,12 +40,12 @@ is_ready() {
     "$venvs/$1/bin/python" -c "import numpy, pytest${2:-}" 2> /dev/null
 }
 pythons=(3)
-# With the readers of recordings, which tests in Rust run too.
-if ! is_ready 3 ', mcap_ros2, rosbags'; then
+# With the readers of recordings and of ROS's definitions, which tests in Rust run too.
+if ! is_ready 3 ', mcap_ros2, rosbags, rosidl_adapter'; then
     say "installing packages for $python3 into $venvs/3"
     "$python3" -m venv --clear "$venvs/3"
     pip 3 install numpy pytest hatchling mypy 'virtualenv<20.22' \
-        'mcap==1.6.0' 'mcap-ros2-support==0.6.0' 'rosbags==0.11.9'
+        'mcap==1.6.0' 'mcap-ros2-support==0.6.0' 'rosbags==0.11.9' 'ros-jazzy-rosidl-adapter==4.6.6'
 fi
 if [ -n "$python2" ]; then
     pythons+=(2)

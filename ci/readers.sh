@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Records the perception pipeline, and has the readers that others wrote read it: pip's mcap with
-# mcap-ros2-support, rosbags, and npm's @mcap/core with @foxglove/rosmsg2-serialization. All must
-# read the same: every cloud, its first and last byte, the sum of its bytes, and the other fields.
+# mcap-ros2-support, rosbags, and npm's @mcap/core with @foxglove/rosmsg2-serialization. Each must
+# read what was put: every cloud, how many points it has, the first and the last, the sums of their
+# fields, and the labels. So it must in a file whose recorder was killed, after `--repair`.
 #
 # It needs node with npm, and what ci/python.sh --prepare installs.
 set -euo pipefail
@@ -14,20 +15,31 @@ python=$target/python/3/bin/python
 [ -x "$python" ] || ci/python.sh --prepare
 npm install --silent --no-audit --no-fund --prefix "$target/npm" \
     @mcap/core@2.2.2 @foxglove/rosmsg@5.0.5 @foxglove/rosmsg2-serialization@3.1.0
-cargo build --release --locked --quiet --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-prefix=/readers-$$
-"$target/release/io-shared" record --every --duration 8s -o "$folder/drive.mcap" \
-    "${prefix}_clouds" "${prefix}_labels" &
-recorder=$!
-"$target/release/examples/perception_pipeline" --frames 30 --prefix "$prefix" > "$folder/said"
-wait "$recorder"
-
+ci/recording.sh "$folder"
+tests=io-shared-formats/tests
 # Node finds packages next to the script.
-cp io-shared-formats/tests/readers.mjs "$target/npm/"
-node "$target/npm/readers.mjs" "$folder/drive.mcap" > "$folder/npm"
-"$python" io-shared-formats/tests/readers.py "$folder/drive.mcap" > "$folder/pip"
-"$python" io-shared-formats/tests/compare_readers.py "$folder/npm" "$folder/pip"
+cp "$tests/readers.mjs" "$target/npm/"
+
+# Reads a file with each reader, and compares it with what was put.
+compare() {
+    local file=$1
+    shift
+    node "$target/npm/readers.mjs" "$file" > "$folder/npm"
+    "$python" "$tests/readers.py" "$file" > "$folder/pip"
+    "$python" "$tests/compare_readers.py" "$folder" "$@"
+}
+compare "$folder/drive.mcap"
+
+# Cut off at any byte of its last third, as by a kill, and repaired.
+length=$(stat --format %s "$folder/drive.mcap")
+for _ in 1 2 3; do
+    cp "$folder/drive.mcap" "$folder/killed.mcap"
+    cut=$((RANDOM % 300 + 1))
+    truncate --size $((length - length * cut / 1000)) "$folder/killed.mcap"
+    echo "cut off $cut of 1000 parts"
+    "$target/release/io-shared" record --repair "$folder/killed.mcap"
+    compare "$folder/killed.mcap" --cut
+done

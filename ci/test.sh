@@ -5,7 +5,8 @@
 #   ci/test.sh --look   only looks
 #
 # It needs Rust, a C and a C++ compiler, pkg-config, valgrind, git and Python 3.9 or later; without
-# any of these it fails at once. It also tests on Python 2.7, PyPy and npm, for musl, and as root.
+# any of these it fails at once. It also tests on Python 2.7, PyPy, npm and Chromium, for musl, and
+# as root.
 # What it cannot test it says at the start and at the end. With CI=true it installs all that is
 # missing, and fails without Python 2.7 or PyPy; elsewhere it prints the commands to install them.
 # Packages for Python are installed into virtualenvs under target/.
@@ -89,6 +90,10 @@ fi
 musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/null || true)
 [ -d "$musl" ] || lacks "musl: rustup target add x86_64-unknown-linux-musl"
 command -v npm > /dev/null || lacks "npm's readers of recordings: apt-get install nodejs npm"
+has_chromium() {
+    command -v "${CHROMIUM:-chromium}" > /dev/null || command -v google-chrome > /dev/null
+}
+has_chromium || lacks "recordings in Foxglove Studio: apt-get install chromium"
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
@@ -120,6 +125,8 @@ run 90m cargo test --workspace "${others[@]}" --locked
 # themselves.)
 run 30m cargo test --release --locked --test handover --test waiting -- --nocapture
 run 30m cargo test --release --locked --package io-shared-cli --test list thousand -- --nocapture
+# What bounds a recording: hundreds of MB, which an optimised recorder copies in time.
+run 15m cargo test --release --locked --package io-shared-cli --test record_limits
 
 # The instructions of a put and a get do not grow. The benchmarks run too, without their peers; none
 # of their figures counts here.
@@ -131,8 +138,11 @@ run 90m cargo test --release --locked --package torture -- --nocapture
 
 run 60m ci/python.sh
 
-# A recording of the pipeline is the same to pip's, rosbags' and npm's readers.
-if command -v npm > /dev/null; then run 15m ci/readers.sh; fi
+# A recording of the pipeline has what was put to pip's, rosbags' and npm's readers, and in Studio.
+if command -v npm > /dev/null; then
+    run 15m ci/readers.sh
+    if has_chromium; then run 15m ci/studio.sh; fi
+fi
 
 finish
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Looks for what the tests need besides Rust: compilers for C and C++, pkg-config, valgrind, whose
-# callgrind counts instructions, git, the Pythons, and npm, whose packages read recordings.
+# callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and Chromium,
+# in which Foxglove Studio shows one.
 #
 # With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
 # Elsewhere it installs nothing. It prints the commands that would, and fails unless only Python
-# 2.7, PyPy or npm is missing, which the tests can do without.
+# 2.7, PyPy, npm or Chromium is missing, which the tests can do without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh
@@ -21,6 +22,8 @@ packages=("${required[@]}")
 # This is PyPy 3.9 or later from Debian 12 and Ubuntu 24.04 on.
 [ -n "$pypy3" ] || [ "${PYPY3:-}" = none ] || packages+=(pypy3 pypy3-venv)
 command -v npm > /dev/null || packages+=(nodejs npm)
+command -v "${CHROMIUM:-chromium}" > /dev/null || command -v google-chrome > /dev/null ||
+    packages+=(chromium)
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi

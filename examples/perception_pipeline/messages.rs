@@ -29,8 +29,9 @@ pub(crate) struct Cloud {
     /// Number of the turn, from 0.
     pub(crate) frame: u64,
     /// When the turn ended, since 1970.
-    #[message(unit = "ns")]
+    #[message(unit = "ns", stamp)]
     pub(crate) stamp_ns: u64,
+    #[message(frame = "lidar")]
     pub(crate) points: [Point],
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) growing: bool,
     pub(crate) requires_producer: bool,
     pub(crate) described: Described,
+    pub(crate) kind: Option<String>,
 }
 
 /// Where the description of the messages comes from.
@@ -74,6 +75,7 @@ impl Options {
             growing: false,
             requires_producer: false,
             described: Described::ByType,
+            kind: None,
         }
     }
 
@@ -101,11 +103,7 @@ impl Options {
             })
         };
         Ok(Spec {
-            schema: match &self.described {
-                Described::ByType => Some(Schema::new(T::layout())),
-                Described::As(schema) => Some(schema.clone()),
-                Described::ByChannel => None,
-            },
+            schema: self.schema_of::<T>()?,
             capacity: self.capacity_of::<T>()?,
             consumers: count("consumers", self.consumers)?,
             holds: count("holds", self.holds)?,
@@ -120,6 +118,25 @@ impl Options {
             reopen: self.reopen,
             ..Spec::default()
         })
+    }
+
+    /// The schema that the program has, with what it says of the values.
+    fn schema_of<T: Message + ?Sized>(&self) -> Result<Option<Schema>> {
+        let schema = match &self.described {
+            Described::ByType => Schema::new(T::layout()),
+            Described::As(schema) => schema.clone(),
+            Described::ByChannel => return Ok(None),
+        };
+        let Some(kind) = &self.kind else { return Ok(Some(schema)) };
+        let is_word = !kind.is_empty() && !kind.contains(char::is_whitespace);
+        match schema.of_kind(kind).filter(|_| is_word) {
+            Some(schema) => Ok(Some(schema)),
+            None => Err(self.refused(
+                "kind",
+                kind.clone(),
+                "one word, of messages that are structs or arrays".into(),
+            )),
+        }
     }
 
     fn capacity_of<T: Message + ?Sized>(&self) -> Result<Option<u64>> {

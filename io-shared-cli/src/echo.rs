@@ -6,13 +6,14 @@ use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::Newest;
 use io_shared::value::Path;
-use io_shared::{ErrorKind, Value};
+use io_shared::{ErrorKind, Schema, Value};
+use io_shared_formats::CdrType;
 
 use crate::advice;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -50,6 +51,7 @@ const SHOWN: usize = 128;
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let mut follow = Follow::new(&options.name)?;
     let mut bytes = Vec::new();
+    let mut cdr = OfCdr::default();
     let mut left = if options.once { 1 } else { options.n.unwrap_or(u64::MAX) };
     let path = options.field.clone().unwrap_or_default();
     let mut is_first = true;
@@ -69,7 +71,12 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             Err(error) if matches!(error.kind(), ErrorKind::Busy { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        let value = Value::decode(reader.schema(), &bytes);
+        let decoded = cdr.decode(&options.name, reader.schema(), &bytes);
+        let (schema, message) = match &decoded {
+            Some((schema, message)) => (schema, message),
+            None => (reader.schema(), &bytes),
+        };
+        let value = Value::decode(schema, message);
         let value = value.map_err(|error| {
             Failure::Failed(format!("{}: value {}: {error}", options.name, newest.seq))
         })?;
@@ -84,6 +91,40 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         left -= 1;
     }
     Ok(())
+}
+
+/// Decodes messages that are CDR by the definition in their schema.
+#[derive(Default)]
+struct OfCdr {
+    /// The schema that was looked at, and the type that it describes.
+    known: Option<(Schema, Option<CdrType>)>,
+    has_told: bool,
+}
+
+impl OfCdr {
+    /// A message and the schema to show it by. `None`: it is no CDR, or none that can be decoded.
+    fn decode(&mut self, name: &str, schema: &Schema, bytes: &[u8]) -> Option<(Schema, Vec<u8>)> {
+        if self.known.as_ref().is_none_or(|(known, _)| known != schema) {
+            let ty = CdrType::of(schema);
+            let ty = ty.unwrap_or_else(|error| self.tell(name, &error.to_string()));
+            self.known = Some((schema.clone(), ty));
+        }
+        let (_, ty) = self.known.as_ref()?;
+        match ty.as_ref()?.decode(bytes) {
+            Ok(decoded) => Some(decoded),
+            Err(error) => self.tell(name, &error.to_string()),
+        }
+    }
+
+    /// Says once why the bytes are shown as they are.
+    fn tell<T>(&mut self, name: &str, why: &str) -> Option<T> {
+        use std::io::Write as _;
+        if !std::mem::replace(&mut self.has_told, true) {
+            // An error here says nothing about the values.
+            let _ = writeln!(std::io::stderr(), "{name}: shown as bytes: {}", plain(why));
+        }
+        None
+    }
 }
 
 fn show(

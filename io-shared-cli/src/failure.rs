@@ -24,6 +24,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What is wrong.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Failure::Failed(text)
+            | Failure::Usage(text)
+            | Failure::NotFound(text)
+            | Failure::Timeout(text) => text,
+            Failure::BrokenPipe => "nobody reads the output",
+        }
+    }
+
     /// Says what is wrong, and returns the exit code.
     pub(crate) fn tell(&self) -> ExitCode {
         let (code, text) = match self {

@@ -1,5 +1,7 @@
 //! `io-shared info`: all that is known of one channel.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::{Content, Entry, Kind, Participant, Region};
@@ -12,6 +14,7 @@ use crate::list;
 use crate::named;
 use crate::out::{Out, cut, plain};
 use crate::people;
+use crate::ros_package;
 use crate::schema_text::{self, SchemaForm};
 use crate::units;
 
@@ -20,9 +23,12 @@ pub(crate) struct Options {
     /// The channel.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(named::all))]
     name: String,
-    /// Print only the type, to paste into a program.
-    #[arg(long, value_name = "FORM")]
+    /// Print only the type, to paste into a program; `ros2pkg` writes a package to DIR.
+    #[arg(long, value_name = "FORM", requires_if("ros2pkg", "folder"))]
     schema: Option<SchemaForm>,
+    /// The folder of the package.
+    #[arg(value_name = "DIR", id = "folder", requires = "schema")]
+    folder: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
@@ -33,6 +39,13 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         let Content::Region(region) = &entry.content else {
             return Err(Failure::Failed(format!("{}: {}", entry.name, trouble(&entry))));
         };
+        match &options.folder {
+            Some(folder) if form == SchemaForm::Ros2pkg => {
+                return ros_package::write(&region.schema, folder, out);
+            }
+            Some(_) => return Err(Failure::Usage("only ros2pkg is written to a folder".into())),
+            None => {}
+        }
         let text = schema_text::write(&region.schema, form).map_err(Failure::Failed)?;
         return Ok(out.line(text.trim_end())?);
     }

@@ -8,6 +8,7 @@
 
 mod advice;
 mod bw;
+mod chunk;
 mod clean;
 mod cli;
 mod delay;
@@ -26,8 +27,10 @@ mod picture;
 mod play;
 mod put;
 mod record;
+mod records;
 mod reports;
 mod rm;
+mod ros_package;
 mod schema_text;
 mod snapshot;
 mod stats;

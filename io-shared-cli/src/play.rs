@@ -101,7 +101,9 @@ fn play(
         let Some(value) = tracks.value(&message) else { continue };
         let Some(due) = pace.due(message.log_time) else { continue };
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        output.put(value)?;
+        if let Some(why) = output.put(value)? {
+            tracks.tell(format!("a value is not played: {why}"));
+        }
         if told.elapsed() >= Duration::from_secs(1) && std::io::stderr().is_terminal() {
             told = Instant::now();
             let time = units::duration(pace.played(message.log_time));

@@ -81,7 +81,8 @@ pub(crate) struct Options {
     /// Record clouds and pictures as any other value, too.
     #[arg(long)]
     raw: bool,
-    /// The frame of clouds and pictures. Without it, it is the channel's name.
+    /// The frame of clouds and pictures. Without it, it is what their type says, or the channel's
+    /// name.
     #[arg(long, value_name = "FRAME")]
     frame: Option<String>,
     /// Write the end that is missing in this file, because its recorder was killed or the disk was
@@ -166,7 +167,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     for name in &options.names {
         recorder.add(name)?;
     }
-    let thread = std::thread::spawn(move || writer.run());
+    let thread = std::thread::Builder::new().name("writer".to_owned());
+    let thread = thread.spawn(move || writer.run());
+    let thread = thread.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
     let watched = recorder.watch(&asked);
     queue.close();
     let written = match thread.join() {
@@ -243,6 +246,9 @@ impl Recorder<'_> {
             }
             progress.tell(&self.queue, &self.watches);
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
+        if asked.write.swap(false, Ordering::Relaxed) {
+            self.queue.ask_to_write();
         }
         // What came since the last look.
         self.watches.iter_mut().try_for_each(|watch| watch.look(&self.queue))

@@ -25,6 +25,8 @@ pub(crate) enum SchemaForm {
     Numpy,
     /// A message definition for ROS 2.
     Ros2msg,
+    /// A package for ROS 2, with the types of recordings too.
+    Ros2pkg,
     /// The schema as the channel has it.
     Json,
 }
@@ -34,7 +36,7 @@ pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String>
     match form {
         SchemaForm::Json => return Ok(schema.to_json()),
         SchemaForm::Numpy => return Ok(numpy(schema.root())),
-        SchemaForm::Ros2msg => return Ok(Definition::of(schema).text),
+        SchemaForm::Ros2msg | SchemaForm::Ros2pkg => return Ok(Definition::of(schema).text),
         SchemaForm::Rust | SchemaForm::C | SchemaForm::Cpp => {}
     }
     let (mut structs, mut enums) = (Vec::new(), Vec::new());

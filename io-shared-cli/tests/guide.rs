@@ -108,7 +108,7 @@ fn every_command_of_the_page_on_recording_does_what_it_says() {
     let commands = commands("recording.md");
     let (records, plays): (Vec<_>, Vec<_>) =
         commands.iter().partition(|line| line.contains(" -o "));
-    assert!(records.len() == 3 && plays.len() == 3, "{commands:?}");
+    assert!(records.len() == 3 && plays.len() == 4, "{commands:?}");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| pipeline(&clouds, &labels, &done));
@@ -127,4 +127,5 @@ fn every_command_of_the_page_on_recording_does_what_it_says() {
         run(line);
     }
     assert!(replayed.path().exists() && folder.path().join("flight_0.mcap").exists());
+    assert!(folder.path().join("io_shared_msgs/msg").is_dir());
 }

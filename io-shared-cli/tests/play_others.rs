@@ -9,6 +9,7 @@ use std::process::Command;
 
 use common::recording::Folder;
 use common::{printed, run};
+use io_shared::Channel;
 use serde_json::{Value as Json, json};
 use test_support::{TestName, readers};
 
@@ -30,12 +31,17 @@ fn play(file: &str, topics: &[&str]) -> (Vec<Json>, String) {
     (names.iter().map(newest).collect(), done.err)
 }
 
-#[test]
-fn files_that_others_wrote_are_played_with_their_values() {
-    let folder = Folder::new();
+/// Has others write their files.
+fn write_files(folder: &Folder) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings_of_others.py");
     let status = Command::new(readers::python()).arg(script).arg(folder.file("")).status().unwrap();
     assert!(status.success());
+}
+
+#[test]
+fn files_that_others_wrote_are_played_with_their_values() {
+    let folder = Folder::new();
+    write_files(&folder);
 
     let file = folder.file("rosbags/rosbags.mcap");
     let (values, said) = play(&file, &["/pointcloud2", "/image", "/imu"]);
@@ -60,10 +66,43 @@ fn files_that_others_wrote_are_played_with_their_values() {
     assert_eq!(values[0], expected);
 
     let (values, _) = play(&folder.file("nested.mcap"), &["/nested"]);
-    let padding = [0; 7];
-    let corner =
-        |is_left: bool, x: f64| json!({"is_left": is_left, "_pad1": padding, "x": x, "name": "c"});
+    let corner = |is_left: bool, x: f64| {
+        let (padding, ids, end) = ([0; 7], [-1, 2], [0; 4]);
+        let rest = json!({"x": x, "name": "c", "ids": ids, "_pad2": end});
+        let mut corner = json!({"is_left": is_left, "_pad1": padding});
+        corner.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        corner
+    };
     assert_eq!(values[0]["header"]["frame_id"], "map");
     assert_eq!(values[0]["corners"], json!([corner(true, 0.5), corner(true, 2.0)]));
     assert_eq!(values[0]["more"], json!([corner(false, 0.5), corner(false, 0.5)]));
+}
+
+#[test]
+fn echo_decodes_what_stays_cdr_by_its_definition() {
+    let folder = Folder::new();
+    write_files(&folder);
+    let (file, name) = (folder.file("plan.mcap"), TestName::new("plan"));
+    let done = run(&["play", &file, &format!("--remap=/plan={}", &*name)]);
+    assert!(done.code == 0 && done.err.contains("so it is put as CDR"), "{}", done.err);
+    let way =
+        |is_free: bool, steps: &[f64]| json!({"is_free": is_free, "name": "w", "steps": steps});
+    let plan = json!({"goal": "g".repeat(300), "ways": [way(false, &[]), way(true, &[0.5])]});
+    let value = |line: &str| -> Json {
+        let object: Json = serde_json::from_str(line).unwrap();
+        object["value"].clone()
+    };
+    assert_eq!(value(&printed(&["echo", "--once", "--json", &name])), plan);
+    let steps = printed(&["echo", "--once", "--json", "--field", "ways.1.steps", &name]);
+    assert_eq!(value(&steps), json!([0.5]));
+    let yaml = printed(&["echo", "--once", "--field", "ways", &name]);
+    assert!(yaml.contains("is_free: true") && yaml.contains("steps: [0.5]"), "{yaml}");
+
+    // What is no such message is shown as it is, and said once.
+    let schema = Channel::<[u8]>::named(&*name).any_schema().observer().unwrap().schema().clone();
+    let mut plans = Channel::<[u8]>::named(&*name).schema(schema).producer().unwrap();
+    plans.put(&[0, 1, 0, 0, 255, 255, 255, 255]).unwrap();
+    let done = run(&["echo", "--once", "--json", &name]);
+    assert_eq!(value(&done.out), json!({"cdr": [0, 1, 0, 0, 255, 255, 255, 255]}));
+    assert!(done.code == 0 && done.err.contains("shown as bytes: the CDR ends"), "{}", done.err);
 }

@@ -122,17 +122,33 @@ fn messages() -> Vec<(Schema, Vec<Vec<u8>>)> {
     all.push((lists.clone(), vec![list(3), list(0), list(100)]));
     all.push((<[Point]>::schema(), vec![bytes(32, 5), Vec::new()]));
     all.push((<[[u8; 3]; 2]>::schema(), vec![bytes(6, 6)]));
+    all.push((<[[u16; 3]]>::schema(), vec![bytes(12, 6), Vec::new()]));
+    all.push((<[bool; 3]>::schema(), vec![vec![1, 0, 1], vec![0; 3]]));
+    all.push((<[Gear]>::schema(), vec![vec![255, 255, 0, 0, 1, 0], Vec::new()]));
+    let texts = [text("one"), text(""), text("größe")].concat();
+    all.push((<[Text<12>]>::schema(), vec![texts, Vec::new()]));
     let array = |dtype: &str, shape: &[usize], size: usize| {
         Array::to_bytes(dtype, shape, &bytes(size * shape.iter().product::<usize>(), 8)).unwrap()
     };
     let mut arrays = Vec::new();
-    for code in ["|b1", "|u1", "<u2", ">u4", "<i8", "<f2", "<f4", "<f8", "<c8", "|S5", "|V3"] {
+    for code in [
+        "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", ">i2", ">u4", ">f8", "<f2",
+        "<f4", "<f8", "<f16", "<c8", "<c16", "<c32", "|S5", "|V3",
+    ] {
         let digits = code[2..].parse().unwrap();
         arrays.push(array(code, &[2, 3], digits));
     }
     arrays.push(array("<U2", &[3], 8));
     arrays.push(array("<M8[ns]", &[], 8));
-    all.push((Array::schema(), arrays));
+    arrays.push(array("<m8[us]", &[1, 2, 1], 8));
+    let nested = "[('a', [('b', '<u2', (2,)), ('', '|V4')]), ('c', '|S3')]";
+    arrays.push(array(nested, &[2], 11));
+    let fortran = "{'descr': '<f4', 'fortran_order': True, 'shape': (4, 3), }";
+    let header = format!("{fortran:<117}\n");
+    arrays.push([b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &bytes(48, 9)].concat());
+    for some in arrays.chunks(13) {
+        all.push((Array::schema(), some.to_vec()));
+    }
     let mut seen = Vec::new();
     let structs = "[('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('t', '<f8')]";
     seen.push(array(structs, &[7], 20));
@@ -251,6 +267,57 @@ fn a_recording_is_read_by_others_with_the_points_that_were_put() {
                 (&label["io_tag"], &label["value"]),
                 (&json!(number), &json!(vec![number; 3]))
             );
+        }
+    }
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Stamped {
+    #[message(unit = "ns", stamp)]
+    measured: u64,
+    #[message(frame = "roof")]
+    points: [Point],
+}
+
+#[test]
+fn clouds_and_pictures_have_the_stamps_frames_and_kinds_that_their_types_say() {
+    let (clouds, images) = (TestName::new("stamped"), TestName::new("img"));
+    let folder = Folder::new();
+    let mut points = Channel::<Stamped>::named(&*clouds).elements(4).producer().unwrap();
+    let array = Channel::<Array>::named(&*images).capacity("4K");
+    let mut pixels = array.kind("image:bgr8").producer().unwrap();
+    for (options, frame) in [(&[][..], "roof"), (&["--frame", "map"], "map")] {
+        let file = folder.file(&format!("{frame}.mcap"));
+        let child = start_recording(&[&["-o", &file], options].concat(), &[&clouds, &images]);
+        for measured in [0, 1_500_000_007] {
+            let mut loan = points.loan_len(2).unwrap();
+            loan.measured = measured;
+            loan.put().unwrap();
+            let mut loan = pixels.loan_len(128 + 12).unwrap();
+            loan.write_header("|u1", false, &[2, 2, 3]).unwrap().fill(9);
+            loan.put().unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stop(child);
+        let lines = readers::read(Path::new(&file));
+        let of = |reader: &str, ty: &str| -> Vec<Json> {
+            let is = |l: &&Json| l["reader"] == reader && l["type"] == ty;
+            lines.iter().filter(is).map(|line| line["value"].clone()).collect()
+        };
+        for reader in ["mcap", "rosbags"] {
+            let clouds = of(reader, "sensor_msgs/msg/PointCloud2");
+            let [.., unset, set] = &clouds[..] else { panic!("{} clouds", clouds.len()) };
+            assert_eq!(set["header"]["stamp"], json!({"sec": 1, "nanosec": 500_000_007}));
+            assert_eq!(set["header"]["frame_id"], frame, "{reader}");
+            // A time that nobody set is that of the put.
+            assert!(unset["header"]["stamp"]["sec"].as_u64() > Some(1_600_000_000), "{reader}");
+            let pictures = of(reader, "sensor_msgs/msg/Image");
+            let last = &pictures[pictures.len() - 1];
+            assert_eq!(last["encoding"], "bgr8", "{reader}");
+            let name = images.trim_start_matches('/');
+            let frame = if options.is_empty() { name } else { frame };
+            assert_eq!(last["header"]["frame_id"], frame, "{reader}");
         }
     }
 }

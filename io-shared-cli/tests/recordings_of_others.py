@@ -1,7 +1,8 @@
 """Writes MCAP files as other programs do: recordings_of_others.py DIRECTORY.
 
-rosbags.mcap has a PointCloud2, an Image and an Imu, pip.mcap a cloud and a type of its own, and
-nested.mcap a bool, texts and arrays of messages. Each has three messages a topic.
+rosbags.mcap has a PointCloud2, an Image and an Imu, pip.mcap a type of its own, nested.mcap a bool,
+texts and arrays in arrays of messages, and plan.mcap sequences in sequences. Each has three
+messages a topic.
 """
 
 import sys
@@ -29,15 +30,18 @@ MSG: p/Corner
 bool is_left
 float64 x
 string name
-================================================================================
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-================================================================================
-MSG: builtin_interfaces/Time
-int32 sec
-uint32 nanosec
+int16[2] ids
 """
+PLAN = """\
+string goal
+p/Way[] ways
+================================================================================
+MSG: p/Way
+bool is_free
+string name
+float64[] steps
+"""
+SEPARATOR = "=" * 80 + "\nMSG: "
 
 
 def by_rosbags(directory):
@@ -99,11 +103,18 @@ def main(directory):
         "valid": number != 1, "name": "a" * 300, "short": "größe", "few": [-1, number, 3],
         "numbers": [0.5] * number,
     })
-    corner = {"is_left": True, "x": 0.5, "name": "c"}
-    by_pip(directory / "nested.mcap", "/nested", "p/msg/Nested", NESTED_OF, lambda number: {
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    header, _ = store.generate_msgdef("std_msgs/msg/Header", ros_version=2)
+    nested = NESTED_OF + SEPARATOR + "std_msgs/Header\n" + header.replace("/msg/", "/")
+    corner = {"is_left": True, "x": 0.5, "name": "c", "ids": [-1, 2]}
+    by_pip(directory / "nested.mcap", "/nested", "p/msg/Nested", nested, lambda number: {
         "header": {"stamp": {"sec": 1, "nanosec": 2}, "frame_id": "map"},
         "corners": [corner, dict(corner, x=float(number))],
         "more": [dict(corner, is_left=False)] * number,
+    })
+    by_pip(directory / "plan.mcap", "/plan", "p/msg/Plan", PLAN, lambda number: {
+        "goal": "g" * 300,
+        "ways": [{"is_free": way == 1, "name": "w", "steps": [0.5] * way} for way in range(number)],
     })
 
 

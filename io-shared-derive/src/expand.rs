@@ -401,7 +401,7 @@ impl Output<'_> {
         let fields = self.input.fields.iter().map(|field| {
             let Field { member, name, doc, .. } = field;
             let ty = self.type_of(field);
-            let unit = field.unit.iter();
+            let unit = field.unit().into_iter();
             let doc = Some(doc).filter(|doc| !doc.is_empty()).into_iter();
             quote! {
                 .field(

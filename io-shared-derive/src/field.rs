@@ -24,7 +24,8 @@ pub(crate) struct Field {
     pub(crate) element: Option<Type>,
     /// What the list is like, if the field is one of a message with lists.
     pub(crate) list: Option<List>,
-    pub(crate) unit: Option<LitStr>,
+    /// The words of its unit in the schema: the unit itself, `stamp`, and its frame.
+    pub(crate) unit: Vec<String>,
     pub(crate) doc: String,
     /// The field as it was written, on a line of its own.
     pub(crate) text: String,
@@ -58,7 +59,7 @@ impl Field {
             vis: field.vis.clone(),
             element,
             list: None,
-            unit: None,
+            unit: Vec::new(),
             doc,
             text,
             generic,
@@ -76,20 +77,43 @@ impl Field {
         meta: &ParseNestedMeta<'_>,
         transparent: bool,
     ) -> syn::Result<()> {
-        if !meta.path.is_ident("unit") {
-            let unknown = meta.path.to_token_stream();
-            return Err(
-                meta.error(format!("unknown key `{unknown}`: a field takes `unit = \"m\"`"))
-            );
+        let key = meta.path.to_token_stream().to_string();
+        if !["unit", "stamp", "frame"].contains(&&*key) {
+            return Err(meta.error(format!(
+                "unknown key `{key}`: a field takes `unit = \"m\"`, `stamp` and \
+                 `frame = \"lidar\"`"
+            )));
         }
         if transparent {
-            return Err(meta.error(
-                "a `#[repr(transparent)]` struct has the schema of its field: give the unit where \
-                 the struct is used",
-            ));
+            return Err(meta.error(format!(
+                "a `#[repr(transparent)]` struct has the schema of its field: give the {key} \
+                 where the struct is used"
+            )));
         }
-        self.unit = Some(meta.value()?.parse()?);
+        match &*key {
+            "unit" => self.unit.insert(0, meta.value()?.parse::<LitStr>()?.value()),
+            "stamp" if is_no_stamp(&self.ty) => {
+                return Err(
+                    meta.error("a stamp is a `u64` or an `i64`: the nanoseconds since 1970 began")
+                );
+            }
+            "stamp" => self.unit.push(key),
+            _ => {
+                let frame = meta.value()?.parse::<LitStr>()?;
+                let name = frame.value();
+                if name.is_empty() || name.contains(char::is_whitespace) || name.starts_with('/') {
+                    let advice = "a frame's name has no blanks, and no `/` at its start";
+                    return Err(syn::Error::new(frame.span(), advice));
+                }
+                self.unit.push(format!("frame:{name}"));
+            }
+        }
         Ok(())
+    }
+
+    /// The unit in the schema, if there is one.
+    pub(crate) fn unit(&self) -> Option<String> {
+        Some(self.unit.join(" ")).filter(|unit| !unit.is_empty())
     }
 
     /// Whether the field is the data of lists.
@@ -141,4 +165,14 @@ fn mentions(tokens: TokenStream, input: &DeriveInput) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), input),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
+}
+
+/// Whether a type certainly holds no nanoseconds since 1970. Other names may be those of aliases.
+fn is_no_stamp(ty: &Type) -> bool {
+    const NONE: &[&str] =
+        &["bool", "char", "u8", "u16", "u32", "i8", "i16", "i32", "f32", "f64", "usize", "isize"];
+    match ty {
+        Type::Path(path) => NONE.iter().any(|none| path.path.is_ident(none)),
+        _ => true,
+    }
 }

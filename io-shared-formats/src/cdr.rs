@@ -77,6 +77,8 @@ pub(crate) struct Reader<'a> {
     at: usize,
     /// Whether the numbers are big-endian.
     pub(crate) is_big: bool,
+    /// The bytes of the longest text so far.
+    pub(crate) longest: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -89,7 +91,7 @@ impl<'a> Reader<'a> {
             [0, 1, ..] => false,
             [a, b, ..] => return Err(CdrError::Encapsulation(u16::from_be_bytes([*a, *b]))),
         };
-        Ok(Self { body, at: 0, is_big })
+        Ok(Self { body, at: 0, is_big, longest: 0 })
     }
 
     pub(crate) fn at(&self) -> usize {
@@ -139,7 +141,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self) -> Result<&'a [u8], CdrError> {
         let length = self.u32()? as usize;
         let text = self.take(length)?;
-        Ok(text.strip_suffix(&[0]).unwrap_or(text))
+        let text = text.strip_suffix(&[0]).unwrap_or(text);
+        self.longest = self.longest.max(text.len());
+        Ok(text)
     }
 
     pub(crate) fn string(&mut self) -> Result<String, CdrError> {

@@ -14,7 +14,7 @@ use crate::names::{Taken, camel, snake};
 use crate::value::{flat, is_empty, is_left_out};
 
 /// The package of all types.
-const PACKAGE: &str = "io_shared_msgs";
+pub(crate) const PACKAGE: &str = "io_shared_msgs";
 
 /// A message's type in ROS 2: its name, and its definition with the types in it.
 ///
@@ -100,6 +100,30 @@ impl Definition {
         }
         let name = type_name(schema.name(), root, suffix);
         Definition { name: format!("{PACKAGE}/msg/{name}"), text }
+    }
+}
+
+impl Definition {
+    /// The definition as `.msg` files, one for each type: their names, and what is in them.
+    ///
+    /// ```
+    /// # use io_shared::Message;
+    /// use io_shared_formats::Definition;
+    ///
+    /// let files = Definition::of(&<[u16; 3]>::schema()).files();
+    /// assert!(files[0].0.starts_with("Value") && files[0].0.ends_with(".msg"));
+    /// assert_eq!(files[0].1, "uint16[3] value\n");
+    /// ```
+    pub fn files(&self) -> Vec<(String, String)> {
+        let separator = format!("{}\nMSG: ", "=".repeat(80));
+        let mut sections = self.text.split(&separator);
+        let own = (&*self.name, sections.next().unwrap_or_default());
+        let inner = sections.filter_map(|section| section.split_once('\n'));
+        let file = |(name, text): (&str, &str)| {
+            let bare = name.rsplit('/').next().unwrap_or(name);
+            (format!("{bare}.msg"), text.to_owned())
+        };
+        std::iter::once(own).chain(inner).map(file).collect()
     }
 }
 

@@ -9,7 +9,8 @@ use crate::error::CdrError;
 /// use io_shared_formats::Foreign;
 /// assert!(Foreign::parse("sensor_msgs/msg/Image", io_shared_formats::IMAGE).is_ok());
 /// ```
-pub const IMAGE: &str = "\
+pub const IMAGE: &str = concat!(
+    "\
 std_msgs/Header header
 uint32 height
 uint32 width
@@ -17,15 +18,9 @@ string encoding
 uint8 is_bigendian
 uint32 step
 uint8[] data
-================================================================================
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-================================================================================
-MSG: builtin_interfaces/Time
-int32 sec
-uint32 nanosec
-";
+",
+    std_header!()
+);
 
 /// A picture.
 ///

@@ -9,7 +9,8 @@
 //! - A [`Recorded`] is how a recording stores a channel's values: with their numbers, stamps and
 //!   tags.
 //! - A [`Foreign`] is the type of a message that another program has defined, read from its
-//!   definition.
+//!   definition. A [`CdrType`] is one that stays CDR, to look at.
+//! - A [`Header`] is what a type says of the stamps and frames of its messages.
 //!
 //! ```
 //! use io_shared::Message;
@@ -36,11 +37,30 @@
 
 #![forbid(unsafe_code)]
 
+/// The definition of `std_msgs/Header` as others bring it along, after a line of `=`.
+macro_rules! std_header {
+    () => {
+        "\
+================================================================================
+MSG: std_msgs/Header
+builtin_interfaces/Time stamp
+string frame_id
+================================================================================
+MSG: builtin_interfaces/Time
+int32 sec
+uint32 nanosec
+"
+    };
+}
+
 mod cdr;
+mod cdr_type;
 mod definition;
 mod error;
 mod foreign;
+mod header;
 mod image;
+mod layout;
 mod names;
 mod npy;
 mod point_cloud;
@@ -49,9 +69,11 @@ mod recorded;
 mod ros_text;
 mod value;
 
+pub use cdr_type::CdrType;
 pub use definition::Definition;
 pub use error::{CdrError, DefinitionError};
 pub use foreign::{Foreign, TEXT_BYTES};
+pub use header::Header;
 pub use image::{IMAGE, Image};
 pub use names::topic;
 pub use point_cloud::{POINT_CLOUD2, PointCloud2, PointField};

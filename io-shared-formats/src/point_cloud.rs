@@ -9,7 +9,8 @@ use crate::error::CdrError;
 /// use io_shared_formats::Foreign;
 /// assert!(Foreign::parse("sensor_msgs/msg/PointCloud2", io_shared_formats::POINT_CLOUD2).is_ok());
 /// ```
-pub const POINT_CLOUD2: &str = "\
+pub const POINT_CLOUD2: &str = concat!(
+    "\
 std_msgs/Header header
 uint32 height
 uint32 width
@@ -33,15 +34,9 @@ string name
 uint32 offset
 uint8 datatype
 uint32 count
-================================================================================
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-================================================================================
-MSG: builtin_interfaces/Time
-int32 sec
-uint32 nanosec
-";
+",
+    std_header!()
+);
 
 /// A cloud of points.
 ///

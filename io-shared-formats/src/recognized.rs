@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use io_shared_core::Schema;
 use io_shared_core::schema::{Scalar, Struct, Type};
-use io_shared_core::{Array, Message, Schema};
 
 use crate::error::CdrError;
 use crate::image::{IMAGE, Image};
@@ -12,8 +12,8 @@ use crate::point_cloud::{self, POINT_CLOUD2, PointCloud2, PointField};
 
 /// What a person says that the values of a channel are.
 ///
-/// Its text is `cloud`, `image:bgr8` with any encoding, `depth` or `none`. The unit of a field that
-/// is a slice of structs says the same where it is one of these words.
+/// Its text is `cloud`, `image:bgr8` with any encoding, `depth` or `none`. The unit of the last field
+/// says the same where it has one of these words.
 ///
 /// ```
 /// use io_shared_formats::As;
@@ -163,9 +163,10 @@ impl Recognized<'_> {
     }
 }
 
-/// The message as a cloud or a picture, if it is one. `said` is what a person says of it.
+/// The message as a cloud or a picture, if it is one. `said` is what a person says of it. Without
+/// that, it is what its producer says, in the unit of the last field.
 ///
-/// Without a word, these are clouds: a slice, or an array, of structs with `x`, `y` and `z` that
+/// If nobody says anything, these are clouds: a slice, or an array, of structs with `x`, `y` and `z` that
 /// are floats; an array of floats with 3 to 8 columns. These are pictures: arrays of `|u1` with two
 /// axes, or with three axes of which the last has 3; of `<u2` with two axes; of `<f4` with two axes
 /// and 16 columns or more. Arrays whose first index varies fastest are neither.
@@ -176,10 +177,12 @@ pub fn recognize<'a>(
     message: &'a [u8],
     said: Option<&As>,
 ) -> Option<Recognized<'a>> {
+    let by_producer = kind_of(schema.root());
+    let said = said.or(by_producer.as_ref());
     if said == Some(&As::None) {
         return None;
     }
-    if *schema.root() == Array::layout() {
+    if schema.is_array() {
         let header = npy::read(message).filter(|header| !header.is_fortran)?;
         let (head, data) = message.split_at_checked(header.start)?;
         let is = of_array(&header, said)?;
@@ -194,16 +197,18 @@ pub fn recognize<'a>(
     Some(Recognized { head, data, is })
 }
 
+/// What the producer says that the values are: a word in the unit of the last field.
+fn kind_of(root: &Type) -> Option<As> {
+    let Type::Struct(layout) = root else { return None };
+    layout.fields.last()?.unit.split_whitespace().find_map(|word| word.parse().ok())
+}
+
 /// The points of a message, unless somebody says that they are none: their offset, and their type.
 fn tail<'s>(root: &'s Type, said: Option<&As>) -> Option<(usize, &'s Struct)> {
-    let (at, ty, unit) = match root {
-        Type::Struct(layout) => {
-            let last = layout.fields.last()?;
-            (last.offset, &last.ty, &*last.unit)
-        }
-        root => (0, root, ""),
+    let (at, ty) = match root {
+        Type::Struct(layout) => layout.fields.last().map(|last| (last.offset, &last.ty))?,
+        root => (0, root),
     };
-    let said = said.cloned().or_else(|| unit.parse().ok());
     if !matches!(said, None | Some(As::Cloud)) {
         return None;
     }

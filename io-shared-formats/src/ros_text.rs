@@ -38,19 +38,8 @@ pub(crate) enum Repeats {
 pub(crate) type Messages = HashMap<String, Vec<RosField>>;
 
 /// What messages in recordings often use without bringing it along.
-const COMMON: &str = "\
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-===
-MSG: builtin_interfaces/Time
-int32 sec
-uint32 nanosec
-===
-MSG: builtin_interfaces/Duration
-int32 sec
-uint32 nanosec
-";
+const COMMON: &str =
+    concat!("MSG: builtin_interfaces/Duration\nint32 sec\nuint32 nanosec\n", std_header!());
 
 /// `package/Name` of `package/msg/Name`, or of `Name` in this package.
 pub(crate) fn full_name(name: &str, package: &str) -> String {

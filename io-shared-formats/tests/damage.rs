@@ -5,7 +5,8 @@
 
 use io_shared::{Array, Message, Schema, Text, Value, value};
 use io_shared_formats::{
-    CdrError, Foreign, Image, Marks, PointCloud2, PointField, Recorded, from_cdr, recognize, to_cdr,
+    As, CdrError, CdrType, Foreign, Image, Marks, PointCloud2, PointField, Recorded, from_cdr,
+    recognize, to_cdr,
 };
 
 #[derive(Message)]
@@ -172,6 +173,38 @@ fn definitions_that_no_struct_can_hold_stay_cdr_and_wrong_ones_are_errors() {
 }
 
 #[test]
+fn messages_that_stay_cdr_are_shown_and_damaged_ones_are_errors() {
+    let text = "string goal\np/B[] b\n===\nMSG: p/B\nbool is_free\nstring name\nuint16[] c\n";
+    let foreign = Foreign::parse("p/msg/A", text).unwrap();
+    assert!(foreign.is_cdr());
+    let ty = CdrType::of(foreign.schema()).unwrap().unwrap();
+    assert!(CdrType::of(&Names::schema()).unwrap().is_none());
+    let long = "x".repeat(1000);
+    let cdr = [
+        &b"\0\x01\0\0\xe9\x03\0\0"[..],
+        long.as_bytes(),
+        b"\0\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\0\0n\0\0\0\x01\0\0\0\x07\0\0\0",
+        b"\x01\0\0\0\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
+    let (schema, message) = ty.decode(&cdr).unwrap();
+    let value = Value::decode(&schema, &message).unwrap();
+    let shown = value.at(&"b".parse().unwrap()).unwrap().json().to_string();
+    assert!(shown.contains(r#""is_free":true,"name":"n""#), "{shown}");
+    assert!(shown.contains(r#""c":[7]"#) && shown.contains(r#""c":[]"#), "{shown}");
+    let goal = value.at(&"goal".parse().unwrap()).unwrap().json().to_string();
+    assert_eq!(goal, format!("\"{long}\""));
+    damaged(&cdr[..8].iter().chain(&cdr[1008..]).copied().collect::<Vec<u8>>(), |bytes| {
+        if let Ok((schema, message)) = ty.decode(bytes) {
+            Value::decode(&schema, &message).unwrap().json().to_string();
+        }
+    });
+    let wide = Foreign::parse("p/msg/W", "wstring w\n").unwrap();
+    let ty = CdrType::of(wide.schema()).unwrap().unwrap();
+    assert!(matches!(ty.decode(&cdr), Err(CdrError::Unsupported { .. })));
+}
+
+#[test]
 fn sequences_of_others_become_lists() {
     let text = "uint8[] a\np/B[] b\nuint16 c\nfloat64[] d\n===\nMSG: p/B\nbool is_left\nint32 x\n";
     let foreign = Foreign::parse("p/msg/A", text).unwrap();
@@ -208,6 +241,30 @@ fn lists_that_are_not_within_their_message_are_errors() {
     // Three numbers are no pairs.
     let odd = b"\0\x01\0\0\x03\0\0\0\x01\0\x02\0\x03\0\0\0\0\0\0\0";
     assert_eq!(from_cdr(&schema, odd).unwrap_err(), CdrError::List);
+}
+
+#[test]
+fn what_a_producer_says_of_its_values_counts_unless_a_person_says_something_else() {
+    let pixels = Array::to_bytes("|u1", &[2, 2, 3], &[7; 12]).unwrap();
+    let encoding = |kind: &str, said: Option<As>| {
+        let schema = Array::schema().of_kind(kind).unwrap();
+        let mut cdr = Vec::new();
+        recognize(&schema, &pixels, said.as_ref())?.encode(1, "camera", &mut cdr).unwrap();
+        Some(Image::decode(&cdr).unwrap().encoding)
+    };
+    assert_eq!(encoding("", None).as_deref(), Some("rgb8"));
+    assert_eq!(encoding("image:bgr8", None).as_deref(), Some("bgr8"));
+    assert_eq!(encoding("none", None), None);
+    assert_eq!(encoding("m none", None), None);
+    assert_eq!(encoding("none", Some(As::Image("bgr8".into()))).as_deref(), Some("bgr8"));
+    let columns = Array::to_bytes("<f4", &[2, 20], &[0; 160]).unwrap();
+    let ty = |kind: &str| {
+        let schema = Array::schema().of_kind(kind).unwrap();
+        recognize(&schema, &columns, None).map(|seen| seen.type_name().to_owned())
+    };
+    assert_eq!(ty("").as_deref(), Some("sensor_msgs/msg/Image"));
+    assert_eq!(ty("cloud").as_deref(), Some("sensor_msgs/msg/PointCloud2"));
+    assert_eq!(ty("depth").as_deref(), Some("sensor_msgs/msg/Image"));
 }
 
 #[test]

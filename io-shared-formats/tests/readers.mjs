@@ -21,6 +21,23 @@ const plain = (value) => {
   return Object.fromEntries(entries);
 };
 
+// The points of a PointCloud2: how many, the first and the last, and the sum of each field.
+const points = (cloud) => {
+  const view = new DataView(cloud.data.buffer, cloud.data.byteOffset, cloud.data.byteLength);
+  const read = [, "Int8", "Uint8", "Int16", "Uint16", "Int32", "Uint32", "Float32", "Float64"];
+  const count = Math.floor(cloud.data.length / cloud.point_step);
+  const at = (point) => Object.fromEntries(cloud.fields.map((field) => {
+    const place = point * cloud.point_step + field.offset;
+    return [field.name, view[`get${read[field.datatype]}`](place, true)];
+  }));
+  if (count === 0) return { count };
+  const sums = Object.fromEntries(cloud.fields.map((field) => [field.name, 0]));
+  for (let point = 0; point < count; point += 1) {
+    for (const [name, value] of Object.entries(at(point))) sums[name] += value;
+  }
+  return { count, first: at(0), last: at(count - 1), sums };
+};
+
 const bytes = await readFile(process.argv[2]);
 const readable = {
   size: async () => BigInt(bytes.length),
@@ -35,9 +52,11 @@ for (const channel of reader.channelsById.values()) {
 }
 for await (const message of reader.readMessages()) {
   const [channel, schema, decoder] = readers.get(message.channelId);
+  const value = decoder.readMessage(message.data);
   const line = {
     reader: "npm", topic: channel.topic, type: schema.name, seq: message.sequence,
-    time: plain(message.logTime), value: plain(decoder.readMessage(message.data)),
+    time: plain(message.logTime), value: plain(value),
   };
+  if (schema.name.endsWith("/PointCloud2")) line.points = points(value);
   console.log(JSON.stringify(line).replace(/"bigint (-?\d+)"/g, "$1"));
 }

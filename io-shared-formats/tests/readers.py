@@ -3,8 +3,9 @@
 It prints what each message has.
 
 A line for each message of each reader: {"reader", "topic", "type", "seq", "time", "value"}. A value
-is an object whose keys are in the order of the fields. Of many whole
-numbers it prints how many there are, the first and last, and their sum.
+is an object whose keys are in the order of the fields. Of many whole numbers it prints how many
+there are, the first and last, and their sum. A cloud has "points" too: how many, the first and the
+last, and the sum of each field.
 """
 
 import json
@@ -38,11 +39,38 @@ def plain(value):
     return {name.rstrip("_"): plain(getattr(value, name)) for name in names}
 
 
+#: NumPy's kinds and sizes, by the numbers of PointField.
+DATATYPES = [None, "i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"]
+
+
+def points(cloud):
+    """The points of a PointCloud2."""
+    dtype = numpy.dtype({
+        "names": [field.name for field in cloud.fields],
+        "formats": ["<" + DATATYPES[field.datatype] for field in cloud.fields],
+        "offsets": [field.offset for field in cloud.fields],
+        "itemsize": cloud.point_step,
+    })
+    array = numpy.frombuffer(bytes(bytearray(cloud.data)), dtype)
+    if len(array) == 0:
+        return {"count": 0}
+
+    def at(place):
+        return {name: array[name][place].item() for name in dtype.names}
+
+    # One after the other, since the order of a sum decides its last digits.
+    sums = {name: float(numpy.cumsum(array[name].astype("f8"))[-1]) for name in dtype.names}
+    return {"count": len(array), "first": at(0), "last": at(-1), "sums": sums}
+
+
 def line(reader, topic, kind, seq, time, value):
-    print(json.dumps({
+    printed = {
         "reader": reader, "topic": topic, "type": kind, "seq": seq, "time": time,
         "value": plain(value),
-    }))
+    }
+    if kind.endswith("/PointCloud2"):
+        printed["points"] = points(value)
+    print(json.dumps(printed))
 
 
 def main(path):

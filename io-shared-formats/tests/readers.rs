@@ -141,8 +141,8 @@ fn awkward_names_and_all_kinds_of_fields_are_read_with_the_right_values() {
     let mut mcap = Mcap::new();
     mcap.add_message("/awkward", &Awkward::schema(), &awkward());
     let expected = json!({
-        "frame_id": 1.5, "a_b": 200, "class": true, "gear": -1, "pad1": [1, 2, 3, 4],
-        "pad2": [5, 6, 7, 8], "gr_e": 0.25, "gr_e_2": -8.0, "from": {"x": 2.0, "gr_e": 3.0},
+        "frame_id": 1.5, "a_b": 200, "f_class": true, "gear": -1, "pad1": [1, 2, 3, 4],
+        "pad2": [5, 6, 7, 8], "gr_e": 0.25, "gr_e_2": -8.0, "f_from": {"x": 2.0, "gr_e": 3.0},
         "other": {"other": 4.0}, "matrix": [1, 2, 3, 4, 5, 6], "pair": {"f0": 7, "f1": 8},
         "empty": {}, "name": "Ärger", "pad1_2": u64::MAX, "end": [1, 0, -1, 1],
         "points": [{"x": 10.0, "gr_e": 11.0}, {"x": 12.0, "gr_e": 13.0}],

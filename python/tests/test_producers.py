@@ -98,3 +98,18 @@ def test_an_observer_waits_for_each_value(name):
     with pytest.raises(io_shared.Closed):
         eyes.wait()
     assert os.path.exists("/dev/shm" + name)
+
+
+def test_a_producer_says_of_what_kind_its_values_are(name):
+    with io_shared.producer(name, capacity="4K", kind="image:bgr8") as put:
+        put.put(np.zeros((2, 2, 3), "u1"))
+        with open("/dev/shm" + name, "rb") as region:
+            assert b'"unit":"image:bgr8"' in region.read()
+        # Those who know arrays open it as before.
+        assert io_shared.NumpyShare(name, mode="get").get().shape == (2, 2, 3)
+        assert io_shared.observe(name).copy().shape == (2, 2, 3)
+    for wrong in ("", "two words", 3):
+        with pytest.raises(io_shared.Invalid):
+            io_shared.producer(name, capacity="4K", kind=wrong)
+    with pytest.raises(io_shared.Invalid):
+        io_shared.producer(name, "f8", kind="depth")

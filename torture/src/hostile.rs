@@ -2,12 +2,13 @@
 //!
 //! `specimen` makes whole regions and damages them, `cases` says how, and `visit` opens them.
 //! `input` interprets arbitrary bytes (for the fuzz targets too), `array` interprets them as a
-//! message, and `live` writes to a region while it is opened and used. All of it runs in child
-//! processes, so that a crash or a hang is a finding and not the end. A child notes its current
-//! case where its parent can still read it.
+//! message, `formats` as what recordings have, and `live` writes to a region while it is opened and
+//! used. All that opens regions runs in child processes, so that a crash or a hang is a finding and
+//! not the end. A child notes its current case where its parent can still read it.
 
 pub mod array;
 pub mod cases;
+pub mod formats;
 pub mod input;
 mod live;
 mod log;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use torture::hostile::{self, Settings, array, input};
+use torture::hostile::{self, Settings, array, formats, input};
 
 #[test]
 fn the_harness_in_short_finds_nothing() {
@@ -26,9 +26,13 @@ const EVERY: u64 = 31;
 
 #[test]
 fn the_corpus_of_the_fuzz_targets_is_harmless() {
-    for (target, run) in
-        [("open", input::open as fn(&[u8])), ("get", input::get), ("npy", array::npy)]
-    {
+    for (target, run) in [
+        ("open", input::open as fn(&[u8])),
+        ("get", input::get),
+        ("npy", array::npy),
+        ("cdr", formats::cdr),
+        ("definition", formats::definition),
+    ] {
         let inputs = inputs_of(target);
         assert!(inputs.len() >= 20, "{} inputs of {target}", inputs.len());
         for input in inputs {
@@ -75,5 +79,30 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
         array::npy(&bytes);
+    }
+
+    #[test]
+    fn cdr_of_any_bytes_is_a_message_or_an_error(
+        which in any::<u8>(),
+        counts in proptest::collection::vec(0_u32..9, 0..20),
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let counts = counts.iter().flat_map(|count| count.to_le_bytes());
+        let head: Vec<u8> = [which, 0, 1, 0, 0].into_iter().chain(counts).collect();
+        formats::cdr(&[&head, &bytes[..]].concat());
+        formats::cdr(&bytes);
+    }
+
+    #[test]
+    fn any_text_is_a_definition_or_an_error(
+        lines in proptest::collection::vec(
+            "(uint8|float64|bool|string|string<=5|B|C|p/B)(\\[[0-9]{0,3}\\])? [a-c]|={3}|MSG: p/[BC]",
+            0..12,
+        ),
+        bytes in proptest::collection::vec(0_u8..9, 0..200),
+    ) {
+        let text = lines.join("\n");
+        formats::definition(&[text.as_bytes(), &[0, 0, 1, 0, 0], &bytes[..]].concat());
+        formats::definition(&bytes);
     }
 }

@@ -442,6 +442,26 @@ impl<T: Message + ?Sized> Channel<T> {
         self
     }
 
+    /// What the values are, for those that show or record them: `cloud`, `image:bgr8` with any
+    /// encoding of ROS, `depth`, or `none`. It is part of the schema, in the unit of the last field,
+    /// and never compared. The handle that creates the channel decides.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-kind-{}", std::process::id());
+    /// use io_shared::{Array, Channel};
+    /// let camera = Channel::<Array>::named(name).capacity("1M").kind("image:bgr8").producer()?;
+    /// assert!(camera.schema().to_json().contains("image:bgr8"));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.options.kind = Some(kind.into());
+        self
+    }
+
     /// Whether a producer replaces a channel in a file that has another shape and that nobody is
     /// using, or gives it new fields while others use it. Default off. In shared memory a producer
     /// always does.

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use mcap::records::{self, Record};
+use mcap::records;
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
 
+use crate::chunk;
 use crate::failure::Failure;
+use crate::records::Record;
 
 /// A definition of messages.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ pub(super) struct Input {
     file: BufReader<File>,
     reader: LinearReader,
     shown: String,
+    /// The records of a chunk, and where the next of them starts.
+    chunk: Vec<u8>,
+    at: usize,
     has_begun: bool,
     is_over: bool,
 }
@@ -54,15 +59,24 @@ impl Input {
         let length = file.metadata().map_or(0, |metadata| metadata.len());
         // No record is longer than the file, whatever it says.
         let options = LinearReaderOptions::default()
-            .with_validate_chunk_crcs(true)
+            .with_emit_chunks(true)
             .with_record_length_limit(usize::try_from(length).unwrap_or(usize::MAX));
         let reader = LinearReader::new_with_options(options);
         let file = BufReader::new(file);
-        Ok(Self { file, reader, shown, has_begun: false, is_over: false })
+        let (chunk, at) = (Vec::new(), 0);
+        Ok(Self { file, reader, shown, chunk, at, has_begun: false, is_over: false })
     }
 
     pub(super) fn next(&mut self) -> Result<Next, Failure> {
         while !self.is_over {
+            if let Some((kind, body, end)) = chunk::record(&self.chunk, self.at) {
+                self.at = end;
+                match parse(kind, body) {
+                    Ok(Some(next)) => return Ok(next),
+                    Ok(None) => continue,
+                    Err(error) => return Ok(self.cut(error)),
+                }
+            }
             let Some(event) = self.reader.next_event() else { break };
             match event {
                 Ok(LinearReadEvent::ReadRequest(need)) => {
@@ -77,6 +91,13 @@ impl Input {
                         // What follows repeats what was there.
                         self.is_over = true;
                         break;
+                    }
+                    if opcode == records::op::CHUNK {
+                        match chunk::open(data) {
+                            Ok((_, chunk)) => (self.chunk, self.at) = (chunk, 0),
+                            Err(error) => return Ok(self.cut(error)),
+                        }
+                        continue;
                     }
                     match parse(opcode, data) {
                         Ok(Some(next)) => return Ok(next),
@@ -104,20 +125,20 @@ impl Input {
 }
 
 fn parse(opcode: u8, data: &[u8]) -> Result<Option<Next>, String> {
-    let record = mcap::parse_record(opcode, data).map_err(|error| error.to_string())?;
-    Ok(match record {
-        Record::Schema { header, data } => Some(Next::Schema(Schema {
+    let record = crate::records::parse(opcode, data);
+    Ok(match record.ok_or("a record has fewer bytes than it says")? {
+        Record::Schema(header, data) => Some(Next::Schema(Schema {
             id: header.id,
             name: header.name,
             encoding: header.encoding,
-            text: String::from_utf8_lossy(&data).into_owned(),
+            text: String::from_utf8_lossy(data).into_owned(),
         })),
         Record::Channel(channel) => Some(Next::Channel(channel)),
-        Record::Message { header, data } => Some(Next::Message(Message {
+        Record::Message(header, data) => Some(Next::Message(Message {
             channel: header.channel_id,
             sequence: header.sequence,
             log_time: header.log_time,
-            data: data.into_owned(),
+            data: data.to_vec(),
         })),
         _ => None,
     })

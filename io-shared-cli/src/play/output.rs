@@ -33,26 +33,30 @@ impl Output {
         self.targets.values().map(|target| target.values).sum()
     }
 
-    pub(super) fn put(&mut self, value: Value) -> Result<(), Failure> {
+    /// Puts a value. Returns why not, if it is none that its channel can have.
+    pub(super) fn put(&mut self, value: Value) -> Result<Option<String>, Failure> {
         let name = value.name.clone();
         let (mut target, is_new) = match self.targets.remove(&name) {
             Some(target) if *target.schema == *value.schema => (target, false),
             Some(Target { values, .. }) => (anew(&value, values)?, true),
             None => (open(&value, 0)?, false),
         };
-        if !put(&mut target.producer, &value)? {
+        let mut done = put(&mut target.producer, &value)?;
+        if matches!(done, Put::Behind) {
             // Its number goes back, as at the start of a loop.
             let values = target.values;
             drop(target);
             target = anew(&value, values)?;
-            if is_new || !put(&mut target.producer, &value)? {
-                let text = format!("{name}: value {} cannot have its number", value.marks.seq);
-                return Err(Failure::Failed(text));
-            }
+            done = if is_new { Put::Behind } else { put(&mut target.producer, &value)? };
         }
-        target.values += 1;
+        let refused = match done {
+            Put::Done => None,
+            Put::Behind => Some("it cannot have its number".to_owned()),
+            Put::Refused(why) => Some(why),
+        };
+        target.values += u64::from(refused.is_none());
         self.targets.insert(name, target);
-        Ok(())
+        Ok(refused)
     }
 
     pub(super) fn tell(&self, out: &mut Out) -> Result<(), Failure> {
@@ -89,19 +93,33 @@ fn open(value: &Value, values: u64) -> Result<Target, Failure> {
     Ok(Target { producer: channel.producer()?, schema, values })
 }
 
-/// Puts a value. `false`: its number is not greater than the last one.
-fn put(producer: &mut Producer<[u8]>, value: &Value) -> Result<bool, Failure> {
-    let mut loan = producer.loan_len(value.bytes.len())?;
-    loan.copy_from_slice(&value.bytes);
-    loan.tag(value.marks.tag);
-    if value.marks.seq > 0
-        && let Err(error) = loan.numbered(value.marks.seq, None)
-    {
-        return match error.kind() {
-            ErrorKind::BadSeq { .. } => Ok(false),
+/// What became of a value.
+enum Put {
+    Done,
+    /// Its number is not greater than the last one.
+    Behind,
+    /// It is damaged.
+    Refused(String),
+}
+
+fn put(producer: &mut Producer<[u8]>, value: &Value) -> Result<Put, Failure> {
+    let put = |producer: &mut Producer<[u8]>| {
+        let mut loan = producer.loan_len(value.bytes.len())?;
+        loan.copy_from_slice(&value.bytes);
+        loan.tag(value.marks.tag);
+        if value.marks.seq > 0 {
+            loan.numbered(value.marks.seq, None)?;
+        }
+        loan.put()
+    };
+    match put(producer) {
+        Ok(_) => Ok(Put::Done),
+        Err(error) => match error.kind() {
+            ErrorKind::BadSeq { .. } => Ok(Put::Behind),
+            ErrorKind::BadValue { .. } | ErrorKind::BadLength { .. } => {
+                Ok(Put::Refused(error.to_string()))
+            }
             _ => Err(error.into()),
-        };
+        },
     }
-    loan.put()?;
-    Ok(true)
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use io_shared::Schema;
+use io_shared::{Location, Schema};
 use io_shared_formats::{Foreign, Marks, Recorded, TEXT_BYTES};
 use mcap::records;
 
 use super::input::{self, Message};
 use crate::failure::Failure;
+use crate::named;
 use crate::out::plain;
 use crate::record::stored;
 
@@ -69,7 +70,7 @@ impl Tracks {
     }
 
     /// Says something once.
-    fn tell(&mut self, what: String) {
+    pub(super) fn tell(&mut self, what: String) {
         if !self.told.contains(&what) {
             // An error here says nothing about the values.
             let _ = writeln!(std::io::stderr(), "{}", plain(&what));
@@ -86,9 +87,23 @@ impl Tracks {
         if self.tracks.contains_key(&id) {
             return Ok(());
         }
-        let track = match channel.metadata.get(stored::NAME) {
-            Some(name) => self.own(name, &channel)?,
-            None => self.foreign(&channel),
+        let name = channel.metadata.get(stored::NAME).unwrap_or(&channel.topic);
+        // A recording may come from anybody: it does not say which files are written.
+        let is_remapped = self.remap.contains_key(name);
+        let track = match named::location(&self.target(name)) {
+            Ok(Location::File(_)) if !is_remapped => {
+                let what = format!("it names a file: say --remap={name}=NAME to play it");
+                self.skip(&channel, &what)
+            }
+            Err(error) if !is_remapped => {
+                let (why, other) = (error.text(), "gives it another name");
+                self.skip(&channel, &format!("{why}; --remap={name}=NAME {other}"))
+            }
+            Err(error) => return Err(error),
+            Ok(_) => match channel.metadata.get(stored::NAME) {
+                Some(name) => self.own(name, &channel)?,
+                None => self.foreign(&channel),
+            },
         };
         self.tracks.insert(id, track);
         Ok(())

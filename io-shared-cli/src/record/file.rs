@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use io_shared::Schema;
-use io_shared_formats::{As, CdrError, Recognized, Recorded, recognize, topic};
+use io_shared_formats::{As, CdrError, Header, Recognized, Recorded, recognize, topic};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, McapError, McapResult, WriteOptions};
 
@@ -61,6 +61,7 @@ struct Stored {
     head: Part,
     /// The MCAP channels of PointCloud2 and Image, which come when they are needed.
     data: HashMap<&'static str, u16>,
+    header: Header,
     frame: String,
 }
 
@@ -146,7 +147,8 @@ impl File {
         add(writer, id, cdr)?;
         if let Some(seen) = seen {
             cdr.clear();
-            if let Err(error) = seen.encode(wall(put), &stored.frame, cdr) {
+            let stamp = stored.header.stamp_ns(&value.bytes).unwrap_or(wall(put));
+            if let Err(error) = seen.encode(stamp, &stored.frame, cdr) {
                 return Ok(Err(error));
             }
             let id = stored.data(writer, &value.name, &seen)?;
@@ -170,13 +172,16 @@ impl File {
 impl Stored {
     fn new(value: &Taken, format: &Format) -> Self {
         let part = |recorded| Part { recorded, id: None };
-        let name = value.name.trim_start_matches('/').to_owned();
+        let header = Header::of(&value.schema);
+        let frame = format.frame.as_deref().or(header.frame_id());
+        let frame = frame.unwrap_or(value.name.trim_start_matches('/')).to_owned();
         Self {
             schema: value.schema.clone(),
             whole: part(Recorded::whole(&value.schema)),
             head: part(Recorded::head(&value.schema)),
             data: HashMap::new(),
-            frame: format.frame.clone().unwrap_or(name),
+            header,
+            frame,
         }
     }
 

@@ -170,3 +170,39 @@ impl Queue {
         self.lock().lost.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io_shared::Message;
+
+    #[test]
+    fn the_oldest_values_go_first_and_are_counted_by_their_channels() {
+        let queue = Queue::default();
+        let values = 2 * (MOST >> 20);
+        let schema = Arc::new(<[u8]>::schema());
+        for seq in 1..=values as u64 {
+            queue.push(Taken {
+                channel: usize::from(seq % 4 == 0),
+                name: "/x".into(),
+                schema: schema.clone(),
+                marks: Marks { seq, ..Marks::default() },
+                received: 0,
+                bytes: Bytes::Read(vec![0; 1 << 20]),
+            });
+            assert!(queue.lock().bytes <= MOST);
+        }
+        queue.close();
+        // Each costs a little besides its bytes, so that one less than half of them has room.
+        let lost = queue.lost();
+        let expected = values as u64 / 2 + 1;
+        assert_eq!((lost[&0] + lost[&1], queue.progress().lost), (expected, expected));
+        assert_eq!(lost[&1], expected / 4);
+        let mut next = expected;
+        while let Next::Value(value) = queue.next(Duration::ZERO) {
+            next += 1;
+            assert_eq!(value.marks.seq, next);
+        }
+        assert_eq!((next, queue.lock().bytes), (values as u64, 0));
+    }
+}

@@ -2,19 +2,22 @@
 //!
 //! Readers find what is in a file by its end: the schemas and channels, how many messages there
 //! are, and where the chunks lie. A recorder that is killed never writes it. Here the file is read
-//! from its start, cut behind its last whole chunk, and given the end that it would have had.
-//! Nothing that is whole is moved or copied, so that it also works where the disk is full.
+//! from its start, cut after its last whole record, and given the end that it would have had.
+//! Nothing that is whole is moved or copied, so that it also works where the disk is full. A chunk
+//! that is damaged stays where it is, but the index leaves it out: readers pass over it.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use mcap::records::{ChunkHeader, Record, op};
+use mcap::records::{ChunkHeader, op};
 use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
 
+use crate::chunk;
 use crate::failure::Failure;
 use crate::out::Out;
+use crate::records::{self, Record};
 use crate::units;
 
 /// What was found and done.
@@ -23,8 +26,10 @@ pub(super) struct Repaired {
     /// Whether the end was there already.
     pub(super) was_whole: bool,
     pub(super) messages: u64,
-    /// The bytes after the last whole chunk, which are gone.
+    /// The bytes after the last whole record, which are gone.
     pub(super) cut: u64,
+    /// The records that are damaged, which the index leaves out.
+    pub(super) damaged: u64,
 }
 
 pub(super) fn run(path: &Path, out: &mut Out) -> Result<(), Failure> {
@@ -33,17 +38,24 @@ pub(super) fn run(path: &Path, out: &mut Out) -> Result<(), Failure> {
         io::ErrorKind::NotFound => Failure::NotFound(format!("there is no file {shown}")),
         _ => Failure::Failed(format!("cannot repair {shown}: {error}")),
     })?;
-    let Repaired { was_whole, messages, cut } = repaired;
+    let Repaired { was_whole, messages, cut, damaged } = repaired;
     if out.json {
-        let object = serde_json::json!({"whole": was_whole, "messages": messages, "cut": cut});
+        let object = serde_json::json!({
+            "whole": was_whole, "messages": messages, "cut": cut, "damaged": damaged,
+        });
         return Ok(out.object(&object)?);
     }
     match was_whole {
         true => out.line(format_args!("{shown} is whole"))?,
         false => {
             let cut = units::bytes(cut);
+            let damaged = match damaged {
+                0 => String::new(),
+                1 => "; 1 damaged part is left out".to_owned(),
+                parts => format!("; {parts} damaged parts are left out"),
+            };
             out.line(format_args!(
-                "{shown} has {messages} messages; {cut} at its end were cut off"
+                "{shown} has {messages} messages; {cut} at its end were cut off{damaged}"
             ))?;
         }
     }
@@ -60,15 +72,17 @@ pub(super) fn finish(path: &Path) -> io::Result<Repaired> {
     let mut found = Found::default();
     let is_whole = found.scan(&mut file, length)?;
     let messages = found.counts.values().sum();
-    if is_whole {
-        return Ok(Repaired { was_whole: true, messages, cut: 0 });
+    let damaged = found.damaged;
+    if is_whole && damaged == 0 {
+        return Ok(Repaired { was_whole: true, messages, cut: 0, damaged });
     }
     file.set_len(found.end)?;
     file.seek(SeekFrom::Start(found.end))?;
     let mut to = BufWriter::new(&file);
     found.write_end(&mut to)?;
     to.flush()?;
-    Ok(Repaired { was_whole: false, messages, cut: length - found.end })
+    let cut = if is_whole { 0 } else { length - found.end };
+    Ok(Repaired { was_whole: false, messages, cut, damaged })
 }
 
 /// Where the messages of an MCAP channel lie in a chunk: their times and offsets.
@@ -96,6 +110,9 @@ struct Found {
     last: Option<Index>,
     metadata: Vec<(u64, u64, String)>,
     attachments: u32,
+    damaged: u64,
+    /// Whether the chunk before is damaged, so that its indexes are of no use.
+    is_lost: bool,
     /// Where the last whole record ends.
     end: u64,
 }
@@ -104,8 +121,8 @@ fn damaged(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-/// The head of a record: its kind and the length of what follows.
-const HEAD: u64 = 9;
+/// The head of a record.
+const HEAD: u64 = chunk::HEAD as u64;
 
 impl Found {
     /// Reads the whole records. Returns whether the file has its end.
@@ -129,50 +146,41 @@ impl Found {
             }
             if kind == op::DATA_END {
                 // What follows is written anew, unless it is all there.
-                let mut rest = Vec::new();
+                let mut rest = head.to_vec();
                 from.read_to_end(&mut rest)?;
-                return Ok(rest.ends_with(mcap::MAGIC) && rest.len() as u64 > size + 8);
+                return Ok(is_end(&rest, end));
             }
             let mut body = vec![0; size as usize];
             from.read_exact(&mut body)?;
-            if !self.record(kind, &head, body) {
-                return Ok(false);
+            if !self.record(kind, body) {
+                self.damaged += 1;
+                self.last = None;
+                self.is_lost |= kind == op::CHUNK;
             }
             self.end = end;
         }
     }
 
     /// Notes a record. `false`: it is damaged.
-    fn record(&mut self, kind: u8, head: &[u8], body: Vec<u8>) -> bool {
-        let Ok(record) = mcap::parse_record(kind, &body) else { return false };
-        if !matches!(record, Record::MessageIndex(_)) {
+    fn record(&mut self, kind: u8, body: Vec<u8>) -> bool {
+        if kind == op::CHUNK {
+            return self.chunk(&body);
+        }
+        let Some(record) = records::parse(kind, &body) else { return false };
+        if !matches!(record, Record::Index(_)) {
             self.last = None;
         }
         match record {
-            Record::Chunk { header, .. } => {
-                let mut index = Index::new();
-                if !self.chunk(head, &body, &mut index) {
-                    return false;
-                }
-                self.chunks.push(Chunk {
-                    at: self.end,
-                    length: HEAD + body.len() as u64,
-                    header,
-                    indexes: BTreeMap::new(),
-                    index_length: 0,
-                });
-                self.last = Some(index);
-            }
-            Record::MessageIndex(index) => {
-                if let Some(chunk) = self.chunks.last_mut() {
-                    chunk.indexes.insert(index.channel_id, self.end);
+            Record::Index(channel) => {
+                if let Some(chunk) = self.chunks.last_mut().filter(|_| !self.is_lost) {
+                    chunk.indexes.insert(channel, self.end);
                     chunk.index_length += HEAD + body.len() as u64;
                 }
             }
-            Record::Attachment { .. } => self.attachments += 1,
-            Record::Metadata(metadata) => {
-                self.metadata.push((self.end, HEAD + body.len() as u64, metadata.name));
+            Record::Metadata(name) => {
+                self.metadata.push((self.end, HEAD + body.len() as u64, name));
             }
+            Record::Other if kind == op::ATTACHMENT => self.attachments += 1,
             _ => self.note(kind, &body).map_or((), |_| ()),
         }
         true
@@ -180,14 +188,14 @@ impl Found {
 
     /// Notes a schema, a channel or a message. Returns the channel and the time of a message.
     fn note(&mut self, kind: u8, body: &[u8]) -> Option<(u16, u64)> {
-        match mcap::parse_record(kind, body).ok()? {
-            Record::Schema { header, .. } => {
+        match records::parse(kind, body)? {
+            Record::Schema(header, _) => {
                 self.schemas.entry(header.id).or_insert_with(|| body.to_vec());
             }
             Record::Channel(channel) => {
                 self.channels.entry(channel.id).or_insert_with(|| body.to_vec());
             }
-            Record::Message { header, .. } => {
+            Record::Message(header, _) => {
                 *self.counts.entry(header.channel_id).or_default() += 1;
                 let time = header.log_time;
                 self.times = Some(match self.times {
@@ -202,29 +210,19 @@ impl Found {
     }
 
     /// Reads a chunk. `false`: it is damaged.
-    fn chunk(&mut self, head: &[u8], body: &[u8], index: &mut Index) -> bool {
-        let options = LinearReaderOptions::default()
-            .with_skip_start_magic(true)
-            .with_skip_end_magic(true)
-            .with_prevalidate_chunk_crcs(true);
-        let mut reader = LinearReader::new_with_options(options);
-        let mut from = head.chain(body);
-        let mut offset = 0;
-        while let Some(event) = reader.next_event() {
-            match event {
-                Ok(LinearReadEvent::ReadRequest(need)) => {
-                    let Ok(read) = from.read(reader.insert(need)) else { return false };
-                    reader.notify_read(read);
-                }
-                Ok(LinearReadEvent::Record { opcode, data }) => {
-                    if let Some((channel, time)) = self.note(opcode, data) {
-                        index.entry(channel).or_default().push((time, offset));
-                    }
-                    offset += HEAD + data.len() as u64;
-                }
-                Err(_) => return false,
+    fn chunk(&mut self, body: &[u8]) -> bool {
+        let Ok((header, records)) = chunk::open(body) else { return false };
+        let (mut index, mut at) = (Index::new(), 0);
+        while let Some((kind, body, end)) = chunk::record(&records, at) {
+            if let Some((channel, time)) = self.note(kind, body) {
+                index.entry(channel).or_default().push((time, at as u64));
             }
+            at = end;
         }
+        let length = HEAD + body.len() as u64;
+        let indexes = BTreeMap::new();
+        self.chunks.push(Chunk { at: self.end, length, header, indexes, index_length: 0 });
+        (self.last, self.is_lost) = (Some(index), false);
         true
     }
 
@@ -285,6 +283,36 @@ impl Found {
         ]
         .concat()
     }
+}
+
+/// Whether these bytes are a whole end, from the head of DataEnd on, which lies before `start`.
+fn is_end(bytes: &[u8], start: u64) -> bool {
+    let options = LinearReaderOptions::default()
+        .with_skip_start_magic(true)
+        .with_check_finishes_after_end_magic(true)
+        .with_validate_summary_section_crc(true)
+        .with_record_length_limit(bytes.len());
+    let mut reader = LinearReader::new_with_options(options);
+    let (mut from, mut is_whole) = (bytes, false);
+    while let Some(event) = reader.next_event() {
+        match event {
+            Ok(LinearReadEvent::ReadRequest(need)) => {
+                // Of bytes in memory this is no error.
+                let read = from.read(reader.insert(need)).unwrap_or(0);
+                if read == 0 && is_whole {
+                    return true;
+                }
+                reader.notify_read(read);
+            }
+            Ok(LinearReadEvent::Record { opcode, data }) => match records::parse(opcode, data) {
+                Some(Record::Footer(summary)) => is_whole = summary == start,
+                Some(_) => {}
+                None => return false,
+            },
+            Err(_) => return false,
+        }
+    }
+    is_whole
 }
 
 impl Chunk {

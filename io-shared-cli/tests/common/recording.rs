@@ -17,6 +17,11 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
+    /// The same in this folder.
+    pub(crate) fn within(folder: &str) -> Self {
+        Self(tempfile::tempdir_in(folder).unwrap())
+    }
+
     pub(crate) fn file(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }

@@ -280,6 +280,7 @@ def producer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     history: Optional[int] = ...,
+    kind: Optional[str] = ...,
 ) -> ArrayProducer: ...
 @overload
 def producer(
@@ -296,6 +297,7 @@ def producer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     history: Optional[int] = ...,
+    kind: Optional[str] = ...,
 ) -> TypedProducer: ...
 @overload
 def producer(
@@ -311,6 +313,7 @@ def producer(
     open_timeout: Optional[float] = ...,
     wait_for_role: Optional[float] = ...,
     history: Optional[int] = ...,
+    kind: Optional[str] = ...,
 ) -> TypedProducer: ...
 @overload
 def consumer(

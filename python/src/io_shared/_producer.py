@@ -428,7 +428,7 @@ def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_ro
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
              holds=None, permissions=None, reopen=True, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
-             history=None):
+             history=None, kind=None):
     """A producer of typed messages. Rust opens the channel with a struct of the same fields.
 
     ``dtype``: the fields, or one number. A field of any length is a list: ``["S32"]``, or
@@ -448,7 +448,9 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     tail need it: a producer of these without it waits for a consumer that has it, ``open_timeout``
     seconds (5), then :class:`NotFound`; None waits for ever.
 
-    ``message``: the struct's name, for display. The other options are those of ``NumpyShare``.
+    ``message``: the struct's name, for display. ``kind``: what the values are for recorders and
+    viewers: ``"cloud"``, ``"image:bgr8"`` with any encoding of ROS, ``"depth"`` or ``"none"``. The
+    program that creates the channel decides it. The other options are those of ``NumpyShare``.
 
     >>> point = np.dtype([("x", "f4"), ("y", "f4"), ("z", "f4"), ("intensity", "f4")])
     >>> header = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
@@ -457,8 +459,10 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
     """
     flags = 0 if reopen else _library.NO_REOPEN
     if dtype is None and tail is None:
-        kind, messages = ArrayProducer, _messages.Arrays()
+        end, messages = ArrayProducer, _messages.Arrays()
     else:
-        kind, messages = TypedProducer, _messages.declared(dtype, tail, message)
-    return kind(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
-                wait_for_role=wait_for_role, history=history)
+        end, messages = TypedProducer, _messages.declared(dtype, tail, message)
+    if kind is not None:
+        messages.schema = _schema.of_kind(messages.schema, kind, name)
+    return end(messages, name, capacity, consumers, holds, permissions, flags, open_timeout,
+               wait_for_role=wait_for_role, history=history)

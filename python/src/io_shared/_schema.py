@@ -187,6 +187,19 @@ def schema(dtype, tail=None, name="Message"):
     return _dump(_record(name, end, align, fields))
 
 
+def of_kind(text, kind, name):
+    """The schema ``text``, which says of what kind the messages are: a word in the unit of the last
+    field."""
+    root = json.loads(text)
+    fields = root.get("fields") if isinstance(root, dict) else None
+    if not fields or not _is_text(kind) or len(kind.split()) != 1:
+        raise errors.Invalid(
+            "%s: kind is one word, of messages that are arrays or have fields, not %r" % (name, kind)
+        )
+    fields[-1]["unit"] = " ".join([fields[-1].get("unit", ""), kind]).strip()
+    return json.dumps(root)
+
+
 def _is_text(value):
     return isinstance(value, (str, type(u"")))
 

@@ -25,4 +25,13 @@ struct UnitOnStruct {
 #[repr(transparent)]
 struct Meters(#[message(unit = "m")] f32);
 
+#[derive(Message)]
+#[repr(C)]
+struct Stamped {
+    #[message(stamp)]
+    seconds: f64,
+    #[message(frame = "/lidar")]
+    points: [f32; 4],
+}
+
 fn main() {}

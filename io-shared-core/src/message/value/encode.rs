@@ -7,7 +7,6 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use crate::message::Message;
 use crate::message::array::Array;
 use crate::message::placed::WORD;
 use crate::message::schema::{Enum, Field, Scalar, Schema, Struct, Type, half};
@@ -73,7 +72,7 @@ type Result<T> = std::result::Result<T, EncodeError>;
 pub fn encode(schema: &Schema, json: &str) -> Result<Vec<u8>> {
     let json: Json = serde_json::from_str(json)
         .map_err(|error| wrong("", format!("the text is not JSON: {error}")))?;
-    if *schema.root() == Array::layout() {
+    if schema.is_array() {
         return array(&json);
     }
     let mut bytes = Vec::new();

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Records the perception pipeline into a folder: ci/recording.sh FOLDER
+#
+#   drive.mcap      the recording
+#   counts          what the recorder says of each channel, as JSON
+#   pipeline        what the pipeline says of itself, as JSON
+#   clouds, labels  what was put, as JSON: `io-shared echo` prints it as it comes
+#
+# The pipeline is slow enough to be printed. The readers of ci/readers.sh and ci/studio.sh are held
+# against what it put.
+set -euo pipefail
+folder=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+cargo build --release --locked --quiet --package io-shared-cli
+cargo build --release --locked --quiet --example perception_pipeline
+
+prefix=/recorded-$$
+io_shared=$target/release/io-shared
+echoes=()
+trap 'kill "${echoes[@]}" 2> /dev/null || true' EXIT
+for channel in clouds labels; do
+    "$io_shared" echo --json --truncate 0 "${prefix}_$channel" > "$folder/$channel" 2> /dev/null &
+    echoes+=($!)
+done
+"$io_shared" record --json --every --duration 9s -o "$folder/drive.mcap" \
+    "${prefix}_clouds" "${prefix}_labels" > "$folder/counts" &
+recorder=$!
+"$target/release/examples/perception_pipeline" \
+    --frames 20 --rate 4 --prefix "$prefix" --json > "$folder/said"
+tail --lines 1 "$folder/said" > "$folder/pipeline"
+wait "$recorder"
