@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Looks for what the tests need besides Rust: compilers for C and C++, pkg-config, valgrind, whose
-# callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and Chromium,
-# in which Foxglove Studio shows one.
+# callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and
+# Chromium, in which Foxglove Studio shows one.
 #
 # With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
 # Elsewhere it installs nothing. It prints the commands that would, and fails unless only Python

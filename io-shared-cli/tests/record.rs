@@ -88,11 +88,50 @@ fn values(observer: &mut Observer<[u8]>) -> Vec<(u64, u64, Vec<u8>)> {
     copies.map(|copy| (copy.seq(), copy.tag(), copy.to_vec())).collect()
 }
 
+/// Bytes that follow from a number.
+fn bytes(count: usize, seed: usize) -> Vec<u8> {
+    (0..count).map(|i| (i * 31 + seed * 7 + 1) as u8).collect()
+}
+
+/// Arrays of all dtypes: as others see them, and as clouds and pictures.
+fn arrays() -> Vec<(Schema, Vec<Vec<u8>>)> {
+    let mut all = Vec::new();
+    let array = |dtype: &str, shape: &[usize], size: usize| {
+        Array::to_bytes(dtype, shape, &bytes(size * shape.iter().product::<usize>(), 8)).unwrap()
+    };
+    let mut arrays = Vec::new();
+    for code in [
+        "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", ">i2", ">u4", ">f8", "<f2",
+        "<f4", "<f8", "<f16", "<c8", "<c16", "<c32", "|S5", "|V3",
+    ] {
+        let digits = code[2..].parse().unwrap();
+        arrays.push(array(code, &[2, 3], digits));
+    }
+    arrays.push(array("<U2", &[3], 8));
+    arrays.push(array("<M8[ns]", &[], 8));
+    arrays.push(array("<m8[us]", &[1, 2, 1], 8));
+    let nested = "[('a', [('b', '<u2', (2,)), ('', '|V4')]), ('c', '|S3')]";
+    arrays.push(array(nested, &[2], 11));
+    let fortran = "{'descr': '<f4', 'fortran_order': True, 'shape': (4, 3), }";
+    let header = format!("{fortran:<117}\n");
+    arrays.push([b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &bytes(48, 9)].concat());
+    for some in arrays.chunks(13) {
+        all.push((Array::schema(), some.to_vec()));
+    }
+    let mut seen = Vec::new();
+    let structs = "[('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('t', '<f8')]";
+    seen.push(array(structs, &[7], 20));
+    seen.push(array("<f4", &[9, 4], 4));
+    seen.push(array("|u1", &[4, 5, 3], 1));
+    seen.push(array("<u2", &[4, 5], 2));
+    seen.push(array("<f4", &[3, 20], 4));
+    seen.push(array("<f4", &[0, 4], 4));
+    all.push((Array::schema(), seen));
+    all
+}
+
 /// Values of each type that a message may have.
 fn messages() -> Vec<(Schema, Vec<Vec<u8>>)> {
-    let bytes = |count: usize, seed: usize| -> Vec<u8> {
-        (0..count).map(|i| (i * 31 + seed * 7 + 1) as u8).collect()
-    };
     let mut all: Vec<(Schema, Vec<Vec<u8>>)> = Vec::new();
     for scalar in Scalar::ALL {
         let schema = Schema::from_json(&format!("\"{}\"", scalar.code())).unwrap();
@@ -127,37 +166,7 @@ fn messages() -> Vec<(Schema, Vec<Vec<u8>>)> {
     all.push((<[Gear]>::schema(), vec![vec![255, 255, 0, 0, 1, 0], Vec::new()]));
     let texts = [text("one"), text(""), text("größe")].concat();
     all.push((<[Text<12>]>::schema(), vec![texts, Vec::new()]));
-    let array = |dtype: &str, shape: &[usize], size: usize| {
-        Array::to_bytes(dtype, shape, &bytes(size * shape.iter().product::<usize>(), 8)).unwrap()
-    };
-    let mut arrays = Vec::new();
-    for code in [
-        "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", ">i2", ">u4", ">f8", "<f2",
-        "<f4", "<f8", "<f16", "<c8", "<c16", "<c32", "|S5", "|V3",
-    ] {
-        let digits = code[2..].parse().unwrap();
-        arrays.push(array(code, &[2, 3], digits));
-    }
-    arrays.push(array("<U2", &[3], 8));
-    arrays.push(array("<M8[ns]", &[], 8));
-    arrays.push(array("<m8[us]", &[1, 2, 1], 8));
-    let nested = "[('a', [('b', '<u2', (2,)), ('', '|V4')]), ('c', '|S3')]";
-    arrays.push(array(nested, &[2], 11));
-    let fortran = "{'descr': '<f4', 'fortran_order': True, 'shape': (4, 3), }";
-    let header = format!("{fortran:<117}\n");
-    arrays.push([b"\x93NUMPY\x01\x00\x76\x00", header.as_bytes(), &bytes(48, 9)].concat());
-    for some in arrays.chunks(13) {
-        all.push((Array::schema(), some.to_vec()));
-    }
-    let mut seen = Vec::new();
-    let structs = "[('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('t', '<f8')]";
-    seen.push(array(structs, &[7], 20));
-    seen.push(array("<f4", &[9, 4], 4));
-    seen.push(array("|u1", &[4, 5, 3], 1));
-    seen.push(array("<u2", &[4, 5], 2));
-    seen.push(array("<f4", &[3, 20], 4));
-    seen.push(array("<f4", &[0, 4], 4));
-    all.push((Array::schema(), seen));
+    all.extend(arrays());
     all
 }
 

@@ -153,11 +153,10 @@ use proc_macro::TokenStream;
 ///
 /// # Attributes
 ///
-/// - On a field: `#[message(unit = "m")]` adds a unit to the schema. `#[message(stamp)]` says that a
-///   `u64` or `i64` is when the value was measured, in nanoseconds since 1970;
-///   `#[message(frame = "lidar")]` says in which frame the points of a field are. A recording has
-///   both in the header of clouds and pictures. They are words of the unit: `ns stamp`, `m
-///   frame:lidar`.
+/// - On a field: `#[message(unit = "m")]` adds a unit to the schema. `#[message(stamp)]` says that
+///   a `u64` or `i64` is when the value was measured, in nanoseconds since 1970, and
+///   `#[message(frame = "lidar")]` in which frame the points of a field are. A recording has both
+///   in the header of clouds and pictures. They are words of the unit, such as `ns stamp`.
 /// - On the struct or enum: `#[message(pod = false)]` leaves `Pod` and `Zeroable` to you.
 /// - On a `#[repr(transparent)]` struct: `#[message(foreign = type)]` says that its field is a type
 ///   of another crate, with the schema of that message.

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use io_shared_core::Schema;
 use io_shared_core::schema::{Scalar, Struct, Type};
+use io_shared_core::{Array, Schema};
 
 use crate::error::CdrError;
 use crate::image::{IMAGE, Image};
@@ -12,8 +12,8 @@ use crate::point_cloud::{self, POINT_CLOUD2, PointCloud2, PointField};
 
 /// What a person says that the values of a channel are.
 ///
-/// Its text is `cloud`, `image:bgr8` with any encoding, `depth` or `none`. The unit of the last field
-/// says the same where it has one of these words.
+/// Its text is `cloud`, `image:bgr8` with any encoding, `depth` or `none`. The unit of the last
+/// field says the same where it has one of these words.
 ///
 /// ```
 /// use io_shared_formats::As;
@@ -166,10 +166,10 @@ impl Recognized<'_> {
 /// The message as a cloud or a picture, if it is one. `said` is what a person says of it. Without
 /// that, it is what its producer says, in the unit of the last field.
 ///
-/// If nobody says anything, these are clouds: a slice, or an array, of structs with `x`, `y` and `z` that
-/// are floats; an array of floats with 3 to 8 columns. These are pictures: arrays of `|u1` with two
-/// axes, or with three axes of which the last has 3; of `<u2` with two axes; of `<f4` with two axes
-/// and 16 columns or more. Arrays whose first index varies fastest are neither.
+/// If nobody says anything, these are clouds: a slice, or an array, of structs with `x`, `y` and
+/// `z` that are floats; an array of floats with 3 to 8 columns. These are pictures: arrays of `|u1`
+/// with two axes, or with three axes of which the last has 3; of `<u2` with two axes; of `<f4` with
+/// two axes and 16 columns or more. Arrays whose first index varies fastest are neither.
 ///
 /// [`Recognized`] has an example.
 pub fn recognize<'a>(
@@ -182,7 +182,7 @@ pub fn recognize<'a>(
     if said == Some(&As::None) {
         return None;
     }
-    if schema.is_array() {
+    if Array::is_of(schema) {
         let header = npy::read(message).filter(|header| !header.is_fortran)?;
         let (head, data) = message.split_at_checked(header.start)?;
         let is = of_array(&header, said)?;

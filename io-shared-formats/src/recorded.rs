@@ -4,8 +4,8 @@
 //! Where a value is recognized as a cloud or a picture, this message has only what comes before the
 //! points or pixels, and these are a message of their own, of a type that every viewer knows.
 
-use io_shared_core::Schema;
 use io_shared_core::schema::{Field, Scalar, Type};
+use io_shared_core::{Array, Schema};
 
 use crate::cdr::{Reader, Writer};
 use crate::definition::Definition;
@@ -138,6 +138,6 @@ impl Recorded {
     }
 
     fn is_array(&self) -> bool {
-        self.schema.is_array()
+        Array::is_of(&self.schema)
     }
 }

@@ -96,7 +96,7 @@ proptest! {
     #[test]
     fn any_text_is_a_definition_or_an_error(
         lines in proptest::collection::vec(
-            "(uint8|float64|bool|string|string<=5|B|C|p/B)(\\[[0-9]{0,3}\\])? [a-c]|={3}|MSG: p/[BC]",
+            "(uint8|float64|string|string<=5|B|C|p/B)(\\[[0-9]{0,3}\\])? [a-c]|={3}|MSG: p/[BC]",
             0..12,
         ),
         bytes in proptest::collection::vec(0_u8..9, 0..200),

@@ -443,8 +443,8 @@ impl<T: Message + ?Sized> Channel<T> {
     }
 
     /// What the values are, for those that show or record them: `cloud`, `image:bgr8` with any
-    /// encoding of ROS, `depth`, or `none`. It is part of the schema, in the unit of the last field,
-    /// and never compared. The handle that creates the channel decides.
+    /// encoding of ROS, `depth`, or `none`. It is part of the schema, in the unit of the last
+    /// field, and never compared. The handle that creates the channel decides.
     ///
     /// # Examples
     /// ```

@@ -26,7 +26,7 @@ pub use describe::describe;
 pub use element::Element;
 pub use error::NpyError;
 
-use crate::message::schema::{Field, Struct, Type};
+use crate::message::schema::{Field, Scalar, Schema, Struct, Type};
 use crate::message::{Message, Shape};
 
 /// An array of any dtype and shape: the bytes of a `.npy` file.
@@ -81,6 +81,22 @@ pub struct Array {
 }
 
 impl Array {
+    /// Whether messages of this schema are arrays, whatever it says of their kind.
+    ///
+    /// ```
+    /// use io_shared_core::{Array, Message};
+    ///
+    /// assert!(Array::is_of(&Array::schema().of_kind("image:bgr8").unwrap()));
+    /// assert!(!Array::is_of(&<[u8]>::schema()));
+    /// ```
+    pub fn is_of(schema: &Schema) -> bool {
+        let Type::Struct(layout) = schema.root() else { return false };
+        let [field] = &layout.fields[..] else { return false };
+        let Type::Slice { element } = &field.ty else { return false };
+        let is_npy = field.name == "npy" && **element == Type::Scalar(Scalar::U8);
+        is_npy && layout.name == "Array" && layout.shape == Array::SHAPE
+    }
+
     /// How many bytes the message for an array of this dtype, order and shape has.
     ///
     /// `dtype` is NumPy's `dtype.str` (`<f4`), or `dtype.descr` for a structured type

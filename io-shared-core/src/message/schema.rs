@@ -91,22 +91,6 @@ impl Schema {
         }
     }
 
-    /// Whether the messages are arrays, [`Array`](crate::Array): whatever they say of their kind.
-    ///
-    /// ```
-    /// use io_shared_core::{Array, Message};
-    ///
-    /// assert!(Array::schema().of_kind("image:bgr8").is_some_and(|schema| schema.is_array()));
-    /// assert!(!<[u8]>::schema().is_array());
-    /// ```
-    pub fn is_array(&self) -> bool {
-        let Type::Struct(layout) = &self.root else { return false };
-        let [field] = &layout.fields[..] else { return false };
-        let Type::Slice { element } = &field.ty else { return false };
-        let is_npy = field.name == "npy" && **element == Type::Scalar(Scalar::U8);
-        is_npy && layout.name == "Array" && layout.shape == <crate::Array as crate::Message>::SHAPE
-    }
-
     /// The same schema, which says what its values are: `cloud`, `image:bgr8`, `depth` or `none`,
     /// for those that show or record them. It is a word in the unit of the last field. `None`: the
     /// messages are no structs, so that there is no field that can say it.

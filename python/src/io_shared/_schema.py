@@ -194,7 +194,7 @@ def of_kind(text, kind, name):
     fields = root.get("fields") if isinstance(root, dict) else None
     if not fields or not _is_text(kind) or len(kind.split()) != 1:
         raise errors.Invalid(
-            "%s: kind is one word, of messages that are arrays or have fields, not %r" % (name, kind)
+            "%s: kind is one word, of arrays or messages with fields, not %r" % (name, kind)
         )
     fields[-1]["unit"] = " ".join([fields[-1].get("unit", ""), kind]).strip()
     return json.dumps(root)

@@ -72,7 +72,7 @@ type Result<T> = std::result::Result<T, EncodeError>;
 pub fn encode(schema: &Schema, json: &str) -> Result<Vec<u8>> {
     let json: Json = serde_json::from_str(json)
         .map_err(|error| wrong("", format!("the text is not JSON: {error}")))?;
-    if schema.is_array() {
+    if Array::is_of(schema) {
         return array(&json);
     }
     let mut bytes = Vec::new();

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::layout::{Fields, Head, Layout, Place};
 use super::path::Path;
 use super::select;
+use crate::message::array::Array;
 use crate::message::schema::{Schema, Type};
 
 /// How much of an array is read to learn its dtype and its shape. Longer headers are rare; such an
@@ -17,7 +18,7 @@ const NPY_HEAD: usize = 4096;
 /// How many bytes at the start of a message say where its parts lie.
 pub(crate) fn head(schema: &Schema) -> usize {
     match schema.root() {
-        _ if schema.is_array() => NPY_HEAD,
+        _ if Array::is_of(schema) => NPY_HEAD,
         root if is_in_place(root) => 0,
         root => root.shape().size,
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Value;
 use super::dtype::{self, Dtype, DtypeField};
-use crate::message::array::{self, NpyError};
+use crate::message::array::{self, Array, NpyError};
 use crate::message::placed;
 use crate::message::schema::{Enum, Scalar, Schema, Struct, Type, half};
 
@@ -83,7 +83,7 @@ pub(super) enum Head<'a> {
 impl<'a> Place<'a> {
     /// The whole message, whose length the caller has checked.
     pub(super) fn of_message(schema: &'a Schema, bytes: &'a [u8]) -> Result<Self, NpyError> {
-        let layout = match schema.is_array() {
+        let layout = match Array::is_of(schema) {
             true => Layout::Record(Fields::Npy(Arc::new(Npy::read(bytes)?))),
             false => Layout::Type(schema.root()),
         };
