@@ -301,7 +301,8 @@ pub(crate) fn read(
         Type::Scalar(scalar) => read_number(reader, scalar.size(), message, at),
         Type::Enum(of) => read_number(reader, of.scalar.size(), message, at),
         Type::Text(size) => {
-            let mut text = reader.text()?;
+            // A text ends at its first zero, wherever that is.
+            let mut text = reader.text()?.split(|byte| *byte == 0).next().unwrap_or_default();
             if text.len() > *size {
                 if texts == Texts::Whole {
                     return Err(CdrError::Text { room: *size, found: text.len() });

@@ -1,6 +1,8 @@
 //! What other programs wrote in the formats of robots: how the fuzz targets `cdr` and `definition`,
 //! their corpora and the property tests interpret arbitrary bytes, and what must follow.
 
+#![allow(clippy::expect_used, reason = "a panic is a finding")]
+
 use io_shared::{Schema, Value};
 use io_shared_formats::{
     CdrType, Foreign, IMAGE, Marks, POINT_CLOUD2, Recorded, from_cdr, recognize, to_cdr,
