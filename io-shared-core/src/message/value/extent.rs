@@ -72,6 +72,7 @@ fn is_in_place(ty: &Type) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
     use crate::message::value::Value;
 
     /// A cloud of three points, and an array of 2 by 3 numbers.
