@@ -60,9 +60,10 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             return Err(Failure::Timeout(follow.waiting_for()));
         }
         let reader = follow.reader()?;
-        let copied = match options.field {
-            Some(_) => reader.copy_part(&path, &mut bytes),
-            None => reader.copy(&mut bytes),
+        // Of CDR it shows only where a part lies when all before it was read.
+        let copied = match options.field.is_none() || cdr.knows(&options.name, reader.schema()) {
+            true => reader.copy(&mut bytes),
+            false => reader.copy_part(&path, &mut bytes),
         };
         let newest = match copied {
             Ok(Some(newest)) => newest,
@@ -102,12 +103,20 @@ struct OfCdr {
 }
 
 impl OfCdr {
-    /// A message and the schema to show it by. `None`: it is no CDR, or none that can be decoded.
-    fn decode(&mut self, name: &str, schema: &Schema, bytes: &[u8]) -> Option<(Schema, Vec<u8>)> {
+    /// Whether messages of this schema are CDR, whose definition it has.
+    fn knows(&mut self, name: &str, schema: &Schema) -> bool {
         if self.known.as_ref().is_none_or(|(known, _)| known != schema) {
             let ty = CdrType::of(schema);
             let ty = ty.unwrap_or_else(|error| self.tell(name, &error.to_string()));
             self.known = Some((schema.clone(), ty));
+        }
+        matches!(self.known, Some((_, Some(_))))
+    }
+
+    /// A message and the schema to show it by. `None`: it is no CDR, or none that can be decoded.
+    fn decode(&mut self, name: &str, schema: &Schema, bytes: &[u8]) -> Option<(Schema, Vec<u8>)> {
+        if !self.knows(name, schema) {
+            return None;
         }
         let (_, ty) = self.known.as_ref()?;
         match ty.as_ref()?.decode(bytes) {

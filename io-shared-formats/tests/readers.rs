@@ -205,12 +205,23 @@ fn messages_that_are_no_structs_and_empty_ones_are_read() {
     mcap.add_message("/numbers", &<[u16]>::schema(), [1_u16, 2, 65_535].as_slice().as_bytes());
     mcap.add_message("/none", &<[u64]>::schema(), &[]);
     mcap.add_message("/nothing", &Nothing::schema(), &[]);
+    // ROS has no floats of 16 bits: their bits are numbers.
+    let half = Schema::from_json("\"<f2\"").unwrap();
+    mcap.add_message("/half", &half, &0x3c01_u16.to_le_bytes());
+    let halves = r#"{"struct":"H","size":4,"align":2,"fields":[
+        {"name":"halves","offset":0,"type":{"array":2,"of":"<f2"}}]}"#;
+    mcap.add_message("/halves", &Schema::from_json(halves).unwrap(), &[1, 0x3c, 2, 0x3c]);
     mcap.add_message("/text", &Text::<4>::schema(), b"four");
     mcap.add_message("/flags", &<[bool; 3]>::schema(), &[1, 0, 1]);
     mcap.add_message("/points", &<[Point]>::schema(), &[0, 0, 128, 63, 0, 0, 0, 64]);
     for (reader, topic, value) in mcap.read() {
         let expected = match topic.trim_end_matches("/recorded") {
             "/number" => json!(0.5),
+            "/half" => json!(0x3c01),
+            "/halves" => {
+                assert_eq!(value["halves"], json!([0x3c01, 0x3c02]), "{reader}");
+                continue;
+            }
             "/numbers" => json!([1, 2, 65_535]),
             "/none" => json!([]),
             "/text" => json!("four"),
