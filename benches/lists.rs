@@ -1,7 +1,10 @@
 //! What several lists in one message cost, compared with one tail of the same bytes: a loan, its
 //! filling, a put, and a get that reads where the elements lie. Both are filled by copies of as
-//! many bytes. Run it with `cargo bench --bench lists`,
-//! or a part of it with `-- 'not filled'`.
+//! many bytes. Run it with `cargo bench --bench lists`, or a part of it with `-- 'not filled'`.
+//!
+//! On two virtual cores of an AMD Zen 4 the ratios are 1.01 for a filled image of 928 kB, 1.34 for
+//! 6.4 kB, and 1.86 where nothing is filled: 1,420 instructions to 728. Of the difference, 170 are
+//! the checks of the put and of the get; the rest places four lists, lends them, and reads each.
 //!
 //! Each round measures both, one after the other, so that a change of the machine's speed affects
 //! both. The ratio is the median of the rounds' ratios; brackets show the least and the most.
