@@ -46,9 +46,9 @@
 //   char *schema;
 //   ios_schema_of(&ios_type_Seen, &schema);
 //
-// The kinds are u8 to u64, i8 to i64, f32, f64, bool, and the names of types that such a macro has
-// declared before. The compiler complains about a kind that is not that of the member. Programs in
-// Rust have the same fields in a struct with #[derive(Message)]:
+// The kinds are u8 to u64, i8 to i64, f16 (a uint16_t), f32, f64, bool, and the names of types that
+// such a macro has declared before. The compiler complains about a kind that is not that of the
+// member. Programs in Rust have the same fields in a struct with #[derive(Message)]:
 //
 //   IOS_FIELD       u64, bool, a struct, an enum      IOS_TEXT_FIELD   Text<14> (char [14])
 //   IOS_ARRAY       [f64; 3]                          IOS_LIST         List<Point> (ios_list)
@@ -137,6 +137,7 @@ typedef int8_t ios_c_i8;
 typedef int16_t ios_c_i16;
 typedef int32_t ios_c_i32;
 typedef int64_t ios_c_i64;
+typedef uint16_t ios_c_f16;
 typedef float ios_c_f32;
 typedef double ios_c_f64;
 typedef bool ios_c_bool;
@@ -580,6 +581,9 @@ extern const ios_type ios_type_i32;
 
 // `int64_t`.
 extern const ios_type ios_type_i64;
+
+// `uint16_t`, the bits of a number of 16 bits (IEEE 754).
+extern const ios_type ios_type_f16;
 
 // `float`.
 extern const ios_type ios_type_f32;

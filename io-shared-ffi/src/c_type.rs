@@ -111,6 +111,9 @@ pub static ios_type_i32: ios_type = number(c"<i4", 4);
 /// `int64_t`.
 #[unsafe(no_mangle)]
 pub static ios_type_i64: ios_type = number(c"<i8", 8);
+/// `uint16_t`, the bits of a number of 16 bits (IEEE 754).
+#[unsafe(no_mangle)]
+pub static ios_type_f16: ios_type = number(c"<f2", 2);
 /// `float`.
 #[unsafe(no_mangle)]
 pub static ios_type_f32: ios_type = number(c"<f4", 4);

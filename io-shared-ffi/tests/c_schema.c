@@ -67,6 +67,12 @@ IOS_MESSAGE(Detections, IOS_FIELD(Detections, u64, frame), IOS_FIELD(Detections,
             IOS_FIELD(Detections, Level, level), IOS_FIELD(Detections, bool, valid),
             IOS_DATA(data));
 
+typedef struct {
+  uint16_t a;
+  uint16_t b[2];
+} Halves;
+IOS_MESSAGE(Halves, IOS_FIELD(Halves, f16, a), IOS_ARRAY(Halves, f16, b));
+
 #ifndef __cplusplus
 typedef struct {
   uint64_t frame;
@@ -122,6 +128,7 @@ int main(int argc, char **argv) {
   print(&ios_type_Detections);
   print(&ios_type_f32);
   print(&ios_type_Box);
+  print(&ios_type_Halves);
 #ifndef __cplusplus
   print(&ios_type_Cloud);
 #endif

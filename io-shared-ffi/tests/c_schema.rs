@@ -77,6 +77,14 @@ struct Cloud {
     points: [Point],
 }
 
+/// What the derive makes of `half::f16`, which takes a feature.
+fn halves() -> Schema {
+    let text = r#"{"struct":"Halves","size":6,"align":2,"fields":[
+        {"name":"a","offset":0,"type":"<f2"},
+        {"name":"b","offset":2,"type":{"array":2,"of":"<f2"}}]}"#;
+    Schema::from_json(text).unwrap()
+}
+
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c_schema.c")
 }
@@ -96,6 +104,7 @@ fn a_c_struct_has_the_schema_that_the_derive_makes_of_the_same_struct_in_rust() 
         Detections::schema(),
         f32::schema(),
         <[f32; 4]>::schema(),
+        halves(),
         Cloud::schema(),
     ];
     for language in [Language::C99, Language::C11, Language::Cpp17] {

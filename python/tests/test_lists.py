@@ -3,11 +3,13 @@
 import copy
 import mmap
 import pickle
+import struct
 
 import numpy as np
 import pytest
 
 import io_shared
+from io_shared import _lists
 from io_shared._memory import address
 from io_shared._message import parts
 from conftest import points, POINT, references_are_counted
@@ -100,6 +102,7 @@ def test_a_message_is_filled_in_a_loan(ends, in_place):
         with pytest.raises(ValueError):
             out.rgb[0] = 0
     with put.loan({"names": 1}) as out:
+        assert (out.stamp, out.valid) == (0, False), "also where an earlier loan was"
         out.names = ["bus"]
     message = get.get(timeout=20)
     assert message.names.tolist() == [b"bus"] and message.rgb.shape == (0, 0, 3)
@@ -316,6 +319,26 @@ def test_lists_that_are_moved_after_the_library_looked_are_refused_too(
         with pytest.raises(io_shared.Corrupt) as error:
             take(timeout=20)
         assert "field `%s`" % said in str(error.value), error.value
+
+
+@pytest.mark.parametrize("words, said", [
+    ((34, 1, 48, 1), "field `a`: its elements do not lie"),
+    ((28, 1, 48, 1), "field `a`: its elements do not lie"),
+    ((64, 1, 48, 1), "field `a`: its elements do not lie"),
+    ((32, 9, 48, 1), "field `a`: its shape is (9,)"),
+    ((32, 2, 39, 1), "field `b`: its elements lie over those of another list"),
+    ((32, 2, 40, 24), None),
+    ((2 ** 64 - 1, 0, 32, 32), None),
+])
+def test_a_list_lies_within_its_message_aligned_and_apart(name, words, said):
+    layout = io_shared.producer(name, [("a", ["f4"]), ("b", ["u1"])])._messages.layout
+    packed = struct.pack("<4Q", *words)
+    if said is not None:
+        with pytest.raises(io_shared.Corrupt) as error:
+            _lists.places(layout, packed, 64)
+        assert said in str(error.value), error.value
+    else:
+        assert [shape for _, shape in _lists.places(layout, packed, 64)] == [words[1:2], words[3:]]
 
 
 def test_a_bool_that_is_changed_after_the_library_looked_is_refused(ends, monkeypatch):

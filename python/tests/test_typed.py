@@ -89,6 +89,7 @@ def test_all_fields_are_to_be_given(name):
     "dtype, value",
     [
         ("f8", 2.5),
+        ("f2", 2.5),
         ("i2", -3),
         (("f4", (2, 3)), [[1, 2, 3], [4, 5, 6]]),
         ("S8", "hello"),
@@ -147,7 +148,7 @@ def test_open_takes_arrays_too(name):
         ("O", "another process"),
         ("U4", "S64"),
         (">f4", "<f4"),
-        ("f2", "f4"),
+        ("g", "f4"),
         ("c8", "f4"),
         (np.dtype([("a", "u1"), ("b", "f8")]), "('_pad', 'u1', 7)"),
         (np.dtype([("a", "u1"), ("b", "f8")], align=True), "('_pad', 'u1', 7)"),

@@ -18,7 +18,7 @@ ARRAY = (
     '"fields":[{"name":"npy","offset":0,"type":{"slice":"|u1"}}]}'
 )
 
-_NUMBERS = frozenset("|b1 |u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f4 <f8".split())
+_NUMBERS = frozenset("|b1 |u1 <u2 <u4 <u8 |i1 <i2 <i4 <i8 <f2 <f4 <f8".split())
 
 
 class Layout(object):
@@ -244,7 +244,7 @@ def _advice(dtype):
         return "use S64, in UTF-8"
     if dtype.byteorder == ">":
         return "use %s" % dtype.newbyteorder("<").str
-    return "use bool, integers of 1 to 8 bytes, f4, f8, S64, or arrays and structs of these"
+    return "use bool, integers of 1 to 8 bytes, f2, f4, f8, S64, or arrays and structs of these"
 
 
 def _fields(dtype):
