@@ -138,13 +138,17 @@ run 90m cargo test --release --locked --package torture -- --nocapture
 
 run 60m ci/python.sh
 
-# A recording of the pipeline has what was put to pip's, rosbags' and npm's readers, and in Studio.
+finish
+
+# A recording of the pipeline has what was put to pip's, rosbags' and npm's readers, and in Studio;
+# a page shows what is put.
 if command -v npm > /dev/null; then
     run 15m ci/readers.sh
-    if has_chromium; then run 15m ci/studio.sh; fi
+    if has_chromium; then
+        run 15m ci/studio.sh
+        run 15m ci/view.sh
+    fi
 fi
-
-finish
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
 run 3h torture/mutants --rows

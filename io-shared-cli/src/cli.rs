@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::failure::Failure;
 use crate::out::{Out, plain};
-use crate::wait;
 use crate::{bw, clean, delay, doctor, echo, hz, info, list, play, put, record, rm, snapshot, top};
+use crate::{view, wait};
 
 /// See what flows through shared memory: which channels there are, who uses them, how fast values
 /// come, and what is in them.
@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Put what was recorded into channels.
     #[command(visible_alias = "replay")]
     Play(play::Options),
+    /// Show the channels on a page, live, and serve Foxglove and Lichtblick.
+    #[command(visible_alias = "watch")]
+    View(view::Options),
     /// Put one value, given as JSON, into a channel that has no producer.
     #[command(visible_alias = "pub")]
     Put(put::Options),

@@ -36,6 +36,7 @@ mod snapshot;
 mod stats;
 mod top;
 mod units;
+mod view;
 mod wait;
 
 use std::process::ExitCode;
@@ -77,6 +78,7 @@ fn run(command: Command, out: &mut Out) -> Result<(), Failure> {
         Command::Snapshot(options) => snapshot::run(&options, out),
         Command::Record(options) => record::run(&options, out),
         Command::Play(options) => play::run(&options, out),
+        Command::View(options) => view::run(&options, out),
         Command::Put(options) => put::run(&options, out),
         Command::Rm(options) => rm::run(&options, out),
         Command::Clean(options) => clean::run(&options, out),

@@ -119,7 +119,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
     }
 }
 
-fn parse_as(text: &str) -> Result<(String, As), String> {
+pub(crate) fn parse_as(text: &str) -> Result<(String, As), String> {
     let (name, kind) = text.rsplit_once('=').ok_or("write NAME=KIND")?;
     Ok((name.to_owned(), kind.parse()?))
 }

@@ -1,4 +1,4 @@
-//! The commands of docs/guide/seeing.md and recording.md, run as they stand.
+//! The commands of docs/guide/seeing.md, recording.md and watching.md, run as they stand.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -128,4 +128,29 @@ fn every_command_of_the_page_on_recording_does_what_it_says() {
     }
     assert!(replayed.path().exists() && folder.path().join("flight_0.mcap").exists());
     assert!(folder.path().join("io_shared_msgs/msg").is_dir());
+}
+
+#[test]
+fn every_command_of_the_page_on_watching_serves_until_it_is_ended() {
+    use std::io::{BufRead, BufReader};
+
+    let folder = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/watching.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, frames) = page.split_once("```text\n").unwrap();
+    std::fs::write(folder.path().join("frames.txt"), frames.split_once("```").unwrap().0).unwrap();
+    let commands = commands("watching.md");
+    assert!(commands.len() >= 4, "{commands:?}");
+    for line in commands {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // The port of the page may be another program's here.
+        let mut command = common::command(&[&words[..], &["--listen", "127.0.0.1:0"]].concat());
+        command.current_dir(folder.path()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.starts_with("the page:  http://127.0.0.1:"), "{line}: {said}");
+        common::recording::signal(&child, nix::sys::signal::Signal::SIGINT);
+        assert!(child.wait().unwrap().success(), "{line}");
+    }
 }

@@ -36,11 +36,11 @@ fn try_both(folder: &Folder, what: &str, bytes: &[u8], remaps: &[&str]) -> [Stri
     })
 }
 
-/// Writes an MCAP file. For each channel: topic, schema's name and text, metadata, messages.
-fn mcap(
-    compression: Option<Compression>,
-    channels: &[(&str, &str, &str, &[(&str, &str)], &[&[u8]])],
-) -> Vec<u8> {
+/// A channel in a file: topic, schema's name and text, metadata, messages.
+type Written<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a [&'a [u8]]);
+
+/// Writes an MCAP file.
+fn mcap(compression: Option<Compression>, channels: &[Written<'_>]) -> Vec<u8> {
     let options = mcap::WriteOptions::new().compression(compression).profile("ros2");
     let mut writer = options.create(std::io::Cursor::new(Vec::new())).unwrap();
     for (topic, name, text, metadata, messages) in channels {

@@ -4,8 +4,9 @@
 //!   reader takes.
 //! - [`to_cdr`] and [`from_cdr`] turn a message into CDR and back. Both go by the order of the
 //!   fields, so names that had to change matter to nobody.
-//! - [`recognize`] says which messages are clouds of points or pictures, and [`PointCloud2`] and
-//!   [`Image`] are those as ROS 2 has them.
+//! - [`recognize`] says which messages are clouds of points or pictures, and [`PointCloud2`],
+//!   [`Image`] and [`CompressedImage`] are those as ROS 2 has them. [`transforms`] says how the
+//!   frames that they are in lie in others.
 //! - A [`Recorded`] is how a recording stores a channel's values: with their numbers, stamps and
 //!   tags.
 //! - A [`Foreign`] is the type of a message that another program has defined, read from its
@@ -55,6 +56,7 @@ uint32 nanosec
 
 mod cdr;
 mod cdr_type;
+mod compressed_image;
 mod definition;
 mod error;
 mod foreign;
@@ -67,9 +69,11 @@ mod point_cloud;
 mod recognized;
 mod recorded;
 mod ros_text;
+mod transforms;
 mod value;
 
 pub use cdr_type::CdrType;
+pub use compressed_image::{COMPRESSED_IMAGE, CompressedImage};
 pub use definition::Definition;
 pub use error::{CdrError, DefinitionError};
 pub use foreign::{Foreign, TEXT_BYTES};
@@ -79,4 +83,5 @@ pub use names::topic;
 pub use point_cloud::{POINT_CLOUD2, PointCloud2, PointField};
 pub use recognized::{As, Recognized, recognize};
 pub use recorded::{Marks, Recorded};
+pub use transforms::{TF_MESSAGE, Transform, transforms};
 pub use value::{from_cdr, to_cdr};

@@ -126,17 +126,38 @@ impl Recognized<'_> {
         }
     }
 
+    /// The picture, if it is one, with the time in nanoseconds since 1970.
+    ///
+    /// ```
+    /// # use io_shared_core::{Array, Message};
+    /// use io_shared_formats::recognize;
+    ///
+    /// let image = Array::to_bytes("|u1", &[2, 2], &[1, 2, 3, 4])?;
+    /// let schema = Array::schema();
+    /// let recognized = recognize(&schema, &image, None).unwrap();
+    /// let image = recognized.image(1_500_000_000, "camera").unwrap();
+    /// assert_eq!((image.width, &*image.encoding), (2, "mono8"));
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
+    pub fn image(&self, stamp_ns: u64, frame_id: &str) -> Option<Image<'_>> {
+        match &self.is {
+            Is::Image { height, width, encoding, step } => {
+                Some(self.picture(*height, *width, encoding, *step, stamp_ns, frame_id))
+            }
+            Is::Cloud { .. } => None,
+        }
+    }
+
     /// Appends its CDR to `out`, with the time in nanoseconds since 1970. [`Recognized`] has an
     /// example.
     ///
     /// # Errors
     /// [`CdrError::TooLarge`]: there are more bytes than CDR can count.
     pub fn encode(&self, stamp_ns: u64, frame_id: &str, out: &mut Vec<u8>) -> Result<(), CdrError> {
-        let frame_id = frame_id.to_owned();
         match &self.is {
             Is::Cloud { height, width, fields, point_step } => PointCloud2 {
                 stamp_ns,
-                frame_id,
+                frame_id: frame_id.to_owned(),
                 height: *height,
                 width: *width,
                 fields: fields.clone(),
@@ -148,17 +169,30 @@ impl Recognized<'_> {
                 is_dense: false,
             }
             .encode(out),
-            Is::Image { height, width, encoding, step } => Image {
-                stamp_ns,
-                frame_id,
-                height: *height,
-                width: *width,
-                encoding: encoding.clone(),
-                is_bigendian: false,
-                step: *step,
-                data: self.data,
+            Is::Image { height, width, encoding, step } => {
+                self.picture(*height, *width, encoding, *step, stamp_ns, frame_id).encode(out)
             }
-            .encode(out),
+        }
+    }
+
+    fn picture(
+        &self,
+        height: u32,
+        width: u32,
+        encoding: &str,
+        step: u32,
+        stamp_ns: u64,
+        frame_id: &str,
+    ) -> Image<'_> {
+        Image {
+            stamp_ns,
+            frame_id: frame_id.to_owned(),
+            height,
+            width,
+            encoding: encoding.to_owned(),
+            is_bigendian: false,
+            step,
+            data: self.data,
         }
     }
 }

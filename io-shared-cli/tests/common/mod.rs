@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part of it")]
 
 pub(crate) mod recording;
+pub(crate) mod viewer;
 
 use std::fs::File;
 use std::io::Read;
