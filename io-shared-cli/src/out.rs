@@ -77,7 +77,7 @@ impl Out {
     }
 }
 
-/// Whether the user has not refused colors (https://no-color.org).
+/// Whether the user has not refused colors (<https://no-color.org>).
 pub(crate) fn wants_color() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
 }

@@ -48,7 +48,7 @@ pub(crate) struct Options {
     /// Let in everybody who can reach the port. Each user of this machine can.
     #[arg(long)]
     no_token: bool,
-    /// Let pages of this origin connect, such as https://app.foxglove.dev. May be repeated.
+    /// Let pages of this origin connect, such as `https://app.foxglove.dev`. May be repeated.
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     /// Say what the values of a channel are: `/x=cloud`, `/x=image:bgr8`, `/x=depth`, `/x=none`.

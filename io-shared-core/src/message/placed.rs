@@ -236,7 +236,7 @@ pub(crate) fn check(bytes: &[u8], start: usize, lists: &[ListAt]) -> Result<(), 
 /// The bytes of the message can be read.
 ///
 /// # Errors
-/// Those of [`check`].
+/// [`Invalid`] names the word of the list that is not so.
 #[cold]
 pub unsafe fn check_unordered(
     start: *const u8,
