@@ -5,7 +5,8 @@
 # field, and the pixels where the points are.
 #
 # It needs node with npm, and Chromium or Chrome; CHROMIUM names another one. ci/tools.sh installs
-# what is missing, or prints the command. The picture of Studio is target/studio.png.
+# what is missing, or prints the command. The picture of Studio is target/studio.png. With --prepare
+# the script only installs Studio under target/studio.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 start=$SECONDS
@@ -36,6 +37,7 @@ if [ "$(cat "$target/studio/version" 2> /dev/null)" != "$studio" ]; then
 fi
 cp io-shared-formats/tests/{studio.mjs,png.mjs,studio.html} "$target/studio/"
 echo "ci/studio.sh: Studio is there after $((SECONDS - start)) s" >&2
+if [ "${1:-}" = --prepare ]; then exit; fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks at `io-shared view` in headless Chromium, by pixels and by the numbers on the page, and
-# connects to it with Foxglove's own client.
+# connects to it with Foxglove's own client and with the real Foxglove Studio.
 #
 # It needs node with npm, and Chromium or Chrome; CHROMIUM names another one. ci/tools.sh installs
 # what is missing, or prints the command. Pictures of the page are in target/view.
@@ -19,6 +19,7 @@ chromium=$(find_chromium) || {
     echo "ci/view.sh: there is no Chromium" >&2
     exit 1
 }
+ci/studio.sh --prepare
 npm install --silent --no-audit --no-fund --prefix "$target/view" \
     playwright-core@1.65.1 @foxglove/ws-protocol@0.8.0 ws@8.23.0 \
     @foxglove/rosmsg@5.0.5 @foxglove/rosmsg2-serialization@3.1.0
@@ -27,5 +28,6 @@ cargo build --release --locked --quiet --package io-shared-cli
 cargo build --release --locked --quiet --example perception_pipeline
 cp io-shared-cli/tests/view.mjs "$target/view/"
 echo "ci/view.sh: all is there after $((SECONDS - start)) s" >&2
-CHROMIUM=$chromium timeout 300 node "$target/view/view.mjs" "$target/release" "$target/view"
+CHROMIUM=$chromium timeout 400 node "$target/view/view.mjs" \
+    "$target/release" "$target/view" "$target/studio"
 echo "ci/view.sh: took $((SECONDS - start)) s" >&2

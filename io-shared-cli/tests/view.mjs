@@ -1,14 +1,17 @@
-// Looks at `io-shared view` in headless Chromium, and connects to it with Foxglove's own client.
+// Looks at `io-shared view` in headless Chromium, and connects to it with Foxglove's own client and
+// with Foxglove Studio.
 //
-//   view.mjs BINARIES PICTURES
+//   view.mjs BINARIES PICTURES STUDIO
 //
 // BINARIES has io-shared, examples/view_scene and examples/perception_pipeline; pictures of the page
-// are written to PICTURES. Next to this script is node_modules, as ci/view.sh installs it.
+// are written to PICTURES; STUDIO is what ci/studio.sh installs. Next to this script is
+// node_modules, as ci/view.sh installs it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import protocol from '@foxglove/ws-protocol';
 import rosmsg from '@foxglove/rosmsg';
@@ -19,7 +22,7 @@ import WebSocket from 'ws';
 const { FoxgloveClient } = protocol;
 const { parse } = rosmsg;
 const { MessageReader } = serialization;
-const [binaries, pictures] = process.argv.slice(2);
+const [binaries, pictures, studio] = process.argv.slice(2);
 const POINTS = 120_000;
 const prefix = `/seen-${process.pid}`;
 const topic = (what) => `${prefix}_${what}`.replace(/-/g, '_');
@@ -311,6 +314,63 @@ async function servesFoxglove(websocket) {
   }
 }
 
+/** The files of Studio, at an origin of their own. */
+async function serveStudio() {
+  const types = { '.js': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm' };
+  const server = createServer(({ url }, response) => {
+    const path = normalize(decodeURIComponent(new URL(url, 'http://localhost').pathname));
+    const file = join(studio, /^\/react(-dom)?\//.test(path) ? 'node_modules' : '', path);
+    const isThere = existsSync(file) && statSync(file).isFile();
+    response.writeHead(isThere ? 200 : 404,
+      { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    if (isThere) createReadStream(file).pipe(response);
+    else response.end();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server;
+}
+
+/** The real Studio, live: its list of topics, the points that it draws, and their number. */
+async function showsStudio(browser) {
+  const server = await serveStudio();
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  const name = `${prefix}_left`;
+  const { child, websocket } = await view('--allow-origin', origin, name);
+  const page = await browser.newPage({ viewport: { width: 1400, height: 800 } });
+  const query = new URLSearchParams({
+    ds: 'foxglove-websocket', 'ds.url': websocket, clouds: topic('left'), labels: topic('state'),
+    distance: '10', visible: 'true', frame: name.slice(1),
+  });
+  await page.goto(`${origin}/studio.html?${query}`);
+  const lines = () => page.evaluate(() => document.body.innerText.split('\n').map((line) => line.trim()));
+  await until('the topics', async () => {
+    const said = await lines();
+    return said.includes(topic('left')) && said.includes('sensor_msgs/msg/PointCloud2');
+  }, 60_000);
+  // The raw message: a number of points that was put, and later another one.
+  const widths = new Set();
+  await until('numbers of points', async () => {
+    for (const line of await lines()) {
+      if (/^119\d{3}$/.test(line)) widths.add(line);
+    }
+    return widths.size >= 3;
+  }, 60_000);
+  // The square of 4 m in its colour, in a picture 10 m high.
+  await until('the square', async () => {
+    const orange = 'r > 150 && g > 60 && g < 160 && b < 80';
+    const { count, columns } = await pixels(page, 'canvas', orange);
+    const wide = columns.filter((lit) => lit > 0).length / columns.length;
+    const share = count / (columns.length * await page.evaluate(() =>
+      document.querySelector('canvas').height));
+    return share > 0.05 && wide > 0.15 && wide < 0.6;
+  }, 60_000);
+  await page.screenshot({ path: join(pictures, 'view-studio.png') });
+  await page.close();
+  await stop(child);
+  server.close();
+  server.closeAllConnections();
+}
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
@@ -337,6 +397,8 @@ try {
   await servesFoxglove(websocket);
   say("Foxglove's client reads the clouds under both names of the protocol");
   await stop(child);
+  await showsStudio(browser);
+  say('the real Foxglove Studio shows a cloud live, and how many points it has');
   await saysWhatIsWrong(browser);
   say('a channel that goes and comes back, and a server that goes, are told');
   await colorsThePipeline(browser);

@@ -92,7 +92,7 @@ const open = async (browser, visible) => {
   const base = `http://127.0.0.1:${server.address().port}`;
   const query = new URLSearchParams({
     ds: "remote-file", "ds.url": `${base}/drive.mcap`, clouds: topics[0], labels: topics[1],
-    distance: String(DISTANCE), visible: String(visible),
+    distance: String(DISTANCE), visible: String(visible), frame: "lidar",
   });
   await page.goto(`${base}/studio.html?${query}`);
   const isThere = ([topics, counts]) => {
