@@ -8,7 +8,7 @@
 // node_modules, as ci/view.sh installs it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { createReadStream, existsSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -405,6 +405,9 @@ try {
   say('the cloud of the running pipeline is coloured by its labels');
 } finally {
   await browser.close();
-  for (const child of started) child.kill('SIGINT');
+  await Promise.all([...started].map(stop));
+  const left = readdirSync('/dev/shm').filter((file) => file.startsWith(prefix.slice(1)));
+  await Promise.all(left.map((file) => new Promise((resolve) =>
+    start('io-shared', 'rm', `/${file}`).once('exit', resolve))));
 }
 process.exit(0);
