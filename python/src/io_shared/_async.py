@@ -18,6 +18,10 @@ async def get(consumer):
             )
         watch = consumer._watch = _Watch(consumer.fileno())
         try:
+            # Again: another thread may have closed the handle before it could find this watch.
+            value = consumer.try_get()
+            if value is not None:
+                return value
             await watch.future
         finally:
             watch.end()

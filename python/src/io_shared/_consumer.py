@@ -233,11 +233,13 @@ class Consumer(_library.Closing):
     def close(self):
         """Gives the slot back, once no borrowed array is alive. The channel and its value stay."""
         self._like_last = []
-        if self._watch is not None:
-            self._watch.wake()
         _library.close(self)
         # Again: a get of another thread may have stored the handle meanwhile.
         self._like_last = []
+        # Afterwards: a task that wakes up earlier finds the handle open, and waits again.
+        watch = self._watch
+        if watch is not None:
+            watch.wake()
 
     def _wait(self, attempt, timeout, what="new value"):
         """Calls ``attempt`` in slices until it returns a value, which is ``what`` it waits for."""

@@ -6,7 +6,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _fields, _kinds, _library, _lists, _loan, _messages, errors
+from io_shared import _fields, _kinds, _library, _lists, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
