@@ -14,11 +14,12 @@ start=$SECONDS
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/studio"
 target=$(cd "$target" && pwd)
-find_chromium() {
-    command -v "${CHROMIUM:-chromium}" || command -v google-chrome
-}
-find_chromium > /dev/null || ci/tools.sh
-chromium=$(find_chromium) || {
+source ci/chromium.sh
+if [ -z "$chromium" ]; then
+    ci/tools.sh
+    source ci/chromium.sh
+fi
+[ -n "$chromium" ] || {
     echo "ci/studio.sh: there is no Chromium" >&2
     exit 1
 }

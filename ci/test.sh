@@ -90,10 +90,8 @@ fi
 musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/null || true)
 [ -d "$musl" ] || lacks "musl: rustup target add x86_64-unknown-linux-musl"
 command -v npm > /dev/null || lacks "npm's readers of recordings: apt-get install nodejs npm"
-has_chromium() {
-    command -v "${CHROMIUM:-chromium}" > /dev/null || command -v google-chrome > /dev/null
-}
-has_chromium || lacks "recordings in Foxglove Studio: apt-get install chromium"
+source ci/chromium.sh
+[ -n "$chromium" ] || lacks "recordings in Foxglove Studio, the page of view: apt-get install chromium"
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
@@ -144,7 +142,7 @@ finish
 # a page shows what is put.
 if command -v npm > /dev/null; then
     run 15m ci/readers.sh
-    if has_chromium; then
+    if [ -n "$chromium" ]; then
         run 15m ci/studio.sh
         run 15m ci/view.sh
     fi

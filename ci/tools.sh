@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh
+source ci/chromium.sh
 
 required=()
 for tool in cc:gcc,libc6-dev c++:g++ pkg-config:pkg-config valgrind:valgrind git:git; do
@@ -22,8 +23,7 @@ packages=("${required[@]}")
 # This is PyPy 3.9 or later from Debian 12 and Ubuntu 24.04 on.
 [ -n "$pypy3" ] || [ "${PYPY3:-}" = none ] || packages+=(pypy3 pypy3-venv)
 command -v npm > /dev/null || packages+=(nodejs npm)
-command -v "${CHROMIUM:-chromium}" > /dev/null || command -v google-chrome > /dev/null ||
-    packages+=(chromium)
+[ -n "$chromium" ] || packages+=(chromium)
 
 as_root=()
 if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi

@@ -11,15 +11,8 @@ start=$SECONDS
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target/view"
 target=$(cd "$target" && pwd)
-find_chromium() {
-    command -v "${CHROMIUM:-chromium}" || command -v google-chrome
-}
-find_chromium > /dev/null || ci/tools.sh
-chromium=$(find_chromium) || {
-    echo "ci/view.sh: there is no Chromium" >&2
-    exit 1
-}
 ci/studio.sh --prepare
+source ci/chromium.sh
 npm install --silent --no-audit --no-fund --prefix "$target/view" \
     playwright-core@1.65.1 @foxglove/ws-protocol@0.8.0 ws@8.23.0 \
     @foxglove/rosmsg@5.0.5 @foxglove/rosmsg2-serialization@3.1.0
