@@ -91,7 +91,7 @@ musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/nu
 [ -d "$musl" ] || lacks "musl: rustup target add x86_64-unknown-linux-musl"
 command -v npm > /dev/null || lacks "npm's readers of recordings: apt-get install nodejs npm"
 source ci/chromium.sh
-[ -n "$chromium" ] || lacks "recordings in Foxglove Studio, the page of view: apt-get install chromium"
+[ -n "$chromium" ] || lacks "Foxglove Studio and the page of view: apt-get install chromium"
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
