@@ -11,6 +11,26 @@
 //! `text` and `array` (two messages of our own), `shown` (any message in `Debug`), `value` (any
 //! message decoded by its schema), `private` (what the derive's output needs).
 
+/// The methods of a message of fixed size: pointers to it are casts, and it has no elements.
+macro_rules! fixed_size {
+    () => {
+        #[inline]
+        fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
+            start.cast()
+        }
+
+        #[inline]
+        fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
+            start.cast()
+        }
+
+        #[inline]
+        fn elements(&self) -> usize {
+            0
+        }
+    };
+}
+
 pub mod array;
 mod bytes_error;
 mod checked;
@@ -346,20 +366,7 @@ macro_rules! numbers {
                 Type::Scalar(Scalar::$scalar)
             }
 
-            #[inline]
-            fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-                start.cast()
-            }
-
-            #[inline]
-            fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-                start.cast()
-            }
-
-            #[inline]
-            fn elements(&self) -> usize {
-                0
-            }
+    fixed_size!();
         }
     )*};
 }
@@ -390,20 +397,7 @@ unsafe impl<T: Message, const N: usize> Message for [T; N] {
         Type::Array { count: N, element: Box::new(T::layout()) }
     }
 
-    #[inline]
-    fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-        start.cast()
-    }
-
-    #[inline]
-    fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-        start.cast()
-    }
-
-    #[inline]
-    fn elements(&self) -> usize {
-        0
-    }
+    fixed_size!();
 }
 
 // SAFETY: a slice is its elements one after the other, so all promises of `T` hold for it (1 to 5):

@@ -108,17 +108,7 @@ unsafe impl<const N: usize> Message for Text<N> {
         Type::Text(N)
     }
 
-    fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-        start.cast()
-    }
-
-    fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-        start.cast()
-    }
-
-    fn elements(&self) -> usize {
-        0
-    }
+    fixed_size!();
 }
 
 // SAFETY: a Text<N> is a [u8; N] (repr(transparent)), for which all zeros is a value.

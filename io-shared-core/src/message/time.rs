@@ -126,20 +126,7 @@ macro_rules! wrapper {
                 <$number>::layout()
             }
 
-            #[inline]
-            fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-                start.cast()
-            }
-
-            #[inline]
-            fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-                start.cast()
-            }
-
-            #[inline]
-            fn elements(&self) -> usize {
-                0
-            }
+            fixed_size!();
         }
     };
 }

@@ -8,6 +8,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{DataEnum, DeriveInput, Ident};
 
+use super::foreign::fixed_size;
 use crate::input::Input;
 use crate::stored::stored;
 
@@ -69,6 +70,7 @@ fn implementation(
     variants: &[&Ident],
     private: &TokenStream,
 ) -> TokenStream {
+    let fixed_size = fixed_size();
     quote! {
         const SHAPE: #private::Shape = #private::Shape {
             size: ::core::mem::size_of::<#number>(),
@@ -90,20 +92,7 @@ fn implementation(
             }
         }
 
-        #[inline]
-        fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-            start.cast()
-        }
-
-        #[inline]
-        fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-            start.cast()
-        }
-
-        #[inline]
-        fn elements(&self) -> usize {
-            0
-        }
+        #fixed_size
     }
 }
 

@@ -22,7 +22,7 @@ impl Output<'_> {
         let is_field = quote_spanned!(like.span()=> #private::is_field::<#like>());
         let proof = self.proof_of_shape(ty, like);
         let (said, no_drop) = (&self.input.name, self.check("no_drop", name.span()));
-        let pod = self.pod();
+        let (pod, fixed_size) = (self.pod(), fixed_size());
         quote! {
             const _: () = {
                 #[allow(unused_imports)]
@@ -51,20 +51,7 @@ impl Output<'_> {
                         #private::Of::<#like>::layout()
                     }
 
-                    #[inline]
-                    fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
-                        start.cast()
-                    }
-
-                    #[inline]
-                    fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
-                        start.cast()
-                    }
-
-                    #[inline]
-                    fn elements(&self) -> usize {
-                        0
-                    }
+        #fixed_size
                 }
 
                 #pod
@@ -90,5 +77,25 @@ impl Output<'_> {
                 #check((#shown, found), (#shown_like, expected), is_checked)
             }
         }}
+    }
+}
+
+/// The methods of a message of fixed size: pointers to it are casts, and it has no elements.
+pub(super) fn fixed_size() -> TokenStream {
+    quote! {
+        #[inline]
+        fn from_raw_parts(start: *const u8, _elements: usize) -> *const Self {
+            start.cast()
+        }
+
+        #[inline]
+        fn from_raw_parts_mut(start: *mut u8, _elements: usize) -> *mut Self {
+            start.cast()
+        }
+
+        #[inline]
+        fn elements(&self) -> usize {
+            0
+        }
     }
 }
