@@ -174,8 +174,9 @@ impl Consumer {
         let inline = words.inline();
         // Relaxed: it only says that the value is published; the mark says what it is.
         let word = words.latest().load(Relaxed);
+        let seen = words.last_seen(self.consumer);
         // Relaxed: this consumer is the only writer.
-        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        let last_seen = seen.load(Relaxed);
         let Some(latest) = self.judge(words, word, last_seen, which)? else {
             return Ok(InlineRead::Nothing);
         };
@@ -194,7 +195,7 @@ impl Consumer {
             return Ok(InlineRead::NotInline);
         }
         // Relaxed: as in `settle`.
-        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
+        seen.store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         let missed = (latest.sequence - last_seen).saturating_sub(1);
         Ok(InlineRead::Value { sequence: latest.sequence, missed, stamp, tag })

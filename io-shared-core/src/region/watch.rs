@@ -59,17 +59,6 @@ impl Watch {
         self.look(region, clock::now_coarse())
     }
 
-    /// Like [`look`](Self::look), for a get that has found an unseen value. It refuses the value if
-    /// the name leads to another region, which has newer ones. If the name leads nowhere, this
-    /// value is the newest that there is.
-    #[inline]
-    pub(crate) fn look_with_value(&self, region: &Region, now: u64) -> Result<()> {
-        if is_shortly_after(self.looked.load(Relaxed), now) {
-            return Ok(());
-        }
-        self.look_with_value_now(region)
-    }
-
     #[cold]
     fn look_now(&self, region: &Region) -> Result<()> {
         let before = self.looked.load(Relaxed);
@@ -87,8 +76,11 @@ impl Watch {
         self.check(region)
     }
 
+    /// Looks now, for a get that has found an unseen value. It refuses the value if the name leads
+    /// to another region, which has newer ones. If the name leads nowhere, this value is the newest
+    /// that there is.
     #[cold]
-    fn look_with_value_now(&self, region: &Region) -> Result<()> {
+    pub(crate) fn look_with_value(&self, region: &Region) -> Result<()> {
         match self.look_now(region) {
             Err(_) if !region.is_succeeded() => Ok(()),
             looked => looked,

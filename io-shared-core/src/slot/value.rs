@@ -51,6 +51,10 @@ impl Slot<Consumer> {
         which: Which,
         waited: bool,
     ) -> Result<Option<Value<T>>> {
+        // A caller that polls makes this call from before the value is there, so the clock is read
+        // before the look for it, when that delays nothing. A call that is held up in between is
+        // like one that is held up on its way back.
+        let due = !waited && self.watch.is_due(clock::now_coarse());
         self.check_fork()?;
         if which == Which::Current {
             // There is always something to take, so this is the only look.
@@ -62,7 +66,9 @@ impl Slot<Consumer> {
             self.take_buffer(which)?
         };
         let Some(value) = value else {
-            self.check_or_look()?;
+            if waited || due || self.region.is_retired() {
+                self.check_or_look()?;
+            }
             return Ok(None);
         };
         if which == Which::Unseen {
@@ -70,15 +76,8 @@ impl Slot<Consumer> {
             // ready again. If the consumer has spun for the value, its stamp tells the time for
             // free; without a stamp, the look of the round before counts. A value that was found at
             // once may have been put at any time before, in a region that is gone since.
-            let now = match (waited, value.stamp) {
-                (true, 0) => None,
-                (true, stamp) => Some(stamp),
-                (false, _) => Some(clock::now_coarse()),
-            };
-            if let Some(now) = now
-                && self.watch.is_due(now)
-            {
-                self.look_with_value(value.sequence, value.missed, now)?;
+            if due || (waited && value.stamp != 0 && self.watch.is_due(value.stamp)) {
+                self.look_with_value(&value)?;
             }
         }
         Ok(Some(value))
@@ -87,10 +86,11 @@ impl Slot<Consumer> {
     /// Looks whether the name leads elsewhere, before a value is returned. If so, the value is
     /// refused: in the region that has the name now, it is new.
     #[cold]
-    fn look_with_value(&mut self, sequence: u64, missed: u64, now: u64) -> Result<()> {
-        let looked = self.watch.look_with_value(&self.region, now);
+    fn look_with_value<T: Message + ?Sized>(&mut self, value: &Value<T>) -> Result<()> {
+        let looked = self.watch.look_with_value(&self.region);
         if looked.is_err() {
-            self.side.refused = Some((sequence, sequence.saturating_sub(missed + 1)));
+            self.side.refused =
+                Some((value.sequence, value.sequence.saturating_sub(value.missed + 1)));
         }
         looked
     }
