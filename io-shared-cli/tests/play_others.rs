@@ -104,5 +104,9 @@ fn echo_decodes_what_stays_cdr_by_its_definition() {
     plans.put(&[0, 1, 0, 0, 255, 255, 255, 255]).unwrap();
     let done = run(&["echo", "--once", "--json", &name]);
     assert_eq!(value(&done.out), json!({"cdr": [0, 1, 0, 0, 255, 255, 255, 255]}));
-    assert!(done.code == 0 && done.err.contains("shown as bytes: the CDR ends"), "{}", done.err);
+    assert!(
+        done.code == 0 && done.err.contains("shown as bytes: the message ends"),
+        "{}",
+        done.err
+    );
 }

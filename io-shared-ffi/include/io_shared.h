@@ -199,6 +199,15 @@ typedef bool ios_c_bool;
 // The data of lists, at the end of the message.
 #define IOS_MEMBER_DATA 3
 
+// Messages stay CDR, whatever they are (`ios_from_ros_open`).
+#define IOS_ROS_CDR 1
+
+// The stamp is the one that is passed, whatever the message says (`ios_to_ros_convert`).
+#define IOS_ROS_STAMP 2
+
+// In `flags` of a message: a text was cut, since the channel's type has less room for it.
+#define IOS_ROS_CUT 4
+
 // Whether a call succeeded, or why it failed.
 typedef enum {
   // Success.
@@ -317,6 +326,9 @@ typedef enum {
 // A consumer of a channel, in a slot of its own.
 typedef struct ios_consumer ios_consumer;
 
+// Turns the messages of one topic into messages of a channel.
+typedef struct ios_from_ros ios_from_ros;
+
 // A value that is held in place, or a copy of one. It keeps the value's bytes alive and, if it
 // holds the value in place, the consumer's role too.
 typedef struct ios_guard ios_guard;
@@ -338,6 +350,9 @@ typedef struct ios_observer ios_observer;
 
 // The one producer of a channel.
 typedef struct ios_producer ios_producer;
+
+// Turns the messages of one channel into messages of a topic.
+typedef struct ios_to_ros ios_to_ros;
 
 // The bytes of a loan, at an address that stays mapped until the window is dropped, whatever
 // happens to the loan, the producer and its channel. It is for callers that cannot prove who keeps
@@ -544,6 +559,36 @@ typedef struct {
 // A function that is called with the text of a warning, which is valid until it returns, and with
 // the `context` of `ios_on_warning`. Any thread of the process may call it.
 typedef void (*ios_warned)(const char *text, void *context);
+
+// A message that was converted: up to three parts, which follow each other. They are valid until
+// the next call with the same handle, and `data` may point into the message that was converted.
+typedef struct {
+  // What comes before the data.
+  const void *head;
+  // The length of the head.
+  size_t head_length;
+  // The points or pixels, or the whole message.
+  const void *data;
+  // The length of the data.
+  size_t data_length;
+  // What comes after the data.
+  const void *tail;
+  // The length of the tail.
+  size_t tail_length;
+  // The time in the header, in nanoseconds since 1970; 0 if there is none.
+  uint64_t stamp_ns;
+  // The frame in the header, or NULL if there is none.
+  const char *frame_id;
+  // How often the type has changed: from ROS, the schema of the channel; to ROS, the type of the
+  // messages. It is 1 after the first message.
+  uint64_t version;
+  // From ROS: the capacity to open the channel with; 0 if all messages have the same length.
+  uint64_t capacity;
+  // From ROS 1: the number in the header.
+  uint32_t seq;
+  // `IOS_ROS_CUT`, or 0.
+  uint32_t flags;
+} ios_ros_message;
 
 // A list of a message, as a member of a C struct. `ios_guard_list` returns its elements, and
 // `ios_producer_loan_lists` sets it. For a list of several axes there is `IOS_ND_LIST_OF`.
@@ -1373,6 +1418,135 @@ ios_status ios_regions(char **json);
 // # Safety
 // `name` is NULL or a text; `json` is NULL or may be written to.
 ios_status ios_info(const char *name, char **json);
+
+// Prepares to turn messages of ROS into messages of a channel. `ros` is 1 or 2. `type` is
+// `package/msg/Name`, or `package/Name` in ROS 1. `definition` is the `.msg` text, followed by
+// those of the types in it, each after a line of `=` and a line `MSG: package/Name`, as in ROS 1's
+// `_full_text`. `schema` is the type of the channel, if there is one already, or NULL. `flags` is
+// 0 or `IOS_ROS_CDR`.
+//
+// A PointCloud2 and an Image become arrays, another type a struct whose sequences are lists; what
+// no struct can hold stays CDR. If `schema` did not come from ROS, messages become that type, by
+// the names of the fields.
+//
+// `IOS_BAD_SCHEMA`: the definition or the schema cannot be used.
+//
+// # Safety
+// `type` and `definition` are NULL or texts, `schema` too; `from` is NULL or may be written to.
+ios_status ios_from_ros_open(uint32_t ros,
+                             const char *type,
+                             const char *definition,
+                             const char *schema,
+                             uint32_t flags,
+                             ios_from_ros **from);
+
+// Turns the message of `length` bytes at `data` into one of the channel: its `head`, followed by
+// its `data`, which points into these bytes if they need no change. `ios_puts` takes both without
+// another copy. If the `version` is another than before, the channel has to be opened anew, with
+// the schema that `ios_from_ros_schema` returns.
+//
+// `IOS_CORRUPT`: these bytes are no such message. `IOS_UNSUPPORTED`: the channel's type cannot
+// have it; the text says why. Either way the next message can be converted.
+//
+// # Safety
+// `from` is NULL or open; `data` points to `length` bytes (or is NULL, if `length` is 0) that
+// nobody changes for as long as `message` is used; `message` is NULL or may be written to.
+ios_status ios_from_ros_convert(ios_from_ros *from,
+                                const void *data,
+                                size_t length,
+                                ios_ros_message *message);
+
+// The schema to open the channel with, as JSON, once a message was converted; `IOS_EMPTY` before.
+// The caller frees the text with `ios_text_free`.
+//
+// # Safety
+// `from` is NULL or open; `schema` is NULL or may be written to.
+ios_status ios_from_ros_schema(ios_from_ros *from, char **schema);
+
+// Closes it. NULL is left alone.
+//
+// # Safety
+// `from` is NULL, or came from `ios_from_ros_open` and is closed for the first time, while no
+// other thread uses it.
+void ios_from_ros_close(ios_from_ros *from);
+
+// Prepares to turn messages of a channel, whose type is `schema`, into messages of ROS. `ros` is 1
+// or 2. `kind` is what its values are, or NULL: `cloud`, `image:bgr8`, `depth` or `none`. `type`
+// and `definition` are a type that they become by the names of the fields, as in
+// `ios_from_ros_open`, or NULL.
+//
+// What came from ROS goes back as the type that it was. Otherwise clouds and pictures become
+// PointCloud2 and Image, and anything else a generated type in the package `io_shared_msgs`.
+//
+// `IOS_BAD_SCHEMA`: the definition or the schema cannot be used.
+//
+// # Safety
+// `schema` is NULL or a text, `kind`, `type` and `definition` too; `to` is NULL or may be written
+// to.
+ios_status ios_to_ros_open(uint32_t ros,
+                           const char *schema,
+                           const char *kind,
+                           const char *type,
+                           const char *definition,
+                           ios_to_ros **to);
+
+// Turns the message of `length` bytes at `data` into one of ROS: its `head`, `data` and `tail` one
+// after the other. `stamp_ns`, in nanoseconds since 1970, is the time for its header, unless the
+// channel's type has a field for it and `flags` is not `IOS_ROS_STAMP`. `frame_id` is the frame,
+// or NULL: then it is the one that the channel's type names, or none. A message that came with a
+// header of its own keeps it.
+//
+// `IOS_CORRUPT`: these bytes are no message of the channel. `IOS_UNSUPPORTED`: it cannot be one of
+// ROS; the text says why.
+//
+// # Safety
+// `to` is NULL or open; `data` points to `length` bytes (or is NULL, if `length` is 0) that nobody
+// changes for as long as `message` is used; `frame_id` is NULL or a text; `message` is NULL or may
+// be written to.
+ios_status ios_to_ros_convert(ios_to_ros *to,
+                              const void *data,
+                              size_t length,
+                              uint64_t stamp_ns,
+                              const char *frame_id,
+                              uint32_t flags,
+                              ios_ros_message *message);
+
+// The type of the messages: `package/msg/Name`, or `package/Name` in ROS 1. Of arrays the first
+// message says it: `IOS_EMPTY` before. The caller frees the text with `ios_text_free`.
+//
+// # Safety
+// `to` is NULL or open; `name` is NULL or may be written to.
+ios_status ios_to_ros_type(const ios_to_ros *to, char **name);
+
+// The definition of that type, with the types in it; `IOS_EMPTY` as in `ios_to_ros_type`. The
+// caller frees the text with `ios_text_free`.
+//
+// # Safety
+// `to` is NULL or open; `text` is NULL or may be written to.
+ios_status ios_to_ros_definition(const ios_to_ros *to, char **text);
+
+// What the MD5 sum of that type in ROS 1 is of: one line `name` and then a text for each message
+// of the definition, the type itself last, each followed by an empty line. In a text, the sum of
+// another message stands as its name in braces: `{std_msgs/Header} header`. The caller frees the
+// text with `ios_text_free`.
+//
+// # Safety
+// `to` is NULL or open; `text` is NULL or may be written to.
+ios_status ios_to_ros_summed(const ios_to_ros *to, char **text);
+
+// The frame that the channel's type names; `IOS_EMPTY` if it names none. The caller frees the text
+// with `ios_text_free`.
+//
+// # Safety
+// `to` is NULL or open; `text` is NULL or may be written to.
+ios_status ios_to_ros_frame(const ios_to_ros *to, char **text);
+
+// Closes it. NULL is left alone.
+//
+// # Safety
+// `to` is NULL, or came from `ios_to_ros_open` and is closed for the first time, while no other
+// thread uses it.
+void ios_to_ros_close(ios_to_ros *to);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -71,6 +71,8 @@ mod warnings;
 
 mod inspect;
 
+mod ros;
+
 pub use array::*;
 pub use c_struct::*;
 pub use c_type::*;
@@ -89,6 +91,7 @@ pub use observer::*;
 pub use options::*;
 pub use process::*;
 pub use producer::*;
+pub use ros::*;
 pub use status::*;
 pub use warnings::*;
 pub use words::ios_words;

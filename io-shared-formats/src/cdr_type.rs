@@ -6,12 +6,12 @@
 use io_shared_core::Schema;
 use io_shared_core::schema::{Struct, Type};
 
-use crate::cdr::Reader;
 use crate::error::{CdrError, DefinitionError};
 use crate::foreign::TEXT_BYTES;
 use crate::layout::Builder;
 use crate::ros_text::{self, Messages, RosField};
 use crate::value::{self, Texts};
+use crate::wire::Reader;
 
 /// The type of the messages in a channel of CDR, by the definition that its schema brings along.
 ///
@@ -89,7 +89,7 @@ impl CdrType {
 }
 
 /// The name and the text of the definition in a schema for CDR.
-fn definition(schema: &Schema) -> Option<(&str, &str)> {
+pub(crate) fn definition(schema: &Schema) -> Option<(&str, &str)> {
     let Type::Struct(Struct { name, doc, fields, .. }) = schema.root() else { return None };
     let is_cdr = name == "Cdr" && matches!(&fields[..], [field] if field.name == "cdr");
     doc.split_once('\n').filter(|_| is_cdr)

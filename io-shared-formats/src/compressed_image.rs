@@ -1,7 +1,7 @@
 //! `sensor_msgs/CompressedImage`.
 
-use crate::cdr::Writer;
 use crate::error::CdrError;
+use crate::wire::Writer;
 
 /// The definition of `sensor_msgs/msg/CompressedImage`, with the types in it.
 ///

@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// let error = from_cdr(&u64::schema(), &[0, 1, 0, 0, 1, 2]).unwrap_err();
 /// assert_eq!(error, CdrError::Short { needed: 12, found: 6 });
-/// assert_eq!(error.to_string(), "the CDR ends after 6 bytes, at least 12 are needed");
+/// assert_eq!(error.to_string(), "the message ends after 6 bytes, at least 12 are needed");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,17 +77,17 @@ impl fmt::Display for CdrError {
                 )
             }
             CdrError::Short { needed, found } => {
-                write!(f, "the CDR ends after {found} bytes, at least {needed} are needed")
+                write!(f, "the message ends after {found} bytes, at least {needed} are needed")
             }
             CdrError::Long { used, found } => {
-                write!(f, "the CDR has {found} bytes, of which the message is {used}")
+                write!(f, "there are {found} bytes, of which the message is {used}")
             }
             CdrError::Text { room, found } => {
                 write!(f, "a text of {found} bytes does not fit its field of {room}")
             }
             CdrError::List => f.write_str("a list does not have the elements that its shape says"),
             CdrError::TooLarge { bytes } => {
-                write!(f, "its schema asks for {bytes} bytes, far more than the CDR stands for")
+                write!(f, "its schema asks for {bytes} bytes, far more than these bytes stand for")
             }
             CdrError::Unsupported { what } => write!(f, "{what} cannot be converted"),
         }

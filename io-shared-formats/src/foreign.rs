@@ -4,14 +4,14 @@
 use io_shared_core::schema::{Field, Scalar, Struct, Type};
 use io_shared_core::{Array, Message, Schema};
 
-use crate::cdr::Reader;
+use crate::arrays;
 use crate::error::{CdrError, DefinitionError};
 use crate::image::Image;
 use crate::layout::Builder;
-use crate::npy;
-use crate::point_cloud::{self, PointCloud2};
+use crate::point_cloud::PointCloud2;
 use crate::ros_text;
 use crate::value::{self, Texts};
+use crate::wire::Reader;
 
 /// How many bytes a text without a bound of its own has in a message of another program.
 ///
@@ -143,8 +143,8 @@ impl Foreign {
     pub fn decode(&self, cdr: &[u8]) -> Result<Vec<u8>, CdrError> {
         match self.is {
             Is::Cdr => Ok(cdr.to_vec()),
-            Is::Cloud => of_cloud(&PointCloud2::decode(cdr)?),
-            Is::Image => of_image(&Image::decode(cdr)?),
+            Is::Cloud => Ok(arrays::of_cloud(&PointCloud2::decode(cdr)?, false)?.into_bytes()),
+            Is::Image => Ok(arrays::of_image(&Image::decode(cdr)?)?.into_bytes()),
             Is::Struct { .. } => {
                 let mut reader = Reader::new(cdr)?;
                 let message = value::read_message(&mut reader, self.schema.root(), Texts::Cut)?;
@@ -156,119 +156,10 @@ impl Foreign {
 }
 
 /// The schema of messages that stay CDR. [`CdrType`](crate::CdrType) reads it.
-fn cdr_schema(name: &str, text: &str) -> Schema {
+pub(crate) fn cdr_schema(name: &str, text: &str) -> Schema {
     let element = Box::new(Type::Scalar(Scalar::U8));
     let shape = io_shared_core::message::Shape { size: 0, align: 1, element: Some(1) };
     let doc = format!("{name}\n{text}");
     let cdr = Field::new("cdr", 0, Type::Slice { element });
     Schema::new(Type::Struct(Struct::new("Cdr", shape).doc(&doc).field(cdr)))
-}
-
-/// A cloud as an array of structs.
-fn of_cloud(cloud: &PointCloud2<'_>) -> Result<Vec<u8>, CdrError> {
-    let wrong = |what: &str| CdrError::Unsupported { what: format!("a cloud {what}") };
-    let mut fields: Vec<_> = cloud.fields.iter().collect();
-    fields.sort_by_key(|field| field.offset);
-    let step = cloud.point_step as usize;
-    let (mut dtype, mut end) = (String::from("["), 0);
-    let pad = |dtype: &mut String, bytes: usize| {
-        if bytes > 0 {
-            dtype.push_str(&format!("('', '|V{bytes}'), "));
-        }
-    };
-    for field in fields {
-        let code = point_cloud::code(field.datatype, cloud.is_bigendian)
-            .ok_or_else(|| wrong("with a type of field that is not known"))?;
-        let is_plain = |c: char| c.is_alphanumeric() || c == '_';
-        if field.name.is_empty() || !field.name.chars().all(is_plain) {
-            return Err(wrong("with a name that a field cannot have"));
-        }
-        let offset = field.offset as usize;
-        let gap = offset.checked_sub(end).ok_or_else(|| wrong("whose fields overlap"))?;
-        pad(&mut dtype, gap);
-        let count = field.count.max(1) as usize;
-        let shape = if count == 1 { String::new() } else { format!(", ({count},)") };
-        dtype.push_str(&format!("('{}', '{code}'{shape}), ", field.name));
-        end = offset.saturating_add(npy::size_of_code(&code).saturating_mul(count));
-    }
-    let rest = step.checked_sub(end).filter(|_| step > 0);
-    pad(&mut dtype, rest.ok_or_else(|| wrong("whose fields do not fit a point"))?);
-    let dtype = format!("{}]", dtype.trim_end_matches(", "));
-    let (height, width) = (cloud.height as usize, cloud.width as usize);
-    let shape = if height == 1 { vec![width] } else { vec![height, width] };
-    let data = rows(cloud.data, height, width.saturating_mul(step), cloud.row_step as usize)
-        .ok_or_else(|| wrong("that is cut off"))?;
-    array(&dtype, &shape, &data)
-}
-
-/// A picture as an array of numbers.
-fn of_image(image: &Image<'_>) -> Result<Vec<u8>, CdrError> {
-    let wrong = |what: &str| CdrError::Unsupported { what: format!("an image {what}") };
-    let (kind, size, channels) = pixel(&image.encoding)
-        .ok_or_else(|| wrong(&format!("of encoding {}", image.encoding.escape_debug())))?;
-    let order = match (size, image.is_bigendian) {
-        (1, _) => '|',
-        (_, true) => '>',
-        _ => '<',
-    };
-    let (height, width) = (image.height as usize, image.width as usize);
-    let row = width.saturating_mul(size * channels);
-    let data = rows(image.data, height, row, image.step as usize)
-        .ok_or_else(|| wrong("that is cut off"))?;
-    let shape = match channels {
-        1 => vec![height, width],
-        channels => vec![height, width, channels],
-    };
-    array(&format!("{order}{kind}{size}"), &shape, &data)
-}
-
-/// A pixel: NumPy's kind, the bytes of a number, and how many numbers there are.
-fn pixel(encoding: &str) -> Option<(char, usize, usize)> {
-    Some(match encoding {
-        "mono8" => ('u', 1, 1),
-        "mono16" => ('u', 2, 1),
-        "rgb8" | "bgr8" => ('u', 1, 3),
-        "rgba8" | "bgra8" => ('u', 1, 4),
-        "rgb16" | "bgr16" => ('u', 2, 3),
-        "rgba16" | "bgra16" => ('u', 2, 4),
-        encoding if encoding.starts_with("bayer_") => {
-            ('u', if encoding.ends_with("16") { 2 } else { 1 }, 1)
-        }
-        encoding => {
-            let (bits, rest) = encoding.split_at_checked(encoding.find(['U', 'S', 'F'])?)?;
-            let (kind, channels) = rest.split_once('C')?;
-            let kind = match kind {
-                "U" => 'u',
-                "S" => 'i',
-                "F" => 'f',
-                _ => return None,
-            };
-            let bits: usize = bits.parse().ok().filter(|bits| [8, 16, 32, 64].contains(bits))?;
-            let channels = if channels.is_empty() { 1 } else { channels.parse().ok()? };
-            let is_known = (1..=4).contains(&channels) && !(kind == 'f' && bits == 8);
-            is_known.then_some((kind, bits / 8, channels))?
-        }
-    })
-}
-
-/// The bytes of all rows, without what lies between them. `None`: some are missing.
-fn rows(data: &[u8], height: usize, row: usize, step: usize) -> Option<Vec<u8>> {
-    let step = if height == 1 { row } else { step };
-    if step == row {
-        return Some(data.get(..row.checked_mul(height)?)?.to_vec());
-    }
-    let mut bytes = Vec::new();
-    for number in 0..height {
-        let at = number.checked_mul(step)?;
-        bytes.extend_from_slice(data.get(at..at.checked_add(row)?)?);
-        if row == 0 {
-            break;
-        }
-    }
-    Some(bytes)
-}
-
-fn array(dtype: &str, shape: &[usize], data: &[u8]) -> Result<Vec<u8>, CdrError> {
-    let array = Array::to_bytes(dtype, shape, data);
-    array.map_err(|error| CdrError::Unsupported { what: error.to_string() })
 }

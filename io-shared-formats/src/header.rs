@@ -53,6 +53,11 @@ impl Header {
         self.frame_id.as_deref()
     }
 
+    /// Where a message has its time.
+    pub(crate) fn stamp_at(&self) -> Option<usize> {
+        self.stamp.map(|(offset, _)| offset)
+    }
+
     /// The time in a message, in nanoseconds since 1970; `None` if it has none, or 0. [`Header`]
     /// has an example.
     pub fn stamp_ns(&self, message: &[u8]) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! `sensor_msgs/Image`.
 
-use crate::cdr::{Reader, Writer};
 use crate::error::CdrError;
+use crate::wire::{Reader, Stamped, Writer};
 
 /// The definition of `sensor_msgs/msg/Image`, with the types in it.
 ///
@@ -70,17 +70,21 @@ impl<'a> Image<'a> {
     /// [`CdrError::TooLarge`]: there are more bytes than CDR can count.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), CdrError> {
         out.reserve(self.data.len() + 128);
-        let mut writer = Writer::new(out);
-        writer.time(self.stamp_ns);
-        writer.text(self.frame_id.as_bytes())?;
+        self.write_head(&mut Writer::new(out))?;
+        out.extend_from_slice(self.data);
+        Ok(())
+    }
+
+    /// Writes what comes before the pixels.
+    pub(crate) fn write_head(&self, writer: &mut Writer<'_>) -> Result<(), CdrError> {
+        let (stamp_ns, frame_id) = (self.stamp_ns, (&*self.frame_id).into());
+        writer.stamped(&Stamped { seq: 0, stamp_ns, frame_id })?;
         writer.u32(self.height);
         writer.u32(self.width);
         writer.text(self.encoding.as_bytes())?;
         writer.u8(self.is_bigendian.into());
         writer.u32(self.step);
-        writer.count(self.data.len())?;
-        writer.bytes(self.data);
-        Ok(())
+        writer.count(self.data.len())
     }
 
     /// Reads CDR. [`Image`] has an example.
@@ -88,8 +92,13 @@ impl<'a> Image<'a> {
     /// # Errors
     /// [`CdrError`]: it is not the CDR of such a message.
     pub fn decode(cdr: &'a [u8]) -> Result<Self, CdrError> {
-        let mut reader = Reader::new(cdr)?;
-        let (stamp_ns, frame_id) = (reader.time()?, reader.string()?);
+        Ok(Self::read(&mut Reader::new(cdr)?)?.0)
+    }
+
+    /// Reads a picture, and the number in its header.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<(Self, u32), CdrError> {
+        let Stamped { seq, stamp_ns, frame_id } = reader.stamped()?;
+        let frame_id = frame_id.into_owned();
         let (height, width) = (reader.u32()?, reader.u32()?);
         let encoding = reader.string()?;
         let is_bigendian = reader.u8()? != 0;
@@ -97,6 +106,6 @@ impl<'a> Image<'a> {
         let length = reader.u32()? as usize;
         let data = reader.take(length)?;
         reader.end()?;
-        Ok(Self { stamp_ns, frame_id, height, width, encoding, is_bigendian, step, data })
+        Ok((Self { stamp_ns, frame_id, height, width, encoding, is_bigendian, step, data }, seq))
     }
 }

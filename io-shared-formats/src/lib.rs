@@ -11,6 +11,8 @@
 //!   tags.
 //! - A [`Foreign`] is the type of a message that another program has defined, read from its
 //!   definition. A [`CdrType`] is one that stays CDR, to look at.
+//! - A [`FromRos`] turns the messages of a topic of ROS 1 or ROS 2 into messages of a channel, and
+//!   a [`ToRos`] those of a channel into messages of ROS.
 //! - A [`Header`] is what a type says of the stamps and frames of its messages.
 //!
 //! ```
@@ -54,34 +56,47 @@ uint32 nanosec
     };
 }
 
-mod cdr;
+mod arrays;
 mod cdr_type;
 mod compressed_image;
 mod definition;
 mod error;
 mod foreign;
+mod from_ros;
 mod header;
 mod image;
 mod layout;
 mod names;
 mod npy;
+mod numbers;
 mod point_cloud;
+mod points;
+mod reading;
 mod recognized;
 mod recorded;
+mod ros_one;
 mod ros_text;
+mod ros_type;
+mod to_ros;
+mod transcode;
 mod transforms;
 mod value;
+mod wire;
+mod writing;
 
 pub use cdr_type::CdrType;
 pub use compressed_image::{COMPRESSED_IMAGE, CompressedImage};
 pub use definition::Definition;
 pub use error::{CdrError, DefinitionError};
 pub use foreign::{Foreign, TEXT_BYTES};
+pub use from_ros::{Converted, FromRos};
 pub use header::Header;
 pub use image::{IMAGE, Image};
 pub use names::topic;
 pub use point_cloud::{POINT_CLOUD2, PointCloud2, PointField};
 pub use recognized::{As, Recognized, recognize};
 pub use recorded::{Marks, Recorded};
+pub use to_ros::{Parts, ToRos};
 pub use transforms::{TF_MESSAGE, Transform, transforms};
 pub use value::{from_cdr, to_cdr};
+pub use wire::Ros;

@@ -1,7 +1,7 @@
 //! `sensor_msgs/PointCloud2`.
 
-use crate::cdr::{Reader, Writer};
 use crate::error::CdrError;
+use crate::wire::{Reader, Ros, Stamped, Writer};
 
 /// The definition of `sensor_msgs/msg/PointCloud2`, with the types in it.
 ///
@@ -99,12 +99,17 @@ pub struct PointField {
     pub count: u32,
 }
 
+/// The padding after `is_bigendian` in the CDR of a cloud that is an array of numbers.
+const COLUMNS: [u8; 3] = *b"npy";
+/// The number in the header of such a cloud in ROS 1.
+const COLUMNS_SEQ: u32 = u32::from_le_bytes(*b"npy\0");
+
 /// NumPy's kinds and sizes, in the order of `datatype` from 1 on.
 const DATATYPES: [&str; 8] = ["i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"];
 
 /// The number that stands for a NumPy code such as `<f4`. `None`: there is none.
 pub(crate) fn datatype(code: &str) -> Option<u8> {
-    let plain = code.trim_start_matches(['<', '|']);
+    let plain = code.trim_start_matches(['<', '>', '|']);
     let at = DATATYPES.iter().position(|known| *known == plain)?;
     u8::try_from(at + 1).ok()
 }
@@ -120,6 +125,14 @@ pub(crate) fn code(datatype: u8, is_big: bool) -> Option<String> {
     Some(format!("{order}{plain}"))
 }
 
+/// The name of a column of an array of numbers.
+pub(crate) fn column(number: usize) -> String {
+    match ["x", "y", "z", "intensity"].get(number) {
+        Some(name) => (*name).to_owned(),
+        None => format!("column{number}"),
+    }
+}
+
 impl<'a> PointCloud2<'a> {
     /// Appends its CDR to `out`. [`PointCloud2`] has an example.
     ///
@@ -128,8 +141,23 @@ impl<'a> PointCloud2<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), CdrError> {
         out.reserve(self.data.len() + 256);
         let mut writer = Writer::new(out);
-        writer.time(self.stamp_ns);
-        writer.text(self.frame_id.as_bytes())?;
+        self.write_head(&mut writer, false)?;
+        writer.bytes(self.data);
+        writer.u8(self.is_dense.into());
+        Ok(())
+    }
+
+    /// Writes what comes before the points. `is_columns` says that these are the rows of an array
+    /// of numbers, and not structs. Those who read the fields do not see it: it is where CDR has
+    /// padding, and in the number that a publisher of ROS 1 is free to choose.
+    pub(crate) fn write_head(
+        &self,
+        writer: &mut Writer<'_>,
+        is_columns: bool,
+    ) -> Result<(), CdrError> {
+        let seq = if is_columns { COLUMNS_SEQ } else { 0 };
+        let (stamp_ns, frame_id) = (self.stamp_ns, (&*self.frame_id).into());
+        writer.stamped(&Stamped { seq, stamp_ns, frame_id })?;
         writer.u32(self.height);
         writer.u32(self.width);
         writer.count(self.fields.len())?;
@@ -140,12 +168,12 @@ impl<'a> PointCloud2<'a> {
             writer.u32(field.count);
         }
         writer.u8(self.is_bigendian.into());
+        if is_columns && writer.ros == Ros::Two {
+            writer.bytes(&COLUMNS);
+        }
         writer.u32(self.point_step);
         writer.u32(self.row_step);
-        writer.count(self.data.len())?;
-        writer.bytes(self.data);
-        writer.u8(self.is_dense.into());
-        Ok(())
+        writer.count(self.data.len())
     }
 
     /// Reads CDR. [`PointCloud2`] has an example.
@@ -153,8 +181,14 @@ impl<'a> PointCloud2<'a> {
     /// # Errors
     /// [`CdrError`]: it is not the CDR of such a message.
     pub fn decode(cdr: &'a [u8]) -> Result<Self, CdrError> {
-        let mut reader = Reader::new(cdr)?;
-        let (stamp_ns, frame_id) = (reader.time()?, reader.string()?);
+        Ok(Self::read(&mut Reader::new(cdr)?)?.0)
+    }
+
+    /// Reads a cloud; whether it says that its points are the rows of an array of numbers; and the
+    /// number in its header.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<(Self, bool, u32), CdrError> {
+        let Stamped { seq, stamp_ns, frame_id } = reader.stamped()?;
+        let frame_id = frame_id.into_owned();
         let (height, width) = (reader.u32()?, reader.u32()?);
         let count = reader.u32()?;
         let mut fields = Vec::new();
@@ -167,12 +201,16 @@ impl<'a> PointCloud2<'a> {
             });
         }
         let is_bigendian = reader.u8()? != 0;
+        let is_columns = match reader.ros {
+            Ros::One => seq == COLUMNS_SEQ,
+            Ros::Two => reader.left().starts_with(&COLUMNS),
+        };
         let (point_step, row_step) = (reader.u32()?, reader.u32()?);
         let length = reader.u32()? as usize;
         let data = reader.take(length)?;
         let is_dense = reader.u8()? != 0;
         reader.end()?;
-        Ok(Self {
+        let cloud = Self {
             stamp_ns,
             frame_id,
             height,
@@ -183,6 +221,7 @@ impl<'a> PointCloud2<'a> {
             row_step,
             data,
             is_dense,
-        })
+        };
+        Ok((cloud, is_columns, seq))
     }
 }

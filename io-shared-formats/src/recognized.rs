@@ -5,10 +5,12 @@ use std::str::FromStr;
 use io_shared_core::schema::{Scalar, Struct, Type};
 use io_shared_core::{Array, Schema};
 
+use crate::arrays;
 use crate::error::CdrError;
 use crate::image::{IMAGE, Image};
 use crate::npy::{self, Elements, Header};
 use crate::point_cloud::{self, POINT_CLOUD2, PointCloud2, PointField};
+use crate::wire::Writer;
 
 /// What a person says that the values of a channel are.
 ///
@@ -84,8 +86,19 @@ pub struct Recognized<'a> {
 
 #[derive(Debug, Clone)]
 enum Is {
-    Cloud { height: u32, width: u32, fields: Vec<PointField>, point_step: u32 },
-    Image { height: u32, width: u32, encoding: String, step: u32 },
+    Cloud(Cloud),
+    Image { height: u32, width: u32, encoding: String, step: u32, is_bigendian: bool },
+}
+
+#[derive(Debug, Clone)]
+struct Cloud {
+    height: u32,
+    width: u32,
+    fields: Vec<PointField>,
+    point_step: u32,
+    is_bigendian: bool,
+    /// Whether it is an array of numbers.
+    is_columns: bool,
 }
 
 impl Recognized<'_> {
@@ -103,7 +116,7 @@ impl Recognized<'_> {
     /// ```
     pub fn type_name(&self) -> &'static str {
         match self.is {
-            Is::Cloud { .. } => "sensor_msgs/msg/PointCloud2",
+            Is::Cloud(_) => "sensor_msgs/msg/PointCloud2",
             Is::Image { .. } => "sensor_msgs/msg/Image",
         }
     }
@@ -121,7 +134,7 @@ impl Recognized<'_> {
     /// ```
     pub fn definition(&self) -> &'static str {
         match self.is {
-            Is::Cloud { .. } => POINT_CLOUD2,
+            Is::Cloud(_) => POINT_CLOUD2,
             Is::Image { .. } => IMAGE,
         }
     }
@@ -140,12 +153,7 @@ impl Recognized<'_> {
     /// # Ok::<(), io_shared_core::array::NpyError>(())
     /// ```
     pub fn image(&self, stamp_ns: u64, frame_id: &str) -> Option<Image<'_>> {
-        match &self.is {
-            Is::Image { height, width, encoding, step } => {
-                Some(self.picture(*height, *width, encoding, *step, stamp_ns, frame_id))
-            }
-            Is::Cloud { .. } => None,
-        }
+        self.picture(stamp_ns, frame_id)
     }
 
     /// Appends its CDR to `out`, with the time in nanoseconds since 1970. [`Recognized`] has an
@@ -154,46 +162,62 @@ impl Recognized<'_> {
     /// # Errors
     /// [`CdrError::TooLarge`]: there are more bytes than CDR can count.
     pub fn encode(&self, stamp_ns: u64, frame_id: &str, out: &mut Vec<u8>) -> Result<(), CdrError> {
-        match &self.is {
-            Is::Cloud { height, width, fields, point_step } => PointCloud2 {
-                stamp_ns,
-                frame_id: frame_id.to_owned(),
-                height: *height,
-                width: *width,
-                fields: fields.clone(),
-                is_bigendian: false,
-                point_step: *point_step,
-                row_step: width.saturating_mul(*point_step),
-                data: self.data,
-                // Nobody has looked.
-                is_dense: false,
-            }
-            .encode(out),
-            Is::Image { height, width, encoding, step } => {
-                self.picture(*height, *width, encoding, *step, stamp_ns, frame_id).encode(out)
-            }
+        out.reserve(self.data.len() + 256);
+        self.write_head(&mut Writer::new(out), stamp_ns, frame_id)?;
+        out.extend_from_slice(self.data);
+        out.extend_from_slice(self.tail());
+        Ok(())
+    }
+
+    /// Writes what comes before the points or pixels.
+    pub(crate) fn write_head(
+        &self,
+        writer: &mut Writer<'_>,
+        stamp_ns: u64,
+        frame_id: &str,
+    ) -> Result<(), CdrError> {
+        let Is::Cloud(cloud) = &self.is else {
+            let picture = self.picture(stamp_ns, frame_id);
+            return picture.map_or(Ok(()), |picture| picture.write_head(writer));
+        };
+        let described = PointCloud2 {
+            stamp_ns,
+            frame_id: frame_id.to_owned(),
+            height: cloud.height,
+            width: cloud.width,
+            fields: cloud.fields.clone(),
+            is_bigendian: cloud.is_bigendian,
+            point_step: cloud.point_step,
+            row_step: cloud.width.saturating_mul(cloud.point_step),
+            data: self.data,
+            is_dense: false,
+        };
+        described.write_head(writer, cloud.is_columns)
+    }
+
+    /// What comes after the points or pixels.
+    pub(crate) fn tail(&self) -> &'static [u8] {
+        match self.is {
+            // Nobody has looked whether all points are valid.
+            Is::Cloud(_) => &[0],
+            Is::Image { .. } => &[],
         }
     }
 
-    fn picture(
-        &self,
-        height: u32,
-        width: u32,
-        encoding: &str,
-        step: u32,
-        stamp_ns: u64,
-        frame_id: &str,
-    ) -> Image<'_> {
-        Image {
+    fn picture(&self, stamp_ns: u64, frame_id: &str) -> Option<Image<'_>> {
+        let Is::Image { height, width, encoding, step, is_bigendian } = &self.is else {
+            return None;
+        };
+        Some(Image {
             stamp_ns,
             frame_id: frame_id.to_owned(),
-            height,
-            width,
-            encoding: encoding.to_owned(),
-            is_bigendian: false,
-            step,
+            height: *height,
+            width: *width,
+            encoding: encoding.clone(),
+            is_bigendian: *is_bigendian,
+            step: *step,
             data: self.data,
-        }
+        })
     }
 }
 
@@ -227,8 +251,9 @@ pub fn recognize<'a>(
     let point_step = u32::try_from(element.shape.size).ok().filter(|step| *step > 0)?;
     let width = u32::try_from(data.len() / element.shape.size).ok()?;
     let fields = fields_of(element)?;
-    let is = Is::Cloud { height: 1, width, fields, point_step };
-    Some(Recognized { head, data, is })
+    let (is_bigendian, is_columns) = (false, false);
+    let cloud = Cloud { height: 1, width, fields, point_step, is_bigendian, is_columns };
+    Some(Recognized { head, data, is: Is::Cloud(cloud) })
 }
 
 /// What the producer says that the values are: a word in the unit of the last field.
@@ -289,32 +314,7 @@ fn fields_of(element: &Struct) -> Option<Vec<PointField>> {
 fn of_array(header: &Header, said: Option<&As>) -> Option<Is> {
     match &header.elements {
         Elements::Structs { .. } if !matches!(said, None | Some(As::Cloud)) => None,
-        Elements::Structs { fields, size } => {
-            let has = |name: &str| {
-                let is_float = |code: &str| matches!(code, "<f4" | "<f8");
-                let one = |f: &&npy::DtypeField| f.name == name && f.count == 1;
-                fields.iter().find(one).is_some_and(|f| f.code.as_deref().is_some_and(is_float))
-            };
-            if !["x", "y", "z"].into_iter().all(has) {
-                return None;
-            }
-            let mut described = Vec::new();
-            for field in fields {
-                let code = field.code.as_deref().map(|code| code.replace("b1", "u1"));
-                let Some(datatype) = code.and_then(|code| point_cloud::datatype(&code)) else {
-                    continue;
-                };
-                described.push(PointField {
-                    name: field.name.clone(),
-                    offset: u32::try_from(field.offset).ok()?,
-                    datatype,
-                    count: u32::try_from(field.count).ok()?,
-                });
-            }
-            let (width, rows) = header.shape.split_last()?;
-            let height: usize = rows.iter().product();
-            cloud(height, *width, described, *size)
-        }
+        Elements::Structs { fields, size } => of_structs(header, fields, *size, said),
         Elements::Numbers(code) => match &header.shape[..] {
             [rows, columns] if is_cloud(code, *columns, said) => columns_of(code, *rows, *columns),
             shape => picture(code, shape, said),
@@ -322,10 +322,49 @@ fn of_array(header: &Header, said: Option<&As>) -> Option<Is> {
     }
 }
 
-fn cloud(height: usize, width: usize, fields: Vec<PointField>, step: usize) -> Option<Is> {
-    let (height, width) = (u32::try_from(height).ok()?, u32::try_from(width).ok()?);
-    let point_step = u32::try_from(step).ok().filter(|step| *step > 0)?;
-    Some(Is::Cloud { height, width, fields, point_step })
+fn of_structs(
+    header: &Header,
+    fields: &[npy::DtypeField],
+    size: usize,
+    said: Option<&As>,
+) -> Option<Is> {
+    let has = |name: &str| {
+        let is_float = |code: &str| matches!(code, "<f4" | "<f8");
+        let one = |f: &&npy::DtypeField| f.name == name && f.count == 1;
+        fields.iter().find(one).is_some_and(|f| f.code.as_deref().is_some_and(is_float))
+    };
+    // What came as a cloud is one, whatever its points have.
+    if said.is_none() && !["x", "y", "z"].into_iter().all(has) {
+        return None;
+    }
+    let orders = || fields.iter().filter_map(|field| field.code.as_deref()?.chars().next());
+    let is_bigendian = orders().any(|order| order == '>');
+    if is_bigendian && orders().any(|order| order == '<') {
+        return None;
+    }
+    let mut described = Vec::new();
+    for field in fields {
+        let code = field.code.as_deref().map(|code| code.replace("b1", "u1"));
+        let Some(datatype) = code.and_then(|code| point_cloud::datatype(&code)) else {
+            continue;
+        };
+        described.push(PointField {
+            name: field.name.clone(),
+            offset: u32::try_from(field.offset).ok()?,
+            datatype,
+            count: u32::try_from(field.count).ok()?,
+        });
+    }
+    let (width, rows) = header.shape.split_last()?;
+    let height = rows.iter().try_fold(1_usize, |all, rows| all.checked_mul(*rows))?;
+    Some(Is::Cloud(Cloud {
+        height: u32::try_from(height).ok()?,
+        width: u32::try_from(*width).ok()?,
+        fields: described,
+        point_step: u32::try_from(size).ok().filter(|step| *step > 0)?,
+        is_bigendian,
+        is_columns: false,
+    }))
 }
 
 /// Whether an array with this number of columns is a cloud.
@@ -341,16 +380,19 @@ fn is_cloud(code: &str, columns: usize, said: Option<&As>) -> bool {
 /// A cloud of numbers in columns, the first three of which are x, y and z.
 fn columns_of(code: &str, rows: usize, columns: usize) -> Option<Is> {
     let (size, datatype) = (npy::size_of_code(code), point_cloud::datatype(code)?);
-    let name = |column: usize| match column {
-        0..=3 => ["x", "y", "z", "intensity"][column].to_owned(),
-        _ => format!("column{column}"),
-    };
     let field = |column: usize| {
         let offset = u32::try_from(column * size).ok()?;
-        Some(PointField { name: name(column), offset, datatype, count: 1 })
+        Some(PointField { name: point_cloud::column(column), offset, datatype, count: 1 })
     };
     let fields = (0..columns).map(field).collect::<Option<Vec<_>>>()?;
-    cloud(1, rows, fields, columns.checked_mul(size)?)
+    Some(Is::Cloud(Cloud {
+        height: 1,
+        width: u32::try_from(rows).ok()?,
+        fields,
+        point_step: u32::try_from(columns.checked_mul(size)?).ok()?,
+        is_bigendian: false,
+        is_columns: true,
+    }))
 }
 
 fn picture(code: &str, shape: &[usize], said: Option<&As>) -> Option<Is> {
@@ -361,7 +403,9 @@ fn picture(code: &str, shape: &[usize], said: Option<&As>) -> Option<Is> {
     };
     let size = npy::size_of_code(code);
     let encoding = match (said, code, shape.len()) {
-        (Some(As::Image(encoding)), "|u1" | "<u2" | "<f4", _) => encoding.clone(),
+        (Some(As::Image(encoding)), _, _) if has_pixels(encoding, code, channels) => {
+            encoding.clone()
+        }
         (None, "|u1", 2) => "mono8".to_owned(),
         (None, "|u1", 3) if channels == 3 => "rgb8".to_owned(),
         (None | Some(As::Depth), "<u2", 2) => "16UC1".to_owned(),
@@ -375,5 +419,17 @@ fn picture(code: &str, shape: &[usize], said: Option<&As>) -> Option<Is> {
         width: u32::try_from(width).ok()?,
         encoding,
         step: u32::try_from(step).ok()?,
+        is_bigendian: code.starts_with('>'),
     })
+}
+
+/// Whether numbers of this code can be the pixels of an encoding. Of encodings that only others
+/// know, they may be anything.
+fn has_pixels(encoding: &str, code: &str, channels: usize) -> bool {
+    match arrays::pixel(encoding) {
+        None => matches!(code, "|u1" | "<u2" | "<f4"),
+        Some((kind, size, of)) => {
+            code.get(1..) == Some(&*format!("{kind}{size}")) && of == channels
+        }
+    }
 }

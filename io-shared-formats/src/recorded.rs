@@ -7,10 +7,10 @@
 use io_shared_core::schema::{Field, Scalar, Type};
 use io_shared_core::{Array, Schema};
 
-use crate::cdr::{Reader, Writer};
 use crate::definition::Definition;
 use crate::error::CdrError;
 use crate::value::{self, Texts};
+use crate::wire::{Reader, Writer};
 
 /// What is known of a value besides its content.
 ///

@@ -1,10 +1,14 @@
-//! ROS 2 message definitions: the text of `.msg` files, with the types in it after lines of `=`.
+//! Message definitions: the text of `.msg` files, with the types in it after lines of `=`.
+//!
+//! One parser reads those of ROS 1 and of ROS 2. `time` and `duration` of ROS 1 are the messages
+//! that ROS 2 has in their place, which have the same bytes.
 
 use std::collections::HashMap;
 
 use io_shared_core::schema::Scalar;
 
 use crate::error::DefinitionError;
+use crate::wire::Ros;
 
 /// A field of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,11 @@ pub(crate) struct RosField {
     pub(crate) base: Base,
     pub(crate) repeats: Repeats,
 }
+
+/// The header that a message begins with.
+pub(crate) const HEADER: &str = "std_msgs/Header";
+pub(crate) const TIME: &str = "builtin_interfaces/Time";
+pub(crate) const DURATION: &str = "builtin_interfaces/Duration";
 
 /// What a field, or an element of it, is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +60,21 @@ pub(crate) fn full_name(name: &str, package: &str) -> String {
     }
 }
 
+/// Which ROS has a type of this name: `package/msg/Name`, or `package/Name` in ROS 1.
+pub(crate) fn ros_of(name: &str) -> Ros {
+    if name.split('/').count() == 2 { Ros::One } else { Ros::Two }
+}
+
 /// Reads a definition: its own fields, and those of the messages in it.
 pub(crate) fn parse(name: &str, text: &str) -> Result<(Vec<RosField>, Messages), DefinitionError> {
+    let ros = ros_of(name);
     let mut messages = Messages::new();
     let mut own = Vec::new();
     for (number, section) in sections(text).into_iter().enumerate() {
         let name = section.name.clone().unwrap_or_else(|| name.to_owned());
         let package = name.split('/').next().unwrap_or_default().to_owned();
         let lines = section.lines.iter();
-        let fields = lines.filter_map(|line| field(line, &package).transpose());
+        let fields = lines.filter_map(|line| field(line, &package, ros).transpose());
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         match number {
             0 => own = fields,
@@ -70,20 +85,29 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<(Vec<RosField>, Messages),
     }
     for section in sections(COMMON) {
         let name = section.name.unwrap_or_default();
-        let fields = section.lines.iter().filter_map(|line| field(line, "").transpose());
-        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let fields = section.lines.iter().filter_map(|line| field(line, "", ros).transpose());
+        let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
+        if name == HEADER && ros == Ros::One {
+            fields.insert(0, seq());
+        }
         messages.entry(name).or_insert(fields);
     }
     Ok((own, messages))
 }
 
-#[derive(Default)]
-struct Section<'t> {
-    name: Option<String>,
-    lines: Vec<&'t str>,
+/// The field of a header that only ROS 1 has.
+pub(crate) fn seq() -> RosField {
+    RosField { name: "seq".into(), base: Base::Number(Scalar::U32), repeats: Repeats::One }
 }
 
-fn sections(text: &str) -> Vec<Section<'_>> {
+/// A message of a definition: its name, unless it is the first one, and its lines.
+#[derive(Default)]
+pub(crate) struct Section<'t> {
+    pub(crate) name: Option<String>,
+    pub(crate) lines: Vec<&'t str>,
+}
+
+pub(crate) fn sections(text: &str) -> Vec<Section<'_>> {
     let mut sections = vec![Section::default()];
     for line in text.lines() {
         let line = line.trim();
@@ -103,7 +127,11 @@ fn sections(text: &str) -> Vec<Section<'_>> {
 }
 
 /// The field of a line. `None`: it has none, but a constant or a comment.
-fn field(line: &str, package: &str) -> Result<Option<RosField>, DefinitionError> {
+pub(crate) fn field(
+    line: &str,
+    package: &str,
+    ros: Ros,
+) -> Result<Option<RosField>, DefinitionError> {
     let wrong = |what: &str| DefinitionError { at: line.to_owned(), what: what.to_owned() };
     let line_without = line.split('#').next().unwrap_or_default().trim();
     if line_without.is_empty() {
@@ -141,9 +169,13 @@ fn field(line: &str, package: &str) -> Result<Option<RosField>, DefinitionError>
         None => (base, None),
     };
     let base = match (base, number(base)) {
+        ("byte", _) if ros == Ros::One => Base::Number(Scalar::I8),
         (_, Some(scalar)) => Base::Number(scalar),
         ("string", _) => Base::Text(bound),
         ("wstring", _) => Base::WideText,
+        ("time", _) => Base::Message(TIME.to_owned()),
+        ("duration", _) => Base::Message(DURATION.to_owned()),
+        ("Header", _) if ros == Ros::One => Base::Message(HEADER.to_owned()),
         (base, _) => Base::Message(full_name(base, package)),
     };
     Ok(Some(RosField { name: name.to_owned(), base, repeats }))
@@ -189,6 +221,21 @@ mod tests {
         );
         assert_eq!(messages["pkg/Other"][0].name, "b");
         assert!(messages.contains_key("std_msgs/Header"));
+    }
+
+    #[test]
+    fn a_definition_of_ros_1_has_times_and_a_header_with_a_number() {
+        let text = "Header header\ntime at\nduration[] waits\nbyte b\nchar c\nstring S=a # b\n";
+        let (own, messages) = parse("pkg/A", text).unwrap();
+        let bases: Vec<_> = own.iter().map(|field| field.base.clone()).collect();
+        let message = |name: &str| Base::Message(name.into());
+        assert_eq!(bases[..3], [message(HEADER), message(TIME), message(DURATION)]);
+        assert_eq!(bases[3..], [Base::Number(Scalar::I8), Base::Number(Scalar::U8)]);
+        let names: Vec<_> = messages[HEADER].iter().map(|field| &*field.name).collect();
+        assert_eq!(names, ["seq", "stamp", "frame_id"]);
+        let (own, messages) = parse("pkg/msg/A", "byte b\n").unwrap();
+        assert_eq!(own[0].base, Base::Number(Scalar::U8));
+        assert_eq!(messages[HEADER].len(), 2);
     }
 
     #[test]

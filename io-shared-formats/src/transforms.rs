@@ -1,7 +1,7 @@
 //! `tf2_msgs/TFMessage`: how frames lie in others.
 
-use crate::cdr::Writer;
 use crate::error::CdrError;
+use crate::wire::Writer;
 
 /// The definition of `tf2_msgs/msg/TFMessage`, with the types in it.
 ///

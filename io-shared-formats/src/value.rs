@@ -10,8 +10,8 @@
 use io_shared_core::Schema;
 use io_shared_core::schema::{Struct, Type};
 
-use crate::cdr::{Reader, Writer};
 use crate::error::CdrError;
+use crate::wire::{Reader, Ros, Writer};
 
 /// A message as CDR, with the four bytes that say how it is encoded: plain CDR, little-endian.
 ///
@@ -124,7 +124,7 @@ fn fields(
     message: &[u8],
     at: usize,
 ) -> Result<(), CdrError> {
-    if is_empty(layout) {
+    if is_empty(layout) && writer.ros == Ros::Two {
         writer.u8(0);
     }
     for field in layout.fields.iter().filter(|field| !is_left_out(&field.ty)) {
@@ -162,6 +162,23 @@ fn list(
     message: &[u8],
     at: usize,
 ) -> Result<(), CdrError> {
+    let (shape, count, start) = placed(element, axes, message, at)?;
+    if axes > 1 {
+        shape.iter().for_each(|axis| writer.u64(*axis));
+    }
+    let (element, each) = flat(element);
+    let count = count.saturating_mul(each);
+    writer.count(count)?;
+    elements(writer, element, count, message, start)
+}
+
+/// The shape of a list whose words lie at `at`, how many elements it has, and where they lie.
+pub(crate) fn placed(
+    element: &Type,
+    axes: usize,
+    message: &[u8],
+    at: usize,
+) -> Result<(Vec<u64>, usize, usize), CdrError> {
     let word = |number: usize| -> Option<u64> {
         let word = message.get(at.checked_add(number.checked_mul(8)?)?..)?.first_chunk()?;
         Some(u64::from_le_bytes(*word))
@@ -174,14 +191,7 @@ fn list(
         let end = start.checked_add(bytes)?;
         (end <= message.len()).then_some((shape, count, start))
     };
-    let (shape, count, start) = found().ok_or(CdrError::List)?;
-    if axes > 1 {
-        shape.iter().for_each(|axis| writer.u64(*axis));
-    }
-    let (element, each) = flat(element);
-    let count = count.saturating_mul(each);
-    writer.count(count)?;
-    elements(writer, element, count, message, start)
+    found().ok_or(CdrError::List)
 }
 
 /// How many elements a list of this shape has. `None`: more than there can be.
@@ -278,7 +288,11 @@ pub(crate) fn room_for(reader: &Reader<'_>, ty: &Type) -> Result<Vec<u8>, CdrErr
 }
 
 /// Makes room for more bytes, which are zero, but not for more than the CDR can stand for.
-fn reserve(message: &mut Vec<u8>, more: usize, reader: &Reader<'_>) -> Result<(), CdrError> {
+pub(crate) fn reserve(
+    message: &mut Vec<u8>,
+    more: usize,
+    reader: &Reader<'_>,
+) -> Result<(), CdrError> {
     let bytes = message.len().saturating_add(more);
     let too_large = CdrError::TooLarge { bytes };
     if bytes > reader.len().saturating_mul(SLACK.0).saturating_add(SLACK.1) {
@@ -332,13 +346,12 @@ pub(crate) fn read(
 }
 
 /// How many elements a sequence has.
-fn read_count(reader: &mut Reader<'_>) -> Result<usize, CdrError> {
+pub(crate) fn read_count(reader: &mut Reader<'_>) -> Result<usize, CdrError> {
     let count = reader.u32()? as usize;
     // Every element has at least a byte, so this many there are at most.
     let left = reader.len().saturating_sub(reader.at());
     if count > left {
-        let needed = reader.at().saturating_add(count).saturating_add(4);
-        return Err(CdrError::Short { needed, found: reader.len() + 4 });
+        return Err(reader.short(reader.at().saturating_add(count)));
     }
     Ok(count)
 }
@@ -384,7 +397,7 @@ fn read_fields(
     at: usize,
     texts: Texts,
 ) -> Result<(), CdrError> {
-    if is_empty(layout) {
+    if is_empty(layout) && reader.ros == Ros::Two {
         reader.u8()?;
     }
     for field in layout.fields.iter().filter(|field| !is_left_out(&field.ty)) {
@@ -397,13 +410,13 @@ fn read_fields(
 }
 
 /// The beginning of a text, to the end of a character.
-fn cut(text: &[u8], room: usize) -> &[u8] {
+pub(crate) fn cut(text: &[u8], room: usize) -> &[u8] {
     let is_start = |byte: u8| byte & 0xc0 != 0x80;
     let end = (0..=room).rev().find(|&end| text.get(end).is_none_or(|byte| is_start(*byte)));
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-fn put(message: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), CdrError> {
+pub(crate) fn put(message: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), CdrError> {
     let found = message.len();
     let room = at.checked_add(bytes.len()).and_then(|end| message.get_mut(at..end));
     room.ok_or(CdrError::Length { found })?.copy_from_slice(bytes);

@@ -156,6 +156,31 @@ impl Array {
         Ok(data)
     }
 
+    /// The bytes of the message before its elements, which [`write_header`](Self::write_header)
+    /// writes too.
+    ///
+    /// ```
+    /// use io_shared_core::Array;
+    ///
+    /// let header = Array::header_of("<u2", false, &[2])?;
+    /// let message = Array::to_bytes("<u2", &[2], &[1, 0, 2, 0])?;
+    /// assert_eq!(message, [&header[..], &[1, 0, 2, 0]].concat());
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`len_of`](Self::len_of).
+    pub fn header_of(
+        dtype: &str,
+        fortran_order: bool,
+        shape: &[usize],
+    ) -> Result<Vec<u8>, NpyError> {
+        let (length, _) = header::lengths(dtype, fortran_order, shape)?;
+        let mut header = vec![0; length];
+        header::write(&mut header, dtype, fortran_order, shape);
+        Ok(header)
+    }
+
     /// The message with these elements, whose last index varies fastest.
     ///
     /// # Errors

@@ -12,9 +12,9 @@ Python 2.7 and 3, Rust and C use the same channels.
 For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``consumer``,
 ``io_shared.open`` and ``enum``. For many at once: ``wait_any``. To observe without taking part:
 ``observe``. To see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To
-keep a channel in a file: ``File``. For shared bytes: ``RWSharedMMap``, ``SharedMMap``,
-``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an ``Error``; its kinds are in
-``io_shared.errors``.
+keep a channel in a file: ``File``. For messages of ROS as arrays: ``io_shared.ros``. For shared
+bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an
+``Error``; its kinds are in ``io_shared.errors``.
 """
 
 from io_shared._consumer import Consumer, consumer, open
@@ -63,6 +63,7 @@ from io_shared._share import NumpyShare
 from io_shared._producer import ArrayProducer, TypedProducer, producer
 from io_shared._removal import remove
 from io_shared._wait_any import wait_any
+from io_shared import ros  # noqa: F401
 
 __version__ = "0.1.0"
 

@@ -87,3 +87,22 @@ class Gets(ctypes.Structure):
         ("length", c_size_t),
         ("value", c_void_p),
     ]
+
+
+class RosMessage(ctypes.Structure):
+    """``ios_ros_message``: a message that was converted."""
+
+    _fields_ = [
+        ("head", c_void_p),
+        ("head_length", c_size_t),
+        ("data", c_void_p),
+        ("data_length", c_size_t),
+        ("tail", c_void_p),
+        ("tail_length", c_size_t),
+        ("stamp_ns", c_uint64),
+        ("frame_id", c_char_p),
+        ("version", c_uint64),
+        ("capacity", c_uint64),
+        ("seq", c_uint32),
+        ("flags", c_uint32),
+    ]

@@ -5,7 +5,8 @@
 
 use io_shared::{Schema, Value};
 use io_shared_formats::{
-    CdrType, Foreign, IMAGE, Marks, POINT_CLOUD2, Recorded, from_cdr, recognize, to_cdr,
+    CdrType, Foreign, FromRos, IMAGE, Marks, POINT_CLOUD2, Recorded, Ros, ToRos, from_cdr,
+    recognize, to_cdr,
 };
 
 use super::input::Input;
@@ -55,6 +56,7 @@ pub fn cdr(bytes: &[u8]) {
             assert!(Value::decode(foreign.schema(), &message).is_ok());
             let _ = recognize(foreign.schema(), &message, None);
         }
+        ros(name, text, cdr);
         return;
     };
     let schema = Schema::from_json(json).expect("it is a schema");
@@ -72,6 +74,33 @@ pub fn cdr(bytes: &[u8]) {
     let _ = Recorded::head(&schema).encode(Marks::default(), cdr, &mut Vec::new());
 }
 
+/// Reads arbitrary bytes as a message of ROS 1 and of ROS 2, and writes what the channel has as a
+/// message again.
+///
+/// # Panics
+/// If that is another message, or one takes more memory than its bytes stand for.
+fn ros(name: &str, text: &str, bytes: &[u8]) {
+    for ros in [Ros::One, Ros::Two] {
+        let name = if ros == Ros::One { name.replace("/msg/", "/") } else { name.to_owned() };
+        let made = [FromRos::new(ros, &name, text, None), FromRos::cdr(ros, &name, text)];
+        for mut from in made.into_iter().flatten() {
+            let Ok(first) = from.convert(bytes) else { continue };
+            let message = [&first.head[..], &first.data].concat();
+            let schema = from.schema().expect("it was converted").clone();
+            check_size(&message, bytes);
+            let value = Value::decode(&schema, &message).expect("it is a message");
+            let _ = value.json().most(100).to_string();
+            let Ok(mut to) = ToRos::new(ros, &schema, None, None) else { continue };
+            let Ok(back) = to.convert(&message, 0, None) else { continue };
+            if to.type_name() == Some(&name) {
+                let back = back.concat();
+                let again = from.convert(&back).expect("it was written");
+                assert_eq!([&again.head[..], &again.data].concat(), message);
+            }
+        }
+    }
+}
+
 /// Reads arbitrary bytes as a definition, and what comes after its first zero as a message of it.
 ///
 /// # Panics
@@ -80,6 +109,7 @@ pub fn definition(bytes: &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     let (text, cdr) = bytes.split_at(end);
     let (text, cdr) = (String::from_utf8_lossy(text), cdr.get(1..).unwrap_or_default());
+    ros("fuzz/msg/A", &text, cdr);
     let Ok(foreign) = Foreign::parse("fuzz/msg/A", &text) else { return };
     if let Ok(message) = foreign.decode(cdr) {
         check_size(&message, cdr);
