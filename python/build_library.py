@@ -1,7 +1,9 @@
 """Builds the library by cargo and puts it into the wheel. Hatchling calls this.
 
 One wheel serves every interpreter, since ctypes loads the library. Its tag names only the platform.
-With ``IO_SHARED_WHEEL_COMMAND=PATH`` the wheel contains that ``io-shared`` command too, which
+The native module, which is faster, is for the Python that builds the wheel, or for 3.11 and later if
+that is one of these. With ``IO_SHARED_WHEEL_NATIVE=FOLDER`` the wheel contains the modules of that
+folder (``_native*.so``) instead. With ``IO_SHARED_WHEEL_COMMAND=PATH`` the wheel contains that ``io-shared`` command too, which
 ``python -m io_shared`` runs.
 """
 
@@ -9,10 +11,13 @@ import json
 import os
 import re
 import subprocess
+import sys
+from fnmatch import fnmatch
+from importlib.machinery import EXTENSION_SUFFIXES
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-LIBRARY = "libio_shared_ffi.so"
+LIBRARY, NATIVE = "libio_shared_ffi.so", "libio_shared_native.so"
 
 
 class BuildLibrary(BuildHookInterface):
@@ -23,11 +28,12 @@ class BuildLibrary(BuildHookInterface):
                 "the Rust sources are not next to %s: build from a checkout of io-shared, "
                 "or install a wheel that was built from one" % self.root
             )
-        library = build(workspace)
+        library = build(workspace, "io-shared-ffi", LIBRARY)
         if version == "editable":
             text = "there is no editable install: after a change, `pip install .` again"
             raise RuntimeError(text)
         files = {library: "io_shared/" + LIBRARY}
+        files.update((path, "io_shared/" + name) for path, name in natives(workspace))
         command = os.environ.get("IO_SHARED_WHEEL_COMMAND")
         if command:
             files[os.path.abspath(command)] = "io_shared/io-shared"
@@ -36,9 +42,25 @@ class BuildLibrary(BuildHookInterface):
         build_data["force_include"].update(files)
 
 
-def build(workspace):
-    """Builds the library, and returns its path."""
-    cargo = ["cargo", "build", "--locked", "--package", "io-shared-ffi", "--profile", "wheel"]
+def natives(workspace):
+    """The native modules: their paths, and their names in the wheel."""
+    folder = os.environ.get("IO_SHARED_WHEEL_NATIVE")
+    if folder is not None:
+        found = sorted(name for name in os.listdir(folder) if fnmatch(name, "_native*.so"))
+        return [(os.path.abspath(os.path.join(folder, name)), name) for name in found]
+    if sys.implementation.name != "cpython" or "t" in sys.abiflags:
+        return []
+    # Newer Pythons have a stable ABI with the buffer protocol.
+    is_stable = sys.version_info >= (3, 11)
+    suffix = ".abi3.so" if is_stable else EXTENSION_SUFFIXES[0]
+    features = [] if is_stable else ["--no-default-features"]
+    os.environ.update(PYO3_PYTHON=sys.executable, PYO3_BUILD_EXTENSION_MODULE="1")
+    return [(build(workspace, "io-shared-python", NATIVE, *features), "_native" + suffix)]
+
+
+def build(workspace, package, library, *options):
+    """Builds the library of a package, and returns its path."""
+    cargo = ["cargo", "build", "--locked", "--package", package, "--profile", "wheel"] + list(options)
     # As a release, but without debug information, which is four fifths of it. The profile is
     # separate, so that other builds are kept.
     for setting in ('inherits="release"', 'strip="debuginfo"'):
@@ -46,7 +68,7 @@ def build(workspace):
     subprocess.check_call(cargo, cwd=workspace)
     about = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
     target = json.loads(subprocess.check_output(about, cwd=workspace))["target_directory"]
-    return os.path.join(target, "wheel", LIBRARY)
+    return os.path.join(target, "wheel", library)
 
 
 def platform(files):

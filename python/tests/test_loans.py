@@ -462,8 +462,8 @@ def test_a_loan_that_cannot_begin_blocks_nothing(name, new_name, in_place):
 
 
 def test_a_view_of_a_loan_in_place_that_fails_blocks_nothing(name, monkeypatch):
-    put = NumpyShare(name, "4K", "put")
-    loan = put.loan(3, in_place=True)
+    put = io_shared.producer(name, np.dtype([("frame", "u8")]))
+    loan = put.loan(in_place=True)
 
     def fails(*_):
         raise MemoryError
@@ -472,5 +472,5 @@ def test_a_view_of_a_loan_in_place_that_fails_blocks_nothing(name, monkeypatch):
     with pytest.raises(MemoryError) as kept:
         loan.__enter__()
     monkeypatch.undo()
-    put.put([1])
+    put.put(frame=1)
     assert put.seq == 1 and kept

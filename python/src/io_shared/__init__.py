@@ -17,6 +17,7 @@ bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes`
 ``Error``; its kinds are in ``io_shared.errors``.
 """
 
+from io_shared._backend import name as backend
 from io_shared._consumer import Consumer, consumer, open
 from io_shared.errors import (  # noqa: F401
     AlreadyHeld,
@@ -66,13 +67,16 @@ from io_shared._wait_any import wait_any
 from io_shared import ros  # noqa: F401
 
 __version__ = "0.1.0"
+#: What serves the calls that are made for each value: ``"native"``, a compiled module, or
+#: ``"ctypes"``.
+backend = backend
 
 # The classes first. `open` is not listed: it would hide Python's own.
 __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
-    "producer", "consumer", "enum", "observe", "channels", "info", "remove", "wait_any",
+    "backend", "producer", "consumer", "enum", "observe", "channels", "info", "remove", "wait_any",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
     "Denied", "ForkedHandle", "Interrupted", "Invalid", "Mismatch", "NoField", "NoMemory",
     "NoProducer", "NoSlot", "NoSpace", "NotFound", "OOMError", "OwnerDied", "ReadAccessError",

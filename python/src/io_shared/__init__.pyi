@@ -24,6 +24,8 @@ _Fields = Union[npt.DTypeLike, Mapping[str, Any], Sequence[Tuple[Any, ...]]]
 _Tail = Union[npt.DTypeLike, Tuple[str, npt.DTypeLike]]
 
 __version__: str
+#: What serves the calls that are made for each value: "native" or "ctypes".
+backend: str
 
 class Error(Exception): ...
 class Invalid(Error, ValueError): ...

@@ -4,18 +4,15 @@ import ctypes
 import sys
 from ctypes import byref
 
-import numpy as np
-
-from io_shared import _forks, _library, _messages, errors
-from io_shared._library import consumer_get, get_like, guard_drop
-from io_shared._memory import Memory
+from io_shared import _ends, _library, _messages, errors
+from io_shared._library import has
 from io_shared._wait import OPEN_TIMEOUT, Deadline, age
 from io_shared._producer import open_end
 
-_OK, _SLICE = _library.OK, _library.SLICE
+_SLICE = _library.SLICE
 
 
-class Consumer(_library.Closing):
+class Consumer(_ends.Gets, _library.Closing):
     """Gets the newest value of a channel. Made by ``consumer`` and ``open``.
 
     >>> clouds = io_shared.open("/cloud_share")
@@ -41,11 +38,9 @@ class Consumer(_library.Closing):
         if messages is None:
             messages = _messages.of(_library.text(_library.consumer_schema, self._open()))
         self._messages = messages
-        #: The numbers of the value that was got last. Its guard is dropped.
-        self._last = _library.Value()
+        #: The header of the value that was copied last, if others like it can be copied faster.
         self._header = None
-        #: Copies a value that has the same header as the last one; empty while a call uses it.
-        self._like_last = []
+        self._begin_gets()
 
     #: Whether ``interrupt`` was called, and no wait has ended by it yet.
     _interrupted = False
@@ -78,7 +73,7 @@ class Consumer(_library.Closing):
         """A copy of the latest value, seen before or not; None if nothing was ever put. It counts
         as seen."""
         value = _library.Value()
-        if _has(_library.consumer_latest(self._open(), byref(value))):
+        if has(_library.consumer_latest(self._open(), byref(value))):
             return self._copied(value)
 
     def borrow(self, timeout=None):
@@ -94,21 +89,8 @@ class Consumer(_library.Closing):
         >>> cloud.flags.writeable
         False
         """
-        value = self._last = self._wait(self._hold, timeout)
-        try:
-            read = self._messages.read(value.data, value.length)
-        except (ValueError, errors.Corrupt) as error:
-            guard_drop(value.guard)  # an error that is kept holds no value
-            raise errors.alone(self._corrupt(error))
-        keeps = _library.Handle(value.guard, guard_drop)
-        if _library.COUNTS:
-            root = np.asarray(_forks.kept(Memory(value.data, value.length, True, keeps)))
-        else:
-            # It is not known when the last array is released, so this is a copy.
-            root = _messages.aligned(value.data, value.length)
-            root.flags.writeable = root.base.flags.writeable = False
-            keeps.close()
-        return self._messages.view(root, read)
+        view = self._view(_SLICE) if timeout is None else None
+        return self._wait(self._view, timeout) if view is None else view
 
     def since(self, seq):
         """Copies of the values after number ``seq`` that still lie whole, oldest first, whether or
@@ -133,7 +115,7 @@ class Consumer(_library.Closing):
 
         def attempt(wait):
             value = _library.Value()
-            found = _has(_library.consumer_tagged(self._open(), tag, wait, byref(value)))
+            found = has(_library.consumer_tagged(self._open(), tag, wait, byref(value)))
             return self._copied(value) if found else None
 
         if timeout is not None and _library.nanoseconds(timeout) == 0:
@@ -232,10 +214,10 @@ class Consumer(_library.Closing):
 
     def close(self):
         """Gives the slot back, once no borrowed array is alive. The channel and its value stay."""
-        self._like_last = []
+        self._end_gets()
         _library.close(self)
         # Again: a get of another thread may have stored the handle meanwhile.
-        self._like_last = []
+        self._end_gets()
         # Afterwards: a task that wakes up earlier finds the handle open, and waits again.
         watch = self._watch
         if watch is not None:
@@ -265,92 +247,42 @@ class Consumer(_library.Closing):
         has = "a producer is alive" if self.has_producer else "there is no producer"
         return "a %s (%s)" % (what, has)
 
-    def _next(self, wait):
-        """A copy of a value, after waiting for at most ``wait``; None if there is none."""
-        idle = self._like_last
-        try:
-            like = idle.pop()  # other threads may run this too
-        except IndexError:
-            like = None
-        if like is None:
-            value = self._hold(wait)
-            return None if value is None else self._copied(value)
-        if like.buffer is None:
-            like.make_buffer()
-        if like.wait != wait:
-            like.gets.timeout_ns = like.wait = wait
-        status = get_like(like.gets_in)
-        if status != _OK:
-            idle.append(like)
-            del like  # as in a producer's put
-            return _has(status) or None
-        value = self._last = like.value
-        if value.guard is not None:
-            return self._copied(value)
-        copy = like.take()
-        idle.append(like)
-        return copy
-
-    def _hold(self, wait):
-        """A value that is held, after waiting for at most ``wait``; None if there is none."""
-        # One for each call: other threads may run this too.
-        value = _library.Value()
-        return value if _has(consumer_get(self._open(), wait, byref(value))) else None
-
     def _copied(self, value):
-        self._last = value
+        """A copy of a value that is held, which is given back."""
+        self._note(value)
         try:
             copy, header = self._messages.copy(value.data, value.length)
         except (ValueError, errors.Corrupt) as error:
             raise errors.alone(self._corrupt(error))
         finally:
-            guard_drop(value.guard)
+            value.release()
         if header is not None and header == self._header:
-            self._like_last.append(_Like(self._open(), header, copy))
+            self._learn(header, copy)
         self._header = header
         return copy
+
+    def _read(self, value):
+        """What the header of a value that is held says. If it is corrupt, the value is given
+        back."""
+        try:
+            return self._messages.read(value.data, value.length)
+        except (ValueError, errors.Corrupt) as error:
+            value.release()  # an error that is kept holds no value
+            raise errors.alone(self._corrupt(error))
+
+    def _view_of_copy(self, value):
+        """A read-only copy of a value that is held, which is given back: for Pythons that do not
+        know when the last array is released."""
+        read = self._read(value)
+        root = _messages.aligned(value.data, value.length)
+        root.flags.writeable = root.base.flags.writeable = False
+        value.release()
+        return self._messages.view(root, read)
 
     def _corrupt(self, error):
         if isinstance(error, errors.Error):
             return type(error)("%s: value %d: %s" % (self.name, self.seq, error))
         return errors.Corrupt("%s: value %d is not an array: %s" % (self.name, self.seq, error))
-
-
-class _Like(object):
-    """Copies values that have the same ``header`` as ``array``, in one call."""
-
-    __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "buffer")
-
-    def __init__(self, handle, header, array):
-        self.handle, self.value, self.wait = handle, _library.Value(), 0
-        self.gets = _library.Gets(
-            handle.value, self.wait, header, len(header), None, array.nbytes,
-            ctypes.addressof(self.value),
-        )
-        self.gets_in = byref(self.gets)
-        is_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
-        self.kind = array.shape, array.dtype, "F" if is_fortran else "C"
-        self.is_short, self.buffer = array.nbytes <= _messages.SHORT, None
-
-    def make_buffer(self):
-        """Makes the array for the next value, before waiting for it."""
-        self.buffer = np.empty(*self.kind)
-        self.gets.data = _messages.address(self.buffer)
-
-    def take(self):
-        """The copied value, which the caller owns."""
-        if self.is_short:
-            return self.buffer.copy("K")
-        buffer, self.buffer = self.buffer, None
-        return buffer
-
-
-def _has(status):
-    """Whether there is a value; raises if ``status`` is a failure."""
-    if status in (_library.TIMEOUT, _library.EMPTY, _library.BUSY, _library.INTERRUPTED):
-        return False
-    _library.check(status)
-    return True
 
 
 def consumer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,

@@ -12,12 +12,14 @@ import os
 import weakref
 from ctypes import c_int, c_long, c_size_t, c_void_p
 
+from io_shared import _backend
+
 _MAP_FIXED = 0x10
 _FAILED = c_void_p(-1).value
 
-#: References to the borrowed memory that is alive.
+#: References to the borrowed memory that is alive. (The native module knows its own.)
 _borrowed = set()
-#: During a fork: borrowed memory, and its bytes.
+#: During a fork: what keeps borrowed memory, where that is, and its bytes.
 _copies = []
 
 
@@ -31,7 +33,12 @@ def _copy():
     # These references keep other threads from giving one back meanwhile.
     for memory in [reference() for reference in list(_borrowed)]:
         if memory is not None:
-            _copies.append((memory, ctypes.string_at(*_extent(memory))))
+            interface = memory.__array_interface__
+            extent = interface["data"][0], interface["shape"][0]
+            _copies.append((memory, extent, ctypes.string_at(*extent)))
+    if _backend.native is not None:
+        for value in _backend.native.held_now():
+            _copies.append((value, value.extent, ctypes.string_at(*value.extent)))
 
 
 def _forget():
@@ -41,23 +48,18 @@ def _forget():
 def _replace():
     """Runs in the child, where nothing else on these pages is used: the handles were the
     parent's."""
-    pages = [_pages(*_extent(memory)) for memory, _ in _copies]
+    pages = [_pages(*extent) for _, extent, _ in _copies]
     for start, length in pages:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_FIXED
         if _mmap(start, length, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0) == _FAILED:
             text = "io_shared: borrowed arrays cannot be kept in this child"
             raise OSError(ctypes.get_errno(), text)
     # After all mappings: two values may share a page.
-    for memory, copy in _copies:
-        ctypes.memmove(_extent(memory)[0], copy, len(copy))
+    for _, (address, _), copy in _copies:
+        ctypes.memmove(address, copy, len(copy))
     for start, length in pages:
         _mprotect(start, length, mmap.PROT_READ)
     _forget()
-
-
-def _extent(memory):
-    interface = memory.__array_interface__
-    return interface["data"][0], interface["shape"][0]
 
 
 def _pages(address, length):

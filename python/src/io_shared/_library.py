@@ -19,7 +19,7 @@ from ctypes import c_void_p
 
 from io_shared import _structs, errors
 from io_shared._labels import NO_LABEL, label, number_of, tag, whole  # noqa: F401
-from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
+from io_shared._structs import Gets, Options, Puts  # noqa: F401
 
 #: Who has a role of a channel, as it described itself when it took the role: its process id (in its
 #: own PID namespace), the start of its program's name, and since when, in seconds since 1970. What
@@ -30,7 +30,7 @@ Process = collections.namedtuple("Process", "pid command since")
 SLICE = 100 * 1000 * 1000
 #: How many seconds a handle that was sent here waits for its sender to give up the role.
 HANDED_ON = 5.0
-_ABI = 2
+ABI = 2
 #: Whether an object is freed with the last reference to it (CPython), or at a collection some time
 #: later (PyPy).
 COUNTS = hasattr(sys, "getrefcount")
@@ -187,11 +187,26 @@ mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
 mmap_mark_dirty = _declare("mmap_mark_dirty", c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
 
-if _abi_version() != _ABI:
+if _abi_version() != ABI:
     raise ImportError(
         "the library of io_shared has ABI %d, and this package needs %d: install them together"
-        % (_abi_version(), _ABI)
+        % (_abi_version(), ABI)
     )
+
+
+class Value(_structs.Value):
+    """A value that is held until ``release``."""
+
+    def release(self):
+        guard_drop(self.guard)
+
+
+def has(status):
+    """Whether there is a value; raises if ``status`` is a failure."""
+    if status in (TIMEOUT, EMPTY, BUSY, INTERRUPTED):
+        return False
+    check(status)
+    return True
 
 
 def check(status, words=TYPED):

@@ -28,10 +28,7 @@ class Loan(object):
 
     def __enter__(self):
         if self._view is None or self._is_over:
-            raise errors.AlreadyLoaned(
-                "%s: this loan was already entered or cancelled: a loan is for one block"
-                % self._name
-            )
+            raise entered(self._name)
         view, self._view = self._view, None
         try:
             return self._filling.begin(view)
@@ -120,11 +117,7 @@ class _InPlace(object):
         alive = [now - then for now, then in zip(_counts(self._arrays), self._counts)]
         if alive[0] > 0 or max(alive) > 1:
             self.cancel()
-            raise errors.AlreadyLoaned(
-                "%s: nothing was put: an array made from the one on loan (or a second reference to "
-                "it) is still alive and could change the value later: release it inside the block, "
-                "or lend without in_place=True" % self._producer.name
-            )
+            raise kept(self._producer.name)
         for array in self._arrays:
             array.flags.writeable = False
         self._out, self._arrays = None, []
@@ -135,6 +128,22 @@ class _InPlace(object):
         if self._lent is not None:
             # The caller has `out`, and may still write to it.
             self._lent.cancel(True)
+
+
+def entered(name):
+    """The error for a second block."""
+    return errors.AlreadyLoaned(
+        "%s: this loan was already entered or cancelled: a loan is for one block" % name
+    )
+
+
+def kept(name):
+    """The error for a loan in place that somebody else could still change."""
+    return errors.AlreadyLoaned(
+        "%s: nothing was put: an array made from the one on loan (or a second reference to it) is "
+        "still alive and could change the value later: release it inside the block, or lend "
+        "without in_place=True" % name
+    )
 
 
 def _counts(arrays):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from io_shared import _enums, _fields, errors
+from io_shared import _backend, _enums, _fields, errors
 
 try:
     from collections.abc import Mapping as _Mapping
@@ -13,21 +13,8 @@ except ImportError:  # Python 2
 _SHOWN, _MOST = 200, 20
 
 
-class Message(object):
-    """A message with an attribute, and an item, for each of its fields: ``m.frame``,
-    ``m["frame"]``.
-
-        Numbers are NumPy scalars, texts are ``str``; arrays, lists and the tail are NumPy arrays.
-        An enum is a number with a ``name``. Fields of a message on loan, and of a copy, can be
-        assigned. A message is a mapping too (``dict(m)``, ``put(**m)``), and can be compared,
-        copied (``copy.copy`` makes a writable copy) and pickled.
-
-    If a field has the name of a method, the attribute is the field. ``m["keys"]`` is always the
-    field.
-
-    >>> cloud = io_shared.open("/clouds").get()
-    >>> cloud.frame, cloud["points"]["x"].mean()
-    """
+class _Parts(object):
+    """What a message consists of, and its fields as attributes. The native module has the same."""
 
     # Only one slot, since a field may have any name.
     __slots__ = ("_io_shared",)
@@ -43,6 +30,25 @@ class Message(object):
 
     def __getattr__(self, name):
         return _read(self, name)
+
+
+class Message(_Parts if _backend.native is None else _backend.native.MessageBase):
+    """A message with an attribute, and an item, for each of its fields: ``m.frame``,
+    ``m["frame"]``.
+
+        Numbers are NumPy scalars, texts are ``str``; arrays, lists and the tail are NumPy arrays.
+        An enum is a number with a ``name``. Fields of a message on loan, and of a copy, can be
+        assigned. A message is a mapping too (``dict(m)``, ``put(**m)``), and can be compared,
+        copied (``copy.copy`` makes a writable copy) and pickled.
+
+    If a field has the name of a method, the attribute is the field. ``m["keys"]`` is always the
+    field.
+
+    >>> cloud = io_shared.open("/clouds").get()
+    >>> cloud.frame, cloud["points"]["x"].mean()
+    """
+
+    __slots__ = ()
 
     def __setattr__(self, name, value):
         layout, header, arrays = _slot.__get__(self)
@@ -128,7 +134,7 @@ class Message(object):
         return "Message(%s)" % ", ".join(shown)
 
 
-_slot = Message.__dict__["_io_shared"]
+_slot = Message.__mro__[1].__dict__["_io_shared"]
 _Mapping.register(Message)
 
 
@@ -155,6 +161,10 @@ def _read(message, name):
             return _enums.value(value, layout.header.fields[name][0])
         return _fields.text(value) if isinstance(value, bytes) else value
     raise _no_field(layout, name)
+
+
+if _backend.native is not None:
+    _backend.native.read_by(_read)
 
 
 def _no_field(layout, name):

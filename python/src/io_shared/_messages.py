@@ -42,6 +42,7 @@ class Arrays(object):
 
     schema = _schema.ARRAY
     has_lists = False
+    is_array = True
 
     def read(self, data, length):
         """Parses the message of ``length`` bytes at the address ``data``, for ``view``. ValueError
@@ -92,7 +93,7 @@ def aligned(data, length):
 class Typed(object):
     """Messages of the fields that a schema describes."""
 
-    has_lists = False
+    has_lists = is_array = False
 
     def __init__(self, schema, layout):
         self.schema, self.layout = schema, layout

@@ -6,7 +6,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _fields, _kinds, _library, _lists, _loan, _messages, _schema, errors
+from io_shared import _ends, _fields, _kinds, _library, _lists, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
@@ -16,7 +16,7 @@ _ndarray = np.ndarray
 _LABELS = frozenset(("tag", "seq", "stamp"))
 
 
-class _Producer(_library.Closing):
+class _Producer(_ends.Puts, _library.Closing):
     """What producers of arrays and of typed messages have in common."""
 
     #: None until it is opened.
@@ -46,8 +46,7 @@ class _Producer(_library.Closing):
             words, wait_for_role
         )
         self._seq = ctypes.c_uint64(_library.number(_library.producer_seq, self._open()))
-        self._seq_out = ctypes.byref(self._seq)
-        self._like_last = _Like()
+        self._begin_puts()
         #: The memory that loans are filled in.
         self._buffers = Buffers()
 
@@ -110,10 +109,10 @@ class _Producer(_library.Closing):
         if self._buffers is None:
             return  # it was never opened
         self._buffers.clear()
-        self._like_last = _Like()
+        self._end_puts()
         _library.close(self)
         # Again: a put of another thread may have stored the handle meanwhile.
-        self._like_last = _Like()
+        self._end_puts()
 
     def _put_bytes(self, message, label=_library.NO_LABEL):
         self._put_data(message, None, 0, label)
@@ -165,64 +164,27 @@ class ArrayProducer(_Producer):
 
         >>> copies.put(array, seq=original.seq, stamp=0)
         """
-        if tag or seq is not None or stamp is not None:
-            return self._put_labelled(array, _library.label(self.name, tag, seq, stamp))
+        self._put_array(array, tag, seq, stamp)
+
+    def _put_plain(self, array, label, learn=None):
+        """Puts ``array`` with a label. ``learn`` is told a contiguous array and its header."""
         if type(array) is not _ndarray:
             array = _kinds.plain(array, self.name)
-        like = self._like_last
-        if not (
-            array.dtype is like.dtype
-            and array.shape == like.shape
-            and array.strides == like.strides
-        ):
-            like = self._like(array)
-        if like.is_short:
-            data, put = array.tobytes(like.order), put_short
-        elif like.is_contiguous:
-            data, put = c_void_p(_messages.address(array)), put_like
-        else:
-            header = like.header
-            del like  # as below
-            return self._put_scattered(array, header, _library.NO_LABEL)
-        status = put(like.puts_in, data)
-        if status != _library.OK:
-            # A traceback keeps this frame, but no handle: close() still ends the role.
-            del like
-            raise _library.failure(status, self._words)
+        header, _, is_contiguous = self._frame(array)
+        if not is_contiguous and array.nbytes > _messages.SHORT:
+            return self._put_scattered(array, header, label)
+        array = array if is_contiguous else array.copy()
+        self._put_data(header, _messages.address(array), array.nbytes, label)
+        if learn is not None and is_contiguous:
+            learn(array, header)
 
-    def _put_labelled(self, array, label):
-        if type(array) is not _ndarray:
-            array = _kinds.plain(array, self.name)
-        like = self._like_last
-        if not like.is_of(array):
-            like = self._like(array)
-        header, is_contiguous = like.header, like.is_contiguous
-        del like  # as in put
-        if is_contiguous:
-            self._put_data(header, _messages.address(array), array.nbytes, label)
-        else:
-            self._put_scattered(array, header, label)
-
-    def _like(self, array):
-        """What arrays of the same dtype and layout as ``array`` have in common."""
-        like = _Like()
+    def _frame(self, array):
+        """The header of messages of arrays like ``array``, its order, and whether its elements lie
+        in one piece."""
         flags = array.flags
-        like.order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
-        like.is_contiguous = flags.c_contiguous or flags.f_contiguous
-        like.header, length = self._messages.frame(array.shape, array.dtype, like.order)
-        like.is_short = length <= _messages.SHORT
-        like.handle, start = self._open(), len(like.header)
-        like.puts_in = byref(_library.Puts(
-            like.handle.value, like.header, start, length - start, ctypes.addressof(self._seq),
-            *_library.NO_LABEL
-        ))
-        # Names of fields may be changed in place, which leaves the dtype the same object.
-        if array.dtype.names is None:
-            like.dtype, like.shape, like.strides = array.dtype, array.shape, array.strides
-            self._like_last = like
-            if self._handle is None:  # closed meanwhile
-                self._like_last = _Like()
-        return like
+        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+        header, _ = self._messages.frame(array.shape, array.dtype, order)
+        return header, order, flags.c_contiguous or flags.f_contiguous
 
     def _put_scattered(self, array, header, label):
         length = len(header) + array.nbytes
@@ -258,35 +220,23 @@ class ArrayProducer(_Producer):
 
         ``tag``, ``seq``, ``stamp``: as in :meth:`put`. The loan has the tag as ``tag``, which may
         be set until the block ends."""
+        is_plain = in_place and order == "C" and seq is None and stamp is None
+        asked = shape, dtype, tag
+        loan = self._loan_like(*asked) if is_plain else None
+        if loan is not None:
+            return loan
         label = _library.label(self.name, tag, seq, stamp)
         shape = _kinds.axes(shape)
         dtype = _kinds.dtype(dtype)
         header, length = self._messages.frame(shape, dtype, order)
         _kinds.refuse_shape(shape, dtype)
+        if is_plain and self._learn_loan(asked, header, length, shape, dtype):
+            return self._loan_like(*asked)
 
         def view(data):
             return np.ndarray(shape, dtype, data, order=order)
 
         return _loan.Loan(self, header, length - len(header), view, in_place, label)
-
-
-class _Like(object):
-    """What messages of arrays of one dtype and layout have in common; nothing while ``dtype`` is
-    None."""
-
-    __slots__ = ("dtype", "shape", "strides", "order", "is_contiguous", "is_short", "handle",
-                 "header", "puts_in")
-
-    def __init__(self):
-        self.dtype = None
-
-    def is_of(self, array):
-        """Whether ``array`` has this dtype and layout."""
-        return (
-            array.dtype is self.dtype
-            and array.shape == self.shape
-            and array.strides == self.strides
-        )
 
 
 class TypedProducer(_Producer):
@@ -302,6 +252,8 @@ class TypedProducer(_Producer):
 
         >>> clouds.put(frame=1, stamp_ns=0, points=points)
         """
+        if len(value) == 1 and value[0]._put_numbers(fields):
+            return
         self, value = value[0], value[1:]  # a field may be called self or value
         layout, label = self._messages.layout, _library.NO_LABEL
         if not _LABELS.isdisjoint(fields):
