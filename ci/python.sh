@@ -89,6 +89,8 @@ export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/pytho
 export IO_SHARED_COMMAND=$target/release/io-shared
 export IO_SHARED_RELAY=$target/release/examples/relay IO_SHARED_C_RELAY=$target/python/c-relay
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
+# The native module, which is built for the wheel alone.
+PYO3_PYTHON=$venvs/3/bin/python cargo clippy --package io-shared-python --locked -- -D warnings
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 # The tests on each interpreter, with the others at the other end, or a second process of the same
@@ -119,6 +121,16 @@ for python in "${pythons[@]}"; do
         start_tests "$python" "$python" tests
     fi
 done
+# 3 has the native module. By ctypes it plays what the two do differently; 2.7 and PyPy play it all.
+has_native='import io_shared; assert io_shared.backend == "native"'
+if "$venvs/3/bin/python" -c "$has_native" 2> /dev/null; then
+    differ=()
+    for file in arrays backends forks interrupts lifetimes loans messages tags typed waiting; do
+        differ+=("tests/test_$file.py")
+    done
+    export IO_SHARED_BACKEND=ctypes IO_SHARED_PYTHONS=$venvs/3/bin/python
+    start_tests 3 3-ctypes "${differ[@]}"
+fi
 failed=0
 for run in "${!running[@]}"; do
     wait "${running[$run]}" || failed=1

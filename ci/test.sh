@@ -115,7 +115,8 @@ start 90m "${core[@]}" --lib -- model::
 
 # Unit, integration, UI and documentation tests. The torture crate is apart, since it makes the
 # library note each crash point it passes.
-others=(--exclude torture --exclude io-shared-bench --exclude io-shared-core)
+others=(--exclude torture --exclude io-shared-bench --exclude io-shared-core
+    --exclude io-shared-python)
 run 90m cargo test --workspace "${others[@]}" --locked
 
 # Users run optimised programs: the hand-over between two of them, the wake-up from a wait for many

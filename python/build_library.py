@@ -1,9 +1,9 @@
 """Builds the library by cargo and puts it into the wheel. Hatchling calls this.
 
 One wheel serves every interpreter, since ctypes loads the library. Its tag names only the platform.
-The native module, which is faster, is for the Python that builds the wheel, or for 3.11 and later if
-that is one of these. With ``IO_SHARED_WHEEL_NATIVE=FOLDER`` the wheel contains the modules of that
-folder (``_native*.so``) instead. With ``IO_SHARED_WHEEL_COMMAND=PATH`` the wheel contains that ``io-shared`` command too, which
+It has a native module too: for all of 3.11 and later if one of these builds the wheel, otherwise
+for the Python that builds it. With ``IO_SHARED_WHEEL_NATIVE=FOLDER`` it has those of that folder
+(``_native*.so``). With ``IO_SHARED_WHEEL_COMMAND=PATH`` it has that ``io-shared`` command, which
 ``python -m io_shared`` runs.
 """
 
@@ -60,7 +60,8 @@ def natives(workspace):
 
 def build(workspace, package, library, *options):
     """Builds the library of a package, and returns its path."""
-    cargo = ["cargo", "build", "--locked", "--package", package, "--profile", "wheel"] + list(options)
+    cargo = ["cargo", "build", "--locked", "--package", package, "--profile", "wheel"]
+    cargo += options
     # As a release, but without debug information, which is four fifths of it. The profile is
     # separate, so that other builds are kept.
     for setting in ('inherits="release"', 'strip="debuginfo"'):

@@ -38,7 +38,9 @@ pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
 /// Makes an array read-only.
 pub(crate) fn set_read_only(array: &Bound<'_, PyAny>) {
     // SAFETY: as in `address`; the callers pass arrays that they made.
-    unsafe { (*npyffi::_PyArray_GET_ITEM_DATA(array.as_ptr().cast())).flags &= !NPY_ARRAY_WRITEABLE };
+    unsafe {
+        (*npyffi::_PyArray_GET_ITEM_DATA(array.as_ptr().cast())).flags &= !NPY_ARRAY_WRITEABLE
+    };
 }
 
 /// Whether a buffer of an array may have been exported at any time. NumPy keeps what it exported
@@ -137,8 +139,17 @@ impl Kind {
         // SAFETY: as in `empty`; without strides they follow from shape and order, so the elements
         // are those at `data` (the contract).
         let made = unsafe {
-            PY_ARRAY_API
-                .PyArray_NewFromDescr(py, kind, dtype, self.axes(), shape, none, data, flags, itself)
+            PY_ARRAY_API.PyArray_NewFromDescr(
+                py,
+                kind,
+                dtype,
+                self.axes(),
+                shape,
+                none,
+                data,
+                flags,
+                itself,
+            )
         };
         // SAFETY: it is a new reference to an array, or NULL and an error is set.
         let array = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;

@@ -8,7 +8,7 @@ use numpy::PyArrayDescr;
 use numpy::npyffi::PY_ARRAY_API;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
 
 use crate::array::Kind;
 
@@ -44,8 +44,8 @@ impl Number {
     }
 
     /// Writes `value` to `to`, if it is a plain number that fits without a loss.
-    fn write(self, value: &Bound<'_, PyAny>, to: &mut [u8]) -> Option<()> {
-        let is_int = value.is_exact_instance_of::<PyInt>();
+    fn write(self, value: &Bound<'_, PyAny>, scalars: &Scalars, to: &mut [u8]) -> Option<()> {
+        let is_int = value.is_exact_instance_of::<PyInt>() || scalars.is_whole(value);
         let bytes = match self {
             Self::Float(size) => {
                 // `numpy.float64` is a float. An int of 53 bits is one exactly.
@@ -55,6 +55,7 @@ impl Number {
                         let number: i64 = value.extract().ok()?;
                         (number.unsigned_abs() < 1 << 53).then_some(number as f64)?
                     }
+                    Err(_) if value.get_type().is(&scalars.single) => value.extract().ok()?,
                     Err(_) => return None,
                 };
                 if size == 8 {
@@ -66,7 +67,7 @@ impl Number {
                 }
                 return to.copy_from_slice(&single.to_le_bytes()).into();
             }
-            _ if !is_int || value.is_instance_of::<PyBool>() => return None,
+            _ if !is_int => return None,
             Self::Signed(size) => {
                 let (number, bits): (i64, _) = (value.extract().ok()?, 8 * size as u32);
                 let least = i64::MIN >> (64 - bits);
@@ -79,6 +80,22 @@ impl Number {
         };
         to.copy_from_slice(&bytes[..self.size()]);
         Some(())
+    }
+}
+
+/// Classes of NumPy's numbers.
+struct Scalars {
+    /// `numpy.float32`.
+    single: Py<PyAny>,
+    /// `numpy.integer`.
+    whole: Py<PyAny>,
+}
+
+impl Scalars {
+    fn is_whole(&self, value: &Bound<'_, PyAny>) -> bool {
+        let py = value.py();
+        !value.is_exact_instance_of::<PyFloat>()
+            && value.is_instance(self.whole.bind(py)).unwrap_or(false)
     }
 }
 
@@ -96,6 +113,7 @@ pub(crate) struct Fields {
     pub(crate) length: usize,
     /// The dtype of the whole message.
     whole: Kind,
+    scalars: Scalars,
     /// What the package describes such messages by.
     pub(crate) layout: Py<PyAny>,
 }
@@ -118,8 +136,10 @@ impl Fields {
             let number = number.ok_or_else(|| PyValueError::new_err(code))?;
             found.push(Field { name, at, number, dtype });
         }
-        let whole = Kind::new(whole, Vec::new(), false);
-        Ok(Self { fields: found, length, whole, layout })
+        let (whole, numpy) = (Kind::new(whole, Vec::new(), false), py.import("numpy")?);
+        let class = |name| numpy.getattr(name).map(Bound::unbind);
+        let scalars = Scalars { single: class("float32")?, whole: class("integer")? };
+        Ok(Self { fields: found, length, whole, scalars, layout })
     }
 }
 
@@ -132,7 +152,7 @@ impl Fields {
         let mut bytes = vec![0; self.length];
         for Field { name, at, number, .. } in &self.fields {
             let value = values.get_item(name).ok()??;
-            number.write(&value, &mut bytes[*at..*at + number.size()])?;
+            number.write(&value, &self.scalars, &mut bytes[*at..*at + number.size()])?;
         }
         Some(bytes)
     }

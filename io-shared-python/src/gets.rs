@@ -59,14 +59,15 @@ impl Gets {
     /// `address`: of a consumer of the C library, which stays open while `handle` lives.
     #[new]
     fn new(handle: Py<PyAny>, address: usize) -> PyResult<Self> {
-        let open = Open { handle: Handle::new(handle, address)?, like: None, numbers: None, spare: None };
+        let open =
+            Open { handle: Handle::new(handle, address)?, like: None, numbers: None, spare: None };
         Ok(Self { open: Mutex::new(Some(open)), last: Mutex::new(Value::NONE) })
     }
 
     /// Waits for a value for `wait` nanoseconds, and returns a copy of it if it is like the one
     /// that [`learn`](Self::learn) was told; otherwise a [`Held`], of which Python makes the copy.
     /// None if there is no value; the number of its status after a failure, -1 if it is closed.
-    fn next<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
+    pub(crate) fn next<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
         let mut open = lock(&self.open);
         let Some(found) = open.as_mut() else { return closed(py) };
         let Some(like) = &found.like else {
@@ -103,7 +104,7 @@ impl Gets {
 
     /// Waits for a value for `wait` nanoseconds, and returns a read-only array in place if it is
     /// like the one that [`learn`](Self::learn) was told. Otherwise as `next`.
-    fn borrow<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
+    pub(crate) fn borrow<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
         let (handle, like) = match &*lock(&self.open) {
             None => return closed(py),
             Some(open) => (open.handle.again(py), open.like.clone()),
@@ -148,9 +149,8 @@ impl Gets {
         let like = Some(Arc::new(Like { header, length, kind }));
         let mut open = lock(&self.open);
         // What was there is dropped without the lock: that may run code of Python.
-        let _before = open.as_mut().map(|open| {
-            (std::mem::replace(&mut open.like, like), open.spare.take())
-        });
+        let _before =
+            open.as_mut().map(|open| (std::mem::replace(&mut open.like, like), open.spare.take()));
         drop(open);
     }
 

@@ -5,10 +5,10 @@
 //! arrays, values that are borrowed, and loans in place. All else (opening, options, errors,
 //! messages that are no plain arrays) stays in Python, and calls the same library by ctypes.
 //!
-//! There is one library in a process. This module contains none: Python passes it the addresses of
-//! the functions of the one that ctypes has loaded ([`library`]). So handles, the hooks of forks and
-//! the table of mappings are shared, and a library that lacks a function is an `AttributeError` of
-//! Python before anything is called.
+//! There is one library in a process. This module contains none: Python passes it the addresses
+//! of the functions of the one that ctypes has loaded ([`library`]). So handles, the hooks of forks
+//! and the table of mappings are shared, and a library that lacks a function is an
+//! `AttributeError` of Python before anything is called.
 //!
 //! What must stay true:
 //! - A status that is not 0 goes back to Python as a number, which raises the error in its words.
@@ -24,6 +24,7 @@ mod loans;
 mod memory;
 mod message;
 mod puts;
+mod share;
 
 /// What `io_shared._native` consists of.
 #[pyo3::pymodule]
@@ -42,4 +43,6 @@ mod _native {
     use super::message::{MessageBase, read_by};
     #[pymodule_export]
     use super::puts::Puts;
+    #[pymodule_export]
+    use super::share::{Share, serve};
 }

@@ -230,7 +230,7 @@ impl Handle {
     /// Lends `length` bytes of a buffer in shared memory; the status of a failure.
     pub(crate) fn lend(&self, length: usize) -> Result<Loaned, c_int> {
         let (mut loan, mut window, mut data) = (null_mut(), null_mut(), null_mut());
-        // SAFETY: the producer is open, since its owner lives; pointers may be written to the three.
+        // SAFETY: the producer is open, since its owner lives; the three take a pointer each.
         let status = unsafe {
             (library().producer_loan_window)(
                 self.pointer,
@@ -250,8 +250,7 @@ impl Handle {
     pub(crate) fn get(&self, timeout_ns: i64) -> Got {
         let mut value = Value::NONE;
         // SAFETY: the consumer is open, since its owner lives; a value may be written to `value`.
-        let status =
-            unsafe { (library().consumer_get)(self.pointer, timeout_ns, &raw mut value) };
+        let status = unsafe { (library().consumer_get)(self.pointer, timeout_ns, &raw mut value) };
         Got::of(status, value)
     }
 

@@ -1,5 +1,5 @@
-//! Loans in place of arrays that are like the last one: a producer's buffer in shared memory, filled
-//! as an array and put without a copy.
+//! Loans in place of arrays that are like the last one: a producer's buffer in shared memory,
+//! filled as an array and put without a copy.
 //!
 //! Whoever keeps a reference to that memory could change what others read. So it is put only if
 //! nobody has one but the variable that the block was given:

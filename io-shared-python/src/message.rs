@@ -54,7 +54,10 @@ impl MessageBase {
         self.0.get_or_init(|| State::Numbers(fields, Bytes(UnsafeCell::new(bytes))));
     }
 
-    fn read<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    fn read<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         match READ.get() {
             Some(read) => read.bind(slf.py()).call1((slf, name)),
             None => Err(PyRuntimeError::new_err("`read_by` was not called")),
@@ -111,7 +114,7 @@ impl MessageBase {
             }
             None => {}
         }
-        // SAFETY: both are live objects; the result is a new reference, or NULL and an error is set.
+        // SAFETY: both are live; the result is a new reference, or NULL and an error is set.
         let found = unsafe {
             let found = ffi::PyObject_GenericGetAttr(slf.as_ptr(), name.as_ptr());
             Bound::from_owned_ptr_or_err(py, found)

@@ -92,7 +92,7 @@ impl Puts {
     /// Puts `array`, if it is like the one that [`learn`](Self::learn) was given last. Returns the
     /// status, or -1 if Python has to put it.
     #[pyo3(signature = (array, tag=None, seq=None, stamp=None))]
-    fn put(
+    pub(crate) fn put(
         &self,
         array: &Bound<'_, PyAny>,
         tag: Option<&Bound<'_, PyAny>>,
@@ -148,7 +148,7 @@ impl Puts {
 
     /// A loan in place of an array of this `shape` and `dtype`, if the last that
     /// [`learn_loan`](Self::learn_loan) was told was asked for alike; otherwise None.
-    fn loan(
+    pub(crate) fn loan(
         slf: &Bound<'_, Self>,
         shape: &Bound<'_, PyAny>,
         dtype: &Bound<'_, PyAny>,

@@ -1,11 +1,11 @@
-"""A round trip there and back between two processes: io_shared, the design it descends from, and
-iceoryx2, in alternating rounds of one run.
+"""A round trip there and back between two processes: io_shared, the design it descends from,
+iceoryx2, HORUS, kickmsg and MomentumX, in alternating rounds of one run.
 
     python bench/original.py [--rounds 11] [--peer /path/to/python2.7] [--quick]
 
-It needs posix_ipc and iceoryx2 as well as io_shared. (Python 2.7 has no iceoryx2, so a peer of 2.7
-goes without.) Each figure is the median over rounds of the p50 of a round; only ratios within one
-run count.
+It needs posix_ipc, iceoryx2, horus-robotics, kickmsg and momentumx as well as io_shared; kickmsg is
+for Python 3.10 to 3.12. (Python 2.7 has none but posix_ipc, so a peer of 2.7 goes without.) Each
+figure is the median over rounds of the p50 of a round; only ratios within one run count.
 """
 
 from __future__ import print_function
@@ -21,6 +21,7 @@ import time
 import numpy as np
 
 import io_shared
+import peers as peers_of
 
 SIZES = [16, 64 << 10, 1 << 20, 4500 << 10]
 #: The most seconds and trips for one system, size and round.
@@ -164,103 +165,37 @@ class InPlace(Copying):
             out[0] = value[0]
 
 
-class Iceoryx2(object):
-    """iceoryx2, polling, one copy in and one copy out on each side, in its fastest set-up: with no
-    history, a buffer that was read is free, and is filled next."""
+class Typed(object):
+    """Messages of 16 bytes whose fields are numbers, by ``try_get`` in a loop: to be compared with
+    HORUS."""
 
-    title = "iceoryx2, polling, copying"
-    _copies, _keeps = True, 0
+    title = "io_shared, typed, polling"
+    sizes = [16]
+    FIELDS = [("linear", "f4"), ("angular", "f4"), ("timestamp_ns", "u8")]
 
     def __init__(self, there, back, size, mine="put"):
-        import iceoryx2
-
-        iceoryx2.set_log_level(iceoryx2.LogLevel.Error)
-        self._node = iceoryx2.NodeBuilder.new().create(iceoryx2.ServiceType.Ipc)
         out, in_ = (there, back) if mine == "put" else (back, there)
-        self._size = size
-        self._publisher = (
-            self._service(iceoryx2, out)
-            .publisher_builder()
-            .initial_max_slice_len(size)
-            .max_loaned_samples(1)
-            .create()
-        )
-        self._subscriber = self._service(iceoryx2, in_).subscriber_builder().create()
+        self._producer = io_shared.producer(out, self.FIELDS)
+        self._consumer = io_shared.consumer(in_, self.FIELDS)
 
-    def _service(self, iceoryx2, name):
-        builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
-        builder = builder.publish_subscribe(iceoryx2.Slice[ctypes.c_uint8])
-        builder = builder.max_publishers(1).max_subscribers(1).max_nodes(2)
-        builder = builder.history_size(self._keeps)
-        builder = builder.subscriber_max_buffer_size(1).subscriber_max_borrowed_samples(2)
-        return builder.enable_safe_overflow(True).open_or_create()
-
-    def put(self, value):
-        sample = self._publisher.loan_slice_uninit(self._size)
-        if self._copies:
-            ctypes.memmove(sample.payload_ptr, value.ctypes.data, self._size)
-        sample.assume_init().send()
-
-    def get(self):
+    def _get(self):
         while True:
-            sample = self._subscriber.receive()
-            if sample is not None:
-                break
-        if not self._copies:
-            return sample
-        value = np.empty(self._size // 4, np.float32)
-        ctypes.memmove(value.ctypes.data, sample.payload_ptr, self._size)
-        return value
+            message = self._consumer.try_get()
+            if message is not None:
+                return message
 
     def trip(self, value):
-        self.put(value)
-        return self.get()
+        self._producer.put(linear=1.5, angular=0.25, timestamp_ns=0)
+        message = self._get()
+        return float(message.linear)
 
     def echo(self):
-        self.put(self.get())
+        message = self._get()
+        self._producer.put(linear=message.linear, angular=message.angular, timestamp_ns=0)
 
     @staticmethod
     def remove(name):
-        pass
-
-
-class Iceoryx2Keeping(Iceoryx2):
-    """The same, but the last value is kept for consumers that come later, as io_shared keeps it:
-    the buffer that was just read is not filled next."""
-
-    title = "iceoryx2, polling, copying, last value kept"
-    _keeps = 1
-
-
-class Iceoryx2Waiting(Iceoryx2):
-    """As ``Iceoryx2``, but the consumer sleeps until an event service notifies it."""
-
-    title = "iceoryx2, waiting, copying"
-
-    def __init__(self, there, back, size, mine="put"):
-        import iceoryx2
-
-        Iceoryx2.__init__(self, there, back, size, mine)
-        out, in_ = (there, back) if mine == "put" else (back, there)
-        self._notifier = self._event(iceoryx2, out).notifier_builder().create()
-        self._listener = self._event(iceoryx2, in_).listener_builder().create()
-
-    def _event(self, iceoryx2, name):
-        builder = self._node.service_builder(iceoryx2.ServiceName.new(name))
-        return builder.event().open_or_create()
-
-    def put(self, value):
-        Iceoryx2.put(self, value)
-        self._notifier.notify()
-
-    def get(self):
-        self._listener.blocking_wait()
-        return Iceoryx2.get(self)
-
-
-class Iceoryx2Untouched(Iceoryx2):
-    title = "iceoryx2, polling, untouched"
-    _copies = False
+        io_shared.remove(name)
 
 
 SYSTEMS = {
@@ -269,10 +204,14 @@ SYSTEMS = {
     "polling": Polling,
     "lending": Lending,
     "in_place": InPlace,
-    "iceoryx2": Iceoryx2,
-    "iceoryx2_keeping": Iceoryx2Keeping,
-    "iceoryx2_untouched": Iceoryx2Untouched,
-    "iceoryx2_waiting": Iceoryx2Waiting,
+    "typed": Typed,
+    "horus": peers_of.Horus,
+    "kickmsg": peers_of.Kickmsg,
+    "momentumx": peers_of.MomentumX,
+    "iceoryx2": peers_of.Iceoryx2,
+    "iceoryx2_keeping": peers_of.Iceoryx2Keeping,
+    "iceoryx2_untouched": peers_of.Iceoryx2Untouched,
+    "iceoryx2_waiting": peers_of.Iceoryx2Waiting,
 }
 
 
@@ -372,6 +311,7 @@ def main():
     parser.add_argument("--rounds", type=at_least_one, default=11)
     parser.add_argument("--peer", default=sys.executable, help="the interpreter at the other end")
     parser.add_argument("--quick", action="store_true", help="2 short rounds: that it runs")
+    parser.add_argument("--only", action="append", choices=sorted(SYSTEMS))
     parser.add_argument("--without", action="append", default=[], choices=sorted(SYSTEMS))
     parser.add_argument("--cpu", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--echo-for", type=int, help=argparse.SUPPRESS)
@@ -385,7 +325,8 @@ def main():
     seconds, trips, rounds = SECONDS, TRIPS, options.rounds
     if options.quick:
         seconds, trips, rounds = 0.02, 20, 2
-    systems = [system for system in SYSTEMS if system not in options.without]
+    asked = options.only or SYSTEMS
+    systems = [system for system in SYSTEMS if system in asked and system not in options.without]
     peers = {system: Peer(options.peer, system, cpus[1]) for system in systems}
     try:
         figures = play(peers, seconds, trips, rounds)
@@ -397,19 +338,24 @@ def main():
 
 def play(peers, seconds, trips, rounds):
     """The figure of each round, by system and size."""
-    systems, counts, figures = list(peers), {}, {}
+    counts, figures = {}, {}
+    systems = {size: [system for system in peers if size in sizes_of(system)] for size in SIZES}
     for size in SIZES:
-        for system in systems:
+        for system in systems[size]:
             first = peers[system].measure(size, 10)
             counts[system, size] = max(10, min(trips, int(seconds * 1e6 / first)))
             figures[system, size] = []
     for turn in range(rounds):
         for size in SIZES:
-            for i in range(len(systems)):
-                system = systems[(i + turn) % len(systems)]
+            for i in range(len(systems[size])):
+                system = systems[size][(i + turn) % len(systems[size])]
                 p50 = peers[system].measure(size, counts[system, size])
                 figures[system, size].append(p50)
     return figures
+
+
+def sizes_of(system):
+    return getattr(SYSTEMS[system], "sizes", SIZES)
 
 
 def report(systems, figures, rounds):
@@ -419,7 +365,10 @@ def report(systems, figures, rounds):
     for system in systems:
         cells = []
         for size in SIZES:
-            of = sorted(figures[system, size])
+            of = sorted(figures.get((system, size), []))
+            if not of:
+                cells.append("")
+                continue
             cells.append("%.1f (%.1f to %.1f)" % (of[len(of) // 2], of[0], of[-1]))
         print("| %s | %s |" % (SYSTEMS[system].title, " | ".join(cells)))
     large = SIZES[-1]
@@ -430,6 +379,9 @@ def report(systems, figures, rounds):
         ("polling", "iceoryx2_keeping", large, 1.0),
         ("copying", "iceoryx2_waiting", large, 1.0),
         ("in_place", "original", large, 100.0),
+        ("in_place", "iceoryx2_untouched", large, 1.0),
+        ("polling", "horus", 16, 1 / 0.9),
+        ("typed", "horus", 16, 1 / 0.9),
         ("copying", "original", 16, 20.0),
         ("copying", "iceoryx2", 16, 1 / 1.5),
         ("copying", "iceoryx2", large, 1.0),

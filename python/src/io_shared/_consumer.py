@@ -5,7 +5,7 @@ import sys
 from ctypes import byref
 
 from io_shared import _ends, _library, _messages, errors
-from io_shared._library import has
+from io_shared._held import Value, has
 from io_shared._wait import OPEN_TIMEOUT, Deadline, age
 from io_shared._producer import open_end
 
@@ -72,7 +72,7 @@ class Consumer(_ends.Gets, _library.Closing):
     def latest(self):
         """A copy of the latest value, seen before or not; None if nothing was ever put. It counts
         as seen."""
-        value = _library.Value()
+        value = Value()
         if has(_library.consumer_latest(self._open(), byref(value))):
             return self._copied(value)
 
@@ -96,7 +96,7 @@ class Consumer(_ends.Gets, _library.Closing):
         """Copies of the values after number ``seq`` that still lie whole, oldest first, whether or
         not this consumer has seen them: see :meth:`Observer.since`. They do not count as seen."""
         while True:
-            value = _library.Value()
+            value = Value()
             status = _library.consumer_since(self._open(), _library.number_of(seq), byref(value))
             if status == _library.EMPTY:
                 return
@@ -114,7 +114,7 @@ class Consumer(_ends.Gets, _library.Closing):
         tag = _library.tag(self.name, tag)
 
         def attempt(wait):
-            value = _library.Value()
+            value = Value()
             found = has(_library.consumer_tagged(self._open(), tag, wait, byref(value)))
             return self._copied(value) if found else None
 

@@ -7,6 +7,7 @@ from ctypes import byref, c_void_p
 import numpy as np
 
 from io_shared import _forks, _kinds, _library, _messages
+from io_shared._held import Value, has
 from io_shared._library import consumer_get, get_like, put_like, put_short
 from io_shared._memory import Memory
 
@@ -96,7 +97,7 @@ class Gets(object):
 
     def _begin_gets(self):
         #: The numbers of the value that was got last. Its guard is dropped.
-        self._last = _library.Value()
+        self._last = Value()
         #: Copies a value that has the same header as the last one; empty while a call uses it.
         self._like_last = []
 
@@ -129,7 +130,7 @@ class Gets(object):
         if status != _OK:
             idle.append(like)
             del like  # as in a producer's put
-            return _library.has(status) or None
+            return has(status) or None
         value = self._last = like.value
         if value.guard is not None:
             return self._copied(value)
@@ -140,8 +141,8 @@ class Gets(object):
     def _hold(self, wait):
         """A value that is held, after waiting for at most ``wait``; None if there is none."""
         # One for each call: other threads may run this too.
-        value = _library.Value()
-        return value if _library.has(consumer_get(self._open(), wait, byref(value))) else None
+        value = Value()
+        return value if has(consumer_get(self._open(), wait, byref(value))) else None
 
     def _view(self, wait):
         """A value in place, after waiting for at most ``wait``; None if there is none."""
@@ -163,7 +164,7 @@ class _GetLike(object):
     __slots__ = ("handle", "gets", "gets_in", "value", "wait", "kind", "is_short", "buffer")
 
     def __init__(self, handle, header, array):
-        self.handle, self.value, self.wait = handle, _library.Value(), 0
+        self.handle, self.value, self.wait = handle, Value(), 0
         self.gets = _library.Gets(
             handle.value, self.wait, header, len(header), None, array.nbytes,
             ctypes.addressof(self.value),
@@ -184,3 +185,11 @@ class _GetLike(object):
             return self.buffer.copy("K")
         buffer, self.buffer = self.buffer, None
         return buffer
+
+
+class Share(object):
+    """What shares are made from: nothing."""
+
+
+def serve(share, end):
+    """Has the methods of ``share`` that are called for each value go to ``end`` directly."""

@@ -19,7 +19,7 @@ from ctypes import c_void_p
 
 from io_shared import _structs, errors
 from io_shared._labels import NO_LABEL, label, number_of, tag, whole  # noqa: F401
-from io_shared._structs import Gets, Options, Puts  # noqa: F401
+from io_shared._structs import Gets, Options, Puts, Value  # noqa: F401
 
 #: Who has a role of a channel, as it described itself when it took the role: its process id (in its
 #: own PID namespace), the start of its program's name, and since when, in seconds since 1970. What
@@ -192,21 +192,6 @@ if _abi_version() != ABI:
         "the library of io_shared has ABI %d, and this package needs %d: install them together"
         % (_abi_version(), ABI)
     )
-
-
-class Value(_structs.Value):
-    """A value that is held until ``release``."""
-
-    def release(self):
-        guard_drop(self.guard)
-
-
-def has(status):
-    """Whether there is a value; raises if ``status`` is a failure."""
-    if status in (TIMEOUT, EMPTY, BUSY, INTERRUPTED):
-        return False
-    check(status)
-    return True
 
 
 def check(status, words=TYPED):

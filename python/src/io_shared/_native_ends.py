@@ -128,6 +128,16 @@ class _Says(object):
         return any(type(user).__name__ == "managedbuffer" for user in gc.get_referrers(out))
 
 
+#: What shares are made from: the methods that are called for each value.
+Share = _backend.native.Share
+
+
+def serve(share, end):
+    """Has the methods of ``share`` that are called for each value go to ``end`` directly."""
+    if _library.COUNTS:
+        _backend.native.serve(share, getattr(end, "_fast", None), getattr(end, "_last", None))
+
+
 class Gets(object):
     """The gets of a consumer."""
 
@@ -161,7 +171,7 @@ class Gets(object):
         got = self._fast_next(wait)
         if got is None or type(got) in _MADE:
             return got
-        return self._copied(self._held(got))
+        return self._got(got)
 
     def _hold(self, wait):
         """A value that is held, after waiting for at most ``wait``; None if there is none."""
@@ -182,9 +192,17 @@ class Gets(object):
             value = self._hold(wait)
             return None if value is None else self._view_of_copy(value)
         got = self._fast_view(wait)
-        if got is None or type(got) is _ndarray:
-            return got
+        return got if got is None or type(got) is _ndarray else self._seen(got)
+
+    def _got(self, got):
+        """A copy of what the module returned, if it is a value; otherwise raises what it says."""
+        return self._copied(self._held(got))
+
+    def _seen(self, got):
+        """As ``_got``, in place."""
         value = self._held(got)
+        if not _library.COUNTS:
+            return self._view_of_copy(value)
         read = self._read(value)
         view = self._messages.view(np.asarray(memoryview(value)), read)
         if type(view) is _ndarray and view.dtype.names is None and self._messages.is_array:

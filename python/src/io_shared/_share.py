@@ -1,13 +1,13 @@
 """Shares: one end of a channel of arrays, as the original package had them."""
 
-from io_shared import _library, _messages, errors
+from io_shared import _ends, _library, _messages, errors
 from io_shared._consumer import Consumer
 from io_shared.errors import WriteAccessError
 from io_shared._producer import ArrayProducer
 from io_shared._wait import OPEN_TIMEOUT
 
 
-class NumpyShare(_library.Closing):
+class NumpyShare(_ends.Share, _library.Closing):
     """One end of a channel of arrays: ``mode`` is ``"put"`` or ``"get"``.
 
     ``size``: the most bytes of one array with its header (usually 128 bytes): a number, or digits
@@ -72,6 +72,9 @@ class NumpyShare(_library.Closing):
         for method in _METHODS["put"] + _METHODS["get"]:
             bound = getattr(self.__end, method) if method in _METHODS[mode] else absent
             setattr(self, _OWN + method, bound)
+        if mode == "get" and _IS_SERVED:
+            self.__got, self.__seen = self.__end._got, self.__end._seen
+        _ends.serve(self, self.__end)
 
     def _opening(self):
         kind, arguments = self._opened
@@ -193,6 +196,13 @@ class NumpyShare(_library.Closing):
         if self.mode != mode:
             raise _NotHere(_absent(self.name, self.mode))
         return self.__end
+
+
+#: Whether the class that shares are made from has the methods that are called for each value.
+_IS_SERVED = hasattr(_ends.Share, "put")
+if _IS_SERVED:
+    for _name in ("put", "loan", "get", "try_get", "borrow"):
+        delattr(NumpyShare, _name)
 
 
 class _NotHere(WriteAccessError, AttributeError):
