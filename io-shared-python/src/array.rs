@@ -21,12 +21,20 @@ pub(crate) fn exact<'a, 'py>(
     Some(unsafe { array.cast_unchecked() })
 }
 
+/// The fields of an array's struct.
+#[inline]
+fn fields(array: *mut npyffi::PyArrayObject) -> *mut npyffi::PyArrayObject_fields {
+    // SAFETY: this only computes an address; the callers have a reference to the array.
+    unsafe { npyffi::_PyArray_GET_ITEM_DATA(array) }
+}
+
 /// The address of the elements.
 #[inline]
 pub(crate) fn address(array: &Bound<'_, PyUntypedArray>) -> usize {
-    // SAFETY: an array's struct lives as long as the array, which is borrowed, and nobody writes to
-    // it meanwhile, since this thread has the interpreter's lock.
-    unsafe { (*npyffi::_PyArray_GET_ITEM_DATA(array.as_array_ptr())).data }.expose_provenance()
+    let fields = fields(array.as_array_ptr());
+    // SAFETY: the struct lives as long as the array, which is borrowed, and nobody writes to it
+    // meanwhile, since this thread has the interpreter's lock.
+    unsafe { (*fields).data }.expose_provenance()
 }
 
 /// How many references there are to an object.
@@ -35,28 +43,25 @@ pub(crate) fn references(object: &Bound<'_, PyAny>) -> isize {
     unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }
 
-/// Makes an array read-only.
+/// Makes an array read-only, which this module has made.
 pub(crate) fn set_read_only(array: &Bound<'_, PyAny>) {
-    // SAFETY: as in `address`; the callers pass arrays that they made.
-    unsafe {
-        (*npyffi::_PyArray_GET_ITEM_DATA(array.as_ptr().cast())).flags &= !NPY_ARRAY_WRITEABLE
-    };
+    let fields = fields(array.as_ptr().cast());
+    // SAFETY: as in `address`; it is an array (the callers made it).
+    unsafe { (*fields).flags &= !NPY_ARRAY_WRITEABLE };
 }
 
-/// Whether a buffer of an array may have been exported at any time. NumPy keeps what it exported
-/// with the array, in the field after the weak references (since 1.20).
+/// Whether a buffer of an array that this module has made may have been exported at any time. NumPy
+/// keeps what it exported with the array, in the field after the weak references (since 1.20).
 pub(crate) fn was_exported(array: &Bound<'_, PyAny>) -> bool {
     const VERSION_1_20: u32 = 0xE;
     // SAFETY: NumPy is loaded.
     if unsafe { PY_ARRAY_API.PyArray_GetNDArrayCFeatureVersion(array.py()) } < VERSION_1_20 {
         return true;
     }
-    // SAFETY: as in `address`; the callers pass arrays that they made. Since 1.20 a pointer follows
-    // the fields that the crate knows.
-    let exported = unsafe {
-        let fields = npyffi::_PyArray_GET_ITEM_DATA(array.as_ptr().cast());
-        fields.add(1).cast::<*const c_void>().read()
-    };
+    let next = fields(array.as_ptr().cast()).wrapping_add(1).cast::<*const c_void>();
+    // SAFETY: as in `address`; it is an array (the callers made it). Since 1.20 a pointer follows
+    // the fields that the crate `numpy` knows.
+    let exported = unsafe { next.read() };
     !exported.is_null()
 }
 
@@ -76,8 +81,9 @@ impl Layout {
 
     #[inline]
     pub(crate) fn is_of(&self, array: &Bound<'_, PyUntypedArray>) -> bool {
+        let fields = fields(array.as_array_ptr());
         // SAFETY: as in `address`.
-        let dtype = unsafe { (*npyffi::_PyArray_GET_ITEM_DATA(array.as_array_ptr())).descr };
+        let dtype = unsafe { (*fields).descr };
         dtype.cast() == self.dtype.as_ptr()
             && array.shape() == self.shape
             && array.strides() == self.strides
@@ -115,7 +121,9 @@ impl Kind {
         // to the dtype.
         let made = unsafe { PY_ARRAY_API.PyArray_Empty(py, self.axes(), shape, dtype, fortran) };
         // SAFETY: it is a new reference to an array, or NULL and an error is set.
-        unsafe { Bound::from_owned_ptr_or_err(py, made).map(|array| array.cast_into_unchecked()) }
+        let array = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+        // SAFETY: it is an array.
+        Ok(unsafe { array.cast_into_unchecked() })
     }
 
     /// An array of the elements at `data`, which lie there as long as `base` lives.

@@ -59,13 +59,15 @@ impl Number {
                     Err(_) => return None,
                 };
                 if size == 8 {
-                    return to.copy_from_slice(&number.to_le_bytes()).into();
+                    to.copy_from_slice(&number.to_le_bytes());
+                    return Some(());
                 }
                 let single = number as f32;
                 if single.is_finite() != number.is_finite() {
                     return None; // NumPy warns of it
                 }
-                return to.copy_from_slice(&single.to_le_bytes()).into();
+                to.copy_from_slice(&single.to_le_bytes());
+                return Some(());
             }
             _ if !is_int => return None,
             Self::Signed(size) => {

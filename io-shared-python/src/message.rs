@@ -114,14 +114,17 @@ impl MessageBase {
             }
             None => {}
         }
-        // SAFETY: both are live; the result is a new reference, or NULL and an error is set.
-        let found = unsafe {
-            let found = ffi::PyObject_GenericGetAttr(slf.as_ptr(), name.as_ptr());
-            Bound::from_owned_ptr_or_err(py, found)
-        };
-        match found {
-            Err(error) if error.is_instance_of::<PyAttributeError>(py) => Self::read(slf, name),
-            found => found,
-        }
+        // SAFETY: both are live objects.
+        let found = unsafe { ffi::PyObject_GenericGetAttr(slf.as_ptr(), name.as_ptr()) };
+        // SAFETY: it is a new reference, or NULL and an error is set.
+        unsafe { Bound::from_owned_ptr_or_err(py, found) }
+    }
+
+    /// What is no attribute is read as a field, or is the package's error.
+    fn __getattr__<'py>(
+        slf: &Bound<'py, Self>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::read(slf, name)
     }
 }

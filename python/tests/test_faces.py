@@ -54,7 +54,7 @@ def test_a_share_may_be_mocked(name):
     mocked.get.return_value = 7
     assert mocked.get(timeout=1) == 7
     with pytest.raises(TypeError):
-        mocked.get(1, 2, 3)
+        mocked.tagged(1, 2, 3)
 
 
 def test_a_share_knows_its_consumers_its_producer_and_its_end(name):

@@ -148,9 +148,11 @@ class Gets(object):
         handle = self._open()
         #: It has the numbers of the value that was got last.
         self._last = fast = _backend.native.Gets(handle, handle.value)
-        self._fast_next, self._fast_view = fast.next, fast.borrow
+        self._fast_next = self._fast_view = None
         numbers = _numbers(self._messages)
-        if numbers is not None and fast.learn_fields(numbers, Message):
+        if self._messages.is_array:
+            self._fast_next, self._fast_view = fast.next, fast.borrow
+        elif numbers is not None and fast.learn_fields(numbers, Message):
             self._fast_next = fast.next_message
 
     def _end_gets(self):
@@ -168,6 +170,9 @@ class Gets(object):
 
     def _next(self, wait):
         """A copy of a value, after waiting for at most ``wait``; None if there is none."""
+        if self._fast_next is None:
+            value = self._hold(wait)
+            return None if value is None else self._copied(value)
         got = self._fast_next(wait)
         if got is None or type(got) in _MADE:
             return got
@@ -188,9 +193,9 @@ class Gets(object):
 
     def _view(self, wait):
         """A value in place, after waiting for at most ``wait``; None if there is none."""
-        if not _library.COUNTS:
+        if self._fast_view is None or not _library.COUNTS:
             value = self._hold(wait)
-            return None if value is None else self._view_of_copy(value)
+            return None if value is None else self._seen(value)
         got = self._fast_view(wait)
         return got if got is None or type(got) is _ndarray else self._seen(got)
 
