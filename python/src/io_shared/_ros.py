@@ -249,7 +249,8 @@ class Producer(_producer._Producer):
 class _Raw(object):
     """Messages as bytes."""
 
-    has_lists = False
+    has_lists = is_array = False
+    layout = None
 
     def __init__(self, schema):
         self.schema = schema
@@ -270,6 +271,7 @@ class Consumer(_consumer.Consumer):
         #: The type of the channel, as JSON.
         self.schema = _library.text(_library.consumer_schema, self._open())
         self._messages = _Converting(weakref.ref(self), convert)
+        self._begin_gets()  # again, for these
 
     @property
     def stamp(self):
@@ -280,6 +282,8 @@ class Consumer(_consumer.Consumer):
 
 class _Converting(object):
     """Messages that become what a function makes of them."""
+
+    is_array, layout = False, None
 
     def __init__(self, consumer, convert):
         self._consumer, self._convert = consumer, convert
