@@ -4,7 +4,7 @@
 #   ci/test.sh          looks for what the tests need, then runs them
 #   ci/test.sh --look   only looks
 #
-# It needs Rust, a C and a C++ compiler, pkg-config, valgrind, git and Python 3.9 or later; without
+# It needs Rust, gcc, clang, CMake, pkg-config, valgrind, git and Python 3.9 or later; without
 # any of these it fails at once. It also tests on Python 2.7, PyPy, npm and Chromium, for musl, and
 # as root.
 # What it cannot test it says at the start and at the end. With CI=true it installs all that is

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks for what the tests need besides Rust: compilers for C and C++, pkg-config, valgrind, whose
-# callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and
+# Looks for what the tests need besides Rust: gcc, and clang for C++, CMake, pkg-config, valgrind,
+# whose callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and
 # Chromium, in which Foxglove Studio shows one.
 #
 # With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
@@ -12,7 +12,8 @@ source ci/pythons.sh
 source ci/chromium.sh
 
 required=()
-for tool in cc:gcc,libc6-dev c++:g++ pkg-config:pkg-config valgrind:valgrind git:git; do
+for tool in cc:gcc,libc6-dev c++:g++ g++:g++ clang++:clang cmake:cmake,make \
+    pkg-config:pkg-config valgrind:valgrind git:git; do
     if ! command -v "${tool%%:*}" > /dev/null; then
         IFS=, read -ra its <<< "${tool#*:}"
         required+=("${its[@]}")

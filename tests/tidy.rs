@@ -25,9 +25,9 @@ const FUNCTION: usize = 70;
 const FILE: usize = 500;
 
 /// What is source: its files have headers, and limits to their lengths.
-const SOURCE: &[&str] = &["rs", "py", "pyi", "c", "h", "sh"];
+const SOURCE: &[&str] = &["rs", "py", "pyi", "c", "h", "cpp", "hpp", "sh"];
 /// What has prose in it.
-const PROSE: &[&str] = &["rs", "py", "pyi", "c", "h", "sh", "md", "toml", "yml"];
+const PROSE: &[&str] = &["rs", "py", "pyi", "c", "h", "cpp", "hpp", "sh", "md", "toml", "yml"];
 
 /// Phrases that a reader has to read twice. They are compared without regard to case, over the ends
 /// of lines, and with words only: a blank at an end is the end of a word.
@@ -129,7 +129,7 @@ fn has_header(extension: &str, text: &str) -> bool {
     let starts: &[&str] = match extension {
         "rs" => &["//!"],
         "py" | "pyi" => &["\"\"\"", "u\"\"\"", "r\"\"\"", "# "],
-        "c" | "h" => &["/*", "// "],
+        "c" | "h" | "cpp" | "hpp" => &["/*", "// "],
         _ => &["# "],
     };
     starts.iter().any(|start| first.starts_with(start))

@@ -37,7 +37,7 @@
 //   IOS_TEXT(Name, 32);
 //   IOS_ENUM(Mode, u8, IOS_VARIANT(Idle, 0), IOS_VARIANT(Driving, 3));
 //   IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_FIELD(Point, f32, y));
-//   IOS_MESSAGE(Seen, IOS_FIELD(Seen, u64, frame), IOS_LIST(Seen, Point, points),
+//   IOS_MESSAGE(Seen, IOS_FIELD(Seen, u64, frame), IOS_LIST(Seen, Point, points), IOS_UNIT("m"),
 //               IOS_LIST(Seen, Name, names), IOS_ND_LIST(Seen, u8, image),
 //               IOS_ARRAY2(Seen, f64, pose), IOS_FIELD(Seen, Mode, mode),
 //               IOS_FIELD(Seen, bool, valid), IOS_TEXT_FIELD(Seen, camera),
@@ -54,6 +54,7 @@
 //   IOS_ARRAY       [f64; 3]                          IOS_LIST         List<Point> (ios_list)
 //   IOS_ARRAY2, 3   [[f64; 4]; 3]                     IOS_ND_LIST      NdList<u8, 3>
 //   IOS_TAIL        [Point] (a flexible array)        IOS_DATA         ListData (no member)
+//   IOS_UNIT        #[message(unit = "m")], of the member before
 
 // A message: its type, and its members in their order.
 #define IOS_MESSAGE(T, ...)                                                                     \
@@ -109,6 +110,8 @@
   {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(uint64_t, T, m.shape[0]),         \
    {IOS_SIZE(T, m.shape) / IOS_SIZE(T, m.shape[0]), 0, 0}, IOS_MEMBER_LIST}
 #define IOS_DATA(name) {#name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}
+// After a member: its unit, "m" or "ns stamp".
+#define IOS_UNIT(unit) {unit, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_UNIT}
 
 // The member of a list of several axes: IOS_ND_LIST_OF(3) image;
 #define IOS_ND_LIST_OF(axes)                                                                    \
@@ -198,6 +201,9 @@ typedef bool ios_c_bool;
 
 // The data of lists, at the end of the message.
 #define IOS_MEMBER_DATA 3
+
+// No member: the unit of the member before, in place of a name.
+#define IOS_MEMBER_UNIT 4
 
 // Messages stay CDR, whatever they are (`ios_from_ros_open`).
 #define IOS_ROS_CDR 1
@@ -321,6 +327,8 @@ typedef enum {
   IOS_WORDS_PYTHON_SHARE = 2,
   // `size=640`, `max_readers=3`: its shared bytes.
   IOS_WORDS_PYTHON_BYTES = 3,
+  // `.capacity(640)`: the C++ headers.
+  IOS_WORDS_CPP = 4,
 } ios_words;
 
 // A consumer of a channel, in a slot of its own.
@@ -522,7 +530,8 @@ typedef struct {
   size_t size;
   // The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
   size_t counts[3];
-  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST` and `IOS_MEMBER_DATA`.
+  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA` and
+  // `IOS_MEMBER_UNIT`.
   uint32_t role;
 } ios_member;
 
@@ -535,7 +544,8 @@ typedef struct {
 } ios_variant;
 
 // A type of C, for `ios_schema_of`. The macros `IOS_MESSAGE`, `IOS_ENUM`, `IOS_TEXT` and
-// `IOS_ARRAY_TYPE` make such tables; the numbers are part of the library.
+// `IOS_ARRAY_TYPE` make such tables, and so does `io_shared.hpp`; the numbers are part of the
+// library.
 typedef struct {
   // The code of a number (`<f4`) or of a text (`|S`); otherwise NULL.
   const char *code;

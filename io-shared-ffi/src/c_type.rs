@@ -18,7 +18,8 @@ use crate::pointer::{Arguments, CText, In, Out, Slice};
 use crate::status::{Failure, Outcome, ios_status};
 
 /// A type of C, for `ios_schema_of`. The macros `IOS_MESSAGE`, `IOS_ENUM`, `IOS_TEXT` and
-/// `IOS_ARRAY_TYPE` make such tables; the numbers are part of the library.
+/// `IOS_ARRAY_TYPE` make such tables, and so does `io_shared.hpp`; the numbers are part of the
+/// library.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct ios_type {
@@ -55,7 +56,8 @@ pub struct ios_member {
     pub size: usize,
     /// The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
     pub counts: [usize; 3],
-    /// Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST` and `IOS_MEMBER_DATA`.
+    /// Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA` and
+    /// `IOS_MEMBER_UNIT`.
     pub role: u32,
 }
 
@@ -77,6 +79,8 @@ pub const IOS_MEMBER_TAIL: u32 = 1;
 pub const IOS_MEMBER_LIST: u32 = 2;
 /// The data of lists, at the end of the message.
 pub const IOS_MEMBER_DATA: u32 = 3;
+/// No member: the unit of the member before, in place of a name.
+pub const IOS_MEMBER_UNIT: u32 = 4;
 
 // SAFETY: the library's own tables have pointers to constants only, which nobody changes.
 unsafe impl Sync for ios_type {}
@@ -203,6 +207,10 @@ unsafe fn describe(arguments: &Arguments, ty: *const c_void, depth: usize) -> Ou
     for member in members {
         // SAFETY: a member's name is a text.
         let name = unsafe { arguments.read(CText(member.name, "name")) }?;
+        if member.role == IOS_MEMBER_UNIT {
+            layout.unit(name)?;
+            continue;
+        }
         let of = match member.role {
             IOS_MEMBER_DATA => Type::ListData,
             // SAFETY: its table is one of the macros'.
@@ -295,6 +303,15 @@ impl<'t> Layout<'t> {
         }
         self.end = offset.saturating_add(of.shape().size);
         self.fields.push(Field::new(name, offset, of));
+        Ok(())
+    }
+
+    /// Says the unit of the last member.
+    fn unit(&mut self, unit: &str) -> Outcome {
+        let Some(last) = self.fields.pop() else {
+            return Err(self.bad(format!("the unit `{unit}` stands before all members")));
+        };
+        self.fields.push(last.unit(unit));
         Ok(())
     }
 

@@ -24,12 +24,14 @@ pub enum ios_words {
     IOS_WORDS_PYTHON_SHARE = 2,
     /// `size=640`, `max_readers=3`: its shared bytes.
     IOS_WORDS_PYTHON_BYTES = 3,
+    /// `.capacity(640)`: the C++ headers.
+    IOS_WORDS_CPP = 4,
 }
 
 use ios_words::*;
 
-pub(crate) const ALL: [ios_words; 4] =
-    [IOS_WORDS_C, IOS_WORDS_PYTHON, IOS_WORDS_PYTHON_SHARE, IOS_WORDS_PYTHON_BYTES];
+pub(crate) const ALL: [ios_words; 5] =
+    [IOS_WORDS_C, IOS_WORDS_PYTHON, IOS_WORDS_PYTHON_SHARE, IOS_WORDS_PYTHON_BYTES, IOS_WORDS_CPP];
 
 /// What an option is in C.
 enum C {
@@ -38,7 +40,8 @@ enum C {
 }
 
 /// An option of Rust's builders; what it is called in C, if C has it; and what it is called in
-/// Python's channels, shares and bytes, empty if they do not have it.
+/// Python's channels, shares and bytes, empty if they do not have it. In C++ it is called as in
+/// Rust, but for [`cpp`].
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
 const OPTIONS: [Named; 19] = [
@@ -63,37 +66,77 @@ const OPTIONS: [Named; 19] = [
     Named("prefault", Some(C::Flag("IOS_PREFAULT")), [""; 3]),
 ];
 
-/// What Rust's callers do by other means than an option, and what C's and Python's callers do
+/// What an option of Rust's builders is called in C++, empty if it does not have it.
+fn cpp(rust: &str) -> &str {
+    match rust {
+        "size" => "capacity",
+        "elements" => "",
+        "any_schema" => "schema",
+        same => same,
+    }
+}
+
+/// What Rust's callers do by other means than an option, and what callers of C, Python and C++ do
 /// instead.
-const DEEDS: [(&str, &str, &str); 7] = [
+const DEEDS: [(&str, [&str; 3]); 7] = [
     (
         "watch without a slot (.observer())",
-        "watch without a slot (ios_observer_open)",
-        "watch without a slot (io_shared.Observer)",
+        [
+            "watch without a slot (ios_observer_open)",
+            "watch without a slot (io_shared.Observer)",
+            "watch without a slot (io_shared::observer)",
+        ],
     ),
-    ("an .observer() may read", "an observer (ios_observer_open) may read", "an Observer may read"),
-    ("drop that handle", "close that handle", "close that handle (old.close(), or a with block)"),
+    (
+        "an .observer() may read",
+        [
+            "an observer (ios_observer_open) may read",
+            "an Observer may read",
+            "an io_shared::observer may read",
+        ],
+    ),
+    (
+        "drop that handle",
+        [
+            "close that handle",
+            "close that handle (old.close(), or a with block)",
+            "close that handle (old.close())",
+        ],
+    ),
     (
         "drop a handle of this process",
-        "close a handle of this process",
-        "close a handle of this process (old.close(), or a with block)",
+        [
+            "close a handle of this process",
+            "close a handle of this process (old.close(), or a with block)",
+            "close a handle of this process (old.close())",
+        ],
     ),
     (
         "drop a guard first",
-        "drop one first (ios_guard_drop)",
-        "let go of an array from borrow() first",
+        [
+            "drop one first (ios_guard_drop)",
+            "let go of an array from borrow() first",
+            "let go of one first (guard.release())",
+        ],
     ),
     (
         "(a guard that was forgotten, or is still in use): drop that guard first",
-        "(a guard that was forgotten, or is still in use): drop that guard first",
-        "(a block of it is not over): leave that block first",
+        [
+            "(a guard that was forgotten, or is still in use): drop that guard first",
+            "(a block of it is not over): leave that block first",
+            "(a guard that was forgotten, or is still in use): end it first (guard.release())",
+        ],
     ),
     (
         "lock it to write, take the guard out of the error, repair the content, and call \
          mark_consistent()",
-        "lock it to write (the guard is given out all the same), repair the content, and call \
-         ios_mmap_mark_consistent()",
-        "make it right in a block of lock(repair=True) or lock_write(repair=True)",
+        [
+            "lock it to write (the guard is given out all the same), repair the content, and call \
+             ios_mmap_mark_consistent()",
+            "make it right in a block of lock(repair=True) or lock_write(repair=True)",
+            "lock it by lock_to_repair() or write_to_repair(), repair the content, and call the \
+             guard's mark_consistent()",
+        ],
     ),
 ];
 
@@ -127,14 +170,18 @@ pub(crate) fn text_of(error: &Error, words: ios_words) -> String {
     translated(&text, words).replace(NAME, error.name())
 }
 
+fn is_python(words: ios_words) -> bool {
+    !matches!(words, IOS_WORDS_C | IOS_WORDS_CPP)
+}
+
 /// The error with advice that its caller can follow.
 fn adapted(kind: &ErrorKind, words: ios_words) -> ErrorKind {
     let mut kind = kind.clone();
     if let ErrorKind::Mismatch { differences, advice, .. } = &mut kind {
-        if words != IOS_WORDS_C && advice.contains(".replace(") {
+        if is_python(words) && advice.contains(".replace(") {
             *advice = "remove it (io_shared.remove, or os.remove for a file), and open it again";
         }
-        for difference in differences {
+        for difference in differences.iter_mut().filter(|_| words != IOS_WORDS_CPP) {
             if let Some((label, rest)) = difference.split_once(':')
                 && let Some(named) = named(label, words)
             {
@@ -148,8 +195,9 @@ fn adapted(kind: &ErrorKind, words: ios_words) -> ErrorKind {
 /// What an option is called: `None` if it is not in the table, empty if the caller does not have
 /// it.
 fn named(option: &str, words: ios_words) -> Option<String> {
-    let Named(_, c, python) = OPTIONS.iter().find(|Named(rust, ..)| *rust == option)?;
+    let Named(rust, c, python) = OPTIONS.iter().find(|Named(rust, ..)| *rust == option)?;
     Some(match (words, c) {
+        (IOS_WORDS_CPP, _) => cpp(rust).to_owned(),
         (IOS_WORDS_C, Some(C::Field(field))) => format!("options.{field}"),
         (IOS_WORDS_C, Some(C::Flag(flag))) => (*flag).to_owned(),
         (IOS_WORDS_C, None) => String::new(),
@@ -161,6 +209,7 @@ fn named(option: &str, words: ios_words) -> Option<String> {
 fn bare(named: &str, words: ios_words) -> String {
     match words {
         IOS_WORDS_C => named.to_owned(),
+        IOS_WORDS_CPP => format!(".{named}()"),
         _ => format!("{named}="),
     }
 }
@@ -168,6 +217,7 @@ fn bare(named: &str, words: ios_words) -> String {
 /// An option with its value, as Rust writes it.
 fn with(named: &str, value: &str, words: ios_words) -> String {
     match (words, value) {
+        (IOS_WORDS_CPP, _) => format!(".{named}({value})"),
         (IOS_WORDS_C, _) if !named.starts_with("options.") => named.to_owned(),
         (_, "" | "..") => bare(named, words),
         (IOS_WORDS_C, _) => {
@@ -186,8 +236,13 @@ fn with(named: &str, value: &str, words: ios_words) -> String {
 /// `text`, with each `.option(value)` and each of the [`DEEDS`] in the caller's words.
 fn translated(text: &str, words: ios_words) -> String {
     let mut text = text.to_owned();
-    for (rust, c, python) in DEEDS {
-        text = text.replace(rust, if words == IOS_WORDS_C { c } else { python });
+    for (rust, [c, python, cpp]) in DEEDS {
+        let own = match words {
+            IOS_WORDS_C => c,
+            IOS_WORDS_CPP => cpp,
+            _ => python,
+        };
+        text = text.replace(rust, own);
     }
     let mut out = String::with_capacity(text.len());
     let (mut rest, mut last) = (text.as_str(), String::new());
@@ -207,7 +262,7 @@ fn translated(text: &str, words: ios_words) -> String {
         rest = after;
     }
     out.push_str(rest);
-    if words == IOS_WORDS_C {
+    if !is_python(words) {
         out = out.replace("0o", "0");
     }
     out
@@ -296,13 +351,16 @@ mod tests {
                 assert!(text.starts_with("/x"), "{text}");
                 for rust in [".(", "()) ", "or ,", ", ,", "or or", " , ", "options.options", "(, "]
                 {
-                    assert!(!text.contains(rust), "{rust}: {text}");
+                    let is_cpp = words == IOS_WORDS_CPP && rust == "()) ";
+                    assert!(is_cpp || !text.contains(rust), "{rust}: {text}");
                 }
                 for Named(rust, ..) in OPTIONS {
-                    assert!(!text.contains(&format!(".{rust}(")), "{text}");
+                    let has = words == IOS_WORDS_CPP && cpp(rust) == rust;
+                    assert!(has || !text.contains(&format!(".{rust}(")), "{text}");
                 }
                 let foreign: &[&str] = match words {
                     IOS_WORDS_C => &["drop that handle", "0o", "mark_consistent()", "true"],
+                    IOS_WORDS_CPP => &["drop ", "0o", ".observer()", "options.", "IOS_"],
                     _ => &["guard", "drop ", "options.", "IOS_", "mark_consistent", "true"],
                 };
                 for word in foreign {
@@ -310,6 +368,24 @@ mod tests {
                     assert!(own || !text.contains(word), "{word}: {text}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn callers_in_cpp_have_the_options_of_rust_as_far_as_they_have_them() {
+        let all: Vec<String> =
+            kinds().into_iter().map(|k| text_of(&Error::new("/x", k), IOS_WORDS_CPP)).collect();
+        let all = all.join("\n");
+        for said in [
+            ".capacity() is not given: as in .capacity(\"5M\"); or wait, with .open_timeout()",
+            ".mode(020) is not valid: permission bits such as 0660",
+            "capacity: channel has 16",
+            ".replace(true)",
+            "close that handle (old.close())",
+            "guard.release()",
+            "lock_to_repair()",
+        ] {
+            assert!(all.contains(said), "{said}\n{all}");
         }
     }
 
@@ -322,6 +398,7 @@ mod tests {
             "create it with capacity=640 or more",
             "create it with size=640 or more",
             "create it with size=640 or more",
+            "create it with .capacity(640) or more",
         ]) {
             let text = text_of(&too_large, words);
             assert!(text.contains(has) && text.starts_with("/x.capacity(1):"), "{text}");
@@ -348,6 +425,7 @@ mod tests {
         for (words, said) in [
             (IOS_WORDS_C, "(options.holds), or create it with options.consumers = 65"),
             (IOS_WORDS_PYTHON, "(holds=), or create it with consumers=65"),
+            (IOS_WORDS_CPP, "(.holds()), or create it with .consumers(65)"),
         ] {
             let translated = translated(fewer, words);
             assert!(translated.ends_with(said), "{translated}");

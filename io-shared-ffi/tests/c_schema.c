@@ -41,7 +41,7 @@ typedef struct {
   Level level;
   Level levels[3];
 } Nested;
-IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_FIELD(Point, f32, y));
+IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_UNIT("m"), IOS_FIELD(Point, f32, y));
 IOS_TEXT(Name, 12);
 IOS_ENUM(Level, i16, IOS_VARIANT(Low, -1), IOS_VARIANT(Middle, 0), IOS_VARIANT(High, 300));
 IOS_MESSAGE(Nested, IOS_ARRAY(Nested, Point, corners), IOS_ARRAY2(Nested, f64, turn),
@@ -102,6 +102,11 @@ typedef struct {
 } Flags;
 IOS_MESSAGE(Flags, IOS_LIST(Flags, bool, flags), IOS_DATA(data));
 
+typedef struct {
+  float x;
+} First;
+IOS_MESSAGE(First, IOS_UNIT("m"), IOS_FIELD(First, f32, x));
+
 static void print(const ios_type *type) {
   char *schema;
   if (ios_schema_of(type, &schema) != IOS_OK) {
@@ -120,6 +125,7 @@ int main(int argc, char **argv) {
     print(&ios_type_Array);
     print(&ios_type_NoZero);
     print(&ios_type_Flags);
+    print(&ios_type_First);
     print(NULL);
     return 0;
   }

@@ -32,6 +32,7 @@ struct Numbers {
 #[derive(Clone, Copy, Message)]
 #[repr(C)]
 struct Point {
+    #[message(unit = "m")]
     x: f32,
     y: f32,
 }
@@ -141,11 +142,12 @@ fn a_c_struct_that_cannot_be_a_message_is_told_what_to_write() {
         "struct Array: member `a` has 8 bytes, and what the macro says of it 4: is it an array",
         "no variant",
         "`flags`",
+        "struct First: the unit `m` stands before all members",
         "`type` must not be NULL",
     ]) {
         assert!(said.contains(expected), "{said}\n{expected}");
     }
-    assert_eq!(said.len(), 6, "{said:?}");
+    assert_eq!(said.len(), 7, "{said:?}");
 }
 
 #[test]

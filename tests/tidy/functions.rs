@@ -10,7 +10,7 @@ pub(crate) fn of(extension: &str, lines: &[&str]) -> Vec<(String, Range<usize>)>
     let find: Find = match extension {
         "rs" => rust,
         "py" | "pyi" => python,
-        "c" | "h" => c,
+        "c" | "h" | "cpp" | "hpp" => c,
         _ => shell,
     };
     let found = |start| find(lines, start).map(|(name, end)| (name, start..end));

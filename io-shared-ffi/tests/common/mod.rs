@@ -5,6 +5,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "each is a call with a test's own pointers")]
 
 pub(crate) mod calls;
+pub(crate) mod cpp;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
