@@ -23,7 +23,6 @@ mod long_wait;
 mod named;
 mod observer;
 mod options;
-mod pace;
 mod producer;
 mod ready_fd;
 mod required_producer;

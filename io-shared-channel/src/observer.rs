@@ -8,6 +8,7 @@ mod part;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use io_shared_core::inspect::Pace;
 use io_shared_core::slot::{self, Copied, Slot};
 use io_shared_core::{
     Error, ErrorKind, Holder, LongWait, Message, Result, Schema, Spec, clock, nap,
@@ -15,7 +16,6 @@ use io_shared_core::{
 
 use crate::long_wait::Awaited;
 use crate::options::Options;
-use crate::pace::Pace;
 use crate::since::Since;
 use crate::waiting::SLICE;
 pub use part::Part;
@@ -50,7 +50,7 @@ pub struct Observer<T: Message + ?Sized> {
 impl<T: Message + ?Sized> Observer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
         let slot = open::<T>(&options, options.open_timeout)?;
-        Ok(Self { slot, options, pace: Pace::default(), message: PhantomData })
+        Ok(Self { slot, options, pace: Pace::of_observer(), message: PhantomData })
     }
 
     /// A copy of the newest value, checked to be whole. `None` if nothing was ever put, or if the
@@ -144,7 +144,7 @@ impl<T: Message + ?Sized> Observer<T> {
             if long.is_due(now) {
                 Awaited::of_observer(&self.slot).report();
             }
-            let nap_for = self.pace.nap(has_producer, now);
+            let nap_for = self.pace.nap(has_producer);
             nap(nap_for.min(Duration::from_nanos(deadline - now)));
         }
     }
@@ -213,7 +213,7 @@ impl<T: Message + ?Sized> Observer<T> {
             Ok(slot) => {
                 // A channel that has grown goes on with its numbers, and its newest value is there.
                 if slot.line() != self.slot.line() {
-                    self.pace = Pace::default();
+                    self.pace = Pace::of_observer();
                 }
                 self.slot = slot;
             }

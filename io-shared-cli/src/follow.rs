@@ -16,6 +16,18 @@ const SILENT: Duration = Duration::from_secs(1);
 /// How often to look for a channel that is not there.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How much nicer than others a command is that looks at channels again and again.
+const NICER: i32 = 10;
+
+/// Has this thread, and those that it starts, give way to programs that want a processor at the
+/// same time: looking shall cost nothing those whose values it looks at.
+pub(crate) fn give_way() {
+    // Whoever has been given another priority keeps it. A refusal does no harm.
+    if rustix::process::nice(0) == Ok(0) {
+        let _ = rustix::process::nice(NICER);
+    }
+}
+
 /// A channel that is followed.
 pub(crate) struct Follow {
     name: String,
@@ -27,6 +39,7 @@ pub(crate) struct Follow {
 impl Follow {
     pub(crate) fn new(name: &str) -> Result<Self, Failure> {
         let location = named::location(name)?;
+        give_way();
         Ok(Self { name: name.to_owned(), location, reader: None, has_told: false })
     }
 

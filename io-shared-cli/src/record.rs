@@ -33,6 +33,7 @@ use io_shared::inspect::{self, Content, Kind};
 use io_shared_formats::{As, topic};
 
 use crate::failure::Failure;
+use crate::follow::give_way;
 use crate::named;
 use crate::out::Out;
 use crate::units;
@@ -154,6 +155,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     if let Some(path) = &options.repair {
         return repair::run(path, out);
     }
+    give_way();
     let asked = Asked::listen()?;
     let queue = Arc::new(Queue::default());
     let writer = Writer::new(options, queue.clone())?;
@@ -251,7 +253,7 @@ impl Recorder<'_> {
             self.queue.ask_to_write();
         }
         // What came since the last look.
-        self.watches.iter_mut().try_for_each(|watch| watch.look(&self.queue))
+        self.watches.iter_mut().try_for_each(|watch| watch.look_last(&self.queue))
     }
 }
 

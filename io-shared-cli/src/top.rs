@@ -15,6 +15,7 @@ use ratatui::widgets::{Cell, Row, Table};
 
 use crate::advice;
 use crate::failure::Failure;
+use crate::follow::give_way;
 use crate::list;
 use crate::named;
 use crate::out::{Out, WIDEST, cut, wants_color, widths};
@@ -39,6 +40,7 @@ pub(crate) fn run(options: &Options, out: &Out) -> Result<(), Failure> {
         let list = advice::command("list --json");
         return Err(Failure::Usage(format!("top needs a terminal: use `{list}` in a program")));
     }
+    give_way();
     let mut board = Board::default();
     board.look(&options.names)?;
     let mut terminal = ratatui::init();

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use common::recording::{Folder, wait_until, wait_until_observed};
 use common::{end, printed, run, start};
 use io_shared::{Array, Channel, Message, Producer};
 use serde_json::Value as Json;
@@ -280,4 +281,44 @@ fn wait_ends_with_a_value_that_is_young_enough() {
     let child = start(&["wait", &name, "--max-age", "10s", "--json"]);
     let object: Json = serde_json::from_str(&end(child).out).unwrap();
     assert_eq!(object["seq"], 1);
+}
+
+/// How nice each thread of a process is.
+fn niceness(pid: u32) -> Vec<i32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    let nice = |stat: String| stat.rsplit(')').next().unwrap().split(' ').nth(17).unwrap().parse();
+    stats.map(|stat| nice(stat).unwrap()).collect()
+}
+
+#[test]
+fn commands_that_go_on_looking_give_way_and_keep_a_niceness_that_they_were_given() {
+    let (name, folder) = (TestName::new("nice"), Folder::new());
+    let mut clouds = clouds(&name);
+    put(&mut clouds, 1, 10);
+    let (file, mcap) = (folder.file("x"), folder.file("x.mcap"));
+    let record = ["record", "-o", &mcap, &name];
+    // These tests may have been given a niceness, too.
+    let own = niceness(std::process::id())[0];
+    let nice = if own == 0 { 10 } else { own };
+    for (line, threads) in [
+        (&["echo", &*name][..], 1),
+        (&["hz", &name], 1),
+        (&["delay", &name, &name], 1),
+        (&record, 2),
+    ] {
+        let mut child = start(line);
+        wait_until(|| niceness(child.id()) == vec![nice; threads]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    std::fs::remove_file(&mcap).unwrap();
+    let mut nicer = std::process::Command::new("nice");
+    nicer.args(["-n", "3", env!("CARGO_BIN_EXE_io-shared")]).args(record);
+    let mut child = nicer.stderr(std::fs::File::create(file).unwrap()).spawn().unwrap();
+    wait_until(|| niceness(child.id()) == [own + 3; 2]);
+    wait_until_observed(&child, &name);
+    assert_eq!(niceness(child.id()), [own + 3; 2]);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

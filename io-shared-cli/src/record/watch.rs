@@ -22,6 +22,10 @@ const HISTORY: usize = 14;
 const ABSENT: Duration = Duration::from_millis(50);
 /// The shortest and the longest time between two looks.
 const LOOKS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(10)];
+/// From this period on, a value is copied only when its consumers have had time to read it: so much
+/// later, a quarter of the period or less.
+const SLOW: Duration = Duration::from_millis(20);
+const LATER: Duration = Duration::from_millis(25);
 /// When to say that a channel is waited for.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -46,6 +50,8 @@ pub(super) struct Watch {
     pub(super) look_at: Instant,
     newest: Option<(u64, u64)>,
     period: Duration,
+    /// Whether a value was seen that the next look copies.
+    has_put_off: bool,
 }
 
 /// A channel that is there.
@@ -74,15 +80,44 @@ impl Watch {
             look_at: Instant::now(),
             newest: None,
             period: Duration::ZERO,
+            has_put_off: false,
         })
     }
 
-    /// Copies what came since the last look.
+    /// Looks for what came since the last look, and copies it: now, or at the next look, when the
+    /// consumers that it woke have read it.
     pub(super) fn look(&mut self, queue: &Queue) -> Result<(), Failure> {
-        if self.open.is_none() && !self.find()? {
+        if !self.is_open()? {
             self.look_at = Instant::now() + ABSENT;
-            return Ok(());
+        } else if self.puts_off() {
+            self.look_at = Instant::now() + LATER.min(self.period / 4);
+        } else {
+            self.copy(queue);
         }
+        Ok(())
+    }
+
+    /// Copies what came since the last look, at the end.
+    pub(super) fn look_last(&mut self, queue: &Queue) -> Result<(), Failure> {
+        if self.is_open()? {
+            self.copy(queue);
+        }
+        Ok(())
+    }
+
+    fn is_open(&mut self) -> Result<bool, Failure> {
+        Ok(self.open.is_some() || self.find()?)
+    }
+
+    /// Whether the channel is slow, and its newest value was not seen before.
+    fn puts_off(&mut self) -> bool {
+        let Some(open) = self.open.as_mut().filter(|_| self.period >= SLOW) else { return false };
+        let is_new = open.observer.seq().is_ok_and(|newest| newest != self.last);
+        self.has_put_off = is_new && !self.has_put_off;
+        self.has_put_off
+    }
+
+    fn copy(&mut self, queue: &Queue) {
         if let Err(error) = self.copy_new(queue) {
             match error.kind() {
                 ErrorKind::Busy { .. } => {}
@@ -91,7 +126,7 @@ impl Watch {
                     self.open = None;
                     // Its successor is there already, if it has one.
                     self.look_at = Instant::now();
-                    return Ok(());
+                    return;
                 }
                 _ => self.lose(&error),
             }
@@ -102,7 +137,6 @@ impl Watch {
             _ => part.clamp(LOOKS[0], LOOKS[1]),
         };
         self.look_at = Instant::now() + pause;
-        Ok(())
     }
 
     /// Opens the channel. `false`: it is not there.

@@ -67,6 +67,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::os::file::{SHM_DIRECTORY, open_path, reopen};
 use crate::os::nap::nap;
+pub use crate::os::pace::Pace;
 
 /// An object in shared memory, or a file: where it is, whose it is, and what is in it.
 ///
@@ -213,11 +214,8 @@ impl Region {
 /// # Examples
 /// [The module](self) has one.
 pub fn channels() -> Result<Vec<Entry>> {
-    let mut found = objects()?;
-    found.retain(|entry| {
-        let is_foreign = matches!(entry.content, Content::Foreign { .. });
-        !is_foreign && matches!(entry.location, Location::Shm(_))
-    });
+    let mut found = objects_that(|location| matches!(location, Location::Shm(_)))?;
+    found.retain(|entry| !matches!(entry.content, Content::Foreign { .. }));
     Ok(found)
 }
 
@@ -240,6 +238,11 @@ pub fn channels() -> Result<Vec<Entry>> {
 /// # Ok(()) }
 /// ```
 pub fn objects() -> Result<Vec<Entry>> {
+    objects_that(|_| true)
+}
+
+/// The objects in shared memory whose location `counts`. No other one is looked at.
+fn objects_that(counts: impl Fn(&Location) -> bool) -> Result<Vec<Entry>> {
     domain::own()?; // one that cannot be is an error, and not an empty list
     let failed = |error: std::io::Error| {
         let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
@@ -257,8 +260,10 @@ pub fn objects() -> Result<Vec<Entry>> {
             Some(name) => (name.to_string(), Location::from(name)),
             None => (path.display().to_string(), Location::file(&path)),
         };
-        // An error means that it is gone by now.
-        found.extend(look_at(name, location, &path).ok());
+        if counts(&location) {
+            // An error means that it is gone by now.
+            found.extend(look_at(name, location, &path).ok());
+        }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)

@@ -16,12 +16,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::schema::Schema;
 use crate::message::value::{self, Path};
 use crate::os::nap::nap;
+use crate::os::pace::Pace;
 use crate::os::{clock, file::identity_at};
 
-/// The shortest pause between two looks for a value.
-const SHORTEST: Duration = Duration::from_micros(50);
-/// The longest, also while nothing is known of the channel's period.
-const LONGEST: Duration = Duration::from_millis(10);
 /// How long to go on without a look whether the name still leads here.
 const LOOK_EVERY: u64 = 90_000_000;
 
@@ -54,9 +51,7 @@ pub struct Reader {
     identity: (u64, u64),
     file: File,
     head: Head,
-    /// How long it took from one value to the next, in nanoseconds; 0: not known.
-    period: u64,
-    last: Option<Newest>,
+    pace: Pace,
 }
 
 impl Reader {
@@ -103,8 +98,7 @@ impl Reader {
             identity: (metadata.dev(), metadata.ino()),
             file,
             head,
-            period: 0,
-            last: None,
+            pace: Pace::of_tool(),
         })
     }
 
@@ -335,8 +329,10 @@ impl Reader {
     /// at most `timeout`. The first call returns the newest value at once, if there is one. `None`:
     /// the time is over.
     ///
-    /// It wakes nobody and is not woken: it looks again after a quarter of the channel's period, at
-    /// least every 10 ms.
+    /// It wakes nobody and is not woken. It looks once for each value of a steady producer, an
+    /// eighth to three eighths of a period after the value is due ([`Pace::of_tool`]). Where the
+    /// last two periods differ by more than an eighth, and where the period is not known, it looks
+    /// every 10 ms at least.
     ///
     /// # Errors
     /// - [`Replaced`](ErrorKind::Replaced): the channel was removed or replaced.
@@ -363,8 +359,7 @@ impl Reader {
         let deadline = clock::deadline(timeout);
         let mut looked = clock::now_coarse();
         loop {
-            let last = self.last.map_or(0, |last| last.seq);
-            if self.seq()? != last
+            if self.seq()? != self.pace.seen()
                 && let Some(newest) = self.newest()?
             {
                 return Ok(Some(self.note(newest)));
@@ -381,20 +376,13 @@ impl Reader {
             let Some(left) = deadline.checked_sub(now).filter(|left| *left > 0) else {
                 return Ok(None);
             };
-            let pause = match self.period {
-                0 => LONGEST,
-                period => Duration::from_nanos(period / 4).clamp(SHORTEST, LONGEST),
-            };
-            nap(pause.min(Duration::from_nanos(left)));
+            nap(self.pace.nap(true).min(Duration::from_nanos(left)));
         }
     }
 
     /// Notes that `newest` was returned.
     fn note(&mut self, newest: Newest) -> Newest {
-        if let Some(rate) = self.last.and_then(|last| last.rate_to(&newest)) {
-            self.period = (1e9 / rate) as u64;
-        }
-        self.last = Some(newest);
+        self.pace.note(newest.seq, newest.stamp);
         newest
     }
 
