@@ -31,6 +31,7 @@ use clap_complete::engine::ArgValueCandidates;
 use io_shared_formats::As;
 
 use crate::failure::Failure;
+use crate::follow::give_way;
 use crate::named;
 use crate::out::Out;
 use crate::record::parse_as;
@@ -121,6 +122,7 @@ fn tell(url: &str, gate: &Gate, address: SocketAddr, out: &mut Out) -> Result<()
 }
 
 fn accept(listener: &TcpListener, server: &Arc<Server>) {
+    give_way();
     for stream in listener.incoming() {
         // One that ended before it began, or too many open files for a moment.
         let Ok(stream) = stream else {

@@ -10,12 +10,11 @@ use common::recording::{Folder, signal, wait_until};
 use common::viewer::{View, Viewer};
 use common::{end, run, start};
 use io_shared::{Array, Channel, Message as _};
-use io_shared_formats::{Image, Marks, PointCloud2, Recorded};
+use io_shared_formats::{Foreign, Image, Marks, PointCloud2, Recorded};
 use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 use test_support::TestName;
 use test_support::messages::{Cloud, Point};
-use tungstenite::Message;
 
 fn points(count: usize, first: f32) -> Vec<Point> {
     let point = |n: usize| Point { x: first + n as f32, y: -(n as f32), z: 0.5, intensity: 0.25 };
@@ -187,6 +186,45 @@ fn an_image_a_number_and_a_jpeg_arrive() {
 }
 
 #[test]
+fn whoever_subscribes_late_is_sent_the_value_that_is_there() {
+    let name = TestName::new("view-late");
+    let mut producer = Channel::<Cloud>::named(&*name).elements(10).producer().unwrap();
+    let mut loan = producer.loan_len(10).unwrap();
+    loan.points.copy_from_slice(&points(10, 0.0));
+    loan.put().unwrap();
+    let view = View::start(&[&*name]);
+    let mut viewer = view.connect();
+    let data = viewer.subscribe(&topic(&name));
+    viewer.data(data);
+    // Nothing is put any more.
+    let head = viewer.subscribe(&(topic(&name) + "/_io"));
+    let (_, cdr) = viewer.data(head);
+    assert_eq!(Recorded::head(&Cloud::schema()).decode(&cdr).unwrap().0.seq, 1);
+}
+
+#[test]
+fn cdr_is_sent_as_it_is_with_its_own_definition() {
+    let name = TestName::new("view-cdr");
+    let text = "pkg/Path[] paths\n===\nMSG: pkg/Path\nuint8[] steps\n";
+    let foreign = Foreign::parse("pkg/msg/Plan", text).unwrap();
+    assert!(foreign.is_cdr());
+    let channel = Channel::<[u8]>::named(&*name).schema(foreign.schema().clone());
+    let mut producer = channel.capacity("4K").producer().unwrap();
+    let cdr = [0, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 7, 8];
+    producer.put(&cdr).unwrap();
+    let view = View::start(&[&*name]);
+    let mut viewer = view.connect();
+    let data = viewer.subscribe(&topic(&name));
+    let told = &viewer.topics[&topic(&name)];
+    assert_eq!((&*told.type_name, &*told.definition), ("pkg/msg/Plan", text));
+    assert_eq!(viewer.data(data).1, cdr);
+    producer.put(&[0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+    assert_eq!(viewer.data(data).1, [0, 1, 0, 0, 0, 0, 0, 0]);
+    assert!(!viewer.topics.contains_key(&(topic(&name) + "/_io")));
+    assert_eq!(viewer.said, [""; 0]);
+}
+
+#[test]
 fn what_becomes_another_type_or_goes_is_told() {
     let name = TestName::new("view-changes");
     let mut arrays = Arrays::new(&name);
@@ -240,11 +278,11 @@ fn the_list_says_what_there_is_and_how_fast_it_comes() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut number = 0;
+            // In pairs, so that the newest two values do not tell how many come in a second.
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                number += 1;
-                producer.put(&number).unwrap();
-                std::thread::sleep(Duration::from_millis(10));
+                producer.put(&1).unwrap();
+                producer.put(&2).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
             }
         });
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -270,47 +308,6 @@ fn the_list_says_what_there_is_and_how_fast_it_comes() {
 }
 
 #[test]
-fn a_client_that_does_not_read_delays_nobody_and_is_sent_the_newest_afterwards() {
-    const BYTES: usize = 4 << 20;
-    let name = TestName::new("view-slow");
-    let mut producer = Channel::<[u8]>::named(&*name).elements(BYTES).producer().unwrap();
-    producer.put(&vec![0; BYTES]).unwrap();
-    let view = View::start(&[&*name]);
-    let (mut slow, mut quick) = (view.connect(), view.connect());
-    slow.subscribe(&topic(&name));
-    let data = quick.subscribe(&topic(&name));
-    quick.data(data);
-    let (mut last, mut memory) = (0, 0);
-    for number in 1..=60_u8 {
-        producer.put(&vec![number; BYTES]).unwrap();
-        let (_, cdr) = quick.data(data);
-        last = *cdr.last().unwrap();
-        if number == 20 {
-            memory = view.memory();
-        }
-    }
-    assert!(last >= 59, "the other client has what is new: {last}");
-    let after = view.memory();
-    // A queue would have grown by 40 values; the allocator keeps a few.
-    assert!(after < memory + 10 * BYTES as u64, "from {memory} to {after} bytes within 40 values");
-
-    // What was on its way comes first, and then the newest.
-    let mut received = 0;
-    let newest = loop {
-        if let Some((_, _, cdr)) = slow.next()
-            && cdr.len() > BYTES
-        {
-            received += 1;
-            if *cdr.last().unwrap() == 60 {
-                break 60;
-            }
-        }
-        assert!(received < 5, "values were queued");
-    };
-    assert_eq!(newest, 60);
-}
-
-#[test]
 fn who_watches_changes_nothing_in_a_channel() {
     let name = TestName::new("view-observes");
     let mut producer = io_shared::producer::<u64>(&*name).unwrap();
@@ -324,41 +321,6 @@ fn who_watches_changes_nothing_in_a_channel() {
     viewer.data(list);
     assert!(std::fs::read(name.path()).unwrap() == before, "not a byte has changed");
     assert_eq!(producer.connected().unwrap(), []);
-}
-
-#[test]
-fn clients_that_talk_nonsense_are_told_and_others_go_on() {
-    let name = TestName::new("view-nonsense");
-    io_shared::producer::<u64>(&*name).unwrap().put(&1).unwrap();
-    let view = View::start(&[&*name]);
-    let mut viewer = view.connect();
-    viewer.until(|viewer| viewer.topics.contains_key(&topic(&name)));
-    for (message, words) in [
-        (json!({"op": "subscribe", "subscriptions": [{"id": 1, "channelId": 99}]}), "channel 99"),
-        (json!({"op": "advertise", "channels": []}), "nothing that a client can do"),
-        (json!({"op": "subscribe", "subscriptions": 3}), "could not be read"),
-        (json!([1, 2]), "could not be read"),
-    ] {
-        viewer.said.clear();
-        viewer.say(&message);
-        viewer.until(|viewer| viewer.said.iter().any(|said| said.contains(words)));
-    }
-    viewer.said.clear();
-    viewer.socket.send(Message::binary(vec![1, 0, 0, 0, 0])).unwrap();
-    viewer.until(|viewer| viewer.said.iter().any(|said| said.contains("cannot publish")));
-    let id = viewer.topics[&topic(&name)].id;
-    let many: Vec<Json> = (0..3000).map(|n| json!({"id": n, "channelId": id})).collect();
-    viewer.say(&json!({"op": "subscribe", "subscriptions": many}));
-    viewer.until(|viewer| viewer.said.iter().any(|said| said.contains("too many")));
-
-    // One that sends far too much is cut off, and one that says nothing at all waits for itself.
-    let mut large = view.connect();
-    let _ = large.socket.send(Message::text("x".repeat(8 << 20)));
-    let silent = std::net::TcpStream::connect(&view.host).unwrap();
-    let mut other = view.connect();
-    let data = other.subscribe(&topic(&name));
-    assert!(!other.data(data).1.is_empty());
-    drop(silent);
 }
 
 #[test]

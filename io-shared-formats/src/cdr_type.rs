@@ -6,6 +6,7 @@
 use io_shared_core::Schema;
 use io_shared_core::schema::{Struct, Type};
 
+use crate::definition::Definition;
 use crate::error::{CdrError, DefinitionError};
 use crate::foreign::TEXT_BYTES;
 use crate::layout::Builder;
@@ -25,6 +26,7 @@ use crate::wire::Reader;
 /// assert!(foreign.is_cdr());
 ///
 /// let ty = CdrType::of(foreign.schema())?.expect("its schema has the definition");
+/// assert_eq!(ty.definition().name, "pkg/msg/Plan");
 /// let cdr = [0, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 7, 8];
 /// let (schema, message) = ty.decode(&cdr)?;
 /// let shown = Value::decode(&schema, &message)?.json().to_string();
@@ -33,6 +35,7 @@ use crate::wire::Reader;
 /// ```
 #[derive(Debug, Clone)]
 pub struct CdrType {
+    definition: Definition,
     name: String,
     fields: Vec<RosField>,
     messages: Messages,
@@ -47,8 +50,15 @@ impl CdrType {
     pub fn of(schema: &Schema) -> Result<Option<CdrType>, DefinitionError> {
         let Some((name, text)) = definition(schema) else { return Ok(None) };
         let (fields, messages) = ros_text::parse(name, text)?;
+        let definition = Definition { name: name.to_owned(), text: text.to_owned() };
         let name = name.rsplit('/').next().unwrap_or(name).to_owned();
-        Ok(Some(CdrType { name, fields, messages }))
+        Ok(Some(CdrType { definition, name, fields, messages }))
+    }
+
+    /// The type's ROS 2 name and its definition, as others need them to read its messages.
+    /// [`CdrType`] has an example.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
     }
 
     /// A message with this CDR, and a schema by which it can be shown, and not put: texts have

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use io_shared::inspect::{self, Content, Entry, Kind, Newest, Reader, Region};
 use io_shared::{Array, Location, Message, Schema};
 use io_shared_formats::{
-    As, COMPRESSED_IMAGE, IMAGE, POINT_CLOUD2, Recorded, TF_MESSAGE, recognize, topic,
+    As, COMPRESSED_IMAGE, CdrType, Definition, IMAGE, POINT_CLOUD2, Recorded, TF_MESSAGE,
+    recognize, topic,
 };
 use serde_json::{Value as Json, json};
 
@@ -36,6 +37,8 @@ const FIRST: u32 = 3;
 pub(super) enum Form {
     /// A message of a generated type.
     Whole,
+    /// CDR of the type that its schema brings along, sent as it is.
+    Cdr,
     Cloud,
     Image,
     Jpeg,
@@ -225,10 +228,14 @@ impl Catalogue {
             });
         }
         let recorded = match form {
-            Form::Whole => Recorded::whole(&region.schema),
+            Form::Whole | Form::Cdr => Recorded::whole(&region.schema),
             _ => Recorded::head(&region.schema),
         };
-        let topics = topics(name, form, &recorded, &mut state.topics);
+        let generated = match (form, CdrType::of(&region.schema)) {
+            (Form::Cdr, Ok(Some(ty))) => ty.definition().clone(),
+            _ => recorded.definition(),
+        };
+        let topics = topics(name, form, generated, &mut state.topics);
         Some(Arc::new(Channel {
             name: name.to_owned(),
             location: location.clone(),
@@ -251,6 +258,9 @@ fn is_channel(entry: &Entry) -> bool {
 
 /// What the values of a region are. `None`: there is none yet that tells it.
 fn form_in(location: &Location, schema: &Schema, said: Option<&As>, jpeg: bool) -> Option<Form> {
+    if said.is_none() && matches!(CdrType::of(schema), Ok(Some(_))) {
+        return Some(Form::Cdr);
+    }
     if *schema.root() != Array::layout() {
         // The type alone decides.
         let empty = vec![0; schema.root().shape().size];
@@ -274,22 +284,23 @@ pub(super) fn form_of(schema: &Schema, bytes: &[u8], said: Option<&As>, jpeg: bo
     }
 }
 
-/// The topics of a channel. Each gets a number that no other ever had.
-fn topics(name: &str, form: Form, recorded: &Recorded, numbers: &mut u32) -> Vec<Topic> {
+/// The topics of a channel. Each gets a number that no other ever had. `own` is the type of what is
+/// no cloud or picture.
+fn topics(name: &str, form: Form, own: Definition, numbers: &mut u32) -> Vec<Topic> {
     let mut new = |name: String, type_name: String, definition: String, part| {
         *numbers += 1;
         let id = FIRST + *numbers;
         Topic { id, name, encoding: "cdr", type_name, definition, part }
     };
-    let (shown, generated) = (topic(name), recorded.definition());
+    let shown = topic(name);
     let data = match form {
-        Form::Whole => return vec![new(shown, generated.name, generated.text, Part::Whole)],
+        Form::Whole | Form::Cdr => return vec![new(shown, own.name, own.text, Part::Whole)],
         Form::Cloud => ("sensor_msgs/msg/PointCloud2", POINT_CLOUD2),
         Form::Image => ("sensor_msgs/msg/Image", IMAGE),
         Form::Jpeg => ("sensor_msgs/msg/CompressedImage", COMPRESSED_IMAGE),
     };
     vec![
         new(shown.clone(), data.0.to_owned(), data.1.to_owned(), Part::Data),
-        new(format!("{shown}/_io"), generated.name, generated.text, Part::Head),
+        new(format!("{shown}/_io"), own.name, own.text, Part::Head),
     ]
 }

@@ -16,10 +16,9 @@ use super::catalogue::{Catalogue, Channel, Found, Topic};
 use super::feed::{Feed, Looked, wall_clock};
 use super::protocol::{self, Asked, Level};
 
-/// How long a look for messages of the client may take, and with it how often channels are looked
-/// at: those that somebody has subscribed to, and else the list alone.
-const BUSY: Duration = Duration::from_millis(4);
-const IDLE: Duration = Duration::from_millis(100);
+/// The shortest and the longest wait for messages of the client, after which the channels are
+/// looked at that it has subscribed to.
+const WAITS: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(100)];
 /// How long a write may make no progress before other things are done.
 const WRITE: Duration = Duration::from_millis(20);
 const CATALOGUE: Duration = Duration::from_secs(1);
@@ -126,29 +125,26 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Reads what the client says, for as long as one look may take.
+    /// Reads one message of the client, if it says something before it is time to look at a channel.
     fn listen(&mut self) -> Result<(), Over> {
-        let time = if self.feeds.is_empty() { IDLE } else { BUSY };
+        // The pong of a client is a message, too.
+        let ready = self.feeds.values().filter(|feed| feed.is_received);
+        let time = ready.map(Feed::nap).min().unwrap_or(WAITS[1]).clamp(WAITS[0], WAITS[1]);
         self.socket.get_ref().set_read_timeout(Some(time)).map_err(|_| Over)?;
-        let until = Instant::now() + time;
-        loop {
-            match self.socket.read() {
-                Ok(Message::Text(text)) => self.hear(&text)?,
-                Ok(Message::Pong(mark)) => {
-                    let feeds = self.feeds.values_mut();
-                    feeds.filter(|feed| feed.mark()[..] == mark[..]).for_each(|feed| {
-                        feed.is_received = true;
-                    });
-                }
-                Ok(Message::Binary(_)) => self.warn("clients cannot publish")?,
-                Ok(Message::Close(_)) => return Err(Over),
-                Ok(_) => {}
-                Err(Error::Io(error)) if is_later(&error) => return Ok(()),
-                Err(_) => return Err(Over),
+        match self.socket.read() {
+            Ok(Message::Text(text)) => self.hear(&text),
+            Ok(Message::Pong(mark)) => {
+                let feeds = self.feeds.values_mut();
+                feeds.filter(|feed| feed.mark()[..] == mark[..]).for_each(|feed| {
+                    feed.is_received = true;
+                });
+                Ok(())
             }
-            if self.is_full || Instant::now() >= until {
-                return Ok(());
-            }
+            Ok(Message::Binary(_)) => self.warn("clients cannot publish"),
+            Ok(Message::Close(_)) => Err(Over),
+            Ok(_) => Ok(()),
+            Err(Error::Io(error)) if is_later(&error) => Ok(()),
+            Err(_) => Err(Over),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use io_shared::inspect::Pace;
 use io_shared::{Channel as Open, Copied, Error, ErrorKind, Observer};
 use io_shared_formats::{CompressedImage, Header, Marks, recognize};
 
@@ -16,6 +17,7 @@ pub(super) struct Feed {
     observer: Option<Observer<[u8]>>,
     /// The number of the last value that was sent.
     last: u64,
+    pace: Pace,
     /// The subscriptions, and the part that each is for.
     pub(super) subscriptions: Vec<(u32, Part)>,
     /// Whether the client has received what was sent last.
@@ -40,6 +42,7 @@ impl Feed {
             channel,
             observer: None,
             last: 0,
+            pace: Pace::of_tool(),
             subscriptions: Vec::new(),
             is_received: true,
             said: None,
@@ -62,17 +65,26 @@ impl Feed {
         self.channel = channel;
     }
 
+    /// How long until the next look at the channel.
+    pub(super) fn nap(&self) -> Duration {
+        self.pace.nap(true)
+    }
+
     pub(super) fn look(&mut self, catalogue: &Catalogue) -> Looked {
         match self.copy() {
             Ok(None) => Looked::Nothing,
             Ok(Some(copied)) => {
                 self.last = copied.seq();
-                let form = form_of(
-                    &self.channel.schema,
-                    &copied,
-                    self.channel.said.as_ref(),
-                    catalogue.jpeg.is_some(),
-                );
+                self.pace.note(copied.seq(), copied.stamp());
+                let form = match self.channel.form {
+                    Form::Cdr => Form::Cdr, // its schema says so
+                    _ => form_of(
+                        &self.channel.schema,
+                        &copied,
+                        self.channel.said.as_ref(),
+                        catalogue.jpeg.is_some(),
+                    ),
+                };
                 if form != self.channel.form {
                     // An array of another kind: other topics.
                     catalogue.note(&self.channel, form);
@@ -136,7 +148,7 @@ impl Feed {
         let put = received.saturating_sub(copied.age().unwrap_or_default().as_nanos() as u64);
         let channel = &self.channel;
         let seen = match channel.form {
-            Form::Whole => None,
+            Form::Whole | Form::Cdr => None,
             _ => recognize(&channel.schema, copied, channel.said.as_ref()),
         };
         let header = Header::of(&channel.schema);
@@ -155,6 +167,7 @@ impl Feed {
                         .map_err(text)?;
                 }
                 (Part::Data, Some(seen)) => seen.encode(put, frame, &mut message).map_err(text)?,
+                _ if channel.form == Form::Cdr => message.extend(&**copied),
                 (_, seen) => {
                     let bytes = seen.as_ref().map_or(&**copied, |seen| seen.head);
                     channel.recorded.encode(marks, bytes, &mut message).map_err(text)?;

@@ -68,7 +68,8 @@ impl View {
         }
         let stream = TcpStream::connect(&self.host).unwrap();
         stream.set_read_timeout(Some(LONG)).unwrap();
-        match tungstenite::client(request.body(()).unwrap(), stream) {
+        let line = Line { stream, is_mute: false };
+        match tungstenite::client(request.body(()).unwrap(), line) {
             Ok((socket, response)) => {
                 let protocol = &response.headers()["sec-websocket-protocol"];
                 let protocol = protocol.to_str().unwrap().to_owned();
@@ -109,9 +110,31 @@ pub(crate) struct Topic {
     pub(crate) definition: String,
 }
 
+/// A connection that may be kept from saying anything.
+pub(crate) struct Line {
+    pub(crate) stream: TcpStream,
+    pub(crate) is_mute: bool,
+}
+
+impl Read for Line {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.is_mute { Ok(bytes.len()) } else { self.stream.write(bytes) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
 /// A client.
 pub(crate) struct Viewer {
-    pub(crate) socket: WebSocket<TcpStream>,
+    pub(crate) socket: WebSocket<Line>,
     pub(crate) protocol: String,
     /// By their names.
     pub(crate) topics: HashMap<String, Topic>,

@@ -35,8 +35,8 @@ export class Connection {
   hear(message) {
     switch (message.op) {
       case 'advertise':
+        for (const topic of message.channels) this.topics.set(topic.id, topic);
         for (const topic of message.channels) {
-          this.topics.set(topic.id, topic);
           if (this.wanted.has(topic.topic)) this.subscribe(topic);
           this.on.come(topic);
         }

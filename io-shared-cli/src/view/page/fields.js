@@ -57,7 +57,7 @@ export class Fields {
       const to = shown.firstElementChild ?? shown;
       if (to.textContent !== text) to.textContent = text;
     }
-    this.panel.numbers(`value ${message.io_seq ?? ''}`);
+    this.panel.numbers(message.io_seq === undefined ? '' : `value ${message.io_seq}`);
   }
 
   row(path, value) {

@@ -366,7 +366,9 @@ const page = {
   },
 
   open(topic) {
-    const View = topic.schemaName === CLOUD ? CloudView
+    // A cloud's number comes next to it. What is CDR in its channel has none.
+    const isCloud = topic.schemaName === CLOUD && this.connection.topic(`${topic.topic}/_io`);
+    const View = isCloud ? CloudView
       : PICTURES.includes(topic.schemaName) ? PictureView : FieldsView;
     try {
       this.views.set(topic.topic, new View(topic));
@@ -420,7 +422,7 @@ const page = {
         .forEach(([name]) => this.close(name));
       this.panelOfScene = new Panel('scene wide', 'Points', close);
       try {
-        this.scene = new Scene(this.panelOfScene);
+        this.scene = new Scene(this.panelOfScene, () => this.redraw());
       } catch (error) {
         this.panelOfScene.remove();
         throw error;
@@ -444,7 +446,6 @@ const page = {
     if (this.isDue) return;
     this.isDue = true;
     requestAnimationFrame(() => {
-      this.isDue = false;
       for (const view of this.views.values()) {
         try {
           view.draw();
@@ -452,6 +453,8 @@ const page = {
           view.wrong(error.message);
         }
       }
+      this.isDue = false;
+      this.scene?.draw();
     });
   },
 };

@@ -3,7 +3,7 @@
 const VERTEX = `#version 300 es
 in vec3 point;
 in float value;
-uniform mat4 view, frame;
+uniform mat4 place;
 uniform vec2 range;
 uniform int mode;
 uniform float size;
@@ -25,7 +25,7 @@ vec3 label(float n) {
   return 0.35 + 0.65 * clamp(p - 1.0, 0.0, 1.0);
 }
 void main() {
-  gl_Position = view * frame * vec4(point, 1.0);
+  gl_Position = place * vec4(point, 1.0);
   gl_PointSize = clamp(size / gl_Position.w, 1.0, 3.0);
   float wide = range.y - range.x;
   float t = wide > 0.0 ? clamp((value - range.x) / wide, 0.0, 1.0) : 0.5;
@@ -65,24 +65,48 @@ const DATATYPES = { 1: 'Int8', 2: 'Uint8', 3: 'Int16', 4: 'Uint16', 5: 'Int32', 
   7: 'Float32', 8: 'Float64' };
 const FLOAT32 = 7;
 
-/** The numbers of one field of all points, where they cannot be drawn from where they lie. */
-function column({ data, point_step: step }, { offset, datatype }, count) {
-  const out = new Float32Array(count);
+/** How the numbers of one field are read: a function from a point's number to its value. */
+function reader({ data, point_step: step }, { offset, datatype }) {
   const isWhole = data.byteOffset % 4 === 0 && offset % 4 === 0 && step % 4 === 0;
   if (datatype === FLOAT32 && isWhole) {
     const floats = new Float32Array(data.buffer, data.byteOffset, data.length >> 2);
-    for (let at = 0, from = offset >> 2; at < count; at++, from += step >> 2) out[at] = floats[from];
-    return out;
+    return (at) => floats[(offset + at * step) >> 2];
   }
   const view = new DataView(data.buffer, data.byteOffset, data.length);
   const read = view[`get${DATATYPES[datatype]}`].bind(view);
-  for (let at = 0, from = offset; at < count; at++, from += step) out[at] = read(from, true);
+  return (at) => read(offset + at * step, true);
+}
+
+/** The numbers of one field of all points, where they cannot be drawn from where they lie. */
+function column(cloud, field, count) {
+  const read = reader(cloud, field);
+  const out = new Float32Array(count);
+  for (let at = 0; at < count; at++) out[at] = read(at);
   return out;
 }
 
+/** Whether a field is drawn from where it lies. */
+const isDirect = (cloud, { datatype, offset }) =>
+  datatype === FLOAT32 && offset % 4 === 0 && cloud.point_step % 4 === 0 && cloud.point_step <= 255;
+
+/** The labels as WebGL takes them, and the name of their type there. */
+function toAttribute(labels) {
+  const name = { Uint8Array: 'UNSIGNED_BYTE', Int8Array: 'BYTE', Uint16Array: 'UNSIGNED_SHORT',
+    Int16Array: 'SHORT', Float32Array: 'FLOAT' }[labels.constructor.name];
+  if (name) return [labels, name];
+  const numbers = new Float32Array(labels.length);
+  for (let at = 0; at < labels.length; at++) numbers[at] = Number(labels[at]); // some are BigInts
+  return [numbers, 'FLOAT'];
+}
+
 export class Scene {
-  constructor(panel) {
+  /** `redraw` has the page call `draw` when it is drawn next. */
+  constructor(panel, redraw) {
     this.panel = panel;
+    this.redraw = () => {
+      this.isDue = true;
+      redraw();
+    };
     this.clouds = new Map();
     this.frames = new Map();
     this.camera = { target: [0, 0, 0], distance: 30, yaw: -0.9, pitch: 0.7 };
@@ -93,12 +117,17 @@ export class Scene {
     this.canvas.setAttribute('aria-label', 'Clouds of points. Arrow keys turn, with shift they ' +
       'move; plus and minus zoom; r shows all.');
     panel.body.append(this.canvas);
-    const gl = this.gl = this.canvas.getContext('webgl2', { preserveDrawingBuffer: true });
+    // Points have no edges to smooth, and without a graphics card that takes most of the time.
+    const gl = this.gl = this.canvas.getContext('webgl2',
+      { antialias: false, alpha: false, preserveDrawingBuffer: true });
     if (!gl) throw new Error('this browser has no WebGL2, without which no cloud is drawn');
     this.program = this.link();
     this.grid = this.makeGrid();
     this.listen();
-    new ResizeObserver(() => this.redraw()).observe(this.canvas);
+    new ResizeObserver(([{ contentRect: { width, height } }]) => {
+      this.size = [width, height];
+      this.redraw();
+    }).observe(this.canvas);
   }
 
   link() {
@@ -115,7 +144,8 @@ export class Scene {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
     gl.useProgram(program);
-    this.uniform = (name) => gl.getUniformLocation(program, name);
+    const names = ['place', 'range', 'mode', 'size'];
+    this.uniforms = Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)]));
     return program;
   }
 
@@ -141,32 +171,49 @@ export class Scene {
     if (!this.clouds.has(name)) this.isFitted = false;
     const shown = this.clouds.get(name) ?? { points: gl.createBuffer(), values: gl.createBuffer() };
     Object.assign(shown, { count, frame: cloud.header.frame_id, step: cloud.point_step });
-    const isThere = (one) => one.datatype === FLOAT32 && one.offset % 4 === 0;
-    shown.isDirect = [x, y, z].every(isThere) && cloud.point_step % 4 === 0 &&
-      cloud.point_step <= 255 && y.offset === x.offset + 4 && z.offset === x.offset + 8;
-    const columns = shown.isDirect ? null : [x, y, z].map((one) => column(cloud, one, count));
+    shown.isDirect = [x, y, z].every((one) => isDirect(cloud, one)) &&
+      y.offset === x.offset + 4 && z.offset === x.offset + 8;
     gl.bindBuffer(gl.ARRAY_BUFFER, shown.points);
     if (shown.isDirect) {
       shown.offset = x.offset;
       gl.bufferData(gl.ARRAY_BUFFER, cloud.data, gl.STREAM_DRAW);
     } else {
+      const columns = [x, y, z].map((one) => column(cloud, one, count));
       const points = new Float32Array(count * 3);
       for (let at = 0; at < count; at++) {
         for (let axis = 0; axis < 3; axis++) points[at * 3 + axis] = columns[axis][at];
       }
       gl.bufferData(gl.ARRAY_BUFFER, points, gl.STREAM_DRAW);
     }
-    const isLabelled = ArrayBuffer.isView(by);
-    const values = isLabelled
-      ? (typeof by[0] === 'bigint' ? Float32Array.from(by, Number) : new Float32Array(by))
-      : column(cloud, field(by === 'height' ? 'z' : by) ?? z, count);
-    shown.mode = isLabelled ? 1 : 0;
-    gl.bindBuffer(gl.ARRAY_BUFFER, shown.values);
-    gl.bufferData(gl.ARRAY_BUFFER, values, gl.STREAM_DRAW);
-    shown.range = isLabelled ? [0, 1] : range(values);
+    this.color(shown, cloud, by);
     this.clouds.set(name, shown);
     if (!this.isFitted) shown.extent = extent(cloud, [x, y, z], count);
     this.redraw();
+  }
+
+  /** Notes where the values lie by which a cloud is coloured. */
+  color(shown, cloud, by) {
+    const { gl } = this;
+    const { count } = shown;
+    const upload = (values) => {
+      gl.bindBuffer(gl.ARRAY_BUFFER, shown.values);
+      gl.bufferData(gl.ARRAY_BUFFER, values, gl.STREAM_DRAW);
+    };
+    if (ArrayBuffer.isView(by)) {
+      const [labels, type] = toAttribute(by);
+      upload(labels);
+      Object.assign(shown, { mode: 1, range: [0, 1], value: [shown.values, gl[type], 0, 0] });
+      return;
+    }
+    const named = (wanted) => cloud.fields.find(({ name }) => name === wanted);
+    const field = named(by) ?? named('z');
+    Object.assign(shown, { mode: 0, range: range(reader(cloud, field), count) });
+    if (shown.isDirect && isDirect(cloud, field)) {
+      shown.value = [shown.points, gl.FLOAT, shown.step, field.offset];
+    } else {
+      upload(column(cloud, field, count));
+      shown.value = [shown.values, gl.FLOAT, 0, 0];
+    }
   }
 
   hide(name) {
@@ -240,19 +287,12 @@ export class Scene {
     return multiply(lens, look);
   }
 
-  redraw() {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.draw();
-    });
-  }
-
   draw() {
-    const { gl, canvas } = this;
+    if (!this.isDue || !this.size) return;
+    this.isDue = false;
+    const { gl, canvas, uniforms } = this;
     const scale = devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth * scale, canvas.clientHeight * scale].map(Math.round);
+    const [width, height] = this.size.map((side) => Math.round(side * scale));
     if (!width || !height) return;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     this.fit();
@@ -260,30 +300,31 @@ export class Scene {
     gl.clearColor(0.055, 0.065, 0.08, 1);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.enable(gl.DEPTH_TEST);
-    gl.uniformMatrix4fv(this.uniform('view'), false, this.view());
-    gl.uniform1f(this.uniform('size'), 2 * scale * this.camera.distance);
-    this.lines();
+    const view = this.view();
+    gl.uniform1f(uniforms.size, 2 * scale * this.camera.distance);
+    this.lines(view);
     gl.enableVertexAttribArray(1);
+    let points = 0;
     for (const shown of this.clouds.values()) {
-      gl.uniformMatrix4fv(this.uniform('frame'), false, this.matrixOf(shown.frame));
-      gl.uniform2fv(this.uniform('range'), shown.range);
-      gl.uniform1i(this.uniform('mode'), shown.mode);
+      const { count, mode, range: [least, most], value: [values, type, every, from] } = shown;
+      gl.uniformMatrix4fv(uniforms.place, false, multiply(view, this.matrixOf(shown.frame)));
+      gl.uniform2f(uniforms.range, least, most);
+      gl.uniform1i(uniforms.mode, mode);
       gl.bindBuffer(gl.ARRAY_BUFFER, shown.points);
       const [step, offset] = shown.isDirect ? [shown.step, shown.offset] : [12, 0];
       gl.vertexAttribPointer(0, 3, gl.FLOAT, false, step, offset);
-      gl.bindBuffer(gl.ARRAY_BUFFER, shown.values);
-      gl.vertexAttribPointer(1, 1, gl.FLOAT, false, 4, 0);
-      gl.drawArrays(gl.POINTS, 0, shown.count);
+      gl.bindBuffer(gl.ARRAY_BUFFER, values);
+      gl.vertexAttribPointer(1, 1, type, false, every, from);
+      gl.drawArrays(gl.POINTS, 0, count);
+      points += count;
     }
-    let points = 0;
-    for (const { count } of this.clouds.values()) points += count;
     this.panel.numbers(`${points.toLocaleString('en')} points`);
   }
 
-  lines() {
-    const { gl, grid } = this;
-    gl.uniformMatrix4fv(this.uniform('frame'), false, IDENTITY);
-    gl.uniform1i(this.uniform('mode'), 2);
+  lines(view) {
+    const { gl, grid, uniforms } = this;
+    gl.uniformMatrix4fv(uniforms.place, false, view);
+    gl.uniform1i(uniforms.mode, 2);
     gl.enableVertexAttribArray(0);
     gl.disableVertexAttribArray(1);
     gl.bindBuffer(gl.ARRAY_BUFFER, grid.buffer);
@@ -372,18 +413,20 @@ export class Scene {
 
 /** The box in which nearly all points lie: its least and its greatest corner. */
 function extent(cloud, axes, count) {
-  const sides = axes.map((axis) => range(column(cloud, axis, count)));
+  const sides = axes.map((axis) => range(reader(cloud, axis), count));
   return [sides.map(([least]) => least), sides.map(([, most]) => most)];
 }
 
-/** Where nearly all values lie, by a sample. */
-function range(values) {
-  const every = Math.max(1, Math.floor(values.length / 2000));
-  const sample = [];
-  for (let at = 0; at < values.length; at += every) {
-    if (Number.isFinite(values[at])) sample.push(values[at]);
+/** Where nearly all of `count` values lie, by a sample of what `read` reads. */
+function range(read, count) {
+  const every = Math.max(1, Math.floor(count / 2000));
+  const sample = new Float64Array(Math.ceil(count / every));
+  let found = 0;
+  for (let at = 0; at < count; at += every) {
+    const value = read(at);
+    if (Number.isFinite(value)) sample[found++] = value;
   }
-  sample.sort((a, b) => a - b);
-  const part = (share) => sample[Math.floor(share * (sample.length - 1))] ?? 0;
+  const sorted = sample.subarray(0, found).sort();
+  const part = (share) => sorted[Math.floor(share * (found - 1))] ?? 0;
   return [part(0.02), part(0.98)];
 }
