@@ -2,7 +2,8 @@
 # Records the perception pipeline, and opens the recording over HTTP in the real Foxglove Studio, in
 # headless Chromium. What its panels say and draw must be what was put: the topics and how many
 # messages they have, of each cloud how many points, the first and the last, and the sum of each
-# field, and the pixels where the points are.
+# field, and the pixels where the points are. Then the same of a recording whose recorder was
+# killed, after `--repair`.
 #
 # It needs node with npm, and Chromium or Chrome; CHROMIUM names another one. ci/tools.sh installs
 # what is missing, or prints the command. The picture of Studio is target/studio.png. With --prepare
@@ -44,5 +45,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 ci/recording.sh "$folder"
 echo "ci/studio.sh: the recording is there after $((SECONDS - start)) s" >&2
-CHROMIUM=$chromium timeout 180 node "$target/studio/studio.mjs" "$folder" "$target/studio.png"
+export CHROMIUM=$chromium
+timeout 180 node "$target/studio/studio.mjs" "$folder/drive.mcap" "$target/studio.png"
+"$target/release/io-shared" record --repair "$folder/killed.mcap"
+timeout 180 node "$target/studio/studio.mjs" "$folder/killed.mcap" "$target/studio-repaired.png"
 echo "ci/studio.sh: took $((SECONDS - start)) s" >&2

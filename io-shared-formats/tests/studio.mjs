@@ -1,7 +1,7 @@
 // Opens a recording in Foxglove Studio in headless Chromium, and compares what it shows with what
-// was put: studio.mjs FOLDER PICTURE
+// was put: studio.mjs RECORDING PICTURE
 //
-// The folder is that of ci/recording.sh. Next to this script are node_modules with react, react-dom
+// The recording is in the folder of ci/recording.sh, all of it. Next to this script are node_modules with react, react-dom
 // and playwright-core, `studio` with the package of Studio, and studio.html.
 import assert from "node:assert/strict";
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { decode } from "./png.mjs";
 
-const [folder, picture] = process.argv.slice(2);
+const [recording, picture] = process.argv.slice(2);
+const folder = dirname(recording);
 const here = dirname(fileURLToPath(import.meta.url));
 // How many meters the 3D panel shows from its bottom to its top, and the colour of the points.
 const DISTANCE = 60;
@@ -21,7 +22,7 @@ const isPoint = ([red, green, blue]) => red > 150 && green > 60 && green < 160 &
 const asked = { ranges: 0, whole: 0, bytes: 0 };
 const types = { ".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm" };
 const place = (path) => {
-  if (path === "/drive.mcap") return join(folder, "drive.mcap");
+  if (path === "/drive.mcap") return recording;
   const isModule = /^\/react(-dom)?\//.test(path);
   return join(here, isModule ? "node_modules" : "", normalize(path));
 };
