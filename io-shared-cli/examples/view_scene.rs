@@ -1,11 +1,12 @@
 //! What the tests of `io-shared view` look at: two clouds, an image, depths, and numbers.
 //!
-//!   view_scene PREFIX SECONDS
+//!   view_scene PREFIX SECONDS [camera]
 //!
 //! Ten times a second it puts into `PREFIX_left` and `PREFIX_right` a square of 120,000 points each
 //! less the number of the value, 4 m wide, at z = 0; into `PREFIX_image` 64 x 48 pixels of red,
 //! green, blue and white, one in each quarter; into `PREFIX_depth` rows of 1,000 to 1,047; and into
 //! `PREFIX_state` half the number of the value. All of that follows from the number of the value.
+//! With `camera` it puts into `PREFIX_camera` alone: 640 x 480 pixels.
 
 use std::time::{Duration, Instant};
 
@@ -41,13 +42,16 @@ struct State {
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(prefix), Some(seconds)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: view_scene PREFIX SECONDS".into());
+        return Err("usage: view_scene PREFIX SECONDS [camera]".into());
     };
     let until = Instant::now() + Duration::from_secs_f64(seconds.parse()?);
     let name = |what: &str| format!("{prefix}_{what}");
+    if arguments.next().is_some_and(|what| what == "camera") {
+        return camera(&name("camera"), until);
+    }
     let cloud = |what| Channel::<Cloud>::named(name(what)).elements(POINTS).producer();
     let mut clouds = [cloud("left")?, cloud("right")?];
-    let (mut image, mut depth) = (array(&name("image"))?, array(&name("depth"))?);
+    let (mut image, mut depth) = (array(&name("image"), "64K")?, array(&name("depth"), "64K")?);
     let mut state = io_shared::producer::<State>(name("state"))?;
     let mut frame = 0;
     while Instant::now() < until {
@@ -55,7 +59,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         for producer in &mut clouds {
             put_square(producer, frame)?;
         }
-        image.put(&quarters()?)?;
+        image.put(&quarters(64, 48)?)?;
         depth.put(&rows()?)?;
         state.put(&State { frame, half: frame as f64 / 2.0 })?;
         std::thread::sleep(PERIOD);
@@ -79,20 +83,33 @@ fn put_square(producer: &mut Producer<Cloud>, frame: u64) -> Result<()> {
     Ok(())
 }
 
-/// A channel of arrays.
-fn array(name: &str) -> Result<Producer<[u8]>> {
-    Channel::<[u8]>::named(name).schema(Array::schema()).capacity("64K").producer()
+/// A camera and nothing else.
+fn camera(name: &str, until: Instant) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let (mut camera, picture) = (array(name, "1M")?, quarters(640, 480)?);
+    while Instant::now() < until {
+        camera.put(&picture)?;
+        std::thread::sleep(PERIOD);
+    }
+    Ok(io_shared::remove(name)?)
 }
 
-fn quarters() -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let color = |n: usize| match (n / 64 < 24, n % 64 < 32) {
+/// A channel of arrays.
+fn array(name: &str, capacity: &str) -> Result<Producer<[u8]>> {
+    Channel::<[u8]>::named(name).schema(Array::schema()).capacity(capacity).producer()
+}
+
+fn quarters(
+    width: usize,
+    height: usize,
+) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let color = |n: usize| match (n / width < height / 2, n % width < width / 2) {
         (true, true) => [255, 0, 0],
         (true, false) => [0, 255, 0],
         (false, true) => [0, 0, 255],
         (false, false) => [255, 255, 255],
     };
-    let pixels: Vec<u8> = (0..48 * 64).flat_map(color).collect();
-    Ok(Array::to_bytes("|u1", &[48, 64, 3], &pixels)?)
+    let pixels: Vec<u8> = (0..height * width).flat_map(color).collect();
+    Ok(Array::to_bytes("|u1", &[height, width, 3], &pixels)?)
 }
 
 fn rows() -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {
