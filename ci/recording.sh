@@ -7,8 +7,8 @@
 #   pipeline        what the pipeline says of itself, as JSON
 #   clouds, labels  what was put, as JSON: `io-shared echo` prints it as it comes
 #
-# The pipeline is slow enough to be printed. The readers of ci/readers.sh and ci/studio.sh are held
-# against what it put.
+# The pipeline is slow enough to be printed, by an `echo` that does not give way. The readers of
+# ci/readers.sh and ci/studio.sh are held against what it put.
 set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -22,7 +22,7 @@ echoes=()
 killed=
 trap 'kill -KILL "${echoes[@]}" $killed 2> /dev/null || true' EXIT
 for channel in clouds labels; do
-    "$io_shared" echo --json --truncate 0 "${prefix}_$channel" > "$folder/$channel" 2> /dev/null &
+    nice -n 1 "$io_shared" echo --json --truncate 0 "${prefix}_$channel" > "$folder/$channel" 2> /dev/null &
     echoes+=($!)
 done
 "$io_shared" record --json --every --duration 9s -o "$folder/drive.mcap" \
