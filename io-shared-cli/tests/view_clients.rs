@@ -1,4 +1,4 @@
-//! `io-shared view` and clients that do not do as they should: those that are slow, mute or hostile.
+//! `io-shared view` and clients that do not do as they should: slow, mute and hostile ones.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 

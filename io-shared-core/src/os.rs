@@ -4,7 +4,8 @@
 //! notices that a process was copied. `file` opens files so that their descriptors are safe to
 //! keep. [`clock`] tells the time, `clock_id` says whose time it is, and `nap` lets it pass.
 //! [`futex`] waits for a word to change, and `long_wait` reports waits of over a second. `pace`
-//! says when whoever is not woken looks again. [`copy`] copies large values. `per_process` keeps values that each process has once.
+//! says when whoever is not woken looks again. [`copy`] copies large values. `per_process` keeps
+//! values that each process has once.
 
 pub(crate) mod claim;
 pub mod clock;

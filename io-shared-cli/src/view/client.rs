@@ -125,7 +125,7 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Reads one message of the client, if it says something before it is time to look at a channel.
+    /// Reads one message of the client, if one comes before it is time to look at a channel.
     fn listen(&mut self) -> Result<(), Over> {
         // The pong of a client is a message, too.
         let ready = self.feeds.values().filter(|feed| feed.is_received);

@@ -67,7 +67,7 @@ pub struct Pace {
 
 impl Pace {
     /// The pace of a program that wants each value soon, as observers' waits do: two looks for each
-    /// value of a steady producer, and one every 10 ms at least. [`Pace`] has an example of another.
+    /// value of a steady producer, and one every 10 ms at least. [`Pace`] has an example.
     pub fn of_observer() -> Self {
         Self::default()
     }
@@ -83,8 +83,8 @@ impl Pace {
         self.seen
     }
 
-    /// Notes a value that was found now. `stamp` is CLOCK_MONOTONIC at its put, in nanoseconds; 0 if
-    /// it has none. [`Pace`] has an example.
+    /// Notes a value that was found now. `stamp` is CLOCK_MONOTONIC at its put in nanoseconds, or 0
+    /// if it has none. [`Pace`] has an example.
     pub fn note(&mut self, seq: u64, stamp: u64) {
         if seq == self.seen {
             return;
