@@ -125,7 +125,8 @@ done
 has_native='import io_shared; assert io_shared.backend == "native"'
 if "$venvs/3/bin/python" -c "$has_native" 2> /dev/null; then
     differ=()
-    for file in arrays backends forks interrupts lifetimes loans messages tags typed waiting; do
+    files_differ="arrays backends forks interrupts kept lifetimes loans messages tags typed waiting"
+    for file in $files_differ; do
         differ+=("tests/test_$file.py")
     done
     export IO_SHARED_BACKEND=ctypes IO_SHARED_PYTHONS=$venvs/3/bin/python
