@@ -61,6 +61,12 @@ def looking_on() -> Optional[float]:
         return observer.age
 
 
+def messages_of_ros(message: Any) -> Any:
+    points: npt.NDArray[Any] = io_shared.ros.cloud(message)
+    print(io_shared.ros.to_image(io_shared.ros.image(message), "bgr8", stamp=1.5))
+    return io_shared.ros.pointcloud2(points, "lidar", message.header.stamp)
+
+
 def mmaps() -> bytes:
     shm = io_shared.RWSharedMMap("/my_share", "1M", max_readers=10)
     with shm.lock_write(timeout=1) as locked:

@@ -11,6 +11,8 @@ from typing import (
 import numpy as np
 import numpy.typing as npt
 
+from io_shared import ros as ros
+
 _Self = TypeVar("_Self")
 _T = TypeVar("_T")
 _Size = Union[int, str]
