@@ -132,7 +132,7 @@ impl FromRos {
     /// use io_shared_formats::{FromRos, Ros};
     ///
     /// let mut from = FromRos::cdr(Ros::One, "pkg/A", "uint8 a\nuint16 b\n")?;
-    /// assert_eq!(from.convert(&[7, 8, 0])?.data, [0, 1, 0, 0, 7, 0, 8, 0]);
+    /// assert_eq!(&from.convert(&[7, 8, 0])?.data[..], [0, 1, 0, 0, 7, 0, 8, 0]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
