@@ -75,6 +75,12 @@ struct Copied {
     count: usize,
 }
 
+impl Copied {
+    fn is_same(&self) -> bool {
+        numbers::is_same(self.scalars.0, self.scalars.1)
+    }
+}
+
 fn points<'a>(cloud: &PointCloud2<'a>, point: &Struct) -> Result<Cow<'a, [u8]>, CdrError> {
     let bytes = arrays::points(cloud)?;
     let (step, size) = (cloud.point_step as usize, point.shape.size);
@@ -87,10 +93,8 @@ fn points<'a>(cloud: &PointCloud2<'a>, point: &Struct) -> Result<Cow<'a, [u8]>, 
             what: format!("a cloud without the field `{}: {}` of points", field.name, field.ty),
         })?);
     }
-    let is_same = |copied: &Copied| {
-        copied.from == copied.to && numbers::is_same(copied.scalars.0, copied.scalars.1)
-    };
-    if step == size && !cloud.is_bigendian && copied.iter().all(is_same) {
+    let is_there = |copied: &Copied| copied.from == copied.to && copied.is_same();
+    if step == size && !cloud.is_bigendian && copied.iter().all(is_there) {
         return Ok(bytes);
     }
     let count = bytes.len() / step.max(1);
@@ -100,12 +104,61 @@ fn points<'a>(cloud: &PointCloud2<'a>, point: &Struct) -> Result<Cow<'a, [u8]>, 
         return Err(wide);
     }
     let mut out = vec![0; count.saturating_mul(size)];
-    for (from, to) in bytes.chunks_exact(step.max(1)).zip(out.chunks_exact_mut(size.max(1))) {
-        for field in &copied {
-            one(field, from, to, cloud.is_bigendian)?;
+    let (same, other): (Vec<_>, Vec<_>) =
+        copied.into_iter().partition(|field| !cloud.is_bigendian && field.is_same());
+    for run in runs(&same) {
+        match run.bytes {
+            4 => strided::<4>(&bytes, step, &mut out, size, &run),
+            8 => strided::<8>(&bytes, step, &mut out, size, &run),
+            12 => strided::<12>(&bytes, step, &mut out, size, &run),
+            16 => strided::<16>(&bytes, step, &mut out, size, &run),
+            _ => (0..run.bytes).for_each(|byte| {
+                let run = Run { from: run.from + byte, to: run.to + byte, bytes: 1 };
+                strided::<1>(&bytes, step, &mut out, size, &run);
+            }),
+        }
+    }
+    if !other.is_empty() {
+        for (from, to) in bytes.chunks_exact(step.max(1)).zip(out.chunks_exact_mut(size.max(1))) {
+            for field in &other {
+                one(field, from, to, cloud.is_bigendian)?;
+            }
         }
     }
     Ok(Cow::Owned(out))
+}
+
+/// Bytes that are the same in a point of the cloud and in one of the channel.
+struct Run {
+    from: usize,
+    to: usize,
+    bytes: usize,
+}
+
+/// Fields that are copied as they are, and together where they are neighbours in both points.
+fn runs(fields: &[Copied]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for field in fields {
+        let (from, to, bytes) = (field.from, field.to, field.scalars.0.size() * field.count);
+        match runs.last_mut() {
+            Some(last) if last.from + last.bytes == from && last.to + last.bytes == to => {
+                last.bytes += bytes;
+            }
+            _ => runs.push(Run { from, to, bytes }),
+        }
+    }
+    runs
+}
+
+/// Copies `N` bytes of each point.
+fn strided<const N: usize>(from: &[u8], step: usize, to: &mut [u8], size: usize, run: &Run) {
+    for (from, to) in from.chunks_exact(step.max(1)).zip(to.chunks_exact_mut(size.max(1))) {
+        let from = from.get(run.from..).and_then(|from| from.first_chunk::<N>());
+        let to = to.get_mut(run.to..).and_then(|to| to.first_chunk_mut::<N>());
+        if let Some((from, to)) = from.zip(to) {
+            *to = *from;
+        }
+    }
 }
 
 /// How a field of a point is copied. `None`: it does not fit the point, or is of another shape.
@@ -137,4 +190,17 @@ fn one(field: &Copied, from: &[u8], to: &mut [u8], is_big: bool) -> Result<(), C
         numbers::convert(source, little, target, room)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_are_neighbours_on_both_sides_are_copied_together() {
+        let float = |from, to| Copied { from, to, scalars: (Scalar::F32, Scalar::F32), count: 1 };
+        let runs = runs(&[float(4, 0), float(8, 4), float(0, 8), float(12, 16), float(16, 12)]);
+        let runs: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.bytes)).collect();
+        assert_eq!(runs, [(4, 0, 8), (0, 8, 4), (12, 16, 4), (16, 12, 4)]);
+    }
 }

@@ -73,6 +73,14 @@ struct Packed {
     _pad: [u8; 4],
 }
 
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Turned {
+    ring: u16,
+    _pad: [u8; 2],
+    x: f32,
+}
+
 #[test]
 fn a_cloud_becomes_the_type_that_the_channel_has_by_the_names_of_its_fields() {
     let mut cdr = Vec::new();
@@ -92,6 +100,10 @@ fn a_cloud_becomes_the_type_that_the_channel_has_by_the_names_of_its_fields() {
     let expected =
         r#"{"stamp_ns":7000000001,"width":3,"points":[{"x":0.0,"ring":7,"_pad":[0,0,0,0]},"#;
     assert!(shown(&message).starts_with(expected), "{}", shown(&message));
+    let turned = Some(<[Turned]>::schema());
+    let mut turned = FromRos::new(Ros::Two, &named, POINT_CLOUD2, turned.as_ref()).unwrap();
+    let expected = r#"[{"ring":7,"_pad":[0,0],"x":0.0},{"ring":8,"_pad":[0,0],"x":1.0},"#;
+    assert!(shown(&from(&mut turned, &cdr)).starts_with(expected));
     // A field that the cloud does not have.
     cloud.fields.pop();
     cdr.clear();
