@@ -105,7 +105,7 @@ class FromRos(object):
             root = _struct(self.schema)
             self.has_frame = root.get("struct") == "Array"
             self.is_cdr = root.get("struct") == "Cdr"
-        return Converted(out, (data, raw))
+        return Converted(out, (data, self._handle))
 
 
 class Converted(object):
