@@ -199,8 +199,15 @@ mod tests {
     #[test]
     fn fields_that_are_neighbours_on_both_sides_are_copied_together() {
         let float = |from, to| Copied { from, to, scalars: (Scalar::F32, Scalar::F32), count: 1 };
-        let runs = runs(&[float(4, 0), float(8, 4), float(0, 8), float(12, 16), float(16, 12)]);
+        let runs = runs(&[
+            float(4, 0),
+            float(8, 4),
+            float(0, 8),
+            float(12, 16),
+            float(16, 12),
+            float(20, 24),
+        ]);
         let runs: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.bytes)).collect();
-        assert_eq!(runs, [(4, 0, 8), (0, 8, 4), (12, 16, 4), (16, 12, 4)]);
+        assert_eq!(runs, [(4, 0, 8), (0, 8, 4), (12, 16, 4), (16, 12, 4), (20, 24, 4)]);
     }
 }
