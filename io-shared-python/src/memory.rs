@@ -8,7 +8,6 @@
 //! The parent of a forked child gives values back without asking the child. So `_forks.py` copies
 //! those that are held at a fork: [`held_now`] says which, and keeps them meanwhile.
 
-use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -49,8 +48,8 @@ impl Drop for Guard {
     }
 }
 
-/// The values that are held in this process, by the address of their guards.
-static HELD: Mutex<BTreeMap<usize, Weak<Guard>>> = Mutex::new(BTreeMap::new());
+/// The values that are held in this process, which are few: a consumer holds 8 at most.
+static HELD: Mutex<Vec<Weak<Guard>>> = Mutex::new(Vec::new());
 
 /// A value in shared memory, which does not change while this object lives. It exports its bytes as
 /// a buffer, which is read-only.
@@ -75,8 +74,7 @@ impl Held {
         let Value { guard, data, length, seq, missed, stamp, tag } = value;
         let data = data.expose_provenance();
         let guard = Arc::new(Guard { pointer: AtomicPtr::new(guard), data, length });
-        let mut held = lock(&HELD);
-        held.insert(Arc::as_ptr(&guard).addr(), Arc::downgrade(&guard));
+        lock(&HELD).push(Arc::downgrade(&guard));
         Self { guard, exports: AtomicUsize::new(0), seq, missed, stamp, tag }
     }
 
@@ -93,8 +91,11 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut held = lock(&HELD);
-        held.remove(&Arc::as_ptr(&self.guard).addr());
+        let (mut held, own) = (lock(&HELD), Arc::as_ptr(&self.guard));
+        // The newest are the last, and most often go first.
+        if let Some(at) = held.iter().rposition(|other| std::ptr::eq(other.as_ptr(), own)) {
+            held.swap_remove(at);
+        }
     }
 }
 
@@ -179,6 +180,6 @@ impl Kept {
 #[pyfunction]
 pub(crate) fn held_now() -> Vec<Kept> {
     let held = lock(&HELD);
-    let kept = held.values().filter_map(Weak::upgrade).filter(|guard| !guard.is_dropped());
+    let kept = held.iter().filter_map(Weak::upgrade).filter(|guard| !guard.is_dropped());
     kept.map(Kept).collect()
 }

@@ -104,7 +104,7 @@ impl Share {
         let none = PyInt::new(py, 0).into_any();
         let tag = tag.unwrap_or(&none);
         let puts = lock(&slf.get().puts).as_ref().map(|puts| puts.clone_ref(py));
-        let is_plain = in_place && seq.is_none() && stamp.is_none() && order.eq("C")?;
+        let is_plain = in_place && seq.is_none() && stamp.is_none() && order.is(intern!(py, "C"));
         if let Some(puts) = puts.filter(|_| is_plain)
             && let Some(loan) = Puts::loan(puts.bind(py), shape, dtype, tag)?
         {
