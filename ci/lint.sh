@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo fmt --all --check
-# The native Python module is linted by ci/python.sh, which has a Python to build it for. The
-# benchmarks' peers need some 60 crates, which are never built where everything is built.
+# The native Python module is linted by ci/python.sh, where it is built. The benchmarks' peers need
+# some 60 crates, which are never built where everything is built.
 apart=(--exclude io-shared-bench --exclude io-shared-python)
 cargo clippy --workspace "${apart[@]}" --all-targets --locked -- -D warnings
 cargo clippy --package io-shared-bench --no-default-features --all-targets --locked -- -D warnings
