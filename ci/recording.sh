@@ -22,7 +22,8 @@ echoes=()
 killed=
 trap 'kill -KILL "${echoes[@]}" $killed 2> /dev/null || true' EXIT
 for channel in clouds labels; do
-    nice -n 1 "$io_shared" echo --json --truncate 0 "${prefix}_$channel" > "$folder/$channel" 2> /dev/null &
+    nice -n 1 "$io_shared" echo --json --truncate 0 "${prefix}_$channel" \
+        > "$folder/$channel" 2> /dev/null &
     echoes+=($!)
 done
 "$io_shared" record --json --every --duration 9s -o "$folder/drive.mcap" \
