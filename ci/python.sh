@@ -41,18 +41,22 @@ is_ready() {
 }
 pythons=(3)
 # With the readers of recordings and of ROS's definitions, which tests in Rust run too.
-if ! is_ready 3 ', mcap_ros2, rosbags, rosidl_adapter'; then
+if ! is_ready 3 ', mcap_ros2, rosbags, rosidl_adapter, posix_ipc'; then
     say "installing packages for $python3 into $venvs/3"
     "$python3" -m venv --clear "$venvs/3"
     pip 3 install numpy pytest hatchling mypy 'virtualenv<20.22' \
-        'mcap==1.6.0' 'mcap-ros2-support==0.6.0' 'rosbags==0.11.9' 'ros-jazzy-rosidl-adapter==4.6.6'
+        'mcap==1.6.0' 'mcap-ros2-support==0.6.0' 'rosbags==0.11.9' \
+        'ros-jazzy-rosidl-adapter==4.6.6' 'posix-ipc==1.3.2'
 fi
 if [ -n "$python2" ]; then
     pythons+=(2)
-    if ! is_ready 2; then
+    if ! is_ready 2 ', posix_ipc'; then
         say "installing packages for $python2 into $venvs/2"
         "$venvs/3/bin/virtualenv" --quiet --clear --python "$python2" "$venvs/2"
         pip 2 install 'numpy==1.16.6' 'pytest==4.6.11'
+        # It is compiled; Debian's headers include others by their path from here.
+        CFLAGS=-I$("$python2" -c 'import sys; print(sys.prefix)')/include \
+            pip 2 install 'posix-ipc==1.0.5'
     fi
 fi
 if [ -n "$pypy3" ]; then

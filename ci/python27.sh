@@ -16,7 +16,7 @@ works() {
     "$python" -c 'import ctypes, hashlib, mmap, ssl, sys, zlib
 assert sys.version_info[:2] == (2, 7)'
 }
-if [ -x "$python" ] && works; then exit; fi
+if [ -x "$python" ] && [ -e "$home/usr/include/python2.7/Python.h" ] && works; then exit; fi
 
 fail() {
     echo "ci/python27.sh: $1" >&2
@@ -29,7 +29,7 @@ done
 rm -rf "$home"
 mkdir -p "$home/packages"
 
-# Python 2.7, and those of its libraries that newer distributions lack.
+# Python 2.7 with its headers, and those of its libraries that newer distributions lack.
 pinned=(
     pool/main/p/python2.7/python2.7-minimal_2.7.18-8+deb11u1_amd64.deb
     44f0cdc1a343303d31c55fcb3a6402cfe326adf749ec30e375e6e0c0c5f7c1f7
@@ -37,6 +37,8 @@ pinned=(
     85833c92314011b89bbead6f9a5a7a360b5ee4f9b95e001225afead4ebf9f7d3
     pool/main/p/python2.7/libpython2.7-stdlib_2.7.18-8+deb11u1_amd64.deb
     3e627d6d8992b853e000b8a4c09dda613fb767cdb711a2eac20ebc9f867b593c
+    pool/main/p/python2.7/libpython2.7-dev_2.7.18-8+deb11u1_amd64.deb
+    887034beb360069df8b519ad93893454ef3402415775a0466940fb73d6a8b8ca
     pool/main/libf/libffi/libffi7_3.3-6_amd64.deb
     30ca89bfddae5fa6e0a2a044f22b6e50cd17c4bc6bc850c579819aeab7101f0f
     pool/main/o/openssl/libssl1.1_1.1.1w-0+deb11u1_amd64.deb
@@ -48,7 +50,7 @@ as_we_are=(-o APT::Sandbox::User=root)
 
 # The distribution's own packages, and the libraries they need. apt verifies them.
 from_distribution() {
-    local packages=(python2.7-minimal libpython2.7-minimal libpython2.7-stdlib)
+    local packages=(python2.7-minimal libpython2.7-{minimal,stdlib,dev})
     apt-cache show "${packages[@]}" > /dev/null 2>&1 || return
     mapfile -t -O ${#packages[@]} packages < <(
         apt-cache depends --important libpython2.7-stdlib | grep -oE '\blib(ffi|ssl)[0-9.]+')

@@ -47,6 +47,8 @@
 //! # What is there
 //!
 //! - [`inspect`] lists the regions in shared memory: what they are, and who uses them.
+//! - [`legacy`] has the arrays and bytes of the Python package that this project began as, which
+//!   may stay as it is on the other side.
 //!
 //! # Errors and names
 //!

@@ -132,6 +132,7 @@ const FLOORS: &[&str] = &[
     "slot",
     "binding",
     "mmap",
+    "legacy",
 ];
 
 #[test]

@@ -7,6 +7,7 @@
 //! ([`lend_again`]), and loans at an address that outlives them ([`window()`]).
 //!
 //! [`end_waits_at_signals`] is for languages that run their signal handlers only between calls.
+//! [`LegacyBytes`] and [`put_legacy`] are [`legacy`](crate::legacy) for them.
 //!
 //! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
 //! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as
@@ -20,7 +21,8 @@ pub use io_shared_core::binding::{
 use io_shared_core::slot::{Guard, Loan};
 use io_shared_core::{Message, Result};
 
-use crate::{Consumer, Producer};
+pub use crate::legacy::LegacyBytes;
+use crate::{Consumer, Producer, legacy};
 
 /// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while
 /// its producer is still writing them. [`copy_out`] copies the rest. Without a `timeout` it waits
@@ -97,4 +99,36 @@ pub fn lend_again(producer: &mut Producer<[u8]>, length: usize) -> Result<Loan<'
 /// ```
 pub fn end_waits_at_signals<T: Message + ?Sized>(consumer: &Consumer<T>) {
     consumer.end_waits_at_signals();
+}
+
+/// Puts a `.npy` file in parts, the first of which has the header. `timeout`: gives up before the
+/// lock timeout.
+///
+/// # Errors
+/// Those of [`legacy::Producer::put_npy`], and [`ErrorKind::Timeout`](crate::ErrorKind::Timeout)
+/// before the lock counts as stuck.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("/doc-put-legacy-{}", std::process::id());
+/// use io_shared::{Array, binding, legacy::Share};
+/// let npy = Array::to_bytes("|u1", &[2], &[17, 4])?;
+/// let (header, elements) = npy.split_at(128);
+/// let mut masks = Share::named(name).size(4096).producer()?;
+/// binding::put_legacy(&mut masks, &[header, elements], None)?;
+/// assert_eq!(Share::named(name).consumer()?.get()?.data, [17, 4]);
+/// # for file in ["", "sem.", "_np"] {
+/// #     let (before, after) = if file == "_np" { ("sem.", "_np") } else { (file, "") };
+/// #     std::fs::remove_file(format!("/dev/shm/{before}{}{after}", &name[1..]))?;
+/// # }
+/// # Ok(()) }
+/// ```
+pub fn put_legacy(
+    producer: &mut legacy::Producer,
+    parts: &[&[u8]],
+    timeout: Option<Duration>,
+) -> Result<()> {
+    producer.put_parts(parts, timeout)
 }

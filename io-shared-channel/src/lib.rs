@@ -19,6 +19,7 @@ pub mod binding;
 mod channel;
 mod consumer;
 mod interrupter;
+pub mod legacy;
 mod long_wait;
 mod named;
 mod observer;

@@ -7,8 +7,8 @@ use clap_complete::Shell;
 
 use crate::failure::Failure;
 use crate::out::{Out, plain};
-use crate::{bw, clean, delay, doctor, echo, hz, info, list, play, put, record, rm, snapshot, top};
-use crate::{view, wait};
+use crate::{bw, clean, delay, doctor, echo, hz, info, legacy, list, play, put, record, rm};
+use crate::{snapshot, top, view, wait};
 
 /// See what flows through shared memory: which channels there are, who uses them, how fast values
 /// come, and what is in them.
@@ -62,6 +62,9 @@ pub(crate) enum Command {
     /// Show the channels on a page, live, and serve Foxglove and Lichtblick.
     #[command(visible_alias = "watch")]
     View(view::Options),
+    /// Pass arrays on between a channel and a share of the original Python package.
+    #[command(visible_alias = "original")]
+    Legacy(legacy::Options),
     /// Put one value, given as JSON, into a channel that has no producer.
     #[command(visible_alias = "pub")]
     Put(put::Options),

@@ -19,6 +19,7 @@ mod follow;
 mod holders;
 mod hz;
 mod info;
+mod legacy;
 mod list;
 mod named;
 mod out;
@@ -79,6 +80,7 @@ fn run(command: Command, out: &mut Out) -> Result<(), Failure> {
         Command::Record(options) => record::run(&options, out),
         Command::Play(options) => play::run(&options, out),
         Command::View(options) => view::run(&options, out),
+        Command::Legacy(options) => legacy::run(&options, out),
         Command::Put(options) => put::run(&options, out),
         Command::Rm(options) => rm::run(&options, out),
         Command::Clean(options) => clean::run(&options, out),

@@ -40,7 +40,8 @@
 //! - [`Slot`] is a slot opened in one role, and the only place where shared memory becomes
 //!   references. [`binding`] is what bindings for other languages need of it.
 //! - [`mmap`] has bytes and typed state under a lock ([`SharedMmap`], [`RwSharedMmap`],
-//!   [`Shared`]), and bytes without one ([`UnsafeSharedMmap`]).
+//!   [`Shared`]), and bytes without one ([`UnsafeSharedMmap`]). `legacy` has the objects of the
+//!   package that this project began as.
 //!
 //! # Safety
 //!
@@ -53,6 +54,8 @@ pub mod crash_point;
 #[cfg(not(feature = "crash-points"))]
 mod crash_point;
 mod error;
+#[doc(hidden)] // for the channel crate
+pub mod legacy;
 mod lock;
 pub mod message;
 pub mod mmap;

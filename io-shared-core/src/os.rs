@@ -5,7 +5,7 @@
 //! keep. [`clock`] tells the time, `clock_id` says whose time it is, and `nap` lets it pass.
 //! [`futex`] waits for a word to change, and `long_wait` reports waits of over a second. `pace`
 //! says when whoever is not woken looks again. [`copy`] copies large values. `per_process` keeps
-//! values that each process has once.
+//! values that each process has once. `semaphore` is a POSIX named semaphore of the C library.
 
 pub(crate) mod claim;
 pub mod clock;
@@ -18,3 +18,4 @@ pub(crate) mod long_wait;
 pub(crate) mod nap;
 pub(crate) mod pace;
 pub(crate) mod per_process;
+pub(crate) mod semaphore;

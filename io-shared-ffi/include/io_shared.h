@@ -287,6 +287,9 @@ typedef enum {
   IOS_INTERRUPTED = 32,
   // The channel has lost its producer, and the consumer was opened with `IOS_REQUIRES_PRODUCER`.
   IOS_NO_PRODUCER = 33,
+  // A semaphore of the original package was not given back in time: whoever took it is slow, or
+  // died with it. The text says how a person frees it.
+  IOS_LEGACY_LOCK_STUCK = 34,
   // There is no value, or none that was not seen before. It has no text.
   IOS_EMPTY = 100,
   // The producer's buffer is on loan: put or drop that loan first.
@@ -317,6 +320,18 @@ typedef enum {
   IOS_MMAP_LOCKED_ELSEWHERE = 3,
 } ios_mmap_kind;
 
+// What a handle of the original package's objects does.
+typedef enum {
+  // Puts arrays: its `NumpyShare(name, size, 'put')`.
+  IOS_LEGACY_PUT = 0,
+  // Gets arrays: its `NumpyShare(name, size, 'get')`.
+  IOS_LEGACY_GET = 1,
+  // Reads and writes bytes under one lock: its `SharedMMap(name, size)`.
+  IOS_LEGACY_LOCKED = 2,
+  // The same under a lock for one writer or many readers: its `RWSharedMMap(name, size, ..)`.
+  IOS_LEGACY_RW = 3,
+} ios_legacy_kind;
+
 // The language whose words a text uses.
 typedef enum {
   // `options.capacity = 640`.
@@ -340,6 +355,9 @@ typedef struct ios_from_ros ios_from_ros;
 // A value that is held in place, or a copy of one. It keeps the value's bytes alive and, if it
 // holds the value in place, the consumer's role too.
 typedef struct ios_guard ios_guard;
+
+// The objects of the original package under one name, with its own semaphores.
+typedef struct ios_legacy ios_legacy;
 
 // A producer's buffer, lent to be filled in place.
 //
@@ -1557,6 +1575,93 @@ ios_status ios_to_ros_frame(const ios_to_ros *to, char **text);
 // `to` is NULL, or came from `ios_to_ros_open` and is closed for the first time, while no other
 // thread uses it.
 void ios_to_ros_close(ios_to_ros *to);
+
+// Opens the objects of the original package called `name`, which is taken as it is. `kind` is an
+// `ios_legacy_kind`. `size`: of the object in bytes, where this creates it; a share that gets
+// creates nothing, and needs none. `max_readers`: for `IOS_LEGACY_RW` alone, the same on every
+// side (1000 there by default). `lock_timeout_ns`: how long a semaphore is waited for, over any
+// number of calls, before the call is `IOS_LEGACY_LOCK_STUCK`; negative: 5 seconds.
+//
+// # Safety
+// `name` is NULL or a text; `legacy` is NULL or may be written to.
+ios_status ios_legacy_open(const char *name,
+                           uint32_t kind,
+                           uint64_t size,
+                           uint32_t max_readers,
+                           int64_t lock_timeout_ns,
+                           ios_legacy **legacy);
+
+// Closes it. The object and its semaphores stay; a lock that it has is given back. NULL is left
+// alone.
+//
+// # Safety
+// `legacy` is NULL, or came from `ios_legacy_open` and is closed for the first time, while no
+// other thread uses it.
+void ios_legacy_close(ios_legacy *legacy);
+
+// Puts an array: a `.npy` file in two parts, the first of which has the header. It waits for the
+// lock for at most `timeout_ns` (negative: the lock timeout): `IOS_TIMEOUT`, or
+// `IOS_LEGACY_LOCK_STUCK`. Then nothing was put.
+//
+// # Safety
+// `legacy` is NULL or open; `header` and `data` point to as many bytes as are said (or are NULL if
+// those are 0), which nobody changes during the call.
+ios_status ios_legacy_put(const ios_legacy *legacy,
+                          const void *header,
+                          size_t header_length,
+                          const void *data,
+                          size_t data_length,
+                          int64_t timeout_ns);
+
+// Waits for an array for at most `timeout_ns`, and returns its `.npy` file, which lies in the
+// handle until its next call. `IOS_LEGACY_LOCK_STUCK`: the array is not lost, and the next get
+// tries again.
+//
+// # Safety
+// `legacy` is NULL or open; `npy` and `length` are NULL or may be written to.
+ios_status ios_legacy_get(const ios_legacy *legacy,
+                          int64_t timeout_ns,
+                          const void **npy,
+                          size_t *length);
+
+// Takes the lock of the bytes: to write (`writes` is not 0), or to read together with other
+// readers. It waits for at most `timeout_ns` (negative: the lock timeout): `IOS_TIMEOUT`, or
+// `IOS_LEGACY_LOCK_STUCK`.
+//
+// # Safety
+// `legacy` is NULL or open.
+ios_status ios_legacy_lock(const ios_legacy *legacy, int32_t writes, int64_t timeout_ns);
+
+// Gives the lock back, if this handle has it.
+//
+// # Safety
+// `legacy` is NULL or open.
+ios_status ios_legacy_unlock(const ios_legacy *legacy);
+
+// How many bytes there are: as many as were asked for, or fewer if the object is smaller.
+//
+// # Safety
+// `legacy` is NULL or open; `size` is NULL or may be written to.
+ios_status ios_legacy_size(const ios_legacy *legacy, size_t *size);
+
+// Copies `length` bytes from `at` on to `bytes`. The caller has the lock. `IOS_OUT_OF_BOUNDS` if
+// there are fewer, also because the object was cut short.
+//
+// # Safety
+// `legacy` is NULL or open; `length` bytes may be written to `bytes`, which nobody else uses
+// meanwhile (or it is NULL, if `length` is 0).
+ios_status ios_legacy_read(const ios_legacy *legacy, uint64_t at, void *bytes, size_t length);
+
+// Writes `length` bytes from `at` on. The caller has the lock, to write. `IOS_OUT_OF_BOUNDS` if
+// they do not fit.
+//
+// # Safety
+// `legacy` is NULL or open; `bytes` points to `length` bytes (or is NULL, if that is 0), which
+// nobody changes during the call.
+ios_status ios_legacy_write(const ios_legacy *legacy,
+                            uint64_t at,
+                            const void *bytes,
+                            size_t length);
 
 #ifdef __cplusplus
 }  // extern "C"

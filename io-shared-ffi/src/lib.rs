@@ -73,6 +73,8 @@ mod inspect;
 
 mod ros;
 
+mod legacy;
+
 pub use array::*;
 pub use c_struct::*;
 pub use c_type::*;
@@ -82,6 +84,7 @@ pub use guard::*;
 pub use inspect::*;
 pub use interrupt::*;
 pub use label::IOS_NOW;
+pub use legacy::*;
 pub use list::*;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};

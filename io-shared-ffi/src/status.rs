@@ -83,6 +83,9 @@ pub enum ios_status {
     IOS_INTERRUPTED = 32,
     /// The channel has lost its producer, and the consumer was opened with `IOS_REQUIRES_PRODUCER`.
     IOS_NO_PRODUCER = 33,
+    /// A semaphore of the original package was not given back in time: whoever took it is slow, or
+    /// died with it. The text says how a person frees it.
+    IOS_LEGACY_LOCK_STUCK = 34,
 
     /// There is no value, or none that was not seen before. It has no text.
     IOS_EMPTY = 100,
@@ -207,6 +210,7 @@ fn status_of(kind: &ErrorKind) -> ios_status {
         ErrorKind::BadValue { .. } => IOS_BAD_VALUE,
         ErrorKind::Interrupted => IOS_INTERRUPTED,
         ErrorKind::NoProducer { .. } => IOS_NO_PRODUCER,
+        ErrorKind::LegacyLockStuck { .. } => IOS_LEGACY_LOCK_STUCK,
         _ => IOS_OTHER,
     }
 }
@@ -249,7 +253,7 @@ pub extern "C" fn ios_status_name(status: i32) -> *const c_char {
     found.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-const NAMES: [(ios_status, &CStr); 41] = [
+const NAMES: [(ios_status, &CStr); 42] = [
     (IOS_OK, c"IOS_OK"),
     (IOS_BAD_NAME, c"IOS_BAD_NAME"),
     (IOS_BAD_SIZE, c"IOS_BAD_SIZE"),
@@ -284,6 +288,7 @@ const NAMES: [(ios_status, &CStr); 41] = [
     (IOS_BAD_VALUE, c"IOS_BAD_VALUE"),
     (IOS_INTERRUPTED, c"IOS_INTERRUPTED"),
     (IOS_NO_PRODUCER, c"IOS_NO_PRODUCER"),
+    (IOS_LEGACY_LOCK_STUCK, c"IOS_LEGACY_LOCK_STUCK"),
     (IOS_EMPTY, c"IOS_EMPTY"),
     (IOS_ALREADY_LOANED, c"IOS_ALREADY_LOANED"),
     (IOS_IN_USE, c"IOS_IN_USE"),

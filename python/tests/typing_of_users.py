@@ -18,6 +18,8 @@ def shares() -> npt.NDArray[Any]:
         with loan as out:
             loan.tag = 2 ** 64 - 1
     get = io_shared.NumpyShare("/cloud_share", 5 << 20, "get")
+    old = io_shared.NumpyShare("/cloud_share", "5M", "get", legacy=True, lock_timeout=0.5)
+    old.close()
     found: Optional[npt.NDArray[Any]] = get.try_get()
     age: Optional[float] = get.age
     print(found, age, get.missed + get.seq + get.tag)

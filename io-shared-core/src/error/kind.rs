@@ -80,6 +80,17 @@ pub enum ErrorKind {
         /// The last producer.
         last: Holder,
     },
+    /// A semaphore of the package that this project began as was taken for longer than this handle
+    /// waits for it. Whoever took it is slow, or died with it: nothing tells which, and nothing
+    /// gives it back. (`io_shared::legacy` alone has such semaphores.)
+    LegacyLockStuck {
+        /// The file of the semaphore.
+        semaphore: String,
+        /// How long it was waited for.
+        after: Duration,
+        /// The files to remove if nobody uses them: the object and all its semaphores.
+        files: Vec<String>,
+    },
     /// The time ran out.
     Timeout {
         /// The time that was allowed.

@@ -73,6 +73,9 @@ impl fmt::Display for Text<'_> {
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
             }
+            ErrorKind::LegacyLockStuck { semaphore, after, files } => {
+                lock_stuck(f, name, semaphore, *after, files)
+            }
             ErrorKind::Interrupted => write!(f, "{name}: {INTERRUPTED}"),
             ErrorKind::Busy { doing } => write!(f, "{name}: gave up {doing}, {BUSY}"),
             ErrorKind::AlreadyHeld { holds } => already_held(f, name, *holds),
@@ -246,6 +249,24 @@ fn role_taken(f: &mut Formatter<'_>, name: &str, holder: &Holder) -> fmt::Result
         f,
         "{name}: the role is taken ({holder}): a channel has one producer, and one consumer of \
          each name; {stop}, or use another channel or name"
+    )
+}
+
+fn lock_stuck(
+    f: &mut Formatter<'_>,
+    name: &str,
+    semaphore: &str,
+    after: Duration,
+    files: &[String],
+) -> fmt::Result {
+    write!(
+        f,
+        "{name}: the semaphore {semaphore} was not given back within {}: whoever took it is slow, \
+         or died with it. `fuser -v {semaphore}` shows who has it open. If nobody does, or none of \
+         them works any more, stop them and run `rm {}`: then this program goes on by itself, and \
+         the others when they are started again",
+        Time(after),
+        files.join(" ")
     )
 }
 

@@ -266,8 +266,22 @@ pub struct Npy<'a> {
 }
 
 impl<'a> Npy<'a> {
-    /// The array with these bytes, which may be aligned to anything.
-    pub(crate) fn read(npy: &'a [u8]) -> Result<Self, NpyError> {
+    /// The array with these bytes, which may be aligned to anything, and be followed by others.
+    ///
+    /// # Errors
+    /// The errors of [`Array::npy`].
+    ///
+    /// # Examples
+    /// ```
+    /// use io_shared_core::Array;
+    /// use io_shared_core::array::Npy;
+    ///
+    /// let bytes = Array::to_bytes("<u2", &[2], &[1, 0, 2, 0])?;
+    /// let npy = Npy::read(&bytes)?;
+    /// assert_eq!((&*npy.dtype, npy.shape, npy.data), ("<u2", vec![2], &[1, 0, 2, 0][..]));
+    /// # Ok::<(), io_shared_core::array::NpyError>(())
+    /// ```
+    pub fn read(npy: &'a [u8]) -> Result<Self, NpyError> {
         let header::Header { dtype, fortran_order, shape, data } = header::read(npy)?;
         let data = npy.get(data).unwrap_or_default();
         Ok(Npy { dtype, fortran_order, shape, data })

@@ -127,6 +127,8 @@ using bad_value_error = error_of<IOS_BAD_VALUE>;
 using interrupted_error = error_of<IOS_INTERRUPTED>;
 /// The channel has lost its producer (`options().requires_producer(true)`).
 using no_producer_error = error_of<IOS_NO_PRODUCER>;
+/// A semaphore of the original package was not given back in time.
+using legacy_lock_stuck_error = error_of<IOS_LEGACY_LOCK_STUCK>;
 /// There is no value that was not seen before, and the timeout was 0.
 using empty_error = error_of<IOS_EMPTY>;
 /// The producer's buffer is on loan: put that loan or let go of it first.
@@ -164,8 +166,8 @@ template <ios_status... Statuses>
             IOS_OWNER_DIED, IOS_OUT_OF_BOUNDS, IOS_TOO_SHORT, IOS_TOO_LARGE,
             IOS_SEQUENCE_EXHAUSTED, IOS_CORRUPT, IOS_NO_SPACE, IOS_FILE_SIZE_LIMIT, IOS_NOT_OWNER,
             IOS_UNSUPPORTED, IOS_SYSTEM, IOS_BAD_LENGTH, IOS_NO_MEMORY, IOS_BAD_SEQ, IOS_BAD_VALUE,
-            IOS_INTERRUPTED, IOS_NO_PRODUCER, IOS_EMPTY, IOS_ALREADY_LOANED, IOS_IN_USE, IOS_NULL,
-            IOS_BAD_SCHEMA, IOS_PANIC, IOS_OTHER>(failure);
+            IOS_INTERRUPTED, IOS_NO_PRODUCER, IOS_LEGACY_LOCK_STUCK, IOS_EMPTY, IOS_ALREADY_LOANED,
+            IOS_IN_USE, IOS_NULL, IOS_BAD_SCHEMA, IOS_PANIC, IOS_OTHER>(failure);
 }
 #endif
 

@@ -66,6 +66,7 @@ _ERRORS = {
     31: errors.BadValue,
     32: errors.Interrupted,
     33: errors.NoProducer,
+    34: errors.LegacyLockStuck,
     101: errors.AlreadyLoaned,
     102: errors.Busy,
 }

@@ -14,6 +14,7 @@ from io_shared import _library, errors
 from io_shared._library import in_bytes
 from io_shared._lock import Lock, Locking
 from io_shared._removal import lock_name
+from io_shared._wait import LOCK_TIMEOUT
 from io_shared._zip import Ending
 from io_shared.errors import OOMError, ReadAccessError
 
@@ -219,14 +220,22 @@ class _Locked(Locking, UnsafeSharedMMap):
 class SharedMMap(_Locked):
     """The bytes of the shared-memory object ``name`` under one lock.
 
-    A handle is for one thread. ``size``: as for :class:`UnsafeSharedMMap`.
+    A handle is for one thread. ``size``: as for :class:`UnsafeSharedMMap`. ``legacy``: the lock is
+    the semaphore of the package that this one began as, so that its programs, unchanged, are on the
+    other side. A lock that is not given back within ``lock_timeout`` seconds is then
+    :class:`LegacyLockStuck`.
 
     >>> shm = SharedMMap("/state", "1M")
     >>> with shm.lock():
     ...     shm[:5] = b"hello"
     """
 
-    def __init__(self, name, size):
+    def __new__(cls, name, size, legacy=False, lock_timeout=LOCK_TIMEOUT):
+        if legacy:
+            return _legacy_bytes(name, size, None, lock_timeout)
+        return super(SharedMMap, cls).__new__(cls, name, size)
+
+    def __init__(self, name, size, legacy=False, lock_timeout=None):
         super(SharedMMap, self).__init__(name, size)
         self._open_lock(None)
 
@@ -244,17 +253,21 @@ class RWSharedMMap(_Locked):
     """The bytes of the shared-memory object ``name`` under a lock for one writer or many readers.
 
     A handle is for one thread. ``max_readers``: how many handles may be open at once (default 64,
-    at most 1000). ``size``: as for :class:`UnsafeSharedMMap`.
+    at most 1000). ``size``: as for :class:`UnsafeSharedMMap`. ``legacy``, ``lock_timeout``: as for
+    :class:`SharedMMap`; ``max_readers`` is then the number of the other side (default 1000).
 
     >>> shm = RWSharedMMap("/state", "1M")
     >>> with shm.lock_read():
     ...     array = np.load(shm)
     """
 
-    def __new__(cls, name, size, max_readers=None):
+    def __new__(cls, name, size, max_readers=None, legacy=False,
+                lock_timeout=LOCK_TIMEOUT):
+        if legacy:
+            return _legacy_bytes(name, size, max_readers or 1000, lock_timeout)
         return super(RWSharedMMap, cls).__new__(cls, name, size)
 
-    def __init__(self, name, size, max_readers=None):
+    def __init__(self, name, size, max_readers=None, legacy=False, lock_timeout=None):
         super(RWSharedMMap, self).__init__(name, size)
         self._opened = type(self), (name, size, max_readers)
         self._open_lock(max_readers)
@@ -271,6 +284,13 @@ class RWSharedMMap(_Locked):
 
 
 FastSharedMMap = RWSharedMMap
+
+
+def _legacy_bytes(name, size, max_readers, lock_timeout):
+    """Bytes under the semaphores of the package that this one began as."""
+    from io_shared._legacy import LegacyMMap  # which needs this module
+
+    return LegacyMMap(name, size, max_readers, lock_timeout)
 
 
 def length_of(data):

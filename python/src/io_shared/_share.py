@@ -1,10 +1,10 @@
 """Shares: one end of a channel of arrays, as the original package had them."""
 
-from io_shared import _ends, _library, _messages, errors
+from io_shared import _ends, _legacy, _library, _messages, errors
 from io_shared._consumer import Consumer
 from io_shared.errors import WriteAccessError
 from io_shared._producer import ArrayProducer
-from io_shared._wait import OPEN_TIMEOUT
+from io_shared._wait import LOCK_TIMEOUT, OPEN_TIMEOUT
 
 
 class NumpyShare(_ends.Share, _library.Closing):
@@ -37,6 +37,11 @@ class NumpyShare(_ends.Share, _library.Closing):
     ``history``: how many values before the newest are kept for ``since`` and ``tagged``, for as
     long as this share lives. As many buffers are reserved, and stay.
 
+    ``legacy``: the other side is the package that this one began as, which is not changed. Then
+    this share uses that package's own shared memory and semaphores: ``put``, ``get``, ``try_get``,
+    ``interrupt`` and ``close``. The side that puts needs the ``size`` of the other side. A
+    semaphore that is not given back within ``lock_timeout`` seconds is :class:`LegacyLockStuck`.
+
     >>> with NumpyShare("/cloud_share", mode="put") as clouds:
     ...     clouds.put(array)
     """
@@ -46,14 +51,25 @@ class NumpyShare(_ends.Share, _library.Closing):
 
     def __init__(self, name, size=None, mode=None, consumers=None, holds=None, permissions=None,
                  reopen=True, consumer_name=None, open_timeout=OPEN_TIMEOUT, wait_for_role=0,
-                 requires_producer=False, history=None):
+                 requires_producer=False, history=None, legacy=False,
+                 lock_timeout=LOCK_TIMEOUT):
         flags = 0 if reopen else _library.NO_REOPEN
         flags |= _library.REQUIRES_PRODUCER if requires_producer else 0
         self.name, self.mode = name, mode
         self._opened = NumpyShare, (name, size, mode, consumers, holds, permissions, reopen,
                                     consumer_name, open_timeout, wait_for_role, requires_producer,
-                                    history)
-        if mode == "put":
+                                    history, legacy, lock_timeout)
+        if legacy:
+            others = (consumers, holds, permissions, consumer_name, history)
+            if any(other is not None for other in others) or not reopen or requires_producer:
+                raise errors.Invalid(
+                    "%s: with legacy=True there are a size, a mode and lock_timeout" % self.name
+                )
+        if legacy and mode == "put":
+            self.__end = _legacy.Putter(name, size, lock_timeout)
+        elif legacy and mode == "get":
+            self.__end = _legacy.Getter(name, lock_timeout)
+        elif mode == "put":
             if consumer_name is not None or requires_producer:
                 option = "requires_producer" if requires_producer else "consumer_name"
                 raise errors.Invalid("%s is for mode 'get'" % option)
@@ -72,7 +88,7 @@ class NumpyShare(_ends.Share, _library.Closing):
         for method in _METHODS["put"] + _METHODS["get"]:
             bound = getattr(self.__end, method) if method in _METHODS[mode] else absent
             setattr(self, _OWN + method, bound)
-        if mode == "get" and _IS_SERVED:
+        if mode == "get" and _IS_SERVED and not legacy:
             self.__got, self.__seen = self.__end._got, self.__end._seen
         _ends.serve(self, self.__end)
 

@@ -28,6 +28,8 @@ if str is bytes:  # Python 2 warns of a logger without a handler
 
 #: How many seconds a handle that cannot create its channel waits for another to create it.
 OPEN_TIMEOUT = 5.0
+#: How many seconds a semaphore of the original package is waited for.
+LOCK_TIMEOUT = 5.0
 #: A wait of this many seconds is logged.
 _LONG = 1.0
 

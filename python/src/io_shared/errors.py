@@ -101,6 +101,11 @@ class Interrupted(Error):
     """``interrupt()`` ended the wait. Nothing was taken: call again to go on waiting."""
 
 
+class LegacyLockStuck(Error):
+    """A semaphore of the original package was not given back (``legacy=True``): whoever took it is
+    slow, or died with it. The text says how a person frees it."""
+
+
 class Mismatch(Error):
     """The channel has another type, size or layout."""
 

@@ -12,6 +12,7 @@ pub mod claims;
 pub mod hostile;
 pub mod locks;
 pub mod messages;
+pub mod original;
 pub mod peer;
 pub mod pose;
 pub mod programs;
