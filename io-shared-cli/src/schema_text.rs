@@ -3,6 +3,8 @@
 //! Structs come before those that contain them. Two structs of one name that differ get different
 //! names.
 
+mod cpp;
+
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
@@ -19,7 +21,7 @@ pub(crate) enum SchemaForm {
     Rust,
     /// A struct for C.
     C,
-    /// A struct for C++.
+    /// A struct for C++, described as a message for `io_shared.hpp`.
     Cpp,
     /// A dtype for NumPy.
     Numpy,
@@ -47,18 +49,18 @@ pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String>
             enums.iter().for_each(|of| rust_enum(of, &mut text));
             structs.iter().for_each(|layout| rust(layout, &structs, &mut text));
         }
+        SchemaForm::Cpp => text = cpp::write(&enums, &structs),
         _ => {
-            let is_c = form == SchemaForm::C;
-            let headers = "#include <stdbool.h>\n#include <stdint.h>\n";
-            text.push_str(if is_c { headers } else { "#include <cstdint>\n" });
-            enums.iter().for_each(|of| c_enum(of, is_c, &mut text));
-            structs.iter().for_each(|layout| c(layout, &structs, is_c, &mut text));
+            text.push_str("#include <stdbool.h>\n#include <stdint.h>\n");
+            enums.iter().for_each(|of| c_enum(of, &mut text));
+            structs.iter().for_each(|layout| c(layout, &structs, &mut text));
         }
     }
     if structs.is_empty() {
         let ty = match form {
             SchemaForm::Rust => rust_type(schema.root(), &structs),
-            _ => c_type(schema.root(), &structs, form == SchemaForm::C).join(" "),
+            SchemaForm::Cpp => cpp::type_of(schema.root(), &structs),
+            _ => c_type(schema.root(), &structs).join(" "),
         };
         return Ok(format!("{ty}\n"));
     }
@@ -137,18 +139,14 @@ fn rust_enum(of: &Enum, text: &mut String) {
     text.push_str("}\n");
 }
 
-fn c_enum(of: &Enum, is_c: bool, text: &mut String) {
+fn c_enum(of: &Enum, text: &mut String) {
     text.push('\n');
     comment(text, "", "///", &of.doc);
-    let [number, _] = c_type(&Type::Scalar(of.scalar), &[], is_c);
-    // In C the size of an enum is the compiler's choice, so a field is the number.
-    let _ = match is_c {
-        true => writeln!(text, "typedef {number} {};\nenum {{", of.name),
-        false => writeln!(text, "enum class {} : {number} {{", of.name),
-    };
+    let [number, _] = c_type(&Type::Scalar(of.scalar), &[]);
+    // The size of an enum is the compiler's choice, so a field is the number.
+    let _ = writeln!(text, "typedef {number} {};\nenum {{", of.name);
     for variant in &of.variants {
-        let prefix = if is_c { format!("{}_", of.name) } else { String::new() };
-        let _ = writeln!(text, "    {prefix}{} = {},", variant.name, variant.number);
+        let _ = writeln!(text, "    {}_{} = {},", of.name, variant.name, variant.number);
     }
     text.push_str("};\n");
 }
@@ -202,19 +200,18 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
     }
 }
 
-fn c(layout: &Struct, structs: &[&Struct], is_c: bool, text: &mut String) {
+fn c(layout: &Struct, structs: &[&Struct], text: &mut String) {
     text.push('\n');
     comment(text, "", "///", &layout.doc);
     let name = name_of(layout, structs);
-    text.push_str(if is_c { "typedef struct " } else { "struct " });
-    let _ = writeln!(text, "{}{{", if is_c { String::new() } else { format!("{name} ") });
+    text.push_str("typedef struct {\n");
     for field in &layout.fields {
         comment(text, "    ", "///", &field.doc);
-        let [ty, name, bounds] = declared(field, structs, is_c);
+        let [ty, name, bounds] = declared(field, structs);
         let place = match &field.ty {
             Type::Slice { .. } => "to the message's end".to_owned(),
             Type::List { element, .. } => {
-                format!("in the data: {}", c_type(element, structs, is_c).concat())
+                format!("in the data: {}", c_type(element, structs).concat())
             }
             Type::ListData => "the elements of the lists".to_owned(),
             _ => String::new(),
@@ -224,52 +221,47 @@ fn c(layout: &Struct, structs: &[&Struct], is_c: bool, text: &mut String) {
             (text, "") | ("", text) => format!(" // {text}"),
             (place, unit) => format!(" // {place}, {unit}"),
         };
-        let is_code = is_c || !matches!(field.ty, Type::Slice { .. } | Type::ListData);
-        let sign = if is_code { "" } else { "// " };
-        let _ = writeln!(text, "    {sign}{ty} {name}{bounds};{unit}");
+        let _ = writeln!(text, "    {ty} {name}{bounds};{unit}");
     }
-    let _ = writeln!(text, "}}{};", if is_c { format!(" {name}") } else { String::new() });
+    let _ = writeln!(text, "}} {name};");
 }
 
 /// A field's type, its name, and the bounds after it.
-fn declared(field: &Field, structs: &[&Struct], is_c: bool) -> [String; 3] {
+fn declared(field: &Field, structs: &[&Struct]) -> [String; 3] {
     let name = match field.name.starts_with(|c: char| c.is_ascii_digit()) {
         true => format!("f{}", field.name),
         false => field.name.clone(),
     };
-    let [ty, bounds] = c_type(&field.ty, structs, is_c);
+    let [ty, bounds] = c_type(&field.ty, structs);
     [ty, name, bounds]
 }
 
 /// A type, and its bounds.
-fn c_type(ty: &Type, structs: &[&Struct], is_c: bool) -> [String; 2] {
+fn c_type(ty: &Type, structs: &[&Struct]) -> [String; 2] {
     match ty {
         // C has no type for it: its bits.
-        Type::Scalar(Scalar::F16) => c_type(&Type::Scalar(Scalar::U16), structs, is_c),
+        Type::Scalar(Scalar::F16) => c_type(&Type::Scalar(Scalar::U16), structs),
         Type::Scalar(Scalar::F32) => ["float".to_owned(), String::new()],
         Type::Scalar(Scalar::F64) => ["double".to_owned(), String::new()],
-        Type::Scalar(scalar) => {
-            let words = if is_c { ["uint", "int", ""] } else { ["std::uint", "std::int", ""] };
-            [scalar_word(*scalar, words, "_t"), String::new()]
-        }
+        Type::Scalar(scalar) => [scalar_word(*scalar, ["uint", "int", ""], "_t"), String::new()],
         Type::Text(bytes) => ["char".to_owned(), format!("[{bytes}]")],
         Type::Array { count, element } => {
-            let [ty, bounds] = c_type(element, structs, is_c);
+            let [ty, bounds] = c_type(element, structs);
             [ty, format!("[{count}]{bounds}")]
         }
         Type::Slice { element } => {
-            let [ty, bounds] = c_type(element, structs, is_c);
+            let [ty, bounds] = c_type(element, structs);
             [ty, format!("[]{bounds}")]
         }
         Type::Struct(layout) => [name_of(layout, structs), String::new()],
         Type::Enum(of) => [of.name.clone(), String::new()],
         Type::List { axes, .. } => {
-            let [word, _] = c_type(&Type::Scalar(Scalar::U64), structs, is_c);
+            let [word, _] = c_type(&Type::Scalar(Scalar::U64), structs);
             let sizes = if *axes == 1 { "count".to_owned() } else { format!("shape[{axes}]") };
             [format!("struct {{ {word} offset, {sizes}; }}"), String::new()]
         }
         Type::ListData => {
-            let [byte, _] = c_type(&Type::Scalar(Scalar::U8), structs, is_c);
+            let [byte, _] = c_type(&Type::Scalar(Scalar::U8), structs);
             [byte, "[]".to_owned()]
         }
         other => [other.to_string(), String::new()],
@@ -405,8 +397,35 @@ typedef struct {
                 "=".repeat(80)
             )
         );
-        assert!(form(SchemaForm::Cpp).contains("    // Point points[]; // to the message's end\n"));
         assert_eq!(Schema::from_json(&form(SchemaForm::Json)), Ok(schema()));
+    }
+
+    #[test]
+    fn a_schema_for_cpp_is_described_as_a_message() {
+        assert_eq!(
+            write(&schema(), SchemaForm::Cpp).unwrap(),
+            "#include <io_shared.hpp>
+
+struct Point {
+    float x;
+    std::int32_t f2d;
+};
+IO_SHARED_MESSAGE(Point, x, f2d);
+IO_SHARED_UNIT(Point, x, \"m\");
+
+/// A scan.
+struct Cloud {
+    /// When.
+    std::uint64_t stampNs;
+    io_shared::text<16> frame;
+    std::array<std::array<double, 2>, 2> pose;
+    std::array<std::uint8_t, 8> _pad;
+};
+IO_SHARED_MESSAGE(Cloud, stampNs, frame, pose, _pad);
+IO_SHARED_UNIT(Cloud, stampNs, \"ns\");
+IO_SHARED_TAIL(Cloud, points, Point);
+"
+        );
     }
 
     #[test]
@@ -429,6 +448,7 @@ typedef struct {
         assert!(c.contains(names) && c.contains("    Mode mode;\n    bool ok;\n"), "{c}");
         let cpp = form(SchemaForm::Cpp);
         assert!(cpp.contains("enum class Mode : std::uint8_t {\n    Idle = 0,\n"), "{cpp}");
+        assert!(cpp.contains("};\nIO_SHARED_ENUM(Mode, Idle, DriveOn);\n"), "{cpp}");
         assert_eq!(form(SchemaForm::Numpy), "np.dtype([('mode', '|u1'), ('ok', '|b1')])\n");
         let ros = "uint8 MODE_IDLE=0\nuint8 MODE_DRIVE_ON=2\nuint8 mode\nbool ok\n";
         assert_eq!(form(SchemaForm::Ros2msg), ros);
@@ -452,6 +472,10 @@ typedef struct {
         assert!(c.contains("    struct { uint64_t offset, count; } boxes; // in the data: Box\n"));
         let image = "    struct { uint64_t offset, shape[3]; } image; // in the data: uint8_t\n";
         assert!(c.contains(image) && c.contains("data[]; // the elements of the lists\n"), "{c}");
+        let cpp = form(SchemaForm::Cpp);
+        let lists =
+            "    io_shared::list<Box> boxes;\n    io_shared::nd_list<std::uint8_t, 3> image;\n};\n";
+        assert!(cpp.contains(lists) && cpp.contains("struct alignas(16) Box {\n"), "{cpp}");
         let numpy = "np.dtype([('boxes', ('<u8', (2,))), ('image', ('<u8', (4,)))])\n";
         assert_eq!(form(SchemaForm::Numpy), numpy);
     }
