@@ -16,8 +16,8 @@
 #include <version>
 #endif
 #endif
-#if defined(__cpp_lib_ranges)
-#include <ranges>
+#if defined(__cpp_lib_span)
+#include <span>
 #endif
 
 namespace io_shared {
@@ -153,7 +153,7 @@ void copy(To&& to, const From& from) noexcept {
 }  // namespace IO_SHARED_STYLE
 }  // namespace io_shared
 
-#if defined(__cpp_lib_ranges)
+#if defined(__cpp_lib_span)
 // A view owns nothing, so its elements outlive it. With this, std::span takes one that is returned.
 template <class T>
 inline constexpr bool std::ranges::enable_borrowed_range<io_shared::view<T>> = true;
