@@ -78,6 +78,14 @@ cargo build --release --locked --quiet --example perception_pipeline --example r
 rm -rf "$venvs/wheel"
 export IO_SHARED_WHEEL_COMMAND=$target/release/io-shared
 pip 3 wheel --no-build-isolation --no-deps --wheel-dir "$venvs/wheel" ./python
+# It claims the newest glibc that anything in it needs, and fits no older one.
+needed=$(objdump -T "$target"/wheel/libio_shared_{ffi,native}.so "$IO_SHARED_WHEEL_COMMAND" |
+    grep -oE 'GLIBC_2\.[0-9]+' | sort -uV | tail -n 1)
+platform=manylinux_${needed#GLIBC_}_$(uname -m)
+[[ "$(ls "$venvs/wheel")" = io_shared-*-py2.py3-none-"${platform/2./2_}".whl ]] || {
+    say "the wheel needs $needed, and is called $(ls "$venvs/wheel")"
+    exit 1
+}
 for python in "${pythons[@]}"; do
     pip "$python" install --no-deps --force-reinstall "$venvs"/wheel/io_shared-*.whl
 done

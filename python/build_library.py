@@ -4,12 +4,14 @@ One wheel serves every interpreter, since ctypes loads the library. Its tag name
 It has a native module too: for all of 3.11 and later if one of these builds the wheel, otherwise
 for the Python that builds it. With ``IO_SHARED_WHEEL_NATIVE=FOLDER`` it has those of that folder
 (``_native*.so``). With ``IO_SHARED_WHEEL_COMMAND=PATH`` it has that ``io-shared`` command, which
-``python -m io_shared`` runs.
+``python -m io_shared`` runs. With ``IO_SHARED_WHEEL_LIBRARY=PATH`` it has that library, which may
+be one for another machine, instead of one that is built.
 """
 
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -18,6 +20,8 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 LIBRARY, NATIVE = "libio_shared_ffi.so", "libio_shared_native.so"
+#: What ELF calls the machines that there are wheels for.
+MACHINES = {62: "x86_64", 183: "aarch64"}
 
 
 class BuildLibrary(BuildHookInterface):
@@ -28,7 +32,8 @@ class BuildLibrary(BuildHookInterface):
                 "the Rust sources are not next to %s: build from a checkout of io-shared, "
                 "or install a wheel that was built from one" % self.root
             )
-        library = build(workspace, "io-shared-ffi", LIBRARY)
+        given = os.environ.get("IO_SHARED_WHEEL_LIBRARY")
+        library = os.path.abspath(given) if given else build(workspace, "io-shared-ffi", LIBRARY)
         if version == "editable":
             text = "there is no editable install: after a change, `pip install .` again"
             raise RuntimeError(text)
@@ -73,12 +78,21 @@ def build(workspace, package, library, *options):
 
 
 def platform(files):
-    """The platform of the wheel: the glibc version that its files need (PEP 600), and plain Linux
-    for a pip that does not know such tags."""
-    minors = []
+    """The platform of the wheel: the machine and the glibc version that its files need (PEP 600).
+    pip refuses the wheel where glibc is older."""
+    machines, minors = set(), []
     for path in files:
         with open(path, "rb") as file:
-            minors += re.findall(rb"GLIBC_2\.(\d+)", file.read())
-    machine = os.uname().machine
-    tag = "manylinux_2_%d_%s" % (max(map(int, minors)), machine)
-    return os.environ.get("IO_SHARED_WHEEL_PLATFORM") or "%s.linux_%s" % (tag, machine)
+            content = file.read()
+        machines.add(struct.unpack_from("<H", content, 18)[0])  # e_machine of ELF
+        minors += re.findall(rb"GLIBC_2\.(\d+)", content)
+    if len(machines) != 1:
+        raise RuntimeError("for different machines: %s" % ", ".join(sorted(files)))
+    machine = MACHINES[machines.pop()]
+    if not minors:  # another C library
+        return "linux_%s" % machine
+    newest = max(17, max(map(int, minors)))
+    tag = "manylinux_2_%d_%s" % (newest, machine)
+    if newest == 17:  # the name that older versions of pip know
+        tag = "manylinux2014_%s.%s" % (machine, tag)
+    return tag

@@ -6,7 +6,7 @@
 //! the mmap without a lock.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use memmap2::MmapRaw;
@@ -35,6 +35,17 @@ pub(crate) fn open_path(path: &Path, access: OFlag) -> Result<File, Errno> {
 /// Calls open(2), and keeps no descriptor below 3.
 pub(crate) fn create_path(path: &Path, flags: OFlag, mode: Mode) -> Result<File, Errno> {
     above_streams(nix::fcntl::open(path, flags, mode)?).map(File::from)
+}
+
+/// A new file in memory, without a name, that can be sealed: memfd_create(2).
+pub(crate) fn memory_file() -> Result<File, Errno> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the label is a string that ends in a 0. The system call itself, because glibc has the
+    // function only from 2.27 on.
+    let made = unsafe { libc::syscall(libc::SYS_memfd_create, c"io-shared".as_ptr(), flags) };
+    let number = Errno::result(made)? as RawFd;
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows its number.
+    above_streams(unsafe { OwnedFd::from_raw_fd(number) }).map(File::from)
 }
 
 /// Moves `descriptor` above the numbers of the standard streams. In a program that has closed them,

@@ -17,7 +17,6 @@ use std::time::{Duration, SystemTime};
 use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::Mode;
 use nix::unistd::linkat;
 
@@ -27,7 +26,7 @@ use super::{cause, space};
 use crate::crash_point::{CrashPoint, reached};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::claim::{Claims, Part};
-use crate::os::file::{above_streams, create_path, duplicate_to_append, open_path, reopen};
+use crate::os::file::{create_path, duplicate_to_append, memory_file, open_path, reopen};
 
 /// The age at which a dead creator's hidden name is swept. A younger one may belong to a creator
 /// between its open and its claim.
@@ -88,9 +87,7 @@ impl HiddenFile {
     /// A new file, and whether its hidden name begins with the region's own.
     fn make(location: &Location) -> std::result::Result<((File, Hiding), bool), Errno> {
         if let Location::Anonymous = location {
-            let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-            let descriptor = above_streams(memfd_create(c"io-shared", flags)?)?;
-            return Ok(((File::from(descriptor), Hiding::Memfd), false));
+            return Ok(((memory_file()?, Hiding::Memfd), false));
         }
         let directory = location.directory();
         let name = location.path().and_then(Path::file_name);

@@ -3,6 +3,7 @@
 //! The test and its peer speak in lines over the peer's standard input and output.
 
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,11 @@ impl Peer {
     pub fn start_on(role: &str, arguments: &[&str], stdin: Stdio) -> Self {
         let program = std::env::current_exe().expect("a test has a path");
         Self::spawn(Command::new(program), role, arguments, stdin)
+    }
+
+    /// As [`start`](Self::start), of the same test in another program, built differently.
+    pub fn start_of(program: &Path, role: &str, arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(program), role, arguments, Stdio::piped())
     }
 
     /// As [`start`](Self::start), through another program that executes the test.
