@@ -184,7 +184,7 @@ def test_what_ros_refuses_is_said_once_and_counted(ros, bridge, name, capsys):
 def test_all_passes_on_what_comes_but_nothing_in_a_circle(ros, bridge, new_name, monkeypatch):
     given, taken = new_name(), new_name()
     # Not the channels of other tests that run meanwhile.
-    monkeypatch.setattr(_bridge, "all_channels", lambda: [given, taken])
+    monkeypatch.setattr(_bridge, "all_channels", lambda: [taken, given])
     bridge("--all", "--to-ros", "--from-ros", "/taken=" + taken)
     ros.subscribed["/taken"](b"\x00\x01\x00\x00\x02\x00\x00\x00a\x00", "std_msgs/msg/String",
                              "string data\n")

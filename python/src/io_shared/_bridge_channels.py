@@ -188,12 +188,16 @@ class Outgoing(_Way):
         if converter.version != self._published:
             self._published = converter.version
             self._close_publisher()
-            self._publisher = self._ros.publisher(
-                self.topic, converter.type, converter.definition, converter.md5sum
-            )
-            self.begin(converter.type)
+            try:
+                self._publisher = self._ros.publisher(
+                    self.topic, converter.type, converter.definition, converter.md5sum
+                )
+            except Refused as error:
+                self._why = str(error)
+            else:
+                self.begin(converter.type)
         if self._publisher is None:
-            raise Refused("%s cannot be published" % converter.type)
+            raise Refused(self._why)
         self._publisher.publish(raw)
 
     def interrupt(self):
