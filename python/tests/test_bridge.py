@@ -175,7 +175,7 @@ def test_what_ros_refuses_is_said_once_and_counted(ros, bridge, name, capsys):
     with NumpyShare(name, mode="put") as share:
         for number in range(3):
             share.put(np.full((4, 4), number, "u2"))
-            time.sleep(0.3)
+            until(lambda: made._outgoing[0].refused > number)
     made.stop()
     said, warned = capsys.readouterr()
     assert "0 passed on, 3 refused" in said and warned.count("no such package") == 1
