@@ -209,6 +209,7 @@ def own_stage(tmp_path):
     made = Stage(tmp_path)
     yield made
     made.close()
+    remove_channels()
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +229,11 @@ def patience():
 def name():
     """A name for channels and their topics. All channels are removed afterwards."""
     yield "/number_%d" % next(_numbers)
+    remove_channels()
+
+
+def remove_channels():
+    """Removes all channels of the tests."""
     for channel in io_shared.channels():
         io_shared.remove(channel["name"])
 
