@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::recording::{Folder, signal, wait_until};
 use common::viewer::{View, Viewer};
-use common::{end, run, start};
+use common::{SetAtEnd, end, run, start};
 use io_shared::{Array, Channel, Message as _};
 use io_shared_formats::{Foreign, Image, Marks, PointCloud2, Recorded};
 use nix::sys::signal::Signal;
@@ -277,6 +277,7 @@ fn the_list_says_what_there_is_and_how_fast_it_comes() {
     let list = viewer.subscribe("/io_shared/channels");
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetAtEnd(&stop);
         scope.spawn(|| {
             // In pairs, so that the newest two values do not tell how many come in a second.
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -303,7 +304,6 @@ fn the_list_says_what_there_is_and_how_fast_it_comes() {
             }
             assert!(Instant::now() < deadline, "{channel}");
         }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
 

@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use common::SetAtEnd;
 use common::viewer::{View, Viewer};
 use io_shared::Channel;
 use io_shared_formats::topic;
@@ -39,6 +40,7 @@ fn a_client_that_answers_no_ping_is_sent_one_value_of_each_channel() {
     viewer.data(list);
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetAtEnd(&is_done);
         viewer.socket.get_mut().is_mute = true;
         scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
@@ -57,7 +59,6 @@ fn a_client_that_answers_no_ping_is_sent_one_value_of_each_channel() {
         }
         viewer.socket.get_mut().is_mute = true;
         assert_eq!(came(&mut viewer, list), [(ids[1], 1)].into());
-        is_done.store(true, Ordering::Relaxed);
     });
 }
 

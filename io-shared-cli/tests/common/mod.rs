@@ -9,6 +9,15 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
+/// Sets it when it is dropped, also where a check has failed: a scope waits for its threads.
+pub(crate) struct SetAtEnd<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 /// What a command printed, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Done {
