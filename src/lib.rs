@@ -84,3 +84,16 @@ pub use io_shared_derive::Message;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The guide's examples, run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/first-channel.md")]
+#[doc = include_str!("../docs/guide/messages.md")]
+#[doc = include_str!("../docs/guide/arrays.md")]
+#[doc = include_str!("../docs/guide/consumers.md")]
+#[doc = include_str!("../docs/guide/waiting.md")]
+#[doc = include_str!("../docs/guide/restarts.md")]
+#[doc = include_str!("../docs/guide/every-value.md")]
+#[doc = include_str!("../docs/guide/files.md")]
+#[doc = include_str!("../docs/guide/testing.md")]
+mod guide {}

@@ -6,7 +6,8 @@
     reason = "clippy.toml allows it in tests, not in their helpers"
 )]
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// What an example prints.
 fn output_of(example: &str) -> String {
@@ -78,4 +79,44 @@ fn pass_descriptor_hands_a_channel_to_a_child_and_over_a_socket() {
     let lines =
         |how: &str| format!("{how}: a second producer is refused: true\n{how}: got 31337\n");
     assert_eq!(output_of("pass_descriptor"), lines("inherited") + &lines("received"));
+}
+
+#[test]
+fn get_prints_the_poses_that_put_puts() {
+    let [put, get] = ["put", "get"].map(test_support::programs::build_example);
+    // Names of their own: both take fixed ones.
+    let domain = format!("examples-{}", std::process::id());
+    let start = |program| {
+        let mut program = Command::new(program);
+        program.env("IO_SHARED_DOMAIN", &domain).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let (mut getting, mut putting) = (start(get), start(put));
+    let said = BufReader::new(getting.stdout.take().unwrap());
+    let lines: Vec<String> = said.lines().take(3).map(Result::unwrap).collect();
+    for program in [&mut getting, &mut putting] {
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
+    std::fs::remove_file(format!("/dev/shm/{domain}%%pose")).unwrap();
+    let number = |line: &str| line.split(':').next().unwrap().parse::<u64>().unwrap();
+    assert!(lines.windows(2).all(|two| number(&two[0]) < number(&two[1])), "{lines:?}");
+    assert!(lines[0].contains(": x 1.00 m, y ") && lines[0].ends_with("missed 0"), "{lines:?}");
+}
+
+#[test]
+fn many_viewers_join_and_get_or_miss_each_frame() {
+    let output = output_of("many_viewers");
+    let starts: Vec<&str> = output.lines().map(|line| &line[..9]).collect();
+    assert_eq!(starts, ["viewer 0:", "viewer 1:", "viewer 2:", "viewer 3:", "viewer 4:"]);
+    assert_eq!(left_of("many_viewers-"), [""; 0]);
+}
+
+#[test]
+fn detections_go_into_one_message_with_their_image() {
+    let found = "frame 7, an image of [480, 640, 3]
+pedestrian of [64.0, 128.0] px at [10.0, 20.0]
+car of [90.0, 50.0] px at [300.0, 40.0]
+";
+    assert_eq!(output_of("detections"), found);
+    assert_eq!(left_of("detections-"), [""; 0]);
 }

@@ -1,4 +1,5 @@
-//! The commands of docs/guide/seeing.md, recording.md and watching.md, run as they stand.
+//! The commands of the pages in docs/guide/, run as they stand. (Their code is run by the facade's
+//! documentation tests, and by python/tests/test_guide.py.)
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
@@ -152,5 +153,48 @@ fn every_command_of_the_page_on_watching_serves_until_it_is_ended() {
         assert!(said.starts_with("the page:  http://127.0.0.1:"), "{line}: {said}");
         common::recording::signal(&child, nix::sys::signal::Signal::SIGINT);
         assert!(child.wait().unwrap().success(), "{line}");
+    }
+}
+
+/// Runs what `page` says, on the channel that the example `put` puts to in `domain`.
+fn run_page(page: &str, domain: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide").join(page);
+    let page = std::fs::read_to_string(path).unwrap();
+    let lines = page.lines().filter_map(|line| line.strip_prefix("$ "));
+    let lines = lines.filter(|line| line.contains("io-shared "));
+    lines
+        .map(|line| {
+            let line = line.replace("/clouds", "/pose").replace("suite-1", domain);
+            let script = format!("io-shared() {{ \"$0\" \"$@\"; }}; {line}");
+            let mut shell = std::process::Command::new("bash");
+            shell.args(["-c", &script, env!("CARGO_BIN_EXE_io-shared")]);
+            let output = shell.env("IO_SHARED_DOMAIN", domain).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{line}: {said}");
+        })
+        .count()
+}
+
+#[test]
+fn every_command_of_the_other_pages_does_what_it_says() {
+    let domain = format!("guide-{}", std::process::id());
+    let wait = || {
+        let mut wait = common::command(&["wait", "/pose", "--timeout", "60s", "--max-age", "5s"]);
+        assert!(wait.env("IO_SHARED_DOMAIN", &domain).status().unwrap().success());
+    };
+    let mut put = std::process::Command::new(test_support::programs::build_example("put"));
+    let mut put = put.env("IO_SHARED_DOMAIN", &domain).spawn().unwrap();
+    let ran = std::panic::catch_unwind(|| {
+        ["first-channel.md", "containers.md", "testing.md", "troubleshooting.md"].map(|page| {
+            wait(); // the first page ends with a removal
+            run_page(page, &domain)
+        })
+    });
+    put.kill().unwrap();
+    put.wait().unwrap();
+    let _ = std::fs::remove_file(format!("/dev/shm/{domain}%%pose"));
+    match ran {
+        Ok(ran) => assert_eq!(ran, [3, 1, 2, 3]),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }

@@ -223,3 +223,24 @@ fn a_c_program_watches_many_channels_in_one_epoll_loop() {
     }
     assert!(watching.wait().unwrap().success());
 }
+
+#[test]
+fn a_c_program_prints_the_poses_that_another_puts() {
+    let folder = tempfile::tempdir().unwrap();
+    // Names of their own: both take fixed ones.
+    let domain = format!("c-examples-{}", std::process::id());
+    let start = |name| {
+        let mut command = Command::new(program(folder.path(), name, Linked::Shared));
+        command.env("IO_SHARED_DOMAIN", &domain).stdout(Stdio::piped()).spawn().unwrap()
+    };
+    let (mut getting, mut putting) = (start("get"), start("put"));
+    let said = BufReader::new(getting.stdout.take().unwrap());
+    let lines: Vec<String> = said.lines().take(2).map(Result::unwrap).collect();
+    for program in [&mut getting, &mut putting] {
+        program.kill().unwrap();
+        program.wait().unwrap();
+    }
+    std::fs::remove_file(format!("/dev/shm/{domain}%%pose")).unwrap();
+    assert!(lines[0].contains(": x 1.00 m, y ") && lines[0].ends_with("missed 0"), "{lines:?}");
+    assert_ne!(lines[0], lines[1]);
+}
