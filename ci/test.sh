@@ -92,6 +92,11 @@ musl=$(rustc --print target-libdir --target x86_64-unknown-linux-musl 2> /dev/nu
 command -v npm > /dev/null || lacks "npm's readers of recordings: apt-get install nodejs npm"
 source ci/chromium.sh
 [ -n "$chromium" ] || lacks "Foxglove Studio and the page of view: apt-get install chromium"
+ros1='import rosbag, rosnode, rospy, sensor_msgs.msg, visualization_msgs.msg'
+if [ "${CI:-}" != true ]; then
+    /usr/bin/python3 -c "$ros1" 2> /dev/null || { lacks "ROS 1: ci/ros1.sh says how"; ros1=''; }
+    arm=$(command -v qemu-aarch64-static) || lacks "ARM: ci/aarch64.sh --short says how"
+fi
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
@@ -104,7 +109,7 @@ if [ "${CI:-}" = true ]; then
 fi
 
 run 60m ci/lint.sh
-run 10m ci/package.sh
+run 20m ci/package.sh
 
 # The models explore millions of interleavings: optimised, with all checks, they take a third. They
 # wait for nothing, and the other tests for most of their time: so they run at the same time.
@@ -118,6 +123,7 @@ start 90m "${core[@]}" --lib -- model::
 others=(--exclude torture --exclude io-shared-bench --exclude io-shared-core
     --exclude io-shared-python)
 run 90m cargo test --workspace "${others[@]}" --locked
+finish
 
 # Users run optimised programs: the hand-over between two of them, the wake-up from a wait for many
 # and the list of 1,000 channels, with their figures. (The pipeline's tests build the example so
@@ -133,11 +139,15 @@ run 60m cargo test --release --locked --package io-shared-bench --no-default-fea
 run 30m cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
-run 90m cargo test --release --locked --package torture -- --nocapture
-
+# They wait for nothing but each other, as the models.
+start 90m cargo test --release --locked --package torture -- --nocapture
 run 60m ci/python.sh
-
 finish
+
+# Real nodes, at the other end of the bridges; and programs for ARM next to native ones.
+[ -z "$ros1" ] || run 25m ci/ros1.sh
+run 40m ci/ros2.sh
+[ -z "${arm-here}" ] || run 15m ci/aarch64.sh --short
 
 # A recording of the pipeline has what was put to pip's, rosbags' and npm's readers, and in Studio;
 # a page shows what is put.

@@ -3,7 +3,7 @@
 //! Run it with `cargo run --example many_viewers`. Here the viewers are threads; in another process
 //! they would call the same functions.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::expect_used)]
 
 use std::thread;
 use std::time::Duration;
