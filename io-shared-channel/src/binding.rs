@@ -7,7 +7,7 @@
 //! ([`lend_again`]), and loans at an address that outlives them ([`window()`]).
 //!
 //! [`end_waits_at_signals`] is for languages that run their signal handlers only between calls.
-//! [`LegacyBytes`] and [`put_legacy`] are [`legacy`](crate::legacy) for them.
+//! [`LegacyBytes`] and [`put_legacy`] are [`legacy`] for them.
 //!
 //! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
 //! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as
