@@ -193,7 +193,7 @@ fn what_is_recorded_and_played_has_the_same_bytes_numbers_tags_and_order() {
         }
         let said = stop(child);
         for ((name, values, missed), expected) in said.iter().zip(&expected) {
-            assert_eq!((*values as usize, *missed), (expected.len(), 0), "{name}");
+            assert_eq!((*values as usize, *missed), (expected.len(), 0), "{name} {options:?}");
         }
         let mut observers: Vec<_> =
             played.iter().zip(&messages).map(|(name, (schema, _))| keeping(name, schema)).collect();

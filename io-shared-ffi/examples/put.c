@@ -1,8 +1,9 @@
-// Puts a robot's pose ten times a second, until Ctrl-C. get.c prints them.
+// Puts the pose of a robot that drives straight on, until Ctrl-C. get.c prints it.
 //
-//   cc put.c $(pkg-config --cflags --libs io-shared) -lm -o put
+//   cc put.c $(pkg-config --cflags --libs io-shared) -o put
 
-#include <math.h>
+#define _POSIX_C_SOURCE 199309L
+
 #include <stdio.h>
 #include <time.h>
 
@@ -19,8 +20,8 @@ int main(void) {
 
   ios_producer *producer;
   ios_status status = ios_producer_open(&options, &producer);
-  for (double heading = 0; status == IOS_OK; heading += 0.1) {
-    Pose pose = {cos(heading), sin(heading), heading};
+  for (double x = 1; status == IOS_OK; x += 0.1) {
+    Pose pose = {.x = x, .y = 0, .heading = 0};
     status = ios_producer_put(producer, &pose, sizeof pose, NULL); // never waits
     nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
   }

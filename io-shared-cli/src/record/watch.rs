@@ -26,6 +26,8 @@ const LOOKS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(1
 /// later, a quarter of the period or less.
 const SLOW: Duration = Duration::from_millis(20);
 const LATER: Duration = Duration::from_millis(25);
+/// How often a channel may have been replaced since the last look but one.
+const MOST_SUCCESSORS: usize = 16;
 /// When to say that a channel is waited for.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -97,10 +99,17 @@ impl Watch {
         Ok(())
     }
 
-    /// Copies what came since the last look, at the end.
+    /// Copies what came since the last look, at the end: also from a channel that has grown since,
+    /// and from that one's successor.
     pub(super) fn look_last(&mut self, queue: &Queue) -> Result<(), Failure> {
-        if self.is_open()? {
+        for _ in 0..MOST_SUCCESSORS {
+            if !self.is_open()? {
+                break;
+            }
             self.copy(queue);
+            if self.open.is_some() {
+                break;
+            }
         }
         Ok(())
     }
@@ -144,9 +153,11 @@ impl Watch {
         let channel = Channel::<[u8]>::at(self.location.clone()).any_schema().reopen(false);
         let channel = channel.open_timeout(Duration::ZERO);
         let channel = if self.every { channel.history(HISTORY) } else { channel };
-        let opened = channel.observer().and_then(|mut observer| {
-            let reader = Reader::open(&self.location)?;
-            Ok((observer.seq()?, observer, reader))
+        // The number first: whoever sees the channel mapped may count on its next value.
+        let opened = Reader::open(&self.location).and_then(|reader| {
+            let newest = reader.seq()?;
+            let mut observer = channel.observer()?;
+            Ok((newest.min(observer.seq()?), observer, reader))
         });
         let (newest, observer, reader) = match opened {
             Ok(opened) => opened,
