@@ -28,8 +28,6 @@ show() {
         tr -d '\r'
 }
 show list /perception_pipeline_labels /perception_pipeline_sent
-show info /perception_pipeline_labels
 show echo /perception_pipeline_clouds --once --field points.0:2
-show delay /perception_pipeline_clouds /perception_pipeline_labels -n 1
 "$tool" snapshot /perception_pipeline_clouds --labels /perception_pipeline_labels --size 640 \
     -o docs/snapshot.png >&2
