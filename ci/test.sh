@@ -139,10 +139,9 @@ run 60m cargo test --release --locked --package io-shared-bench --no-default-fea
 run 30m cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
-# They wait for nothing but each other, as the models.
-start 90m cargo test --release --locked --package torture -- --nocapture
+run 90m cargo test --release --locked --package torture -- --nocapture
+
 run 60m ci/python.sh
-finish
 
 # Real nodes, at the other end of the bridges; and programs for ARM next to native ones.
 [ -z "$ros1" ] || run 25m ci/ros1.sh
