@@ -5,85 +5,19 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use io_shared::{List, ListData, Message, NdList, Schema, Text};
+use io_shared::{Message, Schema};
 use io_shared_ffi::c_struct;
 
 mod common;
 
+use common::structs::{Detections, Nested, Numbers, Point, halves};
 use common::{Language, Linked, compile, compile_program, try_compile};
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Numbers {
-    a: u64,
-    b: i64,
-    c: f64,
-    d: u32,
-    e: i32,
-    f: f32,
-    g: u16,
-    h: i16,
-    i: u8,
-    j: i8,
-    k: bool,
-    l: [bool; 5],
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Point {
-    #[message(unit = "m")]
-    x: f32,
-    y: f32,
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(i16)]
-enum Level {
-    Low = -1,
-    Middle,
-    High = 300,
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Nested {
-    corners: [Point; 2],
-    turn: [[f64; 4]; 3],
-    cube: [[[u8; 4]; 1]; 2],
-    name: Text<12>,
-    others: [Text<12>; 1],
-    level: Level,
-    levels: [Level; 3],
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Detections {
-    frame: u64,
-    origin: Point,
-    boxes: List<[f32; 4]>,
-    names: List<Text<12>>,
-    points: List<Point>,
-    image: NdList<u8, 3>,
-    level: Level,
-    valid: bool,
-    data: ListData,
-}
 
 #[derive(Message)]
 #[repr(C)]
 struct Cloud {
     frame: u64,
     points: [Point],
-}
-
-/// What the derive makes of `half::f16`, which takes a feature.
-fn halves() -> Schema {
-    let text = r#"{"struct":"Halves","size":6,"align":2,"fields":[
-        {"name":"a","offset":0,"type":"<f2"},
-        {"name":"b","offset":2,"type":{"array":2,"of":"<f2"}}]}"#;
-    Schema::from_json(text).unwrap()
 }
 
 fn source() -> PathBuf {

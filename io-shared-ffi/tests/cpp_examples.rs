@@ -6,30 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use io_shared::{Channel, Message};
+use io_shared::Channel;
 
 mod common;
 
 use common::cpp::{CLANG_17, GCC_17};
 use common::libraries;
 use test_support::TestName;
-
-#[derive(Clone, Copy, Debug, PartialEq, Message)]
-#[repr(C)]
-struct Point {
-    x: f32,
-    y: f32,
-    z: f32,
-    intensity: f32,
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Cloud {
-    frame: u64,
-    stamp_ns: u64,
-    points: [Point],
-}
+use test_support::messages::{Cloud, Point};
 
 const WAIT: Duration = Duration::from_secs(10);
 

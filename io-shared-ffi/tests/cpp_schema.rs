@@ -6,44 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use io_shared::{DurationNs, List, ListData, Message, NdList, Schema, SystemTimeNs, Text};
+use io_shared::{DurationNs, List, ListData, Message, Schema, SystemTimeNs, Text};
 
 mod common;
 
 use common::cpp::{CLANG_20, GCC_17};
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Numbers {
-    a: u64,
-    b: i64,
-    c: f64,
-    d: u32,
-    e: i32,
-    f: f32,
-    g: u16,
-    h: i16,
-    i: u8,
-    j: i8,
-    k: bool,
-    l: [bool; 5],
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Point {
-    #[message(unit = "m")]
-    x: f32,
-    y: f32,
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(i16)]
-enum Level {
-    Low = -1,
-    Middle,
-    High = 300,
-}
+use common::structs::{Detections, Level, Nested, Numbers, Point, halves};
 
 #[derive(Clone, Copy, Message)]
 #[repr(u8)]
@@ -51,32 +19,6 @@ enum Gear {
     Neutral,
     Forward,
     Reverse = 7,
-}
-
-#[derive(Clone, Copy, Message)]
-#[repr(C)]
-struct Nested {
-    corners: [Point; 2],
-    turn: [[f64; 4]; 3],
-    cube: [[[u8; 4]; 1]; 2],
-    name: Text<12>,
-    others: [Text<12>; 1],
-    level: Level,
-    levels: [Level; 3],
-}
-
-#[derive(Message)]
-#[repr(C)]
-struct Detections {
-    frame: u64,
-    origin: Point,
-    boxes: List<[f32; 4]>,
-    names: List<Text<12>>,
-    points: List<Point>,
-    image: NdList<u8, 3>,
-    level: Level,
-    valid: bool,
-    data: ListData,
 }
 
 #[derive(Message)]
@@ -126,14 +68,6 @@ struct Drive {
     speed: f32,
     gear: Gear,
     brakes: [bool; 3],
-}
-
-/// What the derive makes of `half::f16`, which takes a feature.
-fn halves() -> Schema {
-    let text = r#"{"struct":"Halves","size":6,"align":2,"fields":[
-        {"name":"a","offset":0,"type":"<f2"},
-        {"name":"b","offset":2,"type":{"array":2,"of":"<f2"}}]}"#;
-    Schema::from_json(text).unwrap()
 }
 
 fn source(name: &str) -> PathBuf {

@@ -8,7 +8,18 @@ import time
 import numpy as np
 
 
-class Iceoryx2(object):
+class Copying(object):
+    """A peer that copies in and out: a round trip, and its answer."""
+
+    def trip(self, value):
+        self.put(value)
+        return self.get()
+
+    def echo(self):
+        self.put(self.get())
+
+
+class Iceoryx2(Copying):
     """iceoryx2, polling, one copy in and one copy out on each side, in its fastest set-up: with no
     history, a buffer that was read is free, and is filled next."""
 
@@ -55,13 +66,6 @@ class Iceoryx2(object):
         value = np.empty(self._size // 4, np.float32)
         ctypes.memmove(value.ctypes.data, sample.payload_ptr, self._size)
         return value
-
-    def trip(self, value):
-        self.put(value)
-        return self.get()
-
-    def echo(self):
-        self.put(self.get())
 
     @staticmethod
     def remove(name):
@@ -142,7 +146,7 @@ class Horus(object):
         pass
 
 
-class Kickmsg(object):
+class Kickmsg(Copying):
     """kickmsg, polling, one copy in and one copy out on each side, in place of its slots."""
 
     title = "kickmsg, polling, copying"
@@ -175,13 +179,6 @@ class Kickmsg(object):
                 view.release()
                 return value
 
-    def trip(self, value):
-        self.put(value)
-        return self.get()
-
-    def echo(self):
-        self.put(self.get())
-
     @staticmethod
     def remove(name):
         import kickmsg
@@ -189,7 +186,7 @@ class Kickmsg(object):
         kickmsg.unlink_shm(name)
 
 
-class MomentumX(object):
+class MomentumX(Copying):
     """MomentumX, polling, one copy in and one copy out on each side, in place of its buffers."""
 
     title = "MomentumX, polling, copying"
@@ -220,13 +217,6 @@ class MomentumX(object):
                 value = np.frombuffer(buffer, np.float32)[: self._size // 4].copy()
                 buffer.release()
                 return value
-
-    def trip(self, value):
-        self.put(value)
-        return self.get()
-
-    def echo(self):
-        self.put(self.get())
 
     @staticmethod
     def _stream(name):

@@ -6,6 +6,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod cpp;
+pub(crate) mod structs;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
