@@ -13,8 +13,8 @@
 //! What must stay true:
 //! - A status that is not 0 goes back to Python as a number, which raises the error in its words.
 //! - Nothing here keeps a handle open: each class has a `close`, and no class refers to a share.
-//! - Unsafe code calls the C library, reads and makes NumPy's arrays, exports buffers, and reads and
-//!   writes the bytes of messages. Each block says why it may.
+//! - Unsafe code calls the C library, reads and makes NumPy's arrays, exports buffers, and copies
+//!   the bytes of messages. Each block says why it may.
 
 mod array;
 mod fields;
