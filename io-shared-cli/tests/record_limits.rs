@@ -38,13 +38,19 @@ fn wait_for_growth(child: &Child, before: u64, more: u64, most: u64) {
     }
 }
 
-/// Holds the thread that writes, as a disk does that takes nothing more.
+/// Holds the thread that writes, as a disk does that takes nothing more. The thread gives itself its
+/// name, so it may be without it for a moment.
 fn hold_the_writer(child: &Child) -> Pid {
     let tasks = format!("/proc/{}/task", child.id());
-    let name = |task: &DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap();
-    let mut tasks = std::fs::read_dir(tasks).unwrap().map(|task| task.unwrap());
-    let writer = tasks.find(|task| name(task).trim() == "writer").unwrap();
-    let writer = Pid::from_raw(writer.file_name().to_str().unwrap().parse().unwrap());
+    let is_writer =
+        |task: &DirEntry| std::fs::read(task.path().join("comm")).is_ok_and(|it| it == b"writer\n");
+    let mut writer = None;
+    wait_until(|| {
+        writer = std::fs::read_dir(&tasks).unwrap().flatten().find(is_writer);
+        writer.is_some()
+    });
+    let writer = writer.unwrap().file_name().to_str().unwrap().parse().unwrap();
+    let writer = Pid::from_raw(writer);
     ptrace::attach(writer).unwrap();
     waitpid(writer, Some(WaitPidFlag::__WALL)).unwrap();
     writer
