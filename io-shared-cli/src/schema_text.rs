@@ -3,6 +3,7 @@
 //! Structs come before those that contain them. Two structs of one name that differ get different
 //! names.
 
+mod c;
 mod cpp;
 
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ use crate::out::plain;
 pub(crate) enum SchemaForm {
     /// A struct with `#[derive(Message)]`.
     Rust,
-    /// A struct for C.
+    /// A struct for C, described as a message for `io_shared.h`.
     C,
     /// A struct for C++, described as a message for `io_shared.hpp`.
     Cpp,
@@ -50,17 +51,13 @@ pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String>
             structs.iter().for_each(|layout| rust(layout, &structs, &mut text));
         }
         SchemaForm::Cpp => text = cpp::write(&enums, &structs),
-        _ => {
-            text.push_str("#include <stdbool.h>\n#include <stdint.h>\n");
-            enums.iter().for_each(|of| c_enum(of, &mut text));
-            structs.iter().for_each(|layout| c(layout, &structs, &mut text));
-        }
+        _ => text = c::write(&enums, &structs),
     }
     if structs.is_empty() {
         let ty = match form {
             SchemaForm::Rust => rust_type(schema.root(), &structs),
             SchemaForm::Cpp => cpp::type_of(schema.root(), &structs),
-            _ => c_type(schema.root(), &structs).join(" "),
+            _ => c::declared(schema.root(), &structs).join(" "),
         };
         return Ok(format!("{ty}\n"));
     }
@@ -139,18 +136,6 @@ fn rust_enum(of: &Enum, text: &mut String) {
     text.push_str("}\n");
 }
 
-fn c_enum(of: &Enum, text: &mut String) {
-    text.push('\n');
-    comment(text, "", "///", &of.doc);
-    let [number, _] = c_type(&Type::Scalar(of.scalar), &[]);
-    // The size of an enum is the compiler's choice, so a field is the number.
-    let _ = writeln!(text, "typedef {number} {};\nenum {{", of.name);
-    for variant in &of.variants {
-        let _ = writeln!(text, "    {}_{} = {},", of.name, variant.name, variant.number);
-    }
-    text.push_str("};\n");
-}
-
 fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
     let separator = if text.is_empty() { "" } else { "\n" };
     text.push_str(separator);
@@ -197,74 +182,6 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
         Type::Struct(layout) => name_of(layout, structs),
         Type::Enum(of) => of.name.clone(),
         other => other.to_string(),
-    }
-}
-
-fn c(layout: &Struct, structs: &[&Struct], text: &mut String) {
-    text.push('\n');
-    comment(text, "", "///", &layout.doc);
-    let name = name_of(layout, structs);
-    text.push_str("typedef struct {\n");
-    for field in &layout.fields {
-        comment(text, "    ", "///", &field.doc);
-        let [ty, name, bounds] = declared(field, structs);
-        let place = match &field.ty {
-            Type::Slice { .. } => "to the message's end".to_owned(),
-            Type::List { element, .. } => {
-                format!("in the data: {}", c_type(element, structs).concat())
-            }
-            Type::ListData => "the elements of the lists".to_owned(),
-            _ => String::new(),
-        };
-        let unit = match (&*place, &*plain(&field.unit)) {
-            ("", "") => String::new(),
-            (text, "") | ("", text) => format!(" // {text}"),
-            (place, unit) => format!(" // {place}, {unit}"),
-        };
-        let _ = writeln!(text, "    {ty} {name}{bounds};{unit}");
-    }
-    let _ = writeln!(text, "}} {name};");
-}
-
-/// A field's type, its name, and the bounds after it.
-fn declared(field: &Field, structs: &[&Struct]) -> [String; 3] {
-    let name = match field.name.starts_with(|c: char| c.is_ascii_digit()) {
-        true => format!("f{}", field.name),
-        false => field.name.clone(),
-    };
-    let [ty, bounds] = c_type(&field.ty, structs);
-    [ty, name, bounds]
-}
-
-/// A type, and its bounds.
-fn c_type(ty: &Type, structs: &[&Struct]) -> [String; 2] {
-    match ty {
-        // C has no type for it: its bits.
-        Type::Scalar(Scalar::F16) => c_type(&Type::Scalar(Scalar::U16), structs),
-        Type::Scalar(Scalar::F32) => ["float".to_owned(), String::new()],
-        Type::Scalar(Scalar::F64) => ["double".to_owned(), String::new()],
-        Type::Scalar(scalar) => [scalar_word(*scalar, ["uint", "int", ""], "_t"), String::new()],
-        Type::Text(bytes) => ["char".to_owned(), format!("[{bytes}]")],
-        Type::Array { count, element } => {
-            let [ty, bounds] = c_type(element, structs);
-            [ty, format!("[{count}]{bounds}")]
-        }
-        Type::Slice { element } => {
-            let [ty, bounds] = c_type(element, structs);
-            [ty, format!("[]{bounds}")]
-        }
-        Type::Struct(layout) => [name_of(layout, structs), String::new()],
-        Type::Enum(of) => [of.name.clone(), String::new()],
-        Type::List { axes, .. } => {
-            let [word, _] = c_type(&Type::Scalar(Scalar::U64), structs);
-            let sizes = if *axes == 1 { "count".to_owned() } else { format!("shape[{axes}]") };
-            [format!("struct {{ {word} offset, {sizes}; }}"), String::new()]
-        }
-        Type::ListData => {
-            let [byte, _] = c_type(&Type::Scalar(Scalar::U8), structs);
-            [byte, "[]".to_owned()]
-        }
-        other => [other.to_string(), String::new()],
     }
 }
 
@@ -362,24 +279,27 @@ struct Cloud {
         );
         assert_eq!(
             form(SchemaForm::C),
-            r"#include <stdbool.h>
-#include <stdint.h>
+            r#"#include <io_shared.h>
 
 typedef struct {
-    float x; // m
+    float x;
     int32_t f2d;
 } Point;
+IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_UNIT("m"), IOS_FIELD(Point, i32, f2d));
 
 /// A scan.
 typedef struct {
     /// When.
-    uint64_t stampNs; // ns
+    uint64_t stampNs;
     char frame[16];
     double pose[2][2];
     uint8_t _pad[8];
-    Point points[]; // to the message's end
+    Point points[];
 } Cloud;
-"
+IOS_MESSAGE(Cloud, IOS_FIELD(Cloud, u64, stampNs), IOS_UNIT("ns"), IOS_TEXT_FIELD(Cloud, frame),
+            IOS_ARRAY2(Cloud, f64, pose), IOS_ARRAY(Cloud, u8, _pad),
+            IOS_TAIL(Cloud, Point, points));
+"#
         );
         assert_eq!(
             form(SchemaForm::Numpy),
@@ -469,9 +389,8 @@ IO_SHARED_TAIL(Cloud, points, Point);
         let fields = "    boxes: List<Box>,\n    image: NdList<u8, 3>,\n    data: ListData,\n}\n";
         assert!(rust.contains("#[repr(C)]\nstruct Found {") && rust.ends_with(fields), "{rust}");
         let c = form(SchemaForm::C);
-        assert!(c.contains("    struct { uint64_t offset, count; } boxes; // in the data: Box\n"));
-        let image = "    struct { uint64_t offset, shape[3]; } image; // in the data: uint8_t\n";
-        assert!(c.contains(image) && c.contains("data[]; // the elements of the lists\n"), "{c}");
+        let lists = "    _Alignas(16) ios_list boxes;\n    IOS_ND_LIST_OF(3) image;\n} Found;\n";
+        assert!(c.contains(lists) && c.contains("IOS_ND_LIST(Found, u8, image),"), "{c}");
         let cpp = form(SchemaForm::Cpp);
         let lists =
             "    io_shared::list<Box> boxes;\n    io_shared::nd_list<std::uint8_t, 3> image;\n};\n";

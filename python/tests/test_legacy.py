@@ -3,6 +3,7 @@ on each interpreter that has it."""
 
 import os
 import random
+import re
 import select
 import signal
 import struct
@@ -23,6 +24,7 @@ SIZE = 1 << 20
 #: How many times a peer is killed.
 KILLS = 300 if os.environ.get("IO_SHARED_SLOW") else 20
 SOON = 5.0
+GUIDE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "guide", "migrating.md")
 
 
 def _originals():
@@ -153,10 +155,18 @@ def test_arrays_of_all_dtypes_orders_and_shapes_go_there_and_back(name, peer):
     assert count > len(DTYPES) * len(SHAPES)
 
 
-def test_the_example_of_the_original_runs_with_legacy_on_one_side(name, peer):
-    clouds = NumpyShare(name, "5M", "put", legacy=True)  # it creates a larger object
-    clouds.put(array(3))
-    assert peer("get").hear() == "3"
+def test_the_code_of_the_migration_page_runs_with_the_original_at_the_other_end(name, peer):
+    with open(GUIDE, "rb") as file:
+        code = re.search("```python\n(.*?)```", file.read().decode("utf-8"), re.S).group(1)
+    for before, after in (("/cloud_share", name), ("/label_share", name + "_back"), ("5M", "1M")):
+        assert before in code
+        code = code.replace(before, after)
+    ends = {"NumpyShare": NumpyShare}
+    exec(code, ends)
+    peer("echo")
+    for count in range(1, 4):
+        ends["clouds"].put(array(count))
+        assert check(ends["labels"].get(SOON)) == count
 
 
 def lock_is_taken(name):
