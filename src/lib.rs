@@ -27,6 +27,11 @@
 //! - [`wait_any`] waits for any of many consumers and returns which are [`Ready`]. With the feature
 //!   `async`, `Consumer::into_async` makes an `AsyncConsumer`, whose gets are awaited.
 //!
+//! # Services
+//!
+//! - [`Service`] is the builder of a [`Client`], which calls, and of the [`Server`], which answers:
+//!   each call returns the [`Answer`] to exactly its own [`Question`].
+//!
 //! # Messages
 //!
 //! - [`trait@Message`] is what may cross a process boundary. `#[derive(Message)]` implements it for
@@ -93,6 +98,7 @@ mod readme {}
 #[doc = include_str!("../docs/guide/consumers.md")]
 #[doc = include_str!("../docs/guide/waiting.md")]
 #[doc = include_str!("../docs/guide/restarts.md")]
+#[doc = include_str!("../docs/guide/services.md")]
 #[doc = include_str!("../docs/guide/every-value.md")]
 #[doc = include_str!("../docs/guide/files.md")]
 #[doc = include_str!("../docs/guide/testing.md")]

@@ -3,6 +3,7 @@
 //! A get asks core's slot for a value and decides what to do while there is none: spin or sleep
 //! (`waiting.rs`), give up at the deadline, or open the channel that has replaced this one.
 
+mod following;
 mod gets;
 mod handed_out;
 mod history;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use io_shared_core::binding::{CopyTarget, read_ahead};
 use io_shared_core::slot::{self, Guard, Slot, Which};
-use io_shared_core::{Holder, Message, Result, Schema, clock};
+use io_shared_core::{Holder, Message, Result, Schema, Spec, clock};
 
 #[cfg(doc)]
 use crate::ErrorKind;
@@ -62,11 +63,23 @@ pub struct Consumer<T: Message + ?Sized> {
 
 impl<T: Message + ?Sized> Consumer<T> {
     pub(crate) fn open(options: Options) -> Result<Self> {
-        let slot = open(&options, &options.spec::<T>()?)?;
+        let spec = options.spec::<T>()?;
+        Self::open_by(options, &spec)
+    }
+
+    fn open_by(options: Options, spec: &Spec) -> Result<Self> {
+        let slot = open(&options, spec)?;
         let required = options.requires_producer.then(|| Arc::new(RequiredProducer::of(&slot)));
         let (patience, interrupts) = (Patience::default(), Interrupts::default());
         let ready = None;
         Ok(Self { ready, slot, options, patience, required, interrupts, message: PhantomData })
+    }
+
+    /// Opens a channel that is there. It is never created, and not waited for.
+    pub(crate) fn join(options: Options) -> Result<Self> {
+        let spec = options.spec::<T>()?;
+        let spec = Spec { capacity: None, open_timeout: Some(Duration::ZERO), ..spec };
+        Self::open_by(options, &spec)
     }
 
     /// Waits for a value this consumer has not seen yet, and borrows it where it lies.
@@ -147,8 +160,9 @@ impl<T: Message + ?Sized> Consumer<T> {
         self.get_while(deadline, timeout.unwrap_or(Duration::MAX), |slot| read_ahead(slot, target))
     }
 
+    /// As [`get_timeout`](Self::get_timeout), until `deadline`.
     #[inline]
-    fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
+    pub(crate) fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
         self.get_while(deadline, timeout, |_| false)
     }
 

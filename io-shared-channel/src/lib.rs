@@ -27,6 +27,7 @@ mod options;
 mod producer;
 mod ready_fd;
 mod required_producer;
+mod service;
 mod since;
 mod wait_any;
 mod waiter;
@@ -48,5 +49,6 @@ pub use io_shared_core::{
 pub use named::AsName;
 pub use observer::{Observer, Part};
 pub use producer::Producer;
+pub use service::{Answer, Client, Question, Reply, Server, Service};
 pub use since::Since;
 pub use wait_any::{Ready, wait_any};

@@ -121,7 +121,7 @@ impl Options {
     }
 
     /// The schema that the program has, with what it says of the values.
-    fn schema_of<T: Message + ?Sized>(&self) -> Result<Option<Schema>> {
+    pub(crate) fn schema_of<T: Message + ?Sized>(&self) -> Result<Option<Schema>> {
         let schema = match &self.described {
             Described::ByType => Schema::new(T::layout()),
             Described::As(schema) => schema.clone(),

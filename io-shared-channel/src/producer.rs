@@ -121,6 +121,20 @@ impl<T: Message + ?Sized> Producer<T> {
         self.put_by(|slot| slot.put_tagged(value, tag))
     }
 
+    /// Puts a copy of `value` under this number, which must be greater than the last one's.
+    #[cold]
+    pub(crate) fn put_numbered(&mut self, value: &T, seq: u64) -> Result<u64> {
+        let mut loan = self.loan_any(value.elements())?;
+        loan.copy_from(value);
+        loan.numbered(seq, None)?;
+        loan.put()
+    }
+
+    /// Looks whether the name still leads to this channel, unless it did so within the last 90 ms.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.slot.check()
+    }
+
     /// Puts a value by `put`, which is called again if the channel has to grow for it.
     #[inline]
     pub(crate) fn put_by(
@@ -195,7 +209,7 @@ impl<T: Message + ?Sized> Producer<T> {
     }
 
     #[inline]
-    fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
+    pub(crate) fn loan_any(&mut self, elements: usize) -> Result<Loan<'_, T>> {
         if self.slot.is_stale() {
             self.follow()?;
         }

@@ -157,13 +157,7 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
     if parts.is_empty() {
         return Err(no_consumers());
     }
-    for part in &parts {
-        if let Err(error) = part.slot.check()
-            && *error.kind() != ErrorKind::Replaced
-        {
-            return Err(error);
-        }
-    }
+    check_all(&parts)?;
     if let Some(ready) = look(&parts, Some(clock::now_coarse()))
         .or_else(|| spin(&parts))
         .or_else(|| ready_of(&parts, is_without_producer))
@@ -171,29 +165,59 @@ pub fn wait_any(consumers: &[&dyn AnyConsumer], timeout: Duration) -> Result<Rea
         return Ok(ready);
     }
     let deadline = clock::deadline(timeout);
-    let mut sleep: Option<Sleep<'_>> = None;
     let long = LongWait::since(clock::now());
+    sleep_for(&parts, deadline, Some(&long))?.ok_or_else(|| timed_out(&parts, timeout))
+}
+
+/// Sleeps as [`wait_any`] does after it has spun, until one of `consumers` is ready or until
+/// `until`.
+///
+/// # Errors
+/// [`ErrorKind::Interrupted`], [`ErrorKind::ForkedHandle`].
+pub(crate) fn sleep(consumers: &[&dyn AnyConsumer], until: u64) -> Result<()> {
+    let parts: Vec<Parts<'_>> = consumers.iter().map(|consumer| consumer.parts()).collect();
+    check_all(&parts)?;
+    match look(&parts, Some(clock::now_coarse())) {
+        Some(_) => Ok(()),
+        None => sleep_for(&parts, until, None).map(drop),
+    }
+}
+
+/// Finds out which channels were replaced.
+fn check_all(parts: &[Parts<'_>]) -> Result<()> {
+    for part in parts {
+        if let Err(error) = part.slot.check()
+            && *error.kind() != ErrorKind::Replaced
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Sleeps until a consumer is ready; `None` if none is until `deadline`. Reports a `long` wait.
+fn sleep_for(parts: &[Parts<'_>], deadline: u64, long: Option<&LongWait>) -> Result<Option<Ready>> {
+    let mut sleep: Option<Sleep<'_>> = None;
     loop {
-        for part in &parts {
+        for part in parts {
             part.interrupts.check(part.slot.name())?;
         }
         let now = clock::now();
         if now >= deadline {
-            let ready = ready_of(&parts, |part| is_ready(part) || is_replaced(part));
-            return ready.ok_or_else(|| timed_out(&parts, timeout));
+            return Ok(ready_of(parts, |part| is_ready(part) || is_replaced(part)));
         }
         let until = deadline.min(now.saturating_add(SLICE));
-        sleep.get_or_insert_with(|| Sleep::new(&parts)).sleep(until);
+        sleep.get_or_insert_with(|| Sleep::new(parts)).sleep(until);
         let woken = clock::now();
-        if let Some(ready) = look(&parts, Some(woken)) {
+        if let Some(ready) = look(parts, Some(woken)) {
             for index in &ready {
                 parts[index].patience.slept(parts[index].slot, woken - now);
             }
-            return Ok(ready);
+            return Ok(Some(ready));
         }
-        if long.is_due(woken) {
+        if long.is_some_and(|long| long.is_due(woken)) {
             let awaited: Vec<_> = parts.iter().map(|part| Awaited::of_slot(part.slot)).collect();
-            report_all(&names(&parts), &awaited);
+            report_all(&names(parts), &awaited);
         }
     }
 }

@@ -66,8 +66,10 @@ impl Error {
     }
 
     /// The same error with advice on what to do.
+    #[doc(hidden)] // for the channel crate
+    #[must_use]
     #[cold]
-    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = advice.into();
         self
     }

@@ -76,8 +76,9 @@ pub enum ErrorKind {
     /// Another handle removed or replaced the region.
     Replaced,
     /// The channel had a producer and has none now, and the consumer was opened to be told of that.
+    /// Or a service had no server when the time of a call ran out.
     NoProducer {
-        /// The last producer.
+        /// The last producer, or the last server of this client; all `None` if there was none.
         last: Holder,
     },
     /// A semaphore of the package that this project began as was taken for longer than this handle

@@ -69,7 +69,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
             ErrorKind::RoleLost => self.role_lost(f),
             ErrorKind::Replaced => write!(f, "{name} {REPLACED}"),
-            ErrorKind::NoProducer { last } => no_producer(f, name, last),
+            ErrorKind::NoProducer { last } => self.no_producer(f, last),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
             }
@@ -143,6 +143,25 @@ impl Text<'_> {
             advice => advice,
         };
         write!(f, "{} does not exist: {advice}", self.name)
+    }
+
+    fn no_producer(&self, f: &mut Formatter<'_>, last: &Holder) -> fmt::Result {
+        let name = self.name;
+        if !self.advice.is_empty() {
+            return write!(f, "{name}: {}", self.advice); // of a service, which says it all
+        }
+        write!(f, "{name}: its producer has ended")?;
+        match (last.pid, &last.command) {
+            (Some(pid), Some(command)) => {
+                write!(f, " (process {pid}, {})", command.escape_debug())?;
+            }
+            (Some(pid), None) => write!(f, " (process {pid})")?,
+            _ => {}
+        }
+        write!(
+            f,
+            ", and there is no other: start it again, or wait for one (.requires_producer(false))"
+        )
     }
 
     fn no_slot(&self, f: &mut Formatter<'_>, holders: &[Holder]) -> fmt::Result {
@@ -299,19 +318,6 @@ fn out_of_bounds(
         are(length),
         Bytes(size),
         size.saturating_sub(at)
-    )
-}
-
-fn no_producer(f: &mut Formatter<'_>, name: &str, last: &Holder) -> fmt::Result {
-    write!(f, "{name}: its producer has ended")?;
-    match (last.pid, &last.command) {
-        (Some(pid), Some(command)) => write!(f, " (process {pid}, {})", command.escape_debug())?,
-        (Some(pid), None) => write!(f, " (process {pid})")?,
-        _ => {}
-    }
-    write!(
-        f,
-        ", and there is no other: start it again, or wait for one (.requires_producer(false))"
     )
 }
 

@@ -39,6 +39,7 @@ mod head;
 
 mod idle;
 mod json;
+mod names;
 mod newest;
 mod reader;
 mod roles;
@@ -55,6 +56,7 @@ use nix::fcntl::OFlag;
 pub use super::layout::Kind;
 pub use claimants::{Claimant, claimants};
 pub use idle::remove_idle;
+pub use names::Names;
 pub use newest::Newest;
 pub use reader::Reader;
 pub use roles::Participant;

@@ -17,6 +17,7 @@ pub mod peer;
 pub mod pose;
 pub mod programs;
 pub mod readers;
+pub mod service;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

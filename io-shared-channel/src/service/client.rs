@@ -1,0 +1,452 @@
+//! A client: it puts questions to a channel of its own, and gets their answers from another.
+//!
+//! The number of a question is its sequence number, and the tag of its answer. A client that takes
+//! over the pair of one that was killed goes on with the numbers, so an answer to that one's last
+//! question is never taken for its own.
+
+use std::fmt;
+use std::time::Duration;
+
+use io_shared_core::message::ListCapacity;
+use io_shared_core::slot::Loan;
+use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, clock};
+
+use super::answer::Answer;
+use super::bell;
+use super::places::{MOST_CLIENTS, Places};
+use super::presence::Served;
+use super::terms::{Terms, Types};
+use crate::interrupter::Interrupter;
+use crate::{Consumer, Producer};
+
+/// The longest single wait for an answer. After each the client looks who serves.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// A client of a service. It asks one question at a time. [`Service`](crate::Service) has an
+/// example.
+#[doc(alias = "rpc")]
+pub struct Client<Q: Message + ?Sized, A: Message + ?Sized> {
+    places: Places,
+    types: Types,
+    number: u32,
+    /// The number of the last question, or of the last answer if that is greater.
+    last: u64,
+    // In this order: a client that takes this pair meanwhile finds the answers new.
+    answers: Consumer<A>,
+    questions: Producer<Q>,
+}
+
+/// A pair that a client has taken.
+struct Taken<Q: Message + ?Sized, A: Message + ?Sized> {
+    questions: Producer<Q>,
+    answers: Consumer<A>,
+    last: u64,
+}
+
+impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
+    pub(super) fn open(terms: &Terms) -> Result<Self> {
+        let places = Places::new(&terms.name)?;
+        let types = terms.types::<Q, A>()?;
+        if let Some(served) = Served::now(&places) {
+            served.check(&places, &types)?;
+        }
+        // To ask for a role that another one has takes 20 ms.
+        let others = places.sweep()?;
+        let client = Self::take_pair(places, types, terms, &others)?;
+        // After the pair is there: a server that starts now finds it by itself.
+        if Served::now(&client.places).is_some() {
+            bell::ring(&client.places, terms);
+        }
+        Ok(client)
+    }
+
+    /// Takes the first pair that nobody has.
+    fn take_pair(places: Places, types: Types, terms: &Terms, others: &[u32]) -> Result<Self> {
+        let mut refusal = None;
+        for number in (1..=MOST_CLIENTS).filter(|number| !others.contains(number)) {
+            match Self::try_pair(number, &places, terms) {
+                Ok(Some(Taken { questions, answers, last })) => {
+                    return Ok(Self { places, types, number, last, answers, questions });
+                }
+                Ok(None) => {}
+                Err(error) if is_taken(&error) => refusal = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| {
+            let holders = Vec::new();
+            Error::new(places.service(), ErrorKind::NoSlot { holders })
+        }))
+    }
+
+    /// Takes this pair; `None` if what is there is not a whole one.
+    fn try_pair(number: u32, places: &Places, terms: &Terms) -> Result<Option<Taken<Q, A>>> {
+        let questions = Producer::<Q>::open(terms.questions_of(number, places))?;
+        let mut answers = Consumer::<A>::open(terms.answers_of(number, places))?;
+        let answered = answers.latest()?.map(|answer| answer.tag());
+        if questions.seq() == 0 && answered.is_some() {
+            // Answers to a client whose questions were removed: the numbers of these would be taken
+            // for others.
+            return Ok(None);
+        }
+        let last = questions.seq().max(answered.unwrap_or(0));
+        Ok(Some(Taken { questions, answers, last }))
+    }
+
+    /// Asks, and waits for the answer to exactly this question for at most `timeout`.
+    /// [`Duration::MAX`] waits without a limit.
+    ///
+    /// If there is no server, or it is killed meanwhile, the call waits for one: a server that is
+    /// started before the time is over answers it. With
+    /// [`.requires_server(true)`](crate::Service::requires_server) it ends once the server is lost.
+    /// A call that exceeds a second writes one `tracing` warning.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Timeout`]: there is a server, and it has not answered.
+    /// - [`ErrorKind::NoProducer`]: there is no server.
+    /// - [`ErrorKind::Mismatch`]: the server has other types, which it names. A call finds this
+    ///   within 100 ms.
+    /// - [`ErrorKind::Interrupted`]: an [`interrupter`](Self::interrupter) ended the wait.
+    /// - [`ErrorKind::AlreadyHeld`]: this client keeps as many answers as it
+    ///   [holds](crate::Service::holds).
+    /// - The errors of [`Producer::put`] and of [`Consumer::get`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-call-{}", std::process::id());
+    /// use io_shared::{ErrorKind, Service};
+    /// let mut client = Service::<f64, f64>::named(name).client()?;
+    /// let error = client.call(&2.5, Duration::from_millis(10)).unwrap_err(); // nobody serves
+    /// assert!(matches!(error.kind(), ErrorKind::NoProducer { .. }));
+    /// # Ok(()) }
+    /// ```
+    #[inline]
+    pub fn call(&mut self, question: &Q, timeout: Duration) -> Result<Answer<'_, A>> {
+        self.ask(question)?;
+        self.answer(timeout)
+    }
+
+    /// Puts a question, and does not wait: [`answer`](Self::answer) does. Returns the question's
+    /// number. A question that waits for its answer is given up for this one.
+    ///
+    /// # Errors
+    /// The errors of [`Producer::put`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-ask-{}", std::process::id());
+    /// use io_shared::Service;
+    /// # let mut server = Service::<f64, f64>::named(name).server()?;
+    /// let mut client = Service::<f64, f64>::named(name).client()?;
+    /// client.ask(&2.5)?;
+    /// // Something else is done meanwhile.
+    /// # server.next()?.answer(&5.0)?;
+    /// assert_eq!(*client.answer(Duration::from_secs(1))?, 5.0);
+    /// # Ok(()) }
+    /// ```
+    #[inline]
+    pub fn ask(&mut self, question: &Q) -> Result<u64> {
+        let mut number = match self.questions.seq() < self.last {
+            true => self.questions.put_numbered(question, self.last + 1)?,
+            false => self.questions.put(question)?,
+        };
+        if number <= self.last {
+            // Somebody has removed the channel, and this put has created it again.
+            number = self.questions.put_numbered(question, self.last + 1)?;
+        }
+        self.last = number;
+        Ok(number)
+    }
+
+    /// Waits for the answer to the last question, for at most `timeout`. After an error it may be
+    /// called again.
+    ///
+    /// # Errors
+    /// The errors of [`call`](Self::call).
+    ///
+    /// # Examples
+    /// [`ask`](Self::ask) has one.
+    #[inline]
+    pub fn answer(&mut self, timeout: Duration) -> Result<Answer<'_, A>> {
+        let until = clock::deadline(timeout.min(SLICE));
+        match self.answer_until(until, timeout) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => self.answer_later(timeout),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits on after the first slice.
+    #[cold]
+    fn answer_later(&mut self, timeout: Duration) -> Result<Answer<'_, A>> {
+        let long = LongWait::since(clock::now());
+        let deadline = clock::deadline(timeout.saturating_sub(SLICE));
+        loop {
+            let now = clock::now();
+            if now >= deadline {
+                return Err(self.unanswered(timeout));
+            }
+            self.look_around(long.is_due(now))?;
+            let until = deadline.min(clock::deadline(SLICE));
+            if let Some(answer) = self.answer_until(until, timeout)? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The answer to the last question; `None` if it has not come until then.
+    #[inline]
+    fn answer_until(
+        &mut self,
+        until: u64,
+        timeout: Duration,
+    ) -> Result<Option<Answer<'static, A>>> {
+        loop {
+            match self.answers.get_until(until, timeout) {
+                Ok(answer) if answer.tag() == self.last => {
+                    return Ok(Some(Answer::new(answer.into_owned())));
+                }
+                Ok(_) => {} // to an older question
+                Err(error) => return self.not_answered(error),
+            }
+        }
+    }
+
+    #[cold]
+    fn not_answered(&self, error: Error) -> Result<Option<Answer<'static, A>>> {
+        match error.kind() {
+            ErrorKind::Timeout { .. } => Ok(None),
+            ErrorKind::Interrupted => Err(Error::new(self.name(), ErrorKind::Interrupted)),
+            ErrorKind::NoProducer { .. } => Err(self.without_server()),
+            _ => Err(error),
+        }
+    }
+
+    /// Looks who serves, while the wait goes on.
+    fn look_around(&self, is_long: bool) -> Result<()> {
+        let server = self.answers.producer()?;
+        let served = match server {
+            Some(_) => None, // it has this pair, so it has the same types
+            None => Served::now(&self.places),
+        };
+        if let Some(served) = &served {
+            served.check(&self.places, &self.types)?;
+        }
+        if is_long {
+            let is_served = server.is_some() || served.is_some();
+            tracing::warn!(
+                region = self.name(),
+                server = is_served,
+                "{}: has waited for over a second for an answer; {}",
+                self.name(),
+                if is_served { "its server is running" } else { "there is no server now" },
+            );
+        }
+        Ok(())
+    }
+
+    /// Why there is no answer when the time is over.
+    #[cold]
+    fn unanswered(&self, after: Duration) -> Error {
+        let server = match self.answers.producer() {
+            Err(error) => return error,
+            Ok(Some(server)) => server,
+            Ok(None) => match Served::now(&self.places) {
+                None => return self.without_server(),
+                Some(served) => match served.check(&self.places, &self.types) {
+                    Err(error) => return error,
+                    Ok(()) => served.by,
+                },
+            },
+        };
+        let waiting_for =
+            format!("the answer to question {}; {} is running", self.last, told(&server));
+        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
+    }
+
+    #[cold]
+    fn without_server(&self) -> Error {
+        let last = self.answers.last_producer();
+        let advice = match last.pid {
+            Some(_) => format!("{} has ended, and there is no other: start it again", told(&last)),
+            None => "there is no server: start it".to_owned(),
+        };
+        Error::new(self.name(), ErrorKind::NoProducer { last })
+            .advise(advice + ", or give a call more time to wait for one")
+    }
+
+    /// Lends a buffer for a question with `elements` elements in its tail, to be filled in place.
+    /// The loan's `put` asks; [`answer`](Self::answer) waits. The buffer first contains an older
+    /// question, or zeros.
+    ///
+    /// # Errors
+    /// The errors of [`Producer::loan_len`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-loan-{}", std::process::id());
+    /// use io_shared::Service;
+    /// # let mut server = Service::<[f32], f32>::named(name).server()?;
+    /// let mut client = Service::<[f32], f32>::named(name).client()?;
+    /// let mut cloud = client.loan_len(2)?;
+    /// cloud.copy_from_slice(&[1.0, 2.0]);
+    /// cloud.put()?;
+    /// # let question = server.next()?;
+    /// # let sum = question.iter().sum();
+    /// # question.answer(&sum)?;
+    /// assert_eq!(*client.answer(Duration::from_secs(1))?, 3.0);
+    /// # Ok(()) }
+    /// ```
+    pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, Q>> {
+        let mut loan = self.questions.loan_len(elements)?;
+        loan.numbered(self.last + 1, None)?;
+        self.last += 1;
+        Ok(loan)
+    }
+
+    /// As [`loan_len`](Self::loan_len), for a question whose lists have these many elements.
+    ///
+    /// # Errors
+    /// The errors of [`Producer::loan_lists`].
+    pub fn loan_lists(&mut self, sizes: impl ListCapacity<Message = Q>) -> Result<Loan<'_, Q>> {
+        let mut loan = self.questions.loan_lists(sizes)?;
+        loan.numbered(self.last + 1, None)?;
+        self.last += 1;
+        Ok(loan)
+    }
+
+    /// Who serves this client now; `None` if there is no server, or if it has yet to find this
+    /// client.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ForkedHandle`], [`ErrorKind::RoleLost`], [`ErrorKind::System`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-server-{}", std::process::id());
+    /// use io_shared::Service;
+    /// let client = Service::<f64, f64>::named(name).client()?;
+    /// assert!(client.server()?.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub fn server(&self) -> Result<Option<Holder>> {
+        self.answers.producer()
+    }
+
+    /// A handle that ends a wait of this client from another thread or from a signal handler.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-interrupter-{}", std::process::id());
+    /// use io_shared::{ErrorKind, Service};
+    /// let mut client = Service::<f64, f64>::named(name).client()?;
+    /// client.interrupter().interrupt();
+    /// let error = client.call(&2.5, Duration::MAX).unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::Interrupted);
+    /// # Ok(()) }
+    /// ```
+    pub fn interrupter(&self) -> Interrupter {
+        self.answers.interrupter()
+    }
+
+    /// The service's name.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = format!("doc-client-name-{}", std::process::id());
+    /// let client = io_shared::Service::<f64, f64>::named(&name).client()?;
+    /// assert_eq!((client.name(), client.number()), (&*format!("/{name}"), 1));
+    /// # Ok(()) }
+    /// ```
+    pub fn name(&self) -> &str {
+        self.places.service()
+    }
+
+    /// The number of this client's pair of channels, as in `/segment/1/question`.
+    ///
+    /// # Examples
+    /// [`name`](Self::name) has one.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl<Q: Message, A: Message + ?Sized> Client<Q, A> {
+    /// Lends a buffer for a question of a fixed size, to be filled in place. The loan's `put` asks;
+    /// [`answer`](Self::answer) waits.
+    ///
+    /// # Errors
+    /// The errors of [`Producer::loan`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use std::time::Duration;
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-client-loan-sized-{}", std::process::id());
+    /// use io_shared::Service;
+    /// # let mut server = Service::<[f64; 3], f64>::named(name).server()?;
+    /// let mut client = Service::<[f64; 3], f64>::named(name).client()?;
+    /// let mut point = client.loan()?;
+    /// *point = [1.0, 2.0, 2.0];
+    /// point.put()?;
+    /// # server.next()?.answer(&3.0)?;
+    /// assert_eq!(*client.answer(Duration::from_secs(1))?, 3.0);
+    /// # Ok(()) }
+    /// ```
+    pub fn loan(&mut self) -> Result<Loan<'_, Q>> {
+        let mut loan = self.questions.loan()?;
+        loan.numbered(self.last + 1, None)?;
+        self.last += 1;
+        Ok(loan)
+    }
+}
+
+/// Whether a pair is another's, so that the next one is to be tried.
+fn is_taken(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::RoleTaken { .. }
+            | ErrorKind::NoSlot { .. }
+            | ErrorKind::Mismatch { .. }
+            | ErrorKind::NotOwner
+            | ErrorKind::NotARegion { .. }
+            | ErrorKind::Corrupt { .. }
+            | ErrorKind::Busy { .. }
+            | ErrorKind::System { call: "open", .. }
+    )
+}
+
+/// A server, in words.
+fn told(server: &Holder) -> String {
+    match (server.pid, &server.command) {
+        (Some(pid), Some(command)) => {
+            format!("its server (process {pid}, {})", command.escape_debug())
+        }
+        (Some(pid), None) => format!("its server (process {pid})"),
+        _ => "its server".to_owned(),
+    }
+}
+
+impl<Q: Message + ?Sized, A: Message + ?Sized> fmt::Debug for Client<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Client");
+        shown.field("name", &self.name()).field("number", &self.number).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! A client's pair of channels, as the server has it: it gets questions from one, and puts answers
+//! to the other.
+
+use io_shared_core::slot::OwnedGuard;
+use io_shared_core::{ErrorKind, Message, Result, inspect};
+
+use nix::libc::{EACCES, EPERM};
+
+use super::places::{Place, Places};
+use super::terms::Terms;
+use crate::{Consumer, Producer};
+
+/// The server's part in one client's pair.
+#[derive(Debug)]
+pub(super) struct Pair<Q: Message + ?Sized, A: Message + ?Sized> {
+    pub(super) client: u32,
+    /// The question of the last answer in this pair, by whomever it was given, when this server
+    /// joined. Questions up to it are answered.
+    answered: u64,
+    /// Whether nothing was taken yet. What waits may have been taken by a server that was killed.
+    is_new: bool,
+    // In this order: a new client that finds the answers without their questions takes another
+    // pair.
+    pub(super) questions: Consumer<Q>,
+    pub(super) answers: Producer<A>,
+}
+
+/// Why a server has not joined a pair.
+pub(super) enum Refusal {
+    /// There is no client any more.
+    Gone,
+    /// It may be possible later.
+    Later,
+    /// It will not be possible with this client.
+    Never(io_shared_core::Error),
+}
+
+impl<Q: Message + ?Sized, A: Message + ?Sized> Pair<Q, A> {
+    /// Joins the pair of a living client.
+    pub(super) fn join(
+        client: u32,
+        places: &Places,
+        terms: &Terms,
+    ) -> std::result::Result<Self, Refusal> {
+        let questions = Consumer::<Q>::join(terms.questions_of(client, places))?;
+        if !questions.has_producer()? {
+            return Err(Refusal::Gone);
+        }
+        // A channel of answers that somebody removes is left: then the pair is another one.
+        let options = terms.answers_of(client, places);
+        let answers = Producer::<A>::open(crate::options::Options { reopen: false, ..options })?;
+        // Nobody else puts there now.
+        let location = places.location(Place::Answer(client))?;
+        let last = inspect::Reader::open(&location)?.newest()?;
+        let answered = last.map_or(0, |answer| answer.tag);
+        Ok(Self { client, answered, is_new: true, questions, answers })
+    }
+
+    /// Whether a look may find a question. Looks at a few words.
+    #[inline]
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_new || self.questions.is_ready()
+    }
+
+    /// The question that waits, if there is one that nobody has answered.
+    pub(super) fn take(&mut self) -> Result<Option<OwnedGuard<Q>>> {
+        let answered = self.answered;
+        let question = match std::mem::take(&mut self.is_new) {
+            true => self.questions.latest()?,
+            false => self.questions.try_get()?,
+        };
+        let question = question.filter(|question| question.seq() > answered);
+        Ok(question.map(|question| question.into_owned()))
+    }
+
+    /// Whether the pair is still one of a living client.
+    pub(super) fn is_in_use(&mut self) -> Result<bool> {
+        if self.answers.check().is_err() {
+            return Ok(false);
+        }
+        // While the client's channel grows, its producer is elsewhere.
+        Ok(self.questions.has_producer()? || self.questions.is_succeeded())
+    }
+
+    /// Whether the question that this server has taken may still be answered: its client, or the
+    /// next one that has this pair, would know the answer for an old one.
+    pub(super) fn is_current(&mut self) -> Result<bool> {
+        if !self.questions.is_stale() {
+            return Ok(true);
+        }
+        let line = self.questions.line();
+        Ok(self.questions.follow()? && self.questions.line() == line)
+    }
+}
+
+impl From<io_shared_core::Error> for Refusal {
+    fn from(error: io_shared_core::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Gone,
+            // Another one is just leaving, or has been here for longer than is allowed.
+            ErrorKind::RoleTaken { .. }
+            | ErrorKind::NoSlot { .. }
+            | ErrorKind::Busy { .. }
+            | ErrorKind::Replaced
+            | ErrorKind::NoSpace { .. }
+            | ErrorKind::NoMemory { .. } => Self::Later,
+            // A lack of permission stays; a lack of descriptors may pass.
+            ErrorKind::System { errno, .. } if !matches!(*errno, EACCES | EPERM) => Self::Later,
+            _ => Self::Never(error),
+        }
+    }
+}
