@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::recording::{Folder, counts, signal, start_recording, stop, wait_until};
-use common::{end, on_a_terminal, printed};
+use common::{SetAtEnd, end, on_a_terminal, printed, start};
 use io_shared::Channel;
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -91,6 +91,51 @@ fn a_disk_that_is_too_slow_costs_256_mb_and_the_oldest_values_which_are_counted(
     let numbers: Vec<u32> = messages.map(|message| message.unwrap().sequence).collect();
     assert!(numbers[0] > 5 && numbers.last() == Some(&(VALUES as u32)), "{numbers:?}");
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+}
+
+/// As with large images on a busy robot: the next value is there before this one is copied.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "copies take too long: ci/test.sh runs it optimised")]
+fn values_that_come_faster_than_they_are_copied_delay_neither_the_end_nor_other_channels() {
+    const BYTES: usize = 4 << 20;
+    let (large, small, folder) =
+        (TestName::new("endless"), TestName::new("starved"), Folder::new());
+    let file = folder.file("a.mcap");
+    let mut frames = Channel::<[u8]>::named(&*large).elements(BYTES).producer().unwrap();
+    let mut poses = io_shared::producer::<u64>(&*small).unwrap();
+    let is_done = AtomicBool::new(false);
+    let done = std::thread::scope(|scope| {
+        let _end = SetAtEnd(&is_done);
+        scope.spawn(|| {
+            let value = vec![7; BYTES];
+            while !is_done.load(Ordering::Relaxed) {
+                frames.put(&value).unwrap();
+            }
+        });
+        scope.spawn(|| {
+            for number in 0.. {
+                poses.put(&number).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+                if is_done.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        let line = ["record", "--every", "-o", &file, "--duration", "1s", &large, &small];
+        let mut child = start(&line);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that has ended is not there to be killed any more.
+        child.kill().unwrap();
+        end(child)
+    });
+    assert_eq!(done.code, 0, "{}", done.err);
+    let counts = counts(&done.out);
+    assert!(counts[0].1 >= 3 && counts[0].2 > 0, "{}", done.out);
+    // Of the 200 that were put, also on a busy machine.
+    assert!(counts[1].1 >= 10 && counts[1].1 + counts[1].2 >= 50, "{}", done.out);
 }
 
 #[test]

@@ -42,6 +42,8 @@ pub(super) struct Watch {
     open: Option<Open>,
     /// The number of the last value that was copied or counted.
     last: u64,
+    /// The number of the newest value when this last looked.
+    due: u64,
     /// Whether a channel was ever there.
     was_there: bool,
     started: Instant,
@@ -75,6 +77,7 @@ impl Watch {
             is_named: !options.all,
             open: None,
             last: 0,
+            due: 0,
             was_there: false,
             started: Instant::now(),
             has_told: false,
@@ -100,7 +103,7 @@ impl Watch {
     }
 
     /// Copies what came since the last look, at the end: also from a channel that has grown since,
-    /// and from that one's successor.
+    /// and from that one's successor. What was there and could not be copied is missed.
     pub(super) fn look_last(&mut self, queue: &Queue) -> Result<(), Failure> {
         for _ in 0..MOST_SUCCESSORS {
             if !self.is_open()? {
@@ -108,6 +111,7 @@ impl Watch {
             }
             self.copy(queue);
             if self.open.is_some() {
+                self.missed += self.due.saturating_sub(self.last);
                 break;
             }
         }
@@ -185,9 +189,12 @@ impl Watch {
         Ok(true)
     }
 
+    /// Copies what there is now. What comes meanwhile is the next look's: where values come faster
+    /// than they are copied, other channels are looked at in between, and the end is seen.
     fn copy_new(&mut self, queue: &Queue) -> Result<(), Error> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let newest = open.observer.seq()?;
+        self.due = newest;
         if newest == self.last || newest == 0 {
             return Ok(());
         }
@@ -210,6 +217,9 @@ impl Watch {
                 received: writer::now(),
                 bytes: Bytes::Copied(copied),
             });
+            if seq >= newest {
+                break;
+            }
         }
         Ok(())
     }
