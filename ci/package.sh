@@ -9,10 +9,11 @@ cd "$(dirname "$0")/.."
 # what an earlier run at the same path left there without a look at what it holds.
 rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/io-shared*/
 
-# A dry run sends nothing. Changes that are not committed are packed too.
-cargo publish --workspace --dry-run --locked --allow-dirty
+# A dry run sends nothing. Changes that are not committed are packed too. The link, for which Zenoh
+# would be built, is packed and not built.
+cargo publish --workspace --exclude io-shared-link --dry-run --locked --allow-dirty
 # What it would send, into target/package.
-crates=(io-shared{,-channel,-cli,-core,-derive,-ffi,-formats})
+crates=(io-shared{,-channel,-cli,-core,-derive,-ffi,-formats,-link})
 cargo package --quiet --no-verify --locked --allow-dirty "${crates[@]/#/--package=}"
 
 target=${CARGO_TARGET_DIR:-target}

@@ -98,6 +98,7 @@ if [ "${CI:-}" != true ]; then
     arm=$(command -v qemu-aarch64-static) || lacks "ARM: ci/aarch64.sh --short says how"
 fi
 [ "$(id -u)" = 0 ] || lacks "other users, mounts and containers: ci/root.sh tests those, as root"
+[ "$(id -u)" = 0 ] || lacks "channels between machines: ci/link.sh tests those, as root"
 unshare --user --map-root-user true 2> /dev/null ||
     lacks "user namespaces: the kernel refuses them"
 if [ "${1:-}" = --look ]; then exit; fi
@@ -121,7 +122,7 @@ start 90m "${core[@]}" --lib -- model::
 # Unit, integration, UI and documentation tests. The torture crate is apart, since it makes the
 # library note each crash point it passes.
 others=(--exclude torture --exclude io-shared-bench --exclude io-shared-core
-    --exclude io-shared-python)
+    --exclude io-shared-python --exclude io-shared-link)
 run 90m cargo test --workspace "${others[@]}" --locked
 finish
 
@@ -157,6 +158,9 @@ if command -v npm > /dev/null; then
         run 15m ci/view.sh
     fi
 fi
+
+# Channels between machines. Its 270 crates are built here alone.
+[ "$(id -u)" != 0 ] || run 60m ci/link.sh
 
 # Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
 run 3h torture/mutants --rows

@@ -34,6 +34,7 @@ const SHIPPED: &[&str] = &[
     "io-shared-derive",
     "io-shared-ffi",
     "io-shared-cli",
+    "io-shared-link",
     "io-shared-formats",
     ".",
 ];

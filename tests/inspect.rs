@@ -64,6 +64,30 @@ fn a_channel_is_listed_with_its_type_its_newest_value_and_its_users() {
 }
 
 #[test]
+fn an_origin_is_seen_through_growth_and_until_the_next_producer() {
+    let name = TestName::new("origin");
+    let channel = || Channel::<[u8]>::named(&*name).capacity(10).growing(true);
+    let origin = || region(&name).producer.unwrap().origin;
+    let mut producer = channel().producer().unwrap();
+    assert_eq!(origin(), None);
+    producer.set_origin("from=robot").unwrap();
+    producer.put(&[7; 10]).unwrap();
+    assert_eq!(origin().as_deref(), Some("from=robot"));
+    producer.put(&[7; 1000]).unwrap();
+    assert_eq!((region(&name).capacity, origin().as_deref()), (1024, Some("from=robot")));
+    for wrong in ["x".repeat(129), "a\0b".to_owned()] {
+        let error = producer.set_origin(&wrong).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BadOption { .. }), "{error}");
+    }
+    producer.set_origin(&"x".repeat(128)).unwrap();
+    assert_eq!(origin(), Some("x".repeat(128)));
+    drop(producer);
+    assert_eq!(origin(), Some("x".repeat(128)), "who it was stays known");
+    let _next = channel().producer().unwrap();
+    assert_eq!(origin(), None);
+}
+
+#[test]
 fn a_rate_comes_from_the_newest_two_values_or_from_a_second_look() {
     let name = TestName::new("rate");
     let mut producer = io_shared::producer::<u64>(&name).unwrap();

@@ -316,6 +316,33 @@ impl<T: Message + ?Sized> Producer<T> {
         self.slot.as_fd()
     }
 
+    /// Says where the values come from, if this program only passes them on: from another machine,
+    /// for example. [`inspect`](io_shared_core::inspect::Participant::origin) shows it, until the
+    /// next producer opens the channel.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadOption`]: it has more than 128 bytes, or a zero byte.
+    /// [`ErrorKind::ForkedHandle`].
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-set-origin-{}", std::process::id());
+    /// let mut copies = io_shared::producer::<f64>(name)?;
+    /// copies.set_origin("the lidar of robot 7")?;
+    /// let entry = inspect::entry(&Location::from(Name::new(name)?))?;
+    /// let inspect::Content::Region(region) = entry.content else { unreachable!() };
+    /// let origin = region.producer.and_then(|producer| producer.origin);
+    /// assert_eq!(origin.as_deref(), Some("the lidar of robot 7"));
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn set_origin(&mut self, origin: &str) -> Result<()> {
+        self.slot.set_origin(origin)
+    }
+
     /// The channel's name; for a channel in a file, its path.
     ///
     /// # Examples

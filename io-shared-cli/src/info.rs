@@ -14,6 +14,7 @@ use crate::list;
 use crate::named;
 use crate::out::{Out, cut, plain};
 use crate::people;
+use crate::remote;
 use crate::ros_package;
 use crate::schema_text::{self, SchemaForm};
 use crate::units;
@@ -79,6 +80,9 @@ fn of_region(entry: &Entry, region: &Region, out: &mut Out) -> Result<(), Failur
         line(out, "newest", &newest(region))?;
         line(out, "rate", &region.rate.map_or("-".to_owned(), units::rate))?;
         participants(out, "producer", region.producer.as_slice())?;
+        if let Some(from) = remote::from(region) {
+            line(out, "from", &from)?;
+        }
         participants(out, "consumers", &region.consumers)?;
     } else {
         participants(out, "handles", &region.consumers)?;

@@ -11,6 +11,7 @@ use crate::holders;
 use crate::named;
 use crate::out::{Out, plain};
 use crate::people;
+use crate::remote;
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -55,11 +56,29 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         let doctor = advice::command("doctor");
         return Ok(out.advise(format_args!("What keeps one from doing so: {doctor}"))?);
     }
-    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-    out.table(&HEADER, &rows)?;
+    let (header, rows) = table(&entries);
+    out.table(&header, &rows)?;
     let one = if let [entry] = &entries[..] { advice::word(entry) } else { "NAME".to_owned() };
     let (info, doctor) = (advice::command(&format!("info {one}")), advice::command("doctor"));
     Ok(out.advise(format_args!("\nWho uses one, and its type: {info}. What is wrong: {doctor}"))?)
+}
+
+/// The table, with a column more if a channel comes from another machine.
+fn table(entries: &[Entry]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let mut rows: Vec<Vec<String>> = entries.iter().map(row).collect();
+    let from = entries.iter().map(|entry| match &entry.content {
+        Content::Region(region) => remote::from(region),
+        _ => None,
+    });
+    let from: Vec<Option<String>> = from.collect();
+    let mut header = HEADER.to_vec();
+    if from.iter().any(Option::is_some) {
+        header.push("FROM");
+        for (row, from) in rows.iter_mut().zip(from) {
+            row.push(from.unwrap_or_else(|| "-".to_owned()));
+        }
+    }
+    (header, rows)
 }
 
 /// The object of that name. Where there is none, the error names those that resemble it.

@@ -29,6 +29,7 @@ mod play;
 mod put;
 mod record;
 mod records;
+mod remote;
 mod reports;
 mod rm;
 mod ros_package;

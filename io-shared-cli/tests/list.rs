@@ -42,6 +42,27 @@ fn a_channel_is_a_row_with_what_it_is_and_who_uses_it() {
 }
 
 #[test]
+fn a_channel_of_another_machine_has_a_column_that_says_from_where_and_how_far() {
+    let name = TestName::new("remote");
+    let mut producer = io_shared::producer::<Pose>(&name).unwrap();
+    assert_eq!(printed(&["list", &name]).trim_end().split('\t').count(), 7);
+    producer.set_origin("from=robot delay=2100 clock=100000000 error=40 line=0 via=").unwrap();
+    let from = |words: &[&str]| {
+        let printed = printed(words);
+        let cells = printed.trim_end().split('\t').collect::<Vec<_>>();
+        assert_eq!(cells.len(), 8, "{printed}");
+        cells[7].to_owned()
+    };
+    let there = from(&["list", &name]);
+    assert!(there.starts_with("robot (delay 2 ms, clock +") && there.ends_with(')'), "{there}");
+    assert!(printed(&["info", &name]).contains(&there));
+    drop(producer);
+    assert_eq!(from(&["list", &name]), format!("{there}, not connected"));
+    let object: Json = serde_json::from_str(&printed(&["--json", "list", &name])).unwrap();
+    assert!(object["producer"]["origin"].as_str().unwrap().starts_with("from=robot "));
+}
+
+#[test]
 fn a_terminal_gets_a_table_with_a_header_in_bold_unless_no_color_is_wanted() {
     let name = TestName::new("table");
     let _producer = io_shared::producer::<Pose>(&name).unwrap();
@@ -97,7 +118,7 @@ fn json_has_one_object_on_each_line_and_its_keys_stay() {
     assert_eq!(object["producer"]["pid"], std::process::id());
     let keys: Vec<&str> = object["producer"].as_object().unwrap().keys().map(|k| &**k).collect();
     let participant =
-        ["command", "connected", "holds", "last_seen", "name", "pid", "since", "slot"];
+        ["command", "connected", "holds", "last_seen", "name", "origin", "pid", "since", "slot"];
     assert_eq!(keys, participant);
     for line in printed(&["list", "--json", "--all"]).lines() {
         assert!(serde_json::from_str::<Json>(line).unwrap().is_object());

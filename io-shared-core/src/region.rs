@@ -43,6 +43,7 @@ mod words;
 
 mod candidate;
 mod map;
+mod origin;
 mod role;
 mod validate;
 

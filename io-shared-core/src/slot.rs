@@ -285,6 +285,16 @@ impl Slot<Producer> {
     pub fn set_stamps(&mut self, stamps: bool) {
         self.side.stamps = stamps.then(StampClock::new);
     }
+
+    /// Says where the values come from, until the next producer takes the role.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadOption`]: it has more than 128 bytes, or a zero byte.
+    /// [`ErrorKind::ForkedHandle`].
+    pub fn set_origin(&mut self, origin: &str) -> Result<()> {
+        self.check_fork()?;
+        self.region.note_origin(origin)
+    }
 }
 
 impl Slot<Consumer> {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::layout::{self, Layout};
 use super::mapped::{Region, word8, word64};
+use super::origin;
 use crate::error::Holder;
 use crate::os::claim::{Claims, Part};
 use crate::protocol::{Latest, Words};
@@ -105,6 +106,7 @@ impl Region {
     pub(super) fn note_producer(&self) {
         self.word32(self.in_producer(PRODUCER_PID)).store(std::process::id(), Ordering::Relaxed);
         self.note_who(&PRODUCER_WHO, |offset| self.in_producer(offset));
+        self.forget_origin();
     }
 
     /// Writes down who has just claimed a role whose block `at` leads to.
@@ -394,6 +396,7 @@ pub(super) struct Noted {
     pub(super) namespace: u64,
     pub(super) grant: u8,
     pub(super) last_seen: u64,
+    pub(super) origin: Option<String>,
 }
 
 /// What `part`'s block says, by the start of the region in `head`.
@@ -424,6 +427,7 @@ pub(super) fn noted(head: &[u8], layout: &Layout, part: Part) -> Noted {
         namespace: if is_told { word_in(block, who.namespace) } else { 0 },
         grant: if is_consumer { byte(GRANT) } else { 0 },
         last_seen: if is_consumer { word_in(block, LAST_SEEN) } else { 0 },
+        origin: if part == Part::Producer { origin::noted(block) } else { None },
     }
 }
 

@@ -81,6 +81,7 @@ fn of_participant(participant: &Participant) -> Json {
         "since": participant.since.and_then(seconds),
         "holds": participant.holds,
         "last_seen": participant.last_seen,
+        "origin": participant.origin,
     })
 }
 

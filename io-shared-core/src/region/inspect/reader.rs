@@ -125,6 +125,30 @@ impl Reader {
         &self.head.schema
     }
 
+    /// A random number that tells this channel from any other that had, or will have, its name. A
+    /// channel that grows keeps it, and so do its numbers go on.
+    ///
+    /// # Examples
+    /// ```
+    /// # use io_shared_channel as io_shared;
+    /// # use io_shared_core::{Location, Name, inspect::Reader};
+    /// # fn main() -> io_shared::Result<()> {
+    /// # let name = &format!("/doc-reader-line-{}", std::process::id());
+    /// # let speed = io_shared::producer::<f64>(name)?;
+    /// let location = Location::from(Name::new(name)?);
+    /// let before = Reader::open(&location)?.line();
+    /// assert_eq!(Reader::open(&location)?.line(), before);
+    /// io_shared::remove(name)?;
+    /// # drop(speed);
+    /// let speed = io_shared::producer::<f64>(name)?; // another channel of that name
+    /// assert_ne!(Reader::open(&location)?.line(), before);
+    /// # io_shared::remove(name)
+    /// # }
+    /// ```
+    pub fn line(&self) -> u64 {
+        self.head.prelude.line
+    }
+
     /// The number of the newest value; 0 if nothing was ever put. This is the cheapest look.
     ///
     /// # Errors

@@ -44,6 +44,11 @@ pub struct Participant {
     pub holds: usize,
     /// The number of the last value that a consumer has received; 0 for none.
     pub last_seen: u64,
+    /// Where a producer that only carries the values has them from, in its own words
+    /// ([`Producer::set_origin`]).
+    ///
+    /// [`Producer::set_origin`]: https://docs.rs/io-shared/latest/io_shared/struct.Producer.html
+    pub origin: Option<String>,
 }
 
 /// The claims in a region.
@@ -100,6 +105,7 @@ fn participant(noted: Noted, slot: Option<usize>, is_connected: bool) -> Partici
         since: since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)),
         holds: noted.grant.into(),
         last_seen: noted.last_seen,
+        origin: noted.origin,
     }
 }
 

@@ -1,0 +1,123 @@
+//! Two machines of which something dies, is cut, restarts or changes: everybody is told the truth,
+//! and values go on.
+
+#![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
+
+mod machines;
+
+use std::time::{Duration, Instant};
+
+use machines::program::{BYTES, Two};
+
+/// A robot that gives `/clouds` and a desk that takes it, with one value there already.
+fn carried() -> (Two, machines::Link, machines::Link) {
+    let mut two = Two::new();
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let robot = two.robot_link(&["--give", "/clouds"]);
+    let desk = two.desk_link(&["--take", "/clouds"]);
+    two.on_desk.get("/clouds", 1);
+    (two, robot, desk)
+}
+
+#[test]
+fn without_a_producer_there_is_none_here_and_a_new_one_goes_on_in_the_same_channel() {
+    let (mut two, _robot, mut desk) = carried();
+    two.on_robot.ask("stop /clouds");
+    two.on_desk.until("get /clouds 1", |told| told == "no producer");
+    desk.expect("no more");
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    assert_eq!(two.on_robot.put("/clouds", 10, 2, 0), 2);
+    assert_eq!(two.on_desk.get("/clouds", 2).1, 2);
+}
+
+#[test]
+fn either_link_is_killed_again_and_again_and_values_go_on() {
+    let times = if std::env::var_os("IO_SHARED_SLOW").is_some() { 100 } else { 5 };
+    let (mut two, robot, desk) = carried();
+    let (mut robot, mut desk) = (Some(robot), Some(desk));
+    for seq in 2..2 + 2 * times {
+        match seq % 2 {
+            0 => {
+                robot.take().unwrap().kill();
+                two.on_desk.until("get /clouds 1", |told| told == "no producer");
+                robot = Some(two.robot_link(&["--give", "/clouds"]));
+            }
+            _ => {
+                desk.take().unwrap().kill();
+                two.on_desk.until("get /clouds 1", |told| told == "no producer");
+                desk = Some(two.desk_link(&["--take", "/clouds"]));
+            }
+        }
+        assert_eq!(two.on_robot.put("/clouds", 10, seq as u8, 0), seq);
+        assert_eq!(two.on_desk.get("/clouds", seq).1, seq as u8);
+    }
+}
+
+#[test]
+fn a_wire_that_is_cut_leaves_no_producer_and_one_that_is_mended_the_newest_value() {
+    let (mut two, _robot, _desk) = carried();
+    two.robot.cut(&two.desk, true);
+    let cut = Instant::now();
+    two.on_desk.until("get /clouds 1", |told| told == "no producer");
+    assert!(cut.elapsed() < Duration::from_secs(8), "{:?}", cut.elapsed());
+    for byte in 2..=9 {
+        two.on_robot.put("/clouds", 10, byte, 0);
+    }
+    std::thread::sleep(Duration::from_secs(10).saturating_sub(cut.elapsed()));
+    two.robot.cut(&two.desk, false);
+    assert_eq!(two.on_desk.get("/clouds", 9).1, 9);
+}
+
+#[test]
+fn numbers_that_begin_again_there_do_so_here() {
+    let (mut two, _robot, _desk) = carried();
+    for byte in 2..=5 {
+        two.on_robot.put("/clouds", 10, byte, 0);
+    }
+    two.on_desk.get("/clouds", 5);
+    two.on_robot.ask("stop /clouds");
+    assert_eq!(two.on_robot.ask("remove /clouds"), "done");
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    assert_eq!(two.on_robot.put("/clouds", 10, 77, 0), 1);
+    assert_eq!(two.on_desk.get("/clouds", 1).1, 77);
+    // A channel that was removed here comes back with the next value.
+    assert_eq!(two.on_desk.ask("remove /clouds"), "done");
+    assert_eq!(two.on_robot.put("/clouds", 10, 78, 0), 2);
+    assert_eq!(two.on_desk.get("/clouds", 2).1, 78);
+}
+
+#[test]
+fn another_type_there_becomes_the_type_here_once_nobody_uses_the_old_one() {
+    let (mut two, _robot, mut desk) = carried();
+    two.on_robot.ask("stop /clouds");
+    desk.expect("no more");
+    let told = two.on_robot.until(r#"produce /clouds {"array":2,"of":"<f4"} 0"#, |t| t == "done");
+    assert_eq!(told, "done");
+    two.on_robot.put("/clouds", 8, 0, 0);
+    // The consumer on the desk still uses the old one.
+    desk.expect("is not taken");
+    two.on_desk.ask("stop /clouds");
+    desk.expect("takes /clouds from robot");
+    let told = two.on_desk.until("get /clouds 1", |told| told.contains(" 8 0 true"));
+    assert!(told.starts_with("1 "), "{told}");
+}
+
+#[test]
+fn a_producer_here_has_precedence_until_it_ends() {
+    let mut two = Two::new();
+    two.on_desk.ask(&format!("produce /clouds {BYTES} 1000"));
+    for _ in 0..7 {
+        two.on_desk.put("/clouds", 10, 200, 0);
+    }
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let mut robot = two.robot_link(&["--give", "/clouds"]);
+    let mut desk = two.desk_link(&["--take", "/clouds"]);
+    assert!(desk.expect("is not taken").contains("precedence"));
+    robot.expect("precedence");
+    two.on_desk.get("/clouds", 7);
+    two.on_desk.ask("stop /clouds");
+    desk.expect("takes /clouds from robot");
+    assert_eq!(two.on_desk.get("/clouds", 1).1, 1);
+}
