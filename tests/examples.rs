@@ -41,6 +41,18 @@ fn shared_struct_changes_in_one_process_and_is_seen_in_the_other_and_kept_for_a_
 }
 
 #[test]
+fn robot_state_is_shown_by_the_display_that_lives_and_kept_from_none() {
+    let output = output_of("robot_state");
+    let expected = "display 1: waits for the robot, which is at (0.0, 0.0), battery 100 %
+display 2: waits for the robot, which is at (0.0, 0.0), battery 100 %
+display 1 is killed
+display 2: the robot has parked at (5.0, 2.0), battery 80 %
+";
+    assert_eq!(output, expected);
+    assert_eq!(left_of("robot_state-"), [""; 0]);
+}
+
+#[test]
 fn npy_in_shm_saves_an_array_that_another_process_loads() {
     let output = output_of("npy_in_shm");
     assert_eq!(output, "saved: 152 bytes\nloaded: [2, 3] [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]\n");
@@ -62,7 +74,7 @@ fn arrays_go_to_another_process_and_masks_come_back() {
 
 #[test]
 fn examples_say_how_they_are_called_and_wait_for_nothing_that_they_were_not_told_of() {
-    for example in ["arrays", "npy_in_shm", "pass_descriptor", "shared_struct"] {
+    for example in ["arrays", "npy_in_shm", "pass_descriptor", "robot_state", "shared_struct"] {
         for argument in ["--help", "name"] {
             let output =
                 Command::new(test_support::programs::build_example(example)).arg(argument).output();

@@ -10,7 +10,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use io_shared::{Channel, ErrorKind, RwSharedMmap, SharedMmap, UnsafeSharedMmap, wait_any};
+use io_shared::{Channel, ErrorKind, RwSharedMmap, Shared, SharedMmap, UnsafeSharedMmap, wait_any};
 use test_support::{TestName, eventually};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -247,6 +247,20 @@ fn a_wait_for_a_lock_names_who_has_it() {
     for name in [&alone, &written, &read] {
         assert_told(name, &["the lock of", &me]);
     }
+}
+
+#[test]
+fn a_wait_for_a_change_says_that_there_are_others_or_that_there_are_none() {
+    listen();
+    let [alone, together] = ["change-alone", "change-together"].map(TestName::new);
+    let mut one = Shared::<u64>::open(&*alone).unwrap();
+    let [mut here, _there] = [0, 1].map(|_| Shared::<u64>::open(&*together).unwrap());
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(one.wait_changed(LONG).is_err()));
+        scope.spawn(|| assert!(here.wait_changed(LONG).is_err()));
+    });
+    assert_told(&alone, &["a write", "other handles: 0"]);
+    assert_told(&together, &["a write", "other handles: 1"]);
 }
 
 #[test]

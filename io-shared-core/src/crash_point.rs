@@ -135,6 +135,8 @@ crash_points! {
         WriterAwaits,
         /// The readers have left; the user writes.
         WriterAlone,
+        /// The write is counted; the lock word still names its writer.
+        WriteCounted,
         /// The lock word is free; nobody is woken.
         WriterLeft,
         /// The reading flag is up; the lock word is not looked at again.
@@ -145,6 +147,8 @@ crash_points! {
         ReaderLeft,
         /// The waiting bit is set; nobody sleeps yet.
         LockWaiting,
+        /// The watched bit is set; nobody sleeps yet until there is a write.
+        ChangeWatched,
     }
     /// Those of a process that clears up after one that died with the lock.
     LOCK_BURIES: {

@@ -13,10 +13,14 @@
 //!   living handle has its reading flag up and its guard given out.
 //! - The dirty flag goes up before anybody gets the lock of a dead writer that may have written. It
 //!   goes down only by [`Locker::mark_consistent`].
+//! - The number of writes rises before the lock of a writer that may have written is free, whether
+//!   it gives the lock back or is buried. Whoever takes the watched bit down has raised that
+//!   number, and wakes the sleepers afterwards.
 //!
 //! A mutex is the same lock without readers: its writers do not look for any.
 
 mod reader;
+mod watcher;
 mod writer;
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -33,6 +37,7 @@ pub(crate) trait LockWords {
     type Word: Exchange<u64>;
     type Reading: Word<u64>;
     type Dirty: Word<u8>;
+    type Writes: Word<u64>;
 
     fn slots(&self) -> usize;
     /// One more than the highest slot that was ever claimed. Writers look at no slot beyond.
@@ -41,7 +46,8 @@ pub(crate) trait LockWords {
     }
     /// | bits | field | |
     /// |---|---|---|
-    /// | 33..64 | - | 0 |
+    /// | 34..64 | - | 0 |
+    /// | 33 | watched | somebody may sleep until the number of writes rises |
     /// | 32 | awaiting | the owner sleeps for readers to leave: it has written nothing |
     /// | 31 | waiting | somebody may sleep on this word |
     /// | 10..31 | incarnation | claims of the owner's slot so far: a new owner is not a dead one |
@@ -54,6 +60,8 @@ pub(crate) trait LockWords {
     fn reading(&self, slot: usize) -> &Self::Reading;
     /// 0: consistent; 1: a writer died, or panicked, in the middle.
     fn dirty(&self) -> &Self::Dirty;
+    /// How many writes there were, those of dead writers included. Watchers sleep on its low half.
+    fn writes(&self) -> &Self::Writes;
 
     /// Whether handles read together. If not, a writer has nobody to wait for.
     fn has_readers(&self) -> bool {
@@ -68,6 +76,8 @@ pub(crate) trait LockWords {
     fn wake_word(&self);
     fn wait_reading(&self, slot: usize, until: u64);
     fn wake_reading(&self, slot: usize);
+    fn wait_writes(&self, low: u32, until: u64);
+    fn wake_writes(&self);
     /// Tries to win the claim of a slot whose owner may be dead.
     fn win_slot(&self, slot: usize) -> bool;
     /// Gives up what `win_slot` won.
@@ -78,6 +88,9 @@ pub(crate) trait LockWords {
 pub(crate) const FREE: u64 = 0;
 pub(crate) const WAITING: u64 = 1 << 31;
 const AWAITING: u64 = 1 << 32;
+pub(crate) const WATCHED: u64 = 1 << 33;
+/// The bits that others than the owner set.
+const ASKED: u64 = WAITING | WATCHED;
 const OWNER_BITS: u32 = 10;
 const OWNER: u64 = (1 << OWNER_BITS) - 1;
 const INCARNATION: u64 = (1 << 21) - 1;
@@ -174,7 +187,7 @@ impl Locker {
         // word's last change from what `seen` names.
         let mut now = words.word().load(Relaxed);
         let buried = loop {
-            if (now ^ seen) & !WAITING != 0 {
+            if (now ^ seen) & !ASKED != 0 {
                 break false;
             }
             match words.replace_dead(now, new) {
@@ -212,19 +225,28 @@ fn is_over(until: u64) -> bool {
 }
 
 trait ReplaceDead: LockWords {
-    /// Puts `new` in the place of a dead owner's word. Raises the dirty flag first, unless the
-    /// owner was waiting for readers. The caller has the dead owner's claim.
+    /// Puts `new` in the place of a dead owner's word. Raises the dirty flag first, and the number
+    /// of writes, unless the owner was waiting for readers. The caller has the dead owner's claim.
     fn replace_dead(&self, dead: u64, new: u64) -> Result<(), u64> {
         if dead & AWAITING == 0 {
             self.dirty().store(1, Relaxed);
+            let writes = self.writes().load(Relaxed);
+            // Release: a reader may be in that came before the dead writer had written. If it finds
+            // this number, it finds the flag.
+            self.writes().store(writes.wrapping_add(1), Release);
         }
         self.reached(CrashPoint::OwnerDirty);
+        // The watched bit stays: whoever takes it down has raised the number of writes.
+        let new = new | dead & WATCHED;
         // Release: the dirty flag and what the dead owner did, for whoever takes the lock next. It
         // acquires nothing: the claim that the dead owner gave up came in between.
         self.word().compare_exchange(dead, new, Release, Relaxed)?;
         self.reached(CrashPoint::OwnerReplaced);
-        if new == FREE && dead & WAITING != 0 {
+        if owner(new).is_none() && dead & WAITING != 0 {
             self.wake_word();
+        }
+        if dead & WATCHED != 0 {
+            self.wake_writes();
         }
         Ok(())
     }

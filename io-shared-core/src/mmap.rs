@@ -27,5 +27,5 @@ pub use guard::{MmapGuard, MmapReadGuard};
 pub use lock_error::{LockError, LockResult};
 pub use locked::{RwSharedMmap, SharedMmap};
 pub use options::{Mmap, MmapOptions};
-pub use state::{Shared, StateGuard, StateReadGuard};
+pub use state::{Shared, StateBytes, StateGuard, StateReadGuard};
 pub use unguarded::UnsafeSharedMmap;

@@ -259,6 +259,79 @@ fn of_waiters_that_race_to_bury_one_dies_and_the_others_get_the_lock_one_at_a_ti
     }
 }
 
+/// Waits for a write by another handle. It must come in time.
+#[track_caller]
+fn sees_a_change(state: &mut State) {
+    let started = Instant::now();
+    state.wait_changed(HANG).unwrap();
+    assert!(started.elapsed() < BOUND, "{:?}", started.elapsed());
+}
+
+#[test]
+fn who_waits_for_a_change_sees_the_write_of_a_writer_dead_at_any_point_or_its_death() {
+    for point in [WriterOwns, WriterAlone, WriteCounted, WriterLeft] {
+        let name = TestName::new("lock");
+        let mut others: Vec<_> = (0..3).map(|_| open(&name).unwrap()).collect();
+        let mut victim = open(&name).unwrap();
+        assert!(!victim.changed().unwrap());
+        std::thread::scope(|scope| {
+            let waiting: Vec<_> = others
+                .iter_mut()
+                .map(|state| {
+                    scope.spawn(move || {
+                        state.wait_changed(HANG).unwrap();
+                        (Instant::now(), state.get().map_err(|error| error.kind().clone()))
+                    })
+                })
+                .collect();
+            std::thread::sleep(Duration::from_millis(20)); // most of them sleep by now
+            dies(&name, point, write);
+            let dead = Instant::now();
+            for waiter in waiting {
+                let (told, found) = waiter.join().unwrap();
+                assert!(told.saturating_duration_since(dead) < BOUND, "{point:?}");
+                let expected = match point {
+                    WriterLeft => Ok([1, 1]),
+                    _ => Err(ErrorKind::OwnerDied),
+                };
+                assert_eq!(found, expected, "{point:?}");
+            }
+        });
+        assert!(victim.changed().unwrap(), "{point:?}: also to one that only looks");
+    }
+}
+
+#[test]
+fn one_that_dies_as_it_waits_for_a_change_costs_the_next_write_a_wake_and_no_other() {
+    let name = TestName::new("lock");
+    let (mut state, mut other) = (open(&name).unwrap(), open(&name).unwrap());
+    dies(&name, ChangeWatched, |state| state.wait_changed(HANG));
+    let word = || {
+        let file = std::fs::File::open(format!("/dev/shm{}", &*name)).unwrap();
+        let mut word = [0; 8];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut word, 0x80).unwrap();
+        u64::from_le_bytes(word)
+    };
+    assert_eq!(word(), 1 << 33, "somebody may sleep");
+    write(&mut state).unwrap();
+    assert_eq!(word(), 0, "nobody is woken again");
+    sees_a_change(&mut other);
+    assert_eq!(other.get().unwrap(), [1, 1]);
+}
+
+#[test]
+fn a_death_is_seen_though_the_one_that_waits_for_a_change_dies_as_it_buries() {
+    for point in [OwnerBuryWon, OwnerDirty, OwnerReplaced] {
+        let name = TestName::new("lock");
+        let mut state = open(&name).unwrap();
+        let (burier, go) = waiting_burier(&name, point, |state| state.wait_changed(HANG));
+        go();
+        died(burier);
+        sees_a_change(&mut state);
+        assert!(is_dirty(&mut state), "{point:?}");
+    }
+}
+
 // 8
 #[test]
 fn a_writer_dead_while_it_buries_a_reader_leaves_the_others_going_and_nothing_dirty() {

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
-use super::{AWAITING, FREE, LockFault, LockWords, Locker, WAITING, is_over, owner, slice_end};
+use super::{
+    ASKED, AWAITING, FREE, LockFault, LockWords, Locker, WAITING, WATCHED, is_over, owner,
+    slice_end,
+};
 use crate::crash_point::CrashPoint;
 use crate::protocol::{Exchange, Word};
 
@@ -30,8 +33,9 @@ impl Locker {
             let seen = words.word().load(Relaxed);
             if owner(seen).is_none() {
                 // Without the waiting bit: a wake wakes all sleepers, and each of them that comes
-                // too late sets the bit again.
-                if words.word().compare_exchange(seen, self.mark, Acquire, Relaxed).is_ok() {
+                // too late sets the bit again. With the watched bit, which waits for a write.
+                let own = self.mark | seen & WATCHED;
+                if words.word().compare_exchange(seen, own, Acquire, Relaxed).is_ok() {
                     return Ok(());
                 }
                 continue;
@@ -75,7 +79,7 @@ impl Locker {
         let left = slots.try_for_each(|slot| self.await_reader(words, slot, until));
         self.flip_awaiting(words);
         left.inspect_err(|_| {
-            self.unlock(words);
+            self.free(words, WATCHED);
         })
     }
 
@@ -83,7 +87,7 @@ impl Locker {
         // Relaxed: others look at the bit only after they have won the claim that a death gave up,
         // which comes after all of this.
         let mut seen = words.word().load(Relaxed);
-        while (seen ^ self.mark) & !(WAITING | AWAITING) == 0 {
+        while (seen ^ self.mark) & !(ASKED | AWAITING) == 0 {
             match words.word().compare_exchange(seen, seen ^ AWAITING, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(moved) => seen = moved,
@@ -117,20 +121,52 @@ impl Locker {
         Ok(())
     }
 
-    /// Gives the lock back. If it is not this handle's any more, does nothing and returns `false`.
+    /// Gives the lock back after a write, which it counts. Returns the number of that write; `None`
+    /// if the lock is not this handle's any more.
     #[inline]
-    pub(crate) fn unlock<W: LockWords>(&self, words: &W) -> bool {
+    pub(crate) fn unlock<W: LockWords>(&self, words: &W) -> Option<u64> {
+        // Relaxed, both: it is written under the lock, or under the claim of the lock's dead owner.
+        // Whoever takes the lock, or sets the watched bit, after this acquires it with the word.
+        let number = words.writes().load(Relaxed).wrapping_add(1);
+        words.writes().store(number, Relaxed);
+        words.reached(CrashPoint::WriteCounted);
+        self.free(words, 0).then_some(number)
+    }
+
+    /// Frees the word, but for the bits of `kept`. If it is not this handle's any more, does
+    /// nothing and returns `false`.
+    #[inline]
+    fn free<W: LockWords>(&self, words: &W, kept: u64) -> bool {
         // Release: what was written under the lock. A compare-exchange and not a store: a handle
         // that lost its claim without knowing it must not free its successor's lock.
-        let free = |mark| words.word().compare_exchange(mark, FREE, Release, Relaxed).is_ok();
-        if free(self.mark) {
-            words.reached(CrashPoint::WriterLeft);
-        } else if free(self.mark | WAITING) {
-            words.reached(CrashPoint::WriterLeft);
-            words.wake_word();
-        } else {
-            return false;
+        match words.word().compare_exchange(self.mark, FREE, Release, Relaxed) {
+            Ok(_) => {
+                words.reached(CrashPoint::WriterLeft);
+                true
+            }
+            Err(seen) => self.free_asked(words, seen, kept),
         }
-        true
+    }
+
+    /// Frees the word, in which others may have set their bits, and wakes them.
+    #[cold]
+    fn free_asked<W: LockWords>(&self, words: &W, mut seen: u64, kept: u64) -> bool {
+        while (seen ^ self.mark) & !ASKED == 0 {
+            // Release: as in `free`.
+            match words.word().compare_exchange(seen, seen & kept, Release, Relaxed) {
+                Ok(_) => {
+                    words.reached(CrashPoint::WriterLeft);
+                    if seen & WAITING != 0 {
+                        words.wake_word();
+                    }
+                    if seen & WATCHED & !kept != 0 {
+                        words.wake_writes();
+                    }
+                    return true;
+                }
+                Err(moved) => seen = moved,
+            }
+        }
+        false
     }
 }

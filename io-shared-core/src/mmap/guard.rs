@@ -58,6 +58,20 @@ pub struct MmapGuard<'a>(LockHold<'a>);
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct MmapReadGuard<'a>(LockHold<'a>);
 
+impl<'a> MmapGuard<'a> {
+    /// The guard of a lock that was taken to write.
+    pub(super) fn of(held: LockHold<'a>) -> Self {
+        Self(held)
+    }
+}
+
+impl<'a> MmapReadGuard<'a> {
+    /// The guard of a lock that was taken to read.
+    pub(super) fn of(held: LockHold<'a>) -> Self {
+        Self(held)
+    }
+}
+
 #[inline]
 pub(super) fn lock(handle: &mut Handle, wait: Wait) -> LockResult<MmapGuard<'_>> {
     match LockHold::take(handle, Access::Write, wait) {

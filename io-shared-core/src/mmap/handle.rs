@@ -27,8 +27,13 @@ pub(super) struct Handle {
     watch: Watch,
     /// Whether this handle found, on giving back a lock, that it had lost it to another.
     robbed: bool,
-    /// Whether it ever took the lock to write.
+    /// Whether it ever gave the lock back after a write.
     wrote: bool,
+    /// The number of the last write that it has read, or made. At first it has read nothing: what
+    /// was written before it opened is a change.
+    seen: u64,
+    /// Whether its opening created the region.
+    created: bool,
 }
 
 /// How long to wait for a lock.
@@ -36,7 +41,16 @@ pub(super) struct Handle {
 pub(super) enum Wait {
     Ever,
     No,
-    For(Duration),
+    /// Until this time, which is so long after the call.
+    Until(u64, Duration),
+}
+
+impl Wait {
+    /// For at most `timeout` from now; 0 tries once.
+    #[inline]
+    pub(super) fn within(timeout: Duration) -> Self {
+        Self::Until(clock::deadline(timeout).max(1), timeout)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +58,10 @@ pub(super) enum Access {
     Read,
     Write,
 }
+
+/// What a timeout says was waited for.
+const THE_LOCK: &str = "the lock";
+const A_WRITE: &str = "a write by another handle";
 
 impl Handle {
     pub(super) fn open(location: &Location, spec: &Spec) -> Result<Self> {
@@ -56,6 +74,9 @@ impl Handle {
                 watch: Watch::new(),
                 robbed: false,
                 wrote: false,
+                // The initial value is the creator's own.
+                seen: u64::from(attached.created && spec.initial.is_some()),
+                created: attached.created,
             }),
             _ => Err(location.error(ErrorKind::NotFound)),
         }
@@ -64,19 +85,13 @@ impl Handle {
     /// Takes the lock, and returns whether the content is dirty.
     #[inline]
     pub(super) fn lock(&mut self, access: Access, wait: Wait) -> Result<bool> {
-        self.region.check_fork()?;
-        self.watch.check(&self.region)?;
         let now = clock::now_coarse();
-        self.watch.look(&self.region, now)?;
-        if self.is_lost() {
-            return Err(self.lost());
-        }
+        self.look(now)?;
         let until = match wait {
             Wait::Ever => u64::MAX,
             Wait::No => 0,
-            Wait::For(time) => clock::deadline(time).max(1),
+            Wait::Until(until, _) => until,
         };
-        self.wrote |= access == Access::Write;
         // At first only until a wait is long enough to be reported.
         let mut locked = self.lock_until(access, until.min(now.saturating_add(LongWait::LONG)));
         if matches!(locked, Err(LockFault::Blocked)) {
@@ -88,8 +103,14 @@ impl Handle {
                 self.unlock(access);
                 Err(self.lost())
             }
-            Ok(()) => Ok(self.locker.is_dirty(&self.region)),
-            Err(fault) => Err(self.refused(fault, wait)),
+            Ok(()) => {
+                if access == Access::Read {
+                    // Before the look at the dirty flag: who counts a death has raised that.
+                    self.seen = self.locker.writes(&self.region);
+                }
+                Ok(self.locker.is_dirty(&self.region))
+            }
+            Err(fault) => Err(self.refused(fault, wait, THE_LOCK)),
         }
     }
 
@@ -131,7 +152,7 @@ impl Handle {
     }
 
     #[cold]
-    fn refused(&self, fault: LockFault, wait: Wait) -> Error {
+    fn refused(&self, fault: LockFault, wait: Wait, waiting_for: &'static str) -> Error {
         if fault == LockFault::Gone && !self.region.has_claims() {
             return self.region.claims_lost();
         }
@@ -139,8 +160,8 @@ impl Handle {
             (LockFault::WouldDeadlock, _) => ErrorKind::WouldDeadlock,
             (LockFault::Gone, _) => self.region.unless_damaged(ErrorKind::Replaced),
             (LockFault::Corrupt(what), _) => ErrorKind::Corrupt { what: what.to_owned() },
-            (LockFault::Blocked, Wait::For(after)) => {
-                ErrorKind::Timeout { after, waiting_for: "the lock".into() }
+            (LockFault::Blocked, Wait::Until(_, after)) => {
+                ErrorKind::Timeout { after, waiting_for: waiting_for.into() }
             }
             (LockFault::Blocked, _) => ErrorKind::WouldBlock,
         })
@@ -175,17 +196,88 @@ impl Handle {
                     }
                     had
                 }
-                Access::Write => self.locker.unlock(&self.region),
+                Access::Write => match self.locker.unlock(&self.region) {
+                    Some(number) => {
+                        self.wrote = true;
+                        self.seen = number;
+                        true
+                    }
+                    None => false,
+                },
             };
             self.robbed |= !had;
         }
+    }
+
+    /// Whether its opening created the region.
+    pub(super) fn created(&self) -> bool {
+        self.created
+    }
+
+    /// The number of the last write that this handle has read, or made, if there was another
+    /// since. The caller has the lock.
+    pub(super) fn unread(&self) -> Option<u64> {
+        (self.locker.writes(&self.region) != self.seen).then_some(self.seen)
+    }
+
+    /// Takes up again that this handle has read no write after number `seen`.
+    pub(super) fn leave_unread(&mut self, seen: u64) {
+        self.seen = seen;
+    }
+
+    /// Whether there was a write since this handle's last one, or last reading.
+    pub(super) fn has_changed(&self) -> Result<bool> {
+        self.look(clock::now_coarse())?;
+        let changed = self.locker.has_changed(&self.region, self.seen);
+        changed.map_err(|fault| self.refused(fault, Wait::No, THE_LOCK))
+    }
+
+    /// Waits until [`has_changed`](Self::has_changed), until `until`, which is `after` so long.
+    pub(super) fn await_change(&self, until: u64, after: Duration) -> Result<()> {
+        let now = clock::now();
+        self.look(now)?;
+        let wait = |until| self.locker.await_change(&self.region, self.seen, until);
+        // At first only until the wait is long enough to be reported.
+        let mut changed = wait(until.min(now.saturating_add(LongWait::LONG)));
+        if changed == Err(LockFault::Blocked) && clock::now() < until {
+            tracing::warn!(
+                region = self.region.name(),
+                "has waited for over a second for a write to {} (other handles: {}): is the \
+                 program that writes it running, and is the name right?",
+                self.region.name(),
+                self.others_here(),
+            );
+            changed = wait(until);
+        }
+        match changed {
+            // The handle may have lost its slot during the wait.
+            Ok(()) if self.is_lost() => Err(self.lost()),
+            changed => {
+                changed.map_err(|fault| self.refused(fault, Wait::Until(until, after), A_WRITE))
+            }
+        }
+    }
+
+    /// Checks that this handle may go on, and looks at the region's name if that is due at `now`.
+    #[inline]
+    fn look(&self, now: u64) -> Result<()> {
+        self.region.check_fork()?;
+        self.watch.check(&self.region)?;
+        self.watch.look(&self.region, now)?;
+        if self.is_lost() { Err(self.lost()) } else { Ok(()) }
+    }
+
+    /// How many other handles of the region there are.
+    fn others_here(&self) -> usize {
+        let others = (0..self.region.used_slots()).filter(|slot| *slot != self.locker.slot);
+        others.filter(|slot| self.region.is_taken(Part::Consumer(*slot)).unwrap_or(true)).count()
     }
 
     /// Writes the content to its file, with a checksum, once no writer has the lock.
     pub(super) fn flush(&self) -> Result<()> {
         if self.region.survives_reboot() {
             self.check_slot()?;
-            self.seal(u64::MAX).map_err(|fault| self.refused(fault, Wait::Ever))?;
+            self.seal(u64::MAX).map_err(|fault| self.refused(fault, Wait::Ever, THE_LOCK))?;
         }
         self.region.flush()
     }
@@ -276,7 +368,13 @@ impl<'a> LockHold<'a> {
     #[inline(always)]
     pub(super) fn take(handle: &'a mut Handle, access: Access, wait: Wait) -> Result<(Self, bool)> {
         let dirty = handle.lock(access, wait)?;
-        Ok((Self { handle, access, was_panicking: std::thread::panicking() }, dirty))
+        Ok((Self::of(handle, access), dirty))
+    }
+
+    /// The lock that `handle` has just taken.
+    #[inline(always)]
+    pub(super) fn of(handle: &'a mut Handle, access: Access) -> Self {
+        Self { handle, access, was_panicking: std::thread::panicking() }
     }
 }
 

@@ -166,7 +166,7 @@ impl SharedMmap {
     #[doc(alias = "sem_timedwait")]
     #[inline]
     pub fn lock_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
-        guard::lock(&mut self.0, Wait::For(timeout))
+        guard::lock(&mut self.0, Wait::within(timeout))
     }
 }
 
@@ -251,7 +251,7 @@ impl RwSharedMmap {
     #[doc(alias = "pthread_rwlock_timedrdlock")]
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<MmapReadGuard<'_>> {
-        guard::read(&mut self.0, Wait::For(timeout))
+        guard::read(&mut self.0, Wait::within(timeout))
     }
 
     /// Waits for the lock to write.
@@ -325,7 +325,7 @@ impl RwSharedMmap {
     #[doc(alias = "pthread_rwlock_timedwrlock")]
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<MmapGuard<'_>> {
-        guard::lock(&mut self.0, Wait::For(timeout))
+        guard::lock(&mut self.0, Wait::within(timeout))
     }
 }
 

@@ -46,6 +46,10 @@ pub struct MmapOptions<M> {
     replace: bool,
     extend: bool,
     open_timeout: Option<Duration>,
+    /// The content of typed state that is created here.
+    pub(super) initial: Option<Vec<u8>>,
+    /// The type of state, where no Rust type says it.
+    pub(super) schema: Option<Schema>,
     opened: PhantomData<fn() -> M>,
 }
 
@@ -61,6 +65,8 @@ impl<M: Mmap> MmapOptions<M> {
             replace: false,
             extend: false,
             open_timeout: None,
+            initial: None,
+            schema: None,
             opened: PhantomData,
         }
     }
@@ -254,11 +260,12 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     pub(super) fn bytes(&self) -> Result<Option<u64>> {
-        let describe = || match &self.location {
-            Ok(location) => location.to_string(),
-            Err(error) => error.name().to_owned(),
-        };
-        self.size.as_ref().map(|size| size.bytes(describe())).transpose()
+        self.size.as_ref().map(|size| size.bytes(self.place())).transpose()
+    }
+
+    /// The location, as errors show it.
+    pub(super) fn place(&self) -> String {
+        self.location.as_ref().map_or_else(|e| e.name().to_owned(), Location::to_string)
     }
 
     pub(super) fn mode_bits(&self) -> Option<u32> {
@@ -299,6 +306,7 @@ impl<M: Mmap> MmapOptions<M> {
             patience: None,
             growing: false,
             comes_from: None,
+            initial: self.initial.clone(),
         })
     }
 
@@ -318,14 +326,13 @@ impl<M: Mmap> MmapOptions<M> {
     }
 
     fn refused(&self, option: &'static str, expected: &str) -> Error {
-        let location =
-            self.location.as_ref().map_or_else(|e| e.name().to_owned(), Location::to_string);
         let found = match option {
             "size" => format!("{:?}", self.size),
             "handles" => self.handles.unwrap_or_default().to_string(),
             _ => "true".to_owned(),
         };
-        Error::new(location, ErrorKind::BadOption { option, found, expected: expected.to_owned() })
+        let expected = expected.to_owned();
+        Error::new(self.place(), ErrorKind::BadOption { option, found, expected })
     }
 }
 

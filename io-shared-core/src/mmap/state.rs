@@ -1,26 +1,34 @@
 //! A typed value under a reader-writer lock.
 
+mod bytes;
+mod change;
+mod guard;
+mod named;
+
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::handle::{Access, Handle, LockHold, Wait};
-use super::lock_error::{LockError, LockResult, Locked, clean_or_dirty};
+pub use self::bytes::StateBytes;
+pub use self::guard::{StateGuard, StateReadGuard};
+use self::named::State;
+use super::handle::{Access, LockHold, Wait};
+use super::lock_error::{LockError, LockResult, clean_or_dirty};
 use super::options::{Mmap, MmapOptions, locations};
 use crate::error::Result;
 use crate::message::Message;
-use crate::message::shown::Shown;
-use crate::os::copy;
-use crate::region::{Kind, Name, Region};
+use crate::region::{Kind, Name};
 
 /// What to do about a value that is none of its type.
 const SET_IT: &str = "write a whole value with Shared::set";
 
 /// A value of type `T` that unrelated programs read and write. Opening it checks the type field by
-/// field. The value is all zeros at first.
+/// field. The value is all zeros at first, or what [`initial`](MmapOptions::initial) says.
+///
+/// If the state is removed or replaced, its handles go on in the one that has the name then, or
+/// create it anew, as it was opened: at the next lock, within 100 ms.
 ///
 /// # Examples
 /// ```
@@ -37,31 +45,15 @@ const SET_IT: &str = "write a whole value with Shared::set";
 /// # }
 /// ```
 pub struct Shared<T: Message> {
-    handle: Handle,
+    state: State,
     value: PhantomData<fn() -> T>,
-}
-
-/// The value, while nobody writes it. [`Shared::read`] returns it, and has an example.
-#[must_use = "a lock is given back when its guard is dropped"]
-pub struct StateReadGuard<'a, T: Message> {
-    lock: LockHold<'a>,
-    value: PhantomData<&'a T>,
-}
-
-/// The value, while nobody else reads or writes it. [`Shared::write`] returns it, and has an
-/// example.
-#[must_use = "a lock is given back when its guard is dropped"]
-pub struct StateGuard<'a, T: Message> {
-    lock: LockHold<'a>,
-    value: PhantomData<&'a mut T>,
 }
 
 impl<T: Message> Mmap for Shared<T> {
     fn open(options: &MmapOptions<Self>) -> Result<Self> {
         options.refuse(&["size"], "the size is that of the type")?;
         let spec = options.spec(Kind::State, T::schema(), Some(T::SHAPE.size as u64))?;
-        let handle = Handle::open(&options.location()?, &spec)?;
-        Ok(Self { handle, value: PhantomData })
+        Ok(Self { state: State::open(options.location()?, spec)?, value: PhantomData })
     }
 }
 
@@ -163,7 +155,7 @@ impl<T: Message> Shared<T> {
     /// ```
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> LockResult<StateReadGuard<'_, T>> {
-        self.take_read(Wait::For(timeout))
+        self.take_read(Wait::within(timeout))
     }
 
     #[inline]
@@ -179,7 +171,7 @@ impl<T: Message> Shared<T> {
     /// Takes the lock, and checks the value; returns whether the content is dirty.
     #[inline(always)]
     fn take(&mut self, access: Access, wait: Wait) -> Result<(LockHold<'_>, bool)> {
-        let (held, dirty) = LockHold::take(&mut self.handle, access, wait)?;
+        let (held, dirty) = self.state.take(access, wait)?;
         if T::CHECKED {
             let region = &held.handle.region;
             // SAFETY: the region's one buffer spans a T, and the lock keeps writers away.
@@ -215,13 +207,7 @@ impl<T: Message> Shared<T> {
     /// # }
     /// ```
     pub fn set(&mut self, value: &T) -> Result<()> {
-        let (held, _) = LockHold::take(&mut self.handle, Access::Write, Wait::Ever)?;
-        let bytes = value.as_bytes();
-        // SAFETY: the region's one buffer spans a T, and the lock keeps everybody else away; the
-        // bytes are the caller's and lie elsewhere.
-        unsafe { copy::bytes(bytes.as_ptr(), held.handle.start(), bytes.len()) };
-        held.handle.mark_consistent();
-        Ok(())
+        self.state.set(value.as_bytes(), Wait::Ever)
     }
 
     /// Waits for the lock to write.
@@ -283,7 +269,7 @@ impl<T: Message> Shared<T> {
     /// ```
     #[inline]
     pub fn write_timeout(&mut self, timeout: Duration) -> LockResult<StateGuard<'_, T>> {
-        self.take_write(Wait::For(timeout))
+        self.take_write(Wait::within(timeout))
     }
 
     #[inline]
@@ -361,11 +347,11 @@ impl<T: Message> Shared<T> {
     /// ```
     #[doc(alias = "msync")]
     pub fn flush(&self) -> Result<()> {
-        self.handle.flush()
+        self.state.handle.flush()
     }
 
-    /// Removes the value of this name from shared memory. Its users get
-    /// [`Replaced`](crate::ErrorKind::Replaced) from then on.
+    /// Removes the value of this name from shared memory. A handle that is still open creates it
+    /// anew at its next lock.
     ///
     /// # Errors
     /// The errors of [`SharedMmap::remove`](super::SharedMmap::remove).
@@ -375,11 +361,13 @@ impl<T: Message> Shared<T> {
     /// # use io_shared_core as io_shared;
     /// # fn main() -> io_shared::Result<()> {
     /// # let name = &format!("/doc-state-remove-{}", std::process::id());
-    /// use io_shared::{ErrorKind, Shared};
+    /// use io_shared::Shared;
     /// let mut pair = Shared::<[i32; 2]>::open(name)?;
+    /// pair.set(&[4, 2])?;
     /// Shared::<[i32; 2]>::remove(name)?;
-    /// assert_eq!(*pair.get().unwrap_err().kind(), ErrorKind::Replaced);
-    /// # Ok(()) }
+    /// assert_eq!(pair.get()?, [0, 0]);
+    /// # Shared::<[i32; 2]>::remove(name)
+    /// # }
     /// ```
     #[doc(alias = "shm_unlink")]
     pub fn remove(name: impl AsRef<str>) -> Result<()> {
@@ -397,7 +385,7 @@ impl<T: Message> Shared<T> {
     /// # Ok(()) }
     /// ```
     pub fn name(&self) -> &str {
-        self.handle.region.name()
+        self.state.handle.region.name()
     }
 
     /// A descriptor to pass to another process, if the value has no name.
@@ -415,83 +403,9 @@ impl<T: Message> Shared<T> {
     /// # Ok(()) }
     /// ```
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.handle.as_fd()
+        self.state.handle.as_fd()
     }
 }
-
-impl<T: Message> StateGuard<'_, T> {
-    /// Says that the value is whole again after a writer died in the middle.
-    ///
-    /// # Examples
-    /// ```
-    /// # use io_shared_core as io_shared;
-    /// # fn main() -> io_shared::Result<()> {
-    /// # let name = &format!("/doc-state-consistent-{}", std::process::id());
-    /// use io_shared::Shared;
-    /// use io_shared::mmap::LockError;
-    /// # let mut pair = Shared::<[i32; 2]>::open(name)?;
-    /// # let mut dying = Shared::<[i32; 2]>::open(name)?;
-    /// # std::mem::forget(dying.write()?);
-    /// # drop(dying);
-    /// // A program was killed between its two writes.
-    /// if let Err(LockError::OwnerDied(mut guard)) = pair.write() {
-    ///     *guard = [0, 0];
-    ///     guard.mark_consistent();
-    /// }
-    /// assert_eq!(pair.get()?, [0, 0]);
-    /// # Shared::<[i32; 2]>::remove(name)
-    /// # }
-    /// ```
-    #[doc(alias = "pthread_mutex_consistent")]
-    pub fn mark_consistent(&self) {
-        self.lock.handle.mark_consistent();
-    }
-}
-
-impl<T: Message> DerefMut for StateGuard<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`; the writer's lock keeps readers away too, and this guard is
-        // borrowed mutably.
-        unsafe { &mut *T::from_raw_parts_mut(self.lock.handle.start(), 0) }
-    }
-}
-
-macro_rules! guard {
-    ($Guard:ident) => {
-        impl<T: Message> Deref for $Guard<'_, T> {
-            type Target = T;
-
-            #[inline]
-            fn deref(&self) -> &T {
-                const { assert!(T::SHAPE.element.is_none(), "typed state has a fixed size") };
-                // SAFETY: the region's one buffer spans a T (its capacity and alignment were
-                // checked against T's schema at opening), every bit pattern is a T, or the bytes
-                // were checked when the lock was taken, and the lock, held while this guard lives,
-                // keeps every other writer away.
-                unsafe { &*T::from_raw_parts(self.lock.handle.start(), 0) }
-            }
-        }
-
-        impl<T: Message> Locked for $Guard<'_, T> {
-            #[allow(private_interfaces)]
-            fn region(&self) -> &Region {
-                &self.lock.handle.region
-            }
-        }
-
-        impl<T: Message> fmt::Debug for $Guard<'_, T> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($Guard))
-                    .field("name", &self.lock.handle.region.name())
-                    .field("value", &Shown(&**self))
-                    .finish_non_exhaustive()
-            }
-        }
-    };
-}
-guard!(StateReadGuard);
-guard!(StateGuard);
 
 impl<T: Message> fmt::Debug for Shared<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ mod deaths;
 mod gate;
 mod process;
 mod scenarios;
+mod watching;
 pub(crate) mod words;
 
 use super::scenario::{Model, scenarios};
@@ -18,6 +19,7 @@ pub(crate) static MODEL: Model = Model {
         ("lock.rs", include_str!("../lock.rs")),
         ("writer.rs", include_str!("../lock/writer.rs")),
         ("reader.rs", include_str!("../lock/reader.rs")),
+        ("watcher.rs", include_str!("../lock/watcher.rs")),
     ],
     touches: &[
         ".load(",
@@ -26,6 +28,7 @@ pub(crate) static MODEL: Model = Model {
         ".fence(",
         ".wake_word(",
         ".wake_reading(",
+        ".wake_writes(",
         ".win_slot(",
         ".unwin_slot(",
     ],
@@ -70,4 +73,16 @@ scenarios! {
         deaths::burier_wakes, WriterAlone..=WriterAlone;
     a_new_owner_wakes_those_that_wait_for_the_dead_reader: 2,
         deaths::new_owner_wakes, ReaderReads..=ReaderReads;
+    a_watcher_is_woken_by_each_write: 3, watching::watcher;
+    two_watchers_are_woken_by_one_write: 2, watching::two_watchers;
+    a_watcher_and_a_waiter_are_woken_by_one_write: 2, watching::watcher_and_waiter;
+    a_try_in_vain_leaves_a_watcher_to_the_next_write: 2, watching::watched_try_in_vain;
+    a_watcher_sees_a_killed_writers_write_or_its_death: 3,
+        watching::killed_writer, WriterAlone..=WriterLeft;
+    a_killed_watcher_keeps_no_other_asleep: 2,
+        watching::killed_watcher, ChangeWatched..=ChangeWatched;
+    a_burier_wakes_those_that_watch: 2, watching::burier_wakes, WriterAlone..=WriteCounted;
+    a_burier_of_one_that_died_before_wakes_those_that_watch: 2, watching::late_burier;
+    a_reader_learns_of_a_writer_that_is_buried_meanwhile: 2,
+        watching::burial_during_a_read, WriterOwns..=WriterOwns;
 }

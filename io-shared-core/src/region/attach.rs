@@ -382,7 +382,7 @@ impl Candidate {
             // What a producer before it has left that was killed as it grew the channel takes room.
             region.look_at_line();
         }
-        Ok(Some(Attached { region, side, left: None }))
+        Ok(Some(Attached { region, side, left: None, created: false }))
     }
 }
 

@@ -9,7 +9,7 @@ use zerocopy::IntoBytes;
 
 use super::candidate::Candidate;
 use super::hidden_file::HiddenFile;
-use super::layout::{EPHEMERAL, Kind, MAGIC, Prelude};
+use super::layout::{self, EPHEMERAL, Kind, MAGIC, Prelude};
 use super::location::Location;
 use super::mapped::Region;
 use super::plan::Plan;
@@ -85,7 +85,8 @@ impl NewRegion {
         }
         let side = region.claim_role(role, spec)?;
         reached(CrashPoint::RegionClaimed);
-        Ok(Self { hidden, attached: Attached { region, side, left: None }, size })
+        let attached = Attached { region, side, left: None, created: true };
+        Ok(Self { hidden, attached, size })
     }
 
     /// Makes it visible. `None`: another creator was faster.
@@ -118,6 +119,11 @@ fn write(
     write(plan.schema_text.as_bytes(), plan.layout.schema_offset.into())?;
     if spec.kind == Kind::Channel {
         write(&plan.buffers.to_le_bytes(), Region::pool_offset(&plan.layout))?;
+    }
+    if let Some(initial) = &spec.initial {
+        // Nobody else sees the region yet, so no lock is needed, and nobody sees it without this.
+        write(initial, plan.layout.buffers_offset)?;
+        write(&1u64.to_le_bytes(), layout::WRITES)?;
     }
     write(after_magic, MAGIC.len() as u64)?;
     reached(CrashPoint::RegionWritten);

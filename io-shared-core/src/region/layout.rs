@@ -79,6 +79,8 @@ pub(crate) const BLOCK: u64 = 128;
 pub(crate) const LATEST: u64 = 0x080;
 /// What follows `latest` in its line: the mark, the stamp, the tag, and the inline value.
 pub(crate) const INLINE: u64 = LATEST + 8;
+/// In a lock's region: how many writes there were, in the line of the lock word.
+pub(crate) const WRITES: u64 = LATEST + 8;
 pub(crate) const CONTROL: u64 = 0x100;
 /// The first byte of [`CONTROL`], in every layout version.
 pub(crate) const RETIRED: u64 = CONTROL;

@@ -21,6 +21,8 @@ pub(crate) struct Attached {
     pub(crate) side: Side,
     /// The region that a producer has left for this one.
     pub(crate) left: Option<Region>,
+    /// Whether this opening created the region.
+    pub(crate) created: bool,
 }
 
 /// The protocol state of a role.

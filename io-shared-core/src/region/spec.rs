@@ -103,6 +103,9 @@ pub struct Spec {
     pub ephemeral: bool,
     /// Whether to replace an unused region of another shape even where that may lose what it keeps.
     pub replace: bool,
+    /// What the content under a lock is at first: `capacity` bytes, which are there before any
+    /// other handle sees a region that is created here. By default they are 0.
+    pub initial: Option<Vec<u8>>,
     /// Whether a producer whose channel was removed or replaced goes on in the channel that has the
     /// name then. Otherwise each put is an error from then on.
     pub reopen: bool,

@@ -270,6 +270,7 @@ impl LockWords for Region {
     type Word = AtomicU64;
     type Reading = AtomicU64;
     type Dirty = AtomicU8;
+    type Writes = AtomicU64;
 
     #[inline]
     fn slots(&self) -> usize {
@@ -297,6 +298,13 @@ impl LockWords for Region {
     fn dirty(&self) -> &AtomicU8 {
         // SAFETY: in a lock's region this byte of the producer's block is the dirty flag.
         unsafe { word8(self, self.in_producer(blocks::DIRTY)) }
+    }
+
+    #[inline]
+    fn writes(&self) -> &AtomicU64 {
+        // SAFETY: in a lock's region, which stores nothing inline, this word follows the lock word;
+        // it is aligned, and nothing else lies there.
+        unsafe { word64(self, self.in_header(layout::WRITES)) }
     }
 
     #[inline]
@@ -328,6 +336,14 @@ impl LockWords for Region {
 
     fn wake_reading(&self, slot: usize) {
         futex::wake_all(self.in_consumer(slot, blocks::READING).cast());
+    }
+
+    fn wait_writes(&self, low: u32, until: u64) {
+        futex::wait(Awaited { word: self.writes(), low }, until);
+    }
+
+    fn wake_writes(&self) {
+        futex::wake_all(self.in_header(layout::WRITES).cast());
     }
 
     fn win_slot(&self, slot: usize) -> bool {

@@ -65,6 +65,9 @@ pub(super) fn run(duty: &mut Duty) -> Result<(), String> {
             }
             duty.rest();
         }
+        if duty.random.u8(0..8) == 0 {
+            locks.watch(duty)?;
+        }
         let act = match duty.random.u8(0..10) {
             0..=3 => Act::Write,
             4..=6 => Act::Read,
@@ -101,6 +104,20 @@ impl Locks {
         };
         duty.lane.at_locks.store(0, Release);
         Ok(locks)
+    }
+
+    /// Waits for another to write the state, for some time.
+    fn watch(&mut self, duty: &mut Duty) -> Result<(), String> {
+        let patience = Duration::from_micros(duty.random.u64(0..40_000));
+        let called = clock::now();
+        match self.state.wait_changed(patience) {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => {
+                let early = (called + patience.as_nanos() as u64).saturating_sub(clock::now());
+                if early > 0 { Err(format!("timed out {early} ns too early")) } else { Ok(()) }
+            }
+            Err(error) => Err(format!("waiting for a change: {error}")),
+        }
     }
 
     fn one(

@@ -10,8 +10,9 @@ use crate::lock::LockWords;
 use crate::model::victim::{Fate, Killable};
 
 /// Whether a writer that is killed there may have written.
-fn may_have_written(fate: Fate) -> bool {
-    matches!(fate, Some((CrashPoint::WriterOwns | CrashPoint::WriterAlone, _)))
+pub(super) fn may_have_written(fate: Fate) -> bool {
+    use CrashPoint::{WriteCounted, WriterAlone, WriterOwns};
+    matches!(fate, Some((WriterOwns | WriterAlone | WriteCounted, _)))
 }
 
 /// A writer is killed next to another writer and a reader.

@@ -17,11 +17,13 @@ pub(super) fn slips(site: &Site, line: &Line) -> Vec<(&'static str, Mutant)> {
         }
         (Operation::Load, "leave") => vec![("not looked", Mutant::Blind(place))],
         (Operation::Load, "take_over") => vec![("not looked", Mutant::Blind(place))],
-        (Operation::Store, "replace_dead") => vec![("after the exchange", Mutant::Late(place))],
+        (Operation::Store, "replace_dead") if text.contains("dirty()") => {
+            vec![("after the exchange", Mutant::Late(place))]
+        }
         (Operation::Exchange, "replace_dead") => {
             vec![("without the waiting bit", Mutant::Unsaid(place))]
         }
-        (Operation::Wake, "unlock") => vec![("woken before", Mutant::WakeFirst)],
+        (Operation::Wake, "free_asked") => vec![("woken before", Mutant::WakeFirst)],
         _ => Vec::new(),
     }
 }

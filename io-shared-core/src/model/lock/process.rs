@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicU8, AtomicU64};
 
 use super::words::Region;
 use crate::crash_point::CrashPoint;
-use crate::lock::{FREE, LockWords, Locker, WAITING};
+use crate::lock::{LockWords, Locker, WAITING, owner};
 use crate::model::kernel::Futex;
 use crate::model::mutant::{self, Mutant, Operation};
 use crate::model::victim::{Killable, Mortal};
@@ -84,6 +84,7 @@ impl LockWords for Process {
     type Word = LockWord;
     type Reading = Shared<AtomicU64>;
     type Dirty = Shared<AtomicU8>;
+    type Writes = Shared<AtomicU64>;
 
     fn slots(&self) -> usize {
         self.region.slots.len()
@@ -99,6 +100,10 @@ impl LockWords for Process {
 
     fn dirty(&self) -> &Self::Dirty {
         &self.region.dirty
+    }
+
+    fn writes(&self) -> &Self::Writes {
+        &self.region.writes
     }
 
     fn has_readers(&self) -> bool {
@@ -131,6 +136,19 @@ impl LockWords for Process {
     fn wake_reading(&self, slot: usize) {
         if !mutant::is_at(Location::caller(), Operation::Wake, Mutant::Unwoken) {
             self.region.slots[slot].awaiting.wake();
+        }
+    }
+
+    fn wait_writes(&self, low: u32, _until: u64) {
+        let region = &self.region;
+        self.sleep(&region.watchers, || region.writes.atom.load(Relaxed) as u32 == low);
+    }
+
+    #[track_caller]
+    fn wake_writes(&self) {
+        let unwoken = mutant::is_at(Location::caller(), Operation::Wake, Mutant::Unwoken);
+        if !unwoken && !mutant::is(Mutant::WakeFirst) {
+            self.region.watchers.wake();
         }
     }
 
@@ -175,8 +193,9 @@ impl Exchange<u64> for LockWord {
     ) -> Result<u64, u64> {
         let unsaid = mutant::is(Mutant::Unsaid(Location::caller()));
         let new = if unsaid { new & !WAITING } else { new };
-        if new == FREE && mutant::is(Mutant::WakeFirst) {
+        if owner(new).is_none() && mutant::is(Mutant::WakeFirst) {
             self.region.sleepers.wake();
+            self.region.watchers.wake();
         }
         let outcome = self.region.word.exchange(current, new, success, failure);
         if outcome.is_ok() && mutant::take_owed() {

@@ -67,9 +67,12 @@ pub(super) struct Region {
     pub(super) word: Exchanged,
     pub(super) fences: Conflict,
     pub(super) dirty: Shared<AtomicU8>,
+    pub(super) writes: Shared<AtomicU64>,
     pub(super) slots: Vec<Slot>,
     /// The threads that sleep on the lock word.
     pub(super) sleepers: Futex,
+    /// The threads that sleep until the number of writes rises.
+    pub(super) watchers: Futex,
     pub(super) has_readers: bool,
     pub(super) content: Content,
     pub(super) inside: RefCell<Inside>,
@@ -92,8 +95,10 @@ impl Region {
             word: Exchanged::new(),
             fences: Conflict::new(),
             dirty: Shared::new(AtomicU8::new(0)),
+            writes: Shared::new(AtomicU64::new(0)).read_by_its_writer(),
             slots: (0..slots).map(|_| slot()).collect(),
             sleepers: Futex::new(),
+            watchers: Futex::new(),
             has_readers: true,
             content: Content(UnsafeCell::new([0; 2])),
             inside: RefCell::default(),
@@ -121,6 +126,7 @@ impl Region {
         if self.slices {
             self.deaths.set(self.deaths.get() + 1);
             self.sleepers.wake();
+            self.watchers.wake();
             self.slots.iter().for_each(|slot| _ = slot.awaiting.wake());
         }
     }

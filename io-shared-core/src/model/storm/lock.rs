@@ -33,8 +33,10 @@ struct Slot {
 struct Region {
     word: AtomicU64,
     dirty: AtomicU8,
+    writes: AtomicU64,
     slots: [Slot; SLOTS],
     sleepers: Futex,
+    watchers: Futex,
     /// Two halves, which are equal unless a writer stopped between them.
     content: [AtomicU64; 2],
     /// No thread of the storm waits for it, or sees anything by it.
@@ -45,8 +47,9 @@ struct Process {
     region: Arc<Region>,
     number: u32,
     fate: Fate,
-    /// The slices that it knows to have ended: on the lock word, and on the reading flags.
-    slices: [Cell<u64>; 1 + SLOTS],
+    /// The slices that it knows to have ended: on the reading flags, on the lock word, and on the
+    /// number of writes.
+    slices: [Cell<u64>; SLOTS + 2],
 }
 
 impl Process {
@@ -58,6 +61,7 @@ impl Process {
         if !lived {
             // Sleepers look again when their slice ends.
             region.sleepers.end_slices();
+            region.watchers.end_slices();
             region.slots.iter().for_each(|slot| slot.awaiting.end_slices());
         }
         lived
@@ -97,6 +101,7 @@ impl LockWords for Process {
     type Word = AtomicU64;
     type Reading = AtomicU64;
     type Dirty = AtomicU8;
+    type Writes = AtomicU64;
 
     fn slots(&self) -> usize {
         SLOTS
@@ -112,6 +117,10 @@ impl LockWords for Process {
 
     fn dirty(&self) -> &AtomicU8 {
         &self.region.dirty
+    }
+
+    fn writes(&self) -> &AtomicU64 {
+        &self.region.writes
     }
 
     fn fence(&self, _: Ordering) {}
@@ -132,6 +141,15 @@ impl LockWords for Process {
 
     fn wake_reading(&self, slot: usize) {
         self.region.slots[slot].awaiting.wake();
+    }
+
+    fn wait_writes(&self, low: u32, _until: u64) {
+        let as_expected = || self.region.writes.load(Relaxed) as u32 == low;
+        self.region.watchers.wait(&self.slices[SLOTS + 1], as_expected);
+    }
+
+    fn wake_writes(&self) {
+        self.region.watchers.wake();
     }
 
     fn win_slot(&self, slot: usize) -> bool {
