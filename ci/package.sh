@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs the published crates as a release would, and builds each from its package alone. A crate
-# that lacks a file or a version fails here, and not on the day of a release. Then a new crate that
-# depends on the packages, and has no workspace around it, builds and runs the README's example.
+# Packs all crates, and builds each that is published from its package alone, as a release would. A
+# crate that lacks a file or a version fails here, and not on the day of a release. Then a new crate
+# that depends on the packages, and has no workspace around it, builds and runs the README's example.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,9 +12,9 @@ rm -rf "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/io-shared*/
 # A dry run sends nothing. Changes that are not committed are packed too. The link, for which Zenoh
 # would be built, is packed and not built.
 cargo publish --workspace --exclude io-shared-link --dry-run --locked --allow-dirty
-# What it would send, into target/package.
+# What it would send, into target/package, and the crates that are never published.
+cargo package --quiet --workspace --no-verify --locked --allow-dirty
 crates=(io-shared{,-channel,-cli,-core,-derive,-ffi,-formats,-link})
-cargo package --quiet --no-verify --locked --allow-dirty "${crates[@]/#/--package=}"
 
 target=${CARGO_TARGET_DIR:-target}
 target=$(cd "$target" && pwd)

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use io_shared::mmap::MmapGuard;
 use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
-use test_support::messages::{Cloud, Labels, Point};
+
+mod messages;
+
+use messages::{Cloud, Labels, Point};
 
 /// Fields of all kinds.
 #[derive(Clone, Copy, Message)]
