@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Builds the C library and the `io-shared` command for any Linux with glibc 2.17 or later, which is
-# what old robots have: ci/portable.sh x86_64|aarch64
+# Builds the C library, the `io-shared` command and the native modules of the Python package for any
+# Linux with glibc 2.17 or later, which is what old robots have: ci/portable.sh x86_64|aarch64
 #
-# target/portable/ARCHITECTURE gets libio_shared_ffi.so, libio_shared_ffi.a and io-shared, stripped,
-# and libio_shared_ffi.so.debug and io-shared.debug, where debuggers find the lines. Zig links them,
-# with glibc's symbols of that version. With --prepare the script only installs what it needs.
+# target/portable/ARCHITECTURE gets libio_shared_ffi.so, libio_shared_ffi.a, io-shared, and
+# _native.SUFFIX.so for CPython 3.9, for 3.10 and for 3.11 and later. All are stripped, and
+# FILE.debug is where debuggers find the lines. Zig links them, with symbols of that glibc.
+# With --prepare the script only installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/installing.sh
@@ -40,27 +41,49 @@ if [ "${2:-}" = --prepare ]; then exit; fi
 flags="-Clink-arg=-Wl,--build-id=sha1 --remap-path-prefix=$PWD=/io-shared"
 flags+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 variable=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$triple")_RUSTFLAGS
-env PATH="$tools/bin:$PATH" "$variable=$flags" cargo zigbuild --release --locked --quiet \
-    --target "$triple.$glibc" --package io-shared-ffi --package io-shared-cli
+zigbuild() {
+    env PATH="$tools/bin:$PATH" "$variable=$flags" cargo zigbuild --release --locked --quiet \
+        --target "$triple.$glibc" "$@"
+}
+zigbuild --package io-shared-ffi --package io-shared-cli
+
+# What is built, by the name that it gets.
+release=$target/$triple/release
+declare -A built=(
+    [libio_shared_ffi.so]=$release/libio_shared_ffi.so
+    [io-shared]=$release/io-shared
+)
+# No Python is needed: to PyO3 this is a build for another machine, which names the version. From
+# 3.11 on the stable ABI has the buffer protocol, and one module serves all.
+native() {
+    local version=$1 name=$2
+    shift 2
+    PYO3_CROSS=1 PYO3_CROSS_PYTHON_VERSION=$version PYO3_BUILD_EXTENSION_MODULE=1 \
+        zigbuild --package io-shared-python "$@"
+    built[$name]=$target/portable/$machine-$name
+    cp "$release/libio_shared_native.so" "${built[$name]}"
+}
+native 3.9 "_native.cpython-39-$machine-linux-gnu.so" --no-default-features
+native 3.10 "_native.cpython-310-$machine-linux-gnu.so" --no-default-features
+native 3.11 _native.abi3.so
 
 rm -rf "$out"
 mkdir -p "$out"
-for file in libio_shared_ffi.so io-shared; do
-    built=$target/$triple/release/$file
-    "$machine-linux-gnu-objcopy" --only-keep-debug "$built" "$out/$file.debug"
+for file in "${!built[@]}"; do
+    "$machine-linux-gnu-objcopy" --only-keep-debug "${built[$file]}" "$out/$file.debug"
     chmod -x "$out/$file.debug"
     # objcopy looks for the debug file where it runs.
     (cd "$out" && "$machine-linux-gnu-objcopy" --strip-unneeded \
-        --add-gnu-debuglink="$file.debug" "$built" "$file")
+        --add-gnu-debuglink="$file.debug" "${built[$file]}" "$file")
     symbols=$("$machine-linux-gnu-objdump" -T "$out/$file")
     newest=$(grep -oE 'GLIBC_[0-9.]+' <<< "$symbols" | sort -uV | tail -n 1)
     [ -n "$newest" ] || fail "$out/$file needs no symbol of glibc, which cannot be"
-    # One that no version of $glibc has. Weak ones may be missing.
+    # One that no version of $glibc has. Weak ones may be missing, and Python has its own.
     unknown=$(grep -F '*UND*' <<< "$symbols" | grep -vE 'GLIBC|GCC_|^[^ ]+  w' || true)
+    [[ $file != _native.* ]] || unknown=$(grep -vE ' _?Py[A-Za-z0-9_]+$' <<< "$unknown" || true)
     [ -z "$unknown" ] || fail "$out/$file needs what glibc $glibc lacks: $unknown"
     [ "$(printf '%s\n' "$newest" "GLIBC_$glibc" | sort -V | tail -n 1)" = "GLIBC_$glibc" ] ||
         fail "$out/$file needs $newest, and not $glibc at most"
     echo "ci/portable.sh: $file for $machine: $(stat -c %s "$out/$file") bytes, $newest" >&2
 done
-"$machine-linux-gnu-objcopy" --strip-debug "$target/$triple/release/libio_shared_ffi.a" \
-    "$out/libio_shared_ffi.a"
+"$machine-linux-gnu-objcopy" --strip-debug "$release/libio_shared_ffi.a" "$out/libio_shared_ffi.a"

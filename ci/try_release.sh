@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Opens and tries each file of a release, as a user does: ci/try_release.sh FOLDER
 #
-# Checksums; the wheels by pip; the command with its pages and completions; a C program that is
-# built with the C library by pkg-config, and runs; the debug files, which must be those of the
-# library and the command; the crates' contents. Programs for AArch64 run under emulation.
+# Checksums; the wheels by pip, and which backend serves in each Python that is here; the command
+# with its pages and completions; programs in C and in C++ that are built with the C library by
+# pkg-config, and run; the debug files, which must be those of the library, the command and the
+# native modules; the crates' contents. Programs for AArch64 run under emulation.
 set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -46,11 +47,16 @@ sha256sum --check --strict --quiet SHA256SUMS
 ok "all files are there, with their checksums"
 cd - > /dev/null
 ci/emulation.sh
-install_packages cc:gcc pkg-config:pkg-config \
+install_packages cc:gcc c++:g++ pkg-config:pkg-config \
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu \
+    aarch64-linux-gnu-g++:g++-aarch64-linux-gnu \
     /usr/aarch64-linux-gnu/include/stdio.h:libc6-dev-arm64-cross
 # Where emulated programs find their loader.
 export QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
+
+# The native modules of a wheel, for CPython 3.9, for 3.10, and for 3.11 and later.
+natives=(_native.cpython-39-MACHINE-linux-gnu.so _native.cpython-310-MACHINE-linux-gnu.so)
+natives+=(_native.abi3.so)
 
 try_command() {
     local machine=$1
@@ -87,15 +93,34 @@ try_c() {
     done
     ok "C programs for $machine are built with the library, and exchange clouds"
 }
+# The first program of docs/guide/cpp.md, with the headers of the archive.
+try_cpp() {
+    local machine=$1 cxx=$2 flags
+    local at=$stage/io-shared-c-$version-linux-$machine
+    awk '/^```cpp$/ { inside = 1; next } /^```$/ && inside { exit } inside' docs/guide/cpp.md \
+        > "$stage/page.cpp"
+    grep -q '^int main' "$stage/page.cpp" || fail "docs/guide/cpp.md has no program"
+    read -ra flags < <(env PKG_CONFIG_PATH="$at/lib/pkgconfig" \
+        pkg-config --cflags --libs io-shared)
+    "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror "$stage/page.cpp" -o "$at/page" \
+        "${flags[@]}" -Wl,-rpath,"$at/lib"
+    IO_SHARED_DOMAIN=release-$$-$machine timeout 60 "$at/page" ||
+        fail "the C++ program of the page failed for $machine"
+    # Its channel is gone: it ran to its end.
+    [ ! -e "/dev/shm/release-$$-$machine%%guide_clouds" ] || fail "the C++ program left its channel"
+    ok "the C++ program of docs/guide/cpp.md for $machine is built with the headers, and runs"
+}
 # The files for debuggers belong to the programs, and know the lines of an address.
 try_debug() {
     local machine=$1 file program address line
     local at=$stage/io-shared-debug-$version-linux-$machine
     tar --extract --file "$folder/$(basename "$at").tar.gz" --directory "$stage"
-    for file in libio_shared_ffi.so io-shared; do
-        program=$stage/io-shared-$version-linux-$machine/bin/io-shared
-        [ $file = io-shared ] ||
-            program=$(echo "$stage/io-shared-c-$version-linux-$machine"/lib/$file.*)
+    for file in libio_shared_ffi.so io-shared "${natives[@]//MACHINE/$machine}"; do
+        case $file in
+            io-shared) program=$stage/io-shared-$version-linux-$machine/bin/io-shared ;;
+            _native.*) program=$stage/wheel-$machine/io_shared/$file ;;
+            *) program=$(echo "$stage/io-shared-c-$version-linux-$machine"/lib/$file.*) ;;
+        esac
         for each in "$program" "$at/$file.debug"; do
             readelf --notes "$each" 2> /dev/null | sed -n 's/.*Build ID: //p'
         done | uniq --count | grep -qE '^ +2 [0-9a-f]{40}$' || fail "$file.debug is of another"
@@ -111,13 +136,16 @@ try_debug() {
     ok "debuggers find lines for $machine: ios_producer_open is at $line"
 }
 try_wheel() {
-    local machine=$1 library
+    local machine=$1 library has
     local at=$stage/wheel-$machine
     "$tools/python" -m zipfile -e "$folder"/io_shared-"$version"-*_"$machine".whl "$at"
     chmod +x "$at/io_shared/io-shared"
     timeout 60 "$at/io_shared/io-shared" list > /dev/null
     library=$stage/io-shared-c-$version-linux-$machine/lib/libio_shared_ffi.so
     cmp "$at/io_shared/libio_shared_ffi.so" "$library"
+    has=$(cd "$at/io_shared" && printf '%s\n' _native*.so | sort)
+    [ "$has" = "$(printf '%s\n' "${natives[@]//MACHINE/$machine}" | sort)" ] ||
+        fail "the wheel for $machine has other native modules: $has"
     if [ "$machine" = "$(uname -m)" ]; then
         "$tools/python" -m venv "$stage/venv"
         "$stage/venv/bin/pip" install --quiet --disable-pip-version-check \
@@ -130,14 +158,16 @@ put.put(numpy.arange(5))
 assert get.get(timeout=10).tolist() == [0, 1, 2, 3, 4]
 ' "/release-$$-wheel"
         timeout 60 "$stage/venv/bin/python" -m io_shared list | grep -qP "^/release-$$-wheel\t"
+        ci/backends.sh "$folder"/io_shared-"$version"-*_"$machine".whl
     fi
     ok "the wheel for $machine has the same library, and a command that lists channels"
 }
 for machine in x86_64 aarch64; do
     try_command $machine
     try_c $machine "$machine-linux-gnu-gcc"
-    try_debug $machine
+    try_cpp $machine "$machine-linux-gnu-g++"
     try_wheel $machine
+    try_debug $machine
 done
 for crate in "$folder"/*.crate; do
     name=$(basename "$crate" .crate)

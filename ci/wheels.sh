@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds wheels that need no Rust, for any Linux with glibc 2.17 or later, with the `io-shared`
-# command inside: ci/wheels.sh [x86_64] [aarch64], by default both. They are put into target/wheels.
+# command and the native modules for CPython 3.9, for 3.10, and for 3.11 and later:
+# ci/wheels.sh [x86_64] [aarch64], by default both. They are put into target/wheels.
 #
 # ci/portable.sh builds what is in them, and auditwheel says whether they are what they claim.
 set -euo pipefail
