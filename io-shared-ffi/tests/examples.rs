@@ -244,3 +244,40 @@ fn a_c_program_prints_the_poses_that_another_puts() {
     assert!(lines[0].contains(": x 1.00 m, y ") && lines[0].ends_with("missed 0"), "{lines:?}");
     assert_ne!(lines[0], lines[1]);
 }
+
+/// What an example without arguments prints. It ends with its channel removed.
+fn output_of(name: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let running = run(&program(folder.path(), name, Linked::Shared), &[]);
+    let channel = format!("/dev/shm/{name}-{}", running.id());
+    let said = output(running);
+    assert!(!Path::new(&channel).exists(), "{channel} is still there");
+    said
+}
+
+#[test]
+fn many_viewers_in_c_join_and_get_or_miss_each_frame() {
+    let said = output_of("many_viewers");
+    let mut firsts = Vec::new();
+    for (number, line) in said.lines().enumerate() {
+        let words: Vec<u64> = line
+            .split(|letter: char| !letter.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [viewer, first, got, missed] = words[..] else { panic!("{line}") };
+        assert_eq!(viewer, number as u64, "{said}");
+        assert_eq!(first + got + missed, 401, "each frame was got or missed: {said}");
+        firsts.push(first);
+    }
+    assert_eq!(firsts.len(), 5, "{said}");
+    assert!(firsts[4] > 1, "the last one joined while values flowed: {said}");
+}
+
+#[test]
+fn detections_in_c_go_into_one_message_with_their_image() {
+    let found = "front at 7000000 ns, an image of 480 x 640 x 3
+pedestrian at (10, 2, 0) m, score 0.75
+car at (30, -4, 0) m, score 0.5
+";
+    assert_eq!(output_of("detections"), found);
+}
