@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh
 source ci/chromium.sh
+source ci/installing.sh
 
 required=()
 for tool in cc:gcc,libc6-dev c++:g++ g++:g++ clang++:clang cmake:cmake,make \
@@ -26,8 +27,6 @@ packages=("${required[@]}")
 command -v npm > /dev/null || packages+=(nodejs npm)
 [ -n "$chromium" ] || packages+=(chromium)
 
-as_root=()
-if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi
 if [ ${#packages[@]} != 0 ]; then
     if [ "${CI:-}" = true ] && command -v apt-get > /dev/null; then
         echo "ci/tools.sh: installing ${packages[*]}, which the tests need" >&2
@@ -38,6 +37,13 @@ if [ ${#packages[@]} != 0 ]; then
         echo "    ${as_root[*]}${as_root[*]:+ }apt-get install ${packages[*]}" >&2
         [ ${#required[@]} = 0 ] || exit 1
     fi
+fi
+# Clang's sanitizers are a package of their own on Debian 12, named by the version of clang.
+if ! echo 'int main() {}' |
+    clang++ -fsanitize=address,undefined -x c++ - -o /dev/null 2> /dev/null; then
+    version=$(clang++ -dumpversion)
+    install "${as_root[@]}" apt-get install -y -q --no-install-recommends \
+        "libclang-rt-${version%%.*}-dev"
 fi
 if [ -z "$python2" ] && [ "${PYTHON2:-}" != none ]; then
     if [ "${CI:-}" = true ]; then
