@@ -30,6 +30,9 @@ done
 ci/portable.sh "$(uname -m)" --prepare
 tools=$target/portable/tools/bin
 
+# Made here, since what runs inside has a limit of its own.
+ci/bullseye.sh "$machine" true
+
 # What the wheel needs, so that the root needs no network.
 rm -rf "$wheels"
 download=("$tools/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all:)
