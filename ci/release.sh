@@ -68,7 +68,9 @@ for machine in x86_64 aarch64; do
 done
 
 ci/package.sh
-cp "$target/package"/io-shared*-"$version".crate "$out/"
+# Those that are published: others are packed too.
+cp "$target/package"/io-shared{,-channel,-cli,-core,-derive,-ffi,-formats,-link}-"$version".crate \
+    "$out/"
 cp CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$out/"
 (cd "$out" && sha256sum -- * > SHA256SUMS)
 ci/try_release.sh "$out"

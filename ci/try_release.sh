@@ -35,7 +35,7 @@ for machine in x86_64 aarch64; do
         expected+=" $what-$version-linux-$machine.tar.gz"
     done
 done
-for crate in io-shared{,-channel,-cli,-core,-derive,-ffi,-formats}; do
+for crate in io-shared{,-channel,-cli,-core,-derive,-ffi,-formats,-link}; do
     expected+=" $crate-$version.crate"
 done
 for file in $expected; do [ -s "$file" ] || fail "$file is not there"; done
