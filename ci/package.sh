@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Packs all crates, and builds each that is published from its package alone, as a release would. A
 # crate that lacks a file or a version fails here, and not on the day of a release. Then a new crate
-# that depends on the packages, and has no workspace around it, builds and runs the README's example.
+# that depends on the packages, and has no workspace around it, runs the README's example.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

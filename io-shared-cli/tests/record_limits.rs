@@ -38,8 +38,8 @@ fn wait_for_growth(child: &Child, before: u64, more: u64, most: u64) {
     }
 }
 
-/// Holds the thread that writes, as a disk does that takes nothing more. The thread gives itself its
-/// name, so it may be without it for a moment.
+/// Holds the thread that writes, as a disk does that takes nothing more. The thread gives itself
+/// its name, so it may be without it for a moment.
 fn hold_the_writer(child: &Child) -> Pid {
     let tasks = format!("/proc/{}/task", child.id());
     let is_writer =
