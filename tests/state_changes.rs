@@ -313,18 +313,18 @@ fn a_state_of_another_type_is_no_successor_until_it_is_replaced_in_turn() {
 
 #[test]
 fn a_lock_with_a_timeout_keeps_to_it_where_the_state_is_replaced_meanwhile() {
-    let name = TestName::new("timeout");
-    let (mut state, mut holder) = (open(&name), open(&name));
-    let guard = holder.write().unwrap();
+    let (name, other_name) = (TestName::new("timeout"), TestName::new("timeout-next"));
+    let (mut state, mut holder, mut next) = (open(&name), open(&name), open(&other_name));
+    let (guard, next_guard) = (holder.write().unwrap(), next.write().unwrap());
     let started = Instant::now();
     let waiting = std::thread::spawn(move || {
         let in_time = state.write_timeout(Duration::from_secs(1)).map(drop).is_ok();
         (in_time, state.created())
     });
     std::thread::sleep(Duration::from_millis(400));
-    State::remove(&*name).unwrap();
-    let mut next = open(&name);
-    let next_guard = next.write().unwrap();
+    // One whose lock is taken, in one step.
+    let [from, to] = [&other_name, &name].map(|name| format!("/dev/shm{}", &**name));
+    std::fs::rename(from, to).unwrap();
     assert_eq!(waiting.join().unwrap(), (false, false), "it waits for the new one's lock");
     let waited = started.elapsed();
     assert!(waited < Duration::from_millis(1350), "{waited:?}");

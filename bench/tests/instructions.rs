@@ -19,11 +19,13 @@ const RENEW: &str =
     "UPDATE_INSTRUCTIONS=1 cargo test --release -p io-shared-bench --test instructions";
 
 /// The acts, and the function that is counted.
-const ACTS: [(&str, &str); 4] = [
+const ACTS: [(&str, &str); 6] = [
     ("put", "*act_put*"),
     ("put, no stamps", "*act_put*"),
     ("get", "*act_get*"),
     ("try_get of nothing", "*act_try_get*"),
+    ("write", "*act_write*"),
+    ("read", "*act_read*"),
 ];
 
 #[test]

@@ -318,6 +318,10 @@ typedef enum {
   // own. The name is taken as a channel's is (with slashes, and in the domain of the process),
   // and not as that of any POSIX object.
   IOS_MMAP_LOCKED_ELSEWHERE = 3,
+  // A lock as that of `IOS_MMAP_RW`, over one value of the type `options.schema`, which has a
+  // fixed size: Rust's `Shared<T>`. It is created if missing. Its handles wait for changes
+  // (`ios_mmap_wait_changed`), and go on in the state that has the name next.
+  IOS_MMAP_STATE = 4,
 } ios_mmap_kind;
 
 // What a handle of the original package's objects does.
@@ -403,9 +407,9 @@ typedef struct {
   int32_t fd;
   // `IOS_` flags, combined by `|`. Default 0.
   uint32_t flags;
-  // The type of the messages (channels), as JSON: `ios_consumer_schema` returns such a text.
-  // NULL: a producer puts bytes; a consumer or an observer accepts the type of the channel, and
-  // waits for the channel to exist.
+  // The type of the messages (channels), or of the state, as JSON: `ios_consumer_schema` returns
+  // such a text. NULL: a producer puts bytes; a consumer or an observer accepts the type of the
+  // channel, and waits for the channel to exist.
   const char *schema;
   // A name under which this consumer resumes after a restart, or NULL.
   const char *consumer_name;
@@ -437,6 +441,11 @@ typedef struct {
   uint32_t history;
   // 0.
   uint32_t reserved;
+  // The value of a state that this opening creates (`IOS_MMAP_STATE`), or NULL for zeros.
+  // Nobody sees the state without it. It is read during the call.
+  const void *initial;
+  // How many bytes `initial` has: those of the type.
+  size_t initial_length;
 } ios_options;
 
 // The arguments that puts have in common when their messages differ only in the data. It is for
@@ -687,6 +696,38 @@ ios_status ios_copy(void *to, const void *from, size_t length);
 // `text` is NULL, or was returned by a function of this library as the caller's, and is freed for
 // the first time.
 void ios_text_free(char *text);
+
+// Writes a whole value without looking at what there is: it mends what a writer left half-written.
+// Waits for the lock for at most `timeout_ns` (negative: for ever; 0 only tries, which is
+// `IOS_WOULD_BLOCK` if another handle has it). A length that is not the type's is
+// `IOS_BAD_OPTION`, and bytes that are no value of it are `IOS_BAD_VALUE`.
+//
+// # Safety
+// `state` is NULL or open; `data` points to `length` bytes.
+ios_status ios_mmap_set(ios_mmap *state, const void *data, size_t length, int64_t timeout_ns);
+
+// Whether another handle has finished a write since this handle's last lock. To a handle that has
+// locked nothing yet, whatever was written before is a change, an initial value too unless this
+// handle created the state with it. `ios_mmap_set` looks at nothing, and so is no lock here.
+//
+// # Safety
+// `state` is NULL or open; `changed` is NULL or may be written to.
+ios_status ios_mmap_changed(ios_mmap *state, bool *changed);
+
+// Sleeps until `ios_mmap_changed` is true, for at most `timeout_ns` (negative: for ever), then
+// `IOS_TIMEOUT`. If a writer is killed in the middle, the wait ends within 100 ms, and the next
+// lock is `IOS_OWNER_DIED`. If the state is removed, it waits for somebody to create it anew. One
+// that nobody waits for costs its writers nothing.
+//
+// # Safety
+// `state` is NULL or open.
+ios_status ios_mmap_wait_changed(ios_mmap *state, int64_t timeout_ns);
+
+// Whether this handle created the state, at its opening or when it opened it anew.
+//
+// # Safety
+// `state` is NULL or open; `created` is NULL or may be written to.
+ios_status ios_mmap_created(const ios_mmap *state, bool *created);
 
 // The text of the calling thread's last failure: the name, what was expected and found, and what
 // to do next. It is empty if nothing has failed yet. The text belongs to the library, and is valid
@@ -1260,7 +1301,7 @@ ios_status ios_lists_length(const char *schema,
                             uint64_t *length);
 
 // Opens shared bytes of that kind (an `ios_mmap_kind`). With a `capacity` it creates them if they
-// do not exist.
+// do not exist; a state, always.
 //
 // # Safety
 // `options` is NULL, or was set by `ios_options_init` and its texts are valid; `mmap` is NULL or
@@ -1310,7 +1351,7 @@ ios_status ios_mmap_flush(ios_mmap *mmap);
 
 // Removes the shared bytes of that kind (an `ios_mmap_kind`) and of that name in shared memory, as
 // one removes a file. Programs that use them get `IOS_REPLACED`, except with `IOS_MMAP_UNSAFE`,
-// where nobody is told.
+// where nobody is told, and `IOS_MMAP_STATE`, where the next that locks it creates it anew.
 //
 // # Safety
 // `name` is NULL or a text.
@@ -1327,7 +1368,7 @@ ios_status ios_mmap_remove(const char *name, uint32_t kind);
 // `mmap` is NULL or open; `guard` and `data` are NULL or may be written to.
 ios_status ios_mmap_lock(ios_mmap *mmap, int64_t timeout_ns, ios_mmap_guard **guard, void **data);
 
-// As `ios_mmap_lock`, to read, together with other readers (`IOS_MMAP_RW`).
+// As `ios_mmap_lock`, to read, together with other readers (`IOS_MMAP_RW`, `IOS_MMAP_STATE`).
 //
 // # Safety
 // `mmap` is NULL or open; `guard` and `data` are NULL or may be written to.

@@ -32,6 +32,7 @@ mod pointer;
 // In the order of the header.
 mod memory;
 
+mod state;
 mod status;
 
 mod words;
@@ -95,6 +96,7 @@ pub use options::*;
 pub use process::*;
 pub use producer::*;
 pub use ros::*;
+pub use state::*;
 pub use status::*;
 pub use warnings::*;
 pub use words::ios_words;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use io_shared_core::mmap::{Mmap, MmapOptions};
+use io_shared_core::mmap::{Mmap, MmapOptions, StateBytes};
 use io_shared_core::{Error, ErrorKind, RwSharedMmap, SharedMmap, UnsafeSharedMmap};
 
 use crate::call::call;
@@ -36,6 +36,10 @@ pub enum ios_mmap_kind {
     /// own. The name is taken as a channel's is (with slashes, and in the domain of the process),
     /// and not as that of any POSIX object.
     IOS_MMAP_LOCKED_ELSEWHERE = 3,
+    /// A lock as that of `IOS_MMAP_RW`, over one value of the type `options.schema`, which has a
+    /// fixed size: Rust's `Shared<T>`. It is created if missing. Its handles wait for changes
+    /// (`ios_mmap_wait_changed`), and go on in the state that has the name next.
+    IOS_MMAP_STATE = 4,
 }
 
 /// Shared bytes.
@@ -73,6 +77,7 @@ pub(crate) enum Mapped {
     Unsafe(UnsafeSharedMmap),
     Locked(SharedMmap),
     Rw(RwSharedMmap),
+    State(StateBytes),
 }
 
 /// The use of `bytes` by one call or one guard.
@@ -134,7 +139,7 @@ impl Drop for Exclusive {
 }
 
 /// Opens shared bytes of that kind (an `ios_mmap_kind`). With a `capacity` it creates them if they
-/// do not exist.
+/// do not exist; a state, always.
 ///
 /// # Safety
 /// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `mmap` is NULL or
@@ -166,6 +171,12 @@ pub unsafe extern "C" fn ios_mmap_open(
                 let fd = mmap.as_fd().map(|fd| fd.as_raw_fd());
                 Shared::new(Mapped::Rw(mmap), name, size, fd)
             }
+            ios_mmap_kind::IOS_MMAP_STATE => {
+                let state = open_state(options)?;
+                let (name, size) = (state.name().to_owned(), state.size());
+                let fd = state.as_fd().map(|fd| fd.as_raw_fd());
+                Shared::new(Mapped::State(state), name, size, fd)
+            }
         };
         out.set(into_c(ios_mmap(Arc::new(shared))));
         Ok(())
@@ -186,10 +197,12 @@ impl Shared {
 }
 
 fn kind_of(kind: u32) -> Outcome<ios_mmap_kind> {
-    use ios_mmap_kind::{IOS_MMAP_LOCKED, IOS_MMAP_LOCKED_ELSEWHERE, IOS_MMAP_RW, IOS_MMAP_UNSAFE};
-    let known = [IOS_MMAP_UNSAFE, IOS_MMAP_LOCKED, IOS_MMAP_RW, IOS_MMAP_LOCKED_ELSEWHERE];
-    let found = known.into_iter().find(|known| *known as u32 == kind);
-    found.ok_or_else(|| bad(format!("{kind} is not an ios_mmap_kind")))
+    use ios_mmap_kind::{IOS_MMAP_LOCKED, IOS_MMAP_LOCKED_ELSEWHERE, IOS_MMAP_RW};
+    use ios_mmap_kind::{IOS_MMAP_STATE, IOS_MMAP_UNSAFE};
+    let bytes = [IOS_MMAP_UNSAFE, IOS_MMAP_LOCKED, IOS_MMAP_RW, IOS_MMAP_LOCKED_ELSEWHERE];
+    let known = bytes.into_iter().chain([IOS_MMAP_STATE]);
+    let mut known = known.filter(|known| *known as u32 == kind);
+    known.next().ok_or_else(|| bad(format!("{kind} is not an ios_mmap_kind")))
 }
 
 /// The constructors, one for each kind of location.
@@ -204,8 +217,17 @@ trait At: Mmap {
     }
 
     fn at_name(options: Options, named: fn(&str) -> MmapOptions<Self>) -> Outcome<Self> {
-        let channels = [
+        let typed = [
             (options.schema.is_some(), "options.schema"),
+            (options.initial.is_some(), "options.initial"),
+        ];
+        options.refuse(&typed, "these bytes have no type: it is for IOS_MMAP_STATE")?;
+        Ok(Self::with(options, named)?.open()?)
+    }
+
+    /// The options of any kind.
+    fn with(options: Options, named: fn(&str) -> MmapOptions<Self>) -> Outcome<MmapOptions<Self>> {
+        let channels = [
             (options.consumer_name.is_some(), "options.consumer_name"),
             (options.consumers.is_some(), "options.consumers"),
             (options.holds.is_some(), "options.holds"),
@@ -238,7 +260,7 @@ trait At: Mmap {
         if let Some(timeout) = options.open_timeout {
             mmap = mmap.open_timeout(timeout);
         }
-        Ok(mmap.open()?)
+        Ok(mmap)
     }
 }
 
@@ -260,7 +282,23 @@ macro_rules! at {
         }
     )*};
 }
-at!(UnsafeSharedMmap SharedMmap RwSharedMmap);
+at!(UnsafeSharedMmap SharedMmap RwSharedMmap StateBytes);
+
+fn open_state(mut options: Options) -> Outcome<StateBytes> {
+    let Some(schema) = options.schema.take() else {
+        return Err(bad("set options.schema to the type of the state"));
+    };
+    options.refuse(
+        &[(options.capacity.is_some(), "options.capacity")],
+        "the size of a state is that of its type",
+    )?;
+    let initial = options.initial.take();
+    let mut state = StateBytes::with(options, <StateBytes as At>::named)?.schema(schema);
+    if let Some(value) = initial {
+        state = state.initial_bytes(value);
+    }
+    Ok(state.open()?)
+}
 
 /// Closes shared bytes, which stay in memory or in their file. A live guard keeps them, and its
 /// slot of the lock. NULL is left alone.
@@ -346,7 +384,7 @@ pub unsafe extern "C" fn ios_mmap_flush(mmap: *mut ios_mmap) -> ios_status {
 
 /// Removes the shared bytes of that kind (an `ios_mmap_kind`) and of that name in shared memory, as
 /// one removes a file. Programs that use them get `IOS_REPLACED`, except with `IOS_MMAP_UNSAFE`,
-/// where nobody is told.
+/// where nobody is told, and `IOS_MMAP_STATE`, where the next that locks it creates it anew.
 ///
 /// # Safety
 /// `name` is NULL or a text.
@@ -359,6 +397,7 @@ pub unsafe extern "C" fn ios_mmap_remove(name: *const c_char, kind: u32) -> ios_
             ios_mmap_kind::IOS_MMAP_UNSAFE => UnsafeSharedMmap::remove(name),
             ios_mmap_kind::IOS_MMAP_LOCKED => SharedMmap::remove(name),
             ios_mmap_kind::IOS_MMAP_RW => RwSharedMmap::remove(name),
+            ios_mmap_kind::IOS_MMAP_STATE => StateBytes::remove(name),
             ios_mmap_kind::IOS_MMAP_LOCKED_ELSEWHERE => {
                 UnsafeSharedMmap::remove_locked_elsewhere(name)
             }

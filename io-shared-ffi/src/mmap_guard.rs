@@ -61,6 +61,7 @@ pub unsafe extern "C" fn ios_mmap_lock(
             (Mapped::Rw(mmap), 0, _) => mmap.try_write(),
             (Mapped::Rw(mmap), _, None) => mmap.write(),
             (Mapped::Rw(mmap), _, Some(timeout)) => mmap.write_timeout(timeout),
+            (Mapped::State(state), _, timeout) => state.write(timeout),
             (Mapped::Unsafe(_), ..) => return Err(has_no_lock(shared)),
         })?;
         let start = lock.as_bytes_mut().as_mut_ptr().cast();
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn ios_mmap_lock(
     unsafe { take_lock(mmap, guard, data, write) }
 }
 
-/// As `ios_mmap_lock`, to read, together with other readers (`IOS_MMAP_RW`).
+/// As `ios_mmap_lock`, to read, together with other readers (`IOS_MMAP_RW`, `IOS_MMAP_STATE`).
 ///
 /// # Safety
 /// `mmap` is NULL or open; `guard` and `data` are NULL or may be written to.
@@ -86,6 +87,7 @@ pub unsafe extern "C" fn ios_mmap_lock_read(
             (Mapped::Rw(mmap), 0, _) => mmap.try_read(),
             (Mapped::Rw(mmap), _, None) => mmap.read(),
             (Mapped::Rw(mmap), _, Some(timeout)) => mmap.read_timeout(timeout),
+            (Mapped::State(state), _, timeout) => state.read(timeout),
             (Mapped::Locked(_), ..) => {
                 let name = &shared.name;
                 let text = format!("{name}: its one lock is for reading too: call ios_mmap_lock");

@@ -1,6 +1,6 @@
 //! The options that a handle is opened with.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -65,9 +65,9 @@ pub struct ios_options {
     pub fd: i32,
     /// `IOS_` flags, combined by `|`. Default 0.
     pub flags: u32,
-    /// The type of the messages (channels), as JSON: `ios_consumer_schema` returns such a text.
-    /// NULL: a producer puts bytes; a consumer or an observer accepts the type of the channel, and
-    /// waits for the channel to exist.
+    /// The type of the messages (channels), or of the state, as JSON: `ios_consumer_schema` returns
+    /// such a text. NULL: a producer puts bytes; a consumer or an observer accepts the type of the
+    /// channel, and waits for the channel to exist.
     pub schema: *const c_char,
     /// A name under which this consumer resumes after a restart, or NULL.
     pub consumer_name: *const c_char,
@@ -99,6 +99,11 @@ pub struct ios_options {
     pub history: u32,
     /// 0.
     pub reserved: u32,
+    /// The value of a state that this opening creates (`IOS_MMAP_STATE`), or NULL for zeros.
+    /// Nobody sees the state without it. It is read during the call.
+    pub initial: *const c_void,
+    /// How many bytes `initial` has: those of the type.
+    pub initial_length: usize,
 }
 
 const DEFAULT: ios_options = ios_options {
@@ -118,6 +123,8 @@ const DEFAULT: ios_options = ios_options {
     wait_for_role: 0,
     history: 0,
     reserved: 0,
+    initial: std::ptr::null(),
+    initial_length: 0,
 };
 
 // The size of the first version of the struct; every later one is at least as large.
@@ -175,6 +182,7 @@ pub(crate) struct Options {
     pub(crate) mode: Option<u32>,
     pub(crate) open_timeout: Option<Duration>,
     pub(crate) wait_for_role: Option<Duration>,
+    pub(crate) initial: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -188,8 +196,8 @@ pub(crate) enum Location {
 /// Options as C passes them.
 ///
 /// Contract: it is NULL, which is refused, or points to as many bytes as its first field states,
-/// set by `ios_options_init`; its texts are as [`OptionalText`] asks for; nobody changes any of it
-/// meanwhile.
+/// set by `ios_options_init`; its texts are as [`OptionalText`] asks for, and `initial` is as
+/// [`Slice`] asks for; nobody changes any of it meanwhile.
 pub(crate) struct Given(pub(crate) *const ios_options);
 
 impl Argument<'_> for Given {
@@ -217,7 +225,12 @@ impl Argument<'_> for Given {
             let consumer_name = OptionalText(known.consumer_name, "options.consumer_name");
             (name, OptionalPath(known.file), schema, consumer_name).read()
         }?;
-        Options::new(&known, name, file, schema, consumer_name)
+        let length = if known.initial.is_null() { 0 } else { known.initial_length };
+        // SAFETY: where it is not NULL, there are as many bytes (the contract).
+        let initial =
+            unsafe { Slice(known.initial.cast::<u8>(), length, "options.initial").read() }?;
+        let initial = (!known.initial.is_null()).then(|| initial.to_vec());
+        Ok(Options { initial, ..Options::new(&known, name, file, schema, consumer_name)? })
     }
 }
 
@@ -250,6 +263,7 @@ impl Options {
                 0 => None,
                 nanos => Some(timeout(nanos).unwrap_or(Duration::MAX)),
             },
+            initial: None,
         })
     }
 
@@ -269,6 +283,7 @@ impl Options {
     pub(crate) fn channel(self, any: bool) -> Outcome<Channel<[u8]>> {
         self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for IOS_MMAP_UNSAFE only")?;
         self.refuse(&[(self.handles.is_some(), "options.handles")], "it is for locks only")?;
+        self.refuse(&[(self.initial.is_some(), "options.initial")], "it is for states only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (!self.has(IOS_NO_REOPEN), self.has(IOS_EPHEMERAL));
         let (replace, growing) = (self.has(IOS_REPLACE), self.has(IOS_GROWING));

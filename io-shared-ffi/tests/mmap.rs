@@ -248,7 +248,7 @@ fn nonsense_is_refused() {
         assert_eq!(ios_mmap_open(null(), 0, &raw mut mmap), IOS_NULL);
         assert_eq!(ios_mmap_lock(null_mut(), 0, &raw mut guard, &raw mut data), IOS_NULL);
         assert_eq!(ios_mmap_mark_consistent(null_mut()), IOS_NULL);
-        assert_eq!(ios_mmap_remove(c"/x".as_ptr(), 4), IOS_BAD_OPTION);
+        assert_eq!(ios_mmap_remove(c"/x".as_ptr(), 5), IOS_BAD_OPTION);
         ios_mmap_close(null_mut());
         ios_mmap_guard_drop(null_mut());
     }

@@ -13,8 +13,9 @@ For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``co
 ``io_shared.open`` and ``enum``. For many at once: ``wait_any``. To observe without taking part:
 ``observe``. To see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To
 keep a channel in a file: ``File``. For messages of ROS as arrays: ``io_shared.ros``. For shared
-bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. Every error is an
-``Error``; its kinds are in ``io_shared.errors``.
+bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. For one value
+that several programs change, and wait for: ``State``. Every error is an ``Error``; its kinds are in
+``io_shared.errors``.
 """
 
 from io_shared._backend import name as backend
@@ -62,6 +63,7 @@ from io_shared._message import Message
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
 from io_shared._observer import Observer, observe
 from io_shared._share import NumpyShare
+from io_shared._state import State
 from io_shared._producer import ArrayProducer, TypedProducer, producer
 from io_shared._removal import remove
 from io_shared._wait_any import wait_any
@@ -77,6 +79,7 @@ __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
+    "State",
     "backend", "producer", "consumer", "enum", "observe", "channels", "info", "remove", "wait_any",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
     "Denied", "ForkedHandle", "Interrupted", "Invalid", "LegacyLockStuck", "Mismatch",

@@ -436,6 +436,27 @@ class RWSharedMMap(UnsafeSharedMMap):
 
 FastSharedMMap = RWSharedMMap
 
+class State(_Closing):
+    name: str
+    def __init__(
+        self,
+        name: str,
+        dtype: Any,
+        initial: Any = ...,
+        max_readers: Optional[int] = ...,
+        permissions: Optional[int] = ...,
+        message: str = ...,
+    ) -> None: ...
+    @property
+    def created(self) -> bool: ...
+    def get(self, timeout: Optional[float] = ...) -> Any: ...
+    def set(self, *value: Any, **fields: Any) -> None: ...
+    def update(
+        self, timeout: Optional[float] = ..., repair: bool = ...
+    ) -> ContextManager[Any]: ...
+    def changed(self) -> bool: ...
+    def wait_changed(self, timeout: Optional[float] = ...) -> None: ...
+
 class LockedBytes(_Closing):
     name: str
     def __init__(

@@ -186,6 +186,10 @@ mmap_guard_flush = _declare("mmap_guard_flush", c_void_p)
 mmap_guard_drop = _declare("mmap_guard_drop", c_void_p, returns=None)
 mmap_mark_consistent = _declare("mmap_mark_consistent", c_void_p)
 mmap_mark_dirty = _declare("mmap_mark_dirty", c_void_p)
+mmap_set = _declare("mmap_set", c_void_p, c_void_p, c_size_t, c_int64)
+mmap_changed = _declare("mmap_changed", c_void_p, c_void_p)
+mmap_wait_changed = _declare("mmap_wait_changed", c_void_p, c_int64)
+mmap_created = _declare("mmap_created", c_void_p, c_void_p)
 mmap_remove = _declare("mmap_remove", c_char_p, c_uint32)
 
 if _abi_version() != ABI:

@@ -2,7 +2,7 @@
 
 from io_shared import _library, errors
 
-_BYTES, _ONE, _RW, _LOCKED_ELSEWHERE = 0, 1, 2, 3
+_BYTES, _ONE, _RW, _LOCKED_ELSEWHERE, _STATE = 0, 1, 2, 3, 4
 
 
 def lock_name(name):
@@ -13,8 +13,8 @@ def lock_name(name):
 
 
 def remove(name):
-    """Removes the channel ``name``, or the shared bytes ``name`` with their lock, as one removes a
-    file.
+    """Removes the channel or the state ``name``, or the shared bytes ``name`` with their lock, as
+    one removes a file.
 
     Programs that use the channel continue in a new one. The next put creates it, so close the
     producer first if the channel is to stay away, for example at the end of a test. Ends that were
@@ -37,7 +37,7 @@ def remove(name):
     if status != _library.OK:
         # It is not bare bytes, so it may be a region.
         status = _library.channel_remove(_library.encoded(name))
-        for kind in (_ONE, _RW):
+        for kind in (_ONE, _RW, _STATE):
             if status == _library.MISMATCH:
                 status = _library.mmap_remove(_library.encoded(name), kind)
         return _library.check(status)

@@ -25,6 +25,8 @@ class Options(ctypes.Structure):
         ("wait_for_role", c_int64),
         ("history", c_uint32),
         ("reserved", c_uint32),
+        ("initial", c_void_p),
+        ("initial_length", c_size_t),
     ]
 
 
