@@ -96,6 +96,9 @@ for both in "$native $arm" "$arm $native"; do
 done
 
 if [ "${1:-}" = --short ]; then end; fi
+# It runs on native machines only.
+nice cargo check --quiet --locked --target "$triple" --package torture --tests
+say "torture compiles"
 nice cargo test --quiet --locked --target "$triple" --package io-shared --tests --no-run
 say "the tests are built"
 for file in tests/*.rs; do

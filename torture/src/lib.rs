@@ -11,16 +11,18 @@
 //! - [`hostile`]: regions that no conforming program has written, opened and used.
 //!
 //! All run the shipped library. It is built with the feature `crash-points`, except for the single
-//! steps.
+//! steps. These, and the system calls that fail, read the registers of x86-64, and are only for it.
 
 pub mod actor;
 pub mod campaign;
 mod checks;
 mod crew;
+#[cfg(target_arch = "x86_64")]
 pub mod every_instruction;
 pub mod growth;
 mod history;
 pub mod hostile;
+#[cfg(target_arch = "x86_64")]
 pub mod injector;
 mod ledger;
 pub mod machine;

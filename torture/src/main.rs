@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use lexopt::prelude::*;
 use torture::campaign::{self, INTERRUPTED};
+#[cfg(target_arch = "x86_64")]
 use torture::every_instruction::{self, Harness, Tally};
 use torture::hostile;
 use torture::report::Report;
@@ -119,6 +120,14 @@ fn tell(report: &Report) {
     report.failures.iter().for_each(|failure| eprintln!("FAILED: {failure}"));
 }
 
+#[cfg(not(target_arch = "x86_64"))]
+fn every_instruction(_: Option<&str>) -> Result<bool, String> {
+    Err("`torture every-instruction` reads the registers of x86-64: run it on such a machine, and \
+         `torture campaign` on this one"
+        .into())
+}
+
+#[cfg(target_arch = "x86_64")]
 fn every_instruction(only: Option<&str>) -> Result<bool, String> {
     let harness = Harness::new()?;
     let mut total = Tally::default();

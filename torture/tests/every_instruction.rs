@@ -1,4 +1,7 @@
-//! Every instruction of every act, as continuous integration runs it.
+//! Every instruction of every act, as continuous integration runs it. It reads the registers of
+//! x86-64, and is only for it.
+
+#![cfg(target_arch = "x86_64")]
 
 use torture::every_instruction::{Harness, Tally, names};
 

@@ -1,6 +1,8 @@
 //! Each system call of opening, using and removing fails once, in every way in which a kernel that
-//! is out of memory, descriptors, locks or space makes it fail.
+//! is out of memory, descriptors, locks or space makes it fail. It writes the registers of x86-64,
+//! and is only for it.
 
+#![cfg(target_arch = "x86_64")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod child;

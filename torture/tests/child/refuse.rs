@@ -11,7 +11,12 @@ pub(crate) const FUTEX_WAITV: Call = Call(libc::SYS_futex_waitv, None);
 pub(crate) const THREADS: [Call; 2] = [Call(libc::SYS_clone3, None), Call(libc::SYS_clone, None)];
 pub(crate) const NANOSLEEP: [Call; 2] =
     [Call(libc::SYS_clock_nanosleep, None), Call(libc::SYS_nanosleep, None)];
-pub(crate) const POLL: [Call; 2] = [Call(libc::SYS_poll, None), Call(libc::SYS_ppoll, None)];
+/// ARM has no poll(2): its C library calls ppoll(2).
+#[cfg(target_arch = "x86_64")]
+const SYS_POLL: libc::c_long = libc::SYS_poll;
+#[cfg(not(target_arch = "x86_64"))]
+const SYS_POLL: libc::c_long = libc::SYS_ppoll;
+pub(crate) const POLL: [Call; 2] = [Call(SYS_POLL, None), Call(libc::SYS_ppoll, None)];
 
 /// Makes each of `calls` return `errno` (0: success) in this thread and those it starts.
 pub(crate) fn refuse(calls: &[Call], errno: i32) {
