@@ -139,13 +139,18 @@ def test_a_channel_grows_unless_it_was_given_a_capacity(new_name):
 
 
 @pytest.mark.parametrize("changed, kind, said", [
-    (dict(rgb=np.zeros((4, 2, 4), "u1")), ValueError, "`rgb` has the shape (None, None, 3)"),
+    (dict(rgb=np.zeros((4, 2, 4), "u1")), ValueError, "`rgb` has the shape (any, any, 3)"),
     (dict(rgb=np.zeros(3, "u1")), ValueError, "not (3,)"),
     (dict(rgb=[[[300, 0, 0]]]), ValueError, "field `rgb`: 300 does not fit into uint8"),
     (dict(depth=np.zeros((2, 2), complex)), ValueError, "field `depth`: a complex number"),
     (dict(depth=[[1, 2], [3]]), ValueError, "field `depth`"),
     (dict(names=["x" * 33]), ValueError, "field `names`: a text of 33 bytes"),
-    (dict(names="car"), (ValueError, TypeError), "names"),
+    (dict(names="car"), TypeError, "field `names` is a list of texts, not a text: 'car'"),
+    (dict(rgb=np.zeros((0, 5), "u1")), ValueError, "write np.zeros((0, 0, 3), 'u1'), or []"),
+    (dict(rgb=[[[0, 1, 0], [7, 0.5, 2]]]), ValueError, "not 0.5 (index [0, 1, 1])"),
+    (dict(rgb=np.zeros((2, 2, 3), "f4")), ValueError, "use .astype('u1')"),
+    (dict(depth=np.full((2, 2), 1e300)), ValueError, "field `depth`: 1e+300 does not fit"),
+    (dict(cloud=[dict(x=1, y=2, z=3, intensity=4)]), TypeError, "as tuples (x, y, z, intensity)"),
     (dict(names=[1]), TypeError, "field `names`"),
     (dict(cloud=np.zeros((2, 4))), ValueError, "field `cloud`"),
     (dict(cloud=np.zeros(2)), TypeError, "field `cloud`"),
@@ -174,7 +179,11 @@ def test_what_is_no_value_of_its_field_is_not_put(ends, changed, kind, said):
 @pytest.mark.parametrize("fields, said", [
     ({"flags": ["?"]}, "field `flags`: a list cannot have bools or enums"),
     ({"a": [np.dtype("O")]}, "field `a` is object"),
-    ({"a": ["S0"]}, "no bytes"),
+    ({"a": ["S0"]}, "use 'S32'"),
+    ({"a": [str]}, "field `a`: a text has a number of bytes"),
+    ({"a": ["V0"]}, "no bytes"),
+    ({"a": ["f4", 4]}, "field `a`: ['f4', 4] is not a dtype"),
+    ({"a": [("f4", 4.5)]}, "('f4', (None, 4))"),
     ({"a": ("u1", (None, -3))}, "negative"),
     ([("a", "u1"), ("b", ["f4"])], "('_pad', 'u1', 7)"),
     ({"a": ("nothing", (None,))}, "is not a dtype"),
@@ -211,7 +220,7 @@ def test_a_length_that_a_consumer_declares_is_checked(name):
     for take in (get.latest, get.latest):
         with pytest.raises(io_shared.BadValue) as error:
             take()
-        assert "field `rgb` has the shape (None, None, 3), not (2, 2, 4)" in str(error.value)
+        assert "field `rgb` has the shape (any, any, 3), not (2, 2, 4)" in str(error.value)
     put.put(rgb=np.zeros((2, 2, 3), "u1"))
     assert get.borrow(timeout=20).rgb.shape == (2, 2, 3)
 
@@ -226,6 +235,48 @@ def test_elements_may_be_arrays(name):
     with pytest.raises(ValueError) as error:
         put.put(boxes=np.ones((3, 5), "f4"), grid=[])
     assert "field `boxes` has elements of shape (4,)" in str(error.value)
+
+
+@pytest.mark.parametrize("nothing", [[], (), np.array([])])
+def test_no_elements_are_an_empty_value_of_every_field(new_name, nothing):
+    fields = {"boxes": ("f4", (None, 4)), "arrays": [("f4", 4)], "image": ("u1", (None, None, 3)),
+              "names": ["S8"], "cloud": [POINT], "grid": (POINT, (None, 2))}
+    shapes = {"boxes": (0, 4), "arrays": (0, 4), "image": (0, 0, 3), "names": (0,), "cloud": (0,),
+              "grid": (0, 2)}
+    name = new_name()
+    put, get = io_shared.producer(name, fields), io_shared.open(name)
+    put.put(**dict.fromkeys(fields, nothing))
+    got = get.get(timeout=20)
+    assert {each: got[each].shape for each in fields} == shapes
+    with put.loan() as out:
+        for each in fields:
+            out[each] = nothing
+    got = get.get(timeout=20)
+    assert {each: got[each].shape for each in fields} == shapes
+
+
+@pytest.mark.parametrize("nothing", [[], (), np.array([])])
+@pytest.mark.parametrize("element", [np.dtype(("f4", 4)), np.dtype(POINT)])
+def test_no_elements_are_an_empty_value_of_a_tail(new_name, element, nothing):
+    put = io_shared.producer(new_name(), [("n", "i8")], tail=("boxes", element), capacity="1K")
+    put.put(n=1, boxes=nothing)
+    assert len(io_shared.open(put.name).get(timeout=20).boxes) == 0
+    whole = io_shared.producer(new_name(), tail=element, capacity="1K")
+    whole.put(nothing)
+    assert len(io_shared.open(whole.name).get(timeout=20)) == 0
+
+
+def test_a_list_of_arrays_is_declared_by_their_dtype_or_their_shape(new_name):
+    name = new_name()
+    put = io_shared.producer(name, {"boxes": [("f4", 4)], "at": [("f8", (2, 3))]})
+    get = io_shared.consumer(name, {"boxes": [np.dtype(("f4", 4))], "at": [("f8", (2, 3))]})
+    put.put(boxes=[[1, 2, 3, 4]], at=np.ones((5, 2, 3)))
+    got = get.get(timeout=20)
+    assert got.boxes.tolist() == [[1, 2, 3, 4]] and got.at.shape == (5, 2, 3)
+    pairs = io_shared.producer(new_name(), [("boxes", [("f4", 4)])])
+    pairs.put(boxes=np.zeros((2, 4), "f4"))
+    struct_ = io_shared.producer(new_name(), [("at", [("x", "f4")])])
+    struct_.put(at=(1.5,))
 
 
 def test_an_enum_is_a_number_with_a_name(name):

@@ -258,7 +258,8 @@ def test_bytes_that_are_no_text_come_as_they_went(name):
 @pytest.mark.parametrize(
     "dtype, value",
     [("u1", 256), ("u1", -1), ("i2", 40000), ("u8", 2 ** 64), ("u4", 2.5), ("i8", float("nan")),
-     ("i4", float("inf")), ("u2", np.int64(70000)), ("f4", 1j), ("i8", np.uint64(2 ** 63))],
+     ("i4", float("inf")), ("u2", np.int64(70000)), ("f4", 1j), ("i8", np.uint64(2 ** 63)),
+     ("f4", 1e300), ("f4", -1e39), ("f4", 10 ** 40), ("f2", 70000)],
 )
 def test_numbers_that_do_not_fit_are_not_cut(name, new_name, dtype, value):
     put = io_shared.producer(name, [("n", dtype)])
@@ -274,6 +275,47 @@ def test_numbers_that_do_not_fit_are_not_cut(name, new_name, dtype, value):
     assert put.seq == tail.seq == whole.seq == 0
     put.put(n=3.0)
     whole.put(np.float32(4))
+
+
+@pytest.mark.parametrize("declared, given, cure", [
+    ("u1", np.zeros(2, "f4"), "astype('u1')"), ("i4", np.ones(2), "astype('i4')"),
+    ("f4", np.ones(2, complex), ".real"), ("?", np.ones(2, "u1"), "astype('?')"),
+    ("f8", np.array(["1", "2"]), "astype('f8')"), ("u2", np.array([0.5, 1]), "astype('u2')"),
+])
+def test_an_array_of_another_kind_is_refused_whatever_it_holds(new_name, declared, given, cure):
+    put = io_shared.producer(new_name(), [("n", declared, 2)])
+    tail = io_shared.producer(new_name(), tail=("n", declared), capacity=999)
+    whole = io_shared.producer(new_name(), (declared, 2))
+    wrongs = [lambda: put.put(n=given), lambda: tail.put(n=given), lambda: whole.put(given)]
+    with put.loan() as out:
+        wrongs.append(lambda: setattr(out, "n", given))
+        for wrong in wrongs:
+            with pytest.raises(ValueError) as error:
+                wrong()
+            text = str(error.value)
+            assert isinstance(error.value, io_shared.Error) and cure in text, text
+            assert "`n`" in text or whole.name in text
+    values = [1, 0] if declared == "?" else [1.0, 2]
+    put.put(n=values)
+    whole.put(tuple(values))
+
+
+@pytest.mark.parametrize("declared, fits, wrong", [
+    ("u1", np.array([0, 255]), np.array([0, 256])), ("i2", np.array([True, False]), None),
+    ("f4", np.array([0.1, np.inf]), np.array([1.0, 1e300])), ("f8", np.array([1, 2]), None),
+    ("f2", np.array([1, 65504]), np.array([1, 70000])), ("u8", np.array([1]), np.array([-1])),
+])
+def test_an_array_of_its_kind_is_put_if_every_value_fits(new_name, declared, fits, wrong):
+    put = io_shared.producer(new_name(), tail=("n", declared), capacity=999)
+    get = io_shared.open(put.name)
+    put.put(n=fits)
+    assert np.array_equal(get.get(timeout=20).n, fits.astype(declared))
+    if wrong is not None:
+        with pytest.raises(ValueError) as error:
+            put.put(n=wrong)
+        text = "does not fit into %s" % np.dtype(declared)
+        assert text in str(error.value) and "(index [" in str(error.value), error.value
+        assert get.try_get() is None
 
 
 def test_a_mask_is_lost_in_no_field(name, new_name):

@@ -29,7 +29,7 @@ class Puts(object):
         if tag or seq is not None or stamp is not None:
             return self._put_plain(array, _library.label(self.name, tag, seq, stamp))
         if type(array) is not _ndarray:
-            array = _kinds.plain(array, self.name)
+            array = _kinds.array(array, self.name)
         like = self._like_last
         if not (
             array.dtype is like.dtype

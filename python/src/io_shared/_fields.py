@@ -9,6 +9,8 @@ from io_shared import _enums, _kinds, _library, errors
 _unicode = type(u"")
 #: Bytes that are not UTF-8 are kept as they are in Python 3's texts.
 _STRICT = "strict" if str is bytes else "surrogateescape"
+#: Kinds of numbers. An array becomes none of a lower rank by itself.
+_RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
 def text(value):
@@ -42,6 +44,13 @@ def count(tail, where):
             "%s: its elements must be a list or an array, not %.60r" % (where, tail)
         )
     return len(tail)
+
+
+def is_nothing(value):
+    """Whether ``value`` is an empty sequence, which says nothing of other axes or of a dtype."""
+    if isinstance(value, (bytes, _unicode)) or not hasattr(type(value), "__len__"):
+        return False
+    return not len(value) and getattr(value, "ndim", 1) == 1 and not hasattr(type(value), "keys")
 
 
 def shape(value, where):
@@ -84,6 +93,8 @@ def _check_names(has, names, where):
 
 def assign(target, value, where):
     """Writes ``value`` into the array ``target``, which may be a single element."""
+    if not target.size and is_nothing(value):
+        return
     try:
         if target.dtype.names is not None:
             _assign_records(target, value, where)
@@ -92,12 +103,49 @@ def assign(target, value, where):
         else:
             if _enums.of(target.dtype) is not None:
                 value = _enums.numbers(target.dtype, value, where)
-            target[...] = _numbers(target.dtype, value, where)
+            _fill(target, _numbers(target.dtype, value, where), where)
     except errors.Error:
         raise
     except (TypeError, ValueError, OverflowError) as error:
         kind = errors.WrongFields if isinstance(error, TypeError) else errors.Invalid
         raise errors.alone(kind("%s: %s" % (where, error)))
+
+
+def _fill(target, array, where):
+    """Writes numbers that have the kind of ``target``. Those that would become infinite are
+    refused."""
+    if array.dtype.kind == "O" and target.dtype.kind == "f":
+        array = array.astype(np.float64)
+    if array.shape != target.shape:
+        array = _spread(array, target.shape, where)
+    with np.errstate(over="ignore"):
+        target[...] = array
+    if target.dtype.kind == "f" and not np.can_cast(array.dtype, target.dtype):
+        lost = np.isinf(target) & ~np.isinf(array)
+        if lost.any():
+            value, index = _first(array, lost)
+            raise errors.Invalid(
+                "%s: %s does not fit into %s, whose greatest number is %.4g%s"
+                % (where, value, target.dtype, np.finfo(target.dtype).max, index)
+            )
+
+
+def _spread(array, shape, where):
+    """``array`` with this ``shape``: one number, or one row, may stand for all."""
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise errors.alone(errors.Invalid(
+            "%s has the shape %s, not %s" % (where, shape, array.shape)
+        ))
+
+
+def _first(array, wrong):
+    """The first value of ``array`` that is ``wrong``, and a text of where it is."""
+    index = tuple(int(axis[0]) for axis in np.nonzero(np.atleast_1d(wrong)))
+    if not array.ndim:
+        return array.item(), ""
+    return array[index], " (index %s)" % list(index)
 
 
 def _assign_records(target, value, where):
@@ -116,6 +164,11 @@ def _assign_records(target, value, where):
             # One number for all fields, each of which accepts or refuses it.
             fields = dict.fromkeys(names, value)
         elif fields.dtype.names is None:
+            if isinstance(value, (list, tuple)):
+                raise errors.WrongFields(
+                    "%s: write its elements as tuples (%s), not %.60r"
+                    % (where, ", ".join(names), value[0])
+                )
             raise errors.WrongFields(
                 "%s: its elements have the fields %s, not %s of shape %s: convert the array by "
                 "numpy.lib.recfunctions.unstructured_to_structured(array, dtype)"
@@ -199,34 +252,50 @@ def _whole(item):
 
 
 def _numbers(dtype, value, where):
-    """``value`` as numbers. Those that ``dtype`` would cut or round are refused."""
+    """``value`` as numbers. Integers that ``dtype`` would cut or round are refused, and arrays of
+    another kind of numbers, whatever they hold."""
     array = _kinds.plain(value, where)
     kind = array.dtype.kind
     if kind == "c":
-        raise errors.Invalid("%s: a complex number does not fit into %s" % (where, dtype))
+        raise errors.Invalid(
+            "%s: a complex number does not fit into %s: use .real" % (where, dtype)
+        )
     if kind in "mM":
         raise errors.Invalid(
             "%s: %s would lose its unit in %s: use .astype('i8')" % (where, array.dtype, dtype)
         )
+    # A list or one number has no dtype that somebody chose.
+    is_typed = array.ndim and not isinstance(value, _kinds.SEQUENCES)
+    if is_typed and kind != "O" and _RANKS.get(kind, 9) > _RANKS[dtype.kind]:
+        raise errors.Invalid(
+            "%s: its numbers are %s, and this array is %s: use .astype('%s')"
+            % (where, dtype, array.dtype, "?" if dtype.kind == "b" else dtype.str[1:])
+        )
     if dtype.kind == "b" and kind != "b" and not np.isin(array, (0, 1)).all():
-        raise errors.Invalid("%s: a bool is True or False, not %.60r" % (where, value))
+        wrong = "%s%s" % _first(array, ~np.isin(array, (0, 1)))
+        raise errors.Invalid("%s: a bool is True or False, not %s" % (where, wrong))
     if dtype.kind in "iu" and kind == "O":
         wholes = [_whole(item) for item in array.ravel().tolist()]
         array = np.array(wholes, object).reshape(array.shape)
     if dtype.kind not in "iu" or kind not in "iufO" or not array.size:
         return array
     if kind == "f":
-        if not np.isfinite(array).all() or (array != np.trunc(array)).any():
+        broken = ~np.isfinite(array) | (array != np.trunc(array))
+        if broken.any():
+            number, index = _first(array, broken)
             raise errors.Invalid(
-                "%s: %s takes whole numbers, not %.60r: round it first" % (where, dtype, value)
+                "%s: %s takes whole numbers, not %s%s: round it first"
+                % (where, dtype, number, index)
             )
     elif np.can_cast(array.dtype, dtype):
         return array
     limits = np.iinfo(dtype)
     least, most = int(array.min()), int(array.max())
     if least < limits.min or most > limits.max:
+        wrong = least if least < limits.min else most
+        _, index = _first(array, array == wrong)
         raise errors.Invalid(
-            "%s: %d does not fit into %s, which ranges from %d to %d"
-            % (where, least if least < limits.min else most, dtype, limits.min, limits.max)
+            "%s: %d does not fit into %s, which ranges from %d to %d%s"
+            % (where, wrong, dtype, limits.min, limits.max, index)
         )
     return array

@@ -32,6 +32,16 @@ def plain(value, where):
     return np.asarray(array)
 
 
+def array(value, where):
+    """``value``, which was put as an array, as a plain one. A text or None is a mistake."""
+    if value is None or isinstance(value, _TEXTS) and not isinstance(value, np.generic):
+        raise errors.WrongFields(
+            "%s: put takes an array, or what NumPy makes one of, not %.60r: put numpy.array(text) "
+            "for an array of one text" % (where, value)
+        )
+    return plain(value, where)
+
+
 def _refuse_masks(value, where):
     """Refuses a masked array, also inside a sequence."""
     if _has_masks(value):
@@ -42,12 +52,14 @@ def _refuse_masks(value, where):
 
 
 def _has_masks(value):
-    if isinstance(value, _SEQUENCES):
+    if isinstance(value, SEQUENCES):
         return any(type(item) not in _NUMBERS and _has_masks(item) for item in value)
     return isinstance(value, np.ma.MaskedArray)
 
 
-_SEQUENCES = (list, tuple, collections.deque)
+#: What has elements and no dtype.
+SEQUENCES = (list, tuple, collections.deque)
+_TEXTS = (bytes, type(u""))
 _NUMBERS = frozenset([int, float, bool, complex, type(u""), bytes])
 
 

@@ -54,7 +54,19 @@ def check_shape(each, shape, kind=errors.Invalid):
     """Refuses a ``shape`` without the lengths that this program declared."""
     fits = len(shape) == len(each.axes)
     if not fits or any(axis not in (None, n) for axis, n in zip(each.axes, shape)):
-        raise kind("field `%s` has the shape %s, not %s" % (each.name, each.axes, shape))
+        raise kind("field `%s` has the shape %s, not %s%s"
+                   % (each.name, _in_words(each.axes), shape, _none(each) if 0 in shape else ""))
+
+
+def _in_words(axes):
+    return str(tuple(axes)).replace("None", "any")
+
+
+def _none(each):
+    """What to write for a list without elements."""
+    shape = tuple(n or 0 for n in each.axes) + each.dtype.shape
+    code = "dtype" if each.dtype.base.names else repr(str(each.dtype.base.str.lstrip("<|")))
+    return ": write np.zeros(%s, %s), or []" % (shape, code)
 
 
 def lay_out(layout, shapes):
@@ -93,6 +105,8 @@ def given(each, value):
     """``value`` as an array of the list's elements. It is not copied if it is one already."""
     where, base = "field `%s`" % each.name, each.dtype.base
     inner = each.dtype.shape
+    if _fields.is_nothing(value):
+        return np.zeros(tuple(n or 0 for n in each.axes) + inner, base)
     if type(value) is not np.ndarray:
         value = _of_elements(each, value, where)
     shape = value.shape
@@ -109,10 +123,11 @@ def given(each, value):
 def _of_elements(each, value, where):
     """``value``, which is no plain array, as one."""
     if each.dtype.base.names is None:
+        if isinstance(value, (bytes, type(u""))):
+            kind = "texts" if each.dtype.base.kind == "S" else each.dtype.base
+            raise errors.WrongFields("%s is a list of %s, not a text: %.60r" % (where, kind, value))
         # Only the shape counts here; what is in it is looked at when it is assigned.
         shape = _fields.shape(value, where)
-        if shape == (0,):
-            shape = tuple(n or 0 for n in each.axes) + each.dtype.shape
     else:
         shape = (_fields.count(value, where),)
     own = np.zeros(shape, each.dtype.base)
@@ -170,17 +185,38 @@ def _spec(field):
 
 def _is_list(spec):
     if isinstance(spec, list):
-        return len(spec) == 1 and not isinstance(spec[0], tuple)
+        return len(spec) == 1 and (not isinstance(spec[0], tuple) or _is_subarray(spec[0]))
     return (isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], (tuple, list))
             and None in spec[1])
 
 
+def _is_subarray(spec):
+    """Whether ``spec`` is ``("f4", 4)``, and no field of a structured dtype: no dtype is a number.
+    """
+    shape = spec[1] if len(spec) == 2 else None
+    axes = shape if isinstance(shape, tuple) else (shape,)
+    return bool(axes) and all(isinstance(n, (int, np.integer)) for n in axes)
+
+
 def _field(name, spec):
-    if not _is_list(spec):
-        return _kinds.dtype(spec)
-    element, axes = (spec[0], (None,)) if isinstance(spec, list) else spec
-    element, axes = _kinds.dtype(element), tuple(axes)
+    is_list = _is_list(spec)
+    element, axes = spec, ()
+    if is_list:
+        element, axes = (spec[0], (None,)) if isinstance(spec, list) else spec
+    try:
+        element, axes = _kinds.dtype(element), tuple(axes)
+    except errors.WrongFields as error:
+        raise errors.alone(errors.WrongFields(
+            "field `%s`: %s: a list is ['f4'], an array of any length and 4 is ('f4', (None, 4))"
+            % (name, error)
+        ))
+    if not is_list:
+        return element
     _kinds.axes([n for n in axes if n is not None])
+    if element.itemsize == 0 and element.kind in "SU":
+        raise errors.Invalid(
+            "field `%s`: a text has a number of bytes, and %r has none: use 'S32'" % (name, element)
+        )
     if element.itemsize == 0:
         raise errors.Invalid("field `%s`: the elements of a list have no bytes" % name)
     return List(name, 0, element, 1, axes)

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import re
 from ctypes import byref, c_void_p
 
 import numpy as np
@@ -169,7 +170,7 @@ class ArrayProducer(_Producer):
     def _put_plain(self, array, label, learn=None):
         """Puts ``array`` with a label. ``learn`` is told a contiguous array and its header."""
         if type(array) is not _ndarray:
-            array = _kinds.plain(array, self.name)
+            array = _kinds.array(array, self.name)
         header, _, is_contiguous = self._frame(array)
         if not is_contiguous and array.nbytes > _messages.SHORT:
             return self._put_scattered(array, header, label)
@@ -320,7 +321,8 @@ class TypedProducer(_Producer):
         if layout.tail is not None:
             shape = (_fields.count(value, self.name),) + shape
         # A list of records has no shape of its own.
-        if isinstance(value, np.ndarray) or dtype.base.names is None:
+        is_array = isinstance(value, np.ndarray) or dtype.base.names is None
+        if is_array and not (0 in shape and _fields.is_nothing(value)):
             found = _fields.shape(value, self.name)
             if found != shape:
                 raise errors.Invalid(
@@ -375,7 +377,24 @@ def open_end(open_, close, name, holds, stated, open_timeout, words, wait_for_ro
         collects = next(attempts) == 0
         return _library.open_handle(open_, close, made, words=words, collects=collects)
 
-    return opened(open_within, open_timeout, _library.native(name), wait_for_role)
+    name = _library.native(name)
+    try:
+        return opened(open_within, open_timeout, name, wait_for_role)
+    except errors.Mismatch as error:
+        raise errors.alone(errors.Mismatch(_in_words(str(error), name, stated.get("schema"))))
+
+
+def _in_words(text, name, schema):
+    """What a mismatch says. Between arrays and messages, the names of fields mean nothing."""
+    differences, _, users = text.rpartition("\n")
+    wants_arrays = schema is not None and _schema.is_array(schema)
+    if wants_arrays and ("`npy`: channel has none" in text or "program struct Array of 0" in text):
+        differences = "%s holds messages, not arrays: io_shared.open(%r) gets them" % (name, name)
+    elif "`npy`: channel has [|u1]" in text or "channel has struct Array of 0" in text:
+        differences = "%s holds arrays, not messages: io_shared.open(%r) gets them" % (name, name)
+    # Slots are of consumers alone, which the number does not say.
+    return "%s\n%s" % (differences, re.sub(r"\bslot (?=[0-9])", "consumer in slot ", users))
+
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,
@@ -385,6 +404,7 @@ def producer(name, dtype=None, tail=None, capacity=None, message="Message", cons
 
     ``dtype``: the fields, or one number. A field of any length is a list: ``["S32"]``, or
     ``("u1", (None, None, 3))`` for an array of three axes of which the last has the length 3.
+    ``[("f4", 4)]`` is a list of arrays of 4 numbers.
     ``tail``: ``(field name, dtype)`` of the elements at the end; each message may have another
     number of them. Without either, messages are arrays of any dtype and shape.
 

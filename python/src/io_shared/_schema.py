@@ -240,7 +240,7 @@ def _describe(dtype, where, name):
 def _advice(dtype):
     if dtype.hasobject:
         return "a Python object means nothing in another process"
-    if dtype.kind == "U":
+    if dtype.kind in "SU":
         return "use S64, in UTF-8"
     if dtype.byteorder == ">":
         return "use %s" % dtype.newbyteorder("<").str
