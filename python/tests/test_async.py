@@ -48,6 +48,23 @@ def test_a_get_is_awaited_while_the_loop_goes_on(name):
     get.close()
 
 
+def test_an_awaited_get_ends_after_its_timeout_in_our_words(name):
+    put, get = ends(name, "4K")
+
+    async def main():
+        with pytest.raises(io_shared.Timeout) as error:
+            await get.get_async(timeout=0.01)
+        assert name in str(error.value) and "within 0.01 s" in str(error.value)
+        with pytest.raises(ValueError):
+            await get.get_async(timeout=-1)
+        put.put(np.arange(3))
+        return await get.get_async(timeout=5)
+
+    assert asyncio.run(main()).size == 3
+    put.close()
+    get.close()
+
+
 def test_a_get_that_is_cancelled_takes_nothing_and_leaves_nothing(name):
     put, get = ends(name, "4K")
 

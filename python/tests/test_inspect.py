@@ -48,7 +48,7 @@ def test_an_installation_without_the_command_runs_that_of_the_path_or_says_how_t
     environment = dict(os.environ, PYTHONPATH=str(tmpdir), PATH=str(tmpdir))
     without = subprocess.Popen(run, env=environment, stderr=subprocess.PIPE)
     _, said = without.communicate()
-    assert without.returncode == 1 and b"cargo install io-shared-cli" in said
+    assert without.returncode == 1 and b"cargo install --path io-shared-cli" in said
     command = tmpdir.join("io-shared")
     command.write("#!/bin/sh\necho got \"$@\"\n")
     command.chmod(0o755)

@@ -136,3 +136,16 @@ def test_without_address_space_a_get_is_no_memory_and_the_next_one_gets_the_valu
     if not hasattr(sys, "getrefcount"):
         pytest.skip("PyPy: borrowed arrays are copies, so no buffer is needed")
     subprocess.check_call([sys.executable, "-c", WITHOUT_ADDRESS_SPACE, name])
+
+
+def test_what_was_put_before_a_newcomer_is_not_missed_but_for_the_value_that_lies_there(name):
+    put, first = ends(name, "1K")
+    for i in range(5):
+        put.put([i])
+    assert first.get(timeout=5)[0] == 4
+    at_once, later = NumpyShare(name, "1K", "get"), NumpyShare(name, "1K", "get")
+    assert at_once.get(timeout=5)[0] == 4 and at_once.missed == 0
+    for i in range(3):
+        put.put([i])
+    assert later.get(timeout=5)[0] == 2 and (later.seq, later.missed) == (8, 3)
+    assert at_once.get(timeout=5)[0] == 2 and at_once.missed == 2

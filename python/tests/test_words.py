@@ -155,6 +155,72 @@ def test_calls_with_what_they_do_not_take_say_so(name):
     assert put.seq == 0
 
 
+def test_an_end_of_arrays_is_told_that_a_channel_holds_messages_and_the_reverse(new_name):
+    name = new_name()
+    ends = [io_shared.producer(name, {"boxes": ("f4", (None, 4))}), io_shared.open(name)]
+    for wrong in (
+        lambda: NumpyShare(name, "1M", "get"), lambda: NumpyShare(name, mode="put"),
+        lambda: io_shared.producer(name, kind="cloud"), lambda: io_shared.consumer(name),
+    ):
+        text = said(wrong, io_shared.Mismatch)
+        assert "%s holds messages, not arrays: io_shared.open('%s')" % (name, name) in text
+        assert "`npy`" not in text and "consumer in slot 0, held by this process" in text
+    name = new_name()
+    ends.append(NumpyShare(name, mode="put"))
+    for wrong in ({"boxes": ["f4"]}, "f4"):
+        text = said(lambda: io_shared.producer(name, wrong), io_shared.Mismatch)
+        assert "%s holds arrays, not messages: io_shared.open('%s')" % (name, name) in text
+        assert "`boxes`" not in text and "npy" not in text
+    name = new_name()
+    ends.append(io_shared.producer(name, "f4"))
+    assert "holds messages, not arrays" in said(lambda: NumpyShare(name, "1M", "get"),
+                                                io_shared.Mismatch)
+
+
+def test_an_open_that_finds_nothing_names_what_is_near_and_how_to_wait(new_name):
+    name = new_name()
+    NumpyShare(name, mode="put").close()
+    for opened in (io_shared.open, io_shared.observe):
+        text = said(lambda: opened(name + "s", open_timeout=0.01), io_shared.NotFound)
+        said_, _, near = text.partition("; there is ")
+        assert said_.endswith("open_timeout=None waits for ever") and name in near.split(", ")
+    text = said(lambda: io_shared.open("/" + "q" * 30, open_timeout=0.01), io_shared.NotFound)
+    assert "there is" not in text
+
+
+def test_a_mode_in_the_place_of_the_size_is_told(name):
+    text = said(lambda: NumpyShare(name, "put"), ValueError)
+    assert "the second argument is the size: write mode='put'" in text
+    assert "second" not in said(lambda: NumpyShare(name, "1M"), ValueError)
+
+
+@pytest.mark.parametrize("wrong", ["car", u"car", b"car", None])
+def test_a_bare_text_is_no_array(name, wrong):
+    put = NumpyShare(name, mode="put")
+    for label in ({}, {"tag": 3}):
+        assert "put takes an array" in said(lambda: put.put(wrong, **label), TypeError)
+    put.put(np.array("car"))
+    put.put(["car"])
+    put.put(np.array(["car"])[0])
+    assert put.seq == 3
+
+
+def test_a_loan_that_is_used_without_its_block_says_so(new_name):
+    put = NumpyShare(new_name(), mode="put")
+    typed = io_shared.producer(new_name(), {"boxes": ["f4"], "n": "u8"})
+    for loan in (put.loan(3), typed.loan(boxes=3)):
+        for wrong in (
+            lambda: loan[0], lambda: loan.__setitem__(0, 1), lambda: loan.boxes,
+            lambda: setattr(loan, "n", 3),
+        ):
+            assert "`with .. .loan(..) as out`" in said(wrong, AttributeError)
+        loan.tag = 5
+        with loan as out:
+            assert out is not None
+        assert not hasattr(loan, "__len__")
+    assert (put.seq, typed.seq) == (1, 1)
+
+
 def test_a_cell_that_is_run_again_with_another_size_is_told_of_the_old_one(name):
     old = NumpyShare(name, "1M", "put")
     text = said(lambda: NumpyShare(name, "2M", "put"), io_shared.Mismatch)

@@ -9,7 +9,8 @@ _HOW = """\
 This installation of io_shared has no io-shared command, as it was built from source.
 Install it with Cargo (https://rustup.rs), then run this again:
 
-    cargo install io-shared-cli             # in a checkout: cargo install --path io-shared-cli
+    cargo install --path io-shared-cli      # in a checkout
+    cargo install io-shared-cli             # a release
 """
 
 

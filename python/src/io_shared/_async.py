@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-from io_shared import errors
+from io_shared import _library, errors
 
 
 async def get(consumer):
@@ -27,6 +27,17 @@ async def get(consumer):
             watch.end()
             if consumer._watch is watch:
                 consumer._watch = None
+
+
+async def get_within(consumer, timeout):
+    """As ``get``, for ``timeout`` seconds."""
+    seconds = _library.nanoseconds(timeout) * 1e-9
+    try:
+        return await asyncio.wait_for(get(consumer), seconds)
+    except asyncio.TimeoutError:
+        raise errors.alone(errors.Timeout(
+            "%s: no new value came within %s s" % (consumer.name, timeout)
+        ))
 
 
 class _Watch(object):

@@ -136,12 +136,12 @@ class Consumer(_ends.Gets, _library.Closing):
         if handle is not None:
             _library.consumer_interrupt(handle)
 
-    def get_async(self):
+    def get_async(self, timeout=None):
         """Awaits a value that this consumer has not seen yet, in an asyncio loop; returns a copy.
         For Python 3.7 and later.
 
         One task at a time may wait for a consumer. A get that is cancelled has taken no value, and
-        leaves nothing behind. For a timeout: ``asyncio.wait_for(clouds.get_async(), 0.5)``.
+        leaves nothing behind. ``timeout``: seconds, then :class:`Timeout`; None waits for ever.
 
         >>> cloud = asyncio.run(clouds.get_async())  # in a coroutine: await clouds.get_async()
         """
@@ -151,7 +151,7 @@ class Consumer(_ends.Gets, _library.Closing):
                 "fileno()" % self.name
             )
         from io_shared import _async
-        return _async.get(self)
+        return _async.get(self) if timeout is None else _async.get_within(self, timeout)
 
     def fileno(self):
         """A descriptor that is readable while there is something to get, for event loops:
@@ -177,7 +177,14 @@ class Consumer(_ends.Gets, _library.Closing):
 
     @property
     def missed(self):
-        """How many values were put between the last two that were got, and were never seen."""
+        """How many values were skipped between the value got last and the one got before it.
+
+        What was put before a new consumer joined is not counted, but for the value that lay there
+        then. A consumer that resumes counts from the last value that it had seen before.
+
+        >>> if clouds.missed:
+        ...     print("%d clouds came too fast" % clouds.missed)
+        """
         return int(self._last.missed)
 
     @property

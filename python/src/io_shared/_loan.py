@@ -26,6 +26,29 @@ class Loan(object):
         kind = _InPlace if in_place and _library.COUNTS else _Own
         self._filling = kind(producer, header, length)
 
+    def __getattr__(self, name):
+        if name[:2] == "__":
+            raise AttributeError(name)  # a protocol of Python that loans do not have
+        raise self._outside()
+
+    def __setattr__(self, name, value):
+        if name[:1] != "_" and name != "tag":
+            raise self._outside()
+        object.__setattr__(self, name, value)
+
+    def __getitem__(self, index):
+        raise self._outside()
+
+    def __setitem__(self, index, value):
+        raise self._outside()
+
+    def _outside(self):
+        """The error for a use of the loan in place of what it lends."""
+        return errors.NoField(
+            "%s: a loan is filled in a block: use `with .. .loan(..) as out`, and fill `out`"
+            % self._name
+        )
+
     def __enter__(self):
         if self._view is None or self._is_over:
             raise entered(self._name)

@@ -81,7 +81,10 @@ class NumpyShare(_ends.Share, _library.Closing):
                                  flags, consumer_name, open_timeout, _library.SHARE, wait_for_role,
                                  history)
         else:
-            raise errors.Invalid("%s: mode is 'put' or 'get', not %r" % (self.name, mode))
+            swapped = " (the second argument is the size: write mode=%r)" % (size,)
+            raise errors.Invalid("%s: mode is 'put' or 'get', not %r%s" % (
+                self.name, mode, swapped if size in ("put", "get") else ""
+            ))
         # Bound here, so that a get or put costs only one more call; under names that a subclass
         # does not use for its own methods.
         absent = _Absent(name, mode)
@@ -140,9 +143,9 @@ class NumpyShare(_ends.Share, _library.Closing):
         """The value with this ``tag``: see :meth:`Consumer.tagged`."""
         return self.__side("get").tagged(tag, timeout)
 
-    def get_async(self):
+    def get_async(self, timeout=None):
         """Awaits a value: see :meth:`Consumer.get_async`."""
-        return self.__side("get").get_async()
+        return self.__side("get").get_async(timeout)
 
     def fileno(self):
         """A descriptor that is readable while there is something to get: see
@@ -166,7 +169,7 @@ class NumpyShare(_ends.Share, _library.Closing):
 
     @property
     def missed(self):
-        """How many values were skipped between the last two that were got."""
+        """How many values were skipped before the one got last: see :attr:`Consumer.missed`."""
         return self.__side("get").missed
 
     @property

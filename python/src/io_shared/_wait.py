@@ -1,9 +1,10 @@
 """Waiting in slices, between which the interpreter handles signals such as Ctrl-C."""
 
 import ctypes
+import difflib
 import logging
 
-from io_shared import _library, errors
+from io_shared import _inspect, _library, errors
 
 try:
     from time import monotonic as _seconds
@@ -56,9 +57,13 @@ def opened(open_, timeout, name, wait_for_role=0):
         began, role = _seconds(), free.slice() * 1e-9
         try:
             return open_(there.slice() * 1e-9, role)
-        except errors.NotFound:
+        except errors.NotFound as error:
             if there.is_over():
-                raise
+                if not timeout:
+                    raise
+                raise errors.alone(errors.NotFound("%s; open_timeout=None waits for ever%s" % (
+                    error, _near(name)
+                )))
             there.tell(name, lambda: "a program to create it")
         except (errors.RoleTaken, errors.NoSlot, errors.Mismatch) as error:
             # A mismatch was waited for only if its producer is the predecessor.
@@ -67,6 +72,16 @@ def opened(open_, timeout, name, wait_for_role=0):
                 raise
             text = str(error)
             free.tell(name, lambda: "others to leave: %s" % text)
+
+
+def _near(name):
+    """What is said of channels whose names are like ``name``."""
+    try:
+        there = [each["name"] for each in _inspect.channels()]
+    except errors.Error:
+        return ""  # it is only advice
+    near = difflib.get_close_matches(name, [_library.native(each) for each in there])
+    return "; there is %s" % ", ".join(near) if near else ""
 
 
 class Deadline(object):
