@@ -155,7 +155,8 @@ fn a_consumer_that_waits_for_another_shape_says_so() {
     let error = Channel::<u64>::named(&*name).open_timeout(LONG).consumer().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Mismatch { .. }));
     let differs = "the message: channel has <u4, this program <u8";
-    assert_told(&name, &["producer=false", "another shape", differs]);
+    assert_told(&name, &["producer=false", "another shape", differs, "`open_timeout` bounds"]);
+    assert_eq!(told_of(&name)[0].matches(differs).count(), 1, "{:?}", told_of(&name));
 }
 
 #[test]

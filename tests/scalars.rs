@@ -111,3 +111,24 @@ fn types_of_other_crates_are_messages_with_the_schema_that_was_named() {
     let position = value.at(&"positions[1]".parse().unwrap()).unwrap();
     assert_eq!(position.json().to_string(), "[1.0,2.0,3.0]");
 }
+
+#[test]
+fn the_guide_names_the_number_that_each_time_is_in_python_and_in_c() {
+    let guide = include_str!("../docs/guide/messages.md");
+    let code = |schema: Schema| schema.to_json();
+    for (name, schema) in
+        [("DurationNs", code(DurationNs::schema())), ("SystemTimeNs", code(SystemTimeNs::schema()))]
+    {
+        let row = guide.lines().find(|line| line.starts_with("| `DurationNs`")).unwrap();
+        let cells: Vec<Vec<&str>> = row
+            .split('|')
+            .skip(1)
+            .map(|cell| cell.split(',').map(|one| one.trim().trim_matches(['`', '\''])).collect())
+            .collect();
+        let at = cells[0].iter().position(|rust| *rust == name).unwrap();
+        let (python, c) = (cells[1][at], cells[2][at]);
+        assert!(schema.contains(&format!("<{python}")), "{name}: {python}, {schema}");
+        let said = if python == "u8" { "uint64_t" } else { "int64_t" };
+        assert_eq!(c, said, "{name}");
+    }
+}

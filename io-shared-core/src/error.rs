@@ -17,7 +17,7 @@ use std::fmt;
 
 pub use holder::Holder;
 pub use kind::ErrorKind;
-pub(crate) use text::OWNER_DIED;
+pub(crate) use text::{FEW, OWNER_DIED};
 
 pub(crate) use crate::message::shape::Bytes;
 

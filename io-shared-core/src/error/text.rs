@@ -37,7 +37,7 @@ const WOULD_DEADLOCK: &str = "this handle has the lock already (a guard that was
                               still in use): drop that guard first";
 
 /// How many differences or holders a text shows. It counts the rest, which the kind lists.
-const FEW: usize = 6;
+pub(crate) const FEW: usize = 6;
 
 /// An error as its parts.
 pub(super) struct Text<'a> {

@@ -19,7 +19,7 @@ use super::role::{Attached, Side, check_consumer_name};
 use super::role_wait::RoleWait;
 use super::spec::{Role, Spec};
 use super::validate::{Fitting, Verdict};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, FEW, Result};
 use crate::os::claim::Part;
 use crate::os::clock;
 use crate::os::long_wait::LongWait;
@@ -280,10 +280,9 @@ impl<'a> Opening<'a> {
             tracing::warn!(
                 region = %location,
                 producer = false,
-                ?differences,
                 "has waited for over a second for a producer that replaces {location}, which has \
-                 another shape and no producer: {}",
-                differences.join("; "),
+                 another shape and no producer: {} (`open_timeout` bounds this wait)",
+                few(&differences),
             );
         }
         Ok(())
@@ -347,6 +346,16 @@ fn absent(role: &Role, spec: &Spec) -> &'static str {
              how large it is (.size()) to create it here"
         }
     }
+}
+
+/// The first few differences on one line, and how many more there are.
+fn few(differences: &[String]) -> String {
+    let shown = differences.get(..differences.len().min(FEW)).unwrap_or_default();
+    let more = match differences.len() - shown.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    shown.join("; ") + &more
 }
 
 /// Warns that an opening is waiting for `location` to appear.
