@@ -13,6 +13,7 @@ mod catalogue;
 mod clock;
 mod configuration;
 mod copy;
+mod credit;
 mod description;
 mod directory;
 mod figures;

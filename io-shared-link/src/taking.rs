@@ -2,8 +2,7 @@
 //!
 //! A thread asks for the channel's description, opens the channel here as its producer, and then
 //! asks for values and puts what it is answered, under the same numbers and tags, with stamps of
-//! this machine's clock. It has as many questions open as make up 64 KiB, and at least one: over a
-//! long way, small values would else come as slowly as questions and answers travel.
+//! this machine's clock. How many questions it has open says [`credit`](crate::credit).
 //!
 //! When the thread ends, it gives up the producer's role, so that consumers here see that nobody
 //! produces.
@@ -23,6 +22,7 @@ use zenoh::sample::Sample;
 
 use crate::clock;
 use crate::copy::{Copy, Put};
+use crate::credit::Credit;
 use crate::description::{self, Description};
 use crate::figures::Flow;
 use crate::key;
@@ -31,10 +31,6 @@ use crate::mark::Mark;
 use crate::notice::{Once, say};
 use crate::remote::Remote;
 
-/// How many bytes are asked for at once, if values are small.
-const CREDIT: u64 = 64 << 10;
-/// How many questions are open at most.
-const MOST_QUESTIONS: u64 = 64;
 /// Values up to this size go before all larger ones.
 const SMALL: u64 = 16 << 10;
 /// How long after a failure to try again.
@@ -48,9 +44,12 @@ const ORIGIN_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Taking {
     ends: Arc<AtomicBool>,
-    events: Sender<Event>,
+    events: Sender<(Round, Event)>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Of which opening of the channel a question was: answers to earlier ones come late.
+type Round = u64;
 
 /// What the thread waits for.
 #[derive(Debug)]
@@ -75,6 +74,7 @@ impl Taking {
             name: channel_name.to_owned(),
             ends: ends.clone(),
             sender: sender.clone(),
+            round: 0,
             said: Once::default(),
         };
         let thread = std::thread::spawn(move || taker.run(&events));
@@ -85,7 +85,7 @@ impl Taking {
 impl Drop for Taking {
     fn drop(&mut self) {
         self.ends.store(true, Relaxed);
-        let _ = self.events.send(Event::Stop);
+        let _ = self.events.send((0, Event::Stop));
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _ = thread.join(); // a panic has been printed
@@ -99,7 +99,8 @@ struct Taker {
     remote: Arc<Remote>,
     name: String,
     ends: Arc<AtomicBool>,
-    sender: Sender<Event>,
+    sender: Sender<(Round, Event)>,
+    round: Round,
     said: Once,
 }
 
@@ -108,7 +109,7 @@ impl Taker {
         self.ends.load(Relaxed) || self.link.ends()
     }
 
-    fn run(mut self, events: &Receiver<Event>) {
+    fn run(mut self, events: &Receiver<(Round, Event)>) {
         while !self.ends() {
             match self.take(events) {
                 Ok(()) => {}
@@ -133,7 +134,7 @@ impl Taker {
     }
 
     /// Takes the channel until it ends, or something goes wrong.
-    fn take(&mut self, events: &Receiver<Event>) -> Result<(), String> {
+    fn take(&mut self, events: &Receiver<(Round, Event)>) -> Result<(), String> {
         let Some(description) = description::ask(&self.link, &self.remote.link, &self.name) else {
             return Ok(()); // it has gone again
         };
@@ -187,45 +188,47 @@ impl Taker {
         &mut self,
         description: &Description,
         copy: &mut Copy,
-        events: &Receiver<Event>,
+        events: &Receiver<(Round, Event)>,
     ) -> Result<(), String> {
-        while events.try_recv().is_ok() {} // of questions from before
+        self.round += 1;
         let (channel, host) = (self.name.clone(), self.remote.host.clone());
         let flow = Flow { channel, direction: "from", host };
         let who = format!("{:016x}", fastrand::u64(..));
         let after = copy.seq_in(description.line);
-        let mut size = description.bytes.unwrap_or(CREDIT);
+        let mut credit = Credit::new(description.bytes);
         let (mut open, mut said_origin) = (0, None::<Instant>);
         let (mut is_first, mut is_answered) = (true, false);
         loop {
+            let Some(offset) = self.remote.offset() else { return Ok(()) };
             if said_origin.is_none_or(|said| said.elapsed() >= ORIGIN_EVERY) {
                 said_origin = Some(Instant::now());
-                if let Some(offset) = self.remote.offset() {
-                    copy.say_origin(&self.remote.host, &offset, description)?;
-                }
+                copy.say_origin(&self.remote.host, &offset, description)?;
             }
-            let wanted = (CREDIT / size.max(1)).clamp(1, MOST_QUESTIONS);
-            while open < wanted {
-                self.ask(&who, is_first.then_some(after), size)?;
+            while open < credit.questions(offset.delay * 2) {
+                self.ask(&who, is_first.then_some(after), credit.size)?;
                 is_first = false;
                 open += 1;
             }
             match events.recv_timeout(ORIGIN_EVERY) {
-                Ok(Event::Value(sample)) => {
+                Ok((_, Event::Stop)) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Ok((round, _)) if round != self.round => {}
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok((_, Event::Value(sample))) => {
                     is_answered = true;
-                    let length = sample.payload().len() as u64;
-                    size = length;
+                    let mark = mark_of(&sample)?;
+                    credit.note(sample.payload().len() as u64, &mark);
                     // The next question is on its way while this value is put.
-                    if open <= (CREDIT / size.max(1)).clamp(1, MOST_QUESTIONS) {
-                        self.ask(&who, None, size)?;
+                    if open <= credit.questions(offset.delay * 2) {
+                        self.ask(&who, None, credit.size)?;
                         open += 1;
                     }
-                    if !self.put(copy, &sample, description, &flow)? {
-                        return Ok(());
+                    if mark.line != description.line {
+                        return Ok(()); // of a new channel there, which may have another type
                     }
+                    self.put(copy, &sample, &mark, &flow)?;
                 }
-                Ok(Event::Refused(why)) => return Err(why),
-                Ok(Event::Ended { asked }) => {
+                Ok((_, Event::Refused(why))) => return Err(why),
+                Ok((_, Event::Ended { asked })) => {
                     open -= 1;
                     let was_answered = std::mem::take(&mut is_answered);
                     // Without a connection questions end at once; it is heard of in a moment.
@@ -233,8 +236,6 @@ impl Taker {
                         std::thread::park_timeout(Duration::from_millis(20));
                     }
                 }
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => {}
             }
             if self.ends() {
                 return Ok(());
@@ -244,25 +245,17 @@ impl Taker {
 }
 
 impl Taker {
-    /// Puts a value. Returns whether the channel goes on.
+    /// Puts a value.
     fn put(
         &self,
         copy: &mut Copy,
         sample: &Sample,
-        description: &Description,
+        mark: &Mark,
         flow: &Flow,
-    ) -> Result<bool, String> {
-        let marks = sample.attachment().map(|marks| marks.to_bytes());
-        let Some(mark) = marks.and_then(|marks| Mark::of(&marks)) else {
-            return Err("a value has no marks; is it the same version there?".to_owned());
-        };
-        if mark.line != description.line {
-            return Ok(false); // of a new channel there, which may have another type
-        }
-        let Some(offset) = self.remote.offset() else { return Ok(false) };
+    ) -> Result<(), String> {
         let now = clock::now();
-        let stamp = offset.here(mark.stamp, now);
-        match copy.put(sample.payload(), &mark, stamp)? {
+        let stamp = self.remote.offset().map_or(0, |offset| offset.here(mark.stamp, now));
+        match copy.put(sample.payload(), mark, stamp)? {
             Put::Old => {}
             Put::Done { superseded } => {
                 let age = (stamp != 0).then(|| (now as u64).saturating_sub(stamp));
@@ -270,7 +263,7 @@ impl Taker {
                 self.link.figures.note(flow, superseded, bytes, age);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Asks for a value. `after`: which number is here already, in the first question.
@@ -285,7 +278,8 @@ impl Taker {
         let get = self.link.session.get(selector).priority(priority).express(true);
         let get = get.congestion_control(CongestionControl::Block).timeout(FOREVER);
         let get = get.consolidation(ConsolidationMode::None);
-        let question = Question { sender: self.sender.clone(), asked: Instant::now() };
+        let (sender, round) = (self.sender.clone(), self.round);
+        let question = Question { sender, round, asked: Instant::now() };
         let answered = move |reply: Reply| {
             let event = match reply.into_result() {
                 Ok(sample) => Event::Value(sample),
@@ -294,21 +288,28 @@ impl Taker {
                     Event::Refused(why.unwrap_or_default().into_owned())
                 }
             };
-            let _ = question.sender.send(event);
+            let _ = question.sender.send((question.round, event));
         };
         get.callback(answered).wait().map_err(|error| format!("cannot ask: {error}"))
     }
 }
 
+fn mark_of(sample: &Sample) -> Result<Mark, String> {
+    let marks = sample.attachment().map(|marks| marks.to_bytes());
+    let mark = marks.and_then(|marks| Mark::of(&marks));
+    mark.ok_or_else(|| "a value has no marks; is it the same version there?".to_owned())
+}
+
 /// An open question. Zenoh drops it when no answer comes any more.
 #[derive(Debug)]
 struct Question {
-    sender: Sender<Event>,
+    sender: Sender<(Round, Event)>,
+    round: Round,
     asked: Instant,
 }
 
 impl Drop for Question {
     fn drop(&mut self) {
-        let _ = self.sender.send(Event::Ended { asked: self.asked });
+        let _ = self.sender.send((self.round, Event::Ended { asked: self.asked }));
     }
 }
