@@ -1,7 +1,7 @@
 //! One channel that is given, from when it has a producer until it has none.
 //!
 //! Others ask for its description, and then for values: each question is the credit for one value.
-//! A thread for each that asks ([`asker`](crate::asker)) answers with the newest value as soon as
+//! A thread for each that asks ([`asker`]) answers with the newest value as soon as
 //! there is one that was not answered yet. This thread is a consumer of the channel, so that it is
 //! woken for each value, and rings the bell for those threads; they copy what is newest when they
 //! have a question, and not what was newest when the bell rang.
