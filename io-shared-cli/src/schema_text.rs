@@ -5,12 +5,13 @@
 
 mod c;
 mod cpp;
+mod numpy;
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use io_shared::Schema;
-use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
+use io_shared::schema::{Enum, Scalar, Struct, Type};
 use io_shared_formats::Definition;
 
 use crate::out::plain;
@@ -24,7 +25,7 @@ pub(crate) enum SchemaForm {
     C,
     /// A struct for C++, described as a message for `io_shared.hpp`.
     Cpp,
-    /// A dtype for NumPy.
+    /// What `io_shared.producer` takes in Python.
     Numpy,
     /// A message definition for ROS 2.
     Ros2msg,
@@ -38,12 +39,14 @@ pub(crate) enum SchemaForm {
 pub(crate) fn write(schema: &Schema, form: SchemaForm) -> Result<String, String> {
     match form {
         SchemaForm::Json => return Ok(schema.to_json()),
-        SchemaForm::Numpy => return Ok(numpy(schema.root())),
         SchemaForm::Ros2msg | SchemaForm::Ros2pkg => return Ok(Definition::of(schema).text),
-        SchemaForm::Rust | SchemaForm::C | SchemaForm::Cpp => {}
+        SchemaForm::Rust | SchemaForm::C | SchemaForm::Cpp | SchemaForm::Numpy => {}
     }
     let (mut structs, mut enums) = (Vec::new(), Vec::new());
     collect(schema.root(), &mut structs, &mut enums);
+    if form == SchemaForm::Numpy {
+        return Ok(numpy::write(schema.root(), &enums, &structs));
+    }
     let mut text = String::new();
     match form {
         SchemaForm::Rust => {
@@ -110,20 +113,6 @@ fn scalar_word(scalar: Scalar, words: [&str; 3], end: &str) -> String {
     format!("{kind}{}{end}", 8 * scalar.size())
 }
 
-/// What is inside nested arrays, and their counts as a tuple; an empty text for no array.
-fn shape(ty: &Type) -> (&Type, String) {
-    let (mut inner, mut counts) = (ty, Vec::new());
-    while let Type::Array { count, element } = inner {
-        counts.push(count.to_string());
-        inner = element;
-    }
-    match &counts[..] {
-        [] => (inner, String::new()),
-        [one] => (inner, format!("({one},)")),
-        counts => (inner, format!("({})", counts.join(", "))),
-    }
-}
-
 fn rust_enum(of: &Enum, text: &mut String) {
     text.push_str(if text.is_empty() { "" } else { "\n" });
     comment(text, "", "///", &of.doc);
@@ -182,53 +171,6 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
         Type::Struct(layout) => name_of(layout, structs),
         Type::Enum(of) => of.name.clone(),
         other => other.to_string(),
-    }
-}
-
-/// A dtype. A tail becomes a dtype of its own, because a dtype has a fixed size.
-fn numpy(root: &Type) -> String {
-    match root {
-        Type::Slice { element } => format!("np.dtype({})  # of an element\n", dtype(element)),
-        Type::Struct(layout) => {
-            let mut text = format!("np.dtype({})\n", dtype(root));
-            if let Some(Field { name, ty: Type::Slice { element }, offset, .. }) =
-                layout.fields.last()
-            {
-                let _ = writeln!(
-                    text,
-                    "np.dtype({})  # of an element of {name}, which start at {offset}",
-                    dtype(element)
-                );
-            }
-            text
-        }
-        other => format!("np.dtype({})\n", dtype(other)),
-    }
-}
-
-fn dtype(ty: &Type) -> String {
-    match ty {
-        Type::Array { .. } => {
-            let (element, shape) = shape(ty);
-            format!("({}, {shape})", dtype(element))
-        }
-        Type::Slice { element } => dtype(element),
-        Type::Struct(layout) => {
-            let is_tail = |ty: &Type| matches!(ty, Type::Slice { .. } | Type::ListData);
-            let sized = layout.fields.iter().filter(|field| !is_tail(&field.ty));
-            let fields = sized.map(|field| {
-                let (element, shape) = shape(&field.ty);
-                match &*shape {
-                    "" => format!("('{}', {})", field.name, dtype(element)),
-                    shape => format!("('{}', {}, {shape})", field.name, dtype(element)),
-                }
-            });
-            format!("[{}]", fields.collect::<Vec<_>>().join(", "))
-        }
-        Type::Enum(of) => format!("'{}'", of.scalar.code()),
-        // Where the elements start, and how many there are along each axis.
-        Type::List { axes, .. } => format!("('<u8', ({},))", axes + 1),
-        other => format!("'{other}'"),
     }
 }
 
@@ -303,10 +245,10 @@ IOS_MESSAGE(Cloud, IOS_FIELD(Cloud, u64, stampNs), IOS_UNIT("ns"), IOS_TEXT_FIEL
         );
         assert_eq!(
             form(SchemaForm::Numpy),
-            "np.dtype([('stampNs', '<u8'), ('frame', '|S16'), ('pose', '<f8', (2, 2)), \
-             ('_pad', '|u1', (8,))])\n\
-             np.dtype([('x', '<f4'), ('2d', '<i4')])  # of an element of points, which start at \
-             64\n"
+            "dtype = [('stampNs', '<u8'), ('frame', '|S16'), ('pose', '<f8', (2, 2)), \
+             ('_pad', '|u1', (8,))]\n\
+             tail = ('points', [('x', '<f4'), ('2d', '<i4')])\n\
+             # io_shared.producer(name, dtype, tail, capacity='1M')\n"
         );
         assert_eq!(
             form(SchemaForm::Ros2msg),
@@ -369,7 +311,9 @@ IO_SHARED_TAIL(Cloud, points, Point);
         let cpp = form(SchemaForm::Cpp);
         assert!(cpp.contains("enum class Mode : std::uint8_t {\n    Idle = 0,\n"), "{cpp}");
         assert!(cpp.contains("};\nIO_SHARED_ENUM(Mode, Idle, DriveOn);\n"), "{cpp}");
-        assert_eq!(form(SchemaForm::Numpy), "np.dtype([('mode', '|u1'), ('ok', '|b1')])\n");
+        let numpy = "import io_shared\n\ndtype = [('mode', io_shared.enum('Mode', '|u1', Idle=0, \
+                     DriveOn=2)), ('ok', '|b1')]\n# io_shared.producer(name, dtype)\n";
+        assert_eq!(form(SchemaForm::Numpy), numpy);
         let ros = "uint8 MODE_IDLE=0\nuint8 MODE_DRIVE_ON=2\nuint8 mode\nbool ok\n";
         assert_eq!(form(SchemaForm::Ros2msg), ros);
     }
@@ -395,7 +339,9 @@ IO_SHARED_TAIL(Cloud, points, Point);
         let lists =
             "    io_shared::list<Box> boxes;\n    io_shared::nd_list<std::uint8_t, 3> image;\n};\n";
         assert!(cpp.contains(lists) && cpp.contains("struct alignas(16) Box {\n"), "{cpp}");
-        let numpy = "np.dtype([('boxes', ('<u8', (2,))), ('image', ('<u8', (4,)))])\n";
+        let numpy = "# Python cannot declare that Box is aligned to 16 bytes\n\
+                     dtype = [('boxes', [[('x', '<f4', (4,))]]), ('image', ('|u1', (None, None, \
+                     None)))]\n# io_shared.producer(name, dtype)\n";
         assert_eq!(form(SchemaForm::Numpy), numpy);
     }
 
@@ -404,7 +350,16 @@ IO_SHARED_TAIL(Cloud, points, Point);
         let matrix = Schema::from_json(r#"{"array":3,"of":"<f4"}"#).unwrap();
         assert_eq!(write(&matrix, SchemaForm::Rust).unwrap(), "[f32; 3]\n");
         assert_eq!(write(&matrix, SchemaForm::C).unwrap(), "float [3]\n");
-        assert_eq!(write(&matrix, SchemaForm::Numpy).unwrap(), "np.dtype(('<f4', (3,)))\n");
+        let numpy = "dtype = ('<f4', (3,))\n# io_shared.producer(name, dtype)\n";
+        assert_eq!(write(&matrix, SchemaForm::Numpy).unwrap(), numpy);
+        let arrays = r#"{"struct":"Array","size":0,"align":64,"fields":[
+            {"name":"npy","offset":0,"type":{"slice":"|u1"}}]}"#;
+        let arrays = write(&Schema::from_json(arrays).unwrap(), SchemaForm::Numpy).unwrap();
+        assert_eq!(arrays, "# arrays of any dtype and shape: io_shared.producer(name)\n");
+        let slice = Schema::from_json(r#"{"slice":"<f4"}"#).unwrap();
+        let tail = "dtype = None\ntail = '<f4'\n\
+                    # io_shared.producer(name, dtype, tail, capacity='1M')\n";
+        assert_eq!(write(&slice, SchemaForm::Numpy).unwrap(), tail);
         assert_eq!(write(&matrix, SchemaForm::Ros2msg).unwrap(), "float32[3] value\n");
     }
 }

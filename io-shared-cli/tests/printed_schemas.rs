@@ -1,8 +1,11 @@
-//! What `info --schema c` and `cpp` print is pasted into a program as it stands.
+//! What `info --schema c`, `cpp` and `numpy` print is pasted into a program as it stands.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, not in their helpers")]
 
 mod common;
+#[path = "languages/programs.rs"]
+#[allow(dead_code, reason = "only the library that Python loads is needed")]
+mod programs;
 
 use std::path::Path;
 use std::process::Command;
@@ -96,4 +99,67 @@ fn a_schema_for_c_and_cpp_compiles_as_it_is_printed() {
     compiles("cpp", &tail, &says, "");
     let says = ["_Alignas(16) float corner[3];", "IOS_TAIL(Cloud, Box3, points)"];
     compiles("c", &tail, &says, "int main(void) { return ios_type_Cloud.count == 0; }");
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Found {
+    stamp_ns: u64,
+    boxes: List<[f32; 4]>,
+    names: List<Text<32>>,
+    image: NdList<u8, 3>,
+    tracks: NdList<Track, 2>,
+    turn: [[f64; 3]; 3],
+    modes: [Mode; 2],
+    mode: Mode,
+    valid: bool,
+    _pad: [u8; 4],
+    data: ListData,
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Track {
+    name: Text<8>,
+    at: [f32; 2],
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Tracks {
+    frame: u64,
+    mode: Mode,
+    _pad: [u8; 7],
+    tracks: [Track],
+}
+
+#[test]
+fn a_schema_for_numpy_makes_a_producer_of_the_same_messages() {
+    let library = programs::c_library();
+    let names = [(); 5].map(|()| TestName::new("printed-numpy"));
+    let _found = Channel::<Found>::named(&*names[0]).growing(true).producer().unwrap();
+    let _tracks = Channel::<Tracks>::named(&*names[1]).growing(true).producer().unwrap();
+    let _track = Channel::<Track>::named(&*names[2]).producer().unwrap();
+    let _points = Channel::<[f32]>::named(&*names[3]).capacity(99).producer().unwrap();
+    let _pose = Channel::<[[f64; 3]; 2]>::named(&*names[4]).producer().unwrap();
+    for name in &names {
+        let printed = common::run(&["info", name, "--schema", "numpy"]);
+        assert_eq!(printed.code, 0, "{}", printed.err);
+        let again = TestName::new("printed-again");
+        // A consumer of another type does not open the channel.
+        let program = format!(
+            "{}\nimport io_shared\ntail = globals().get('tail')\n\
+             io_shared.consumer('{}', dtype, tail).close()\n\
+             io_shared.producer('{}', dtype, tail, capacity=9999).close()\n",
+            printed.out, &**name, &*again
+        );
+        let python = &mut Command::new(test_support::readers::python());
+        python.args(["-B", "-c", &program]).env("IO_SHARED_LIBRARY", &library);
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/src");
+        let done = python.env("PYTHONPATH", package).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{said}\n{program}");
+        let found = common::run(&["info", &again, "--schema", "numpy"]);
+        assert_eq!(found.out, printed.out);
+    }
 }
