@@ -132,3 +132,20 @@ car of [90.0, 50.0] px at [300.0, 40.0]
     assert_eq!(output_of("detections"), found);
     assert_eq!(left_of("detections-"), [""; 0]);
 }
+
+#[test]
+fn segmentation_service_goes_on_when_a_client_and_the_server_are_killed() {
+    let story = "the server is ready
+first client: 25 of 100 points are objects
+first client: 50 of 200 points are objects
+the first client was killed
+second client: 25 of 100 points are objects
+second client: 50 of 200 points are objects
+second client: 75 of 300 points are objects
+the server was killed
+nobody answers
+a new server: the label is 1
+";
+    assert_eq!(output_of("segmentation_service"), story);
+    assert_eq!(left_of("segmentation_service-"), [""; 0]);
+}

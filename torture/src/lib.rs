@@ -1,9 +1,10 @@
 //! Real processes and SIGKILL: the harnesses that show what io-shared does when programs die.
 //!
-//! Never published. Five harnesses share the pieces here:
+//! Never published. Six harnesses share the pieces here:
 //! - [`campaign`]: a crew of processes under load. Random members are killed and stopped at random
 //!   times, with the checks of FAULTS.md after each kill;
 //! - [`growth`]: a crew around a channel whose capacity grows, killed likewise;
+//! - [`service`]: the server and the clients of a service, killed while they call and answer;
 //! - [`actor`]: single processes that do what a test says, one step at a time, and die at exactly
 //!   the crash point that it names (`tests/crash_points.rs`);
 //! - [`every_instruction`]: one process in single steps, killed wherever that can make a
@@ -32,3 +33,4 @@ pub mod region_file;
 pub mod report;
 pub mod role;
 pub mod roles;
+pub mod service;

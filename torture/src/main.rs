@@ -4,13 +4,15 @@
 //!   crash point that was never hit is a failure as well.
 //! - `torture growth --kills N [--seed S]`: the same of a channel whose capacity grows while
 //!   consumers come and go, others ask for a history, and all of them are killed.
+//! - `torture service --calls N [--seed S]`: calls a service with one client, then with four, while
+//!   the server and the clients are killed at random.
 //! - `torture every-instruction [--only ACT]`: single-steps a process through each act and kills it
 //!   wherever that can make a difference.
 //! - `torture hostile [--seed S] [--random N]`: opens and uses hostile bytes; anything but a
 //!   refusal or harmless use is a failure.
 //!
-//! The harnesses themselves start `torture role ..`, `torture growth-role ..`, `torture actor ..`
-//! and `torture hostile-child ..`.
+//! The harnesses themselves start `torture role ..`, `torture growth-role ..`,
+//! `torture service-role ..`, `torture actor ..` and `torture hostile-child ..`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
@@ -22,10 +24,11 @@ use torture::campaign::{self, INTERRUPTED};
 use torture::every_instruction::{self, Harness, Tally};
 use torture::hostile;
 use torture::report::Report;
-use torture::{actor, growth, roles};
+use torture::{actor, growth, roles, service};
 
 const USAGE: &str = "usage: torture campaign --kills N [--seed S]
        torture growth --kills N [--seed S]
+       torture service --calls N [--seed S]
        torture every-instruction [--only ACT]
        torture hostile [--seed S] [--random N]";
 
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     match arguments.split_first() {
         Some((word, rest)) if word == "role" => roles::main(rest),
         Some((word, rest)) if word == "growth-role" => growth::main(rest),
+        Some((word, rest)) if word == "service-role" => service::main(rest),
         Some((word, rest)) if word == "actor" => actor::main(rest),
         Some((word, rest)) if word == "hostile-child" => hostile::main(rest),
         _ => match run() {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
 struct Arguments {
     harness: Option<String>,
     kills: Option<u64>,
+    calls: Option<u64>,
     seed: Option<u64>,
     only: Option<String>,
     random: Option<u64>,
@@ -64,6 +69,7 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
         match argument {
             Value(word) if arguments.harness.is_none() => arguments.harness = Some(word.string()?),
             Long("kills") => arguments.kills = Some(whole(&mut parser, "kills")?),
+            Long("calls") => arguments.calls = Some(whole(&mut parser, "calls")?),
             Long("seed") => arguments.seed = Some(whole(&mut parser, "seed")?),
             Long("only") => arguments.only = Some(parser.value()?.string()?),
             Long("random") => arguments.random = Some(whole(&mut parser, "random")?),
@@ -81,13 +87,16 @@ fn whole(parser: &mut lexopt::Parser, option: &str) -> Result<u64, lexopt::Error
 
 /// Runs a campaign and returns whether nothing failed.
 fn run() -> Result<bool, String> {
-    let Arguments { harness, kills, seed, only, random } =
+    let Arguments { harness, kills, calls, seed, only, random } =
         arguments().map_err(|error| format!("{error}\n{USAGE}"))?;
-    match (harness.as_deref(), kills, seed, only, random) {
-        (Some("campaign"), Some(kills), seed, None, None) => campaign(kills, seed),
-        (Some("growth"), Some(kills), seed, None, None) => growth(kills, seed),
-        (Some("every-instruction"), None, None, only, None) => every_instruction(only.as_deref()),
-        (Some("hostile"), None, seed, None, random) => hostile(seed, random),
+    match (harness.as_deref(), kills, calls, seed, only, random) {
+        (Some("campaign"), Some(kills), None, seed, None, None) => campaign(kills, seed),
+        (Some("growth"), Some(kills), None, seed, None, None) => growth(kills, seed),
+        (Some("service"), None, Some(calls), seed, None, None) => service(calls, seed),
+        (Some("every-instruction"), None, None, None, only, None) => {
+            every_instruction(only.as_deref())
+        }
+        (Some("hostile"), None, None, seed, None, random) => hostile(seed, random),
         _ => Err(USAGE.into()),
     }
 }
@@ -112,6 +121,14 @@ fn growth(kills: u64, seed: Option<u64>) -> Result<bool, String> {
     let report = growth::run(&program()?, kills, seed)?;
     println!("{report}");
     Ok(report.failures.is_empty() && report.never_hit().is_empty())
+}
+
+fn service(calls: u64, seed: Option<u64>) -> Result<bool, String> {
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
+    let report = service::run(&program()?, calls, seed)?;
+    println!("{report}");
+    Ok(report.failures.is_empty())
 }
 
 fn tell(report: &Report) {

@@ -54,8 +54,9 @@ impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
     /// [`Question`] has one.
     pub fn answer(self, answer: &A) -> Result<()> {
         let (guard, reply) = self.into_parts();
-        drop(guard);
-        reply.answer(answer)
+        let answered = reply.answer(answer);
+        drop(guard); // only now: the client waits for the answer
+        answered
     }
 
     /// The question and the reply apart, so that an answer is filled in place while the question is
