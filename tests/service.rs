@@ -114,10 +114,13 @@ fn a_call_to_a_server_that_does_not_answer_says_that_it_runs() {
 fn a_call_that_requires_a_server_ends_when_it_is_killed() {
     let service = TestService::new("requires");
     let mut client = service.service().requires_server(true).client().unwrap();
-    let peer = service.peer("takes_a_question");
-    eventually("the server finds the client", || client.server().unwrap().is_some());
+    let mut peer = service.peer("takes_a_question");
+    client.ask(&1).unwrap();
+    peer.expect("1");
+    let error = client.answer(SHORT).unwrap_err(); // it has seen the server
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
     std::thread::scope(|scope| {
-        let call = scope.spawn(|| client.call(&1, LONG).unwrap_err());
+        let call = scope.spawn(|| client.answer(LONG).unwrap_err());
         peer.kill();
         let killed = Instant::now();
         assert_no_server(&call.join().unwrap());
