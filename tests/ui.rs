@@ -27,6 +27,31 @@ fn what_the_errors_advise_compiles_when_it_is_followed() {
     for case in ["types", "lists", "once", "all_at_once"] {
         cases.pass(followed(case, USED, with_types_of(&stderr(case))));
     }
+    cases.pass(converted(&stderr("once")));
+}
+
+/// A program with the conversions of times that the errors advise, in a `main` as in the guide.
+fn converted(stderr: &str) -> String {
+    let mut body = String::new();
+    for (advised, before) in [
+        ("DurationNs", "let duration = std::time::Duration::from_secs(1);"),
+        ("SystemTimeNs", "let time = std::time::SystemTime::now();"),
+    ] {
+        let note = format!("use `{advised}`: ");
+        let (_, advice) = stderr.split_once(&note).unwrap();
+        let code: Vec<&str> =
+            advice.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
+        let [there @ .., back] = &code[..] else { panic!("{advice}") };
+        body += &format!("    {before}\n");
+        for one in there {
+            body += &format!("    let ns: io_shared::{advised} = {one};\n");
+        }
+        body += &format!("    drop({{ use std::time::*; {back} }});\n");
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("converted.rs");
+    let main = format!("fn main() -> io_shared::Result<()> {{\n{body}    Ok(())\n}}\n");
+    fs::write(&path, format!("#![allow(unused, dropping_copy_types)]\n{USED}\n{main}")).unwrap();
+    path.display().to_string()
 }
 
 /// What the advised types are imported from.

@@ -22,7 +22,7 @@ pub(crate) use text::{FEW, OWNER_DIED};
 pub(crate) use crate::message::shape::Bytes;
 
 use crate::message::schema::{Described, Type, described};
-use crate::message::{BytesError, Invalid};
+use crate::message::{BytesError, Invalid, TimeError};
 
 /// The result of a fallible call.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -149,6 +149,13 @@ impl Error {
     /// ```
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+}
+
+impl From<TimeError> for Error {
+    fn from(TimeError { of, found, expected }: TimeError) -> Self {
+        let (option, expected) = ("try_from", expected.to_owned());
+        Self::new(of, ErrorKind::BadOption { option, found, expected })
     }
 }
 

@@ -50,7 +50,7 @@ pub use bytes_error::BytesError;
 pub use invalid::Invalid;
 pub use list::{List, ListCapacity, ListData, NdList, NdSlice, NdSliceMut};
 pub use shape::Shape;
-pub use time::{DurationNs, SystemTimeNs};
+pub use time::{DurationNs, SystemTimeNs, TimeError};
 
 #[cfg(feature = "half")]
 use half::f16;

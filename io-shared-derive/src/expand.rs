@@ -316,7 +316,7 @@ impl Output<'_> {
         let span = self.source.ident.span();
         let check = self.check("no_padding", span);
         let fields = input.fields.iter().map(|field| {
-            let (name, member, text) = (&field.name, &field.member, &field.text);
+            let (name, member, text, pad) = (&field.name, &field.member, &field.text, &field.pad);
             let is_message = match field.generic || field.is_list_data() {
                 true => quote!(true),
                 false => {
@@ -334,7 +334,7 @@ impl Output<'_> {
             quote! {
                 #private::Member {
                     name: #name,
-                    text: #text,
+                    text: #text, pad: #pad,
                     start: #start,
                     end: #end,
                     is_message: #is_message,

@@ -29,6 +29,8 @@ pub(crate) struct Field {
     pub(crate) doc: String,
     /// The field as it was written, on a line of its own.
     pub(crate) text: String,
+    /// The visibility of padding after it, as in `pub `: that of its neighbours if they agree.
+    pub(crate) pad: String,
     /// Whether the type depends on a type parameter of the struct.
     pub(crate) generic: bool,
     /// Whether an error about its type was reported already.
@@ -62,6 +64,7 @@ impl Field {
             unit: Vec::new(),
             doc,
             text,
+            pad: String::new(),
             generic,
             refused: false,
             is_advised: false,
@@ -93,9 +96,10 @@ impl Field {
         match &*key {
             "unit" => self.unit.insert(0, meta.value()?.parse::<LitStr>()?.value()),
             "stamp" if is_no_stamp(&self.ty) => {
-                return Err(
-                    meta.error("a stamp is a `u64` or an `i64`: the nanoseconds since 1970 began")
-                );
+                return Err(meta.error(
+                    "a stamp is a `u64`, an `i64` or a `SystemTimeNs`: the nanoseconds since 1970 \
+                     began",
+                ));
             }
             "stamp" => self.unit.push(key),
             _ => {

@@ -15,6 +15,7 @@ use crate::field::Field;
 use crate::list;
 use crate::stored;
 use crate::syntax::doc;
+use crate::written::visibility;
 
 pub(crate) struct Input {
     pub(crate) name: String,
@@ -69,6 +70,12 @@ impl Input {
         read.check_foreign(input, errors);
         let fields = data.fields.members().zip(&data.fields);
         read.fields = fields.map(|(member, field)| Field::read(member, field, input)).collect();
+        let shown: Vec<_> = read.fields.iter().map(|field| visibility(&field.vis)).collect();
+        let nexts = shown.iter().skip(1).map(Some).chain([None]);
+        for ((field, own), next) in read.fields.iter_mut().zip(&shown).zip(nexts) {
+            field.pad =
+                if next.is_none_or(|next| next == own) { own.clone() } else { String::new() };
+        }
         for (field, source) in read.fields.iter_mut().zip(&data.fields) {
             let transparent = read.transparent;
             each_key(&source.attrs, errors, |meta| field.read_key(meta, transparent));

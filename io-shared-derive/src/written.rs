@@ -1,7 +1,7 @@
 //! The struct as a person would write it, for errors that show a corrected version.
 
 use quote::{ToTokens, quote};
-use syn::{Attribute, DeriveInput, Expr, ExprLit, Lit, Meta, Type};
+use syn::{Attribute, DeriveInput, Expr, ExprLit, Lit, Meta, Type, Visibility};
 
 /// The text before the fields, and the text after them.
 pub(crate) fn written(source: &DeriveInput, numbered: bool) -> (String, String) {
@@ -26,11 +26,17 @@ pub(crate) fn field(field: &syn::Field) -> String {
     for attr in &field.attrs {
         text += &attribute(attr, "    ");
     }
-    let (vis, ty) = (&field.vis, &field.ty);
-    let vis = tidy(quote!(#vis));
-    let gap = if vis.is_empty() { "" } else { " " };
+    let (vis, ty) = (visibility(&field.vis), &field.ty);
     let name = field.ident.as_ref().map_or_else(String::new, |name| format!("{name}: "));
-    format!("{text}    {vis}{gap}{name}{},", tidy(quote!(#ty)))
+    format!("{text}    {vis}{name}{},", tidy(quote!(#ty)))
+}
+
+/// A visibility and the blank after it; empty if there is none.
+pub(crate) fn visibility(vis: &Visibility) -> String {
+    match tidy(vis) {
+        vis if vis.is_empty() => vis,
+        vis => vis + " ",
+    }
 }
 
 fn attribute(attr: &Attribute, indent: &str) -> String {

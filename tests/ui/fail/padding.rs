@@ -51,4 +51,14 @@ struct Aligned {
     x: [f32; 3],
 }
 
+#[derive(Message)]
+#[repr(C)]
+pub struct Visible {
+    pub flag: u8,
+    pub x: f32,
+    pub(crate) low: u16,
+    stamp: u64,
+    pub end: u8,
+}
+
 fn main() {}

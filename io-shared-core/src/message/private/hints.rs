@@ -23,7 +23,8 @@ macro_rules! hints {
 
 hints! {
     Duration "use `DurationNs`: `duration.try_into()?`, and `Duration::from(ns)` back";
-    SystemTime "use `SystemTimeNs`: `time.try_into()?`, and `SystemTime::from(ns)` back";
+    SystemTime "use `SystemTimeNs`: `SystemTimeNs::now()` or `time.try_into()?`, and \
+        `SystemTime::from(ns)` back";
     Instant "an `Instant` is meaningful in one process only: each value already has a time \
         (`Guard::age`, `Guard::stamp`); or store nanoseconds as a `u64`";
     Float "store the numbers themselves, as in `[f32; 3]` for a vector of three `f32`, and convert \

@@ -30,6 +30,8 @@ pub struct Member<'a> {
     pub name: &'a str,
     /// The field as it was written.
     pub text: &'a str,
+    /// The visibility of padding after it, as in `pub `: that of its neighbours if they agree.
+    pub pad: &'a str,
     /// The offset of the field's start.
     pub start: usize,
     /// The offset of the field's end; for a slice, that of its start.
@@ -101,6 +103,7 @@ const fn corrected(source: &Source<'_>, text: &mut Writer) {
         let gap = gap_after(source, i);
         if gap > 0 {
             text.text("\n    ");
+            text.text(source.fields[i].pad);
             if !source.numbered {
                 text.text("_pad");
                 text.number(pad);
@@ -121,14 +124,24 @@ const fn corrected(source: &Source<'_>, text: &mut Writer) {
 mod tests {
     use super::*;
 
+    const fn member<'a>(
+        name: &'a str,
+        text: &'a str,
+        pad: &'a str,
+        (start, end): (usize, usize),
+    ) -> Member<'a> {
+        Member { name, text, pad, start, end, is_message: true }
+    }
+
     #[test]
     #[should_panic = "3 bytes of padding between `flag` and `x`, 4 bytes after `x`: a message \
         has no padding, so give those bytes names:\n\
-        struct S {\n    flag: u8,\n    _pad0: [u8; 3],\n    x: f32,\n    _pad1: [u8; 4],\n}"]
+        struct S {\n    pub flag: u8,\n    pub _pad0: [u8; 3],\n    x: f32,\n    \
+        _pad1: [u8; 4],\n}"]
     fn all_padding_is_named_and_the_struct_without_it_is_shown() {
         let fields = [
-            Member { name: "flag", text: "    flag: u8,", start: 0, end: 1, is_message: true },
-            Member { name: "x", text: "    x: f32,", start: 4, end: 8, is_message: true },
+            member("flag", "    pub flag: u8,", "pub ", (0, 1)),
+            member("x", "    x: f32,", "", (4, 8)),
         ];
         no_padding(&Source {
             name: "S",
@@ -145,10 +158,7 @@ mod tests {
     #[test]
     #[should_panic = "struct S(\n    u8,\n    [u8; 1],\n    u16,\n);"]
     fn a_field_without_a_name_gets_padding_without_a_name() {
-        let fields = [
-            Member { name: "0", text: "    u8,", start: 0, end: 1, is_message: true },
-            Member { name: "1", text: "    u16,", start: 2, end: 4, is_message: true },
-        ];
+        let fields = [member("0", "    u8,", "", (0, 1)), member("1", "    u16,", "", (2, 4))];
         no_padding(&Source {
             name: "S",
             numbered: true,

@@ -27,7 +27,7 @@ fn cells(out: &mut Output<'_, '_>, value: &Value<'_>, first: &mut bool) -> fmt::
             }
         }
         Value::Record(record) => {
-            for (_, field) in record.iter() {
+            for (_, _, field) in record.shown() {
                 if !out.next() {
                     break;
                 }

@@ -36,11 +36,11 @@ pub(super) fn write(out: &mut Output<'_, '_>, value: &Value<'_>) -> fmt::Result 
         }
         Value::Record(record) => {
             out.put("{")?;
-            for (number, (name, field)) in record.iter().enumerate() {
+            for (shown, (_, name, field)) in record.shown().enumerate() {
                 if !out.next() {
                     break;
                 }
-                out.put(if number == 0 { "" } else { "," })?;
+                out.put(if shown == 0 { "" } else { "," })?;
                 out.quote(name)?;
                 out.put(":")?;
                 write(out, &field)?;

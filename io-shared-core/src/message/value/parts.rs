@@ -5,6 +5,9 @@ use std::fmt;
 use super::Value;
 use super::layout::{Elements, Fields, Head, Place};
 
+/// How the names of fields begin that are padding.
+const PADDING: &str = "_pad";
+
 /// The elements of an array, of a slice, or of a part of one.
 ///
 /// An element is decoded when it is asked for.
@@ -161,6 +164,13 @@ impl<'a> Record<'a> {
             let part = self.fields.get(number)?;
             Some((part.name, self.place(number)?.value()))
         })
+    }
+
+    /// The fields that are shown, with their numbers: all but those that name padding.
+    pub(super) fn shown(&self) -> impl Iterator<Item = (usize, &str, Value<'a>)> {
+        let fields = self.iter().enumerate();
+        let fields = fields.filter(|(_, (name, _))| !name.starts_with(PADDING));
+        fields.map(|(number, (name, value))| (number, name, value))
     }
 
     pub(super) fn place(&self, number: usize) -> Option<Place<'a>> {

@@ -64,6 +64,28 @@ points:
     assert_eq!(value.csv().without_lists().to_string(), r#"5,"velo ""1""",1e-7,-2,<3 elements>"#);
 }
 
+/// Padding before, between and after the fields, and a struct of nothing else.
+#[test]
+fn fields_that_name_padding_are_shown_in_no_style_and_read_by_their_name() {
+    let schema = r#"{"struct":"S","size":8,"align":1,"fields":[
+        {"name":"_pad0","offset":0,"type":"|u1"},
+        {"name":"x","offset":1,"type":"|u1"},
+        {"name":"_pad1","offset":2,"type":{"array":2,"of":"|u1"}},
+        {"name":"only","offset":4,"type":{"struct":"P","size":1,"align":1,"fields":[
+            {"name":"_padding","offset":0,"type":"|u1"}]}},
+        {"name":"_own","offset":5,"type":"|u1","unit":"m"},
+        {"name":"_pad2","offset":6,"type":{"array":2,"of":"|u1"}}]}"#;
+    let schema = Schema::from_json(schema).unwrap();
+    let value = Value::decode(&schema, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    assert_eq!(value.yaml().to_string(), "x: 2\nonly: {}\n_own: 6  # m");
+    assert_eq!(value.json().to_string(), r#"{"x":2,"only":{},"_own":6}"#);
+    assert_eq!(value.csv().to_string(), "2,6");
+    assert_eq!(json_at(&value, "_pad1"), "[3,4]");
+    // What is shown can be put.
+    let bytes = encode(&schema, &value.json().to_string()).unwrap();
+    assert_eq!(bytes, [0, 2, 0, 0, 0, 6, 0, 0]);
+}
+
 #[test]
 fn paths_lead_to_fields_elements_and_slices() {
     let (schema, bytes) = cloud();

@@ -19,7 +19,7 @@ fn block(out: &mut Output<'_, '_>, value: &Value<'_>, indent: usize) -> fmt::Res
             true => flow(out, list),
             false => elements(out, list, indent),
         },
-        Value::Record(record) if !record.is_empty() => fields(out, record, indent),
+        Value::Record(record) if has_fields(record) => fields(out, record, indent),
         other => leaf(out, other),
     }
 }
@@ -44,11 +44,11 @@ fn elements(out: &mut Output<'_, '_>, list: &List<'_>, indent: usize) -> fmt::Re
 }
 
 fn fields(out: &mut Output<'_, '_>, record: &Record<'_>, indent: usize) -> fmt::Result {
-    for (number, (name, value)) in record.iter().enumerate() {
+    for (shown, (number, name, value)) in record.shown().enumerate() {
         if !out.next() {
             break;
         }
-        if number > 0 {
+        if shown > 0 {
             line(out, indent)?;
         }
         match is_plain(name) {
@@ -59,7 +59,7 @@ fn fields(out: &mut Output<'_, '_>, record: &Record<'_>, indent: usize) -> fmt::
         let unit = record.unit(number);
         let nested = match &value {
             Value::List(list) if out.lists && !is_flow(list) => Some(indent),
-            Value::Record(record) if !record.is_empty() => Some(indent + 2),
+            Value::Record(record) if has_fields(record) => Some(indent + 2),
             _ => None,
         };
         match nested {
@@ -76,6 +76,10 @@ fn fields(out: &mut Output<'_, '_>, record: &Record<'_>, indent: usize) -> fmt::
         }
     }
     Ok(())
+}
+
+fn has_fields(record: &Record<'_>) -> bool {
+    record.shown().next().is_some()
 }
 
 /// Whether a list stands on one line.
