@@ -1,6 +1,8 @@
 //! What errors say: the likely cause, and a next step that this kind of handle offers.
 
-use io_shared::{Channel, ErrorKind, Shared, SharedMmap, UnsafeSharedMmap};
+use io_shared::{
+    Channel, ErrorKind, List, ListData, Message, Shared, SharedMmap, UnsafeSharedMmap,
+};
 use test_support::TestName;
 
 #[test]
@@ -127,4 +129,25 @@ fn one_byte_is_one_byte_in_schemas_messages_and_texts() {
     ] {
         assert!(said.contains('1') && !said.contains("1 bytes"), "{said}");
     }
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Seen {
+    frame: u64,
+    boxes: List<[f32; 4]>,
+    data: ListData,
+}
+
+#[test]
+fn a_producer_of_lists_without_a_size_is_told_the_ways_that_it_has() {
+    let name = TestName::new("lists-size");
+    let said = io_shared::producer::<Seen>(&name).unwrap_err().to_string();
+    let ways = ".capacity(\"5M\"), .growing(true) or .lists(Seen::capacity().boxes(100)), or";
+    assert!(said.contains("have lists") && said.contains(ways), "{said}");
+    assert!(!said.contains("slice") && !said.contains("elements"), "{said}");
+    // And they are ways.
+    let channel = || Channel::<Seen>::named(&*name);
+    drop(channel().growing(true).producer().unwrap());
+    drop(channel().lists(Seen::capacity().boxes(100)).producer().unwrap());
 }

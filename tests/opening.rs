@@ -176,7 +176,9 @@ fn bad_names_sizes_and_options_are_typed_errors() {
     assert!(!name.path().exists(), "nothing is left of what was refused");
     // A producer that does not say how large it gets is told so and does not wait for ever.
     let error = Channel::<[u8]>::named(&*name).producer().unwrap_err();
-    assert!(error.to_string().contains(".capacity(\"5M\")"), "{error}");
+    let ways = "that end in a slice says how large they get, or that they may grow, as in \
+                .capacity(\"5M\"), .elements(100_000) or .growing(true)";
+    assert!(error.to_string().contains(ways), "{error}");
     let error = Channel::<[u8]>::named(&*name).open_timeout(Duration::ZERO).consumer();
     assert_eq!(*error.unwrap_err().kind(), ErrorKind::NotFound);
 }

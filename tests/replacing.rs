@@ -6,7 +6,7 @@
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant};
 
-use io_shared::{Channel, ErrorKind};
+use io_shared::{Channel, ErrorKind, List, ListData, Message};
 use test_support::claims::{claim, descriptors_of};
 use test_support::pose::{Pose, is_mismatch, later};
 use test_support::{TestName, eventually};
@@ -277,4 +277,91 @@ fn a_process_that_keeps_the_regions_own_lock_delays_openings_and_removals_and_no
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
     producer.put(&2).unwrap();
     assert_eq!(*consumer.get().unwrap(), 2);
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Frame {
+    number: u64,
+    boxes: List<[f32; 4]>,
+    data: ListData,
+}
+
+mod wider {
+    use io_shared::{List, ListData, Message};
+
+    #[derive(Message)]
+    #[repr(C)]
+    pub(crate) struct Frame {
+        pub(crate) number: u64,
+        pub(crate) boxes: List<[f32; 4]>,
+        pub(crate) scores: List<f32>,
+        pub(crate) data: ListData,
+    }
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Track {
+    id: u64,
+    speed: f64,
+}
+
+#[test]
+fn two_structs_with_little_in_common_are_told_by_their_names() {
+    let name = TestName::new("other-struct");
+    let _frames = Channel::<Frame>::named(&*name).growing(true).producer().unwrap();
+    let said = io_shared::consumer::<Track>(&name).unwrap_err().to_string();
+    let first = said.lines().nth(1).unwrap();
+    assert_eq!(first, "  the channel has struct Frame, this program struct Track", "{said}");
+    // One that was renamed, or changed, is compared field by field.
+    let name = TestName::new("changed-struct");
+    let _pose = io_shared::producer::<Pose>(&name).unwrap();
+    let said = io_shared::consumer::<later::Pose>(&name).unwrap_err().to_string();
+    assert!(!said.contains("this program struct"), "{said}");
+}
+
+#[test]
+fn a_producer_that_only_adds_fields_is_told_to_wait_for_the_old_one_alone() {
+    let name = TestName::new("only-adds");
+    let new = || Channel::<wider::Frame>::named(&*name).growing(true);
+    let old = Channel::<Frame>::named(&*name).growing(true).producer().unwrap();
+    let _viewer = io_shared::consumer::<Frame>(&name).unwrap();
+    let said = new().producer().unwrap_err().to_string();
+    let advice = "this struct only adds fields, so it is accepted once this process has dropped it \
+                  (consumers may stay): wait for that with .wait_for_role()";
+    assert!(said.contains(advice) && !said.contains("same type"), "{said}");
+    assert!(said.contains("field `scores`") && !said.contains("field `data`"), "{said}");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| new().wait_for_role(Duration::from_secs(20)).producer());
+        drop(old);
+        waits.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_producer_that_lacks_a_field_again_is_told_the_two_ways_back() {
+    let name = TestName::new("way-back");
+    let mut viewer = Channel::<Frame>::named(&*name).growing(true).consumer().unwrap();
+    let mut new = Channel::<wider::Frame>::named(&*name).growing(true).producer().unwrap();
+    new.loan_lists(wider::Frame::capacity()).unwrap().put().unwrap();
+    drop(viewer.get_timeout(Duration::from_secs(20)).unwrap()); // it is there now
+    drop(new);
+    let old = || Channel::<Frame>::named(&*name).growing(true).producer();
+    let said = old().unwrap_err().to_string();
+    let advice = "this struct lacks fields that the channel has: stop all of those programs";
+    assert!(said.contains(advice) && !said.contains("same type"), "{said}");
+    // Removed, it is a new channel, in which the viewer goes on.
+    Channel::remove(&name).unwrap();
+    let mut producer = old().unwrap();
+    let mut frame = producer.loan_lists(Frame::capacity().boxes(1)).unwrap();
+    frame.number = 7;
+    frame.put().unwrap();
+    let frame = viewer.get_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!((frame.number, frame.seq()), (7, 1));
+    drop(frame);
+    // With nobody there, it replaces one that has more fields.
+    drop((producer, viewer));
+    drop(Channel::<wider::Frame>::named(&*name).growing(true).producer().unwrap());
+    assert!(old().is_ok());
 }

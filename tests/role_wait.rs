@@ -106,7 +106,7 @@ fn the_wait_ends_at_its_deadline_with_the_holder_named() {
     let here = format!("held by this process, {}", std::process::id());
     for wait in [Duration::ZERO, SHORT] {
         let waiting = || channel().wait_for_role(wait);
-        let there = format!("(producer, process {})", holder.id());
+        let there = format!(" ({}))", holder.id());
         for (error, told) in [
             (in_vain(|| waiting().producer()), &there),
             (in_vain(|| waiting().consumer_name("viewer").consumer()), &here),

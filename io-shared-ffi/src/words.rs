@@ -44,10 +44,12 @@ enum C {
 /// Rust, but for [`cpp`].
 struct Named(&'static str, Option<C>, [&'static str; 3]);
 
-const OPTIONS: [Named; 19] = [
+const OPTIONS: [Named; 21] = [
     Named("capacity", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("size", Some(C::Field("capacity")), ["capacity", "size", "size"]),
     Named("elements", None, [""; 3]),
+    Named("lists", None, [""; 3]),
+    Named("growing", Some(C::Flag("IOS_GROWING")), [""; 3]),
     Named("consumers", Some(C::Field("consumers")), ["consumers", "consumers", "max_readers"]),
     Named("handles", Some(C::Field("handles")), ["max_readers"; 3]),
     Named("holds", Some(C::Field("holds")), ["holds"; 3]),
@@ -70,7 +72,7 @@ const OPTIONS: [Named; 19] = [
 fn cpp(rust: &str) -> &str {
     match rust {
         "size" => "capacity",
-        "elements" => "",
+        "elements" | "lists" => "",
         "any_schema" => "schema",
         same => same,
     }
@@ -277,13 +279,31 @@ fn next_call(text: &str) -> Option<(&str, &str, &str, &str)> {
         let length = text[from..].find(|c: char| !c.is_ascii_lowercase() && c != '_')?;
         let (name, value) = text[from..].split_at(length);
         let is_ours = OPTIONS.iter().any(|Named(rust, ..)| *rust == name);
-        if let Some((value, after)) = value.strip_prefix('(').and_then(|v| v.split_once(')'))
+        if let Some((value, after)) = value.strip_prefix('(').and_then(closed)
             && is_ours
         {
             return Some((&text[..dot], name, value, after));
         }
     }
     None
+}
+
+/// What stands before the parenthesis that closes one opened before `text`, and what after it.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    let mut open = 0;
+    let end = text.char_indices().find_map(|(at, c)| match c {
+        '(' => {
+            open += 1;
+            None
+        }
+        ')' if open == 0 => Some(at),
+        ')' => {
+            open -= 1;
+            None
+        }
+        _ => None,
+    })?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 #[cfg(test)]
@@ -317,6 +337,12 @@ mod tests {
                 "not given",
                 "as in .capacity(\"5M\") or .elements(100_000); or \
                 wait, with .open_timeout()",
+            ),
+            option(
+                "capacity",
+                "not given",
+                "a size, as in .capacity(\"5M\"), .growing(true) or \
+                 .lists(Frame::capacity().boxes(100)), or waits",
             ),
             option("any_schema", "", "a producer says what it puts: .schema(..)"),
             ErrorKind::NotFound,
@@ -412,11 +438,13 @@ mod tests {
         assert!(all.contains("options.capacity = 9 and IOS_EXTEND"), "{all}");
         assert!(all.contains("(options.capacity)"), "{all}");
         assert!(all.contains("such as 0660"), "{all}");
+        assert!(all.contains("as in options.capacity = 5242880, IOS_GROWING, or waits"), "{all}");
         let share: Vec<String> = kinds()
             .into_iter()
             .map(|k| text_of(&Error::new("/x", k), IOS_WORDS_PYTHON_SHARE))
             .collect();
         let share = share.join("\n");
+        assert!(share.contains("a size, as in size=\"5M\", or waits"), "{share}");
         assert!(share.contains("as in size=\"5M\"; or wait, with open_timeout="), "{share}");
         assert!(share.contains("reopen=False"), "{share}");
         assert!(share.contains("size=: channel has 16"), "{share}");

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 /// let name = Some("viewer".to_owned());
 /// let (command, since) = (Some("viewer.py".to_owned()), None);
 /// let holder = Holder { slot: Some(0), name, pid: Some(4711), command, since, is_here: false };
-/// assert_eq!(holder.to_string(), "slot 0 (viewer), process 4711");
+/// assert_eq!(holder.to_string(), "consumer viewer (4711)"); // its own name, else its program's
 /// ```
 /// Whether this program itself has the role that it asks for again:
 /// ```
@@ -46,8 +46,30 @@ pub struct Holder {
     pub is_here: bool,
 }
 
+impl Holder {
+    /// A consumer of another process by its name, else by its program's, as in `display (4711)`.
+    pub(super) fn as_consumer(&self) -> Option<String> {
+        self.slot?;
+        self.known()
+    }
+
+    /// The name and process of a holder elsewhere that has a name.
+    fn known(&self) -> Option<String> {
+        let name = self.name.as_ref().or(self.command.as_ref()).filter(|_| !self.is_here)?;
+        let name = name.escape_debug();
+        Some(match self.pid {
+            Some(pid) => format!("{name} ({pid})"),
+            None => format!("{name} (another process)"),
+        })
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(known) = self.known() {
+            let role = if self.slot.is_none() { "producer" } else { "consumer" };
+            return write!(f, "{role} {known}");
+        }
         match self.slot {
             None => write!(f, "producer")?,
             Some(slot) => match &self.name {

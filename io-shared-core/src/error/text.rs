@@ -63,7 +63,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::NotFound => self.not_found(f),
             ErrorKind::NotARegion { found } => write!(f, "{name} is {found}, {NOT_A_REGION}"),
             ErrorKind::Mismatch { differences, holders, advice } => {
-                mismatch(f, name, differences, holders, advice)
+                self.mismatch(f, differences, holders, advice)
             }
             ErrorKind::RoleTaken { holder } => role_taken(f, name, holder),
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
@@ -132,6 +132,33 @@ impl Text<'_> {
         write!(f, "{}: ", self.name)?;
         write_bad_value(f, field, found, expected)?;
         write!(f, "{}", Then(": ", self.advice))
+    }
+
+    fn mismatch(
+        &self,
+        f: &mut Formatter<'_>,
+        differences: &[String],
+        holders: &[Holder],
+        advice: &str,
+    ) -> fmt::Result {
+        write!(f, "{} has another shape than this program expects:", self.name)?;
+        for difference in differences.iter().take(FEW) {
+            write!(f, "\n  {}", Cut(difference))?;
+        }
+        if differences.len() > FEW {
+            write!(f, "\n  and {} more", differences.len() - FEW)?;
+        }
+        if holders.is_empty() {
+            return write!(f, "\nNobody is using it: {advice}");
+        }
+        write!(f, "\nIt is in use by ")?;
+        list(f, holders)?;
+        if !self.advice.is_empty() {
+            return write!(f, ": {}", self.advice);
+        }
+        let here = holders.iter().any(|holder| holder.is_here);
+        let stop = if here { "drop a handle of this process" } else { "stop those programs" };
+        write!(f, ": use the same type and options on every side, {stop}, or use another name")
     }
 
     fn not_found(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -235,30 +262,6 @@ fn bad_size(f: &mut Formatter<'_>, name: &str, found: &str) -> fmt::Result {
     }
 }
 
-fn mismatch(
-    f: &mut Formatter<'_>,
-    name: &str,
-    differences: &[String],
-    holders: &[Holder],
-    advice: &str,
-) -> fmt::Result {
-    write!(f, "{name} has another shape than this program expects:")?;
-    for difference in differences.iter().take(FEW) {
-        write!(f, "\n  {}", Cut(difference))?;
-    }
-    if differences.len() > FEW {
-        write!(f, "\n  and {} more", differences.len() - FEW)?;
-    }
-    if holders.is_empty() {
-        return write!(f, "\nNobody is using it: {advice}");
-    }
-    write!(f, "\nIt is in use (")?;
-    list(f, holders)?;
-    let here = holders.iter().any(|holder| holder.is_here);
-    let stop = if here { "drop a handle of this process" } else { "stop those programs" };
-    write!(f, "): use the same type and options on every side, {stop}, or use another name")
-}
-
 fn role_taken(f: &mut Formatter<'_>, name: &str, holder: &Holder) -> fmt::Result {
     let stop = match holder.is_here {
         true => "drop that handle",
@@ -353,9 +356,16 @@ fn bad_seq(f: &mut Formatter<'_>, name: &str, found: u64, last: u64, largest: u6
 }
 
 fn list(f: &mut Formatter<'_>, holders: &[Holder]) -> fmt::Result {
-    for (i, holder) in holders.iter().take(FEW).enumerate() {
+    let shown = holders.get(..holders.len().min(FEW)).unwrap_or_default();
+    // Consumers that have names share one word before the first of them.
+    let named = shown.iter().filter(|holder| holder.as_consumer().is_some()).count();
+    let mut word = if named > 1 { "consumers " } else { "consumer " };
+    for (i, holder) in shown.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
-        write!(f, "{comma}{holder}")?;
+        match holder.as_consumer() {
+            Some(consumer) => write!(f, "{comma}{}{consumer}", std::mem::take(&mut word))?,
+            None => write!(f, "{comma}{holder}")?,
+        }
     }
     match holders.len().saturating_sub(FEW) {
         0 => Ok(()),
@@ -408,9 +418,13 @@ impl fmt::Display for Cut<'_> {
 mod tests {
     use super::*;
 
+    fn holder(slot: Option<usize>, command: Option<&str>, pid: u32) -> Holder {
+        let (name, since, command) = (None, None, command.map(str::to_owned));
+        Holder { slot, name, pid: Some(pid), command, since, is_here: false }
+    }
+
     fn producer() -> Holder {
-        let (slot, name, command, since) = (None, None, None, None);
-        Holder { slot, name, pid: Some(7), command, since, is_here: false }
+        holder(None, None, 7)
     }
 
     fn text(kind: &ErrorKind) -> String {
@@ -426,6 +440,29 @@ mod tests {
         });
         assert!(text.contains("channel has 16, this program wants 32"), "{text}");
         assert!(text.contains("producer, process 7"), "{text}");
+    }
+
+    #[test]
+    fn holders_are_told_by_their_role_and_their_programs_name() {
+        let mut holders = vec![
+            holder(None, Some("processor"), 603),
+            holder(Some(0), Some("display"), 22291),
+            Holder { name: Some("left".into()), ..holder(Some(1), Some("display"), 31993) },
+            holder(Some(3), None, 8),
+            Holder { is_here: true, ..holder(Some(4), Some("log"), 9) },
+        ];
+        let mismatch = |holders: &[Holder]| {
+            let (differences, holders) = (vec!["x".to_owned()], holders.to_vec());
+            text(&ErrorKind::Mismatch { differences, holders, advice: "" })
+        };
+        let said = "It is in use by producer processor (603), consumers display (22291), left \
+                    (31993), slot 3, process 8, slot 4, held by this process, 9: use";
+        assert!(mismatch(&holders).contains(said), "{}", mismatch(&holders));
+        holders.truncate(2);
+        let said = "by producer processor (603), consumer display (22291): use";
+        assert!(mismatch(&holders).contains(said), "{}", mismatch(&holders));
+        let taken = text(&ErrorKind::RoleTaken { holder: holders[0].clone() });
+        assert!(taken.contains("the role is taken (producer processor (603))"), "{taken}");
     }
 
     #[test]

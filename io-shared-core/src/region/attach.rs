@@ -164,7 +164,7 @@ impl<'a> Opening<'a> {
         let waits = !matches!(location, Location::Anonymous) // nobody else creates an anonymous one
             && (**role != Role::Producer || spec.open_timeout.is_some());
         match spec.kind {
-            Kind::Channel if !waits => Err(plan::no_capacity(location)),
+            Kind::Channel if !waits => Err(plan::no_capacity(location, spec)),
             _ => Ok(Step::Wait(Awaited::Creation)),
         }
     }
@@ -205,7 +205,7 @@ impl<'a> Opening<'a> {
         if found.is_taken_for_long(Part::Producer)? {
             // Perhaps another producer of these messages was faster.
             return match location.identity() == Some(found.identity) {
-                true => Err(self.mismatch(&found, differences)),
+                true => Err(self.only_adds(&found, differences)),
                 false => Ok(Step::Retry),
             };
         }
@@ -308,6 +308,40 @@ impl<'a> Opening<'a> {
 
     /// The error that the region has another shape, with its users and what to do.
     fn mismatch(&self, found: &Candidate, differences: Vec<String>) -> Error {
+        if *self.role == Role::Producer && found.has_more_fields && self.may_replace(found) {
+            return self.lacks_fields(found, differences);
+        }
+        self.of_another_shape(found, differences)
+    }
+
+    /// The error for a producer whose struct only adds fields, while another producer is there.
+    fn only_adds(&self, found: &Candidate, differences: Vec<String>) -> Error {
+        let error = self.of_another_shape(found, differences);
+        let ErrorKind::Mismatch { holders, .. } = error.kind() else { return error };
+        let producer = holders.iter().find(|holder| holder.slot.is_none());
+        let stop = match producer {
+            Some(producer) if producer.is_here => "once this process has dropped it".to_owned(),
+            Some(producer) => format!("when {producer} has ended"),
+            None => "when its producer has ended".to_owned(),
+        };
+        error.advise(format!(
+            "this struct only adds fields, so it is accepted {stop} (consumers may stay): wait for \
+             that with .wait_for_role(), or use another name"
+        ))
+    }
+
+    /// The error for a producer whose struct has no longer all fields, while others use the
+    /// channel.
+    fn lacks_fields(&self, found: &Candidate, differences: Vec<String>) -> Error {
+        self.of_another_shape(found, differences).advise(
+            "this struct lacks fields that the channel has: stop all of those programs, also those \
+             that have this struct themselves, so that this producer replaces the channel, whose \
+             numbers then begin again; or remove the channel, and they go on in the new one",
+        )
+    }
+
+    /// The error with its advice for any difference.
+    fn of_another_shape(&self, found: &Candidate, differences: Vec<String>) -> Error {
         let advice = match self.location {
             Location::Descriptor(_) => "make a new one",
             _ if self.is_transient(found) => {

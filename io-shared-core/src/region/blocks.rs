@@ -212,12 +212,7 @@ impl Region {
         let command: Vec<u8> = command.take_while(|byte| *byte != 0).collect();
         // SAFETY: the block is aligned to 128 and the offset to 8; nothing else lies there.
         let since = unsafe { word64(self, at(who.claimed_at)) }.load(Ordering::Relaxed);
-        let command = String::from_utf8_lossy(&command).into_owned();
-        Holder {
-            command: (!command.is_empty()).then_some(command),
-            since: (since != 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_nanos(since)),
-            ..holder
-        }
+        told_by(holder, String::from_utf8_lossy(&command).into_owned(), since)
     }
 
     fn consumer_byte(&self, slot: usize, offset: u64) -> &std::sync::atomic::AtomicU8 {
@@ -384,6 +379,9 @@ pub(super) fn holder_of(part: Part, pid: u32, name: &str, claims: Option<&Claims
     Holder { slot, name, pid, command: None, since: None, is_here }
 }
 
+/// As many bytes as any block has.
+const LONGEST_BLOCK: usize = 512;
+
 /// What a role's block says, as it was read from the file.
 pub(super) struct Noted {
     /// 0: nobody ever had it.
@@ -401,14 +399,23 @@ pub(super) struct Noted {
 
 /// What `part`'s block says, by the start of the region in `head`.
 pub(super) fn noted(head: &[u8], layout: &Layout, part: Part) -> Noted {
-    let (start, pid, who) = match part {
-        Part::Consumer(slot) => {
-            let start = layout.consumers_offset as usize + slot * layout::BLOCK as usize;
-            (start, CONSUMER_PID, &CONSUMER_WHO)
-        }
-        _ => (layout.producer_offset as usize, PRODUCER_PID, &PRODUCER_WHO),
+    noted_in(head.get(block_of(layout, part)..).unwrap_or_default(), layout, part)
+}
+
+/// Where `part`'s block begins.
+fn block_of(layout: &Layout, part: Part) -> usize {
+    match part {
+        Part::Consumer(slot) => layout.consumers_offset as usize + slot * layout::BLOCK as usize,
+        _ => layout.producer_offset as usize,
+    }
+}
+
+/// What `part`'s block says, with which `block` begins.
+fn noted_in(block: &[u8], layout: &Layout, part: Part) -> Noted {
+    let (pid, who) = match part {
+        Part::Consumer(_) => (CONSUMER_PID, &CONSUMER_WHO),
+        _ => (PRODUCER_PID, &PRODUCER_WHO),
     };
-    let block = head.get(start..).unwrap_or_default();
     let is_consumer = matches!(part, Part::Consumer(_)) && layout.kind == layout::Kind::Channel;
     let byte = |at: u64| block.get(at as usize).copied().unwrap_or(0);
     let text = |at: u64, length: usize| {
@@ -458,7 +465,7 @@ fn word_in(block: &[u8], at: u64) -> u64 {
     bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// The pid and name in `part`'s block, read from the file of a region that is not mapped.
+/// What `part`'s block says of its owner, read from the file of a region that is not mapped.
 pub(super) fn read_holder(
     file: &std::fs::File,
     layout: &Layout,
@@ -466,22 +473,20 @@ pub(super) fn read_holder(
     claims: Option<&Claims>,
 ) -> Holder {
     use std::os::unix::fs::FileExt;
-    let (start, pid_at) = match part {
-        Part::Consumer(slot) => (
-            u64::from(layout.consumers_offset) + slot as u64 * layout::BLOCK,
-            CONSUMER_PID as usize,
-        ),
-        _ => (u64::from(layout.producer_offset), PRODUCER_PID as usize),
-    };
-    let mut block = [0; layout::BLOCK as usize];
-    // What cannot be read stays unknown: it only goes into an error's text.
-    let _ = file.read_exact_at(&mut block, start);
-    let pid = block.get(pid_at..pid_at + 4).and_then(|bytes| bytes.try_into().ok());
-    let length = usize::from(block[NAME_LENGTH as usize]).min(LONGEST_NAME);
-    let name = match part {
-        Part::Consumer(_) => block.get(NAME as usize..NAME as usize + length).unwrap_or(&[]),
-        _ => &[],
-    };
-    let pid = pid.map_or(0, u32::from_le_bytes);
-    holder_of(part, pid, std::str::from_utf8(name).unwrap_or(""), claims)
+    let mut block = [0; LONGEST_BLOCK];
+    // What cannot be read stays unknown: it only goes into an error's text. A block may be the last
+    // thing in the file, so it is read as far as there is anything.
+    let _ = file.read_at(&mut block, block_of(layout, part) as u64);
+    let Noted { pid, command, name, claimed_at, .. } = noted_in(&block, layout, part);
+    let holder = holder_of(part, pid, &name, claims);
+    told_by(holder, command, claimed_at)
+}
+
+/// A holder with what else its block says: its program, and since when it has the role.
+fn told_by(holder: Holder, command: String, since: u64) -> Holder {
+    Holder {
+        command: (!command.is_empty()).then_some(command),
+        since: (since != 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_nanos(since)),
+        ..holder
+    }
 }

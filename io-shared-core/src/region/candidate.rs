@@ -35,6 +35,9 @@ pub(super) struct Candidate {
     pub(super) prelude: Prelude,
     /// How many buffers it has, or more by now. 1 for a lock.
     pub(super) pool: u64,
+    /// Whether its messages have all fields of this program's, and more: known once it is
+    /// validated.
+    pub(super) has_more_fields: bool,
 }
 
 /// Opening.
@@ -85,7 +88,8 @@ impl Candidate {
         let prelude = Prelude::read_from_bytes(&bytes)
             .map_err(|_| location.foreign("an object without our header"))?;
         let location = location.clone();
-        Ok(Some(Self { location, identity, size, claims, file, prelude, pool: 1 }))
+        let (pool, has_more_fields) = (1, false);
+        Ok(Some(Self { location, identity, size, claims, file, prelude, pool, has_more_fields }))
     }
 }
 

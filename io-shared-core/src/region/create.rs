@@ -70,6 +70,7 @@ impl NewRegion {
             file: hidden.file_to_keep()?,
             prelude,
             pool: plan.buffers,
+            has_more_fields: false,
         };
         let read_only = match role {
             Role::Consumer { .. } => Some(hidden.reopen(OFlag::O_RDONLY)?),

@@ -4,7 +4,7 @@ use super::layout::{self, Kind, Layout, LayoutError, USUAL_CONSUMERS};
 use super::location::Location;
 use super::spec::{Role, Spec};
 use crate::error::{Error, ErrorKind, Result};
-use crate::message::schema::Schema;
+use crate::message::schema::{Field, Schema, Struct, Type};
 use crate::os::file::page_size;
 use crate::protocol::{MOST_HOLDS, OWN_BUFFERS};
 
@@ -86,15 +86,29 @@ fn check_mode(location: &Location, spec: &Spec) -> Result<()> {
 }
 
 /// The error of a producer that would create a channel but does not know its capacity.
-pub(super) fn no_capacity(location: &Location) -> Error {
-    let expected = "a producer of messages that end in a slice says how large they get, as in \
-                    .capacity(\"5M\") or .elements(100_000), or waits with .open_timeout() for a \
-                    consumer that says so";
-    location.error(ErrorKind::BadOption {
-        option: "capacity",
-        found: "not given".into(),
-        expected: expected.into(),
-    })
+pub(super) fn no_capacity(location: &Location, spec: &Spec) -> Error {
+    let lists = match spec.schema.as_ref().map(Schema::root) {
+        Some(Type::Struct(layout)) if layout.has_lists() => Some(layout),
+        _ => None,
+    };
+    let (what, ways) = match lists {
+        Some(Struct { name, fields, .. }) => {
+            let list = first_list(fields);
+            ("have lists", format!(".growing(true) or .lists({name}::capacity().{list}(100))"))
+        }
+        None => ("end in a slice", ".elements(100_000) or .growing(true)".to_owned()),
+    };
+    let expected = format!(
+        "a producer of messages that {what} says how large they get, or that they may grow, as in \
+         .capacity(\"5M\"), {ways}, or waits with .open_timeout() for a consumer that says so"
+    );
+    location.error(ErrorKind::BadOption { option: "capacity", found: "not given".into(), expected })
+}
+
+/// The name of the first list.
+fn first_list(fields: &[Field]) -> &str {
+    let list = fields.iter().find(|field| matches!(field.ty, Type::List { .. }));
+    list.map_or("list", |field| &*field.name)
 }
 
 /// The largest number that `fits`, where every smaller one fits too.

@@ -65,8 +65,9 @@ impl Candidate {
         let schema = self.read_schema(&layout)?;
         let own = spec.schema.as_ref();
         let reads = matches!(role, Role::Consumer { .. } | Role::Observer);
-        let part = own.filter(|own| own.hash() != schema.hash());
-        let part = part.filter(|own| reads && own.is_prefix_of(&schema));
+        let part = own.filter(|own| own.hash() != schema.hash() && own.is_prefix_of(&schema));
+        self.has_more_fields = part.is_some();
+        let part = part.filter(|_| reads);
         let mut differences = match own {
             Some(own) if part.is_none() => own.differences(&schema),
             _ => Vec::new(),

@@ -238,8 +238,9 @@ fn no_value_is_torn_and_the_role_of_a_killed_program_is_taken_over() {
         got += 1;
     }
     let taken = io_shared::producer::<[u64; 4]>(&*small).unwrap_err();
-    let holder = format!("(producer, process {})", flooding.id());
-    assert!(taken.to_string().contains(&holder), "{taken}");
+    let holder = format!(" ({}))", flooding.id());
+    let taken = taken.to_string();
+    assert!(taken.contains("(producer ") && taken.contains(&holder), "{taken}");
     let location = Location::from(Name::new(&small).unwrap());
     let Content::Region(region) = inspect::entry(&location).unwrap().content else {
         panic!("a channel is a region");

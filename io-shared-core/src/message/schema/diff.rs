@@ -10,9 +10,26 @@ pub(super) fn lines(program: &Type, channel: &Type) -> Vec<String> {
     if !same_head(program, channel) {
         lines.push(format!("{}: channel has {channel}, this program {program}", At("")));
     }
+    lines.extend(other_struct(program, channel));
     compare_structs(&mut lines, String::new(), program, channel);
     compare_enums(&mut lines, "", program, channel);
     lines
+}
+
+/// Says of structs with different names and few fields in common that they are two structs.
+fn other_struct(program: &Type, channel: &Type) -> Option<String> {
+    let (ours, _) = innermost(program, String::new())?;
+    let (theirs, _) = innermost(channel, String::new())?;
+    let is_shared = |our: &&Field| {
+        theirs.fields.iter().any(|their| their.name == our.name && same_position(our, their))
+    };
+    let shared = ours.fields.iter().filter(is_shared).count();
+    let is_other = !ours.name.is_empty()
+        && !theirs.name.is_empty()
+        && ours.name != theirs.name
+        && 2 * shared < ours.fields.len().max(theirs.fields.len());
+    let (ours, theirs) = (&ours.name, &theirs.name);
+    is_other.then(|| format!("the channel has struct {theirs}, this program struct {ours}"))
 }
 
 /// Whether a message of type `part` is how a message of type `whole` begins: the same fields at the
@@ -135,6 +152,7 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
             ));
         }
     }
+    drop_moved_data(lines, before, &path, (ours, theirs));
     // Sizes and alignments follow from the fields, so they are reported only if no field differs.
     if lines.len() == before {
         let (size, align) = (ours.shape.size, ours.shape.align);
@@ -155,6 +173,30 @@ fn compare_structs(lines: &mut Vec<String>, path: String, program: &Type, channe
                 order(ours)
             ));
         }
+    }
+}
+
+/// Drops the line of the lists' data, of those from number `before` on. Where the data begins
+/// follows from the fields before it, so that is reported only if nothing else differs.
+fn drop_moved_data(
+    lines: &mut Vec<String>,
+    before: usize,
+    path: &str,
+    (ours, theirs): (&Struct, &Struct),
+) {
+    let (Some(our), Some(their)) = (ours.fields.last(), theirs.fields.last()) else { return };
+    if our.ty != Type::ListData || their.ty != Type::ListData || our.name != their.name {
+        return;
+    }
+    let moved = At(&join(path, &our.name)).to_string() + ": ";
+    let is_of_data = |line: &String| line.starts_with(&moved);
+    let others = lines.iter().skip(before).filter(|line| !is_of_data(line)).count();
+    if others > 0 {
+        let mut number = 0;
+        lines.retain(|line| {
+            number += 1;
+            number <= before || !is_of_data(line)
+        });
     }
 }
 
