@@ -317,3 +317,25 @@ fn whoever_adds_the_library_gets_these_crates_and_none_of_the_command() {
     let crates = ["io-shared", "io-shared-channel", "io-shared-core", "io-shared-derive"];
     assert_eq!(own, BTreeSet::from(crates));
 }
+
+/// The crates of a program that has io-shared, except io-shared itself, along these edges.
+fn crates_along(edges: &str) -> BTreeSet<String> {
+    let mut tree = std::process::Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--package", "io-shared", "--edges", edges]);
+    tree.args(["--prefix", "none", "--format", "{p}"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = tree.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.filter(|name| *name != "io-shared" && !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readme_counts_the_crates_that_a_program_gets() {
+    let in_it = crates_along("normal,no-proc-macro").len();
+    let at_build = crates_along("normal,build").len() - in_it;
+    let readme = std::fs::read_to_string(tree::root().join("README.md")).unwrap();
+    let readme = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = format!("adds {in_it} crates to a program, its own among them, and {at_build} more");
+    assert!(readme.contains(&said), "{said}");
+}

@@ -224,6 +224,14 @@ fn a_producer_that_goes_on_after_its_file_was_deleted_is_not_taken_for_dead() {
 }
 
 #[test]
+fn a_channel_that_never_had_a_producer_is_waited_in() {
+    let name = TestName::new("never");
+    let mut consumer = requiring(&name);
+    let error = consumer.get_timeout(Duration::from_millis(400)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+}
+
+#[test]
 fn another_channel_that_never_had_a_producer_is_waited_in() {
     let name = TestName::new("another");
     io_shared::producer::<u64>(&name).unwrap().put(&1).unwrap();

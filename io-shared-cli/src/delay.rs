@@ -119,6 +119,18 @@ impl Between {
     }
 }
 
+impl Between {
+    /// Words for a first channel that has no producer.
+    fn lacks_producer(&self) -> String {
+        match self {
+            Between::Channels(from) if from.lacks_producer() => {
+                format!("; {} has no producer", from.name())
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 impl Clock {
     fn now(self) -> i128 {
         match self {
@@ -161,7 +173,9 @@ impl Measure for Delays {
         if without > 0 {
             let s = if without == 1 { "" } else { "s" };
             out.line(format_args!(
-                "\t{without} value{s} without a partner: no tag, or the value that it names is gone"
+                "\t{without} value{s} without a partner: no tag, or the value that it names is \
+                 gone{}",
+                self.between.lacks_producer()
             ))?;
         }
         Ok(summary.is_some() || without > 0)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 use io_shared::inspect::Newest;
-use io_shared::value::Path;
+use io_shared::value::{Path, PathError};
 use io_shared::{ErrorKind, Schema, Value};
 use io_shared_formats::CdrType;
 
@@ -21,7 +21,8 @@ pub(crate) struct Options {
     /// The channel. One that is not there is waited for.
     #[arg(value_name = "NAME", add = ArgValueCandidates::new(named::channels))]
     name: String,
-    /// Print only this part, such as `points.0:5.x`, which is the same as `points[0:5].x`.
+    /// Print only this part, such as `points.0:5.x`, which is the same as `points[0:5].x`. Where a
+    /// list is too short to have it, `null` is printed.
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     field: Option<Path>,
     /// Print one value, and end.
@@ -81,7 +82,12 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         let value = value.map_err(|error| {
             Failure::Failed(format!("{}: value {}: {error}", options.name, newest.seq))
         })?;
-        let part = value.at(&path).map_err(|error| Failure::Usage(error.to_string()))?;
+        let part = match value.at(&path) {
+            Ok(part) => part,
+            // This value has a shorter list; the next may have the element.
+            Err(PathError::NoElement { .. }) if has_any_length(schema) => Value::Missing,
+            Err(error) => return Err(Failure::Usage(error.to_string())),
+        };
         show(options, &newest, &part, out)?;
         if std::mem::take(&mut is_first) && !options.csv {
             // A comment, so that it is YAML all the same.
@@ -92,6 +98,11 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         left -= 1;
     }
     Ok(())
+}
+
+/// Whether the messages have a list or a slice, which is shorter in some of them.
+fn has_any_length(schema: &Schema) -> bool {
+    schema.root().shape().element.is_some()
 }
 
 /// Decodes messages that are CDR by the definition in their schema.

@@ -95,6 +95,17 @@ impl Follow {
         }
     }
 
+    /// Whether the channel is there, and has no producer.
+    pub(crate) fn lacks_producer(&self) -> bool {
+        let Ok(entry) = inspect::entry(&self.location) else { return false };
+        match entry.content {
+            Content::Region(region) => {
+                region.producer.is_none_or(|producer| !producer.is_connected)
+            }
+            _ => false,
+        }
+    }
+
     /// Says on the standard error what the command waits for.
     fn tell(&self) {
         use std::io::Write as _;

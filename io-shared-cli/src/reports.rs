@@ -62,7 +62,12 @@ pub(crate) fn run(
         if is_new {
             left -= u64::from(measure.report(out)?);
         } else if last.is_some() && !out.json {
-            out.line("no new values")?;
+            match follow.lacks_producer() {
+                true => {
+                    out.line(format_args!("no new values: {} has no producer", follow.name()))?
+                }
+                false => out.line("no new values")?,
+            }
         }
         out.flush()?;
     }

@@ -88,6 +88,34 @@ fn echo_prints_a_value_as_yaml_csv_or_json_or_a_part_of_it() {
 }
 
 #[test]
+fn echo_prints_an_element_that_a_value_lacks_as_nothing_and_goes_on() {
+    let name = TestName::new("lacks");
+    let mut producer = clouds(&name);
+    put(&mut producer, 7, 0);
+    let echo = |more: &[&'static str]| [&["echo", &*name, "--field", "points.0.x"], more].concat();
+    assert_eq!(printed(&echo(&["--once"])), "# value 1\nnull\n---\n");
+    assert_eq!(printed(&echo(&["--once", "--csv"])), "\n");
+    let mut points = 0;
+    let lines = while_putting(
+        Duration::from_millis(20),
+        || {
+            points = 1 - points;
+            put(&mut producer, 8, points);
+        },
+        || printed(&echo(&["-n", "20", "--json"])),
+    );
+    let value = |line: &str| serde_json::from_str::<Json>(line).unwrap()["value"].clone();
+    let values: Vec<Json> = lines.lines().map(value).collect();
+    assert_eq!(values.len(), 20);
+    assert!(values.contains(&Json::Null) && values.contains(&0.0.into()), "{values:?}");
+    // An element that no value can have is a mistake.
+    let pose = TestName::new("never");
+    io_shared::producer::<[u8; 3]>(&pose).unwrap().put(&[1, 2, 3]).unwrap();
+    let done = run(&["echo", &pose, "--field", "3", "--once"]);
+    assert!(done.code == 2 && done.err.contains("has 3 elements"), "{}", done.err);
+}
+
+#[test]
 fn echo_shows_arrays_with_their_dtype_and_all_elements_only_on_request() {
     let name = TestName::new("arrays");
     let mut images = Channel::<Array>::named(&*name).capacity("1M").producer().unwrap();
@@ -267,6 +295,28 @@ fn delay_is_from_the_value_that_a_tag_names_or_from_a_time_in_the_message() {
     assert!(done.code == 2 && done.err.contains("--field stamp_ns"), "{}", done.err);
     let done = run(&["delay", &name, "--field", "points"]);
     assert!(done.code == 2 && done.err.contains("no whole number"), "{}", done.err);
+}
+
+#[test]
+fn reports_say_that_a_channel_has_no_producer() {
+    let (name, labels) = (TestName::new("dead"), TestName::new("dead-labels"));
+    let mut dead = clouds(&name);
+    put(&mut dead, 1, 1);
+    let mut answers = io_shared::producer::<u64>(&labels).unwrap();
+    let report = || printed(&["delay", &name, &labels, "-n", "1"]);
+    let mut answer = || assert!(answers.put(&0).unwrap() > 0);
+    let said = while_putting(Duration::from_millis(30), &mut answer, report);
+    assert!(said.contains("without a partner") && !said.contains("no producer"), "{said}");
+    drop(dead);
+    let said = while_putting(Duration::from_millis(30), &mut answer, report);
+    assert!(said.contains(&format!("{} has no producer", &*name)), "{said}");
+    // And the one that is measured, of each command that reports.
+    for command in ["hz", "bw"] {
+        let done = run(&[command, &name, "--timeout", "3s"]);
+        assert_eq!(done.code, 4, "{}", done.err);
+        let none = format!("no new values: {} has no producer", &*name);
+        assert!(done.out.contains(&none), "{}{}", done.out, done.err);
+    }
 }
 
 #[test]
