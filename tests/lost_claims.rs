@@ -39,7 +39,7 @@ fn close_all(name: &TestName) {
 fn is_lost<T>(result: Result<T, Error>) -> bool {
     let Err(error) = result else { return false };
     let text = error.to_string();
-    let says = [&std::process::id().to_string(), "(slot 0", "open"];
+    let says = [&std::process::id().to_string(), "'s slot (", "open"];
     *error.kind() == ErrorKind::RoleLost && says.iter().all(|&said| text.contains(said))
 }
 

@@ -85,6 +85,10 @@ impl NewRegion {
             old.start_larger(&region, latest)?;
         }
         let side = region.claim_role(role, spec)?;
+        if let Some((old, _)) = old {
+            // After the claim, with which a producer forgets where another one's values were from.
+            old.copy_origin(&region);
+        }
         reached(CrashPoint::RegionClaimed);
         let attached = Attached { region, side, left: None, created: true };
         Ok(Self { hidden, attached, size })

@@ -157,7 +157,6 @@ impl Region {
     /// and the clock of its stamp. The caller is this region's producer.
     pub(super) fn start_larger(&self, to: &Region, latest: Latest) -> Result<()> {
         self.copy_clock(to);
-        self.copy_origin(to);
         if latest.sequence == 0 {
             return Ok(());
         }
