@@ -210,6 +210,13 @@ fn of_entry(entry: &Entry, in_full: bool, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether it is the bell of a service whose server waits for clients.
+fn is_bell(entry: &Entry) -> bool {
+    let server = entry.name.strip_suffix("/bell").map(|service| format!("{service}/server"));
+    server
+        .is_some_and(|server| named::location(&server).is_ok_and(|at| inspect::entry(&at).is_ok()))
+}
+
 fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<Finding>) {
     let name = plain(&entry.name);
     let command =
@@ -227,7 +234,7 @@ fn of_region(entry: &Entry, region: &Region, in_full: bool, findings: &mut Vec<F
     if region.kind != Kind::Channel {
         return;
     }
-    if !is_there && !waiting.is_empty() {
+    if !is_there && !waiting.is_empty() && !is_bell(entry) {
         let last = region.producer.as_ref().map(people::who);
         let what = match last {
             Some(last) => format!("its producer {last} is gone, and {} wait", waiting.join(", ")),

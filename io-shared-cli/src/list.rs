@@ -39,17 +39,25 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
             return holders::run(Some(&regions().collect::<Result<Vec<_>, Failure>>()?), out);
         }
     }
+    let mut missing = Ok(());
     let mut entries = match (&options.names[..], options.all) {
         ([], true) => inspect::objects()?,
         ([], false) => inspect::channels()?,
         (names, _) => {
-            let one = |name: &String| entry(name);
-            names.iter().map(one).collect::<Result<_, _>>()?
+            let (found, failures): (Vec<_>, Vec<_>) =
+                names.iter().map(|name| entry(name)).partition(Result::is_ok);
+            // The others are shown all the same.
+            missing = failures.into_iter().next().map_or(Ok(()), |failure| failure.map(drop));
+            if found.is_empty() {
+                return missing;
+            }
+            found.into_iter().flatten().collect()
         }
     };
     inspect::measure_rates(&mut entries);
     if out.json {
-        return Ok(entries.iter().try_for_each(|entry| out.object(&json(entry)))?);
+        entries.iter().try_for_each(|entry| out.object(&json(entry)))?;
+        return missing;
     }
     if entries.is_empty() && out.is_terminal {
         out.line("No channels: no program on this machine has created one.")?;
@@ -60,7 +68,8 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     out.table(&header, &rows)?;
     let one = if let [entry] = &entries[..] { advice::word(entry) } else { "NAME".to_owned() };
     let (info, doctor) = (advice::command(&format!("info {one}")), advice::command("doctor"));
-    Ok(out.advise(format_args!("\nWho uses one, and its type: {info}. What is wrong: {doctor}"))?)
+    out.advise(format_args!("\nWho uses one, and its type: {info}. What is wrong: {doctor}"))?;
+    missing
 }
 
 /// The table, with a column more if a channel comes from another machine.

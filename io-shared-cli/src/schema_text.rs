@@ -151,11 +151,27 @@ fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
     for field in &layout.fields {
         comment(text, "    ", "///", &field.doc);
         if !field.unit.is_empty() {
-            let _ = writeln!(text, "    #[message(unit = {:?})]", plain(&field.unit));
+            let _ = writeln!(text, "    #[message({})]", attributes(&plain(&field.unit)));
         }
         let _ = writeln!(text, "    {}: {},", field.name, rust_type(&field.ty, structs));
     }
     text.push_str("}\n");
+}
+
+/// The words of a unit as the derive takes them: `unit = "ns", stamp`.
+fn attributes(unit: &str) -> String {
+    let (mut units, mut others) = (Vec::new(), Vec::new());
+    for word in unit.split(' ') {
+        match word.strip_prefix("frame:") {
+            Some(frame) => others.push(format!("frame = {frame:?}")),
+            None if word == "stamp" => others.push(word.to_owned()),
+            None => units.push(word),
+        }
+    }
+    if !units.is_empty() {
+        others.insert(0, format!("unit = {:?}", units.join(" ")));
+    }
+    others.join(", ")
 }
 
 fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
@@ -260,6 +276,18 @@ IOS_MESSAGE(Cloud, IOS_FIELD(Cloud, u64, stampNs), IOS_UNIT("ns"), IOS_TEXT_FIEL
             )
         );
         assert_eq!(Schema::from_json(&form(SchemaForm::Json)), Ok(schema()));
+    }
+
+    #[test]
+    fn the_words_of_a_unit_are_the_attributes_that_the_derive_takes() {
+        for (unit, expected) in [
+            ("m", r#"unit = "m""#),
+            ("km per h", r#"unit = "km per h""#),
+            ("ns stamp", r#"unit = "ns", stamp"#),
+            ("stamp frame:map", r#"stamp, frame = "map""#),
+        ] {
+            assert_eq!(attributes(unit), expected);
+        }
     }
 
     #[test]

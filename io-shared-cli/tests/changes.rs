@@ -174,6 +174,17 @@ fn top_is_a_live_table_on_a_terminal_and_refused_elsewhere() {
 }
 
 #[test]
+fn doctor_finds_nothing_wrong_with_a_service_that_has_no_client() {
+    let name = TestName::new("idle-service");
+    let mut server = io_shared::Service::<u64, u64>::named(&*name).server().unwrap();
+    assert!(server.next_timeout(Duration::from_millis(1)).is_err());
+    for part in ["server", "bell"] {
+        let done = run(&["doctor", &format!("{}/{part}", &*name)]);
+        assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    }
+}
+
+#[test]
 fn doctor_says_what_is_wrong_and_what_to_do() {
     let name = TestName::new("doctor");
     let producer = io_shared::producer::<u64>(&name).unwrap();

@@ -139,6 +139,18 @@ fn what_is_not_there_is_exit_code_3_and_names_what_resembles_it() {
 }
 
 #[test]
+fn what_is_there_is_listed_though_another_name_is_not() {
+    let name = TestName::new("there");
+    let _producer = io_shared::producer::<u64>(&*name).unwrap();
+    for json in [&["list", "/test-missing", &name, "--json"][..], &["list", &name, "/test-missing"]]
+    {
+        let done = run(json);
+        assert_eq!(done.code, 3, "{}", done.err);
+        assert!(done.out.contains(&*name) && done.err.contains("/test-missing"), "{}", done.out);
+    }
+}
+
+#[test]
 fn what_is_no_sound_region_is_a_row_that_says_so() {
     let (foreign, old) = (TestName::new("foreign"), TestName::new("old"));
     std::fs::write(foreign.path(), "hello").unwrap();
