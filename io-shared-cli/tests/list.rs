@@ -200,7 +200,8 @@ fn info_prints_the_type_to_paste_into_programs() {
     assert_eq!(printed(&["info", &name, "--schema", "rust"]), rust);
     let json = printed(&["info", &name, "--schema", "json"]);
     assert_eq!(json.trim_end(), Pose::schema().to_json());
-    assert!(printed(&["info", &name, "--schema", "c"]).contains("    float x; // m\n"));
+    let c = printed(&["info", &name, "--schema", "c"]);
+    assert!(c.contains("    float x;\n") && c.contains("f32, x), IOS_UNIT(\"m\"),"), "{c}");
     let mmap = TestName::new("mmap");
     let _mmap = SharedMmap::named(&*mmap).size(100).open().unwrap();
     assert!(printed(&["info", &mmap]).contains("  kind      locked mmap\n"));

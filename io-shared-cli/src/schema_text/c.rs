@@ -35,11 +35,14 @@ pub(super) fn declared(ty: &Type, structs: &[&Struct]) -> [String; 2] {
         }
         Type::List { axes: 1, .. } => ["ios_list".to_owned(), String::new()],
         Type::List { axes, .. } => [format!("IOS_ND_LIST_OF({axes})"), String::new()],
-        Type::Struct(layout) => [name_of(layout, structs), String::new()],
-        Type::Enum(of) => [of.name.clone(), String::new()],
+        Type::Struct(layout) => [short(&name_of(layout, structs)), String::new()],
+        Type::Enum(of) => [short(&of.name), String::new()],
         other => [other.to_string(), String::new()],
     }
 }
+
+/// The longest name that says what an array is; deeper ones have a number.
+const LONGEST: usize = 32;
 
 struct Writer<'t> {
     structs: &'t [&'t Struct],
@@ -48,9 +51,18 @@ struct Writer<'t> {
     text: String,
 }
 
+/// What is written of a field.
+struct Member {
+    /// The member of the struct, if the field is one.
+    declared: Option<String>,
+    /// The macros that describe it.
+    described: Vec<String>,
+}
+
 impl Writer<'_> {
     fn write_enum(&mut self, of: &Enum) {
-        let Enum { name, scalar, variants, doc } = of;
+        let Enum { scalar, variants, doc, .. } = of;
+        let name = short(&of.name);
         self.text.push('\n');
         comment(&mut self.text, "", "///", doc);
         let [number, _] = declared(&Type::Scalar(*scalar), &[]);
@@ -60,19 +72,18 @@ impl Writer<'_> {
             let _ = writeln!(self.text, "    {name}_{} = {},", variant.name, variant.number);
         }
         self.text.push_str("};\n");
-        let kind = kind_of(&Type::Scalar(*scalar), &[]);
+        let [kind, _] = self.kind(&Type::Scalar(*scalar));
         let macros = variants.iter().map(|it| format!("IOS_VARIANT({}, {})", it.name, it.number));
-        self.invoke("IOS_ENUM", [name.clone(), kind].into_iter().chain(macros));
+        self.invoke("IOS_ENUM", [name, kind].into_iter().chain(macros));
     }
 
     fn write_struct(&mut self, layout: &Struct) {
-        let name = name_of(layout, self.structs);
-        let members: Vec<String> =
-            layout.fields.iter().flat_map(|field| self.described(&name, field)).collect();
+        let name = short(&name_of(layout, self.structs));
+        let members: Vec<Member> =
+            layout.fields.iter().map(|field| self.member(&name, field)).collect();
         self.text.push('\n');
         comment(&mut self.text, "", "///", &layout.doc);
-        let is_member = |field: &&Field| !matches!(field.ty, Type::ListData);
-        if layout.fields.iter().filter(is_member).count() == 0 {
+        if members.iter().all(|member| member.declared.is_none()) {
             let _ = writeln!(self.text, "// C has no struct without members: {name} is none");
             return;
         }
@@ -82,78 +93,84 @@ impl Writer<'_> {
             align if Some(align) > natural => format!("_Alignas({align}) "),
             _ => String::new(),
         };
-        for field in layout.fields.iter().filter(is_member) {
+        for (field, member) in layout.fields.iter().zip(&members) {
+            let Some(declared) = &member.declared else { continue };
             comment(&mut self.text, "    ", "///", &field.doc);
-            let [ty, bounds] = self.member_type(&field.ty);
-            let align = std::mem::take(&mut align);
-            let _ = writeln!(self.text, "    {align}{ty} {}{bounds};", member(field));
+            let _ = writeln!(self.text, "    {}{declared};", std::mem::take(&mut align));
         }
         let _ = writeln!(self.text, "}} {name};");
-        self.invoke("IOS_MESSAGE", std::iter::once(name).chain(members));
+        let described = members.into_iter().flat_map(|member| member.described);
+        self.invoke("IOS_MESSAGE", std::iter::once(name).chain(described));
     }
 
-    /// The member's type; where the macros need a name for its elements, by that name.
-    fn member_type(&self, ty: &Type) -> [String; 2] {
-        let (element, bounds) = match ty {
-            Type::Slice { element } => (&**element, "[]".to_owned()),
-            Type::Array { .. } => bounded(ty),
-            _ => return declared(ty, self.structs),
+    /// A member of the struct `of`, after the names for the types of its elements.
+    fn member(&mut self, of: &str, field: &Field) -> Member {
+        let name = name_of_member(field);
+        let mut with = |what: &str, element: &Type, bounds: &str| {
+            let [kind, ty] = self.kind(element);
+            (Some(format!("{ty} {name}{bounds}")), format!("{what}({of}, {kind}, {name})"))
         };
-        match element {
-            Type::Text(_) | Type::Array { .. } => [kind_of(element, self.structs), bounds],
-            _ => {
-                let [ty, _] = declared(element, self.structs);
-                [ty, bounds]
+        let list = |axes: usize| match axes {
+            1 => Some(format!("ios_list {name}")),
+            axes => Some(format!("IOS_ND_LIST_OF({axes}) {name}")),
+        };
+        let (declared, described) = match &field.ty {
+            Type::Text(bytes) => {
+                (Some(format!("char {name}[{bytes}]")), format!("IOS_TEXT_FIELD({of}, {name})"))
             }
-        }
-    }
-
-    /// The macros that describe a member, after those that name the type of its elements.
-    fn described(&mut self, of: &str, field: &Field) -> Vec<String> {
-        let name = member(field);
-        let mut with_kind = |what: &str, element: &Type| {
-            self.name(element);
-            format!("{what}({of}, {}, {name})", kind_of(element, self.structs))
-        };
-        let described = match &field.ty {
-            Type::Text(_) => format!("IOS_TEXT_FIELD({of}, {name})"),
-            Type::ListData => format!("IOS_DATA({name})"),
-            Type::Slice { element } => with_kind("IOS_TAIL", element),
-            Type::List { axes: 1, element } => with_kind("IOS_LIST", element),
-            Type::List { element, .. } => with_kind("IOS_ND_LIST", element),
+            Type::ListData => (None, format!("IOS_DATA({name})")),
+            Type::Slice { element } => with("IOS_TAIL", element, "[]"),
+            Type::List { axes: 1, element } => (list(1), with("IOS_LIST", element, "").1),
+            Type::List { axes, element } => (list(*axes), with("IOS_ND_LIST", element, "").1),
             array @ Type::Array { .. } => {
                 let (element, bounds) = bounded(array);
                 let what = ["IOS_ARRAY", "IOS_ARRAY2", "IOS_ARRAY3"];
-                with_kind(what[bounds.matches('[').count() - 1], element)
+                with(what[bounds.matches('[').count() - 1], element, &bounds)
             }
-            other => with_kind("IOS_FIELD", other),
+            other => with("IOS_FIELD", other, ""),
         };
-        match &*plain(&field.unit) {
-            "" => vec![described],
-            unit => vec![described, format!("IOS_UNIT({unit:?})")],
+        let mut described = vec![described];
+        if !field.unit.is_empty() {
+            described.push(format!("IOS_UNIT({:?})", plain(&field.unit)));
         }
+        Member { declared, described }
     }
 
-    /// Gives a text or an array a name, if it has none.
-    fn name(&mut self, ty: &Type) {
-        let name = kind_of(ty, self.structs);
-        let (macro_name, element) = match ty {
-            Type::Text(bytes) => (format!("IOS_TEXT({name}, {bytes});"), None),
-            Type::Array { count, element } => {
-                let kind = kind_of(element, self.structs);
-                (format!("IOS_ARRAY_TYPE({name}, {kind}, {count});"), Some(element))
+    /// The name by which the macros know a type, and its type in C. A text or an array is given a
+    /// name for both.
+    fn kind(&mut self, ty: &Type) -> [String; 2] {
+        let (name, definition) = match ty {
+            Type::Scalar(scalar) => {
+                let [ty, _] = declared(ty, self.structs);
+                return [scalar_word(*scalar, ["u", "i", "f"], ""), ty];
             }
-            _ => return,
+            Type::Text(bytes) => {
+                let name = format!("Text{bytes}");
+                let definition =
+                    format!("typedef char {name}[{bytes}];\nIOS_TEXT({name}, {bytes});");
+                (name, definition)
+            }
+            Type::Array { count, element } => {
+                let [kind, ty] = self.kind(element);
+                let name = match format!("{kind}x{count}") {
+                    name if name.len() < LONGEST => name,
+                    _ => format!("Array{}", self.named.len()),
+                };
+                let definition = format!(
+                    "typedef {ty} {name}[{count}];\nIOS_ARRAY_TYPE({name}, {kind}, {count});"
+                );
+                (name, definition)
+            }
+            other => {
+                let name = declared(other, self.structs).concat();
+                return [name.clone(), name];
+            }
         };
-        if self.named.contains(&name) {
-            return;
+        if !self.named.contains(&name) {
+            let _ = writeln!(self.text, "\n{definition}");
+            self.named.push(name.clone());
         }
-        if let Some(element) = element {
-            self.name(element);
-        }
-        let [ty, bounds] = declared(ty, self.structs);
-        let _ = write!(self.text, "\ntypedef {ty} {name}{bounds};\n{macro_name}\n");
-        self.named.push(name);
+        [name.clone(), name]
     }
 
     /// Calls a macro, with as many arguments on a line as fit.
@@ -185,18 +202,13 @@ fn bounded(array: &Type) -> (&Type, String) {
     (element, bounds)
 }
 
-/// The name by which the macros know a type.
-fn kind_of(ty: &Type, structs: &[&Struct]) -> String {
-    match ty {
-        Type::Scalar(scalar) => scalar_word(*scalar, ["u", "i", "f"], ""),
-        Type::Text(bytes) => format!("Text{bytes}"),
-        Type::Array { count, element } => format!("{}x{count}", kind_of(element, structs)),
-        other => declared(other, structs).concat(),
-    }
+/// The name of a struct or an enum, which stands next to each member. Nobody needs a longer one.
+fn short(name: &str) -> String {
+    name.chars().take(200).collect()
 }
 
 /// The name of a member: a field of a tuple has a number.
-fn member(field: &Field) -> String {
+fn name_of_member(field: &Field) -> String {
     match field.name.starts_with(|c: char| c.is_ascii_digit()) {
         true => format!("f{}", field.name),
         false => field.name.clone(),
