@@ -103,7 +103,7 @@ impl Writer<'_> {
         self.invoke("IOS_MESSAGE", std::iter::once(name).chain(described));
     }
 
-    /// A member of the struct `of`, after the names for the types of its elements.
+    /// A member of the struct `of`. The types of its elements are given names first.
     fn member(&mut self, of: &str, field: &Field) -> Member {
         let name = name_of_member(field);
         let mut with = |what: &str, element: &Type, bounds: &str| {
