@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Looks for what the tests need besides Rust: gcc, and clang for C++, CMake, pkg-config, valgrind,
-# whose callgrind counts instructions, git, the Pythons, npm, whose packages read recordings, and
-# Chromium, in which Foxglove Studio shows one.
+# whose callgrind counts instructions, git, the Pythons, npm, whose packages read recordings,
+# Chromium, in which Foxglove Studio shows one, and iproute2, which makes two machines of one.
 #
 # With CI=true it installs what is missing: packages by apt-get, and Python 2.7 by ci/python27.sh.
 # Elsewhere it installs nothing. It prints the commands that would, and fails unless only Python
-# 2.7, PyPy, npm or Chromium is missing, which the tests can do without.
+# 2.7, PyPy, npm, Chromium or iproute2 is missing, which the tests can do without.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/pythons.sh
@@ -26,6 +26,7 @@ packages=("${required[@]}")
 [ -n "$pypy3" ] || [ "${PYPY3:-}" = none ] || packages+=(pypy3 pypy3-venv)
 command -v npm > /dev/null || packages+=(nodejs npm)
 [ -n "$chromium" ] || packages+=(chromium)
+command -v ip > /dev/null || packages+=(iproute2)
 
 if [ ${#packages[@]} != 0 ]; then
     if [ "${CI:-}" = true ] && command -v apt-get > /dev/null; then
