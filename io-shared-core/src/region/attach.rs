@@ -177,15 +177,25 @@ impl<'a> Opening<'a> {
             return Ok(Step::Wait(Awaited::Replacement(Box::new(found), differences)));
         };
         if found.is_taken_for_long(Part::Roles)? {
-            return Err(self.mismatch(&found, differences));
+            return self.refuse_replacing(&found, differences);
         }
         // The new one is created first: a lack of room or descriptors then costs nothing.
         let new = NewRegion::create(location, role, spec, plan)?;
         if !found.retire_unused()? {
-            return Err(self.mismatch(&found, differences));
+            return self.refuse_replacing(&found, differences);
         }
         tracing::info!(region = %location, ?differences, "replaced a region of another shape");
         Ok(new.link()?.into())
+    }
+
+    /// The error that a region of another shape is in use; if its users have ended meanwhile, it
+    /// is looked at again.
+    fn refuse_replacing(&self, found: &Candidate, differences: Vec<String>) -> Result<Step> {
+        let error = self.mismatch(found, differences);
+        match error.kind() {
+            ErrorKind::Mismatch { holders, .. } if holders.is_empty() => Ok(Step::Retry),
+            _ => Err(error),
+        }
     }
 
     /// Gives the name to a channel whose messages have more fields. The users of this one go on in
