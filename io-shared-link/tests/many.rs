@@ -37,7 +37,7 @@ fn ten_links_with_ten_channels_each_keep_ages_and_memory_flat() {
         })
         .collect();
     let mut viewers: Vec<Program> = robots.iter().map(|_| Program::on(&desk)).collect();
-    let mut watch = |seconds: u64| {
+    let mut watch = |seconds: u64, least: u64| {
         for (number, viewer) in (1..).zip(&mut viewers) {
             viewer.tell(&format!("watch /robot{number}/7 {seconds}"));
         }
@@ -45,15 +45,15 @@ fn ten_links_with_ten_channels_each_keep_ages_and_memory_flat() {
             .iter_mut()
             .map(|viewer| viewer.hear().split(' ').map(|n| n.parse().unwrap()).collect())
             .collect();
-        // All of them come, at 10 Hz.
-        assert!(told.iter().all(|told| told[0] * 10 >= seconds * 10 * 8), "{told:?}");
+        assert!(told.iter().all(|told| told[0] >= least), "{told:?}");
         told.iter().map(|told| told[1]).max().unwrap()
     };
-    watch(3); // until all is allocated
+    watch(3, 1); // until all is allocated
     let links: Vec<&Link> = robots.iter().map(|(_, _, link)| link).chain([&desk_link]).collect();
     let memories = || links.iter().map(|link| memory(link)).collect::<Vec<_>>();
-    let (first, before) = (watch(seconds), memories());
-    let (second, after) = (watch(seconds), memories());
+    // All of them come, at 10 Hz.
+    let (first, before) = (watch(seconds, seconds * 8), memories());
+    let (second, after) = (watch(seconds, seconds * 8), memories());
     println!("median ages, the worst of nine: {first} us, then {second} us");
     println!("memory in KiB: {before:?}, then {after:?}");
     assert!(second <= first * 2 + 20_000, "{first} us, then {second} us");
