@@ -102,4 +102,5 @@ mod readme {}
 #[doc = include_str!("../docs/guide/every-value.md")]
 #[doc = include_str!("../docs/guide/files.md")]
 #[doc = include_str!("../docs/guide/testing.md")]
+#[doc = include_str!("../docs/guide/recording.md")]
 mod guide {}

@@ -9,6 +9,9 @@
 //! [`end_waits_at_signals`] is for languages that run their signal handlers only between calls.
 //! [`LegacyBytes`] and [`put_legacy`] are [`legacy`] for them.
 //!
+//! [`take_question`] and [`reply_of`] are for servers whose questions no borrow keeps, and
+//! [`poll_answer`] for clients that wait in slices.
+//!
 //! What callers must keep: the bytes of a [`CopyTarget`] are worthless until [`copy_out`] returns
 //! `true`; and whoever hands out the address of a [`Window`] keeps the window for as long as
 //! anybody may use that address. [`io_shared_core::binding`] says more.
@@ -22,6 +25,10 @@ use io_shared_core::slot::{Guard, Loan};
 use io_shared_core::{Message, Result};
 
 pub use crate::legacy::LegacyBytes;
+pub use crate::service::unbound::{
+    Ticket, end_client_waits_at_signals, end_server_waits_at_signals, lend_answer_again,
+    lend_question_again, poll_answer, reply_of, take_question,
+};
 use crate::{Consumer, Producer, legacy};
 
 /// Waits for a value, as [`Consumer::get_timeout`] does, and copies pieces of it to `target` while

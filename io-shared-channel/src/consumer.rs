@@ -12,8 +12,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use io_shared_core::binding::{CopyTarget, read_ahead};
-use io_shared_core::slot::{self, Guard, Slot, Which};
+use io_shared_core::binding::CopyTarget;
+use io_shared_core::slot::{self, Guard, OwnedGuard, Slot, Wanted, Which};
 use io_shared_core::{Holder, Message, Result, Schema, Spec, clock};
 
 #[cfg(doc)]
@@ -25,7 +25,8 @@ use crate::options::Options;
 use crate::ready_fd::ReadyFd;
 use crate::required_producer::RequiredProducer;
 use crate::waiting::Patience;
-use gets::{Ends, Wait, get_from, open, try_from};
+pub(crate) use gets::Awaits;
+use gets::{Any, Ends, ReadAhead, Wait, get_from, open, try_from};
 
 /// A consumer of a channel, in a slot of its own. Dropping it frees the slot. It may join at any
 /// time, whatever the others do.
@@ -157,43 +158,52 @@ impl<T: Message + ?Sized> Consumer<T> {
         timeout: Option<Duration>,
     ) -> Result<Guard<'_, T>> {
         let deadline = timeout.map_or(u64::MAX, clock::deadline);
-        self.get_while(deadline, timeout.unwrap_or(Duration::MAX), |slot| read_ahead(slot, target))
+        let timeout = timeout.unwrap_or(Duration::MAX);
+        self.get_for(deadline, timeout, ReadAhead { target })
+    }
+
+    /// Drops a guard of this consumer, which makes its next one cheaper.
+    #[inline]
+    pub(crate) fn take_back(&mut self, guard: OwnedGuard<T>) {
+        self.slot.take_back(guard);
     }
 
     /// As [`get_timeout`](Self::get_timeout), until `deadline`.
     #[inline]
     pub(crate) fn get_until(&mut self, deadline: u64, timeout: Duration) -> Result<Guard<'_, T>> {
-        self.get_while(deadline, timeout, |_| false)
+        self.get_for(deadline, timeout, Any)
     }
 
-    /// Waits until `deadline`, and calls `meanwhile` while it waits.
+    /// Waits until `deadline` for what `awaits` says.
     #[inline]
-    fn get_while(
+    pub(crate) fn get_for(
         &mut self,
         deadline: u64,
         timeout: Duration,
-        meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+        awaits: impl Awaits,
     ) -> Result<Guard<'_, T>> {
-        let wait = Wait { deadline, timeout };
         if self.ready.is_some() {
-            return self.get_watched(wait, meanwhile);
+            return self.get_watched(deadline, timeout, awaits);
         }
+        let wait = Wait { deadline, timeout };
         let Self { slot, options, patience, required, interrupts, .. } = self;
         let ends = Ends { required, interrupts };
-        get_from(slot, options, patience, ends, wait, meanwhile, |_| {})
+        get_from(slot, options, patience, ends, wait, awaits, |_| {})
     }
 
-    /// As [`get_while`](Self::get_while), where an event loop watches the consumer.
+    /// As [`get_for`](Self::get_for), where an event loop watches the consumer.
     #[cold]
     fn get_watched(
         &mut self,
-        wait: Wait,
-        meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+        deadline: u64,
+        timeout: Duration,
+        awaits: impl Awaits,
     ) -> Result<Guard<'_, T>> {
+        let wait = Wait { deadline, timeout };
         let Self { ready, slot, options, patience, required, interrupts, .. } = self;
         let mut reopened = |slot: &Slot<_>| ReadyFd::follow(ready, slot);
         let ends = Ends { required, interrupts };
-        let got = get_from(slot, options, patience, ends, wait, meanwhile, &mut reopened);
+        let got = get_from(slot, options, patience, ends, wait, awaits, &mut reopened);
         ReadyFd::rearm(ready);
         got
     }
@@ -222,7 +232,7 @@ impl<T: Message + ?Sized> Consumer<T> {
     #[doc(alias = "poll")]
     #[inline]
     pub fn try_get(&mut self) -> Result<Option<Guard<'_, T>>> {
-        self.try_which(Which::Unseen)
+        self.try_wanted(Which::Unseen)
     }
 
     /// The newest value, whether or not this consumer has seen it; `None` if nothing was ever put,
@@ -247,24 +257,27 @@ impl<T: Message + ?Sized> Consumer<T> {
     /// ```
     #[inline]
     pub fn latest(&mut self) -> Result<Option<Guard<'_, T>>> {
-        self.try_which(Which::Current)
+        self.try_wanted(Which::Current)
     }
 
-    #[inline]
-    fn try_which(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
+    // Always inlined, as `acquire` is.
+    #[inline(always)]
+    pub(crate) fn try_wanted(&mut self, wanted: impl Into<Wanted>) -> Result<Option<Guard<'_, T>>> {
+        let wanted = wanted.into();
         // One test for both, which few consumers have.
         if self.ready.is_some() | self.required.is_some() {
-            return self.try_watched(which);
+            return self.try_watched(wanted.which);
         }
-        try_from(&mut self.slot, &self.options, &None, which, |_| {})
+        try_from(&mut self.slot, &self.options, &None, wanted, |_| {})
     }
 
-    /// As [`try_which`](Self::try_which), where an event loop watches the consumer or it requires a
-    /// producer.
+    /// As [`try_wanted`](Self::try_wanted), where an event loop watches the consumer or it requires
+    /// a producer.
     #[cold]
     fn try_watched(&mut self, which: Which) -> Result<Option<Guard<'_, T>>> {
         let Self { ready, slot, options, required, .. } = self;
-        let got = try_from(slot, options, required, which, |slot| ReadyFd::follow(ready, slot));
+        let got =
+            try_from(slot, options, required, which.into(), |slot| ReadyFd::follow(ready, slot));
         ReadyFd::rearm(ready);
         got
     }

@@ -9,6 +9,7 @@
 //! claims, and the next start of a client or a server removes what nobody uses.
 
 mod answer;
+mod awaited;
 mod bell;
 mod client;
 mod pair;
@@ -18,6 +19,7 @@ mod question;
 mod server;
 mod setters;
 mod terms;
+pub(crate) mod unbound;
 
 use std::marker::PhantomData;
 

@@ -186,6 +186,12 @@ impl Patience {
         }
     }
 
+    /// Leaves the report of a long wait to the caller, until the next sleep is over.
+    #[inline]
+    pub(crate) fn hush(&mut self) {
+        self.long.restart();
+    }
+
     /// Notes that the channel was removed, and that the wait is for a new one.
     #[cold]
     pub(crate) fn gone(&mut self, slot: &Slot<slot::Consumer>) {

@@ -11,12 +11,14 @@
 //! An observer gets no references at all, only checked copies.
 
 mod array;
+mod blocks;
 mod copied;
 mod event;
 mod filling;
 mod growth;
 mod guard;
 mod interrupt;
+mod kept;
 mod loan;
 mod part;
 mod reopening;
@@ -33,8 +35,9 @@ pub use copied::Copied;
 pub use event::Event;
 pub(crate) use filling::{LEAST_AHEAD, PIECE};
 pub use growth::Connection;
-pub use guard::{Guard, OwnedGuard};
+pub use guard::{Guard, OwnedGuard, Wanted};
 pub use interrupt::Interrupt;
+pub use kept::Kept;
 pub use loan::Loan;
 pub use sleeper::{Bell, BorrowedSleeper, Sleeper, sleep_any};
 
@@ -104,6 +107,8 @@ pub struct Consumer {
     /// The sequence of a value that was taken, and then not returned because the name leads
     /// elsewhere; and what had been received before.
     refused: Option<(u64, u64)>,
+    /// For the next owned guard: what one that was taken back has kept.
+    spare: Option<Arc<Region>>,
 }
 
 impl Drop for Consumer {
@@ -317,6 +322,7 @@ impl Slot<Consumer> {
                     inline,
                     sleepers,
                     refused: None,
+                    spare: None,
                 };
                 Ok(Self::new(region, side))
             }
@@ -432,4 +438,46 @@ impl Slot<Consumer> {
 #[doc(alias = "shm_unlink")]
 pub fn remove(location: &Location, kind: Kind) -> Result<()> {
     region::remove(location, kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::message::Message;
+    use crate::protocol::Which;
+    use crate::region::Name;
+
+    #[test]
+    fn the_only_consumer_comes_back_to_its_slot_while_a_producer_reclaims_it() {
+        let spec = Spec { schema: Some(u64::schema()), capacity: Some(8), ..Spec::default() };
+        let (mut tried, mut in_time) = (0, 0);
+        while in_time < 5 {
+            tried += 1;
+            assert!(tried < 2000, "a thread that sleeps for 1 ms never ran within 3 ms");
+            let name = format!("/slot-reclaimed-{}-{tried}", std::process::id());
+            let location = Location::from(Name::new(&name).unwrap());
+            let mut producer = Slot::producing(&location, &spec).unwrap();
+            drop(Slot::consuming(&location, None, &spec).unwrap());
+            producer.put(&7_u64).unwrap();
+            // As a producer has the claim that finds its owner dead.
+            assert!(producer.region.win(0));
+            let (region, began) = (Arc::clone(&producer.region), Instant::now());
+            let reclaim = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(1));
+                region.unwin(0);
+                began.elapsed()
+            });
+            let mut consumer = Slot::consuming(&location, None, &spec).unwrap();
+            if reclaim.join().unwrap() <= Duration::from_millis(3) {
+                in_time += 1;
+                assert_eq!(consumer.side.protocol.consumer(), 0);
+                let got =
+                    consumer.acquire::<u64>(Which::Unseen, |_, nothing| nothing.map(|()| false));
+                assert_eq!(*got.unwrap().expect("it was put"), 7);
+            }
+            remove(&location, Kind::Channel).unwrap();
+        }
+    }
 }

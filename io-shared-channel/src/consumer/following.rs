@@ -1,5 +1,9 @@
-//! What a service asks of a client's channel: whether something is there, and where the name leads.
+//! What a service asks of a client's channel: whether something is there, what was there last, and
+//! where the name leads.
 
+use std::time::Duration;
+
+use io_shared_core::slot::{Guard, Kept};
 use io_shared_core::{Message, Result};
 
 use super::Consumer;
@@ -46,6 +50,22 @@ impl<T: Message + ?Sized> Consumer<T> {
         Ok(followed)
     }
 
+    /// The value that was got last, if it is a small one.
+    #[inline]
+    pub(crate) fn kept(&self) -> Option<&T> {
+        self.slot.kept()
+    }
+
+    /// How long ago it was put.
+    pub(crate) fn age_of(&self, kept: Kept) -> Option<Duration> {
+        self.slot.age_of(kept)
+    }
+
+    /// A guard of it.
+    pub(crate) fn guard_of(&mut self, kept: Kept) -> Option<Guard<'_, T>> {
+        self.slot.guard_of(kept)
+    }
+
     /// How many times a spin looks.
     #[inline]
     pub(crate) fn budget(&self) -> u32 {
@@ -56,10 +76,5 @@ impl<T: Message + ?Sized> Consumer<T> {
     #[inline]
     pub(crate) fn spun(&self, ready: bool) {
         self.patience.spun(ready);
-    }
-
-    /// Who had the producer's role last.
-    pub(crate) fn last_producer(&self) -> io_shared_core::Holder {
-        self.slot.last_producer()
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use io_shared_core::slot::{self, Guard, Slot, Which};
+use io_shared_core::binding::{CopyTarget, read_ahead};
+use io_shared_core::slot::{self, Guard, Slot, Wanted, Which};
 use io_shared_core::{Error, ErrorKind, Message, Result, Spec, clock};
 
 use crate::interrupter::Interrupts;
@@ -28,46 +29,127 @@ pub(super) struct Ends<'a> {
     pub(super) interrupts: &'a Interrupts,
 }
 
-/// A get. Calls `meanwhile` while it waits, and `reopened` once it has opened another channel.
+/// What a get waits for, and what it does meanwhile.
+pub(crate) trait Awaits {
+    /// Whether it reports a long wait itself.
+    const REPORTS: bool = false;
+
+    /// The tag of the value. Values with other tags are received, and forgotten.
+    #[inline]
+    fn tag(&self) -> Option<u64> {
+        None
+    }
+
+    /// Does any work that can be done before the value is complete. Returns whether it did some.
+    #[inline]
+    fn work(&mut self, _slot: &mut Slot<slot::Consumer>) -> bool {
+        false
+    }
+
+    /// Looks around before each wait. An error ends the get.
+    #[inline]
+    fn look(&mut self, _slot: &Slot<slot::Consumer>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Says why the time is over. Without an error it is a timeout of the channel.
+    #[inline]
+    fn too_late(&mut self, _slot: &Slot<slot::Consumer>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<A: Awaits> Awaits for &mut A {
+    const REPORTS: bool = A::REPORTS;
+
+    fn tag(&self) -> Option<u64> {
+        A::tag(self)
+    }
+
+    fn work(&mut self, slot: &mut Slot<slot::Consumer>) -> bool {
+        A::work(self, slot)
+    }
+
+    fn look(&mut self, slot: &Slot<slot::Consumer>) -> Result<()> {
+        A::look(self, slot)
+    }
+
+    fn too_late(&mut self, slot: &Slot<slot::Consumer>) -> Result<()> {
+        A::too_late(self, slot)
+    }
+}
+
+/// Any value.
+pub(super) struct Any;
+
+impl Awaits for Any {}
+
+/// Any value, which is copied to memory of the caller's while its producer writes it.
+pub(super) struct ReadAhead<'t, 'm> {
+    pub(super) target: &'t mut CopyTarget<'m>,
+}
+
+impl Awaits for ReadAhead<'_, '_> {
+    #[inline]
+    fn work(&mut self, slot: &mut Slot<slot::Consumer>) -> bool {
+        read_ahead(slot, self.target)
+    }
+}
+
+/// A get. Calls `reopened` once it has opened another channel.
 // Always inlined, as is `acquire`: a call would return seven words.
 #[inline(always)]
-pub(super) fn get_from<'s, T: Message + ?Sized>(
+pub(super) fn get_from<'s, T: Message + ?Sized, A: Awaits>(
     slot: &'s mut Slot<slot::Consumer>,
     options: &Options,
     patience: &mut Patience,
     ends: Ends<'_>,
     wait: Wait,
-    mut meanwhile: impl FnMut(&mut Slot<slot::Consumer>) -> bool,
+    mut awaits: A,
     mut reopened: impl FnMut(&Slot<slot::Consumer>),
 ) -> Result<Guard<'s, T>> {
     let Wait { deadline, timeout } = wait;
     let Ends { required, interrupts } = ends;
     let mut is_gone = false;
     patience.start();
-    let held = slot.acquire::<T>(Which::Unseen, |slot, nothing| match nothing {
-        Ok(()) => {
-            check(required, slot)?;
-            interrupts.check(slot.name())?;
-            Ok(patience.wait(slot, deadline, interrupts.get(), &mut meanwhile))
-        }
-        Err(error) => {
-            if matches!(error.kind(), ErrorKind::Busy { .. }) {
-                std::thread::yield_now();
-            } else {
-                // Before the look at the name: a producer that goes on in a new channel leaves
-                // this one only when the new one has the name.
-                let checked = check_this(required, slot);
-                is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
-                if is_gone {
-                    checked?;
-                    interrupts.check(slot.name())?;
-                    patience.gone(slot);
-                } else {
-                    reopened(slot);
+    let wanted = Wanted { tag: awaits.tag(), ..Which::Unseen.into() };
+    let held = slot.acquire::<T>(wanted, |slot, nothing| {
+        let goes_on = match nothing {
+            Ok(()) => {
+                check(required, slot)?;
+                interrupts.check(slot.name())?;
+                awaits.look(slot)?;
+                if A::REPORTS {
+                    patience.hush();
                 }
+                patience.wait(slot, deadline, interrupts.get(), |slot| awaits.work(slot))
             }
-            Ok(clock::now() < deadline)
+            Err(error) => {
+                if matches!(error.kind(), ErrorKind::Busy { .. }) {
+                    std::thread::yield_now();
+                } else {
+                    // Before the look at the name: a producer that goes on in a new channel leaves
+                    // this one only when the new one has the name.
+                    let checked = check_this(required, slot);
+                    is_gone = !reopen_or::<T>(slot, options, error, deadline)?;
+                    if is_gone {
+                        checked?;
+                        interrupts.check(slot.name())?;
+                        awaits.look(slot)?;
+                        if !A::REPORTS {
+                            patience.gone(slot);
+                        }
+                    } else {
+                        reopened(slot);
+                    }
+                }
+                clock::now() < deadline
+            }
+        };
+        if !goes_on {
+            awaits.too_late(slot)?;
         }
+        Ok(goes_on)
     })?;
     match held {
         Some(guard) => {
@@ -84,11 +166,11 @@ pub(super) fn try_from<'s, T: Message + ?Sized>(
     slot: &'s mut Slot<slot::Consumer>,
     options: &Options,
     required: &Option<Arc<RequiredProducer>>,
-    which: Which,
+    wanted: Wanted,
     mut reopened: impl FnMut(&Slot<slot::Consumer>),
 ) -> Result<Option<Guard<'s, T>>> {
-    let required = if which == Which::Unseen { required } else { &None };
-    slot.acquire::<T>(which, |slot, nothing| match nothing {
+    let required = if wanted.which == Which::Unseen { required } else { &None };
+    slot.acquire::<T>(wanted, |slot, nothing| match nothing {
         Ok(()) => check(required, slot).map(|()| false),
         Err(error) => follow::<T>(slot, options, required, error, &mut reopened),
     })

@@ -1,12 +1,11 @@
 //! An answer: what a call returns.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
 use io_shared_core::Message;
-use io_shared_core::slot::OwnedGuard;
+use io_shared_core::slot::{Guard, OwnedGuard};
 
 /// An answer, which lies in shared memory and is read in place. It borrows the
 /// [`Client`](crate::Client), so it ends before the next call.
@@ -27,14 +26,13 @@ use io_shared_core::slot::OwnedGuard;
 /// # Ok(()) }
 /// ```
 pub struct Answer<'c, A: Message + ?Sized> {
-    guard: OwnedGuard<A>,
-    /// While this lives, nobody calls.
-    client: PhantomData<&'c mut ()>,
+    guard: Guard<'c, A>,
 }
 
-impl<A: Message + ?Sized> Answer<'_, A> {
-    pub(super) fn new(guard: OwnedGuard<A>) -> Self {
-        Self { guard, client: PhantomData }
+impl<'c, A: Message + ?Sized> Answer<'c, A> {
+    #[inline]
+    pub(super) fn new(guard: Guard<'c, A>) -> Self {
+        Self { guard }
     }
 
     /// The number of the question that this is the answer to.
@@ -88,7 +86,7 @@ impl<A: Message + ?Sized> Answer<'_, A> {
     /// # Ok(()) }
     /// ```
     pub fn into_owned(self) -> OwnedGuard<A> {
-        self.guard
+        self.guard.into_owned()
     }
 }
 

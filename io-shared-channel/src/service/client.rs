@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use io_shared_core::message::ListCapacity;
 use io_shared_core::slot::Loan;
-use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, clock};
+use io_shared_core::{Error, ErrorKind, Holder, Message, Result, clock};
 
 use super::answer::Answer;
+use super::awaited::Awaited;
 use super::bell;
 use super::places::{MOST_CLIENTS, Places};
 use super::presence::Served;
 use super::terms::{Terms, Types};
 use crate::interrupter::Interrupter;
 use crate::{Consumer, Producer};
-
-/// The longest single wait for an answer. After each the client looks who serves.
-const SLICE: Duration = Duration::from_millis(100);
 
 /// A client of a service. It asks one question at a time. [`Service`](crate::Service) has an
 /// example.
@@ -30,10 +28,10 @@ pub struct Client<Q: Message + ?Sized, A: Message + ?Sized> {
     types: Types,
     number: u32,
     /// The number of the last question, or of the last answer if that is greater.
-    last: u64,
+    pub(super) last: u64,
     // In this order: a client that takes this pair meanwhile finds the answers new.
-    answers: Consumer<A>,
-    questions: Producer<Q>,
+    pub(super) answers: Consumer<A>,
+    pub(super) questions: Producer<Q>,
 }
 
 /// A pair that a client has taken.
@@ -174,111 +172,24 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
     /// [`ask`](Self::ask) has one.
     #[inline]
     pub fn answer(&mut self, timeout: Duration) -> Result<Answer<'_, A>> {
-        let until = clock::deadline(timeout.min(SLICE));
-        match self.answer_until(until, timeout) {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => self.answer_later(timeout),
-            Err(error) => Err(error),
-        }
+        self.answer_until(clock::deadline(timeout), timeout, true)
     }
 
-    /// Waits on after the first slice.
-    #[cold]
-    fn answer_later(&mut self, timeout: Duration) -> Result<Answer<'_, A>> {
-        let long = LongWait::since(clock::now());
-        let deadline = clock::deadline(timeout.saturating_sub(SLICE));
-        loop {
-            let now = clock::now();
-            if now >= deadline {
-                return Err(self.unanswered(timeout));
-            }
-            self.look_around(long.is_due(now))?;
-            let until = deadline.min(clock::deadline(SLICE));
-            if let Some(answer) = self.answer_until(until, timeout)? {
-                return Ok(answer);
-            }
-        }
-    }
-
-    /// The answer to the last question; `None` if it has not come until then.
+    /// As [`answer`](Self::answer). Not `is_last`: the caller goes on with the wait when this time
+    /// is over, and reports a long one.
     #[inline]
-    fn answer_until(
+    pub(super) fn answer_until(
         &mut self,
-        until: u64,
+        deadline: u64,
         timeout: Duration,
-    ) -> Result<Option<Answer<'static, A>>> {
-        loop {
-            match self.answers.get_until(until, timeout) {
-                Ok(answer) if answer.tag() == self.last => {
-                    return Ok(Some(Answer::new(answer.into_owned())));
-                }
-                Ok(_) => {} // to an older question
-                Err(error) => return self.not_answered(error),
-            }
+        is_last: bool,
+    ) -> Result<Answer<'_, A>> {
+        let Self { places, types, last, answers, .. } = self;
+        let mut awaited = Awaited::new(places, types, *last, is_last.then_some(timeout));
+        match answers.get_for(deadline, timeout, &mut awaited) {
+            Ok(answer) => Ok(Answer::new(answer)),
+            Err(error) => Err(awaited.explain(error)),
         }
-    }
-
-    #[cold]
-    fn not_answered(&self, error: Error) -> Result<Option<Answer<'static, A>>> {
-        match error.kind() {
-            ErrorKind::Timeout { .. } => Ok(None),
-            ErrorKind::Interrupted => Err(Error::new(self.name(), ErrorKind::Interrupted)),
-            ErrorKind::NoProducer { .. } => Err(self.without_server()),
-            _ => Err(error),
-        }
-    }
-
-    /// Looks who serves, while the wait goes on.
-    fn look_around(&self, is_long: bool) -> Result<()> {
-        let server = self.answers.producer()?;
-        let served = match server {
-            Some(_) => None, // it has this pair, so it has the same types
-            None => Served::now(&self.places),
-        };
-        if let Some(served) = &served {
-            served.check(&self.places, &self.types)?;
-        }
-        if is_long {
-            let is_served = server.is_some() || served.is_some();
-            tracing::warn!(
-                region = self.name(),
-                server = is_served,
-                "{}: has waited for over a second for an answer; {}",
-                self.name(),
-                if is_served { "its server is running" } else { "there is no server now" },
-            );
-        }
-        Ok(())
-    }
-
-    /// Why there is no answer when the time is over.
-    #[cold]
-    fn unanswered(&self, after: Duration) -> Error {
-        let server = match self.answers.producer() {
-            Err(error) => return error,
-            Ok(Some(server)) => server,
-            Ok(None) => match Served::now(&self.places) {
-                None => return self.without_server(),
-                Some(served) => match served.check(&self.places, &self.types) {
-                    Err(error) => return error,
-                    Ok(()) => served.by,
-                },
-            },
-        };
-        let waiting_for =
-            format!("the answer to question {}; {} is running", self.last, told(&server));
-        Error::new(self.name(), ErrorKind::Timeout { after, waiting_for })
-    }
-
-    #[cold]
-    fn without_server(&self) -> Error {
-        let last = self.answers.last_producer();
-        let advice = match last.pid {
-            Some(_) => format!("{} has ended, and there is no other: start it again", told(&last)),
-            None => "there is no server: start it".to_owned(),
-        };
-        Error::new(self.name(), ErrorKind::NoProducer { last })
-            .advise(advice + ", or give a call more time to wait for one")
     }
 
     /// Lends a buffer for a question with `elements` elements in its tail, to be filled in place.
@@ -431,17 +342,6 @@ fn is_taken(error: &Error) -> bool {
             | ErrorKind::Busy { .. }
             | ErrorKind::System { call: "open", .. }
     )
-}
-
-/// A server, in words.
-fn told(server: &Holder) -> String {
-    match (server.pid, &server.command) {
-        (Some(pid), Some(command)) => {
-            format!("its server (process {pid}, {})", command.escape_debug())
-        }
-        (Some(pid), None) => format!("its server (process {pid})"),
-        _ => "its server".to_owned(),
-    }
 }
 
 impl<Q: Message + ?Sized, A: Message + ?Sized> fmt::Debug for Client<Q, A> {

@@ -13,7 +13,8 @@ use super::pair::Pair;
 /// A question, which lies in shared memory and is read in place until it is answered.
 ///
 /// Dropping it leaves it without an answer: its client waits until its time is over, and a server
-/// that is started later answers it if the client still waits.
+/// that is started later answers it if the client still waits. Its buffer is free again when it is
+/// answered, or when the server takes this client's next question.
 ///
 /// # Examples
 /// ```
@@ -33,13 +34,15 @@ use super::pair::Pair;
 /// ```
 #[must_use = "a question waits for its answer"]
 pub struct Question<'s, Q: Message + ?Sized, A: Message + ?Sized> {
-    guard: OwnedGuard<Q>,
+    /// It has taken the question.
     pair: &'s mut Pair<Q, A>,
 }
 
 impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
-    pub(super) fn new(guard: OwnedGuard<Q>, pair: &'s mut Pair<Q, A>) -> Self {
-        Self { guard, pair }
+    /// Of a pair that has taken a question.
+    #[inline]
+    pub(super) fn new(pair: &'s mut Pair<Q, A>) -> Self {
+        Self { pair }
     }
 
     /// Answers with a copy of `answer`. If the client is gone by now, nothing happens.
@@ -52,10 +55,11 @@ impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
     ///
     /// # Examples
     /// [`Question`] has one.
+    #[inline]
     pub fn answer(self, answer: &A) -> Result<()> {
-        let (guard, reply) = self.into_parts();
-        let answered = reply.answer(answer);
-        drop(guard); // only now: the client waits for the answer
+        let number = self.pair.number();
+        let answered = Reply { number, pair: &mut *self.pair }.answer(answer);
+        self.pair.let_go(); // only now: the client waits for the answer
         answered
     }
 
@@ -82,8 +86,9 @@ impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
     /// # Ok(()) }
     /// ```
     pub fn into_parts(self) -> (OwnedGuard<Q>, Reply<'s, Q, A>) {
-        let number = self.guard.seq();
-        (self.guard, Reply { number, pair: self.pair })
+        let guard = self.pair.part_with();
+        let number = guard.seq();
+        (guard, Reply { number, pair: self.pair })
     }
 
     /// The question's number. Each client counts its own.
@@ -102,7 +107,7 @@ impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
     /// # Ok(()) }
     /// ```
     pub fn seq(&self) -> u64 {
-        self.guard.seq()
+        self.pair.number()
     }
 
     /// How long ago the question was put; `None` if that is not known.
@@ -124,7 +129,7 @@ impl<'s, Q: Message + ?Sized, A: Message + ?Sized> Question<'s, Q, A> {
     /// # Ok(()) }
     /// ```
     pub fn age(&self) -> Option<Duration> {
-        self.guard.age()
+        self.pair.age()
     }
 
     /// Who asks: the client's process; `None` if it is gone.
@@ -164,25 +169,33 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Deref for Question<'_, Q, A> {
 
     #[inline]
     fn deref(&self) -> &Q {
-        &self.guard
+        self.pair.question()
     }
 }
 
 impl<Q: Message + ?Sized, A: Message + ?Sized> fmt::Debug for Question<'_, Q, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Question");
-        shown.field("client", &self.pair.client).field("question", &self.guard).finish()
+        shown.field("client", &self.pair.client).field("question", &self.seq()).finish()
     }
 }
 
 /// The reply to one question. [`Question::into_parts`] makes it, and has an example.
 #[must_use = "a question waits for its answer"]
 pub struct Reply<'s, Q: Message + ?Sized, A: Message + ?Sized> {
-    number: u64,
-    pair: &'s mut Pair<Q, A>,
+    pub(super) number: u64,
+    pub(super) pair: &'s mut Pair<Q, A>,
 }
 
 impl<Q: Message + ?Sized, A: Message + ?Sized> Reply<'_, Q, A> {
+    /// Who asks, as [`Question::client`] says it.
+    ///
+    /// # Errors
+    /// The errors of [`Question::client`].
+    pub fn client(&self) -> Result<Option<Holder>> {
+        self.pair.questions.producer()
+    }
+
     /// Answers with a copy of `answer`, as [`Question::answer`] does.
     ///
     /// # Errors
@@ -203,6 +216,7 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Reply<'_, Q, A> {
     /// # assert_eq!(*client.answer(Duration::from_secs(1))?, *b"echo");
     /// # Ok(()) }
     /// ```
+    #[inline]
     pub fn answer(self, answer: &A) -> Result<()> {
         if !self.pair.is_current()? {
             return Ok(());

@@ -10,7 +10,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use io_shared_core::slot::OwnedGuard;
 use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, clock, inspect};
 
 use super::bell;
@@ -29,10 +28,14 @@ const LOOK_EVERY: u64 = 50_000_000;
 /// The one server of a service. [`Service`](crate::Service) has an example.
 pub struct Server<Q: Message + ?Sized, A: Message + ?Sized> {
     // In this order: a successor finds the clients free.
-    pairs: Vec<Pair<Q, A>>,
+    pub(super) pairs: Vec<Pair<Q, A>>,
     /// Whose turn it is.
     turn: usize,
-    bell: Consumer<u64>,
+    /// In which pair the last spin has found a question.
+    found: Option<usize>,
+    /// How often it has waited for a question: a ticket is of the last wait.
+    pub(super) waits: u64,
+    pub(super) bell: Consumer<u64>,
     presence: Presence,
     places: Places,
     terms: Terms,
@@ -54,6 +57,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
         let mut server = Self {
             pairs: Vec::new(),
             turn: 0,
+            found: None,
+            waits: 0,
             bell,
             presence,
             places,
@@ -128,13 +133,21 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
         self.next_until(clock::deadline(timeout), timeout)
     }
 
+    #[inline(always)]
     fn next_until(&mut self, deadline: u64, timeout: Duration) -> Result<Question<'_, Q, A>> {
-        let (at, guard) = self.wait(deadline, timeout)?;
-        Ok(Question::new(guard, &mut self.pairs[at]))
+        let at = self.wait(deadline, timeout)?;
+        Ok(Question::new(&mut self.pairs[at]))
     }
 
-    /// Waits for a question. Returns the pair it came by.
-    fn wait(&mut self, deadline: u64, timeout: Duration) -> Result<(usize, OwnedGuard<Q>)> {
+    /// Waits for a question. Returns which pair has taken it.
+    #[inline(always)]
+    pub(super) fn wait(&mut self, deadline: u64, timeout: Duration) -> Result<usize> {
+        self.waits += 1;
+        // The last spin's success counts only now: when it found a question, a client waited for
+        // the answer.
+        if let Some(found) = self.found.take() {
+            self.spun(Some(found));
+        }
         // Also if there is always a question: others may wait to be found.
         let now = clock::now_coarse();
         if now >= self.look_at {
@@ -142,80 +155,111 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
         }
         let mut long = None;
         loop {
-            if let Some(taken) = self.take()? {
-                return Ok(taken);
-            }
-            if self.spin() {
-                continue;
-            }
-            let now = clock::now();
-            if now >= self.look_at || self.bell.is_ready() {
-                self.hear()?;
-                self.look(now)?;
-                if let Some(taken) = self.take()? {
-                    return Ok(taken);
-                }
-            }
-            if now >= deadline {
-                return Err(self.timed_out(timeout));
-            }
-            if long.get_or_insert_with(|| LongWait::since(now)).is_due(now) {
-                self.report_long_wait();
-            }
-            self.sleep(deadline.min(self.look_at))?;
-        }
-    }
-
-    /// The question of the next client that has one.
-    fn take(&mut self) -> Result<Option<(usize, OwnedGuard<Q>)>> {
-        for _ in 0..self.pairs.len() {
-            let at = self.turn % self.pairs.len();
+            let (at, waited) = self.find(deadline, timeout, &mut long)?;
             self.turn = at + 1;
-            if !self.pairs[at].is_ready() {
-                continue;
-            }
-            match self.pairs[at].take() {
-                Ok(Some(guard)) => return Ok(Some((at, guard))),
-                Ok(None) => {}
-                Err(error) => match error.kind() {
-                    ErrorKind::ForkedHandle | ErrorKind::NoMemory { .. } => return Err(error),
-                    ErrorKind::AlreadyHeld { .. } => return Err(error),
-                    ErrorKind::BadValue { .. } => {
-                        tracing::warn!(region = self.name(), "a question was left out: {error}");
-                    }
-                    _ => {
-                        let pair = self.pairs.remove(at);
-                        self.refuse(pair.client, &error);
-                        return Ok(None); // the next look goes over the others
-                    }
-                },
+            match self.pairs[at].take(waited) {
+                Ok(true) => return Ok(at),
+                Ok(false) => {}
+                Err(error) => self.not_taken(at, error)?,
             }
         }
-        Ok(None)
     }
 
-    /// Looks at all clients for a while. Returns whether one has a question.
+    /// Waits until a client may have a question. Returns its pair, and whether there was nothing at
+    /// first.
+    #[inline(always)]
+    fn find(
+        &mut self,
+        deadline: u64,
+        timeout: Duration,
+        long: &mut Option<LongWait>,
+    ) -> Result<(usize, bool)> {
+        loop {
+            if let Some(at) = self.ready() {
+                return Ok((at, false));
+            }
+            if let Some(at) = self.spin() {
+                return Ok((at, true));
+            }
+            self.sleep(deadline, timeout, long)?;
+        }
+    }
+
+    /// The next pair whose turn it is of those that may have a question.
     #[inline]
-    fn spin(&self) -> bool {
-        let Self { pairs, .. } = self;
+    fn ready(&self) -> Option<usize> {
+        let (before, after) = self.pairs.split_at(self.turn.min(self.pairs.len()));
+        let is_ready = |pair: &Pair<Q, A>| pair.is_ready();
+        let later = after.iter().position(is_ready).map(|at| before.len() + at);
+        later.or_else(|| before.iter().position(is_ready))
+    }
+
+    #[cold]
+    fn not_taken(&mut self, at: usize, error: Error) -> Result<()> {
+        match error.kind() {
+            ErrorKind::ForkedHandle
+            | ErrorKind::NoMemory { .. }
+            | ErrorKind::AlreadyHeld { .. } => return Err(error),
+            ErrorKind::BadValue { .. } => {
+                tracing::warn!(region = self.name(), "a question was left out: {error}");
+            }
+            _ => {
+                let pair = self.pairs.remove(at);
+                self.refuse(pair.client, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all clients for a while. Returns one that has a question.
+    #[inline]
+    fn spin(&mut self) -> Option<usize> {
+        let pairs = &self.pairs;
         let budget = pairs.iter().map(|pair| pair.questions.budget()).max().unwrap_or(0);
         let looks = budget / pairs.len().clamp(1, u32::MAX as usize) as u32;
-        let found = (0..looks).any(|_| {
-            let found = pairs.iter().any(|pair| pair.questions.has_unseen());
-            if !found {
-                std::hint::spin_loop();
+        for _ in 0..looks {
+            let found = pairs.iter().position(|pair| pair.questions.has_unseen());
+            if found.is_some() {
+                self.found = found;
+                return found;
             }
-            found
-        });
-        for pair in pairs {
-            pair.questions.spun(found && pair.questions.has_unseen());
+            std::hint::spin_loop();
         }
-        found
+        self.spun(None);
+        None
     }
 
-    /// Sleeps until a client asks, the bell rings, somebody interrupts, or until then.
+    /// Adjusts how long the next spin lasts: this one has found a question there.
+    fn spun(&self, found: Option<usize>) {
+        for (at, pair) in self.pairs.iter().enumerate() {
+            pair.questions.spun(found == Some(at));
+        }
+    }
+
+    /// Sleeps until a client asks, the bell rings, somebody interrupts, or it is time to look for
+    /// clients; or looks for them, if it is.
     #[cold]
-    fn sleep(&mut self, until: u64) -> Result<()> {
+    fn sleep(
+        &mut self,
+        deadline: u64,
+        timeout: Duration,
+        long: &mut Option<LongWait>,
+    ) -> Result<()> {
+        let now = clock::now();
+        if now >= self.look_at || self.bell.is_ready() {
+            self.hear()?;
+            self.look(now)?;
+            if self.ready().is_some() {
+                return Ok(());
+            }
+        }
+        if now >= deadline {
+            return Err(self.timed_out(timeout));
+        }
+        if long.get_or_insert_with(|| LongWait::since(now)).is_due(now) {
+            self.report_long_wait();
+        }
+        let until = deadline.min(self.look_at);
         let questions = self.pairs.iter().map(|pair| &pair.questions as &dyn AnyConsumer);
         let all: Vec<_> = questions.chain([&self.bell as &dyn AnyConsumer]).collect();
         match wait_any::sleep(&all, until) {

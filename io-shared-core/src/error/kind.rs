@@ -54,9 +54,9 @@ pub enum ErrorKind {
     Mismatch {
         /// One line for each difference: what the channel has, what this program wants.
         differences: Vec<String>,
-        /// Who is using the region.
+        /// Who is using the region; empty also where that made no difference.
         holders: Vec<Holder>,
-        /// What to do if nobody is.
+        /// What to do if nobody is; empty where that makes no difference.
         advice: &'static str,
     },
     /// Another handle has the role.

@@ -148,6 +148,9 @@ impl Text<'_> {
         if differences.len() > FEW {
             write!(f, "\n  and {} more", differences.len() - FEW)?;
         }
+        if holders.is_empty() && advice.is_empty() {
+            return write!(f, "\nIt was not touched{}", Then(": ", self.advice));
+        }
         if holders.is_empty() {
             return write!(f, "\nNobody is using it: {advice}");
         }
@@ -440,6 +443,14 @@ mod tests {
         });
         assert!(text.contains("channel has 16, this program wants 32"), "{text}");
         assert!(text.contains("producer, process 7"), "{text}");
+    }
+
+    #[test]
+    fn a_mismatch_whose_users_made_no_difference_says_nothing_of_them() {
+        let (differences, holders) = (vec!["kind: it is a channel".to_owned()], Vec::new());
+        let kind = ErrorKind::Mismatch { differences, holders, advice: "" };
+        let text = Text { name: "/x", kind: &kind, advice: "remove it as what it is" }.to_string();
+        assert!(text.ends_with("\nIt was not touched: remove it as what it is"), "{text}");
     }
 
     #[test]

@@ -160,7 +160,9 @@ impl Consumer {
 
     /// Takes the latest value if it is stored inline, and copies as much of it as `message` has
     /// room for.
-    #[inline]
+    // Always inlined: what a call returns would be read in wider pieces than it was written in, and
+    // so wait for the store to `last_seen`, which another core's cache has.
+    #[inline(always)]
     pub(crate) fn read_inline<W: Words>(
         &self,
         words: &W,
@@ -204,7 +206,7 @@ impl Consumer {
     /// Protects the latest value's buffer from its producer. `None`: there is no value, or none
     /// that this consumer has not received. The producer leaves the buffer alone until the next
     /// call, and for longer if the entry is [parted with](Self::part_with).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn protect<W: Words>(
         &mut self,
         words: &W,
@@ -214,8 +216,9 @@ impl Consumer {
         // Relaxed, here and at the second look: whichever word is settled on was read before a
         // fence below, and that fence acquires it.
         let mut word = words.latest().load(Relaxed);
+        let seen = words.last_seen(self.consumer);
         // Relaxed: this consumer is the only writer.
-        let last_seen = words.last_seen(self.consumer).load(Relaxed);
+        let last_seen = seen.load(Relaxed);
         for _ in 0..W::TRIES {
             let Some(latest) = self.judge(words, word, last_seen, which)? else {
                 self.follows = false;
@@ -230,13 +233,15 @@ impl Consumer {
                     // `latest` was looked at. Acquire: what the producer wrote to the buffer before
                     // it published is read after this.
                     words.fence(Acquire);
-                    return self.settle(words, latest, hazard.entry, last_seen, head).map(Some);
+                    return self
+                        .settle(words, word, hazard.entry, (seen, last_seen), head)
+                        .map(Some);
                 }
                 _ => {
                     let entry = self.announce(words, latest.index)?;
                     let again = words.latest().load(Relaxed);
                     if again == word {
-                        return self.settle(words, latest, entry, last_seen, head).map(Some);
+                        return self.settle(words, word, entry, (seen, last_seen), head).map(Some);
                     }
                     word = again;
                 }
@@ -346,24 +351,25 @@ impl Consumer {
             .ok_or(Fault::AlreadyHeld(self.holds))
     }
 
-    #[inline]
+    #[inline(always)]
     fn settle<W: Words>(
         &mut self,
         words: &W,
-        latest: Latest,
+        word: u64,
         entry: usize,
-        last_seen: u64,
+        (seen, last_seen): (&W::Count, u64),
         head: Option<Head>,
     ) -> Result<Protected, Fault> {
         words.reached(CrashPoint::GetValidated);
-        let head = match head.filter(|_| words.inline().is_of(latest.pack())) {
+        let latest = Latest::unpack(word);
+        let head = match head.filter(|_| words.inline().is_of(word)) {
             Some(head) => Ok(head),
             None => self.head_of(words, latest),
         };
         let Head { stamp, tag, length, next, filling } = head?;
         self.next = next;
         // Relaxed: a producer that waits for it (`wait_taken`) reads no data because of it.
-        words.last_seen(self.consumer).store(latest.sequence, Relaxed);
+        seen.store(latest.sequence, Relaxed);
         words.reached(CrashPoint::GetSeen);
         Ok(Protected {
             entry,

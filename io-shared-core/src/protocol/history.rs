@@ -19,7 +19,7 @@
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::latest::Fault;
+use super::latest::{Fault, Latest};
 use super::observer::{Watched, copy_checked};
 use super::pool::{History, checked, enough, entries, extend, history, pool, reach};
 use super::words::{Exchange, MOST_BUFFERS, OWN_BUFFERS, Word, Words};
@@ -79,7 +79,15 @@ pub(crate) fn oldest_after<W: Words, C>(
     mut copy: impl FnMut(usize, u64) -> Option<C>,
 ) -> Result<Option<Watched<C>>, Fault> {
     let mut failed: usize = 0;
+    let mut is_too_slow = false;
     for _ in 0..W::TRIES {
+        if is_too_slow
+            && let Some(newest) = newest(words)?
+            && newest.sequence != sequence
+            && let Some(watched) = copy_checked(words, newest.index, newest.sequence, &mut copy)?
+        {
+            return Ok(Some(watched));
+        }
         let found = whole(words, sequence, first)?;
         // A value whose copy failed is overwritten, and no longer found. A copy that takes longer
         // than a put would go on to fail with the oldest, which is filled next: from the second
@@ -95,8 +103,17 @@ pub(crate) fn oldest_after<W: Words, C>(
             None if found.is_overtaken => {}
             None => return Ok(None),
         }
+        // Even the newest value is overwritten during the scan, so it must come before one.
+        is_too_slow = left_out + 1 >= found.values.len();
     }
     Err(Fault::Busy)
+}
+
+/// The newest value, if it still counts.
+fn newest<W: Words>(words: &W) -> Result<Option<Latest>, Fault> {
+    // Acquire: its buffer's header and payload are at least as new as this word.
+    let latest = checked(words, words.latest().load(Acquire))?;
+    Ok(Some(latest).filter(|latest| latest.sequence > words.lost()))
 }
 
 /// Copies the newest value with this tag that lies whole. `None`: there is none.
@@ -107,22 +124,18 @@ pub(crate) fn tagged<W: Words, C>(
     mut copy: impl FnMut(usize, u64) -> Option<C>,
 ) -> Result<Option<Watched<C>>, Fault> {
     for _ in 0..W::TRIES {
+        // The newest value first: during a scan, a producer at full speed overwrites it.
+        if let Some(newest) = newest(words)?
+            && let Some(Tagged::Has(found)) =
+                copy_tagged(words, newest.index, newest.sequence, tag, &mut copy)?
+        {
+            return Ok(Some(found));
+        }
         let Found { mut values, mut is_overtaken } = whole(words, 0, first)?;
         while let Some((value, buffer)) = values.pop() {
-            // Relaxed: ordered by the acquired `latest`; the copy is checked.
-            let has_tag = words.header(buffer).tag.load(Relaxed) == tag;
-            let mut copy_tagged = |buffer, length| match has_tag {
-                true => copy(buffer, length).map(Some),
-                false => Some(None),
-            };
-            // Also of another tag: it may be that of a value that is being put there.
-            match copy_checked(words, buffer, value, &mut copy_tagged)? {
-                Some(Watched { sequence, stamp, tag: found, copied: Some(copied) })
-                    if found == tag =>
-                {
-                    return Ok(Some(Watched { sequence, stamp, tag, copied }));
-                }
-                Some(_) => {}
+            match copy_tagged(words, buffer, value, tag, &mut copy)? {
+                Some(Tagged::Has(found)) => return Ok(Some(found)),
+                Some(Tagged::HasAnother) => {}
                 // What overwrote it may have the tag, too.
                 None => is_overtaken = true,
             }
@@ -132,6 +145,36 @@ pub(crate) fn tagged<W: Words, C>(
         }
     }
     Err(Fault::Busy)
+}
+
+/// Whether a value that lies whole has the tag that was asked for.
+enum Tagged<C> {
+    Has(Watched<C>),
+    HasAnother,
+}
+
+/// Copies value `sequence` if it has this tag, as [`copy_checked`] does.
+fn copy_tagged<W: Words, C>(
+    words: &W,
+    buffer: usize,
+    sequence: u64,
+    tag: u64,
+    copy: &mut impl FnMut(usize, u64) -> Option<C>,
+) -> Result<Option<Tagged<C>>, Fault> {
+    // Relaxed: ordered by the acquired `latest`; the copy is checked.
+    let has_tag = words.header(buffer).tag.load(Relaxed) == tag;
+    let mut copy_if_tagged = |buffer, length| match has_tag {
+        true => copy(buffer, length).map(Some),
+        false => Some(None),
+    };
+    // Also of another tag: it may be that of a value that is being put there.
+    let watched = copy_checked(words, buffer, sequence, &mut copy_if_tagged)?;
+    Ok(watched.map(|watched| match watched.copied {
+        Some(copied) if watched.tag == tag => {
+            Tagged::Has(Watched { sequence: watched.sequence, stamp: watched.stamp, tag, copied })
+        }
+        _ => Tagged::HasAnother,
+    }))
 }
 
 /// What a scan of the buffers has found.

@@ -180,17 +180,19 @@ impl Producer {
         if pool > self.used.len() {
             self.used.resize(pool, NEVER_USED);
         }
-        let buffers = 0..pool as u8;
-        self.finds.extend(buffers.filter(|&buffer| buffer != latest && !taken.has(buffer)));
+        let free = (0..pool as u8).filter(|&buffer| buffer != latest && !taken.has(buffer));
         self.keeps = keeps_history(words);
         let last_use = |&b: &u8| self.used[usize::from(b)];
-        if self.keeps {
-            self.put_the_longest_unused_last();
-        } else if words.is_large() {
-            // Here, too, a buffer that is being filled or was never used comes last.
-            self.finds.sort_unstable_by_key(|b| last_use(b).wrapping_add(1));
-        } else {
-            self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(last_use(b)));
+        if !self.keeps && words.is_large() {
+            // The one that was used last. One that is being filled or was never used is the worst.
+            self.finds.extend(free.max_by_key(|b| last_use(b).wrapping_add(1)));
+            return;
+        }
+        self.finds.extend(free);
+        match self.keeps {
+            true => self.put_the_longest_unused_last(),
+            // One that is being filled or was never used comes first, and so is taken last.
+            false => self.finds.sort_unstable_by_key(|b| std::cmp::Reverse(last_use(b))),
         }
     }
 
@@ -310,9 +312,13 @@ impl Producer {
     /// The buffer that the next scan is likely to find. A consumer announces the buffer that it is
     /// told is likely, and so keeps it from the scan; what was announced for nothing comes last.
     fn longest_unused(&self, but: usize) -> usize {
-        let others = (0..self.used.len()).filter(|&buffer| buffer != but);
-        let rank = |&buffer: &usize| (self.held.has(buffer as u8), self.used[buffer]);
-        others.min_by_key(rank).unwrap_or(but)
+        let others = self.used.iter().enumerate().filter(|&(buffer, _)| buffer != but);
+        // One number, which each put compares. It is greatest for what an entry names, and of the
+        // others for what was never used: no sequence reaches 2^62.
+        let rank = |&(buffer, &used): &(usize, &u64)| {
+            u64::from(self.held.has(buffer as u8)) << 63 | used.min(1 << 62)
+        };
+        others.min_by_key(rank).map_or(but, |(buffer, _)| buffer)
     }
 
     /// Wakes the consumers that read ahead, while the value is being filled.

@@ -218,15 +218,18 @@ impl Candidate {
             return Ok(());
         }
         match Kind::from_number(self.prelude.kind) {
-            Some(found) if found != kind => Err(self.location.error(ErrorKind::Mismatch {
-                differences: vec![format!(
-                    "kind: it is {}, not {}",
-                    found.describe(),
-                    kind.describe()
-                )],
-                holders: Vec::new(),
-                advice: "it was not touched; remove it as what it is",
-            })),
+            Some(found) if found != kind => Err(self
+                .location
+                .error(ErrorKind::Mismatch {
+                    differences: vec![format!(
+                        "kind: it is {}, not {}",
+                        found.describe(),
+                        kind.describe()
+                    )],
+                    holders: Vec::new(),
+                    advice: "",
+                })
+                .advise("remove it as what it is")),
             _ => Ok(()),
         }
     }

@@ -51,6 +51,7 @@ impl Candidate {
         // A part of a message with lists is as long as all of it: that is where its lists lie.
         let sized_part = part.as_ref().filter(|_| shape.element.is_none());
         let size_of_part = sized_part.map(|part| part.root().shape().size as u64);
+        let own = part.unwrap_or(schema);
         Ok(Region {
             name: location.to_string(),
             identity: self.identity,
@@ -79,8 +80,9 @@ impl Candidate {
             stores_inline: layout.is_small()
                 && shape.element.is_none()
                 && shape.size as u64 == layout.capacity,
-            checks: Checks::of(part.as_ref().unwrap_or(&schema).root()),
-            schema: part.unwrap_or(schema),
+            checks: Checks::of(own.root()),
+            own_shape: own.root().shape(),
+            schema: own,
             own_history: AtomicU32::new(0),
             asks_for_others: AtomicBool::new(false),
             sleepers: Mutex::new(0),

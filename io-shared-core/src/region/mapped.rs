@@ -72,6 +72,8 @@ pub(crate) struct Region {
     pub(super) stores_inline: bool,
     /// What this handle knows of the messages: all of them, or how each begins.
     pub(super) schema: Schema,
+    /// The shape of that.
+    pub(super) own_shape: Shape,
     /// The most bytes that one message may have, as far as this handle knows it.
     pub(super) own_size: u64,
     /// Bytes of the fields after those that this handle knows, which each message ends in.
@@ -172,7 +174,7 @@ impl Region {
     /// was checked before.
     #[inline]
     pub(crate) fn allows<T: Message + ?Sized>(&self, length: u64) -> bool {
-        T::SHAPE != BYTES || self.schema.root().shape().elements_in(length).is_some()
+        T::SHAPE != BYTES || self.own_shape == BYTES || self.own_shape.elements_in(length).is_some()
     }
 
     /// Whether a message of the region's type may have bytes that are no value of it.

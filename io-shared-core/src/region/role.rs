@@ -15,6 +15,9 @@ use crate::os::claim::{Claims, PATIENCE, Part, REGION_PATIENCE};
 use crate::os::{clock, nap};
 use crate::protocol::{self, Fault, Latest, MOST_BUFFERS, MOST_HOLDS, OWN_BUFFERS, Words};
 
+/// How often to look, a millisecond apart, whether a reclaim is over. It stores a few words.
+const RECLAIM_LOOKS: usize = 5;
+
 /// A region, and the protocol state of the role that was claimed in it.
 pub(crate) struct Attached {
     pub(crate) region: Region,
@@ -171,8 +174,7 @@ impl Region {
         is_own: bool,
         from: Option<Place>,
     ) -> Result<protocol::Consumer> {
-        let is_only = slot == 0 && self.used().load(Relaxed) <= 1 && !self.expects_others();
-        let resumes = is_own || (is_only && name.is_empty() && self.was_claimed(slot));
+        let resumes = is_own || (slot == 0 && name.is_empty() && self.had_one());
         if !self.join(slot, holds)? {
             return Err(self.no_buffer());
         }
@@ -196,6 +198,16 @@ impl Region {
     /// or `at_last`, and then the one that was named longest ago: the other slots may be claimed
     /// only for the moment of a reclaim, which must not cost the name its slot.
     fn free_slot(&self, holds: usize, at_last: bool) -> Result<Option<usize>> {
+        // The only consumer may be coming back, while the producer reclaims what it has left.
+        if self.had_one() && self.consumer_name(0).is_empty() {
+            // Looks are counted, not timed: so every opening takes the same steps.
+            for _ in 0..RECLAIM_LOOKS {
+                if self.try_part(Part::Consumer(0), None)? {
+                    return Ok(Some(0));
+                }
+                nap::nap(Duration::from_millis(1));
+            }
+        }
         let (mut unnamed, named): (Vec<usize>, Vec<usize>) =
             (0..self.consumer_slots()).partition(|slot| self.consumer_name(*slot).is_empty());
         // The grant that fits best: the smallest that is enough, else the largest.
@@ -212,6 +224,11 @@ impl Region {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there was a consumer in the first slot, and never another.
+    fn had_one(&self) -> bool {
+        self.was_claimed(0) && self.used().load(Relaxed) <= 1 && !self.expects_others()
     }
 
     /// Whether there are buffers for more consumers than the first, as `.consumers(n)` reserves.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::blocks::{Block, Blocks};
 use super::value::Value;
 use super::{Consumer, Observer, Slot};
 use crate::error::{Error, ErrorKind, Holder, Result};
@@ -47,15 +48,10 @@ pub struct Copied<T: Message + ?Sized> {
     /// The clock that the stamp was read from.
     clock: Clock,
     /// The message as it lies in memory, padded with zeros.
-    blocks: Vec<Block>,
+    blocks: Blocks,
     elements: usize,
     message: PhantomData<fn() -> Box<T>>,
 }
-
-/// 64 bytes of a copy, aligned as any message that can be copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(64))]
-pub(super) struct Block([u64; 8]);
 
 /// What is known of a value besides its message.
 #[derive(Debug, Clone, Copy)]
@@ -373,10 +369,24 @@ fn shape_of<T: Message + ?Sized>(region: &Region, length: u64) -> Option<(usize,
 }
 
 impl<T: Message + ?Sized> Copied<T> {
-    pub(super) fn new(region: &Region, known: Known, blocks: Vec<Block>, elements: usize) -> Self {
+    pub(super) fn new(
+        region: &Region,
+        known: Known,
+        blocks: impl Into<Blocks>,
+        elements: usize,
+    ) -> Self {
         let Known { seq, stamp, tag, missed } = known;
         let (stamp, clock) = (region.own_stamp(seq, stamp), region.clock());
-        Self { seq, stamp, tag, missed, clock, blocks, elements, message: PhantomData }
+        Self {
+            seq,
+            stamp,
+            tag,
+            missed,
+            clock,
+            blocks: blocks.into(),
+            elements,
+            message: PhantomData,
+        }
     }
 }
 

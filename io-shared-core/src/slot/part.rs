@@ -1,11 +1,11 @@
 //! Copies of a part of a value, which leave the rest of it alone.
 
-use std::alloc::{self, Layout};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::{ptr, slice};
 
-use super::copied::{Block, Known, no_memory};
+use super::blocks::{Block, Blocks};
+use super::copied::{Known, no_memory};
 use super::{Copied, Observer, Slot};
 use crate::error::Result;
 use crate::message::value::{self, Path};
@@ -48,8 +48,8 @@ impl Slot<Observer> {
 
 /// Room for a message of `length` bytes, with those that `path` leads to. `None`: there is no
 /// memory for it. The buffer may be written meanwhile.
-fn copy_part(region: &Region, buffer: usize, length: usize, path: &Path) -> Option<Vec<Block>> {
-    let mut blocks = zeros(length.div_ceil(size_of::<Block>()))?;
+fn copy_part(region: &Region, buffer: usize, length: usize, path: &Path) -> Option<Blocks> {
+    let mut blocks = Blocks::zeros(length.div_ceil(size_of::<Block>()))?;
     // SAFETY: the blocks span `length` bytes, which are initialised, and are borrowed.
     let bytes = unsafe { slice::from_raw_parts_mut(blocks.as_mut_ptr().cast(), length) };
     let head = value::head(region.schema());
@@ -69,14 +69,4 @@ fn read(region: &Region, buffer: usize, to: &mut [u8], range: Range<usize>) {
     let room = unsafe { &mut *(ptr::from_mut(room) as *mut [MaybeUninit<u8>]) };
     // SAFETY: the range lies within the capacity, and so in the buffer, which is mapped.
     unsafe { copy::shared(from, room) };
-}
-
-/// Blocks of zeros. Of many, the kernel gives memory only to those that are written.
-fn zeros(count: usize) -> Option<Vec<Block>> {
-    let layout = Layout::array::<Block>(count).ok().filter(|layout| layout.size() > 0);
-    let Some(layout) = layout else { return (count == 0).then(Vec::new) };
-    // SAFETY: the layout has a size.
-    let start = unsafe { alloc::alloc_zeroed(layout) }.cast::<Block>();
-    // SAFETY: the allocator gave this memory for `count` blocks, and zeros are blocks.
-    (!start.is_null()).then(|| unsafe { Vec::from_raw_parts(start, count, count) })
 }

@@ -74,6 +74,8 @@ pub const fn no_padding(source: &Source<'_>) {
         return;
     }
     text.text(": a message has no padding, so give those bytes names");
+    // A derive is not shown the other derives, so they cannot be printed.
+    text.text(", and keep the derives above the struct");
     if source.generic {
         text.text(" (this is for these parameters; others may need other padding)");
     }
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     #[should_panic = "3 bytes of padding between `flag` and `x`, 4 bytes after `x`: a message \
-        has no padding, so give those bytes names:\n\
+        has no padding, so give those bytes names, and keep the derives above the struct:\n\
         struct S {\n    pub flag: u8,\n    pub _pad0: [u8; 3],\n    x: f32,\n    \
         _pad1: [u8; 4],\n}"]
     fn all_padding_is_named_and_the_struct_without_it_is_shown() {

@@ -80,7 +80,7 @@ impl Reader {
             location.error(ErrorKind::Mismatch {
                 differences: vec![difference],
                 holders: Vec::new(),
-                advice: "it was not touched",
+                advice: "",
             })
         };
         let head = Head::read(&file).map_err(|unreadable| match unreadable {
@@ -91,7 +91,9 @@ impl Reader {
             }
         })?;
         if head.layout.kind != Kind::Channel {
-            return Err(differs(format!("kind: it is a {}, not a channel", head.layout.kind)));
+            let found = head.layout.kind.describe();
+            let error = differs(format!("kind: it is {found}, not a channel"));
+            return Err(error.advise("only the values of channels can be read"));
         }
         Ok(Self {
             location: location.clone(),
