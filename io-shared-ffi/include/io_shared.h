@@ -178,8 +178,8 @@ typedef bool ios_c_bool;
 // two, instead of failing with `IOS_TOO_LARGE` (channels). `capacity` is not needed then.
 #define IOS_GROWING 128
 
-// A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
-// channel has had one.
+// A consumer's get, or a client's call, ends with `IOS_NO_PRODUCER` within 200 ms of the end of
+// its producer or server, once it has had one.
 #define IOS_REQUIRES_PRODUCER 256
 
 // The bytes of a consumer's name, with the zero at its end.
@@ -350,6 +350,9 @@ typedef enum {
   IOS_WORDS_CPP = 4,
 } ios_words;
 
+// A client of a service: it asks one question at a time.
+typedef struct ios_client ios_client;
+
 // A consumer of a channel, in a slot of its own.
 typedef struct ios_consumer ios_consumer;
 
@@ -363,10 +366,7 @@ typedef struct ios_guard ios_guard;
 // The objects of the original package under one name, with its own semaphores.
 typedef struct ios_legacy ios_legacy;
 
-// A producer's buffer, lent to be filled in place.
-//
-// It keeps the producer. While the loan lives, the producer opens no other channel, so the loan's
-// bytes stay mapped.
+// A buffer, lent to be filled in place. It keeps its lender.
 typedef struct ios_loan ios_loan;
 
 // Shared bytes.
@@ -381,6 +381,12 @@ typedef struct ios_observer ios_observer;
 // The one producer of a channel.
 typedef struct ios_producer ios_producer;
 
+// The reply to one question.
+typedef struct ios_reply ios_reply;
+
+// The one server of a service.
+typedef struct ios_server ios_server;
+
 // Turns the messages of one channel into messages of a topic.
 typedef struct ios_to_ros ios_to_ros;
 
@@ -389,9 +395,9 @@ typedef struct ios_to_ros ios_to_ros;
 // the address.
 typedef struct ios_window ios_window;
 
-// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
-// first; then set the location (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and any other
-// options.
+// The options that a channel, an observer, a service or an mmap is opened with. Call
+// `ios_options_init` first; then set the location (one of `name`, `file`, `fd` and
+// `IOS_ANONYMOUS`) and any other options.
 //
 // Texts are read during the call that takes the options, and are not kept. A number that is set
 // asks for at least that much. An option that is left alone accepts what exists, and has its
@@ -407,14 +413,15 @@ typedef struct {
   int32_t fd;
   // `IOS_` flags, combined by `|`. Default 0.
   uint32_t flags;
-  // The type of the messages (channels), or of the state, as JSON: `ios_consumer_schema` returns
-  // such a text. NULL: a producer puts bytes; a consumer or an observer accepts the type of the
-  // channel, and waits for the channel to exist.
+  // The type of the messages (channels), of the questions (services) or of the state, as JSON:
+  // `ios_consumer_schema` returns such a text. NULL: a producer puts bytes; a consumer or an
+  // observer accepts the type of the channel, and waits for the channel to exist; questions are
+  // bytes.
   const char *schema;
   // A name under which this consumer resumes after a restart, or NULL.
   const char *consumer_name;
   // The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
-  // Not needed if the schema has a fixed size, or with `IOS_GROWING`.
+  // Not needed if the schema has a fixed size, with `IOS_GROWING`, or for services.
   uint64_t capacity;
   // Channels: for how many consumers buffers are reserved ahead of time, so that they find them
   // when they join (default 1). Up to 64 consumers may join, or as many as the channel's
@@ -446,6 +453,10 @@ typedef struct {
   const void *initial;
   // How many bytes `initial` has: those of the type.
   size_t initial_length;
+  // Services: the type of the answers, as JSON, or NULL for bytes.
+  const char *answer_schema;
+  // Services: room for an answer, in bytes, as `capacity` is for a question. 0: not set.
+  uint64_t answer_capacity;
 } ios_options;
 
 // The arguments that puts have in common when their messages differ only in the data. It is for
@@ -544,6 +555,18 @@ typedef struct {
   // The tag that its producer put it with; 0 if it has none.
   uint64_t tag;
 } ios_field;
+
+// A question, which lies in shared memory.
+typedef struct {
+  // The question, to be read in place until its guard is dropped. Its `seq` is its number: each
+  // client counts its own.
+  ios_value value;
+  // The reply to it, which is used once: `ios_reply_answer`, `ios_reply_loan`,
+  // `ios_reply_loan_lists` or `ios_reply_drop`.
+  ios_reply *reply;
+  // The number of the client's pair of channels, as in `/segment/1/question`.
+  uint32_t client;
+} ios_question;
 
 // A member of a struct.
 typedef struct {
@@ -927,10 +950,11 @@ ios_status ios_window_sever(const ios_window *window);
 void ios_window_drop(ios_window *window);
 
 // Gives the loan a tag, with which its value is put: any number of the caller's, which consumers
-// and observers find in the value. Without this it is 0.
+// and observers find in the value. Without this it is 0. (`IOS_UNSUPPORTED`: a loan of a service,
+// which tags and numbers its messages itself.)
 //
 // # Safety
-// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other
+// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; no other
 // thread uses it.
 ios_status ios_loan_tag(ios_loan *loan, uint64_t tag);
 
@@ -948,14 +972,14 @@ ios_status ios_loan_number(ios_loan *loan, uint64_t number, uint64_t stamp);
 // `IOS_NO_REOPEN`).
 //
 // # Safety
-// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; nobody writes
 // to its bytes any more; `seq` is NULL or may be written to.
 ios_status ios_loan_put(ios_loan *loan, size_t length, uint64_t *seq);
 
 // Gives a loan back without publishing anything. NULL is left alone.
 //
 // # Safety
-// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; nobody writes
 // to its bytes any more.
 void ios_loan_drop(ios_loan *loan);
 
@@ -1261,9 +1285,8 @@ ios_status ios_guard_list(const ios_guard *guard,
 // those of a list that lies elsewhere within the loan.
 //
 // # Safety
-// `loan` is NULL, or came from `ios_producer_loan_lists` or `ios_producer_loan` and was neither
-// put nor dropped; no other thread uses it; `elements` is NULL or may be written to; `shape` has
-// space for `axes` numbers.
+// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; no other thread
+// uses it; `elements` is NULL or may be written to; `shape` has space for `axes` numbers.
 ios_status ios_loan_list(ios_loan *loan,
                          size_t member,
                          size_t element_size,
@@ -1299,6 +1322,235 @@ ios_status ios_lists_length(const char *schema,
                             const size_t *sizes,
                             size_t count,
                             uint64_t *length);
+
+// Opens a service to ask. Takes a pair of channels that nobody uses, or creates one. Does not wait
+// for a server.
+//
+// Of the options there are `name`, `schema` and `answer_schema` (the same on both sides, else it
+// is `IOS_MISMATCH`), `capacity` and `answer_capacity` (room ahead of time; the channels become
+// larger when a message does not fit), `holds` (how many answers may be held at once), `mode`, and
+// the flag `IOS_REQUIRES_PRODUCER`.
+//
+// # Safety
+// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `client` is NULL or
+// may be written to.
+ios_status ios_client_open(const ios_options *options, ios_client **client);
+
+// Closes a client. Its channels go, unless another client takes them. Live answers stay as they
+// are. NULL is left alone.
+//
+// # Safety
+// `client` is NULL, or came from `ios_client_open` and is closed for the first time, while no
+// other thread uses it.
+void ios_client_close(ios_client *client);
+
+// Asks the question of `length` bytes at `data`, and waits for the answer to exactly this question
+// for at most `timeout_ns` (negative: for ever). The answer is held in place, as a value of
+// `ios_consumer_get` is; its `tag` is the question's number.
+//
+// If there is no server, or it is killed meanwhile, the call waits for one: a server that is
+// started before the time is over answers it. With `IOS_REQUIRES_PRODUCER` it ends once the server
+// is lost.
+//
+// `IOS_TIMEOUT`: there is a server, and it has not answered. `IOS_NO_PRODUCER`: there is none.
+// `IOS_MISMATCH`: the server has other types. With a timeout of 0 it asks, and looks once:
+// `IOS_EMPTY` if the answer is not there; `ios_client_answer` gets it later.
+//
+// # Safety
+// `client` is NULL or open; `data` points to `length` bytes (or is NULL, if `length` is 0) that
+// nobody changes during the call; `answer` is NULL or may be written to.
+ios_status ios_client_call(ios_client *client,
+                           const void *data,
+                           size_t length,
+                           int64_t timeout_ns,
+                           ios_value *answer);
+
+// Puts a question, and does not wait: `ios_client_answer` does. Writes the question's number to
+// `number`, unless that is NULL. A question that waits for its answer is given up for this one.
+//
+// # Safety
+// `client` is NULL or open; `data` points to `length` bytes (or is NULL, if `length` is 0) that
+// nobody changes during the call; `number` is NULL or may be written to.
+ios_status ios_client_ask(ios_client *client, const void *data, size_t length, uint64_t *number);
+
+// Waits for the answer to the last question, as `ios_client_call` does. After an error it may be
+// called again.
+//
+// # Safety
+// `client` is NULL or open; `answer` is NULL or may be written to.
+ios_status ios_client_answer(ios_client *client, int64_t timeout_ns, ios_value *answer);
+
+// As `ios_client_answer`, but `IOS_EMPTY` when the time is over: for bindings that wait in slices.
+// `IOS_NO_PRODUCER` is then for clients alone that require a server.
+//
+// # Safety
+// As for `ios_client_answer`.
+ios_status ios_client_poll(ios_client *client, int64_t timeout_ns, ios_value *answer);
+
+// Lends a buffer of `length` bytes for a question, as `ios_producer_loan` does. `ios_loan_put`
+// asks; `ios_client_answer` waits.
+//
+// # Safety
+// `client` is NULL or open; `loan` and `data` are NULL or may be written to.
+ios_status ios_client_loan(ios_client *client, size_t length, ios_loan **loan, void **data);
+
+// As `ios_client_loan`, for a question whose lists have these many elements, as
+// `ios_producer_loan_lists` says.
+//
+// # Safety
+// `client` is NULL or open; `sizes` points to `count` numbers; `loan` and `data` are NULL or may
+// be written to.
+ios_status ios_client_loan_lists(ios_client *client,
+                                 const size_t *sizes,
+                                 size_t count,
+                                 ios_loan **loan,
+                                 void **data);
+
+// Who serves this client now; `IOS_EMPTY` if there is no server, or if it has yet to find this
+// client.
+//
+// # Safety
+// `client` is NULL or open; `server` is NULL or may be written to.
+ios_status ios_client_server(const ios_client *client, ios_process *server);
+
+// The number of this client's pair of channels, as in `/segment/1/question`.
+//
+// # Safety
+// `client` is NULL or open; `number` is NULL or may be written to.
+ios_status ios_client_number(const ios_client *client, uint32_t *number);
+
+// The service's name. The caller frees the text with `ios_text_free`.
+//
+// # Safety
+// `client` is NULL or open; `name` is NULL or may be written to.
+ios_status ios_client_name(const ios_client *client, char **name);
+
+// Ends the client's current wait with `IOS_INTERRUPTED`, or else its next one, as `ios_interrupt`
+// does for a consumer. The question is not given up: `ios_client_answer` waits on. NULL is left
+// alone.
+//
+// # Safety
+// `client` is NULL or open, and is not closed during the call.
+void ios_client_interrupt(const ios_client *client);
+
+// As `ios_consumer_end_waits_at_signals`, for a client.
+//
+// # Safety
+// `client` is NULL or open.
+ios_status ios_client_end_waits_at_signals(const ios_client *client);
+
+// Opens a service to answer. There is one server at a time: a second one is `IOS_ROLE_TAKEN`,
+// which names the first.
+//
+// Of the options there are `name`, `schema` and `answer_schema`, `capacity` and `answer_capacity`
+// as for `ios_client_open`, `mode`, and `wait_for_role`, with which a second server waits for the
+// first one's end.
+//
+// # Safety
+// `options` is NULL, or was set by `ios_options_init` and its texts are valid; `server` is NULL or
+// may be written to.
+ios_status ios_server_open(const ios_options *options, ios_server **server);
+
+// Closes a server. A live reply keeps the role until it is over. NULL is left alone.
+//
+// # Safety
+// `server` is NULL, or came from `ios_server_open` and is closed for the first time, while no
+// other thread uses it.
+void ios_server_close(ios_server *server);
+
+// Waits for a question, of any client, for at most `timeout_ns` (negative: for ever). With 0 it
+// only tries: `IOS_EMPTY` if there is none. Clients have their turns. At its start a server is
+// given the questions that wait: of each client the last one, if it has no answer.
+//
+// A server has one question at a time: `IOS_ALREADY_HELD` while the reply to the one before is not
+// over, or while that client's question is held.
+//
+// ```c
+// ios_question question;
+// while (ios_server_next(server, -1, &question) == IOS_OK) {
+//   // read question.value.data
+//   ios_reply_answer(question.reply, labels, length);
+//   ios_guard_drop(question.value.guard);
+// }
+// ```
+//
+// # Safety
+// `server` is NULL or open; `question` is NULL or may be written to.
+ios_status ios_server_next(ios_server *server, int64_t timeout_ns, ios_question *question);
+
+// Which clients the server has found, of those that are alive: writes the first `capacity` of them
+// to `clients`, and to `count` how many there are, which may be more.
+//
+// # Safety
+// `server` is NULL or open; `clients` has space for `capacity` of them (or is NULL, if `capacity`
+// is 0); `count` is NULL or may be written to.
+ios_status ios_server_clients(const ios_server *server,
+                              ios_process *clients,
+                              size_t capacity,
+                              size_t *count);
+
+// The service's name. The caller frees the text with `ios_text_free`.
+//
+// # Safety
+// `server` is NULL or open; `name` is NULL or may be written to.
+ios_status ios_server_name(const ios_server *server, char **name);
+
+// Ends the server's current wait with `IOS_INTERRUPTED`, or else its next one, as `ios_interrupt`
+// does for a consumer. No question is lost. NULL is left alone.
+//
+// # Safety
+// `server` is NULL or open, and is not closed during the call.
+void ios_server_interrupt(const ios_server *server);
+
+// As `ios_consumer_end_waits_at_signals`, for a server.
+//
+// # Safety
+// `server` is NULL or open.
+ios_status ios_server_end_waits_at_signals(const ios_server *server);
+
+// Answers with a copy of the message of `length` bytes at `data`. If the client is gone by now,
+// nothing happens. The reply is over, whatever the status is: after an error the question has no
+// answer. The question may be read until its guard is dropped.
+//
+// # Safety
+// `reply` is NULL, or came with an `ios_question` and is used for the first time; `data` points to
+// `length` bytes (or is NULL, if `length` is 0) that nobody changes during the call.
+ios_status ios_reply_answer(ios_reply *reply, const void *data, size_t length);
+
+// Lends a buffer of `length` bytes for the answer, as `ios_producer_loan` does; the question may
+// be read while it is filled. `ios_loan_put` answers; `ios_loan_drop` leaves the question without
+// an answer. The reply is over, whatever the status is.
+//
+// # Safety
+// `reply` is NULL, or came with an `ios_question` and is used for the first time; `loan` and
+// `data` are NULL or may be written to.
+ios_status ios_reply_loan(ios_reply *reply, size_t length, ios_loan **loan, void **data);
+
+// As `ios_reply_loan`, for an answer whose lists have these many elements, as
+// `ios_producer_loan_lists` says.
+//
+// # Safety
+// `reply` is NULL, or came with an `ios_question` and is used for the first time; `sizes` points
+// to `count` numbers; `loan` and `data` are NULL or may be written to.
+ios_status ios_reply_loan_lists(ios_reply *reply,
+                                const size_t *sizes,
+                                size_t count,
+                                ios_loan **loan,
+                                void **data);
+
+// Who asks: the client's process; `IOS_EMPTY` if it is gone.
+//
+// # Safety
+// `reply` is NULL, or came with an `ios_question` and was not used; `client` is NULL or may be
+// written to.
+ios_status ios_reply_client(const ios_reply *reply, ios_process *client);
+
+// Leaves a question without an answer: its client waits until its time is over, and a server that
+// is started later answers it if the client still waits. NULL is left alone.
+//
+// # Safety
+// `reply` is NULL, or came with an `ios_question` and is used for the first time.
+void ios_reply_drop(ios_reply *reply);
 
 // Opens shared bytes of that kind (an `ios_mmap_kind`). With a `capacity` it creates them if they
 // do not exist; a state, always.

@@ -31,5 +31,7 @@
 #include "io_shared/mmap.hpp"
 #include "io_shared/observer.hpp"
 #include "io_shared/producer.hpp"
+#include "io_shared/service.hpp"
+#include "io_shared/state.hpp"
 
 #endif

@@ -1,5 +1,6 @@
-//! The C ABI of io-shared: channels, observers and locked mmaps for C, C++, Python and any other
-//! language that can call C. The header `include/io_shared.h` is generated from this crate.
+//! The C ABI of io-shared: channels, observers, services and locked mmaps for C, C++, Python and
+//! any other language that can call C. The header `include/io_shared.h` is generated from this
+//! crate.
 //!
 //! The rules of every function:
 //! - It returns a status: [`IOS_OK`](ios_status::IOS_OK), or why it failed. [`ios_last_error`] has
@@ -26,8 +27,10 @@
 
 mod call;
 mod handle;
+mod lender;
 mod lists;
 mod pointer;
+mod served;
 
 // In the order of the header.
 mod memory;
@@ -58,6 +61,12 @@ mod field;
 
 mod list;
 
+mod client;
+
+mod server;
+
+mod question;
+
 mod mmap;
 
 mod mmap_guard;
@@ -79,6 +88,7 @@ mod legacy;
 pub use array::*;
 pub use c_struct::*;
 pub use c_type::*;
+pub use client::*;
 pub use consumer::*;
 pub use field::*;
 pub use guard::*;
@@ -86,6 +96,7 @@ pub use inspect::*;
 pub use interrupt::*;
 pub use label::IOS_NOW;
 pub use legacy::*;
+pub use lender::ios_loan;
 pub use list::*;
 pub use loan::*;
 pub use memory::{ios_copy, ios_text_free};
@@ -95,7 +106,9 @@ pub use observer::*;
 pub use options::*;
 pub use process::*;
 pub use producer::*;
+pub use question::*;
 pub use ros::*;
+pub use server::*;
 pub use state::*;
 pub use status::*;
 pub use warnings::*;

@@ -7,12 +7,11 @@ use io_shared_channel::binding::{self, Placed};
 
 use crate::call::call;
 use crate::guard::ios_guard;
-use crate::lists::{Asked, check_sizes, lay_out};
-use crate::loan::ios_loan;
-use crate::memory::into_c;
+use crate::lender::{Lender, ios_loan};
+use crate::lists::{Asked, check_sizes, lay_out, no_lists};
 use crate::pointer::{CText, In, Out, OutSlice, Slice};
 use crate::producer::ios_producer;
-use crate::status::{Failure, ios_status};
+use crate::status::ios_status;
 
 /// A list of a message, as a member of a C struct. `ios_guard_list` returns its elements, and
 /// `ios_producer_loan_lists` sets it. For a list of several axes there is `IOS_ND_LIST_OF`.
@@ -23,11 +22,6 @@ pub struct ios_list {
     pub offset: u64,
     /// How many elements there are.
     pub count: u64,
-}
-
-#[cold]
-fn no_lists() -> Failure {
-    Failure::Said(ios_status::IOS_BAD_OPTION, "the messages of this channel have no lists".into())
 }
 
 /// The elements of a list of a value: `elements` points to the first (NULL if there are none), and
@@ -79,9 +73,8 @@ pub unsafe extern "C" fn ios_guard_list(
 /// those of a list that lies elsewhere within the loan.
 ///
 /// # Safety
-/// `loan` is NULL, or came from `ios_producer_loan_lists` or `ios_producer_loan` and was neither
-/// put nor dropped; no other thread uses it; `elements` is NULL or may be written to; `shape` has
-/// space for `axes` numbers.
+/// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; no other thread
+/// uses it; `elements` is NULL or may be written to; `shape` has space for `axes` numbers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_loan_list(
     loan: *mut ios_loan,
@@ -151,20 +144,9 @@ pub unsafe extern "C" fn ios_producer_loan_lists(
             let (loan, data) = (Out(loan, "loan"), Out(data, "data"));
             arguments.read((In(producer, "producer"), sizes, loan, data))
         }?;
-        let lists = handle.0.lists().ok_or_else(no_lists)?;
-        lists.check_sizes(sizes)?;
-        let (words, length) = lists.lay_out(sizes);
-        let loan = ios_loan::new(&handle.0, length)?;
-        let (_, message, _) = loan.lists().ok_or_else(no_lists)?;
-        // SAFETY: the loan has `length` bytes, of which the first are the fields, and nobody else
-        // has them yet.
-        unsafe { message.write_bytes(0, lists.start()) };
-        for (at, word) in words {
-            // SAFETY: the words of lists lie among the fields, at multiples of 8.
-            unsafe { message.wrapping_add(at).cast::<u64>().write(word.to_le()) };
-        }
-        out_data.set(message.cast());
-        out_loan.set(into_c(loan));
+        let lists = handle.0.lists();
+        let loan = ios_loan::with_lists(lists, sizes, |length| handle.0.lend(length))?;
+        loan.hand_out(out_loan, out_data);
         Ok(())
     })
 }

@@ -144,3 +144,9 @@ pub(crate) fn lay_out(lists: &binding::Lists, sizes: &[usize]) -> (Vec<(usize, u
     let sizes: Vec<u64> = sizes.iter().map(|size| *size as u64).collect();
     lists.lay_out(&sizes).unwrap_or((Vec::new(), isize::MAX as usize))
 }
+
+/// Why there is no such list.
+#[cold]
+pub(crate) fn no_lists() -> Failure {
+    Failure::Said(ios_status::IOS_BAD_OPTION, "the messages of this channel have no lists".into())
+}

@@ -1,7 +1,7 @@
-//! Loans: a producer's buffer, filled in place by C and then put; and windows, which keep a loan's
-//! bytes mapped.
+//! Loans: a buffer of a channel, filled in place by C and then put; and windows, which keep a
+//! loan's bytes mapped. Producers lend their buffers, and so do the clients of services and the
+//! replies to questions.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -9,25 +9,12 @@ use io_shared_channel::binding::Window;
 use io_shared_core::{Error, ErrorKind};
 
 use crate::call::call;
-use crate::label::{IOS_NOW, Label};
-use crate::lists::Lists;
+use crate::label::Label;
+use crate::lender::{Lender, ios_loan};
 use crate::memory::{drop_from_c, into_c};
 use crate::pointer::{In, OptionalOut, Out, Taken};
-use crate::producer::{Producer, ios_producer};
-use crate::status::{Outcome, ios_status};
-
-/// A producer's buffer, lent to be filled in place.
-///
-/// It keeps the producer. While the loan lives, the producer opens no other channel, so the loan's
-/// bytes stay mapped.
-#[derive(Debug)]
-pub struct ios_loan {
-    producer: Arc<Producer>,
-    data: *mut u8,
-    length: usize,
-    /// The tag, number and stamp that it is put with.
-    label: Cell<Label>,
-}
+use crate::producer::ios_producer;
+use crate::status::ios_status;
 
 /// The bytes of a loan, at an address that stays mapped until the window is dropped, whatever
 /// happens to the loan, the producer and its channel. It is for callers that cannot prove who keeps
@@ -43,34 +30,6 @@ const _: () = {
     const fn is_send_and_sync<T: Send + Sync>() {}
     is_send_and_sync::<ios_window>();
 };
-
-impl ios_loan {
-    /// Takes the buffer of `producer`, which is given back when the loan is dropped.
-    fn of(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
-        producer.lend()?;
-        let (producer, data) = (Arc::clone(producer), std::ptr::null_mut());
-        let label = Cell::new(Label { tag: 0, number: None, stamp: IOS_NOW });
-        Ok(Self { producer, data, length, label })
-    }
-
-    /// A loan of `length` bytes.
-    pub(crate) fn new(producer: &Arc<Producer>, length: usize) -> Outcome<Self> {
-        let mut loan = Self::of(producer, length)?;
-        loan.data = producer.loan(length)?;
-        Ok(loan)
-    }
-
-    /// The bytes, with the lists of the message; `None` if it has none.
-    pub(crate) fn lists(&self) -> Option<(&Lists, *mut u8, usize)> {
-        Some((self.producer.lists()?, self.data, self.length))
-    }
-}
-
-impl Drop for ios_loan {
-    fn drop(&mut self) {
-        self.producer.give_back();
-    }
-}
 
 /// All that was lent, in place of a length for `ios_loan_put`. The header has it as a macro.
 pub const IOS_WHOLE: usize = usize::MAX;
@@ -94,9 +53,8 @@ pub unsafe extern "C" fn ios_producer_loan(
         let (handle, out_loan, out_data) = unsafe {
             arguments.read((In(producer, "producer"), Out(loan, "loan"), Out(data, "data")))
         }?;
-        let loan = ios_loan::new(&handle.0, length)?;
-        out_data.set(loan.data.cast());
-        out_loan.set(into_c(loan));
+        let loan = handle.0.lend(length)?;
+        loan.hand_out(out_loan, out_data);
         Ok(())
     })
 }
@@ -126,9 +84,7 @@ pub unsafe extern "C" fn ios_producer_loan_window(
                 (Out(loan, "loan"), Out(window, "window"), Out(data, "data"));
             arguments.read((In(producer, "producer"), loan, window, data))
         }?;
-        let mut loan = ios_loan::of(&handle.0, length)?;
-        let (data, window) = handle.0.loan_window(length)?;
-        loan.data = data;
+        let (loan, window) = handle.0.lend_window(length)?;
         out_data.set(window.as_mut_ptr().cast());
         out_window.set(into_c(ios_window { window, name: handle.0.name().to_owned() }));
         out_loan.set(into_c(loan));
@@ -165,16 +121,18 @@ pub unsafe extern "C" fn ios_window_drop(window: *mut ios_window) {
 }
 
 /// Gives the loan a tag, with which its value is put: any number of the caller's, which consumers
-/// and observers find in the value. Without this it is 0.
+/// and observers find in the value. Without this it is 0. (`IOS_UNSUPPORTED`: a loan of a service,
+/// which tags and numbers its messages itself.)
 ///
 /// # Safety
-/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; no other
+/// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; no other
 /// thread uses it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_loan_tag(loan: *mut ios_loan, tag: u64) -> ios_status {
     call(|arguments| {
         // SAFETY: a loan that was neither put nor dropped is live, and this thread alone uses it.
         let loan = unsafe { arguments.read(In(loan, "loan")) }?;
+        loan.lender.check_label(None, loan.length)?;
         loan.label.set(Label { tag, ..loan.label.get() });
         Ok(())
     })
@@ -194,7 +152,7 @@ pub unsafe extern "C" fn ios_loan_number(
     call(|arguments| {
         // SAFETY: a loan that was neither put nor dropped is live, and this thread alone uses it.
         let loan = unsafe { arguments.read(In(loan, "loan")) }?;
-        loan.producer.check_number(number, loan.length)?;
+        loan.lender.check_label(Some(number), loan.length)?;
         loan.label.set(Label { number: Some(number), stamp, ..loan.label.get() });
         Ok(())
     })
@@ -207,7 +165,7 @@ pub unsafe extern "C" fn ios_loan_number(
 /// `IOS_NO_REOPEN`).
 ///
 /// # Safety
-/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+/// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; nobody writes
 /// to its bytes any more; `seq` is NULL or may be written to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_loan_put(
@@ -224,9 +182,9 @@ pub unsafe extern "C" fn ios_loan_put(
         if length > loan.length {
             let (length, size) = (length as u64, loan.length as u64);
             let kind = ErrorKind::OutOfBounds { at: 0, length, size };
-            return Err(Error::new(loan.producer.name(), kind).into());
+            return Err(Error::new(loan.lender.name(), kind).into());
         }
-        seq.set(loan.producer.put(loan.data, length, loan.label.get())?);
+        seq.set(loan.lender.put(loan.data().cast(), length, loan.label.get())?);
         Ok(())
     })
 }
@@ -234,7 +192,7 @@ pub unsafe extern "C" fn ios_loan_put(
 /// Gives a loan back without publishing anything. NULL is left alone.
 ///
 /// # Safety
-/// `loan` is NULL, or came from `ios_producer_loan` and was neither put nor dropped; nobody writes
+/// `loan` is NULL, or came from a call that lends, and was neither put nor dropped; nobody writes
 /// to its bytes any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_loan_drop(loan: *mut ios_loan) {

@@ -239,6 +239,7 @@ trait At: Mmap {
             (options.has(IOS_GROWING), "IOS_GROWING"),
         ];
         options.refuse(&channels, "it is for channels only")?;
+        options.refuse(&options.of_answers(), "it is for services only")?;
         let (prefault, ephemeral) = (options.has(IOS_PREFAULT), options.has(IOS_EPHEMERAL));
         let (replace, extend) = (options.has(IOS_REPLACE), options.has(IOS_EXTEND));
         let mut mmap = match options.location {

@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use io_shared_channel::{Channel, Schema, Size};
+use io_shared_channel::{Channel, Schema, Service, Size};
 
 use crate::call::call;
 use crate::pointer::{Argument, CText, In, OptionalPath, OptionalText, Out, Slice};
@@ -32,8 +32,8 @@ pub const IOS_EXTEND: u32 = 64;
 /// A put or loan that does not fit gives the channel a larger capacity first, the next power of
 /// two, instead of failing with `IOS_TOO_LARGE` (channels). `capacity` is not needed then.
 pub const IOS_GROWING: u32 = 128;
-/// A consumer's get ends with `IOS_NO_PRODUCER` within 200 ms of its producer's end, once the
-/// channel has had one.
+/// A consumer's get, or a client's call, ends with `IOS_NO_PRODUCER` within 200 ms of the end of
+/// its producer or server, once it has had one.
 pub const IOS_REQUIRES_PRODUCER: u32 = 256;
 
 /// The schema that a text from C is.
@@ -45,9 +45,9 @@ pub(crate) fn schema(text: &str) -> Outcome<Schema> {
 
 const FLAGS: u32 = 255 | IOS_REQUIRES_PRODUCER;
 
-/// The options that a channel, an observer or an mmap is opened with. Call `ios_options_init`
-/// first; then set the location (one of `name`, `file`, `fd` and `IOS_ANONYMOUS`) and any other
-/// options.
+/// The options that a channel, an observer, a service or an mmap is opened with. Call
+/// `ios_options_init` first; then set the location (one of `name`, `file`, `fd` and
+/// `IOS_ANONYMOUS`) and any other options.
 ///
 /// Texts are read during the call that takes the options, and are not kept. A number that is set
 /// asks for at least that much. An option that is left alone accepts what exists, and has its
@@ -65,14 +65,15 @@ pub struct ios_options {
     pub fd: i32,
     /// `IOS_` flags, combined by `|`. Default 0.
     pub flags: u32,
-    /// The type of the messages (channels), or of the state, as JSON: `ios_consumer_schema` returns
-    /// such a text. NULL: a producer puts bytes; a consumer or an observer accepts the type of the
-    /// channel, and waits for the channel to exist.
+    /// The type of the messages (channels), of the questions (services) or of the state, as JSON:
+    /// `ios_consumer_schema` returns such a text. NULL: a producer puts bytes; a consumer or an
+    /// observer accepts the type of the channel, and waits for the channel to exist; questions are
+    /// bytes.
     pub schema: *const c_char,
     /// A name under which this consumer resumes after a restart, or NULL.
     pub consumer_name: *const c_char,
     /// The most bytes of one message, header fields included; or the bytes of an mmap. 0: not set.
-    /// Not needed if the schema has a fixed size, or with `IOS_GROWING`.
+    /// Not needed if the schema has a fixed size, with `IOS_GROWING`, or for services.
     pub capacity: u64,
     /// Channels: for how many consumers buffers are reserved ahead of time, so that they find them
     /// when they join (default 1). Up to 64 consumers may join, or as many as the channel's
@@ -104,6 +105,10 @@ pub struct ios_options {
     pub initial: *const c_void,
     /// How many bytes `initial` has: those of the type.
     pub initial_length: usize,
+    /// Services: the type of the answers, as JSON, or NULL for bytes.
+    pub answer_schema: *const c_char,
+    /// Services: room for an answer, in bytes, as `capacity` is for a question. 0: not set.
+    pub answer_capacity: u64,
 }
 
 const DEFAULT: ios_options = ios_options {
@@ -125,6 +130,8 @@ const DEFAULT: ios_options = ios_options {
     reserved: 0,
     initial: std::ptr::null(),
     initial_length: 0,
+    answer_schema: std::ptr::null(),
+    answer_capacity: 0,
 };
 
 // The size of the first version of the struct; every later one is at least as large.
@@ -183,6 +190,8 @@ pub(crate) struct Options {
     pub(crate) open_timeout: Option<Duration>,
     pub(crate) wait_for_role: Option<Duration>,
     pub(crate) initial: Option<Vec<u8>>,
+    pub(crate) answer_schema: Option<Schema>,
+    pub(crate) answer_capacity: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -230,7 +239,14 @@ impl Argument<'_> for Given {
         let initial =
             unsafe { Slice(known.initial.cast::<u8>(), length, "options.initial").read() }?;
         let initial = (!known.initial.is_null()).then(|| initial.to_vec());
-        Ok(Options { initial, ..Options::new(&known, name, file, schema, consumer_name)? })
+        // SAFETY: the text is as the reader asks for (the contract).
+        let answers = unsafe { OptionalText(known.answer_schema, "options.answer_schema").read() }?;
+        let answer_schema = answers.map(self::schema).transpose()?;
+        Ok(Options {
+            initial,
+            answer_schema,
+            ..Options::new(&known, name, file, schema, consumer_name)?
+        })
     }
 }
 
@@ -264,6 +280,8 @@ impl Options {
                 nanos => Some(timeout(nanos).unwrap_or(Duration::MAX)),
             },
             initial: None,
+            answer_schema: None,
+            answer_capacity: (options.answer_capacity != 0).then_some(options.answer_capacity),
         })
     }
 
@@ -279,11 +297,71 @@ impl Options {
         }
     }
 
+    /// The options of answers, and whether they are given.
+    pub(crate) fn of_answers(&self) -> [(bool, &'static str); 2] {
+        [
+            (self.answer_schema.is_some(), "options.answer_schema"),
+            (self.answer_capacity.is_some(), "options.answer_capacity"),
+        ]
+    }
+
+    /// The service that they describe, for a client or for a server.
+    pub(crate) fn service(self, is_client: bool) -> Outcome<Service<[u8], [u8]>> {
+        let Location::Name(name) = &self.location else {
+            return Err(bad("a service has a name: set options.name"));
+        };
+        let mut service = Service::<[u8], [u8]>::named(name.as_str());
+        let requires = self.has(IOS_REQUIRES_PRODUCER);
+        self.refuse(
+            &[
+                (self.consumer_name.is_some(), "options.consumer_name"),
+                (self.consumers.is_some(), "options.consumers"),
+                (self.handles.is_some(), "options.handles"),
+                (self.history.is_some(), "options.history"),
+                (self.initial.is_some(), "options.initial"),
+                (self.open_timeout.is_some(), "options.open_timeout"),
+                (self.flags & !IOS_REQUIRES_PRODUCER != 0, "a flag besides IOS_REQUIRES_PRODUCER"),
+            ],
+            "services do not have it",
+        )?;
+        let of_servers = [(self.wait_for_role.is_some(), "options.wait_for_role")];
+        let of_clients =
+            [(self.holds.is_some(), "options.holds"), (requires, "IOS_REQUIRES_PRODUCER")];
+        match is_client {
+            true => self.refuse(&of_servers, "it is for servers only")?,
+            false => self.refuse(&of_clients, "it is for clients only")?,
+        }
+        service = service.requires_server(requires);
+        if let Some(schema) = self.schema {
+            service = service.question_schema(schema);
+        }
+        if let Some(schema) = self.answer_schema {
+            service = service.answer_schema(schema);
+        }
+        if let Some(capacity) = self.capacity {
+            service = service.question_capacity(capacity);
+        }
+        if let Some(capacity) = self.answer_capacity {
+            service = service.answer_capacity(capacity);
+        }
+        if let Some(holds) = self.holds {
+            service = service.holds(holds);
+        }
+        if let Some(mode) = self.mode {
+            service = service.mode(mode);
+        }
+        if let Some(timeout) = self.wait_for_role {
+            service = service.wait_for_role(timeout);
+        }
+        Ok(service)
+    }
+
     /// The channel that they describe; with `any`, messages of any type are accepted.
     pub(crate) fn channel(self, any: bool) -> Outcome<Channel<[u8]>> {
         self.refuse(&[(self.has(IOS_EXTEND), "IOS_EXTEND")], "it is for IOS_MMAP_UNSAFE only")?;
         self.refuse(&[(self.handles.is_some(), "options.handles")], "it is for locks only")?;
         self.refuse(&[(self.initial.is_some(), "options.initial")], "it is for states only")?;
+        self.refuse(&self.of_answers(), "it is for services only")?;
         let (stamps, prefault) = (!self.has(IOS_NO_STAMPS), self.has(IOS_PREFAULT));
         let (reopen, ephemeral) = (!self.has(IOS_NO_REOPEN), self.has(IOS_EPHEMERAL));
         let (replace, growing) = (self.has(IOS_REPLACE), self.has(IOS_GROWING));

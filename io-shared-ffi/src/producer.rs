@@ -16,6 +16,7 @@ use io_shared_core::Holder;
 use crate::call::call;
 use crate::handle::Handle;
 use crate::label::Label;
+use crate::lender::{Lender, ios_loan};
 use crate::lists::Lists;
 use crate::memory::{drop_from_c, into_c, text_into_c};
 use crate::options::{Given, ios_options, timeout};
@@ -37,61 +38,72 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// The channel's name, as errors show it.
-    pub(crate) fn name(&self) -> &str {
-        self.inner.name()
+    /// A loan of `length` bytes.
+    pub(crate) fn lend(self: &Arc<Self>, length: usize) -> Outcome<ios_loan> {
+        self.mark_as_lent()?;
+        let (loan, ()) = ios_loan::of(Arc::<Self>::clone(self), length, || {
+            let mut producer = self.inner.enter()?;
+            let mut loan = producer.loan_len(length)?;
+            // This loan is dropped here without a put. The one that `put` takes is of the same
+            // buffer.
+            Ok((loan.as_mut_ptr(), ()))
+        })?;
+        Ok(loan)
     }
 
-    /// The lists of its messages, if they have any.
-    pub(crate) fn lists(&self) -> Option<&Lists> {
-        self.lists.as_deref()
+    /// As [`lend`](Self::lend), with a mapping of the bytes that outlives the producer.
+    pub(crate) fn lend_window(self: &Arc<Self>, length: usize) -> Outcome<(ios_loan, Arc<Window>)> {
+        self.mark_as_lent()?;
+        ios_loan::of(Arc::<Self>::clone(self), length, || {
+            let mut producer = self.inner.enter()?;
+            let mut loan = producer.loan_len(length)?;
+            let window = binding::window(&mut loan)?;
+            Ok((loan.as_mut_ptr(), window))
+        })
     }
 
     /// Marks the buffer as lent, to one loan.
-    pub(crate) fn lend(&self) -> Outcome {
+    fn mark_as_lent(&self) -> Outcome {
         // Acquire pairs with the Release of the loan before: its thread has finished with the
         // buffer.
         match self.lent.swap(true, Acquire) {
             false => Ok(()),
-            true => Err(self.already_loaned()),
+            true => Err(already_loaned(self.name())),
         }
     }
 
-    #[cold]
-    fn already_loaned(&self) -> Failure {
-        let text = format!("{}: the buffer is on loan: put or drop that loan first", self.name());
-        Failure::Said(ios_status::IOS_ALREADY_LOANED, text)
-    }
-
-    /// Marks the buffer as free.
-    pub(crate) fn give_back(&self) {
-        self.lent.store(false, Release);
-    }
-
-    /// The buffer's bytes, for a loan of `length` bytes.
-    pub(crate) fn loan(&self, length: usize) -> Outcome<*mut u8> {
+    fn put_parts(&self, header: &[u8], data: &[u8], label: Label) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
-        let mut loan = producer.loan_len(length)?;
-        // This loan is dropped here without a put. The one that `put` takes is of the same buffer.
-        Ok(loan.as_mut_ptr())
+        if self.lent.load(Acquire) {
+            return Err(already_loaned(self.name()));
+        }
+        Ok(label.put_parts(&mut producer, header, data)?)
+    }
+}
+
+/// Why a buffer cannot be lent or put now.
+#[cold]
+pub(crate) fn already_loaned(name: &str) -> Failure {
+    let text = format!("{name}: the buffer is on loan: put or drop that loan first");
+    Failure::Said(ios_status::IOS_ALREADY_LOANED, text)
+}
+
+impl Lender for Producer {
+    fn name(&self) -> &str {
+        self.inner.name()
     }
 
-    /// As [`loan`](Self::loan), with a mapping of the bytes that outlives the producer.
-    pub(crate) fn loan_window(&self, length: usize) -> Outcome<(*mut u8, Arc<Window>)> {
-        let mut producer = self.inner.enter()?;
-        let mut loan = producer.loan_len(length)?;
-        let window = binding::window(&mut loan)?;
-        Ok((loan.as_mut_ptr(), window))
+    fn lists(&self) -> Option<&Lists> {
+        self.lists.as_deref()
     }
 
-    /// Refuses a number that the next value, of `length` bytes, cannot have.
-    pub(crate) fn check_number(&self, number: u64, length: usize) -> Outcome {
+    fn check_label(&self, number: Option<u64>, length: usize) -> Outcome {
+        let Some(number) = number else { return Ok(()) };
         let mut producer = self.inner.enter()?;
         Ok(binding::lend_again(&mut producer, length)?.numbered(number, None)?)
     }
 
-    /// Publishes the first `length` bytes of the buffer at `data`, under this label.
-    pub(crate) fn put(&self, data: *mut u8, length: usize, label: Label) -> Outcome<u64> {
+    fn put(&self, data: *mut u8, length: usize, label: Label) -> Outcome<u64> {
         let mut producer = self.inner.enter()?;
         let mut loan = binding::lend_again(&mut producer, length)?;
         // While it is on loan, nothing else is put or lent.
@@ -100,12 +112,8 @@ impl Producer {
         Ok(loan.put()?)
     }
 
-    fn put_parts(&self, header: &[u8], data: &[u8], label: Label) -> Outcome<u64> {
-        let mut producer = self.inner.enter()?;
-        if self.lent.load(Acquire) {
-            return Err(self.already_loaned());
-        }
-        Ok(label.put_parts(&mut producer, header, data)?)
+    fn give_back(&self) {
+        self.lent.store(false, Release);
     }
 }
 
@@ -197,7 +205,7 @@ pub unsafe extern "C" fn ios_producer_put_tagged(
         }?;
         let mut producer = handle.0.inner.enter()?;
         if handle.0.lent.load(Acquire) {
-            return Err(handle.0.already_loaned());
+            return Err(already_loaned(handle.0.name()));
         }
         seq.set(producer.put_tagged(message, tag)?);
         Ok(())

@@ -45,6 +45,11 @@ fn locks_hold_what_their_comments_say_and_an_exception_under_one_leaves_its_mark
 }
 
 #[test]
+fn services_and_states_hold_what_their_comments_say() {
+    holds("services.cpp", &[GCC_17, CLANG_20], &[]);
+}
+
+#[test]
 fn programs_without_exceptions_have_results() {
     holds("results.cpp", &[GCC_17, CLANG_20], &["-fno-exceptions"]);
 }

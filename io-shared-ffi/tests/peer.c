@@ -1,9 +1,12 @@
 // The C program at the other end. It returns arrays as they came and then puts one of its own,
-// answers clouds with labels, or opens many consumers. Run by between.rs and by the tests of
-// python/tests. The Rust program with the same commands is python/tests/peer.
+// answers clouds with labels, opens many consumers, or is the server or a client of a service. Run
+// by between.rs and by the tests of python/tests. The Rust program with the same commands is
+// python/tests/peer.
 //
 //   peer arrays|clouds THERE BACK COUNT
 //   peer join THERE COUNT
+//   peer label NAME
+//   peer ask NAME COUNT
 
 #include <inttypes.h>
 #include <string.h>
@@ -127,6 +130,55 @@ static void join(const char *there, uint64_t count) {
   for (uint64_t i = 0; i < count; i++) ios_consumer_close(consumers[i]);
 }
 
+static ios_options service(const char *name) {
+  ios_options options;
+  ios_options_init(&options, sizeof options);
+  options.name = name;
+  options.schema = "{\"slice\":\"<f4\"}";
+  options.answer_schema = "{\"slice\":\"<u4\"}";
+  return options;
+}
+
+// Says of each number of a question whether it is above 1.5, until it is killed.
+static void label(const char *name) {
+  ios_options options = service(name);
+  ios_server *server;
+  EXPECT(ios_server_open(&options, &server), IOS_OK);
+  for (;;) {
+    ios_question question;
+    EXPECT(ios_server_next(server, -1, &question), IOS_OK);
+    const float *heights = question.value.data;
+    ios_loan *loan;
+    void *labels;
+    EXPECT(ios_reply_loan(question.reply, question.value.length, &loan, &labels), IOS_OK);
+    for (size_t i = 0; i < question.value.length / sizeof *heights; i++)
+      ((uint32_t *)labels)[i] = heights[i] > 1.5f;
+    EXPECT(ios_loan_put(loan, IOS_WHOLE, NULL), IOS_OK);
+    ios_guard_drop(question.value.guard);
+  }
+}
+
+// Asks about 0; then about 0 and 1; and so on.
+static void ask(const char *name, uint64_t count) {
+  ios_options options = service(name);
+  ios_client *client;
+  EXPECT(ios_client_open(&options, &client), IOS_OK);
+  for (uint64_t number = 1; number <= count; number++) {
+    ios_loan *loan;
+    void *heights;
+    EXPECT(ios_client_loan(client, number * sizeof(float), &loan, &heights), IOS_OK);
+    for (uint64_t i = 0; i < number; i++) ((float *)heights)[i] = (float)i;
+    EXPECT(ios_loan_put(loan, IOS_WHOLE, NULL), IOS_OK);
+    ios_value answer;
+    EXPECT(ios_client_answer(client, 60000000000, &answer), IOS_OK);
+    EXPECT_TRUE(answer.length == number * sizeof(uint32_t));
+    for (uint64_t i = 0; i < number; i++)
+      EXPECT_TRUE(((const uint32_t *)answer.data)[i] == (i > 1));
+    ios_guard_drop(answer.guard);
+  }
+  ios_client_close(client);
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "arrays") == 0) {
     arrays(argv[2], argv[3], strtoull(argv[4], NULL, 10));
@@ -134,8 +186,13 @@ int main(int argc, char **argv) {
     clouds(argv[2], argv[3], strtoull(argv[4], NULL, 10));
   } else if (argc == 4 && strcmp(argv[1], "join") == 0) {
     join(argv[2], strtoull(argv[3], NULL, 10));
+  } else if (argc == 3 && strcmp(argv[1], "label") == 0) {
+    label(argv[2]);
+  } else if (argc == 4 && strcmp(argv[1], "ask") == 0) {
+    ask(argv[2], strtoull(argv[3], NULL, 10));
   } else {
-    fprintf(stderr, "usage: peer arrays|clouds THERE BACK COUNT | join THERE COUNT\n");
+    fprintf(stderr, "usage: peer arrays|clouds THERE BACK COUNT | join THERE COUNT | label NAME"
+                    " | ask NAME COUNT\n");
     return 2;
   }
   return 0;

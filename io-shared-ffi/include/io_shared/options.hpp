@@ -94,6 +94,11 @@ class options {
     size_ = size;
     return *this;
   }
+  /// Services: room for an answer ahead of time, in bytes, as `capacity` is for a question.
+  options& answer_capacity(std::uint64_t bytes) {
+    raw_.answer_capacity = bytes;
+    return *this;
+  }
   /// Whether a put or loan that does not fit gives the channel a larger capacity first, instead of
   /// failing with `too_large_error`. The default is true for a producer of messages that have no
   /// fixed size, if no capacity is given.
@@ -156,8 +161,8 @@ class options {
   /// Whether something of another shape that nobody is using is replaced, even if that loses its
   /// content: in a file, or if it is of another kind.
   options& replace(bool is) { return flag(IOS_REPLACE, is); }
-  /// Whether a get ends with `no_producer_error` within 200 ms of its producer's end, once the
-  /// channel has had one.
+  /// Whether a get, or a client's call, ends with `no_producer_error` within 200 ms of the end of
+  /// its producer or server, once it has had one.
   options& requires_producer(bool is) { return flag(IOS_REQUIRES_PRODUCER, is); }
   /// Whether an object that is shorter than `capacity` is extended (`unsafe_shared_mmap`).
   options& extend(bool is) { return flag(IOS_EXTEND, is); }
@@ -176,6 +181,7 @@ class options {
     raw.handles = raw_.handles;
     if (raw_.open_timeout) raw.open_timeout = *raw_.open_timeout;
     raw.wait_for_role = raw_.wait_for_role;
+    raw.answer_capacity = raw_.answer_capacity;
     raw.capacity = capacity_;
     if (!size_.empty()) {
       const ios_status status = ios_size(size_.c_str(), &raw.capacity);
@@ -198,6 +204,7 @@ class options {
     std::uint32_t flags = 0, consumers = 0, holds = 0, history = 0, mode = 0, handles = 0;
     std::optional<std::int64_t> open_timeout;
     std::int64_t wait_for_role = 0;
+    std::uint64_t answer_capacity = 0;
   } raw_;
   std::uint64_t capacity_ = 0;
   std::string size_;
