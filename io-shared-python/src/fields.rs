@@ -7,10 +7,15 @@ use std::ptr::null_mut;
 use numpy::PyArrayDescr;
 use numpy::npyffi::PY_ARRAY_API;
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyFloat, PyInt, PyString, PyType};
 
 use crate::array::Kind;
+use crate::typed::Named;
+
+/// The longest message of plain numbers that is written and made here, in bytes.
+pub(crate) const LONGEST: usize = 256;
 
 /// A kind of number, little-endian.
 #[derive(Clone, Copy)]
@@ -101,11 +106,128 @@ impl Scalars {
     }
 }
 
+/// NumPy's numbers of a dtype, as objects.
+///
+/// NumPy's functions for them take as long as a put. `numpy/arrayscalars.h` has each kind as the
+/// head of every object and the number after it; where that is so, they are made and read here.
+struct Scalar {
+    dtype: Py<PyArrayDescr>,
+    class: Py<PyType>,
+    /// What allocates an object of `class`, if the number follows the head.
+    alloc: Option<ffi::allocfunc>,
+}
+
+/// The offset of the number in an object.
+const HEAD: usize = size_of::<ffi::PyObject>();
+
+impl Scalar {
+    /// Those of a dtype of `size` bytes, 8 at most.
+    fn of(dtype: Py<PyArrayDescr>, size: usize, py: Python<'_>) -> PyResult<Self> {
+        let class = dtype.bind(py).getattr("type")?.cast_into::<PyType>()?;
+        let basic: usize = class.getattr("__basicsize__")?.extract()?;
+        let mut scalar = Self { dtype, class: class.unbind(), alloc: None };
+        let number = [1_u8, 2, 3, 4, 5, 6, 7, 8];
+        // SAFETY: the dtype has 8 bytes at most.
+        let sample = unsafe { scalar.by_numpy(number.as_ptr().cast_mut().cast(), py) }?;
+        if basic < HEAD + size {
+            return Ok(scalar);
+        }
+        let found = sample.as_ptr().wrapping_byte_add(HEAD).cast::<u8>();
+        // SAFETY: the object has as many bytes after its head, and lives.
+        if unsafe { std::slice::from_raw_parts(found, size) } == &number[..size] {
+            // SAFETY: it is a type object. Python returns the function of this slot, or NULL.
+            let slot =
+                unsafe { ffi::PyType_GetSlot(scalar.class.as_ptr().cast(), ffi::Py_tp_alloc) };
+            // SAFETY: as above: functions of this slot have this type, and NULL is `None`.
+            scalar.alloc =
+                unsafe { std::mem::transmute::<*mut c_void, Option<ffi::allocfunc>>(slot) };
+            if slot.is_null() {
+                // Before 3.10 a slot of NumPy's classes is not told.
+                drop(PyErr::take(py));
+            }
+        }
+        Ok(scalar)
+    }
+
+    /// # Safety
+    /// A number of the dtype lies at `data`.
+    unsafe fn by_numpy<'py>(
+        &self,
+        data: *mut c_void,
+        py: Python<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let dtype = self.dtype.as_ptr().cast();
+        // SAFETY: a number of this dtype lies there (the contract). NumPy copies it, and borrows
+        // the dtype.
+        let scalar = unsafe { PY_ARRAY_API.PyArray_Scalar(py, data, dtype, null_mut()) };
+        // SAFETY: it is a new reference, or NULL and an error is set.
+        unsafe { Bound::from_owned_ptr_or_err(py, scalar) }
+    }
+
+    /// An object of the number at `data`, which has `size` bytes.
+    ///
+    /// # Safety
+    /// A number of the dtype, which has `size` bytes, lies at `data`.
+    #[inline]
+    unsafe fn make<'py>(
+        &self,
+        data: *mut c_void,
+        size: usize,
+        py: Python<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Some(alloc) = self.alloc else {
+            // SAFETY: it is the same contract.
+            return unsafe { self.by_numpy(data, py) };
+        };
+        // SAFETY: it is the function of this class that allocates its objects.
+        let made = unsafe { alloc(self.class.as_ptr().cast(), 0) };
+        // SAFETY: it is a new reference, or NULL and an error is set.
+        let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }?;
+        let to = made.as_ptr().wrapping_byte_add(HEAD).cast::<u8>();
+        // SAFETY: the new object, which nobody else has, has as many bytes after its head (`of` has
+        // looked), and a number lies at `data` (the contract).
+        unsafe { to.copy_from_nonoverlapping(data.cast(), size) };
+        Ok(made)
+    }
+
+    /// Writes `value` to `to`, if it is such an object.
+    #[inline]
+    fn write(&self, value: &Bound<'_, PyAny>, to: &mut [u8]) -> Option<()> {
+        if value.get_type_ptr().cast() != self.class.as_ptr() {
+            return None;
+        }
+        if self.alloc.is_some() {
+            let from = value.as_ptr().wrapping_byte_add(HEAD).cast::<u8>();
+            // SAFETY: an object of this class has as many bytes after its head (`of` has looked),
+            // which never change.
+            unsafe { to.as_mut_ptr().copy_from_nonoverlapping(from, to.len()) };
+            return Some(());
+        }
+        let (py, value, to) = (value.py(), value.as_ptr(), to.as_mut_ptr().cast());
+        // SAFETY: it is NumPy's number of this dtype, which has as many bytes as `to`, and the
+        // order of this machine, which is that of messages.
+        unsafe { PY_ARRAY_API.PyArray_ScalarAsCtype(py, value, to) };
+        Some(())
+    }
+}
+
 struct Field {
     name: Py<PyString>,
     at: usize,
     number: Number,
-    dtype: Py<PyArrayDescr>,
+    scalar: Scalar,
+}
+
+impl Field {
+    /// Writes `value` to a message, if it is a plain number that fits without a loss.
+    #[inline]
+    fn write(&self, value: &Bound<'_, PyAny>, scalars: &Scalars, message: &mut [u8]) -> Option<()> {
+        let to = &mut message[self.at..self.at + self.number.size()];
+        match self.scalar.write(value, to) {
+            Some(()) => Some(()),
+            None => self.number.write(value, scalars, to),
+        }
+    }
 }
 
 /// The fields of a message, which are plain numbers, and its length.
@@ -122,7 +244,8 @@ pub(crate) struct Fields {
 
 #[pymethods]
 impl Fields {
-    /// `fields`: the name, offset and dtype of each. A ValueError if one is no plain number.
+    /// `fields`: the name, offset and dtype of each. A ValueError if one is no plain number, or if
+    /// messages are too long.
     #[new]
     fn new(
         fields: Vec<(Py<PyString>, usize, Py<PyArrayDescr>)>,
@@ -131,12 +254,18 @@ impl Fields {
         layout: Py<PyAny>,
         py: Python<'_>,
     ) -> PyResult<Self> {
+        if length > LONGEST {
+            return Err(PyValueError::new_err(length));
+        }
         let mut found = Vec::with_capacity(fields.len());
         for (name, at, dtype) in fields {
             let code: String = dtype.bind(py).getattr("str")?.extract()?;
             let number = Number::of(&code).filter(|number| at + number.size() <= length);
             let number = number.ok_or_else(|| PyValueError::new_err(code))?;
-            found.push(Field { name, at, number, dtype });
+            let scalar = Scalar::of(dtype, number.size(), py)?;
+            // The object that stands for this name in programs.
+            let name = PyString::intern(py, name.bind(py).to_str()?).unbind();
+            found.push(Field { name, at, number, scalar });
         }
         let (whole, numpy) = (Kind::new(whole, Vec::new(), false), py.import("numpy")?);
         let class = |name| numpy.getattr(name).map(Bound::unbind);
@@ -146,17 +275,27 @@ impl Fields {
 }
 
 impl Fields {
-    /// The bytes of a message with these values; `None` if Python has to look at them.
-    pub(crate) fn pack(&self, values: &Bound<'_, PyDict>) -> Option<Vec<u8>> {
-        if values.len() != self.fields.len() {
+    /// Writes a message with these values to `message`, which is all zeros, and as long as it;
+    /// `None` if Python has to look at them.
+    #[inline]
+    pub(crate) fn pack(&self, named: Named<'_, '_>, message: &mut [u8]) -> Option<()> {
+        if named.len() != self.fields.len() {
             return None;
         }
-        let mut bytes = vec![0; self.length];
-        for Field { name, at, number, .. } in &self.fields {
-            let value = values.get_item(name).ok()??;
-            number.write(&value, &self.scalars, &mut bytes[*at..*at + number.size()])?;
+        // Each name is there once: so if each is that of a field, all fields are given.
+        for (i, field) in self.fields.iter().enumerate() {
+            let (name, value) = named.at(i)?;
+            // Mostly they are given in order, and the same names are the same object.
+            let field = if field.name.is(name) { field } else { self.find(&name)? };
+            field.write(&value, &self.scalars, message)?;
         }
-        Some(bytes)
+        Some(())
+    }
+
+    fn find(&self, name: &Bound<'_, PyString>) -> Option<&Field> {
+        let is_it = |field: &&Field| field.name.is(name);
+        let same = |field: &&Field| field.name.bind(name.py()).as_any().eq(name).unwrap_or(false);
+        self.fields.iter().find(is_it).or_else(|| self.fields.iter().find(same))
     }
 
     /// The value of a field in a message at `data`; `None` if there is no such field.
@@ -168,17 +307,10 @@ impl Fields {
         data: *mut c_void,
         name: &Bound<'py, PyString>,
     ) -> Option<PyResult<Bound<'py, PyAny>>> {
-        let py = name.py();
-        let is_it = |field: &&Field| field.name.is(name);
-        let same = |field: &&Field| field.name.bind(py).as_any().eq(name).unwrap_or(false);
-        let field = self.fields.iter().find(is_it).or_else(|| self.fields.iter().find(same))?;
+        let (py, field) = (name.py(), self.find(name)?);
         let data = data.wrapping_byte_add(field.at);
-        let dtype = field.dtype.as_ptr().cast();
-        // SAFETY: a number of this dtype lies there, since the field lies within the message. NumPy
-        // copies it, and borrows the dtype.
-        let scalar = unsafe { PY_ARRAY_API.PyArray_Scalar(py, data, dtype, null_mut()) };
-        // SAFETY: it is a new reference, or NULL and an error is set.
-        Some(unsafe { Bound::from_owned_ptr_or_err(py, scalar) })
+        // SAFETY: a number of this dtype lies there, since the field lies within the message.
+        Some(unsafe { field.scalar.make(data, field.number.size(), py) })
     }
 
     /// The message at `data` as an array without axes.

@@ -1,22 +1,27 @@
 //! Gets of arrays that are like the last one: of the same header, so that they are copied to, or
 //! seen by, an array of the same dtype and shape.
 
+use std::cell::RefMut;
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use numpy::PyArrayDescr;
-use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyType};
+use pyo3::types::{PyBytes, PyInt, PyString};
+use pyo3::{IntoPyObjectExt, PyTypeInfo};
 
 use crate::array::{self, Kind};
-use crate::fields::Fields;
-use crate::library::{Got, Handle, Value, lock};
+use crate::fields::{self, Fields};
+use crate::library::{Got, Handle, Value};
 use crate::memory::Held;
-use crate::message::MessageBase;
+use crate::message::Message;
+use crate::protected::Protected;
 
 /// Values up to this many bytes are copied while other threads wait: switching takes longer.
 const SHORT: usize = 16 << 10;
+
+/// How long a wait takes at most, in nanoseconds, before the interpreter handles signals.
+const SLICE: i64 = 100_000_000;
 
 /// What values of the same header have in common.
 struct Like {
@@ -26,19 +31,11 @@ struct Like {
     kind: Kind,
 }
 
-/// The fields of messages that are plain numbers, and the class of these messages.
-struct Numbers {
-    fields: Py<Fields>,
-    class: Py<PyType>,
-}
-
-/// The longest message of plain numbers that is made here.
-const LONGEST: usize = 256;
-
 struct Open {
     handle: Handle,
     like: Option<Arc<Like>>,
-    numbers: Option<Arc<Numbers>>,
+    /// The fields of messages that are plain numbers.
+    numbers: Option<Py<Fields>>,
     /// An array of `like`'s kind for the next value, which is made before the wait for it.
     spare: Option<Py<PyAny>>,
 }
@@ -46,13 +43,13 @@ struct Open {
 /// The fast gets of one consumer. It has the numbers of the value that was got last.
 #[pyclass(frozen, module = "io_shared._native")]
 pub(crate) struct Gets {
-    /// `None` when it is closed. Locked only while this thread has the interpreter's lock.
-    open: Mutex<Option<Open>>,
-    last: Mutex<Value>,
+    /// `None` when it is closed.
+    open: Protected<Option<Open>>,
+    last: Protected<Value>,
 }
 
 /// What is given to Python: an array, None, a [`Held`], or the status of a failure.
-type Given<'py> = PyResult<Bound<'py, PyAny>>;
+pub(crate) type Given<'py> = PyResult<Bound<'py, PyAny>>;
 
 #[pymethods]
 impl Gets {
@@ -61,15 +58,21 @@ impl Gets {
     fn new(handle: Py<PyAny>, address: usize) -> PyResult<Self> {
         let open =
             Open { handle: Handle::new(handle, address)?, like: None, numbers: None, spare: None };
-        Ok(Self { open: Mutex::new(Some(open)), last: Mutex::new(Value::NONE) })
+        Ok(Self { open: Protected::new(Some(open)), last: Protected::new(Value::NONE) })
     }
 
     /// Waits for a value for `wait` nanoseconds, and returns a copy of it if it is like the one
-    /// that [`learn`](Self::learn) was told; otherwise a [`Held`], of which Python makes the copy.
-    /// None if there is no value; the number of its status after a failure, -1 if it is closed.
+    /// that [`learn`](Self::learn) was told, or a message of the fields that
+    /// [`learn_fields`](Self::learn_fields) was told; otherwise a [`Held`], of which Python makes
+    /// the copy. None if there is no value; the number of its status after a failure, -1 if it is
+    /// closed.
     pub(crate) fn next<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock(py);
         let Some(found) = open.as_mut() else { return closed(py) };
+        if let Some(fields) = &found.numbers {
+            let fields = fields.clone_ref(py);
+            return self.next_message(py, fields, open, wait);
+        }
         let Some(like) = &found.like else {
             let handle = found.handle.again(py);
             drop(open);
@@ -91,10 +94,10 @@ impl Gets {
         if let Got::Value(value) = got
             && value.guard.is_null()
         {
-            *lock(&self.last) = value;
+            *self.last.lock(py) = value;
             return Ok(array);
         }
-        if let Some(open) = &mut *lock(&self.open)
+        if let Some(open) = &mut *self.open.lock(py)
             && open.like.as_ref().is_some_and(|now| Arc::ptr_eq(now, &like))
         {
             open.spare.get_or_insert(array.unbind());
@@ -105,7 +108,7 @@ impl Gets {
     /// Waits for a value for `wait` nanoseconds, and returns a read-only array in place if it is
     /// like the one that [`learn`](Self::learn) was told. Otherwise as `next`.
     pub(crate) fn borrow<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
-        let (handle, like) = match &*lock(&self.open) {
+        let (handle, like) = match &*self.open.lock(py) {
             None => return closed(py),
             Some(open) => (open.handle.again(py), open.like.clone()),
         };
@@ -115,7 +118,7 @@ impl Gets {
             return self.given(py, got);
         }
         let (value, start) = (*value, like.header.len());
-        *lock(&self.last) = value;
+        *self.last.lock(py) = value;
         let held = Bound::new(py, Held::new(value))?;
         if !held.get().starts_with(&like.header) {
             return Ok(held.into_any());
@@ -128,7 +131,7 @@ impl Gets {
 
     /// Waits for a value for `wait` nanoseconds, and returns a [`Held`]. Otherwise as `next`.
     fn hold<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
-        let handle = match &*lock(&self.open) {
+        let handle = match &*self.open.lock(py) {
             None => return closed(py),
             Some(open) => open.handle.again(py),
         };
@@ -145,95 +148,128 @@ impl Gets {
         shape: Vec<isize>,
         fortran: bool,
     ) {
-        let (header, kind) = (header.as_bytes().to_vec(), Kind::new(dtype, shape, fortran));
+        let (py, header) = (header.py(), header.as_bytes().to_vec());
+        let kind = Kind::new(dtype, shape, fortran);
         let like = Some(Arc::new(Like { header, length, kind }));
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock(py);
         // What was there is dropped without the lock: that may run code of Python.
         let _before =
             open.as_mut().map(|open| (std::mem::replace(&mut open.like, like), open.spare.take()));
         drop(open);
     }
 
-    /// Waits for a message of the fields that [`learn_fields`](Self::learn_fields) was told, and
-    /// returns a copy of it. Otherwise as `next`.
-    fn next_message<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
-        let (handle, numbers) = match &*lock(&self.open) {
-            None => return closed(py),
-            Some(open) => (open.handle.again(py), open.numbers.clone()),
-        };
-        let Some(numbers) = numbers else { return self.given(py, get(py, &handle, wait)) };
-        let mut room = [0_u8; LONGEST];
-        let bytes = &mut room[..numbers.fields.get().length];
-        let data = (bytes.as_mut_ptr().expose_provenance(), bytes.len());
-        let get = || {
-            // SAFETY: the bytes are this call's own.
-            unsafe { handle.get_like(wait, &[], data) }
-        };
-        let got = if wait == 0 { get() } else { py.detach(get) };
-        match got {
-            Got::Value(value) if value.guard.is_null() => *lock(&self.last) = value,
-            got => return self.given(py, got),
+    /// Returns messages of these fields from [`next`](Self::next) from now on.
+    fn learn_fields(&self, py: Python<'_>, fields: Py<Fields>) {
+        if let Some(open) = self.open.lock(py).as_mut() {
+            open.numbers = Some(fields);
         }
-        let made = numbers.class.bind(py).call0()?;
-        let fields = numbers.fields.clone_ref(py);
-        made.cast::<MessageBase>()?.get().set_numbers(fields, Box::from(&*bytes));
-        Ok(made)
-    }
-
-    /// Returns messages of these fields from [`next_message`](Self::next_message), of this class.
-    /// Whether they are not too long for that.
-    fn learn_fields(&self, fields: Py<Fields>, class: Py<PyType>) -> bool {
-        let is_short = fields.get().length <= LONGEST;
-        if let Some(open) = lock(&self.open).as_mut().filter(|_| is_short) {
-            open.numbers = Some(Arc::new(Numbers { fields, class }));
-        }
-        is_short
     }
 
     /// Notes the numbers of a value that Python got in another way.
-    fn note(&self, seq: u64, missed: u64, stamp: u64, tag: u64) {
-        *lock(&self.last) = Value { seq, missed, stamp, tag, ..Value::NONE };
+    fn note(&self, py: Python<'_>, seq: u64, missed: u64, stamp: u64, tag: u64) {
+        *self.last.lock(py) = Value { seq, missed, stamp, tag, ..Value::NONE };
     }
 
     #[getter]
-    fn seq(&self) -> u64 {
-        lock(&self.last).seq
+    fn seq(&self, py: Python<'_>) -> u64 {
+        self.last.lock(py).seq
     }
 
     #[getter]
-    fn missed(&self) -> u64 {
-        lock(&self.last).missed
+    fn missed(&self, py: Python<'_>) -> u64 {
+        self.last.lock(py).missed
     }
 
     #[getter]
-    fn stamp(&self) -> u64 {
-        lock(&self.last).stamp
+    fn stamp(&self, py: Python<'_>) -> u64 {
+        self.last.lock(py).stamp
     }
 
     #[getter]
-    fn tag(&self) -> u64 {
-        lock(&self.last).tag
+    fn tag(&self, py: Python<'_>) -> u64 {
+        self.last.lock(py).tag
     }
 
     /// Refuses gets from now on.
-    fn close(&self) {
+    fn close(&self, py: Python<'_>) {
         // Dropped without the lock: the last reference to a handle closes it.
-        let _open = lock(&self.open).take();
+        let _open = self.open.lock(py).take();
     }
 }
 
 impl Gets {
+    fn next_message<'py>(
+        &self,
+        py: Python<'py>,
+        fields: Py<Fields>,
+        open: RefMut<'_, Option<Open>>,
+        wait: i64,
+    ) -> Given<'py> {
+        let mut room = [0_u8; fields::LONGEST];
+        let bytes = &mut room[..fields.get().length];
+        let data = (bytes.as_mut_ptr().expose_provenance(), bytes.len());
+        let Some(Open { handle, .. }) = &*open else { return closed(py) };
+        let got = if wait == 0 {
+            // SAFETY: the bytes are this call's own.
+            let got = unsafe { handle.get_like(wait, &[], data) };
+            drop(open);
+            got
+        } else {
+            let handle = handle.again(py);
+            drop(open);
+            // SAFETY: as above.
+            py.detach(|| unsafe { handle.get_like(wait, &[], data) })
+        };
+        match got {
+            Got::Value(value) if value.guard.is_null() => *self.last.lock(py) = value,
+            got => return self.given(py, got),
+        }
+        Ok(Bound::new(py, Message::of_numbers(fields, bytes))?.into_any())
+    }
+
     /// What a get returns that made no array.
     fn given<'py>(&self, py: Python<'py>, got: Got) -> Given<'py> {
         match got {
             Got::Nothing => Ok(py.None().into_bound(py)),
             Got::Failed(status) => status.into_bound_py_any(py),
             Got::Value(value) => {
-                *lock(&self.last) = value;
+                *self.last.lock(py) = value;
                 Ok(Bound::new(py, Held::new(value))?.into_any())
             }
         }
     }
+}
+
+/// Has `gets` wait for a slice, if there is no `timeout`, and returns the value that it took. Else
+/// returns what the method `wait` of `owner` does, which waits in Python.
+pub(crate) fn wait<'py>(
+    owner: &Bound<'py, PyAny>,
+    gets: Option<Bound<'py, Gets>>,
+    timeout: Option<&Bound<'py, PyAny>>,
+    take: impl FnOnce(&Gets, Python<'py>, i64) -> Given<'py>,
+    [made_of, wait]: [&Bound<'py, PyString>; 2],
+) -> Given<'py> {
+    if let (None, Some(gets)) = (timeout, gets) {
+        let taken = made(owner, take(gets.get(), owner.py(), SLICE)?, made_of)?;
+        if !taken.is_none() {
+            return Ok(taken);
+        }
+    }
+    owner.call_method1(wait, (timeout,))
+}
+
+/// What a get returned, if it made it. Of a value that is held, and of a failure, the method
+/// `made_of` of `owner` makes the value, or raises.
+pub(crate) fn made<'py>(
+    owner: &Bound<'py, PyAny>,
+    got: Bound<'py, PyAny>,
+    made_of: &Bound<'py, PyString>,
+) -> Given<'py> {
+    let (py, kind) = (owner.py(), got.get_type_ptr());
+    if kind != Held::type_object_raw(py) && kind != PyInt::type_object_raw(py) {
+        return Ok(got);
+    }
+    owner.call_method1(made_of, (got,))
 }
 
 fn get(py: Python<'_>, handle: &Handle, wait: i64) -> Got {

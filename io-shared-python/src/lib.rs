@@ -17,18 +17,23 @@
 //!   the bytes of messages. Each block says why it may.
 
 mod array;
+mod consumer;
 mod fields;
 mod gets;
 mod library;
 mod loans;
 mod memory;
 mod message;
+mod protected;
 mod puts;
 mod share;
+mod typed;
 
 /// What `io_shared._native` consists of.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::consumer::Consumer;
     #[pymodule_export]
     use super::fields::Fields;
     #[pymodule_export]
@@ -40,9 +45,17 @@ mod _native {
     #[pymodule_export]
     use super::memory::{Held, Kept, held_now};
     #[pymodule_export]
-    use super::message::{MessageBase, read_by};
+    use super::message::{Message, read_by};
     #[pymodule_export]
     use super::puts::Puts;
     #[pymodule_export]
     use super::share::{Share, serve};
+    #[pymodule_export]
+    use super::typed::Typed;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::typed::add_put(module.py())
+    }
 }

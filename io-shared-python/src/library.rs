@@ -3,8 +3,8 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::{PyImportError, PyKeyError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -163,13 +163,6 @@ pub(crate) fn bind(addresses: &Bound<'_, PyDict>, abi: u32) -> PyResult<()> {
 /// The library. Every class here is made after [`bind`].
 fn library() -> &'static Library {
     LIBRARY.get().unwrap_or_else(|| unreachable!("handles are opened after `bind`"))
-}
-
-/// Locks what a class changes. Its lock is held only under the interpreter's lock, while no code of
-/// Python runs, so it is always free.
-#[inline]
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A handle that the package opened, and the Python object that closes it at its end.

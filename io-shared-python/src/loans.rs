@@ -11,14 +11,15 @@
 //! If something is left, nothing is put, and the memory becomes this process's own.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::{ffi, intern};
 
 use crate::array::{self, Kind};
-use crate::library::{Loaned, lock};
+use crate::library::Loaned;
+use crate::protected::Protected;
 use crate::puts::Puts;
 
 /// What loans of the same dtype and shape have in common.
@@ -110,18 +111,26 @@ impl Filling {
     }
 }
 
+/// What was being filled until now.
+fn end(state: &mut State) -> Option<Filling> {
+    match std::mem::replace(state, State::Over) {
+        State::Filling(filling) => Some(filling),
+        State::New | State::Over => None,
+    }
+}
+
 /// A loan in place, as a context manager.
 #[pyclass(frozen, module = "io_shared._native")]
 pub(crate) struct Loan {
     puts: Py<Puts>,
     like: Arc<Like>,
-    state: Mutex<State>,
+    state: Protected<State>,
     tag: AtomicU64,
 }
 
 impl Loan {
     pub(crate) fn new(puts: Py<Puts>, like: Arc<Like>, tag: u64) -> Self {
-        Self { puts, like, state: Mutex::new(State::New), tag: AtomicU64::new(tag) }
+        Self { puts, like, state: Protected::new(State::New), tag: AtomicU64::new(tag) }
     }
 
     fn begin(&self, py: Python<'_>) -> PyResult<Filling> {
@@ -146,11 +155,8 @@ impl Loan {
     }
 
     /// What is being filled, if the loan is not over; it is afterwards.
-    fn end(&self) -> Option<Filling> {
-        match std::mem::replace(&mut *lock(&self.state), State::Over) {
-            State::Filling(filling) => Some(filling),
-            State::New | State::Over => None,
-        }
+    fn end(&self, py: Python<'_>) -> Option<Filling> {
+        end(&mut self.state.lock(py))
     }
 
     fn put(&self, py: Python<'_>, filling: &Filling) -> PyResult<()> {
@@ -174,7 +180,7 @@ impl Loan {
 impl Drop for Loan {
     fn drop(&mut self) {
         // It was neither put nor cancelled; who has its arrays is not known.
-        if let Some(filling) = self.end() {
+        if let Some(filling) = end(self.state.get_mut()) {
             filling.cancel();
         }
     }
@@ -183,13 +189,13 @@ impl Drop for Loan {
 #[pymethods]
 impl Loan {
     fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if !matches!(*lock(&self.state), State::New) {
+        if !matches!(*self.state.lock(py), State::New) {
             return Err(self.puts.get().error(py, "entered", ()));
         }
-        *lock(&self.state) = State::Over;
+        *self.state.lock(py) = State::Over;
         let filling = self.begin(py)?;
         let out = filling.out.clone_ref(py);
-        *lock(&self.state) = State::Filling(filling);
+        *self.state.lock(py) = State::Filling(filling);
         Ok(out.into_bound(py))
     }
 
@@ -200,7 +206,7 @@ impl Loan {
         _value: &Bound<'_, PyAny>,
         _trace: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        match self.end() {
+        match self.end(py) {
             Some(filling) if error.is_none() => self.put(py, &filling),
             Some(filling) => {
                 filling.cancel();
@@ -211,8 +217,8 @@ impl Loan {
     }
 
     /// Ends the loan without putting anything.
-    fn cancel(&self) {
-        if let Some(filling) = self.end() {
+    fn cancel(&self, py: Python<'_>) {
+        if let Some(filling) = self.end(py) {
             filling.cancel();
         }
     }

@@ -10,13 +10,13 @@
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use crate::library::{self, Value, lock};
+use crate::library::{self, Value};
 
 /// The guard of a value, which is dropped once.
 struct Guard {
@@ -51,6 +51,12 @@ impl Drop for Guard {
 /// The values that are held in this process, which are few: a consumer holds 8 at most.
 static HELD: Mutex<Vec<Weak<Guard>>> = Mutex::new(Vec::new());
 
+/// They are locked only under the interpreter's lock, while no code of Python runs, so never for
+/// long.
+fn held() -> MutexGuard<'static, Vec<Weak<Guard>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A value in shared memory, which does not change while this object lives. It exports its bytes as
 /// a buffer, which is read-only.
 #[pyclass(frozen, module = "io_shared._native")]
@@ -74,7 +80,7 @@ impl Held {
         let Value { guard, data, length, seq, missed, stamp, tag } = value;
         let data = data.expose_provenance();
         let guard = Arc::new(Guard { pointer: AtomicPtr::new(guard), data, length });
-        lock(&HELD).push(Arc::downgrade(&guard));
+        held().push(Arc::downgrade(&guard));
         Self { guard, exports: AtomicUsize::new(0), seq, missed, stamp, tag }
     }
 
@@ -91,7 +97,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (mut held, own) = (lock(&HELD), Arc::as_ptr(&self.guard));
+        let (mut held, own) = (held(), Arc::as_ptr(&self.guard));
         // The newest are the last, and most often go first.
         if let Some(at) = held.iter().rposition(|other| std::ptr::eq(other.as_ptr(), own)) {
             held.swap_remove(at);
@@ -179,7 +185,7 @@ impl Kept {
 /// The values that are held now. They are not given back while the list lives.
 #[pyfunction]
 pub(crate) fn held_now() -> Vec<Kept> {
-    let held = lock(&HELD);
+    let held = held();
     let kept = held.iter().filter_map(Weak::upgrade).filter(|guard| !guard.is_dropped());
     kept.map(Kept).collect()
 }

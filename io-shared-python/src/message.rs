@@ -1,4 +1,4 @@
-//! The base of the package's `Message`: its fields as attributes.
+//! The package's class `Message`: its fields as attributes. The package adds the methods.
 //!
 //! A message of plain numbers lies here as bytes, whose fields are read by their offsets. Any other
 //! is what the package made of it: a layout and arrays.
@@ -15,7 +15,11 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use crate::fields::Fields;
 
 /// Bytes that arrays of Python write to.
-struct Bytes(UnsafeCell<Box<[u8]>>);
+enum Bytes {
+    /// Next to what Python knows of the message, without an allocation of their own.
+    Short(UnsafeCell<[u64; 4]>),
+    Long(UnsafeCell<Box<[u8]>>),
+}
 
 // SAFETY: they are read and written under the interpreter's lock.
 unsafe impl Send for Bytes {}
@@ -23,9 +27,26 @@ unsafe impl Send for Bytes {}
 unsafe impl Sync for Bytes {}
 
 impl Bytes {
+    #[inline]
+    fn of(bytes: &[u8]) -> Self {
+        let mut words = [0; 4];
+        if bytes.len() > size_of_val(&words) {
+            return Self::Long(UnsafeCell::new(Box::from(bytes)));
+        }
+        let to = words.as_mut_ptr().cast::<u8>();
+        // SAFETY: the words have as many bytes, and are this call's own.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Self::Short(UnsafeCell::new(words))
+    }
+
+    /// Where they lie, for as long as this is not moved.
+    #[inline]
     fn data(&self) -> *mut c_void {
-        // SAFETY: nobody has a reference to the box: it is set once, and only its address is read.
-        unsafe { (*self.0.get()).as_mut_ptr() }.cast()
+        match self {
+            Self::Short(words) => words.get().cast(),
+            // SAFETY: nobody has a reference to the box: it is set once, and only its address read.
+            Self::Long(bytes) => unsafe { (*bytes.get()).as_mut_ptr() }.cast(),
+        }
     }
 }
 
@@ -44,14 +65,14 @@ pub(crate) fn read_by(read: Py<PyAny>) {
     READ.get_or_init(|| read);
 }
 
-/// What `Message` is made from.
-#[pyclass(frozen, subclass, module = "io_shared._native")]
-pub(crate) struct MessageBase(OnceLock<State>);
+/// A message, or what `__new__` made of no arguments.
+#[pyclass(frozen, subclass, module = "io_shared._message")]
+pub(crate) struct Message(Option<State>);
 
-impl MessageBase {
-    /// Makes it a message of these bytes. Only for one that is new.
-    pub(crate) fn set_numbers(&self, fields: Py<Fields>, bytes: Box<[u8]>) {
-        self.0.get_or_init(|| State::Numbers(fields, Bytes(UnsafeCell::new(bytes))));
+impl Message {
+    /// A message of these bytes.
+    pub(crate) fn of_numbers(fields: Py<Fields>, bytes: &[u8]) -> Self {
+        Self(Some(State::Numbers(fields, Bytes::of(bytes))))
     }
 
     fn read<'py>(
@@ -66,22 +87,18 @@ impl MessageBase {
 }
 
 #[pymethods]
-impl MessageBase {
+impl Message {
     #[new]
     #[pyo3(signature = (*made))]
     fn new(made: &Bound<'_, PyTuple>) -> Self {
-        let state = OnceLock::new();
-        if !made.is_empty() {
-            state.get_or_init(|| State::Made(made.clone().unbind()));
-        }
-        Self(state)
+        Self((!made.is_empty()).then(|| State::Made(made.clone().unbind())))
     }
 
     /// The layout, the header's array, and the other arrays by their names.
     #[getter]
     fn _io_shared<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let py = slf.py();
-        match slf.get().0.get() {
+        match &slf.get().0 {
             None => Err(PyAttributeError::new_err("_io_shared")),
             Some(State::Made(made)) => Ok(made.bind(py).clone()),
             Some(State::Numbers(fields, bytes)) => {
@@ -99,7 +116,7 @@ impl MessageBase {
         name: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        match slf.get().0.get() {
+        match &slf.get().0 {
             Some(State::Numbers(fields, bytes)) => {
                 // SAFETY: the bytes are a message of these fields.
                 if let Some(found) = unsafe { fields.get().read(bytes.data(), name) } {

@@ -2,20 +2,22 @@
 //! header is the same.
 
 use std::ffi::c_int;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use numpy::PyArrayDescr;
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use pyo3::types::{PyBytes, PyTuple, PyType};
 
 use crate::array::{self, Kind, Layout};
-use crate::fields::Fields;
-use crate::library::{Handle, lock};
+use crate::fields::{self, Fields};
+use crate::library::Handle;
 use crate::loans::{self, Loan};
+use crate::protected::Protected;
+use crate::typed::Named;
 
 /// What a put returns if it is not for this module: Python does it. No status is negative.
-const SLOWLY: c_int = -1;
+pub(crate) const SLOWLY: c_int = -1;
 /// Messages up to this many bytes are put while other threads wait: switching takes longer.
 const SHORT: usize = 16 << 10;
 
@@ -43,8 +45,8 @@ struct LoansLike {
 /// The fast puts of one producer.
 #[pyclass(frozen, module = "io_shared._native")]
 pub(crate) struct Puts {
-    /// `None` when it is closed. Locked only while this thread has the interpreter's lock.
-    open: Mutex<Option<Open>>,
+    /// `None` when it is closed.
+    open: Protected<Option<Open>>,
     ndarray: Py<PyType>,
     /// A number in Python's memory, to which each put writes its own, and what it belongs to.
     pub(crate) seq: usize,
@@ -56,7 +58,21 @@ pub(crate) struct Puts {
 impl Puts {
     /// The handle; `None` when it is closed.
     pub(crate) fn handle(&self, py: Python<'_>) -> Option<Handle> {
-        lock(&self.open).as_ref().map(|open| open.handle.again(py))
+        self.open.lock(py).as_ref().map(|open| open.handle.again(py))
+    }
+
+    /// Puts a message of these fields with these values. Returns the status, or -1 if Python has
+    /// to put it.
+    pub(crate) fn put_fields(&self, fields: &Fields, named: Named<'_, '_>) -> c_int {
+        let mut room = [0_u8; fields::LONGEST];
+        let message = &mut room[..fields.length];
+        let Some(()) = fields.pack(named, message) else { return SLOWLY };
+        let open = self.open.lock(named.py());
+        let Some(Open { handle, .. }) = &*open else { return SLOWLY };
+        // SAFETY: it is the handle of a producer, and `seq` an address for a number, whose owner
+        // lives; the bytes are this call's own. No other thread of Python runs meanwhile, which
+        // could close it.
+        unsafe { handle.put(message, (message.as_ptr().expose_provenance(), 0), self.seq, 0) }
     }
 
     /// The package's exception of this name.
@@ -85,7 +101,7 @@ impl Puts {
         says: Py<PyAny>,
     ) -> PyResult<Self> {
         let open = Open { handle: Handle::new(handle, address)?, like: None, loans: None };
-        let (open, seq_owner) = (Mutex::new(Some(open)), seq);
+        let (open, seq_owner) = (Protected::new(Some(open)), seq);
         Ok(Self { open, ndarray, seq: seq_address, _seq_owner: seq_owner, says })
     }
 
@@ -102,7 +118,7 @@ impl Puts {
         let (py, tag) = (array.py(), tag.map_or(Ok(0), |tag| tag.extract::<u64>()));
         let (Ok(tag), None, None) = (tag, seq, stamp) else { return SLOWLY };
         let Some(array) = array::exact(array, &self.ndarray) else { return SLOWLY };
-        let open = lock(&self.open);
+        let open = self.open.lock(py);
         let Some(Open { handle, like: Some(like), .. }) = &*open else { return SLOWLY };
         if !like.layout.is_of(array) {
             return SLOWLY;
@@ -122,16 +138,6 @@ impl Puts {
         py.detach(|| unsafe { handle.put(&like.header, data, seq, tag) })
     }
 
-    /// Puts a message of these fields with these `values`. Returns the status, or -1 if Python has
-    /// to put it.
-    fn put_fields(&self, fields: &Bound<'_, Fields>, values: &Bound<'_, PyDict>) -> c_int {
-        let Some(bytes) = fields.get().pack(values) else { return SLOWLY };
-        let Some(handle) = self.handle(fields.py()) else { return SLOWLY };
-        // SAFETY: it is the handle of a producer, and `seq` an address for a number, whose owner
-        // lives; the bytes are this call's own.
-        unsafe { handle.put(&bytes, (bytes.as_ptr().expose_provenance(), 0), self.seq, 0) }
-    }
-
     /// Puts arrays of the dtype, shape and strides of `array` from now on, with this header.
     /// `array` is contiguous, and its dtype has no fields.
     fn learn(&self, array: &Bound<'_, PyAny>, header: &Bound<'_, PyBytes>) -> PyResult<()> {
@@ -139,7 +145,7 @@ impl Puts {
         let length = array.getattr("nbytes")?.extract()?;
         let (layout, header) = (Layout::of(found), header.as_bytes().to_vec());
         let like = Arc::new(Like { layout, header, length });
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock(array.py());
         // What was there is dropped without the lock: that may run code of Python.
         let _before = open.as_mut().map(|open| open.like.replace(like));
         drop(open);
@@ -157,7 +163,7 @@ impl Puts {
         let (Ok(shape), Ok(tag)) = (shape.cast_exact::<PyTuple>(), tag.extract::<u64>()) else {
             return Ok(None);
         };
-        let known = match &*lock(&slf.get().open) {
+        let known = match &*slf.get().open.lock(slf.py()) {
             Some(Open { loans: Some(known), .. }) if dtype.is(&known.dtype) => {
                 (known.shape.clone_ref(slf.py()), Arc::clone(&known.like))
             }
@@ -184,15 +190,15 @@ impl Puts {
         let kind = Kind::new(found, axes, false);
         let root = Kind::new(numpy::dtype::<u8>(py).unbind(), vec![length as isize], false);
         let like = Arc::new(loans::Like { header, kind, root, length });
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock(py);
         let like = LoansLike { shape, dtype, like };
         let _before = open.as_mut().map(|open| open.loans.replace(like));
         drop(open);
     }
 
     /// Refuses puts from now on.
-    fn close(&self) {
+    fn close(&self, py: Python<'_>) {
         // Dropped without the lock: the last reference to a handle closes it.
-        let _open = lock(&self.open).take();
+        let _open = self.open.lock(py).take();
     }
 }

@@ -2,46 +2,34 @@
 //! module does not do, they leave to the methods of the share's end, which the package has bound
 //! under names of its own.
 
-use std::sync::Mutex;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple};
 use pyo3::{PyTypeInfo, intern};
 
-use crate::gets::Gets;
-use crate::library::lock;
-use crate::memory::Held;
+use crate::gets::{self, Gets, Given};
+use crate::protected::Protected;
 use crate::puts::Puts;
-
-/// How long a wait takes at most, in nanoseconds, before the interpreter handles signals.
-const SLICE: i64 = 100_000_000;
 
 /// What `NumpyShare` is made from.
 #[pyclass(frozen, subclass, module = "io_shared._native")]
 pub(crate) struct Share {
-    puts: Mutex<Option<Py<Puts>>>,
-    gets: Mutex<Option<Py<Gets>>>,
+    puts: Protected<Option<Py<Puts>>>,
+    gets: Protected<Option<Py<Gets>>>,
 }
 
 /// Has `share` use these.
 #[pyfunction]
 pub(crate) fn serve(share: &Bound<'_, Share>, puts: Option<Py<Puts>>, gets: Option<Py<Gets>>) {
-    let (share, before) = (share.get(), (puts, gets));
+    let (py, share, before) = (share.py(), share.get(), (puts, gets));
     // Dropped without the locks.
-    let _puts = std::mem::replace(&mut *lock(&share.puts), before.0);
-    let _gets = std::mem::replace(&mut *lock(&share.gets), before.1);
+    let _puts = std::mem::replace(&mut *share.puts.lock(py), before.0);
+    let _gets = std::mem::replace(&mut *share.gets.lock(py), before.1);
 }
 
 impl Share {
-    fn gets(&self, py: Python<'_>) -> Option<Py<Gets>> {
-        lock(&self.gets).as_ref().map(|gets| gets.clone_ref(py))
+    fn gets<'py>(&self, py: Python<'py>) -> Option<Bound<'py, Gets>> {
+        self.gets.lock(py).as_ref().map(|gets| gets.bind(py).clone())
     }
-}
-
-/// Whether a get returned what it made, and neither a value that is held nor a failure.
-fn is_made(got: &Bound<'_, PyAny>) -> bool {
-    let kind = got.get_type_ptr();
-    kind != Held::type_object_raw(got.py()) && kind != PyInt::type_object_raw(got.py())
 }
 
 #[pymethods]
@@ -49,7 +37,7 @@ impl Share {
     #[new]
     #[pyo3(signature = (*_arguments, **_named))]
     fn new(_arguments: &Bound<'_, PyTuple>, _named: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { puts: Mutex::new(None), gets: Mutex::new(None) }
+        Self { puts: Protected::new(None), gets: Protected::new(None) }
     }
 
     /// Puts a copy of ``array``: see :meth:`ArrayProducer.put`.
@@ -63,7 +51,7 @@ impl Share {
         stamp: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = slf.py();
-        let puts = lock(&slf.get().puts).as_ref().map(|puts| puts.clone_ref(py));
+        let puts = slf.get().puts.lock(py).as_ref().map(|puts| puts.bind(py).clone());
         if let Some(puts) = puts {
             match puts.get().put(array, tag, seq, stamp) {
                 0 => return Ok(None),
@@ -103,10 +91,10 @@ impl Share {
         let in_place = in_place.map_or(Ok(false), |asked| asked.is_truthy())?;
         let none = PyInt::new(py, 0).into_any();
         let tag = tag.unwrap_or(&none);
-        let puts = lock(&slf.get().puts).as_ref().map(|puts| puts.clone_ref(py));
+        let puts = slf.get().puts.lock(py).as_ref().map(|puts| puts.bind(py).clone());
         let is_plain = in_place && seq.is_none() && stamp.is_none() && order.is(intern!(py, "C"));
         if let Some(puts) = puts.filter(|_| is_plain)
-            && let Some(loan) = Puts::loan(puts.bind(py), shape, dtype, tag)?
+            && let Some(loan) = Puts::loan(&puts, shape, dtype, tag)?
         {
             return Ok(Bound::new(py, loan)?.into_any());
         }
@@ -116,52 +104,26 @@ impl Share {
 
     /// Waits for a value: see :meth:`Consumer.get`.
     #[pyo3(signature = (timeout=None))]
-    fn get<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn get<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> Given<'py> {
         let py = slf.py();
-        if let (None, Some(gets)) = (timeout, slf.get().gets(py)) {
-            let got = gets.get().next(py, SLICE)?;
-            if !is_made(&got) {
-                return slf.call_method1(intern!(py, "_NumpyShare__got"), (got,));
-            }
-            if !got.is_none() {
-                return Ok(got);
-            }
-        }
-        slf.call_method1(intern!(py, "_NumpyShare__get"), (timeout,))
+        let names = [intern!(py, "_NumpyShare__got"), intern!(py, "_NumpyShare__get")];
+        gets::wait(slf.as_any(), slf.get().gets(py), timeout, Gets::next, names)
     }
 
     /// A value that was not seen yet, or None: see :meth:`Consumer.try_get`.
-    fn try_get<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+    fn try_get<'py>(slf: &Bound<'py, Self>) -> Given<'py> {
         let py = slf.py();
-        let Some(gets) = slf.get().gets(py) else {
-            return slf.call_method0(intern!(py, "_NumpyShare__try_get"));
-        };
-        let got = gets.get().next(py, 0)?;
-        if is_made(&got) {
-            return Ok(got);
+        match slf.get().gets(py) {
+            None => slf.call_method0(intern!(py, "_NumpyShare__try_get")),
+            Some(gets) => gets::made(slf, gets.get().next(py, 0)?, intern!(py, "_NumpyShare__got")),
         }
-        slf.call_method1(intern!(py, "_NumpyShare__got"), (got,))
     }
 
     /// A value in place, without a copy: see :meth:`Consumer.borrow`.
     #[pyo3(signature = (timeout=None))]
-    fn borrow<'py>(
-        slf: &Bound<'py, Self>,
-        timeout: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn borrow<'py>(slf: &Bound<'py, Self>, timeout: Option<&Bound<'py, PyAny>>) -> Given<'py> {
         let py = slf.py();
-        if let (None, Some(gets)) = (timeout, slf.get().gets(py)) {
-            let got = gets.get().borrow(py, SLICE)?;
-            if !is_made(&got) {
-                return slf.call_method1(intern!(py, "_NumpyShare__seen"), (got,));
-            }
-            if !got.is_none() {
-                return Ok(got);
-            }
-        }
-        slf.call_method1(intern!(py, "_NumpyShare__borrow"), (timeout,))
+        let names = [intern!(py, "_NumpyShare__seen"), intern!(py, "_NumpyShare__borrow")];
+        gets::wait(slf.as_any(), slf.get().gets(py), timeout, Gets::borrow, names)
     }
 }

@@ -22,6 +22,10 @@ references_are_counted = pytest.mark.skipif(
     not hasattr(sys, "getrefcount"), reason="PyPy: loans and borrowed arrays are copies"
 )
 
+#: A test with a limit of less than 2 seconds, or on a rate, which a machine with more to do than it
+#: has processors for does not keep. ci/python.sh runs these apart, one interpreter after the other.
+timed = pytest.mark.timed
+
 #: A program that is started with `&` may ignore SIGINT, and Python keeps that: no Ctrl-C would end
 #: a wait. This restores the default, also for the programs that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +41,10 @@ collect_ignore = [] if sys.version_info >= (3, 7) else ["test_async.py"]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 _numbers = itertools.count()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "timed: has a limit that a busy machine does not keep")
 
 
 @pytest.fixture(autouse=True)

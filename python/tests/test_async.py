@@ -12,7 +12,7 @@ import pytest
 
 import io_shared
 from io_shared import NumpyShare
-from conftest import ends
+from conftest import ends, timed
 
 
 def puts_later(put, seconds, array):
@@ -248,6 +248,7 @@ def test_a_removed_channel_ends_an_awaited_get(name):
     get.close()
 
 
+@timed
 def test_four_cameras_at_50_hz_give_50_sets_a_second(new_name):
     names = [new_name() for _ in range(4)]
     done = threading.Event()

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import json
 import os
 import shutil
 import struct
@@ -79,6 +80,29 @@ def test_a_broken_module_is_told_once_and_ctypes_serves(how, name, tmpdir):
     warning = "RuntimeWarning: the native module of io_shared cannot be used"
     assert error.decode().count(warning) == 1
     assert "set IO_SHARED_BACKEND=ctypes" in error.decode()
+
+
+DOCS = """
+import inspect, io_shared, json
+found = {}
+for name in io_shared.__all__:
+    kind = getattr(io_shared, name)
+    if inspect.isclass(kind):
+        for each in dir(kind):
+            if not each.startswith("_"):
+                found[name + "." + each] = (inspect.getdoc(getattr(kind, each)) or "").split()
+print(json.dumps(found, separators=(",", ":")))
+"""
+
+
+@native
+def test_what_is_public_has_the_same_docs_by_both():
+    by = []
+    for backend in ("native", "ctypes"):
+        out, error = _run(DOCS, IO_SHARED_BACKEND=backend)
+        assert error == ""
+        by.append(json.loads(out[0]))
+    assert len(by[0]) > 100 and by[0] == by[1]
 
 
 @native

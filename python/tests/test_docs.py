@@ -39,7 +39,8 @@ def test_what_is_public_has_a_docstring_with_valid_examples(name):
     "NumpyShare", "producer", "consumer", "open", "observe", "remove", "Message", "Loan", "File",
     "RWSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes", "ArrayProducer.loan",
     "ArrayProducer.wait_taken", "TypedProducer.put", "TypedProducer.loan", "Consumer.get",
-    "Consumer.borrow", "Observer.copy",
+    "Consumer.borrow", "Observer.copy", "Client", "Client.call", "Server", "Server.take",
+    "Question.answer",
 ])
 def test_what_users_call_first_has_an_example(name):
     found = io_shared

@@ -8,13 +8,14 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zlib
 
 import numpy as np
 import pytest
 
 import io_shared
-from conftest import HERE, program, pythons
+from conftest import HERE, program, pythons, timed
 
 EXAMPLES = os.path.join(HERE, "..", "..", "examples", "python")
 FRAMES = 5
@@ -120,6 +121,37 @@ def test_a_lidar_in_rust_is_answered_by_the_network(stage):
     assert re.match(r"\d+ clouds segmented\n$", network.communicate()[0])
 
 
+@timed
+def test_ctrl_c_ends_a_program_in_order_while_it_waits_for_others(start):
+    prefix = "/test-waits-%d" % os.getpid()
+    lines = [("get.py",), ("ros_network.py", "--clouds", prefix)]
+    lines += [(name, "--prefix", prefix) for name in ("ros_node.py", "segmentator.py")]
+    if sys.version_info >= (3, 7):  # asyncio.run
+        lines.append(("four_cameras.py", "--prefix", prefix, "viewer"))
+    programs = [
+        start(sys.executable, example(line[0]), *line[1:], stdout=subprocess.PIPE,
+              stderr=subprocess.STDOUT, universal_newlines=True)
+        for line in lines
+    ]
+    for program_ in programs:
+        maps, end = "/proc/%d/maps" % program_.pid, time.time() + 60
+        while "libio_shared_ffi" not in open(maps).read():
+            assert time.time() < end and program_.poll() is None
+            time.sleep(0.05)
+    time.sleep(1)  # until each is in its loop
+    patience = threading.Timer(60, lambda: [program_.kill() for program_ in programs])
+    patience.start()
+    for program_ in programs:
+        program_.send_signal(signal.SIGINT)
+    for line, program_ in zip(lines, programs):
+        said = program_.communicate()[0]
+        assert program_.returncode == 0 and "Traceback" not in said, "%s: %s" % (line[0], said)
+    patience.cancel()
+    for channel in io_shared.channels():
+        if channel["name"].startswith(prefix):
+            io_shared.remove(channel["name"])
+
+
 def test_a_segmentator_in_rust_answers_the_node(stage):
     stage(program("pipeline"), "segmentator")
     node = stage(sys.executable, example("ros_node.py"), "--rate", 0, "--frames", FRAMES)
@@ -145,7 +177,7 @@ def test_real_scans_are_played_labelled_and_drawn(stage, tmpdir, capsys):
     for frame, file in enumerate(files):
         counts = r"frame %d: %d points, \d+ of them on (\d+) things"
         found = re.search(counts % (frame, os.path.getsize(file) // 16), said)
-        assert found and 20 < int(found.group(1)) < 100
+        assert found and 20 < int(found.group(1)) < 100, said
     show(viewer, 1)
     assert drawn(picture) > 0.1
 
@@ -197,6 +229,7 @@ def newest(interpreters):
     return next(it for it in interpreters if subprocess.call([it, "-c", check]) == 0)
 
 
+@timed
 def test_four_cameras_are_awaited_together(start, cameras):
     viewer = start(
         newest(pythons()), example("four_cameras.py"), "--prefix", cameras, "viewer",
@@ -209,6 +242,7 @@ def test_four_cameras_are_awaited_together(start, cameras):
     assert 40 < max(rates) < 56, said
 
 
+@timed
 def test_an_event_loop_paints_in_time_while_images_come(start, cameras):
     numbers = r"images (\d+) (\d+) (\d+) (\d+), painted (\d+) times, at most (\d+) ms"
     tried = []

@@ -71,6 +71,22 @@ def test_many_viewers_join_while_arrays_flow():
     assert sorted(line.split(":")[0] for line in lines) == ["viewer %d" % i for i in range(5)]
 
 
+def test_a_service_goes_on_when_a_client_and_the_server_are_killed():
+    assert run("segmentation_service.py") == [
+        "the server is ready",
+        "first client: 25 of 100 points are objects",
+        "first client: 50 of 200 points are objects",
+        "the first client was killed",
+        "second client: 25 of 100 points are objects",
+        "second client: 50 of 200 points are objects",
+        "second client: 75 of 300 points are objects",
+        "the server was killed",
+        "nobody answers",
+        "a new server: the label is 1",
+    ]
+    assert glob.glob("/dev/shm/segmentation_service_py*") == []
+
+
 @pytest.mark.skipif(sys.version_info < (3, 7), reason="it needs `async def`")
 def test_a_camera_is_awaited_while_the_loop_goes_on():
     lines = run("camera_asyncio.py")

@@ -57,6 +57,27 @@ def test_ctrl_c_with_a_handler_that_interrupts_ends_a_blocked_get_within_10_ms(
         assert sorted(ends)[10] < 0.01, ends
 
 
+@pytest.mark.parametrize("wait", ["get", "borrow"])
+@pytest.mark.parametrize("kind", ["share", "consumer"])
+def test_an_interrupt_by_another_thread_ends_a_wait_within_10_ms(name, kind, wait):
+    share = NumpyShare(name, "4K", "get") if kind == "share" else io_shared.consumer(name, "f8")
+    with share:
+        sent, ends = [], []
+
+        def send():
+            sent.append(monotonic())
+            share.interrupt()
+
+        for i in range(11):
+            # As above.
+            timer = after(0.02 + 0.006 * i, send)
+            with pytest.raises(io_shared.Interrupted):
+                getattr(share, wait)()
+            ends.append(monotonic() - sent[-1])
+            timer.join()
+        assert sorted(ends)[5] < 0.01, ends
+
+
 def test_ctrl_c_ends_a_get_at_once_as_it_is(name):
     with NumpyShare(name, "4K", "get") as share:
         ends = []

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from conftest import pythons
+from conftest import pythons, timed
 from io_shared import LegacyLockStuck, NumpyShare, RWSharedMMap, SharedMMap, Timeout
 from legacy_arrays import array, check
 
@@ -198,7 +198,7 @@ def test_a_peer_that_puts_is_killed_at_random_and_nothing_hangs_or_is_torn(name,
         except Timeout:
             return None
         finally:
-            assert time.time() - began < timeout + 0.5, "it was to end in time"
+            assert time.time() - began < timeout + 2, "it was to end in time"
         assert number >= last
         return number
 
@@ -238,7 +238,7 @@ def test_a_peer_that_gets_is_killed_at_random_and_nothing_hangs_or_is_torn(name,
         try:
             share.put(array(number))
         finally:
-            assert time.time() - began < 2, "it was to end in time"
+            assert time.time() - began < 3, "it was to end in time"
 
     for _ in range(KILLS):
         getter, heard, until = peer("get"), None, time.time() + SOON
@@ -392,6 +392,7 @@ def test_what_is_no_array_is_corrupt(name):
     assert check(get.get(SOON)) == 2
 
 
+@timed
 def test_a_wait_ends_by_its_timeout_an_interrupt_and_ctrl_c(name, script):
     get = NumpyShare(name, SIZE, "get", legacy=True)
     began = time.time()

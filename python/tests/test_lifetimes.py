@@ -186,12 +186,17 @@ def test_nothing_leaks_over_a_million_puts_and_gets(name):
             get.borrow()
 
     play(1000)
-    resident, descriptors, objects = _used()
-    play(500000 if SLOW else 15000)
-    after = _used()
-    assert after[1] <= descriptors
     # PyPy compiles meanwhile. 15,000 forgotten arrays are 120 MB.
-    assert after[0] - resident < (1 if io_shared._library.COUNTS else 30) << 20
+    most = (1 if io_shared._library.COUNTS else 30) << 20
+    # What the allocator does with the memory of earlier tests is not repeated, and a leak is.
+    for _ in range(3):
+        resident, descriptors, objects = _used()
+        play(500000 if SLOW else 15000)
+        after = _used()
+        assert after[1] <= descriptors
+        if after[0] - resident < most:
+            break
+    assert after[0] - resident < most
     if not SLOW:  # others come and go meanwhile
         assert os.path.exists("/dev/shm" + name)
 

@@ -108,6 +108,19 @@ def test_a_message_is_filled_in_a_loan(ends, in_place):
     assert message.names.tolist() == [b"bus"] and message.rgb.shape == (0, 0, 3)
 
 
+def test_texts_of_a_loan_are_utf_8_as_a_whole_field_and_numpys_as_a_part(ends):
+    put, get = ends
+    with put.loan(names=2) as out:
+        with pytest.raises(io_shared.Invalid, match="33 bytes"):
+            out.names = [u"\xfc" * 16 + u"x", u"car"]
+        out.names = [u"p\xe9destrian", u"car"]
+        with pytest.raises(UnicodeEncodeError):
+            out.names[:] = [u"p\xe9destrian", u"car"]
+        out.names[1] = u"\xfcber".encode("utf-8")
+    names = [name.decode("utf-8") for name in get.get(timeout=20).names.tolist()]
+    assert names == [u"p\xe9destrian", u"\xfcber"]
+
+
 @references_are_counted
 def test_an_array_that_is_kept_from_a_loan_in_place_puts_nothing(ends):
     put, get = ends
@@ -352,19 +365,24 @@ def test_lists_that_lie_elsewhere_are_refused_in_every_role(ends, field, word, n
     assert_is(get.get(timeout=20))
 
 
+def change_before_reading(monkeypatch, get, change):
+    """Has each value changed once it is held, and before it is copied or seen."""
+    def changing(method):
+        def changed(self, value):
+            change()
+            return method(self, value)
+        return changed
+
+    for name in ("_copied", "_read"):
+        monkeypatch.setattr(type(get), name, changing(getattr(type(get), name)))
+
+
 @pytest.mark.parametrize("field, word, number, said", HOSTILE)
 def test_lists_that_are_moved_after_the_library_looked_are_refused_too(
         ends, monkeypatch, field, word, number, said):
     put, get = ends
     at = distance(put, field) + word
-    hold = type(get)._hold
-
-    def hold_and_change(self, wait):
-        value = hold(self, wait)
-        write_after_marks(get.name, at, number)
-        return value
-
-    monkeypatch.setattr(type(get), "_hold", hold_and_change)
+    change_before_reading(monkeypatch, get, lambda: write_after_marks(get.name, at, number))
     for take in (get.get, get.borrow):
         put.put(**frame())
         with pytest.raises(io_shared.Corrupt) as error:
@@ -397,14 +415,7 @@ def test_a_bool_that_is_changed_after_the_library_looked_is_refused(ends, monkey
     layout = put._messages.layout
     fields = layout.header.fields
     at = fields["valid"][1] - fields["stamp"][1]
-    hold = type(get)._hold
-
-    def hold_and_change(self, wait):
-        value = hold(self, wait)
-        write_after_marks(get.name, at, 2)
-        return value
-
-    monkeypatch.setattr(type(get), "_hold", hold_and_change)
+    change_before_reading(monkeypatch, get, lambda: write_after_marks(get.name, at, 2))
     put.put(**frame())
     with pytest.raises(io_shared.BadValue) as error:
         get.get(timeout=20)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from conftest import ends
+from conftest import ends, timed
 
 
 def test_consumers_and_observers_know_who_the_producer_is(name, script):
@@ -30,6 +30,7 @@ def test_consumers_and_observers_know_who_the_producer_is(name, script):
         io_shared.NumpyShare(name, "2M", "put").producer
 
 
+@timed
 def test_a_get_says_that_the_producer_was_killed(name, script):
     soonest = 60
     for _ in range(3):

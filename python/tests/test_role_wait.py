@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import io_shared
+from conftest import timed
 from io_shared import NumpyShare
 
 
@@ -64,6 +65,7 @@ def test_open_waits_for_a_slot(name):
         end.close()
 
 
+@timed
 @pytest.mark.parametrize("wait", [0, 0.3])
 def test_the_wait_ends_with_the_holder_named(name, wait):
     old = producer(name)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from conftest import pythons
+from conftest import pythons, timed
 from io_shared import State
 
 FIELDS = [("x", "f8"), ("y", "f8"), ("battery", "f4"), ("parked", "?"), ("pad", "S3")]
@@ -138,6 +138,7 @@ def test_no_write_of_another_program_is_missed(name):
     end(other)
 
 
+@timed
 def test_a_writer_killed_in_its_block_is_told_of_until_a_whole_value_is_set(name):
     state = State(name, FIELDS, initial=HOME)
     other = start(sys.executable, "with state.update() as value:\n"

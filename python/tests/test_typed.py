@@ -1,5 +1,7 @@
 """Typed messages: structured dtypes as channels, and channels that others created."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,35 @@ def test_a_borrowed_field_keeps_its_value(name):
     assert np.array_equal(x, np.arange(100))
 
 
+def test_numbers_are_put_by_name_in_any_order(name):
+    fields = [("self", "f8"), ("value", "u8"), ("tag", "i4"), ("third", "f4")]
+    with io_shared.producer(name, fields) as put, io_shared.open(name) as get:
+        put.put(self=0.5, value=2**64 - 1, tag=-7, third=np.float32(0.1))
+        first = get.get(timeout=20)
+        assert (first.self, first.value, first.tag) == (0.5, 2**64 - 1, -7)
+        assert first.third == np.float32(0.1) and get.tag == 0
+        put.put(third=4, tag=3, value=2, self=1)  # each fits into any of them
+        assert list(get.try_get().values()) == [1, 2, 3, 4]
+        # Numbers of NumPy, of the field's own class and of others; and text that is an equal name.
+        put.put(third=first.tag, tag=np.int64(8), value=first.value, self=first.third)
+        second = get.try_get()
+        assert (second.self, second.value, second.tag) == (np.float32(0.1), 2**64 - 1, 8)
+        assert second.third == -7
+        names = ["".join(reversed(each)) for each in ("fles", "eulav", "gat", "driht")]
+        put.put(**dict(zip(names, (1, 2, 3, 4))))
+        assert list(get.try_get().values()) == [1, 2, 3, 4]
+        type(put).put(put, **dict(second, value=True))
+        assert get.try_get().value == 1
+        for wrong in ({"self": 1}, dict(second, fourth=1), dict(second, value=-1), {}):
+            with pytest.raises((io_shared.WrongFields, io_shared.Invalid)):
+                put.put(**wrong)
+        with pytest.raises(io_shared.WrongFields):
+            put.put(second, third=1)
+        assert get.try_get() is None
+    with pytest.raises(io_shared.Closed):
+        put.put(**second)
+
+
 def test_all_fields_are_to_be_given(name):
     put = clouds(name)
     for wrong in (dict(frame=1), dict(frame=1, stamp_ns=1, points=points(1), more=1)):
@@ -83,6 +114,29 @@ def test_all_fields_are_to_be_given(name):
             put.put(**wrong)
         assert "frame, stamp_ns, points" in str(error.value)
     assert put.seq == 0
+
+
+def test_numbers_of_each_kind_are_numpys_and_outlive_their_message(name):
+    # The last three are there so that it needs no padding.
+    kinds = "f8 i8 u8 f4 i4 u4 i2 u2 i1 u1 u2 u2 u2".split()
+    fields = [("%s_%d" % (code, at), code) for at, code in enumerate(kinds)]
+    put = io_shared.producer(name, fields)
+    get = io_shared.open(name)
+    for end in ("min", "max"):
+        given = {}
+        for field, code in fields:
+            limits = np.finfo if code.startswith("f") else np.iinfo
+            given[field] = np.dtype(code).type(getattr(limits(code), end))
+        for value in (given, {field: value.item() for field, value in given.items()}):
+            put.put(**value)
+            message = get.get(timeout=5)
+            found = {field: getattr(message, field) for field in given}
+            message = None
+            again = pickle.loads(pickle.dumps(found))
+            for field, number in given.items():
+                for same in (found[field], again[field], +found[field]):
+                    assert type(same) is type(number) and same == number, field
+                    assert same.dtype == number.dtype and hash(same) == hash(number)
 
 
 @pytest.mark.parametrize(

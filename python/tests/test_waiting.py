@@ -10,7 +10,7 @@ import pytest
 
 import io_shared
 from io_shared import NumpyShare
-from conftest import ends
+from conftest import ends, timed
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def test_a_wait_for_many_returns_those_that_have_something_in_order(shares):
         assert io_shared.wait_any([gets[0], typed]) == [typed]
 
 
+@timed
 def test_a_wait_for_many_ends_at_its_timeout_at_a_removal_and_at_an_interrupt(shares):
     puts, gets = shares
     before = time.time()

@@ -198,7 +198,7 @@ def test_a_mode_in_the_place_of_the_size_is_told(name):
 def test_a_bare_text_is_no_array(name, wrong):
     put = NumpyShare(name, mode="put")
     for label in ({}, {"tag": 3}):
-        assert "put takes an array" in said(lambda: put.put(wrong, **label), TypeError)
+        assert "a value is an array" in said(lambda: put.put(wrong, **label), TypeError)
     put.put(np.array("car"))
     put.put(["car"])
     put.put(np.array(["car"])[0])

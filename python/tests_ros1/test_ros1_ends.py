@@ -15,47 +15,69 @@ from conftest import EACH, value_of
 AT_ONCE = 0.2
 
 
-def ends_at_once(program, how=signal.SIGINT):
-    """Ends a program by a signal. It is measured until the process is gone."""
+def is_at_once(end):
+    """Whether the best of three tries takes so long: other programs may run at the same time.
+    ``end`` returns how many seconds it took until the process was gone."""
+    return any(end() < AT_ONCE for _ in range(3))
+
+
+def ended(program, how=signal.SIGINT, with_status=0):
+    """Ends a program by a signal; returns how many seconds that took."""
     status, seconds = program.end(how)
-    assert status == 0, program.said()
-    assert seconds < AT_ONCE, "%.0f ms:\n%s" % (seconds * 1e3, program.said())
+    assert status == with_status, program.said()
+    return seconds
 
 
 @EACH
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_busy_bridge_at_once_and_the_master_forgets_it(stage, name, bridge, how):
-    running = stage.bridge(bridge, "--from-ros", name, "--to-ros", name + "_out", "__name:=ends")
-    stage.node(bridge, "publish", name, "cloud", "--count", 1000)
-    value_of(name)
-    with io_shared.NumpyShare(name + "_out", mode="put") as clouds:
-        clouds.put(np.ones((10, 3), "f4"))
-        stage.node(bridge, "fields", name + "_out").line("fields")
-        ends_at_once(running, how)
-    assert "/ends" not in stage.nodes()
+    def end():
+        running = stage.bridge(
+            bridge, "--from-ros", name, "--to-ros", name + "_out", "__name:=ends"
+        )
+        stage.node(bridge, "publish", name, "cloud", "--count", 1000)
+        value_of(name)
+        with io_shared.NumpyShare(name + "_out", mode="put") as clouds:
+            clouds.put(np.ones((10, 3), "f4"))
+            stage.node(bridge, "fields", name + "_out").line("fields")
+            took = ended(running, how)
+        assert "/ends" not in stage.nodes()
+        return took
+
+    assert is_at_once(end)
 
 
 @EACH
-def test_a_signal_ends_a_bridge_at_once_whose_master_is_gone_or_frozen(own_stage, name, bridge):
-    for how in (signal.SIGSTOP, signal.SIGKILL):
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_signal_ends_a_bridge_at_once_whose_master_is_gone_or_frozen(
+    own_stage, name, bridge, how
+):
+    def end():
         running = own_stage.bridge(bridge, "--from-ros", name)
         own_stage.node(bridge, "publish", name, "imu", "--count", 1000)
         value_of(name)
         own_stage.kill_core("rosmaster", how)
-        ends_at_once(running)
+        took = ended(running)
         if how == signal.SIGSTOP:
             own_stage.kill_core("rosmaster", signal.SIGCONT)
+        else:
+            own_stage.kill_core()
+            own_stage.start_core()
+        return took
+
+    assert is_at_once(end)
 
 
 @EACH
 def test_a_bridge_waits_for_the_master_and_can_be_ended_meanwhile(own_stage, name, bridge):
+    def wait():
+        waiting = own_stage.bridge(bridge, "--from-ros", name)
+        waiting.line("master may not be running yet")
+        return waiting
+
     own_stage.kill_core()
-    waiting = own_stage.bridge(bridge, "--from-ros", name)
-    waiting.line("master may not be running yet")
-    status, seconds = waiting.end()
-    assert status == 130 and seconds < AT_ONCE
-    waiting = own_stage.bridge(bridge, "--from-ros", name)
-    waiting.line("master may not be running yet")
+    assert is_at_once(lambda: ended(wait(), with_status=130))
+    wait()
     own_stage.start_core()
     own_stage.node(bridge, "publish", name, "imu", "--count", 1000)
     assert value_of(name).header["frame_id"] == b"imu_link"

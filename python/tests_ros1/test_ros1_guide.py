@@ -60,3 +60,36 @@ def test_a_ros_node_gets_the_labels_of_a_network_that_has_no_ros(own_stage, brid
         number, obstacles, things = map(int, found.groups())
         assert (number, things) == (frame, 8) and 3900 < obstacles <= 4000
     node.line("10 of 10 clouds came back to Python " + names(bridge)[2:])
+
+
+#: ROS ends while the node makes a cloud, as by Ctrl-C in that moment.
+ENDS_IN_A_STEP = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import clouds, ros1_node, rospy
+scans = clouds.scans
+def ended(folder):
+    for scan in scans(folder):
+        rospy.signal_shutdown("Ctrl-C")
+        yield scan
+clouds.scans = ended
+sys.argv = ["ros1_node.py"]
+ros1_node.main()
+"""
+
+
+@EACH
+def test_the_node_ends_in_order_whatever_it_does_when_ros_ends(own_stage, bridge):
+    def has_clouds():
+        return any(it["name"] == "/points" and it["seq"] for it in io_shared.channels())
+
+    own_stage.bridge(bridge, "--from-ros", "/points")
+    node = own_stage.run(bridge, os.path.join(EXAMPLES, "ros1_node.py"))
+    own_stage.until(has_clouds, "no cloud comes")
+    status, took = node.end()  # while it waits for labels, which nobody makes
+    assert status == 0 and took < 5, node.said()
+    in_a_step = own_stage.run(bridge, "-c", ENDS_IN_A_STEP, EXAMPLES)
+    assert in_a_step.done() == 0, in_a_step.said()
+    for program in (node, in_a_step):
+        assert re.search("^0 of 100 clouds came back", program.said(), re.M), program.said()
+        assert "Traceback" not in program.said() and "no labels" not in program.said()

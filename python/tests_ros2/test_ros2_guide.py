@@ -19,6 +19,7 @@ from ros2_nodes import node, qos  # noqa: F401
 from test_ros2_from import imu
 
 ROOT = os.path.join(HERE, "..", "..")
+EXAMPLES = os.path.join(ROOT, "examples", "python")
 with open(os.path.join(ROOT, "docs", "guide", "ros2.md"), encoding="utf-8") as file:
     PAGE = file.read()
 COMMANDS = [shlex.split(line) for line in re.findall(r"^\$ python3 (.*)$", PAGE, re.M)]
@@ -94,6 +95,24 @@ def test_a_network_outside_of_ros_labels_the_clouds_of_a_node(start, removed):
     assert re.search(r"^\d+ of \d+ clouds answered$", node_.said, re.M)
 
 
+#: ROS's context ends while the node makes a cloud, as by Ctrl-C in that moment.
+ENDS_IN_A_STEP = """
+import clouds, rclpy, ros2_node
+scans = clouds.scans
+def ended(folder):
+    for scan in scans(folder):
+        rclpy.shutdown()
+        yield scan
+clouds.scans = ended
+ros2_node.main()
+"""
+
+
+def test_the_node_ends_in_order_whatever_it_does_when_ros_ends(start):
+    node_ = start(sys.executable, "-c", ENDS_IN_A_STEP, cwd=EXAMPLES)
+    assert node_.wait() == 0 and node_.said == "0 of 1 clouds answered", node_.said
+
+
 def test_the_launch_file_starts_them_all(start, removed, monkeypatch):
     # ROS's package `launch` is not to be had by pip. This one starts nothing by itself.
     launch, actions = types.ModuleType("launch"), types.ModuleType("launch.actions")
@@ -101,7 +120,7 @@ def test_the_launch_file_starts_them_all(start, removed, monkeypatch):
     actions.ExecuteProcess = lambda cmd, name, output: cmd
     monkeypatch.setitem(sys.modules, "launch", launch)
     monkeypatch.setitem(sys.modules, "launch.actions", actions)
-    file = runpy.run_path(os.path.join(ROOT, "examples", "python", "bridge.launch.py"))
+    file = runpy.run_path(os.path.join(EXAMPLES, "bridge.launch.py"))
     programs = [start(*command) for command in file["generate_launch_description"]()]
     assert len(programs) == 3
     programs[0].wait_for(r"^frame \d+: 60000 points, ", times=3)

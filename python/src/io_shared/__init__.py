@@ -14,7 +14,8 @@ For arrays: ``NumpyShare``. For typed messages (``Message``): ``producer``, ``co
 ``observe``. To see what is there: ``channels`` and ``info``. To remove a channel: ``remove``. To
 keep a channel in a file: ``File``. For messages of ROS as arrays: ``io_shared.ros``. For shared
 bytes: ``RWSharedMMap``, ``SharedMMap``, ``UnsafeSharedMMap`` and ``LockedBytes``. For one value
-that several programs change, and wait for: ``State``. Every error is an ``Error``; its kinds are in
+that several programs change, and wait for: ``State``. For questions and their answers: ``Client``
+and ``Server``. Every error is an ``Error``; its kinds are in
 ``io_shared.errors``.
 """
 
@@ -62,6 +63,7 @@ from io_shared._locked import LockedBytes
 from io_shared._message import Message
 from io_shared._mmaps import FastSharedMMap, RWSharedMMap, SharedMMap, UnsafeSharedMMap
 from io_shared._observer import Observer, observe
+from io_shared._service import Client, Question, Server
 from io_shared._share import NumpyShare
 from io_shared._state import State
 from io_shared._producer import ArrayProducer, TypedProducer, producer
@@ -79,7 +81,7 @@ __all__ = [
     "NumpyShare", "Consumer", "ArrayProducer", "TypedProducer", "Loan", "Observer", "Message",
     "Process", "File",
     "RWSharedMMap", "FastSharedMMap", "SharedMMap", "UnsafeSharedMMap", "LockedBytes",
-    "State",
+    "State", "Client", "Server", "Question",
     "backend", "producer", "consumer", "enum", "observe", "channels", "info", "remove", "wait_any",
     "Error", "AlreadyHeld", "AlreadyLoaned", "BadSeq", "BadValue", "Busy", "Closed", "Corrupt",
     "Denied", "ForkedHandle", "Interrupted", "Invalid", "LegacyLockStuck", "Mismatch",

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from io_shared import ros as ros
+from io_shared._service import Client as Client, Question as Question, Server as Server
 
 _Self = TypeVar("_Self")
 _T = TypeVar("_T")

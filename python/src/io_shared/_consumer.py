@@ -53,21 +53,9 @@ class Consumer(_ends.Gets, _library.Closing):
             raise errors.Closed("%s: it was closed" % self.name)
         return handle
 
-    def get(self, timeout=None):
-        """Waits for a value that this consumer has not seen yet, and returns a copy, which is
-        writable.
-
-        The first get of a new consumer returns the latest value at once, however old (``age``).
-        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C interrupts it.
-
-        >>> cloud = clouds.get(timeout=0.5)
-        """
-        value = self._next(_SLICE) if timeout is None else None
-        return self._wait(self._next, timeout) if value is None else value
-
-    def try_get(self):
-        """As ``get``, but returns None at once if there is no value that was not seen yet."""
-        return self._next(0)
+    def _get(self, timeout):
+        """A copy of a value, after waiting for at most ``timeout`` seconds."""
+        return self._wait(self._next, timeout)
 
     def latest(self):
         """A copy of the latest value, seen before or not; None if nothing was ever put. It counts
@@ -90,7 +78,11 @@ class Consumer(_ends.Gets, _library.Closing):
         False
         """
         view = self._view(_SLICE) if timeout is None else None
-        return self._wait(self._view, timeout) if view is None else view
+        return self._borrow(timeout) if view is None else view
+
+    def _borrow(self, timeout):
+        """A value in place, after waiting for at most ``timeout`` seconds."""
+        return self._wait(self._view, timeout)
 
     def since(self, seq):
         """Copies of the values after number ``seq`` that still lie whole, oldest first, whether or

@@ -51,10 +51,6 @@ class Puts(object):
             del like
             raise _library.failure(status, self._words)
 
-    def _put_numbers(self, fields):
-        """Puts a message of plain numbers. Whether it is one."""
-        return False
-
     def _loan_like(self, shape, dtype, tag):
         """A loan in place that needs no more preparation; None if there is none."""
 
@@ -81,6 +77,23 @@ class Puts(object):
         return like
 
 
+class Typed(object):
+    """The puts of a producer of messages."""
+
+    def put(*value, **fields):
+        """Puts a message: ``put(frame=1, points=points)`` with all of its fields, or one value that
+        has them (a mapping, a structured value, a message, a tuple). For a message without field
+        names, put its value. Never waits for anybody.
+
+        ``tag=``, ``seq=`` and ``stamp=`` are as in :meth:`ArrayProducer.put`. If the message has a
+        field of that name, it is the field; then a loan can have the value's.
+
+        >>> clouds.put(frame=1, stamp_ns=0, points=points)
+        """
+        self, value = value[0], value[1:]  # a field may be called self or value
+        self._put_any(value, fields)
+
+
 class _PutLike(object):
     """What messages of arrays of one dtype and layout have in common; nothing while ``dtype`` is
     None."""
@@ -94,6 +107,22 @@ class _PutLike(object):
 
 class Gets(object):
     """The gets of a consumer."""
+
+    def get(self, timeout=None):
+        """Waits for a value that this consumer has not seen yet, and returns a copy, which is
+        writable.
+
+        The first get of a new consumer returns the latest value at once, however old (``age``).
+        ``timeout``: seconds, then :class:`Timeout`; None waits for ever. Ctrl-C interrupts it.
+
+        >>> cloud = clouds.get(timeout=0.5)
+        """
+        value = self._next(_library.SLICE) if timeout is None else None
+        return self._get(timeout) if value is None else value
+
+    def try_get(self):
+        """As ``get``, but returns None at once if there is no value that was not seen yet."""
+        return self._next(0)
 
     def _begin_gets(self):
         #: The numbers of the value that was got last. Its guard is dropped.

@@ -11,7 +11,8 @@ def enum(*arguments, **variants):
     """The dtype of an enum: ``enum("Camera", "u1", Front=0, Rear=1)``. ``"u1"`` is the number that
     it is stored as: ``u1``, ``u2``, ``u4``, ``i1``, ``i2`` or ``i4``. One of the variants is 0.
 
-    A field of that dtype is read as a number with a ``name``, and takes a number or a name.
+    A field of that dtype is read as a number with a ``name``, and takes a number or a name. So are
+    the elements of its arrays, and the fields of nested structs.
 
     >>> camera = io_shared.enum("Camera", "u1", Front=0, Rear=1)
     >>> seen = io_shared.producer("/seen", {"camera": camera, "boxes": ("f4", (None, 4))})
@@ -80,6 +81,14 @@ def numbers(dtype, given, where):
     )
 
 
+def has_enums(dtype):
+    """Whether ``dtype`` is an enum, or has some."""
+    base = dtype.base
+    if base.names is None:
+        return of(base) is not None
+    return any(has_enums(base.fields[name][0]) for name in base.names)
+
+
 def has_checks(dtype):
     """Whether not every bit pattern of ``dtype`` is a value: it has a bool or an enum."""
     if dtype.names is not None:
@@ -91,6 +100,7 @@ def has_checks(dtype):
 
 def check(array, path=""):
     """Refuses a bool that is neither 0 nor 1, and a number that an enum does not have."""
+    array = np.asarray(array)
     if array.dtype.names is not None:
         for name in array.dtype.names:
             if has_checks(array.dtype.fields[name][0]):

@@ -27,7 +27,7 @@ def given(names, values, fields, where):
     """The value of each of ``names``, from the arguments of ``put(*values, **fields)``."""
     if len(values) > 1 or values and fields:
         raise errors.WrongFields(
-            "%s: put takes all fields by name, or one value that has them: %s"
+            "%s: pass all fields by name, or one value that has them: %s"
             % (where, ", ".join(names))
         )
     if values:

@@ -23,8 +23,9 @@ def plain(value, where):
         raise errors.alone(errors.Invalid("%s: %s" % (where, error)))
     _refuse_masks(array, where)  # it may have come from `__array__`
     kind = type(array)
-    # NumPy's own subclasses (recarray, matrix, memmap) have nothing but their elements.
-    if kind.__module__.split(".")[0] != "numpy":
+    # NumPy's own subclasses (recarray, matrix, memmap) have nothing but their elements, nor have
+    # the arrays of a message.
+    if kind.__module__.split(".")[0] not in ("numpy", "io_shared"):
         raise errors.Invalid(
             "%s: only the elements of a %s.%s would arrive: put numpy.asarray(value) to send them "
             "alone" % (where, kind.__module__, kind.__name__)
@@ -36,8 +37,8 @@ def array(value, where):
     """``value``, which was put as an array, as a plain one. A text or None is a mistake."""
     if value is None or isinstance(value, _TEXTS) and not isinstance(value, np.generic):
         raise errors.WrongFields(
-            "%s: put takes an array, or what NumPy makes one of, not %.60r: put numpy.array(text) "
-            "for an array of one text" % (where, value)
+            "%s: a value is an array, or what NumPy makes one of, not %.60r: pass "
+            "numpy.array(text) for an array of one text" % (where, value)
         )
     return plain(value, where)
 

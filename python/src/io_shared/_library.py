@@ -38,9 +38,8 @@ COUNTS = hasattr(sys, "getrefcount")
 PREFAULT, NO_REOPEN, EPHEMERAL, REPLACE, EXTEND, GROWING = 4, 8, 16, 32, 64, 128
 _NO_STAMPS, REQUIRES_PRODUCER = 2, 256
 
-ROLE_TAKEN, NO_SLOT = 7, 8
+MISMATCH, ROLE_TAKEN, NO_SLOT = 6, 7, 8
 OK, NOT_FOUND, TIMEOUT, WOULD_BLOCK, OWNER_DIED, SYSTEM, EMPTY = 0, 4, 11, 15, 17, 27, 100
-MISMATCH = 6
 BUSY, ALREADY_HELD, INTERRUPTED = 12, 13, 32
 
 _ERRORS = {
@@ -73,7 +72,6 @@ _ERRORS = {
 #: Statuses for arguments that are not valid: names, sizes, options, schemas.
 _VALUES = frozenset([1, 2, 3, 28, 104])
 
-
 #: Whose arguments the text of an error names (``ios_words``): ``capacity=`` of typed
 #: channels, ``size=`` of shares, ``size=`` and ``max_readers=`` of shared bytes.
 TYPED, SHARE, BYTES = 1, 2, 3
@@ -93,7 +91,6 @@ def _load():
 
 _dll = _load()
 _POINTER = ctypes.POINTER(c_void_p)
-
 
 #: For short calls that never wait. Other threads do not run meanwhile: switching would take longer
 #: than they. (PyPy has no such calls.)
@@ -367,8 +364,13 @@ def process(function, handle):
     if status == EMPTY:
         return None
     check(status)
-    command = native(bytes(out.command)) if out.command else None
-    return Process(int(out.pid) or None, command, out.since * 1e-9 if out.since else None)
+    return process_of(out)
+
+
+def process_of(found):
+    """The :class:`Process` that the struct ``found`` describes."""
+    command = native(bytes(found.command)) if found.command else None
+    return Process(int(found.pid) or None, command, found.since * 1e-9 if found.since else None)
 
 
 def text(function, handle):

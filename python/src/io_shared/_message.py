@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from io_shared import _backend, _enums, _fields, errors
+from io_shared import _backend, _fields, _members, errors
 
 try:
     from collections.abc import Mapping as _Mapping
@@ -32,14 +32,15 @@ class _Parts(object):
         return _read(self, name)
 
 
-class Message(_Parts if _backend.native is None else _backend.native.MessageBase):
+class Message(object if _backend.native is not None else _Parts):
     """A message with an attribute, and an item, for each of its fields: ``m.frame``,
     ``m["frame"]``.
 
         Numbers are NumPy scalars, texts are ``str``; arrays, lists and the tail are NumPy arrays.
-        An enum is a number with a ``name``. Fields of a message on loan, and of a copy, can be
-        assigned. A message is a mapping too (``dict(m)``, ``put(**m)``), and can be compared,
-        copied (``copy.copy`` makes a writable copy) and pickled.
+        An enum is a number with a ``name``, also in an array (``m.kinds[0].name``) and in a nested
+        struct (``m.parts[0].kind``). Fields of a message on loan, and of a copy, can be assigned. A
+        message is a mapping too (``dict(m)``, ``put(**m)``), and can be compared, copied
+        (``copy.copy`` makes a writable copy) and pickled.
 
     If a field has the name of a method, the attribute is the field. ``m["keys"]`` is always the
     field.
@@ -134,7 +135,15 @@ class Message(_Parts if _backend.native is None else _backend.native.MessageBase
         return "Message(%s)" % ", ".join(shown)
 
 
-_slot = Message.__mro__[1].__dict__["_io_shared"]
+if _backend.native is not None:
+    # The module makes messages of a class of its own, which takes half as long as of one that is
+    # made from it here. So that one gets the methods.
+    for _each, _value in Message.__dict__.items():
+        if _each not in ("__slots__", "__module__"):
+            setattr(_backend.native.Message, _each, _value)
+    Message = _backend.native.Message
+
+_slot = (_Parts if _backend.native is None else Message).__dict__["_io_shared"]
 _Mapping.register(Message)
 
 
@@ -158,7 +167,7 @@ def _read(message, name):
     if name in layout.header_names:
         value = header[name][()]
         if name in layout.enums:
-            return _enums.value(value, layout.header.fields[name][0])
+            return _members.member(value, layout.header.fields[name][0])
         return _fields.text(value) if isinstance(value, bytes) else value
     raise _no_field(layout, name)
 

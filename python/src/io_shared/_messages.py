@@ -9,7 +9,7 @@ from ctypes import string_at
 
 import numpy as np
 
-from io_shared import _enums, _fields, _library, _lists, _npy, _schema, errors
+from io_shared import _enums, _fields, _library, _lists, _members, _npy, _schema, errors
 from io_shared._memory import address, aligned_bytes
 from io_shared._message import Message, parts  # noqa: F401
 
@@ -99,6 +99,9 @@ class Typed(object):
         self.schema, self.layout = schema, layout
         parts = [part for part in (layout.header, layout.tail) if part is not None]
         self._has_checks = any(_enums.has_checks(part) for part in parts)
+        #: A header that is the whole message is what a consumer gets.
+        self._header_class = np.ndarray if layout.fields else _members.array_class(layout.header)
+        self._tail_class = _members.array_class(layout.tail)
 
     def length(self, elements=0):
         """The length of a message with that many elements in its tail."""
@@ -113,10 +116,10 @@ class Typed(object):
         layout = self.layout
         header = tail = None
         if layout.header is not None:
-            header = np.ndarray((), layout.header, root)
+            header = self._header_class((), layout.header, root)
         if layout.tail is not None:
             count = (len(root) - layout.offset) // layout.tail.itemsize
-            tail = np.ndarray((count,), layout.tail, root, layout.offset)
+            tail = self._tail_class((count,), layout.tail, root, layout.offset)
         if not layout.fields:
             return header if tail is None else tail
         return Message(layout, header, {} if tail is None else {layout.tail_name: tail})

@@ -31,7 +31,7 @@ def _numbers(messages):
         return None
     try:
         return _backend.native.Fields(fields, dtype, dtype.itemsize, layout)
-    except ValueError:  # texts, bools, structs, half floats
+    except ValueError:  # texts, bools, structs, half floats; or it is long
         return None
 
 
@@ -48,7 +48,9 @@ class Puts(object):
             handle, handle.value, seq, ctypes.addressof(seq), _ndarray, says
         )
         self._fast_put = self._fast.put
-        self._numbers = _numbers(self._messages)
+        numbers = _numbers(self._messages)
+        if numbers is not None:
+            self._serve(self._fast, numbers)
 
     def _end_puts(self):
         if self._fast is not None:
@@ -61,16 +63,6 @@ class Puts(object):
             if status > 0:
                 raise _library.failure(status, self._words)
             self._put_plain(array, _library.label(self.name, tag, seq, stamp), self._learn)
-
-    def _put_numbers(self, fields):
-        """Puts a message of plain numbers. Whether it is one."""
-        numbers = self._numbers
-        if numbers is None:
-            return False
-        status = self._fast.put_fields(numbers, fields)
-        if status > 0:
-            raise _library.failure(status, self._words)
-        return status == 0
 
     def _loan_like(self, shape, dtype, tag):
         """A loan in place that needs no more preparation; None if there is none."""
@@ -128,6 +120,8 @@ class _Says(object):
         return any(type(user).__name__ == "managedbuffer" for user in gc.get_referrers(out))
 
 
+#: What producers of messages are made from: their ``put``.
+Typed = _backend.native.Typed
 #: What shares are made from: the methods that are called for each value.
 Share = _backend.native.Share
 
@@ -138,7 +132,7 @@ def serve(share, end):
         _backend.native.serve(share, getattr(end, "_fast", None), getattr(end, "_last", None))
 
 
-class Gets(object):
+class Gets(_backend.native.Consumer):
     """The gets of a consumer."""
 
     #: None until it is opened.
@@ -148,12 +142,10 @@ class Gets(object):
         handle = self._open()
         #: It has the numbers of the value that was got last.
         self._last = fast = _backend.native.Gets(handle, handle.value)
-        self._fast_next = self._fast_view = None
         numbers = _numbers(self._messages)
-        if self._messages.is_array:
-            self._fast_next, self._fast_view = fast.next, fast.borrow
-        elif numbers is not None and fast.learn_fields(numbers, Message):
-            self._fast_next = fast.next_message
+        if numbers is not None:
+            fast.learn_fields(numbers)
+        self._serve(fast)
 
     def _end_gets(self):
         if self._last is not None:
@@ -170,13 +162,8 @@ class Gets(object):
 
     def _next(self, wait):
         """A copy of a value, after waiting for at most ``wait``; None if there is none."""
-        if self._fast_next is None:
-            value = self._hold(wait)
-            return None if value is None else self._copied(value)
-        got = self._fast_next(wait)
-        if got is None or type(got) in _MADE:
-            return got
-        return self._got(got)
+        got = self._last.next(wait)
+        return got if got is None or type(got) in _MADE else self._got(got)
 
     def _hold(self, wait):
         """A value that is held, after waiting for at most ``wait``; None if there is none."""
@@ -193,10 +180,10 @@ class Gets(object):
 
     def _view(self, wait):
         """A value in place, after waiting for at most ``wait``; None if there is none."""
-        if self._fast_view is None or not _library.COUNTS:
+        if not _library.COUNTS:
             value = self._hold(wait)
             return None if value is None else self._seen(value)
-        got = self._fast_view(wait)
+        got = self._last.borrow(wait)
         return got if got is None or type(got) is _ndarray else self._seen(got)
 
     def _got(self, got):

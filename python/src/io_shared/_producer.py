@@ -7,12 +7,11 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from io_shared import _ends, _fields, _kinds, _library, _lists, _loan, _messages, _schema, errors
+from io_shared import _encoding, _ends, _kinds, _library, _lists, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Buffers
 from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
 
-_ndarray = np.ndarray
 #: What ``put`` takes besides the fields of a message.
 _LABELS = frozenset(("tag", "seq", "stamp"))
 
@@ -137,7 +136,7 @@ class _Producer(_ends.Puts, _library.Closing):
         self._seq.value = lent.put(length, label)
 
 
-class ArrayProducer(_Producer):
+class ArrayProducer(_encoding.Arrays, _Producer):
     """Puts arrays of any dtype and shape. Made by ``producer`` without a dtype, and by
     ``NumpyShare``.
 
@@ -166,38 +165,6 @@ class ArrayProducer(_Producer):
         >>> copies.put(array, seq=original.seq, stamp=0)
         """
         self._put_array(array, tag, seq, stamp)
-
-    def _put_plain(self, array, label, learn=None):
-        """Puts ``array`` with a label. ``learn`` is told a contiguous array and its header."""
-        if type(array) is not _ndarray:
-            array = _kinds.array(array, self.name)
-        header, _, is_contiguous = self._frame(array)
-        if not is_contiguous and array.nbytes > _messages.SHORT:
-            return self._put_scattered(array, header, label)
-        array = array if is_contiguous else array.copy()
-        self._put_data(header, _messages.address(array), array.nbytes, label)
-        if learn is not None and is_contiguous:
-            learn(array, header)
-
-    def _frame(self, array):
-        """The header of messages of arrays like ``array``, its order, and whether its elements lie
-        in one piece."""
-        flags = array.flags
-        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
-        header, _ = self._messages.frame(array.shape, array.dtype, order)
-        return header, order, flags.c_contiguous or flags.f_contiguous
-
-    def _put_scattered(self, array, header, label):
-        length = len(header) + array.nbytes
-        lent = self._lend(length)
-        try:
-            root = np.asarray(lent.memory)
-            _loan.fill(root, header)
-            # An array of a subclass could run code of its own that keeps the buffer.
-            np.copyto(np.ndarray(array.shape, array.dtype, root, len(header)), np.asarray(array))
-            self._put_lent(lent, length, label)
-        finally:
-            lent.cancel(False)
 
     def loan(self, shape, dtype=np.float64, order="C", in_place=False, tag=0, seq=None,
              stamp=None):
@@ -240,22 +207,11 @@ class ArrayProducer(_Producer):
         return _loan.Loan(self, header, length - len(header), view, in_place, label)
 
 
-class TypedProducer(_Producer):
+class TypedProducer(_ends.Typed, _encoding.Fields, _Producer):
     """Puts messages with fields. Made by ``producer`` with a dtype."""
 
-    def put(*value, **fields):
-        """Puts a message: ``put(frame=1, points=points)`` with all of its fields, or one value that
-        has them (a mapping, a structured value, a message, a tuple). For a message without field
-        names, put its value. Never waits for anybody.
-
-        ``tag=``, ``seq=`` and ``stamp=`` are as in :meth:`ArrayProducer.put`. If the message has a
-        field of that name, it is the field; then a loan can have the value's.
-
-        >>> clouds.put(frame=1, stamp_ns=0, points=points)
-        """
-        if len(value) == 1 and value[0]._put_numbers(fields):
-            return
-        self, value = value[0], value[1:]  # a field may be called self or value
+    def _put_any(self, value, fields):
+        """Puts the message of these ``fields``, or of the one in the tuple ``value``."""
         layout, label = self._messages.layout, _library.NO_LABEL
         if not _LABELS.isdisjoint(fields):
             given = [
@@ -263,74 +219,7 @@ class TypedProducer(_Producer):
                 for name, none in (("tag", 0), ("seq", None), ("stamp", None))
             ]
             label = _library.label(self.name, *given)
-        if not layout.fields:
-            return self._put_value(layout, value, fields, label)
-        fields = _fields.given(layout.fields, value, fields, self.name)
-        (self._put_fields if layout.lists is None else self._put_lists)(layout, fields, label)
-
-    def _put_fields(self, layout, fields, label):
-        """Puts the message with these fields. A tail of the right dtype is copied only once."""
-        tail = fields[layout.tail_name] if layout.tail is not None else ()
-        lies = type(tail) is _ndarray and tail.dtype == layout.tail and tail.ndim == 1
-        lies = lies and tail.flags.c_contiguous
-        count = 0 if lies else _fields.count(tail, "field `%s`" % layout.tail_name)
-        own = np.zeros(self._messages.length(count), np.uint8)
-        out = self._messages.view(own)
-        for name in layout.header_names + ((layout.tail_name,) if layout.tail is not None else ()):
-            if name in fields and (not lies or name != layout.tail_name):
-                out[name] = fields[name]
-        if lies:
-            self._put_data(own.tobytes(), _messages.address(tail), tail.nbytes, label)
-        else:
-            self._put_data(b"", _messages.address(own), len(own), label)
-
-    def _put_lists(self, layout, fields, label):
-        """Puts the message with these fields. Arrays of the right dtype are copied only once."""
-        arrays = [_lists.given(each, fields[each.name]) for each in layout.lists]
-        shapes = [
-            array.shape[: len(each.axes)] for each, array in zip(layout.lists, arrays)
-        ]
-        length, begin = self._messages.lay_out(shapes)
-        is_short = length <= _messages.SHORT
-        lent = None if is_short else self._lend(length)
-        try:
-            root = np.zeros(length, np.uint8) if is_short else np.asarray(lent.memory)
-            out = begin(root)
-            for name in layout.header_names:
-                if name in fields:
-                    out[name] = fields[name]
-            for each, array in zip(layout.lists, arrays):
-                np.copyto(out[each.name], array)
-            del out
-            if is_short:
-                self._put_data(b"", _messages.address(root), length, label)
-            else:
-                self._put_lent(lent, length, label)
-        finally:
-            if lent is not None:
-                lent.cancel(False)
-
-    def _put_value(self, layout, value, fields, label):
-        dtype = layout.header if layout.tail is None else layout.tail
-        if fields or len(value) != 1:
-            raise errors.WrongFields(
-                "%s: its messages have no fields: put takes one value, %s" % (self.name, dtype)
-            )
-        value = value[0]
-        shape = dtype.shape
-        if layout.tail is not None:
-            shape = (_fields.count(value, self.name),) + shape
-        # A list of records has no shape of its own.
-        is_array = isinstance(value, np.ndarray) or dtype.base.names is None
-        if is_array and not (0 in shape and _fields.is_nothing(value)):
-            found = _fields.shape(value, self.name)
-            if found != shape:
-                raise errors.Invalid(
-                    "%s: a message is %s, not an array of shape %s" % (self.name, dtype, found)
-                )
-        own = np.zeros(shape, dtype.base)
-        _fields.assign(own, value, self.name)
-        self._put_bytes(own.tobytes(), label)
+        self._put_message(layout, value, fields, label)
 
     def loan(self, elements=0, in_place=False, tag=0, seq=None, stamp=None, **shapes):
         """Lends a message with ``elements`` elements in its tail, as :meth:`ArrayProducer.loan`
@@ -394,7 +283,6 @@ def _in_words(text, name, schema):
         differences = "%s holds arrays, not messages: io_shared.open(%r) gets them" % (name, name)
     # Slots are of consumers alone, which the number does not say.
     return "%s\n%s" % (differences, re.sub(r"\bslot (?=[0-9])", "consumer in slot ", users))
-
 
 
 def producer(name, dtype=None, tail=None, capacity=None, message="Message", consumers=None,

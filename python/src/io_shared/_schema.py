@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from io_shared import _enums, _kinds, _lists, errors
+from io_shared import _enums, _kinds, _lists, _members, errors
 from io_shared._fields import is_padding
 from io_shared._library import in_bytes
 
@@ -35,11 +35,11 @@ class Layout(object):
                  names=None):
         self.header, self.tail, self.tail_name, self.offset = header, tail, tail_name, offset
         self.lists, self.align = lists, align
-        #: The names of the fields in ``header``, and of those that are enums.
+        #: The names of the fields in ``header``, and of those that are enums or have some.
         self.header_names = header.names if header is not None and header.names else ()
         self.enums = frozenset(
             name for name in self.header_names
-            if header.fields[name][0].subdtype is None and _enums.of(header.fields[name][0])
+            if _enums.has_enums(header.fields[name][0])
         )
         if names is None:
             names = self.header_names + ((tail_name,) if tail_name is not None else ())
@@ -146,7 +146,7 @@ def _dtype(type_):
     if "array" in type_:
         inner = np.dtype(_dtype(type_["of"]))
         return (inner.base, (type_["array"],) + inner.shape)
-    return _struct(type_)
+    return _members.struct(_struct(type_))
 
 
 def _struct(type_):

@@ -93,6 +93,8 @@ class NumpyShare(_ends.Share, _library.Closing):
             setattr(self, _OWN + method, bound)
         if mode == "get" and _IS_SERVED and not legacy:
             self.__got, self.__seen = self.__end._got, self.__end._seen
+            # The share itself waits for the first slice.
+            self.__get, self.__borrow = self.__end._get, self.__end._borrow
         _ends.serve(self, self.__end)
 
     def _opening(self):

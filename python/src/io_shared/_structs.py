@@ -27,6 +27,8 @@ class Options(ctypes.Structure):
         ("reserved", c_uint32),
         ("initial", c_void_p),
         ("initial_length", c_size_t),
+        ("answer_schema", c_char_p),
+        ("answer_capacity", c_uint64),
     ]
 
 
@@ -42,6 +44,12 @@ class Value(ctypes.Structure):
         ("stamp", c_uint64),
         ("tag", c_uint64),
     ]
+
+
+class Question(ctypes.Structure):
+    """``ios_question``: a question, and the reply to it."""
+
+    _fields_ = [("value", Value), ("reply", c_void_p), ("client", c_uint32)]
 
 
 class Field(ctypes.Structure):

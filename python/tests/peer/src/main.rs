@@ -1,13 +1,14 @@
 //! The Rust end of the Python tests. It returns arrays as they came and then puts one of its own,
-//! answers clouds with labels, opens many consumers, or counts in shared bytes under their lock.
-//! `io-shared-ffi/tests/peer.c` does the same in C, except for the last.
+//! answers clouds with labels, opens many consumers, is the server or a client of a service, or
+//! counts in shared bytes under their lock. `io-shared-ffi/tests/peer.c` does the same in C, except
+//! for the last.
 
 use std::error::Error;
 use std::io::Write;
 use std::time::Duration;
 
 use io_shared::mmap::MmapGuard;
-use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, SharedMmap, Text};
+use io_shared::{Array, BytesMut, Channel, Message, RwSharedMmap, Service, SharedMmap, Text};
 
 mod messages;
 
@@ -32,13 +33,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         [_, "clouds", there, back, count] => clouds(there, back, count.parse()?),
         [_, "join", there, count] => join(there, count.parse()?),
         [_, "pose", there, back] => pose(there, back),
+        [_, "label", name] => label(name),
+        [_, "ask", name, count] => ask(name, count.parse()?),
         [_, "count", name, kind, count] => {
             let count = count.parse()?;
             locked(name, kind, |bytes| add(bytes, count))
         }
         [_, "hold", name, kind] => locked(name, kind, hold),
         _ => Err("usage: python-peer arrays|clouds THERE BACK COUNT | join THERE COUNT \
-                  | pose THERE BACK | count NAME one|rw COUNT | hold NAME one|rw"
+                  | pose THERE BACK | label NAME | ask NAME COUNT \
+                  | count NAME one|rw COUNT | hold NAME one|rw"
             .into()),
     }
 }
@@ -112,6 +116,31 @@ fn pose(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
     pose.mode += 1;
     pose.first.x *= 2.0;
     back.put(&pose)?;
+    Ok(())
+}
+
+/// Says of each number of a question whether it is above 1.5, until it is killed.
+fn label(name: &str) -> Result<(), Box<dyn Error>> {
+    let mut server = Service::<[f32], [u32]>::named(name).server()?;
+    loop {
+        let (heights, mut reply) = server.next()?.into_parts();
+        let mut labels = reply.loan_len(heights.len())?;
+        for (label, height) in labels.iter_mut().zip(&*heights) {
+            *label = u32::from(*height > 1.5);
+        }
+        labels.put()?;
+    }
+}
+
+/// Asks about 0; then about 0 and 1; and so on.
+fn ask(name: &str, count: usize) -> Result<(), Box<dyn Error>> {
+    let mut client = Service::<[f32], [u32]>::named(name).client()?;
+    for number in 1..=count {
+        let heights: Vec<f32> = (0..number).map(|at| at as f32).collect();
+        let labels = client.call(&heights, Duration::from_secs(60))?;
+        let expected: Vec<u32> = (0..number).map(|at| u32::from(at > 1)).collect();
+        assert_eq!(*labels, *expected);
+    }
     Ok(())
 }
 
