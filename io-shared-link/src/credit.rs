@@ -11,6 +11,8 @@ use crate::mark::Mark;
 
 /// How many bytes are asked for at once.
 const BYTES: u64 = 64 << 10;
+/// Values up to this size go before all larger ones, and wait for no other thread.
+pub(crate) const SMALL: u64 = 16 << 10;
 /// How many questions are open at most.
 const MOST: u64 = 64;
 
@@ -38,7 +40,7 @@ impl Credit {
             && let Some(nanos) = mark.sent.checked_sub(sent)
         {
             let now = nanos / values;
-            self.period = Some(self.period.map_or(now, |before| (before * 3 + now) / 4));
+            self.period = Some(self.period.map_or(now, |before| before / 4 * 3 + now / 4));
         }
     }
 

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use io_shared::{Location, Schema};
+use io_shared::inspect::Reader;
+use io_shared::{Channel, Consumer, Error, Interrupter, Location, Schema};
 use zenoh::query::Query;
 
 use crate::link::Link;
+
+/// How long a wait for a value lasts before a look whether the link ends.
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
 /// A channel that is given.
 #[derive(Debug)]
@@ -23,11 +27,86 @@ pub(crate) struct Given {
     pub(crate) news: News,
     /// The threads of those that ask for values.
     pub(crate) askers: Mutex<HashMap<String, Sender<Query>>>,
+    pub(crate) lead: Mutex<Lead>,
+    /// The thread that rings the bell.
+    pub(crate) watcher: std::thread::Thread,
+}
+
+/// Which asker is a consumer of the channel itself.
+#[derive(Debug, Default)]
+pub(crate) enum Lead {
+    #[default]
+    Nobody,
+    /// Somebody, whose waits this ends.
+    Somebody(Interrupter),
+    /// Nobody is to be it any more.
+    Ended,
+}
+
+/// The one asker's consumer. What it gets is sent from where it lies, by the thread that was woken
+/// for it.
+#[derive(Debug)]
+pub(crate) struct Leader<'a> {
+    given: &'a Given,
+    pub(crate) consumer: Consumer<[u8]>,
+}
+
+impl<'a> Leader<'a> {
+    /// Becomes it. `None`: another asker is it, or the giving ends, or is about to.
+    pub(crate) fn of(given: &'a Given) -> Result<Option<Self>, Error> {
+        let mut lead = given.lead();
+        if !matches!(*lead, Lead::Nobody) {
+            return Ok(None);
+        }
+        let (reader, consumer) = open(&given.location)?;
+        if reader.line() != given.line {
+            return Ok(None); // another channel has the name: the giving is about to end
+        }
+        *lead = Lead::Somebody(consumer.interrupter());
+        Ok(Some(Self { given, consumer }))
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        let mut lead = self.given.lead();
+        if matches!(*lead, Lead::Somebody(_)) {
+            *lead = Lead::Nobody;
+            self.given.watcher.unpark();
+        }
+    }
+}
+
+/// Opens a channel that is given, if it is there. If the reader's line is the one that was asked
+/// for, so is the consumer's: a name only ever goes on to another channel.
+pub(crate) fn open(location: &Location) -> Result<(Reader, Consumer<[u8]>), Error> {
+    let channel = Channel::<[u8]>::at(location.clone()).any_schema().requires_producer(true);
+    let consumer = channel.reopen(false).open_timeout(Duration::ZERO).consumer()?;
+    Ok((Reader::open(location)?, consumer))
 }
 
 impl Given {
     pub(crate) fn askers(&self) -> MutexGuard<'_, HashMap<String, Sender<Query>>> {
         self.askers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lead(&self) -> MutexGuard<'_, Lead> {
+        self.lead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nobody needs the bell.
+    pub(crate) fn has_one_asker_that_leads(&self) -> bool {
+        let is_alone = self.askers().len() == 1; // not locked while a leader opens the channel
+        is_alone && matches!(*self.lead(), Lead::Somebody(_))
+    }
+
+    /// Says to all askers that no more values come.
+    pub(crate) fn end(&self) {
+        self.news.end();
+        if let Lead::Somebody(waits) = std::mem::replace(&mut *self.lead(), Lead::Ended) {
+            waits.interrupt();
+        }
+        self.askers().clear();
     }
 }
 
@@ -67,8 +146,13 @@ impl News {
         self.rung.notify_all();
     }
 
+    /// Whether no more come.
+    pub(crate) fn ended(&self) -> bool {
+        self.bell.lock().unwrap_or_else(PoisonError::into_inner).ended
+    }
+
     /// Says that no more come.
-    pub(crate) fn end(&self) {
+    fn end(&self) {
         self.bell.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         self.rung.notify_all();
     }

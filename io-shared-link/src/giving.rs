@@ -4,27 +4,26 @@
 //! A thread for each that asks ([`asker`]) answers with the newest value as soon as
 //! there is one that was not answered yet. This thread is a consumer of the channel, so that it is
 //! woken for each value, and rings the bell for those threads; they copy what is newest when they
-//! have a question, and not what was newest when the bell rang.
+//! have a question, and not what was newest when the bell rang. One of them is a consumer itself.
+//! While there is no other, this thread is none, and nobody else is woken.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use io_shared::inspect::{self, Reader};
-use io_shared::{Channel, Consumer, ErrorKind, Location};
+use io_shared::{Consumer, ErrorKind, Location};
 use serde_json::json;
 use zenoh::Wait;
 use zenoh::query::Query;
 
 use crate::asker;
-use crate::given::{Given, News};
+use crate::given::{Given, News, SLICE, open};
 use crate::key;
 use crate::link::Link;
 use crate::notice::{Once, say};
 use crate::origin::origin;
 
-/// How long a wait for a value lasts before a look whether the link ends.
-const SLICE: Duration = Duration::from_millis(100);
 /// How many may ask for one channel at a time.
 const MOST_ASKERS: usize = 256;
 /// How long to leave a channel alone that cannot be given.
@@ -48,6 +47,7 @@ fn ask(given: &Arc<Given>, query: Query) {
         },
     };
     if askers.len() >= MOST_ASKERS {
+        drop(askers); // the wire may be full
         let _ = query.reply_err(format!("{MOST_ASKERS} ask for it already")).wait();
         return;
     }
@@ -57,6 +57,7 @@ fn ask(given: &Arc<Given>, query: Query) {
     let _ = sender.send(query);
     askers.insert(who.clone(), sender);
     drop(askers);
+    given.watcher.unpark(); // from the second on, somebody needs the bell
     let given = given.clone();
     std::thread::spawn(move || asker::run(&given, &who, &host, &questions));
 }
@@ -73,15 +74,9 @@ pub(crate) fn run(link: &Arc<Link>, name: &str, location: &Location) {
     }
 }
 
-fn open(location: &Location) -> io_shared::Result<(Reader, Consumer<[u8]>)> {
-    let channel = Channel::<[u8]>::at(location.clone()).any_schema().requires_producer(true);
-    let consumer = channel.reopen(false).open_timeout(Duration::ZERO).consumer()?;
-    Ok((Reader::open(location)?, consumer))
-}
-
 fn give(link: &Arc<Link>, name: &str, location: &Location) -> Result<(), String> {
     let failed = |error: io_shared::Error| error.to_string();
-    let (reader, mut consumer) = match open(location) {
+    let (reader, consumer) = match open(location) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Replaced) => {
             return Ok(()); // it has gone again
         }
@@ -104,6 +99,8 @@ fn give(link: &Arc<Link>, name: &str, location: &Location) -> Result<(), String>
         line: reader.line(),
         news: News::of(reader.seq().map_err(failed)?),
         askers: Mutex::default(),
+        lead: Mutex::default(),
+        watcher: std::thread::current(),
     });
     let failed = |error: zenoh::Error| error.to_string();
     let described = {
@@ -124,11 +121,9 @@ fn give(link: &Arc<Link>, name: &str, location: &Location) -> Result<(), String>
     let token = key::key("give", &[own, &place.id, &host, produced_in, &words]);
     let token = link.session.liveliness().declare_token(token).wait().map_err(failed)?;
     say(&format!("gives {name}"));
-    let why = watch(&given, &mut consumer);
-    drop(consumer); // so that a producer of another type can replace the channel
+    let why = watch(&given, consumer); // from here on a producer of another type can replace it
+    given.end();
     let _ = token.undeclare().wait();
-    given.news.end();
-    given.askers().clear();
     let _ = asked.undeclare().wait();
     let _ = described.undeclare().wait();
     if !link.ends() {
@@ -158,8 +153,21 @@ fn describe(given: &Given, capacity: u64, via: &[String], query: &Query) {
 }
 
 /// Rings the bell for each value. Returns why no more come.
-fn watch(given: &Given, consumer: &mut Consumer<[u8]>) -> String {
+fn watch(given: &Given, consumer: Consumer<[u8]>) -> String {
+    let mut own = Some(consumer);
     while !given.link.ends() {
+        if given.has_one_asker_that_leads() {
+            own = None;
+            std::thread::park_timeout(SLICE);
+            continue;
+        }
+        let consumer = match &mut own {
+            Some(consumer) => consumer,
+            None => match open_again(given) {
+                Ok(consumer) => own.insert(consumer),
+                Err(why) => return why,
+            },
+        };
         match consumer.get_timeout(SLICE) {
             Ok(value) => {
                 let seq = value.seq();
@@ -169,14 +177,22 @@ fn watch(given: &Given, consumer: &mut Consumer<[u8]>) -> String {
             Err(error) => match error.kind() {
                 ErrorKind::Timeout { .. } => {}
                 ErrorKind::NoProducer { .. } => return "it has no producer".to_owned(),
-                // A channel that has grown goes on with its numbers.
-                ErrorKind::Replaced => match open(&given.location) {
-                    Ok((reader, grown)) if reader.line() == given.line => *consumer = grown,
-                    _ => return "it was removed or replaced".to_owned(),
-                },
+                ErrorKind::Replaced => own = None,
                 _ => return error.to_string(),
             },
         }
     }
     "the link ends".to_owned()
+}
+
+/// Opens the channel once more. One that has grown goes on with its numbers.
+fn open_again(given: &Given) -> Result<Consumer<[u8]>, String> {
+    match open(&given.location) {
+        Ok((reader, consumer)) if reader.line() == given.line => Ok(consumer),
+        Ok(_) => Err("it was removed or replaced".to_owned()),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::Replaced => Err("it was removed".to_owned()),
+            _ => Err(error.to_string()),
+        },
+    }
 }

@@ -2,15 +2,17 @@
 //!
 //! A thread asks for the channel's description, opens the channel here as its producer, and then
 //! asks for values and puts what it is answered, under the same numbers and tags, with stamps of
-//! this machine's clock. How many questions it has open says [`credit`](crate::credit).
+//! this machine's clock. A small value is put by the thread of Zenoh's that has received it, which
+//! saves the time that another takes to wake. How many questions are open says
+//! [`credit`](crate::credit).
 //!
 //! When the thread ends, it gives up the producer's role, so that consumers here see that nobody
 //! produces.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,9 +22,9 @@ use zenoh::qos::{CongestionControl, Priority};
 use zenoh::query::{ConsolidationMode, Reply};
 use zenoh::sample::Sample;
 
-use crate::clock;
+use crate::clock::{self, Offset};
 use crate::copy::{Copy, Put};
-use crate::credit::Credit;
+use crate::credit::{Credit, SMALL};
 use crate::description::{self, Description};
 use crate::figures::Flow;
 use crate::key;
@@ -31,12 +33,16 @@ use crate::mark::Mark;
 use crate::notice::{Once, say};
 use crate::remote::Remote;
 
-/// Values up to this size go before all larger ones.
-const SMALL: u64 = 16 << 10;
 /// How long after a failure to try again.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a question stays open: the giver, or the end of the connection, ends it much earlier.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
+/// How long a question stays open, but for the time that its answer travels. The giver ends it
+/// after 5 s, and so does the end of the connection. Zenoh keeps a timer of 800 bytes for each
+/// question until this time is over, answered or not, so it is no longer than it has to be.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many bytes of an answer travel per second at the least. A question is given twice the time
+/// after one that was too late.
+const SLOWEST: u64 = 10_000;
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How often the origin is written down again.
 const ORIGIN_EVERY: Duration = Duration::from_millis(500);
 
@@ -54,9 +60,14 @@ type Round = u64;
 /// What the thread waits for.
 #[derive(Debug)]
 enum Event {
+    /// One that is too large to be put by the thread that has received it.
     Value(Sample),
+    /// The size and the marks of a small one, which was put; or why it was not.
+    Put(Result<(u64, Mark), String>),
     /// The giver says why it does not answer.
     Refused(String),
+    /// There was no answer in time. One that is on its way is lost.
+    Late,
     /// A question that was asked then has ended, after an answer or without.
     Ended {
         asked: Instant,
@@ -140,11 +151,17 @@ impl Taker {
         };
         let most = self.link.arguments.max_size;
         description.check(&self.link.place.id, most)?;
-        let Some(mut copy) = self.open(&description)? else { return Ok(()) };
+        let Some(copy) = self.open(&description)? else { return Ok(()) };
         say(&format!("takes {} from {}", self.name, self.remote.host));
         self.said.forget();
-        let done = self.receive(&description, &mut copy, events);
-        drop(copy);
+        let (channel, host) = (self.name.clone(), self.remote.host.clone());
+        let flow = Flow { channel, direction: "from", host };
+        let (link, remote) = (self.link.clone(), self.remote.clone());
+        let (line, copy) = (description.line, Mutex::new(Some(copy)));
+        let taken = Arc::new(Taken { link, remote, flow, line, copy });
+        let closes = Closes(&taken);
+        let done = self.receive(&description, &taken, events);
+        drop(closes);
         let (name, host) = (&self.name, &self.remote.host);
         if done.is_ok() && !self.link.ends() {
             say(&format!("takes {name} from {host} no more: it has no producer there"));
@@ -187,25 +204,23 @@ impl Taker {
     fn receive(
         &mut self,
         description: &Description,
-        copy: &mut Copy,
+        taken: &Arc<Taken>,
         events: &Receiver<(Round, Event)>,
     ) -> Result<(), String> {
         self.round += 1;
-        let (channel, host) = (self.name.clone(), self.remote.host.clone());
-        let flow = Flow { channel, direction: "from", host };
-        let who = format!("{:016x}", fastrand::u64(..));
-        let after = copy.seq_in(description.line);
+        let mut who = name_of_asker();
+        let mut after = taken.seq_in(description.line);
         let mut credit = Credit::new(description.bytes);
         let (mut open, mut said_origin) = (0, None::<Instant>);
-        let (mut is_first, mut is_answered) = (true, false);
+        let (mut is_first, mut is_answered, mut patience) = (true, false, PATIENCE);
         loop {
             let Some(offset) = self.remote.offset() else { return Ok(()) };
             if said_origin.is_none_or(|said| said.elapsed() >= ORIGIN_EVERY) {
                 said_origin = Some(Instant::now());
-                copy.say_origin(&self.remote.host, &offset, description)?;
+                taken.say_origin(&offset, description)?;
             }
             while open < credit.questions(offset.delay * 2) {
-                self.ask(&who, is_first.then_some(after), credit.size)?;
+                self.ask(taken, &who, is_first.then_some(after), credit.size, patience)?;
                 is_first = false;
                 open += 1;
             }
@@ -214,20 +229,34 @@ impl Taker {
                 Ok((round, _)) if round != self.round => {}
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok((_, Event::Value(sample))) => {
-                    is_answered = true;
+                    (is_answered, patience) = (true, PATIENCE);
                     let mark = mark_of(&sample)?;
                     credit.note(sample.payload().len() as u64, &mark);
                     // The next question is on its way while this value is put.
                     if open <= credit.questions(offset.delay * 2) {
-                        self.ask(&who, None, credit.size)?;
+                        self.ask(taken, &who, None, credit.size, patience)?;
                         open += 1;
                     }
                     if mark.line != description.line {
                         return Ok(()); // of a new channel there, which may have another type
                     }
-                    self.put(copy, &sample, &mark, &flow)?;
+                    taken.put(&sample, &mark)?;
+                }
+                Ok((_, Event::Put(put))) => {
+                    (is_answered, patience) = (true, PATIENCE);
+                    let (size, mark) = put?;
+                    credit.note(size, &mark);
+                    if mark.line != description.line {
+                        return Ok(());
+                    }
                 }
                 Ok((_, Event::Refused(why))) => return Err(why),
+                // As somebody else, who is sent the newest value again.
+                Ok((_, Event::Late)) => {
+                    self.round += 1;
+                    (open, is_first, patience) = (0, true, (patience * 2).min(LONGEST));
+                    (who, after) = (name_of_asker(), taken.seq_in(description.line));
+                }
                 Ok((_, Event::Ended { asked })) => {
                     open -= 1;
                     let was_answered = std::mem::take(&mut is_answered);
@@ -245,29 +274,15 @@ impl Taker {
 }
 
 impl Taker {
-    /// Puts a value.
-    fn put(
-        &self,
-        copy: &mut Copy,
-        sample: &Sample,
-        mark: &Mark,
-        flow: &Flow,
-    ) -> Result<(), String> {
-        let now = clock::now();
-        let stamp = self.remote.offset().map_or(0, |offset| offset.here(mark.stamp, now));
-        match copy.put(sample.payload(), mark, stamp)? {
-            Put::Old => {}
-            Put::Done { superseded } => {
-                let age = (stamp != 0).then(|| (now as u64).saturating_sub(stamp));
-                let bytes = sample.payload().len() as u64;
-                self.link.figures.note(flow, superseded, bytes, age);
-            }
-        }
-        Ok(())
-    }
-
     /// Asks for a value. `after`: which number is here already, in the first question.
-    fn ask(&self, who: &str, after: Option<u64>, size: u64) -> Result<(), String> {
+    fn ask(
+        &self,
+        taken: &Arc<Taken>,
+        who: &str,
+        after: Option<u64>,
+        size: u64,
+        patience: Duration,
+    ) -> Result<(), String> {
         let host = key::words_of(&self.link.place.host.replace('/', "_"));
         let mut selector = key::key("value", &[&self.remote.link, &key::of_channel(&self.name)]);
         selector.push_str(&format!("?as={who};host={host}"));
@@ -276,13 +291,21 @@ impl Taker {
         }
         let priority = if size <= SMALL { Priority::InteractiveHigh } else { Priority::Data };
         let get = self.link.session.get(selector).priority(priority).express(true);
-        let get = get.congestion_control(CongestionControl::Block).timeout(FOREVER);
+        let get = get
+            .congestion_control(CongestionControl::Block)
+            .timeout(patience + Duration::from_secs(size / SLOWEST));
         let get = get.consolidation(ConsolidationMode::None);
         let (sender, round) = (self.sender.clone(), self.round);
         let question = Question { sender, round, asked: Instant::now() };
+        let taken = taken.clone();
         let answered = move |reply: Reply| {
             let event = match reply.into_result() {
+                Ok(sample) if sample.payload().len() as u64 <= SMALL => {
+                    Event::Put(taken.put_small(&sample))
+                }
                 Ok(sample) => Event::Value(sample),
+                // In Zenoh's words, which are no giver's.
+                Err(error) if *error.payload().to_bytes() == *b"Timeout" => Event::Late,
                 Err(error) => {
                     let why = error.payload().try_to_string();
                     Event::Refused(why.unwrap_or_default().into_owned())
@@ -292,6 +315,75 @@ impl Taker {
         };
         get.callback(answered).wait().map_err(|error| format!("cannot ask: {error}"))
     }
+}
+
+/// The channel here, for the threads that put what has come.
+#[derive(Debug)]
+struct Taken {
+    link: Arc<Link>,
+    remote: Arc<Remote>,
+    flow: Flow,
+    /// Tells the channel there from any other that has, or had, its name.
+    line: u64,
+    /// `None`: the taking has ended. Questions may still be open.
+    copy: Mutex<Option<Copy>>,
+}
+
+impl Taken {
+    fn copy(&self) -> MutexGuard<'_, Option<Copy>> {
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest number here, if it is one of that channel there.
+    fn seq_in(&self, line: u64) -> u64 {
+        self.copy().as_ref().map_or(0, |copy| copy.seq_in(line))
+    }
+
+    fn say_origin(&self, offset: &Offset, description: &Description) -> Result<(), String> {
+        let say = |copy: &mut Copy| copy.say_origin(&self.remote.host, offset, description);
+        self.copy().as_mut().map_or(Ok(()), say)
+    }
+
+    /// Puts a value by the thread that has received it. Returns its size and its marks.
+    fn put_small(&self, sample: &Sample) -> Result<(u64, Mark), String> {
+        let mark = mark_of(sample)?;
+        self.put(sample, &mark)?;
+        Ok((sample.payload().len() as u64, mark))
+    }
+
+    /// Puts a value, unless it is of another channel than the one that was opened here.
+    fn put(&self, sample: &Sample, mark: &Mark) -> Result<(), String> {
+        if mark.line != self.line {
+            return Ok(());
+        }
+        let now = clock::now();
+        let stamp = self.remote.offset().map_or(0, |offset| offset.here(mark.stamp, now));
+        let mut copy = self.copy();
+        let Some(copy) = &mut *copy else { return Ok(()) };
+        match copy.put(sample.payload(), mark, stamp)? {
+            Put::Old => {}
+            Put::Done { superseded } => {
+                let age = (stamp != 0).then(|| (now as u64).saturating_sub(stamp));
+                let bytes = sample.payload().len() as u64;
+                self.link.figures.note(&self.flow, superseded, bytes, age);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives up the producer's role when it is dropped, although questions are still open.
+struct Closes<'a>(&'a Taken);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        *self.0.copy() = None;
+    }
+}
+
+/// What a taking is called where it asks. Each has a name of its own.
+fn name_of_asker() -> String {
+    format!("{:016x}", fastrand::u64(..))
 }
 
 fn mark_of(sample: &Sample) -> Result<Mark, String> {

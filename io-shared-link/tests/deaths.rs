@@ -7,7 +7,10 @@ mod machines;
 
 use std::time::{Duration, Instant};
 
-use machines::program::{BYTES, Two};
+use machines::Machine;
+use machines::program::{BYTES, Program, Two};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A robot that gives `/clouds` and a desk that takes it, with one value there already.
 fn carried() -> (Two, machines::Link, machines::Link) {
@@ -67,6 +70,66 @@ fn a_wire_that_is_cut_leaves_no_producer_and_one_that_is_mended_the_newest_value
     std::thread::sleep(Duration::from_secs(10).saturating_sub(cut.elapsed()));
     two.robot.cut(&two.desk, false);
     assert_eq!(two.on_desk.get("/clouds", 9).1, 9);
+}
+
+#[test]
+fn of_two_machines_that_take_a_channel_one_gets_all_values_while_the_wire_to_the_other_is_cut() {
+    let mut two = Two::new();
+    let lab = Machine::new("lab", 3, 0);
+    two.robot.wire(&lab, None);
+    let mut on_lab = Program::on(&lab);
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 200000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let _robot = two.robot_link(&["--give", "/clouds"]);
+    let _desk = two.desk_link(&["--take", "/clouds"]);
+    two.on_desk.get("/clouds", 1); // the desk has asked first
+    let address = format!("tcp/{}:7447", two.robot.address(&lab));
+    let _lab = lab.link(&["--connect", &address, "--take", "/clouds"]);
+    on_lab.get("/clouds", 1);
+    let size = |byte: u8| if byte.is_multiple_of(2) { 10 } else { 200_000 };
+    for byte in 2..=9 {
+        two.on_robot.put("/clouds", size(byte), byte, 0);
+        for program in [&mut two.on_desk, &mut on_lab] {
+            let (length, found, ..) = program.get("/clouds", byte.into());
+            assert_eq!((length, found), (size(byte), byte));
+        }
+    }
+    two.robot.cut(&two.desk, true);
+    for byte in 10..=200 {
+        let put = Instant::now();
+        two.on_robot.put("/clouds", size(byte), byte, 0);
+        assert_eq!(on_lab.get("/clouds", byte.into()).1, byte);
+        assert!(put.elapsed() < Duration::from_secs(1), "{byte}: {:?}", put.elapsed());
+    }
+    two.robot.cut(&two.desk, false);
+    assert_eq!(two.on_desk.get("/clouds", 200).1, 200);
+}
+
+#[test]
+fn a_giver_that_stands_still_for_longer_than_a_question_is_open_goes_on_with_the_newest_value() {
+    let mut two = Two::new();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("patient.json5");
+    // By default the connection ends after two seconds, and with it the questions.
+    let patient = r#"{ mode: "peer", scouting: { multicast: { enabled: false } },
+        transport: { link: { tx: { lease: 60000 } } } }"#;
+    std::fs::write(&file, patient).unwrap();
+    let config = ["--config", file.to_str().unwrap()];
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let robot = two.robot_link(&[&config[..], &["--give", "/clouds"]].concat());
+    let mut desk = two.desk_link(&[&config[..], &["--take", "/clouds"]].concat());
+    two.on_desk.get("/clouds", 1);
+    let robot_link = Pid::from_raw(robot.id() as i32);
+    kill(robot_link, Signal::SIGSTOP).unwrap();
+    two.on_robot.put("/clouds", 10, 2, 0);
+    std::thread::sleep(Duration::from_secs(13));
+    kill(robot_link, Signal::SIGCONT).unwrap();
+    assert_eq!(two.on_desk.get("/clouds", 2).1, 2);
+    two.on_robot.put("/clouds", 10, 3, 0);
+    assert_eq!(two.on_desk.get("/clouds", 3).1, 3);
+    let said = desk.rest();
+    assert!(!said.iter().any(|line| line.contains("is not taken")), "{said:?}");
 }
 
 #[test]
