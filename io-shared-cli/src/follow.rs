@@ -59,6 +59,10 @@ impl Follow {
             match Reader::open(&self.location) {
                 Ok(reader) => self.reader = Some(reader),
                 Err(error) if *error.kind() == ErrorKind::NotFound => return Ok(false),
+                Err(error) if matches!(error.kind(), ErrorKind::Mismatch { .. }) => {
+                    let info = advice::command(&format!("info {}", advice::quoted(&self.name)));
+                    return Err(Failure::Failed(format!("{error}; `{info}` shows what it is")));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -90,7 +94,7 @@ impl Follow {
             }
             if started.elapsed() >= SILENT && !self.has_told {
                 self.has_told = true;
-                self.tell();
+                self.tell(deadline.is_some());
             }
         }
     }
@@ -106,11 +110,15 @@ impl Follow {
         }
     }
 
-    /// Says on the standard error what the command waits for.
-    fn tell(&self) {
+    /// Says on the standard error what the command waits for, and how to have it wait no longer.
+    fn tell(&self, has_deadline: bool) {
         use std::io::Write as _;
+        let mut what = self.waiting_for();
+        if !has_deadline && inspect::entry(&self.location).is_err() {
+            what += "; --timeout TIME limits the wait";
+        }
         // An error here says nothing about the values.
-        let _ = writeln!(std::io::stderr(), "waiting: {}", plain(&self.waiting_for()));
+        let _ = writeln!(std::io::stderr(), "waiting: {}", plain(&what));
     }
 
     /// What is missing, for people.

@@ -154,12 +154,14 @@ fn participants(out: &mut Out, word: &str, participants: &[Participant]) -> Resu
 
 fn memory(entry: &Entry, out: &mut Out) -> Result<(), Failure> {
     let owner = people::user(entry.uid);
+    // Its last page, of which it may have a part only, is counted as far as it has it.
+    let used = entry.allocated.min(entry.bytes);
     line(
         out,
         "memory",
         &format!(
             "{} of {} in use, owner {owner}, mode {:04o}",
-            units::bytes(entry.allocated),
+            units::bytes(used),
             units::bytes(entry.bytes),
             entry.mode
         ),

@@ -166,3 +166,31 @@ fn which_way_is_said_exactly_once_and_a_size_where_it_creates() {
     }
     assert!(!std::path::Path::new("/dev/shm/x").exists());
 }
+
+#[test]
+fn the_commands_of_the_page_pass_arrays_on_and_remove_what_is_left() {
+    let page = include_str!("../../docs/guide/migrating.md");
+    let blocks = page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let names = ["page-clouds", "page-labels"].map(Name::new);
+    let channels = ["page-clouds", "page-labels"].map(TestName::new);
+    let replaced = |line: &str| {
+        let line = line.split(" #").next().unwrap().trim_end();
+        let line = line.replace("/cloud_share", &names[0]).replace("/label_share", &names[1]);
+        let line = line.replace("cloud_share", &names[0][1..]);
+        line.replace("/clouds", &channels[0]).replace("/labels", &channels[1])
+    };
+    let commands: Vec<String> = blocks.flat_map(str::lines).map(replaced).collect();
+    let [to, from, remove] = &commands[..] else { panic!("{commands:?}") };
+    let bridge = |line: &str| start(&line.split(' ').skip(1).collect::<Vec<_>>());
+    let (to, from) = (bridge(to), bridge(from));
+    let theirs = [0, 1].map(|at| original::Share::open(&names[at], 5 << 20));
+    theirs[0].put(&npy(1, 10));
+    assert_eq!(consumer(&channels[0]).get_timeout(LONG).unwrap().npy().unwrap().data, [1; 10]);
+    put(&mut producer(&channels[1]), &npy(2, 20));
+    assert_eq!(theirs[1].get(148), npy(2, 20));
+    assert_eq!((ended(to, Signal::SIGINT).code, ended(from, Signal::SIGINT).code), (0, 0));
+    assert!(std::process::Command::new("sh").args(["-c", remove]).status().unwrap().success());
+    let left = std::fs::read_dir("/dev/shm").unwrap().map(|it| it.unwrap().file_name());
+    let is_theirs = |name: &std::ffi::OsString| name.to_string_lossy().contains(&names[0][1..]);
+    assert_eq!(left.filter(is_theirs).count(), 0);
+}

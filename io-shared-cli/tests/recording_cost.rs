@@ -49,9 +49,9 @@ fn paired(what: &str, pairs: usize, mut round: impl FnMut(bool) -> f64) -> f64 {
 }
 
 /// A recorder of these channels, which writes to a tmpfs.
-fn record(folder: &Folder, names: &[&str]) -> Child {
+fn record(folder: &Folder, options: &[&str], names: &[&str]) -> Child {
     let file = folder.file(&format!("{:?}.mcap", Instant::now()));
-    let child = start(&[&["record", "--every", "-o", &file], names].concat());
+    let child = start(&[&["record", "-o", &file], options, names].concat());
     names.iter().for_each(|name| wait_until_observed(&child, name));
     child
 }
@@ -137,7 +137,7 @@ fn four_cameras_cost_the_recorder_less_than_half_a_core_and_the_pipeline_under_5
     let ratio = paired("put to read of 5 MiB", 15, |is_recorded| {
         let (folder, names) = (tmpfs(), made(PICTURE, 4));
         let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        let child = is_recorded.then(|| record(&folder, &names));
+        let child = is_recorded.then(|| record(&folder, &[], &names));
         let (before, started) = (child.as_ref().map(cpu), Instant::now());
         let (p50, pictures) = cameras(&names, Duration::from_secs(4));
         if let (Some(child), Some(before)) = (child, before) {
@@ -171,7 +171,7 @@ fn every_value_of_1_khz_is_recorded_or_counted_as_missed() {
         .map(|_| {
             let (folder, names) = (tmpfs(), made(64, 1));
             let mut producer = Channel::<[u8]>::named(&*names[0]).elements(64).producer().unwrap();
-            let child = record(&folder, &[&names[0]]);
+            let child = record(&folder, &["--every"], &[&names[0]]);
             let (put, _) = imu(&mut producer, Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(100));
             let (name, values, missed) = stop(child).remove(0);
@@ -192,7 +192,7 @@ fn a_put_takes_at_most_5_percent_longer_under_a_recorder() {
             let channel = Channel::<[u8]>::named(&*names[0]).elements(bytes);
             // The history is asked for in both, since its buffers are memory that a put writes to.
             let mut producer = channel.history(14).producer().unwrap();
-            let child = is_recorded.then(|| record(&folder, &[&names[0]]));
+            let child = is_recorded.then(|| record(&folder, &["--every"], &[&names[0]]));
             let (content, mut times) = (vec![7_u8; bytes], Vec::new());
             at_rate(Duration::from_millis(period), Duration::from_secs(2), || {
                 let started = Instant::now();

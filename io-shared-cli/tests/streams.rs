@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use common::recording::{Folder, wait_until, wait_until_observed};
 use common::{end, printed, run, start};
-use io_shared::{Array, Channel, Message, Producer};
+use io_shared::{Array, Channel, Message, Producer, Shared};
 use serde_json::Value as Json;
 use test_support::TestName;
 
@@ -137,7 +137,9 @@ fn echo_waits_for_an_absent_channel_and_says_so_and_follows_its_successors() {
     let mut child = start(&["echo", &name, "-n", "3", "--csv"]);
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = said.next().unwrap().unwrap();
-    assert_eq!(line, format!("waiting: there is no channel {} yet", &*name));
+    let said =
+        format!("waiting: there is no channel {} yet; --timeout TIME limits the wait", &*name);
+    assert_eq!(line, said);
     let mut seen = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut producer = clouds(&name);
     put(&mut producer, 1, 0);
@@ -150,6 +152,24 @@ fn echo_waits_for_an_absent_channel_and_says_so_and_follows_its_successors() {
     put(&mut producer, 3, 0);
     assert_eq!(seen.next().unwrap().unwrap(), "3");
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_no_channel_is_told_as_what_it_is_and_its_memory_is_no_more_than_its_size() {
+    let name = TestName::new("state");
+    let state = Shared::<u64>::open(&*name).unwrap();
+    let done = run(&["echo", &name, "--once", "--timeout", "10s"]);
+    assert_eq!((done.code, &*done.out), (1, ""));
+    let said = "\n  kind: it is typed state, not a channel\nIt was not touched: only the values of \
+                channels can be read; `io-shared info /";
+    assert!(done.err.contains(said) && !done.err.contains("Nobody"), "{}", done.err);
+    let info = printed(&["info", &name]);
+    let (_, memory) = info.split_once("  memory  ").unwrap();
+    let size = std::fs::metadata(name.path()).unwrap().len();
+    assert_ne!(size % 4096, 0, "it does not end with its last page");
+    let (used, of) = memory.split_once(" in use, ").unwrap().0.split_once(" of ").unwrap();
+    assert_eq!(used.trim(), of, "{memory}");
+    drop(state);
 }
 
 #[test]

@@ -117,6 +117,13 @@ const opened = (url, ...what) => `${url}#${what.map((name) => encodeURIComponent
 async function open(browser, url, width = 1400, height = 1000) {
   const page = await browser.newPage({ viewport: { width, height } });
   page.on('pageerror', (error) => assert.fail(`the page failed: ${error.stack}`));
+  // What it says of clouds that it cannot show, however briefly.
+  await page.addInitScript(() => {
+    window.faults = [];
+    const note = () => document.querySelectorAll('[data-cloud].wrong')
+      .forEach((figures) => window.faults.push(figures.textContent));
+    new MutationObserver(note).observe(document, { subtree: true, childList: true, attributes: true });
+  });
   await page.goto(url);
   return page;
 }
@@ -277,6 +284,7 @@ async function colorsThePipeline(browser) {
   const figures = `[data-cloud="${cloudTopic}"]`;
   await until('labels', async () =>
     (await page.textContent(figures)).includes(`labels of ${labelTopic}`), 60_000);
+  assert.deepEqual(await page.evaluate(() => window.faults), []);
   // The ground has label 1, which is drawn in this colour and has most of the points.
   const ground = 'Math.abs(r - 89) < 6 && Math.abs(g - 138) < 8 && b > 247';
   const share = async () => {

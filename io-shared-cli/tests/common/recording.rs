@@ -1,6 +1,8 @@
 //! Recording as a user does, and ending it.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -44,13 +46,32 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
 /// Starts to record, and waits until the channels keep values for the recorder.
 pub(crate) fn start_recording(arguments: &[&str], names: &[&str]) -> Child {
     let child = start(&[&["record", "--every"], arguments, names].concat());
-    names.iter().for_each(|name| wait_until_observed(&child, name));
+    for name in names {
+        wait_until_observed(&child, name);
+        wait_until_kept(name);
+    }
     child
+}
+
+/// Waits until the channel that has this name now keeps values before the newest. It is mapped
+/// before it does, and then holds no more than two or three.
+fn wait_until_kept(name: &str) {
+    const HISTORY: u64 = 0x210; // as docs/ARCHITECTURE.md says
+    wait_until(|| {
+        let mut word = [0; 8];
+        let read = File::open(region(name)).and_then(|file| file.read_exact_at(&mut word, HISTORY));
+        read.is_ok() && u64::from_le_bytes(word) & 0xff != 0
+    });
+}
+
+/// The file of the channel that has this name.
+fn region(name: &str) -> PathBuf {
+    Path::new("/dev/shm").join(name.trim_start_matches('/').replace('/', "%"))
 }
 
 /// Waits until a recorder observes the channel that has this name now.
 pub(crate) fn wait_until_observed(child: &Child, name: &str) {
-    let path = Path::new("/dev/shm").join(name.trim_start_matches('/').replace('/', "%"));
+    let path = region(name);
     // It maps the channel when it observes it.
     let maps = format!("/proc/{}/maps", child.id());
     wait_until(|| {

@@ -207,7 +207,7 @@ class CloudView {
       return option;
     }));
     const likely = options.find((name) => /^labels .*label/.test(name));
-    if (!this.isChosen && likely) this.choose(likely, true);
+    if (!this.isChosen && likely && likely !== this.by) this.choose(likely, true);
     this.choice.value = this.labelled ? `labels ${this.labelled.name}` : this.by;
   }
 
@@ -246,9 +246,10 @@ class CloudView {
     if (shown.seq === this.shown && note === this.note) return;
     [this.shown, this.note] = [shown.seq, note];
     const cloud = shown.reader.read(shown.buffer, shown.start);
+    const message = this.labels.get(shown.seq); // before another channel of labels is chosen
     this.offer(cloud.fields.map(({ name }) => name).filter((name) => !/^[xyz]$/.test(name)));
     const count = cloud.width * cloud.height;
-    const colors = note.startsWith(', labels') && labels(this.labels.get(shown.seq), count);
+    const colors = note.startsWith(', labels') && labels(message, count);
     if (note.startsWith(', labels') && !colors) note = ', with another number of labels';
     page.scene.show(this.name, cloud, colors || by);
     this.figures.textContent =
