@@ -86,17 +86,36 @@ pub(crate) trait Incoming {
     fn block(&mut self, seq: u64, touch: bool) -> Result<()>;
 }
 
+/// More words than this are written and read in functions of their own. Inlined, where their loops
+/// come to lie decides a fifth of the time that 1 MiB takes, from build to build.
+const APART: usize = 512;
+
 /// Writes the payload of message `seq`.
 #[inline]
 pub(crate) fn fill(words: &mut [u64], seq: u64) {
+    if words.len() > APART { fill_apart(words, seq) } else { words.fill(seq) }
+}
+
+#[inline(never)]
+fn fill_apart(words: &mut [u64], seq: u64) {
     words.fill(seq);
 }
 
 /// Reads the whole payload of message `seq` and checks it.
 #[inline]
 pub(crate) fn check(words: &[u64], seq: u64) -> Result<()> {
-    let sum = words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
+    let sum = if words.len() > APART { sum_apart(words) } else { sum(words) };
     if sum == seq.wrapping_mul(words.len() as u64) { Ok(()) } else { Err(torn(seq)) }
+}
+
+#[inline]
+fn sum(words: &[u64]) -> u64 {
+    words.iter().fold(0, |sum, word| sum.wrapping_add(*word))
+}
+
+#[inline(never)]
+fn sum_apart(words: &[u64]) -> u64 {
+    sum(words)
 }
 
 #[cold]

@@ -39,6 +39,8 @@ const FAMILY: &str = "torture-";
 const HANG: u64 = 2_000_000_000;
 /// How soon a restarted role must have done something, including the start of its process.
 const IN_STEP: u64 = 1_000_000_000;
+/// How often to look how much time the host has taken.
+const STOLEN_EVERY: u64 = 5_000_000;
 /// Kills between two checks at rest.
 const REST_EVERY: u64 = 50;
 /// Checks at rest between two reports of progress.
@@ -106,6 +108,7 @@ struct Campaign {
     inodes: [u64; 2],
     lock_inodes: [u64; 2],
     rest_at: u64,
+    stolen_at: u64,
     /// Keeps the page's descriptor open, through which children find it.
     _page_file: File,
     /// Declared last, so that the crew is gone when it sweeps.
@@ -145,6 +148,7 @@ impl Campaign {
             crew: Role::ALL.iter().map(|role| Member::new(*role, page)).collect(),
             history: History::default(),
             rest_at: report.kills + REST_EVERY,
+            stolen_at: 0,
             report,
             inodes: [0; 2],
             lock_inodes: [0; 2],
@@ -253,12 +257,13 @@ impl Campaign {
         what: &str,
         mut done: impl FnMut(&Self) -> bool,
     ) -> Result<bool, String> {
-        let deadline = clock::now() + HANG;
+        let began = clock::now();
         while !done(self) {
             if INTERRUPTED.load(Relaxed) {
                 return Ok(false);
             }
-            if clock::now() > deadline {
+            let now = clock::now();
+            if now > began + HANG + self.history.stolen_for(began, now) {
                 self.fail(format!("{what} took more than 2 s"));
                 return Ok(false);
             }
@@ -271,12 +276,17 @@ impl Campaign {
     /// ended or hang, and reads their reports.
     fn attend(&mut self) -> Result<(), String> {
         let now = clock::now();
+        if now >= self.stolen_at {
+            self.stolen_at = now + STOLEN_EVERY;
+            self.history.stolen(machine::stolen());
+        }
+        let hang = HANG + self.history.stolen_for(now.saturating_sub(HANG), now);
         for i in 0..self.crew.len() {
             self.continue_if_due(i, now);
             let member = &mut self.crew[i];
             let role = member.role;
             let ended = member.reap();
-            if member.hangs_since(now.saturating_sub(HANG)) {
+            if member.hangs_since(now.saturating_sub(hang)) {
                 let point = member.point();
                 self.fail(format!("{role:?} has hung for 2 s, last at {point:?}"));
                 self.kill(i)?;
@@ -316,7 +326,8 @@ impl Campaign {
         let Some(goal) = self.crew[member].goal else {
             return;
         };
-        let took = now.saturating_sub(self.crew[member].spawned);
+        let spawned = self.crew[member].spawned;
+        let took = now.saturating_sub(spawned + self.history.stolen_for(spawned, now));
         // Before a producer's first put there may be nothing to catch up with.
         let producer_is_there = self.crew[Role::Producer as usize].goal.is_none();
         let member = &mut self.crew[member];

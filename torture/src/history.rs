@@ -1,4 +1,5 @@
-//! Which roles the parent stopped and killed, and when. This explains some delays and not others.
+//! Which roles the parent stopped and killed, and when, and when the host took the processors away.
+//! This explains some delays and not others.
 
 use io_shared_core::clock;
 use io_shared_core::crash_point::CrashPoint;
@@ -14,6 +15,8 @@ pub(crate) struct History {
     stops: Vec<Stop>,
     producers: Vec<Life>,
     lockers: Vec<LockerDeath>,
+    /// When the time that the host has taken was found to have grown, and to what.
+    stolen: Vec<(u64, u64)>,
 }
 
 /// How a locker died.
@@ -125,10 +128,29 @@ impl History {
         lockers.map(tell).collect::<Vec<_>>().join(", ")
     }
 
-    /// For how much of `from..to` the role was stopped.
+    /// Notes how much time the host has taken from this machine, which may be none.
+    pub(crate) fn stolen(&mut self, stolen: u64) {
+        if self.stolen.last().is_none_or(|(_, before)| *before != stolen) {
+            let now = clock::now();
+            let old = self.stolen.partition_point(|(at, _)| at + KEPT <= now);
+            self.stolen.drain(..old.saturating_sub(1)); // one still says how much it was
+            self.stolen.push((now, stolen));
+        }
+    }
+
+    /// How much of `from..to` the host has taken, or a little before or after.
+    pub(crate) fn stolen_for(&self, from: u64, to: u64) -> u64 {
+        let before = self.stolen.iter().rfind(|(at, _)| *at <= from).or(self.stolen.first());
+        let after = self.stolen.iter().find(|(at, _)| *at >= to).or(self.stolen.last());
+        let total = |noted: Option<&(u64, u64)>| noted.map_or(0, |(_, total)| *total);
+        total(after).saturating_sub(total(before))
+    }
+
+    /// For how much of `from..to` the role was stopped, or the host had the processors.
     pub(crate) fn stopped_for(&self, role: Role, from: u64, to: u64) -> u64 {
         let stops = self.stops.iter().filter(|stop| stop.role == role);
-        stops.map(|stop| stop.to.min(to).saturating_sub(stop.from.max(from))).sum()
+        let stopped = stops.map(|stop| stop.to.min(to).saturating_sub(stop.from.max(from)));
+        stopped.sum::<u64>() + self.stolen_for(from, to)
     }
 
     /// What became of a put that began at `began` and did not return.
@@ -187,5 +209,18 @@ mod tests {
         history.continued(Role::Left);
         let to = history.stops[0].to;
         assert_eq!(history.stopped_for(Role::Left, 0, u64::MAX), to - from);
+    }
+
+    #[test]
+    fn what_the_host_took_counts_from_the_look_before_to_the_look_after() {
+        let mut history = History::default();
+        assert_eq!(history.stolen_for(0, u64::MAX), 0);
+        history.stolen = vec![(100, 5), (200, 25), (300, 26)];
+        let stolen = [(150, 250), (0, 100), (200, 200), (100, 201), (400, 500)];
+        assert_eq!(stolen.map(|(from, to)| history.stolen_for(from, to)), [21, 0, 0, 21, 0]);
+        history.stolen(27);
+        history.stolen(27);
+        assert_eq!(history.stolen.len(), 2, "{:?}", history.stolen);
+        assert_eq!(history.stolen_for(0, u64::MAX), 1);
     }
 }

@@ -106,6 +106,14 @@ impl RunDelay {
     }
 }
 
+/// How much time the host has taken from all processors of this machine, in nanoseconds: what
+/// proc_stat(5) calls steal, in hundredths of a second.
+pub fn stolen() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let steal = stat.split_whitespace().nth(8).and_then(|ticks| ticks.parse::<u64>().ok());
+    steal.unwrap_or(0) * 10_000_000
+}
+
 /// The run delay of the first thread of process `pid`; 0 if it is gone.
 pub fn run_delay_of(pid: u32) -> u64 {
     delay_in(&std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default())

@@ -5,6 +5,8 @@
 
 mod child;
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use child::{NOBODY, become_user, in_child, is_root, succeeds};
@@ -69,11 +71,15 @@ fn a_producer_dead_at_any_point_of_adding_fields_leaves_the_old_channel_or_the_n
         old.put(&before(1)).unwrap();
         assert_eq!(get(&mut viewer), (before(1), 1, 0));
         drop(old);
+        let (mut told, mut tells) = UnixStream::pair().unwrap();
         let sleeper = in_child(|| {
             let mut sleeper = consumer(&name);
             assert_eq!(get(&mut sleeper).0, before(1));
+            tells.write_all(&[1]).unwrap();
             assert_eq!(get(&mut sleeper), (before(2), 2, 0));
         });
+        told.set_read_timeout(Some(SECONDS)).unwrap();
+        told.read_exact(&mut [0]).unwrap();
         let victim = in_child(|| {
             // By then the sleeper sleeps.
             std::thread::sleep(Duration::from_millis(20));

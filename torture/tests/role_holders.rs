@@ -132,12 +132,10 @@ fn a_program_executed_by_a_holder_holds_nothing() {
         let _producer = io_shared::producer::<u64>(&name).unwrap();
         there.write_all(&[1]).unwrap();
         there.read_exact(&mut [0]).unwrap();
-        // The shell says that it runs, on the one descriptor that it inherits.
-        let socket = nix::unistd::dup(&there).unwrap();
-        let script =
-            format!("echo x >&{0}; exec sleep 60", std::os::fd::AsRawFd::as_raw_fd(&socket));
-        let arguments = ["sh", "-c", &script].map(|word| std::ffi::CString::new(word).unwrap());
-        nix::unistd::execvp(&arguments[0], &arguments).unwrap();
+        // The shell says that it runs.
+        nix::unistd::dup2_stdout(&there).unwrap();
+        let arguments = [c"sh", c"-c", c"echo x; exec sleep 60"];
+        nix::unistd::execvp(arguments[0], &arguments).unwrap();
     };
     let child = in_child(holder);
     drop(there); // so that its end is noticed
