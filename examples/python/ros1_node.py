@@ -47,10 +47,14 @@ def main():
         if rospy.is_shutdown():
             break
         started, stamp = time.time(), rospy.Time.now()
-        publisher.publish(io_shared.ros.pointcloud2(next(played), "lidar", stamp))
-        labels = answer(came, stamp, 2 if answered else 10)
+        try:
+            publisher.publish(io_shared.ros.pointcloud2(next(played), "lidar", stamp))
+        except rospy.ROSException:
+            break  # Ctrl-C has closed the publisher
+        labels = answer(came, stamp, 10)
         if labels is None:
-            print("frame %d: no labels came" % frame, file=sys.stderr)
+            if not rospy.is_shutdown():
+                print("frame %d: no labels came" % frame, file=sys.stderr)
             continue
         answered += 1
         print(
@@ -65,15 +69,16 @@ def main():
 
 
 def answer(came, stamp, timeout):
-    """The labels of the cloud with that stamp; None if they do not come in time."""
+    """The labels of the cloud with that stamp; None if they do not come in time, or Ctrl-C does."""
     end = time.time() + timeout
-    while True:
+    while time.time() < end and not rospy.is_shutdown():
         try:
-            message = came.get(timeout=max(0, end - time.time()))
+            message = came.get(timeout=0.1)
         except queue.Empty:
-            return None
+            continue
         if message.header.stamp == stamp:
             return io_shared.ros.cloud(message)["label"]
+    return None
 
 
 if __name__ == "__main__":

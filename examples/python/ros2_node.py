@@ -16,7 +16,6 @@ import time
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import PointCloud2, PointField
@@ -76,8 +75,12 @@ class Node:
     def spin(self):
         try:
             rclpy.spin(self._node)
-        except (KeyboardInterrupt, ExternalShutdownException, SystemExit):
+        except (KeyboardInterrupt, SystemExit):
             pass
+        except Exception:
+            # Ctrl-C ends ROS's context, between any two steps of `spin`: each fails in its own way.
+            if rclpy.ok():
+                raise
         print("%d of %d clouds answered" % (self._answered, len(self._sent)), flush=True)
 
 

@@ -37,10 +37,10 @@ def main():
     parser.add_argument("--frames", type=clouds.count, default=0, help="0: until Ctrl-C")
     options = parser.parse_args()
 
-    get = io_shared.NumpyShare(options.clouds, mode="get", open_timeout=None)
-    put = io_shared.NumpyShare(options.clouds + ".labels", mode="put")
     frames = 0
     try:
+        get = io_shared.NumpyShare(options.clouds, mode="get", open_timeout=None)
+        put = io_shared.NumpyShare(options.clouds + ".labels", mode="put")
         while not options.frames or frames < options.frames:
             answer(get, put)
             frames += 1

@@ -29,9 +29,19 @@ def main():
     parser.add_argument("--prefix", default="perception_pipeline", help="of the channels' names")
     options = parser.parse_args()
 
+    answered = 0
+    try:
+        for found in play(options):
+            answered += found
+    except KeyboardInterrupt:
+        pass
+    print("%d of %d clouds answered by Python %d" % (answered, options.frames, sys.version_info[0]))
+
+
+def play(options):
+    """Puts each cloud, and says what its labels are; yields whether they came."""
     out = clouds.clouds(io_shared.producer, options.prefix)
     back = clouds.labels(io_shared.consumer, options.prefix, consumer_name="node")
-    answered = 0
     played = clouds.scans(options.input)
     for frame in range(options.frames):
         scan = next(played)
@@ -40,19 +50,19 @@ def main():
             cloud.frame, cloud.stamp_ns = frame, int(started * 1e9)
             cloud.points = scan
         try:
-            labels = answer(back, out.seq, 2 if answered else 10)
+            labels = answer(back, out.seq, 10)
         except io_shared.Timeout as error:
             print("frame %d: %s" % (frame, error), file=sys.stderr)
+            yield False
             continue
-        answered += 1
         print(
             "frame %d: %d points, %d of them on %d things, %.1f ms"
             % (frame, len(labels), np.count_nonzero(labels > 1),
                len(np.unique(labels[labels > 1])), (time.time() - started) * 1e3)
         )
+        yield True
         if options.rate:
             time.sleep(max(0, started + 1 / options.rate - time.time()))
-    print("%d of %d clouds answered by Python %d" % (answered, options.frames, sys.version_info[0]))
 
 
 def answer(back, cloud_seq, timeout):

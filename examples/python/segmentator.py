@@ -92,10 +92,10 @@ def main():
     parser.add_argument("--prefix", default="perception_pipeline", help="of the channels' names")
     options = parser.parse_args()
 
-    get = clouds.clouds(io_shared.consumer, options.prefix, consumer_name="segmentator")
-    put = clouds.labels(io_shared.producer, options.prefix)
     frames = 0
     try:
+        get = clouds.clouds(io_shared.consumer, options.prefix, consumer_name="segmentator")
+        put = clouds.labels(io_shared.producer, options.prefix)
         while not options.frames or frames < options.frames:
             answer(get, put)
             frames += 1
