@@ -7,8 +7,8 @@
 # the caller, or as root with AS_ROOT=1. Mounts are made in a namespace of their own and end with
 # the command.
 #
-# It needs debootstrap, and root or sudo. The mirror is the one that apt is configured for, or
-# IO_SHARED_DEBIAN_MIRROR.
+# It needs debootstrap, and root or sudo. The mirror is IO_SHARED_DEBIAN_MIRROR, or the one that apt
+# is configured for, or debootstrap's own, where apt's is that of another distribution.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/installing.sh
@@ -34,13 +34,17 @@ make_root() {
     # What another architecture would configure takes minutes under emulation, and is not needed.
     if [ "$machine" != "$(uname -m)" ]; then options+=(--foreign); fi
     for mirror in ${IO_SHARED_DEBIAN_MIRROR:-$(apt-get indextargets --format "\$(REPO_URI)" \
-        'Identifier: Packages' | sort -u)}; do
-        /usr/lib/apt/apt-helper -q download-file "${mirror%/}/dists/bullseye/Release" \
-            "$target/bullseye/Release" > /dev/null 2>&1 || continue
+        'Identifier: Packages' | sort -u) its-own}; do
+        if [ "$mirror" = its-own ]; then
+            mirror=''
+        else
+            /usr/lib/apt/apt-helper -q download-file "${mirror%/}/dists/bullseye/Release" \
+                "$target/bullseye/Release" > /dev/null 2>&1 || continue
+        fi
         echo "ci/bullseye.sh: making a root of Debian 11 for $machine" >&2
         "${as_root[@]}" rm -rf "$root"
-        "${as_root[@]}" debootstrap "${options[@]}" bullseye "$root" "$mirror" \
-            > "$root.log" 2>&1 || continue
+        "${as_root[@]}" debootstrap "${options[@]}" bullseye "$root" \
+            ${mirror:+"$mirror"} > "$root.log" 2>&1 || continue
         for package in "$root"/var/cache/apt/archives/*.deb; do
             if [ -e "$package" ]; then "${as_root[@]}" dpkg-deb --extract "$package" "$root"; fi
         done

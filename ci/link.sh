@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Tests the link between machines: two namespaces with networks, memories and clocks of their own.
 # Nothing else builds Zenoh, so this is a stage of its own. It needs root.
+#
+#   ci/link.sh           builds, lints and tests
+#   ci/link.sh --build   builds and lints
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,6 +32,7 @@ fi
 export IO_SHARED_ZENOH_PYTHON=$venv/bin/python
 # Built as the caller, so that root does not own the files under target/.
 cargo test --package io-shared-link --locked --no-run
+if [ "${1:-}" = --build ]; then exit; fi
 test=(cargo test --package io-shared-link --locked)
 if [ "$(id -u)" = 0 ]; then
     "${test[@]}" -- --nocapture

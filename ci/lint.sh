@@ -4,10 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo fmt --all --check
-# The native Python module is linted by ci/python.sh, where it is built, and the link by ci/link.sh.
-# The benchmarks' peers need some 60 crates, which are never built where everything is built.
-apart=(--exclude io-shared-bench --exclude io-shared-python --exclude io-shared-link)
-cargo clippy --workspace "${apart[@]}" --all-targets --locked -- -D warnings
-cargo clippy --package io-shared-bench --no-default-features --all-targets --locked -- -D warnings
+# The link is linted by ci/link.sh. The native Python module is built for the wheel alone; its
+# stable ABI needs no Python here. Without default features, the benchmarks have no peers: some 60
+# crates.
+apart=(--exclude io-shared-python --exclude io-shared-link)
+cargo clippy --workspace "${apart[@]}" --no-default-features --all-targets --locked -- -D warnings
+PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1 \
+    cargo clippy --package io-shared-python --locked -- -D warnings
 export RUSTDOCFLAGS="-D warnings"
-cargo doc --workspace "${apart[@]}" --no-deps --locked --quiet
+cargo doc --workspace "${apart[@]}" --no-default-features --no-deps --locked --quiet

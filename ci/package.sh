@@ -42,6 +42,10 @@ io-shared = "$version"
 END
 for crate in "${crates[@]}"; do
     [ -s "$packages/$crate-$version.crate" ] || fail "$crate was not packed"
+    for file in LICENSE-MIT LICENSE-APACHE; do
+        tar --list --file "$packages/$crate-$version.crate" "$crate-$version/$file" > /dev/null ||
+            fail "the package of $crate has no $file"
+    done
 done
 for crate in io-shared{,-channel,-core,-derive}; do
     tar --extract --file "$packages/$crate-$version.crate" --directory "$user"

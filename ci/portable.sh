@@ -42,8 +42,9 @@ flags="-Clink-arg=-Wl,--build-id=sha1 --remap-path-prefix=$PWD=/io-shared"
 flags+=" --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 variable=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$triple")_RUSTFLAGS
 zigbuild() {
-    env PATH="$tools/bin:$PATH" "$variable=$flags" cargo zigbuild --release --locked --quiet \
-        --target "$triple.$glibc" "$@"
+    # Zig is the linker, also for a caller that links its tests with another one.
+    env -u "${variable%RUSTFLAGS}LINKER" PATH="$tools/bin:$PATH" "$variable=$flags" \
+        cargo zigbuild --release --locked --quiet --target "$triple.$glibc" "$@"
 }
 zigbuild --package io-shared-ffi --package io-shared-cli
 

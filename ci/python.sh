@@ -70,9 +70,7 @@ fi
 if [ "${1:-}" = --prepare ]; then exit; fi
 
 # The programs at the other end, and the command, which is in the wheel.
-cargo build --release --locked --quiet --package python-peer --package io-shared-ffi \
-    --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline --example relay
+ci/programs.sh
 
 # One wheel, for all.
 rm -rf "$venvs/wheel"
@@ -101,14 +99,12 @@ export IO_SHARED_PEER=$target/release/python-peer IO_SHARED_C_PEER=$target/pytho
 export IO_SHARED_COMMAND=$target/release/io-shared
 export IO_SHARED_RELAY=$target/release/examples/relay IO_SHARED_C_RELAY=$target/python/c-relay
 export IO_SHARED_PIPELINE=$target/release/examples/perception_pipeline PYTHONDONTWRITEBYTECODE=1
-# The native module, which is built for the wheel alone; its stable ABI needs no Python here.
-PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1 \
-    cargo clippy --package io-shared-python --locked -- -D warnings
 cd python
 "$venvs/3/bin/mypy" --cache-dir "$venvs/mypy" tests/typing_of_users.py
 # The tests on each interpreter, with the others at the other end, or a second process of the same
 # one. All interpreters at once, since tests mostly wait. PyPy is slow, and has every second file
-# tested by a process of its own.
+# tested by a process of its own. Tests with a limit that a busy machine does not keep come after
+# the others, one interpreter after the other.
 start=$SECONDS
 files=(tests/test_*.py) even=() odd=()
 for i in "${!files[@]}"; do
@@ -117,16 +113,33 @@ done
 declare -A running
 # Starts an interpreter on tests; the second argument names its log.
 start_tests() {
-    "$venvs/$1/bin/python" -m pytest -q -rs -p no:cacheprovider "${@:3}" > "$venvs/$2.log" 2>&1 &
+    "$venvs/$1/bin/python" -m pytest -q -rsfE -p no:cacheprovider -m "$kind" "${@:3}" \
+        > "$venvs/$2.log" 2>&1 &
     running[$2]=$!
 }
-trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
-for python in "${pythons[@]}"; do
-    others=''
-    for other in "${pythons[@]}"; do
-        if [ "$other" != "$python" ]; then others+=:$venvs/$other/bin/python; fi
+# Waits for all that was started.
+failed=()
+finish_tests() {
+    local run
+    for run in "${!running[@]}"; do
+        wait "${running[$run]}" || failed+=("$run")
+        unset "running[$run]"
+        cat "$venvs/$run.log"
+        say "the tests on Python $run had ended $((SECONDS - start)) s after the start"
     done
-    export IO_SHARED_PYTHONS=${others:-$venvs/$python/bin/python}
+}
+# Names the other interpreters to the tests of one.
+name_others() {
+    local other others=''
+    for other in "${pythons[@]}"; do
+        if [ "$other" != "$1" ]; then others+=:$venvs/$other/bin/python; fi
+    done
+    export IO_SHARED_PYTHONS=${others:-$venvs/$1/bin/python}
+}
+trap 'kill "${running[@]}" 2> /dev/null || true' EXIT
+kind='not timed'
+for python in "${pythons[@]}"; do
+    name_others "$python"
     if [ "$python" = pypy ]; then
         start_tests pypy pypy-even "${even[@]}"
         start_tests pypy pypy-odd "${odd[@]}"
@@ -137,18 +150,21 @@ done
 # 3 has the native module. By ctypes it plays what the two do differently; 2.7 and PyPy play it all.
 has_native='import io_shared; assert io_shared.backend == "native"'
 if "$venvs/3/bin/python" -c "$has_native" 2> /dev/null; then
-    differ=()
-    files_differ="arrays backends forks interrupts kept lifetimes loans messages tags typed waiting"
-    for file in $files_differ; do
-        differ+=("tests/test_$file.py")
-    done
+    differ=("${backends_differ[@]/#/tests/}")
+    differ=("${differ[@]/%/.py}")
     export IO_SHARED_BACKEND=ctypes IO_SHARED_PYTHONS=$venvs/3/bin/python
     start_tests 3 3-ctypes "${differ[@]}"
 fi
-failed=0
-for run in "${!running[@]}"; do
-    wait "${running[$run]}" || failed=1
-    cat "$venvs/$run.log"
-    say "the tests on Python $run had ended $((SECONDS - start)) s after the start"
+finish_tests
+unset IO_SHARED_BACKEND
+kind=timed
+for python in "${pythons[@]}"; do
+    name_others "$python"
+    start_tests "$python" "$python-timed" tests
+    finish_tests
 done
-exit "$failed"
+for run in "${failed[@]}"; do
+    say "FAILED on Python $run:"
+    grep -E '^(FAILED|ERROR)' "$venvs/$run.log" >&2 || tail -n 5 "$venvs/$run.log" >&2
+done
+[ ${#failed[@]} = 0 ]

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # the variables are for those who source this
 # Finds the Python interpreters for the tests: sets python2, python3 and pypy3, which are empty
-# where none is found. For bash, to be sourced in the root of the project.
+# where none is found; and backends_differ, the tests that a Python with the native module plays by
+# ctypes, too. For bash, to be sourced in the root of the project.
 #
 # PYTHON2, PYTHON3 and PYPY3 may name the interpreters, or say `none` to leave one out. Otherwise
 # the last one that runs is taken: of ci/python27.sh's, those on the PATH, in a GitHub runner's
@@ -35,3 +36,8 @@ mapfile -t cached < <(compgen -G "${RUNNER_TOOL_CACHE:-/nowhere}/PyPy/3.*/x64/bi
 pypy3=$(find_python PYPY3 "3.9 or later (PyPy)" 'pypy3*/bin/python' \
     'assert sys.implementation.name == "pypy" and sys.version_info >= (3, 9); import ensurepip' \
     pypy pypy3 "${cached[@]}")
+backends_differ=()
+for file in arrays backends enums forks interrupts kept lifetimes loans messages tags typed \
+    waiting; do
+    backends_differ+=("test_$file")
+done

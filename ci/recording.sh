@@ -13,8 +13,7 @@ set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
-cargo build --release --locked --quiet --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline
+ci/programs.sh
 
 prefix=/recorded-$$
 io_shared=$target/release/io-shared

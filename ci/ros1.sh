@@ -90,7 +90,7 @@ if [ -n "$python2" ]; then
 fi
 if [ "${1:-}" = --prepare ]; then exit; fi
 
-cargo build --release --locked --quiet --package io-shared-ffi --package io-shared-cli
+ci/programs.sh
 # As io-shared-ffi/install.sh does: the name by which a program looks for it.
 ln -sf libio_shared_ffi.so "$target/release/libio_shared_ffi.so.2"
 for python in ${pythons//:/ }; do

@@ -45,7 +45,7 @@ for distribution in "${distributions[@]}"; do
     fi
 done
 
-cargo build --release --locked --quiet --package io-shared-ffi --package io-shared-cli
+ci/programs.sh
 for distribution in "${distributions[@]}"; do
     packages=("$venvs/$distribution"/lib/python3.*/site-packages)
     rm -rf "${packages[0]}/io_shared"

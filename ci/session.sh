@@ -7,8 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ $# = 0 ]; then
-    cargo build --release --locked --quiet --package io-shared-cli
-    cargo build --release --locked --quiet --example perception_pipeline
+    ci/programs.sh
     release=${CARGO_TARGET_DIR:-target}/release
     set -- "$release/io-shared" "$release/examples/perception_pipeline"
 fi

@@ -13,15 +13,23 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+[ ! -t 1 ] || export CARGO_TERM_COLOR=always # although the output is a pipe, too
 step="looking for what is needed"
-missing=() took=() meanwhile='' log=${CARGO_TARGET_DIR:-target}/meanwhile.log
+missing=() took=() meanwhile='' logs=${CARGO_TARGET_DIR:-target}/logs
+log=$logs/meanwhile step_log=$logs/step
+mkdir -p "$logs"
+: > "$step_log"
 at_end() {
     local code=$?
     [ -z "$meanwhile" ] || kill "$meanwhile" 2> /dev/null || true
     [ ${#took[@]} = 0 ] ||
         printf "ci/test.sh: took %s\n" "${took[@]}" "$SECONDS s ($(cpu) s of CPU): all" >&2
     [ ${#missing[@]} = 0 ] || printf 'ci/test.sh: NOT TESTED: %s\n' "${missing[@]}" >&2
-    [ "$code" = 0 ] || echo "ci/test.sh: FAILED (status $code; 124 is a timeout): $step" >&2
+    [ "$code" != 0 ] || return 0
+    # Here, too, since who looks at a log of hours looks at its end.
+    sleep 1 # until it is all written
+    grep -aE -A 5 'panicked at|^E  |^error|^FAILED|FAILED:' "$step_log" | tail -n 60 >&2 || true
+    echo "ci/test.sh: FAILED (status $code; 124 is a timeout): $step" >&2
 }
 trap at_end EXIT
 lacks() {
@@ -44,21 +52,21 @@ run() {
     used=$(cpu)
     shift
     step=$*
-    timeout --foreground --kill-after=10 --verbose "$limit" "$@"
+    : > "$step_log"
+    # No pipe: it would last as long as whatever a test may have left behind.
+    timeout --foreground --kill-after=10 --verbose "$limit" "$@" \
+        > >(tee -a "$step_log") 2> >(tee -a "$step_log" >&2)
     took+=("$((SECONDS - start)) s ($(($(cpu) - used)) s of CPU): $step")
     echo "ci/test.sh: took ${took[-1]}" >&2
     step="after $step"
 }
-# Starts a step that gives way to the others, once cargo has let go of the build folder.
+# Starts a step in the time that the others leave: it runs where a processor has nothing else to do.
 start() {
     local limit=$1
     shift
     meanwhile_step=$* meanwhile_start=$SECONDS
-    timeout --kill-after=10 --verbose "$limit" nice -n 10 "$@" > "$log" 2>&1 &
+    timeout --kill-after=10 --verbose "$limit" chrt --idle 0 "$@" > "$log" 2>&1 &
     meanwhile=$!
-    until grep -q Running "$log" || ! kill -0 "$meanwhile" 2> /dev/null; do
-        sleep 0.2
-    done
 }
 # Waits for what was started, which has its own limit.
 finish() {
@@ -67,7 +75,7 @@ finish() {
     step=$meanwhile_step
     wait "$meanwhile" || code=$?
     meanwhile=''
-    cat "$log"
+    tee "$step_log" < "$log"
     [ "$code" = 0 ] || exit "$code"
     took+=("$((SECONDS - meanwhile_start)) s ($(($(cpu) - used)) s of CPU), meanwhile: $step")
     echo "ci/test.sh: took ${took[-1]}" >&2
@@ -106,43 +114,55 @@ run 15m ci/python.sh --prepare
 
 # Built for this run alone: without what a debugger or the next build would profit from.
 if [ "${CI:-}" = true ]; then
-    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
 fi
 
 run 60m ci/lint.sh
+# Before the tests are built: cargo builds the C library from its package to the same path.
 run 20m ci/package.sh
 
-# The models explore millions of interleavings: optimised, with all checks, they take a third. They
-# wait for nothing, and the other tests for most of their time: so they run at the same time.
-core=(cargo test --package io-shared-core --locked
-    --config profile.dev.package.io-shared-core.opt-level=2)
-run 30m "${core[@]}" -- --skip model::
-start 90m "${core[@]}" --lib -- model::
+# All that is tested unoptimised is built at once. The core alone is optimised, with all checks: its
+# models explore millions of interleavings, and take a third of the time. They wait for nothing, and
+# most tests wait for most of their time: so they run at the same time.
+source ci/packages.sh
+core_optimised=(--config profile.dev.package.io-shared-core.opt-level=2)
+run 60m cargo test --locked "${core_optimised[@]}" "${packages[@]}" --no-run
+run 10m cargo build --locked "${core_optimised[@]}" "${packages[@]}" --bins --examples
+start 90m cargo test --locked "${core_optimised[@]}" "${packages[@]}" --lib -- model::
 
-# Unit, integration, UI and documentation tests. The torture crate is apart, since it makes the
-# library note each crash point it passes.
-others=(--exclude torture --exclude io-shared-bench --exclude io-shared-core
-    --exclude io-shared-python --exclude io-shared-link)
-run 90m cargo test --workspace "${others[@]}" --locked
+run 40m ci/readme.sh
+run 30m ci/programs.sh
+
+# Unit, integration, UI and documentation tests.
+export IO_SHARED_BUILT=1
+run 90m cargo test --locked "${core_optimised[@]}" "${packages[@]}" -- --skip model::
 finish
 
 # Users run optimised programs: the hand-over between two of them, the wake-up from a wait for many
-# and the list of 1,000 channels, with their figures. (The pipeline's tests build the example so
-# themselves.)
-run 30m cargo test --release --locked --test handover --test waiting -- --nocapture
-run 30m cargo test --release --locked --package io-shared-cli --test list thousand -- --nocapture
-# What bounds a recording: hundreds of MB, which an optimised recorder copies in time.
-run 15m cargo test --release --locked --package io-shared-cli --test record_limits
+# and the list of 1,000 channels, with their figures. And what bounds a recording: hundreds of MB,
+# which an optimised recorder copies in time.
+optimised=(cargo test --release --locked "${packages[@]}")
+run 30m "${optimised[@]}" --test handover --test waiting --test record_limits -- --nocapture
+run 30m "${optimised[@]}" --test list thousand -- --nocapture
+unset IO_SHARED_BUILT
 
 # The instructions of a put and a get do not grow. The benchmarks run too, without their peers; none
 # of their figures counts here.
 run 60m cargo test --release --locked --package io-shared-bench --no-default-features
 run 30m cargo run --release --locked --package io-shared-bench --no-default-features -- --quick
 
+# The last step's 270 crates, which nothing else needs, into a folder that cargo locks apart from
+# that of optimised programs.
+[ "$(id -u)" != 0 ] || start 60m ci/link.sh --build
+
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 run 90m cargo test --release --locked --package torture -- --nocapture
 
 run 60m ci/python.sh
+[ -z "$meanwhile" ] || finish
+
+# Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
+start 3h torture/mutants --rows
 
 # Real nodes, at the other end of the bridges; and programs for ARM next to native ones.
 [ -z "$ros1" ] || run 25m ci/ros1.sh
@@ -159,8 +179,6 @@ if command -v npm > /dev/null; then
     fi
 fi
 
-# Channels between machines. Its 270 crates are built here alone.
+# Channels between machines.
 [ "$(id -u)" != 0 ] || run 60m ci/link.sh
-
-# Broken on purpose, one line at a time: each must be caught. (The models' own gate ran above.)
-run 3h torture/mutants --rows
+finish

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Opens and tries each file of a release, as a user does: ci/try_release.sh FOLDER
 #
-# Checksums; the wheels by pip, and which backend serves in each Python that is here; the command
-# with its pages and completions; programs in C and in C++ that are built with the C library by
-# pkg-config, and run; the debug files, which must be those of the library, the command and the
-# native modules; the crates' contents. Programs for AArch64 run under emulation.
+# Checksums; the commands of the page on installing; the wheels by pip, and which backend serves in
+# each Python that is here; the command with its pages and completions; programs in C and in C++
+# that are built with the C library by pkg-config, and run; the debug files, which must be those of
+# the library, the command and the native modules; the crates' contents. Programs for AArch64 run
+# under emulation.
 set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -162,6 +163,35 @@ assert get.get(timeout=10).tolist() == [0, 1, 2, 3, 4]
     fi
     ok "the wheel for $machine has the same library, and a command that lists channels"
 }
+# The commands of docs/guide/installing.md, as printed but for the version, the machine and
+# /usr/local, where the files of the release lie.
+try_page() {
+    local at=$stage/page block
+    mkdir -p "$at/bin" "$at/usr"
+    ln -s "$folder"/* "$at/"
+    "$tools/python" -m venv "$at/venv"
+    printf '#!/bin/sh\nexec "$@"\n' > "$at/bin/sudo"
+    chmod +x "$at/bin/sudo"
+    awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' io-shared-ffi/README.md \
+        > "$at/program.c"
+    while read -r -d '' block; do
+        case $block in
+            # ci/readme.sh runs those of a checkout, and ci/debian.sh those of Debian's Python 2.7.
+            *./python* | *python2.7*) continue ;;
+        esac
+        block=${block//0.1.0/$version} block=${block//\/usr\/local/$at\/usr}
+        block=${block//aarch64/$(uname -m)} block=${block//x86_64/$(uname -m)}
+        (cd "$at" && PATH=$at/bin:$at/venv/bin:$at/usr/bin:$PATH \
+            timeout 300 bash -euo pipefail -c "$block" < /dev/null > /dev/null) ||
+            fail "docs/guide/installing.md: this failed with status $?: $block"
+    done < <(awk '
+        /^```console$/ { inside = 1; next }
+        /^```$/ && inside { inside = 0; printf "%c", 0 }
+        inside' docs/guide/installing.md)
+    [ -x "$at/program" ] || fail "docs/guide/installing.md builds no program"
+    ok "the commands of docs/guide/installing.md install and build"
+}
+try_page
 for machine in x86_64 aarch64; do
     try_command $machine
     try_c $machine "$machine-linux-gnu-gcc"

@@ -16,9 +16,7 @@ source ci/chromium.sh
 npm install --silent --no-audit --no-fund --prefix "$target/view" \
     playwright-core@1.65.1 @foxglove/ws-protocol@0.8.0 ws@8.23.0 \
     @foxglove/rosmsg@5.0.5 @foxglove/rosmsg2-serialization@3.1.0
-cargo build --release --locked --quiet --package io-shared-cli --example view_scene
-cargo build --release --locked --quiet --package io-shared-cli
-cargo build --release --locked --quiet --example perception_pipeline
+ci/programs.sh
 cp io-shared-cli/tests/view.mjs "$target/view/"
 echo "ci/view.sh: all is there after $((SECONDS - start)) s" >&2
 CHROMIUM=$chromium timeout 400 node "$target/view/view.mjs" \
