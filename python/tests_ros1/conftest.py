@@ -175,10 +175,16 @@ class Stage(object):
                 pytest.fail("%s\n%s" % (what, "\n--\n".join(p.said() for p in self.programs)))
             time.sleep(0.02)
 
+    def end(self, since=0):
+        """Ends all programs but the first ones, and prints what they said, for tests that fail."""
+        for program in reversed(self.programs[since:]):
+            program.kill()
+            print("%s:\n%s\n" % (program.process.args, program.said()))
+        del self.programs[since:]
+
     def close(self):
         """Ends all programs that still run."""
-        for program in reversed(self.programs):
-            program.kill()
+        self.end()
         try:
             self.kill_core()
         except AssertionError:
@@ -198,9 +204,7 @@ def stage(core):
     """The master that all tests share; what a test has started is ended after it."""
     before = len(core.programs)
     yield core
-    for program in reversed(core.programs[before:]):
-        program.kill()
-    del core.programs[before:]
+    core.end(before)
 
 
 @pytest.fixture

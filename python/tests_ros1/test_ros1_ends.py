@@ -97,6 +97,40 @@ def test_a_master_that_was_restarted_finds_the_bridge_again(own_stage, name, bri
         own_stage.node(bridge, "fields", name + "_out").line("fields")
 
 
+#: The bridge, in which what the master tells of a publisher is followed at once by its answer to the
+#: registration, which does not have the publisher: as if the answer had been under way for longer.
+LATE = """
+from rospy.impl.registration import RegManager
+import threading
+update, news, came = RegManager.publisher_update, [], threading.Event()
+
+def late(manager, topic, publishers):
+    if came.is_set():
+        update(manager, topic, publishers)
+    elif publishers:
+        news.append((topic, publishers))
+        came.set()
+    else:
+        print("the answer is under way")
+        assert came.wait(30)
+        manager.updates.extend(news + [(topic, publishers)])
+        print("the answer has come")
+
+RegManager.publisher_update = late
+from io_shared.ros1 import main
+raise SystemExit(main())
+"""
+
+
+@EACH
+def test_a_publisher_that_comes_while_the_master_answers_is_not_overlooked(stage, name, bridge):
+    running = stage.run(bridge, "-c", LATE, "--from-ros", name)
+    running.line("the answer is under way")
+    stage.node(bridge, "publish", name, "imu", "--count", 1000)
+    running.line("the answer has come")
+    assert value_of(name).header["frame_id"] == b"imu_link"
+
+
 @EACH
 def test_rosnode_kill_ends_the_bridge_in_order(stage, name, bridge):
     running = stage.bridge(bridge, "--from-ros", name, "__name:=killed")
