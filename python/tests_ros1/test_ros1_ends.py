@@ -97,8 +97,8 @@ def test_a_master_that_was_restarted_finds_the_bridge_again(own_stage, name, bri
         own_stage.node(bridge, "fields", name + "_out").line("fields")
 
 
-#: The bridge, in which what the master tells of a publisher is followed at once by its answer to the
-#: registration, which does not have the publisher: as if the answer had been under way for longer.
+#: The bridge, in which what the master tells of a publisher is followed at once by its answer to
+#: the registration, which does not have the publisher: as if the answer had been on the way longer.
 LATE = """
 from rospy.impl.registration import RegManager
 import threading
