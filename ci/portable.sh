@@ -44,15 +44,15 @@ variable=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$triple")_RUSTFLAGS
 zigbuild() {
     # Zig is the linker, also for a caller that links its tests with another one.
     env -u "${variable%RUSTFLAGS}LINKER" PATH="$tools/bin:$PATH" "$variable=$flags" \
-        cargo zigbuild --release --locked --quiet --target "$triple.$glibc" "$@"
+        cargo zigbuild --profile dist --locked --quiet --target "$triple.$glibc" "$@"
 }
 zigbuild --package io-shared-ffi --package io-shared-cli
 
 # What is built, by the name that it gets.
-release=$target/$triple/release
+dist=$target/$triple/dist
 declare -A built=(
-    [libio_shared_ffi.so]=$release/libio_shared_ffi.so
-    [io-shared]=$release/io-shared
+    [libio_shared_ffi.so]=$dist/libio_shared_ffi.so
+    [io-shared]=$dist/io-shared
 )
 # No Python is needed: to PyO3 this is a build for another machine, which names the version. From
 # 3.11 on the stable ABI has the buffer protocol, and one module serves all.
@@ -62,7 +62,7 @@ native() {
     PYO3_CROSS=1 PYO3_CROSS_PYTHON_VERSION=$version PYO3_BUILD_EXTENSION_MODULE=1 \
         zigbuild --package io-shared-python "$@"
     built[$name]=$target/portable/$machine-$name
-    cp "$release/libio_shared_native.so" "${built[$name]}"
+    cp "$dist/libio_shared_native.so" "${built[$name]}"
 }
 native 3.9 "_native.cpython-39-$machine-linux-gnu.so" --no-default-features
 native 3.10 "_native.cpython-310-$machine-linux-gnu.so" --no-default-features
@@ -87,4 +87,4 @@ for file in "${!built[@]}"; do
         fail "$out/$file needs $newest, and not $glibc at most"
     echo "ci/portable.sh: $file for $machine: $(stat -c %s "$out/$file") bytes, $newest" >&2
 done
-"$machine-linux-gnu-objcopy" --strip-debug "$release/libio_shared_ffi.a" "$out/libio_shared_ffi.a"
+"$machine-linux-gnu-objcopy" --strip-debug "$dist/libio_shared_ffi.a" "$out/libio_shared_ffi.a"

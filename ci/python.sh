@@ -77,7 +77,7 @@ rm -rf "$venvs/wheel"
 export IO_SHARED_WHEEL_COMMAND=$target/release/io-shared
 pip 3 wheel --no-build-isolation --no-deps --wheel-dir "$venvs/wheel" ./python
 # It claims the newest glibc that anything in it needs, and fits no older one.
-needed=$(objdump -T "$target"/wheel/libio_shared_{ffi,native}.so "$IO_SHARED_WHEEL_COMMAND" |
+needed=$(objdump -T "$target"/dist/libio_shared_{ffi,native}.so "$IO_SHARED_WHEEL_COMMAND" |
     grep -oE 'GLIBC_2\.[0-9]+' | sort -uV | tail -n 1)
 platform=manylinux_${needed#GLIBC_}_$(uname -m)
 [[ "$(ls "$venvs/wheel")" = io_shared-*-py2.py3-none-"${platform/2./2_}".whl ]] || {

@@ -50,13 +50,13 @@ impl Number {
 
     /// Writes `value` to `to`, if it is a plain number that fits without a loss.
     fn write(self, value: &Bound<'_, PyAny>, scalars: &Scalars, to: &mut [u8]) -> Option<()> {
-        let is_int = value.is_exact_instance_of::<PyInt>() || scalars.is_whole(value);
+        let is_int = || value.is_exact_instance_of::<PyInt>() || scalars.is_whole(value);
         let bytes = match self {
             Self::Float(size) => {
                 // `numpy.float64` is a float. An int of 53 bits is one exactly.
                 let number: f64 = match value.cast::<PyFloat>() {
                     Ok(number) => number.value(),
-                    Err(_) if is_int => {
+                    Err(_) if is_int() => {
                         let number: i64 = value.extract().ok()?;
                         (number.unsigned_abs() < 1 << 53).then_some(number as f64)?
                     }
@@ -74,7 +74,7 @@ impl Number {
                 to.copy_from_slice(&single.to_le_bytes());
                 return Some(());
             }
-            _ if !is_int => return None,
+            _ if !is_int() => return None,
             Self::Signed(size) => {
                 let (number, bits): (i64, _) = (value.extract().ok()?, 8 * size as u32);
                 let least = i64::MIN >> (64 - bits);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyString};
-use pyo3::{IntoPyObjectExt, PyTypeInfo};
+use pyo3::{IntoPyObjectExt, PyTypeInfo, ffi};
 
 use crate::array::{self, Kind};
 use crate::fields::{self, Fields};
@@ -34,10 +34,42 @@ struct Like {
 struct Open {
     handle: Handle,
     like: Option<Arc<Like>>,
-    /// The fields of messages that are plain numbers.
-    numbers: Option<Py<Fields>>,
+    numbers: Option<Numbers>,
     /// An array of `like`'s kind for the next value, which is made before the wait for it.
     spare: Option<Py<PyAny>>,
+}
+
+/// Messages that are plain numbers.
+struct Numbers {
+    fields: Py<Fields>,
+    /// Those that were returned last. One that nobody else refers to any more is returned again,
+    /// which saves making it. They are two, since a program mostly has one while it gets the next.
+    returned: [Option<Py<Message>>; 2],
+    /// Which of them was returned before the other.
+    older: usize,
+}
+
+impl Numbers {
+    /// A message to return again.
+    #[inline]
+    fn unused<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, Message>> {
+        let message = self.returned[self.older].as_ref()?.bind(py);
+        // SAFETY: it is a live object.
+        let references = unsafe { ffi::Py_REFCNT(message.as_ptr()) };
+        // A program may have given it another class.
+        let is_whole = message.get_type_ptr() == Message::type_object_raw(py);
+        (references == 1 && is_whole).then(|| {
+            self.older ^= 1;
+            message.clone()
+        })
+    }
+
+    /// Notes a message that is returned, and returns the one that is not needed any more.
+    fn note(&mut self, message: &Bound<'_, Message>) -> Option<Py<Message>> {
+        let before = self.returned[self.older].replace(message.clone().unbind());
+        self.older ^= 1;
+        before
+    }
 }
 
 /// The fast gets of one consumer. It has the numbers of the value that was got last.
@@ -69,9 +101,9 @@ impl Gets {
     pub(crate) fn next<'py>(&self, py: Python<'py>, wait: i64) -> Given<'py> {
         let mut open = self.open.lock(py);
         let Some(found) = open.as_mut() else { return closed(py) };
-        if let Some(fields) = &found.numbers {
-            let fields = fields.clone_ref(py);
-            return self.next_message(py, fields, open, wait);
+        if let Some(numbers) = &found.numbers {
+            let fields = numbers.fields.bind(py).clone();
+            return self.next_message(fields, open, wait);
         }
         let Some(like) = &found.like else {
             let handle = found.handle.again(py);
@@ -160,9 +192,11 @@ impl Gets {
 
     /// Returns messages of these fields from [`next`](Self::next) from now on.
     fn learn_fields(&self, py: Python<'_>, fields: Py<Fields>) {
-        if let Some(open) = self.open.lock(py).as_mut() {
-            open.numbers = Some(fields);
-        }
+        let numbers = Numbers { fields, returned: [None, None], older: 0 };
+        let mut open = self.open.lock(py);
+        // What was there is dropped without the lock.
+        let _before = open.as_mut().map(|open| open.numbers.replace(numbers));
+        drop(open);
     }
 
     /// Notes the numbers of a value that Python got in another way.
@@ -198,13 +232,21 @@ impl Gets {
 }
 
 impl Gets {
+    /// As [`next`](Self::next) without a wait, if the messages are plain numbers.
+    #[inline]
+    pub(crate) fn try_message<'py>(&self, py: Python<'py>) -> Option<Given<'py>> {
+        let open = self.open.lock(py);
+        let fields = open.as_ref()?.numbers.as_ref()?.fields.bind(py).clone();
+        Some(self.next_message(fields, open, 0))
+    }
+
     fn next_message<'py>(
         &self,
-        py: Python<'py>,
-        fields: Py<Fields>,
+        fields: Bound<'py, Fields>,
         open: RefMut<'_, Option<Open>>,
         wait: i64,
     ) -> Given<'py> {
+        let py = fields.py();
         let mut room = [0_u8; fields::LONGEST];
         let bytes = &mut room[..fields.get().length];
         let data = (bytes.as_mut_ptr().expose_provenance(), bytes.len());
@@ -224,7 +266,33 @@ impl Gets {
             Got::Value(value) if value.guard.is_null() => *self.last.lock(py) = value,
             got => return self.given(py, got),
         }
-        Ok(Bound::new(py, Message::of_numbers(fields, bytes))?.into_any())
+        Ok(self.message(fields, bytes)?.into_any())
+    }
+
+    /// A message of these fields.
+    fn message<'py>(
+        &self,
+        fields: Bound<'py, Fields>,
+        bytes: &[u8],
+    ) -> PyResult<Bound<'py, Message>> {
+        let py = fields.py();
+        let mut open = self.open.lock(py);
+        if let Some(message) = numbers_of(&mut open, &fields).and_then(|known| known.unused(py)) {
+            // SAFETY: it was made below, for these fields. `unused` has counted who refers to it:
+            // nobody but what it came from and `message`.
+            unsafe { message.get().set(bytes) };
+            return Ok(message);
+        }
+        // Without the lock: Python may collect garbage, and run code for it.
+        drop(open);
+        let message = Bound::new(py, Message::of_numbers(fields.clone().unbind(), bytes))?;
+        let mut open = self.open.lock(py);
+        let before = numbers_of(&mut open, &fields).and_then(|known| known.note(&message));
+        drop(open);
+        if let Some(before) = before {
+            before.drop_ref(py);
+        }
+        Ok(message)
     }
 
     /// What a get returns that made no array.
@@ -270,6 +338,15 @@ pub(crate) fn made<'py>(
         return Ok(got);
     }
     owner.call_method1(made_of, (got,))
+}
+
+/// What is known of messages of these fields, if they still are the consumer's.
+#[inline]
+fn numbers_of<'a>(
+    open: &'a mut Option<Open>,
+    fields: &Bound<'_, Fields>,
+) -> Option<&'a mut Numbers> {
+    open.as_mut()?.numbers.as_mut().filter(|numbers| numbers.fields.is(fields))
 }
 
 fn get(py: Python<'_>, handle: &Handle, wait: i64) -> Got {

@@ -24,6 +24,7 @@ mod library;
 mod loans;
 mod memory;
 mod message;
+mod method;
 mod protected;
 mod puts;
 mod share;
@@ -56,6 +57,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::consumer::add_try_get(module.py())?;
         super::typed::add_put(module.py())
     }
 }

@@ -75,6 +75,20 @@ impl Message {
         Self(Some(State::Numbers(fields, Bytes::of(bytes))))
     }
 
+    /// Makes it a message of these bytes, which are as many as it has.
+    ///
+    /// # Safety
+    /// It is one of numbers, and nobody else refers to it.
+    #[inline]
+    pub(crate) unsafe fn set(&self, bytes: &[u8]) {
+        if let Some(State::Numbers(_, own)) = &self.0 {
+            let to = own.data().cast::<u8>();
+            // SAFETY: it has as many bytes, which nobody reads meanwhile (the contract): an array
+            // of them would refer to it.
+            unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        }
+    }
+
     fn read<'py>(
         slf: &Bound<'py, Self>,
         name: &Bound<'py, PyString>,

@@ -2,20 +2,17 @@
 //! module does not put, it leaves to Python.
 //!
 //! PyO3 would collect the fields of each put in a dict, which takes as long as the put itself. So
-//! `put` is a function of CPython's own kind (`METH_FASTCALL | METH_KEYWORDS` in Python's
-//! documentation), which is given the values and a tuple of their names.
+//! `put` is a function of CPython's own kind, which is given the values and a tuple of their names.
 
 use std::ffi::{CStr, c_int};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::null_mut;
 use std::sync::OnceLock;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::{Borrowed, ffi, intern};
 
 use crate::fields::Fields;
+use crate::method;
 use crate::puts::{Puts, SLOWLY};
 
 /// What `TypedProducer` is made from.
@@ -51,18 +48,10 @@ field of that name, it is the field; then a loan can have the value's.\n\
 
 /// Gives the class its `put`.
 pub(crate) fn add_put(py: Python<'_>) -> PyResult<()> {
-    let class = py.get_type::<Typed>();
-    // Python refers to it for as long as the process lives.
-    let method = Box::leak(Box::new(ffi::PyMethodDef {
-        ml_name: c"put".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: put },
-        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
-        ml_doc: DOC.as_ptr(),
-    }));
-    // SAFETY: both live, the definition for ever, and it has the flags of its function.
-    let made = unsafe { ffi::PyDescr_NewMethod(class.as_type_ptr(), method) };
-    // SAFETY: it is a new reference, or NULL and an error is set.
-    class.setattr("put", unsafe { Bound::from_owned_ptr_or_err(py, made) }?)
+    let function = ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: put };
+    let (class, flags) = (py.get_type::<Typed>(), ffi::METH_FASTCALL | ffi::METH_KEYWORDS);
+    // SAFETY: `put` is a function of this kind, for a `Typed`.
+    unsafe { method::add(&class, c"put", function, flags, DOC) }
 }
 
 type Name<'a, 'py> = Borrowed<'a, 'py, PyString>;
@@ -106,12 +95,7 @@ unsafe extern "C" fn put(
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // A panic must not leave a function of C.
-    let put = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: CPython calls methods under the interpreter's lock. PyO3 does not know that, so
-        // that what drops references of its kind (`Py`) attaches anew; `Bound` and `Borrowed` need
-        // not.
-        let py = unsafe { Python::assume_attached() };
+    let put = |py| {
         // SAFETY: it lives during the call.
         let slf = unsafe { Borrowed::from_ptr(py, slf) };
         // SAFETY: it is a `Typed` (the contract).
@@ -132,35 +116,30 @@ unsafe extern "C" fn put(
             (value.is_empty(), named, slf.get().0.get())
         {
             match puts.get().put_fields(fields.get(), named) {
-                0 => return Ok(py.None().into_ptr()),
+                0 => return Ok(py.None().into_bound(py)),
                 SLOWLY => {}
-                status => return Err(failed(puts, status)),
+                status => return Err(failed(puts, status, py)),
             }
         }
         put_slowly(slf, value, named)
-    }));
-    let error = match put {
-        Ok(Ok(nothing)) => return nothing,
-        Ok(Err(error)) => error,
-        Err(_) => PyRuntimeError::new_err("the native module of io_shared panicked in a put"),
     };
-    Python::attach(|py| error.restore(py));
-    null_mut()
+    // SAFETY: CPython calls methods under the interpreter's lock.
+    unsafe { method::answer(put) }
 }
 
 #[cold]
-fn failed(puts: &Py<Puts>, status: c_int) -> PyErr {
-    Python::attach(|py| puts.get().error(py, "failure", (status,)))
+fn failed(puts: &Py<Puts>, status: c_int, py: Python<'_>) -> PyErr {
+    method::known(py, |py| puts.get().error(py, "failure", (status,)))
 }
 
 /// Has Python put it.
 #[cold]
-fn put_slowly(
-    slf: Borrowed<'_, '_, Typed>,
+fn put_slowly<'py>(
+    slf: Borrowed<'_, 'py, Typed>,
     value: &[*mut ffi::PyObject],
     named: Option<Named<'_, '_>>,
-) -> PyResult<*mut ffi::PyObject> {
-    Python::attach(|py| {
+) -> PyResult<Bound<'py, PyAny>> {
+    method::known(slf.py(), |py| {
         let fields = PyDict::new(py);
         if let Some(named) = named {
             for (name, value) in (0..named.len()).map_while(|i| named.at(i)) {
@@ -170,7 +149,6 @@ fn put_slowly(
         // SAFETY: they are objects, to which the caller has references during the call.
         let value = value.iter().map(|&value| unsafe { Borrowed::from_ptr(py, value) });
         let value = PyTuple::new(py, value.collect::<Vec<_>>())?;
-        let put = slf.call_method1(intern!(py, "_put_any"), (value, fields))?;
-        Ok(put.into_ptr())
+        slf.call_method1(intern!(py, "_put_any"), (value, fields))
     })
 }

@@ -1,7 +1,9 @@
 """Views in shared memory do not change while anything made from them is alive."""
 
+import collections
 import gc
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -199,6 +201,59 @@ def test_nothing_leaks_over_a_million_puts_and_gets(name):
     assert after[0] - resident < most
     if not SLOW:  # others come and go meanwhile
         assert os.path.exists("/dev/shm" + name)
+
+
+def test_nothing_leaks_over_typed_messages_that_are_kept_for_a_while(name):
+    numbers = [("x", "f8"), ("number", "u8")]
+    put, get = io_shared.producer(name, numbers), io_shared.consumer(name, numbers)
+    kept = collections.deque(maxlen=3)
+
+    def play(count):
+        for number in range(count):
+            put.put(x=0.5, number=number)
+            kept.append(get.try_get())
+
+    some = 60000 if io_shared._library.COUNTS else 5000
+    play(some)
+    resident, _, objects = _used()
+    play(some)
+    after = _used()
+    assert after[0] - resident < (1 if io_shared._library.COUNTS else 30) << 20
+    assert after[2] - objects < 100
+
+
+AT_THE_END = """
+import os, sys
+import numpy as np
+import io_shared
+kind, name = sys.argv[1:]
+if kind == "array":
+    put, get = io_shared.NumpyShare(name, "64K", "put"), io_shared.NumpyShare(name, "64K", "get")
+    put.put(np.arange(4))
+else:
+    put, get = io_shared.producer(name, [("x", "f8")]), io_shared.consumer(name, [("x", "f8")])
+    put.put(x=1.0)
+if kind == "closed":
+    get.close()
+class AtTheEnd(object):
+    def __init__(self, act, write):
+        self.act, self.write = act, write
+    def __del__(self):
+        try:
+            self.act()
+        finally:
+            self.write(1, b"it ran")
+acts = {"put": lambda put=put: put.put({"x": 1.0})}
+kept = AtTheEnd(acts.get(kind, get.try_get), os.write)
+"""
+
+
+@pytest.mark.parametrize("kind", ["array", "message", "closed", "put"])
+def test_what_is_called_while_the_interpreter_ends_does_not_end_it_in_the_midst(name, start, kind):
+    """An object's end, of which Python prints the errors, may put and get as any other code."""
+    ending = start(sys.executable, "-c", AT_THE_END, kind, name, stdout=subprocess.PIPE)
+    assert b"it ran" in ending.stdout.read()
+    assert ending.wait() == 0
 
 
 def test_nothing_leaks_over_openings_and_removals(name):

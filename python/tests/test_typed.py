@@ -139,6 +139,46 @@ def test_numbers_of_each_kind_are_numpys_and_outlive_their_message(name):
                     assert same.dtype == number.dtype and hash(same) == hash(number)
 
 
+POSE = np.dtype([("x", "f8"), ("number", "u8")])
+
+
+@pytest.mark.parametrize("timeout", [0, 5, None], ids=["try_get", "timeout", "get"])
+def test_messages_and_arrays_of_them_stay_as_they_were_got(name, timeout):
+    """Messages that nobody has any more may be returned again, filled anew; no others."""
+    put, get = io_shared.producer(name, POSE), io_shared.consumer(name, POSE)
+
+    def next_message(number):
+        put.put(x=number / 2.0, number=number)
+        if timeout == 0:
+            return get.try_get()
+        return get.get(timeout=timeout) if timeout else get.get()
+
+    every_third, arrays, fields = [], [], []
+    for number in range(60):
+        message = next_message(number)
+        assert (message.x, message.number) == (number / 2.0, number)
+        if number % 3 == 0:
+            every_third.append(message)
+        if number % 3 == 1:
+            arrays.append(np.asarray(message))  # whose base the message is
+        fields.append(message.x)
+        message = None if number % 2 else message
+    assert [message.number for message in every_third] == list(range(0, 60, 3))
+    assert [int(array["number"]) for array in arrays] == list(range(1, 60, 3))
+    assert fields == [number / 2.0 for number in range(60)]
+
+
+def test_what_a_program_wrote_to_a_message_is_not_in_a_later_one(name):
+    put, get = io_shared.producer(name, POSE), io_shared.consumer(name, POSE)
+    for number in range(10):
+        put.put(x=0.5, number=number)
+        message = get.get()
+        assert (message.x, message.number) == (0.5, number)
+        message.x, message.number = -1, 99
+        assert (message.x, message.number) == (-1, 99)
+        del message
+
+
 @pytest.mark.parametrize(
     "dtype, value",
     [
