@@ -248,6 +248,7 @@ kept = AtTheEnd(acts.get(kind, get.try_get), os.write)
 """
 
 
+@references_are_counted  # PyPy ends without `__del__`
 @pytest.mark.parametrize("kind", ["array", "message", "closed", "put"])
 def test_what_is_called_while_the_interpreter_ends_does_not_end_it_in_the_midst(name, start, kind):
     """An object's end, of which Python prints the errors, may put and get as any other code."""
