@@ -278,6 +278,14 @@ def peer(parent, cpu):
             end.echo()
 
 
+def line(process):
+    """The next line that a process prints."""
+    printed = process.stdout.readline()
+    if not printed:
+        raise SystemExit("the other process has ended")
+    return printed
+
+
 class Peer(object):
     """The other process of one system, which sleeps in a read until it has an order."""
 
@@ -294,7 +302,9 @@ class Peer(object):
         self._process.stdin.write(order.encode())
         if size not in self._ends:
             self._ends[size] = open_end(self._system, size, os.getpid(), "put")
-            assert self._process.stdout.readline().strip() == b"ready"
+            # MomentumX logs to the standard output that its other end is not there yet.
+            while line(self._process).strip() != b"ready":
+                pass
         end, value, clock = self._ends[size], array(size), time.time
         clock = getattr(time, "perf_counter", time.time)
         taken = []
