@@ -73,9 +73,9 @@ class Ros1(object):
         self._is_simulated = bool(rospy.get_param("/use_sim_time", False))
         self._master, self._chores, self._is_over = _Api(), queue.Queue(), False
         self._wants_topics, self._topics = False, []
-        #: The subscriptions whose publishers may not be all that the master has, and those of which
-        #: rospy was told last.
-        self._unsure = {}
+        #: The subscriptions by their topics. And the topics of which rospy may have overlooked a
+        #: publisher, with the publishers that it was told of last.
+        self._subscriptions, self._unsure = {}, {}
         # The master ends nodes: by `rosnode kill`, and for another one of the same name.
         rospy.on_shutdown(self._end)
         thread = threading.Thread(target=self._talk)
@@ -112,7 +112,7 @@ class Ros1(object):
         """Has ``received`` called with the bytes, the type and the definition of each message, by
         a thread for each publisher."""
         _check(topic)
-        return _Subscription(self._chores.put, topic, received, self._unsure)
+        return _Subscription(self._chores.put, topic, received, self._subscriptions, self._unsure)
 
     def topics(self):
         """What other nodes publish, as of the last look at the master."""
@@ -156,8 +156,8 @@ class Ros1(object):
         code, _ = self._master.ask("lookupNode", rospy.get_name())
         if code not in (None, _OK) and not self._is_over:
             self._register()
-        for subscription, told in list(self._unsure.items()):
-            self._connect(subscription, told)
+        for topic, told in list(self._unsure.items()):
+            self._connect(topic, told)
         if self._wants_topics:
             own, (_, system) = rospy.get_name(), self._master.ask("getSystemState")
             self._topics = self._topics if system is None else [
@@ -176,23 +176,27 @@ class Ros1(object):
             code, publishers = self._master.ask("registerSubscriber", topic, type_name, uri)
             if code == _OK:
                 node.ask("publisherUpdate", topic, publishers)
+                if topic in self._subscriptions:
+                    self._unsure[topic] = publishers  # others register at the same time
         _bridge.say("the ROS master was restarted: registered with it again")
 
-    def _connect(self, subscription, told):
+    def _connect(self, topic, told):
         """Has rospy connect to the publishers of a topic that it has overlooked.
 
-        That are those of which the master tells while its answer to rospy's registration, which
-        does not have them, is under way: rospy takes the one that comes last. What the master
-        tells of later comes in order, so it need not be asked again once it says nothing new.
+        That are those of which the master tells while its answer to a registration, which does not
+        have them, is under way: rospy takes the one that comes last. What the master tells of later
+        comes in order, so it need not be asked again once it says nothing new.
         """
-        topic, uri = subscription.topic, rospy.get_node_uri()
+        uri = rospy.get_node_uri()
         publishers = self._master.ask("registerSubscriber", topic, rospy.AnyMsg._type, uri)[1]
         if publishers is None:
             return  # the next look asks again
-        if publishers == told or len(publishers) <= subscription.connections():
-            del self._unsure[subscription]
+        # Told of a publisher to which it is connecting, rospy would connect to it twice.
+        is_connected = told is None and len(publishers) <= self._subscriptions[topic].connections()
+        if publishers == told or is_connected:
+            del self._unsure[topic]
         else:
-            self._unsure[subscription] = publishers
+            self._unsure[topic] = publishers
             _Api(uri).ask("publisherUpdate", topic, publishers)
 
 
@@ -231,23 +235,24 @@ class _Publisher(object):
 
 
 class _Subscription(object):
-    """``later`` takes what the thread that talks to the master shall call, ``unsure`` those whose
-    publishers it shall look at."""
+    """``later`` takes what the thread that talks to the master shall call. That thread notes
+    it in ``subscriptions`` and ``unsure``, by its topic, once it is registered."""
 
     #: How many messages are known not to have come to this node: nothing in ROS 1 counts them.
     lost = 0
 
-    def __init__(self, later, topic, received, unsure):
-        self.topic, self._later, self._received = topic, later, received
-        self._unsure, self._subscriber, self._told = unsure, None, set()
+    def __init__(self, later, topic, received, subscriptions, unsure):
+        self._topic, self._later, self._received = topic, later, received
+        self._subscriptions, self._unsure = subscriptions, unsure
+        self._subscriber, self._told = None, set()
         later(self._register)
 
     def _register(self):
         # Without a queue: each message is passed on, in the order in which they come.
         self._subscriber = rospy.Subscriber(
-            self.topic, rospy.AnyMsg, self._on, buff_size=READ, tcp_nodelay=True
+            self._topic, rospy.AnyMsg, self._on, buff_size=READ, tcp_nodelay=True
         )
-        self._unsure[self] = None
+        self._subscriptions[self._topic], self._unsure[self._topic] = self, None
 
     def connections(self):
         """With how many publishers it is connected, or about to be."""
@@ -262,7 +267,7 @@ class _Subscription(object):
             self._told.add(type_name)
             _bridge.warn(
                 "%s: %s publishes %s without its definition, and nothing of it is passed on"
-                % (self.topic, header.get("callerid", "a node"), type_name)
+                % (self._topic, header.get("callerid", "a node"), type_name)
             )
 
     def close(self):
@@ -270,7 +275,8 @@ class _Subscription(object):
         self._later(self._unregister)
 
     def _unregister(self):
-        self._unsure.pop(self, None)
+        for known in (self._subscriptions, self._unsure):
+            known.pop(self._topic, None)
         self._subscriber.unregister()
 
 
