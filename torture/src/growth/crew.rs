@@ -27,6 +27,8 @@ const LARGEST: u64 = 256 << 10;
 const KEPT: usize = 6;
 /// How long anything may take in a machine that does not hang.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a handle may take to notice that its name leads elsewhere.
+const LOOK_WITHIN: Duration = Duration::from_millis(100);
 /// Where the number of a region's line lies in it.
 const LINE: u64 = 24;
 
@@ -405,10 +407,14 @@ impl Duty<'_> {
         is_there: &mut bool,
         copies: impl FnOnce() -> Copies<'c>,
     ) -> Result<(), String> {
+        let asks = kept > 0;
+        if asks && matches!(rest, Rest::Follow | Rest::Look) {
+            // So that it looks at the name. A producer that was killed after it had given that to a
+            // larger region, and before it marked this one, has told nobody.
+            std::thread::sleep(LOOK_WITHIN);
+        }
         match rest {
-            Rest::Follow if kept > 0 => {
-                // So that it looks at the name, whoever took that away.
-                std::thread::sleep(Duration::from_millis(100));
+            Rest::Follow if asks => {
                 copies().for_each(drop);
                 *is_there = true;
             }
