@@ -116,6 +116,38 @@ def test_the_wait_of_a_producer_of_other_messages_ends_with_its_predecessor(name
     get.close()
 
 
+@pytest.mark.parametrize("open_", [NumpyShare, io_shared.consumer])
+def test_a_reader_of_another_type_waits_for_a_producer_that_replaces_the_channel(name, open_):
+    def opened(**options):
+        if open_ is NumpyShare:
+            return NumpyShare(name, mode="get", **options)
+        return open_(name, [("number", "u8")], **options)
+
+    def replace():
+        if open_ is NumpyShare:
+            producers.append(producer(name))
+            producers[0].put([7])
+        else:
+            producers.append(io_shared.producer(name, [("number", "u8")]))
+            producers[0].put(number=7)
+
+    old = typed(name)
+    started = time.time()
+    with pytest.raises(io_shared.Mismatch):  # its producer is there
+        opened(open_timeout=20)
+    assert time.time() - started < 10
+    old.close()
+    started = time.time()
+    with pytest.raises(io_shared.Mismatch):
+        opened(open_timeout=0.3)
+    assert time.time() - started >= 0.3
+    producers = []
+    starting = later(0.5, replace)
+    reader = opened(open_timeout=20)
+    starting.join()
+    reader.close(), producers[0].close()
+
+
 def test_a_long_wait_for_a_role_is_logged_once_and_ends_at_a_signal(name, caplog):
     def interrupt(*_):
         raise KeyboardInterrupt

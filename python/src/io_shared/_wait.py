@@ -54,9 +54,9 @@ def opened(open_, timeout, name, wait_for_role=0):
     the role in it is free."""
     there, free = Deadline(timeout), Deadline(wait_for_role)
     while True:
-        began, role = _seconds(), free.slice() * 1e-9
+        began, slices = _seconds(), (there.slice() * 1e-9, free.slice() * 1e-9)
         try:
-            return open_(there.slice() * 1e-9, role)
+            return open_(*slices)
         except errors.NotFound as error:
             if there.is_over():
                 if not timeout:
@@ -65,10 +65,18 @@ def opened(open_, timeout, name, wait_for_role=0):
                     error, _near(name)
                 )))
             there.tell(name, lambda: "a program to create it")
-        except (errors.RoleTaken, errors.NoSlot, errors.Mismatch) as error:
-            # A mismatch was waited for only if its producer is the predecessor.
-            waited = not isinstance(error, errors.Mismatch) or _seconds() - began >= role
-            if free.is_over() or not waited:
+        except errors.Mismatch as error:
+            # It came at once if nothing that may come would change it. Otherwise a reader has waited
+            # for a producer of its type, or a producer for its predecessor to leave.
+            waited = _seconds() - began
+            waits = [wait for wait, slice_ in zip((there, free), slices)
+                     if waited >= slice_ and not wait.is_over()]
+            if not waits:
+                raise
+            text = str(error)
+            waits[0].tell(name, lambda: "another to replace it: %s" % text)
+        except (errors.RoleTaken, errors.NoSlot) as error:
+            if free.is_over():
                 raise
             text = str(error)
             free.tell(name, lambda: "others to leave: %s" % text)
