@@ -133,13 +133,17 @@ fn a_loan_whose_number_the_new_channel_has_reached_is_refused_with_the_last_one_
 
 #[test]
 fn a_loan_of_a_producer_that_does_not_reopen_says_replaced_and_is_nowhere() {
-    for fate in FATES {
+    for (fate, stamps) in FATES.into_iter().flat_map(|fate| [(fate, true), (fate, false)]) {
         let name = TestName::new("reopened-faithful");
-        let mut producer = Channel::<u64>::named(&*name).reopen(false).producer().unwrap();
+        let channel = Channel::<u64>::named(&*name).reopen(false).stamps(stamps);
+        let mut producer = channel.clone().producer().unwrap();
+        let mut consumer = channel.consumer().unwrap();
         let mut loan = producer.loan().unwrap();
         *loan = 7;
         let before = fate.happen(&name, Channel::<u64>::named(&*name), &1);
         assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced, "{fate:?}");
+        let got = consumer.try_get();
+        assert!(!matches!(got, Ok(Some(_))), "{fate:?}: {got:?}");
         match fate {
             Fate::Replaced(_) => {
                 assert_eq!(io_shared::producer::<u64>(&name).unwrap().seq(), before)

@@ -402,9 +402,9 @@ impl<T: Message + ?Sized> Loan<'_, T> {
             None => slot.side.stamps.as_mut().map_or(0, StampClock::now),
             Some(_) => 0,
         };
-        if now != 0 {
-            slot.look_around(now)?;
-        }
+        // Before the value is published: one that a consumer has had here is not put a second time
+        // into the channel that has the name by now.
+        slot.look_around(if now == 0 { clock::now_coarse() } else { now })?;
         let stamp = given.unwrap_or(now);
         let region = &*slot.region;
         let producer = &mut slot.side.protocol;
@@ -412,11 +412,6 @@ impl<T: Message + ?Sized> Loan<'_, T> {
         let published = producer.publish(region, buffer, seq, length as u64, stamp, tag);
         let sequence = published.map_err(|fault| region.fault(fault))?;
         producer.wake(region);
-        if now == 0 {
-            // Only the look needs the clock here, so it comes after the wake, when no consumer
-            // waits for it.
-            slot.look_around(clock::now_coarse())?;
-        }
         Ok(sequence)
     }
 }
