@@ -9,7 +9,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,9 @@ use test_support::{TestFile, TestName, eventually};
 
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// The offsets of the number of buffers and of the word of the history.
+/// The offsets of the number that a channel's regions share, of the number of buffers and of the
+/// word of the history.
+const LINE: u64 = 24;
 const POOL: u64 = 0x200;
 const HISTORY: u64 = 0x210;
 
@@ -244,6 +246,35 @@ fn what_others_ask_for_is_kept_after_a_growth_until_they_are_gone() {
     drop(look);
     put_for_300_ms(&mut put, 1000);
     assert_eq!(kept(&name.path()), 0, "nobody asks");
+}
+
+#[test]
+fn what_one_asks_for_that_has_not_followed_is_kept_when_others_sweep_what_is_old() {
+    let name = TestName::new("history-swept");
+    let channel = Channel::<[u64]>::named(&*name).elements(2);
+    let mut put = channel.clone().growing(true).producer().unwrap();
+    let mut look = channel.clone().history(4).observer().unwrap();
+    put_large(&mut put, 10);
+    // Hidden names of other tests come and go.
+    let line = |path: &Path| {
+        let mut bytes = [0; 8];
+        let file = std::fs::File::open(path).ok()?;
+        file.read_exact_at(&mut bytes, LINE).ok().map(|()| bytes)
+    };
+    let is_hidden = |path: &PathBuf| path.to_string_lossy().contains(".io-shared.");
+    let directory = std::fs::read_dir(name.path().parent().unwrap()).unwrap();
+    let hidden = directory.map(|entry| entry.unwrap().path()).filter(is_hidden);
+    let hidden: Vec<_> = hidden.filter(|path| line(path) == line(&name.path())).collect();
+    let [left] = &*hidden else { panic!("{hidden:?}") };
+    let old = std::time::SystemTime::now() - Duration::from_secs(60);
+    std::fs::File::options().write(true).open(left).unwrap().set_modified(old).unwrap();
+    put_large(&mut put, 100); // a growth sweeps
+    drop(put);
+    let mut put = channel.growing(true).producer().unwrap();
+    put_for_300_ms(&mut put, 100);
+    assert_eq!(kept(&name.path()), 4, "one that has not followed yet");
+    let last = put.seq();
+    assert!(numbers(look.since(0)).ends_with(&(last - 4..=last).collect::<Vec<_>>()));
 }
 
 #[test]

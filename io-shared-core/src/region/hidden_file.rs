@@ -373,7 +373,8 @@ impl Drop for HiddenFile {
     }
 }
 
-/// Removes the hidden names of creators that were killed. A living creator has a claim.
+/// Removes the hidden names of creators that were killed. A living creator has a claim, and so has
+/// whoever asks for a history in a region that a channel had before it grew (`exchange.rs`).
 fn sweep(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
@@ -386,7 +387,9 @@ fn sweep(directory: &Path) {
         let unused = || {
             let open = |access| Ok(open_path(&entry.path(), access).ok().map(OwnedFd::from));
             let claims = Claims::open(open, |errno| errno).ok()??;
-            claims.try_claim(Part::Roles).ok()?.then_some(())
+            let is_unused = claims.try_claim(Part::Roles).ok()?
+                && !claims.is_taken(Part::History).unwrap_or(true);
+            is_unused.then_some(())
         };
         if stale && unused().is_some() {
             let _ = std::fs::remove_file(entry.path());
