@@ -255,6 +255,35 @@ fn a_replaced_channel_is_ready_also_where_others_end_each_wait() {
 }
 
 #[test]
+fn a_growth_ends_a_wait_at_once() {
+    let (name, other) = (TestName::new("grows"), TestName::new("quiet"));
+    let channel = Channel::<[u8]>::named(&*name).growing(true).capacity(8);
+    let mut producer = channel.producer().unwrap();
+    let mut consumer = Channel::<[u8]>::named(&*name).consumer().unwrap();
+    let quiet = io_shared::consumer::<u64>(&other).unwrap();
+    let mut took: Vec<_> = (4..9)
+        .map(|round| {
+            let put = thread::scope(|scope| {
+                let put = scope.spawn(|| {
+                    thread::sleep(Duration::from_millis(120)); // it sleeps, and has looked
+                    let put = Instant::now();
+                    producer.put(&vec![1; 1 << round]).unwrap();
+                    put
+                });
+                let ready = wait_any(&[&quiet, &consumer], LONG).unwrap();
+                let woken = Instant::now();
+                assert_eq!(places(&ready), [1]);
+                woken.saturating_duration_since(put.join().unwrap())
+            });
+            assert_eq!(consumer.try_get().unwrap().unwrap().len(), 1 << round);
+            put
+        })
+        .collect();
+    took.sort_unstable();
+    assert!(took[2] < Duration::from_millis(30), "{took:?}");
+}
+
+#[test]
 fn a_lost_producer_is_told_also_where_others_end_each_wait() {
     let name = TestName::new("lost");
     let mut producer = Channel::<[u8]>::named(&*name).capacity(100).producer().unwrap();

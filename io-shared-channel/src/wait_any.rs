@@ -207,9 +207,15 @@ fn sleep_for(parts: &[Parts<'_>], deadline: u64, long: Option<&LongWait>) -> Res
             return Ok(ready_of(parts, |part| is_ready(part) || is_replaced(part)));
         }
         let until = deadline.min(now.saturating_add(SLICE));
+        let before = stale(parts);
         sleep.get_or_insert_with(|| Sleep::new(parts)).sleep(until);
         let woken = clock::now();
-        if let Some(ready) = look(parts, Some(woken)) {
+        // A channel that grows wakes its consumers, and has a value for them.
+        let grown = || match stale(parts) > before {
+            true => ready_of(parts, is_replaced),
+            false => None,
+        };
+        if let Some(ready) = look(parts, Some(woken)).or_else(grown) {
             for index in &ready {
                 parts[index].patience.slept(parts[index].slot, woken - now);
             }
@@ -255,6 +261,11 @@ fn is_ready(Parts { slot, reopens, .. }: &Parts<'_>) -> bool {
 /// get may not be able to open that yet, and its user must not call it over and over.
 fn is_replaced(Parts { slot, reopens, .. }: &Parts<'_>) -> bool {
     *reopens && slot.is_stale() && !slot.is_gone()
+}
+
+/// How many channels are known to be removed or replaced.
+fn stale(parts: &[Parts<'_>]) -> usize {
+    parts.iter().filter(|part| part.slot.is_stale()).count()
 }
 
 /// Whether the consumer has lost the producer that it requires.
