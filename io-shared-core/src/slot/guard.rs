@@ -168,7 +168,10 @@ impl Slot<Consumer> {
         // SAFETY: the guard is neither used nor dropped from here on, and of its fields only this
         // one needs a drop.
         let region = unsafe { ptr::read(&raw const guard.guarded.region) };
-        self.side.spare = Some(region);
+        // Not one that the channel had before it grew: its memory goes with its last user.
+        if Arc::ptr_eq(&region, &self.region) {
+            self.side.spare = Some(region);
+        }
     }
 }
 
@@ -481,6 +484,16 @@ mod tests {
         let guard = get(&mut other);
         assert!(Arc::ptr_eq(&guard.guarded.region, &other.region));
         assert_eq!(Arc::strong_count(&region), 1, "what others have kept is let go");
+
+        // A channel that grew frees its old memory.
+        let old = Arc::clone(&other.region);
+        producer.grow(1000).unwrap();
+        producer.put::<[u8]>(&[21; 1000]).unwrap();
+        let spec = Spec { comes_from: Some(other.place()), ..spec };
+        other.replace_by(Slot::consuming(&location, None, &spec).unwrap());
+        other.take_back(guard);
+        producer.check_around().unwrap();
+        assert_eq!(Arc::strong_count(&old), 1, "nobody uses the region that it had before");
         remove(&location, Kind::Channel).unwrap();
     }
 }
