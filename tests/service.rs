@@ -338,6 +338,59 @@ fn channels_that_somebody_removes_are_made_anew() {
 }
 
 #[test]
+fn a_server_waits_as_long_as_it_is_told_when_an_idle_clients_channel_is_removed() {
+    let service = TestService::new("idle");
+    let mut server = service.server();
+    let mut client = service.client();
+    client.ask(&1).unwrap();
+    server.next_timeout(LONG).unwrap().answer(&10).unwrap();
+    assert_eq!(*client.answer(LONG).unwrap(), 10);
+    io_shared::remove(format!("{}/1/question", &*service.0)).unwrap();
+    let (tell, hear) = std::sync::mpsc::channel();
+    // No scope: if it did not end, neither would the test.
+    std::thread::spawn(move || {
+        for _ in 0..3 {
+            assert_no_question(&mut server);
+        }
+        tell.send(server).unwrap();
+    });
+    let mut server = hear.recv_timeout(LONG).expect("a wait has no end");
+    client.ask(&2).unwrap();
+    server.next_timeout(LONG).unwrap().answer(&20).unwrap();
+    assert_eq!(*client.answer(LONG).unwrap(), 20);
+    drop(client);
+    eventually("the client has gone", || server.clients().unwrap().is_empty());
+    assert_no_question(&mut server);
+}
+
+#[test]
+fn a_call_whose_channel_is_removed_while_it_waits_says_so() {
+    let service = TestService::new("unanswered");
+    let mut server = service.server();
+    let mut client = service.client();
+    for is_loan in [false, true] {
+        client.ask(&1).unwrap();
+        let question = server.next_timeout(LONG).unwrap();
+        io_shared::remove(format!("{}/1/question", &*service.0)).unwrap();
+        std::thread::sleep(2 * SHORT);
+        if is_loan {
+            let (_, mut reply) = question.into_parts();
+            assert_eq!(*reply.loan().unwrap_err().kind(), ErrorKind::Replaced);
+        } else {
+            question.answer(&10).unwrap();
+        }
+        let started = Instant::now();
+        let error = client.answer(LONG).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Replaced);
+        assert!(error.to_string().contains("ask again"), "{error}");
+        assert!(started.elapsed() < LONG);
+        client.ask(&2).unwrap();
+        server.next_timeout(LONG).unwrap().answer(&20).unwrap();
+        assert_eq!(*client.answer(LONG).unwrap(), 20);
+    }
+}
+
+#[test]
 fn an_interrupted_call_can_go_on_waiting() {
     let service = TestService::new("interrupts");
     let mut server = service.server();

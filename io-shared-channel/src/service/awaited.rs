@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use io_shared_core::slot::{self, Slot};
-use io_shared_core::{Error, ErrorKind, Holder, LongWait, Result, clock};
+use io_shared_core::{Error, ErrorKind, Holder, LongWait, Message, Result, clock};
 
 use super::places::Places;
 use super::presence::Served;
 use super::terms::Types;
+use crate::Producer;
 use crate::consumer::Awaits;
 
 /// How long a client waits before it looks who serves, and from then on between two looks, in
@@ -16,9 +17,11 @@ use crate::consumer::Awaits;
 const LOOK_EVERY: u64 = 100_000_000;
 
 /// The answer to a client's last question.
-pub(super) struct Awaited<'c> {
+pub(super) struct Awaited<'c, Q: Message + ?Sized> {
     places: &'c Places,
     types: &'c Types,
+    /// Where the question lies.
+    questions: &'c Producer<Q>,
     /// The question's number, which is the answer's tag.
     number: u64,
     /// How long the whole wait may take. `None`: the caller goes on with it after this one.
@@ -28,21 +31,23 @@ pub(super) struct Awaited<'c> {
     long: LongWait,
 }
 
-impl<'c> Awaited<'c> {
+impl<'c, Q: Message + ?Sized> Awaited<'c, Q> {
     #[inline]
     pub(super) fn new(
         places: &'c Places,
         types: &'c Types,
+        questions: &'c Producer<Q>,
         number: u64,
         timeout: Option<Duration>,
     ) -> Self {
         let (look_at, long) = (0, LongWait::default());
-        Self { places, types, number, timeout, look_at, long }
+        Self { places, types, questions, number, timeout, look_at, long }
     }
 
-    /// Looks who serves.
+    /// Looks whether the question is still there, and who serves.
     #[cold]
     fn look_around(&self, slot: &Slot<slot::Consumer>, is_long: bool) -> Result<()> {
+        self.look_at_question()?;
         let server = server_of(slot)?;
         let served = match server {
             Some(_) => None, // it has this pair, so it has the same types
@@ -64,9 +69,22 @@ impl<'c> Awaited<'c> {
         Ok(())
     }
 
+    /// A server answers no question whose channel somebody has removed: another client may have one
+    /// of the same name by then.
+    fn look_at_question(&self) -> Result<()> {
+        let advise = |error: Error| match error.kind() {
+            ErrorKind::Replaced => error.advise("nobody answers its question any more: ask again"),
+            _ => error,
+        };
+        self.questions.check().map_err(advise)
+    }
+
     /// Why there is no answer when the time is over.
     #[cold]
     fn unanswered(&self, slot: &Slot<slot::Consumer>, after: Duration) -> Error {
+        if let Err(error) = self.look_at_question() {
+            return error;
+        }
         let server = match server_of(slot) {
             Err(error) => return error,
             Ok(Some(server)) => server,
@@ -104,7 +122,7 @@ impl<'c> Awaited<'c> {
     }
 }
 
-impl Awaits for Awaited<'_> {
+impl<Q: Message + ?Sized> Awaits for Awaited<'_, Q> {
     const REPORTS: bool = true;
 
     #[inline]

@@ -105,6 +105,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
     /// - [`ErrorKind::Mismatch`]: the server has other types, which it names. A call finds this
     ///   within 100 ms.
     /// - [`ErrorKind::Interrupted`]: an [`interrupter`](Self::interrupter) ended the wait.
+    /// - [`ErrorKind::Replaced`]: somebody has removed the channel of the question while it waited.
+    ///   The next call makes it anew.
     /// - [`ErrorKind::AlreadyHeld`]: this client keeps as many answers as it
     ///   [holds](crate::Service::holds).
     /// - The errors of [`Producer::put`] and of [`Consumer::get`].
@@ -184,8 +186,9 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
         timeout: Duration,
         is_last: bool,
     ) -> Result<Answer<'_, A>> {
-        let Self { places, types, last, answers, .. } = self;
-        let mut awaited = Awaited::new(places, types, *last, is_last.then_some(timeout));
+        let Self { places, types, last, answers, questions, .. } = self;
+        let limit = is_last.then_some(timeout);
+        let mut awaited = Awaited::new(places, types, questions, *last, limit);
         match answers.get_for(deadline, timeout, &mut awaited) {
             Ok(answer) => Ok(Answer::new(answer)),
             Err(error) => Err(awaited.explain(error)),
@@ -193,8 +196,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
     }
 
     /// Lends a buffer for a question with `elements` elements in its tail, to be filled in place.
-    /// The loan's `put` asks; [`answer`](Self::answer) waits. The buffer first contains an older
-    /// question, or zeros.
+    /// The loan's `put` asks; [`answer`](Self::answer) waits. From the loan on, an answer to the
+    /// question before is forgotten. The buffer first contains an older question, or zeros.
     ///
     /// # Errors
     /// The errors of [`Producer::loan_len`].
@@ -300,7 +303,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Client<Q, A> {
 
 impl<Q: Message, A: Message + ?Sized> Client<Q, A> {
     /// Lends a buffer for a question of a fixed size, to be filled in place. The loan's `put` asks;
-    /// [`answer`](Self::answer) waits.
+    /// [`answer`](Self::answer) waits. From the loan on, an answer to the question before is
+    /// forgotten.
     ///
     /// # Errors
     /// The errors of [`Producer::loan`].

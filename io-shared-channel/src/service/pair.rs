@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use io_shared_core::slot::{Kept, OwnedGuard, Wanted, Which};
-use io_shared_core::{ErrorKind, Message, Result, inspect};
+use io_shared_core::{Error, ErrorKind, Message, Result, inspect};
 
 use nix::libc::{EACCES, EPERM};
 
@@ -50,7 +50,7 @@ pub(super) enum Refusal {
     /// It may be possible later.
     Later,
     /// It will not be possible with this client.
-    Never(io_shared_core::Error),
+    Never(Error),
 }
 
 impl<Q: Message + ?Sized, A: Message + ?Sized> Pair<Q, A> {
@@ -165,6 +165,15 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Pair<Q, A> {
         if self.questions.is_stale() { self.is_followed() } else { Ok(true) }
     }
 
+    /// As [`is_current`](Self::is_current), as an error.
+    #[inline]
+    pub(super) fn check_current(&mut self) -> Result<()> {
+        match self.is_current()? {
+            true => Ok(()),
+            false => Err(Error::new(self.questions.name(), ErrorKind::Replaced)),
+        }
+    }
+
     /// Whether the channel of questions goes on in another one, because it has grown.
     #[cold]
     fn is_followed(&mut self) -> Result<bool> {
@@ -173,8 +182,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Pair<Q, A> {
     }
 }
 
-impl From<io_shared_core::Error> for Refusal {
-    fn from(error: io_shared_core::Error) -> Self {
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::Gone,
             // Another one is just leaving, or has been here for longer than is allowed.

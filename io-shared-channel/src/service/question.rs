@@ -238,6 +238,7 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Reply<'_, Q, A> {
     /// # Examples
     /// [`Question::into_parts`] has one.
     pub fn loan_len(&mut self, elements: usize) -> Result<Loan<'_, A>> {
+        self.pair.check_current()?;
         let mut loan = self.pair.answers.loan_len(elements)?;
         loan.tag(self.number);
         Ok(loan)
@@ -248,6 +249,7 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Reply<'_, Q, A> {
     /// # Errors
     /// The errors of [`loan_len`](Self::loan_len).
     pub fn loan_lists(&mut self, sizes: impl ListCapacity<Message = A>) -> Result<Loan<'_, A>> {
+        self.pair.check_current()?;
         let mut loan = self.pair.answers.loan_lists(sizes)?;
         loan.tag(self.number);
         Ok(loan)
@@ -279,6 +281,7 @@ impl<Q: Message + ?Sized, A: Message> Reply<'_, Q, A> {
     /// # Ok(()) }
     /// ```
     pub fn loan(&mut self) -> Result<Loan<'_, A>> {
+        self.pair.check_current()?;
         let mut loan = self.pair.answers.loan()?;
         loan.tag(self.number);
         Ok(loan)

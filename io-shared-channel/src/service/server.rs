@@ -159,6 +159,8 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
             self.turn = at + 1;
             match self.pairs[at].take(waited) {
                 Ok(true) => return Ok(at),
+                // Somebody has removed its channel. A look finds the one that its client makes.
+                Ok(false) if self.pairs[at].questions.is_stale() => self.leave(at),
                 Ok(false) => {}
                 Err(error) => self.not_taken(at, error)?,
             }
@@ -203,12 +205,22 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
             ErrorKind::BadValue { .. } => {
                 tracing::warn!(region = self.name(), "a question was left out: {error}");
             }
+            ErrorKind::Busy { .. } => {} // its client asks again and again
             _ => {
                 let pair = self.pairs.remove(at);
-                self.refuse(pair.client, &error);
+                let client = pair.client;
+                drop(pair); // the descriptors that this frees may be what was lacking
+                self.not_joined(client, error.into())?;
             }
         }
         Ok(())
+    }
+
+    /// Leaves a pair, and has the next look join it anew if it is still there.
+    #[cold]
+    fn leave(&mut self, at: usize) {
+        self.pairs.remove(at);
+        self.names.forget();
     }
 
     /// Looks at all clients for a while. Returns one that has a question.
@@ -330,12 +342,17 @@ impl<Q: Message + ?Sized, A: Message + ?Sized> Server<Q, A> {
                 self.pairs.push(pair);
                 tracing::info!(region = self.name(), client, "a client has come");
             }
-            Err(Refusal::Gone) => {}
-            Err(Refusal::Later) => self.names.forget(),
-            Err(Refusal::Never(error)) if *error.kind() == ErrorKind::ForkedHandle => {
-                return Err(error);
-            }
-            Err(Refusal::Never(error)) => self.refuse(client, &error),
+            Err(refusal) => return self.not_joined(client, refusal),
+        }
+        Ok(())
+    }
+
+    fn not_joined(&mut self, client: u32, refusal: Refusal) -> Result<()> {
+        match refusal {
+            Refusal::Gone => {}
+            Refusal::Later => self.names.forget(),
+            Refusal::Never(error) if *error.kind() == ErrorKind::ForkedHandle => return Err(error),
+            Refusal::Never(error) => self.refuse(client, &error),
         }
         Ok(())
     }

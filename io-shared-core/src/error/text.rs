@@ -22,8 +22,8 @@ pub(crate) const OWNER_DIED: &str = "a writer died while writing, so the content
 
 const NOT_A_REGION: &str = "not an io-shared region, and was not touched: use another name, or \
                             delete it if nobody needs it";
-const REPLACED: &str = "was removed or replaced: open it again (a channel's handle does so by \
-                        itself at its next put, loan or get, unless it has .reopen(false))";
+const REPLACED: &str = "open it again (a channel's handle does so by itself at its next put, loan \
+                        or get, unless it has .reopen(false))";
 const INTERRUPTED: &str =
     "this program interrupted the wait, and nothing was taken: call again to go on waiting";
 const BUSY: &str = "because other processes kept it busy: try again";
@@ -68,7 +68,10 @@ impl fmt::Display for Text<'_> {
             ErrorKind::RoleTaken { holder } => role_taken(f, name, holder),
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
             ErrorKind::RoleLost => self.role_lost(f),
-            ErrorKind::Replaced => write!(f, "{name} {REPLACED}"),
+            ErrorKind::Replaced => {
+                let advice = if self.advice.is_empty() { REPLACED } else { self.advice };
+                write!(f, "{name} was removed or replaced: {advice}")
+            }
             ErrorKind::NoProducer { last } => self.no_producer(f, last),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
