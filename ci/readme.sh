@@ -180,7 +180,7 @@ end
 quoted() {
     tr '\n' ' ' < "$checkout/docs/guide/$1" | grep -o "\`$2[^\`]*\`" | tr -d '\`'
 }
-for page in first-channel.md waiting.md; do
+for page in first-channel.md messages.md waiting.md; do
     in_folder app "$(quoted $page 'cargo add ')"
 done
 in_folder app "$(block docs/guide/arrays.md console 'cargo add ')"

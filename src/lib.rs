@@ -35,8 +35,12 @@
 //! # Messages
 //!
 //! - [`trait@Message`] is what may cross a process boundary. `#[derive(Message)]` implements it for
-//!   `repr(C)` structs, also for those that end in a slice.
-//! - [`Text`] is a short string in a message.
+//!   `repr(C)` structs, also for those that end in a slice or have lists, and for enums without
+//!   fields.
+//! - [`List`] and [`NdList`] are fields of any length along one axis or several; [`ListData`] is
+//!   the last field of a struct that has them. [`Text`] is a short string.
+//! - [`SystemTimeNs`] and [`DurationNs`] are times, which convert from and to those of the standard
+//!   library.
 //! - [`Array`] carries an array of any dtype and shape, as NumPy saves it. With the feature
 //!   `ndarray`, views of that crate are put and read where they lie.
 //! - [`Schema`] describes a message to programs that do not have its Rust type, and a [`Value`] is

@@ -2,8 +2,9 @@
 //!
 //! The package calls the C library through ctypes, which takes two microseconds a call. For CPython
 //! 3.9 and later this module does instead what a program does for each value: puts and gets of
-//! arrays, values that are borrowed, and loans in place. All else (opening, options, errors,
-//! messages that are no plain arrays) stays in Python, and calls the same library by ctypes.
+//! arrays, values that are borrowed, loans in place, and puts and gets of short messages whose
+//! fields are plain numbers ([`typed`], [`message`], [`fields`]). All else (opening, options,
+//! errors, other messages) stays in Python, and calls the same library by ctypes.
 //!
 //! There is one library in a process. This module contains none: Python passes it the addresses
 //! of the functions of the one that ctypes has loaded ([`library`]). So handles, the hooks of forks
