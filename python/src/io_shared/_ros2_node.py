@@ -10,6 +10,7 @@ from rclpy.qos import (
     DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 )
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription as RosSubscription
 
 from io_shared._bridge import Refused, warn
 from io_shared._ros2_types import definition, message_class
@@ -20,6 +21,8 @@ try:
 except ImportError:  # before ROS 2 Iron
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
+#: Whether callbacks may take the number of a message, too: since ROS 2 Iron.
+_HAS_INFO = hasattr(RosSubscription, "CallbackType")
 #: How many seconds apart the publishers of topics are looked at.
 _LOOK = 0.25
 #: How many messages of a topic wait to be converted. A fast topic waits while a large message of
@@ -194,9 +197,13 @@ class Subscription(object):
             ),
             use_default_callbacks=False,
         )
+
+        def arrived(raw, info):
+            self._arrived(raw, info, type_, text)
+
         try:
             return self._node.create_subscription(
-                kind, self._topic, lambda raw, info: self._arrived(raw, info, type_, text),
+                kind, self._topic, arrived if _HAS_INFO else lambda raw: arrived(raw, {}),
                 _qos(_DEPTH, is_reliable, is_transient), raw=True, event_callbacks=events,
             )
         except Exception as error:
