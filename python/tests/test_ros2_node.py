@@ -2,6 +2,7 @@
 ci/ros2.sh tests the node with the real one."""
 
 import importlib
+import re
 import sys
 import types
 
@@ -53,15 +54,28 @@ class Endpoint(object):
     topic_type = "std_msgs/msg/String"
     qos_profile = Anything()
 
+    def __init__(self, node_name="talker"):
+        self.node_name, self.node_namespace = node_name, "/"
+
 
 class Node(object):
     """A stub of rclpy's node."""
 
     def __init__(self, kind):
         self._kind, self.made = kind, []
+        self.publishers = [Endpoint()]
+
+    def get_name(self):
+        return "own"
+
+    def get_namespace(self):
+        return "/"
+
+    def get_topic_names_and_types(self):
+        return [("/text", [Endpoint.topic_type])]
 
     def get_publishers_info_by_topic(self, topic):
-        return [Endpoint()]
+        return self.publishers
 
     def create_subscription(self, kind, topic, callback, *_, **__):
         self.made.append(self._kind(callback))
@@ -100,3 +114,35 @@ def test_a_subscription_hears_messages_with_and_without_their_numbers(node_modul
         node.made[0].take(raw, {"publication_sequence_number": number})
     assert heard == [(raw, "std_msgs/msg/String", "string data\n") for raw in (b"a", b"b")]
     assert subscription.lost == lost
+
+
+def test_bridges_have_the_same_name_if_they_have_the_same_channels(node_module, monkeypatch):
+    module, names = node_module(OfIron), []
+    for domain in (None, None, "other"):
+        if domain is not None:
+            monkeypatch.setenv("IO_SHARED_DOMAIN", domain)
+        names.append(module._name())
+    memory = type("OfAnotherContainer", (), {"st_dev": 12345})
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "stat", lambda path: memory)
+        names.append(module._name())
+    assert names[0] == names[1] and len(set(names)) == 3
+    assert all(re.match("io_shared_bridge_[0-9a-f]{8}$", name) for name in names)
+
+
+def test_a_topic_whose_node_has_no_name_yet_waits_for_it(node_module, monkeypatch):
+    module, seconds = node_module(OfIron), [1000.0]
+    monkeypatch.setattr(module, "monotonic", lambda: seconds[0])
+    node, ros = Node(OfIron), module.Ros.__new__(module.Ros)
+    ros._node, ros._nameless = node, {}
+    node.publishers = [Endpoint("_NODE_NAME_UNKNOWN_")]
+    assert ros.topics() == []
+    node.publishers = [Endpoint("own")]
+    assert ros.topics() == []
+    # A program that is none of ROS has no name, ever.
+    node.publishers = [Endpoint("_NODE_NAME_UNKNOWN_"), Endpoint("own")]
+    assert ros.topics() == []
+    seconds[0] += 10
+    assert ros.topics() == ["/text"]
+    node.publishers = [Endpoint()]
+    assert ros.topics() == ["/text"]
