@@ -57,6 +57,11 @@ def test_an_awaited_get_ends_after_its_timeout_in_our_words(name):
         assert name in str(error.value) and "within 0.01 s" in str(error.value)
         with pytest.raises(ValueError):
             await get.get_async(timeout=-1)
+        with pytest.raises(io_shared.Timeout) as error:
+            await get.get_async(timeout=0)
+        assert "within 0 s" in str(error.value)
+        put.put(np.arange(2))
+        assert (await get.get_async(timeout=0)).size == 2
         put.put(np.arange(3))
         return await get.get_async(timeout=5)
 

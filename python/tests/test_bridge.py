@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from io_shared import NumpyShare, _bridge, _bridge_options, _ros
+from io_shared import NumpyShare, _bridge, _bridge_channels, _bridge_options, _ros
 from io_shared._bridge_channels import topic_of
 
 
@@ -167,6 +167,77 @@ def test_a_role_that_another_has_is_taken_when_it_is_free(ros, bridge, name, cap
     assert io_shared.info(name)["seq"] == 2
     made.stop()
     assert "1 passed on, 3 refused" in capsys.readouterr()[0]
+
+
+#: A message of a type that becomes a struct with a text.
+TEXT = b"\x00\x01\x00\x00\x03\x00\x00\x00ab\x00", "std_msgs/msg/String", "string data\n"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Has the ways look at a clock of this test."""
+    seconds = [1000.0]
+    monkeypatch.setattr(_bridge_channels, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_a_channel_of_another_type_that_is_removed_does_not_refuse_for_ever(name, clock, capsys):
+    way = _bridge_channels.Incoming(2, "/text", name, False)
+    with io_shared.producer(name, {"other": "u4"}):
+        way.received(*TEXT)
+    io_shared.remove(name)
+    way.received(*TEXT)
+    assert (way.passed, way.refused) == (0, 2)
+    clock[0] += 1
+    way.received(*TEXT)
+    assert (way.passed, way.refused) == (1, 2)
+    way.close()
+    assert io_shared.open(name, open_timeout=0).get(timeout=5).data == "ab"
+    assert len(capsys.readouterr()[1].splitlines()) == 1
+
+
+def test_a_channel_that_gets_another_type_gets_the_messages_as_that_type(name, clock, capsys):
+    way = _bridge_channels.Incoming(2, "/text", name, False)
+    way.received(*TEXT)
+    io_shared.remove(name)
+    with io_shared.consumer(name, {"data": "S32"}, open_timeout=0) as got:
+        way.received(*TEXT)
+        assert (way.passed, way.refused) == (1, 1)
+        clock[0] += 1
+        way.received(*TEXT)
+        assert (way.passed, way.refused) == (2, 1)
+        assert got.get(timeout=5).data == "ab"
+    way.close()
+
+
+def test_an_error_that_passes_does_not_refuse_for_ever(name, clock, capsys, monkeypatch):
+    def refuse(_):
+        raise io_shared.Busy("for now")
+
+    way = _bridge_channels.Incoming(2, "/text", name, False)
+    with monkeypatch.context() as patch:
+        patch.setattr(_ros, "schema_of", refuse)
+        way.received(*TEXT)
+    way.received(*TEXT)
+    assert (way.passed, way.refused) == (0, 2)
+    clock[0] += 1
+    way.received(*TEXT)
+    way.close()
+    assert (way.passed, way.refused) == (1, 2)
+
+
+def test_refused_messages_look_at_the_type_of_the_channel_twice_a_second(
+    name, clock, capsys, monkeypatch
+):
+    looks, schema_of = [], _ros.schema_of
+    monkeypatch.setattr(_ros, "schema_of", lambda name: looks.append(name) or schema_of(name))
+    way = _bridge_channels.Incoming(2, "/text", name, False)
+    with io_shared.producer(name, {"other": "u4"}):
+        for _ in range(20):
+            way.received(*TEXT)
+            clock[0] += 0.1
+    way.close()
+    assert way.refused == 20 and len(looks) == 4
 
 
 def test_what_ros_refuses_is_said_once_and_counted(ros, bridge, name, capsys):

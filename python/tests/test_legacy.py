@@ -1,6 +1,7 @@
 """The package that this one began as, at the other end, unchanged: legacy_peer.py, with posix_ipc,
 on each interpreter that has it."""
 
+import gc
 import os
 import random
 import re
@@ -11,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 
 import io_shared
 from conftest import pythons, timed
-from io_shared import LegacyLockStuck, NumpyShare, RWSharedMMap, SharedMMap, Timeout
+from io_shared import LegacyLockStuck, NumpyShare, RWSharedMMap, SharedMMap, Timeout, _legacy
 from legacy_arrays import array, check
 
 SIZE = 1 << 20
@@ -359,11 +361,23 @@ def test_what_only_channels_have_is_refused(name):
         lambda: get.missed,
         lambda: NumpyShare(name, None, "put", legacy=True),
         lambda: NumpyShare(name, SIZE, "put", legacy=True, consumers=3),
+        lambda: NumpyShare(name, SIZE, "put", legacy=True, wait_for_role=3),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, wait_for_role=None),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, open_timeout=None),
         lambda: NumpyShare(name, SIZE, "both", legacy=True),
     ):
         with pytest.raises(io_shared.Invalid) as error:
             call()
         assert name in str(error.value)
+    for call in (
+        lambda: NumpyShare(name, SIZE, "put", legacy=True, lock_timeout=None),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, lock_timeout=None),
+        lambda: SharedMMap(name, SIZE, legacy=True, lock_timeout=None),
+    ):
+        with pytest.raises(io_shared.WrongFields) as error:
+            call()
+        text = "%s: lock_timeout must be a number of seconds, not None: " % name
+        assert str(error.value).startswith(text)
     with pytest.raises(io_shared.OOMError) as error:
         put.put(np.zeros(SIZE))
     assert "size" in str(error.value) and ".size(" not in str(error.value)
@@ -390,6 +404,34 @@ def test_what_is_no_array_is_corrupt(name):
             get.get(SOON)
     put.put(array(2))
     assert check(get.get(SOON)) == 2
+
+
+def test_an_array_is_whole_if_a_signal_handler_closes_the_share_during_the_copy(name, monkeypatch):
+    put = NumpyShare(name, SIZE, "put", legacy=True)
+    get = NumpyShare(name, SIZE, "get", legacy=True)
+    handle, parse, alive = weakref.ref(get._end._handle), _legacy._npy.parse, []
+
+    def closes(address, length):
+        get.close()
+        alive.append(handle() is not None)
+        return parse(address, length)
+
+    put.put(array(1))
+    monkeypatch.setattr(_legacy._npy, "parse", closes)
+    assert check(get.get(SOON)) == 1 and alive == [True]
+    gc.collect()
+    assert get.closed and handle() is None
+
+
+def test_a_wait_that_is_over_names_the_time_that_was_asked_for(name):
+    get = NumpyShare(name, SIZE, "get", legacy=True)
+    one, other = SharedMMap(name, SIZE, legacy=True), SharedMMap(name, SIZE, legacy=True)
+    with pytest.raises(Timeout) as no_array:
+        get.get(timeout=0.12)
+    with one.lock(), pytest.raises(Timeout) as no_lock:
+        other.lock(timeout=0.13).__enter__()
+    assert "%s: timed out after 0.12 s waiting for " % name in str(no_array.value)
+    assert "%s: timed out after 0.13 s waiting for " % name in str(no_lock.value)
 
 
 @timed

@@ -1,5 +1,6 @@
 """Messages as Python values: items, mappings, copies, pickles, texts; nothing is cut silently."""
 
+import collections
 import copy
 import pickle
 from decimal import Decimal
@@ -316,6 +317,23 @@ def test_an_array_of_its_kind_is_put_if_every_value_fits(new_name, declared, fit
         text = "does not fit into %s" % np.dtype(declared)
         assert text in str(error.value) and "(index [" in str(error.value), error.value
         assert get.try_get() is None
+
+
+@pytest.mark.parametrize("declared, values", [
+    ("u8", [12297829382473034411, 7]), ("u8", [2 ** 64 - 1, 5]), ("i8", [2 ** 53 + 1, 2.0]),
+    ("u8", [np.int64(1), np.uint64(2 ** 63 + 1)]), ("i8", [-2 ** 63, 2 ** 62 + 1, 1.0]),
+])
+def test_a_list_of_large_integers_loses_no_bits_to_the_floats_that_numpy_makes(
+    new_name, declared, values
+):
+    put = io_shared.producer(new_name(), tail=("n", declared), capacity=999)
+    get = io_shared.open(put.name)
+    for given in (values, tuple(values), collections.deque(values)):
+        put.put(n=given)
+        assert get.get(timeout=20).n.tolist() == values
+    with pytest.raises(ValueError) as error:
+        put.put(n=[2 ** 63, -2 ** 63])
+    assert "does not fit into %s" % np.dtype(declared) in str(error.value)
 
 
 def test_a_mask_is_lost_in_no_field(name, new_name):

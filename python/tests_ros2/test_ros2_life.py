@@ -1,5 +1,6 @@
 """The bridge goes on whatever ends and comes back, and ends at once when it is told to."""
 
+import os
 import signal
 import sys
 
@@ -13,6 +14,18 @@ from conftest import HERE, until
 from io_shared import NumpyShare
 from ros2_nodes import bridge, keeps_putting, latest, node, other_node, qos  # noqa: F401
 from test_ros2_from import cloud, points
+
+#: A program that puts an array, and removes its channel at the end.
+PUTS = """
+import signal, sys, numpy, io_shared
+with io_shared.NumpyShare(sys.argv[1], mode="put") as share:
+    share.put(numpy.zeros((4, 9), "u2"))
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        pass
+io_shared.remove(sys.argv[1])
+"""
 
 
 @pytest.fixture
@@ -178,6 +191,25 @@ def test_all_passes_on_every_topic_that_is_there_or_comes(node, bridge, new_name
     second.publish(String(data=names[1]))
     assert io_shared.open(names[1], open_timeout=20).get(timeout=20).data == names[1]
     assert "/rosout" not in run.said and "/parameter_events" not in run.said
+
+
+def test_all_takes_what_a_bridge_over_other_channels_publishes(node, start, bridge, new_name):
+    """The other one is as on another machine: its channels are in a domain of their own."""
+    here, there = new_name(), new_name()
+    environment = dict(os.environ, IO_SHARED_DOMAIN="there-%d" % os.getpid())
+    put = start(sys.executable, "-c", PUTS, there, env=environment)
+    start(sys.executable, "-m", "io_shared.ros2", "--to-ros", there, env=environment)
+    with NumpyShare(here, mode="put") as share:
+        share.put(np.zeros((4, 8), "u2"))
+        bridge("--to-ros", here)
+        for topic in (here, there):
+            node.listen(Image, topic, transient=True).next()
+        run = bridge("--all", "--from-ros")
+        with io_shared.open(there, open_timeout=20) as got:
+            assert got.get(timeout=20).shape == (4, 9)
+    # What a bridge over these channels publishes is here already.
+    assert "topic " + here not in run.said
+    assert put.end() < 5
 
 
 def test_a_file_says_what_is_passed_on(node, bridge, new_name, tmp_path):

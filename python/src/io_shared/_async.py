@@ -32,6 +32,10 @@ async def get(consumer):
 async def get_within(consumer, timeout):
     """As ``get``, for ``timeout`` seconds."""
     seconds = _library.nanoseconds(timeout) * 1e-9
+    # With 0 seconds, wait_for ends a task before it begins.
+    value = consumer.try_get()
+    if value is not None:
+        return value
     try:
         return await asyncio.wait_for(get(consumer), seconds)
     except asyncio.TimeoutError:

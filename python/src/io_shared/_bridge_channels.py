@@ -19,7 +19,8 @@ from io_shared._wait import monotonic
 _TIMES = 1000
 #: How many frames are kept before the newest, for what comes later than its cloud: labels.
 _FRAMES = 14
-#: How many seconds apart a way tries again to take a role that others have.
+#: How many seconds apart a way tries again to take a role that others have, and looks whether a
+#: channel that it cannot pass values on to has another type now.
 _AGAIN = 0.5
 
 
@@ -231,7 +232,10 @@ class Incoming(_Way):
         super(Incoming, self).__init__(channel, topic)
         self._generation, self._cdr = generation, cdr
         self._lock, self._closed = threading.Lock(), False
-        self._type, self._converter = None, None
+        #: The type of the channel that the converter is for; None if there was no channel.
+        self._type, self._converter, self._known = None, None, None
+        #: Whether the last message was refused, and when to look at the channel's type again.
+        self._is_doubted, self._next_look = False, 0
         #: The channel, the frames of its clouds, and the version of the converter that it is for.
         self._producer = self._frames = self._opened = None
         self._next_try = 0
@@ -253,11 +257,13 @@ class Incoming(_Way):
             try:
                 self._put(raw, type_, definition)
                 self.note(began)
+                self._is_doubted = False
             except (Refused, io_shared.Error) as error:
+                self._is_doubted = True
                 self.refuse(error)
 
     def _put(self, raw, type_, definition):
-        if self._type != (type_, definition):
+        if self._type != (type_, definition) or self._has_changed():
             self._begin(type_, definition)
         if self._converter is None:
             raise Refused(self._why)
@@ -274,13 +280,30 @@ class Incoming(_Way):
         if message.is_cut:
             self.tell("its texts are cut: the channel has less room for them")
 
+    def _has_changed(self):
+        """Whether messages were refused, and may not be now: the channel has another type than the
+        converter was made for, or than it makes."""
+        if not self._is_doubted or monotonic() < self._next_look:
+            return False
+        self._next_look = monotonic() + _AGAIN
+        if self._converter is None:
+            return True
+        try:
+            known = _ros.schema_of(self.channel)
+        except io_shared.Error:
+            return False
+        # It makes nothing before the first message that it takes.
+        return known not in (self._known, self._converter.schema or self._known)
+
     def _begin(self, type_, definition):
-        """Converts messages of another type from now on."""
+        """Converts messages of another type, or for another one of the channel, from now on."""
         self._close_producer()
         self._type, self._converter, self._next_try = (type_, definition), None, 0
+        self._next_look = monotonic() + _AGAIN
         try:
+            self._known = _ros.schema_of(self.channel)
             self._converter = _ros.FromRos(
-                type_, definition, self._generation, _ros.schema_of(self.channel), self._cdr
+                type_, definition, self._generation, self._known, self._cdr
             )
         except io_shared.Error as error:
             self._why = str(error)

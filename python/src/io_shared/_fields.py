@@ -11,6 +11,8 @@ _unicode = type(u"")
 _STRICT = "strict" if str is bytes else "surrogateescape"
 #: Kinds of numbers. An array becomes none of a lower rank by itself.
 _RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}
+#: Floats are integers one by one up to here.
+_EXACT = 2 ** 53
 
 
 def text(value):
@@ -287,6 +289,10 @@ def _numbers(dtype, value, where):
                 "%s: %s takes whole numbers, not %s%s: round it first"
                 % (where, dtype, number, index)
             )
+        if isinstance(value, _kinds.SEQUENCES) and (np.abs(array) >= _EXACT).any():
+            # NumPy has made floats of a list's integers, without their last bits.
+            wholes = [_whole(item) for item in np.array(value, object).ravel().tolist()]
+            array = np.array(wholes, object).reshape(array.shape)
     elif np.can_cast(array.dtype, dtype):
         return array
     limits = np.iinfo(dtype)

@@ -13,7 +13,7 @@ import numpy as np
 from io_shared import _kinds, _library, _messages, _npy, errors
 from io_shared._library import _POINTER, _declare
 from io_shared._locked import LockedBytes
-from io_shared._wait import LOCK_TIMEOUT, Deadline
+from io_shared._wait import LOCK_TIMEOUT, Deadline, timed_out
 from io_shared.errors import OOMError
 
 _open_objects = _declare("legacy_open", c_char_p, c_uint32, c_uint64, c_uint32, c_int64, _POINTER)
@@ -32,6 +32,11 @@ _OUT_OF_BOUNDS, _OTHER = 18, 106
 
 def _open(name, kind, size=0, max_readers=0, lock_timeout=LOCK_TIMEOUT):
     out = c_void_p()
+    if lock_timeout is None:
+        raise errors.WrongFields(
+            "%s: lock_timeout must be a number of seconds, not None: a program that died with a "
+            "semaphore never gives it back (float('inf') waits for ever)" % _library.native(name)
+        )
     lock_timeout = _library.nanoseconds(lock_timeout)
     name = _library.encoded(_library.native(name))
     _check(_open_objects(name, kind, size, max_readers, lock_timeout, byref(out)))
@@ -62,7 +67,7 @@ class _End(_library.Closing):
 
     def _call(self, function, timeout, what):
         """Calls ``function(handle, nanoseconds)`` in slices until it returns anything but that the
-        time was over."""
+        time was over. Returns the handle."""
         deadline = Deadline(timeout)
         while True:
             handle = self._handle
@@ -75,8 +80,11 @@ class _End(_library.Closing):
                     "go on waiting" % self.name
                 )
             status = function(handle, deadline.slice())
-            if status != _library.TIMEOUT or deadline.is_over():
-                return _check(status)
+            if status != _library.TIMEOUT:
+                _check(status)
+                return handle
+            if deadline.is_over():
+                raise timed_out(status, timeout, _library.SHARE)
             deadline.tell(self.name, lambda: what)
 
     def interrupt(self):
@@ -147,7 +155,8 @@ class Getter(_End):
         def get(handle, wait):
             return _get(handle, wait, byref(npy), byref(length))
 
-        self._call(get, timeout, "an array")
+        # A signal handler may close this end meanwhile, and the bytes are the handle's.
+        handle = self._call(get, timeout, "an array")
         try:
             dtype, shape, fortran, start = _npy.parse(npy.value, length.value)
             array = np.empty(shape, dtype, "F" if fortran else "C")
@@ -155,6 +164,7 @@ class Getter(_End):
             raise errors.alone(errors.Corrupt("%s: %s" % (self.name, error)))
         if array.nbytes:
             ctypes.memmove(_messages.address(array), npy.value + start, array.nbytes)
+        del handle
         return array
 
     def try_get(self):
@@ -193,13 +203,16 @@ class _Lock(object):
 
     def acquire(self, exclusive, timeout, repair):
         # A lock that is stuck is reported before this is over.
-        deadline = Deadline(self._patience + 1 if timeout is None else timeout)
+        timeout = self._patience + 1 if timeout is None else timeout
+        deadline = Deadline(timeout)
         while True:
             handle = self._open()
             status = _lock(handle, exclusive, deadline.slice())
-            if status != _library.TIMEOUT or deadline.is_over():
+            if status != _library.TIMEOUT:
                 _check(status)
                 return _Guard(handle)
+            if deadline.is_over():
+                raise timed_out(status, timeout, _library.SHARE)
             deadline.tell(self._name, lambda: "the lock, which another program has")
 
     def _open(self):

@@ -1,5 +1,8 @@
 """The node of ROS 2 that a bridge is."""
 
+import hashlib
+import os
+import socket
 import threading
 import time
 
@@ -10,6 +13,7 @@ from rclpy.qos import (
     DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
 )
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription as RosSubscription
 
 from io_shared._bridge import Refused, warn
 from io_shared._ros2_types import definition, message_class
@@ -20,6 +24,8 @@ try:
 except ImportError:  # before ROS 2 Iron
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
+#: Whether callbacks may take the number of a message, too: since ROS 2 Iron.
+_HAS_INFO = hasattr(RosSubscription, "CallbackType")
 #: How many seconds apart the publishers of topics are looked at.
 _LOOK = 0.25
 #: How many messages of a topic wait to be converted. A fast topic waits while a large message of
@@ -27,8 +33,28 @@ _LOOK = 0.25
 _DEPTH = 10
 #: How many seconds a publisher of another type may take to go.
 _GONE = 0.3
+#: What rclpy calls a node whose name it has not heard; and after how many seconds it is a program
+#: that is none of ROS, and has no name.
+_NAMELESS, _NAMED = "_NODE_NAME_UNKNOWN_", 2
 #: Topics that nodes have for themselves.
 _OWN = ("/rosout", "/parameter_events")
+
+
+def _name():
+    """The name of the node, if ROS's own arguments have none. Bridges over the same channels have
+    the same, so that with ``--all`` none takes back what another one publishes from there. Those of
+    other machines have others."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            machine = file.read()
+    except (IOError, OSError):
+        machine = socket.gethostname()
+    try:
+        memory = os.stat("/dev/shm").st_dev  # containers mostly have one each
+    except OSError:
+        memory = None
+    channels = repr((machine, memory, os.environ.get("IO_SHARED_DOMAIN", "")))
+    return "io_shared_bridge_" + hashlib.sha256(channels.encode("utf-8")).hexdigest()[:8]
 
 
 class Ros(object):
@@ -41,7 +67,9 @@ class Ros(object):
         #: The bridge sets it: what is called if a thread of the node fails.
         self.fail = lambda: None
         self._subscriptions, self._closes = [], False
-        self._node = rclpy.create_node("io_shared_bridge")
+        #: When topics of nodes without a name were seen first.
+        self._nameless = {}
+        self._node = rclpy.create_node(_name())
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._node.create_timer(_LOOK, self._look, clock=steady)
         self._executor = SingleThreadedExecutor()
@@ -70,7 +98,7 @@ class Ros(object):
         return clock.now().nanoseconds if clock.ros_time_is_active else None
 
     def topics(self):
-        """The topics that other nodes publish, without hidden ones."""
+        """The topics that nodes of other names publish, without hidden ones."""
         return [
             name for name, _ in self._node.get_topic_names_and_types()
             if name not in _OWN and "/_" not in name and self._is_published(name)
@@ -79,7 +107,12 @@ class Ros(object):
     def _is_published(self, name):
         own = self._node.get_name(), self._node.get_namespace()
         publishers = self._node.get_publishers_info_by_topic(name)
-        return any((each.node_name, each.node_namespace) != own for each in publishers)
+        others = [each.node_name for each in publishers
+                  if (each.node_name, each.node_namespace) != own]
+        if any(node != _NAMELESS for node in others):
+            return True
+        # It may be one of our name, of which only the topic has been heard yet.
+        return bool(others) and monotonic() > self._nameless.setdefault(name, monotonic()) + _NAMED
 
     def definition(self, type_):
         """The full name of a type, and its definition with those of all types in it."""
@@ -194,9 +227,13 @@ class Subscription(object):
             ),
             use_default_callbacks=False,
         )
+
+        def arrived(raw, info):
+            self._arrived(raw, info, type_, text)
+
         try:
             return self._node.create_subscription(
-                kind, self._topic, lambda raw, info: self._arrived(raw, info, type_, text),
+                kind, self._topic, arrived if _HAS_INFO else lambda raw: arrived(raw, {}),
                 _qos(_DEPTH, is_reliable, is_transient), raw=True, event_callbacks=events,
             )
         except Exception as error:
