@@ -111,6 +111,6 @@ else
 fi
 export IO_SHARED_ROS1_PYTHONS=$home/3/bin/python${python2:+:$home/2/bin/python}
 export IO_SHARED_COMMAND=$target/release/io-shared PYTHONDONTWRITEBYTECODE=1
-timeout --kill-after=10 --verbose 900 "${alone[@]}" "$home/3/bin/python" -m pytest -q -rs \
+timeout --kill-after=10 --verbose 1500 "${alone[@]}" "$home/3/bin/python" -m pytest -q -rs \
     -p no:cacheprovider "${@:-python/tests_ros1}"
 say "took $((SECONDS - start)) s"

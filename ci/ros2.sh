@@ -67,7 +67,7 @@ for distribution in "${distributions[@]}"; do
     began=$SECONDS python=$venvs/$distribution/bin/python
     run=("$python" -m pytest -q -rs -p no:cacheprovider --durations=5 python/tests_ros2)
     [ "${1:-}" != --bench ] || run=("$python" python/bench/ros2.py "${@:2}")
-    timeout --kill-after=10 1200 "${isolated[@]}" \
+    timeout --kill-after=10 1800 "${isolated[@]}" \
         bash -c 'ip link set lo up && exec "$@"' - "${run[@]}"
     say "ROS 2 ${distribution^} took $((SECONDS - began)) s"
 done

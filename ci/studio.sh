@@ -46,7 +46,7 @@ trap 'rm -rf "$folder"' EXIT
 ci/recording.sh "$folder"
 echo "ci/studio.sh: the recording is there after $((SECONDS - start)) s" >&2
 export CHROMIUM=$chromium
-timeout 180 node "$target/studio/studio.mjs" "$folder/drive.mcap" "$target/studio.png"
+timeout 400 node "$target/studio/studio.mjs" "$folder/drive.mcap" "$target/studio.png"
 "$target/release/io-shared" record --repair "$folder/killed.mcap"
-timeout 180 node "$target/studio/studio.mjs" "$folder/killed.mcap" "$target/studio-repaired.png"
+timeout 400 node "$target/studio/studio.mjs" "$folder/killed.mcap" "$target/studio-repaired.png"
 echo "ci/studio.sh: took $((SECONDS - start)) s" >&2

@@ -153,7 +153,7 @@ run 30m cargo run --release --locked --package io-shared-bench --no-default-feat
 
 # The last step's 270 crates, which nothing else needs, into a folder that cargo locks apart from
 # that of optimised programs.
-[ "$(id -u)" != 0 ] || start 60m ci/link.sh --build
+[ "$(id -u)" != 0 ] || start 120m ci/link.sh --build
 
 # Real processes, killed: at every crash point, at every instruction, and 2,000 times at random.
 run 90m cargo test --release --locked --package torture -- --nocapture
@@ -165,8 +165,8 @@ run 60m ci/python.sh
 start 3h torture/mutants --rows
 
 # Real nodes, at the other end of the bridges; and programs for ARM next to native ones.
-[ -z "$ros1" ] || run 25m ci/ros1.sh
-run 40m ci/ros2.sh
+[ -z "$ros1" ] || run 35m ci/ros1.sh
+run 60m ci/ros2.sh
 [ -z "${arm-here}" ] || run 15m ci/aarch64.sh --short
 
 # A recording of the pipeline has what was put to pip's, rosbags' and npm's readers, and in Studio;
@@ -174,8 +174,8 @@ run 40m ci/ros2.sh
 if command -v npm > /dev/null; then
     run 15m ci/readers.sh
     if [ -n "$chromium" ]; then
-        run 15m ci/studio.sh
-        run 15m ci/view.sh
+        run 25m ci/studio.sh
+        run 25m ci/view.sh
     fi
 fi
 

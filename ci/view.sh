@@ -19,6 +19,6 @@ npm install --silent --no-audit --no-fund --prefix "$target/view" \
 ci/programs.sh
 cp io-shared-cli/tests/view.mjs "$target/view/"
 echo "ci/view.sh: all is there after $((SECONDS - start)) s" >&2
-CHROMIUM=$chromium timeout 400 node "$target/view/view.mjs" \
+CHROMIUM=$chromium timeout 900 node "$target/view/view.mjs" \
     "$target/release" "$target/view" "$target/studio"
 echo "ci/view.sh: took $((SECONDS - start)) s" >&2

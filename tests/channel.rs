@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use io_shared::{Channel, ErrorKind, Message, OwnedGuard};
 use test_support::messages::{Cloud, FrameLabels, Point};
-use test_support::{TestName, eventually};
+use test_support::timing::once_within;
+use test_support::{PATIENCE, TestName, eventually};
 
 fn point(x: f32) -> Point {
     Point { x, y: 1.0, z: 2.0, intensity: 0.5 }
@@ -257,15 +258,18 @@ fn a_get_wakes_up_when_a_value_is_put() {
             // Long enough for the consumer to fall asleep.
             std::thread::sleep(Duration::from_millis(10));
             producer.put(&value).unwrap();
-            producer.wait_taken(Duration::from_secs(2)).unwrap();
+            producer.wait_taken(PATIENCE).unwrap();
         }
     });
+    let mut ages = Vec::new();
     for value in 1..=20 {
-        let got = consumer.get_timeout(Duration::from_secs(2)).unwrap();
+        let got = consumer.get_timeout(PATIENCE).unwrap();
         assert_eq!(*got, value);
-        assert!(got.age().unwrap() < Duration::from_millis(90), "found only when a slice ended");
+        ages.push(got.age().unwrap());
     }
     thread.join().unwrap();
+    ages.sort_unstable();
+    assert!(ages[10] < Duration::from_millis(80), "found only when a slice ended: {ages:?}");
 }
 
 #[test]
@@ -273,12 +277,14 @@ fn timeouts_are_kept_and_extreme_ones_do_not_overflow() {
     let name = TestName::new("timeout");
     let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
     for millis in [0, 1, 50, 250] {
-        let started = Instant::now();
-        let error = consumer.get_timeout(Duration::from_millis(millis)).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-        let took = started.elapsed();
-        assert!(took >= Duration::from_millis(millis), "{took:?}");
-        assert!(took < Duration::from_millis(millis + 100), "{took:?}");
+        once_within(Duration::from_millis(millis + 100), || {
+            let started = Instant::now();
+            let error = consumer.get_timeout(Duration::from_millis(millis)).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+            let took = started.elapsed();
+            assert!(took >= Duration::from_millis(millis), "{took:?}");
+            took
+        });
     }
     let open = || Channel::<u64>::named(&*name).open_timeout(Duration::MAX);
     let mut producer = open().producer().unwrap();

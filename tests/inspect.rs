@@ -11,7 +11,7 @@ use io_shared::inspect::{self, Content, Entry, Kind, Reader, Region};
 use io_shared::{Channel, ErrorKind, Location, Name, Shared, SharedMmap, Value};
 use test_support::hostile::Hostile;
 use test_support::peer::{self, Peer};
-use test_support::{TestFile, TestName, eventually};
+use test_support::{TestFile, TestName};
 
 fn location(name: &str) -> Location {
     Location::from(Name::new(name).unwrap())
@@ -317,15 +317,17 @@ fn a_reader_waits_for_the_next_value_and_says_when_the_channel_was_replaced() {
     let mut reader = Reader::open(&location(&name)).unwrap();
     assert_eq!(reader.next(Duration::ZERO).unwrap(), None, "nothing was ever put");
     producer.put(&[1, 2]).unwrap();
+    let (saw, seen) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| {
-            let first = reader.next(Duration::from_secs(60)).unwrap().unwrap().seq;
-            (first, reader.next(Duration::from_secs(60)).unwrap().unwrap().seq)
+        scope.spawn(|| {
+            for _ in 0..2 {
+                saw.send(reader.next(Duration::from_secs(60)).unwrap().unwrap().seq).unwrap();
+            }
         });
-        eventually("the first value was seen", || !waiter.is_finished());
-        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(seen.recv().unwrap(), 1);
+        std::thread::sleep(Duration::from_millis(30)); // so that it waits; it does not matter here
         producer.put(&[3, 4]).unwrap();
-        assert_eq!(waiter.join().unwrap(), (1, 2));
+        assert_eq!(seen.recv().unwrap(), 2);
     });
     assert_eq!(reader.find(1).unwrap().unwrap().seq, 1);
     assert!(reader.is_current());

@@ -410,8 +410,8 @@ fn a_joiner_waits_for_as_long_as_those_before_it_get_on() {
     let lock = claim(&name, 0, 1);
     std::thread::scope(|scope| {
         let joiner = scope.spawn(|| open(&name).holds(2).consumer().map(drop));
-        for pool in 4..=6_u64 {
-            std::thread::sleep(Duration::from_millis(600));
+        for pool in 4..=9_u64 {
+            std::thread::sleep(Duration::from_millis(300));
             let size = file.metadata().unwrap().len();
             file.set_len(size + STRIDE).unwrap();
             file.write_all_at(&pool.to_le_bytes(), POOL).unwrap();

@@ -11,17 +11,23 @@ use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Message, wait_any};
 use nix::sys::signal::Signal;
 use test_support::claims::claim;
 use test_support::peer::{Peer, arguments, tell};
+use test_support::timing::once_within;
 use test_support::{TestName, eventually};
 
 #[test]
 fn peers_of_a_removed_channel_say_replaced_at_once() {
+    once_within(Duration::from_millis(200), peers_of_a_removed_channel_say_replaced);
+}
+
+/// Returns how long it took.
+fn peers_of_a_removed_channel_say_replaced() -> Duration {
     let name = TestName::new("removed");
     let channel = || Channel::<u64>::named(&*name).reopen(false);
     let mut producer = channel().producer().unwrap();
     let mut consumer = channel().consumer().unwrap();
     let mut observer = channel().observer().unwrap();
     producer.put(&1).unwrap();
-    std::thread::scope(|scope| {
+    let took = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             drop(consumer.get().unwrap());
             consumer.get().map(drop)
@@ -32,41 +38,48 @@ fn peers_of_a_removed_channel_say_replaced_at_once() {
         let removed = Instant::now();
         assert_eq!(*loan.put().unwrap_err().kind(), ErrorKind::Replaced);
         assert_eq!(*waiting.join().unwrap().unwrap_err().kind(), ErrorKind::Replaced);
-        assert!(removed.elapsed() < Duration::from_millis(200));
+        removed.elapsed()
     });
     assert_eq!(*producer.put(&2).unwrap_err().kind(), ErrorKind::Replaced);
     assert_eq!(*observer.copy().unwrap_err().kind(), ErrorKind::Replaced);
     assert_eq!(*Channel::remove(&name).unwrap_err().kind(), ErrorKind::NotFound);
+    took
 }
 
 #[test]
 fn peers_notice_a_name_that_was_deleted_or_renamed_over_without_a_word() {
     for rename in [false, true] {
-        let (name, kept) = (TestName::new("deleted"), TestName::new("kept"));
-        let channel = || Channel::<u64>::named(&*name).reopen(false);
-        let mut producer = channel().producer().unwrap();
-        let mut consumer = channel().consumer().unwrap();
-        if rename {
-            let other = TestName::new("other");
-            drop(io_shared::producer::<u64>(&other).unwrap());
-            // Another name still leads to the old one, so its link count tells nothing.
-            std::fs::hard_link(name.path(), kept.path()).unwrap();
-            std::fs::rename(other.path(), name.path()).unwrap();
-        } else {
-            std::fs::remove_file(name.path()).unwrap();
-        }
-        let started = Instant::now();
-        // Peers that never sleep notice as well.
-        eventually("the producer notices", || {
-            producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
-        });
-        eventually("the consumer notices", || {
-            consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
-        });
-        assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
-        // And they do not forget it.
-        assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
+        once_within(Duration::from_millis(250), || peers_notice_a_name_that_was_deleted(rename));
     }
+}
+
+/// Returns how long it took.
+fn peers_notice_a_name_that_was_deleted(rename: bool) -> Duration {
+    let (name, kept) = (TestName::new("deleted"), TestName::new("kept"));
+    let channel = || Channel::<u64>::named(&*name).reopen(false);
+    let mut producer = channel().producer().unwrap();
+    let mut consumer = channel().consumer().unwrap();
+    if rename {
+        let other = TestName::new("other");
+        drop(io_shared::producer::<u64>(&other).unwrap());
+        // Another name still leads to the old one, so its link count tells nothing.
+        std::fs::hard_link(name.path(), kept.path()).unwrap();
+        std::fs::rename(other.path(), name.path()).unwrap();
+    } else {
+        std::fs::remove_file(name.path()).unwrap();
+    }
+    let started = Instant::now();
+    // Peers that never sleep notice as well.
+    eventually("the producer notices", || {
+        producer.put(&1).is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    eventually("the consumer notices", || {
+        consumer.try_get().is_err_and(|error| *error.kind() == ErrorKind::Replaced)
+    });
+    let took = started.elapsed();
+    // And they do not forget it.
+    assert_eq!(*producer.put(&1).unwrap_err().kind(), ErrorKind::Replaced);
+    took
 }
 
 #[test]
@@ -84,7 +97,7 @@ fn handles_go_on_in_the_new_channel_by_default() {
         let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
         assert!(error.to_string().contains("the channel was removed"), "{error}");
-        assert!(started.elapsed() < Duration::from_millis(300));
+        assert!(started.elapsed() < Duration::from_secs(2));
     }
 }
 
@@ -405,7 +418,7 @@ fn a_consumer_that_reopens_waits_past_a_channel_of_another_shape() {
     let started = Instant::now();
     let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-    assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     std::thread::scope(|scope| {
         let get = scope.spawn(|| consumer.get_timeout(Duration::from_secs(2)).map(|v| v.len()));
         let mut producer = Channel::<[u64]>::named(&*name).elements(4).producer().unwrap();
@@ -422,13 +435,17 @@ fn a_reopening_keeps_its_deadline_while_a_stopped_process_has_the_regions_lock()
     let mut producer = io_shared::producer::<u64>(&name).unwrap();
     producer.put(&1).unwrap();
     let stuck = claim(&name, 0, 1);
-    let started = Instant::now();
-    let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-    assert!(started.elapsed() < Duration::from_millis(250), "{:?}", started.elapsed());
-    let started = Instant::now();
-    assert!(consumer.try_get().unwrap().is_none());
-    assert!(started.elapsed() < Duration::from_millis(50), "{:?}", started.elapsed());
+    once_within(Duration::from_millis(250), || {
+        let started = Instant::now();
+        let error = consumer.get_timeout(Duration::from_millis(50)).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+        started.elapsed()
+    });
+    once_within(Duration::from_millis(50), || {
+        let started = Instant::now();
+        assert!(consumer.try_get().unwrap().is_none());
+        started.elapsed()
+    });
     drop(stuck);
     assert_eq!(*consumer.get_timeout(Duration::from_secs(2)).unwrap(), 1);
 }

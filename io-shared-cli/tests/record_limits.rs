@@ -191,7 +191,7 @@ fn a_recording_is_split_by_time() {
     let found: Vec<u64> = files.iter().map(messages).collect();
     assert_eq!(found.iter().sum::<u64>(), said[0].1);
     // 400 ms of a value each 20 ms, on a machine that may be busy.
-    assert!((2..=22).contains(&found[0]) && (2..=22).contains(&found[1]), "{found:?}");
+    assert!(found[..2].iter().all(|count| (2..=40).contains(count)), "{found:?}");
 }
 
 #[test]

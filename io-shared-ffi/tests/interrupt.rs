@@ -16,6 +16,7 @@ mod common;
 
 use common::calls::{get, last_error, options, put};
 use common::{Language, Linked, compile_program};
+use test_support::peer::{Signal, send};
 use test_support::{TestName, eventually};
 
 /// Whether a consumer of the channel is marked as asleep.
@@ -40,10 +41,9 @@ fn ctrl_c_with_a_handler_that_interrupts_ends_a_blocked_get_of_c_within_10_ms() 
         .map(|_| {
             eventually("it sleeps", || is_awaited(&name));
             let sent = Instant::now();
-            let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-            assert!(kill.unwrap().success());
+            send(&child, Signal::SIGINT);
             assert_eq!(said.next().unwrap().unwrap(), "interrupted");
-            sent.elapsed() // and what it takes to start the program `kill`
+            sent.elapsed()
         })
         .collect();
     assert!(child.wait().unwrap().success());

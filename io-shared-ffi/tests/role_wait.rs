@@ -37,19 +37,20 @@ fn an_opening_waits_for_the_role_as_long_as_it_is_told_to() {
         let here = format!("(producer, held by this process, {})", std::process::id());
         assert!(last_error().contains(&here), "{}", last_error());
         let least = Duration::from_nanos(wait as u64);
-        assert!(took >= least && took < least + Duration::from_millis(150), "{took:?}");
+        assert!(took >= least && took < least + Duration::from_secs(2), "{took:?}");
     }
     // A negative time is without a limit.
     let mut last = old;
     for wait in [-1, 10_000 * MILLISECOND] {
-        let old = last.expose_provenance();
+        let (old, started) = (last.expose_provenance(), Instant::now());
         let closer = thread::spawn(move || {
             thread::sleep(Duration::from_millis(100));
             unsafe { ios_producer_close(std::ptr::with_exposed_provenance_mut(old)) };
         });
-        let (status, new, took) = open(&name, wait);
+        let (status, new, _) = open(&name, wait);
+        let took = started.elapsed();
         assert_eq!(status, IOS_OK);
-        assert!((100..2000).contains(&took.as_millis()), "{took:?}");
+        assert!((100..8000).contains(&took.as_millis()), "{took:?}");
         closer.join().unwrap();
         last = new;
     }

@@ -86,7 +86,9 @@ def main(folder, is_cut):
             not topic.endswith("_clouds"), not topic.endswith("/_io")))
         found = [len(topics[topic]) for topic in (clouds, heads, labels)]
         if is_cut:
-            assert all(10 <= n < counts[0] for n in found) and found[0] == found[1], found
+            # At most three tenths of its bytes are missing, and what is left of a chunk.
+            assert all(counts[0] // 2 <= n < counts[0] for n in found), (found, counts)
+            assert found[0] == found[1], found
         else:
             assert found == [counts[0], counts[0], counts[1]], (reader, found)
         for cloud, head in zip(topics[clouds], topics[heads]):

@@ -99,7 +99,7 @@ fn of_two_machines_that_take_a_channel_one_gets_all_values_while_the_wire_to_the
         let put = Instant::now();
         two.on_robot.put("/clouds", size(byte), byte, 0);
         assert_eq!(on_lab.get("/clouds", byte.into()).1, byte);
-        assert!(put.elapsed() < Duration::from_secs(1), "{byte}: {:?}", put.elapsed());
+        assert!(put.elapsed() < Duration::from_secs(10), "{byte}: {:?}", put.elapsed());
     }
     two.robot.cut(&two.desk, false);
     assert_eq!(two.on_desk.get("/clouds", 200).1, 200);

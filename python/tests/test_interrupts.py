@@ -12,6 +12,7 @@ import pytest
 import io_shared
 from io_shared import NumpyShare
 from io_shared._wait import monotonic
+from conftest import timed
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def after(seconds, act):
     return timer
 
 
+@timed
 @pytest.mark.parametrize("wait", ["get", "borrow"])
 def test_ctrl_c_with_a_handler_that_interrupts_ends_a_blocked_get_within_10_ms(
     name, handled, wait
@@ -57,6 +59,7 @@ def test_ctrl_c_with_a_handler_that_interrupts_ends_a_blocked_get_within_10_ms(
         assert sorted(ends)[10] < 0.01, ends
 
 
+@timed
 @pytest.mark.parametrize("wait", ["get", "borrow"])
 @pytest.mark.parametrize("kind", ["share", "consumer"])
 def test_an_interrupt_by_another_thread_ends_a_wait_within_10_ms(name, kind, wait):
@@ -78,6 +81,7 @@ def test_an_interrupt_by_another_thread_ends_a_wait_within_10_ms(name, kind, wai
         assert sorted(ends)[5] < 0.01, ends
 
 
+@timed
 def test_ctrl_c_ends_a_get_at_once_as_it_is(name):
     with NumpyShare(name, "4K", "get") as share:
         ends = []

@@ -26,7 +26,7 @@ import io_shared  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHONS = os.environ["IO_SHARED_ROS1_PYTHONS"].split(":")
 #: The most seconds that a test waits for one thing.
-PATIENCE = 30
+PATIENCE = 60
 _numbers = itertools.count()
 
 #: A program that is started with `&` may ignore SIGINT; the programs of the tests shall not.
@@ -95,10 +95,18 @@ class Program(object):
 
     def end(self, how=signal.SIGINT, patience=PATIENCE):
         """Ends it by a signal; returns its status and how many seconds that took."""
+        ended = []
+        # With a timeout, a wait looks only now and then.
+        wait = threading.Thread(
+            target=lambda: ended.append((self.process.wait(), time.monotonic())), daemon=True
+        )
         start = time.monotonic()
         self.process.send_signal(how)
-        status = self.process.wait(patience)
-        return status, time.monotonic() - start
+        wait.start()
+        wait.join(patience)
+        assert ended, "it has not ended after %d s:\n%s" % (patience, self.said())
+        status, end = ended[0]
+        return status, end - start
 
     def kill(self):
         """Ends it at once, with the programs that it has started."""
@@ -221,10 +229,10 @@ def patience():
     """Ends a test that waits for what no other timeout covers."""
 
     def over(*_):
-        pytest.fail("the test has not ended after 300 s")
+        pytest.fail("the test has not ended after 600 s")
 
     signal.signal(signal.SIGALRM, over)
-    signal.alarm(300)
+    signal.alarm(600)
     yield
     signal.alarm(0)
 

@@ -183,23 +183,23 @@ def test_the_master_s_address_and_the_arguments_are_checked_at_the_start(
 
 
 def there_and_back(stage, name, bridge):
-    """Sends 300 clouds of 5 MB to a channel and back; what the two bridges say of it."""
+    """Sends 300 clouds of 5 MB to a channel and back. Returns what the two bridges say of it, and
+    how many came back."""
     there = stage.bridge(bridge, "--from-ros", name)
     back = stage.bridge(bridge, "--to-ros", "%s=%s_back" % (name, name))
     reader = stage.node(bridge, "expect", name + "_back", "large", "--count", 1000)
     reader.line("subscribed")
     # The first one has the topic made, to which the reader connects.
-    stage.node(bridge, "publish", name, "large", "--count", 301, "--settle", 3)
+    stage.node(bridge, "publish", name, "large", "--count", 301, "--settle", 10)
     received = [0]
     while received[-1] < 301:
         number, how = reader.line(r"received (\d+) (.*)").groups()
         assert how == "equal" and int(number) > received[-1]
         received.append(int(number))
-    # What rospy drops on its way to a reader that is late, the bridge cannot know.
-    assert len(received) > 290
     for program in (there, back):
         program.end()
-    return [program.line(r"(\d+) passed on, .* ms each").group() for program in (there, back)]
+    said = [program.line(r"(\d+) passed on, .* ms each").group() for program in (there, back)]
+    return said, len(received) - 1
 
 
 @EACH
@@ -211,7 +211,9 @@ def test_300_clouds_of_5_mb_go_there_and_back_at_10_hz_and_the_bridge_loses_none
     for attempt in range(3):
         tried.append(there_and_back(stage, "%s_%d" % (name, attempt), bridge))
         print(tried[-1])
-        found = [re.match(r"301 passed on, none lost, ([\d.]+) ms", said) for said in tried[-1]]
-        if all(found) and max(float(it.group(1)) for it in found) <= 6:
+        said, came = tried[-1]
+        found = [re.match(r"301 passed on, none lost, ([\d.]+) ms", it) for it in said]
+        # What rospy drops on its way to a reader that is late, the bridge cannot know.
+        if came > 290 and all(found) and max(float(it.group(1)) for it in found) <= 6:
             return
     pytest.fail("%s" % tried)

@@ -99,7 +99,7 @@ def test_a_marker_array_is_decoded_by_echo_and_comes_back_byte_for_byte(stage, n
     reader = stage.node(bridge, "digests", back, "--count", 3)
     reader.line("subscribed")
     stage.bridge(bridge, "--to-ros", "%s=%s" % (name, back))
-    node = stage.node(bridge, "publish", name, "markers", "--count", 3, "--settle", 3)
+    node = stage.node(bridge, "publish", name, "markers", "--count", 3, "--settle", 10)
     sent = [node.line(r"published \d+ (\w+)").group(1) for _ in range(3)]
     echo = json.loads(output(COMMAND, "echo", "--json", "--once", name))
     markers = echo["value"]["markers"]
@@ -117,7 +117,7 @@ def test_a_topic_that_is_asked_for_as_it_is_comes_back_byte_for_byte(stage, name
     reader = stage.node(bridge, "digests", back, "--count", 2)
     reader.line("subscribed")
     stage.bridge(bridge, "--to-ros", "%s=%s" % (name, back))
-    node = stage.node(bridge, "publish", name, "imu", "--count", 2, "--settle", 3)
+    node = stage.node(bridge, "publish", name, "imu", "--count", 2, "--settle", 10)
     for _ in range(2):
         sent = node.line(r"published \d+ (\w+)").group(1)
         assert reader.line(r"digest (\w+)").group(1) == sent

@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 #: The most seconds that a test may take, and that it waits for one thing.
-LONGEST, PATIENCE = 180, 30
+LONGEST, PATIENCE = 400, 60
 _numbers = itertools.count()
 
 

@@ -171,5 +171,5 @@ def test_a_generated_type_that_no_package_has_is_said_with_what_to_do(bridge, na
         run = bridge("--to-ros", name)
         run.wait_for("io_shared_msgs/msg/.*--schema ros2pkg")
         put.put(speed=2)
-        assert run.end() < 1
+        assert run.end() < 5
         assert "0 passed on, 2 refused" in run.said

@@ -39,6 +39,10 @@ use crate::parcel::{Card, Load, Packed, Parcel, Size};
 
 /// The time in which a step must be answered: FAULTS.md's "no hang over 2 s".
 pub const HANG: Duration = Duration::from_secs(2);
+/// The time in which the process must have started, for which nobody promises anything.
+const START: Duration = Duration::from_secs(20);
+/// What the process says first.
+const HERE: &str = "here";
 
 /// A process that obeys commands. Dropping this kills it.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ pub struct Actor {
     child: Child,
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
+    has_started: bool,
 }
 
 impl Actor {
@@ -72,7 +77,7 @@ impl Actor {
                 }
             }
         });
-        Ok(Self { child, stdin, answers })
+        Ok(Self { child, stdin, answers, has_started: false })
     }
 
     /// The process's pid.
@@ -81,7 +86,18 @@ impl Actor {
     }
 
     /// Sends a command without waiting for its answer.
+    ///
+    /// # Panics
+    /// If the process has not started after 20 s.
     pub fn tell(&mut self, command: &str) {
+        if !self.has_started {
+            match self.answers.recv_timeout(START) {
+                Ok(said) => assert_eq!(said, HERE, "an actor says something else first"),
+                Err(RecvTimeoutError::Disconnected) => {} // the next answer shows it
+                Err(RecvTimeoutError::Timeout) => panic!("an actor does not start"),
+            }
+            self.has_started = true;
+        }
         // A missing answer will show that the process has died.
         let _ = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{command}"));
     }
@@ -150,6 +166,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         return ExitCode::from(2);
     };
     let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+    let _ = writeln!(std::io::stdout(), "{HERE}");
     // Nothing is reopened: an actor whose channel is gone is to say so.
     match size {
         Size::Inline => {

@@ -41,6 +41,11 @@ const HANG: Duration = Duration::from_secs(4);
 const REST_EVERY: u64 = 50;
 /// A campaign that fails this often ends early.
 const ENOUGH: usize = 5;
+/// A campaign goes on until there were more growths and joins than this, and more values both put
+/// and had, for at most four times as many kills as it was asked for.
+pub const ENOUGH_GROWTHS: u64 = 50;
+/// As above.
+pub const ENOUGH_VALUES: u64 = 1000;
 
 /// What a growth campaign has found.
 #[derive(Debug, Default)]
@@ -100,13 +105,15 @@ pub fn run(program: &Path, kills: u64, seed: u64) -> Result<Report, String> {
     let began = Instant::now();
     let mut campaign = Campaign::new(program, seed)?;
     let mut rest_at = REST_EVERY;
-    // A few more, if nobody died at one of the points of a growth.
-    let goes_on = |report: &Report| {
-        let all_hit = report.never_hit().is_empty();
+    // Some more, where nobody died at one of the points of a growth, or where too little has
+    // happened between the kills, as on a slow machine.
+    let goes_on = |campaign: &Campaign| {
+        let report = &campaign.report;
+        let suffices = || report.never_hit().is_empty() && campaign.has_much_happened();
         report.failures.len() < ENOUGH
-            && (report.kills < kills || !all_hit && report.kills < 2 * kills)
+            && (report.kills < kills || report.kills < 4 * kills && !suffices())
     };
-    while goes_on(&campaign.report) {
+    while goes_on(&campaign) {
         let pause = Duration::from_micros(campaign.random.u64(0..6_000));
         std::thread::sleep(pause);
         campaign.attend()?;
@@ -274,6 +281,26 @@ impl Campaign {
         self.board.lane(role).resting.load(Acquire) >= rest as u32
     }
 
+    /// Whether as much has happened as makes the kills worth something.
+    fn has_much_happened(&self) -> bool {
+        let [put, had] = self.values();
+        let growths = self.board.growths.load(Relaxed);
+        growths > ENOUGH_GROWTHS && self.joins() > ENOUGH_GROWTHS && put.min(had) > ENOUGH_VALUES
+    }
+
+    /// The values put, and those got or copied.
+    fn values(&self) -> [u64; 2] {
+        [self.board.put.load(Relaxed), self.sum(|lane| lane.values.load(Relaxed))]
+    }
+
+    fn joins(&self) -> u64 {
+        self.sum(|lane| lane.joins.load(Relaxed))
+    }
+
+    fn sum(&self, count: fn(&Lane) -> u64) -> u64 {
+        Role::ALL.iter().map(|role| count(self.board.lane(*role))).sum()
+    }
+
     /// Kills all, removes the channel, and looks whether anything is left.
     fn end(&mut self) {
         for member in &mut self.crew {
@@ -292,13 +319,10 @@ impl Campaign {
         if !left.is_empty() {
             self.report.failures.push(format!("{left:?} are left in shared memory"));
         }
-        let sum = |count: fn(&Lane) -> u64| {
-            Role::ALL.iter().map(|role| count(self.board.lane(*role))).sum::<u64>()
-        };
-        self.report.values = [self.board.put.load(Relaxed), sum(|lane| lane.values.load(Relaxed))];
+        self.report.values = self.values();
         self.report.growths = self.board.growths.load(Relaxed);
         self.report.channels = self.board.channels.load(Relaxed);
-        self.report.joins = sum(|lane| lane.joins.load(Relaxed));
+        self.report.joins = self.joins();
     }
 }
 

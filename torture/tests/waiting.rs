@@ -13,15 +13,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use child::refuse::{FUTEX_WAITV, refuse};
-use child::{in_child, succeeds};
+use child::{in_child, is_killed, succeeds};
 use io_shared::{AnyConsumer, Channel, Consumer, ErrorKind, Producer, wait_any};
 use io_shared_core::crash_point::{self, CrashPoint};
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use nix::sys::wait::{WaitStatus, waitpid};
 use test_support::TestName;
+use test_support::timing::{best_of_three, once_within};
 
-const LONG: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(20);
 const SLICE: Duration = Duration::from_millis(100);
 /// What a loaded machine may add to what is promised.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -93,11 +93,14 @@ fn without_futex_waitv_the_results_are_the_same() {
             let mut consumers = channels.consumers();
             let producers = &mut producers[..count];
             let consumers = &mut consumers[..count];
-            let started = Instant::now();
-            let error = wait_any(&list(consumers), Duration::from_millis(30)).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
-            let took = started.elapsed();
-            assert!(took >= Duration::from_millis(30) && took < 3 * SLICE, "{took:?}");
+            once_within(3 * SLICE, || {
+                let started = Instant::now();
+                let error = wait_any(&list(consumers), Duration::from_millis(30)).unwrap_err();
+                assert!(matches!(error.kind(), ErrorKind::Timeout { .. }));
+                let took = started.elapsed();
+                assert!(took >= Duration::from_millis(30), "{took:?}");
+                took
+            });
             for location in [0, count / 2, count - 1] {
                 let ready = thread::scope(|scope| {
                     let putter = scope.spawn(|| {
@@ -148,10 +151,10 @@ fn without_futex_waitv_an_interrupt_ends_a_wait_within_a_slice_and_a_value_at_on
                 (error, ended - started)
             });
             assert_eq!(*error.kind(), ErrorKind::Interrupted, "{refusal:?}: {error}");
-            assert!(took < SLICE + MARGIN, "{refusal:?}: {took:?}");
+            took
         };
-        interrupted(&mut consumers, false);
-        interrupted(&mut consumers, true);
+        once_within(SLICE + MARGIN, || interrupted(&mut consumers, false));
+        once_within(SLICE + MARGIN, || interrupted(&mut consumers, true));
         let mut ages: Vec<Duration> = (0..21)
             .map(|value| {
                 thread::scope(|scope| {
@@ -178,8 +181,20 @@ fn without_futex_waitv_an_interrupt_ends_a_wait_within_a_slice_and_a_value_at_on
 const LAST: u64 = u64::MAX;
 
 /// Some threads put to all channels at random, `puts` times together, and `wait` gets until it has
-/// seen the last value of each. No value may be found only because a slice has ended.
-fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
+/// seen the last value of each. No value may be found only because a slice has ended; but a machine
+/// that stands still for as long makes it look so, which three times in turn it does not.
+fn load(channels: &Channels, puts: u64, mut wait: impl FnMut(Vec<Consumer<u64>>)) {
+    best_of_three(|| match late_finds_under_load(channels, puts, &mut wait) {
+        0 => Ok(()),
+        late => Err(format!("{late} values found only as a slice ended")),
+    });
+}
+
+fn late_finds_under_load(
+    channels: &Channels,
+    puts: u64,
+    wait: impl FnOnce(Vec<Consumer<u64>>),
+) -> u64 {
     let before = crash_point::late_finds();
     let consumers = channels.consumers();
     let mut producers = channels.producers();
@@ -203,7 +218,7 @@ fn load(channels: &Channels, puts: u64, wait: impl FnOnce(Vec<Consumer<u64>>)) {
         }
         wait(consumers);
     });
-    assert_eq!(crash_point::late_finds() - before, 0, "values found only as a slice ended");
+    crash_point::late_finds() - before
 }
 
 #[test]
@@ -256,6 +271,15 @@ fn usage() -> Usage {
     getrusage(UsageWho::RUSAGE_SELF).unwrap()
 }
 
+/// Checks the share of a core that `wait` takes, and its wake-ups per second, at the best of three:
+/// the cores that other programs have used are cold, and cost it more.
+fn costs_at_most(share: f64, wakes: f64, what: &str, mut wait: impl FnMut(Duration)) {
+    best_of_three(|| match cost(what, &mut wait) {
+        (had, woke) if had < share && woke <= wakes => Ok(()),
+        costs => Err(format!("{costs:?}")),
+    });
+}
+
 /// What `wait` costs in a second: the share of a core, and wake-ups.
 fn cost(what: &str, wait: impl FnOnce(Duration)) -> (f64, f64) {
     let before = usage();
@@ -283,18 +307,17 @@ fn waiting_while_nothing_comes_costs_next_to_nothing() {
         succeeds(in_child(|| {
             let consumers = channels.consumers();
             let what = format!("one thread waiting for {count}");
-            let (share, wakes) = cost(&what, |time| wait_in_vain(&consumers, time));
-            assert!(wakes <= 20.0, "{wakes} wake-ups a second");
             // For 127 channels there are 127 names to check in each slice. A wait that also checks
             // in between costs 2 % and more.
-            assert!(share < if count <= 3 { 0.005 } else { 0.02 }, "{share}");
+            let share = if count <= 3 { 0.005 } else { 0.02 };
+            costs_at_most(share, 20.0, &what, |time| wait_in_vain(&consumers, time));
         }));
     }
     let channels = Channels::new("idle-task", 3);
     succeeds(in_child(|| {
         let mut consumers: Vec<_> =
             channels.consumers().into_iter().map(Consumer::into_async).collect();
-        let (share, wakes) = cost("a waiting thread with 3 gets", |time| {
+        costs_at_most(0.005, 20.0, "a waiting thread with 3 gets", |time| {
             let mut gets: Vec<_> = consumers.iter_mut().map(|c| Box::pin(c.get())).collect();
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
             for get in &mut gets {
@@ -302,19 +325,16 @@ fn waiting_while_nothing_comes_costs_next_to_nothing() {
             }
             thread::sleep(time);
         });
-        assert!(wakes <= 20.0, "{wakes} wake-ups a second");
-        assert!(share < 0.005, "{share}");
         // With nothing to wait for it sleeps for ever; the rest is this thread's own sleep.
         thread::sleep(Duration::from_millis(20));
-        let (_, wakes) = cost("a waiting thread with none", thread::sleep);
-        assert!(wakes <= 2.0, "{wakes} wake-ups a second");
+        costs_at_most(1.0, 2.0, "a waiting thread with none", thread::sleep);
     }));
     // The cost of the fallback is printed and bounded.
     succeeds(in_child(|| {
         Refusal::With(libc::ENOSYS).install();
         let consumers = channels.consumers();
-        let (share, _) = cost("without futex_waitv, for 3", |time| wait_in_vain(&consumers, time));
-        assert!(share < 0.1, "{share}");
+        let what = "without futex_waitv, for 3";
+        costs_at_most(0.1, f64::MAX, what, |time| wait_in_vain(&consumers, time));
     }));
 }
 
@@ -325,27 +345,27 @@ fn a_value_whose_producer_died_before_it_woke_anybody_is_found_within_a_slice() 
     let _living =
         [&channels.0[0], &channels.0[2]].map(|name| io_shared::producer::<u64>(name).unwrap());
     let mut consumers = channels.consumers();
-    let mut tasks: Vec<_> = Vec::new();
-    for awaited in [false, true] {
+    // Returns how old the value was that `wait` has got, of a producer that dies.
+    let dies_in_a_wait = |wait: &mut dyn FnMut() -> Duration| {
         let victim = in_child(|| {
             let mut producer = io_shared::producer::<u64>(&channels.0[1]).unwrap();
             crash_point::kill_self_at(CrashPoint::PutPublished, 0);
             thread::sleep(Duration::from_millis(30));
             let _ = producer.put(&7);
         });
-        if awaited {
-            tasks.extend(consumers.drain(..).map(Consumer::into_async));
-            let value = pollster::block_on(tasks[1].get()).unwrap();
-            assert!(value.age().unwrap() < SLICE + MARGIN, "{:?}", value.age());
-        } else {
-            let ready = wait_any(&list(&consumers), LONG).unwrap();
-            assert_eq!(ready.iter().collect::<Vec<_>>(), [1]);
-            let value = consumers[1].try_get().unwrap().unwrap();
-            assert!(value.age().unwrap() < SLICE + MARGIN, "{:?}", value.age());
-        }
-        let died = waitpid(victim, None).unwrap();
-        assert!(matches!(died, WaitStatus::Signaled(_, nix::sys::signal::Signal::SIGKILL, _)));
-    }
+        let age = wait();
+        is_killed(victim);
+        age
+    };
+    let mut wait = || {
+        let ready = wait_any(&list(&consumers), LONG).unwrap();
+        assert_eq!(ready.iter().collect::<Vec<_>>(), [1]);
+        consumers[1].try_get().unwrap().unwrap().age().unwrap()
+    };
+    once_within(SLICE + MARGIN, || dies_in_a_wait(&mut wait));
+    let mut tasks: Vec<_> = consumers.into_iter().map(Consumer::into_async).collect();
+    let mut wait = || pollster::block_on(tasks[1].get()).unwrap().age().unwrap();
+    once_within(SLICE + MARGIN, || dies_in_a_wait(&mut wait));
 }
 
 // 58

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use super::{end, start};
 
@@ -30,7 +29,7 @@ impl Folder {
 }
 
 pub(crate) fn signal(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    test_support::peer::send(child, signal);
 }
 
 /// Waits until `is_so`, within a minute.

@@ -18,6 +18,7 @@ pub mod pose;
 pub mod programs;
 pub mod readers;
 pub mod service;
+pub mod timing;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -100,12 +101,16 @@ impl Drop for TestFile {
     }
 }
 
-/// Waits until `condition` holds, for at most two seconds.
+/// The longest time that a test waits for what comes at once on an idle machine. Whoever waits for
+/// something that never comes waits for all of it, so that a longer one finds as much.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `condition` holds, for at most [`PATIENCE`].
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(2), "not within 2 s: {what}");
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

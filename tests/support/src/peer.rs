@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
+pub use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -88,7 +89,7 @@ impl Peer {
 
     /// Sends the peer a signal.
     pub fn signal(&self, signal: Signal) {
-        kill(self.pid(), signal).expect("the peer is ours");
+        send(&self.child, signal);
     }
 
     /// Sends SIGSTOP and waits until all threads of the peer stand still, which takes a while.
@@ -125,6 +126,11 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a program a signal.
+pub fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).expect("the program is ours");
 }
 
 /// In a peer: the arguments it was started with. `None` if somebody runs the ignored tests.

@@ -5,15 +5,16 @@
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use io_shared_core::crash_point::CrashPoint;
 use nix::sys::signal::Signal;
 use test_support::claims::claim_in;
-use torture::actor::{Actor, HANG};
+use test_support::eventually;
+use torture::actor::Actor;
 use torture::machine;
 use torture::parcel::Size;
 use torture::region_file::RegionFile;
+use torture::role::spots;
 
 /// A name that no other test has. Dropping this removes what has the name.
 pub(crate) struct Stage {
@@ -90,18 +91,23 @@ pub(crate) fn ends_by(actor: &mut Actor, signal: Signal) {
     assert_eq!(actor.end().signal(), Some(signal as i32));
 }
 
-/// Polls until `done`.
-pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + HANG;
-    while !done() {
-        assert!(Instant::now() < deadline, "no {what} within 2 s");
-        std::thread::sleep(Duration::from_micros(200));
-    }
+/// How many entries a consumer has after a get: inline values are not held.
+pub(crate) fn kept(size: Size) -> usize {
+    usize::from(size != Size::Inline)
+}
+
+/// The points, with each size of values with which they are passed.
+pub(crate) fn with_sizes(points: &[&[CrashPoint]]) -> impl Iterator<Item = (CrashPoint, Size)> {
+    let points = points.concat();
+    let sized = spots().filter_map(|(point, size)| Some((point, size?)));
+    sized.filter(move |(point, _)| points.contains(point))
 }
 
 /// Puts an actor to sleep in a get, and waits until its flag is set.
 pub(crate) fn falls_asleep(stage: &Stage, actor: &mut Actor) {
     let before = stage.region().waiting.iter().filter(|waiting| **waiting).count();
     actor.tell("get");
-    until("sleeper", || stage.region().waiting.iter().filter(|waiting| **waiting).count() > before);
+    eventually("it sleeps", || {
+        stage.region().waiting.iter().filter(|waiting| **waiting).count() > before
+    });
 }
