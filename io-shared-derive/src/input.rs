@@ -14,7 +14,7 @@ use crate::errors::Errors;
 use crate::field::Field;
 use crate::list;
 use crate::stored;
-use crate::syntax::doc;
+use crate::syntax::{doc, name, reprs};
 use crate::written::visibility;
 
 pub(crate) struct Input {
@@ -138,19 +138,17 @@ impl Input {
     }
 
     fn read_repr(&mut self, input: &DeriveInput, errors: &mut Errors) {
-        for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
+        for attr in reprs(&input.attrs) {
             let read = attr.parse_nested_meta(|meta| {
-                if meta.path.is_ident("C") {
-                    self.ordered = true;
-                } else if meta.path.is_ident("transparent") {
-                    self.ordered = true;
-                    self.transparent = true;
-                } else if meta.path.is_ident("packed") {
-                    errors.at(
+                match name(&meta.path).as_str() {
+                    "C" => self.ordered = true,
+                    "transparent" => (self.ordered, self.transparent) = (true, true),
+                    "packed" => errors.at(
                         &meta.path,
                         "fields of a packed struct cannot be borrowed: remove `packed`; if that \
                          leaves padding, the next build says what to add",
-                    );
+                    ),
+                    _ => {}
                 }
                 if meta.input.peek(syn::token::Paren) {
                     let argument;

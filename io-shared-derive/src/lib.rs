@@ -72,9 +72,9 @@ use proc_macro::TokenStream;
 /// and const parameters are allowed, but not in a struct with lists; lifetimes, unions and
 /// `repr(packed)` are not.
 ///
-/// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`. Fresh memory is
-/// all zeros, so one of the variants must have the number 0. The derive also implements `TryFrom`
-/// the number:
+/// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`, and without
+/// `align`, so that they are as large as the number. Fresh memory is all zeros, so one of the
+/// variants must have the number 0. The derive also implements `TryFrom` the number:
 ///
 /// ```
 /// # use io_shared_core as io_shared;
