@@ -318,8 +318,15 @@ impl<'t> Layout<'t> {
     fn finish(self) -> Outcome<Struct> {
         let element = self.fields.last().and_then(|last| last.ty.shape().element);
         let (size, end) = (self.ty.size, self.end);
-        if element.is_none() && size > end {
-            let pad = size - end;
+        let pad = size.saturating_sub(end);
+        let has_lists = self.fields.last().is_some_and(|last| last.ty == Type::ListData);
+        if has_lists && pad >= self.ty.align {
+            return Err(self.bad(format!(
+                "the last {pad} bytes are in no member that the macro lists: list the member \
+                 before IOS_DATA, since the elements of the lists begin after those listed"
+            )));
+        }
+        if element.is_none() && pad > 0 {
             return Err(self.bad(format!(
                 "there is padding at the end, or a member is left out: add a member \
                  `uint8_t pad{end}[{pad}]`, with IOS_ARRAY(.., u8, ..)"

@@ -103,6 +103,12 @@ typedef struct {
 IOS_MESSAGE(Flags, IOS_LIST(Flags, bool, flags), IOS_DATA(data));
 
 typedef struct {
+  ios_list numbers;
+  uint64_t frame;
+} Unlisted;
+IOS_MESSAGE(Unlisted, IOS_LIST(Unlisted, u8, numbers), IOS_DATA(data));
+
+typedef struct {
   float x;
 } First;
 IOS_MESSAGE(First, IOS_UNIT("m"), IOS_FIELD(First, f32, x));
@@ -125,6 +131,7 @@ int main(int argc, char **argv) {
     print(&ios_type_Array);
     print(&ios_type_NoZero);
     print(&ios_type_Flags);
+    print(&ios_type_Unlisted);
     print(&ios_type_First);
     print(NULL);
     return 0;

@@ -57,7 +57,7 @@
   IO_SHARED_EACH(IO_SHARED_CHECK_PLACE, T, __VA_ARGS__)                                          \
   static_assert(                                                                                 \
       ::io_shared::detail::gap_at_end(io_shared_members(::io_shared::detail::null<T>),           \
-                                      sizeof(T)) == 0,                                           \
+                                      sizeof(T), alignof(T)) == 0,                               \
       "io_shared: " #T " ends in padding, or its last member is not listed: add a member "       \
       "`std::uint8_t pad[n]` for as many bytes, and list it")
 

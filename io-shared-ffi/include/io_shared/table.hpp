@@ -372,11 +372,13 @@ constexpr std::size_t gap_before(const Members& members, const char* name) {
   return 0;
 }
 
-/// How many bytes lie after the last member. The data of lists begins after them.
+/// How many bytes lie after the last member. The data of lists begins right after the last member,
+/// so the padding there belongs to it. More bytes than padding are a member that is not listed.
 template <class Members>
-constexpr std::size_t gap_at_end(const Members& members, std::size_t size) {
+constexpr std::size_t gap_at_end(const Members& members, std::size_t size, std::size_t align) {
   const ios_member& last = members.all[members.all.size() - 1];
-  return axes_in(members) > 0 ? 0 : size - last.offset - last.size;
+  const std::size_t gap = size - last.offset - last.size;
+  return axes_in(members) > 0 && gap < align ? 0 : gap;
 }
 
 template <class Variants>
