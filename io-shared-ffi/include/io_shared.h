@@ -88,27 +88,25 @@
   {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m), {0, 0, 0},      \
    IOS_MEMBER_FIELD}
 #define IOS_TEXT_FIELD(T, m)                                                                    \
-  {#m, &ios_type_text, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(char, T, m[0]), {0, 0, 0},       \
+  {#m, &ios_type_text, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(char, T, m), {0, 0, 0},    \
    IOS_MEMBER_FIELD}
 #define IOS_ARRAY(T, K, m)                                                                      \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0]),              \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), 0, 0}, IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(ios_c_##K, T, m),           \
+   {IOS_LENGTH(T, m), 0, 0}, IOS_MEMBER_FIELD}
 #define IOS_ARRAY2(T, K, m)                                                                     \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0]),           \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]), 0},           \
-   IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY2(ios_c_##K, T, m),          \
+   {IOS_LENGTH(T, m), IOS_LENGTH(T, m[0]), 0}, IOS_MEMBER_FIELD}
 #define IOS_ARRAY3(T, K, m)                                                                     \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0][0]),        \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]),               \
-    IOS_SIZE(T, m[0][0]) / IOS_SIZE(T, m[0][0][0])}, IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY3(ios_c_##K, T, m),          \
+   {IOS_LENGTH(T, m), IOS_LENGTH(T, m[0]), IOS_LENGTH(T, m[0][0])}, IOS_MEMBER_FIELD}
 #define IOS_TAIL(T, K, m)                                                                       \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_IS(ios_c_##K, T, m[0]), {0, 0, 0}, IOS_MEMBER_TAIL}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_IS_TAIL(ios_c_##K, T, m), {0, 0, 0}, IOS_MEMBER_TAIL}
 #define IOS_LIST(T, K, m)                                                                       \
   {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_list, T, m), {1, 0, 0},       \
    IOS_MEMBER_LIST}
 #define IOS_ND_LIST(T, K, m)                                                                    \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(uint64_t, T, m.shape[0]),         \
-   {IOS_SIZE(T, m.shape) / IOS_SIZE(T, m.shape[0]), 0, 0}, IOS_MEMBER_LIST}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(uint64_t, T, m.shape),      \
+   {IOS_LENGTH(T, m.shape), 0, 0}, IOS_MEMBER_LIST}
 #define IOS_DATA(name) {#name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}
 // After a member: its unit, "m" or "ns stamp".
 #define IOS_UNIT(unit) {unit, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_UNIT}
@@ -125,12 +123,24 @@
 
 #define IOS_COUNT(array) (sizeof(array) / sizeof *(array))
 #define IOS_SIZE(T, m) sizeof(((T *)0)->m)
-// 0, if the member has that type; otherwise the compiler complains.
+#define IOS_LENGTH(T, m) (IOS_SIZE(T, m) / IOS_SIZE(T, m[0]))
+// 0, if the member has that type, or is an array of it and no pointer; otherwise the compiler
+// complains.
 #define IOS_IS(C, T, m) (0 * sizeof(1 ? &((T *)0)->m : (C *)0))
+#define IOS_IS_ARRAY(C, T, m)                                                                   \
+  (0 * sizeof(1 ? &((T *)0)->m : (C(*)[IOS_SIZE(T, m) / sizeof(C)])0))
+#define IOS_IS_ARRAY2(C, T, m)                                                                  \
+  (0 * sizeof(1 ? &((T *)0)->m : (C(*)[IOS_LENGTH(T, m)][IOS_SIZE(T, m[0]) / sizeof(C)])0))
+#define IOS_IS_ARRAY3(C, T, m)                                                                  \
+  (0 * sizeof(1 ? &((T *)0)->m                                                                  \
+                : (C(*)[IOS_LENGTH(T, m)][IOS_LENGTH(T, m[0])]                                  \
+                     [IOS_SIZE(T, m[0][0]) / sizeof(C)])0))
 #if defined(__cplusplus)
 #define IOS_ALIGNOF(T) alignof(T)
+#define IOS_IS_TAIL(C, T, m) IOS_IS(C, T, m[0])
 #else
 #define IOS_ALIGNOF(T) __alignof__(T)
+#define IOS_IS_TAIL(C, T, m) (0 * sizeof(1 ? &((T *)0)->m : (C(*)[])0))
 #endif
 typedef uint8_t ios_c_u8;
 typedef uint16_t ios_c_u16;
