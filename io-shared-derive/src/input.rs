@@ -246,6 +246,14 @@ fn read_lists(fields: &mut [Field], has_parameters: bool, errors: &mut Errors) {
         errors
             .at(&data.ty, "the accessors of lists have the names of their fields: name the fields");
     }
+    if !fields.iter().any(|field| list::is_list(&field.ty) || field.is_of_any_number()) {
+        let name = &data.name;
+        let advice = format!(
+            "no field of this struct is a list, written `List<T>` or `NdList<T, N>`: add one \
+             before `{name}`, or remove `{name}`"
+        );
+        errors.at(&data.ty, advice);
+    }
     for field in fields {
         field.list = list::read(&field.ty);
         if field.list.as_ref().is_some_and(|list| list::is_list(&list.element)) {

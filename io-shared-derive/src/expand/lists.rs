@@ -34,10 +34,14 @@ impl Output<'_> {
         }
     }
 
-    /// The proofs that the elements are what lists may have.
+    /// The proofs that the axes and the elements are what lists may have.
     pub(super) fn checks_of_lists(&self) -> impl Iterator<Item = TokenStream> {
-        self.lists_of_fields().map(|(field, List { element, .. })| {
+        self.lists_of_fields().map(|(field, List { element, axes })| {
             let (private, name) = (&self.private, &field.name);
+            let axes = axes.as_ref().map(|axes| {
+                let check = self.check("has_axes", axes.span());
+                quote_spanned!(axes.span()=> #check(#name, #axes);)
+            });
             let check = self.check("has_plain_elements", element.span());
             let shown = show(element);
             let convert = match shown.as_str() {
@@ -45,6 +49,7 @@ impl Output<'_> {
                 _ => format!("{shown}::try_from(number)"),
             };
             quote_spanned! {element.span()=> {
+                #axes
                 #[allow(unused_imports)]
                 use #private::Unstored as _;
                 let stored = #private::StoredOf::<#element>::AS;
