@@ -55,6 +55,7 @@
 //   IOS_ARRAY2, 3   [[f64; 4]; 3]                     IOS_ND_LIST      NdList<u8, 3>
 //   IOS_TAIL        [Point] (a flexible array)        IOS_DATA         ListData (no member)
 //   IOS_UNIT        #[message(unit = "m")], of the member before
+//   IOS_NAMED       the name of the member before, if C cannot have it: class
 
 // A message: its type, and its members in their order.
 #define IOS_MESSAGE(T, ...)                                                                     \
@@ -110,6 +111,8 @@
 #define IOS_DATA(name) {#name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}
 // After a member: its unit, "m" or "ns stamp".
 #define IOS_UNIT(unit) {unit, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_UNIT}
+// After a member: its name in the schema, "class", where C cannot have that.
+#define IOS_NAMED(name) {name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_NAME}
 
 // The member of a list of several axes: IOS_ND_LIST_OF(3) image;
 #define IOS_ND_LIST_OF(axes)                                                                    \
@@ -214,6 +217,9 @@ typedef bool ios_c_bool;
 
 // No member: the unit of the member before, in place of a name.
 #define IOS_MEMBER_UNIT 4
+
+// No member: another name of the member before, which the schema has.
+#define IOS_MEMBER_NAME 5
 
 // Messages stay CDR, whatever they are (`ios_from_ros_open`).
 #define IOS_ROS_CDR 1
@@ -590,8 +596,8 @@ typedef struct {
   size_t size;
   // The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
   size_t counts[3];
-  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA` and
-  // `IOS_MEMBER_UNIT`.
+  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA`,
+  // `IOS_MEMBER_UNIT` and `IOS_MEMBER_NAME`.
   uint32_t role;
 } ios_member;
 

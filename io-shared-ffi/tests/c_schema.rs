@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use io_shared::{Message, Schema};
+use io_shared::{List, ListData, Message, Schema};
 use io_shared_ffi::c_struct;
 
 mod common;
@@ -18,6 +18,26 @@ use common::{Language, Linked, compile, compile_program, try_compile};
 struct Cloud {
     frame: u64,
     points: [Point],
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(u8)]
+#[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "words of C")]
+enum Sort {
+    default,
+    ROWS,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Words {
+    #[message(unit = "1")]
+    class: u32,
+    r#static: Sort,
+    plain: [u8; 3],
+    #[message(unit = "m")]
+    r#return: List<Point>,
+    data: ListData,
 }
 
 fn source() -> PathBuf {
@@ -40,6 +60,7 @@ fn a_c_struct_has_the_schema_that_the_derive_makes_of_the_same_struct_in_rust() 
         f32::schema(),
         <[f32; 4]>::schema(),
         halves(),
+        Words::schema(),
         Cloud::schema(),
     ];
     for language in [Language::C99, Language::C11, Language::Cpp17] {
@@ -79,11 +100,12 @@ fn a_c_struct_that_cannot_be_a_message_is_told_what_to_write() {
         "struct Unlisted: the last 8 bytes are in no member that the macro lists: list the member \
          before IOS_DATA",
         "struct First: the unit `m` stands before all members",
+        "struct Unnamed: the name `class` stands before all members",
         "`type` must not be NULL",
     ]) {
         assert!(said.contains(expected), "{said}\n{expected}");
     }
-    assert_eq!(said.len(), 8, "{said:?}");
+    assert_eq!(said.len(), 9, "{said:?}");
 }
 
 #[test]

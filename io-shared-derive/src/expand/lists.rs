@@ -4,6 +4,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::Output;
@@ -139,7 +140,7 @@ impl Output<'_> {
             return TokenStream::new();
         };
         let (private, name, vis) = (&self.private, &self.source.ident, &self.source.vis);
-        let names = |suffix| Ident::new(&format!("{name}{suffix}"), Span::call_site());
+        let names = |suffix| Ident::new(&format!("{}{suffix}", name.unraw()), Span::call_site());
         let (capacity, lists_mut) = (names("Capacity"), names("ListsMut"));
         let (reads, lends): (Vec<_>, Vec<_>) =
             self.lists_of_fields().map(|list| (self.read(list), self.lent(list))).unzip();
