@@ -633,7 +633,7 @@ typedef struct {
 } ios_type;
 
 // A function that is called with the text of a warning, which is valid until it returns, and with
-// the `context` of `ios_on_warning`. Any thread of the process may call it.
+// the `context` of `ios_on_warning`. Any thread of the process may call it. It must not throw.
 typedef void (*ios_warned)(const char *text, void *context);
 
 // A message that was converted: up to three parts, which follow each other. They are valid until
@@ -1131,6 +1131,7 @@ ios_status ios_consumer_ready_fd(ios_consumer *consumer, int32_t *fd);
 // (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 // value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
 // reports that (`IOS_NO_REOPEN`). So is one that has lost the producer that it requires.
+// `IOS_TIMEOUT`: none has anything, also with a timeout of 0; nothing is written to `ready`.
 //
 // # Safety
 // `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
@@ -1734,7 +1735,7 @@ ios_status ios_array_describe(const void *data, size_t length, char **json);
 // # Safety
 // `warned` may be called with `context` by any thread until another function takes its place, and
 // after that until the calls in progress have returned. It calls nothing of this library that
-// waits.
+// waits, and it returns: a C++ exception or a `longjmp` that leaves it is undefined behaviour.
 ios_status ios_on_warning(ios_warned warned, void *context);
 
 // The regions in shared memory as a JSON array, in the order of their names. The caller frees the
