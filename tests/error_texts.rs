@@ -151,3 +151,30 @@ fn a_producer_of_lists_without_a_size_is_told_the_ways_that_it_has() {
     drop(channel().growing(true).producer().unwrap());
     drop(channel().lists(Seen::capacity().boxes(100)).producer().unwrap());
 }
+
+/// An array of arrays, with one level for each token after the type.
+macro_rules! nested {
+    ($ty:ty;) => { $ty };
+    ($ty:ty; $_level:tt $($levels:tt)*) => { nested!([$ty; 1]; $($levels)*) };
+}
+
+#[test]
+fn a_type_that_no_program_could_read_is_refused_by_whoever_would_create_the_channel() {
+    type Deep = nested!(u8; 1 2 3 4 5 6 7 8 9 a b c d e f 16 17 18 19 20 21 22 23 24 25 26 27 28 29
+        30 31);
+    type Deeper = [Deep; 1];
+    let name = TestName::new("deep");
+    io_shared::producer::<Deep>(&name).unwrap();
+    io_shared::consumer::<Deep>(&name).unwrap();
+    let name = TestName::new("deeper");
+    for refused in [
+        io_shared::producer::<Deeper>(&name).unwrap_err(),
+        io_shared::consumer::<Deeper>(&name).unwrap_err(),
+        Shared::<Deeper>::open(&*name).unwrap_err(),
+    ] {
+        assert!(matches!(refused.kind(), ErrorKind::Unsupported { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains("no program can read") && said.contains("deeper than 32"), "{said}");
+    }
+    assert!(!name.path().exists());
+}

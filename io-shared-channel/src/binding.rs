@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 pub use io_shared_core::binding::{
-    CopyTarget, ListAt, Lists, Placed, Window, copy_out, put_parts, window,
+    CopyTarget, ListAt, Lists, Placed, Window, clear_checked, copy_out, put_parts, window,
 };
 use io_shared_core::slot::{Guard, Loan};
 use io_shared_core::{Message, Result};

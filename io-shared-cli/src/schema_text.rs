@@ -5,6 +5,7 @@
 
 mod c;
 mod cpp;
+mod names;
 mod numpy;
 
 use std::fmt::Write as _;
@@ -118,9 +119,11 @@ fn rust_enum(of: &Enum, text: &mut String) {
     comment(text, "", "///", &of.doc);
     let number = scalar_word(of.scalar, ["u", "i", "f"], "");
     let _ = writeln!(text, "#[derive(Clone, Copy, Message)]\n#[repr({number})]");
-    let _ = writeln!(text, "enum {} {{", of.name);
+    let _ = writeln!(text, "enum {} {{", names::in_rust(&of.name));
     for variant in &of.variants {
-        let _ = writeln!(text, "    {} = {},", variant.name, variant.number);
+        let others = of.variants.iter().map(|it| &*it.name);
+        let (name, renamed) = rust_name(&variant.name, others);
+        let _ = writeln!(text, "    {name} = {},{renamed}", variant.number);
     }
     text.push_str("}\n");
 }
@@ -141,7 +144,7 @@ fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
     };
     let _ = writeln!(text, "#[derive(Message)]\n#[repr(C{align})]");
     let is_tuple = layout.fields.first().is_some_and(|field| field.name == "0");
-    let name = name_of(layout, structs);
+    let name = names::in_rust(&name_of(layout, structs));
     if is_tuple {
         let types = layout.fields.iter().map(|field| rust_type(&field.ty, structs));
         let _ = writeln!(text, "struct {name}({});", types.collect::<Vec<_>>().join(", "));
@@ -153,9 +156,22 @@ fn rust(layout: &Struct, structs: &[&Struct], text: &mut String) {
         if !field.unit.is_empty() {
             let _ = writeln!(text, "    #[message({})]", attributes(&plain(&field.unit)));
         }
-        let _ = writeln!(text, "    {}: {},", field.name, rust_type(&field.ty, structs));
+        let others = layout.fields.iter().map(|it| &*it.name);
+        let (name, renamed) = rust_name(&field.name, others);
+        let ty = rust_type(&field.ty, structs);
+        let _ = writeln!(text, "    {name}: {ty},{renamed}");
     }
     text.push_str("}\n");
+}
+
+/// A name in Rust, and a remark if it is another one.
+fn rust_name<'t>(name: &str, others: impl Iterator<Item = &'t str> + Clone) -> (String, String) {
+    let named = names::apart(names::in_rust(name), name, others);
+    let renamed = match named.strip_prefix("r#").unwrap_or(&named) == name {
+        true => String::new(),
+        false => format!(" // Rust cannot have its name: {name}"),
+    };
+    (named, renamed)
 }
 
 /// The words of a unit as the derive takes them: `unit = "ns", stamp`.
@@ -184,8 +200,8 @@ fn rust_type(ty: &Type, structs: &[&Struct]) -> String {
         Type::List { axes: 1, element } => format!("List<{}>", rust_type(element, structs)),
         Type::List { axes, element } => format!("NdList<{}, {axes}>", rust_type(element, structs)),
         Type::ListData => "ListData".to_owned(),
-        Type::Struct(layout) => name_of(layout, structs),
-        Type::Enum(of) => of.name.clone(),
+        Type::Struct(layout) => names::in_rust(&name_of(layout, structs)),
+        Type::Enum(of) => names::in_rust(&of.name),
         other => other.to_string(),
     }
 }
@@ -218,7 +234,7 @@ mod tests {
 struct Point {
     #[message(unit = "m")]
     x: f32,
-    2d: i32,
+    f2d: i32, // Rust cannot have its name: 2d
 }
 
 /// A scan.
@@ -243,7 +259,8 @@ typedef struct {
     float x;
     int32_t f2d;
 } Point;
-IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_UNIT("m"), IOS_FIELD(Point, i32, f2d));
+IOS_MESSAGE(Point, IOS_FIELD(Point, f32, x), IOS_UNIT("m"), IOS_FIELD(Point, i32, f2d),
+            IOS_NAMED("2d"));
 
 /// A scan.
 typedef struct {
@@ -302,6 +319,7 @@ struct Point {
 };
 IO_SHARED_MESSAGE(Point, x, f2d);
 IO_SHARED_UNIT(Point, x, \"m\");
+IO_SHARED_NAME(Point, f2d, \"2d\");
 
 /// A scan.
 struct Cloud {

@@ -101,6 +101,64 @@ fn a_schema_for_c_and_cpp_compiles_as_it_is_printed() {
     compiles("c", &tail, &says, "int main(void) { return ios_type_Cloud.count == 0; }");
 }
 
+#[derive(Clone, Copy, Message)]
+#[repr(u8)]
+#[allow(non_camel_case_types, reason = "words of other languages")]
+enum union {
+    default,
+    r#true,
+    Plain,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct r#virtual {
+    class: f64,
+    r#static: [u8; 4],
+    register: Text<3>,
+    r#final: union,
+    auto: List<u8>,
+    auto_: NdList<u8, 3>,
+    r#return: ListData,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Tuple(u32, u32);
+
+#[derive(Message)]
+#[repr(C)]
+struct Tail {
+    r#type: u64,
+    this: [Tuple],
+}
+
+#[test]
+fn a_schema_whose_names_are_words_of_the_language_compiles_as_it_is_printed() {
+    let (lists, tail) = (TestName::new("printed-words"), TestName::new("printed-word"));
+    let _lists = Channel::<r#virtual>::named(&*lists).growing(true).producer().unwrap();
+    let _tail = Channel::<Tail>::named(&*tail).growing(true).producer().unwrap();
+    let says = [
+        "IO_SHARED_NAME(union_, default_, \"default\");",
+        "IO_SHARED_NAME(virtual_, auto__, \"auto\");",
+        "IO_SHARED_DATA(virtual_, return);",
+    ];
+    compiles("cpp", &lists, &says, "int use() { return io_shared::schema<virtual_>().empty(); }");
+    let says = ["IOS_NAMED(\"class\")", "IOS_VARIANT(default, 0)", "IOS_DATA(return)"];
+    compiles("c", &lists, &says, "int main(void) { return ios_type_virtual_.count == 0; }");
+
+    let says = ["IO_SHARED_TAIL(Tail, this_, Tuple);", "IO_SHARED_NAME(Tuple, f0, \"0\");"];
+    compiles("cpp", &tail, &says, "int use() { return io_shared::schema<Tail>().empty(); }");
+    let says = ["IOS_NAMED(\"this\")", "IOS_NAMED(\"0\")"];
+    compiles("c", &tail, &says, "int main(void) { return ios_type_Tail.count == 0; }");
+
+    let printed = common::run(&["info", &lists, "--schema", "rust"]).out;
+    for line in ["enum union {", "    r#true = 1,", "struct r#virtual {", "    r#static: [u8; 4],"]
+    {
+        assert!(printed.lines().any(|found| found == line), "{line}\n{printed}");
+    }
+}
+
 #[derive(Message)]
 #[repr(C)]
 struct Found {

@@ -13,6 +13,7 @@
 //! | [`read_ahead`] | copies the pieces that the producer has written so far |
 //! | [`copy_out`] | copies the rest of the value to the [`CopyTarget`] |
 //! | [`put_parts`] | fills a loan with several slices, one after the other, and publishes it |
+//! | [`clear_checked`] | zeroes the part of a loan that may be no value of its type |
 //! | [`window`] | maps a loan's bytes a second time, at an address that outlives the loan |
 //! | [`Lists`] | finds and lays out the lists of a message by its schema |
 //!
@@ -64,6 +65,31 @@ use crate::slot::Loan;
 #[inline]
 pub fn put_parts<T: Message + ?Sized>(loan: Loan<'_, T>, parts: &[&[u8]]) -> Result<u64> {
     loan.put_parts(parts)
+}
+
+/// Sets the part of the message that must be checked by the channel's schema to 0, as it is in a
+/// loan of a type in Rust: the fields, if a `bool` or an enum is among them, and a tail that has
+/// some. The bytes of an older message may be no value of theirs.
+///
+/// # Examples
+/// ```
+/// # use io_shared_channel as io_shared;
+/// # use io_shared_core::Message;
+/// # fn main() -> io_shared::Result<()> {
+/// # let name = &format!("/doc-clear-checked-{}", std::process::id());
+/// use io_shared::{Channel, binding};
+/// let flags = Channel::<[u8]>::named(name).schema(<[bool]>::schema());
+/// let mut producer = flags.capacity(4).producer()?;
+/// let mut loan = producer.loan_len(4)?;
+/// loan.fill(7); // as another program may have left it
+/// binding::clear_checked(&mut loan);
+/// assert_eq!(*loan, [0; 4]);
+/// # Channel::remove(name)
+/// # }
+/// ```
+#[inline]
+pub fn clear_checked(loan: &mut Loan<'_, [u8]>) {
+    loan.clear_checked();
 }
 
 /// Maps the loan's bytes a second time, at an address that stays mapped as long as the [`Window`]:

@@ -251,7 +251,7 @@ impl Output<'_> {
 
     /// The sized twin of a struct that ends in a slice.
     fn twin(&self, twin: &Ident) -> TokenStream {
-        let reprs = self.source.attrs.iter().filter(|attr| attr.path().is_ident("repr"));
+        let reprs = crate::syntax::reprs(&self.source.attrs);
         let types = self.input.fields.iter().map(|field| match &field.element {
             Some(element) => quote!([#element; 0]),
             None if field.is_list_data() => quote!([u8; 0]),

@@ -14,7 +14,7 @@ use crate::errors::Errors;
 use crate::field::Field;
 use crate::list;
 use crate::stored;
-use crate::syntax::doc;
+use crate::syntax::{doc, name, reprs};
 use crate::written::visibility;
 
 pub(crate) struct Input {
@@ -138,19 +138,17 @@ impl Input {
     }
 
     fn read_repr(&mut self, input: &DeriveInput, errors: &mut Errors) {
-        for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
+        for attr in reprs(&input.attrs) {
             let read = attr.parse_nested_meta(|meta| {
-                if meta.path.is_ident("C") {
-                    self.ordered = true;
-                } else if meta.path.is_ident("transparent") {
-                    self.ordered = true;
-                    self.transparent = true;
-                } else if meta.path.is_ident("packed") {
-                    errors.at(
+                match name(&meta.path).as_str() {
+                    "C" => self.ordered = true,
+                    "transparent" => (self.ordered, self.transparent) = (true, true),
+                    "packed" => errors.at(
                         &meta.path,
                         "fields of a packed struct cannot be borrowed: remove `packed`; if that \
                          leaves padding, the next build says what to add",
-                    );
+                    ),
+                    _ => {}
                 }
                 if meta.input.peek(syn::token::Paren) {
                     let argument;
@@ -247,6 +245,14 @@ fn read_lists(fields: &mut [Field], has_parameters: bool, errors: &mut Errors) {
     if data.is_numbered() {
         errors
             .at(&data.ty, "the accessors of lists have the names of their fields: name the fields");
+    }
+    if !fields.iter().any(|field| list::is_list(&field.ty) || field.is_of_any_number()) {
+        let name = &data.name;
+        let advice = format!(
+            "no field of this struct is a list, written `List<T>` or `NdList<T, N>`: add one \
+             before `{name}`, or remove `{name}`"
+        );
+        errors.at(&data.ty, advice);
     }
     for field in fields {
         field.list = list::read(&field.ty);

@@ -68,13 +68,13 @@ use proc_macro::TokenStream;
 /// `f32`, `f64`, `half::f16` (feature `half`), `Text<N>`, `DurationNs`, `SystemTimeNs`, arrays of
 /// messages, and other types with this derive. The last field may be a slice `[T]` of messages. A
 /// struct with several lists has fields `List<T>` and `NdList<T, N>`, and `ListData` last; their
-/// elements are numbers, `Text<N>`, arrays and structs of these, without a `bool` or an enum. Type
-/// and const parameters are allowed, but not in a struct with lists; lifetimes, unions and
-/// `repr(packed)` are not.
+/// elements are numbers, `Text<N>`, arrays and structs of these, without a `bool` or an enum, and
+/// an `NdList` has 1 to 32 axes. Types are nested at most 32 deep. Type and const parameters are
+/// allowed, but not in a struct with lists; lifetimes, unions and `repr(packed)` are not.
 ///
-/// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`. Fresh memory is
-/// all zeros, so one of the variants must have the number 0. The derive also implements `TryFrom`
-/// the number:
+/// Enums without fields, with `#[repr(u8)]` or `u16`, `u32`, `i8`, `i16`, `i32`, and without
+/// `align`, so that they are as large as the number. Fresh memory is all zeros, so one of the
+/// variants must have the number 0. The derive also implements `TryFrom` the number:
 ///
 /// ```
 /// # use io_shared_core as io_shared;

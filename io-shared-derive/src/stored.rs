@@ -2,11 +2,11 @@
 //! number is refused.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{DataEnum, DeriveInput, Fields, Ident};
+use syn::{DataEnum, DeriveInput, Fields, Ident, Path};
 
 use crate::errors::Errors;
+use crate::syntax;
 
 /// The numbers that an enum may be stored as, and their names in a schema.
 const STORED: &[(&str, &str)] =
@@ -26,10 +26,19 @@ pub(crate) fn read(source: &DeriveInput, data: &DataEnum, errors: &mut Errors) {
         );
         return;
     }
+    if let Some(align) = arguments(source).iter().find(|path| syntax::name(path) == "align") {
+        errors.at(
+            align,
+            format!(
+                "an enum has the size and alignment of its number, so that every byte of it is \
+                 checked: remove `align`, or put it on a struct around `{name}`"
+            ),
+        );
+    }
     if stored(source).is_some() {
         return;
     }
-    let repr = reprs(source).next();
+    let repr = arguments(source).first().map(syntax::name).filter(|repr| repr != "align");
     let advice = match repr.as_deref() {
         None => format!(
             "without a `repr` the compiler chooses how `{name}` is stored: add `#[repr(u8)]` above \
@@ -48,12 +57,12 @@ fn is_plain(fields: &Fields) -> bool {
 }
 
 /// The arguments of the enum's `repr` attributes.
-fn reprs(source: &DeriveInput) -> impl Iterator<Item = String> {
-    let mut reprs = Vec::new();
-    for attr in source.attrs.iter().filter(|attr| attr.path().is_ident("repr")) {
+fn arguments(source: &DeriveInput) -> Vec<Path> {
+    let mut paths = Vec::new();
+    for attr in syntax::reprs(&source.attrs) {
         // What cannot be parsed is an error of the compiler's own.
         let _ = attr.parse_nested_meta(|meta| {
-            reprs.push(meta.path.to_token_stream().to_string());
+            paths.push(meta.path);
             if meta.input.peek(syn::token::Paren) {
                 let argument;
                 syn::parenthesized!(argument in meta.input);
@@ -62,12 +71,13 @@ fn reprs(source: &DeriveInput) -> impl Iterator<Item = String> {
             Ok(())
         });
     }
-    reprs.into_iter()
+    paths
 }
 
 /// The number that the enum is stored as, and its name in a schema.
 pub(crate) fn stored(source: &DeriveInput) -> Option<(Ident, Ident)> {
-    let (ty, scalar) = reprs(source).find_map(|repr| STORED.iter().find(|(ty, _)| *ty == repr))?;
+    let of = |path| STORED.iter().find(|(ty, _)| *ty == syntax::name(path));
+    let (ty, scalar) = arguments(source).iter().find_map(of)?;
     let at = source.ident.span();
     Some((Ident::new(ty, at), Ident::new(scalar, at)))
 }

@@ -1,6 +1,7 @@
-//! Helpers that read the syntax tree: bare types and doc comments.
+//! Helpers that read the syntax tree: bare types, `repr`s and doc comments.
 
-use syn::{Attribute, Expr, ExprLit, Lit, Meta, Type};
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta, Path, Type};
 
 /// The type without parentheses, and without the invisible groups that macros leave around it.
 pub(crate) fn bare(ty: &Type) -> &Type {
@@ -9,6 +10,16 @@ pub(crate) fn bare(ty: &Type) -> &Type {
         Type::Group(group) => bare(&group.elem),
         _ => ty,
     }
+}
+
+/// The `repr` attributes: there may be several.
+pub(crate) fn reprs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| name(attr.path()) == "repr")
+}
+
+/// The name that is the whole path. The compiler reads `r#align` as `align`, so this does, too.
+pub(crate) fn name(path: &Path) -> String {
+    path.get_ident().map(|name| name.unraw().to_string()).unwrap_or_default()
 }
 
 /// The doc comment, without the space after `///`.

@@ -55,6 +55,7 @@
 //   IOS_ARRAY2, 3   [[f64; 4]; 3]                     IOS_ND_LIST      NdList<u8, 3>
 //   IOS_TAIL        [Point] (a flexible array)        IOS_DATA         ListData (no member)
 //   IOS_UNIT        #[message(unit = "m")], of the member before
+//   IOS_NAMED       the name of the member before, if C cannot have it: class
 
 // A message: its type, and its members in their order.
 #define IOS_MESSAGE(T, ...)                                                                     \
@@ -88,30 +89,30 @@
   {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m), {0, 0, 0},      \
    IOS_MEMBER_FIELD}
 #define IOS_TEXT_FIELD(T, m)                                                                    \
-  {#m, &ios_type_text, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(char, T, m[0]), {0, 0, 0},       \
+  {#m, &ios_type_text, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(char, T, m), {0, 0, 0},    \
    IOS_MEMBER_FIELD}
 #define IOS_ARRAY(T, K, m)                                                                      \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0]),              \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), 0, 0}, IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(ios_c_##K, T, m),           \
+   {IOS_LENGTH(T, m), 0, 0}, IOS_MEMBER_FIELD}
 #define IOS_ARRAY2(T, K, m)                                                                     \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0]),           \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]), 0},           \
-   IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY2(ios_c_##K, T, m),          \
+   {IOS_LENGTH(T, m), IOS_LENGTH(T, m[0]), 0}, IOS_MEMBER_FIELD}
 #define IOS_ARRAY3(T, K, m)                                                                     \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_c_##K, T, m[0][0][0]),        \
-   {IOS_SIZE(T, m) / IOS_SIZE(T, m[0]), IOS_SIZE(T, m[0]) / IOS_SIZE(T, m[0][0]),               \
-    IOS_SIZE(T, m[0][0]) / IOS_SIZE(T, m[0][0][0])}, IOS_MEMBER_FIELD}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY3(ios_c_##K, T, m),          \
+   {IOS_LENGTH(T, m), IOS_LENGTH(T, m[0]), IOS_LENGTH(T, m[0][0])}, IOS_MEMBER_FIELD}
 #define IOS_TAIL(T, K, m)                                                                       \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_IS(ios_c_##K, T, m[0]), {0, 0, 0}, IOS_MEMBER_TAIL}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_IS_TAIL(ios_c_##K, T, m), {0, 0, 0}, IOS_MEMBER_TAIL}
 #define IOS_LIST(T, K, m)                                                                       \
   {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(ios_list, T, m), {1, 0, 0},       \
    IOS_MEMBER_LIST}
 #define IOS_ND_LIST(T, K, m)                                                                    \
-  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS(uint64_t, T, m.shape[0]),         \
-   {IOS_SIZE(T, m.shape) / IOS_SIZE(T, m.shape[0]), 0, 0}, IOS_MEMBER_LIST}
+  {#m, &ios_type_##K, offsetof(T, m), IOS_SIZE(T, m) + IOS_IS_ARRAY(uint64_t, T, m.shape),      \
+   {IOS_LENGTH(T, m.shape), 0, 0}, IOS_MEMBER_LIST}
 #define IOS_DATA(name) {#name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}
 // After a member: its unit, "m" or "ns stamp".
 #define IOS_UNIT(unit) {unit, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_UNIT}
+// After a member: its name in the schema, "class", where C cannot have that.
+#define IOS_NAMED(name) {name, NULL, 0, 0, {0, 0, 0}, IOS_MEMBER_NAME}
 
 // The member of a list of several axes: IOS_ND_LIST_OF(3) image;
 #define IOS_ND_LIST_OF(axes)                                                                    \
@@ -125,12 +126,24 @@
 
 #define IOS_COUNT(array) (sizeof(array) / sizeof *(array))
 #define IOS_SIZE(T, m) sizeof(((T *)0)->m)
-// 0, if the member has that type; otherwise the compiler complains.
+#define IOS_LENGTH(T, m) (IOS_SIZE(T, m) / IOS_SIZE(T, m[0]))
+// 0, if the member has that type, or is an array of it and no pointer; otherwise the compiler
+// complains.
 #define IOS_IS(C, T, m) (0 * sizeof(1 ? &((T *)0)->m : (C *)0))
+#define IOS_IS_ARRAY(C, T, m)                                                                   \
+  (0 * sizeof(1 ? &((T *)0)->m : (C(*)[IOS_SIZE(T, m) / sizeof(C)])0))
+#define IOS_IS_ARRAY2(C, T, m)                                                                  \
+  (0 * sizeof(1 ? &((T *)0)->m : (C(*)[IOS_LENGTH(T, m)][IOS_SIZE(T, m[0]) / sizeof(C)])0))
+#define IOS_IS_ARRAY3(C, T, m)                                                                  \
+  (0 * sizeof(1 ? &((T *)0)->m                                                                  \
+                : (C(*)[IOS_LENGTH(T, m)][IOS_LENGTH(T, m[0])]                                  \
+                     [IOS_SIZE(T, m[0][0]) / sizeof(C)])0))
 #if defined(__cplusplus)
 #define IOS_ALIGNOF(T) alignof(T)
+#define IOS_IS_TAIL(C, T, m) IOS_IS(C, T, m[0])
 #else
 #define IOS_ALIGNOF(T) __alignof__(T)
+#define IOS_IS_TAIL(C, T, m) (0 * sizeof(1 ? &((T *)0)->m : (C(*)[])0))
 #endif
 typedef uint8_t ios_c_u8;
 typedef uint16_t ios_c_u16;
@@ -204,6 +217,9 @@ typedef bool ios_c_bool;
 
 // No member: the unit of the member before, in place of a name.
 #define IOS_MEMBER_UNIT 4
+
+// No member: another name of the member before, which the schema has.
+#define IOS_MEMBER_NAME 5
 
 // Messages stay CDR, whatever they are (`ios_from_ros_open`).
 #define IOS_ROS_CDR 1
@@ -580,8 +596,8 @@ typedef struct {
   size_t size;
   // The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
   size_t counts[3];
-  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA` and
-  // `IOS_MEMBER_UNIT`.
+  // Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA`,
+  // `IOS_MEMBER_UNIT` and `IOS_MEMBER_NAME`.
   uint32_t role;
 } ios_member;
 
@@ -617,7 +633,7 @@ typedef struct {
 } ios_type;
 
 // A function that is called with the text of a warning, which is valid until it returns, and with
-// the `context` of `ios_on_warning`. Any thread of the process may call it.
+// the `context` of `ios_on_warning`. Any thread of the process may call it. It must not throw.
 typedef void (*ios_warned)(const char *text, void *context);
 
 // A message that was converted: up to three parts, which follow each other. They are valid until
@@ -911,8 +927,9 @@ ios_status ios_producer_schema(const ios_producer *producer, char **schema);
 ios_status ios_producer_fd(const ios_producer *producer, int32_t *fd);
 
 // Lends a buffer of `length` bytes at `*data`, in shared memory. Nobody sees it until it is put.
-// It is aligned for the channel's type, and contains an older message or zeros. A producer lends
-// one buffer at a time.
+// It is aligned for the channel's type, and contains an older message or zeros: zeros are the
+// fields if a bool or an enum is among them, and so is a tail that has some. A producer lends one
+// buffer at a time.
 //
 // # Safety
 // `producer` is NULL or open; `loan` and `data` are NULL or may be written to.
@@ -1114,6 +1131,7 @@ ios_status ios_consumer_ready_fd(ios_consumer *consumer, int32_t *fd);
 // (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 // value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
 // reports that (`IOS_NO_REOPEN`). So is one that has lost the producer that it requires.
+// `IOS_TIMEOUT`: none has anything, also with a timeout of 0; nothing is written to `ready`.
 //
 // # Safety
 // `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may
@@ -1717,7 +1735,7 @@ ios_status ios_array_describe(const void *data, size_t length, char **json);
 // # Safety
 // `warned` may be called with `context` by any thread until another function takes its place, and
 // after that until the calls in progress have returned. It calls nothing of this library that
-// waits.
+// waits, and it returns: a C++ exception or a `longjmp` that leaves it is undefined behaviour.
 ios_status ios_on_warning(ios_warned warned, void *context);
 
 // The regions in shared memory as a JSON array, in the order of their names. The caller frees the

@@ -56,8 +56,8 @@ pub struct ios_member {
     pub size: usize,
     /// The lengths of an array, the outermost first; 0 for no axis. Of a list: how many axes.
     pub counts: [usize; 3],
-    /// Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA` and
-    /// `IOS_MEMBER_UNIT`.
+    /// Which of `IOS_MEMBER_FIELD`, `IOS_MEMBER_TAIL`, `IOS_MEMBER_LIST`, `IOS_MEMBER_DATA`,
+    /// `IOS_MEMBER_UNIT` and `IOS_MEMBER_NAME`.
     pub role: u32,
 }
 
@@ -81,6 +81,8 @@ pub const IOS_MEMBER_LIST: u32 = 2;
 pub const IOS_MEMBER_DATA: u32 = 3;
 /// No member: the unit of the member before, in place of a name.
 pub const IOS_MEMBER_UNIT: u32 = 4;
+/// No member: another name of the member before, which the schema has.
+pub const IOS_MEMBER_NAME: u32 = 5;
 
 // SAFETY: the library's own tables have pointers to constants only, which nobody changes.
 unsafe impl Sync for ios_type {}
@@ -207,11 +209,15 @@ unsafe fn describe(arguments: &Arguments, ty: *const c_void, depth: usize) -> Ou
     for member in members {
         // SAFETY: a member's name is a text.
         let name = unsafe { arguments.read(CText(member.name, "name")) }?;
-        if member.role == IOS_MEMBER_UNIT {
-            layout.unit(name)?;
-            continue;
-        }
         let of = match member.role {
+            IOS_MEMBER_UNIT => {
+                layout.last("unit", name)?.unit = name.to_owned();
+                continue;
+            }
+            IOS_MEMBER_NAME => {
+                layout.last("name", name)?.name = name.to_owned();
+                continue;
+            }
             IOS_MEMBER_DATA => Type::ListData,
             // SAFETY: its table is one of the macros'.
             _ => unsafe { describe(arguments, member.of, depth + 1) }?,
@@ -306,20 +312,25 @@ impl<'t> Layout<'t> {
         Ok(())
     }
 
-    /// Says the unit of the last member.
-    fn unit(&mut self, unit: &str) -> Outcome {
-        let Some(last) = self.fields.pop() else {
-            return Err(self.bad(format!("the unit `{unit}` stands before all members")));
-        };
-        self.fields.push(last.unit(unit));
-        Ok(())
+    /// The last member, of which a unit or a name is said.
+    fn last(&mut self, what: &str, said: &str) -> Outcome<&mut Field> {
+        self.fields.last_mut().ok_or_else(|| {
+            bad(format!("struct {}: the {what} `{said}` stands before all members", self.name))
+        })
     }
 
     fn finish(self) -> Outcome<Struct> {
         let element = self.fields.last().and_then(|last| last.ty.shape().element);
         let (size, end) = (self.ty.size, self.end);
-        if element.is_none() && size > end {
-            let pad = size - end;
+        let pad = size.saturating_sub(end);
+        let has_lists = self.fields.last().is_some_and(|last| last.ty == Type::ListData);
+        if has_lists && pad >= self.ty.align {
+            return Err(self.bad(format!(
+                "the last {pad} bytes are in no member that the macro lists: list the member \
+                 before IOS_DATA, since the elements of the lists begin after those listed"
+            )));
+        }
+        if element.is_none() && pad > 0 {
             return Err(self.bad(format!(
                 "there is padding at the end, or a member is left out: add a member \
                  `uint8_t pad{end}[{pad}]`, with IOS_ARRAY(.., u8, ..)"

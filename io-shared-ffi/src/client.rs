@@ -67,8 +67,9 @@ impl Client {
         let (loan, ()) = ios_loan::of(Arc::<Self>::clone(self), length, || {
             let mut client = self.inner.enter()?;
             // Dropped without a put, as that of a producer.
-            let data = client.loan_len(length)?.as_mut_ptr();
-            Ok((data, ()))
+            let mut loan = client.loan_len(length)?;
+            binding::clear_checked(&mut loan);
+            Ok((loan.as_mut_ptr(), ()))
         })?;
         Ok(loan)
     }

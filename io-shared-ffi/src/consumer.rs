@@ -369,6 +369,7 @@ pub unsafe extern "C" fn ios_consumer_ready_fd(
 /// (negative: for ever; 0: looks once). Sets `ready[i]` to whether the i-th consumer has. Takes no
 /// value. A consumer whose channel was replaced is ready too: its get opens the new channel, or
 /// reports that (`IOS_NO_REOPEN`). So is one that has lost the producer that it requires.
+/// `IOS_TIMEOUT`: none has anything, also with a timeout of 0; nothing is written to `ready`.
 ///
 /// # Safety
 /// `consumers` points to `count` pointers, each NULL or open; `ready` is NULL or `count` bools may

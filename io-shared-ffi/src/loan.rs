@@ -35,8 +35,9 @@ const _: () = {
 pub const IOS_WHOLE: usize = usize::MAX;
 
 /// Lends a buffer of `length` bytes at `*data`, in shared memory. Nobody sees it until it is put.
-/// It is aligned for the channel's type, and contains an older message or zeros. A producer lends
-/// one buffer at a time.
+/// It is aligned for the channel's type, and contains an older message or zeros: zeros are the
+/// fields if a bool or an enum is among them, and so is a tail that has some. A producer lends one
+/// buffer at a time.
 ///
 /// # Safety
 /// `producer` is NULL or open; `loan` and `data` are NULL or may be written to.

@@ -44,6 +44,7 @@ impl Producer {
         let (loan, ()) = ios_loan::of(Arc::<Self>::clone(self), length, || {
             let mut producer = self.inner.enter()?;
             let mut loan = producer.loan_len(length)?;
+            binding::clear_checked(&mut loan);
             // This loan is dropped here without a put. The one that `put` takes is of the same
             // buffer.
             Ok((loan.as_mut_ptr(), ()))
@@ -57,6 +58,7 @@ impl Producer {
         ios_loan::of(Arc::<Self>::clone(self), length, || {
             let mut producer = self.inner.enter()?;
             let mut loan = producer.loan_len(length)?;
+            binding::clear_checked(&mut loan);
             let window = binding::window(&mut loan)?;
             Ok((loan.as_mut_ptr(), window))
         })

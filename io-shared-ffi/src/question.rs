@@ -54,7 +54,9 @@ impl Reply {
         let (loan, ()) = ios_loan::of(Arc::<Self>::clone(&reply), length, || {
             reply.server.reply(&reply.ticket, |mut reply| {
                 // Dropped without a put, as that of a producer.
-                Ok((reply.loan_len(length)?.as_mut_ptr(), ()))
+                let mut loan = reply.loan_len(length)?;
+                binding::clear_checked(&mut loan);
+                Ok((loan.as_mut_ptr(), ()))
             })
         })?;
         Ok(loan)

@@ -13,7 +13,7 @@ use crate::call::call;
 use crate::status::ios_status;
 
 /// A function that is called with the text of a warning, which is valid until it returns, and with
-/// the `context` of `ios_on_warning`. Any thread of the process may call it.
+/// the `context` of `ios_on_warning`. Any thread of the process may call it. It must not throw.
 pub type ios_warned = Option<unsafe extern "C" fn(text: *const c_char, context: *mut c_void)>;
 
 /// The function to call, and its context as a number.
@@ -27,7 +27,7 @@ static WARNED: Mutex<(ios_warned, usize)> = Mutex::new((None, 0));
 /// # Safety
 /// `warned` may be called with `context` by any thread until another function takes its place, and
 /// after that until the calls in progress have returned. It calls nothing of this library that
-/// waits.
+/// waits, and it returns: a C++ exception or a `longjmp` that leaves it is undefined behaviour.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ios_on_warning(warned: ios_warned, context: *mut c_void) -> ios_status {
     call(|_| {

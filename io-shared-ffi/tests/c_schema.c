@@ -73,6 +73,19 @@ typedef struct {
 } Halves;
 IOS_MESSAGE(Halves, IOS_FIELD(Halves, f16, a), IOS_ARRAY(Halves, f16, b));
 
+// Names that C cannot have. A macro of the program may have the name of a variant.
+typedef uint8_t Sort;
+typedef struct {
+  uint32_t class_;
+  Sort static_;
+  uint8_t plain[3];
+  ios_list return_;
+} Words;
+IOS_ENUM(Sort, u8, IOS_VARIANT(default, 0), IOS_VARIANT(ROWS, 1));
+IOS_MESSAGE(Words, IOS_FIELD(Words, u32, class_), IOS_NAMED("class"), IOS_UNIT("1"),
+            IOS_FIELD(Words, Sort, static_), IOS_NAMED("static"), IOS_ARRAY(Words, u8, plain),
+            IOS_LIST(Words, Point, return_), IOS_UNIT("m"), IOS_NAMED("return"), IOS_DATA(data));
+
 #ifndef __cplusplus
 typedef struct {
   uint64_t frame;
@@ -103,9 +116,20 @@ typedef struct {
 IOS_MESSAGE(Flags, IOS_LIST(Flags, bool, flags), IOS_DATA(data));
 
 typedef struct {
+  ios_list numbers;
+  uint64_t frame;
+} Unlisted;
+IOS_MESSAGE(Unlisted, IOS_LIST(Unlisted, u8, numbers), IOS_DATA(data));
+
+typedef struct {
   float x;
 } First;
 IOS_MESSAGE(First, IOS_UNIT("m"), IOS_FIELD(First, f32, x));
+
+typedef struct {
+  float x;
+} Unnamed;
+IOS_MESSAGE(Unnamed, IOS_NAMED("class"), IOS_FIELD(Unnamed, f32, x));
 
 static void print(const ios_type *type) {
   char *schema;
@@ -125,7 +149,9 @@ int main(int argc, char **argv) {
     print(&ios_type_Array);
     print(&ios_type_NoZero);
     print(&ios_type_Flags);
+    print(&ios_type_Unlisted);
     print(&ios_type_First);
+    print(&ios_type_Unnamed);
     print(NULL);
     return 0;
   }
@@ -135,6 +161,7 @@ int main(int argc, char **argv) {
   print(&ios_type_f32);
   print(&ios_type_Box);
   print(&ios_type_Halves);
+  print(&ios_type_Words);
 #ifndef __cplusplus
   print(&ios_type_Cloud);
 #endif

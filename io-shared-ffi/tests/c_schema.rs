@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use io_shared::{Message, Schema};
+use io_shared::{List, ListData, Message, Schema};
 use io_shared_ffi::c_struct;
 
 mod common;
@@ -18,6 +18,26 @@ use common::{Language, Linked, compile, compile_program, try_compile};
 struct Cloud {
     frame: u64,
     points: [Point],
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(u8)]
+#[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "words of C")]
+enum Sort {
+    default,
+    ROWS,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Words {
+    #[message(unit = "1")]
+    class: u32,
+    r#static: Sort,
+    plain: [u8; 3],
+    #[message(unit = "m")]
+    r#return: List<Point>,
+    data: ListData,
 }
 
 fn source() -> PathBuf {
@@ -40,6 +60,7 @@ fn a_c_struct_has_the_schema_that_the_derive_makes_of_the_same_struct_in_rust() 
         f32::schema(),
         <[f32; 4]>::schema(),
         halves(),
+        Words::schema(),
         Cloud::schema(),
     ];
     for language in [Language::C99, Language::C11, Language::Cpp17] {
@@ -76,36 +97,76 @@ fn a_c_struct_that_cannot_be_a_message_is_told_what_to_write() {
         "struct Array: member `a` has 8 bytes, and what the macro says of it 4: is it an array",
         "no variant",
         "`flags`",
+        "struct Unlisted: the last 8 bytes are in no member that the macro lists: list the member \
+         before IOS_DATA",
         "struct First: the unit `m` stands before all members",
+        "struct Unnamed: the name `class` stands before all members",
         "`type` must not be NULL",
     ]) {
         assert!(said.contains(expected), "{said}\n{expected}");
     }
-    assert_eq!(said.len(), 7, "{said:?}");
+    assert_eq!(said.len(), 9, "{said:?}");
 }
 
 #[test]
 fn a_kind_that_is_not_that_of_the_member_does_not_compile() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("wrong.c");
+    let members = "uint32_t a; int16_t b[2]; ios_list c;";
     for (right, wrong) in [
         ("IOS_FIELD(T, u32, a)", "IOS_FIELD(T, f32, a)"),
         ("IOS_ARRAY(T, i16, b)", "IOS_ARRAY(T, u16, b)"),
         ("IOS_LIST(T, u8, c)", "IOS_FIELD(T, u64, c)"),
     ] {
-        let text = "#include \"io_shared.h\"\n\
-                    typedef struct { uint32_t a; int16_t b[2]; ios_list c; } T;\n\
-                    IOS_MESSAGE(T, IOS_FIELD(T, u32, a), IOS_ARRAY(T, i16, b), \
-                    IOS_LIST(T, u8, c), IOS_DATA(data));\n\
-                    const ios_type *use(void);\n\
-                    const ios_type *use(void) { return &ios_type_T; }\n";
-        std::fs::write(&file, text).unwrap();
-        compile(Language::C11, &["-c"], &[&file], &folder.path().join("right.o"));
-        std::fs::write(&file, text.replace(right, wrong)).unwrap();
-        let output = folder.path().join("wrong.o");
-        let said = try_compile(Language::C11, &["-c"], &[&file], &output).unwrap_err();
-        assert!(said.contains("pointer type mismatch"), "{said}");
+        let all = "IOS_FIELD(T, u32, a), IOS_ARRAY(T, i16, b), IOS_LIST(T, u8, c), IOS_DATA(data)";
+        for language in [Language::C99, Language::C11, Language::Cpp17] {
+            declare(language, folder.path(), members, all).unwrap();
+            let said = declare(language, folder.path(), members, &all.replace(right, wrong));
+            complains(&said.unwrap_err());
+        }
     }
+}
+
+#[test]
+fn a_pointer_where_a_text_or_an_array_should_be_does_not_compile() {
+    let folder = tempfile::tempdir().unwrap();
+    for (array, pointer, macros) in [
+        ("char a[8];", "char *a;", "IOS_TEXT_FIELD(T, a)"),
+        ("double a[3];", "double *a;", "IOS_ARRAY(T, f64, a)"),
+        ("double a[3][4];", "double *a[3];", "IOS_ARRAY2(T, f64, a)"),
+        ("double a[3][4];", "double (*a)[4];", "IOS_ARRAY2(T, f64, a)"),
+        ("uint8_t a[2][1][4];", "uint8_t *a[2][1];", "IOS_ARRAY3(T, u8, a)"),
+        ("uint8_t a[2][1][4];", "uint8_t (*a)[1][4];", "IOS_ARRAY3(T, u8, a)"),
+        ("IOS_ND_LIST_OF(2) a;", "struct { uint64_t offset, *shape; } a;", "IOS_ND_LIST(T, u8, a)"),
+        ("uint64_t n; float a[];", "uint64_t n; float *a;", "IOS_TAIL(T, f32, a)"),
+    ] {
+        for language in [Language::C99, Language::C11, Language::Cpp17] {
+            // C++ has no flexible arrays.
+            if language == Language::Cpp17 && array.contains("[]") {
+                continue;
+            }
+            declare(language, folder.path(), array, macros).unwrap();
+            complains(&declare(language, folder.path(), pointer, macros).unwrap_err());
+        }
+    }
+}
+
+/// Compiles a struct of these members, with these macros.
+fn declare(language: Language, folder: &Path, members: &str, macros: &str) -> Result<(), String> {
+    let file = folder.join(format!("declared.{}", language.extension()));
+    let text = format!(
+        "#include \"io_shared.h\"\ntypedef struct {{ {members} }} T;\nIOS_MESSAGE(T, {macros});\n\
+         const ios_type *use(void);\nconst ios_type *use(void) {{ return &ios_type_T; }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    try_compile(language, &["-c"], &[&file], &folder.join("declared.o"))
+}
+
+/// Whether the compilers say that types differ, or that a pointer's size is not an array's.
+#[track_caller]
+fn complains(said: &str) {
+    let texts =
+        ["pointer type mismatch", "pointer types", "incompatible operand types", "pointer-div"];
+    assert!(texts.iter().any(|text| said.contains(text)), "{said}");
 }
 
 #[test]

@@ -70,6 +70,24 @@ struct Drive {
     brakes: [bool; 3],
 }
 
+#[derive(Clone, Copy, Message)]
+#[repr(u8)]
+#[allow(non_camel_case_types, reason = "words of C++")]
+enum Sort {
+    default,
+    new,
+}
+
+#[derive(Message)]
+#[repr(C)]
+struct Words {
+    #[message(unit = "1")]
+    class: u32,
+    delete: Sort,
+    plain: [u8; 3],
+    this: [Point],
+}
+
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cpp").join(name)
 }
@@ -87,6 +105,7 @@ fn a_struct_in_cpp_has_the_schema_that_the_derive_makes_of_the_same_struct_in_ru
         halves(),
         Track::schema(),
         Drive::schema(),
+        Words::schema(),
         f32::schema(),
         Level::schema(),
         <[f32; 4]>::schema(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
 
-use super::{comment, name_of, scalar_word};
+use super::{comment, name_of, names, scalar_word};
 use crate::out::plain;
 
 /// All of them, the innermost first.
@@ -69,7 +69,8 @@ impl Writer<'_> {
         // The size of an enum is the compiler's choice, so a member is the number.
         let _ = writeln!(self.text, "typedef {number} {name};\nenum {{");
         for variant in variants {
-            let _ = writeln!(self.text, "    {name}_{} = {},", variant.name, variant.number);
+            let constant = names::in_c(&format!("{name}_{}", variant.name));
+            let _ = writeln!(self.text, "    {constant} = {},", variant.number);
         }
         self.text.push_str("};\n");
         let [kind, _] = self.kind(&Type::Scalar(*scalar));
@@ -80,7 +81,7 @@ impl Writer<'_> {
     fn write_struct(&mut self, layout: &Struct) {
         let name = short(&name_of(layout, self.structs));
         let members: Vec<Member> =
-            layout.fields.iter().map(|field| self.member(&name, field)).collect();
+            layout.fields.iter().map(|field| self.member(&name, field, layout)).collect();
         self.text.push('\n');
         comment(&mut self.text, "", "///", &layout.doc);
         if members.iter().all(|member| member.declared.is_none()) {
@@ -104,8 +105,8 @@ impl Writer<'_> {
     }
 
     /// A member of the struct `of`. The types of its elements are given names first.
-    fn member(&mut self, of: &str, field: &Field) -> Member {
-        let name = name_of_member(field);
+    fn member(&mut self, of: &str, field: &Field, layout: &Struct) -> Member {
+        let name = names::member(&field.name, layout);
         let mut with = |what: &str, element: &Type, bounds: &str| {
             let [kind, ty] = self.kind(element);
             (Some(format!("{ty} {name}{bounds}")), format!("{what}({of}, {kind}, {name})"))
@@ -118,7 +119,7 @@ impl Writer<'_> {
             Type::Text(bytes) => {
                 (Some(format!("char {name}[{bytes}]")), format!("IOS_TEXT_FIELD({of}, {name})"))
             }
-            Type::ListData => (None, format!("IOS_DATA({name})")),
+            Type::ListData => (None, format!("IOS_DATA({})", field.name)),
             Type::Slice { element } => with("IOS_TAIL", element, "[]"),
             Type::List { axes: 1, element } => (list(1), with("IOS_LIST", element, "").1),
             Type::List { axes, element } => (list(*axes), with("IOS_ND_LIST", element, "").1),
@@ -130,6 +131,9 @@ impl Writer<'_> {
             other => with("IOS_FIELD", other, ""),
         };
         let mut described = vec![described];
+        if name != field.name && field.ty != Type::ListData {
+            described.push(format!("IOS_NAMED(\"{}\")", field.name));
+        }
         if !field.unit.is_empty() {
             described.push(format!("IOS_UNIT({:?})", plain(&field.unit)));
         }
@@ -204,13 +208,5 @@ fn bounded(array: &Type) -> (&Type, String) {
 
 /// The name of a struct or an enum, which stands next to each member. Nobody needs a longer one.
 fn short(name: &str) -> String {
-    name.chars().take(200).collect()
-}
-
-/// The name of a member: a field of a tuple has a number.
-fn name_of_member(field: &Field) -> String {
-    match field.name.starts_with(|c: char| c.is_ascii_digit()) {
-        true => format!("f{}", field.name),
-        false => field.name.clone(),
-    }
+    names::in_c(&name.chars().take(200).collect::<String>())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use io_shared::schema::{Enum, Field, Scalar, Struct, Type};
 
-use super::{comment, name_of, scalar_word};
+use super::{comment, name_of, names, scalar_word};
 use crate::out::plain;
 
 /// All of them, the innermost first.
@@ -27,8 +27,8 @@ pub(super) fn type_of(ty: &Type, structs: &[&Struct]) -> String {
             format!("std::array<{}, {count}>", type_of(element, structs))
         }
         Type::Slice { element } => format!("io_shared::slice<{}>", type_of(element, structs)),
-        Type::Struct(layout) => name_of(layout, structs),
-        Type::Enum(of) => of.name.clone(),
+        Type::Struct(layout) => names::in_c(&name_of(layout, structs)),
+        Type::Enum(of) => names::in_c(&of.name),
         Type::List { axes: 1, element } => {
             format!("io_shared::list<{}>", type_of(element, structs))
         }
@@ -43,18 +43,32 @@ fn write_enum(of: &Enum, text: &mut String) {
     text.push('\n');
     comment(text, "", "///", &of.doc);
     let number = type_of(&Type::Scalar(of.scalar), &[]);
-    let _ = writeln!(text, "enum class {} : {number} {{", of.name);
-    for variant in &of.variants {
-        let _ = writeln!(text, "    {} = {},", variant.name, variant.number);
+    let name = names::in_c(&of.name);
+    let _ = writeln!(text, "enum class {name} : {number} {{");
+    let others = of.variants.iter().map(|variant| &*variant.name);
+    let in_cpp = |of: &str| names::apart(names::in_c(of), of, others.clone());
+    let variants: Vec<String> = others.clone().map(in_cpp).collect();
+    for (variant, in_cpp) in of.variants.iter().zip(&variants) {
+        let _ = writeln!(text, "    {in_cpp} = {},", variant.number);
     }
-    let names: Vec<&str> = of.variants.iter().map(|variant| &*variant.name).collect();
-    let _ = writeln!(text, "}};\nIO_SHARED_ENUM({}, {});", of.name, names.join(", "));
+    let _ = writeln!(text, "}};\nIO_SHARED_ENUM({name}, {});", variants.join(", "));
+    for (variant, in_cpp) in of.variants.iter().zip(&variants) {
+        rename(text, &name, in_cpp, &variant.name);
+    }
+}
+
+/// Says the name in the schema, if it is another one.
+fn rename(text: &mut String, of: &str, in_cpp: &str, name: &str) {
+    if in_cpp != name {
+        let _ = writeln!(text, "IO_SHARED_NAME({of}, {in_cpp}, \"{name}\");");
+    }
 }
 
 fn write_struct(layout: &Struct, structs: &[&Struct], text: &mut String) {
     text.push('\n');
     comment(text, "", "///", &layout.doc);
-    let name = name_of(layout, structs);
+    let name = names::in_c(&name_of(layout, structs));
+    let member = |field: &Field| names::member(&field.name, layout);
     let natural = layout.fields.iter().map(alignment).max().unwrap_or(1);
     let align = match layout.shape.align > natural {
         true => format!("alignas({}) ", layout.shape.align),
@@ -81,14 +95,17 @@ fn write_struct(layout: &Struct, structs: &[&Struct], text: &mut String) {
                 let element = type_of(element, structs);
                 writeln!(text, "IO_SHARED_TAIL({name}, {member}, {element});")
             }
-            Type::ListData if member != "data" => {
-                writeln!(text, "IO_SHARED_DATA({name}, {member});")
+            Type::ListData if field.name != "data" => {
+                writeln!(text, "IO_SHARED_DATA({name}, {});", field.name)
             }
             _ => Ok(()),
         };
         if !field.unit.is_empty() {
             let unit = plain(&field.unit);
             let _ = writeln!(text, "IO_SHARED_UNIT({name}, {member}, {unit:?});");
+        }
+        if field.ty != Type::ListData {
+            rename(text, &name, &member, &field.name);
         }
     }
 }
@@ -98,13 +115,5 @@ fn alignment(field: &Field) -> usize {
     match &field.ty {
         Type::List { element, .. } => field.ty.shape().align.max(element.shape().align),
         ty => ty.shape().align,
-    }
-}
-
-/// The name of a member: a field of a tuple has a number.
-fn member(field: &Field) -> String {
-    match field.name.starts_with(|c: char| c.is_ascii_digit()) {
-        true => format!("f{}", field.name),
-        false => field.name.clone(),
     }
 }

@@ -89,8 +89,9 @@ pub struct List<T> {
     elements: PhantomData<fn() -> T>,
 }
 
-/// An array of `N` axes of any length, in C order (the last axis varies fastest), in a message that
-/// [ends](ListData) in the data of its lists: an image is `NdList<u8, 3>`. [`List`] has an example.
+/// An array of `N` axes of any length (1 to 32 of them), in C order (the last axis varies fastest),
+/// in a message that [ends](ListData) in the data of its lists: an image is `NdList<u8, 3>`.
+/// [`List`] has an example.
 #[repr(C)]
 pub struct NdList<T, const N: usize> {
     offset: u64,

@@ -18,7 +18,8 @@ pub use bytemuck;
 
 pub use self::foreign::{Foreign, has_shape, is_foreign};
 pub use self::lists::{
-    Data, OfList, Stored, StoredOf, Unstored, has_plain_elements, is_list_data, lists_align,
+    Data, OfList, Stored, StoredOf, Unstored, has_axes, has_plain_elements, is_list_data,
+    lists_align,
 };
 pub use self::padding::{Member, Source, no_padding};
 use self::writer::Writer;

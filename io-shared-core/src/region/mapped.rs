@@ -183,6 +183,17 @@ impl Region {
         !self.checks.is_empty()
     }
 
+    /// How many of the first bytes of a message of `length` bytes may be no value of the region's
+    /// type: none, the fields, or all.
+    #[inline]
+    pub(crate) fn checked_length(&self, length: usize) -> usize {
+        match self.has_checks() {
+            false => 0,
+            true if self.checks.has_tail() => length,
+            true => self.own_shape.size.min(length),
+        }
+    }
+
     /// Whether the `length` bytes at `start` are a `T`; for plain bytes, whether they are a message
     /// of the region's type.
     ///

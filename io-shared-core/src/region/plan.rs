@@ -37,6 +37,11 @@ pub(super) fn plan(location: &Location, role: &Role, spec: &Spec) -> Result<Opti
     let layout = planned(spec.capacity.unwrap_or(0)).map_err(|error| {
         impossible(location, spec, error, || largest(|bytes| planned(bytes).is_ok()))
     })?;
+    // Whoever opens the region reads its schema.
+    Schema::from_json(&schema_text).map_err(|error| {
+        let what = format!("no program can read the description of the type: {error}");
+        location.error(ErrorKind::Unsupported { what })
+    })?;
     let buffers = match spec.kind {
         Kind::Channel => OWN_BUFFERS + u64::from(spec.consumers.unwrap_or(1)),
         _ => 1,

@@ -416,6 +416,15 @@ impl<T: Message + ?Sized> Loan<'_, T> {
     }
 }
 
+impl Loan<'_, [u8]> {
+    /// What [`binding::clear_checked`](crate::binding::clear_checked) does.
+    #[inline]
+    pub(crate) fn clear_checked(&mut self) {
+        let checked = self.slot.region.checked_length(self.len());
+        self[..checked].fill(0);
+    }
+}
+
 impl<T: Message + ?Sized> Deref for Loan<'_, T> {
     type Target = T;
 

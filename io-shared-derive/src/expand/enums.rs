@@ -1,5 +1,6 @@
 //! The output for an enum: variants without fields, stored as the number that its `repr` names.
 //!
+//! The derive reads the enum as its `repr` says, so a constant proves that the enum is no larger.
 //! Not every number is a variant, so an enum is a message that is checked. Fresh memory is all
 //! zeros, so one variant must be 0: a constant that the compiler evaluates looks for it.
 
@@ -34,10 +35,21 @@ pub(super) fn message(
         },
         false => quote!(),
     };
+    // The compiler itself refuses an enum without variants, which has no bytes.
+    let is_its_number = (!variants.is_empty()).then(|| {
+        quote! {
+            const _: () = ::core::assert!(
+                ::core::mem::size_of::<#enum_name>() == ::core::mem::size_of::<#number>()
+                    && ::core::mem::align_of::<#enum_name>() == ::core::mem::align_of::<#number>(),
+                "an enum has the size and alignment of its number",
+            );
+        }
+    });
     let message = implementation(enum_name, &number, &variants, private);
     quote! {
         const _: () = {
             const _: () = #check(#name, &[#(#enum_name::#variants as i64),*]);
+            #is_its_number
 
             #[automatically_derived]
             unsafe impl #private::Message for #enum_name {

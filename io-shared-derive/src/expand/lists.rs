@@ -4,6 +4,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Ident;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::Output;
@@ -34,10 +35,14 @@ impl Output<'_> {
         }
     }
 
-    /// The proofs that the elements are what lists may have.
+    /// The proofs that the axes and the elements are what lists may have.
     pub(super) fn checks_of_lists(&self) -> impl Iterator<Item = TokenStream> {
-        self.lists_of_fields().map(|(field, List { element, .. })| {
+        self.lists_of_fields().map(|(field, List { element, axes })| {
             let (private, name) = (&self.private, &field.name);
+            let axes = axes.as_ref().map(|axes| {
+                let check = self.check("has_axes", axes.span());
+                quote_spanned!(axes.span()=> #check(#name, #axes);)
+            });
             let check = self.check("has_plain_elements", element.span());
             let shown = show(element);
             let convert = match shown.as_str() {
@@ -45,6 +50,7 @@ impl Output<'_> {
                 _ => format!("{shown}::try_from(number)"),
             };
             quote_spanned! {element.span()=> {
+                #axes
                 #[allow(unused_imports)]
                 use #private::Unstored as _;
                 let stored = #private::StoredOf::<#element>::AS;
@@ -134,7 +140,7 @@ impl Output<'_> {
             return TokenStream::new();
         };
         let (private, name, vis) = (&self.private, &self.source.ident, &self.source.vis);
-        let names = |suffix| Ident::new(&format!("{name}{suffix}"), Span::call_site());
+        let names = |suffix| Ident::new(&format!("{}{suffix}", name.unraw()), Span::call_site());
         let (capacity, lists_mut) = (names("Capacity"), names("ListsMut"));
         let (reads, lends): (Vec<_>, Vec<_>) =
             self.lists_of_fields().map(|list| (self.read(list), self.lent(list))).unzip();

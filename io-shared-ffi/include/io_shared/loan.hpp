@@ -74,8 +74,8 @@ class sizes {
 ///     cloud.points()[0] = {1.0F, 2.0F, 3.0F};
 ///     cloud.put();
 ///
-/// The bytes are those of an older message, or zeros: fill all of them. (The fields of a message
-/// with lists are zeros, and so is every part with a bool or an enum.)
+/// The bytes are those of an older message, or zeros: fill all of them. (The fields are zeros if
+/// the message has lists, or if a bool or an enum is among them, and so is a tail that has some.)
 template <class T>
 class loan : public detail::tail_base<T, loan<T>> {
  public:

@@ -16,6 +16,7 @@
 //     IO_SHARED_MESSAGE(Cloud, frame, stamp_ns);
 //     IO_SHARED_TAIL(Cloud, points, Point);
 //     IO_SHARED_UNIT(Cloud, stamp_ns, "ns stamp");
+//     IO_SHARED_NAME(Cloud, points, "class");  // in the schema, where C++ cannot have it
 //
 // All macros of a struct stand after it, in its namespace, before the first use of the message.
 // They take the name of the struct alone; a template or a struct of a class gets one by `using`.
@@ -57,7 +58,7 @@
   IO_SHARED_EACH(IO_SHARED_CHECK_PLACE, T, __VA_ARGS__)                                          \
   static_assert(                                                                                 \
       ::io_shared::detail::gap_at_end(io_shared_members(::io_shared::detail::null<T>),           \
-                                      sizeof(T)) == 0,                                           \
+                                      sizeof(T), alignof(T)) == 0,                               \
       "io_shared: " #T " ends in padding, or its last member is not listed: add a member "       \
       "`std::uint8_t pad[n]` for as many bytes, and list it")
 
@@ -107,6 +108,21 @@
   constexpr const char* io_shared_unit(                                                          \
       const T*, ::io_shared::detail::label<::io_shared::detail::hash_of(#member_name)>) {        \
     return unit;                                                                                 \
+  }                                                                                              \
+  static_assert(true, "")
+
+/// Gives a member, the tail or a variant another name in the schema, "class" for example, which C++
+/// cannot have: another program's struct has it.
+///
+///     struct Seen {
+///       std::uint32_t class_;
+///     };
+///     IO_SHARED_MESSAGE(Seen, class_);
+///     IO_SHARED_NAME(Seen, class_, "class");
+#define IO_SHARED_NAME(T, name_in_cpp, name)                                                     \
+  constexpr const char* io_shared_renamed(                                                       \
+      const T*, ::io_shared::detail::label<::io_shared::detail::hash_of(#name_in_cpp)>) {        \
+    return name;                                                                                 \
   }                                                                                              \
   static_assert(true, "")
 

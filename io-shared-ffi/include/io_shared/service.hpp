@@ -15,15 +15,17 @@ namespace io_shared {
 inline namespace IO_SHARED_STYLE {
 namespace detail {
 
-/// The bytes of a message: one of a fixed size, or elements.
-template <class T, class Value>
-auto message_bytes(const Value& value) noexcept {
+/// Calls `send(data, length)` with a message of a fixed size, or with elements. What is converted
+/// to the message, such as an int to a double, lives until `send` returns.
+template <class T, class Value, class Send>
+ios_status send_message(const Value& value, Send send) {
   if constexpr (is_elements<T>) {
-    return view<const typename whole<T>::element>(value);
+    const view<const typename whole<T>::element> elements(value);
+    return send(elements.data(), elements.size_bytes());
   } else {
     static_assert(is_fixed<T>, "io_shared: loan(..) lends a message with a tail or with lists");
     const T& message = value;
-    return view<const T>(&message, 1);
+    return send(&message, sizeof message);
   }
 }
 
@@ -93,19 +95,20 @@ class client {
   /// not answered. `no_producer_error`: there is none.
   template <class Question>
   returned<guard<A>> call(const Question& question, timeout most = timeout::forever()) {
-    const auto bytes = detail::message_bytes<Q>(question);
     return detail::got<A>([&](ios_value* value) {
-      return ios_client_call(handle_.get(), bytes.data(), bytes.size_bytes(), most.nanoseconds(),
-                             value);
+      return detail::send_message<Q>(question, [&](const void* data, std::size_t length) {
+        return ios_client_call(handle_.get(), data, length, most.nanoseconds(), value);
+      });
     });
   }
   /// Asks, and does not wait: `answer` does. Returns the question's number. A question that waits
   /// for its answer is given up for this one.
   template <class Question>
   returned<std::uint64_t> ask(const Question& question) {
-    const auto bytes = detail::message_bytes<Q>(question);
     return detail::value_of<std::uint64_t>([&](std::uint64_t* number) {
-      return ios_client_ask(handle_.get(), bytes.data(), bytes.size_bytes(), number);
+      return detail::send_message<Q>(question, [&](const void* data, std::size_t length) {
+        return ios_client_ask(handle_.get(), data, length, number);
+      });
     });
   }
   /// Waits for the answer to the last question, as `call` does. After an error it may be called
@@ -170,8 +173,10 @@ class question : public guard<Q> {
   /// `bytes`. The reply is over, also if this fails. The question is valid while this lives.
   template <class Answer>
   returned<void> answer(const Answer& answer) {
-    const auto bytes = detail::message_bytes<A>(answer);
-    return detail::done(ios_reply_answer(reply_.release(), bytes.data(), bytes.size_bytes()));
+    return detail::done(
+        detail::send_message<A>(answer, [&](const void* data, std::size_t length) {
+          return ios_reply_answer(reply_.release(), data, length);
+        }));
   }
   /// Lends an answer, to be filled in place while the question is read, with this many elements in
   /// its tail. Its `put()` answers. The reply is over, also if this fails.

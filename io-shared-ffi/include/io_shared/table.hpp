@@ -2,9 +2,9 @@
 // makes the schema. schema.hpp has the macros that describe a struct; this is what they expand to.
 //
 // The macros define functions next to the struct: io_shared_members, io_shared_checked,
-// io_shared_variants, io_shared_tail, io_shared_unit, io_shared_data. They are found here by
-// argument-dependent lookup, so a struct may be in any namespace. Those below take what no macro
-// has described.
+// io_shared_variants, io_shared_tail, io_shared_unit, io_shared_renamed, io_shared_data. They are
+// found here by argument-dependent lookup, so a struct may be in any namespace. Those below take
+// what no macro has described.
 
 #ifndef IO_SHARED_TABLE_HPP
 #define IO_SHARED_TABLE_HPP
@@ -69,6 +69,10 @@ template <class Label>
 constexpr const char* io_shared_unit(const void*, Label) {
   return nullptr;
 }
+template <class Label>
+constexpr const char* io_shared_renamed(const void*, Label) {
+  return nullptr;
+}
 /// What guards and loans of a message without a tail inherit.
 template <class Whole>
 struct no_tail {
@@ -99,6 +103,13 @@ inline constexpr bool has_members =
 template <class T>
 inline constexpr bool has_variants =
     !std::is_same_v<decltype(io_shared_variants(null<T>)), undescribed>;
+
+/// The name in the schema of what C++ knows by a name with this hash.
+template <class T, std::uint64_t Hash>
+constexpr const char* name_of(const char* in_cpp) {
+  const char* renamed = io_shared_renamed(null<T>, label<Hash>{});
+  return renamed == nullptr ? in_cpp : renamed;
+}
 
 /// The base of guards and loans that has the tail under its name.
 template <class T, class Whole>
@@ -219,7 +230,14 @@ struct array_table {
 
 template <class T>
 struct enum_table {
-  static constexpr auto its = io_shared_variants(null<T>);
+  static constexpr auto in_cpp = io_shared_variants(null<T>);
+  template <std::size_t... I>
+  static constexpr auto named(std::index_sequence<I...>) {
+    auto all = in_cpp;
+    ((all.all[I].name = name_of<T, hash_of(in_cpp.all[I].name)>(in_cpp.all[I].name)), ...);
+    return all;
+  }
+  static constexpr auto its = named(std::make_index_sequence<in_cpp.all.size()>());
   static constexpr ios_type table{
       nullptr, its.name,        sizeof(T),
       alignof(T), nullptr,      its.all.data(),
@@ -269,7 +287,8 @@ struct rows {
   std::array<ios_member, Most> all{};
   std::size_t count = 0;
 
-  constexpr void add(const ios_member& row, const char* unit) {
+  constexpr void add(ios_member row, const char* name, const char* unit) {
+    row.name = name;
     all[count++] = row;
     if (unit != nullptr) all[count++] = {unit, nullptr, 0, 0, {0, 0, 0}, IOS_MEMBER_UNIT};
   }
@@ -279,16 +298,19 @@ template <class T, std::size_t... I>
 constexpr auto rows_of(std::index_sequence<I...>) {
   constexpr auto its = io_shared_members(null<T>);
   rows<2 * sizeof...(I) + 2> all;
-  (all.add(its.all[I], io_shared_unit(null<T>, label<hash_of(its.all[I].name)>{})), ...);
+  (all.add(its.all[I], name_of<T, hash_of(its.all[I].name)>(its.all[I].name),
+           io_shared_unit(null<T>, label<hash_of(its.all[I].name)>{})),
+   ...);
   if constexpr (has_tail<T>) {
     constexpr const char* name = tail_base<T, int>::io_shared_name;
     const char* unit = io_shared_unit(null<T>, label<hash_of(name)>{});
     const std::size_t end = sizeof(T);
-    all.add({name, table_of<tail_element<T>>(), end, 0, {0, 0, 0}, IOS_MEMBER_TAIL}, unit);
+    all.add({name, table_of<tail_element<T>>(), end, 0, {0, 0, 0}, IOS_MEMBER_TAIL},
+            name_of<T, hash_of(name)>(name), unit);
   }
   if constexpr (axes_in(its) > 0) {
     constexpr const char* name = io_shared_data(null<T>);
-    all.add({name, nullptr, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}, nullptr);
+    all.add({name, nullptr, 0, 0, {0, 0, 0}, IOS_MEMBER_DATA}, name, nullptr);
   }
   return all;
 }
@@ -372,11 +394,13 @@ constexpr std::size_t gap_before(const Members& members, const char* name) {
   return 0;
 }
 
-/// How many bytes lie after the last member. The data of lists begins after them.
+/// How many bytes lie after the last member. The data of lists begins right after the last member,
+/// so the padding there belongs to it. More bytes than padding are a member that is not listed.
 template <class Members>
-constexpr std::size_t gap_at_end(const Members& members, std::size_t size) {
+constexpr std::size_t gap_at_end(const Members& members, std::size_t size, std::size_t align) {
   const ios_member& last = members.all[members.all.size() - 1];
-  return axes_in(members) > 0 ? 0 : size - last.offset - last.size;
+  const std::size_t gap = size - last.offset - last.size;
+  return axes_in(members) > 0 && gap < align ? 0 : gap;
 }
 
 template <class Variants>

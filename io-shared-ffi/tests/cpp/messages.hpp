@@ -69,6 +69,24 @@ struct Renamed {
 IO_SHARED_MESSAGE(Renamed, values);
 IO_SHARED_DATA(Renamed, rest);
 
+// Names that C++ cannot have.
+enum class Sort : std::uint8_t { default_, new_ };
+IO_SHARED_ENUM(Sort, default_, new_);
+IO_SHARED_NAME(Sort, default_, "default");
+IO_SHARED_NAME(Sort, new_, "new");
+
+struct Words {
+  std::uint32_t class_;
+  Sort delete_;
+  std::uint8_t plain[3];
+};
+IO_SHARED_MESSAGE(Words, class_, delete_, plain);
+IO_SHARED_TAIL(Words, this_, Point);
+IO_SHARED_NAME(Words, class_, "class");
+IO_SHARED_UNIT(Words, class_, "1");
+IO_SHARED_NAME(Words, delete_, "delete");
+IO_SHARED_NAME(Words, this_, "this");
+
 struct Cloud {
   std::uint64_t frame;
   std::uint64_t stamp_ns;

@@ -21,6 +21,7 @@ int main() {
   print<robot::Halves>();
   print<robot::Track>();
   print<robot::Drive>();
+  print<robot::Words>();
   print<float>();
   print<robot::Level>();
   print<robot::Box>();

@@ -120,6 +120,22 @@ static void structs_tails_and_lists_are_asked_and_answered() {
   EXPECT(answer->frame == 10 && answer.list(&Detections::boxes)[0][0] == 4.0F);
 }
 
+static void what_is_converted_to_a_message_lives_until_it_is_sent() {
+  const std::string name = prefix + "numbers";
+  io_shared::client<double, double> client(name);
+  io_shared::server<double, double> server(name);
+  client.ask(3);  // an int
+  {
+    auto question = server.next(10s);
+    EXPECT(*question == 3.0);
+    question.answer(4.5F);
+  }
+  EXPECT(*client.answer(10s) == 4.5);
+  std::thread answers([&] { server.next(10s).answer(0); });
+  EXPECT(*client.call(std::uint8_t{7}, 10s) == 0.0);
+  answers.join();
+}
+
 static void a_state_is_changed_by_all_and_waited_for() {
   const std::string name = prefix + "robot";
   io_shared::state<Robot> robot(name, Robot{0.5, 2.0, 0});
@@ -167,6 +183,7 @@ int main(int count, char** arguments) {
   a_call_returns_the_answer_to_its_own_question();
   a_question_without_an_answer_is_left_to_the_next_server();
   structs_tails_and_lists_are_asked_and_answered();
+  what_is_converted_to_a_message_lives_until_it_is_sent();
   a_state_is_changed_by_all_and_waited_for();
   std::puts("all of it holds");
   return 0;

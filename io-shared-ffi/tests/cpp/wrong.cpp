@@ -69,6 +69,13 @@ struct Forgotten {
 //: io_shared: Forgotten ends in padding, or its last member is not listed
 IO_SHARED_MESSAGE(Forgotten, a);
 
+struct Unlisted {
+  io_shared::list<float> numbers;
+  std::uint64_t frame;
+};
+//: io_shared: Unlisted ends in padding, or its last member is not listed
+IO_SHARED_MESSAGE(Unlisted, numbers);
+
 struct Virtual {
   float x;
   virtual ~Virtual() = default;

@@ -21,6 +21,14 @@ struct Packed {
 }
 
 #[derive(Message)]
+#[repr(C)]
+#[r#repr(r#packed)]
+struct PackedRaw {
+    flag: u8,
+    x: f32,
+}
+
+#[derive(Message)]
 #[repr(transparent)]
 struct TwoFields {
     x: f32,

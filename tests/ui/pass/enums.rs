@@ -51,6 +51,14 @@ struct Fleet {
 #[repr(transparent)]
 struct Flag(bool);
 
+/// An enum is as large as its number; a struct around it may be larger.
+#[derive(Message)]
+#[repr(C, align(4))]
+struct Aligned {
+    side: Side,
+    _pad: [u8; 3],
+}
+
 fn main() {
     assert_eq!(Mode::try_from(300), Ok(Mode::Driving));
     let error: BytesError = Mode::try_from(7).unwrap_err();
@@ -59,4 +67,5 @@ fn main() {
     assert!(Robot::<[u8; 2]>::CHECKED && Fleet::CHECKED_TAIL && Flag::CHECKED && Side::CHECKED);
     let _ = Channel::<Fleet>::named("/fleet");
     let _ = Side::Right;
+    assert_eq!((Side::SHAPE.size, Aligned::SHAPE.align), (1, 4));
 }

@@ -7,6 +7,7 @@ use crate::message::Shape;
 use crate::message::list::{ListData, ListField};
 use crate::message::placed::MAX_LIST_ALIGN;
 use crate::message::schema::Type;
+use crate::message::schema::json::MAX_AXES;
 
 /// A list as a field: what [`Of`](super::Of) is for a message.
 #[derive(Debug)]
@@ -75,6 +76,22 @@ pub const fn lists_align(fields: usize, elements: &[usize]) -> usize {
         i += 1;
     }
     greatest
+}
+
+/// Refuses a list of as many axes as no schema has.
+#[track_caller]
+pub const fn has_axes(field: &str, axes: usize) {
+    if axes >= 1 && axes <= MAX_AXES {
+        return;
+    }
+    let mut text = Writer::new();
+    text.text("the list `");
+    text.text(field);
+    text.text("` has ");
+    text.number(axes);
+    text.text(" axes: use 1 to ");
+    text.number(MAX_AXES);
+    text.fail()
 }
 
 /// Refuses a list of elements that have no bytes, that must be checked, or are aligned to more than

@@ -51,6 +51,13 @@ impl Checks {
         self.0.is_empty()
     }
 
+    /// Whether the elements of a tail must be checked.
+    pub(crate) fn has_tail(&self) -> bool {
+        let is_tail =
+            |check: &Check| check.count.is_none() && !matches!(check.what, What::Lists(_));
+        self.0.iter().any(is_tail)
+    }
+
     /// Checks a message. Bytes that are missing are not checked.
     pub(crate) fn check(&self, bytes: &[u8]) -> Result<(), Invalid> {
         self.0.iter().try_for_each(|check| check.check(bytes))
