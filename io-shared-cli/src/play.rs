@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::out::Out;
+use crate::named;
+use crate::out::{Out, plain};
 use crate::units;
 use input::{Input, Next};
 use output::Output;
@@ -36,7 +37,7 @@ pub(crate) struct Options {
     /// Leave out the first part.
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     start: Option<Duration>,
-    /// Put what was recorded from one channel, or topic, into another.
+    /// Put what was recorded from one channel, or topic, into another channel.
     #[arg(long, value_name = "FROM=TO", value_parser = parse_remap)]
     remap: Vec<(String, String)>,
 }
@@ -51,7 +52,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 fn parse_remap(text: &str) -> Result<(String, String), String> {
     let (from, to) = text.split_once('=').ok_or("write FROM=TO")?;
-    Ok((from.to_owned(), to.to_owned()))
+    Ok((named::full(from), named::full(to)))
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
@@ -67,6 +68,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
                 options.file.display()
             );
         }
+        tracks.tell_unmatched();
         if !options.again || output.is_empty() {
             break;
         }
@@ -95,6 +97,10 @@ fn play(
                 tracks.add_channel(channel)?;
                 continue;
             }
+            Next::Damaged(why) => {
+                tracks.tell_damaged(&options.file.display().to_string(), &why);
+                continue;
+            }
             Next::End => return Ok(None),
             Next::Cut(why) => return Ok(Some(why)),
         };
@@ -102,7 +108,7 @@ fn play(
         let Some(due) = pace.due(message.log_time) else { continue };
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         if let Some(why) = output.put(value)? {
-            tracks.tell(format!("a value is not played: {why}"));
+            tracks.tell_left_out(&message, &format!("is not played: {}", plain(&why)));
         }
         if told.elapsed() >= Duration::from_secs(1) && std::io::stderr().is_terminal() {
             told = Instant::now();

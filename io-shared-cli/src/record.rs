@@ -35,7 +35,7 @@ use io_shared_formats::{As, topic};
 use crate::failure::Failure;
 use crate::follow::give_way;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::units;
 use queue::Queue;
 use watch::Watch;
@@ -122,7 +122,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
 
 pub(crate) fn parse_as(text: &str) -> Result<(String, As), String> {
     let (name, kind) = text.rsplit_once('=').ok_or("write NAME=KIND")?;
-    Ok((name.to_owned(), kind.parse()?))
+    Ok((named::full(name), kind.parse()?))
 }
 
 /// How often a recorder looks for channels that `--all` means, and says how far it is.
@@ -158,7 +158,6 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     give_way();
     let asked = Asked::listen()?;
     let queue = Arc::new(Queue::default());
-    let writer = Writer::new(options, queue.clone())?;
     let mut recorder = Recorder {
         options,
         queue: queue.clone(),
@@ -167,8 +166,14 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         looked: None,
     };
     for name in &options.names {
-        recorder.add(name)?;
+        recorder.add(&named::full(name))?;
     }
+    if let (false, Some(name)) = (options.all, recorder.unheard().next()) {
+        let text = format!("--as {name}: this channel is not recorded; name it too");
+        return Err(Failure::Usage(text));
+    }
+    // After the names: one that is wrong leaves no file behind.
+    let writer = Writer::new(options, queue.clone())?;
     let thread = std::thread::Builder::new().name("writer".to_owned());
     let thread = thread.spawn(move || writer.run());
     let thread = thread.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;
@@ -182,6 +187,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let counts: Vec<_> =
         recorder.watches.iter().map(|watch| watch.count(&written, &lost)).collect();
     count::tell(&counts, &written.files, out)?;
+    for name in recorder.unheard() {
+        let _ = writeln!(std::io::stderr(), "--as {}: there was no such channel", plain(name));
+    }
     watched?;
     match written.failed {
         Some(what) => Err(Failure::Failed(what)),
@@ -200,14 +208,43 @@ struct Recorder<'o> {
 }
 
 impl Recorder<'_> {
+    /// Adds a channel that a person names.
     fn add(&mut self, name: &str) -> Result<(), Failure> {
         let topic = topic(name);
-        if let Some(other) = self.topics.insert(topic.clone(), name.to_owned()) {
+        if let Some(other) = self.topics.get(&topic) {
             let text = format!("{other} and {name} would both be the topic {topic}");
             return Err(Failure::Usage(text));
         }
-        self.watches.push(Watch::new(name, self.watches.len(), self.options)?);
+        self.watch_as(name, topic)
+    }
+
+    /// Adds a channel that `--all` has found. Where another one has its topic, it gets a free one.
+    fn add_found(&mut self, name: &str) -> Result<(), Failure> {
+        let wanted = topic(name);
+        let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+        let mut topics = std::iter::once(wanted.clone()).chain(numbered);
+        let free = topics.find(|topic| !self.topics.contains_key(topic));
+        let topic = free.unwrap_or_else(|| wanted.clone());
+        if topic != wanted {
+            let other = self.topics.get(&wanted).map_or("another channel", String::as_str);
+            let (name, other) = (plain(name), plain(other));
+            let text = format!("{name} is the topic {topic}, because {other} is {wanted}");
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+        self.watch_as(name, topic)
+    }
+
+    fn watch_as(&mut self, name: &str, topic: String) -> Result<(), Failure> {
+        self.watches.push(Watch::new(name, &topic, self.watches.len(), self.options)?);
+        self.topics.insert(topic, name.to_owned());
         Ok(())
+    }
+
+    /// The channels that `--as` names and that are not recorded.
+    fn unheard(&self) -> impl Iterator<Item = &str> {
+        let is_heard = |name: &str| self.watches.iter().any(|watch| watch.name() == name);
+        let names = self.options.said.iter().map(|(name, _)| &**name);
+        names.filter(move |name| !is_heard(name))
     }
 
     /// Adds the channels that came, for `--all`.
@@ -215,8 +252,8 @@ impl Recorder<'_> {
         for entry in inspect::channels()? {
             let is_channel =
                 matches!(&entry.content, Content::Region(r) if r.kind == Kind::Channel);
-            if is_channel && !self.topics.contains_key(&topic(&entry.name)) {
-                self.add(&entry.name)?;
+            if is_channel && !self.watches.iter().any(|watch| watch.name() == entry.name) {
+                self.add_found(&entry.name)?;
             }
         }
         Ok(())

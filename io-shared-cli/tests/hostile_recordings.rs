@@ -131,6 +131,18 @@ fn records_and_chunks_that_lie_about_their_size_end_in_words() {
             }
         }
     }
+    // More than there is memory for, of as many bytes as might stand for it.
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(60_000).collect();
+    for (compression, says, told) in [
+        (Compression::Zstd, 2_u64 << 30, "there is no memory for a chunk"),
+        (Compression::Lz4, 500 << 20, "bytes says 524288000"),
+    ] {
+        let mut bytes = mcap(Some(compression), &[("/n", "p/msg/N", "uint32 n\n", &[], &[&noise])]);
+        let chunk = bytes.windows(9).position(|w| w[0] == 6 && w[6..] == [0; 3]).unwrap();
+        bytes[chunk + 9 + 16..][..8].copy_from_slice(&says.to_le_bytes());
+        let [said, _] = try_both(&folder, "a vast chunk", &bytes, &[]);
+        assert!(said.contains(told), "{compression:?}: {said}");
+    }
     // A record in a chunk that says it is longer than the chunk.
     let whole = mcap(None, &[("/n", "p/msg/N", "uint32 n\n", &[], values)]);
     let message = whole.windows(9).position(|w| w == b"\x05\x1e\0\0\0\0\0\0\0").unwrap();
@@ -162,11 +174,16 @@ fn a_bad_checksum_is_noticed_and_the_other_chunks_are_kept() {
     bytes[at + 500] = 9;
     std::fs::write(&file, &bytes).unwrap();
     let remap = format!("--remap={}={}", &*name, &*played);
-    let done = run(&["play", &file, "--rate", "1e9", "--json", &remap]);
-    assert!(done.code == 0 && done.err.contains("cut off"), "{}", done.err);
-    assert!(done.out.contains("\"values\":1"), "{}", done.out);
+    let play = || {
+        let done = run(&["play", &file, "--rate", "1e9", "--json", &remap]);
+        let told = format!("{file}: what is damaged is not played (");
+        assert!(done.code == 0 && done.err.starts_with(&told), "{}", done.err);
+        assert!(done.err.lines().count() == 1 && done.out.contains("\"values\":2"), "{done:?}");
+    };
+    play();
     let said = printed(&["record", "--repair", &file]);
     assert!(said.contains("2 messages; 0 B") && said.contains("1 damaged part"), "{said}");
+    play();
     // Nothing was moved, and others find what is whole.
     let repaired = std::fs::read(&file).unwrap();
     assert_eq!(repaired[..bytes.len() - 2000], bytes[..bytes.len() - 2000]);
@@ -193,6 +210,43 @@ fn a_damaged_end_is_written_anew() {
         assert!(printed(&["record", "--repair", &file]).contains(" is whole"), "{at}");
         assert_eq!(test_support::readers::read(std::path::Path::new(&file)).len(), 4, "{at}");
     }
+}
+
+#[test]
+fn a_whole_file_with_one_wrong_length_is_not_cut_there() {
+    let folder = Folder::new();
+    let (whole, _) = recording(&folder);
+    let file = folder.file("damaged.mcap");
+    let chunk = whole.windows(9).position(|w| w[0] == 6 && w[6..] == [0; 3]).unwrap();
+    for length in [u64::MAX, 1 << 40] {
+        let mut bytes = whole.clone();
+        bytes[chunk + 1..chunk + 9].copy_from_slice(&length.to_le_bytes());
+        std::fs::write(&file, &bytes).unwrap();
+        let done = run(&["record", "--repair", &file]);
+        let told = format!("the record at byte {chunk} says a wrong length");
+        assert!(done.code == 1 && done.err.contains(&told), "{}", done.err);
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn values_that_are_left_out_are_told_once_for_each_topic() {
+    let folder = Folder::new();
+    let file = folder.file("left.mcap");
+    let (whole, newer) = (&b"\0\x01\0\0\x07\0\0\0"[..], &b"\0\x07\0\0\x07\0\0\0"[..]);
+    let short = [&whole[..5], &whole[..6], whole];
+    let channels: [Written<'_>; 2] = [
+        ("/short", "p/msg/N", "uint32 n\n", &[], &short),
+        ("/newer", "p/msg/N", "uint32 n\n", &[], &[newer, newer]),
+    ];
+    std::fs::write(&file, mcap(None, &channels)).unwrap();
+    let names = [TestName::new("left"), TestName::new("left")];
+    let remaps = [format!("/short={}", &*names[0]), format!("/newer={}", &*names[1])];
+    let done = run(&["play", &file, "--json", "--remap", &remaps[0], "--remap", &remaps[1]]);
+    let said: Vec<&str> = done.err.lines().collect();
+    assert!(said.len() == 2 && done.out.contains("\"values\":1"), "{done:?}");
+    assert!(said[0].starts_with("/short: value 1 is damaged: "), "{done:?}");
+    assert!(said[1].starts_with("/newer: value 1 cannot be played: "), "{done:?}");
 }
 
 #[test]

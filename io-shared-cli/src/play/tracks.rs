@@ -1,11 +1,11 @@
 //! What each MCAP channel of a file is: a channel that was recorded, or what another program wrote.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::sync::Arc;
 
 use io_shared::{Location, Schema};
-use io_shared_formats::{Foreign, Marks, Recorded, TEXT_BYTES};
+use io_shared_formats::{CdrError, Foreign, Marks, Recorded, TEXT_BYTES};
 use mcap::records;
 
 use super::input::{self, Message};
@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::named;
 use crate::out::plain;
 use crate::record::stored;
+
+/// How many of the channels in a file are named in a message.
+const SHOWN: usize = 10;
 
 /// A value that is to be put.
 #[derive(Debug)]
@@ -50,11 +53,18 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     remap: HashMap<String, String>,
+    /// The channels of the file, and which entries of `remap` name them or their topics.
+    names: BTreeSet<String>,
+    matched: BTreeSet<String>,
     schemas: HashMap<u16, input::Schema>,
     tracks: HashMap<u16, Track>,
     pending: HashMap<Arc<str>, Pending>,
     /// What was said already.
-    told: Vec<String>,
+    told: BTreeSet<String>,
+    has_told_damaged: bool,
+    /// The topics, and those of which it was said why a value is left out.
+    topics: HashMap<u16, String>,
+    told_topics: BTreeSet<u16>,
 }
 
 impl Tracks {
@@ -70,11 +80,40 @@ impl Tracks {
     }
 
     /// Says something once.
-    pub(super) fn tell(&mut self, what: String) {
-        if !self.told.contains(&what) {
+    fn tell(&mut self, what: String) {
+        if self.told.insert(what.clone()) {
             // An error here says nothing about the values.
             let _ = writeln!(std::io::stderr(), "{}", plain(&what));
-            self.told.push(what);
+        }
+    }
+
+    /// Says why a value is left out, of the first one of each topic.
+    pub(super) fn tell_left_out(&mut self, message: &Message, why: &str) {
+        let Message { channel, sequence, .. } = message;
+        if self.told_topics.insert(*channel) {
+            let topic = self.topics.get(channel).map_or("", String::as_str);
+            let _ = writeln!(std::io::stderr(), "{}: value {sequence} {why}", plain(topic));
+        }
+    }
+
+    /// Says of the first part of a file that is damaged why it is left out.
+    pub(super) fn tell_damaged(&mut self, file: &str, why: &str) {
+        if !std::mem::replace(&mut self.has_told_damaged, true) {
+            self.tell(format!("{file}: what is damaged is not played ({why})"));
+        }
+    }
+
+    /// Says which entries of `--remap` name nothing in the file, which was read to its end.
+    pub(super) fn tell_unmatched(&mut self) {
+        let from: BTreeSet<&String> = self.remap.keys().collect();
+        let unmatched: Vec<String> =
+            from.into_iter().filter(|from| !self.matched.contains(*from)).cloned().collect();
+        let names = self.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+        let more = if self.names.len() > SHOWN { ", .." } else { "" };
+        let names = format!("{}{more}", names.join(", "));
+        for from in unmatched {
+            let what = format!("--remap {from}: no such channel or topic was recorded");
+            self.tell(format!("{what}; there is {names}"));
         }
     }
 
@@ -87,10 +126,13 @@ impl Tracks {
         if self.tracks.contains_key(&id) {
             return Ok(());
         }
-        let name = channel.metadata.get(stored::NAME).unwrap_or(&channel.topic);
+        let own = channel.metadata.get(stored::NAME);
+        let name = named::full(own.unwrap_or(&channel.topic));
+        let remapped = self.remapped(&name, &channel);
+        let is_remapped = remapped.is_some();
+        let target: Arc<str> = remapped.as_ref().unwrap_or(&name).as_str().into();
         // A recording may come from anybody: it does not say which files are written.
-        let is_remapped = self.remap.contains_key(name);
-        let track = match named::location(&self.target(name)) {
+        let track = match named::location(&target) {
             Ok(Location::File(_)) if !is_remapped => {
                 let what = format!("it names a file: say --remap={name}=NAME to play it");
                 self.skip(&channel, &what)
@@ -100,22 +142,27 @@ impl Tracks {
                 self.skip(&channel, &format!("{why}; --remap={name}=NAME {other}"))
             }
             Err(error) => return Err(error),
-            Ok(_) => match channel.metadata.get(stored::NAME) {
-                Some(name) => self.own(name, &channel)?,
-                None => self.foreign(&channel),
-            },
+            Ok(_) if own.is_some() => self.own(target, &channel)?,
+            Ok(_) => self.foreign(target, &channel),
         };
+        self.names.insert(name);
+        self.topics.insert(id, channel.topic);
         self.tracks.insert(id, track);
         Ok(())
     }
 
-    /// The channel that values of `name` are put into.
-    fn target(&self, name: &str) -> Arc<str> {
-        self.remap.get(name).map_or(name, |to| to).into()
+    /// What `--remap` says of a channel, by its name or else by its topic.
+    fn remapped(&mut self, name: &str, channel: &records::Channel) -> Option<String> {
+        let topic = &channel.topic;
+        let is_head = channel.metadata.get(stored::PART).is_some_and(|part| part == stored::HEAD);
+        let topic = topic.strip_suffix(stored::HEAD_TOPIC).filter(|_| is_head).unwrap_or(topic);
+        let topic = named::full(topic);
+        let (from, to) = [name, &topic].iter().find_map(|from| self.remap.get_key_value(*from))?;
+        self.matched.insert(from.clone());
+        Some(to.clone())
     }
 
-    fn own(&mut self, name: &str, channel: &records::Channel) -> Result<Track, Failure> {
-        let target = self.target(name);
+    fn own(&mut self, target: Arc<str>, channel: &records::Channel) -> Result<Track, Failure> {
         let part = channel.metadata.get(stored::PART).map(String::as_str);
         if part == Some(stored::DATA) {
             return Ok(match self.definition(channel) {
@@ -135,12 +182,11 @@ impl Tracks {
         })
     }
 
-    fn foreign(&mut self, channel: &records::Channel) -> Track {
+    fn foreign(&mut self, name: Arc<str>, channel: &records::Channel) -> Track {
         let foreign = match self.definition(channel) {
             Ok(foreign) => foreign,
             Err(why) => return self.skip(channel, &why),
         };
-        let name = self.target(&channel.topic);
         if foreign.is_cdr() {
             let what = "a channel cannot have its type, so it is put as CDR";
             self.tell(format!("{}: {what}", channel.topic));
@@ -195,7 +241,11 @@ impl Tracks {
         match found {
             Ok(value) => value,
             Err(error) => {
-                self.tell(format!("value {sequence} is damaged: {error}"));
+                let what = match error {
+                    CdrError::Unsupported { .. } | CdrError::Encapsulation(_) => "cannot be played",
+                    _ => "is damaged",
+                };
+                self.tell_left_out(message, &format!("{what}: {}", plain(&error.to_string())));
                 None
             }
         }

@@ -15,13 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use io_shared::Schema;
-use io_shared_formats::{As, CdrError, Header, Recognized, Recorded, recognize, topic};
+use io_shared_formats::{As, CdrError, Header, Recognized, Recorded, recognize};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, McapError, McapResult, WriteOptions};
 
 use super::Compress;
 use super::queue::Taken;
-use super::stored::{DATA, HEAD, NAME, PART, SCHEMA, WHOLE};
+use super::stored::{DATA, HEAD, HEAD_TOPIC, NAME, PART, SCHEMA, WHOLE};
 
 /// A chunk that is larger than this is written.
 const CHUNK: u64 = 4 << 20;
@@ -74,6 +74,11 @@ struct Part {
 impl File {
     pub(super) fn create(path: &Path, format: &Format) -> io::Result<Self> {
         let file = fs::OpenOptions::new().write(true).read(true).create_new(true).open(path)?;
+        // One that has no room for its start is of no use to anybody.
+        Self::begin(file, format).inspect_err(|_| drop(fs::remove_file(path)))
+    }
+
+    fn begin(file: fs::File, format: &Format) -> io::Result<Self> {
         // So that nobody repairs what is not finished. A file system without locks records too.
         let _ = file.try_lock();
         let compression = format.compress.map(|compress| match compress {
@@ -104,15 +109,17 @@ impl File {
         self.bytes
     }
 
+    /// Whether the chunk that was begun is large enough to be written.
+    pub(super) fn has_chunk(&self) -> bool {
+        self.pending > CHUNK
+    }
+
     /// Writes a value. The inner error: it cannot be converted.
     pub(super) fn write(
         &mut self,
         value: &Taken,
         format: &Format,
     ) -> McapResult<Result<(), CdrError>> {
-        if self.pending > CHUNK {
-            self.flush()?;
-        }
         let Self { writer, channels, cdr, pending, bytes } = self;
         let key = (value.channel, value.schema.hash());
         let stored = channels.entry(key).or_insert_with(|| Stored::new(value, format));
@@ -143,7 +150,7 @@ impl File {
         if let Err(error) = part.recorded.encode(value.marks, head, cdr) {
             return Ok(Err(error));
         }
-        let id = part.id(writer, &value.name, &value.schema, seen.is_some())?;
+        let id = part.id(writer, value, seen.is_some())?;
         add(writer, id, cdr)?;
         if let Some(seen) = seen {
             cdr.clear();
@@ -151,7 +158,7 @@ impl File {
             if let Err(error) = seen.encode(stamp, &stored.frame, cdr) {
                 return Ok(Err(error));
             }
-            let id = stored.data(writer, &value.name, &seen)?;
+            let id = stored.data(writer, value, &seen)?;
             add(writer, id, cdr)?;
         }
         Ok(Ok(()))
@@ -189,7 +196,7 @@ impl Stored {
     fn data(
         &mut self,
         writer: &mut mcap::Writer<fs::File>,
-        name: &str,
+        value: &Taken,
         seen: &Recognized<'_>,
     ) -> McapResult<u16> {
         let ty = seen.type_name();
@@ -197,8 +204,8 @@ impl Stored {
             return Ok(*id);
         }
         let schema = writer.add_schema(ty, "ros2msg", seen.definition().as_bytes())?;
-        let metadata = metadata(&[(NAME, name), (PART, DATA)]);
-        let id = writer.add_channel(schema, &topic(name), "cdr", &metadata)?;
+        let metadata = metadata(&[(NAME, &value.name), (PART, DATA)]);
+        let id = writer.add_channel(schema, &value.topic, "cdr", &metadata)?;
         self.data.insert(ty, id);
         Ok(id)
     }
@@ -208,8 +215,7 @@ impl Part {
     fn id(
         &mut self,
         writer: &mut mcap::Writer<fs::File>,
-        name: &str,
-        schema: &Schema,
+        value: &Taken,
         is_head: bool,
     ) -> McapResult<u16> {
         if let Some(id) = self.id {
@@ -218,10 +224,11 @@ impl Part {
         let definition = self.recorded.definition();
         let ty = writer.add_schema(&definition.name, "ros2msg", definition.text.as_bytes())?;
         let (topic, part) = match is_head {
-            true => (format!("{}/_io", topic(name)), HEAD),
-            false => (topic(name), WHOLE),
+            true => (format!("{}{HEAD_TOPIC}", value.topic), HEAD),
+            false => (value.topic.to_string(), WHOLE),
         };
-        let metadata = metadata(&[(NAME, name), (PART, part), (SCHEMA, &schema.to_json())]);
+        let schema = value.schema.to_json();
+        let metadata = metadata(&[(NAME, &value.name), (PART, part), (SCHEMA, &schema)]);
         let id = writer.add_channel(ty, &topic, "cdr", &metadata)?;
         self.id = Some(id);
         Ok(id)
