@@ -11,6 +11,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
 use attempts::{COMMANDS, ends};
+use common::viewer::View;
 use common::{end, on_a_terminal, run, start};
 use io_shared::{Channel, Shared};
 use test_support::TestName;
@@ -56,10 +57,19 @@ fn endless_nothing(count: u64) -> String {
     format!(r#"{{"array":{count},"of":{{"struct":"P","size":0,"align":4,"fields":[{fields}]}}}}"#)
 }
 
-#[test]
-fn every_subcommand_ends_whatever_a_region_says() {
-    let regions: [(&str, Hostile, [u64; 3]); 8] = [
-        // What it is, the region, and of its value: its number, the number in `latest`, its length.
+/// Points after a text that no memory has room for.
+fn endless_head(bytes: u64) -> String {
+    let axis = |(name, at)| format!(r#"{{"name":"{name}","offset":{at},"type":"<f4"}}"#);
+    let axes = [("x", 0), ("y", 4), ("z", 8)].map(axis).join(",");
+    let point = format!(r#"{{"struct":"P","size":12,"align":4,"fields":[{axes}]}}"#);
+    let text = format!(r#"{{"name":"text","offset":0,"type":"|S{bytes}"}}"#);
+    let slice = format!(r#"{{"name":"points","offset":{bytes},"type":{{"slice":{point}}}}}"#);
+    format!(r#"{{"struct":"S","size":{bytes},"align":4,"fields":[{text},{slice}]}}"#)
+}
+
+/// Regions: what each is, and of its value the number, the number in `latest`, and the length.
+fn regions() -> [(&'static str, Hostile, [u64; 3]); 9] {
+    [
         ("names", Hostile::new(&endless_names(), 5_000), [1, 1, 5_000]),
         ("one-name", Hostile::new(&one_name(), 12_000), [1, 1, 12_000]),
         ("nothing", Hostile::new(&endless_nothing(1 << 60), 0), [1, 1, 0]),
@@ -69,7 +79,13 @@ fn every_subcommand_ends_whatever_a_region_says() {
         ("torn", Hostile::new(r#"{"slice":"|u1"}"#, 100), [1, 2, 3]),
         ("last", Hostile::new(r#"{"slice":"|u1"}"#, 100), [(1 << 52) - 1, (1 << 52) - 1, 3]),
         ("text", Hostile::new(r#""|S4611686018427387904""#, 8), [1, 1, 8]),
-    ];
+        ("head", Hostile::new(&endless_head(1 << 47), 1 << 47), [1, 1, 1 << 47]),
+    ]
+}
+
+#[test]
+fn every_subcommand_ends_whatever_a_region_says() {
+    let regions = regions();
     for (what, region, [seq, named, length]) in regions {
         let name = TestName::new(what);
         for command in COMMANDS {
@@ -84,6 +100,35 @@ fn every_subcommand_ends_whatever_a_region_says() {
             assert!(shown.contains(&*name) && !shown.contains("panicked"), "{what}");
         }
     }
+}
+
+#[test]
+fn the_server_of_a_page_goes_on_whatever_the_regions_say_that_it_shows() {
+    let sound = TestName::new("sound");
+    let mut producer = io_shared::producer::<u64>(&sound).unwrap();
+    let mut names = Vec::new();
+    for (what, region, [seq, named, length]) in regions() {
+        let name = TestName::new(what);
+        region.put(&region.write(&name.path()), seq, named, length, &[7; 100]);
+        names.push(name);
+    }
+    let view = View::start(&names.iter().chain([&sound]).map(|name| &**name).collect::<Vec<_>>());
+    let mut viewer = view.connect();
+    let list = viewer.subscribe("/io_shared/channels");
+    let (_, rows) = viewer.data(list);
+    let rows: serde_json::Value = serde_json::from_slice(&rows).unwrap();
+    assert_eq!(rows["channels"].as_array().unwrap().len(), names.len() + 1);
+    let topics: Vec<String> = viewer.topics.keys().cloned().collect();
+    for topic in topics {
+        viewer.subscribe(&topic);
+    }
+    // It has looked at all of them when it has looked again.
+    viewer.data(list);
+    producer.put(&7).unwrap();
+    let mut other = view.connect();
+    let data = other.subscribe(&io_shared_formats::topic(&sound));
+    assert_eq!(other.data(data).1.last_chunk(), Some(&7_u64.to_le_bytes()));
+    viewer.data(list);
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub use header::Header;
 pub use image::{IMAGE, Image};
 pub use names::topic;
 pub use point_cloud::{POINT_CLOUD2, PointCloud2, PointField};
-pub use recognized::{As, Recognized, recognize};
+pub use recognized::{As, Recognized, is_cloud_type, recognize};
 pub use recorded::{Marks, Recorded};
 pub use to_ros::{Parts, ToRos};
 pub use transforms::{TF_MESSAGE, Transform, transforms};

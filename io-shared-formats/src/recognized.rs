@@ -246,14 +246,42 @@ pub fn recognize<'a>(
         let is = of_array(&header, said)?;
         return Some(Recognized { head, data, is });
     }
-    let (at, element) = tail(schema.root(), said)?;
+    let (at, element, fields) = points(schema, said)?;
     let (head, data) = message.split_at_checked(at)?;
-    let point_step = u32::try_from(element.shape.size).ok().filter(|step| *step > 0)?;
+    let point_step = u32::try_from(element.shape.size).ok()?;
     let width = u32::try_from(data.len() / element.shape.size).ok()?;
-    let fields = fields_of(element)?;
     let (is_bigendian, is_columns) = (false, false);
     let cloud = Cloud { height: 1, width, fields, point_step, is_bigendian, is_columns };
     Some(Recognized { head, data, is: Is::Cloud(cloud) })
+}
+
+/// Whether the messages of a type are clouds by the type alone, as [`recognize`] will say of each
+/// of them. What arrays are is said by the messages, so of their type it is never so.
+///
+/// ```
+/// use io_shared::{Array, Message, Schema};
+/// use io_shared_formats::{As, is_cloud_type};
+///
+/// let axis = |name, at| format!(r#"{{"name":"{name}","offset":{at},"type":"<f4"}}"#);
+/// let axes = [axis("x", 0), axis("y", 4), axis("z", 8)].join(",");
+/// let points = format!(r#"{{"slice":{{"struct":"P","size":12,"align":4,"fields":[{axes}]}}}}"#);
+/// let points = Schema::from_json(&points).unwrap();
+/// assert!(is_cloud_type(&points, None) && !is_cloud_type(&points, Some(&As::None)));
+/// assert!(!is_cloud_type(&Array::schema(), None));
+/// ```
+pub fn is_cloud_type(schema: &Schema, said: Option<&As>) -> bool {
+    let by_producer = kind_of(schema.root());
+    !Array::is_of(schema) && points(schema, said.or(by_producer.as_ref())).is_some()
+}
+
+/// The points of a message: their offset, their type, and the fields of one.
+fn points<'s>(
+    schema: &'s Schema,
+    said: Option<&As>,
+) -> Option<(usize, &'s Struct, Vec<PointField>)> {
+    let (at, element) = tail(schema.root(), said)?;
+    u32::try_from(element.shape.size).ok().filter(|step| *step > 0)?;
+    Some((at, element, fields_of(element)?))
 }
 
 /// What the producer says that the values are: a word in the unit of the last field.
