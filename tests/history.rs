@@ -267,11 +267,10 @@ fn what_one_asks_for_that_has_not_followed_is_kept_when_others_sweep_what_is_old
         let file = std::fs::File::open(path).ok()?;
         file.read_exact_at(&mut bytes, LINE).ok().map(|()| bytes)
     };
-    let is_hidden = |path: &PathBuf| path.to_string_lossy().contains(".io-shared.");
+    let is_left = |path: &PathBuf| *path != name.path() && line(path) == line(&name.path());
     let directory = std::fs::read_dir(name.path().parent().unwrap()).unwrap();
-    let hidden = directory.map(|entry| entry.unwrap().path()).filter(is_hidden);
-    let hidden: Vec<_> = hidden.filter(|path| line(path) == line(&name.path())).collect();
-    let [left] = &*hidden else { panic!("{hidden:?}") };
+    let left: Vec<_> = directory.map(|entry| entry.unwrap().path()).filter(is_left).collect();
+    let [left] = &*left else { panic!("{left:?}") };
     let old = std::time::SystemTime::now() - Duration::from_secs(60);
     std::fs::File::options().write(true).open(left).unwrap().set_modified(old).unwrap();
     put_large(&mut put, 100); // a growth sweeps

@@ -68,10 +68,7 @@ impl fmt::Display for Text<'_> {
             ErrorKind::RoleTaken { holder } => role_taken(f, name, holder),
             ErrorKind::NoSlot { holders } => self.no_slot(f, holders),
             ErrorKind::RoleLost => self.role_lost(f),
-            ErrorKind::Replaced => {
-                let advice = if self.advice.is_empty() { REPLACED } else { self.advice };
-                write!(f, "{name} was removed or replaced: {advice}")
-            }
+            ErrorKind::Replaced => self.replaced(f),
             ErrorKind::NoProducer { last } => self.no_producer(f, last),
             ErrorKind::Timeout { after, waiting_for } => {
                 write!(f, "{name}: timed out after {} waiting for {waiting_for}", Time(*after))
@@ -176,6 +173,11 @@ impl Text<'_> {
             advice => advice,
         };
         write!(f, "{} does not exist: {advice}", self.name)
+    }
+
+    fn replaced(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let advice = if self.advice.is_empty() { REPLACED } else { self.advice };
+        write!(f, "{} was removed or replaced: {advice}", self.name)
     }
 
     fn no_producer(&self, f: &mut Formatter<'_>, last: &Holder) -> fmt::Result {

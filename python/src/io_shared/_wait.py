@@ -67,8 +67,8 @@ def opened(open_, timeout, name, wait_for_role=0):
                 )))
             there.tell(name, lambda: "a program to create it")
         except errors.Mismatch as error:
-            # It came at once if nothing that may come would change it. Otherwise a reader has waited
-            # for a producer of its type, or a producer for its predecessor to leave.
+            # It came at once if nothing that may come would change it. Otherwise a reader has
+            # waited for a producer of its type, or a producer for its predecessor to leave.
             waited = _seconds() - began
             waits = [wait for wait, slice_ in zip((there, free), slices)
                      if waited >= slice_ and not wait.is_over()]
