@@ -114,3 +114,19 @@ def test_a_producer_says_of_what_kind_its_values_are(name):
             io_shared.producer(name, capacity="4K", kind=wrong)
     with pytest.raises(io_shared.Invalid):
         io_shared.producer(name, "f8", kind="depth")
+
+
+def test_a_producer_is_known_if_its_name_is_cut_within_a_character(name):
+    with open("/proc/self/comm", "rb") as file:
+        before = file.read()
+    text = u"\xe4" * 9
+    try:
+        with open("/proc/self/comm", "wb") as file:
+            file.write(text.encode("utf-8"))
+        with io_shared.producer(name), io_shared.open(name) as get:
+            found = get.producer
+    finally:
+        with open("/proc/self/comm", "wb") as file:
+            file.write(before.strip())
+    whole = text[:7] if str is not bytes else text[:7].encode("utf-8")
+    assert found.pid == os.getpid() and found.command.startswith(whole)

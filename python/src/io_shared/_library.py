@@ -368,9 +368,10 @@ def process(function, handle):
 
 
 def process_of(found):
-    """The :class:`Process` that the struct ``found`` describes."""
-    command = native(bytes(found.command)) if found.command else None
-    return Process(int(found.pid) or None, command, found.since * 1e-9 if found.since else None)
+    """The :class:`Process` of the struct ``found``, whose name may be cut within a character."""
+    command = found.command if str is bytes else found.command.decode("utf-8", "replace")
+    since = found.since * 1e-9 if found.since else None
+    return Process(int(found.pid) or None, command or None, since)
 
 
 def text(function, handle):
