@@ -392,6 +392,17 @@ def test_what_is_no_array_is_corrupt(name):
     assert check(get.get(SOON)) == 2
 
 
+def test_a_wait_that_is_over_names_the_time_that_was_asked_for(name):
+    get = NumpyShare(name, SIZE, "get", legacy=True)
+    one, other = SharedMMap(name, SIZE, legacy=True), SharedMMap(name, SIZE, legacy=True)
+    with pytest.raises(Timeout) as no_array:
+        get.get(timeout=0.12)
+    with one.lock(), pytest.raises(Timeout) as no_lock:
+        other.lock(timeout=0.13).__enter__()
+    assert "%s: timed out after 0.12 s waiting for " % name in str(no_array.value)
+    assert "%s: timed out after 0.13 s waiting for " % name in str(no_lock.value)
+
+
 @timed
 def test_a_wait_ends_by_its_timeout_an_interrupt_and_ctrl_c(name, script):
     get = NumpyShare(name, SIZE, "get", legacy=True)

@@ -84,6 +84,22 @@ def test_a_timeout_is_at_least_0_seconds_in_each_wait(shares, wrong):
             assert "a timeout must be" in str(caught.value)
 
 
+def test_a_wait_that_is_over_names_the_time_that_was_asked_for(shares, new_name):
+    put, get = shares[0][0], shares[1][0]
+    put.put([1])
+    state = io_shared.State(new_name(), "f8", initial=1)
+    state.get()
+    asked = "timed out after 0.12 s waiting for "
+    for wait, text in (
+        (put.wait_taken, "%s: %svalue 1 to be taken by: " % (put.name, asked)),
+        (state.wait_changed, "%s: %s" % (state.name, asked)),
+        (lambda t: (get.get(), get.get(t)), "%s: no new value came within 0.12 s" % get.name),
+    ):
+        with pytest.raises(io_shared.Timeout) as caught:
+            wait(0.12)
+        assert str(caught.value).startswith(text)
+
+
 def test_any_longer_timeout_is_a_long_one(shares):
     puts, gets = shares
     for timeout in (1e300, float("inf"), 10 ** 400):

@@ -13,7 +13,7 @@ import numpy as np
 from io_shared import _kinds, _library, _messages, _npy, errors
 from io_shared._library import _POINTER, _declare
 from io_shared._locked import LockedBytes
-from io_shared._wait import LOCK_TIMEOUT, Deadline
+from io_shared._wait import LOCK_TIMEOUT, Deadline, timed_out
 from io_shared.errors import OOMError
 
 _open_objects = _declare("legacy_open", c_char_p, c_uint32, c_uint64, c_uint32, c_int64, _POINTER)
@@ -75,8 +75,10 @@ class _End(_library.Closing):
                     "go on waiting" % self.name
                 )
             status = function(handle, deadline.slice())
-            if status != _library.TIMEOUT or deadline.is_over():
+            if status != _library.TIMEOUT:
                 return _check(status)
+            if deadline.is_over():
+                raise timed_out(status, timeout, _library.SHARE)
             deadline.tell(self.name, lambda: what)
 
     def interrupt(self):
@@ -193,13 +195,16 @@ class _Lock(object):
 
     def acquire(self, exclusive, timeout, repair):
         # A lock that is stuck is reported before this is over.
-        deadline = Deadline(self._patience + 1 if timeout is None else timeout)
+        timeout = self._patience + 1 if timeout is None else timeout
+        deadline = Deadline(timeout)
         while True:
             handle = self._open()
             status = _lock(handle, exclusive, deadline.slice())
-            if status != _library.TIMEOUT or deadline.is_over():
+            if status != _library.TIMEOUT:
                 _check(status)
                 return _Guard(handle)
+            if deadline.is_over():
+                raise timed_out(status, timeout, _library.SHARE)
             deadline.tell(self._name, lambda: "the lock, which another program has")
 
     def _open(self):

@@ -10,7 +10,7 @@ import numpy as np
 from io_shared import _encoding, _ends, _kinds, _library, _lists, _loan, _messages, _schema, errors
 from io_shared._library import put_like, put_short
 from io_shared._memory import Lent, Buffers
-from io_shared._wait import OPEN_TIMEOUT, Deadline, opened
+from io_shared._wait import OPEN_TIMEOUT, Deadline, opened, timed_out
 
 #: What ``put`` takes besides the fields of a message.
 _LABELS = frozenset(("tag", "seq", "stamp"))
@@ -84,9 +84,11 @@ class _Producer(_ends.Puts, _library.Closing):
         while True:
             slice_ = deadline.slice()
             status = _library.producer_wait_taken(self._open(), slice_, ctypes.byref(seen))
-            if status != _library.TIMEOUT or deadline.is_over():
+            if status != _library.TIMEOUT:
                 _library.check(status)
                 return int(seen.value)
+            if deadline.is_over():
+                raise timed_out(status, timeout, self._words)
             deadline.tell(self.name, lambda: "consumers to see value %d" % self.seq)
 
     def interrupt(self):

@@ -8,7 +8,7 @@ import numpy as np
 from io_shared import _fields, _library, _messages, errors
 from io_shared._lock import Guard
 from io_shared._memory import address, aligned_bytes
-from io_shared._wait import Deadline, opened
+from io_shared._wait import Deadline, opened, timed_out
 
 #: ``IOS_MMAP_STATE``.
 KIND = 4
@@ -130,8 +130,10 @@ class State(_library.Closing):
         deadline = Deadline(timeout)
         while True:
             status = _library.mmap_wait_changed(self._open(), deadline.slice())
-            if status != _library.TIMEOUT or deadline.is_over():
+            if status != _library.TIMEOUT:
                 return _library.check(status)
+            if deadline.is_over():
+                raise timed_out(status, timeout)
             deadline.tell(self.name, lambda: "another program to write")
 
     def close(self):

@@ -3,6 +3,7 @@
 import ctypes
 import difflib
 import logging
+import re
 
 from io_shared import _inspect, _library, errors
 
@@ -116,3 +117,10 @@ class Deadline(object):
         if self._begin is not None and _seconds() - self._begin >= _LONG:
             self._begin = None
             _log.warning("%s: waiting for %s", name, what())
+
+
+def timed_out(status, timeout, words=_library.TYPED):
+    """What the library says of a wait that is over, with the ``timeout`` that was asked for: it
+    knows that of the last slice."""
+    text, own = str(_library.failure(status, words)), "timed out after %s s waiting" % timeout
+    return errors.Timeout(re.sub(r"timed out after \S+ \S+ waiting", lambda _: own, text, count=1))
