@@ -1,6 +1,7 @@
 """The package that this one began as, at the other end, unchanged: legacy_peer.py, with posix_ipc,
 on each interpreter that has it."""
 
+import gc
 import os
 import random
 import re
@@ -11,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 
 import io_shared
 from conftest import pythons, timed
-from io_shared import LegacyLockStuck, NumpyShare, RWSharedMMap, SharedMMap, Timeout
+from io_shared import LegacyLockStuck, NumpyShare, RWSharedMMap, SharedMMap, Timeout, _legacy
 from legacy_arrays import array, check
 
 SIZE = 1 << 20
@@ -390,6 +392,23 @@ def test_what_is_no_array_is_corrupt(name):
             get.get(SOON)
     put.put(array(2))
     assert check(get.get(SOON)) == 2
+
+
+def test_an_array_is_whole_if_a_signal_handler_closes_the_share_during_the_copy(name, monkeypatch):
+    put = NumpyShare(name, SIZE, "put", legacy=True)
+    get = NumpyShare(name, SIZE, "get", legacy=True)
+    handle, parse, alive = weakref.ref(get._end._handle), _legacy._npy.parse, []
+
+    def closes(address, length):
+        get.close()
+        alive.append(handle() is not None)
+        return parse(address, length)
+
+    put.put(array(1))
+    monkeypatch.setattr(_legacy._npy, "parse", closes)
+    assert check(get.get(SOON)) == 1 and alive == [True]
+    gc.collect()
+    assert get.closed and handle() is None
 
 
 def test_a_wait_that_is_over_names_the_time_that_was_asked_for(name):

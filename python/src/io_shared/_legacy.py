@@ -62,7 +62,7 @@ class _End(_library.Closing):
 
     def _call(self, function, timeout, what):
         """Calls ``function(handle, nanoseconds)`` in slices until it returns anything but that the
-        time was over."""
+        time was over. Returns the handle."""
         deadline = Deadline(timeout)
         while True:
             handle = self._handle
@@ -76,7 +76,8 @@ class _End(_library.Closing):
                 )
             status = function(handle, deadline.slice())
             if status != _library.TIMEOUT:
-                return _check(status)
+                _check(status)
+                return handle
             if deadline.is_over():
                 raise timed_out(status, timeout, _library.SHARE)
             deadline.tell(self.name, lambda: what)
@@ -149,7 +150,8 @@ class Getter(_End):
         def get(handle, wait):
             return _get(handle, wait, byref(npy), byref(length))
 
-        self._call(get, timeout, "an array")
+        # A signal handler may close this end meanwhile, and the bytes are the handle's.
+        handle = self._call(get, timeout, "an array")
         try:
             dtype, shape, fortran, start = _npy.parse(npy.value, length.value)
             array = np.empty(shape, dtype, "F" if fortran else "C")
@@ -157,6 +159,7 @@ class Getter(_End):
             raise errors.alone(errors.Corrupt("%s: %s" % (self.name, error)))
         if array.nbytes:
             ctypes.memmove(_messages.address(array), npy.value + start, array.nbytes)
+        del handle
         return array
 
     def try_get(self):
