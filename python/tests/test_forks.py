@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import io_shared
-from conftest import ends
+from conftest import ends, references_are_counted
 from io_shared import NumpyShare
 
 
@@ -49,6 +49,62 @@ def test_what_was_borrowed_before_a_fork_stays_what_it_is_in_the_child(name, len
     os.write(ready, b"x")
     assert os.waitpid(child, 0)[1] == 0
     put.close(), get.close(), os.close(go), os.close(ready)
+
+
+def in_a_child(check):
+    """Whether ``check`` returns true in a child."""
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        code = 1
+        try:
+            code = 0 if check() else 2
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def is_private(array):
+    """Whether the memory of an array is this process's own."""
+    with open("/proc/self/maps") as file:
+        maps = [line.split() for line in file]
+    for extent, permissions in (line[:2] for line in maps):
+        start, end = (int(address, 16) for address in extent.split("-"))
+        if start <= array.ctypes.data < end:
+            return permissions[3] == "p"
+    return False
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no hooks for forks")
+def test_borrowed_bytes_are_copied_by_nothing_that_counts_in_a_c_int(name, monkeypatch):
+    put, get = ends(name)
+    put.put(np.arange(1000))
+    borrowed = get.borrow()
+    # It takes lengths below 2 GiB only.
+    monkeypatch.setattr(ctypes, "string_at", lambda address, size=-1: b"")
+    assert in_a_child(lambda: np.array_equal(borrowed, np.arange(1000)))
+
+
+def available():
+    """How many bytes this machine has left."""
+    with open("/proc/meminfo") as file:
+        left = [line.split()[1] for line in file if line.startswith("MemAvailable")]
+    memory = os.statvfs("/dev/shm")
+    return min(int(left[0]) << 10, memory.f_bavail * memory.f_frsize)
+
+
+@references_are_counted
+@pytest.mark.skipif(not os.environ.get("IO_SHARED_SLOW"), reason="IO_SHARED_SLOW is not set")
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="no hooks for forks")
+def test_two_gibibytes_that_were_borrowed_stay_what_they_are_in_a_child(name):
+    if available() < 12 << 30:
+        pytest.skip("this machine has less than 12 GiB left")
+    put, get = ends(name, "3G")
+    with put.loan((1 << 31) + 16, "u1", in_place=True) as out:
+        out[0], out[-1] = 3, 4
+    del out
+    borrowed = get.borrow()
+    assert not is_private(borrowed)
+    assert in_a_child(lambda: is_private(borrowed) and (borrowed[0], borrowed[-1]) == (3, 4))
 
 
 #: The number of clone(2) on x86-64, and on other machines.

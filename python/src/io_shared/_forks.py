@@ -12,14 +12,16 @@ import os
 import weakref
 from ctypes import c_int, c_long, c_size_t, c_void_p
 
-from io_shared import _backend
+import numpy as np
+
+from io_shared import _backend, _library
 
 _MAP_FIXED = 0x10
 _FAILED = c_void_p(-1).value
 
 #: References to the borrowed memory that is alive. (The native module knows its own.)
 _borrowed = set()
-#: During a fork: what keeps borrowed memory, where that is, and its bytes.
+#: During a fork: what keeps borrowed memory, where that is, and an array of its bytes.
 _copies = []
 
 
@@ -35,10 +37,21 @@ def _copy():
         if memory is not None:
             interface = memory.__array_interface__
             extent = interface["data"][0], interface["shape"][0]
-            _copies.append((memory, extent, ctypes.string_at(*extent)))
+            _copies.append((memory, extent, _bytes(*extent)))
     if _backend.native is not None:
         for value in _backend.native.held_now():
-            _copies.append((value, value.extent, ctypes.string_at(*value.extent)))
+            _copies.append((value, value.extent, _bytes(*value.extent)))
+
+
+def _bytes(address, length):
+    """A copy. ``ctypes.string_at`` takes lengths below 2 GiB only."""
+    made = np.empty(length, np.uint8)
+    _library.check(_library.copy(_address(made), address, length))
+    return made
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
 
 
 def _forget():
@@ -56,7 +69,7 @@ def _replace():
             raise OSError(ctypes.get_errno(), text)
     # After all mappings: two values may share a page.
     for _, (address, _), copy in _copies:
-        ctypes.memmove(address, copy, len(copy))
+        ctypes.memmove(address, _address(copy), len(copy))
     for start, length in pages:
         _mprotect(start, length, mmap.PROT_READ)
     _forget()
