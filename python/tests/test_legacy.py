@@ -361,11 +361,23 @@ def test_what_only_channels_have_is_refused(name):
         lambda: get.missed,
         lambda: NumpyShare(name, None, "put", legacy=True),
         lambda: NumpyShare(name, SIZE, "put", legacy=True, consumers=3),
+        lambda: NumpyShare(name, SIZE, "put", legacy=True, wait_for_role=3),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, wait_for_role=None),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, open_timeout=None),
         lambda: NumpyShare(name, SIZE, "both", legacy=True),
     ):
         with pytest.raises(io_shared.Invalid) as error:
             call()
         assert name in str(error.value)
+    for call in (
+        lambda: NumpyShare(name, SIZE, "put", legacy=True, lock_timeout=None),
+        lambda: NumpyShare(name, SIZE, "get", legacy=True, lock_timeout=None),
+        lambda: SharedMMap(name, SIZE, legacy=True, lock_timeout=None),
+    ):
+        with pytest.raises(io_shared.WrongFields) as error:
+            call()
+        text = "%s: lock_timeout must be a number of seconds, not None: " % name
+        assert str(error.value).startswith(text)
     with pytest.raises(io_shared.OOMError) as error:
         put.put(np.zeros(SIZE))
     assert "size" in str(error.value) and ".size(" not in str(error.value)

@@ -32,6 +32,11 @@ _OUT_OF_BOUNDS, _OTHER = 18, 106
 
 def _open(name, kind, size=0, max_readers=0, lock_timeout=LOCK_TIMEOUT):
     out = c_void_p()
+    if lock_timeout is None:
+        raise errors.WrongFields(
+            "%s: lock_timeout must be a number of seconds, not None: a program that died with a "
+            "semaphore never gives it back (float('inf') waits for ever)" % _library.native(name)
+        )
     lock_timeout = _library.nanoseconds(lock_timeout)
     name = _library.encoded(_library.native(name))
     _check(_open_objects(name, kind, size, max_readers, lock_timeout, byref(out)))

@@ -61,7 +61,9 @@ class NumpyShare(_ends.Share, _library.Closing):
                                     history, legacy, lock_timeout)
         if legacy:
             others = (consumers, holds, permissions, consumer_name, history)
-            if any(other is not None for other in others) or not reopen or requires_producer:
+            waits = (open_timeout, wait_for_role) != (OPEN_TIMEOUT, 0)
+            is_other = not reopen or requires_producer or waits
+            if is_other or any(other is not None for other in others):
                 raise errors.Invalid(
                     "%s: with legacy=True there are a size, a mode and lock_timeout" % self.name
                 )
