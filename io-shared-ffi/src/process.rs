@@ -40,8 +40,8 @@ mod tests {
 
     #[test]
     fn a_name_is_cut_between_characters() {
-        for (name, cut) in [("lidar", "lidar"), ("äääääää\u{fffd}", "äääääää"), ("", "")]
-        {
+        let names = [("lidar", "lidar"), ("äääääää\u{fffd}", "äääääää"), ("", "")];
+        for (name, cut) in names {
             let (slot, since, command) = (None, None, Some(name.to_owned()));
             let holder = Holder { slot, name: None, pid: None, command, since, is_here: false };
             let command = ios_process::from(holder).command.map(|byte| byte as u8);
