@@ -37,7 +37,8 @@ function start(program, ...args) {
 
 /** A server, and what it says: its addresses. */
 async function view(...args) {
-  const child = start('io-shared', 'view', '--json', '--listen', '127.0.0.1:0', ...args);
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const child = start('io-shared', 'view', '--json', ...listen, ...args);
   const [line] = await Promise.race([
     createInterface({ input: child.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
     sleep(30_000).then(() => assert.fail('the server said nothing')),
@@ -217,6 +218,12 @@ async function seesPicturesAndNumbers(browser, url) {
   const [seq, frame, half] = await numbers();
   assert.deepEqual([frame, half], [seq, seq / 2]);
 
+  // A number of 64 bits has all of its digits.
+  assert.deepEqual(await page.evaluate(async () => {
+    const { show } = await import('/fields.js');
+    return [1733000000.123456, Math.fround(0.1), 48.137154321, 7, NaN].map(show);
+  }), ['1733000000.123456', '0.1', '48.137154321', '7', 'NaN']);
+
   await page.click(`[data-title="${topic('state')}"] [data-path="half"] button`);
   const plot = `[data-title="${topic('state')} half"]`;
   await until('a line', async () =>
@@ -251,25 +258,75 @@ async function fitsAPhone(browser, url) {
 }
 
 async function saysWhatIsWrong(browser) {
-  const scene = start('examples/view_scene', `${prefix}x`, '600');
-  const name = `${prefix}x_state`;
+  const [scene, name] = [start('examples/view_scene', `${prefix}x`, '600'), `${prefix}x_state`];
+  const goes = async (producer) => {
+    const ended = new Promise((resolve) => producer.once('exit', resolve));
+    producer.kill();
+    await ended;
+  };
+  const isRemoved = () => new Promise((resolve) => start('io-shared', 'rm', name).once('exit', resolve));
   const shown = name.replace(/-/g, '_');
   const { child, url } = await view(name);
   const page = await open(browser, `${url}#${encodeURIComponent(shown)}`);
   const says = () => page.textContent(`[data-title="${shown}"] .numbers`);
   await until('values', async () => /^value \d+$/.test(await says()));
-  const ended = new Promise((resolve) => scene.once('exit', resolve));
-  scene.kill();
-  await ended;
+  await goes(scene);
   await until('no producer', async () => (await page.textContent('tbody small')).includes('no producer'));
-  await new Promise((resolve) => start('io-shared', 'rm', name).once('exit', resolve));
+  await isRemoved();
   await until('that it has gone', async () => (await says()).includes('has gone'));
+  // It comes back as something else, and then as what it was.
+  const camera = start('examples/view_scene', `${prefix}x`, '600', 'camera', 'state');
+  await until('pictures', async () => (await says()) === '640 x 480 rgb8');
+  await goes(camera);
+  await isRemoved();
+  await until('that they have gone', async () => (await says()).includes('has gone'));
   const again = start('examples/view_scene', `${prefix}x`, '600');
   await until('values again', async () => /^value \d+$/.test(await says()));
   await stop(child);
   await until('that the server has gone', async () =>
     (await page.textContent('#state')).includes('the connection is lost'));
+  // Another one at its address has another token.
+  const other = await view('--listen', new URL(url).host, name);
+  await until('that it is another one', async () =>
+    (await page.textContent('#state')).includes('started anew: open the address'));
+  await stop(other.child);
+  await until('that it has gone, too', async () =>
+    (await page.textContent('#state')).includes('the connection is lost'));
   again.kill();
+  await page.close();
+}
+
+/** A cloud after which no other comes: in another colour, and again after the server was away. */
+async function showsAPausedCloud(browser) {
+  const paused = `${prefix}z`;
+  const scene = start('examples/view_scene', paused, '600');
+  const { child, url } = await view('--no-token', `${paused}_left`);
+  const shown = `${paused}_left`.replace(/-/g, '_');
+  const page = await open(browser, `${url}#${encodeURIComponent(shown)}`);
+  const figures = `[data-cloud="${shown}"]`;
+  const says = async () => (await page.textContent(figures)).replace(/, labels of .*/, '');
+  try {
+    await until('the cloud', async () => (await says()).includes('points'));
+    scene.kill('SIGSTOP');
+    let before;
+    await until('the last cloud', async () => {
+      const last = before;
+      before = await says();
+      await sleep(500);
+      return last === before;
+    });
+    const { sum } = await pixels(page, '.scene canvas', LIT);
+    await page.selectOption(`${figures} + select`, 'intensity');
+    await until('other colours', async () => (await pixels(page, '.scene canvas', LIT)).sum !== sum);
+    await stop(child);
+    await until('that it has gone', async () => (await says()).includes('has gone'));
+    const again = await view('--no-token', '--listen', new URL(url).host, `${paused}_left`);
+    await until('the same cloud', async () => (await says()) === before);
+    await stop(again.child);
+  } finally {
+    scene.kill('SIGCONT');
+    await stop(scene);
+  }
   await page.close();
 }
 
@@ -434,6 +491,8 @@ try {
   say('the real Foxglove Studio shows a cloud live, and how many points it has');
   await saysWhatIsWrong(browser);
   say('a channel that goes and comes back, and a server that goes, are told');
+  await showsAPausedCloud(browser);
+  say('a cloud after which no other comes takes another colour, and comes back with the server');
   await colorsThePipeline(browser);
   say('the cloud of the running pipeline is coloured by its labels');
 } finally {

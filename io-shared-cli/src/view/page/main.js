@@ -10,6 +10,7 @@ import { Scene } from './scene.js';
 const LIST = '/io_shared/channels';
 const FRAMES = '/tf_static';
 const KEPT = 16; // clouds that wait for their labels
+const PATIENCE = 2000; // milliseconds for which they do
 const CLOUD = 'sensor_msgs/msg/PointCloud2';
 const PICTURES = ['sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'];
 
@@ -217,9 +218,11 @@ class CloudView {
     this.labelled = null;
     this.labels.clear();
     this.by = by;
+    this.note = null; // the cloud is drawn anew, also where no other one comes
     if (by.startsWith('labels ')) {
       this.labelled = new Source(by.slice('labels '.length));
       this.labelledSince = performance.now();
+      setTimeout(() => page.redraw(), PATIENCE);
     }
     this.choice.value = by;
     page.redraw();
@@ -238,7 +241,7 @@ class CloudView {
       const labelled = this.clouds.findLast(({ seq }) => this.labels.has(seq));
       if (labelled) this.labelledSince = performance.now();
       // A cloud waits for its labels, but not for ever.
-      if (!labelled && performance.now() - this.labelledSince < 2000 && this.shown) return;
+      if (!labelled && performance.now() - this.labelledSince < PATIENCE && this.shown) return;
       shown = labelled ?? newest;
       by = 'height';
       note = labelled ? `, labels of ${this.labelled.name}` : ', no labels for it';
@@ -267,6 +270,7 @@ class CloudView {
     // What comes under this name now is another's.
     this.clouds = [];
     this.labels.clear();
+    this.shown = this.note = null;
   }
 
   close() {
@@ -292,7 +296,10 @@ const page = {
         $('state').classList.toggle('wrong', isWrong);
       },
       come: (topic) => {
-        if (this.wanted.has(topic.topic) && !this.views.has(topic.topic)) this.open(topic);
+        const [view, isWanted] = [this.views.get(topic.topic), this.wanted.has(topic.topic)];
+        // What comes under the name of what was shown may be something else.
+        if (view && !this.canShow(view, topic)) this.close(topic.topic);
+        if (isWanted && !this.views.has(topic.topic)) this.open(topic);
       },
       gone: (topic) => this.gone(topic),
       notice: (text) => this.notice(text),
@@ -366,13 +373,22 @@ const page = {
     if (topic) this.open(topic);
   },
 
-  open(topic) {
+  /** What shows a topic. */
+  kind(topic) {
     // A cloud's number comes next to it. What is CDR in its channel has none.
     const isCloud = topic.schemaName === CLOUD && this.connection.topic(`${topic.topic}/_io`);
-    const View = isCloud ? CloudView
-      : PICTURES.includes(topic.schemaName) ? PictureView : FieldsView;
+    return isCloud ? CloudView : PICTURES.includes(topic.schemaName) ? PictureView : FieldsView;
+  },
+
+  canShow(view, topic) {
+    return view.schemaName === topic.schemaName && view instanceof this.kind(topic);
+  },
+
+  open(topic) {
     try {
-      this.views.set(topic.topic, new View(topic));
+      const view = new (this.kind(topic))(topic);
+      view.schemaName = topic.schemaName;
+      this.views.set(topic.topic, view);
       this.wanted.add(topic.topic);
     } catch (error) {
       this.notice(`${topic.topic}: ${error.message}`);
@@ -396,17 +412,11 @@ const page = {
   },
 
   gone(topic) {
-    const view = this.views.get(topic.topic);
-    if (!view) return;
     // A channel whose values have become something else is told of anew at once.
     setTimeout(() => {
-      const now = this.connection.topic(topic.topic);
-      if (now && now.schemaName !== topic.schemaName) {
-        this.close(topic.topic);
-        this.open(now);
-      } else if (!now) {
-        view.wrong(`${topic.topic} has gone; it is shown again when it comes back`);
-      }
+      if (this.connection.topic(topic.topic)) return;
+      this.views.get(topic.topic)?.wrong(
+        `${topic.topic} has gone; it is shown again when it comes back`);
     }, 200);
   },
 
