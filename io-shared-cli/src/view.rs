@@ -58,9 +58,9 @@ pub(crate) struct Options {
     /// Show frames in others, by a file with a line `PARENT CHILD X Y Z QX QY QZ QW` for each.
     #[arg(long, value_name = "FILE")]
     tf: Option<PathBuf>,
-    /// Send pictures as JPEG of this quality.
+    /// Send pictures as JPEG, of quality 80 or of that after a `=`.
     #[arg(long, value_name = "QUALITY", num_args = 0..=1, default_missing_value = "80",
-          value_parser = clap::value_parser!(u8).range(1..=100))]
+          require_equals = true, value_parser = clap::value_parser!(u8).range(1..=100))]
     jpeg: Option<u8>,
     /// Open the page in the browser.
     #[arg(long)]
@@ -134,9 +134,18 @@ fn accept(listener: &TcpListener, server: &Arc<Server>) {
             continue;
         }
         std::thread::spawn(move || {
+            let _place = Place(&server.clients);
             serve(stream, &server);
-            server.clients.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// A connection's place among [`MOST_CLIENTS`]. It is given back also if the thread panics.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -161,4 +170,20 @@ fn signals() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&ended))?;
     }
     Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_whose_thread_panics_gives_its_place_back() {
+        let taken = AtomicUsize::new(1);
+        let ended = std::panic::catch_unwind(|| {
+            let _place = Place(&taken);
+            panic!("as intended");
+        });
+        assert!(ended.is_err());
+        assert_eq!(taken.into_inner(), 0);
+    }
 }

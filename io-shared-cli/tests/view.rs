@@ -177,7 +177,12 @@ fn an_image_a_number_and_a_jpeg_arrive() {
     let (marks, value) = Recorded::whole(&f64::schema()).decode(&cdr).unwrap();
     assert_eq!((marks.seq, &value[..]), (1, &0.5_f64.to_le_bytes()[..]));
 
-    let view = View::start(&["--jpeg", "90", &image]);
+    // What comes after it is a name.
+    let view = View::start(&["--jpeg", &image]);
+    let mut viewer = view.connect();
+    viewer.subscribe(&topic(&image));
+    assert_eq!(viewer.topics[&topic(&image)].type_name, "sensor_msgs/msg/CompressedImage");
+    let view = View::start(&["--jpeg=90", &image]);
     let mut viewer = view.connect();
     let data = viewer.subscribe(&topic(&image));
     assert_eq!(viewer.topics[&topic(&image)].type_name, "sensor_msgs/msg/CompressedImage");
@@ -270,6 +275,46 @@ fn what_becomes_another_type_or_goes_is_told() {
 }
 
 #[test]
+fn a_channel_that_has_another_type_for_a_moment_is_shown_on() {
+    let name = TestName::new("view-moment");
+    let mut speed = io_shared::producer::<f64>(&*name).unwrap();
+    speed.put(&1.0).unwrap();
+    let view = View::start(&[&*name]);
+    let mut viewer = view.connect();
+    let (mut data, list) =
+        (viewer.subscribe(&topic(&name)), viewer.subscribe("/io_shared/channels"));
+    viewer.data(data);
+    // There was a look just now, and the next one comes in a second.
+    viewer.data(list);
+    drop(speed);
+    io_shared::remove(&*name).unwrap();
+    let mut other = io_shared::producer::<u64>(&*name).unwrap();
+    other.put(&2).unwrap();
+    // Not to synchronise: this is the moment, in which the values are looked at.
+    std::thread::sleep(Duration::from_millis(300));
+    drop(other);
+    io_shared::remove(&*name).unwrap();
+    let mut speed = io_shared::producer::<f64>(&*name).unwrap();
+    speed.put(&3.0).unwrap();
+    let mut id = viewer.topics[&topic(&name)].id;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        assert!(Instant::now() < deadline, "nothing comes");
+        let Some((of, _, cdr)) = viewer.next() else {
+            // On a busy machine it was seen after all.
+            if let Some(other) = viewer.topics.get(&topic(&name)).filter(|topic| topic.id != id) {
+                id = other.id;
+                data = viewer.subscribe(&topic(&name));
+            }
+            continue;
+        };
+        if of == data && cdr.last_chunk() == Some(&3.0_f64.to_le_bytes()) {
+            break;
+        }
+    }
+}
+
+#[test]
 fn channels_whose_names_become_one_topic_have_one_each() {
     let name = TestName::new("view-meets");
     // The third one's is what comes next to a cloud.
@@ -297,6 +342,26 @@ fn channels_whose_names_become_one_topic_have_one_each() {
     assert_eq!(topics, ["", "_2", "_2/_io_2"].map(|end| topic(&name) + end));
     drop(producers);
     names[1..].iter().for_each(|name| io_shared::remove(name).unwrap());
+}
+
+#[test]
+fn a_channel_is_the_same_without_its_slash_and_one_in_a_file_is_there() {
+    let (name, folder) = (TestName::new("view-bare"), Folder::new());
+    let file = folder.file("x");
+    let cloud = Channel::<Cloud>::named(&*name).elements(10).producer().unwrap();
+    let in_file = Channel::<u64>::file(&file).producer().unwrap();
+    let bare = name.trim_start_matches('/');
+    let view = View::start(&[bare, &format!("file:{file}"), "--as", &format!("{bare}=none")]);
+    let mut viewer = view.connect();
+    let list = viewer.subscribe("/io_shared/channels");
+    let (_, text) = viewer.data(list);
+    let channels: Json = serde_json::from_slice(&text).unwrap();
+    let rows = channels["channels"].as_array().unwrap().iter();
+    let rows: Vec<_> = rows.map(|row| [&row["name"], &row["state"]]).collect();
+    assert_eq!(json!(rows), json!([[&*name, "region"], [file, "region"]]));
+    let type_name = &viewer.topics[&topic(&name)].type_name;
+    assert!(type_name.starts_with("io_shared_msgs/"), "{type_name}");
+    drop((cloud, in_file));
 }
 
 #[test]
