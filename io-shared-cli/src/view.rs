@@ -5,9 +5,10 @@
 //!
 //! The files: `gate` (who may connect), `http` (requests and answers), `catalogue` (which topics
 //! there are), `client` (one connection), `feed` (the values of one channel for one connection),
-//! `protocol` (the words of the Foxglove protocol), `transforms` (`--tf`), `jpeg` (`--jpeg`), and
-//! `page` (its files, which lie in the folder of the same name).
+//! `protocol` (the words of the Foxglove protocol), `transforms` (`--tf`), `jpeg` (`--jpeg`),
+//! `browser` (`--open`), and `page` (its files, which lie in the folder of the same name).
 
+mod browser;
 mod catalogue;
 mod client;
 mod feed;
@@ -18,10 +19,8 @@ mod page;
 mod protocol;
 mod transforms;
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -35,6 +34,7 @@ use crate::follow::give_way;
 use crate::named;
 use crate::out::Out;
 use crate::record::parse_as;
+use browser::Browser;
 use catalogue::Catalogue;
 use gate::Gate;
 
@@ -95,9 +95,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         clients: AtomicUsize::new(0),
     });
     std::thread::spawn(move || accept(&listener, &server));
-    if options.open {
-        open(&url);
-    }
+    let _browser = options.open.then(|| Browser::open(&url));
     while !ended.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -152,15 +150,6 @@ fn serve(mut stream: TcpStream, server: &Server) {
         }
         Ok(gate::Wanted::File(file)) => http::send(stream, file),
         Err(refusal) => http::refuse(stream, refusal.status, &refusal.text),
-    }
-}
-
-/// Opens the page in the user's browser. Where there is none, its address is printed already.
-fn open(url: &str) {
-    let browser = std::env::var_os("BROWSER").unwrap_or_else(|| "xdg-open".into());
-    if let Err(error) = Command::new(&browser).arg(url).spawn() {
-        let browser = browser.to_string_lossy();
-        let _ = writeln!(std::io::stderr(), "cannot start {browser}: {error}; open {url}");
     }
 }
 

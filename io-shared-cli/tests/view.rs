@@ -4,11 +4,12 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use common::recording::{Folder, signal, wait_until};
 use common::viewer::{View, Viewer};
-use common::{SetAtEnd, end, run, start};
+use common::{SetAtEnd, command, end, run, start};
 use io_shared::{Array, Channel, Message as _};
 use io_shared_formats::{Foreign, Image, Marks, PointCloud2, Recorded};
 use nix::sys::signal::Signal;
@@ -372,4 +373,29 @@ fn a_port_that_is_taken_is_told_and_ctrl_c_ends_the_server() {
     signal(&child, Signal::SIGTERM);
     let done = end(child);
     assert!(done.out.contains("http://127.0.0.1:") && done.out.contains("?token="), "{}", done.out);
+}
+
+#[test]
+fn the_browser_is_told_the_name_of_a_file_and_the_token_stands_in_that_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let own = std::path::PathBuf::from(folder.file(""));
+    let mut command = command(&["view", "--json", "--listen", "127.0.0.1:0", "--open"]);
+    // It prints what it is told.
+    command.env("BROWSER", "echo").env("XDG_RUNTIME_DIR", &own);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut view = View { child, host: String::new(), query: String::new() };
+    let mut lines = BufReader::new(view.child.stdout.take().unwrap()).lines();
+    let said: Json = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let url = said["url"].as_str().unwrap();
+    let file = std::path::PathBuf::from(lines.next().unwrap().unwrap());
+    assert!(url.contains("?token=") && file.starts_with(&own), "{}", file.display());
+    for (path, mode) in [(&*file, 0o600), (file.parent().unwrap(), 0o700)] {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode);
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(&format!("content=\"0; url={url}\"")), "{text}");
+    signal(&view.child, Signal::SIGINT);
+    wait_until(|| view.child.try_wait().unwrap().is_some());
+    assert!(!file.parent().unwrap().exists(), "it is removed");
 }

@@ -5,7 +5,7 @@
 //! browser says of which origin a page is: this server's own, or one that was allowed. And the host
 //! that it was asked for is an address or `localhost`, so that no name of a stranger's leads here.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 
 use subtle::ConstantTimeEq;
@@ -42,17 +42,16 @@ fn refusal<T>(status: u16, text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { status, text: text.into() })
 }
 
+/// 128 random bits, as text.
+pub(super) fn random() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl Gate {
     pub(super) fn new(has_token: bool, origins: &[String]) -> Result<Self, Failure> {
-        let token = match has_token {
-            true => {
-                let mut bytes = [0; 16];
-                std::fs::File::open("/dev/urandom")
-                    .and_then(|mut file| file.read_exact(&mut bytes))?;
-                Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
-            false => None,
-        };
+        let token = has_token.then(random).transpose()?;
         // As browsers send them: in lower case, without a slash at the end.
         let plain = |origin: &String| origin.trim_end_matches('/').to_ascii_lowercase();
         Ok(Self { token, origins: origins.iter().map(plain).collect() })
