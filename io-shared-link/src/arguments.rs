@@ -17,7 +17,8 @@ use crate::pattern::Pattern;
 #[command(name = "io-shared-link", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// Where others connect to, such as tcp/0.0.0.0:7447. Default: tcp/127.0.0.1:7447, which is
-    /// this machine alone; and nowhere with --connect or --config. May be repeated.
+    /// this machine alone; with --connect nowhere, and with --config where the file says, or
+    /// nowhere. May be repeated.
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) listen: Vec<String>,
     /// Whom to connect to, such as tcp/robot:7447. It is tried until it works. May be repeated.

@@ -33,6 +33,8 @@ pub(crate) fn of(arguments: &Arguments) -> Result<Config, String> {
         Some(file) => Config::from_file(file)
             .map_err(|error| format!("cannot use the configuration {}: {error}", file.display()))?,
     };
+    let listens = |config: &Config| config.get_json("listen/endpoints").ok();
+    let says_where_to_listen = listens(&config) != listens(&Config::default());
     let mut insert = |key: &str, value: &str| {
         config.insert_json5(key, value).map_err(|error| format!("cannot set {key}: {error}"))
     };
@@ -47,7 +49,8 @@ pub(crate) fn of(arguments: &Arguments) -> Result<Config, String> {
         listen => listen.to_vec(),
     };
     let list = |endpoints: &[String]| serde_json::Value::from(endpoints).to_string();
-    if arguments.config.is_none() || !listen.is_empty() {
+    // Zenoh's own default is each address of the machine, without TLS.
+    if arguments.config.is_none() || !listen.is_empty() || !says_where_to_listen {
         insert("listen/endpoints", &list(&listen))?;
     }
     if arguments.config.is_none() || !arguments.connect.is_empty() {
@@ -88,6 +91,19 @@ mod tests {
             endpoints(&["--config", file, "--connect", "tcp/b:2"], "connect"),
             r#"["tcp/b:2"]"#
         );
+        // Zenoh alone would listen everywhere.
+        assert_eq!(endpoints(&["--config", file], "listen"), "[]");
+        assert_eq!(
+            endpoints(&["--config", file, "--listen", "tcp/[::]:1"], "listen"),
+            r#"["tcp/[::]:1"]"#
+        );
+        for (listen, found) in [
+            (r#"["tls/0.0.0.0:7447"]"#, r#"["tls/0.0.0.0:7447"]"#),
+            (r#"{ peer: ["tcp/[::1]:1"] }"#, r#"{"peer":["tcp/[::1]:1"]}"#),
+        ] {
+            std::fs::write(file, format!("{{ listen: {{ endpoints: {listen} }} }}")).unwrap();
+            assert_eq!(endpoints(&["--config", file], "listen"), found);
+        }
         let wrong = ["io-shared-link", "--give", "/x", "--config", "/nowhere.json5"];
         let error = of(&Arguments::try_parse_from(wrong).unwrap()).unwrap_err();
         assert!(error.contains("/nowhere.json5"), "{error}");
