@@ -270,6 +270,36 @@ fn what_becomes_another_type_or_goes_is_told() {
 }
 
 #[test]
+fn channels_whose_names_become_one_topic_have_one_each() {
+    let name = TestName::new("view-meets");
+    // The third one's is what comes next to a cloud.
+    let names = [name.to_string(), topic(&name), format!("{}_2/_io", topic(&name))];
+    let mut producers = names.each_ref().map(|name| io_shared::producer::<u64>(&**name).unwrap());
+    let view = View::start(&names.each_ref().map(|name| &**name));
+    let mut viewer = view.connect();
+    let list = viewer.subscribe("/io_shared/channels");
+    for (producer, value) in producers.iter_mut().zip(1..) {
+        producer.put(&value).unwrap();
+    }
+    let (_, text) = viewer.data(list);
+    let channels: Json = serde_json::from_slice(&text).unwrap();
+    let mut topics: Vec<String> = Vec::new();
+    for (name, value) in names.iter().zip(1_u64..) {
+        let rows = channels["channels"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == **name).unwrap();
+        let id = row["topics"][0].as_u64();
+        let told = viewer.topics.iter().find(|(_, topic)| Some(topic.id) == id).unwrap();
+        let shown = told.0.clone();
+        let data = viewer.subscribe(&shown);
+        assert_eq!(viewer.data(data).1.last_chunk(), Some(&value.to_le_bytes()), "{shown}");
+        topics.push(shown);
+    }
+    assert_eq!(topics, ["", "_2", "_2/_io_2"].map(|end| topic(&name) + end));
+    drop(producers);
+    names[1..].iter().for_each(|name| io_shared::remove(name).unwrap());
+}
+
+#[test]
 fn the_list_says_what_there_is_and_how_fast_it_comes() {
     let (name, absent) = (TestName::new("view-list"), TestName::new("view-absent"));
     let mut producer = io_shared::producer::<u64>(&*name).unwrap();

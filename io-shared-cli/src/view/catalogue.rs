@@ -101,10 +101,35 @@ struct State {
     looked: Option<Instant>,
     found: Arc<Found>,
     topics: u32,
+    /// Which channel has a topic of that name.
+    owners: HashMap<String, String>,
     /// The newest values at the last look, by which rates are told.
     newest: HashMap<(u64, u64), Newest>,
     /// What the values of regions were when somebody looked at one.
     forms: HashMap<(u64, u64), Form>,
+}
+
+impl State {
+    /// A topic that no other channel has: names that differ may become one topic.
+    fn free_topic(&mut self, name: &str) -> String {
+        self.owners.retain(|_, owner| owner != name);
+        let wanted = topic(name);
+        let others = (2..).map(|number| format!("{wanted}_{number}"));
+        let is_free = |topic: &String| {
+            let is_own = [LIST.1, FRAMES.1].contains(&&**topic);
+            !is_own && !self.owners.contains_key(topic) && !self.owners.contains_key(&head(topic))
+        };
+        let found = std::iter::once(wanted.clone()).chain(others).find(is_free).unwrap_or(wanted);
+        for topic in [head(&found), found.clone()] {
+            self.owners.insert(topic, name.to_owned());
+        }
+        found
+    }
+}
+
+/// The topic of what comes before the points or pixels.
+fn head(topic: &str) -> String {
+    format!("{topic}/_io")
 }
 
 impl Catalogue {
@@ -161,6 +186,7 @@ impl Catalogue {
             names => names.iter().filter_map(|(_, at)| inspect::entry(at).ok()).collect(),
         };
         entries.retain(is_channel);
+        state.owners.retain(|_, owner| entries.iter().any(|entry| entry.name == *owner));
         let mut channels = Vec::new();
         let mut list: Vec<Json> = Vec::new();
         let mut newest = HashMap::new();
@@ -235,7 +261,7 @@ impl Catalogue {
             (Form::Cdr, Ok(Some(ty))) => ty.definition().clone(),
             _ => recorded.definition(),
         };
-        let topics = topics(name, form, generated, &mut state.topics);
+        let topics = topics(state.free_topic(name), form, generated, &mut state.topics);
         Some(Arc::new(Channel {
             name: name.to_owned(),
             location: location.clone(),
@@ -285,13 +311,12 @@ pub(super) fn form_of(schema: &Schema, bytes: &[u8], said: Option<&As>, jpeg: bo
 
 /// The topics of a channel. Each gets a number that no other ever had. `own` is the type of what is
 /// no cloud or picture.
-fn topics(name: &str, form: Form, own: Definition, numbers: &mut u32) -> Vec<Topic> {
+fn topics(shown: String, form: Form, own: Definition, numbers: &mut u32) -> Vec<Topic> {
     let mut new = |name: String, type_name: String, definition: String, part| {
         *numbers += 1;
         let id = FIRST + *numbers;
         Topic { id, name, encoding: "cdr", type_name, definition, part }
     };
-    let shown = topic(name);
     let data = match form {
         Form::Whole | Form::Cdr => return vec![new(shown, own.name, own.text, Part::Whole)],
         Form::Cloud => ("sensor_msgs/msg/PointCloud2", POINT_CLOUD2),
@@ -300,6 +325,6 @@ fn topics(name: &str, form: Form, own: Definition, numbers: &mut u32) -> Vec<Top
     };
     vec![
         new(shown.clone(), data.0.to_owned(), data.1.to_owned(), Part::Data),
-        new(format!("{shown}/_io"), own.name, own.text, Part::Head),
+        new(head(&shown), own.name, own.text, Part::Head),
     ]
 }
