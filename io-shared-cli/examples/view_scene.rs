@@ -1,12 +1,12 @@
 //! What the tests of `io-shared view` look at: two clouds, an image, depths, and numbers.
 //!
-//!   view_scene PREFIX SECONDS [camera]
+//!   view_scene PREFIX SECONDS [camera [NAME]]
 //!
 //! Ten times a second it puts into `PREFIX_left` and `PREFIX_right` a square of 120,000 points each
 //! less the number of the value, 4 m wide, at z = 0; into `PREFIX_image` 64 x 48 pixels of red,
 //! green, blue and white, one in each quarter; into `PREFIX_depth` rows of 1,000 to 1,047; and into
 //! `PREFIX_state` half the number of the value. All of that follows from the number of the value.
-//! With `camera` it puts into `PREFIX_camera` alone: 640 x 480 pixels.
+//! With `camera` it puts into `PREFIX_camera`, or `PREFIX_NAME`, alone: 640 x 480 pixels.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let until = Instant::now() + Duration::from_secs_f64(seconds.parse()?);
     let name = |what: &str| format!("{prefix}_{what}");
     if arguments.next().is_some_and(|what| what == "camera") {
-        return camera(&name("camera"), until);
+        return camera(&name(arguments.next().as_deref().unwrap_or("camera")), until);
     }
     let cloud = |what| Channel::<Cloud>::named(name(what)).elements(POINTS).producer();
     let mut clouds = [cloud("left")?, cloud("right")?];

@@ -251,19 +251,28 @@ async function fitsAPhone(browser, url) {
 }
 
 async function saysWhatIsWrong(browser) {
-  const scene = start('examples/view_scene', `${prefix}x`, '600');
-  const name = `${prefix}x_state`;
+  const [scene, name] = [start('examples/view_scene', `${prefix}x`, '600'), `${prefix}x_state`];
+  const goes = async (producer) => {
+    const ended = new Promise((resolve) => producer.once('exit', resolve));
+    producer.kill();
+    await ended;
+  };
+  const isRemoved = () => new Promise((resolve) => start('io-shared', 'rm', name).once('exit', resolve));
   const shown = name.replace(/-/g, '_');
   const { child, url } = await view(name);
   const page = await open(browser, `${url}#${encodeURIComponent(shown)}`);
   const says = () => page.textContent(`[data-title="${shown}"] .numbers`);
   await until('values', async () => /^value \d+$/.test(await says()));
-  const ended = new Promise((resolve) => scene.once('exit', resolve));
-  scene.kill();
-  await ended;
+  await goes(scene);
   await until('no producer', async () => (await page.textContent('tbody small')).includes('no producer'));
-  await new Promise((resolve) => start('io-shared', 'rm', name).once('exit', resolve));
+  await isRemoved();
   await until('that it has gone', async () => (await says()).includes('has gone'));
+  // It comes back as something else, and then as what it was.
+  const camera = start('examples/view_scene', `${prefix}x`, '600', 'camera', 'state');
+  await until('pictures', async () => (await says()) === '640 x 480 rgb8');
+  await goes(camera);
+  await isRemoved();
+  await until('that they have gone', async () => (await says()).includes('has gone'));
   const again = start('examples/view_scene', `${prefix}x`, '600');
   await until('values again', async () => /^value \d+$/.test(await says()));
   await stop(child);

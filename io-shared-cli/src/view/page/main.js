@@ -292,7 +292,10 @@ const page = {
         $('state').classList.toggle('wrong', isWrong);
       },
       come: (topic) => {
-        if (this.wanted.has(topic.topic) && !this.views.has(topic.topic)) this.open(topic);
+        const [view, isWanted] = [this.views.get(topic.topic), this.wanted.has(topic.topic)];
+        // What comes under the name of what was shown may be something else.
+        if (view && !this.canShow(view, topic)) this.close(topic.topic);
+        if (isWanted && !this.views.has(topic.topic)) this.open(topic);
       },
       gone: (topic) => this.gone(topic),
       notice: (text) => this.notice(text),
@@ -366,13 +369,22 @@ const page = {
     if (topic) this.open(topic);
   },
 
-  open(topic) {
+  /** What shows a topic. */
+  kind(topic) {
     // A cloud's number comes next to it. What is CDR in its channel has none.
     const isCloud = topic.schemaName === CLOUD && this.connection.topic(`${topic.topic}/_io`);
-    const View = isCloud ? CloudView
-      : PICTURES.includes(topic.schemaName) ? PictureView : FieldsView;
+    return isCloud ? CloudView : PICTURES.includes(topic.schemaName) ? PictureView : FieldsView;
+  },
+
+  canShow(view, topic) {
+    return view.schemaName === topic.schemaName && view instanceof this.kind(topic);
+  },
+
+  open(topic) {
     try {
-      this.views.set(topic.topic, new View(topic));
+      const view = new (this.kind(topic))(topic);
+      view.schemaName = topic.schemaName;
+      this.views.set(topic.topic, view);
       this.wanted.add(topic.topic);
     } catch (error) {
       this.notice(`${topic.topic}: ${error.message}`);
@@ -396,17 +408,11 @@ const page = {
   },
 
   gone(topic) {
-    const view = this.views.get(topic.topic);
-    if (!view) return;
     // A channel whose values have become something else is told of anew at once.
     setTimeout(() => {
-      const now = this.connection.topic(topic.topic);
-      if (now && now.schemaName !== topic.schemaName) {
-        this.close(topic.topic);
-        this.open(now);
-      } else if (!now) {
-        view.wrong(`${topic.topic} has gone; it is shown again when it comes back`);
-      }
+      if (this.connection.topic(topic.topic)) return;
+      this.views.get(topic.topic)?.wrong(
+        `${topic.topic} has gone; it is shown again when it comes back`);
     }, 200);
   },
 
