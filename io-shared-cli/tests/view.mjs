@@ -37,7 +37,8 @@ function start(program, ...args) {
 
 /** A server, and what it says: its addresses. */
 async function view(...args) {
-  const child = start('io-shared', 'view', '--json', '--listen', '127.0.0.1:0', ...args);
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const child = start('io-shared', 'view', '--json', ...listen, ...args);
   const [line] = await Promise.race([
     createInterface({ input: child.stdout })[Symbol.asyncIterator]().next().then(({ value }) => [value]),
     sleep(30_000).then(() => assert.fail('the server said nothing')),
@@ -282,6 +283,40 @@ async function saysWhatIsWrong(browser) {
   await page.close();
 }
 
+/** A cloud after which no other comes: in another colour, and again after the server was away. */
+async function showsAPausedCloud(browser) {
+  const paused = `${prefix}z`;
+  const scene = start('examples/view_scene', paused, '600');
+  const { child, url } = await view('--no-token', `${paused}_right`);
+  const shown = `${paused}_right`.replace(/-/g, '_');
+  const page = await open(browser, `${url}#${encodeURIComponent(shown)}`);
+  const figures = `[data-cloud="${shown}"]`;
+  const says = async () => (await page.textContent(figures)).replace(/, labels of .*/, '');
+  try {
+    await until('the cloud', async () => (await says()).includes('points'));
+    scene.kill('SIGSTOP');
+    let before;
+    await until('the last cloud', async () => {
+      const last = before;
+      before = await says();
+      await sleep(500);
+      return last === before;
+    });
+    const { sum } = await pixels(page, '.scene canvas', LIT);
+    await page.selectOption(`${figures} + select`, 'intensity');
+    await until('other colours', async () => (await pixels(page, '.scene canvas', LIT)).sum !== sum);
+    await stop(child);
+    await until('that it has gone', async () => (await says()).includes('has gone'));
+    const again = await view('--no-token', '--listen', new URL(url).host, `${paused}_right`);
+    await until('the same cloud', async () => (await says()) === before);
+    await stop(again.child);
+  } finally {
+    scene.kill('SIGCONT');
+    await stop(scene);
+  }
+  await page.close();
+}
+
 async function colorsThePipeline(browser) {
   const pipe = `${prefix}p`;
   const pipeline = start('examples/perception_pipeline', '--prefix', pipe, '--frames', '100000');
@@ -440,6 +475,8 @@ try {
   say('the real Foxglove Studio shows a cloud live, and how many points it has');
   await saysWhatIsWrong(browser);
   say('a channel that goes and comes back, and a server that goes, are told');
+  await showsAPausedCloud(browser);
+  say('a cloud after which no other comes takes another colour, and comes back with the server');
   await colorsThePipeline(browser);
   say('the cloud of the running pipeline is coloured by its labels');
 } finally {

@@ -10,6 +10,7 @@ import { Scene } from './scene.js';
 const LIST = '/io_shared/channels';
 const FRAMES = '/tf_static';
 const KEPT = 16; // clouds that wait for their labels
+const PATIENCE = 2000; // milliseconds for which they do
 const CLOUD = 'sensor_msgs/msg/PointCloud2';
 const PICTURES = ['sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'];
 
@@ -217,9 +218,11 @@ class CloudView {
     this.labelled = null;
     this.labels.clear();
     this.by = by;
+    this.note = null; // the cloud is drawn anew, also where no other one comes
     if (by.startsWith('labels ')) {
       this.labelled = new Source(by.slice('labels '.length));
       this.labelledSince = performance.now();
+      setTimeout(() => page.redraw(), PATIENCE);
     }
     this.choice.value = by;
     page.redraw();
@@ -238,7 +241,7 @@ class CloudView {
       const labelled = this.clouds.findLast(({ seq }) => this.labels.has(seq));
       if (labelled) this.labelledSince = performance.now();
       // A cloud waits for its labels, but not for ever.
-      if (!labelled && performance.now() - this.labelledSince < 2000 && this.shown) return;
+      if (!labelled && performance.now() - this.labelledSince < PATIENCE && this.shown) return;
       shown = labelled ?? newest;
       by = 'height';
       note = labelled ? `, labels of ${this.labelled.name}` : ', no labels for it';
@@ -267,6 +270,7 @@ class CloudView {
     // What comes under this name now is another's.
     this.clouds = [];
     this.labels.clear();
+    this.shown = this.note = null;
   }
 
   close() {
