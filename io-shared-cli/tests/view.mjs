@@ -279,6 +279,13 @@ async function saysWhatIsWrong(browser) {
   await stop(child);
   await until('that the server has gone', async () =>
     (await page.textContent('#state')).includes('the connection is lost'));
+  // Another one at its address has another token.
+  const other = await view('--listen', new URL(url).host, name);
+  await until('that it is another one', async () =>
+    (await page.textContent('#state')).includes('started anew: open the address'));
+  await stop(other.child);
+  await until('that it has gone, too', async () =>
+    (await page.textContent('#state')).includes('the connection is lost'));
   again.kill();
   await page.close();
 }

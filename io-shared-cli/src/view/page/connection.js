@@ -19,17 +19,33 @@ export class Connection {
     const url = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/${search}`;
     const socket = this.socket = new WebSocket(url, PROTOCOLS);
     socket.binaryType = 'arraybuffer';
-    socket.onopen = () => this.on.state('connected', false);
+    socket.onopen = () => {
+      this.isStrange = false;
+      this.on.state('connected', false);
+    };
     socket.onmessage = ({ data }) =>
       typeof data === 'string' ? this.hear(JSON.parse(data)) : this.take(data);
     socket.onclose = () => {
-      this.on.state('the connection is lost: is io-shared view still running? Trying again', true);
+      this.explain();
       const gone = [...this.topics.values()];
       this.topics.clear();
       this.subscriptions.clear();
       gone.forEach((topic) => this.on.gone(topic));
       setTimeout(() => this.open(), AGAIN);
     };
+  }
+
+  /** Says why there is no connection. A server that was started anew has another token. */
+  async explain() {
+    if (!this.isStrange) {
+      this.on.state('the connection is lost: is io-shared view still running? Trying again', true);
+    }
+    const answer = await fetch(`/${location.search}`).catch(() => null);
+    if (this.socket.readyState === WebSocket.OPEN) return;
+    this.isStrange = answer?.status === 401;
+    if (this.isStrange) {
+      this.on.state('io-shared view was started anew: open the address that it printed', true);
+    }
   }
 
   hear(message) {
