@@ -218,6 +218,12 @@ async function seesPicturesAndNumbers(browser, url) {
   const [seq, frame, half] = await numbers();
   assert.deepEqual([frame, half], [seq, seq / 2]);
 
+  // A number of 64 bits has all of its digits.
+  assert.deepEqual(await page.evaluate(async () => {
+    const { show } = await import('/fields.js');
+    return [1733000000.123456, Math.fround(0.1), 48.137154321, 7, NaN].map(show);
+  }), ['1733000000.123456', '0.1', '48.137154321', '7', 'NaN']);
+
   await page.click(`[data-title="${topic('state')}"] [data-path="half"] button`);
   const plot = `[data-title="${topic('state')} half"]`;
   await until('a line', async () =>

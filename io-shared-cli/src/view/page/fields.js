@@ -28,7 +28,9 @@ export function leaves(message) {
 }
 
 export function show(value) {
-  if (typeof value === 'number' && !Number.isInteger(value)) return Number(value.toPrecision(7)).toString();
+  // What a float of 32 bits has beyond 7 digits, nobody has put.
+  const isShort = typeof value === 'number' && !Number.isInteger(value) && Math.fround(value) === value;
+  if (isShort) return Number(value.toPrecision(7)).toString();
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
