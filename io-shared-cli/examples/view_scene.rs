@@ -3,9 +3,10 @@
 //!   view_scene PREFIX SECONDS [camera [NAME]]
 //!
 //! Ten times a second it puts into `PREFIX_left` and `PREFIX_right` a square of 120,000 points each
-//! less the number of the value, 4 m wide, at z = 0; into `PREFIX_image` 64 x 48 pixels of red,
-//! green, blue and white, one in each quarter; into `PREFIX_depth` rows of 1,000 to 1,047; and into
-//! `PREFIX_state` half the number of the value. All of that follows from the number of the value.
+//! less the number of the value, 4 m wide, at z = 0, in the right one of growing intensity; into
+//! `PREFIX_image` 64 x 48 pixels of red, green, blue and white, one in each quarter; into
+//! `PREFIX_depth` rows of 1,000 to 1,047; and into `PREFIX_state` half the number of the value. All
+//! of that follows from the number of the value.
 //! With `camera` it puts into `PREFIX_camera`, or `PREFIX_NAME`, alone: 640 x 480 pixels.
 
 use std::time::{Duration, Instant};
@@ -56,8 +57,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut frame = 0;
     while Instant::now() < until {
         frame += 1;
-        for producer in &mut clouds {
-            put_square(producer, frame)?;
+        for (producer, slope) in clouds.iter_mut().zip([0.0, 1.0]) {
+            put_square(producer, frame, slope)?;
         }
         image.put(&quarters(64, 48)?)?;
         depth.put(&rows()?)?;
@@ -70,14 +71,15 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn put_square(producer: &mut Producer<Cloud>, frame: u64) -> Result<()> {
+fn put_square(producer: &mut Producer<Cloud>, frame: u64, slope: f32) -> Result<()> {
     let count = POINTS - frame as usize;
     let mut loan = producer.loan_len(count)?;
     loan.frame = frame;
     for (n, point) in loan.points.iter_mut().enumerate() {
         let (row, column) = (n / 400, n % 400);
         let at = |part: usize, of: f32| part as f32 / of * 4.0 - 2.0;
-        *point = Point { x: at(column, 400.0), y: at(row, 300.0), z: 0.0, intensity: 0.5 };
+        let (x, y, intensity) = (at(column, 400.0), at(row, 300.0), 0.5 + slope * n as f32);
+        *point = Point { x, y, z: 0.0, intensity };
     }
     loan.put()?;
     Ok(())

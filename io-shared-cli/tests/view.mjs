@@ -300,8 +300,8 @@ async function saysWhatIsWrong(browser) {
 async function showsAPausedCloud(browser) {
   const paused = `${prefix}z`;
   const scene = start('examples/view_scene', paused, '600');
-  const { child, url } = await view('--no-token', `${paused}_left`);
-  const shown = `${paused}_left`.replace(/-/g, '_');
+  const { child, url } = await view('--no-token', `${paused}_right`);
+  const shown = `${paused}_right`.replace(/-/g, '_');
   const page = await open(browser, `${url}#${encodeURIComponent(shown)}`);
   const figures = `[data-cloud="${shown}"]`;
   const says = async () => (await page.textContent(figures)).replace(/, labels of .*/, '');
@@ -320,7 +320,7 @@ async function showsAPausedCloud(browser) {
     await until('other colours', async () => (await pixels(page, '.scene canvas', LIT)).sum !== sum);
     await stop(child);
     await until('that it has gone', async () => (await says()).includes('has gone'));
-    const again = await view('--no-token', '--listen', new URL(url).host, `${paused}_left`);
+    const again = await view('--no-token', '--listen', new URL(url).host, `${paused}_right`);
     await until('the same cloud', async () => (await says()) === before);
     await stop(again.child);
   } finally {

@@ -45,7 +45,8 @@ impl Browser {
         write!(
             file,
             "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"refresh\" content=\"0; url={url}\">\n<a href=\"{url}\">the page</a>\n"
+             <meta http-equiv=\"refresh\" content=\"0; url={url}\">\n\
+             <a href=\"{url}\">the page</a>\n"
         )?;
         Ok((own, path))
     }
