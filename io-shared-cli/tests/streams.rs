@@ -286,6 +286,25 @@ fn bw_says_how_many_bytes_are_put() {
 }
 
 #[test]
+fn values_that_hz_has_not_seen_count_in_its_average() {
+    let name = TestName::new("hz");
+    let mut producer = clouds(&name);
+    let mut is_burst = false;
+    let report = while_putting(
+        Duration::from_millis(50),
+        || {
+            is_burst = !is_burst;
+            (0..if is_burst { 10 } else { 1 }).for_each(|_| put(&mut producer, 1, 10));
+        },
+        || printed(&["hz", &name, "-n", "1", "--json"]),
+    );
+    // Ten periods of 5 ms and one of 50 ms, and so on: 9 ms on average.
+    let report: Json = serde_json::from_str(&report).unwrap();
+    let [mean, max] = ["mean", "max"].map(|key| report[key].as_f64().unwrap());
+    assert!(mean < 0.4 * max, "{report}");
+}
+
+#[test]
 fn delay_is_from_the_value_that_a_tag_names_or_from_a_time_in_the_message() {
     let (name, labels) = (TestName::new("clouds"), TestName::new("labels"));
     let mut producer = clouds(&name);
