@@ -64,8 +64,8 @@ pub(crate) fn open(body: &[u8]) -> Result<(ChunkHeader, Vec<u8>), String> {
     Ok((header, all))
 }
 
-/// Room for the records of a chunk, if there is memory for them twice: the reader has them, too. The
-/// kernel promises more than there is, and ends a process that uses it.
+/// Room for the records of a chunk, if there is memory for them twice: the reader has them, too.
+/// The kernel promises more than there is, and ends a process that uses it.
 fn room_for(size: usize) -> Option<Vec<u8>> {
     let (mut all, mut reader) = (Vec::new(), Vec::<u8>::new());
     all.try_reserve_exact(size).ok()?;
