@@ -40,6 +40,8 @@ pub(super) struct Watch {
     /// Whether a person named it, and not `--all`.
     is_named: bool,
     open: Option<Open>,
+    /// What tells the channel from others of its name; one that grows keeps it.
+    line: Option<u64>,
     /// The number of the last value that was copied or counted.
     last: u64,
     /// The number of the newest value when this last looked.
@@ -76,6 +78,7 @@ impl Watch {
             every: options.every,
             is_named: !options.all,
             open: None,
+            line: None,
             last: 0,
             due: 0,
             was_there: false,
@@ -176,11 +179,16 @@ impl Watch {
             }
             Err(error) => return Err(error.into()),
         };
-        if !self.was_there {
+        if !reader.is_current() {
+            // Replaced since the reader has it, so that the observer may have its successor.
+            return Ok(false);
+        }
+        match self.line.replace(reader.line()) {
             // The newest value is the first one that is recorded.
-            self.last = newest.saturating_sub(1);
-        } else if self.last > newest {
-            self.last = 0;
+            None => self.last = newest.saturating_sub(1),
+            // Another channel has other values, also if it has come as far.
+            Some(line) if line != reader.line() => (self.last, self.newest) = (0, None),
+            Some(_) => {}
         }
         self.was_there = true;
         self.has_told = false;
