@@ -4,8 +4,13 @@
 
 mod common;
 
-use common::recording::{Folder, start_recording, stop, wait_until_observed};
-use io_shared::Producer;
+use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
+
+use common::end;
+use common::recording::{Folder, counts, signal, start_recording, stop, wait_until_observed};
+use io_shared::{Channel, Message, Producer};
+use nix::sys::signal::Signal;
 use test_support::TestName;
 
 #[test]
@@ -25,4 +30,49 @@ fn a_channel_that_is_made_anew_and_comes_as_far_is_recorded_from_its_start() {
         assert!(recorded > 3, "{recorded} of {values}");
         assert_eq!(recorded + missed, 3 + values, "{recorded} and {missed} of {values}");
     }
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(C, align(128))]
+struct Wide {
+    numbers: [u64; 16],
+}
+
+#[test]
+fn a_channel_that_is_aligned_to_more_than_an_observer_copies_is_recorded() {
+    let (name, folder) = (TestName::new("wide"), Folder::new());
+    let mut producer: Producer<Wide> = io_shared::producer(&*name).unwrap();
+    let child = start_recording(&["-o", &folder.file("a.mcap")], &[&name]);
+    for number in 1..=3 {
+        producer.put(&Wide { numbers: [number; 16] }).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    signal(&child, Signal::SIGINT);
+    let done = end(child);
+    assert_eq!((&*done.err, counts(&done.out)), ("", vec![(name.to_string(), 3, 0)]));
+}
+
+/// Writes a number that no `bool` has into the value of `bools` that consists of `true` alone.
+fn damage(name: &TestName) {
+    let file = std::fs::OpenOptions::new().write(true).open(name.path()).unwrap();
+    let bytes = std::fs::read(name.path()).unwrap();
+    let at = bytes.windows(100).position(|window| window == [1; 100]).unwrap();
+    file.write_all_at(&[7], at as u64).unwrap();
+}
+
+#[test]
+fn a_value_that_is_none_of_its_type_is_missed_and_told_once() {
+    let (name, folder) = (TestName::new("bad"), Folder::new());
+    let mut producer = Channel::<[bool; 100]>::named(&*name).producer().unwrap();
+    producer.put(&[true; 100]).unwrap();
+    damage(&name);
+    let child = start_recording(&["-o", &folder.file("a.mcap")], &[&name]);
+    // Some looks later the value is no longer in the way.
+    std::thread::sleep(Duration::from_millis(100));
+    producer.put(&[false; 100]).unwrap();
+    signal(&child, Signal::SIGINT);
+    let done = end(child);
+    assert_eq!((done.code, counts(&done.out)), (0, vec![(name.to_string(), 1, 1)]), "{}", done.err);
+    let told = format!("not recorded: {}: ", &*name);
+    assert!(done.err.starts_with(&told) && done.err.lines().count() == 1, "{}", done.err);
 }

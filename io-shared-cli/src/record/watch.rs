@@ -28,6 +28,8 @@ const SLOW: Duration = Duration::from_millis(20);
 const LATER: Duration = Duration::from_millis(25);
 /// How often a channel may have been replaced since the last look but one.
 const MOST_SUCCESSORS: usize = 16;
+/// More buffers than a channel has.
+const MOST: u64 = 255;
 /// When to say that a channel is waited for.
 const SILENT: Duration = Duration::from_secs(1);
 
@@ -49,7 +51,9 @@ pub(super) struct Watch {
     /// Whether a channel was ever there.
     was_there: bool,
     started: Instant,
+    /// Whether it was said why nothing comes, since a value came.
     has_told: bool,
+    has_told_bad: bool,
     /// The values that were not there any more when they were looked for.
     pub(super) missed: u64,
     /// When to look again.
@@ -84,6 +88,7 @@ impl Watch {
             was_there: false,
             started: Instant::now(),
             has_told: false,
+            has_told_bad: false,
             missed: 0,
             look_at: Instant::now(),
             newest: None,
@@ -138,13 +143,20 @@ impl Watch {
             match error.kind() {
                 ErrorKind::Busy { .. } => {}
                 ErrorKind::Replaced => {
-                    self.copy_rest(queue);
+                    // What cannot be read any more is missed.
+                    let _ = self.copy_rest(queue);
                     self.open = None;
                     // Its successor is there already, if it has one.
                     self.look_at = Instant::now();
                     return;
                 }
-                _ => self.lose(&error),
+                ErrorKind::BadValue { .. } => self.pass_bad(&error),
+                _ => match self.copy_rest(queue) {
+                    // An observer copies no value that is aligned to more than 64; a reader does.
+                    Ok(()) if matches!(error.kind(), ErrorKind::Unsupported { .. }) => {}
+                    Ok(()) => self.lose(&error),
+                    Err(error) => self.lose(&error),
+                },
             }
         }
         let part = if self.every { self.period * 3 } else { self.period / 4 };
@@ -191,7 +203,6 @@ impl Watch {
             Some(_) => {}
         }
         self.was_there = true;
-        self.has_told = false;
         let schema = Arc::new(observer.schema().clone());
         self.open = Some(Open { observer, reader, schema });
         Ok(true)
@@ -206,58 +217,79 @@ impl Watch {
         if newest == self.last || newest == 0 {
             return Ok(());
         }
-        for copied in open.observer.since(self.last) {
-            let copied = copied?;
-            let (seq, stamp) = (copied.seq(), copied.stamp());
-            self.missed += copied.missed();
-            if let Some((before, then)) = self.newest
-                && let Some(values) = seq.checked_sub(before).filter(|values| *values > 0)
-                && let Some(nanos) = stamp.checked_sub(then)
-            {
-                self.period = Duration::from_nanos(nanos / values);
-            }
-            (self.last, self.newest) = (seq, Some((seq, stamp)));
-            queue.push(Taken {
-                channel: self.number,
-                name: self.name.clone(),
-                schema: open.schema.clone(),
-                marks: Marks { seq, stamp, tag: copied.tag() },
-                received: writer::now(),
-                bytes: Bytes::Copied(copied),
-            });
-            if seq >= newest {
+        while let Some(open) = &mut self.open {
+            let copied = open.observer.since(self.last).next().transpose()?;
+            let Some(copied) = copied else { break };
+            let marks = Marks { seq: copied.seq(), stamp: copied.stamp(), tag: copied.tag() };
+            self.push(queue, marks, Bytes::Copied(copied));
+            if self.last >= newest {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Copies what still lies in a channel that was removed or replaced.
-    fn copy_rest(&mut self, queue: &Queue) {
-        /// More buffers than a channel has.
-        const MOST: u64 = 255;
-        let Some(open) = &mut self.open else { return };
-        let Ok(newest) = open.reader.seq() else { return };
-        let before = self.last;
-        for seq in newest.saturating_sub(MOST).max(before) + 1..=newest {
+    /// Copies what still lies in a channel that was removed or replaced, or that an observer does
+    /// not copy. The rest is missed.
+    fn copy_rest(&mut self, queue: &Queue) -> Result<(), Error> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let (newest, mut failed) = (open.reader.seq()?, Ok(()));
+        for seq in newest.saturating_sub(MOST).max(self.last) + 1..=newest {
+            let Some(open) = &self.open else { break };
             let mut bytes = Vec::new();
-            let Ok(Some(value)) = open.reader.copy_of(seq, &mut bytes) else { continue };
-            let Newest { stamp, tag, .. } = value;
-            self.missed += seq - self.last - 1;
+            match open.reader.copy_of(seq, &mut bytes) {
+                Ok(Some(Newest { stamp, tag, .. })) => {
+                    self.push(queue, Marks { seq, stamp, tag }, Bytes::Read(bytes));
+                }
+                Ok(None) => {}
+                Err(error) => failed = Err(error),
+            }
+        }
+        self.pass(newest);
+        failed
+    }
+
+    /// Goes past a value that is none of its type, after those that came before it.
+    fn pass_bad(&mut self, error: &Error) {
+        let Some(open) = &self.open else { return };
+        let lies_there = |seq: &u64| matches!(open.reader.find(*seq), Ok(Some(_)));
+        let bad = (self.due.saturating_sub(MOST).max(self.last) + 1..=self.due).find(lies_there);
+        self.pass(bad.unwrap_or(self.due));
+        if !std::mem::replace(&mut self.has_told_bad, true) {
+            let _ = writeln!(std::io::stderr(), "not recorded: {error}");
+        }
+    }
+
+    /// Counts the values up to this number as missed.
+    fn pass(&mut self, seq: u64) {
+        if seq > self.last {
+            self.missed += seq - self.last;
             self.last = seq;
-            queue.push(Taken {
-                channel: self.number,
-                name: self.name.clone(),
-                schema: open.schema.clone(),
-                marks: Marks { seq, stamp, tag },
-                received: writer::now(),
-                bytes: Bytes::Read(bytes),
-            });
         }
-        if newest > self.last {
-            self.missed += newest - self.last;
-            self.last = newest;
+    }
+
+    /// Hands a value over to be written. Those between it and the last one are missed.
+    fn push(&mut self, queue: &Queue, marks: Marks, bytes: Bytes) {
+        let Some(open) = &self.open else { return };
+        let Marks { seq, stamp, .. } = marks;
+        if let Some((before, then)) = self.newest
+            && let Some(values) = seq.checked_sub(before).filter(|values| *values > 0)
+            && let Some(nanos) = stamp.checked_sub(then)
+        {
+            self.period = Duration::from_nanos(nanos / values);
         }
+        let before = if seq > self.last { self.last } else { 0 };
+        self.missed += seq - before - 1;
+        (self.last, self.newest) = (seq, Some((seq, stamp)));
+        self.has_told = false;
+        queue.push(Taken {
+            channel: self.number,
+            name: self.name.clone(),
+            schema: open.schema.clone(),
+            marks,
+            received: writer::now(),
+            bytes,
+        });
     }
 
     /// Says once that the channel is not there.
@@ -277,7 +309,7 @@ impl Watch {
     /// Goes on without the channel until it can be opened again.
     fn lose(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.has_told, true) {
-            let _ = writeln!(std::io::stderr(), "{}: not recorded: {error}", self.name);
+            let _ = writeln!(std::io::stderr(), "not recorded: {error}");
         }
         self.open = None;
     }
