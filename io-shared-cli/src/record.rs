@@ -158,7 +158,6 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     give_way();
     let asked = Asked::listen()?;
     let queue = Arc::new(Queue::default());
-    let writer = Writer::new(options, queue.clone())?;
     let mut recorder = Recorder {
         options,
         queue: queue.clone(),
@@ -169,6 +168,8 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     for name in &options.names {
         recorder.add(name)?;
     }
+    // After the names: one that is wrong leaves no file behind.
+    let writer = Writer::new(options, queue.clone())?;
     let thread = std::thread::Builder::new().name("writer".to_owned());
     let thread = thread.spawn(move || writer.run());
     let thread = thread.map_err(|error| Failure::Failed(format!("cannot start: {error}")))?;

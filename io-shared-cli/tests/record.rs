@@ -385,6 +385,8 @@ fn what_cannot_be_is_refused_in_words() {
     let other = name.replace('.', "_");
     let done = run(&["record", "-o", &file, &name, &other]);
     assert!(done.code == 2 && done.err.contains("would both be the topic"), "{}", done.err);
+    assert_eq!(run(&["record", "-o", &file, &name, "/a//b"]).code, 2);
+    assert!(!std::fs::exists(&file).unwrap(), "a wrong name leaves no file behind");
     std::fs::write(&file, "here already").unwrap();
     let done = run(&["record", "-o", &file, &name]);
     assert!(done.code == 1 && done.err.contains("it exists already"), "{}", done.err);
