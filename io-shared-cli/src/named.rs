@@ -20,6 +20,14 @@ pub(crate) fn location(text: &str) -> Result<Location, Failure> {
     }
 }
 
+/// The name in full, with the slash that a user may leave out. What is no name stays as it is.
+pub(crate) fn full(text: &str) -> String {
+    match Name::new(text) {
+        Ok(name) if !text.starts_with("file:") => name.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 /// Runs this command again with names in `domain`: a process reads its domain once.
 pub(crate) fn again_in(domain: &str) -> ExitCode {
     let program = std::env::current_exe().unwrap_or_else(|_| "io-shared".into());

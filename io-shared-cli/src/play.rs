@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::named;
 use crate::out::Out;
 use crate::units;
 use input::{Input, Next};
@@ -36,7 +37,7 @@ pub(crate) struct Options {
     /// Leave out the first part.
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration)]
     start: Option<Duration>,
-    /// Put what was recorded from one channel, or topic, into another.
+    /// Put what was recorded from one channel, or topic, into another channel.
     #[arg(long, value_name = "FROM=TO", value_parser = parse_remap)]
     remap: Vec<(String, String)>,
 }
@@ -51,7 +52,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 fn parse_remap(text: &str) -> Result<(String, String), String> {
     let (from, to) = text.split_once('=').ok_or("write FROM=TO")?;
-    Ok((from.to_owned(), to.to_owned()))
+    Ok((named::full(from), named::full(to)))
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
@@ -67,6 +68,7 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
                 options.file.display()
             );
         }
+        tracks.tell_unmatched();
         if !options.again || output.is_empty() {
             break;
         }

@@ -35,7 +35,7 @@ use io_shared_formats::{As, topic};
 use crate::failure::Failure;
 use crate::follow::give_way;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::units;
 use queue::Queue;
 use watch::Watch;
@@ -122,7 +122,7 @@ fn parse_split(text: &str) -> Result<Split, String> {
 
 pub(crate) fn parse_as(text: &str) -> Result<(String, As), String> {
     let (name, kind) = text.rsplit_once('=').ok_or("write NAME=KIND")?;
-    Ok((name.to_owned(), kind.parse()?))
+    Ok((named::full(name), kind.parse()?))
 }
 
 /// How often a recorder looks for channels that `--all` means, and says how far it is.
@@ -166,7 +166,11 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
         looked: None,
     };
     for name in &options.names {
-        recorder.add(name)?;
+        recorder.add(&named::full(name))?;
+    }
+    if let (false, Some(name)) = (options.all, recorder.unheard().next()) {
+        let text = format!("--as {name}: this channel is not recorded; name it too");
+        return Err(Failure::Usage(text));
     }
     // After the names: one that is wrong leaves no file behind.
     let writer = Writer::new(options, queue.clone())?;
@@ -183,6 +187,9 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
     let counts: Vec<_> =
         recorder.watches.iter().map(|watch| watch.count(&written, &lost)).collect();
     count::tell(&counts, &written.files, out)?;
+    for name in recorder.unheard() {
+        let _ = writeln!(std::io::stderr(), "--as {}: there was no such channel", plain(name));
+    }
     watched?;
     match written.failed {
         Some(what) => Err(Failure::Failed(what)),
@@ -209,6 +216,13 @@ impl Recorder<'_> {
         }
         self.watches.push(Watch::new(name, self.watches.len(), self.options)?);
         Ok(())
+    }
+
+    /// The channels that `--as` names and that are not recorded.
+    fn unheard(&self) -> impl Iterator<Item = &str> {
+        let is_heard = |name: &str| self.watches.iter().any(|watch| watch.name() == name);
+        let names = self.options.said.iter().map(|(name, _)| &**name);
+        names.filter(move |name| !is_heard(name))
     }
 
     /// Adds the channels that came, for `--all`.

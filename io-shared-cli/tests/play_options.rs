@@ -6,10 +6,11 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::recording::{Folder, signal, start_recording, stop};
+use common::recording::{Folder, signal, start_recording, stop, wait_until_observed};
 use common::{on_a_terminal, printed, run, start};
-use io_shared::{Channel, Observer};
+use io_shared::{Channel, Message, Observer};
 use nix::sys::signal::Signal;
+use serde_json::{Value as Json, json};
 use test_support::TestName;
 
 /// The time between two values.
@@ -142,4 +143,51 @@ fn start_file(name: &str, file: &str) -> std::process::Child {
         std::fs::read_to_string(&maps).unwrap().lines().any(|line| line.ends_with(path))
     });
     child
+}
+
+#[derive(Clone, Copy, Message)]
+#[repr(C)]
+struct Point {
+    x: f32,
+    y: f32,
+    z: f32,
+}
+
+#[test]
+fn names_without_a_slash_and_topics_are_those_of_the_channels() {
+    for kind in ["none", "cloud"] {
+        let (folder, name) = (Folder::new(), TestName::new("point.s"));
+        let file = folder.file("a.mcap");
+        let (bare, topic) = (name.trim_start_matches('/'), name.replace(['.', '-'], "_"));
+        let mut producer = Channel::<[Point]>::named(&*name).elements(4).producer().unwrap();
+        let child = start(&["record", "-o", &file, "--as", &format!("{bare}={kind}"), bare]);
+        wait_until_observed(&child, &name);
+        producer.put(&[Point { x: 1.0, y: 2.0, z: 3.0 }; 4]).unwrap();
+        assert_eq!(stop(child), [(name.to_string(), 1, 0)]);
+        drop(producer);
+        io_shared::remove(&name).unwrap();
+        for from in [&*name, bare, &topic, topic.trim_start_matches('/')] {
+            let to = TestName::new("played");
+            let remap = format!("--remap={from}={}", to.trim_start_matches('/'));
+            let said: Json =
+                serde_json::from_str(&printed(&["play", &file, "--json", &remap])).unwrap();
+            assert_eq!(said, json!({"name": *to, "values": 1}), "{from}");
+        }
+        let to = TestName::new("played");
+        let remap = format!("--remap={bare}={}", &*to);
+        let done = run(&["play", &file, "--remap=/other=/x", &remap]);
+        let told = "--remap /other: no such channel or topic was recorded; there is";
+        assert_eq!((done.code, done.err), (0, format!("{told} {}\n", &*name)));
+    }
+}
+
+#[test]
+fn what_is_said_of_a_channel_that_is_not_recorded_is_told() {
+    let (folder, name) = (Folder::new(), TestName::new("said"));
+    let file = folder.file("a.mcap");
+    let done = run(&["record", "-o", &file, "--duration", "1s", "--as", "/other=cloud", &name]);
+    assert!(done.code == 2 && done.err.contains("--as /other: this channel"), "{}", done.err);
+    let all = ["record", "-o", &file, "--as", "/other=cloud", "--all", "--duration", "10ms"];
+    let done = run(&all);
+    assert!(done.code == 0 && done.err.contains("--as /other: there was no"), "{}", done.err);
 }

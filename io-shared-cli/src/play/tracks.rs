@@ -1,6 +1,6 @@
 //! What each MCAP channel of a file is: a channel that was recorded, or what another program wrote.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ use crate::failure::Failure;
 use crate::named;
 use crate::out::plain;
 use crate::record::stored;
+
+/// How many of the channels in a file are named in a message.
+const SHOWN: usize = 10;
 
 /// A value that is to be put.
 #[derive(Debug)]
@@ -50,6 +53,9 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     remap: HashMap<String, String>,
+    /// The channels of the file, and which entries of `remap` name them or their topics.
+    names: BTreeSet<String>,
+    matched: BTreeSet<String>,
     schemas: HashMap<u16, input::Schema>,
     tracks: HashMap<u16, Track>,
     pending: HashMap<Arc<str>, Pending>,
@@ -78,6 +84,20 @@ impl Tracks {
         }
     }
 
+    /// Says which entries of `--remap` name nothing in the file, which was read to its end.
+    pub(super) fn tell_unmatched(&mut self) {
+        let from: BTreeSet<&String> = self.remap.keys().collect();
+        let unmatched: Vec<String> =
+            from.into_iter().filter(|from| !self.matched.contains(*from)).cloned().collect();
+        let names = self.names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+        let more = if self.names.len() > SHOWN { ", .." } else { "" };
+        let names = format!("{}{more}", names.join(", "));
+        for from in unmatched {
+            let what = format!("--remap {from}: no such channel or topic was recorded");
+            self.tell(format!("{what}; there is {names}"));
+        }
+    }
+
     pub(super) fn add_schema(&mut self, schema: input::Schema) {
         self.schemas.insert(schema.id, schema);
     }
@@ -87,10 +107,13 @@ impl Tracks {
         if self.tracks.contains_key(&id) {
             return Ok(());
         }
-        let name = channel.metadata.get(stored::NAME).unwrap_or(&channel.topic);
+        let own = channel.metadata.get(stored::NAME);
+        let name = named::full(own.unwrap_or(&channel.topic));
+        let remapped = self.remapped(&name, &channel);
+        let is_remapped = remapped.is_some();
+        let target: Arc<str> = remapped.as_ref().unwrap_or(&name).as_str().into();
         // A recording may come from anybody: it does not say which files are written.
-        let is_remapped = self.remap.contains_key(name);
-        let track = match named::location(&self.target(name)) {
+        let track = match named::location(&target) {
             Ok(Location::File(_)) if !is_remapped => {
                 let what = format!("it names a file: say --remap={name}=NAME to play it");
                 self.skip(&channel, &what)
@@ -100,22 +123,26 @@ impl Tracks {
                 self.skip(&channel, &format!("{why}; --remap={name}=NAME {other}"))
             }
             Err(error) => return Err(error),
-            Ok(_) => match channel.metadata.get(stored::NAME) {
-                Some(name) => self.own(name, &channel)?,
-                None => self.foreign(&channel),
-            },
+            Ok(_) if own.is_some() => self.own(target, &channel)?,
+            Ok(_) => self.foreign(target, &channel),
         };
+        self.names.insert(name);
         self.tracks.insert(id, track);
         Ok(())
     }
 
-    /// The channel that values of `name` are put into.
-    fn target(&self, name: &str) -> Arc<str> {
-        self.remap.get(name).map_or(name, |to| to).into()
+    /// What `--remap` says of a channel, by its name or else by its topic.
+    fn remapped(&mut self, name: &str, channel: &records::Channel) -> Option<String> {
+        let topic = &channel.topic;
+        let is_head = channel.metadata.get(stored::PART).is_some_and(|part| part == stored::HEAD);
+        let topic = topic.strip_suffix(stored::HEAD_TOPIC).filter(|_| is_head).unwrap_or(topic);
+        let topic = named::full(topic);
+        let (from, to) = [name, &topic].iter().find_map(|from| self.remap.get_key_value(*from))?;
+        self.matched.insert(from.clone());
+        Some(to.clone())
     }
 
-    fn own(&mut self, name: &str, channel: &records::Channel) -> Result<Track, Failure> {
-        let target = self.target(name);
+    fn own(&mut self, target: Arc<str>, channel: &records::Channel) -> Result<Track, Failure> {
         let part = channel.metadata.get(stored::PART).map(String::as_str);
         if part == Some(stored::DATA) {
             return Ok(match self.definition(channel) {
@@ -135,12 +162,11 @@ impl Tracks {
         })
     }
 
-    fn foreign(&mut self, channel: &records::Channel) -> Track {
+    fn foreign(&mut self, name: Arc<str>, channel: &records::Channel) -> Track {
         let foreign = match self.definition(channel) {
             Ok(foreign) => foreign,
             Err(why) => return self.skip(channel, &why),
         };
-        let name = self.target(&channel.topic);
         if foreign.is_cdr() {
             let what = "a channel cannot have its type, so it is put as CDR";
             self.tell(format!("{}: {what}", channel.topic));

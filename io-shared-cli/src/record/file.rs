@@ -21,7 +21,7 @@ use mcap::{Compression, McapError, McapResult, WriteOptions};
 
 use super::Compress;
 use super::queue::Taken;
-use super::stored::{DATA, HEAD, NAME, PART, SCHEMA, WHOLE};
+use super::stored::{DATA, HEAD, HEAD_TOPIC, NAME, PART, SCHEMA, WHOLE};
 
 /// A chunk that is larger than this is written.
 const CHUNK: u64 = 4 << 20;
@@ -218,7 +218,7 @@ impl Part {
         let definition = self.recorded.definition();
         let ty = writer.add_schema(&definition.name, "ros2msg", definition.text.as_bytes())?;
         let (topic, part) = match is_head {
-            true => (format!("{}/_io", topic(name)), HEAD),
+            true => (topic(name) + HEAD_TOPIC, HEAD),
             false => (topic(name), WHOLE),
         };
         let metadata = metadata(&[(NAME, name), (PART, part), (SCHEMA, &schema.to_json())]);

@@ -8,3 +8,6 @@ pub(crate) const PART: &str = "io_shared.part";
 pub(crate) const WHOLE: &str = "whole";
 pub(crate) const HEAD: &str = "head";
 pub(crate) const DATA: &str = "data";
+
+/// What the topic of a [`HEAD`] has after that of its [`DATA`].
+pub(crate) const HEAD_TOPIC: &str = "/_io";

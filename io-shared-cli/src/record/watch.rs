@@ -97,6 +97,10 @@ impl Watch {
         })
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Looks for what came since the last look, and copies it: now, or at the next look, when the
     /// consumers that it woke have read it.
     pub(super) fn look(&mut self, queue: &Queue) -> Result<(), Failure> {
