@@ -208,13 +208,35 @@ struct Recorder<'o> {
 }
 
 impl Recorder<'_> {
+    /// Adds a channel that a person names.
     fn add(&mut self, name: &str) -> Result<(), Failure> {
         let topic = topic(name);
-        if let Some(other) = self.topics.insert(topic.clone(), name.to_owned()) {
+        if let Some(other) = self.topics.get(&topic) {
             let text = format!("{other} and {name} would both be the topic {topic}");
             return Err(Failure::Usage(text));
         }
-        self.watches.push(Watch::new(name, self.watches.len(), self.options)?);
+        self.watch_as(name, topic)
+    }
+
+    /// Adds a channel that `--all` has found. Where another one has its topic, it gets a free one.
+    fn add_found(&mut self, name: &str) -> Result<(), Failure> {
+        let wanted = topic(name);
+        let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+        let mut topics = std::iter::once(wanted.clone()).chain(numbered);
+        let free = topics.find(|topic| !self.topics.contains_key(topic));
+        let topic = free.unwrap_or_else(|| wanted.clone());
+        if topic != wanted {
+            let other = self.topics.get(&wanted).map_or("another channel", String::as_str);
+            let (name, other) = (plain(name), plain(other));
+            let text = format!("{name} is the topic {topic}, because {other} is {wanted}");
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+        self.watch_as(name, topic)
+    }
+
+    fn watch_as(&mut self, name: &str, topic: String) -> Result<(), Failure> {
+        self.watches.push(Watch::new(name, &topic, self.watches.len(), self.options)?);
+        self.topics.insert(topic, name.to_owned());
         Ok(())
     }
 
@@ -230,8 +252,8 @@ impl Recorder<'_> {
         for entry in inspect::channels()? {
             let is_channel =
                 matches!(&entry.content, Content::Region(r) if r.kind == Kind::Channel);
-            if is_channel && !self.topics.contains_key(&topic(&entry.name)) {
-                self.add(&entry.name)?;
+            if is_channel && !self.watches.iter().any(|watch| watch.name() == entry.name) {
+                self.add_found(&entry.name)?;
             }
         }
         Ok(())

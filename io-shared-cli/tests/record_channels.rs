@@ -7,11 +7,11 @@ mod common;
 use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
-use common::end;
 use common::recording::{Folder, counts, signal, start_recording, stop, wait_until_observed};
+use common::{end, start};
 use io_shared::{Channel, Message, Producer};
 use nix::sys::signal::Signal;
-use test_support::TestName;
+use test_support::{TestName, readers};
 
 #[test]
 fn a_channel_that_is_made_anew_and_comes_as_far_is_recorded_from_its_start() {
@@ -75,4 +75,29 @@ fn a_value_that_is_none_of_its_type_is_missed_and_told_once() {
     assert_eq!((done.code, counts(&done.out)), (0, vec![(name.to_string(), 1, 1)]), "{}", done.err);
     let told = format!("not recorded: {}: ", &*name);
     assert!(done.err.starts_with(&told) && done.err.lines().count() == 1, "{}", done.err);
+}
+
+#[test]
+fn of_all_channels_those_that_meet_in_a_topic_are_recorded_too() {
+    let (first, folder) = (TestName::new("meet"), Folder::new());
+    let (file, second) = (folder.file("a.mcap"), first.replace('-', "_"));
+    let mut one: Producer<u64> = io_shared::producer(&*first).unwrap();
+    one.put(&1).unwrap();
+    let mut two: Producer<u64> = io_shared::producer(&*second).unwrap();
+    two.put(&2).unwrap();
+    let child = start(&["record", "--all", "-o", &file]);
+    wait_until_observed(&child, &first);
+    wait_until_observed(&child, &second);
+    signal(&child, Signal::SIGINT);
+    let done = end(child);
+    io_shared::remove(&second).unwrap();
+    let said = format!("is the topic {second}_2, because ");
+    assert!(done.code == 0 && done.err.contains(&said), "{}", done.err);
+    let counts = counts(&done.out);
+    let own = counts.iter().filter(|(name, ..)| *name == *first || *name == second);
+    assert!(own.map(|(_, values, _)| *values).eq([1, 1]), "{counts:?}");
+    let lines = readers::read(std::path::Path::new(&file));
+    for topic in [&second, &format!("{second}_2")] {
+        assert!(lines.iter().any(|line| line["topic"] == **topic), "{topic}");
+    }
 }

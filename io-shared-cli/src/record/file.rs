@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use io_shared::Schema;
-use io_shared_formats::{As, CdrError, Header, Recognized, Recorded, recognize, topic};
+use io_shared_formats::{As, CdrError, Header, Recognized, Recorded, recognize};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, McapError, McapResult, WriteOptions};
 
@@ -143,7 +143,7 @@ impl File {
         if let Err(error) = part.recorded.encode(value.marks, head, cdr) {
             return Ok(Err(error));
         }
-        let id = part.id(writer, &value.name, &value.schema, seen.is_some())?;
+        let id = part.id(writer, value, seen.is_some())?;
         add(writer, id, cdr)?;
         if let Some(seen) = seen {
             cdr.clear();
@@ -151,7 +151,7 @@ impl File {
             if let Err(error) = seen.encode(stamp, &stored.frame, cdr) {
                 return Ok(Err(error));
             }
-            let id = stored.data(writer, &value.name, &seen)?;
+            let id = stored.data(writer, value, &seen)?;
             add(writer, id, cdr)?;
         }
         Ok(Ok(()))
@@ -189,7 +189,7 @@ impl Stored {
     fn data(
         &mut self,
         writer: &mut mcap::Writer<fs::File>,
-        name: &str,
+        value: &Taken,
         seen: &Recognized<'_>,
     ) -> McapResult<u16> {
         let ty = seen.type_name();
@@ -197,8 +197,8 @@ impl Stored {
             return Ok(*id);
         }
         let schema = writer.add_schema(ty, "ros2msg", seen.definition().as_bytes())?;
-        let metadata = metadata(&[(NAME, name), (PART, DATA)]);
-        let id = writer.add_channel(schema, &topic(name), "cdr", &metadata)?;
+        let metadata = metadata(&[(NAME, &value.name), (PART, DATA)]);
+        let id = writer.add_channel(schema, &value.topic, "cdr", &metadata)?;
         self.data.insert(ty, id);
         Ok(id)
     }
@@ -208,8 +208,7 @@ impl Part {
     fn id(
         &mut self,
         writer: &mut mcap::Writer<fs::File>,
-        name: &str,
-        schema: &Schema,
+        value: &Taken,
         is_head: bool,
     ) -> McapResult<u16> {
         if let Some(id) = self.id {
@@ -218,10 +217,11 @@ impl Part {
         let definition = self.recorded.definition();
         let ty = writer.add_schema(&definition.name, "ros2msg", definition.text.as_bytes())?;
         let (topic, part) = match is_head {
-            true => (topic(name) + HEAD_TOPIC, HEAD),
-            false => (topic(name), WHOLE),
+            true => (format!("{}{HEAD_TOPIC}", value.topic), HEAD),
+            false => (value.topic.to_string(), WHOLE),
         };
-        let metadata = metadata(&[(NAME, name), (PART, part), (SCHEMA, &schema.to_json())]);
+        let schema = value.schema.to_json();
+        let metadata = metadata(&[(NAME, &value.name), (PART, part), (SCHEMA, &schema)]);
         let id = writer.add_channel(ty, &topic, "cdr", &metadata)?;
         self.id = Some(id);
         Ok(id)

@@ -18,6 +18,7 @@ const EACH: usize = 192;
 pub(super) struct Taken {
     pub(super) channel: usize,
     pub(super) name: Arc<str>,
+    pub(super) topic: Arc<str>,
     pub(super) schema: Arc<Schema>,
     pub(super) marks: Marks,
     /// CLOCK_MONOTONIC when it was copied, in nanoseconds.
@@ -185,6 +186,7 @@ mod tests {
             queue.push(Taken {
                 channel: usize::from(seq % 4 == 0),
                 name: "/x".into(),
+                topic: "/x".into(),
                 schema: schema.clone(),
                 marks: Marks { seq, ..Marks::default() },
                 received: 0,

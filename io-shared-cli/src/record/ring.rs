@@ -49,6 +49,7 @@ mod tests {
         Taken {
             channel: 0,
             name: "/x".into(),
+            topic: "/x".into(),
             schema: Arc::new(Schema::new(u8::layout())),
             marks: Marks::default(),
             received,

@@ -36,6 +36,7 @@ const SILENT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Watch {
     name: Arc<str>,
+    topic: Arc<str>,
     location: Location,
     number: usize,
     every: bool,
@@ -74,9 +75,15 @@ struct Open {
 }
 
 impl Watch {
-    pub(super) fn new(name: &str, number: usize, options: &Options) -> Result<Self, Failure> {
+    pub(super) fn new(
+        name: &str,
+        topic: &str,
+        number: usize,
+        options: &Options,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             name: name.into(),
+            topic: topic.into(),
             location: named::location(name)?,
             number,
             every: options.every,
@@ -289,6 +296,7 @@ impl Watch {
         queue.push(Taken {
             channel: self.number,
             name: self.name.clone(),
+            topic: self.topic.clone(),
             schema: open.schema.clone(),
             marks,
             received: writer::now(),
