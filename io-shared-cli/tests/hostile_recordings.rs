@@ -131,6 +131,18 @@ fn records_and_chunks_that_lie_about_their_size_end_in_words() {
             }
         }
     }
+    // More than there is memory for, of as many bytes as might stand for it.
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(60_000).collect();
+    for (compression, says, told) in [
+        (Compression::Zstd, 2_u64 << 30, "there is no memory for a chunk"),
+        (Compression::Lz4, 500 << 20, "bytes says 524288000"),
+    ] {
+        let mut bytes = mcap(Some(compression), &[("/n", "p/msg/N", "uint32 n\n", &[], &[&noise])]);
+        let chunk = bytes.windows(9).position(|w| w[0] == 6 && w[6..] == [0; 3]).unwrap();
+        bytes[chunk + 9 + 16..][..8].copy_from_slice(&says.to_le_bytes());
+        let [said, _] = try_both(&folder, "a vast chunk", &bytes, &[]);
+        assert!(said.contains(told), "{compression:?}: {said}");
+    }
     // A record in a chunk that says it is longer than the chunk.
     let whole = mcap(None, &[("/n", "p/msg/N", "uint32 n\n", &[], values)]);
     let message = whole.windows(9).position(|w| w == b"\x05\x1e\0\0\0\0\0\0\0").unwrap();
