@@ -4,13 +4,17 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::recording::{Folder, signal, start_recording, stop, wait_until};
+use common::recording::{
+    Folder, counts, signal, start_recording, stop, wait_until, wait_until_kept, wait_until_observed,
+};
 use common::{end, printed, run, start};
-use io_shared::Channel;
+use io_shared::{Channel, Producer};
 use nix::sys::signal::Signal;
 use serde_json::Value as Json;
 use test_support::{TestName, readers};
@@ -210,6 +214,83 @@ fn a_full_disk_ends_the_recording_in_words_and_leaves_a_file_that_is_whole() {
     let numbers = numbers(&kept);
     assert!(numbers.len() >= 60, "{}", numbers.len());
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+}
+
+/// Starts to record, and has no file grow beyond `most` bytes from when the channel is observed on.
+fn start_with_little_room(most: u32, options: &[&str], name: &str) -> Child {
+    let script = "trap '' XFSZ; exec \"$0\" record --every \"$@\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_io-shared")]).args(options).arg(name);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until_observed(&child, name);
+    wait_until_kept(name);
+    limit(&child, &most.to_string());
+    child
+}
+
+/// Limits how large files may become that a process writes.
+fn limit(child: &Child, most: &str) {
+    let arguments = [&format!("--fsize={most}:"), "--pid", &child.id().to_string()];
+    assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+}
+
+/// Puts a hundred values, of which the first 65 make a chunk.
+fn put_a_hundred(producer: &mut Producer<[u64]>) {
+    for _ in 0..100 {
+        let mut loan = producer.loan_len(BYTES / 8).unwrap();
+        loan.fill(7);
+        loan.put().unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn values_that_a_full_disk_cuts_off_count_as_missed_and_a_folder_gets_its_metadata() {
+    for is_bag in [false, true] {
+        let (name, folder) = (TestName::new("cut"), Folder::new());
+        let channel = Channel::<[u64]>::named(&*name).elements(BYTES / 8);
+        let mut producer = channel.producer().unwrap();
+        let file = folder.file(if is_bag { "a" } else { "a.mcap" });
+        let options: &[&str] = if is_bag { &["--rosbag2", "-o", &file] } else { &["-o", &file] };
+        let child = start_with_little_room(5_000_000, options, &name);
+        put_a_hundred(&mut producer);
+        let done = end(child);
+        assert!(done.code == 1 && done.err.contains("File too large"), "{}", done.err);
+        let (_, values, missed) = counts(&done.out).remove(0);
+        assert_eq!(values + missed, 100);
+        match is_bag {
+            true => {
+                assert_eq!(readers::read(Path::new(&file)).len() as u64, values);
+                let yaml = std::fs::read_to_string(format!("{file}/metadata.yaml")).unwrap();
+                assert!(yaml.contains(&format!("\n  message_count: {values}\n")), "{yaml}");
+            }
+            false => assert_eq!(numbers(&file).len() as u64, values),
+        }
+    }
+}
+
+#[test]
+fn a_ring_that_has_no_room_on_the_disk_stays_in_memory() {
+    let (name, folder) = (TestName::new("roomless"), Folder::new());
+    let channel = Channel::<[u64]>::named(&*name).elements(BYTES / 8);
+    let mut producer = channel.producer().unwrap();
+    let (file, first) = (folder.file("a.mcap"), folder.file("a_0.mcap"));
+    for room in [0, 3_000_000] {
+        let mut child = start_with_little_room(room, &["--last", "1h", "-o", &file], &name);
+        put_a_hundred(&mut producer);
+        signal(&child, Signal::SIGUSR1);
+        let mut said = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut said).unwrap();
+        let expected = format!("cannot write {first}: File too large");
+        assert!(said.starts_with(&expected) && said.contains("send SIGUSR1 again"), "{said}");
+        assert!(!std::fs::exists(&first).unwrap());
+        limit(&child, "unlimited");
+        let (_, values, missed) = stop(child).remove(0);
+        assert!(values >= 90 && values + missed >= 100, "{values} and {missed}");
+        assert_eq!(numbers(&first).len() as u64, values);
+        std::fs::remove_file(&first).unwrap();
+    }
 }
 
 #[test]

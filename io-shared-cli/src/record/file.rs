@@ -74,6 +74,11 @@ struct Part {
 impl File {
     pub(super) fn create(path: &Path, format: &Format) -> io::Result<Self> {
         let file = fs::OpenOptions::new().write(true).read(true).create_new(true).open(path)?;
+        // One that has no room for its start is of no use to anybody.
+        Self::begin(file, format).inspect_err(|_| drop(fs::remove_file(path)))
+    }
+
+    fn begin(file: fs::File, format: &Format) -> io::Result<Self> {
         // So that nobody repairs what is not finished. A file system without locks records too.
         let _ = file.try_lock();
         let compression = format.compress.map(|compress| match compress {
@@ -104,15 +109,17 @@ impl File {
         self.bytes
     }
 
+    /// Whether the chunk that was begun is large enough to be written.
+    pub(super) fn has_chunk(&self) -> bool {
+        self.pending > CHUNK
+    }
+
     /// Writes a value. The inner error: it cannot be converted.
     pub(super) fn write(
         &mut self,
         value: &Taken,
         format: &Format,
     ) -> McapResult<Result<(), CdrError>> {
-        if self.pending > CHUNK {
-            self.flush()?;
-        }
         let Self { writer, channels, cdr, pending, bytes } = self;
         let key = (value.channel, value.schema.hash());
         let stored = channels.entry(key).or_insert_with(|| Stored::new(value, format));

@@ -166,9 +166,14 @@ impl Queue {
         self.lock().written
     }
 
-    /// The values of each channel that were too many.
+    /// The values of each channel that were too many, or that came after the writer has failed.
     pub(super) fn lost(&self) -> HashMap<usize, u64> {
-        self.lock().lost.clone()
+        let state = self.lock();
+        let mut lost = state.lost.clone();
+        for value in state.values.iter().filter(|_| state.has_failed) {
+            *lost.entry(value.channel).or_default() += 1;
+        }
+        lost
     }
 }
 
@@ -200,6 +205,9 @@ mod tests {
         let expected = values as u64 / 2 + 1;
         assert_eq!((lost[&0] + lost[&1], queue.progress().lost), (expected, expected));
         assert_eq!(lost[&1], expected / 4);
+        queue.fail();
+        let lost = queue.lost();
+        assert_eq!(lost[&0] + lost[&1], values as u64);
         let mut next = expected;
         while let Next::Value(value) = queue.next(Duration::ZERO) {
             next += 1;

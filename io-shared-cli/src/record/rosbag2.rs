@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
 use mcap::Summary;
+use mcap::sans_io::{SummaryReadEvent, SummaryReader};
 
 /// What is in the files so far.
 #[derive(Debug)]
@@ -47,6 +48,29 @@ impl Bag {
             let count = stats.channel_message_counts.get(id).copied().unwrap_or(0);
             *self.topics.entry((channel.topic.clone(), ty)).or_default() += count;
         }
+    }
+
+    /// Notes a file by what it says at its end.
+    pub(super) fn add_repaired(&mut self, path: &Path) -> io::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if self.files.iter().any(|file| file.name == name) {
+            return Ok(());
+        }
+        let mut file = std::fs::File::open(path)?;
+        let mut reader = SummaryReader::new();
+        while let Some(event) = reader.next_event() {
+            match event.map_err(io::Error::other)? {
+                SummaryReadEvent::ReadRequest(need) => {
+                    let read = file.read(reader.insert(need))?;
+                    reader.notify_read(read);
+                }
+                SummaryReadEvent::SeekRequest(to) => reader.notify_seeked(file.seek(to)?),
+            }
+        }
+        if let Some(summary) = reader.finish() {
+            self.add(path, &summary);
+        }
+        Ok(())
     }
 
     /// Writes `metadata.yaml`.

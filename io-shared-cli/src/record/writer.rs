@@ -29,12 +29,12 @@ pub(super) fn now() -> u64 {
     now.as_nanos() as u64
 }
 
-/// What a channel has in the files.
+/// What a channel has in the files, or in the chunk that is not written yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Channel {
     pub(super) values: u64,
     pub(super) bytes: u64,
-    /// The values that could not be converted.
+    /// The values that could not be converted or written.
     pub(super) refused: u64,
 }
 
@@ -58,6 +58,8 @@ pub(super) struct Writer {
     began: Instant,
     flushed: Instant,
     done: Done,
+    /// What is in the chunk that is not written yet.
+    pending: HashMap<usize, Channel>,
     values: u64,
     bytes: u64,
 }
@@ -96,6 +98,7 @@ impl Writer {
             began: Instant::now(),
             flushed: Instant::now(),
             done: Done::default(),
+            pending: HashMap::new(),
             values: 0,
             bytes: 0,
         };
@@ -128,9 +131,11 @@ impl Writer {
                         ring.push(value);
                         Ok(())
                     }
-                    None => self.write(&value),
+                    None => self.write(&value).inspect_err(|_| {
+                        self.done.channels.entry(value.channel).or_default().refused += 1;
+                    }),
                 },
-                Next::Write => self.write_now(),
+                Next::Write => self.write_now().or_else(|what| self.put_off(what)),
                 Next::Idle => Ok(()),
                 Next::End => break,
             };
@@ -165,16 +170,20 @@ impl Writer {
             self.finish()?;
             self.open(Some(self.done.files.len()))?;
         }
+        if self.file.as_ref().is_some_and(File::has_chunk) {
+            self.write_chunk()?;
+        }
         let Some(file) = &mut self.file else { return Ok(()) };
-        let channel = self.done.channels.entry(value.channel).or_default();
         match file.write(value, &self.format).map_err(said)? {
             Ok(()) => {
-                channel.values += 1;
-                channel.bytes += value.bytes.len() as u64;
+                let pending = self.pending.entry(value.channel).or_default();
+                pending.values += 1;
+                pending.bytes += value.bytes.len() as u64;
                 self.values += 1;
                 self.bytes += value.bytes.len() as u64;
             }
             Err(error) => {
+                let channel = self.done.channels.entry(value.channel).or_default();
                 channel.refused += 1;
                 if channel.refused == 1 {
                     // An error here says nothing about the recording.
@@ -187,14 +196,25 @@ impl Writer {
 
     fn flush(&mut self) -> Result<(), String> {
         self.flushed = Instant::now();
-        if let Some(file) = &mut self.file {
-            file.flush().map_err(said)?;
-        }
+        self.write_chunk()?;
         self.queue.note(self.values, self.bytes, room(&self.path));
         Ok(())
     }
 
+    /// Writes the chunk that was begun. Only then are its values in the file.
+    fn write_chunk(&mut self) -> Result<(), String> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.flush().map_err(said)?;
+        for (number, pending) in self.pending.drain() {
+            let channel = self.done.channels.entry(number).or_default();
+            channel.values += pending.values;
+            channel.bytes += pending.bytes;
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<(), String> {
+        self.write_chunk()?;
         let Some(file) = &mut self.file else { return Ok(()) };
         let summary = file.finish().map_err(said)?;
         if let (Some(bag), Some(path)) = (&mut self.bag, self.done.files.last()) {
@@ -212,18 +232,48 @@ impl Writer {
             self.finish()
         });
         self.ring = Some(ring);
-        self.file = None;
+        if written.is_ok() {
+            self.file = None;
+        }
         self.queue.note(self.values, self.bytes, room(&self.path));
         written
+    }
+
+    /// After a ring could not be written: gives back what the file has taken of the disk, and goes
+    /// on. The values are still in memory.
+    fn put_off(&mut self, what: String) -> Result<(), String> {
+        if self.ring.is_none() {
+            return Err(what);
+        }
+        let mut what = what;
+        if let (Some(_), Some(path)) = (self.file.take(), self.done.files.pop()) {
+            what = refusal(&path, &std::io::Error::other(what));
+            // If it stays, it is an unfinished file like any other.
+            let _ = std::fs::remove_file(path);
+        }
+        self.pending.clear();
+        let next = "the values stay in memory: make room and send SIGUSR1 again";
+        let _ = writeln!(std::io::stderr(), "{what}; {next}");
+        Ok(())
     }
 
     /// Ends the file after an error, so that it can be read.
     fn fail(mut self, what: String) -> Done {
         self.queue.fail();
-        let path = self.done.files.last().cloned().unwrap_or_default();
-        self.file = None;
-        let state = match repair::finish(&path) {
-            Ok(_) => "what came before is in the file, which is whole".to_owned(),
+        for (number, pending) in self.pending.drain() {
+            self.done.channels.entry(number).or_default().refused += pending.values;
+        }
+        let (Some(_), Some(path)) = (self.file.take(), self.done.files.last()) else {
+            self.done.failed = Some(format!("recording ended: {what}"));
+            return self.done;
+        };
+        let state = match repair::finish(path) {
+            Ok(_) => {
+                // What has no room for it is read without it.
+                let _ =
+                    self.bag.as_mut().map(|bag| bag.add_repaired(path).and_then(|()| bag.write()));
+                "what came before is in the file, which is whole".to_owned()
+            }
             Err(error) => {
                 format!("its end is missing ({error}): io-shared record --repair writes it")
             }

@@ -55,7 +55,7 @@ pub(crate) fn start_recording(arguments: &[&str], names: &[&str]) -> Child {
 
 /// Waits until the channel that has this name now keeps values before the newest. It is mapped
 /// before it does, and then holds no more than two or three.
-fn wait_until_kept(name: &str) {
+pub(crate) fn wait_until_kept(name: &str) {
     const HISTORY: u64 = 0x210; // as docs/ARCHITECTURE.md says
     wait_until(|| {
         let mut word = [0; 8];
