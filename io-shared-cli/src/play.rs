@@ -97,6 +97,10 @@ fn play(
                 tracks.add_channel(channel)?;
                 continue;
             }
+            Next::Damaged(why) => {
+                tracks.tell_damaged(&options.file.display().to_string(), &why);
+                continue;
+            }
             Next::End => return Ok(None),
             Next::Cut(why) => return Ok(Some(why)),
         };

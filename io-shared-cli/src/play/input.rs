@@ -33,8 +33,10 @@ pub(super) enum Next {
     Schema(Schema),
     Channel(records::Channel),
     Message(Message),
+    /// A record or a chunk is damaged: why. The next one is whole again.
+    Damaged(String),
     End,
-    /// The file ends too early, or is damaged: why.
+    /// The file ends too early, or it is not known where the next record starts: why.
     Cut(String),
 }
 
@@ -72,9 +74,8 @@ impl Input {
             if let Some((kind, body, end)) = chunk::record(&self.chunk, self.at) {
                 self.at = end;
                 match parse(kind, body) {
-                    Ok(Some(next)) => return Ok(next),
-                    Ok(None) => continue,
-                    Err(error) => return Ok(self.cut(error)),
+                    Some(next) => return Ok(next),
+                    None => continue,
                 }
             }
             let Some(event) = self.reader.next_event() else { break };
@@ -95,14 +96,12 @@ impl Input {
                     if opcode == records::op::CHUNK {
                         match chunk::open(data) {
                             Ok((_, chunk)) => (self.chunk, self.at) = (chunk, 0),
-                            Err(error) => return Ok(self.cut(error)),
+                            Err(why) => return Ok(Next::Damaged(why)),
                         }
                         continue;
                     }
-                    match parse(opcode, data) {
-                        Ok(Some(next)) => return Ok(next),
-                        Ok(None) => {}
-                        Err(error) => return Ok(self.cut(error)),
+                    if let Some(next) = parse(opcode, data) {
+                        return Ok(next);
                     }
                 }
                 Err(_) if !self.has_begun => {
@@ -110,23 +109,21 @@ impl Input {
                     return Err(Failure::Failed(text));
                 }
                 Err(error) => {
-                    let error = error.to_string();
-                    return Ok(self.cut(error));
+                    self.is_over = true;
+                    return Ok(Next::Cut(error.to_string()));
                 }
             }
         }
         Ok(Next::End)
     }
-
-    fn cut(&mut self, why: String) -> Next {
-        self.is_over = true;
-        Next::Cut(why)
-    }
 }
 
-fn parse(opcode: u8, data: &[u8]) -> Result<Option<Next>, String> {
-    let record = crate::records::parse(opcode, data);
-    Ok(match record.ok_or("a record has fewer bytes than it says")? {
+/// What `play` takes of a record. `None`: nothing.
+fn parse(opcode: u8, data: &[u8]) -> Option<Next> {
+    let Some(record) = crate::records::parse(opcode, data) else {
+        return Some(Next::Damaged("a record has fewer bytes than it says".to_owned()));
+    };
+    match record {
         Record::Schema(header, data) => Some(Next::Schema(Schema {
             id: header.id,
             name: header.name,
@@ -141,5 +138,5 @@ fn parse(opcode: u8, data: &[u8]) -> Result<Option<Next>, String> {
             data: data.to_vec(),
         })),
         _ => None,
-    })
+    }
 }

@@ -61,6 +61,7 @@ pub(super) struct Tracks {
     pending: HashMap<Arc<str>, Pending>,
     /// What was said already.
     told: Vec<String>,
+    has_told_damaged: bool,
 }
 
 impl Tracks {
@@ -81,6 +82,13 @@ impl Tracks {
             // An error here says nothing about the values.
             let _ = writeln!(std::io::stderr(), "{}", plain(&what));
             self.told.push(what);
+        }
+    }
+
+    /// Says of the first part of a file that is damaged why it is left out.
+    pub(super) fn tell_damaged(&mut self, file: &str, why: &str) {
+        if !std::mem::replace(&mut self.has_told_damaged, true) {
+            self.tell(format!("{file}: what is damaged is not played ({why})"));
         }
     }
 
