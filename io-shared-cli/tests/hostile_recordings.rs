@@ -213,6 +213,23 @@ fn a_damaged_end_is_written_anew() {
 }
 
 #[test]
+fn a_whole_file_with_one_wrong_length_is_not_cut_there() {
+    let folder = Folder::new();
+    let (whole, _) = recording(&folder);
+    let file = folder.file("damaged.mcap");
+    let chunk = whole.windows(9).position(|w| w[0] == 6 && w[6..] == [0; 3]).unwrap();
+    for length in [u64::MAX, 1 << 40] {
+        let mut bytes = whole.clone();
+        bytes[chunk + 1..chunk + 9].copy_from_slice(&length.to_le_bytes());
+        std::fs::write(&file, &bytes).unwrap();
+        let done = run(&["record", "--repair", &file]);
+        let told = format!("the record at byte {chunk} says a wrong length");
+        assert!(done.code == 1 && done.err.contains(&told), "{}", done.err);
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+}
+
+#[test]
 fn hostile_definitions_end_in_words() {
     let folder = Folder::new();
     let deep: String = (0..5000).map(|n| format!("===\nMSG: p/D{n}\np/D{} a\n", n + 1)).collect();

@@ -7,7 +7,7 @@
 //! that is damaged stays where it is, but the index leaves it out: readers pass over it.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -65,12 +65,14 @@ pub(super) fn run(path: &Path, out: &mut Out) -> Result<(), Failure> {
 /// Writes the end that is missing.
 pub(super) fn finish(path: &Path) -> io::Result<Repaired> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    if file.try_lock().is_err() {
+    // A file system without locks has files to repair, too.
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return Err(io::Error::other("a recorder is writing it now"));
     }
     let length = file.metadata()?.len();
     let mut found = Found::default();
     let is_whole = found.scan(&mut file, length)?;
+    check_that_it_was_cut(&mut file, &found, length)?;
     let messages = found.counts.values().sum();
     let damaged = found.damaged;
     if is_whole && damaged == 0 {
@@ -83,6 +85,28 @@ pub(super) fn finish(path: &Path) -> io::Result<Repaired> {
     to.flush()?;
     let cut = if is_whole { 0 } else { length - found.end };
     Ok(Repaired { was_whole: false, messages, cut, damaged })
+}
+
+/// Refuses a file that has its end, of which a record before says a wrong length: what comes after
+/// that record would go.
+fn check_that_it_was_cut(file: &mut File, found: &Found, length: u64) -> io::Result<()> {
+    let rest = length - found.end;
+    let mut last = [0; mcap::MAGIC.len()];
+    if found.has_data_end || rest < last.len() as u64 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-(last.len() as i64)))?;
+    file.read_exact(&mut last)?;
+    if last != *mcap::MAGIC {
+        return Ok(());
+    }
+    Err(damaged(format!(
+        "it was not cut off, but the record at byte {} says a wrong length, and {} would be lost \
+         after it; `io-shared play` plays what comes before, and readers that use the index at \
+         its end find the rest",
+        found.end,
+        units::bytes(rest)
+    )))
 }
 
 /// Where the messages of an MCAP channel lie in a chunk: their times and offsets.
@@ -115,6 +139,8 @@ struct Found {
     is_lost: bool,
     /// Where the last whole record ends.
     end: u64,
+    /// Whether the records lead to where the data ends.
+    has_data_end: bool,
 }
 
 fn damaged(error: impl std::fmt::Display) -> io::Error {
@@ -145,6 +171,7 @@ impl Found {
                 return Ok(false);
             }
             if kind == op::DATA_END {
+                self.has_data_end = true;
                 // What follows is written anew, unless it is all there.
                 let mut rest = head.to_vec();
                 from.read_to_end(&mut rest)?;
