@@ -88,7 +88,7 @@ impl Between {
     fn delay(&mut self, follow: &mut Follow, newest: Newest) -> Result<Option<f64>, Failure> {
         match self {
             Between::Channels(from) => {
-                if newest.tag == 0 || newest.stamp == 0 || !from.is_there()? {
+                if newest.tag == 0 || newest.stamp == 0 || !from.is_there_still()? {
                     return Ok(None);
                 }
                 let partner = from.reader()?.find(newest.tag)?;

@@ -69,6 +69,13 @@ impl Follow {
         Ok(true)
     }
 
+    /// Whether the channel is there now, for callers that take no next value of it: one that was
+    /// removed or replaced since the last call is left, as `next` does.
+    pub(crate) fn is_there_still(&mut self) -> Result<bool, Failure> {
+        self.reader = self.reader.take().filter(Reader::is_current);
+        self.is_there()
+    }
+
     /// The next value that was not returned before; at first the newest that there is. `None`: the
     /// deadline has passed. A channel that is not there is waited for.
     pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Option<Newest>, Failure> {

@@ -318,6 +318,39 @@ fn delay_is_from_the_value_that_a_tag_names_or_from_a_time_in_the_message() {
 }
 
 #[test]
+fn delay_follows_a_first_channel_that_is_replaced() {
+    let (name, labels) = (TestName::new("clouds"), TestName::new("labels"));
+    let mut producer = clouds(&name);
+    let mut answers = io_shared::producer::<u64>(&labels).unwrap();
+    let replace = AtomicBool::new(false);
+    while_putting(
+        Duration::from_millis(10),
+        || {
+            if replace.swap(false, Ordering::Relaxed) {
+                io_shared::remove(&name).unwrap();
+                producer = clouds(&name);
+            }
+            put(&mut producer, 1, 1);
+            answers.put_tagged(&0, producer.seq()).unwrap();
+        },
+        || {
+            let mut child = start(&["delay", &name, &labels, "-n", "4", "--json"]);
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let with: Vec<bool> = lines
+                .enumerate()
+                .map(|(report, line)| {
+                    replace.store(report == 0, Ordering::Relaxed);
+                    let report: Json = serde_json::from_str(&line.unwrap()).unwrap();
+                    report["without_partner"] == 0
+                })
+                .collect();
+            assert!(with.len() == 4 && with[2..].contains(&true), "{with:?}");
+            child.wait().unwrap();
+        },
+    );
+}
+
+#[test]
 fn reports_say_that_a_channel_has_no_producer() {
     let (name, labels) = (TestName::new("dead"), TestName::new("dead-labels"));
     let mut dead = clouds(&name);
