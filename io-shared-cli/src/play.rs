@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::units;
 use input::{Input, Next};
 use output::Output;
@@ -108,7 +108,7 @@ fn play(
         let Some(due) = pace.due(message.log_time) else { continue };
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         if let Some(why) = output.put(value)? {
-            tracks.tell(format!("a value is not played: {why}"));
+            tracks.tell_left_out(&message, &format!("is not played: {}", plain(&why)));
         }
         if told.elapsed() >= Duration::from_secs(1) && std::io::stderr().is_terminal() {
             told = Instant::now();

@@ -230,6 +230,26 @@ fn a_whole_file_with_one_wrong_length_is_not_cut_there() {
 }
 
 #[test]
+fn values_that_are_left_out_are_told_once_for_each_topic() {
+    let folder = Folder::new();
+    let file = folder.file("left.mcap");
+    let (whole, newer) = (&b"\0\x01\0\0\x07\0\0\0"[..], &b"\0\x07\0\0\x07\0\0\0"[..]);
+    let short = [&whole[..5], &whole[..6], whole];
+    let channels: [Written<'_>; 2] = [
+        ("/short", "p/msg/N", "uint32 n\n", &[], &short),
+        ("/newer", "p/msg/N", "uint32 n\n", &[], &[newer, newer]),
+    ];
+    std::fs::write(&file, mcap(None, &channels)).unwrap();
+    let names = [TestName::new("left"), TestName::new("left")];
+    let remaps = [format!("/short={}", &*names[0]), format!("/newer={}", &*names[1])];
+    let done = run(&["play", &file, "--json", "--remap", &remaps[0], "--remap", &remaps[1]]);
+    let said: Vec<&str> = done.err.lines().collect();
+    assert!(said.len() == 2 && done.out.contains("\"values\":1"), "{done:?}");
+    assert!(said[0].starts_with("/short: value 1 is damaged: "), "{done:?}");
+    assert!(said[1].starts_with("/newer: value 1 cannot be played: "), "{done:?}");
+}
+
+#[test]
 fn hostile_definitions_end_in_words() {
     let folder = Folder::new();
     let deep: String = (0..5000).map(|n| format!("===\nMSG: p/D{n}\np/D{} a\n", n + 1)).collect();

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use io_shared::{Location, Schema};
-use io_shared_formats::{Foreign, Marks, Recorded, TEXT_BYTES};
+use io_shared_formats::{CdrError, Foreign, Marks, Recorded, TEXT_BYTES};
 use mcap::records;
 
 use super::input::{self, Message};
@@ -60,8 +60,11 @@ pub(super) struct Tracks {
     tracks: HashMap<u16, Track>,
     pending: HashMap<Arc<str>, Pending>,
     /// What was said already.
-    told: Vec<String>,
+    told: BTreeSet<String>,
     has_told_damaged: bool,
+    /// The topics, and those of which it was said why a value is left out.
+    topics: HashMap<u16, String>,
+    told_topics: BTreeSet<u16>,
 }
 
 impl Tracks {
@@ -77,11 +80,19 @@ impl Tracks {
     }
 
     /// Says something once.
-    pub(super) fn tell(&mut self, what: String) {
-        if !self.told.contains(&what) {
+    fn tell(&mut self, what: String) {
+        if self.told.insert(what.clone()) {
             // An error here says nothing about the values.
             let _ = writeln!(std::io::stderr(), "{}", plain(&what));
-            self.told.push(what);
+        }
+    }
+
+    /// Says why a value is left out, of the first one of each topic.
+    pub(super) fn tell_left_out(&mut self, message: &Message, why: &str) {
+        let Message { channel, sequence, .. } = message;
+        if self.told_topics.insert(*channel) {
+            let topic = self.topics.get(channel).map_or("", String::as_str);
+            let _ = writeln!(std::io::stderr(), "{}: value {sequence} {why}", plain(topic));
         }
     }
 
@@ -135,6 +146,7 @@ impl Tracks {
             Ok(_) => self.foreign(target, &channel),
         };
         self.names.insert(name);
+        self.topics.insert(id, channel.topic);
         self.tracks.insert(id, track);
         Ok(())
     }
@@ -229,7 +241,11 @@ impl Tracks {
         match found {
             Ok(value) => value,
             Err(error) => {
-                self.tell(format!("value {sequence} is damaged: {error}"));
+                let what = match error {
+                    CdrError::Unsupported { .. } | CdrError::Encapsulation(_) => "cannot be played",
+                    _ => "is damaged",
+                };
+                self.tell_left_out(message, &format!("{what}: {}", plain(&error.to_string())));
                 None
             }
         }
