@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use common::recording::{Folder, counts, signal, start_recording, stop, wait_until_observed};
-use common::{end, start};
+use common::{end, printed, start};
 use io_shared::{Channel, Message, Producer};
 use nix::sys::signal::Signal;
 use test_support::{TestName, readers};
@@ -99,5 +99,20 @@ fn of_all_channels_those_that_meet_in_a_topic_are_recorded_too() {
     let lines = readers::read(std::path::Path::new(&file));
     for topic in [&second, &format!("{second}_2")] {
         assert!(lines.iter().any(|line| line["topic"] == **topic), "{topic}");
+    }
+}
+
+#[test]
+fn a_name_that_turns_the_text_around_it_is_shown_in_plain_letters() {
+    let (name, folder) = (TestName::new("turn\u{202e}ed"), Folder::new());
+    let file = folder.file("a.mcap");
+    let mut producer: Producer<u64> = io_shared::producer(&*name).unwrap();
+    let child = start_recording(&["-o", &file], &[&name]);
+    producer.put(&1).unwrap();
+    let recorded = stop(child).remove(0).0;
+    drop(producer);
+    let played = printed(&["play", &file]);
+    for shown in [&recorded, &played] {
+        assert!(shown.contains("turn\\u{202e}ed"), "{shown:?}");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::tracks::Value;
 use crate::failure::Failure;
 use crate::named;
-use crate::out::Out;
+use crate::out::{Out, plain};
 
 #[derive(Debug)]
 struct Target {
@@ -66,10 +66,8 @@ impl Output {
             }
             return Ok(());
         }
-        let rows = self
-            .targets
-            .iter()
-            .map(|(name, target)| vec![name.to_string(), target.values.to_string()]);
+        let rows =
+            self.targets.iter().map(|(name, target)| vec![plain(name), target.values.to_string()]);
         Ok(out.table(&["NAME", "VALUES"], &rows.collect::<Vec<_>>())?)
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::out::Out;
+use crate::out::{Out, plain};
 use crate::units;
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) fn tell(counts: &[Count], files: &[PathBuf], out: &mut Out) -> Result
             true => units::bytes(count.bytes),
             false => "there was no such channel".to_owned(),
         };
-        vec![count.name.clone(), count.values.to_string(), count.missed.to_string(), bytes]
+        vec![plain(&count.name), count.values.to_string(), count.missed.to_string(), bytes]
     });
     out.table(&["NAME", "VALUES", "MISSED", "BYTES"], &rows.collect::<Vec<_>>())?;
     if out.is_terminal {
