@@ -116,7 +116,10 @@ fn parse_split(text: &str) -> Result<Split, String> {
         Ok(time) if !time.is_zero() && text.ends_with(|c: char| !c.is_ascii_digit()) => {
             Ok(Split::Time(time))
         }
-        _ => parse_bytes(text).map(Split::Bytes),
+        _ => match parse_bytes(text)? {
+            0 => Err("it must be more than 0".to_owned()),
+            bytes => Ok(Split::Bytes(bytes)),
+        },
     }
 }
 

@@ -401,5 +401,12 @@ fn what_cannot_be_is_refused_in_words() {
     }
     assert_eq!(run(&["record", "-o", &file]).code, 2);
     assert_eq!(run(&["play", &file, "--rate", "0"]).code, 2);
+    for nothing in ["0", "0s", "0K"] {
+        assert_eq!(
+            run(&["record", "-o", &file, &name, "--duration", "1s", "--split", nothing]).code,
+            2,
+            "{nothing}"
+        );
+    }
     assert_eq!(run(&["record", "-o", &file, &name, "--as", "/x=what"]).code, 2);
 }

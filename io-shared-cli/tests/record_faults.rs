@@ -154,12 +154,15 @@ fn a_ring_is_written_at_sigusr1_and_at_the_end_while_the_recording_goes_on() {
 fn a_recording_is_split_by_size() {
     let (name, folder) = (TestName::new("split"), Folder::new());
     let file = folder.file("a.mcap");
-    let files = [0, 1, 2].map(|number| folder.file(&format!("a_{number}.mcap")));
+    // A number that another file has is passed over.
+    std::fs::write(folder.file("a_1.mcap"), "here already").unwrap();
+    let files = [0, 2, 3].map(|number| folder.file(&format!("a_{number}.mcap")));
     while_putting(&name, Duration::from_millis(2), || {
         let child = start_recording(&["-o", &file, "--split", "300K"], &[&name]);
         wait_until(|| length(&files[2]) > 0);
         stop(child);
     });
+    assert_eq!(std::fs::read(folder.file("a_1.mcap")).unwrap(), b"here already");
     let numbers: Vec<u64> = files.iter().take(2).flat_map(|file| numbers(file)).collect();
     assert_eq!(numbers.len(), 10);
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
@@ -267,6 +270,25 @@ fn values_that_a_full_disk_cuts_off_count_as_missed_and_a_folder_gets_its_metada
             false => assert_eq!(numbers(&file).len() as u64, values),
         }
     }
+}
+
+#[test]
+fn a_value_that_is_larger_than_the_ring_is_missed_and_told() {
+    let (name, folder) = (TestName::new("large"), Folder::new());
+    let channel = Channel::<[u8]>::named(&*name).elements(100_000);
+    let mut producer = channel.producer().unwrap();
+    let (file, first) = (folder.file("a.mcap"), folder.file("a_0.mcap"));
+    let options = ["-o", &file, "--last", "1h", "--memory", "50K"];
+    let child = start_recording(&options, &[&name]);
+    for bytes in [10, 100_000, 100_000, 20] {
+        producer.put(&vec![7; bytes]).unwrap();
+    }
+    signal(&child, Signal::SIGINT);
+    let done = end(child);
+    assert_eq!((done.code, counts(&done.out)), (0, vec![(name.to_string(), 2, 2)]));
+    let told = format!("{}: a value of 100 kB is larger than --memory\n", &*name);
+    assert_eq!(done.err, told);
+    assert_eq!(numbers(&first), [1, 4]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::ring::Ring;
 use super::rosbag2::Bag;
 use super::{Options, Split};
 use crate::failure::Failure;
+use crate::units;
 
 /// How often what was written becomes part of the file, whatever happens to the recorder.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -123,18 +124,15 @@ impl Writer {
         Ok(())
     }
 
+    /// The first number from this one on of which there is no file.
+    fn free_number(&self, from: usize) -> Option<usize> {
+        (from..).find(|number| !numbered(&self.path, *number).exists())
+    }
+
     pub(super) fn run(mut self) -> Done {
         loop {
             let done = match self.queue.next(FLUSH / 4) {
-                Next::Value(value) => match &mut self.ring {
-                    Some(ring) => {
-                        ring.push(value);
-                        Ok(())
-                    }
-                    None => self.write(&value).inspect_err(|_| {
-                        self.done.channels.entry(value.channel).or_default().refused += 1;
-                    }),
-                },
+                Next::Value(value) => self.take(value),
                 Next::Write => self.write_now().or_else(|what| self.put_off(what)),
                 Next::Idle => Ok(()),
                 Next::End => break,
@@ -160,6 +158,29 @@ impl Writer {
         }
     }
 
+    /// Puts a value into the ring or writes it. One that has no room in either is missed.
+    fn take(&mut self, value: Taken) -> Result<(), String> {
+        let refused = match &mut self.ring {
+            Some(ring) => match ring.push(value) {
+                None => return Ok(()),
+                Some(value) => value,
+            },
+            None => {
+                return self.write(&value).inspect_err(|_| {
+                    self.done.channels.entry(value.channel).or_default().refused += 1;
+                });
+            }
+        };
+        let channel = self.done.channels.entry(refused.channel).or_default();
+        channel.refused += 1;
+        if channel.refused == 1 {
+            let (name, bytes) = (&refused.name, units::bytes(refused.cost() as u64));
+            let _ =
+                writeln!(std::io::stderr(), "{name}: a value of {bytes} is larger than --memory");
+        }
+        Ok(())
+    }
+
     fn write(&mut self, value: &Taken) -> Result<(), String> {
         let is_full = match (self.split, &self.file) {
             (Some(Split::Bytes(most)), Some(file)) => file.bytes() >= most,
@@ -168,7 +189,7 @@ impl Writer {
         };
         if is_full {
             self.finish()?;
-            self.open(Some(self.done.files.len()))?;
+            self.open(self.free_number(self.done.files.len()))?;
         }
         if self.file.as_ref().is_some_and(File::has_chunk) {
             self.write_chunk()?;
@@ -226,8 +247,7 @@ impl Writer {
     /// Writes the ring to a new file; without one, what is in memory to the file.
     fn write_now(&mut self) -> Result<(), String> {
         let Some(ring) = self.ring.take() else { return self.flush() };
-        let next = (0..).find(|number| !numbered(&self.path, *number).exists());
-        let written = self.open(next).and_then(|()| {
+        let written = self.open(self.free_number(0)).and_then(|()| {
             ring.values().try_for_each(|value| self.write(value))?;
             self.finish()
         });
