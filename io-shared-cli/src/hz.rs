@@ -34,6 +34,8 @@ pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
 /// The rate of a channel, by the numbers and stamps of its values.
 struct Rate {
     periods: Window,
+    /// The most values in it.
+    window: u64,
     last: Option<Newest>,
     /// Values that were put between two that were seen, since the last report.
     missed: Vec<(u64, u64)>,
@@ -44,7 +46,7 @@ struct Rate {
 impl Rate {
     fn new(window: usize) -> Self {
         let periods = Window::new(window);
-        Self { periods, last: None, missed: Vec::new(), advice: None }
+        Self { periods, window: window.max(1) as u64, last: None, missed: Vec::new(), advice: None }
     }
 }
 
@@ -52,7 +54,9 @@ impl Measure for Rate {
     fn add(&mut self, _: &mut Follow, newest: Newest) -> Result<(), Failure> {
         if let Some(last) = &self.last {
             if let Some(rate) = last.rate_to(&newest) {
-                self.periods.add(1.0 / rate);
+                // One for each value, also of those that were not seen.
+                let values = (newest.seq - last.seq).min(self.window);
+                (0..values).for_each(|_| self.periods.add(1.0 / rate));
             }
             if newest.seq > last.seq + 1 {
                 self.missed.push((last.seq + 1, newest.seq - 1));
