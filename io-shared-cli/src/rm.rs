@@ -23,27 +23,33 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
-    for name in &options.names {
-        let entry = list::entry(name)?;
-        match &entry.content {
-            _ if options.force => inspect::remove(&entry.location)?,
-            content => {
-                if !inspect::remove_unused(&entry.location)? {
-                    let force = advice::command(&format!("rm --force {}", advice::word(&entry)));
-                    let text = format!(
-                        "{name} is in use by {}: stop that first, or remove it all the same with \
-                         `{force}`",
-                        users(content)
-                    );
-                    return Err(Failure::Failed(text));
-                }
-            }
-        }
-        if out.json {
-            out.object(&serde_json::json!({"removed": name}))?;
-        } else if out.is_terminal {
-            out.line(format_args!("removed {}", plain(name)))?;
-        }
+    let removed = options.names.iter().map(|name| remove(name, options.force, out));
+    // One that cannot be removed keeps none of the others.
+    let mut failures: Vec<Failure> = removed.filter_map(Result::err).collect();
+    let Some(last) = failures.pop() else { return Ok(()) };
+    out.flush()?;
+    for failure in failures {
+        failure.tell();
+    }
+    Err(last)
+}
+
+fn remove(name: &str, is_forced: bool, out: &mut Out) -> Result<(), Failure> {
+    let entry = list::entry(name)?;
+    if is_forced {
+        inspect::remove(&entry.location)?;
+    } else if !inspect::remove_unused(&entry.location)? {
+        let force = advice::command(&format!("rm --force {}", advice::word(&entry)));
+        let text = format!(
+            "{name} is in use by {}: stop that first, or remove it all the same with `{force}`",
+            users(&entry.content)
+        );
+        return Err(Failure::Failed(text));
+    }
+    if out.json {
+        out.object(&serde_json::json!({"removed": name}))?;
+    } else if out.is_terminal {
+        out.line(format_args!("removed {}", plain(name)))?;
     }
     Ok(())
 }

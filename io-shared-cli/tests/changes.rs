@@ -67,6 +67,12 @@ fn rm_removes_what_nobody_uses_and_the_rest_only_by_force() {
     assert_eq!(done.code, 1);
     let user = format!("is in use by {} ({})", own_command(), std::process::id());
     assert!(done.err.contains(&user) && done.err.contains("--force"), "{}", done.err);
+    // One that stays keeps none of the others.
+    let gone = TestName::new("rm-gone");
+    drop(Shared::<u64>::open(&*gone).unwrap());
+    let done = run(&["rm", "/not-there", &name, &gone, "--json"]);
+    assert_eq!((done.code, done.err.lines().count()), (1, 2), "{}", done.err);
+    assert!(done.out.contains(&*gone) && !gone.path().exists(), "{}", done.out);
     drop(producer);
     assert_eq!(printed(&["rm", &name, &state]), "");
     assert!(!name.path().exists() && !state.path().exists());
