@@ -33,6 +33,10 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options, out: &mut Out) -> Result<(), Failure> {
+    if out.json && options.schema.is_some_and(|form| form != SchemaForm::Json) {
+        let text = "--schema prints no JSON in this form: say --schema json, or leave out --json";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let mut entry = [list::entry(&options.name)?];
     io_shared::inspect::measure_rates(&mut entry);
     let [entry] = entry;

@@ -199,6 +199,9 @@ fn info_prints_the_type_to_paste_into_programs() {
                 frame: u64,\n}\n";
     assert_eq!(printed(&["info", &name, "--schema", "rust"]), rust);
     let json = printed(&["info", &name, "--schema", "json"]);
+    assert_eq!(printed(&["info", &name, "--schema", "json", "--json"]), json);
+    let done = run(&["info", &name, "--schema", "rust", "--json"]);
+    assert!(done.code == 2 && done.err.contains("--schema json"), "{}", done.err);
     assert_eq!(json.trim_end(), Pose::schema().to_json());
     let c = printed(&["info", &name, "--schema", "c"]);
     assert!(c.contains("    float x;\n") && c.contains("f32, x), IOS_UNIT(\"m\"),"), "{c}");
