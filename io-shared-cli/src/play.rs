@@ -42,6 +42,9 @@ pub(crate) struct Options {
     remap: Vec<(String, String)>,
 }
 
+/// From this wait on it is said that one waits.
+const LONG: Duration = Duration::from_secs(60);
+
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "write a number".to_owned())?;
     match rate.is_finite() && rate > 0.0 {
@@ -106,7 +109,13 @@ fn play(
         };
         let Some(value) = tracks.value(&message) else { continue };
         let Some(due) = pace.due(message.log_time) else { continue };
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let wait = due.saturating_duration_since(Instant::now());
+        if wait >= LONG {
+            let time = units::duration(wait);
+            let how = "--rate plays faster, --start leaves out what comes before";
+            let _ = writeln!(std::io::stderr(), "the next value comes in {time}: {how}");
+        }
+        std::thread::sleep(wait);
         if let Some(why) = output.put(value)? {
             tracks.tell_left_out(&message, &format!("is not played: {}", plain(&why)));
         }

@@ -4,11 +4,13 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use common::recording::{Folder, signal, start_recording, stop, wait_until_observed};
 use common::{on_a_terminal, printed, run, start};
 use io_shared::{Channel, Message, Observer};
+use mcap::records::MessageHeader;
 use nix::sys::signal::Signal;
 use serde_json::{Value as Json, json};
 use test_support::TestName;
@@ -190,4 +192,29 @@ fn what_is_said_of_a_channel_that_is_not_recorded_is_told() {
     let all = ["record", "-o", &file, "--as", "/other=cloud", "--all", "--duration", "10ms"];
     let done = run(&all);
     assert!(done.code == 0 && done.err.contains("--as /other: there was no"), "{}", done.err);
+}
+
+#[test]
+fn a_long_wait_for_the_next_value_is_told() {
+    let (folder, to) = (Folder::new(), TestName::new("played"));
+    let file = folder.file("a.mcap");
+    let mut writer = mcap::Writer::new(std::fs::File::create(&file).unwrap()).unwrap();
+    let schema = writer.add_schema("p/msg/N", "ros2msg", b"uint32 n\n").unwrap();
+    let channel_id = writer.add_channel(schema, "/n", "cdr", &BTreeMap::new()).unwrap();
+    for log_time in [0, 7_200_000_000_000] {
+        let header = MessageHeader { channel_id, sequence: 1, log_time, publish_time: 0 };
+        writer.write_to_known_channel(&header, b"\0\x01\0\0\x07\0\0\0").unwrap();
+    }
+    writer.finish().unwrap();
+    let remap = format!("--remap=/n={}", &*to);
+    let mut child = start(&["play", &file, &remap]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while io_shared::inspect::channels().unwrap().iter().all(|entry| entry.name != *to) {
+        assert!(Instant::now() < deadline, "nothing is played");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    child.kill().unwrap();
+    let said = child.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("the next value comes in 119 min: --rate plays faster"), "{said}");
 }
