@@ -21,9 +21,10 @@ impl Ring {
 
     /// Adds a value. What is older than the ring, or too much for its memory, goes. A value that
     /// has no room even alone comes back.
-    pub(super) fn push(&mut self, value: Taken) -> Result<(), Taken> {
+    #[must_use = "it may come back"]
+    pub(super) fn push(&mut self, value: Taken) -> Option<Taken> {
         if value.cost() > self.most {
-            return Err(value);
+            return Some(value);
         }
         let oldest = value.received.saturating_sub(self.last.as_nanos() as u64);
         self.bytes += value.cost();
@@ -34,7 +35,7 @@ impl Ring {
             self.bytes -= first.cost();
             self.values.pop_front();
         }
-        Ok(())
+        None
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Taken> {
@@ -66,14 +67,14 @@ mod tests {
     fn a_ring_keeps_the_last_time_within_its_memory() {
         let times = |ring: &Ring| ring.values().map(|v| v.received).collect::<Vec<_>>();
         let mut ring = Ring::new(Duration::from_nanos(10), 1 << 20);
-        (0..30).for_each(|time| ring.push(taken(time, 8)).unwrap());
+        (0..30).for_each(|time| assert!(ring.push(taken(time, 8)).is_none()));
         assert_eq!(times(&ring), (19..30).collect::<Vec<_>>());
         let mut ring = Ring::new(Duration::from_secs(1), 10_000);
-        (0..30).for_each(|time| ring.push(taken(time, 4000)).unwrap());
+        (0..30).for_each(|time| assert!(ring.push(taken(time, 4000)).is_none()));
         assert_eq!(times(&ring), [28, 29]);
         assert!(ring.bytes <= 10_000);
         // What came before is worth more than what has no room.
-        assert!(ring.push(taken(30, 20_000)).is_err());
+        assert!(ring.push(taken(30, 20_000)).is_some());
         assert_eq!(times(&ring), [28, 29]);
     }
 }

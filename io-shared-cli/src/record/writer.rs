@@ -162,8 +162,8 @@ impl Writer {
     fn take(&mut self, value: Taken) -> Result<(), String> {
         let refused = match &mut self.ring {
             Some(ring) => match ring.push(value) {
-                Ok(()) => return Ok(()),
-                Err(value) => value,
+                None => return Ok(()),
+                Some(value) => value,
             },
             None => {
                 return self.write(&value).inspect_err(|_| {
