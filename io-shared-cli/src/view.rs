@@ -58,9 +58,9 @@ pub(crate) struct Options {
     /// Show frames in others, by a file with a line `PARENT CHILD X Y Z QX QY QZ QW` for each.
     #[arg(long, value_name = "FILE")]
     tf: Option<PathBuf>,
-    /// Send pictures as JPEG of this quality.
+    /// Send pictures as JPEG, of quality 80 or of that after a `=`.
     #[arg(long, value_name = "QUALITY", num_args = 0..=1, default_missing_value = "80",
-          value_parser = clap::value_parser!(u8).range(1..=100))]
+          require_equals = true, value_parser = clap::value_parser!(u8).range(1..=100))]
     jpeg: Option<u8>,
     /// Open the page in the browser.
     #[arg(long)]

@@ -177,7 +177,12 @@ fn an_image_a_number_and_a_jpeg_arrive() {
     let (marks, value) = Recorded::whole(&f64::schema()).decode(&cdr).unwrap();
     assert_eq!((marks.seq, &value[..]), (1, &0.5_f64.to_le_bytes()[..]));
 
-    let view = View::start(&["--jpeg", "90", &image]);
+    // What comes after it is a name.
+    let view = View::start(&["--jpeg", &image]);
+    let mut viewer = view.connect();
+    viewer.subscribe(&topic(&image));
+    assert_eq!(viewer.topics[&topic(&image)].type_name, "sensor_msgs/msg/CompressedImage");
+    let view = View::start(&["--jpeg=90", &image]);
     let mut viewer = view.connect();
     let data = viewer.subscribe(&topic(&image));
     assert_eq!(viewer.topics[&topic(&image)].type_name, "sensor_msgs/msg/CompressedImage");
@@ -297,6 +302,26 @@ fn channels_whose_names_become_one_topic_have_one_each() {
     assert_eq!(topics, ["", "_2", "_2/_io_2"].map(|end| topic(&name) + end));
     drop(producers);
     names[1..].iter().for_each(|name| io_shared::remove(name).unwrap());
+}
+
+#[test]
+fn a_channel_is_the_same_without_its_slash_and_one_in_a_file_is_there() {
+    let (name, folder) = (TestName::new("view-bare"), Folder::new());
+    let file = folder.file("x");
+    let cloud = Channel::<Cloud>::named(&*name).elements(10).producer().unwrap();
+    let in_file = Channel::<u64>::file(&file).producer().unwrap();
+    let bare = name.trim_start_matches('/');
+    let view = View::start(&[bare, &format!("file:{file}"), "--as", &format!("{bare}=none")]);
+    let mut viewer = view.connect();
+    let list = viewer.subscribe("/io_shared/channels");
+    let (_, text) = viewer.data(list);
+    let channels: Json = serde_json::from_slice(&text).unwrap();
+    let rows = channels["channels"].as_array().unwrap().iter();
+    let rows: Vec<_> = rows.map(|row| [&row["name"], &row["state"]]).collect();
+    assert_eq!(json!(rows), json!([[&*name, "region"], [file, "region"]]));
+    let type_name = &viewer.topics[&topic(&name)].type_name;
+    assert!(type_name.starts_with("io_shared_msgs/"), "{type_name}");
+    drop((cloud, in_file));
 }
 
 #[test]

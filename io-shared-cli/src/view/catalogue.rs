@@ -134,10 +134,14 @@ fn head(topic: &str) -> String {
 
 impl Catalogue {
     pub(super) fn new(options: &Options, transforms: Option<Vec<u8>>) -> Result<Self, Failure> {
-        let named = |name: &String| Ok((name.clone(), named::location(name)?));
+        let named = |name: &String| {
+            let location = named::location(name)?;
+            Ok((listed(&location), location))
+        };
+        let said = |(name, kind): &(String, As)| Ok((named(name)?.0, kind.clone()));
         Ok(Self {
             names: options.names.iter().map(named).collect::<Result<_, Failure>>()?,
-            said: options.said.iter().cloned().collect(),
+            said: options.said.iter().map(said).collect::<Result<_, Failure>>()?,
             jpeg: options.jpeg,
             transforms,
             state: Mutex::default(),
@@ -272,6 +276,14 @@ impl Catalogue {
             topics,
             identity,
         }))
+    }
+}
+
+/// The name under which a channel is listed, however a user writes it.
+fn listed(location: &Location) -> String {
+    match location {
+        Location::File(path) => path.display().to_string(),
+        named => named.to_string(),
     }
 }
 
