@@ -132,7 +132,9 @@ impl Feed {
             }
         };
         if *observer.schema() != self.channel.schema {
-            // The catalogue finds out within a second, and has other topics then.
+            // The catalogue finds out within a second, and has other topics then. Or the channel
+            // has its old type back by then, in another region.
+            self.observer = None;
             return Ok(None);
         }
         let newest = observer.seq()?;
