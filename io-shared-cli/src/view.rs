@@ -134,9 +134,18 @@ fn accept(listener: &TcpListener, server: &Arc<Server>) {
             continue;
         }
         std::thread::spawn(move || {
+            let _place = Place(&server.clients);
             serve(stream, &server);
-            server.clients.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// A connection's place among [`MOST_CLIENTS`]. It is given back also if the thread panics.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -161,4 +170,20 @@ fn signals() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register(signal, Arc::clone(&ended))?;
     }
     Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_whose_thread_panics_gives_its_place_back() {
+        let taken = AtomicUsize::new(1);
+        let ended = std::panic::catch_unwind(|| {
+            let _place = Place(&taken);
+            panic!("as intended");
+        });
+        assert!(ended.is_err());
+        assert_eq!(taken.into_inner(), 0);
+    }
 }
