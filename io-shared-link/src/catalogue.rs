@@ -69,7 +69,9 @@ fn found(link: &Link) -> io_shared::Result<Vec<(String, Location)>> {
     for entry in inspect::channels()? {
         let is_named = found.iter().any(|(name, _)| *name == entry.name);
         let is_meant = patterns.iter().any(|pattern| pattern.matches(&entry.name));
-        if !is_named && is_meant && is_live(&entry) && origin(&entry).is_none() {
+        // Of one that is being opened, its origin may not be written down yet.
+        let is_taken = link.taken().contains(&entry.name) || origin(&entry).is_some();
+        if !is_named && is_meant && is_live(&entry) && !is_taken {
             found.push((entry.name, entry.location));
         }
     }

@@ -21,6 +21,8 @@ pub(crate) struct Copy {
     /// The channel there that the numbers here are of. `None`: they are those of a producer here.
     line: Option<u64>,
     most: u64,
+    /// What was last said of where the values come from.
+    origin: Option<String>,
 }
 
 /// What became of a value.
@@ -48,7 +50,7 @@ impl Copy {
         }
         let producer = channel.clone().producer()?;
         let line = there.as_ref().and_then(origin).map(|origin| origin.line);
-        Ok(Self { location, channel, producer, line, most })
+        Ok(Self { location, channel, producer, line, most, origin: None })
     }
 
     /// The newest number here, if it is one of that channel there.
@@ -71,7 +73,8 @@ impl Copy {
             line: self.line.unwrap_or(0),
             via: description.via.clone(),
         };
-        self.producer.set_origin(&origin.text()).map_err(|error| error.to_string())
+        let text = self.origin.insert(origin.text());
+        self.producer.set_origin(text).map_err(|error| error.to_string())
     }
 
     /// Puts a value under its number, with a stamp of this machine's clock.
@@ -129,6 +132,36 @@ impl Copy {
             _ => {}
         }
         self.producer = self.channel.clone().producer()?;
-        Ok(())
+        // At once: without it, the channel looks as if it were produced here.
+        self.origin.as_ref().map_or(Ok(()), |origin| self.producer.set_origin(origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use io_shared::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn a_channel_whose_numbers_begin_again_says_at_once_where_it_comes_from() {
+        let name = test_support::TestName::new("begins-again");
+        let (schema, via) = (<[u8]>::schema(), vec!["robot".to_owned()]);
+        let description = Description { schema, line: 1, capacity: 64, bytes: None, via };
+        let mut copy = Copy::open(&name, &description, 64).unwrap();
+        let (error, delay) = (Duration::ZERO, Duration::ZERO);
+        copy.say_origin("robot", &Offset { nanos: 0, error, delay }, &description).unwrap();
+        let location = Location::from(Name::new(&name).unwrap());
+        let mut identities = Vec::new();
+        for (seq, line) in [(5, 1), (1, 2)] {
+            let mark = Mark { seq, stamp: 0, tag: 0, sent: 0, line };
+            copy.put(&ZBytes::from(vec![7; 3]), &mark, 0).unwrap();
+            let entry = inspect::entry(&location).unwrap();
+            assert_eq!(origin(&entry).unwrap().host, "robot", "{seq}");
+            identities.push(entry.identity);
+        }
+        assert_ne!(identities[0], identities[1], "it was replaced");
     }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_shared::inspect::{self, Reader};
 use io_shared::{Consumer, ErrorKind, Location};
@@ -28,6 +28,8 @@ use crate::origin::origin;
 const MOST_ASKERS: usize = 256;
 /// How long to leave a channel alone that cannot be given.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often to look whether a channel comes from another machine now.
+const ORIGIN_EVERY: Duration = Duration::from_secs(1);
 
 /// Hands a question to the thread of whoever asks.
 fn ask(given: &Arc<Given>, query: Query) {
@@ -155,7 +157,17 @@ fn describe(given: &Given, capacity: u64, via: &[String], query: &Query) {
 /// Rings the bell for each value. Returns why no more come.
 fn watch(given: &Given, consumer: Consumer<[u8]>) -> String {
     let mut own = Some(consumer);
+    let is_named = given.link.arguments.give.iter().any(|give| give.name() == Some(&given.name));
+    let mut looked = Instant::now();
     while !given.link.ends() {
+        // A link may have become its producer, which a pattern does not mean.
+        if !is_named && looked.elapsed() >= ORIGIN_EVERY {
+            looked = Instant::now();
+            let entry = inspect::entry(&given.location).ok();
+            if let Some(origin) = entry.as_ref().and_then(origin) {
+                return format!("it comes from {}, and is not named", origin.host);
+            }
+        }
         if given.has_one_asker_that_leads() {
             own = None;
             std::thread::park_timeout(SLICE);

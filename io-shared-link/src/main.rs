@@ -30,8 +30,8 @@ mod remote;
 mod taking;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -70,7 +70,14 @@ fn run(arguments: Arguments) -> Result<(), String> {
     }
     let session = zenoh::open(config).wait().map_err(|error| format!("cannot start: {error}"))?;
     let place = Place::of_this_process(arguments.name.as_deref());
-    let link = Arc::new(Link { session, place, arguments, figures: Figures::default(), ends });
+    let link = Arc::new(Link {
+        session,
+        place,
+        arguments,
+        figures: Figures::default(),
+        ends,
+        taken: Mutex::default(),
+    });
     let failed = |error: zenoh::Error| format!("cannot start: {error}");
     remote::answer(&link).map_err(failed)?;
     directory::start(&link).map_err(failed)?;

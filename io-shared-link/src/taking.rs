@@ -28,7 +28,7 @@ use crate::credit::{Credit, SMALL};
 use crate::description::{self, Description};
 use crate::figures::Flow;
 use crate::key;
-use crate::link::Link;
+use crate::link::{Link, Produces};
 use crate::mark::Mark;
 use crate::notice::{Once, say};
 use crate::remote::Remote;
@@ -151,7 +151,7 @@ impl Taker {
         };
         let most = self.link.arguments.max_size;
         description.check(&self.link.place.id, most)?;
-        let Some(copy) = self.open(&description)? else { return Ok(()) };
+        let Some((copy, _produces)) = self.open(&description)? else { return Ok(()) };
         say(&format!("takes {} from {}", self.name, self.remote.host));
         self.said.forget();
         let (channel, host) = (self.name.clone(), self.remote.host.clone());
@@ -170,21 +170,27 @@ impl Taker {
     }
 
     /// Opens the channel here. Waits while somebody else is its producer. `None`: the taking ends.
-    fn open(&mut self, description: &Description) -> Result<Option<Copy>, String> {
+    fn open(&mut self, description: &Description) -> Result<Option<(Copy, Produces)>, String> {
         loop {
             if self.ends() {
                 return Ok(None);
             }
             // Before the first value, so that its stamp can be translated.
-            if self.remote.offset().is_none() {
+            let Some(offset) = self.remote.offset() else {
                 std::thread::park_timeout(Duration::from_millis(5));
                 continue;
-            }
+            };
             let most = self.link.arguments.max_size;
+            // Before it has a producer, which is not one whose values are given.
+            let produces = Produces::new(&self.link, &self.name);
             match Copy::open(&self.name, description, most) {
-                Ok(copy) => return Ok(Some(copy)),
+                Ok(mut copy) => {
+                    copy.say_origin(&self.remote.host, &offset, description)?;
+                    return Ok(Some((copy, produces)));
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::RoleTaken { holder } => {
+                        drop(produces);
                         let pid = holder.pid.map_or_else(String::new, |pid| format!(" ({pid})"));
                         let who = holder.command.as_deref().unwrap_or("another program");
                         let who = format!("{who}{pid}");

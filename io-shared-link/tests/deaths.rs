@@ -151,6 +151,49 @@ fn numbers_that_begin_again_there_do_so_here() {
 }
 
 #[test]
+fn a_pattern_gives_nothing_that_was_taken_also_while_its_numbers_begin_again() {
+    let mut two = Two::new();
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let _robot = two.robot_link(&["--give", "/clouds"]);
+    let mut desk = two.desk_link(&["--take", "/clouds", "--give", "/**"]);
+    two.on_desk.get("/clouds", 1);
+    for byte in 2..8 {
+        two.on_robot.put("/clouds", 10, byte, 0);
+        two.on_robot.ask("stop /clouds");
+        assert_eq!(two.on_robot.ask("remove /clouds"), "done");
+        two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+        assert_eq!(two.on_robot.put("/clouds", 10, byte + 100, 0), 1);
+        two.on_desk.until("get /clouds 1", |told| told.contains(&format!(" {} ", byte + 100)));
+        // Long enough for a look at what is to be given.
+        std::thread::sleep(Duration::from_millis(600));
+    }
+    let said = desk.rest();
+    assert!(!said.iter().any(|line| line.contains("gives /clouds")), "{said:?}");
+}
+
+#[test]
+fn a_pattern_gives_a_channel_no_more_that_comes_from_another_machine_now() {
+    let mut two = Two::new();
+    for name in ["/named", "/meant"] {
+        two.on_robot.ask(&format!("produce {name} {BYTES} 1000"));
+        two.on_robot.put(name, 10, 1, 0);
+    }
+    let mut robot = two.robot_link(&["--give", "/**", "--give", "/named"]);
+    robot.expect("gives /meant");
+    two.on_robot.ask("pass /named elsewhere");
+    two.on_robot.ask("pass /meant elsewhere");
+    robot.expect("gives /meant no more: it comes from elsewhere, and is not named");
+    // Another look, in which it is not given again, and the other one still is.
+    std::thread::sleep(Duration::from_millis(1500));
+    let said = robot.rest();
+    assert!(
+        !said.iter().any(|line| line.contains("no more") || line.contains("/meant")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn another_type_there_becomes_the_type_here_once_nobody_uses_the_old_one() {
     let (mut two, _robot, mut desk) = carried();
     two.on_robot.ask("stop /clouds");

@@ -67,6 +67,14 @@ fn program() {
                 let origin = region(name).and_then(|region| region.producer?.origin);
                 origin.unwrap_or_else(|| "none".to_owned())
             }
+            ["pass", name, from] => {
+                // As another link does that has become the producer.
+                let text = format!("from={from} delay=1 clock=0 error=1 line=1 via=robot");
+                let mut producers = handles.producers.iter_mut();
+                let (_, producer) = producers.find(|(known, _)| known == name).unwrap();
+                producer.set_origin(&text).unwrap();
+                "done".to_owned()
+            }
             ["remove", name] => {
                 io_shared::remove(name).map_or_else(|error| error.to_string(), |()| "done".into())
             }
