@@ -27,17 +27,17 @@ use zenoh::query::Query;
 use crate::clock;
 use crate::credit::SMALL;
 use crate::figures::Flow;
-use crate::given::{Given, Leader, SLICE};
+use crate::given::{Given, Leader, Question, SLICE};
 use crate::mark::Mark;
 use crate::notice::Once;
 
-/// How long a question waits for a value.
+/// How long after it came a question ends without a value.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// When somebody that asks nothing has gone.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Answers the questions of one asker until the channel ends or the asker asks no more.
-pub(crate) fn run(given: &Given, who: &str, host: &str, questions: &Receiver<Query>) {
+pub(crate) fn run(given: &Given, who: &str, host: &str, questions: &Receiver<Question>) {
     let host = host.to_owned();
     let flow = Flow { channel: given.name.clone(), direction: "to", host };
     let said = Once::default();
@@ -50,16 +50,16 @@ pub(crate) fn run(given: &Given, who: &str, host: &str, questions: &Receiver<Que
             question = questions.recv_timeout(IDLE);
         }
         match question {
-            Ok(query) => {
-                if !asker.answer(&query) {
+            Ok(question) => {
+                if !asker.answer(&question) {
                     return;
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
                 given.askers().remove(who);
                 // One that came while it was forgotten is answered yet.
-                while let Ok(query) = questions.try_recv() {
-                    asker.answer(&query);
+                while let Ok(question) = questions.try_recv() {
+                    asker.answer(&question);
                 }
                 return;
             }
@@ -117,8 +117,8 @@ impl From<Guard<'_, [u8]>> for Value {
 
 impl Asker<'_> {
     /// Answers a question. Returns whether the channel goes on.
-    fn answer(&mut self, query: &Query) -> bool {
-        let until = Instant::now() + PATIENCE;
+    fn answer(&mut self, (query, came): &Question) -> bool {
+        let until = *came + PATIENCE;
         let after = query.parameters().get("after").and_then(|after| after.parse().ok());
         // What it has already is said once, in the first question.
         let last = self.last.or(after).unwrap_or(0);
@@ -147,9 +147,6 @@ impl Asker<'_> {
                 return Some(Found::Ended);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Some(Found::Nothing);
-            }
             match consumer.get_timeout(left.min(SLICE)) {
                 Ok(value) if value.seq() > last => return Some(Found::Value(value.into())),
                 Ok(_) => {}
@@ -162,6 +159,10 @@ impl Asker<'_> {
                         return None;
                     }
                 },
+            }
+            // After a look: a question may have waited while the wire was full.
+            if left.is_zero() {
+                return Some(Found::Nothing);
             }
         }
     }

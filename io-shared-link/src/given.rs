@@ -26,11 +26,14 @@ pub(crate) struct Given {
     pub(crate) line: u64,
     pub(crate) news: News,
     /// The threads of those that ask for values.
-    pub(crate) askers: Mutex<HashMap<String, Sender<Query>>>,
+    pub(crate) askers: Mutex<HashMap<String, Sender<Question>>>,
     pub(crate) lead: Mutex<Lead>,
     /// The thread that rings the bell.
     pub(crate) watcher: std::thread::Thread,
 }
+
+/// A question for a value, and when it came.
+pub(crate) type Question = (Query, Instant);
 
 /// Which asker is a consumer of the channel itself.
 #[derive(Debug, Default)]
@@ -86,7 +89,7 @@ pub(crate) fn open(location: &Location) -> Result<(Reader, Consumer<[u8]>), Erro
 }
 
 impl Given {
-    pub(crate) fn askers(&self) -> MutexGuard<'_, HashMap<String, Sender<Query>>> {
+    pub(crate) fn askers(&self) -> MutexGuard<'_, HashMap<String, Sender<Question>>> {
         self.askers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -40,10 +40,11 @@ fn ask(given: &Arc<Given>, query: Query) {
         let _ = query.reply_err(why).wait();
         return;
     }
+    let question = (query, Instant::now());
     let mut askers = given.askers();
-    let query = match askers.get(&who) {
-        None => query,
-        Some(asker) => match asker.send(query) {
+    let (query, came) = match askers.get(&who) {
+        None => question,
+        Some(asker) => match asker.send(question) {
             Ok(()) => return,
             Err(unsent) => unsent.0,
         },
@@ -56,7 +57,7 @@ fn ask(given: &Arc<Given>, query: Query) {
     let host = query.parameters().get("host").and_then(key::text_of);
     let host = host.unwrap_or_else(|| who.clone());
     let (sender, questions) = channel();
-    let _ = sender.send(query);
+    let _ = sender.send((query, came));
     askers.insert(who.clone(), sender);
     drop(askers);
     given.watcher.unpark(); // from the second on, somebody needs the bell

@@ -144,3 +144,17 @@ fn a_link_of_another_protocol_is_named_with_both_numbers_and_nothing_is_taken_fr
     let rest = robot.end();
     assert!(!rest.iter().any(|line| line.contains("takes")), "{rest:?}");
 }
+
+#[test]
+fn questions_to_which_nothing_new_comes_end_five_seconds_after_they_were_asked() {
+    let mut two = Two::new();
+    two.on_robot.ask(&format!("produce /clouds {BYTES} 1000"));
+    two.on_robot.put("/clouds", 10, 1, 0);
+    let _robot = two.robot_link(&["--give", "/clouds"]);
+    let address = format!("tcp/{}:7447", two.robot.address(&two.desk));
+    let selector = "io-shared/1/value/*/clouds?as=me;after=1";
+    let told = two.on_desk.ask(&format!("ask {address} {selector}"));
+    let times: Vec<u64> = told.split(' ').map(|millis| millis.parse().unwrap()).collect();
+    // The second one waits its turn meanwhile.
+    assert!(times.iter().all(|millis| (4_900..9_000).contains(millis)), "{told}");
+}

@@ -61,6 +61,7 @@ fn program() {
             }
             ["watch", name, seconds] => watch(name, seconds.parse().unwrap()),
             ["announce", address, key] => announce(address, key),
+            ["ask", address, selector] => ask(address, selector),
             ["serve", bytes] => serve(bytes.parse().unwrap()),
             ["fetch", address, bytes] => fetch(address, bytes.parse().unwrap()),
             ["origin", name] => {
@@ -181,15 +182,32 @@ fn watch(name: &str, seconds: u64) -> String {
     format!("{} {} {} {}", ages.len(), part(50), part(99), part(100))
 }
 
-/// Is a peer of Zenoh that has a token, until the program ends.
-fn announce(address: &str, key: &str) -> String {
+/// A session of a peer of Zenoh that is no link.
+fn session(address: &str) -> zenoh::Session {
     let mut config = zenoh::Config::default();
     let endpoints = [("listen", "[]".to_owned()), ("connect", format!("[\"{address}\"]"))];
     for (side, endpoints) in endpoints {
         config.insert_json5(&format!("{side}/endpoints"), &endpoints).unwrap();
     }
     config.insert_json5("scouting/multicast/enabled", "false").unwrap();
-    let session = zenoh::open(config).wait().unwrap();
+    zenoh::open(config).wait().unwrap()
+}
+
+/// Asks twice at once, and tells how many milliseconds each question was open.
+fn ask(address: &str, selector: &str) -> String {
+    let (session, started) = (session(address), Instant::now());
+    let ask = |_| session.get(selector).timeout(Duration::from_secs(60)).wait().unwrap();
+    let questions: Vec<_> = (0..2).map(ask).collect();
+    let ended = questions.iter().map(|answers| {
+        while answers.recv().is_ok() {}
+        started.elapsed().as_millis().to_string()
+    });
+    ended.collect::<Vec<_>>().join(" ")
+}
+
+/// Is a peer of Zenoh that has a token, until the program ends.
+fn announce(address: &str, key: &str) -> String {
+    let session = session(address);
     let token = session.liveliness().declare_token(key.to_owned()).wait().unwrap();
     std::mem::forget((token, session));
     "done".to_owned()
