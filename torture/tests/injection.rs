@@ -315,9 +315,16 @@ fn fail_every_call_of(acts: &[Act], always: Option<(&str, Errno)>) {
             for errno in errnos {
                 let mut faults = vec![Fault { at, number: call.number, errno: *errno }];
                 faults.extend(&standing);
-                let trace = run(&faults);
                 let due = 1 + standing.iter().filter(|fault| fault.at < at).count();
-                assert!(trace.failed >= due, "{}: other calls than before: {call:?}", act.what);
+                // The library looks at the hidden names of other programs, which come and go; so do
+                // its calls.
+                let mut attempts = std::iter::repeat_with(|| run(&faults)).take(50);
+                let Some(trace) = attempts.find(|trace| trace.failed >= due) else {
+                    let calls = run(&standing).calls;
+                    let is_there = calls.get(at).is_some_and(|now| now.number == call.number);
+                    assert!(!is_there, "{}: it is not reached: {call:?}", act.what);
+                    continue;
+                };
                 runs += 1;
                 let ended = matches!(trace.status, WaitStatus::Exited(_, 0));
                 if !ended || !is_fair(*errno, &trace.said) {
