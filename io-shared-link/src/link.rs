@@ -29,6 +29,7 @@ impl Link {
         // Relaxed: it says nothing of anything else.
         self.ends.load(Relaxed)
     }
+
     pub(crate) fn taken(&self) -> MutexGuard<'_, HashSet<String>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
