@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use common::recording::{Folder, stop, wait_until_observed};
 use common::start;
 use io_shared::{Channel, Producer};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use test_support::TestName;
 
 /// The time of the processor that a living process has taken.
@@ -54,6 +56,14 @@ fn record(folder: &Folder, options: &[&str], names: &[&str]) -> Child {
     let child = start(&[&["record", "-o", &file], options, names].concat());
     names.iter().for_each(|name| wait_until_observed(&child, name));
     child
+}
+
+/// Has this thread, and what it starts, run on this processor alone. Where the kernel moves a
+/// producer between two, its caches are cold, and a put of 64 bytes takes twice as long.
+fn pin(processor: usize) {
+    let mut set = CpuSet::new();
+    set.set(processor).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &set).unwrap();
 }
 
 /// Calls `put` at this rate for a time.
@@ -192,7 +202,9 @@ fn a_put_takes_at_most_5_percent_longer_under_a_recorder() {
             let channel = Channel::<[u8]>::named(&*names[0]).elements(bytes);
             // The history is asked for in both, since its buffers are memory that a put writes to.
             let mut producer = channel.history(14).producer().unwrap();
+            pin(1);
             let child = is_recorded.then(|| record(&folder, &["--every"], &[&names[0]]));
+            pin(0);
             let (content, mut times) = (vec![7_u8; bytes], Vec::new());
             at_rate(Duration::from_millis(period), Duration::from_secs(2), || {
                 let started = Instant::now();
